@@ -1,0 +1,163 @@
+//! Frames: a length, a version, and a postcard message.
+//!
+//! ```text
+//! 0        4         5
+//! | length | version | message ... |     length: u32, little endian, of the message alone
+//! ```
+//!
+//! Encoding and decoding only, no I/O: whoever has a stream feeds this.
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::limits::FRAME_BYTES_MAX;
+
+/// The version that this build writes and reads.
+pub const FRAME_VERSION: u8 = 1;
+
+/// Bytes before the message.
+pub const HEADER_BYTES: usize = 5;
+
+/// Why bytes are no frame. After any of these the stream cannot be read further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The message would be larger than [`FRAME_BYTES_MAX`].
+    #[error("a frame of {0} bytes, more than {FRAME_BYTES_MAX}")]
+    TooLong(usize),
+    /// Another version of coffeed wrote it.
+    #[error("frame version {0}; this build knows version {FRAME_VERSION}")]
+    Version(u8),
+    /// The message is not of the expected type.
+    #[error("a malformed message: {0}")]
+    Malformed(#[from] postcard::Error),
+    /// Bytes are left behind the message.
+    #[error("{0} bytes behind the message")]
+    Trailing(usize),
+}
+
+/// Encodes a message with its header.
+pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, FrameError> {
+    let frame = postcard::to_extend(message, vec![0; HEADER_BYTES])?;
+    seal(frame)
+}
+
+fn seal(mut frame: Vec<u8>) -> Result<Bytes, FrameError> {
+    let length = frame.len() - HEADER_BYTES;
+    match u32::try_from(length) {
+        Ok(prefix) if length <= FRAME_BYTES_MAX => {
+            frame[..4].copy_from_slice(&prefix.to_le_bytes());
+            frame[4] = FRAME_VERSION;
+            Ok(frame.into())
+        }
+        _ => Err(FrameError::TooLong(length)),
+    }
+}
+
+/// Decodes one message that was cut out by [`Deframer`].
+pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
+    match postcard::take_from_bytes(message)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(FrameError::Trailing(rest.len())),
+    }
+}
+
+/// Reads the length out of a header.
+pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
+    let [a, b, c, d, version] = header;
+    let length = u32::from_le_bytes([a, b, c, d]) as usize;
+    if version != FRAME_VERSION {
+        return Err(FrameError::Version(version));
+    }
+    if length > FRAME_BYTES_MAX {
+        return Err(FrameError::TooLong(length));
+    }
+    Ok(length)
+}
+
+/// Cuts a stream of bytes into messages.
+///
+/// Holds what has come in: never more than one unfinished frame and what the
+/// last [`Deframer::push`] brought, since a header is judged before its
+/// message is waited for.
+#[derive(Debug, Default)]
+pub struct Deframer {
+    buffer: BytesMut,
+}
+
+impl Deframer {
+    /// Takes what came from the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, if it is there.
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+        let length = message_length(*header)?;
+        if self.buffer.len() < HEADER_BYTES + length {
+            return Ok(None);
+        }
+        self.buffer.advance(HEADER_BYTES);
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// Whether the stream may end here: nothing is left of an unfinished frame.
+    pub fn is_at_boundary(&self) -> bool {
+        self.buffer.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_is_a_length_a_version_and_a_message() {
+        assert_eq!(encode(&("ab", 7u8)).expect("encodes").as_ref(), [4, 0, 0, 0, 1, 2, b'a', b'b', 7]);
+    }
+
+    #[test]
+    fn a_bad_header_is_judged_before_its_message_is_there() {
+        let mut long = Deframer::default();
+        long.push(&[0xff, 0xff, 0xff, 0xff, FRAME_VERSION]);
+        assert_eq!(long.next_message(), Err(FrameError::TooLong(u32::MAX as usize)));
+        let mut newer = Deframer::default();
+        newer.push(&[1, 0, 0, 0, 9]);
+        assert_eq!(newer.next_message(), Err(FrameError::Version(9)));
+    }
+
+    #[test]
+    fn bytes_behind_a_message_are_refused() {
+        assert_eq!(decode::<u8>(&[1, 2]), Err(FrameError::Trailing(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_any_cut(messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..8), cut in 1usize..64) {
+            let stream: Vec<u8> = messages.iter().flat_map(|m| encode(m).expect("encodes")).collect();
+            let mut deframer = Deframer::default();
+            let mut seen = Vec::new();
+            for piece in stream.chunks(cut) {
+                deframer.push(piece);
+                while let Some(message) = deframer.next_message().expect("well-formed") {
+                    seen.push(decode::<Vec<u8>>(&message).expect("well-formed"));
+                }
+            }
+            prop_assert!(deframer.is_at_boundary());
+            prop_assert_eq!(seen, messages);
+        }
+
+        #[test]
+        fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            let mut deframer = Deframer::default();
+            deframer.push(&bytes);
+            while let Ok(Some(message)) = deframer.next_message() {
+                let _ = decode::<crate::protocol::Request>(&message);
+            }
+            let _ = decode::<crate::command::Proposal>(&bytes);
+            let _ = decode::<crate::protocol::Answer>(&bytes);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Who is who: nodes, clusters, clients, requests, revisions.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
+
+/// Why a text is not one of this module's identifiers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// See [`NodeName`].
+    #[error("{0:?} is no name: use 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-', with no '-' at either end")]
+    Name(String),
+    /// See [`Address`].
+    #[error("{0:?} is no address: use HOST:PORT, such as 10.0.0.1:7400 or shop-1.example.net:7400")]
+    Address(String),
+    /// See [`ClusterId`] and [`ClientId`].
+    #[error("{0:?} is no identifier of 32 hexadecimal digits")]
+    Hex(String),
+    /// See [`RequestId`].
+    #[error("{0:?} is no request id: use one that coffeectl printed")]
+    Request(String),
+}
+
+/// The name of a node, such as `ming`: one DNS label in lower case.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeName(Box<str>);
+
+impl NodeName {
+    /// Makes a name of a text.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let legal = (1..=NAME_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if legal { Ok(Self(text.into())) } else { Err(IdError::Name(text)) }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a node is reached: `HOST:PORT`, the host a name or an IP address
+/// (IPv6 in brackets).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(Box<str>);
+
+impl Address {
+    /// Makes an address of a text.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let legal = text.len() <= ADDRESS_BYTES_MAX
+            && match text.rsplit_once(':') {
+                Some((host, port)) => legal_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0),
+                None => false,
+            };
+        if legal { Ok(Self(text.into())) } else { Err(IdError::Address(text)) }
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn legal_host(host: &str) -> bool {
+    if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return v6.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+}
+
+impl From<std::net::SocketAddr> for Address {
+    fn from(address: std::net::SocketAddr) -> Self {
+        Self(address.to_string().into())
+    }
+}
+
+/// What Raft knows a node by. Never used twice in a cluster: the first node
+/// is 1, each later one takes the log index of the command that admitted it,
+/// so a vote of a wiped node can never count again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u64);
+
+/// Which cluster: 128 random bits, drawn when it is bootstrapped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterId(pub u128);
+
+impl From<u64> for NodeId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+/// Which client: 128 random bits, drawn when it starts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub u128);
+
+/// The log index of the command that last changed a key; 0 is before all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Revision(pub u64);
+
+/// Names a write, so that trying it again cannot apply it twice.
+///
+/// `client` and `sequence` say which write it is. `after` is a revision that
+/// the cluster had reached before the write was first sent: the write cannot
+/// have been applied at or before it. That is what lets a replica which
+/// remembers every request since some revision say for certain that a request
+/// it does not remember was never applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RequestId {
+    /// Who asks.
+    pub client: ClientId,
+    /// Which of the client's writes.
+    pub sequence: u64,
+    /// A revision that was reached before the write was first sent.
+    pub after: Revision,
+}
+
+impl ClusterId {
+    /// Draws a new one.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        random_u128().map(Self)
+    }
+}
+
+impl ClientId {
+    /// Draws a new one.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        random_u128().map(Self)
+    }
+}
+
+fn random_u128() -> Result<u128, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(u128::from_le_bytes(bytes))
+}
+
+fn parse_hex_u128(text: &str) -> Result<u128, IdError> {
+    let legal = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    legal.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or_else(|| IdError::Hex(text.to_owned()))
+}
+
+/// `FromStr`, `TryFrom<String>`, `Into<String>`, `Display` and `Debug` of a text with rules.
+macro_rules! text_traits {
+    ($name:ident) => {
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.into()
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+text_traits!(NodeName);
+text_traits!(Address);
+
+/// `Display`, `Debug` and `FromStr` of 128 bits in hexadecimal.
+macro_rules! hex_traits {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse_hex_u128(text).map(Self)
+            }
+        }
+    };
+}
+hex_traits!(ClusterId);
+hex_traits!(ClientId);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for RequestId {
+    /// `CLIENT-SEQUENCE-AFTER`, as [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.client, self.sequence, self.after)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let parse = || {
+            let mut parts = text.split('-');
+            let client = parts.next()?.parse().ok()?;
+            let sequence = parts.next()?.parse().ok()?;
+            let after = Revision(parts.next()?.parse().ok()?);
+            parts.next().is_none().then_some(Self { client, sequence, after })
+        };
+        parse().ok_or_else(|| IdError::Request(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["ming", "shop-1", "a", "7", &"n".repeat(63)] {
+            assert!(NodeName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Ming", "-a", "a-", "a.b", "a b", "ä", &"n".repeat(64)] {
+            assert!(NodeName::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for good in ["127.0.0.1:7400", "[::1]:7400", "shop-1.example.net:1"] {
+            assert!(Address::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "ming", "ming:", "ming:0", "ming:65536", ":7400", "::1:7400", "[zz]:7400", "a b:1"] {
+            assert!(Address::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn request_ids_print_as_they_parse() {
+        let id = RequestId { client: ClientId(0xc0ffee), sequence: 7, after: Revision(4711) };
+        assert_eq!(id.to_string(), "00000000000000000000000000c0ffee-7-4711");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in [
+            "",
+            "7",
+            "c0ffee-7-4711",
+            "00000000000000000000000000c0ffee-7",
+            "00000000000000000000000000c0ffee-7-1-2",
+        ] {
+            assert!(bad.parse::<RequestId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Keys, values and ranges of keys. One that exists is legal.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+/// Why a text or some bytes cannot be a key or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A key has at least one byte.
+    #[error("a key cannot be empty")]
+    Empty,
+    /// A key is at most [`KEY_BYTES_MAX`] bytes long.
+    #[error("the key has {0} bytes, more than {KEY_BYTES_MAX}")]
+    KeyTooLong(usize),
+    /// A key has no NUL in it.
+    #[error("a key cannot contain a NUL byte")]
+    Nul,
+    /// A value is at most [`VALUE_BYTES_MAX`] bytes long.
+    #[error("the value has {0} bytes, more than {VALUE_BYTES_MAX}")]
+    ValueTooLong(usize),
+}
+
+/// A key: 1 to [`KEY_BYTES_MAX`] bytes of UTF-8 without NUL. Keys are ordered by their bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// Makes a key of a text.
+    pub fn new(text: impl Into<String>) -> Result<Self, KeyError> {
+        let text = text.into();
+        match text.len() {
+            0 => Err(KeyError::Empty),
+            bytes if bytes > KEY_BYTES_MAX => Err(KeyError::KeyTooLong(bytes)),
+            _ if text.contains('\0') => Err(KeyError::Nul),
+            _ => Ok(Self(text.into())),
+        }
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = KeyError;
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        Self::new(text)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0.into()
+    }
+}
+
+impl std::str::FromStr for Key {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A value: up to [`VALUE_BYTES_MAX`] bytes of any kind.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "Bytes", into = "Bytes")]
+pub struct Value(Bytes);
+
+impl Value {
+    /// Makes a value of some bytes.
+    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, KeyError> {
+        let bytes = bytes.into();
+        if bytes.len() > VALUE_BYTES_MAX {
+            return Err(KeyError::ValueTooLong(bytes.len()));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The value's bytes.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl TryFrom<Bytes> for Value {
+    type Error = KeyError;
+    fn try_from(bytes: Bytes) -> Result<Self, KeyError> {
+        Self::new(bytes)
+    }
+}
+
+impl From<Value> for Bytes {
+    fn from(value: Value) -> Self {
+        value.0
+    }
+}
+
+impl fmt::Debug for Value {
+    /// Shows the length alone: a value is the user's own, and may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} bytes)", self.0.len())
+    }
+}
+
+/// The keys from `from` (included) up to `to` (not included; `None` is the end).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    from: String,
+    to: Option<String>,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub fn all() -> Self {
+        Self { from: String::new(), to: None }
+    }
+
+    /// The keys from `from`, included, up to `to`, not included.
+    pub fn between(from: impl Into<String>, to: Option<String>) -> Self {
+        Self { from: from.into(), to }
+    }
+
+    /// The keys that start with `prefix`.
+    pub fn prefix(prefix: &str) -> Self {
+        Self { from: prefix.to_owned(), to: after_prefix(prefix) }
+    }
+
+    /// What is left of this range behind `key`: where a page that ended with
+    /// `key` goes on.
+    pub fn after(mut self, key: &Key) -> Self {
+        // NUL is in no key, so no key lies between `key` and `key` with a NUL behind it.
+        self.from = format!("{key}\0");
+        self
+    }
+
+    /// The first text of the range.
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// The first text behind the range; `None` if it has no end.
+    pub fn to(&self) -> Option<&str> {
+        self.to.as_deref()
+    }
+
+    /// Whether no key can be in the range.
+    pub fn is_empty(&self) -> bool {
+        self.to.as_deref().is_some_and(|to| to <= self.from.as_str())
+    }
+
+    /// Whether `key` is in the range.
+    pub fn contains(&self, key: &Key) -> bool {
+        key.as_str() >= self.from.as_str() && self.to().is_none_or(|to| key.as_str() < to)
+    }
+}
+
+/// The least text greater than all that start with `prefix`; `None` if there is none.
+///
+/// UTF-8 orders texts as their characters do, so the last character that has
+/// a successor is replaced by it.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut kept = prefix.to_owned();
+    while let Some(last) = kept.pop() {
+        let next = match last {
+            char::MAX => continue,
+            // The surrogates between these two are no characters.
+            '\u{d7ff}' => '\u{e000}',
+            other => char::from_u32(u32::from(other) + 1)?,
+        };
+        kept.push(next);
+        return Some(kept);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_legal_or_is_not_there() {
+        assert_eq!(Key::new(""), Err(KeyError::Empty));
+        assert_eq!(Key::new("a\0b"), Err(KeyError::Nul));
+        assert_eq!(Key::new("k".repeat(1025)), Err(KeyError::KeyTooLong(1025)));
+        assert!(Key::new("k".repeat(1024)).is_ok());
+        assert!(Key::new("ähre ☕").is_ok());
+    }
+
+    #[test]
+    fn decoding_checks_as_the_constructor_does() {
+        for text in ["", "a\0b", &"k".repeat(1025)] {
+            let bytes = postcard::to_stdvec(text).expect("a text encodes");
+            assert!(postcard::from_bytes::<Key>(&bytes).is_err());
+        }
+        let bytes = postcard::to_stdvec(&Bytes::from(vec![0; VALUE_BYTES_MAX + 1])).expect("bytes encode");
+        assert!(postcard::from_bytes::<Value>(&bytes).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_range_holds_just_the_keys_with_the_prefix(
+            prefix in "[a-c\u{d7ff}\u{e000}\u{10ffff}]{0,3}",
+            key in "[a-d\u{d7ff}\u{e000}\u{10ffff}]{1,4}",
+        ) {
+            let key = Key::new(key).expect("legal");
+            prop_assert_eq!(KeyRange::prefix(&prefix).contains(&key), key.as_str().starts_with(&prefix));
+        }
+
+        #[test]
+        fn a_range_goes_on_behind_a_key(a in "[a-c]{1,3}", b in "[a-c]{1,3}") {
+            let (a, b) = (Key::new(a).expect("legal"), Key::new(b).expect("legal"));
+            prop_assert_eq!(KeyRange::all().after(&a).contains(&b), b > a);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Every bound of the system, in one place, with the relations between them.
+//!
+//! A length that comes from outside is checked against one of these before
+//! memory is taken for it. Bounds that are part of a replicated rule say so:
+//! changing one of those changes what replicas compute from the same log.
+
+/// Longest key, in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest name of a node or of a client, in bytes: one DNS label (RFC 1035 section 2.3.4).
+pub const NAME_BYTES_MAX: usize = 63;
+
+/// Longest address of a node (`host:port`), in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 255 + 1 + 5;
+
+/// Most conditions that guard one batch.
+pub const BATCH_CONDITIONS_MAX: usize = 128;
+
+/// Most operations in one batch.
+pub const BATCH_OPERATIONS_MAX: usize = 128;
+
+/// Most bytes of keys and values in one batch, conditions included.
+pub const BATCH_BYTES_MAX: usize = 2 << 20;
+
+/// Largest encoded command, hence the payload of the largest log entry.
+pub const COMMAND_BYTES_MAX: usize = BATCH_BYTES_MAX + (64 << 10);
+
+/// Most bytes in one frame, its header not counted.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
+
+/// A frame up to this size shares a long-lived stream with others; a larger
+/// one gets a stream of its own, so that it delays nobody.
+pub const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
+
+/// Entries of one append request stop at this size, the first one excepted.
+pub const APPEND_BYTES_MAX: usize = 1 << 20;
+
+/// Most keys in one page of a range read.
+pub const RANGE_KEYS_MAX: u32 = 1000;
+
+/// A page of a range read stops at this size, the first key excepted.
+pub const RANGE_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes in one chunk of a snapshot: the largest row, and room around it.
+pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 2 << 20;
+
+/// How many of the last requests the state machine remembers, to answer a
+/// retry instead of applying it again.
+///
+/// Part of a replicated rule.
+pub const REQUEST_MEMORY_MAX: u64 = 1 << 18;
+
+/// Most nodes, members or not, that a cluster keeps a record of.
+///
+/// Part of a replicated rule.
+pub const NODES_MAX: usize = 64;
+
+/// Most requests of one connection that may be in flight at once.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
+
+/// Most connections that a node serves at once.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Shortest and longest time that a request may ask for, in milliseconds.
+pub const REQUEST_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1..=600_000;
+
+const _: () = {
+    assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX <= BATCH_BYTES_MAX);
+    assert!(BATCH_BYTES_MAX < COMMAND_BYTES_MAX);
+    // A command, or a full append request behind a largest entry, fits a frame.
+    assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
+    // A page that a largest value overflows fits a frame.
+    assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
+    assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
+};

@@ -1,0 +1,500 @@
+//! The client protocol (ALPN `coffee/1`): what may be asked of a node, and
+//! what it answers.
+//!
+//! A connection starts with the node's [`Welcome`]. Then the client sends
+//! [`Ask`] frames on bidirectional streams of its own, as many at once as it
+//! likes, and gets one [`Answer`] for each, in any order, matched by `id`: on
+//! the same stream, or, where it is large, on a unidirectional stream of its
+//! own. A large ask travels on a stream of its own as well. Nodes speak it to
+//! each other too, to forward what only the leader can do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{Batch, Entry, NodeRecord, Outcome, Standing},
+    id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, KeyRange},
+};
+
+/// The protocol between a client and a node, in TLS's negotiation (RFC 7301).
+pub const ALPN_CLIENT: &[u8] = b"coffee/1";
+
+/// The protocol between the members of a cluster.
+pub const ALPN_PEER: &[u8] = b"coffee-peer/1";
+
+/// What a certificate entitles to. Each role may do all that those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Reads keys and status.
+    Reader,
+    /// Writes keys.
+    Writer,
+    /// Changes leadership and membership.
+    Admin,
+    /// Is a node: speaks the peer protocol, and forwards for others.
+    Node,
+}
+
+impl Role {
+    /// The word for it in certificates and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// Who asks: a name and a role, out of a verified certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The name, unique within its role.
+    pub name: NodeName,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// The first message of a node on a new connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The node that answers.
+    pub node: NodeName,
+    /// Its version of coffeed.
+    pub version: String,
+    /// Its cluster, once it belongs to one.
+    pub cluster: Option<ClusterId>,
+    /// The highest revision that it has applied: what a new [`RequestId`] is based on.
+    pub applied: Revision,
+    /// The leader that it knows.
+    pub leader: Option<Leader>,
+}
+
+/// Where the leader is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it is reached.
+    pub address: Address,
+}
+
+/// One request of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Matches the answer with it; unique among those in flight on a connection.
+    pub id: u64,
+    /// How long the client goes on waiting, in milliseconds.
+    pub timeout_ms: u32,
+    /// For whom a node forwards this. Only a node may fill it in; what is
+    /// asked is judged by this identity, not by the node's own.
+    pub on_behalf_of: Option<Identity>,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What is sent to a client: everything but [`Welcome`] answers an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Sent once, at the start of a connection.
+    Welcome(Welcome),
+    /// The answer to an [`Ask`].
+    Reply(Reply),
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// That of the ask.
+    pub id: u64,
+    /// The leader, as the answering node knows it: where to ask next time.
+    pub leader: Option<Leader>,
+    /// What came of it.
+    pub result: Result<Response, Rejection>,
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Consistency {
+    /// Sees every write that was acknowledged before the read began (Raft
+    /// dissertation, section 6.4: ReadIndex).
+    #[default]
+    Linearizable,
+    /// Whatever the asked node has applied: may be old, works without a quorum.
+    Local,
+}
+
+/// What may be asked of a node. Any node takes any of these, and forwards it
+/// where another one has to do it, unless its comment says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// The asked node's view of itself: [`Response::Status`]. Never forwarded.
+    Status,
+    /// All nodes, as the asked node can reach them: [`Response::Cluster`]. Works without a quorum.
+    List,
+    /// Changes keys: [`Response::Written`].
+    Write {
+        /// Names the write for retries.
+        request: RequestId,
+        /// What to do.
+        batch: Batch,
+    },
+    /// Reads a key: [`Response::Value`].
+    Get {
+        /// Which.
+        key: Key,
+        /// How fresh.
+        consistency: Consistency,
+    },
+    /// Reads a page of keys: [`Response::Page`].
+    Range {
+        /// Which.
+        range: KeyRange,
+        /// At most this many; 0 means as many as a page holds.
+        limit: u32,
+        /// Leaves the values out.
+        keys_only: bool,
+        /// How fresh.
+        consistency: Consistency,
+    },
+    /// Brings a waiting, new or shut down node in, and waits until it is a
+    /// voter: [`Response::Booted`].
+    Boot {
+        /// Which.
+        node: NodeName,
+        /// Where it is reached; `None` if the cluster has a record of it.
+        address: Option<Address>,
+    },
+    /// Hands leadership over: [`Response::Transferred`].
+    Transfer {
+        /// To which node; `None` for the most caught-up one.
+        to: Option<NodeName>,
+    },
+    /// Takes a node out and shuts it down: [`Response::Down`].
+    Down {
+        /// Which; `None` for the leader.
+        node: Option<NodeName>,
+        /// Only says what would be done.
+        dry_run: bool,
+    },
+    /// Takes a node that is lost out of the cluster: [`Response::Removed`].
+    Remove {
+        /// Which.
+        node: NodeName,
+        /// Only says what would be done.
+        dry_run: bool,
+    },
+    /// Whether a node can be stopped without losing the quorum: [`Response::CanStop`].
+    CanStop {
+        /// Which.
+        node: NodeName,
+    },
+
+    /// From a node, to the leader: a revision that a linearizable read has to
+    /// wait for: [`Response::ReadIndex`]. Never forwarded.
+    ReadIndex,
+    /// From a node that has no data: asks to be let in: [`Response::Admitted`].
+    Join {
+        /// Its name: that of its certificate.
+        node: NodeName,
+        /// Where it is reached.
+        address: Address,
+    },
+    /// From a learner that has caught up: asks to be made a voter: [`Response::Done`].
+    Promote {
+        /// Which.
+        id: NodeId,
+    },
+    /// From a node that carries out [`Request::Down`], to the leader: takes a
+    /// node out of the membership: [`Response::Done`].
+    Expel {
+        /// Its name.
+        node: NodeName,
+        /// Which incarnation of it.
+        id: NodeId,
+        /// What is remembered of it.
+        standing: Option<Standing>,
+    },
+    /// From a node, to a waiting one: asks it to join: [`Response::Done`]. Never forwarded.
+    Summon {
+        /// The cluster that calls.
+        cluster: ClusterId,
+        /// Its members.
+        members: Vec<Address>,
+    },
+    /// From a node, to one that was taken out: stop, and stay down:
+    /// [`Response::Done`]. Never forwarded.
+    Retire {
+        /// Which incarnation is meant.
+        id: NodeId,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<NodeStatus>),
+    /// To [`Request::List`].
+    Cluster(Box<ClusterView>),
+    /// To [`Request::Write`].
+    Written(Outcome),
+    /// To [`Request::Get`].
+    Value {
+        /// The key's entry, if it is there.
+        entry: Option<Entry>,
+        /// The revision up to which the read saw everything.
+        at: Revision,
+    },
+    /// To [`Request::Range`].
+    Page {
+        /// The keys in order, with their entries (values empty if left out).
+        entries: Vec<(Key, Entry)>,
+        /// Whether the range goes on behind the last of these.
+        more: bool,
+        /// The revision up to which the read saw everything.
+        at: Revision,
+    },
+    /// To [`Request::Boot`].
+    Booted {
+        /// The node's id.
+        id: NodeId,
+        /// Whether it was no voter before.
+        changed: bool,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// To [`Request::Transfer`].
+    Transferred {
+        /// Who led.
+        from: NodeName,
+        /// Who leads.
+        to: NodeName,
+        /// Since which term.
+        term: u64,
+        /// Whether leadership moved.
+        changed: bool,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// To [`Request::Down`].
+    Down(Removal),
+    /// To [`Request::Remove`].
+    Removed(Removal),
+    /// To [`Request::CanStop`].
+    CanStop {
+        /// Whether it can.
+        yes: bool,
+        /// Why, or why not.
+        reason: String,
+    },
+    /// To [`Request::ReadIndex`].
+    ReadIndex(Revision),
+    /// To [`Request::Join`].
+    Admitted {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The node's id from now on.
+        id: NodeId,
+    },
+    /// Done, or already so.
+    Done {
+        /// Whether something changed.
+        changed: bool,
+    },
+}
+
+/// A node taken out, or what taking it out would mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Which.
+    pub node: NodeName,
+    /// Whether something was (or, in a dry run, would be) changed.
+    pub changed: bool,
+    /// Voters before.
+    pub voters_before: u32,
+    /// Voters after.
+    pub voters_after: u32,
+    /// Who leads afterwards; `None` in a dry run.
+    pub leader: Option<NodeName>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    /// Nothing was done: no leader, no quorum, or the node is starting or stopping. Try again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Nothing was done: too much at once. Try again later.
+    #[error("the node has too much to do")]
+    Overloaded,
+    /// Nothing was done: the request makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// Nothing was done: the caller may not.
+    #[error("{0}")]
+    Denied(String),
+    /// Nothing was done: no such node.
+    #[error("{0}")]
+    NotFound(String),
+    /// Nothing was done: a safety check stands against it.
+    #[error("{reason}")]
+    Refused {
+        /// What stands against it.
+        reason: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// It may have been done, or may yet be.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl Rejection {
+    /// Whether the request certainly had no effect and never will.
+    pub fn is_not_applied(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+}
+
+/// What a node does at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Belongs to no cluster, and waits for `boot`.
+    Waiting,
+    /// Asks to be let in, or catches up.
+    Joining,
+    /// Takes part.
+    Running,
+    /// Shuts down.
+    Stopping,
+}
+
+/// What a node is in its cluster at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RaftRole {
+    /// Leads.
+    Leader,
+    /// Follows, and votes.
+    Follower,
+    /// Stands for election.
+    Candidate,
+    /// Follows without a vote.
+    Learner,
+}
+
+/// A node's view of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it says it is reached.
+    pub address: Address,
+    /// Its version of coffeed.
+    pub version: String,
+    /// What it does at present.
+    pub phase: Phase,
+    /// For how long it has been up, in milliseconds.
+    pub uptime_ms: u64,
+    /// What it knows of its cluster, once it belongs to one.
+    pub raft: Option<RaftStatus>,
+}
+
+/// A member's view of its cluster. Indexes are those of the log; 0 is before all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaftStatus {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The node's id.
+    pub id: NodeId,
+    /// What it is.
+    pub role: RaftRole,
+    /// Its term.
+    pub term: u64,
+    /// Whom it follows.
+    pub leader: Option<NodeId>,
+    /// The last entry of its log.
+    pub last_log: Revision,
+    /// The last entry that it knows to be committed.
+    pub committed: Revision,
+    /// The last entry that it has applied.
+    pub applied: Revision,
+    /// The last entry in its latest snapshot.
+    pub snapshot: Revision,
+    /// The last entry that it has purged.
+    pub purged: Revision,
+    /// Who votes. Two sets while a change of membership is under way.
+    pub voters: Vec<Vec<NodeId>>,
+    /// Who follows without a vote.
+    pub learners: Vec<NodeId>,
+    /// How far each member's log matches, where this node leads.
+    pub matched: Vec<(NodeId, Revision)>,
+    /// How long ago a quorum was heard, in milliseconds, where this node leads.
+    pub quorum_heard_ms: Option<u64>,
+    /// What is remembered of each node.
+    pub nodes: Vec<NodeRecord>,
+}
+
+/// All nodes of a cluster, as one of them can reach the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// The cluster, unless the asked node belongs to none.
+    pub cluster: Option<ClusterId>,
+    /// The asked node.
+    pub asked: NodeName,
+    /// The leader, if most voters in reach agree on one.
+    pub leader: Option<NodeName>,
+    /// Its term.
+    pub term: u64,
+    /// Whether a change of membership is under way (joint consensus).
+    pub joint: bool,
+    /// How many vote.
+    pub voters: u32,
+    /// How many of those can be reached.
+    pub voters_in_reach: u32,
+    /// How many of those in reach may be lost before the quorum is.
+    pub may_lose: u32,
+    /// The nodes, in the order of their ids.
+    pub nodes: Vec<NodeView>,
+}
+
+/// One node in a [`ClusterView`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: NodeName,
+    /// Its id, once it has one.
+    pub id: Option<NodeId>,
+    /// Where it is reached.
+    pub address: Address,
+    /// What it is, if it belongs to the cluster.
+    pub role: Option<RaftRole>,
+    /// How it is.
+    pub state: NodeState,
+    /// How many entries its log is behind the leader's; `None` where that is not known.
+    pub lag: Option<u64>,
+    /// The last entry that it has applied.
+    pub applied: Option<Revision>,
+    /// Its version of coffeed.
+    pub version: Option<String>,
+}
+
+/// How a node is, seen from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NodeState {
+    /// Reached, and takes part.
+    Up,
+    /// Reached; catches up before it gets a vote.
+    Joining,
+    /// Reached; waits for `boot`.
+    Waiting,
+    /// Reached; shuts down.
+    Stopping,
+    /// Not reached.
+    Unreachable,
+    /// Taken down by an operator.
+    Shutdown,
+}

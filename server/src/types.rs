@@ -1,0 +1,55 @@
+//! The types that openraft is put together from, named once.
+//!
+//! Knows the consensus library and the domain's types; no storage, network or
+//! server. Everything that names openraft's generics goes through here.
+
+use std::fmt;
+
+use coffee_common::{
+    command::{Outcome, Proposal},
+    id::{Address, NodeId, NodeName},
+};
+use openraft::type_config::alias as of;
+use serde::{Deserialize, Serialize};
+
+openraft::declare_raft_types!(
+    /// The parameters of our Raft.
+    pub TypeConfig:
+        D = Proposal,
+        R = Outcome,
+        NodeId = NodeId,
+        Node = Member,
+        AsyncRuntime = openraft::impls::TokioRuntime,
+);
+
+/// What the membership of the cluster says of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: NodeName,
+    /// Where it is reached.
+    pub address: Address,
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, self.address)
+    }
+}
+
+/// Names a term's leader: its term and its node.
+pub type LeaderId = of::CommittedLeaderIdOf<TypeConfig>;
+/// A vote, committed once it won.
+pub type Vote = of::VoteOf<TypeConfig>;
+/// Names a log entry: its leader and its index.
+pub type LogId = of::LogIdOf<TypeConfig>;
+/// An entry of the log.
+pub type LogEntry = of::EntryOf<TypeConfig>;
+/// What an entry carries.
+pub type Payload = of::EntryPayloadOf<TypeConfig>;
+/// Who votes, who learns.
+pub type Membership = openraft::Membership<NodeId, Member>;
+/// A membership and the entry that made it so.
+pub type StoredMembership = of::StoredMembershipOf<TypeConfig>;
+/// What a snapshot holds.
+pub type SnapshotMeta = of::SnapshotMetaOf<TypeConfig>;
