@@ -104,7 +104,7 @@ pub enum Outcome {
     RequestIdReused,
     /// The node was admitted.
     NodeAdmitted(NodeId),
-    /// The node's record was changed (or was not the one meant: `false`).
+    /// Whether the record on hand is the one meant, and says (or already said) so now.
     NodeMarked(bool),
     /// Nothing was done: the cluster keeps no more records of nodes.
     TooManyNodes,

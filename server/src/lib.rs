@@ -1,3 +1,6 @@
 //! coffeed: a replicated key-value store for a small fleet.
 
+#[cfg(test)]
+mod golden;
+pub mod kv;
 pub mod types;

@@ -1,0 +1,68 @@
+//! The domain: what a command does to the state.
+//!
+//! Pure and synchronous: the same commands give the same tables, byte for
+//! byte, on every node. So this module knows no clock (times come stamped into
+//! the command), no randomness, no task or thread, no consensus library and no
+//! network; only the tables of a transaction that somebody else opens and
+//! commits.
+//!
+//! The invariants that it guards:
+//!
+//! - a batch takes effect as one, and only if all its conditions held before it;
+//! - a request takes effect at most once, however often it is proposed;
+//! - no record is used whose checksum does not match.
+
+mod batch;
+mod hash;
+mod layout;
+#[cfg(test)]
+mod model;
+mod nodes;
+mod requests;
+mod tables;
+mod view;
+
+use coffee_common::{
+    command::{Command, Outcome, Proposal},
+    id::Revision,
+};
+
+use self::requests::Recall;
+pub use self::{
+    hash::state_hash,
+    layout::{KvError, check_row},
+    nodes::introduce,
+    requests::RequestMemory,
+    tables::{MetaKey, Table, Tables, create_tables, read_meta},
+    view::{Page, View},
+};
+
+/// Applies the entry at log index `at`, and says what came of it.
+///
+/// A proposal that carries a request id is first looked up in the memory of
+/// requests, so that trying a write again answers what came of it the first
+/// time. After an error the transaction and the memory must not be used further.
+pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
+    let Some(request) = &proposal.request else { return execute(tables, at, proposal) };
+    let digest = requests::digest(&proposal.command)?;
+    match requests::recall(tables, at, request, digest)? {
+        Recall::Settled(outcome) => Ok(outcome),
+        Recall::New => {
+            let outcome = execute(tables, at, proposal)?;
+            requests::remember(tables, at, request, digest, &outcome)?;
+            Ok(outcome)
+        }
+    }
+}
+
+fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
+    match &proposal.command {
+        Command::Batch(batch) => batch::execute(tables, at, batch),
+        Command::AdmitNode { name, address } => {
+            nodes::admit(tables, at, name, address, proposal.proposed_at_ms)
+        }
+        Command::MarkNode { name, id, standing } => {
+            nodes::mark(tables, name, *id, *standing, proposal.proposed_at_ms)
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! A model of the state in plain maps, and the comparison of [`apply`] with it
+//! on random histories.
+
+use std::collections::BTreeMap;
+
+use coffee_common::{
+    command::{Batch, Command, Condition, Effect, Entry, NodeRecord, Operation, Outcome, Proposal, Standing},
+    id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, KeyRange, Value},
+    limits::NODES_MAX,
+};
+use proptest::prelude::*;
+use redb::{Database, Durability, ReadableDatabase, backends::InMemoryBackend};
+
+use super::{RequestMemory, Tables, View, apply, create_tables, state_hash};
+
+/// How many requests are remembered here: few, so that histories outlive them.
+const MEMORY: u64 = 3;
+
+#[derive(Default)]
+struct Model {
+    keys: BTreeMap<Key, Entry>,
+    nodes: BTreeMap<NodeName, NodeRecord>,
+    remembered: Vec<(RequestId, Command, Outcome, Revision)>,
+    forgotten: Revision,
+}
+
+impl Model {
+    fn apply(&mut self, at: Revision, proposal: &Proposal) -> Outcome {
+        let Some(request) = proposal.request else { return self.execute(at, proposal) };
+        let same =
+            |(r, ..): &&(RequestId, _, _, _)| (r.client, r.sequence) == (request.client, request.sequence);
+        if let Some((_, command, outcome, _)) = self.remembered.iter().find(same) {
+            return if *command == proposal.command { outcome.clone() } else { Outcome::RequestIdReused };
+        }
+        if request.after < self.forgotten || request.after >= at {
+            return Outcome::Forgotten { upto: self.forgotten };
+        }
+        let outcome = self.execute(at, proposal);
+        self.remembered.push((request, proposal.command.clone(), outcome.clone(), at));
+        if self.remembered.len() as u64 > MEMORY {
+            self.forgotten = self.remembered.remove(0).3;
+        }
+        outcome
+    }
+
+    fn execute(&mut self, at: Revision, proposal: &Proposal) -> Outcome {
+        let since_ms = proposal.proposed_at_ms;
+        match &proposal.command {
+            Command::Batch(batch) => self.batch(at, batch),
+            Command::AdmitNode { name, .. }
+                if !self.nodes.contains_key(name) && self.nodes.len() == NODES_MAX =>
+            {
+                Outcome::TooManyNodes
+            }
+            Command::AdmitNode { name, address } => {
+                let (id, standing) = (NodeId(at.0), Standing::Joining);
+                let record =
+                    NodeRecord { id, name: name.clone(), address: address.clone(), standing, since_ms };
+                self.nodes.insert(name.clone(), record);
+                Outcome::NodeAdmitted(id)
+            }
+            Command::MarkNode { name, id, standing } => {
+                let known = self.nodes.get_mut(name).filter(|record| record.id == *id);
+                let found = known.is_some();
+                match (known, standing) {
+                    (Some(record), Some(standing)) if record.standing != *standing => {
+                        (record.standing, record.since_ms) = (*standing, since_ms);
+                    }
+                    (Some(_), None) => drop(self.nodes.remove(name)),
+                    _ => {}
+                }
+                Outcome::NodeMarked(found)
+            }
+        }
+    }
+
+    fn batch(&mut self, at: Revision, batch: &Batch) -> Outcome {
+        for (position, condition) in batch.conditions.iter().enumerate() {
+            let actual = self.keys.get(condition.key()).map(|entry| entry.modified);
+            let holds = match condition {
+                Condition::RevisionIs(_, revision) => actual == Some(*revision),
+                Condition::Absent(_) => actual.is_none(),
+                Condition::Present(_) => actual.is_some(),
+            };
+            if !holds {
+                return Outcome::ConditionFalse { condition: position as u32, actual };
+            }
+        }
+        let mut effects = Vec::new();
+        for operation in &batch.operations {
+            let previous = match operation {
+                Operation::Delete(key) => self.keys.remove(key),
+                Operation::Set(key, value) => {
+                    let old = self.keys.get(key).cloned();
+                    let (created, version) =
+                        old.as_ref().map_or((at, 1), |old| (old.created, old.version + 1));
+                    let entry = Entry { value: value.clone(), created, modified: at, version };
+                    self.keys.insert(key.clone(), entry);
+                    old
+                }
+            };
+            effects.push(Effect { previous: previous.map(|entry| entry.modified) });
+        }
+        Outcome::Applied { revision: at, effects }
+    }
+}
+
+/// A database in memory, and its memory of requests.
+struct Real {
+    database: Database,
+    memory: RequestMemory,
+}
+
+impl Real {
+    fn new(limit: u64) -> Self {
+        let database =
+            Database::builder().create_with_backend(InMemoryBackend::new()).expect("an empty database");
+        let txn = database.begin_write().expect("begins");
+        create_tables(&txn).expect("creates");
+        txn.commit().expect("commits");
+        let memory = RequestMemory::load(&database, limit).expect("loads");
+        Self { database, memory }
+    }
+
+    /// Applies entries in one transaction.
+    fn apply(&mut self, entries: &[(Revision, Proposal)]) -> Vec<Outcome> {
+        let mut txn = self.database.begin_write().expect("begins");
+        txn.set_durability(Durability::None).expect("no savepoints");
+        let mut tables = Tables::open(&txn, &mut self.memory).expect("opens");
+        let outcomes =
+            entries.iter().map(|(at, proposal)| apply(&mut tables, *at, proposal).expect("applies"));
+        let outcomes = outcomes.collect();
+        tables.finish().expect("finishes");
+        txn.commit().expect("commits");
+        outcomes
+    }
+
+    /// Forgets all that is only in memory, as a restart does.
+    fn restart(&mut self) {
+        self.memory = RequestMemory::load(&self.database, MEMORY).expect("loads");
+    }
+
+    fn hash(&self) -> u64 {
+        state_hash(&self.database.begin_read().expect("begins")).expect("hashes")
+    }
+
+    fn view(&self) -> View {
+        View::new(self.database.begin_read().expect("begins"))
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::new(name).expect("legal")
+}
+
+fn any_key() -> impl Strategy<Value = Key> {
+    "[a-d]".prop_map(|name| key(&name))
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop::collection::vec(any::<u8>(), 0..4).prop_map(|bytes| Value::new(bytes).expect("legal"))
+}
+
+fn any_batch() -> impl Strategy<Value = Command> {
+    let condition = prop_oneof![
+        (any_key(), 1u64..40).prop_map(|(key, revision)| Condition::RevisionIs(key, Revision(revision))),
+        any_key().prop_map(Condition::Absent),
+        any_key().prop_map(Condition::Present),
+    ];
+    let operation = prop_oneof![
+        3 => (any_key(), any_value()).prop_map(|(key, value)| Operation::Set(key, value)),
+        1 => any_key().prop_map(Operation::Delete),
+    ];
+    (prop::collection::vec(condition, 0..2), prop::collection::vec(operation, 0..4))
+        .prop_map(|(conditions, operations)| Command::Batch(Batch { conditions, operations }))
+}
+
+fn any_node_command() -> impl Strategy<Value = Command> {
+    let name = "[a-c]".prop_map(|name| NodeName::new(name).expect("legal"));
+    let standing = prop_oneof![
+        Just(None),
+        Just(Some(Standing::Joining)),
+        Just(Some(Standing::Member)),
+        Just(Some(Standing::Shutdown))
+    ];
+    let address = Address::new("localhost:7400").expect("legal");
+    (name, standing, prop::option::of(1u64..40)).prop_map(move |(name, standing, id)| match id {
+        None => Command::AdmitNode { name, address: address.clone() },
+        Some(id) => Command::MarkNode { name, id: NodeId(id), standing },
+    })
+}
+
+/// A command, and with which request id: of which client, which sequence, how
+/// long before its proposal. Few of each, so that ids come again, with the same
+/// command (retries) and with others (mistakes).
+type Step = (Command, Option<(u8, u8, u64)>);
+
+fn any_history() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())));
+    let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command()];
+    let request = prop::option::of((0u8..2, 0u8..4, 0u64..12));
+    prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)
+}
+
+/// The entries of a history: some indexes are left to entries without a command.
+fn entries(history: &[Vec<Step>]) -> Vec<Vec<(Revision, Proposal)>> {
+    let mut index = 0;
+    let mut entry = |(command, request): &Step| {
+        index += if index % 5 == 3 { 2 } else { 1 };
+        let request = request.map(|(client, sequence, back)| RequestId {
+            client: ClientId(client.into()),
+            sequence: sequence.into(),
+            after: Revision(u64::saturating_sub(index, back)),
+        });
+        (Revision(index), Proposal { request, proposed_at_ms: 1000 + index, command: command.clone() })
+    };
+    history.iter().map(|steps| steps.iter().map(&mut entry).collect()).collect()
+}
+
+fn assert_same_state(real: &Real, model: &Model) {
+    let view = real.view();
+    let page = view.range(&KeyRange::all(), 0, false).expect("reads");
+    assert_eq!(page.entries, model.keys.clone().into_iter().collect::<Vec<_>>());
+    assert_eq!(view.nodes().expect("reads"), model.nodes.values().cloned().collect::<Vec<_>>());
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(view.get(&key(name)).expect("reads").as_ref(), model.keys.get(&key(name)));
+    }
+    assert_eq!(real.memory.forgotten(), model.forgotten);
+}
+
+proptest! {
+    #[test]
+    fn apply_does_what_the_model_does(history in any_history(), restart_every in 1usize..4) {
+        let (mut real, mut model) = (Real::new(MEMORY), Model::default());
+        for (turn, entries) in entries(&history).iter().enumerate() {
+            let expected: Vec<_> = entries.iter().map(|(at, proposal)| model.apply(*at, proposal)).collect();
+            prop_assert_eq!(real.apply(entries), expected);
+            if turn % restart_every == 0 {
+                real.restart();
+            }
+        }
+        assert_same_state(&real, &model);
+    }
+
+    #[test]
+    fn how_entries_are_put_together_does_not_matter(history in any_history()) {
+        let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
+        for entries in entries(&history) {
+            batched.apply(&entries);
+            for entry in entries {
+                single.apply(&[entry]);
+            }
+        }
+        prop_assert_eq!(batched.hash(), single.hash());
+    }
+}
+
+fn request(sequence: u64, after: u64) -> Option<RequestId> {
+    Some(RequestId { client: ClientId(1), sequence, after: Revision(after) })
+}
+
+fn set(sequence: u64, after: u64, name: &str) -> Proposal {
+    let batch = Batch::of(Operation::Set(key(name), Value::default()));
+    Proposal { request: request(sequence, after), proposed_at_ms: 0, command: Command::Batch(batch) }
+}
+
+fn applied(revision: u64, previous: Option<u64>) -> Outcome {
+    let effects = vec![Effect { previous: previous.map(Revision) }];
+    Outcome::Applied { revision: Revision(revision), effects }
+}
+
+#[test]
+fn a_retry_is_answered_and_not_applied() {
+    let mut real = Real::new(MEMORY);
+    let first = set(1, 0, "a");
+    assert_eq!(real.apply(&[(Revision(1), first.clone())]), [applied(1, None)]);
+    assert_eq!(real.apply(&[(Revision(2), first.clone())]), [applied(1, None)]);
+    real.restart();
+    assert_eq!(real.apply(&[(Revision(3), first)]), [applied(1, None)]);
+    assert_eq!(real.apply(&[(Revision(4), set(1, 0, "b"))]), [Outcome::RequestIdReused]);
+}
+
+#[test]
+fn a_request_older_than_the_memory_is_refused() {
+    let mut real = Real::new(MEMORY);
+    let first = set(1, 0, "a");
+    real.apply(&[(Revision(1), first.clone())]);
+    for sequence in 2..=4 {
+        real.apply(&[(Revision(sequence), set(sequence, sequence - 1, "a"))]);
+    }
+    let forgotten = Outcome::Forgotten { upto: Revision(1) };
+    assert_eq!(real.apply(&[(Revision(5), first)]), [forgotten]);
+    // Nobody can have applied this one before the revision that was forgotten.
+    assert_eq!(real.apply(&[(Revision(6), set(5, 1, "a"))]), [applied(6, Some(4))]);
+}
+
+#[test]
+fn a_request_from_another_history_is_refused() {
+    let mut real = Real::new(MEMORY);
+    let forgotten = Outcome::Forgotten { upto: Revision(0) };
+    assert_eq!(real.apply(&[(Revision(7), set(1, 7, "a"))]), [forgotten]);
+}
+
+#[test]
+fn a_cluster_keeps_a_bounded_number_of_node_records() {
+    let mut real = Real::new(MEMORY);
+    let admit = |name: String| Proposal {
+        request: None,
+        proposed_at_ms: 0,
+        command: Command::AdmitNode {
+            name: NodeName::new(name).expect("legal"),
+            address: Address::new("localhost:7400").expect("legal"),
+        },
+    };
+    for n in 1..=NODES_MAX as u64 {
+        assert_eq!(real.apply(&[(Revision(n), admit(format!("n{n}")))]), [Outcome::NodeAdmitted(NodeId(n))]);
+    }
+    assert_eq!(real.apply(&[(Revision(100), admit("one-more".into()))]), [Outcome::TooManyNodes]);
+    assert_eq!(real.apply(&[(Revision(101), admit("n1".into()))]), [Outcome::NodeAdmitted(NodeId(101))]);
+}
+
+#[test]
+fn pages_of_a_range_follow_each_other() {
+    let mut real = Real::new(MEMORY);
+    let names = ["a", "b", "c", "d", "e"];
+    for (at, name) in (1..).zip(names) {
+        real.apply(&[(Revision(at), set(at, at - 1, name))]);
+    }
+    let mut range = KeyRange::all();
+    let mut seen = Vec::new();
+    loop {
+        let page = real.view().range(&range, 2, true).expect("reads");
+        seen.extend(page.entries.iter().map(|(key, _)| key.to_string()));
+        let Some((last, _)) = page.entries.last().filter(|_| page.more) else { break };
+        range = range.after(last);
+    }
+    assert_eq!(seen, names);
+}
+
+#[test]
+fn a_page_stops_at_its_size() {
+    let mut real = Real::new(MEMORY);
+    let large = Value::new(vec![7; 600 << 10]).expect("legal");
+    for (at, name) in (1..).zip(["a", "b", "c"]) {
+        let batch = Batch::of(Operation::Set(key(name), large.clone()));
+        let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch) };
+        real.apply(&[(Revision(at), proposal)]);
+    }
+    let page = real.view().range(&KeyRange::all(), 0, false).expect("reads");
+    assert_eq!((page.entries.len(), page.more), (1, true));
+    let page = real.view().range(&KeyRange::all(), 0, true).expect("reads");
+    assert_eq!((page.entries.len(), page.more), (3, false));
+    assert!(page.entries.iter().all(|(_, entry)| entry.value.as_bytes().is_empty()));
+}

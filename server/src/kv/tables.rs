@@ -1,0 +1,138 @@
+//! The tables of the state, and the ones of one write transaction.
+//!
+//! All tables map bytes to bytes and are ordered by their keys' bytes, so that
+//! whoever copies or compares a whole state can treat them alike.
+
+use coffee_common::id::Revision;
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use super::{
+    layout::{KvError, open, seal},
+    requests::RequestMemory,
+};
+
+/// The tables, in the order in which a whole state is copied and compared.
+///
+/// The numbers are part of the formats on disk and on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// Key to entry.
+    Keys = 1,
+    /// Log index (big endian) to request id, digest and outcome.
+    Requests = 2,
+    /// Name to node record.
+    Nodes = 3,
+    /// [`MetaKey`] to what it says.
+    Meta = 4,
+}
+
+/// What is kept of the state as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetaKey {
+    /// The id of the last applied entry.
+    Applied,
+    /// The last membership, and the entry that made it so.
+    Membership,
+    /// The highest revision whose request is no longer remembered.
+    Forgotten,
+}
+
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) type Rows<'txn> = redb::Table<'txn, &'static [u8], &'static [u8]>;
+
+impl Table {
+    /// Every table, in order.
+    pub const ALL: [Self; 4] = [Self::Keys, Self::Requests, Self::Nodes, Self::Meta];
+
+    /// The table of this number.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| *table as u8 == number)
+    }
+
+    /// How the database knows it.
+    pub fn definition(self) -> Definition {
+        TableDefinition::new(match self {
+            Self::Keys => "keys",
+            Self::Requests => "requests",
+            Self::Nodes => "nodes",
+            Self::Meta => "meta",
+        })
+    }
+}
+
+impl MetaKey {
+    fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Applied => b"applied",
+            Self::Membership => b"membership",
+            Self::Forgotten => b"forgotten",
+        }
+    }
+}
+
+/// Creates the tables that are missing.
+pub fn create_tables(txn: &WriteTransaction) -> Result<(), KvError> {
+    for table in Table::ALL {
+        txn.open_table(table.definition())?;
+    }
+    Ok(())
+}
+
+/// Reads and verifies what the table of [`Table::Meta`] says.
+pub fn read_meta(
+    meta: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    key: MetaKey,
+) -> Result<Option<Vec<u8>>, KvError> {
+    let row = meta.get(key.as_bytes())?;
+    row.map(|row| open(Table::Meta, key.as_bytes(), row.value()).map(<[u8]>::to_vec)).transpose()
+}
+
+/// The tables of one write transaction, and the memory that goes with them.
+pub struct Tables<'txn> {
+    txn: &'txn WriteTransaction,
+    pub(super) keys: Rows<'txn>,
+    pub(super) requests: Rows<'txn>,
+    meta: Rows<'txn>,
+    pub(super) memory: &'txn mut RequestMemory,
+    forgotten_before: Revision,
+    /// Where rows are put together, so that not each of them takes memory anew.
+    pub(super) row: Vec<u8>,
+}
+
+impl<'txn> Tables<'txn> {
+    /// Opens the tables in a transaction. `memory` is the one that was loaded
+    /// from them, and has seen everything that was committed since.
+    pub fn open(txn: &'txn WriteTransaction, memory: &'txn mut RequestMemory) -> Result<Self, KvError> {
+        Ok(Self {
+            txn,
+            keys: txn.open_table(Table::Keys.definition())?,
+            requests: txn.open_table(Table::Requests.definition())?,
+            meta: txn.open_table(Table::Meta.definition())?,
+            forgotten_before: memory.forgotten(),
+            memory,
+            row: Vec::new(),
+        })
+    }
+
+    /// The table of nodes; opened where it is needed, which is seldom.
+    pub(super) fn nodes(&self) -> Result<Rows<'txn>, KvError> {
+        Ok(self.txn.open_table(Table::Nodes.definition())?)
+    }
+
+    /// Notes something of the state as a whole.
+    pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) -> Result<(), KvError> {
+        let row = seal(Table::Meta, key.as_bytes(), payload);
+        self.meta.insert(key.as_bytes(), row.as_slice())?;
+        Ok(())
+    }
+
+    /// Writes what was held back until the end of the transaction.
+    pub fn finish(mut self) -> Result<(), KvError> {
+        let forgotten = self.memory.forgotten();
+        if forgotten != self.forgotten_before {
+            self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes())?;
+        }
+        Ok(())
+    }
+}
