@@ -12,3 +12,5 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod protocol;
+pub mod quic;
+pub mod tls;

@@ -1,0 +1,119 @@
+//! Connections between nodes, and from clients to nodes: QUIC (RFC 9000) with
+//! certificates on both sides, over one UDP socket, carrying frames.
+//!
+//! An [`Endpoint`] has the socket; it dials and accepts [`Connection`]s, and
+//! each of these opens and accepts streams, whose two ends are a
+//! [`FrameSender`] and a [`FrameReceiver`]. Which protocol is spoken on a
+//! connection ([`Protocol`]) is negotiated in its handshake.
+//!
+//! A connection that [`Endpoint::connect`] returns was let in by the other
+//! side: the acceptor's first word, an empty frame on a stream of its own,
+//! says so. TLS 1.3 alone would leave the dialler believing in a connection
+//! that the acceptor is about to refuse, since the acceptor judges last. So an
+//! error of `connect` always means that nothing of ours has been taken.
+//!
+//! The only module that names quinn. Knows no message: whoever uses a stream
+//! encodes and decodes. Guards: nobody without a certificate of our CA costs
+//! more than a bounded handshake; no stream makes us hold more than one frame
+//! of [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX); only nodes speak
+//! the peer protocol.
+
+mod accept;
+mod connection;
+mod dial;
+mod endpoint;
+mod error;
+mod options;
+mod stream;
+
+pub use accept::Handshake;
+pub use connection::Connection;
+pub use endpoint::Endpoint;
+pub use error::{ConnectError, Disconnect, EndpointError, StreamError};
+pub use options::EndpointOptions;
+/// What a simulated network puts in place of a UDP socket.
+pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
+pub use stream::{FrameReceiver, FrameSender};
+
+use crate::{
+    id::NodeName,
+    protocol::{ALPN_CLIENT, ALPN_PEER, Role},
+};
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// A client asks, a node answers: `coffee/1`.
+    Client,
+    /// The members of a cluster among themselves: `coffee-peer/1`.
+    Peer,
+}
+
+impl Protocol {
+    const ALL: [Self; 2] = [Self::Client, Self::Peer];
+
+    fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Client => ALPN_CLIENT,
+            Self::Peer => ALPN_PEER,
+        }
+    }
+
+    fn of_alpn(alpn: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.alpn() == alpn)
+    }
+
+    /// Whether one of this role may speak it at all.
+    fn is_open_to(self, role: Role) -> bool {
+        match self {
+            Self::Client => true,
+            Self::Peer => role == Role::Node,
+        }
+    }
+}
+
+/// Whom a dialled address has to belong to. It is always a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Expect {
+    /// This one, and no other.
+    Node(NodeName),
+    /// Any of the cluster.
+    AnyNode,
+}
+
+impl Expect {
+    fn name(&self) -> Option<&NodeName> {
+        match self {
+            Self::Node(name) => Some(name),
+            Self::AnyNode => None,
+        }
+    }
+}
+
+/// Which streams of a connection go first, when not all of them can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// What may take as long as it likes: snapshots.
+    Background,
+    /// Large frames.
+    Bulk,
+    /// The rest.
+    #[default]
+    Normal,
+    /// What an election hangs on: votes and heartbeats.
+    Urgent,
+}
+
+impl Priority {
+    fn level(self) -> i32 {
+        match self {
+            Self::Background => -2,
+            Self::Bulk => -1,
+            Self::Normal => 0,
+            Self::Urgent => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Lets others in: bounded in number, in time and in memory.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Priority, Protocol,
+    connection::{Connection, canonical},
+    endpoint::Endpoint,
+    error::{CLOSE_BUSY, CLOSE_DENIED, ConnectError, StreamError},
+};
+use crate::{
+    frame,
+    limits::{CONNECTIONS_MAX, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX},
+    protocol::Identity,
+    tls::identity_of_chain,
+};
+
+/// What is kept of one who has not been answered yet, behind the first packet.
+const STRANGER_BYTES_MAX: u64 = 16 << 10;
+
+/// Keeps small what somebody costs whose certificate has not been seen.
+pub(super) fn limit_strangers(config: &mut quinn::ServerConfig) {
+    config
+        .migration(false)
+        .max_incoming(4 * HANDSHAKES_MAX)
+        .incoming_buffer_size(STRANGER_BYTES_MAX)
+        .incoming_buffer_size_total(STRANGER_BYTES_MAX * HANDSHAKES_MAX as u64);
+}
+
+/// Somebody who wants in and has not proven anything yet.
+#[derive(Debug)]
+pub struct Handshake {
+    incoming: quinn::Incoming,
+    address: SocketAddr,
+    timeout: Duration,
+    /// Held until the handshake is over.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Endpoint {
+    /// The next one who wants in, once a handshake may be begun; `None` after
+    /// [`Endpoint::stop_accepting`] or [`Endpoint::close`]. Complete each
+    /// handshake in a task of its own, lest a slow one holds up the rest.
+    pub async fn accept(&self) -> Option<Handshake> {
+        loop {
+            let stopped = self.0.stopped_accepting.notified();
+            if !self.0.accepts.load(Ordering::Acquire) {
+                return None;
+            }
+            let next = async {
+                let permit = Arc::clone(&self.0.handshakes).acquire_owned().await.ok()?;
+                Some((permit, self.0.quinn.accept().await?))
+            };
+            let (permit, incoming) = tokio::select! {
+                next = next => next?,
+                () = stopped => continue,
+            };
+            if let Some(incoming) = self.admit(incoming) {
+                return Some(Handshake {
+                    address: canonical(incoming.remote_address()),
+                    incoming,
+                    timeout: self.0.handshake_timeout,
+                    _permit: permit,
+                });
+            }
+        }
+    }
+
+    /// Turns away whom there is no room for, and lets those prove their
+    /// address first who come when many do.
+    fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
+        if self.connections() >= CONNECTIONS_MAX {
+            incoming.refuse();
+            return None;
+        }
+        let under_way = self.0.handshakes_max.saturating_sub(self.0.handshakes.available_permits());
+        if under_way > HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+            // Fails only for one whose address is proven.
+            let _ = incoming.retry();
+            return None;
+        }
+        Some(incoming)
+    }
+
+    /// Lets nobody in any more: newcomers are told at once that there is no
+    /// room, until the endpoint is closed. Connections that exist go on.
+    pub fn stop_accepting(&self) {
+        if self.0.accepts.swap(false, Ordering::AcqRel) {
+            self.0.stopped_accepting.notify_waiters();
+            let quinn = self.0.quinn.clone();
+            tokio::spawn(async move {
+                while let Some(incoming) = quinn.accept().await {
+                    incoming.refuse();
+                }
+            });
+        }
+    }
+}
+
+impl Handshake {
+    /// Where the packets come from.
+    pub fn remote_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Turns the other side away without a look at it.
+    pub fn refuse(self) {
+        self.incoming.refuse();
+    }
+
+    /// Carries the handshake to its end, within a bounded time.
+    pub async fn complete(self) -> Result<Connection, ConnectError> {
+        let address = self.address.to_string();
+        match tokio::time::timeout(self.timeout, welcome(self.incoming, &address)).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::Unreachable { address, cause: "no answer in time".to_owned() }),
+        }
+    }
+}
+
+async fn welcome(incoming: quinn::Incoming, address: &str) -> Result<Connection, ConnectError> {
+    let connection = incoming.await.map_err(|error| ConnectError::of(&error, address, None))?;
+    let (peer, protocol) = recognise(&connection, address).inspect_err(|error| {
+        connection.close(CLOSE_DENIED, error.to_string().as_bytes());
+    })?;
+    if !protocol.is_open_to(peer.role) {
+        let cause = format!("the {protocol} is for nodes; this is {} {}", peer.role.as_str(), peer.name);
+        connection.close(CLOSE_DENIED, cause.as_bytes());
+        return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
+    }
+    let connection_of_peer = Connection::new(connection.clone(), peer, protocol);
+    say_welcome(&connection_of_peer).await.map_err(|error| {
+        connection.close(CLOSE_BUSY, b"the handshake did not end");
+        ConnectError::Unreachable { address: address.to_owned(), cause: error.to_string() }
+    })?;
+    Ok(connection_of_peer)
+}
+
+/// Who has come, and what for.
+pub(super) fn recognise(
+    connection: &quinn::Connection,
+    address: &str,
+) -> Result<(Identity, Protocol), ConnectError> {
+    let chain = connection
+        .peer_identity()
+        .and_then(|any| any.downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>().ok())
+        .unwrap_or_default();
+    let peer = identity_of_chain(&chain).map_err(|error| ConnectError::Identity {
+        address: address.to_owned(),
+        by_us: true,
+        cause: error.to_string(),
+    })?;
+    let protocol = connection
+        .handshake_data()
+        .and_then(|any| any.downcast::<quinn::crypto::rustls::HandshakeData>().ok())
+        .and_then(|data| data.protocol)
+        .and_then(|alpn| Protocol::of_alpn(&alpn))
+        .ok_or_else(|| ConnectError::Protocol {
+            address: address.to_owned(),
+            cause: "none was agreed on".to_owned(),
+        })?;
+    Ok((peer, protocol))
+}
+
+/// The acceptor's first word: an empty frame. It tells the dialler that it is in.
+async fn say_welcome(connection: &Connection) -> Result<(), StreamError> {
+    let mut sender = connection.open_uni(Priority::Urgent).await?;
+    sender.send(empty_frame()?).await?;
+    sender.finish();
+    Ok(())
+}
+
+fn empty_frame() -> Result<Bytes, StreamError> {
+    Ok(frame::encode(&())?)
+}

@@ -1,0 +1,149 @@
+//! Reaches out: from an address to a connection that the other side accepted.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use quinn::crypto::rustls::QuicClientConfig;
+use tokio::task::JoinSet;
+
+use super::{
+    Expect, Protocol,
+    accept::recognise,
+    connection::Connection,
+    endpoint::{Endpoint, Inner},
+    error::{CLOSE_DENIED, ConnectError, Disconnect, StreamError},
+    stream::FrameReceiver,
+};
+use crate::{
+    id::Address,
+    tls::{self, Refusal},
+};
+
+/// A host name stands for at most so many addresses; further ones are not tried.
+const ADDRESSES_MAX: usize = 4;
+
+/// How long one address has before the next one is tried too (RFC 8305, section 5).
+const STAGGER: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// TLS wants a name of the server. Ours plays no part: see [`tls::client_config`].
+const SERVER_NAME: &str = "coffeed.invalid";
+
+impl Endpoint {
+    /// Dials `address`, and returns once the node there has accepted us, or
+    /// within the handshake's timeout with the reason why not.
+    pub async fn connect(
+        &self,
+        address: &Address,
+        expect: &Expect,
+        protocol: Protocol,
+    ) -> Result<Connection, ConnectError> {
+        let unreachable =
+            |cause: &str| ConnectError::Unreachable { address: address.to_string(), cause: cause.to_owned() };
+        let dial = async {
+            let candidates = self.resolve(address).await.map_err(|error| unreachable(&error.to_string()))?;
+            match candidates.as_slice() {
+                [] => Err(unreachable("the name stands for no address that this socket can reach")),
+                [only] => dial(&self.0, *only, address.as_str(), expect, protocol).await,
+                several => self.dial_first(several, address, expect, protocol).await,
+            }
+        };
+        match tokio::time::timeout(self.0.handshake_timeout, dial).await {
+            Ok(result) => result,
+            Err(_) => Err(unreachable(&Disconnect::TimedOut.to_string())),
+        }
+    }
+
+    /// The socket addresses behind an address. Literal ones need no resolver,
+    /// hence no thread.
+    async fn resolve(&self, address: &Address) -> std::io::Result<Vec<SocketAddr>> {
+        let reachable = |candidate: &SocketAddr| candidate.is_ipv4() || self.0.local_address.is_ipv6();
+        if let Ok(literal) = address.as_str().parse::<SocketAddr>() {
+            return Ok([literal].into_iter().filter(reachable).collect());
+        }
+        let found = tokio::net::lookup_host(address.as_str()).await?;
+        Ok(found.filter(reachable).take(ADDRESSES_MAX).collect())
+    }
+
+    /// Dials several addresses, each a little after the one before, and takes
+    /// the first that answers. An answer that refuses us says more than silence.
+    async fn dial_first(
+        &self,
+        candidates: &[SocketAddr],
+        address: &Address,
+        expect: &Expect,
+        protocol: Protocol,
+    ) -> Result<Connection, ConnectError> {
+        let mut tries = JoinSet::new();
+        for (position, candidate) in (0u32..).zip(candidates.iter().copied()) {
+            let (inner, address, expect) = (Arc::clone(&self.0), address.clone(), expect.clone());
+            tries.spawn(async move {
+                tokio::time::sleep(STAGGER * position).await;
+                dial(&inner, candidate, address.as_str(), &expect, protocol).await
+            });
+        }
+        let mut worst = None;
+        while let Some(result) = tries.join_next().await {
+            match result {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(silence @ ConnectError::Unreachable { .. })) => worst = worst.or(Some(silence)),
+                Ok(Err(refusal)) => worst = Some(refusal),
+                Err(_) => {}
+            }
+        }
+        Err(worst.unwrap_or(ConnectError::EndpointClosed))
+    }
+}
+
+async fn dial(
+    inner: &Inner,
+    candidate: SocketAddr,
+    address: &str,
+    expect: &Expect,
+    protocol: Protocol,
+) -> Result<Connection, ConnectError> {
+    let refusal = Refusal::default();
+    let failed = |error: &quinn::ConnectionError| ConnectError::of(error, address, Some(&refusal));
+    let config = client_config(inner, expect, protocol, &refusal)
+        .map_err(|cause| ConnectError::Unreachable { address: address.to_owned(), cause })?;
+    let connecting =
+        inner.quinn.connect_with(config, candidate, SERVER_NAME).map_err(|error| match error {
+            quinn::ConnectError::EndpointStopping => ConnectError::EndpointClosed,
+            other => ConnectError::Unreachable { address: address.to_owned(), cause: other.to_string() },
+        })?;
+    let connection = connecting.await.map_err(|error| failed(&error))?;
+    let (peer, agreed) = recognise(&connection, address).inspect_err(|error| {
+        connection.close(CLOSE_DENIED, error.to_string().as_bytes());
+    })?;
+    let stream = connection.accept_uni().await.map_err(|error| failed(&error))?;
+    await_welcome(stream).await.map_err(|error| {
+        let lost = connection.close_reason();
+        lost.map_or_else(
+            || ConnectError::Protocol { address: address.to_owned(), cause: error.to_string() },
+            |lost| failed(&lost),
+        )
+    })?;
+    Ok(Connection::new(connection, peer, agreed))
+}
+
+fn client_config(
+    inner: &Inner,
+    expect: &Expect,
+    protocol: Protocol,
+    refusal: &Refusal,
+) -> Result<quinn::ClientConfig, String> {
+    let expected = expect.name().cloned();
+    let tls = tls::client_config(&inner.credentials(), expected, protocol.alpn(), Arc::clone(refusal))
+        .map_err(|error| error.to_string())?;
+    let crypto = QuicClientConfig::try_from(tls).map_err(|error| error.to_string())?;
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::clone(&inner.transport));
+    Ok(config)
+}
+
+/// Waits for the acceptor's first word: one empty frame.
+async fn await_welcome(stream: quinn::RecvStream) -> Result<(), StreamError> {
+    let mut receiver = FrameReceiver::new(stream);
+    match receiver.receive().await? {
+        Some(message) => Ok(crate::frame::decode::<()>(&message)?),
+        None => Err(StreamError::Truncated),
+    }
+}

@@ -1,0 +1,164 @@
+//! The UDP socket, and all connections over it.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
+use tokio::sync::{Notify, Semaphore};
+
+use super::{
+    Protocol,
+    error::{CLOSE_DONE, EndpointError},
+    options::EndpointOptions,
+};
+use crate::tls::{self, Credentials};
+
+/// How long [`Endpoint::close`] waits at most for the other sides.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What dials and accepts connections over one UDP socket. Cheap to clone.
+///
+/// Dropping it does not close its connections; [`Endpoint::close`] does.
+#[derive(Debug, Clone)]
+pub struct Endpoint(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) quinn: quinn::Endpoint,
+    pub(super) transport: Arc<TransportConfig>,
+    pub(super) credentials: Mutex<Credentials>,
+    pub(super) local_address: SocketAddr,
+    pub(super) handshake_timeout: Duration,
+    /// One permit for each handshake that may be under way.
+    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) handshakes_max: usize,
+    pub(super) accepts: AtomicBool,
+    pub(super) stopped_accepting: Notify,
+}
+
+impl Endpoint {
+    /// Listens on `listen`; accepts and dials.
+    pub fn serve(
+        listen: SocketAddr,
+        credentials: &Credentials,
+        options: &EndpointOptions,
+    ) -> Result<Self, EndpointError> {
+        let socket = bind(listen, options)?;
+        Self::over_socket(TokioRuntime.wrap_udp_socket(socket)?, true, credentials, options)
+    }
+
+    /// Dials alone, from any port.
+    pub fn dial_only(credentials: &Credentials, options: &EndpointOptions) -> Result<Self, EndpointError> {
+        // Where there is no IPv6, the first of these fails.
+        let socket = bind((Ipv6Addr::UNSPECIFIED, 0).into(), options)
+            .or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into(), options))?;
+        Self::over_socket(TokioRuntime.wrap_udp_socket(socket)?, false, credentials, options)
+    }
+
+    /// The same over any other socket: a simulation brings its own. `accepts`
+    /// says whether to answer to others at all.
+    pub fn over_socket(
+        socket: Arc<dyn AsyncUdpSocket>,
+        accepts: bool,
+        credentials: &Credentials,
+        options: &EndpointOptions,
+    ) -> Result<Self, EndpointError> {
+        let local_address = socket.local_addr()?;
+        let transport = options.transport_config()?;
+        let server = accepts.then(|| server_config(credentials, &transport)).transpose()?;
+        let quinn = quinn::Endpoint::new_with_abstract_socket(
+            options.endpoint_config()?,
+            server,
+            socket,
+            Arc::new(TokioRuntime),
+        )?;
+        Ok(Self(Arc::new(Inner {
+            quinn,
+            transport,
+            credentials: Mutex::new(credentials.clone()),
+            local_address,
+            handshake_timeout: options.idle_timeout,
+            handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
+            handshakes_max: options.handshakes_max,
+            accepts: AtomicBool::new(accepts),
+            stopped_accepting: Notify::new(),
+        })))
+    }
+
+    /// Shows and believes other credentials from the next connection on; those
+    /// that exist go on.
+    pub fn reload(&self, credentials: &Credentials) -> Result<(), EndpointError> {
+        if self.0.accepts.load(Ordering::Acquire) {
+            let server = server_config(credentials, &self.0.transport)?;
+            self.0.quinn.set_server_config(Some(server));
+        }
+        *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials.clone();
+        Ok(())
+    }
+
+    /// The address of the socket, with the port that it got.
+    pub fn local_address(&self) -> SocketAddr {
+        self.0.local_address
+    }
+
+    /// How many connections there are, dialled and accepted.
+    pub fn connections(&self) -> usize {
+        self.0.quinn.open_connections()
+    }
+
+    /// Closes every connection, tells the other sides `reason`, and waits
+    /// until they have heard, for at most a second. What has not arrived is
+    /// lost. The socket stays until the last clone is dropped.
+    pub async fn close(&self, reason: &str) {
+        self.0.quinn.close(CLOSE_DONE, reason.as_bytes());
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.0.quinn.wait_idle()).await.is_err() {
+            tracing::debug!("some connections did not end in time");
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn credentials(&self) -> Credentials {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn bind(address: SocketAddr, options: &EndpointOptions) -> Result<UdpSocket, EndpointError> {
+    let socket = UdpSocket::bind(address).map_err(|cause| EndpointError::Bind { address, cause })?;
+    if let Err(error) = raise_buffers(&socket, options.socket_buffer_bytes) {
+        tracing::debug!(%error, "the socket keeps its small buffers");
+    }
+    Ok(socket)
+}
+
+/// Bursts outrun a default socket buffer of 200 KiB. The kernel silently
+/// grants no more than `net.core.rmem_max` and `wmem_max`.
+fn raise_buffers(socket: &UdpSocket, bytes: usize) -> std::io::Result<()> {
+    let state = quinn::udp::UdpSocketState::new(socket.into())?;
+    if state.recv_buffer_size(socket.into())? < bytes {
+        state.set_recv_buffer_size(socket.into(), bytes)?;
+    }
+    if state.send_buffer_size(socket.into())? < bytes {
+        state.set_send_buffer_size(socket.into(), bytes)?;
+    }
+    Ok(())
+}
+
+fn server_config(
+    credentials: &Credentials,
+    transport: &Arc<TransportConfig>,
+) -> Result<quinn::ServerConfig, EndpointError> {
+    let setup = |error: &dyn std::error::Error| EndpointError::Setup(error.to_string());
+    let tls = tls::server_config(credentials, &Protocol::ALL.map(Protocol::alpn)).map_err(|e| setup(&e))?;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|e| setup(&e))?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::clone(transport));
+    super::accept::limit_strangers(&mut config);
+    Ok(config)
+}

@@ -1,0 +1,294 @@
+//! What goes wrong with connections, in sentences for people.
+
+use std::{fmt, io, net::SocketAddr};
+
+use quinn::{ConnectionError, VarInt};
+
+use crate::{
+    frame::FrameError,
+    tls::{Refusal, alert_sentence},
+};
+
+/// An ordinary end.
+pub(super) const CLOSE_DONE: VarInt = VarInt::from_u32(0);
+/// Whoever it is may not speak this protocol here.
+pub(super) const CLOSE_DENIED: VarInt = VarInt::from_u32(1);
+/// No room, or about to stop.
+pub(super) const CLOSE_BUSY: VarInt = VarInt::from_u32(2);
+
+/// TLS alerts travel as QUIC errors from here on (RFC 9001, section 4.8).
+const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
+/// QUIC's CONNECTION_REFUSED.
+const CONNECTION_REFUSED: u64 = 0x2;
+/// TLS's no_application_protocol.
+const ALERT_NO_PROTOCOL: u8 = 120;
+/// Of what the other side gives as its reason we believe this many characters.
+const REASON_CHARACTERS_MAX: usize = 200;
+
+/// An endpoint that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on UDP {address}: {cause}")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The socket does not work.
+    #[error("the UDP socket does not work: {0}")]
+    Socket(#[from] io::Error),
+    /// TLS or QUIC does not like its settings.
+    #[error("cannot set up QUIC: {0}")]
+    Setup(String),
+}
+
+impl EndpointError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Bind { cause, .. } => match cause.kind() {
+                io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
+                io::ErrorKind::AddrNotAvailable => {
+                    "the address is none of this machine's: choose one of `ip address`, or 0.0.0.0"
+                }
+                io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+                _ => "choose another address or port to listen on",
+            },
+            Self::Socket(_) | Self::Setup(_) => "check the network settings in the configuration",
+        }
+    }
+}
+
+/// A connection that did not come about. Nothing was sent on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody answers there.
+    #[error("cannot reach {address}: {cause}")]
+    Unreachable {
+        /// Whom we tried to reach, or who tried to reach us.
+        address: String,
+        /// What happened.
+        cause: String,
+    },
+    /// One side does not accept who the other one is.
+    #[error("{}", identity_sentence(address, *by_us, cause))]
+    Identity {
+        /// The other side.
+        address: String,
+        /// Whether we refused the other side, and not it us.
+        by_us: bool,
+        /// Why.
+        cause: String,
+    },
+    /// It answers, and speaks another protocol.
+    #[error("{address} speaks no protocol that this version of coffeed knows: {cause}")]
+    Protocol {
+        /// The other side.
+        address: String,
+        /// What tells us.
+        cause: String,
+    },
+    /// It answers, and has no room or is about to stop.
+    #[error("{address} takes no connection now: {cause}")]
+    Busy {
+        /// The other side.
+        address: String,
+        /// What it says.
+        cause: String,
+    },
+    /// Our own endpoint is closed.
+    #[error("the endpoint is closed")]
+    EndpointClosed,
+}
+
+fn identity_sentence(address: &str, by_us: bool, cause: &str) -> String {
+    if by_us {
+        format!("refused the certificate of {address}: {cause}")
+    } else {
+        format!("{address} refused our certificate: {cause}")
+    }
+}
+
+impl ConnectError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => {
+                "check that coffeed runs there, the address, and that UDP passes the firewalls between"
+            }
+            Self::Identity { .. } => {
+                "compare both certificates: one CA, not expired, the right role and name (`coffeectl cert list`), \
+                 and both clocks"
+            }
+            Self::Protocol { .. } => "check that the address is coffeed's, and compare the versions",
+            Self::Busy { .. } => "try again, or try another node",
+            Self::EndpointClosed => "this process is about to stop",
+        }
+    }
+
+    /// Why a handshake with `address` failed. `refusal` is what our own
+    /// verifier had to say, if it spoke.
+    pub(super) fn of(error: &ConnectionError, address: &str, refusal: Option<&Refusal>) -> Self {
+        let address = address.to_owned();
+        match Disconnect::of(error) {
+            Disconnect::Refused { by_us: true, cause } => {
+                let cause = refusal.and_then(|told| told.get().cloned()).unwrap_or(cause);
+                Self::Identity { address, by_us: true, cause }
+            }
+            Disconnect::Refused { by_us: false, cause } => Self::Identity { address, by_us: false, cause },
+            Disconnect::Busy(cause) => Self::Busy { address, cause },
+            Disconnect::WrongProtocol(cause) => Self::Protocol { address, cause },
+            Disconnect::ByUs => Self::EndpointClosed,
+            Disconnect::ByPeer(cause) => Self::Busy { address, cause },
+            gone @ (Disconnect::TimedOut | Disconnect::Restarted | Disconnect::Broken(_)) => {
+                Self::Unreachable { address, cause: gone.to_string() }
+            }
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Disconnect {
+    /// We closed it.
+    #[error("closed by this side")]
+    ByUs,
+    /// The other side closed it, and says why.
+    #[error("closed by the other side: {0}")]
+    ByPeer(String),
+    /// Nothing was heard from the other side for too long.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The other side does not know the connection any more.
+    #[error("the other side has restarted")]
+    Restarted,
+    /// One side does not accept the other one's certificate or role.
+    #[error("{}: {cause}", if *.by_us { "refused by this side" } else { "refused by the other side" })]
+    Refused {
+        /// Whether it was we who refused.
+        by_us: bool,
+        /// Why.
+        cause: String,
+    },
+    /// The two sides have no protocol in common.
+    #[error("no common protocol: {0}")]
+    WrongProtocol(String),
+    /// The other side has no room, or is about to stop.
+    #[error("the other side is busy: {0}")]
+    Busy(String),
+    /// Anything else.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Disconnect {
+    pub(super) fn of(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::LocallyClosed => Self::ByUs,
+            ConnectionError::TimedOut => Self::TimedOut,
+            ConnectionError::Reset => Self::Restarted,
+            ConnectionError::VersionMismatch => Self::WrongProtocol("another version of QUIC".to_owned()),
+            ConnectionError::CidsExhausted => Self::Broken("no connection ids are left".to_owned()),
+            ConnectionError::TransportError(error) => {
+                Self::of_transport(error.code.into(), true, &error.reason)
+            }
+            ConnectionError::ConnectionClosed(close) => {
+                Self::of_transport(close.error_code.into(), false, &printable(&close.reason))
+            }
+            ConnectionError::ApplicationClosed(close) => {
+                let cause = printable(&close.reason);
+                match close.error_code {
+                    CLOSE_DENIED => Self::Refused { by_us: false, cause },
+                    CLOSE_BUSY => Self::Busy(cause),
+                    _ => Self::ByPeer(cause),
+                }
+            }
+        }
+    }
+
+    fn of_transport(code: u64, by_us: bool, reason: &str) -> Self {
+        if code == CONNECTION_REFUSED {
+            return Self::Busy("it has no room for another connection, or is about to stop".to_owned());
+        }
+        let alert = CRYPTO_ERRORS.contains(&code).then_some((code & 0xff) as u8);
+        match alert {
+            Some(ALERT_NO_PROTOCOL) => Self::WrongProtocol("it offers none of ours".to_owned()),
+            Some(alert) => match alert_sentence(alert) {
+                Some(cause) => Self::Refused { by_us, cause: cause.to_owned() },
+                None => Self::WrongProtocol(format!("TLS alert {alert} {reason}")),
+            },
+            None => Self::Broken(format!("QUIC error {code:#x} {reason}").trim_end().to_owned()),
+        }
+    }
+}
+
+/// What the other side gives as its reason, made fit for a terminal.
+fn printable(reason: &[u8]) -> String {
+    String::from_utf8_lossy(reason)
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .take(REASON_CHARACTERS_MAX)
+        .collect()
+}
+
+/// A stream that cannot be used any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// Its connection has ended.
+    #[error("the connection is lost: {0}")]
+    Lost(#[from] Disconnect),
+    /// The other side gave up sending on it.
+    #[error("the other side broke the stream off")]
+    Reset,
+    /// The other side does not want what we send on it.
+    #[error("the other side stopped reading the stream")]
+    Stopped,
+    /// It was finished, reset or stopped by this side, or left in the middle of a frame.
+    #[error("the stream is closed on this side")]
+    Closed,
+    /// It ended in the middle of a frame.
+    #[error("the stream ended in the middle of a frame")]
+    Truncated,
+    /// What came is no frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+impl From<ConnectionError> for StreamError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Lost(Disconnect::of(&error))
+    }
+}
+
+impl From<quinn::WriteError> for StreamError {
+    fn from(error: quinn::WriteError) -> Self {
+        match error {
+            quinn::WriteError::Stopped(_) => Self::Stopped,
+            quinn::WriteError::ConnectionLost(lost) => lost.into(),
+            quinn::WriteError::ClosedStream | quinn::WriteError::ZeroRttRejected => Self::Closed,
+        }
+    }
+}
+
+impl From<quinn::ReadError> for StreamError {
+    fn from(error: quinn::ReadError) -> Self {
+        match error {
+            quinn::ReadError::Reset(_) => Self::Reset,
+            quinn::ReadError::ConnectionLost(lost) => lost.into(),
+            quinn::ReadError::ClosedStream
+            | quinn::ReadError::IllegalOrderedRead
+            | quinn::ReadError::ZeroRttRejected => Self::Closed,
+        }
+    }
+}
+
+impl fmt::Display for super::Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client protocol",
+            Self::Peer => "peer protocol",
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! How an endpoint behaves: what may be set, and what follows for quinn.
+
+use std::{sync::Arc, time::Duration};
+
+use quinn::{EndpointConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
+
+use super::error::EndpointError;
+use crate::limits::{
+    CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HANDSHAKES_MAX, STREAM_WINDOW_BYTES,
+};
+
+/// UDP over Ethernet and IPv4, without fragments; more where the path allows it.
+const ETHERNET_PAYLOAD: u16 = 1_472;
+
+/// What an endpoint may be told. [`Default`] is right for nodes on one machine,
+/// in one building, and across the internet.
+#[derive(Debug, Clone)]
+pub struct EndpointOptions {
+    /// Hands the kernel many packets at once. Some links and drivers fail on it.
+    pub segmentation_offload: bool,
+    /// A connection on which nothing was heard for so long is given up; so is
+    /// a handshake.
+    pub idle_timeout: Duration,
+    /// How often a silent connection is kept alive: less than half of `idle_timeout`.
+    pub keep_alive: Duration,
+    /// The largest UDP payload that path MTU discovery tries. Probing is safe
+    /// at any value: what does not get through is noticed and not used.
+    pub udp_payload_bytes_max: u16,
+    /// What the kernel is asked to buffer for the socket, each way. It may grant less.
+    pub socket_buffer_bytes: usize,
+    /// Handshakes that may be under way at once; newcomers beyond wait, unanswered.
+    pub handshakes_max: usize,
+    /// Makes quinn's choices repeatable. For simulations alone.
+    pub rng_seed: Option<[u8; 32]>,
+}
+
+impl Default for EndpointOptions {
+    fn default() -> Self {
+        Self {
+            segmentation_offload: true,
+            idle_timeout: Duration::from_secs(3),
+            keep_alive: Duration::from_secs(1),
+            udp_payload_bytes_max: 6_000,
+            socket_buffer_bytes: 4 << 20,
+            handshakes_max: HANDSHAKES_MAX,
+            rng_seed: None,
+        }
+    }
+}
+
+impl EndpointOptions {
+    pub(super) fn endpoint_config(&self) -> Result<EndpointConfig, EndpointError> {
+        let mut config = EndpointConfig::default();
+        config
+            .max_udp_payload_size(self.udp_payload_bytes_max.max(ETHERNET_PAYLOAD))
+            .map_err(|error| EndpointError::Setup(error.to_string()))?;
+        config.rng_seed(self.rng_seed);
+        Ok(config)
+    }
+
+    pub(super) fn transport_config(&self) -> Result<Arc<TransportConfig>, EndpointError> {
+        let idle_timeout = self
+            .idle_timeout
+            .try_into()
+            .map_err(|_| EndpointError::Setup("idle_timeout is too long".to_owned()))?;
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(self.udp_payload_bytes_max);
+        let mut config = TransportConfig::default();
+        config
+            .max_idle_timeout(Some(idle_timeout))
+            .keep_alive_interval(Some(self.keep_alive))
+            // Until a first answer is measured: a lost first packet is sent
+            // again after three times this, and no shop is on the moon.
+            .initial_rtt(Duration::from_millis(100))
+            .max_concurrent_bidi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
+            .max_concurrent_uni_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
+            .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+            .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+            .send_window(2 * FRAME_BYTES_MAX as u64)
+            .datagram_receive_buffer_size(None)
+            .mtu_discovery_config(Some(discovery))
+            .enable_segmentation_offload(self.segmentation_offload);
+        Ok(Arc::new(config))
+    }
+}

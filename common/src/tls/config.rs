@@ -1,0 +1,63 @@
+//! Credentials to rustls configurations.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, Error, ServerConfig,
+    client::Resumption,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    sign::SingleCertAndKey,
+    version::TLS13,
+};
+
+use super::{
+    credentials::Credentials,
+    verify::{CallerVerifier, NodeVerifier, Refusal},
+};
+use crate::id::NodeName;
+
+/// For dialling: the other side has to be a node, and `expected` if one is
+/// named. `refusal` learns why it was not.
+pub(crate) fn client_config(
+    credentials: &Credentials,
+    expected: Option<NodeName>,
+    alpn: &[u8],
+    refusal: Refusal,
+) -> Result<ClientConfig, Error> {
+    let own = credentials.inner();
+    let verifier = NodeVerifier {
+        roots: Arc::clone(&own.roots),
+        algorithms: own.provider.signature_verification_algorithms,
+        expected,
+        refusal,
+    };
+    let mut config = ClientConfig::builder_with_details(Arc::clone(&own.provider), Arc::clone(&own.clock))
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&own.key))));
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    // A name in the open tells a listener who is called, and decides nothing here.
+    config.enable_sni = false;
+    Ok(config)
+}
+
+/// For answering: whoever calls shows a certificate of our CA with an identity.
+pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
+    let own = credentials.inner();
+    let webpki =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&own.roots), Arc::clone(&own.provider))
+            .build()
+            .map_err(|error| Error::General(error.to_string()))?;
+    let mut config = ServerConfig::builder_with_details(Arc::clone(&own.provider), Arc::clone(&own.clock))
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(Arc::new(CallerVerifier(webpki)))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&own.key))));
+    config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}

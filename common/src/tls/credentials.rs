@@ -1,0 +1,166 @@
+//! Our own certificate, its key, and the CA that we trust.
+
+use std::{fmt, sync::Arc};
+
+use rustls::{
+    RootCertStore,
+    crypto::{CryptoProvider, ring},
+    sign::CertifiedKey,
+    time_provider::{DefaultTimeProvider, TimeProvider},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::{
+    error::{Ago, CredentialFile, Problem, TlsError},
+    files::CredentialFiles,
+    identity::identity_of,
+};
+use crate::protocol::{Identity, Role};
+
+/// Most certificates in one file.
+const CHAIN_MAX: usize = 8;
+
+/// What a node or a client shows of itself, and whom it believes. Cheap to clone.
+///
+/// One that exists was checked: the CA signed the certificate, its time is
+/// now, the key belongs to it, and it names somebody.
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) identity: Identity,
+    pub(super) roots: Arc<RootCertStore>,
+    pub(super) key: Arc<CertifiedKey>,
+    pub(super) clock: Arc<dyn TimeProvider>,
+    pub(super) provider: Arc<CryptoProvider>,
+}
+
+impl Credentials {
+    /// Reads and checks the three files.
+    pub fn load(files: &CredentialFiles) -> Result<Self, TlsError> {
+        let ca = files.read(CredentialFile::Ca)?;
+        let cert = files.read(CredentialFile::Certificate)?;
+        let key = files.read(CredentialFile::Key)?;
+        Self::from_pem(&ca, &cert, &key)
+            .map_err(|error| TlsError { path: Some(files.path(error.file).to_owned()), ..error })
+    }
+
+    /// Checks what is in memory, in PEM.
+    pub fn from_pem(ca: &[u8], cert: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        Self::from_pem_with_clock(ca, cert, key, Arc::new(DefaultTimeProvider))
+    }
+
+    /// As [`Credentials::from_pem`], with the clock that judges certificates,
+    /// ours now and those of others later: a simulation brings its own.
+    pub fn from_pem_with_clock(
+        ca: &[u8],
+        cert: &[u8],
+        key: &[u8],
+        clock: Arc<dyn TimeProvider>,
+    ) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let roots = read_roots(ca)?;
+        let chain = read_certificates(CredentialFile::Certificate, cert)?;
+        let identity = check_own(&chain, &roots, clock.as_ref(), &provider)?;
+        let key = read_key(key, chain, &provider)?;
+        let inner = Inner { identity, roots: Arc::new(roots), key: Arc::new(key), clock, provider };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Who we are, as our own certificate says.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credentials {
+    /// Names whom they are for; nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({} {})", self.0.identity.role.as_str(), self.0.identity.name)
+    }
+}
+
+fn read_certificates(file: CredentialFile, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let not_pem = || TlsError::new(file, Problem::NotPem("certificate"));
+    if pem.is_empty() {
+        return Err(TlsError::new(file, Problem::Empty));
+    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).take(CHAIN_MAX).collect();
+    certificates.ok().filter(|found| !found.is_empty()).ok_or_else(not_pem)
+}
+
+fn read_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_certificates(CredentialFile::Ca, pem)? {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::new(CredentialFile::Ca, Problem::Unusable(error.to_string())))?;
+    }
+    Ok(roots)
+}
+
+fn read_key(
+    pem: &[u8],
+    chain: Vec<CertificateDer<'static>>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsError> {
+    let wrong = |problem| TlsError::new(CredentialFile::Key, problem);
+    if pem.is_empty() {
+        return Err(wrong(Problem::Empty));
+    }
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| wrong(Problem::NotPem("private key")))?;
+    let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(Problem::UnusableKey))?;
+    let key = CertifiedKey::new(chain, key);
+    key.keys_match().map_err(|_| wrong(Problem::KeyMismatch))?;
+    Ok(key)
+}
+
+/// What others will check when they see our certificate, found out before they do.
+fn check_own(
+    chain: &[CertificateDer<'static>],
+    roots: &RootCertStore,
+    clock: &dyn TimeProvider,
+    provider: &CryptoProvider,
+) -> Result<Identity, TlsError> {
+    let wrong = |problem| TlsError::new(CredentialFile::Certificate, problem);
+    let [own, intermediates @ ..] = chain else { return Err(wrong(Problem::Empty)) };
+    let identity = identity_of(own).map_err(|error| wrong(Problem::Identity(error)))?;
+    let end_entity =
+        EndEntityCert::try_from(own).map_err(|error| wrong(Problem::Unusable(error.to_string())))?;
+    let now =
+        clock.current_time().ok_or_else(|| wrong(Problem::Unusable("the clock is not set".to_owned())))?;
+    let usages = match identity.role {
+        Role::Node => &[KeyUsage::client_auth(), KeyUsage::server_auth()][..],
+        Role::Reader | Role::Writer | Role::Admin => &[KeyUsage::client_auth()][..],
+    };
+    for usage in usages {
+        end_entity
+            .verify_for_usage(
+                provider.signature_verification_algorithms.all,
+                &roots.roots,
+                intermediates,
+                now,
+                *usage,
+                None,
+                None,
+            )
+            .map_err(|error| wrong(problem_of(&error, now)))?;
+    }
+    Ok(identity)
+}
+
+fn problem_of(error: &webpki::Error, now: UnixTime) -> Problem {
+    use webpki::Error as E;
+    match error {
+        E::CertExpired { not_after, .. } => Problem::Expired(Ago::between(*not_after, now)),
+        E::CertNotValidYet { not_before, .. } => Problem::NotYetValid(Ago::between(*not_before, now)),
+        E::UnknownIssuer | E::CaUsedAsEndEntity | E::InvalidSignatureForPublicKey => Problem::UnknownIssuer,
+        E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => Problem::WrongPurpose,
+        other => Problem::Unusable(other.to_string()),
+    }
+}

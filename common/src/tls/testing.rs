@@ -1,0 +1,81 @@
+//! Certificates for the tests of this crate: a CA in memory, and whatever it signs.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose as Eku, IsCa, KeyPair,
+    PKCS_ED25519, SanType,
+};
+
+use super::Credentials;
+
+/// A CA in memory.
+pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);
+
+/// What a test certificate says.
+pub(crate) struct Leaf {
+    pub(crate) uris: Vec<String>,
+    pub(crate) usages: Vec<Eku>,
+    /// From and to, in seconds from now.
+    pub(crate) valid: (i64, i64),
+}
+
+impl Leaf {
+    /// A certificate that is as it should be.
+    pub(crate) fn of(role: &str, name: &str) -> Self {
+        let mut usages = vec![Eku::ClientAuth];
+        if role == "node" {
+            usages.push(Eku::ServerAuth);
+        }
+        Self { uris: vec![format!("coffee://{role}/{name}")], usages, valid: (-300, 3_600) }
+    }
+
+    fn params(&self) -> CertificateParams {
+        let mut params = CertificateParams::new(vec!["leaf".to_owned()]).expect("legal name");
+        let uris = self.uris.iter().map(|uri| SanType::URI(uri.as_str().try_into().expect("ASCII")));
+        params.subject_alt_names.extend(uris);
+        params.extended_key_usages.clone_from(&self.usages);
+        let now = time::OffsetDateTime::from_unix_timestamp(now_seconds()).expect("in range");
+        params.not_before = now + time::Duration::seconds(self.valid.0);
+        params.not_after = now + time::Duration::seconds(self.valid.1);
+        params
+    }
+
+    /// The certificate and its key, signed by itself.
+    pub(crate) fn self_signed(&self) -> (String, String) {
+        let key = ed25519();
+        (self.params().self_signed(&key).expect("signs").pem(), key.serialize_pem())
+    }
+}
+
+impl TestCa {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        Self(CertifiedIssuer::self_signed(params, ed25519()).expect("signs"))
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate and its key.
+    pub(crate) fn issue(&self, leaf: &Leaf) -> (String, String) {
+        let key = ed25519();
+        let certificate = leaf.params().signed_by(&key, &self.0).expect("signs");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Good credentials of this CA.
+    pub(crate) fn credentials(&self, role: &str, name: &str) -> Credentials {
+        let (cert, key) = self.issue(&Leaf::of(role, name));
+        Credentials::from_pem(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes())
+            .expect("good credentials")
+    }
+}
+
+fn ed25519() -> KeyPair {
+    KeyPair::generate_for(&PKCS_ED25519).expect("a key")
+}
+
+fn now_seconds() -> i64 {
+    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).expect("in range")
+}
