@@ -3,4 +3,5 @@
 #[cfg(test)]
 mod golden;
 pub mod kv;
+pub mod storage;
 pub mod types;

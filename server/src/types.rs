@@ -38,15 +38,15 @@ impl fmt::Display for Member {
 }
 
 /// Names a term's leader: its term and its node.
-pub type LeaderId = of::CommittedLeaderIdOf<TypeConfig>;
+pub type LeaderId = openraft::impls::leader_id_adv::LeaderId<u64, NodeId>;
 /// A vote, committed once it won.
 pub type Vote = of::VoteOf<TypeConfig>;
 /// Names a log entry: its leader and its index.
 pub type LogId = of::LogIdOf<TypeConfig>;
 /// An entry of the log.
-pub type LogEntry = of::EntryOf<TypeConfig>;
+pub type LogEntry = openraft::Entry<LeaderId, Payload>;
 /// What an entry carries.
-pub type Payload = of::EntryPayloadOf<TypeConfig>;
+pub type Payload = openraft::EntryPayload<Proposal, NodeId, Member>;
 /// Who votes, who learns.
 pub type Membership = openraft::Membership<NodeId, Member>;
 /// A membership and the entry that made it so.

@@ -1,0 +1,380 @@
+//! Raft's own values in our own bytes, for the disk and for the wire.
+//!
+//! openraft's layout changes between its versions, so none of it is ever
+//! written or sent. The mirrors here are what is: [`encode`] puts a version
+//! byte before a postcard message, golden bytes hold both. A frame on the wire
+//! has a version of its own and carries the mirrors as they are.
+//!
+//! Knows the types of openraft and of the domain; no file and no connection.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use coffee_common::{command::Proposal, id::NodeId};
+use openraft::entry::RaftEntry;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::types::{
+    LeaderId, LogEntry, LogId, Member, Membership, Payload, SnapshotMeta, StoredMembership, Vote,
+};
+
+/// The version that this build writes and reads.
+const VERSION: u8 = 1;
+
+/// Why bytes are no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// There is not even a version.
+    #[error("an empty record")]
+    Empty,
+    /// Another version of coffeed wrote it.
+    #[error("record version {0}; this build knows version {VERSION}")]
+    Version(u8),
+    /// It is not what was written, or cannot be put into bytes.
+    #[error("a malformed record: {0}")]
+    Malformed(#[from] postcard::Error),
+    /// Bytes are left behind it.
+    #[error("{0} bytes behind a record")]
+    Trailing(usize),
+    /// It names voters that it says nothing of.
+    #[error("a membership that is none: {0}")]
+    Membership(String),
+}
+
+/// Mirror of [`LeaderId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderRecord {
+    /// Its term.
+    pub term: u64,
+    /// Which node.
+    pub node: NodeId,
+}
+
+/// Mirror of [`Vote`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteRecord {
+    /// For whom.
+    pub leader: LeaderRecord,
+    /// Whether a quorum granted it.
+    pub committed: bool,
+}
+
+/// Mirror of [`LogId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogIdRecord {
+    /// Who proposed the entry.
+    pub leader: LeaderRecord,
+    /// Where it is in the log.
+    pub index: u64,
+}
+
+/// Mirror of [`Membership`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipRecord {
+    /// Who votes; two sets while it changes.
+    pub voters: Vec<BTreeSet<NodeId>>,
+    /// All members, learners too.
+    pub members: BTreeMap<NodeId, Member>,
+}
+
+/// Mirror of [`StoredMembership`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMembershipRecord {
+    /// The entry that made it so; `None` before the first.
+    pub log_id: Option<LogIdRecord>,
+    /// What it says.
+    pub membership: MembershipRecord,
+}
+
+/// Mirror of [`SnapshotMeta`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotMetaRecord {
+    /// The last entry that the snapshot contains.
+    pub last_log_id: Option<LogIdRecord>,
+    /// The membership as of that entry.
+    pub membership: StoredMembershipRecord,
+}
+
+/// Mirror of [`LogEntry`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRecord<'a> {
+    /// Names it.
+    pub log_id: LogIdRecord,
+    /// What it carries.
+    pub payload: PayloadRecord<'a>,
+}
+
+/// Mirror of [`Payload`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PayloadRecord<'a> {
+    /// Nothing: a new leader's first entry.
+    Blank,
+    /// A command.
+    Normal(Cow<'a, Proposal>),
+    /// A new membership.
+    Membership(MembershipRecord),
+}
+
+/// Encodes a mirror for the disk, behind a version byte.
+pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, RecordError> {
+    Ok(postcard::to_extend(record, vec![VERSION])?)
+}
+
+/// Decodes what [`encode`] made.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    match bytes.split_first() {
+        None => Err(RecordError::Empty),
+        Some((&VERSION, message)) => match postcard::take_from_bytes(message)? {
+            (record, []) => Ok(record),
+            (_, rest) => Err(RecordError::Trailing(rest.len())),
+        },
+        Some((&version, _)) => Err(RecordError::Version(version)),
+    }
+}
+
+impl From<&LeaderId> for LeaderRecord {
+    fn from(id: &LeaderId) -> Self {
+        Self { term: id.term, node: id.node_id }
+    }
+}
+
+impl From<LeaderRecord> for LeaderId {
+    fn from(record: LeaderRecord) -> Self {
+        Self { term: record.term, node_id: record.node }
+    }
+}
+
+impl From<&Vote> for VoteRecord {
+    fn from(vote: &Vote) -> Self {
+        Self { leader: vote.leader_id().into(), committed: vote.is_committed() }
+    }
+}
+
+impl From<VoteRecord> for Vote {
+    fn from(record: VoteRecord) -> Self {
+        Self { leader_id: record.leader.into(), committed: record.committed }
+    }
+}
+
+impl From<&LogId> for LogIdRecord {
+    fn from(id: &LogId) -> Self {
+        Self { leader: (&id.leader_id).into(), index: id.index }
+    }
+}
+
+impl From<LogIdRecord> for LogId {
+    fn from(record: LogIdRecord) -> Self {
+        Self::new(record.leader.into(), record.index)
+    }
+}
+
+impl From<&Membership> for MembershipRecord {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            voters: membership.get_joint_config().clone(),
+            members: membership.nodes().map(|(id, member)| (*id, member.clone())).collect(),
+        }
+    }
+}
+
+impl TryFrom<MembershipRecord> for Membership {
+    type Error = RecordError;
+    fn try_from(record: MembershipRecord) -> Result<Self, RecordError> {
+        if record.voters.is_empty() && record.members.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::new(record.voters, record.members).map_err(|error| RecordError::Membership(error.to_string()))
+    }
+}
+
+impl From<&StoredMembership> for StoredMembershipRecord {
+    fn from(stored: &StoredMembership) -> Self {
+        Self { log_id: stored.log_id().as_ref().map(Into::into), membership: stored.membership().into() }
+    }
+}
+
+impl TryFrom<StoredMembershipRecord> for StoredMembership {
+    type Error = RecordError;
+    fn try_from(record: StoredMembershipRecord) -> Result<Self, RecordError> {
+        Ok(Self::new(record.log_id.map(Into::into), record.membership.try_into()?))
+    }
+}
+
+impl From<&SnapshotMeta> for SnapshotMetaRecord {
+    fn from(meta: &SnapshotMeta) -> Self {
+        Self {
+            last_log_id: meta.last_log_id.as_ref().map(Into::into),
+            membership: (&meta.last_membership).into(),
+        }
+    }
+}
+
+impl TryFrom<SnapshotMetaRecord> for SnapshotMeta {
+    type Error = RecordError;
+    fn try_from(record: SnapshotMetaRecord) -> Result<Self, RecordError> {
+        Ok(Self {
+            last_log_id: record.last_log_id.map(Into::into),
+            last_membership: record.membership.try_into()?,
+        })
+    }
+}
+
+impl<'a> From<&'a LogEntry> for EntryRecord<'a> {
+    fn from(entry: &'a LogEntry) -> Self {
+        let payload = match &entry.payload {
+            Payload::Blank => PayloadRecord::Blank,
+            Payload::Normal(proposal) => PayloadRecord::Normal(Cow::Borrowed(proposal)),
+            Payload::Membership(membership) => PayloadRecord::Membership(membership.into()),
+        };
+        Self { log_id: (&entry.log_id).into(), payload }
+    }
+}
+
+impl TryFrom<EntryRecord<'_>> for LogEntry {
+    type Error = RecordError;
+    fn try_from(record: EntryRecord<'_>) -> Result<Self, RecordError> {
+        let payload = match record.payload {
+            PayloadRecord::Blank => Payload::Blank,
+            PayloadRecord::Normal(proposal) => Payload::Normal(proposal.into_owned()),
+            PayloadRecord::Membership(membership) => Payload::Membership(membership.try_into()?),
+        };
+        Ok(Self::new(record.log_id.into(), payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::{Batch, Command, Condition, Operation, Standing},
+        id::{Address, ClientId, NodeName, RequestId, Revision},
+        key::{Key, Value},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn member(name: &str) -> Member {
+        Member {
+            name: NodeName::new(name).expect("legal"),
+            address: Address::new(format!("{name}.example.net:7400")).expect("legal"),
+        }
+    }
+
+    fn log_id(term: u64, node: u64, index: u64) -> LogId {
+        LogIdRecord { leader: LeaderRecord { term, node: NodeId(node) }, index }.into()
+    }
+
+    fn membership() -> Membership {
+        let voters = vec![BTreeSet::from([NodeId(1)]), BTreeSet::from([NodeId(1), NodeId(7)])];
+        let members = BTreeMap::from([(NodeId(1), member("ming")), (NodeId(7), member("hong"))]);
+        Membership::new(voters, members).expect("legal")
+    }
+
+    fn proposal(command: Command) -> Proposal {
+        let request = RequestId { client: ClientId(0xc0ffee), sequence: 7, after: Revision(300) };
+        Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
+    }
+
+    fn commands() -> [Command; 3] {
+        let key = Key::new("order/1").expect("legal");
+        let batch = Batch {
+            conditions: vec![
+                Condition::RevisionIs(key.clone(), Revision(9)),
+                Condition::Absent(key.clone()),
+                Condition::Present(key.clone()),
+            ],
+            operations: vec![
+                Operation::Set(key.clone(), Value::new("latte").expect("legal")),
+                Operation::Delete(key),
+            ],
+        };
+        let Member { name, address } = member("hong");
+        [
+            Command::Batch(batch),
+            Command::AdmitNode { name: name.clone(), address },
+            Command::MarkNode { name, id: NodeId(7), standing: Some(Standing::Member) },
+        ]
+    }
+
+    fn entries() -> Vec<LogEntry> {
+        let commands = commands().map(|command| Payload::Normal(proposal(command)));
+        let payloads = [Payload::Blank, Payload::Membership(membership())].into_iter().chain(commands);
+        (1u64..).zip(payloads).map(|(index, payload)| LogEntry::new(log_id(3, 1, index), payload)).collect()
+    }
+
+    #[test]
+    fn entries_survive_and_are_pinned() {
+        let mut all = Vec::new();
+        for entry in entries() {
+            let bytes = encode(&EntryRecord::from(&entry)).expect("encodes");
+            let back: EntryRecord<'_> = decode(&bytes).expect("decodes");
+            assert_eq!(LogEntry::try_from(back), Ok(entry));
+            all.extend(bytes);
+        }
+        crate::golden::check("record_entries", &all);
+    }
+
+    #[test]
+    fn votes_and_snapshot_metas_survive_and_are_pinned() {
+        let vote =
+            Vote::from(VoteRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, committed: true });
+        let mut all = encode(&VoteRecord::from(&vote)).expect("encodes");
+        assert_eq!(decode::<VoteRecord>(&all).map(Vote::from), Ok(vote));
+        let meta = SnapshotMeta {
+            last_log_id: Some(log_id(3, 1, 400)),
+            last_membership: StoredMembership::new(Some(log_id(2, 1, 9)), membership()),
+        };
+        let bytes = encode(&SnapshotMetaRecord::from(&meta)).expect("encodes");
+        let back: SnapshotMetaRecord = decode(&bytes).expect("decodes");
+        assert_eq!(SnapshotMeta::try_from(back), Ok(meta));
+        all.extend(bytes);
+        crate::golden::check("record_vote_meta", &all);
+    }
+
+    #[test]
+    fn the_membership_before_all_survives() {
+        let record = StoredMembershipRecord::from(&StoredMembership::default());
+        assert_eq!(StoredMembership::try_from(record), Ok(StoredMembership::default()));
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert_eq!(decode::<VoteRecord>(&[]), Err(RecordError::Empty));
+        assert_eq!(decode::<VoteRecord>(&[9, 1, 1, 1]), Err(RecordError::Version(9)));
+        assert_eq!(decode::<VoteRecord>(&[VERSION, 1, 1, 1, 1]), Err(RecordError::Trailing(1)));
+    }
+
+    #[test]
+    fn voters_that_are_no_members_are_refused() {
+        let record = MembershipRecord { voters: vec![BTreeSet::from([NodeId(1)])], members: BTreeMap::new() };
+        assert!(matches!(Membership::try_from(record), Err(RecordError::Membership(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(version) = bytes.first_mut() {
+                *version = VERSION;
+            }
+            if let Ok(entry) = decode::<EntryRecord<'_>>(&bytes) {
+                let _ = LogEntry::try_from(entry);
+            }
+            if let Ok(meta) = decode::<SnapshotMetaRecord>(&bytes) {
+                let _ = SnapshotMeta::try_from(meta);
+            }
+        }
+
+        #[test]
+        fn a_cut_or_flipped_entry_never_panics(which in 0usize..5, at in 0usize..1000, bit in 0u8..8) {
+            let mut bytes = encode(&EntryRecord::from(&entries()[which])).expect("encodes");
+            let at = at % bytes.len();
+            prop_assert!(decode::<EntryRecord<'_>>(&bytes[..at]).is_err());
+            bytes[at] ^= 1 << bit;
+            if let Ok(entry) = decode::<EntryRecord<'_>>(&bytes) {
+                let _ = LogEntry::try_from(entry);
+            }
+        }
+    }
+}
