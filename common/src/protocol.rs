@@ -1,12 +1,16 @@
 //! The client protocol (ALPN `coffee/1`): what may be asked of a node, and
 //! what it answers.
 //!
-//! A connection starts with the node's [`Welcome`]. Then the client sends
-//! [`Ask`] frames on bidirectional streams of its own, as many at once as it
-//! likes, and gets one [`Answer`] for each, in any order, matched by `id`: on
-//! the same stream, or, where it is large, on a unidirectional stream of its
-//! own. A large ask travels on a stream of its own as well. Nodes speak it to
-//! each other too, to forward what only the leader can do.
+//! A connection starts with the node's [`Welcome`], alone on a unidirectional
+//! stream: a bidirectional one would have to be opened, and used, by the
+//! client first. Then the client sends [`Ask`] frames on bidirectional streams
+//! of its own, up to
+//! [`REQUESTS_IN_FLIGHT_MAX`](crate::limits::REQUESTS_IN_FLIGHT_MAX) at once,
+//! and gets one [`Answer`] for each, in any order, matched by `id`: on the
+//! same stream, or, where it is large, alone on a unidirectional stream. A
+//! large ask travels on a bidirectional stream of its own as well, which the
+//! client finishes behind it. Nodes speak it to each other too, to forward
+//! what only the leader can do.
 
 use serde::{Deserialize, Serialize};
 
