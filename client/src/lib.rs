@@ -1,1 +1,4 @@
 //! .
+
+#[cfg(feature = "cert")]
+pub mod cert;

@@ -18,9 +18,9 @@ mod files;
 pub mod identity;
 mod verify;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, check_certificate};
 pub use error::{CredentialFile, Problem, TlsError};
-pub use files::CredentialFiles;
+pub use files::{CredentialFiles, read_file};
 pub use rustls::time_provider::TimeProvider;
 
 pub(crate) use config::{client_config, server_config};

@@ -62,7 +62,10 @@ impl Credentials {
         let provider = Arc::new(ring::default_provider());
         let roots = read_roots(ca)?;
         let chain = read_certificates(CredentialFile::Certificate, cert)?;
-        let identity = check_own(&chain, &roots, clock.as_ref(), &provider)?;
+        let now = clock.current_time().ok_or_else(|| {
+            TlsError::new(CredentialFile::Certificate, Problem::Unusable("the clock is not set".to_owned()))
+        })?;
+        let identity = check_own(&chain, &roots, now, &provider)?;
         let key = read_key(key, chain, &provider)?;
         let inner = Inner { identity, roots: Arc::new(roots), key: Arc::new(key), clock, provider };
         Ok(Self(Arc::new(inner)))
@@ -83,6 +86,13 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({} {})", self.0.identity.role.as_str(), self.0.identity.name)
     }
+}
+
+/// Whom a certificate is for, once it has proven to be signed by the CA,
+/// valid at `at`, and made for its role's use. All in PEM.
+pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Identity, TlsError> {
+    let chain = read_certificates(CredentialFile::Certificate, cert)?;
+    check_own(&chain, &read_roots(ca)?, at, &ring::default_provider())
 }
 
 fn read_certificates(file: CredentialFile, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -124,7 +134,7 @@ fn read_key(
 fn check_own(
     chain: &[CertificateDer<'static>],
     roots: &RootCertStore,
-    clock: &dyn TimeProvider,
+    now: UnixTime,
     provider: &CryptoProvider,
 ) -> Result<Identity, TlsError> {
     let wrong = |problem| TlsError::new(CredentialFile::Certificate, problem);
@@ -132,8 +142,6 @@ fn check_own(
     let identity = identity_of(own).map_err(|error| wrong(Problem::Identity(error)))?;
     let end_entity =
         EndEntityCert::try_from(own).map_err(|error| wrong(Problem::Unusable(error.to_string())))?;
-    let now =
-        clock.current_time().ok_or_else(|| wrong(Problem::Unusable("the clock is not set".to_owned())))?;
     let usages = match identity.role {
         Role::Node => &[KeyUsage::client_auth(), KeyUsage::server_auth()][..],
         Role::Reader | Role::Writer | Role::Admin => &[KeyUsage::client_auth()][..],

@@ -35,15 +35,18 @@ impl CredentialFiles {
         }
     }
 
-    /// Reads one of them.
     pub(super) fn read(&self, file: CredentialFile) -> Result<Vec<u8>, TlsError> {
-        let path = self.path(file);
-        read(path, file == CredentialFile::Key).map_err(|problem| TlsError {
-            file,
-            path: Some(path.to_owned()),
-            problem,
-        })
+        read_file(file, self.path(file))
     }
+}
+
+/// Reads a file of certificates or a key, and refuses a key that others can get at.
+pub fn read_file(file: CredentialFile, path: &Path) -> Result<Vec<u8>, TlsError> {
+    read(path, file == CredentialFile::Key).map_err(|problem| TlsError {
+        file,
+        path: Some(path.to_owned()),
+        problem,
+    })
 }
 
 fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, Problem> {

@@ -1,0 +1,225 @@
+//! A CA in memory, and what it signs. No files here.
+
+use std::{fmt, sync::Arc};
+
+use coffee_common::{
+    id::NodeName,
+    protocol::{Identity, Role},
+    tls::{self, Credentials, TlsError, identity},
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+};
+use rustls_pki_types::UnixTime;
+use time::OffsetDateTime;
+
+use super::{
+    AltName, BACKDATED_SECONDS, CA_DAYS, DAY_SECONDS, LEAF_DAYS, Subject,
+    error::CertError,
+    info::{CertificateInfo, Holder, Parsed},
+    now_seconds,
+};
+
+/// A certificate and its private key, in PEM.
+#[derive(Clone)]
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+/// A certificate authority in memory. Cheap to clone.
+#[derive(Clone)]
+pub struct Ca(Arc<Inner>);
+
+struct Inner {
+    pair: Pair,
+    issuer: Issuer<'static, KeyPair>,
+    not_after: i64,
+}
+
+impl Ca {
+    /// Makes a new one, valid for [`CA_DAYS`].
+    pub fn create() -> Result<Self, CertError> {
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let serial = random()?;
+        let mut name = DistinguishedName::new();
+        // Two CAs never have one name: whoever meets a certificate of another
+        // CA is told "unknown CA", and not "wrong signature".
+        let mark = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        name.push(DnType::CommonName, format!("coffeed CA {mark}"));
+        let certificate = ca_params(name, &serial)?.self_signed(&key)?.pem();
+        Self::from_pair(Pair { certificate, key: key.serialize_pem() })
+    }
+
+    /// Takes one that was made before.
+    pub fn from_pair(pair: Pair) -> Result<Self, CertError> {
+        let parsed = Parsed::from_pem(pair.certificate.as_bytes())?;
+        let key = KeyPair::from_pem(&pair.key).map_err(|_| CertError::CaKeyMismatch)?;
+        if key.subject_public_key_info() != parsed.public_key {
+            return Err(CertError::CaKeyMismatch);
+        }
+        let issuer = Issuer::from_ca_cert_der(&parsed.der, key)?;
+        Ok(Self(Arc::new(Inner { pair, issuer, not_after: parsed.not_after })))
+    }
+
+    /// Its certificate and key.
+    pub fn pair(&self) -> &Pair {
+        &self.0.pair
+    }
+
+    /// Its certificate, which everybody has to have, in PEM.
+    pub fn certificate(&self) -> &str {
+        &self.0.pair.certificate
+    }
+
+    /// The same CA, valid for [`CA_DAYS`] from now: same name, same key, so that
+    /// all it has signed stays good with the old certificate and with the new.
+    pub fn renewed(&self) -> Result<Self, CertError> {
+        let parsed = Parsed::from_pem(self.0.pair.certificate.as_bytes())?;
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CommonName, parsed.common_name);
+        let certificate = ca_params(name, &random()?)?.self_signed(self.0.issuer.key())?.pem();
+        Self::from_pair(Pair { certificate, key: self.0.pair.key.clone() })
+    }
+
+    /// Makes a key, and a certificate for it that is valid for `days`.
+    pub fn issue(&self, subject: &Subject, days: u32) -> Result<Pair, CertError> {
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let certificate = self.sign(subject, &key, days)?;
+        Ok(Pair { certificate, key: key.serialize_pem() })
+    }
+
+    /// Signs the public key of a certificate of ours again, for the same
+    /// subject and for `days` from now. The private key need not be there, and
+    /// stays the same: so only one file changes, and no moment comes in which
+    /// certificate and key do not belong together.
+    pub fn reissue(&self, certificate: &str, days: u32) -> Result<String, CertError> {
+        let parsed = Parsed::from_pem(certificate.as_bytes())?;
+        let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(parsed.not_after.unsigned_abs()));
+        tls::check_certificate(self.certificate().as_bytes(), certificate.as_bytes(), at)?;
+        let key = SubjectPublicKeyInfo::from_der(&parsed.public_key)?;
+        self.sign(&parsed.subject()?, &key, days)
+    }
+
+    /// New credentials of this CA, ready for use and valid for [`LEAF_DAYS`].
+    pub fn credentials(&self, role: Role, name: &NodeName) -> Result<Credentials, CertError> {
+        let identity = Identity { name: name.clone(), role };
+        let pair = self.issue(&Subject { identity, alt_names: Vec::new() }, LEAF_DAYS)?;
+        Ok(pair.credentials(self.certificate())?)
+    }
+
+    fn sign(&self, subject: &Subject, key: &impl PublicKeyData, days: u32) -> Result<String, CertError> {
+        if !(1..=CA_DAYS).contains(&days) {
+            return Err(CertError::Days(days));
+        }
+        let now = now_seconds();
+        if self.0.not_after <= now {
+            return Err(CertError::CaExpired((now - self.0.not_after) / DAY_SECONDS));
+        }
+        let mut params = leaf_params(subject)?;
+        // Nothing outlives the CA that vouches for it.
+        let not_after = (now + i64::from(days) * DAY_SECONDS).min(self.0.not_after);
+        set_validity(&mut params, now, not_after)?;
+        params.serial_number = Some(SerialNumber::from_slice(&random()?));
+        Ok(params.signed_by(key, &self.0.issuer)?.pem())
+    }
+}
+
+impl Pair {
+    /// Credentials of this certificate and key, under a CA's certificate in PEM.
+    pub fn credentials(&self, ca: &str) -> Result<Credentials, TlsError> {
+        Credentials::from_pem(ca.as_bytes(), self.certificate.as_bytes(), self.key.as_bytes())
+    }
+
+    /// What the certificate says.
+    pub fn info(&self) -> Result<CertificateInfo, CertError> {
+        CertificateInfo::of_pem(self.certificate.as_bytes())
+    }
+}
+
+impl fmt::Debug for Pair {
+    /// Nothing of the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Ca {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.issuer.fmt(f)
+    }
+}
+
+fn ca_params(name: DistinguishedName, serial: &[u8]) -> Result<CertificateParams, CertError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.serial_number = Some(SerialNumber::from_slice(serial));
+    let now = now_seconds();
+    set_validity(&mut params, now, now + i64::from(CA_DAYS) * DAY_SECONDS)?;
+    Ok(params)
+}
+
+fn leaf_params(subject: &Subject) -> Result<CertificateParams, CertError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, subject.identity.name.as_str());
+    params.subject_alt_names = alt_names(subject)?;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    if subject.identity.role == Role::Node {
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+    }
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn alt_names(subject: &Subject) -> Result<Vec<SanType>, CertError> {
+    let mut names = vec![SanType::URI(identity::to_uri(&subject.identity).try_into()?)];
+    if subject.identity.role == Role::Node {
+        names.push(SanType::DnsName(subject.identity.name.as_str().try_into()?));
+    }
+    for name in &subject.alt_names {
+        names.push(match name {
+            AltName::Dns(host) => SanType::DnsName(host.as_str().try_into()?),
+            AltName::Ip(address) => SanType::IpAddress(*address),
+        });
+    }
+    Ok(names)
+}
+
+fn set_validity(params: &mut CertificateParams, now: i64, not_after: i64) -> Result<(), CertError> {
+    let at = |seconds| {
+        OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| {
+            CertError::Signing("the clock shows a year that certificates do not know".to_owned())
+        })
+    };
+    params.not_before = at(now - BACKDATED_SECONDS)?;
+    params.not_after = at(not_after)?;
+    Ok(())
+}
+
+/// A serial number: random, positive, and of 16 bytes (RFC 5280, section 4.1.2.2).
+fn random() -> Result<[u8; 16], CertError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| CertError::Signing(error.to_string()))?;
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    Ok(bytes)
+}
+
+impl Parsed {
+    /// Whom the certificate was made for.
+    fn subject(&self) -> Result<Subject, CertError> {
+        let Holder::Leaf(identity) = &self.holder else {
+            return Err(CertError::Malformed("it belongs to a CA".to_owned()));
+        };
+        let own_name = AltName::Dns(identity.name.as_str().to_owned());
+        let alt_names = self.alt_names.iter().filter(|name| **name != own_name).cloned().collect();
+        Ok(Subject { identity: identity.clone(), alt_names })
+    }
+}

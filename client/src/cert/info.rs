@@ -1,0 +1,113 @@
+//! What stands in a certificate.
+
+use coffee_common::{
+    protocol::Identity,
+    tls::identity::{IdentityError, identity_of},
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
+
+use super::{AltName, DAY_SECONDS, error::CertError, now_seconds};
+
+/// What stands in a certificate, for people and scripts. Not verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateInfo {
+    /// Whose it is.
+    pub holder: Holder,
+    /// Further host names and addresses in it.
+    pub alt_names: Vec<AltName>,
+    /// From when it is valid, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when, in seconds since 1970.
+    pub not_after: i64,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+}
+
+/// Whose a certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A CA's.
+    Ca,
+    /// A node's or a client's.
+    Leaf(Identity),
+    /// Not one of ours.
+    Unknown(IdentityError),
+}
+
+impl CertificateInfo {
+    /// Reads the first certificate of some PEM.
+    pub fn of_pem(pem: &[u8]) -> Result<Self, CertError> {
+        let parsed = Parsed::from_pem(pem)?;
+        Ok(Self {
+            holder: parsed.holder,
+            alt_names: parsed.alt_names,
+            not_before: parsed.not_before,
+            not_after: parsed.not_after,
+            serial: parsed.serial,
+        })
+    }
+
+    /// How many whole days it stays valid; negative once it has expired.
+    pub fn days_left(&self) -> i64 {
+        (self.not_after - now_seconds()).div_euclid(DAY_SECONDS)
+    }
+}
+
+/// A certificate, taken apart.
+pub(super) struct Parsed {
+    pub(super) der: CertificateDer<'static>,
+    pub(super) holder: Holder,
+    pub(super) common_name: String,
+    pub(super) alt_names: Vec<AltName>,
+    /// A SubjectPublicKeyInfo in DER.
+    pub(super) public_key: Vec<u8>,
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
+    pub(super) serial: String,
+}
+
+impl Parsed {
+    pub(super) fn from_pem(pem: &[u8]) -> Result<Self, CertError> {
+        let der = CertificateDer::from_pem_slice(pem)
+            .map_err(|_| CertError::Malformed("it is not in PEM form".to_owned()))?;
+        let (_, x509) =
+            X509Certificate::from_der(&der).map_err(|error| CertError::Malformed(error.to_string()))?;
+        let holder = if x509.is_ca() {
+            Holder::Ca
+        } else {
+            identity_of(&der).map_or_else(Holder::Unknown, Holder::Leaf)
+        };
+        Ok(Self {
+            holder,
+            common_name: common_name(&x509),
+            alt_names: alt_names(&x509),
+            public_key: x509.public_key().raw.to_vec(),
+            not_before: x509.validity().not_before.timestamp(),
+            not_after: x509.validity().not_after.timestamp(),
+            serial: format!("{:x}", x509.serial),
+            der: der.clone(),
+        })
+    }
+}
+
+fn common_name(x509: &X509Certificate<'_>) -> String {
+    x509.subject().iter_common_name().find_map(|name| name.as_str().ok()).unwrap_or_default().to_owned()
+}
+
+fn alt_names(x509: &X509Certificate<'_>) -> Vec<AltName> {
+    let Ok(Some(extension)) = x509.subject_alternative_name() else { return Vec::new() };
+    extension.value.general_names.iter().filter_map(alt_name).collect()
+}
+
+fn alt_name(name: &GeneralName<'_>) -> Option<AltName> {
+    match name {
+        GeneralName::DNSName(host) => Some(AltName::Dns((*host).to_owned())),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(Into::into);
+            let sixteen = <[u8; 16]>::try_from(*bytes).map(Into::into);
+            four.or(sixteen).ok().map(AltName::Ip)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,68 @@
+//! Whom a certificate is made for.
+
+use std::{net::IpAddr, str::FromStr};
+
+use coffee_common::{
+    id::NodeName,
+    limits::ADDRESS_BYTES_MAX,
+    protocol::{Identity, Role},
+};
+
+use super::error::CertError;
+
+/// Whom a certificate is made for, and what else it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Name and role.
+    pub identity: Identity,
+    /// Further host names and addresses, for other tools than ours.
+    pub alt_names: Vec<AltName>,
+}
+
+/// What a node is called besides its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AltName {
+    /// A host name.
+    Dns(String),
+    /// An address.
+    Ip(IpAddr),
+}
+
+impl Subject {
+    /// A node.
+    pub fn node(name: NodeName, alt_names: Vec<AltName>) -> Self {
+        Self { identity: Identity { name, role: Role::Node }, alt_names }
+    }
+
+    /// A client of some role.
+    pub fn client(role: Role, name: NodeName) -> Result<Self, CertError> {
+        match role {
+            Role::Node => Err(CertError::NotAClient(role)),
+            Role::Reader | Role::Writer | Role::Admin => {
+                Ok(Self { identity: Identity { name, role }, alt_names: Vec::new() })
+            }
+        }
+    }
+}
+
+impl FromStr for AltName {
+    type Err = CertError;
+
+    fn from_str(text: &str) -> Result<Self, CertError> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Ip(address));
+        }
+        let legal_label = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let legal = text.len() <= ADDRESS_BYTES_MAX && text.split('.').all(legal_label);
+        if legal {
+            Ok(Self::Dns(text.to_ascii_lowercase()))
+        } else {
+            Err(CertError::AltName(text.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Certificates in memory and in a folder.
+
+use std::{fs, path::Path};
+
+use coffee_common::{
+    id::NodeName,
+    protocol::Role,
+    tls::{Credentials, Problem},
+};
+
+use super::*;
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).expect("legal")
+}
+
+fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).expect("is there").permissions()) & 0o777
+}
+
+/// For how many days a certificate was made.
+fn days(info: &CertificateInfo) -> i64 {
+    (info.not_after - info.not_before - BACKDATED_SECONDS) / DAY_SECONDS
+}
+
+/// A folder with a CA.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    create_ca(folder.path(), Existing::Keep).expect("makes a CA");
+    folder
+}
+
+#[test]
+fn a_folder_gives_credentials_to_nodes_and_clients() {
+    let folder = folder();
+    let alt_names = ["shop-1.example.net", "10.0.0.1", "::1"].map(|name| name.parse().expect("legal"));
+    let node = issue_node(folder.path(), &name("ming"), &alt_names, 30, Existing::Keep).expect("issues");
+    let info = node.info.as_ref().expect("reads");
+    assert_eq!(days(info), 30);
+    assert!((29..=30).contains(&info.days_left()));
+    assert_eq!(info.alt_names.len(), 4, "its own name, and three more");
+    let admin =
+        issue_client(folder.path(), Role::Admin, &name("ops"), LEAF_DAYS, Existing::Keep).expect("issues");
+    for (issued, role) in [(&node, Role::Node), (&admin, Role::Admin)] {
+        let files = issued.credential_files().expect("the key is there");
+        assert_eq!(Credentials::load(&files).expect("good").identity().role, role);
+        assert_eq!(mode(&files.key), 0o600);
+    }
+    let names: Vec<_> = list(folder.path()).expect("lists").into_iter().map(|one| one.certificate).collect();
+    let expected = ["admin-ops.crt", "ca.crt", "node-ming.crt"].map(|file| folder.path().join(file));
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn nothing_is_left_beside_the_files() {
+    let folder = folder();
+    issue_node(folder.path(), &name("ming"), &[], 1, Existing::Keep).expect("issues");
+    let mut found: Vec<_> =
+        fs::read_dir(folder.path()).expect("reads").map(|entry| entry.expect("reads").file_name()).collect();
+    found.sort();
+    assert_eq!(found, ["ca.crt", "ca.key", "node-ming.crt", "node-ming.key"]);
+}
+
+#[test]
+fn what_exists_is_replaced_only_when_told() {
+    let folder = folder();
+    let issue = |existing| issue_node(folder.path(), &name("ming"), &[], 1, existing);
+    issue(Existing::Keep).expect("issues");
+    let key = fs::read(folder.path().join("node-ming.key")).expect("reads");
+    assert!(matches!(issue(Existing::Keep), Err(CertError::Exists(_))));
+    assert!(matches!(create_ca(folder.path(), Existing::Keep), Err(CertError::Exists(_))));
+    assert_eq!(fs::read(folder.path().join("node-ming.key")).expect("reads"), key);
+    issue(Existing::Replace).expect("replaces");
+    assert_ne!(fs::read(folder.path().join("node-ming.key")).expect("reads"), key);
+}
+
+#[test]
+fn a_lone_key_is_not_overwritten_either() {
+    let folder = folder();
+    fs::write(folder.path().join("node-ming.key"), "precious").expect("writes");
+    let result = issue_node(folder.path(), &name("ming"), &[], 1, Existing::Keep);
+    assert!(matches!(result, Err(CertError::Exists(_))), "{result:?}");
+}
+
+#[test]
+fn renewing_keeps_the_key_and_the_names() {
+    let folder = folder();
+    let alt_names = ["shop-1.example.net".parse().expect("legal")];
+    let old = issue_node(folder.path(), &name("ming"), &alt_names, 1, Existing::Keep).expect("issues");
+    let key = fs::read(folder.path().join("node-ming.key")).expect("reads");
+    let new = renew(folder.path(), &old.certificate, 100).expect("renews");
+    let (old_info, new_info) = (old.info.expect("reads"), new.info.as_ref().expect("reads"));
+    assert_eq!((days(&old_info), days(new_info)), (1, 100));
+    assert_eq!((old_info.holder, old_info.alt_names), (new_info.holder.clone(), new_info.alt_names.clone()));
+    assert_ne!(old_info.serial, new_info.serial);
+    assert_eq!(fs::read(folder.path().join("node-ming.key")).expect("reads"), key);
+    Credentials::load(&new.credential_files().expect("the key is there")).expect("good");
+}
+
+#[test]
+fn a_renewed_ca_vouches_for_what_the_old_one_signed() {
+    let folder = folder();
+    let ming = issue_node(folder.path(), &name("ming"), &[], 10, Existing::Keep).expect("issues");
+    let before = fs::read(folder.path().join("ca.crt")).expect("reads");
+    renew(folder.path(), &folder.path().join("ca.crt"), LEAF_DAYS).expect("renews");
+    assert_ne!(fs::read(folder.path().join("ca.crt")).expect("reads"), before);
+    Credentials::load(&ming.credential_files().expect("the key is there")).expect("still good");
+}
+
+#[test]
+fn a_certificate_of_another_ca_is_not_renewed() {
+    let (ours, theirs) = (folder(), folder());
+    let ming = issue_node(theirs.path(), &name("ming"), &[], 10, Existing::Keep).expect("issues");
+    let error = renew(ours.path(), &ming.certificate, 10).expect_err("another CA");
+    assert!(matches!(&error, CertError::File(error) if error.problem == Problem::UnknownIssuer), "{error}");
+    assert!(error.to_string().contains("node-ming.crt"), "{error}");
+    let error = renew(ours.path(), &theirs.path().join("ca.crt"), 10).expect_err("another CA");
+    assert!(matches!(error, CertError::Malformed(_)), "{error}");
+}
+
+#[test]
+fn a_folder_without_a_whole_ca_says_so() {
+    let folder = folder();
+    fs::remove_file(folder.path().join("ca.key")).expect("removes");
+    let error = issue_node(folder.path(), &name("ming"), &[], 10, Existing::Keep).expect_err("no CA key");
+    assert!(matches!(error, CertError::NoCa(_)), "{error}");
+}
+
+#[test]
+fn a_ca_key_that_others_can_read_is_refused() {
+    let folder = folder();
+    let key = folder.path().join("ca.key");
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("changes");
+    let error = issue_node(folder.path(), &name("ming"), &[], 10, Existing::Keep).expect_err("too open");
+    assert!(error.to_string().contains("permissions are 0640"), "{error}");
+    assert_eq!(error.hint(), format!("chmod 600 {}", key.display()));
+}
+
+#[test]
+fn the_key_of_another_ca_does_not_sign() {
+    let (one, other) = (Ca::create().expect("makes"), Ca::create().expect("makes"));
+    let mixed = Pair { certificate: one.certificate().to_owned(), key: other.pair().key.clone() };
+    assert!(matches!(Ca::from_pair(mixed), Err(CertError::CaKeyMismatch)));
+}
+
+#[test]
+fn no_certificate_outlives_its_ca() {
+    let ca = Ca::create().expect("makes");
+    let subject = Subject::node(name("ming"), Vec::new());
+    let leaf = ca.issue(&subject, CA_DAYS).expect("issues").info().expect("reads");
+    assert!(leaf.not_after <= ca.pair().info().expect("reads").not_after);
+    for illegal in [0, CA_DAYS + 1] {
+        assert!(matches!(ca.issue(&subject, illegal), Err(CertError::Days(_))));
+    }
+}
+
+#[test]
+fn a_certificate_is_valid_a_little_before_it_is_made() {
+    let before = now_seconds();
+    let info = Ca::create().expect("makes").pair().info().expect("reads");
+    assert!((before - 300..=now_seconds() - 300).contains(&info.not_before));
+}
+
+#[test]
+fn credentials_in_memory_are_ready_for_use() {
+    let ca = Ca::create().expect("makes");
+    for role in [Role::Node, Role::Admin, Role::Writer, Role::Reader] {
+        let credentials = ca.credentials(role, &name("x")).expect("makes");
+        assert_eq!(credentials.identity().role, role);
+    }
+    assert!(matches!(Subject::client(Role::Node, name("x")), Err(CertError::NotAClient(_))));
+}
+
+#[test]
+fn a_debug_print_shows_no_key() {
+    let ca = Ca::create().expect("makes");
+    for text in [format!("{ca:?}"), format!("{:?}", ca.pair())] {
+        assert!(!text.contains("PRIVATE"), "{text}");
+    }
+}
+
+#[test]
+fn alternative_names() {
+    assert_eq!(
+        "Shop-1.Example.Net".parse::<AltName>().ok(),
+        Some(AltName::Dns("shop-1.example.net".to_owned()))
+    );
+    for bad in ["", "a b", "-a", "a..b", "ä", "a/b"] {
+        assert!(bad.parse::<AltName>().is_err(), "{bad}");
+    }
+}
