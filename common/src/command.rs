@@ -189,14 +189,32 @@ impl Batch {
 
     /// Checks the batch against the limits of the system.
     pub fn check(&self) -> Result<(), BatchError> {
-        let bytes = self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()
-            + self.operations.iter().map(Operation::bytes).sum::<usize>();
+        let bytes = self.bytes();
         match (self.operations.len(), self.conditions.len()) {
             (0, _) => Err(BatchError::Empty),
             (n, _) if n > BATCH_OPERATIONS_MAX => Err(BatchError::Operations(n)),
             (_, n) if n > BATCH_CONDITIONS_MAX => Err(BatchError::Conditions(n)),
             _ if bytes > BATCH_BYTES_MAX => Err(BatchError::Bytes(bytes)),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Batch {
+    /// Bytes of keys and values, those of conditions included.
+    pub fn bytes(&self) -> usize {
+        self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()
+            + self.operations.iter().map(Operation::bytes).sum::<usize>()
+    }
+}
+
+impl Command {
+    /// Bytes of keys, values, names and addresses: about its size in the log.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.bytes(),
+            Self::AdmitNode { name, address } => name.as_str().len() + address.as_str().len(),
+            Self::MarkNode { name, .. } => name.as_str().len(),
         }
     }
 }

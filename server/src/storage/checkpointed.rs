@@ -1,0 +1,57 @@
+//! How far the state database is durable: what ties the log to the state.
+//!
+//! Guards that `purged <= durably applied`: the state commits without fsync and
+//! is replayed from the log after a crash, so the log must keep every entry
+//! that the state might lose. The state machine moves this forward after each
+//! durable commit; the log refuses to purge beyond it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Up to which log index the state database is durable. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Checkpointed {
+    /// The first index that is not covered.
+    next: Arc<AtomicU64>,
+}
+
+impl Checkpointed {
+    /// Nothing is durable yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the entry at `index`, and all before it, would survive a crash
+    /// in the state database.
+    pub fn covers(&self, index: u64) -> bool {
+        index < self.next.load(Ordering::Acquire)
+    }
+
+    /// The last index that is covered.
+    pub fn last(&self) -> Option<u64> {
+        self.next.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Notes that everything up to `index` is durable. Never goes back.
+    pub fn advance_to(&self, index: u64) {
+        self.next.fetch_max(index.saturating_add(1), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_covers_up_to_the_last_checkpoint_and_never_goes_back() {
+        let checkpointed = Checkpointed::new();
+        assert_eq!((checkpointed.last(), checkpointed.covers(0)), (None, false));
+        checkpointed.advance_to(0);
+        assert!(checkpointed.covers(0) && !checkpointed.covers(1));
+        checkpointed.advance_to(7);
+        checkpointed.clone().advance_to(3);
+        assert_eq!(checkpointed.last(), Some(7));
+    }
+}

@@ -1,0 +1,225 @@
+//! What the log looks like in memory: its bounds, the vote, and its newest entries.
+//!
+//! Raft may read an entry as soon as `append` returns, before the writer has
+//! it on disk. So the newest entries, and always all those that are not yet
+//! written, are kept here as the *tail*: an index in the tail is read from it,
+//! one before it from the database. The tail has no holes and ends with the
+//! last entry. Pure: no I/O.
+
+use std::{collections::VecDeque, ops::Range};
+
+use crate::types::{LogEntry, LogId, Payload, Vote};
+
+/// Entries that are written leave the tail when it holds more than this.
+const TAIL_ENTRIES_MAX: usize = 8192;
+
+/// The same, in bytes of commands.
+const TAIL_BYTES_MAX: usize = 32 << 20;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) vote: Option<Vote>,
+    pub(super) committed: Option<LogId>,
+    pub(super) purged: Option<LogId>,
+    last: Option<LogId>,
+    tail: VecDeque<LogEntry>,
+    tail_bytes: usize,
+    /// Below this index everything is on disk.
+    written: u64,
+}
+
+impl View {
+    /// The view of a log that was just opened: all of it is on disk.
+    pub(super) fn opened(
+        vote: Option<Vote>,
+        committed: Option<LogId>,
+        purged: Option<LogId>,
+        last: Option<LogId>,
+    ) -> Self {
+        let last = last.or(purged);
+        let written = next(last.as_ref());
+        Self { vote, committed, purged, last, written, ..Self::default() }
+    }
+
+    /// The last entry, purged ones included.
+    pub(super) fn last(&self) -> Option<LogId> {
+        self.last
+    }
+
+    /// Where the next entry has to go.
+    pub(super) fn next_index(&self) -> u64 {
+        next(self.last.as_ref())
+    }
+
+    /// Adds an entry at the end; if it belongs elsewhere, says where the next one has to go.
+    pub(super) fn push(&mut self, entry: LogEntry) -> Result<(), u64> {
+        // An empty log may start anywhere: behind a snapshot.
+        if self.last.is_some() && entry.log_id.index != self.next_index() {
+            return Err(self.next_index());
+        }
+        self.last = Some(entry.log_id);
+        self.tail_bytes += bytes(&entry);
+        self.tail.push_back(entry);
+        Ok(())
+    }
+
+    /// Cuts off everything behind `keep`.
+    pub(super) fn truncate(&mut self, keep: Option<LogId>) {
+        let from = next(keep.as_ref());
+        while let Some(entry) = self.tail.pop_back_if(|entry| entry.log_id.index >= from) {
+            self.tail_bytes -= bytes(&entry);
+        }
+        self.last = keep.or(self.purged);
+        self.written = self.written.min(from);
+    }
+
+    /// Forgets everything up to `upto`.
+    pub(super) fn purge(&mut self, upto: LogId) {
+        while let Some(entry) = self.tail.pop_front_if(|entry| entry.log_id.index <= upto.index) {
+            self.tail_bytes -= bytes(&entry);
+        }
+        self.purged = self.purged.max(Some(upto));
+        self.last = self.last.max(Some(upto));
+    }
+
+    /// Notes that everything below `index` is on disk, and lets the tail shrink.
+    ///
+    /// A truncation that came after those entries were queued has lowered
+    /// what exists; `push` then brought others under the same indexes, which
+    /// are not written. So no more is taken as written than was said for `last`.
+    pub(super) fn wrote(&mut self, last: LogId) {
+        let still_there = match self.tail.front().map(|entry| entry.log_id.index) {
+            Some(first) if last.index >= first => {
+                self.tail.get((last.index - first) as usize).is_some_and(|entry| entry.log_id == last)
+            }
+            _ => false,
+        };
+        if !still_there {
+            return;
+        }
+        self.written = self.written.max(last.index + 1);
+        while self.tail.len() > TAIL_ENTRIES_MAX || self.tail_bytes > TAIL_BYTES_MAX {
+            let written = self.written;
+            match self.tail.pop_front_if(|entry| entry.log_id.index < written) {
+                Some(entry) => self.tail_bytes -= bytes(&entry),
+                None => break,
+            }
+        }
+    }
+
+    /// What of `range` is there: the part to read from the database, then the
+    /// entries of the tail, each of the two cut at `bytes_max`.
+    pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> (Range<u64>, Vec<LogEntry>) {
+        let first = next(self.purged.as_ref());
+        let range = range.start.max(first)..range.end.min(self.next_index());
+        let tail_first = self.tail.front().map_or(self.next_index(), |entry| entry.log_id.index);
+        let stored = range.start..range.end.min(tail_first);
+        let from = range.start.max(tail_first);
+        let mut taken = 0;
+        let wanted = self.tail.range((from - tail_first).min(self.tail.len() as u64) as usize..);
+        let entries = wanted
+            .take_while(|entry| entry.log_id.index < range.end)
+            .take_while(|entry| {
+                let fits = taken == 0 || taken + bytes(entry) <= bytes_max;
+                taken += bytes(entry);
+                fits
+            })
+            .cloned()
+            .collect();
+        (stored, entries)
+    }
+}
+
+fn next(id: Option<&LogId>) -> u64 {
+    id.map_or(0, |id| id.index + 1)
+}
+
+/// About how much room an entry takes.
+pub(super) fn bytes(entry: &LogEntry) -> usize {
+    const OVERHEAD: usize = 64;
+    OVERHEAD
+        + match &entry.payload {
+            Payload::Normal(proposal) => proposal.command.bytes(),
+            _ => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::id::NodeId;
+    use openraft::entry::RaftEntry;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::record::{LeaderRecord, LogIdRecord};
+
+    fn entry(term: u64, index: u64) -> LogEntry {
+        LogEntry::new(id(term, index), Payload::Blank)
+    }
+
+    fn id(term: u64, index: u64) -> LogId {
+        LogIdRecord { leader: LeaderRecord { term, node: NodeId(1) }, index }.into()
+    }
+
+    fn indexes(view: &View, range: Range<u64>) -> (Range<u64>, Vec<u64>) {
+        let (stored, entries) = view.read(range, usize::MAX);
+        (stored, entries.iter().map(|entry| entry.log_id.index).collect())
+    }
+
+    #[test]
+    fn what_is_not_written_is_read_from_memory() {
+        let mut view = View::opened(None, None, Some(id(1, 2)), Some(id(1, 5)));
+        assert_eq!(indexes(&view, 0..99), (3..6, vec![]));
+        view.push(entry(1, 6)).expect("in place");
+        view.push(entry(1, 7)).expect("in place");
+        assert_eq!(indexes(&view, 4..99), (4..6, vec![6, 7]));
+        assert_eq!(indexes(&view, 7..8).1, vec![7]);
+        assert!(view.push(entry(1, 9)).is_err(), "a hole");
+    }
+
+    #[test]
+    fn entries_that_took_the_place_of_others_are_not_taken_as_written() {
+        let mut view = View::opened(None, None, None, Some(id(1, 5)));
+        view.push(entry(1, 6)).expect("in place");
+        view.truncate(Some(id(1, 5)));
+        view.push(entry(2, 6)).expect("in place");
+        view.wrote(id(1, 6));
+        assert_eq!(view.written, 6);
+        view.wrote(id(2, 6));
+        assert_eq!(view.written, 7);
+    }
+
+    #[test]
+    fn a_log_that_is_purged_whole_goes_on_behind_it() {
+        let mut view = View::opened(None, None, None, None);
+        view.purge(id(4, 100));
+        assert_eq!((view.last(), view.next_index()), (Some(id(4, 100)), 101));
+        assert_eq!(indexes(&view, 0..200), (101..101, vec![]));
+        view.push(entry(4, 101)).expect("in place");
+        assert_eq!(indexes(&view, 0..200).1, vec![101]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_tail_ends_with_the_log_and_has_no_holes(steps in prop::collection::vec((0u8..4, 0u64..6), 0..80)) {
+            let mut view = View::default();
+            for (step, by) in steps {
+                match step {
+                    0 | 1 => { for _ in 0..by { view.push(entry(1, view.next_index())).expect("in place"); } }
+                    2 => {
+                        let keep = view.next_index().saturating_sub(by + 1).max(next(view.purged.as_ref()));
+                        view.truncate(keep.checked_sub(1).map(|index| id(1, index)).max(view.purged));
+                    }
+                    _ => if let Some(last) = view.last() {
+                        view.wrote(last);
+                        view.purge(id(1, last.index.saturating_sub(by)).max(view.purged.unwrap_or(id(1, 0))));
+                    }
+                }
+                let (stored, tail) = indexes(&view, 0..u64::MAX);
+                let expected: Vec<u64> = (next(view.purged.as_ref())..view.next_index()).collect();
+                prop_assert_eq!(stored.chain(tail).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+}

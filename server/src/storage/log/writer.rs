@@ -1,0 +1,214 @@
+//! The one writer of the log: many changes, one commit, one fsync.
+//!
+//! Vote, append, truncate and purge come through one queue and reach the disk
+//! in its order, which is what Raft's safety rests on (a term has to be
+//! durable before the entries of that term). While one batch is being synced
+//! the next one gathers; nobody waits for a timer.
+//!
+//! The most dangerous line of the project is here: a change is reported as
+//! durable only after the commit that holds it has returned from fsync. After
+//! the first commit that failed nothing is reported as durable any more.
+
+use std::{io, sync::mpsc, thread};
+
+use openraft::storage::IOFlushed;
+use redb::{Database, Durability};
+use tokio::sync::oneshot;
+
+use super::rows::{COMMITTED, ENTRIES, META, PURGED, VOTE};
+use crate::{
+    storage::poison::Poison,
+    types::{LogId, TypeConfig},
+};
+
+/// A batch stops growing at this many bytes of entries.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Told, after each commit, how far the log is on disk.
+pub(super) type OnWritten = Box<dyn Fn(LogId) + Send>;
+
+/// One change of the log.
+pub(super) enum Change {
+    /// Writes sealed rows, the last of which is the entry `last`.
+    Append {
+        /// Index and sealed row.
+        rows: Vec<(u64, Vec<u8>)>,
+        /// The last entry among them.
+        last: LogId,
+        /// Told once they are durable.
+        done: IOFlushed<TypeConfig>,
+    },
+    /// Writes the vote.
+    Vote {
+        /// Its sealed row.
+        row: Vec<u8>,
+        /// Told once it is durable.
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// Notes how far the log is committed. Rides along with the next change
+    /// that needs an fsync: losing it in a crash loses no entry.
+    Committed(Vec<u8>),
+    /// Takes away the entries from this index on.
+    Truncate(u64),
+    /// Takes away the entries up to this index.
+    Purge {
+        /// The last index to go.
+        upto: u64,
+        /// The sealed row that says so.
+        row: Vec<u8>,
+    },
+    /// Tells when everything before it is durable.
+    Flush(oneshot::Sender<io::Result<()>>),
+}
+
+impl Change {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Append { rows, .. } => rows.iter().map(|(_, row)| row.len()).sum(),
+            _ => 0,
+        }
+    }
+}
+
+/// Where changes are queued.
+#[derive(Debug, Clone)]
+pub(super) enum Queue {
+    /// A thread of its own writes them.
+    Thread(mpsc::Sender<Change>),
+    /// Whoever queues one writes it: everything in one thread, for simulation.
+    Inline(std::sync::Arc<std::sync::Mutex<Writer>>),
+}
+
+impl Queue {
+    /// Queues a change. Once the writer has stopped, whoever waits for the
+    /// change learns so by its dropped or failed answer.
+    pub(super) fn push(&self, change: Change) -> io::Result<()> {
+        match self {
+            Self::Thread(sender) => sender.send(change).map_err(|_| io::Error::other("the log is closed")),
+            Self::Inline(writer) => {
+                let mut writer = writer.lock().map_err(|_| io::Error::other("the log writer panicked"))?;
+                writer.write(vec![change]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Commits batches of changes.
+pub(super) struct Writer {
+    database: std::sync::Arc<Database>,
+    poison: Poison,
+    on_written: OnWritten,
+    /// The newest note of what is committed, until a batch takes it along.
+    committed: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(super) fn new(database: std::sync::Arc<Database>, poison: Poison, on_written: OnWritten) -> Self {
+        Self { database, poison, on_written, committed: None }
+    }
+
+    /// Starts the thread that writes. It ends when the last queue is dropped.
+    pub(super) fn spawn(self) -> io::Result<(Queue, thread::JoinHandle<()>)> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("coffeed-log".into()).spawn(move || self.run(&receiver))?;
+        Ok((Queue::Thread(sender), thread))
+    }
+
+    fn run(mut self, queue: &mpsc::Receiver<Change>) {
+        while let Ok(first) = queue.recv() {
+            let mut bytes = first.bytes();
+            let mut batch = vec![first];
+            while bytes < BATCH_BYTES_MAX
+                && let Ok(change) = queue.try_recv()
+            {
+                bytes += change.bytes();
+                batch.push(change);
+            }
+            self.write(batch);
+        }
+        if self.committed.is_some() {
+            // A clean end: the note saves some catching up after the start.
+            let _ = self.commit(&[]);
+        }
+    }
+
+    /// Commits a batch, then answers for each of its changes.
+    fn write(&mut self, mut batch: Vec<Change>) {
+        for change in &mut batch {
+            if let Change::Committed(row) = change {
+                self.committed = Some(std::mem::take(row));
+            }
+        }
+        batch.retain(|change| !matches!(change, Change::Committed(_)));
+        if batch.is_empty() {
+            return;
+        }
+        let result = self.poison.check().and_then(|()| {
+            self.commit(&batch)
+                .map_err(|error| self.poison.set(format!("the log cannot be written: {error}")))
+        });
+        for change in batch {
+            self.answer(change, &result);
+        }
+    }
+
+    fn answer(&self, change: Change, result: &io::Result<()>) {
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        };
+        match change {
+            Change::Append { last, done, .. } => {
+                if result.is_ok() {
+                    (self.on_written)(last);
+                }
+                done.io_completed(result);
+            }
+            Change::Vote { done, .. } | Change::Flush(done) => {
+                let _ = done.send(result);
+            }
+            Change::Committed(_) | Change::Truncate(_) | Change::Purge { .. } => {}
+        }
+    }
+
+    /// One transaction, one fsync. Returns only once the disk has it.
+    fn commit(&mut self, batch: &[Change]) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut entries = transaction.open_table(ENTRIES)?;
+            let mut meta = transaction.open_table(META)?;
+            for change in batch {
+                match change {
+                    Change::Append { rows, .. } => {
+                        for (index, row) in rows {
+                            entries.insert(index, row.as_slice())?;
+                        }
+                    }
+                    Change::Vote { row, .. } => {
+                        meta.insert(VOTE, row.as_slice())?;
+                    }
+                    Change::Truncate(from) => entries.retain_in(*from.., |_, _| false)?,
+                    Change::Purge { upto, row } => {
+                        entries.retain_in(..=*upto, |_, _| false)?;
+                        meta.insert(PURGED, row.as_slice())?;
+                    }
+                    Change::Committed(_) | Change::Flush(_) => {}
+                }
+            }
+            if let Some(row) = &self.committed {
+                meta.insert(COMMITTED, row.as_slice())?;
+            }
+        }
+        transaction.commit()?;
+        self.committed = None;
+        Ok(())
+    }
+}
