@@ -33,8 +33,8 @@ pub use self::{
     layout::{KvError, check_row},
     nodes::introduce,
     requests::RequestMemory,
-    tables::{MetaKey, Table, Tables, create_tables, read_meta},
-    view::{Page, View},
+    tables::{MetaKey, Rows, Table, Tables, check_format, create_tables, prepare, read_meta},
+    view::{Page, RowIter, View},
 };
 
 /// Applies the entry at log index `at`, and says what came of it.

@@ -3,8 +3,15 @@
 //! Knows the consensus library's storage traits and the domain below it;
 //! nothing of networks, requests or the server above. It never calls up: it
 //! answers through the callbacks that the consensus library hands in.
+//!
+//! Two databases, since each has one writer and applying must never queue
+//! behind the log's fsync: `log.redb` commits durably; `state.redb` does not,
+//! and is replayed from the log after a crash. Both share one [`poison`].
 
 pub mod checkpointed;
 pub mod log;
 pub mod poison;
 pub mod record;
+pub mod snapshot;
+pub mod state;
+pub mod state_machine;

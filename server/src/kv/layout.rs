@@ -53,6 +53,9 @@ pub enum KvError {
         /// The format that was found.
         format: u8,
     },
+    /// Another version of coffeed wrote the tables.
+    #[error("its tables have format {0}; this build knows format {known}", known = super::tables::FORMAT)]
+    Version(u32),
     /// A value cannot be put into bytes.
     #[error("a row cannot be encoded: {0}")]
     Encode(#[source] postcard::Error),
@@ -68,7 +71,14 @@ macro_rules! database_errors {
         })*
     };
 }
-database_errors!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+database_errors!(
+    redb::DatabaseError,
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::SetDurabilityError,
+    redb::CommitError
+);
 
 impl KvError {
     pub(super) fn damaged(table: Table, what: &'static str) -> Self {

@@ -3,8 +3,10 @@
 //! All tables map bytes to bytes and are ordered by their keys' bytes, so that
 //! whoever copies or compares a whole state can treat them alike.
 
+use std::fmt;
+
 use coffee_common::id::Revision;
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::{
     layout::{KvError, open, seal},
@@ -14,7 +16,7 @@ use super::{
 /// The tables, in the order in which a whole state is copied and compared.
 ///
 /// The numbers are part of the formats on disk and on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Table {
     /// Key to entry.
@@ -36,10 +38,13 @@ pub enum MetaKey {
     Membership,
     /// The highest revision whose request is no longer remembered.
     Forgotten,
+    /// The version of all of this.
+    Format,
 }
 
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
-pub(super) type Rows<'txn> = redb::Table<'txn, &'static [u8], &'static [u8]>;
+/// A table that is open for writing.
+pub type Rows<'txn> = redb::Table<'txn, &'static [u8], &'static [u8]>;
 
 impl Table {
     /// Every table, in order.
@@ -50,14 +55,25 @@ impl Table {
         Self::ALL.into_iter().find(|table| *table as u8 == number)
     }
 
-    /// How the database knows it.
-    pub fn definition(self) -> Definition {
-        TableDefinition::new(match self {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Keys => "keys",
             Self::Requests => "requests",
             Self::Nodes => "nodes",
             Self::Meta => "meta",
-        })
+        }
+    }
+
+    /// How the database knows it.
+    pub fn definition(self) -> Definition {
+        TableDefinition::new(self.name())
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -67,9 +83,13 @@ impl MetaKey {
             Self::Applied => b"applied",
             Self::Membership => b"membership",
             Self::Forgotten => b"forgotten",
+            Self::Format => b"format",
         }
     }
 }
+
+/// The version of the tables as a whole that this build writes and reads.
+pub(super) const FORMAT: u32 = 1;
 
 /// Creates the tables that are missing.
 pub fn create_tables(txn: &WriteTransaction) -> Result<(), KvError> {
@@ -77,6 +97,38 @@ pub fn create_tables(txn: &WriteTransaction) -> Result<(), KvError> {
         txn.open_table(table.definition())?;
     }
     Ok(())
+}
+
+/// Makes a new database ready, or makes sure that an old one can be used. A
+/// transaction that this fails in changes nothing if it is not committed.
+pub fn prepare(txn: &WriteTransaction) -> Result<(), KvError> {
+    create_tables(txn)?;
+    let mut meta = txn.open_table(Table::Meta.definition())?;
+    let format = read_meta(&meta, MetaKey::Format)?;
+    if format.is_none() && is_empty(txn, &meta)? {
+        let row = seal(Table::Meta, MetaKey::Format.as_bytes(), &FORMAT.to_le_bytes());
+        meta.insert(MetaKey::Format.as_bytes(), row.as_slice())?;
+        return Ok(());
+    }
+    check_format(format.as_deref())
+}
+
+fn is_empty(txn: &WriteTransaction, meta: &Rows<'_>) -> Result<bool, KvError> {
+    let mut empty = meta.is_empty()?;
+    for table in [Table::Keys, Table::Requests, Table::Nodes] {
+        empty &= txn.open_table(table.definition())?.is_empty()?;
+    }
+    Ok(empty)
+}
+
+/// Makes sure that tables with this [`MetaKey::Format`] can be used.
+pub fn check_format(format: Option<&[u8]>) -> Result<(), KvError> {
+    match format.map(<[u8; 4]>::try_from) {
+        Some(Ok(format)) if format == FORMAT.to_le_bytes() => Ok(()),
+        Some(Ok(format)) => Err(KvError::Version(u32::from_le_bytes(format))),
+        Some(Err(_)) => Err(KvError::damaged(Table::Meta, "the format has a wrong length")),
+        None => Err(KvError::damaged(Table::Meta, "the format is missing")),
+    }
 }
 
 /// Reads and verifies what the table of [`Table::Meta`] says.

@@ -10,7 +10,7 @@ use coffee_common::{
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, RANGE_KEYS_MAX},
 };
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::{
     layout::{KvError, decode_entry, decode_key},
@@ -22,6 +22,9 @@ use super::{
 pub struct View {
     txn: ReadTransaction,
 }
+
+/// Every row of a table. Reads on while the view it came from is there.
+pub type RowIter = redb::Range<'static, &'static [u8], &'static [u8]>;
 
 /// A part of a range of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -85,6 +88,17 @@ impl View {
             records.push(nodes::decode(key.value(), row.value())?);
         }
         Ok(records)
+    }
+
+    /// Every row of a table, in order, as it is: nothing of it is verified.
+    pub fn rows(&self, table: Table) -> Result<RowIter, KvError> {
+        Ok(self.txn.open_table(table.definition())?.range::<&[u8]>(..)?)
+    }
+
+    /// How many rows all tables have together.
+    pub fn count_rows(&self) -> Result<u64, KvError> {
+        let count = |rows, table: Table| Ok(rows + self.txn.open_table(table.definition())?.len()?);
+        Table::ALL.into_iter().try_fold(0, count)
     }
 
     /// Reads what is kept of the state as a whole.

@@ -1,0 +1,207 @@
+//! The stream of a snapshot: pure encoding and decoding of its chunks.
+//!
+//! A format on the wire, held by golden bytes:
+//!
+//! ```text
+//! chunk    kind 1 | body ... | crc 4      crc: CRC-32C of the chunk's number (8), its kind and its body
+//! header   magic 7 | format 1 | rows 8 | meta (a record) ...
+//! rows     (table 1 | key length 2 | row length 4 | key | row) ...
+//! trailer  rows 8 | crc 4                 crc: of all chunks before
+//! ```
+//!
+//! Numbers are little endian. The first chunk is the header, the last one the
+//! trailer. Rows come in the order of [`Table::ALL`], then of their keys.
+
+use bytes::Bytes;
+use coffee_common::limits::{KEY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX};
+
+use super::SnapshotError;
+use crate::{
+    kv::Table,
+    storage::record::{self, RecordError, SnapshotMetaRecord},
+    types::SnapshotMeta,
+};
+
+const MAGIC: [u8; 7] = *b"coffee\n";
+
+/// The version of the stream that this build writes and reads.
+pub(super) const FORMAT: u8 = 1;
+
+/// A chunk of rows is closed as soon as it has this size.
+pub(super) const CHUNK_BYTES: usize = 128 << 10;
+
+const ROW_HEAD_BYTES: usize = 7;
+const CRC_BYTES: usize = 4;
+
+// A chunk that is almost full takes one more row. The largest is that of a key.
+const _: () = {
+    let largest_row = ROW_HEAD_BYTES + KEY_BYTES_MAX + 33 + VALUE_BYTES_MAX;
+    assert!(CHUNK_BYTES + largest_row + CRC_BYTES < SNAPSHOT_CHUNK_BYTES_MAX);
+};
+
+/// What a chunk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Header = 1,
+    Rows = 2,
+    Trailer = 3,
+}
+
+/// What a stream begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    /// How many rows follow.
+    pub(super) rows: u64,
+    /// What the snapshot holds.
+    pub(super) meta: SnapshotMeta,
+}
+
+/// What a stream ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trailer {
+    /// How many rows there were.
+    pub(super) rows: u64,
+    /// The checksum of all chunks before.
+    pub(super) crc: u32,
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row<'chunk> {
+    pub(super) table: Table,
+    pub(super) key: &'chunk [u8],
+    pub(super) row: &'chunk [u8],
+}
+
+/// Numbers and sums up the chunks of one stream. Both ends keep one.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    next: u64,
+    crc: u32,
+}
+
+impl Sequence {
+    /// The checksum of all chunks so far.
+    pub(super) fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// Closes a chunk: `chunk` is a kind and a body.
+    pub(super) fn seal(&mut self, mut chunk: Vec<u8>) -> Bytes {
+        chunk.extend_from_slice(&self.checksum(&chunk).to_le_bytes());
+        self.pass(&chunk);
+        chunk.into()
+    }
+
+    /// Verifies the next chunk, and gives its kind and body.
+    pub(super) fn open<'chunk>(
+        &mut self,
+        chunk: &'chunk [u8],
+    ) -> Result<(Kind, &'chunk [u8]), SnapshotError> {
+        let Some((content, crc)) = chunk.split_last_chunk::<CRC_BYTES>() else {
+            return Err(self.malformed("it is too short"));
+        };
+        if *crc != self.checksum(content).to_le_bytes() {
+            return Err(self.malformed("its checksum does not match, or it is not the next one"));
+        }
+        let kind = [Kind::Header, Kind::Rows, Kind::Trailer];
+        let known = kind.into_iter().find(|kind| content.first() == Some(&(*kind as u8)));
+        let kind = known.ok_or_else(|| self.malformed("it is of no known kind"))?;
+        if kind != Kind::Trailer {
+            self.pass(chunk);
+        }
+        Ok((kind, &content[1..]))
+    }
+
+    fn checksum(&self, content: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c(&self.next.to_le_bytes()), content)
+    }
+
+    fn pass(&mut self, chunk: &[u8]) {
+        self.next += 1;
+        self.crc = crc32c::crc32c_append(self.crc, chunk);
+    }
+
+    pub(super) fn malformed(&self, what: &'static str) -> SnapshotError {
+        SnapshotError::Malformed { chunk: self.next, what }
+    }
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        let mut chunk = vec![Kind::Header as u8];
+        chunk.extend_from_slice(&MAGIC);
+        chunk.push(FORMAT);
+        chunk.extend_from_slice(&self.rows.to_le_bytes());
+        chunk.extend_from_slice(&record::encode(&SnapshotMetaRecord::from(&self.meta))?);
+        Ok(chunk)
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Result<Self, SnapshotError> {
+        let malformed = SnapshotError::Malformed { chunk: 0, what: "the header is malformed" };
+        let mut reader = Reader(body);
+        match (reader.array(), reader.array()) {
+            (Some(&MAGIC), Some(&[FORMAT])) => {}
+            (Some(&MAGIC), Some(&[format])) => return Err(SnapshotError::Format(format)),
+            _ => return Err(malformed),
+        }
+        let rows = u64::from_le_bytes(*reader.array().ok_or(malformed)?);
+        let meta = record::decode::<SnapshotMetaRecord>(reader.0)?.try_into()?;
+        Ok(Self { rows, meta })
+    }
+}
+
+impl Trailer {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut chunk = vec![Kind::Trailer as u8];
+        chunk.extend_from_slice(&self.rows.to_le_bytes());
+        chunk.extend_from_slice(&self.crc.to_le_bytes());
+        chunk
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Option<Self> {
+        let mut reader = Reader(body);
+        let (rows, crc) = (u64::from_le_bytes(*reader.array()?), u32::from_le_bytes(*reader.array()?));
+        reader.0.is_empty().then_some(Self { rows, crc })
+    }
+}
+
+impl<'chunk> Row<'chunk> {
+    /// Adds the row to a chunk of rows.
+    pub(super) fn encode(&self, chunk: &mut Vec<u8>) {
+        chunk.push(self.table as u8);
+        chunk.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
+        chunk.extend_from_slice(&(self.row.len() as u32).to_le_bytes());
+        chunk.extend_from_slice(self.key);
+        chunk.extend_from_slice(self.row);
+    }
+
+    /// Takes the next row off the body of a chunk of rows.
+    pub(super) fn decode(body: &mut &'chunk [u8]) -> Option<Self> {
+        let mut reader = Reader(body);
+        let [table] = *reader.array()?;
+        let table = Table::of(table)?;
+        let key_length = u16::from_le_bytes(*reader.array()?);
+        let row_length = u32::from_le_bytes(*reader.array()?);
+        let key = reader.slice(key_length.into())?;
+        let row = reader.slice(row_length as usize)?;
+        *body = reader.0;
+        Some(Self { table, key, row })
+    }
+}
+
+struct Reader<'chunk>(&'chunk [u8]);
+
+impl<'chunk> Reader<'chunk> {
+    fn array<const N: usize>(&mut self) -> Option<&'chunk [u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(array)
+    }
+
+    fn slice(&mut self, length: usize) -> Option<&'chunk [u8]> {
+        let (slice, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(slice)
+    }
+}

@@ -1,0 +1,227 @@
+//! The receiving end: a new state database beside the old one.
+//!
+//! Guards that nothing is taken for a snapshot that is not whole: each chunk
+//! and each row is verified, their order, their number, and in the end that
+//! the tables say what the header said. Memory is bounded by one chunk and the
+//! database's cache. What is not installed is removed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use redb::{Durability, ReadableDatabase, WriteTransaction};
+
+use super::{
+    SnapshotError,
+    format::{Header, Kind, Row, Sequence, Trailer},
+};
+use crate::{
+    kv::{self, KvError, MetaKey, RequestMemory, Table, View},
+    storage::state::{StateFiles, StateOptions, read_meta},
+    types::SnapshotMeta,
+};
+
+/// Where snapshots come in. Clones share it.
+#[derive(Clone)]
+pub struct SnapshotInbox {
+    files: Arc<dyn StateFiles>,
+    options: StateOptions,
+    /// The number of the last sink.
+    latest: Arc<AtomicU64>,
+}
+
+impl SnapshotInbox {
+    pub(in crate::storage) fn new(files: Arc<dyn StateFiles>, options: StateOptions) -> Self {
+        Self { files, options, latest: Arc::default() }
+    }
+
+    /// Begins to receive a snapshot. One that is under way gives way to it:
+    /// its next chunk is refused with [`SnapshotError::Superseded`].
+    pub fn begin(&self) -> Result<SnapshotSink, SnapshotError> {
+        let scratch = Scratch {
+            number: self.latest.fetch_add(1, Ordering::AcqRel) + 1,
+            files: self.files.clone(),
+            installed: false,
+        };
+        let database = scratch.files.create_scratch(scratch.number, &self.options.builder());
+        let database = database.map_err(KvError::from)?;
+        create_tables(&database)?;
+        Ok(SnapshotSink {
+            database,
+            scratch,
+            latest: self.latest.clone(),
+            sequence: Sequence::default(),
+            header: None,
+            last: None,
+            rows: 0,
+            trailer: None,
+        })
+    }
+}
+
+fn create_tables(database: &redb::Database) -> Result<(), KvError> {
+    let txn = begin_write(database)?;
+    kv::create_tables(&txn)?;
+    Ok(txn.commit()?)
+}
+
+/// A snapshot that is being received. Dropping it gives it up, and may wait for
+/// the disk.
+pub struct SnapshotSink {
+    // Fields are dropped in this order: the database before its file is removed.
+    database: redb::Database,
+    scratch: Scratch,
+    latest: Arc<AtomicU64>,
+    sequence: Sequence,
+    header: Option<Header>,
+    /// The last row: the next one has to come behind it.
+    last: Option<(Table, Vec<u8>)>,
+    rows: u64,
+    trailer: Option<Trailer>,
+}
+
+impl SnapshotSink {
+    /// What the snapshot holds, once the first chunk is here. To be believed
+    /// only after [`SnapshotSink::finish`].
+    pub fn meta(&self) -> Option<&SnapshotMeta> {
+        self.header.as_ref().map(|header| &header.meta)
+    }
+
+    /// How many rows are here, of how many.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.rows, self.header.as_ref().map_or(0, |header| header.rows))
+    }
+
+    /// Takes the next chunk. Writes to the database, without waiting for the
+    /// disk. After an error the snapshot has to be given up.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
+        if self.latest.load(Ordering::Acquire) != self.scratch.number {
+            return Err(SnapshotError::Superseded);
+        }
+        let crc = self.sequence.crc();
+        let (kind, body) = self.sequence.open(chunk)?;
+        match (kind, &self.header, self.trailer) {
+            (Kind::Header, None, None) => {
+                self.header = Some(Header::decode(body)?);
+                Ok(())
+            }
+            (Kind::Rows, Some(_), None) => self.write_rows(body),
+            (Kind::Trailer, Some(_), None) => {
+                let trailer = Trailer::decode(body).filter(|trailer| trailer.crc == crc);
+                let trailer = trailer.ok_or_else(|| self.sequence.malformed("the trailer does not match"))?;
+                self.trailer = Some(trailer);
+                Ok(())
+            }
+            _ => Err(self.sequence.malformed("it is not expected here")),
+        }
+    }
+
+    fn write_rows(&mut self, mut body: &[u8]) -> Result<(), SnapshotError> {
+        let mut txn = begin_write(&self.database)?;
+        txn.set_durability(Durability::None).map_err(KvError::from)?;
+        let mut tables = open_tables(&txn)?;
+        while !body.is_empty() {
+            let row = Row::decode(&mut body).ok_or_else(|| self.sequence.malformed("a row is cut off"))?;
+            self.check_order(&row)?;
+            kv::check_row(row.table, row.key, row.row)?;
+            for (table, rows) in &mut tables {
+                if *table == row.table {
+                    rows.insert(row.key, row.row).map_err(KvError::from)?;
+                }
+            }
+            self.rows += 1;
+        }
+        drop(tables);
+        Ok(txn.commit().map_err(KvError::from)?)
+    }
+
+    fn check_order(&mut self, row: &Row<'_>) -> Result<(), SnapshotError> {
+        let in_order = match &self.last {
+            None => true,
+            Some((table, key)) => (*table, key.as_slice()) < (row.table, row.key),
+        };
+        if !in_order {
+            return Err(self.sequence.malformed("its rows are out of order"));
+        }
+        let mut key = self.last.take().map(|(_, key)| key).unwrap_or_default();
+        key.clear();
+        key.extend_from_slice(row.key);
+        self.last = Some((row.table, key));
+        Ok(())
+    }
+
+    /// Closes the snapshot, after the last chunk: verifies that it is whole,
+    /// and makes it durable. Waits for the disk.
+    pub fn finish(self) -> Result<ReceivedSnapshot, SnapshotError> {
+        let Self { database, scratch, header: Some(header), trailer: Some(trailer), rows, .. } = self else {
+            return Err(SnapshotError::Truncated);
+        };
+        if rows != header.rows || rows != trailer.rows {
+            return Err(SnapshotError::Contradiction("it has not as many rows as it says"));
+        }
+        let view = View::new(database.begin_read().map_err(KvError::from)?);
+        if read_meta(&view)? != header.meta {
+            return Err(SnapshotError::Contradiction("its rows and its header disagree"));
+        }
+        kv::check_format(view.meta(MetaKey::Format)?.as_deref())?;
+        drop(view);
+        let mut txn = begin_write(&database)?;
+        txn.set_quick_repair(true);
+        txn.commit().map_err(KvError::from)?;
+        Ok(ReceivedSnapshot { database, scratch, meta: header.meta })
+    }
+}
+
+fn open_tables(txn: &WriteTransaction) -> Result<Vec<(Table, kv::Rows<'_>)>, KvError> {
+    Table::ALL.into_iter().map(|table| Ok((table, txn.open_table(table.definition())?))).collect()
+}
+
+fn begin_write(database: &redb::Database) -> Result<WriteTransaction, KvError> {
+    Ok(database.begin_write()?)
+}
+
+/// A snapshot that was received whole, verified, and made durable.
+pub struct ReceivedSnapshot {
+    // Fields are dropped in this order: the database before its file is removed.
+    database: redb::Database,
+    scratch: Scratch,
+    meta: SnapshotMeta,
+}
+
+impl ReceivedSnapshot {
+    /// What the snapshot holds.
+    pub fn meta(&self) -> &SnapshotMeta {
+        &self.meta
+    }
+
+    /// Reads the memory of requests out of it.
+    pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
+        RequestMemory::load(&self.database, limit)
+    }
+
+    /// Puts it in the place of the state, durably, and gives its database. A
+    /// crash leaves the old state or the new one.
+    pub(in crate::storage) fn install(mut self) -> std::io::Result<redb::Database> {
+        self.scratch.files.install(self.scratch.number)?;
+        self.scratch.installed = true;
+        Ok(self.database)
+    }
+}
+
+/// The file of a snapshot that is not installed: removed in the end.
+struct Scratch {
+    number: u64,
+    files: Arc<dyn StateFiles>,
+    installed: bool,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.installed
+            && let Err(error) = self.files.discard(self.number)
+        {
+            tracing::warn!(%error, "cannot remove what is left of a snapshot; the next start will");
+        }
+    }
+}

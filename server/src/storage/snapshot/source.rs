@@ -1,0 +1,148 @@
+//! The sending end: a state at one point in time, cut into chunks.
+//!
+//! Holds a read transaction from beginning to end, which pins every page that
+//! was replaced since: the state's file grows by what is written meanwhile.
+//! Hold it for one transfer, and drop it when that fails.
+
+use std::sync::Arc;
+
+use super::{
+    SnapshotError,
+    format::{CHUNK_BYTES, Header, Kind, Row, Sequence, Trailer},
+};
+use crate::{
+    kv::{self, KvError, Table, View},
+    storage::state::{Database, StateError, StateErrorKind, read_meta},
+    types::SnapshotMeta,
+};
+use bytes::Bytes;
+
+/// A state at one point in time.
+pub struct SnapshotSource {
+    // Fields are dropped in this order: a transaction before its database.
+    view: View,
+    database: Arc<Database>,
+    meta: SnapshotMeta,
+    rows: u64,
+}
+
+impl SnapshotSource {
+    /// The state as it is now.
+    pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
+        let view = database.view()?;
+        let describe = || Ok((read_meta(&view)?, view.count_rows()?));
+        let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
+        Ok(Self { view, database, meta, rows })
+    }
+
+    /// What the snapshot holds.
+    pub fn meta(&self) -> &SnapshotMeta {
+        &self.meta
+    }
+
+    /// How many rows it has: the measure of progress.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn header(&self) -> Header {
+        Header { rows: self.rows, meta: self.meta.clone() }
+    }
+
+    /// Cuts it into chunks, one after the other, as they are asked for. Each
+    /// step reads the database: a few hundred microseconds, more if the disk
+    /// is asked.
+    pub fn chunks(self) -> Chunks {
+        Chunks {
+            rows_left: None,
+            tables: Table::ALL.iter(),
+            source: self,
+            stage: Stage::Header,
+            sequence: Sequence::default(),
+            rows_sent: 0,
+        }
+    }
+}
+
+enum Stage {
+    Header,
+    Rows,
+    Trailer,
+    Done,
+}
+
+/// The chunks of a snapshot. After an error there are no more.
+pub struct Chunks {
+    rows_left: Option<(Table, kv::RowIter)>,
+    tables: std::slice::Iter<'static, Table>,
+    source: SnapshotSource,
+    stage: Stage,
+    sequence: Sequence,
+    rows_sent: u64,
+}
+
+impl Chunks {
+    /// How many rows were sent: of [`SnapshotSource::rows`].
+    pub fn rows_sent(&self) -> u64 {
+        self.rows_sent
+    }
+
+    /// The next chunk of rows; `None` if no row is left.
+    fn rows(&mut self) -> Result<Option<Vec<u8>>, KvError> {
+        let mut chunk = vec![Kind::Rows as u8];
+        while chunk.len() < CHUNK_BYTES && self.row(&mut chunk)? {}
+        Ok((chunk.len() > 1).then_some(chunk))
+    }
+
+    /// Adds the next row to a chunk; `false` if no row is left.
+    fn row(&mut self, chunk: &mut Vec<u8>) -> Result<bool, KvError> {
+        loop {
+            let Some((table, range)) = &mut self.rows_left else {
+                let Some(table) = self.tables.next() else { return Ok(false) };
+                self.rows_left = Some((*table, self.source.view.rows(*table)?));
+                continue;
+            };
+            let Some(row) = range.next() else {
+                self.rows_left = None;
+                continue;
+            };
+            let (key, row) = row?;
+            kv::check_row(*table, key.value(), row.value())?;
+            Row { table: *table, key: key.value(), row: row.value() }.encode(chunk);
+            self.rows_sent += 1;
+            return Ok(true);
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Bytes>, StateErrorKind> {
+        if let Stage::Header = self.stage {
+            self.stage = Stage::Rows;
+            return Ok(Some(self.sequence.seal(self.source.header().encode()?)));
+        }
+        if let Stage::Rows = self.stage {
+            match self.rows()? {
+                Some(chunk) => return Ok(Some(self.sequence.seal(chunk))),
+                None => self.stage = Stage::Trailer,
+            }
+        }
+        if let Stage::Done = self.stage {
+            return Ok(None);
+        }
+        self.stage = Stage::Done;
+        let trailer = Trailer { rows: self.rows_sent, crc: self.sequence.crc() };
+        Ok(Some(self.sequence.seal(trailer.encode())))
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Bytes, SnapshotError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        step.map_err(|error| {
+            self.stage = Stage::Done;
+            self.source.database.fail(error).into()
+        })
+        .transpose()
+    }
+}

@@ -1,0 +1,99 @@
+//! Where the state database lives, and how another one takes its place.
+//!
+//! Guards that a crash leaves the old state or the new one, never a mix: a new
+//! one is made under another name and renamed when it is durable.
+
+use std::{
+    fmt::Debug,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use redb::{Builder, Database, DatabaseError};
+
+/// The files of the state database: the state itself, and numbered scratch
+/// files for states that come in.
+///
+/// A simulated disk is another implementation.
+pub trait StateFiles: Debug + Send + Sync + 'static {
+    /// What people call the state's file.
+    fn name(&self) -> String;
+    /// Opens the state; makes an empty one if there is none.
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError>;
+    /// Makes an empty scratch database.
+    fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError>;
+    /// Puts a durable scratch database in the place of the state, durably. Its
+    /// open handle goes on being valid.
+    fn install(&self, number: u64) -> io::Result<()>;
+    /// Removes a scratch database.
+    fn discard(&self, number: u64) -> io::Result<()>;
+    /// Removes all scratch databases, of earlier runs too.
+    fn discard_all(&self) -> io::Result<()>;
+}
+
+/// The files in a folder: `state.redb` and, beside it, `state.redb.incoming-1` and so on.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    state: PathBuf,
+}
+
+impl StateDir {
+    /// `state` is the path of the state's file.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        Self { state: state.into() }
+    }
+
+    fn scratch(&self, number: impl std::fmt::Display) -> PathBuf {
+        let mut path = self.state.clone().into_os_string();
+        path.push(format!(".incoming-{number}"));
+        path.into()
+    }
+
+    fn folder(&self) -> &Path {
+        self.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+impl StateFiles for StateDir {
+    fn name(&self) -> String {
+        self.state.display().to_string()
+    }
+
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create(&self.state)
+    }
+
+    fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
+        remove_if_there(&self.scratch(number)).map_err(redb::StorageError::Io)?;
+        builder.create(self.scratch(number))
+    }
+
+    fn install(&self, number: u64) -> io::Result<()> {
+        fs::rename(self.scratch(number), &self.state)?;
+        File::open(self.folder())?.sync_all()
+    }
+
+    fn discard(&self, number: u64) -> io::Result<()> {
+        remove_if_there(&self.scratch(number))
+    }
+
+    fn discard_all(&self) -> io::Result<()> {
+        let prefix = self.scratch("");
+        for file in fs::read_dir(self.folder())? {
+            let path = file?.path();
+            let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec());
+            if name(&path).unwrap_or_default().starts_with(&name(&prefix).unwrap_or_default()) {
+                remove_if_there(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,179 @@
+//! A disk in memory that loses what was not synced, and fails when it is told to.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+
+use super::StateFiles;
+
+const STATE: &str = "state";
+
+#[derive(Debug, Clone, Default)]
+struct Content {
+    now: Vec<u8>,
+    synced: Vec<u8>,
+}
+
+type File = Arc<Mutex<Content>>;
+type Folder = BTreeMap<String, File>;
+
+#[derive(Clone, Default)]
+pub(in crate::storage) struct TestDisk {
+    now: Arc<Mutex<Folder>>,
+    synced: Arc<Mutex<Folder>>,
+    /// How many more writes, syncs and renames succeed; negative: all do.
+    fuel: Arc<Fuel>,
+}
+
+struct Fuel(AtomicI64);
+
+impl Default for Fuel {
+    fn default() -> Self {
+        Self(AtomicI64::new(-1))
+    }
+}
+
+impl Fuel {
+    fn burn(&self) -> io::Result<()> {
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| {
+            Some(if fuel > 0 { fuel - 1 } else { fuel })
+        }) {
+            Ok(0) => Err(io::Error::other("the disk fails")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds this")
+}
+
+impl TestDisk {
+    /// After `steps` more steps all fail.
+    pub(in crate::storage) fn fail_after(&self, steps: i64) {
+        self.fuel.0.store(steps, Ordering::Relaxed);
+    }
+
+    /// What is left after a power cut. Whoever has this disk open goes on with
+    /// it, and does no harm to what is left.
+    pub(in crate::storage) fn power_cut(&self, renames_survive: bool) -> Self {
+        let names = lock(if renames_survive { &self.now } else { &self.synced }).clone();
+        let survive = |file: File| {
+            let synced = lock(&file).synced.clone();
+            Arc::new(Mutex::new(Content { now: synced.clone(), synced }))
+        };
+        let names: Folder = names.into_iter().map(|(name, file)| (name, survive(file))).collect();
+        Self {
+            now: Arc::new(Mutex::new(names.clone())),
+            synced: Arc::new(Mutex::new(names)),
+            fuel: Arc::default(),
+        }
+    }
+
+    pub(in crate::storage) fn files(&self) -> Vec<String> {
+        lock(&self.now).keys().cloned().collect()
+    }
+
+    fn open_file(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+        let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
+        lock(&self.synced).insert(name.to_owned(), file.clone());
+        builder.create_with_backend(Backend { file, fuel: self.fuel.clone() })
+    }
+}
+
+fn scratch(number: u64) -> String {
+    format!("incoming-{number}")
+}
+
+impl fmt::Debug for TestDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.files()).finish()
+    }
+}
+
+impl StateFiles for TestDisk {
+    fn name(&self) -> String {
+        STATE.to_owned()
+    }
+
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        self.open_file(STATE, builder)
+    }
+
+    fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
+        lock(&self.now).remove(&scratch(number));
+        self.open_file(&scratch(number), builder)
+    }
+
+    fn install(&self, number: u64) -> io::Result<()> {
+        self.fuel.burn()?;
+        let mut now = lock(&self.now);
+        let file = now.remove(&scratch(number)).ok_or(io::ErrorKind::NotFound)?;
+        now.insert(STATE.to_owned(), file);
+        self.fuel.burn()?;
+        lock(&self.synced).clone_from(&now);
+        Ok(())
+    }
+
+    fn discard(&self, number: u64) -> io::Result<()> {
+        lock(&self.now).remove(&scratch(number));
+        Ok(())
+    }
+
+    fn discard_all(&self) -> io::Result<()> {
+        lock(&self.now).retain(|name, _| name == STATE);
+        Ok(())
+    }
+}
+
+struct Backend {
+    file: File,
+    fuel: Arc<Fuel>,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backend({} bytes)", lock(&self.file).now.len())
+    }
+}
+
+fn place(offset: u64, length: usize) -> std::ops::Range<usize> {
+    offset as usize..offset as usize + length
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.file).now.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        out.copy_from_slice(&lock(&self.file).now[place(offset, out.len())]);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.fuel.burn()?;
+        lock(&self.file).now.resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.fuel.burn()?;
+        let mut content = lock(&self.file);
+        content.synced = content.now.clone();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.fuel.burn()?;
+        lock(&self.file).now[place(offset, data.len())].copy_from_slice(data);
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The state machine: openraft's bridge to the domain and to its database.
+//!
+//! Guards that
+//!
+//! - nobody is answered before the commit that holds what he is told: data,
+//!   memory of requests, membership and last applied entry are one transaction;
+//! - every snapshot meta that leaves here is durable, so that the log, which is
+//!   purged up to one at most, never loses what the state still needs
+//!   (`purged <= durably applied`, see [`Checkpointed`]);
+//! - nothing more is applied, answered or read after a first error.
+//!
+//! Commits are not durable by themselves: a crash takes the state back to the
+//! last checkpoint, and it is replayed from the log. A checkpoint may be ahead
+//! of the log's own fsync; the log then starts behind it. That is safe as long
+//! as what the log gave up before (`truncate_after`) was durably gone when it
+//! returned.
+//!
+//! Applying works on the task that openraft gives its state machine, without a
+//! hop to a thread: a batch takes 0.1 to 2 ms, and a hop costs a wake-up twice.
+//! What waits for the disk (checkpoints, snapshots) goes through [`Offload`](super::state::Offload).
+
+mod apply;
+mod reader;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::{io, sync::Arc};
+
+use coffee_common::limits::REQUEST_MEMORY_MAX;
+use futures_util::Stream;
+use openraft::{
+    OptionalSend, RaftSnapshotBuilder,
+    storage::{EntryResponder, RaftStateMachine},
+};
+
+pub use self::reader::{StateReader, StateView};
+use self::shared::Shared;
+use crate::{
+    kv::RequestMemory,
+    storage::{
+        checkpointed::Checkpointed,
+        poison::Poison,
+        snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotError, SnapshotInbox, SnapshotSource},
+        state::{StateError, StateFiles, StateOptions, read_meta},
+    },
+    types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
+};
+
+/// Applies the log to the state database.
+pub struct StateMachine {
+    shared: Arc<Shared>,
+    memory: RequestMemory,
+    /// Up to which entry the state is, and with which membership.
+    meta: SnapshotMeta,
+}
+
+impl StateMachine {
+    /// Opens the state, or makes an empty one, and removes what is left of
+    /// snapshots that were not installed. Waits for the disk, for a longer
+    /// time if the state has to be repaired after a crash.
+    ///
+    /// What is durable is noted in `checkpointed`, which the log is to be given.
+    pub fn open(
+        files: Arc<dyn StateFiles>,
+        options: StateOptions,
+        checkpointed: Checkpointed,
+        poison: Poison,
+    ) -> Result<Self, StateError> {
+        let shared = Shared::open(files, options, checkpointed, poison)?;
+        let database = shared.database();
+        let memory = RequestMemory::load(database.redb(), REQUEST_MEMORY_MAX);
+        let memory = memory.map_err(|error| database.fail(error))?;
+        let meta = read_meta(&database.view()?).map_err(|error| database.fail(error))?;
+        shared.note_durable(&meta);
+        Ok(Self { shared, memory, meta })
+    }
+
+    /// Reads what is applied.
+    pub fn reader(&self) -> StateReader {
+        StateReader::new(self.shared.clone())
+    }
+
+    /// Where snapshots from other nodes come in.
+    pub fn inbox(&self) -> SnapshotInbox {
+        self.shared.inbox().clone()
+    }
+
+    async fn received(&self, snapshot: SnapshotData) -> io::Result<ReceivedSnapshot> {
+        match snapshot {
+            SnapshotData::Received(received) => Ok(received),
+            SnapshotData::Source(source) => {
+                let inbox = self.inbox();
+                let receive = move || receive(&inbox, source).map_err(io::Error::other);
+                self.shared.offload().run(receive).await
+            }
+        }
+    }
+
+    fn check_install(&self, meta: &SnapshotMeta, received: &ReceivedSnapshot) -> io::Result<()> {
+        let refusal = if meta != received.meta() {
+            "a snapshot is not what it is said to be"
+        } else if meta.last_log_id < self.meta.last_log_id {
+            "a snapshot would take the state back"
+        } else {
+            return Ok(());
+        };
+        Err(self.shared.refuse(format!(
+            "{refusal}: {meta} said, {} received, {:?} applied",
+            received.meta(),
+            self.meta.last_log_id
+        )))
+    }
+}
+
+/// Carries a snapshot from one place of this node to another.
+fn receive(inbox: &SnapshotInbox, source: SnapshotSource) -> Result<ReceivedSnapshot, SnapshotError> {
+    let mut sink = inbox.begin()?;
+    for chunk in source.chunks() {
+        sink.push(&chunk?)?;
+    }
+    sink.finish()
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Checkpointer;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.meta.last_log_id, self.meta.last_membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        while let Some(batch) = apply::gather(&mut entries).await? {
+            let full = batch.is_full();
+            self.apply_batch(batch).await?;
+            if full {
+                // Let whoever was answered go on before the next batch holds this thread.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Checkpointer {
+        Checkpointer { shared: self.shared.clone() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
+        self.shared.poison().check()?;
+        let received = self.received(snapshot).await?;
+        self.check_install(meta, &received)?;
+        self.memory = self.shared.install(received).await?;
+        self.meta = meta.clone();
+        Ok(())
+    }
+
+    /// The state as it is now, made durable first: openraft takes the meta of
+    /// the snapshot that it finds at start for what the log may be purged up to.
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        if self.meta.last_log_id.is_none() {
+            return Ok(None);
+        }
+        self.shared.checkpoint().await.map(Some)
+    }
+}
+
+/// Builds openraft's snapshots: a durable checkpoint of the state, which is all
+/// that is needed for the log to be purged.
+pub struct Checkpointer {
+    shared: Arc<Shared>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        self.shared.checkpoint().await
+    }
+}

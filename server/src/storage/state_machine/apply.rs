@@ -1,0 +1,163 @@
+//! Applying entries, as many at once as are there.
+//!
+//! Guards the order: apply, commit, tell readers, answer.
+
+use std::io;
+
+use coffee_common::{
+    command::{Command, NodeRecord, Operation, Outcome, Standing},
+    id::Revision,
+};
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use openraft::storage::{ApplyResponder, EntryResponder};
+use redb::Durability;
+
+use super::StateMachine;
+use crate::{
+    kv::{self, KvError, RequestMemory, Tables},
+    storage::state::{Database, StateErrorKind, write_applied, write_membership},
+    types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
+};
+
+/// Most entries in one transaction: about 2 ms of work, which is how long the
+/// task holds its thread. More of them would hardly be cheaper for each.
+const BATCH_ENTRIES_MAX: usize = 256;
+
+/// A transaction takes no more entries from this size on, in bytes of keys and values.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Entries that are applied in one transaction, and who waits for them.
+#[derive(Default)]
+pub(super) struct Batch {
+    entries: Vec<LogEntry>,
+    responders: Vec<Option<ApplyResponder<TypeConfig>>>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Whether it takes no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= BATCH_ENTRIES_MAX || self.bytes >= BATCH_BYTES
+    }
+
+    fn push(&mut self, (entry, responder): EntryResponder<TypeConfig>) {
+        self.bytes += bytes_of(&entry);
+        self.entries.push(entry);
+        self.responders.push(responder);
+    }
+}
+
+fn bytes_of(entry: &LogEntry) -> usize {
+    let bytes = |operation: &Operation| match operation {
+        Operation::Set(key, value) => key.as_str().len() + value.as_bytes().len(),
+        Operation::Delete(key) => key.as_str().len(),
+    };
+    match &entry.payload {
+        Payload::Normal(proposal) => match &proposal.command {
+            Command::Batch(batch) => batch.operations.iter().map(bytes).sum(),
+            Command::AdmitNode { .. } | Command::MarkNode { .. } => 0,
+        },
+        Payload::Blank | Payload::Membership(_) => 0,
+    }
+}
+
+/// Waits for an entry, and takes those that are there already behind it.
+pub(super) async fn gather<S>(entries: &mut S) -> io::Result<Option<Batch>>
+where
+    S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin,
+{
+    let Some(first) = entries.try_next().await? else { return Ok(None) };
+    let mut batch = Batch::default();
+    batch.push(first);
+    while !batch.is_full() {
+        match entries.next().now_or_never() {
+            Some(Some(next)) => batch.push(next?),
+            Some(None) | None => break,
+        }
+    }
+    Ok(Some(batch))
+}
+
+impl StateMachine {
+    /// Applies a batch, and answers for each entry once it is committed.
+    pub(super) async fn apply_batch(&mut self, batch: Batch) -> io::Result<()> {
+        self.shared.poison().check()?;
+        let turn = self.shared.turn().await;
+        let database = self.shared.database();
+        let outcomes = commit(&database, &mut self.memory, &mut self.meta, &batch.entries);
+        let outcomes = outcomes.map_err(|error| database.fail(error))?;
+        if let Some(last) = &self.meta.last_log_id {
+            self.shared.note_applied(last.index, &turn);
+        }
+        drop(turn);
+        for (responder, outcome) in batch.responders.into_iter().zip(outcomes) {
+            if let Some(responder) = responder {
+                responder.send(outcome);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Applies entries in one transaction. Not durable by itself.
+fn commit(
+    database: &Database,
+    memory: &mut RequestMemory,
+    meta: &mut SnapshotMeta,
+    entries: &[LogEntry],
+) -> Result<Vec<Outcome>, StateErrorKind> {
+    let mut txn = database.redb().begin_write().map_err(KvError::from)?;
+    txn.set_durability(Durability::None).map_err(KvError::from)?;
+    let mut tables = Tables::open(&txn, memory)?;
+    let mut outcomes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        check_order(meta.last_log_id.as_ref(), &entry.log_id)?;
+        outcomes.push(apply_entry(&mut tables, meta, entry)?);
+        meta.last_log_id = Some(entry.log_id);
+    }
+    if let Some(last) = &meta.last_log_id {
+        write_applied(&mut tables, last)?;
+    }
+    tables.finish()?;
+    txn.commit().map_err(KvError::from)?;
+    Ok(outcomes)
+}
+
+fn check_order(last: Option<&LogId>, next: &LogId) -> Result<(), StateErrorKind> {
+    match last {
+        Some(last) if next.index != last.index + 1 => {
+            Err(StateErrorKind::Order(format!("entry {next} cannot be applied behind {last}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn apply_entry(
+    tables: &mut Tables<'_>,
+    meta: &mut SnapshotMeta,
+    entry: &LogEntry,
+) -> Result<Outcome, StateErrorKind> {
+    match &entry.payload {
+        Payload::Blank => Ok(Outcome::Nothing),
+        Payload::Normal(proposal) => Ok(kv::apply(tables, Revision(entry.log_id.index), proposal)?),
+        Payload::Membership(membership) => {
+            meta.last_membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+            write_membership(tables, &meta.last_membership)?;
+            introduce_members(tables, &meta.last_membership)?;
+            Ok(Outcome::Nothing)
+        }
+    }
+}
+
+/// The founder of a cluster is a member that no command ever admitted: the
+/// first membership says its name. When it came, nobody's clock has noted.
+fn introduce_members(tables: &Tables<'_>, stored: &StoredMembership) -> Result<(), KvError> {
+    let membership = stored.membership();
+    for (id, member) in membership.nodes() {
+        let votes = membership.voter_ids().any(|voter| voter == *id);
+        let standing = if votes { Standing::Member } else { Standing::Joining };
+        let (name, address) = (member.name.clone(), member.address.clone());
+        kv::introduce(tables, &NodeRecord { id: *id, name, address, standing, since_ms: 0 })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What the state machine shares with its readers and its checkpoints.
+//!
+//! Guards that the database has one writer at a time, and that the handle which
+//! readers take always stands for a whole state: a snapshot replaces it at once.
+
+use std::{
+    io,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+
+use crate::{
+    kv::{self, KvError, RequestMemory},
+    storage::{
+        checkpointed::Checkpointed,
+        poison::Poison,
+        snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
+        state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions},
+    },
+    types::SnapshotMeta,
+};
+
+pub(super) struct Shared {
+    database: RwLock<Arc<Database>>,
+    name: Arc<str>,
+    inbox: SnapshotInbox,
+    offload: Offload,
+    /// Held by whoever writes. The database has a lock of its own, but waiting
+    /// for that one would block a thread of the runtime.
+    turn: Arc<Mutex<()>>,
+    /// Whether something was committed since the last checkpoint. Changed in turn.
+    ahead: AtomicBool,
+    applied: watch::Sender<Revision>,
+    checkpointed: Checkpointed,
+    poison: Poison,
+}
+
+/// The right to write.
+pub(super) type Turn = OwnedMutexGuard<()>;
+
+impl Shared {
+    pub(super) fn open(
+        files: Arc<dyn StateFiles>,
+        options: StateOptions,
+        checkpointed: Checkpointed,
+        poison: Poison,
+    ) -> Result<Arc<Self>, StateError> {
+        let name: Arc<str> = files.name().into();
+        let open = || {
+            files.discard_all()?;
+            let redb = files.open(&options.builder()).map_err(KvError::from)?;
+            prepare(&redb)?;
+            Ok(redb)
+        };
+        let redb = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
+        Ok(Arc::new(Self {
+            database: RwLock::new(Arc::new(Database::new(redb, name.clone(), poison.clone()))),
+            name,
+            offload: options.offload,
+            inbox: SnapshotInbox::new(files, options),
+            turn: Arc::default(),
+            ahead: AtomicBool::new(false),
+            applied: watch::Sender::default(),
+            checkpointed,
+            poison,
+        }))
+    }
+
+    /// The database as it is at present. Not to be kept: a snapshot replaces it.
+    pub(super) fn database(&self) -> Arc<Database> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn inbox(&self) -> &SnapshotInbox {
+        &self.inbox
+    }
+
+    pub(super) fn offload(&self) -> Offload {
+        self.offload
+    }
+
+    pub(super) fn poison(&self) -> &Poison {
+        &self.poison
+    }
+
+    /// The highest index that is applied, as it changes.
+    pub(super) fn applied(&self) -> &watch::Sender<Revision> {
+        &self.applied
+    }
+
+    /// Waits for the right to write.
+    pub(super) async fn turn(&self) -> Turn {
+        self.turn.clone().lock_owned().await
+    }
+
+    /// Poisons the storage because something was asked that must not be.
+    pub(super) fn refuse(&self, what: String) -> io::Error {
+        self.database().fail(StateErrorKind::Order(what)).into()
+    }
+
+    /// Notes that entries up to `index` were committed, and may be read.
+    pub(super) fn note_applied(&self, index: u64, _turn: &Turn) {
+        self.ahead.store(true, Ordering::Release);
+        self.applied.send_replace(Revision(index));
+    }
+
+    /// Notes that the state is durable as it is.
+    pub(super) fn note_durable(&self, meta: &SnapshotMeta) {
+        if let Some(last) = &meta.last_log_id {
+            self.checkpointed.advance_to(last.index);
+            self.applied.send_if_modified(|applied| {
+                let behind = applied.0 < last.index;
+                *applied = Revision(applied.0.max(last.index));
+                behind
+            });
+        }
+    }
+
+    /// Makes the state durable, and gives a view of just what was made durable.
+    pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
+        self.poison.check()?;
+        let (shared, turn) = (self.clone(), self.turn().await);
+        self.offload.run(move || Ok(shared.checkpoint_in_turn(&turn)?)).await
+    }
+
+    fn checkpoint_in_turn(&self, _turn: &Turn) -> Result<Snapshot, StateError> {
+        let database = self.database();
+        if self.ahead.load(Ordering::Acquire) {
+            make_durable(database.redb()).map_err(|error| database.fail(error))?;
+            self.ahead.store(false, Ordering::Release);
+        }
+        let source = SnapshotSource::open(database)?;
+        let meta = source.meta().clone();
+        self.note_durable(&meta);
+        Ok(Snapshot { meta, snapshot: SnapshotData::Source(source) })
+    }
+
+    /// Puts a received state in the place of this one.
+    pub(super) async fn install(self: &Arc<Self>, received: ReceivedSnapshot) -> io::Result<RequestMemory> {
+        let (shared, turn) = (self.clone(), self.turn().await);
+        self.offload.run(move || Ok(shared.install_in_turn(received, &turn)?)).await
+    }
+
+    fn install_in_turn(&self, received: ReceivedSnapshot, _turn: &Turn) -> Result<RequestMemory, StateError> {
+        let meta = received.meta().clone();
+        let install = || {
+            let memory = received.load_memory(REQUEST_MEMORY_MAX)?;
+            Ok((memory, received.install()?))
+        };
+        let old = self.database();
+        let (memory, redb) = install().map_err(|error: StateErrorKind| old.fail(error))?;
+        let new = Arc::new(Database::new(redb, self.name.clone(), self.poison.clone()));
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
+        self.ahead.store(false, Ordering::Release);
+        self.note_durable(&meta);
+        Ok(memory)
+    }
+}
+
+/// Makes a database ready. What is in it is durable afterwards, even where a
+/// killed process left it to the page cache of the operating system.
+fn prepare(redb: &redb::Database) -> Result<(), KvError> {
+    let mut txn = redb.begin_write()?;
+    txn.set_quick_repair(true);
+    kv::prepare(&txn)?;
+    Ok(txn.commit()?)
+}
+
+/// Makes all commits durable that were not so by themselves.
+fn make_durable(redb: &redb::Database) -> Result<(), KvError> {
+    let mut txn = redb.begin_write()?;
+    // Two fsyncs instead of one, but a crash costs no walk through all pages at the next start.
+    txn.set_quick_repair(true);
+    Ok(txn.commit()?)
+}

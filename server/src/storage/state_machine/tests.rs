@@ -1,0 +1,103 @@
+//! The state machine on a disk that forgets and fails.
+
+mod applying;
+mod snapshots;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coffee_common::{
+    command::{Batch, Command, Operation, Proposal, Standing},
+    id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, Value},
+    limits::{SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX},
+};
+use futures_util::stream;
+use openraft::entry::RaftEntry;
+use redb::ReadableTable;
+
+use super::*;
+use crate::{
+    kv::{MetaKey, Table},
+    storage::{
+        record::{LeaderRecord, LogIdRecord},
+        state::{Offload, StateDir, test_disk::TestDisk},
+    },
+    types::{LogEntry, Member, Membership, Payload},
+};
+
+/// A state machine, and what it is tied to.
+struct Node {
+    disk: TestDisk,
+    checkpointed: Checkpointed,
+    poison: Poison,
+    machine: StateMachine,
+}
+
+impl Node {
+    fn start(disk: TestDisk) -> Self {
+        let options =
+            StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
+        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let machine =
+            StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
+        Self { disk, checkpointed, poison, machine: machine.expect("opens") }
+    }
+
+    fn new() -> Self {
+        Self::start(TestDisk::default())
+    }
+
+    /// A node whose state is that of `applied` sets.
+    async fn with(applied: u64) -> Self {
+        let mut node = Self::new();
+        node.apply(1..=applied).await.expect("applies");
+        node
+    }
+
+    async fn apply(&mut self, indexes: std::ops::RangeInclusive<u64>) -> io::Result<()> {
+        self.apply_entries(indexes.map(set).collect()).await
+    }
+
+    async fn apply_entries(&mut self, entries: Vec<LogEntry>) -> io::Result<()> {
+        self.machine.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))).await
+    }
+
+    async fn checkpoint(&mut self) -> io::Result<Snapshot> {
+        self.machine.get_snapshot_builder().await.build_snapshot().await
+    }
+
+    fn applied(&self) -> u64 {
+        self.machine.reader().applied().0
+    }
+
+    fn hash(&self) -> u64 {
+        self.machine.reader().view().and_then(|view| view.hash()).expect("hashes").1
+    }
+}
+
+fn log_id(index: u64) -> LogId {
+    LogIdRecord { leader: LeaderRecord { term: 1, node: NodeId(1) }, index }.into()
+}
+
+fn key(index: u64) -> Key {
+    Key::new(format!("key/{index}")).expect("legal")
+}
+
+fn set(index: u64) -> LogEntry {
+    set_to(index, 100)
+}
+
+fn set_to(index: u64, value_bytes: usize) -> LogEntry {
+    let value = Value::new(vec![index as u8; value_bytes]).expect("legal");
+    let batch = Batch::of(Operation::Set(key(index % 50), value));
+    let request = RequestId { client: ClientId(9), sequence: index, after: Revision(index - 1) };
+    let proposal = Proposal { request: Some(request), proposed_at_ms: 5, command: Command::Batch(batch) };
+    LogEntry::new(log_id(index), Payload::Normal(proposal))
+}
+
+fn founding(index: u64) -> LogEntry {
+    let name = NodeName::new("ming").expect("legal");
+    let ming = Member { name, address: Address::new("localhost:7400").expect("legal") };
+    let membership = Membership::new(vec![BTreeSet::from([NodeId(1)])], BTreeMap::from([(NodeId(1), ming)]));
+    LogEntry::new(log_id(index), Payload::Membership(membership.expect("legal")))
+}

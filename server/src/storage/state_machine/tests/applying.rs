@@ -1,0 +1,146 @@
+//! Applying, checkpoints, crashes and damage.
+
+use super::*;
+
+#[tokio::test]
+async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
+    let mut node = Node::with(10).await;
+    assert_eq!(node.checkpointed.last(), None);
+    assert_eq!(node.checkpoint().await.expect("checkpoints").meta.last_log_id, Some(log_id(10)));
+    assert_eq!(node.checkpointed.last(), Some(10));
+    let at_checkpoint = node.hash();
+    node.apply(11..=600).await.expect("applies");
+    assert_eq!((node.applied(), node.checkpointed.last()), (600, Some(10)));
+
+    let mut after = Node::start(node.disk.power_cut(false));
+    assert_eq!((after.applied(), after.checkpointed.last()), (10, Some(10)));
+    assert_eq!(after.hash(), at_checkpoint);
+    after.apply(11..=600).await.expect("applies again");
+    assert_eq!(after.hash(), node.hash());
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_durable_survives_every_power_cut() {
+    let mut node = Node::new();
+    for round in 0..20 {
+        node.apply(round * 7 + 1..=round * 7 + 7).await.expect("applies");
+        if round % 3 == 0 {
+            node.checkpoint().await.expect("checkpoints");
+        }
+        let after = Node::start(node.disk.power_cut(false));
+        assert_eq!(after.checkpointed.last(), node.checkpointed.last());
+    }
+}
+
+#[tokio::test]
+async fn the_snapshot_found_at_start_is_durable() {
+    let mut node = Node::with(10).await;
+    let snapshot = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)));
+    assert!(node.checkpointed.covers(10));
+    assert_eq!(Node::start(node.disk.power_cut(false)).applied(), 10);
+}
+
+#[tokio::test]
+async fn a_membership_is_kept_and_its_founder_is_on_record() {
+    let mut node = Node::new();
+    node.apply_entries(vec![founding(0)]).await.expect("applies");
+    let (applied, membership) = node.machine.applied_state().await.expect("reads");
+    assert_eq!((applied, membership.log_id()), (Some(log_id(0)), &Some(log_id(0))));
+    node.checkpoint().await.expect("checkpoints");
+
+    let mut after = Node::start(node.disk.power_cut(false));
+    assert_eq!(after.machine.applied_state().await.expect("reads"), (applied, membership));
+    let nodes = after.machine.reader().nodes().expect("reads");
+    let found: Vec<_> = nodes.iter().map(|node| (node.name.as_str(), node.id, node.standing)).collect();
+    assert_eq!(found, [("ming", NodeId(1), Standing::Member)]);
+}
+
+#[tokio::test]
+async fn a_failed_disk_poisons_and_nothing_is_applied_after_it() {
+    let mut node = Node::with(10).await;
+    node.disk.fail_after(0);
+    assert!(node.checkpoint().await.is_err());
+    let cause = node.poison.cause().expect("poisoned");
+    assert!(cause.starts_with("the state database state: "), "{cause}");
+    assert!(node.apply(11..=11).await.is_err());
+    assert!(node.machine.reader().get(&key(1)).is_err());
+    assert_eq!((node.applied(), node.checkpointed.last()), (10, None));
+}
+
+#[tokio::test]
+async fn entries_are_applied_one_behind_the_other() {
+    let mut node = Node::with(3).await;
+    assert!(node.apply(5..=5).await.is_err());
+    assert!(node.poison.cause().is_some_and(|cause| cause.contains("cannot be applied behind")));
+}
+
+#[tokio::test]
+async fn a_damaged_row_takes_the_node_out() {
+    let node = Node::with(3).await;
+    let database = node.machine.shared.database();
+    let txn = database.redb().begin_write().expect("begins");
+    {
+        let mut keys = txn.open_table(Table::Keys.definition()).expect("opens");
+        let mut row = keys.get(b"key/2".as_slice()).expect("reads").expect("there").value().to_vec();
+        *row.last_mut().expect("long") ^= 1;
+        keys.insert(b"key/2".as_slice(), row.as_slice()).expect("inserts");
+    }
+    txn.commit().expect("commits");
+    let reader = node.machine.reader();
+    assert!(reader.get(&key(1)).is_ok());
+    let error = reader.get(&key(2)).expect_err("damaged").to_string();
+    assert!(error.contains("state database state") && error.contains("keys is damaged"), "{error}");
+    assert_eq!(node.poison.cause().as_deref(), Some(error.as_str()));
+    assert!(reader.get(&key(1)).is_err(), "a damaged node answers nothing");
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused() {
+    let node = Node::with(3).await;
+    let database = node.machine.shared.database();
+    let mut memory = RequestMemory::load(database.redb(), REQUEST_MEMORY_MAX).expect("loads");
+    let txn = database.redb().begin_write().expect("begins");
+    let mut tables = crate::kv::Tables::open(&txn, &mut memory).expect("opens");
+    tables.write_meta(MetaKey::Format, &2u32.to_le_bytes()).expect("writes");
+    drop(tables);
+    txn.commit().expect("commits");
+
+    let disk = Arc::new(node.disk.power_cut(false));
+    let options = StateOptions::default();
+    let opened = StateMachine::open(disk, options, Checkpointed::new(), Poison::new());
+    let error = opened.err().expect("refused").to_string();
+    assert!(error.ends_with("its tables have format 2; this build knows format 1"), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_state_has_no_snapshot() {
+    let mut node = Node::new();
+    assert!(node.machine.get_current_snapshot().await.expect("reads").is_none());
+    let built = node.checkpoint().await.expect("checkpoints");
+    assert_eq!(built.meta, SnapshotMeta::default());
+}
+
+#[test]
+fn files_of_a_state_in_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let files = || {
+        let names = std::fs::read_dir(folder.path()).expect("reads");
+        let mut names: Vec<_> = names.map(|file| file.expect("reads").file_name()).collect();
+        names.sort();
+        names
+    };
+    std::fs::write(folder.path().join("state.redb.incoming-9"), "left behind").expect("writes");
+    std::fs::write(folder.path().join("other"), "not ours").expect("writes");
+    let open = || {
+        let dir = Arc::new(StateDir::new(&path));
+        StateMachine::open(dir, StateOptions::default(), Checkpointed::new(), Poison::new())
+    };
+    let machine = open().expect("opens");
+    assert_eq!(files(), ["other", "state.redb"]);
+    let error = open().err().expect("already open").to_string();
+    assert!(error.starts_with(&format!("the state database {}: ", path.display())), "{error}");
+    drop(machine);
+    assert!(open().is_ok());
+}

@@ -1,0 +1,174 @@
+//! Snapshots from one state machine to another.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The chunks of a node's state.
+async fn chunks(node: &mut Node) -> Vec<Vec<u8>> {
+    let SnapshotData::Source(source) = node.checkpoint().await.expect("checkpoints").snapshot else {
+        panic!("an own state is a source");
+    };
+    source.chunks().map(|chunk| chunk.expect("reads").to_vec()).collect()
+}
+
+fn feed(inbox: &SnapshotInbox, chunks: &[Vec<u8>]) -> Result<ReceivedSnapshot, SnapshotError> {
+    let mut sink = inbox.begin()?;
+    chunks.iter().try_for_each(|chunk| sink.push(chunk))?;
+    sink.finish()
+}
+
+async fn install(node: &mut Node, received: ReceivedSnapshot) -> io::Result<()> {
+    let meta = received.meta().clone();
+    node.machine.install_snapshot(&meta, SnapshotData::Received(received)).await
+}
+
+#[tokio::test]
+async fn a_snapshot_takes_the_place_of_the_state() {
+    let (mut leader, mut follower) = (Node::with(500).await, Node::with(20).await);
+    let reader = follower.machine.reader();
+    let before = reader.view().expect("reads");
+    let received = feed(&follower.machine.inbox(), &chunks(&mut leader).await).expect("whole");
+    install(&mut follower, received).await.expect("installs");
+
+    assert_eq!(follower.hash(), leader.hash());
+    assert_eq!((follower.applied(), follower.checkpointed.last()), (500, Some(500)));
+    assert!(before.get(&key(30)).expect("the old view goes on").is_none());
+    assert!(reader.get(&key(30)).expect("reads").0.is_some());
+    // Nothing but the new state is left, it is durable, and it goes on as the old one did.
+    assert_eq!(follower.disk.files(), ["state"]);
+    let mut after = Node::start(follower.disk.power_cut(false));
+    for node in [&mut leader, &mut follower, &mut after] {
+        node.apply(501..=900).await.expect("applies");
+    }
+    assert_eq!((after.hash(), follower.hash()), (leader.hash(), leader.hash()));
+}
+
+#[tokio::test]
+async fn a_power_cut_while_installing_leaves_the_old_state_or_the_new_one() {
+    let mut leader = Node::with(500).await;
+    let chunks = chunks(&mut leader).await;
+    let old = Node::with(20).await.hash();
+    for steps in 0..=2 {
+        for renames_survive in [false, true] {
+            let mut follower = Node::with(20).await;
+            follower.checkpoint().await.expect("checkpoints");
+            let received = feed(&follower.machine.inbox(), &chunks).expect("whole");
+            follower.disk.fail_after(steps);
+            let installed = install(&mut follower, received).await;
+            assert_eq!(installed.is_ok(), steps == 2);
+            assert_eq!(follower.poison.cause().is_none(), steps == 2);
+            let after = Node::start(follower.disk.power_cut(renames_survive));
+            let expected = if steps == 2 || (steps == 1 && renames_survive) { leader.hash() } else { old };
+            assert_eq!(after.hash(), expected, "{steps} steps, renames survive: {renames_survive}");
+            assert_eq!(after.disk.files(), ["state"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
+    let (mut leader, mut follower) = (Node::with(500).await, Node::with(20).await);
+    let chunks = chunks(&mut leader).await;
+    let inbox = follower.machine.inbox();
+    let mut refused = 0;
+    for steps in 0..40 {
+        let disk = follower.disk.clone();
+        disk.fail_after(steps);
+        refused += u32::from(feed(&inbox, &chunks).is_err());
+        disk.fail_after(-1);
+        assert_eq!(disk.files(), ["state"]);
+    }
+    assert!(refused > 0 && follower.poison.cause().is_none());
+    follower.apply(21..=30).await.expect("applies");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_whole_is_refused() {
+    let mut leader = Node::with(5000).await;
+    let whole = chunks(&mut leader).await;
+    assert!(whole.len() >= 5, "{} chunks", whole.len());
+    let inbox = Node::new().machine.inbox();
+    assert!(feed(&inbox, &whole).is_ok());
+
+    for end in 0..whole.len() {
+        assert!(matches!(feed(&inbox, &whole[..end]), Err(SnapshotError::Truncated)), "cut off at {end}");
+    }
+    for at in 0..whole.len() {
+        let (mut missing, mut twice, mut cut) = (whole.clone(), whole.clone(), whole.clone());
+        missing.remove(at);
+        twice.insert(at, whole[at].clone());
+        cut[at].pop();
+        for broken in [missing, twice, cut] {
+            assert!(feed(&inbox, &broken).is_err(), "at {at}");
+        }
+        for byte in (0..whole[at].len()).step_by(1 + whole[at].len() / 20) {
+            let mut flipped = whole.clone();
+            flipped[at][byte] ^= 0x10;
+            assert!(feed(&inbox, &flipped).is_err(), "byte {byte} of chunk {at}");
+        }
+    }
+    for at in 1..whole.len() {
+        let mut swapped = whole.clone();
+        swapped.swap(at - 1, at);
+        assert!(feed(&inbox, &swapped).is_err(), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn a_later_snapshot_takes_the_place_of_one_under_way() {
+    let mut leader = Node::with(100).await;
+    let chunks = chunks(&mut leader).await;
+    let follower = Node::new();
+    let inbox = follower.machine.inbox();
+    let mut first = inbox.begin().expect("begins");
+    first.push(&chunks[0]).expect("the first chunk");
+    assert_eq!(first.meta().and_then(|meta| meta.last_log_id), Some(log_id(100)));
+    let second = feed(&inbox, &chunks);
+    assert!(matches!(first.push(&chunks[1]), Err(SnapshotError::Superseded)));
+    drop((first, second));
+    assert_eq!(follower.disk.files(), ["state"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_never_takes_the_state_back() {
+    let (mut leader, mut follower) = (Node::with(10).await, Node::with(20).await);
+    let received = feed(&follower.machine.inbox(), &chunks(&mut leader).await).expect("whole");
+    assert!(install(&mut follower, received).await.is_err());
+    assert_eq!(follower.applied(), 20);
+}
+
+#[tokio::test]
+async fn a_snapshot_has_a_golden_stream() {
+    let mut node = Node::new();
+    node.apply_entries(vec![founding(0), set(1), set(2)]).await.expect("applies");
+    crate::golden::check("snapshot_stream", &chunks(&mut node).await.concat());
+}
+
+/// Rows of all sizes: some share a chunk with many, some need one of their own.
+fn any_size() -> impl Strategy<Value = usize> {
+    prop_oneof![8 => 0usize..200, 2 => 0usize..100_000, 1 => 900_000usize..=VALUE_BYTES_MAX]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_state_arrives_as_it_was(sizes in prop::collection::vec(any_size(), 0..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let (mut leader, mut follower) = (Node::new(), Node::new());
+            let entries = (1..).zip(sizes).map(|(index, bytes)| set_to(index, bytes));
+            leader.apply_entries([founding(0)].into_iter().chain(entries).collect()).await.expect("applies");
+            let chunks = chunks(&mut leader).await;
+            assert!(chunks.iter().all(|chunk| chunk.len() <= SNAPSHOT_CHUNK_BYTES_MAX));
+            let received = feed(&follower.machine.inbox(), &chunks).expect("whole");
+            install(&mut follower, received).await.expect("installs");
+            assert_eq!(follower.hash(), leader.hash());
+        });
+    }
+
+    #[test]
+    fn hostile_chunks_never_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..4)) {
+        prop_assert!(feed(&Node::new().machine.inbox(), &chunks).is_err());
+    }
+}
