@@ -15,3 +15,5 @@ pub mod record;
 pub mod snapshot;
 pub mod state;
 pub mod state_machine;
+#[cfg(test)]
+mod suite;

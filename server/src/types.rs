@@ -31,6 +31,15 @@ pub struct Member {
     pub address: Address,
 }
 
+#[cfg(test)]
+impl Default for Member {
+    /// Some member: openraft's own test suite asks for one.
+    fn default() -> Self {
+        let (name, address) = ("ming".parse(), "ming.example.net:7400".parse());
+        Self { name: name.expect("legal"), address: address.expect("legal") }
+    }
+}
+
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.name, self.address)

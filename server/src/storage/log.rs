@@ -214,10 +214,15 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.push(Change::Append { rows: sealed, last, done })
     }
 
+    /// Waits for the disk. What follows may be applied before it is durable
+    /// here, and a checkpoint of the state may then be ahead of the log: entries
+    /// that were given up must not turn up behind it after a crash.
     async fn truncate_after(&mut self, keep: Option<LogId>) -> io::Result<()> {
         let from = keep.map_or(0, |keep| keep.index + 1);
         self.view().truncate(keep);
-        self.push(Change::Truncate(from))
+        let (done, gone) = oneshot::channel();
+        self.push(Change::Truncate { from, done })?;
+        gone.await.unwrap_or_else(|_| Err(closed()))
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {

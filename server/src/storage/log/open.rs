@@ -163,7 +163,7 @@ fn check(
         (Ok(vote), Ok(committed), Ok(purged)) => (vote, committed, purged.map(LogId::from)),
         (Err(what), ..) | (_, Err(what), _) | (.., Err(what)) => return Ok(Err(what)),
     };
-    let mut last = None;
+    let (mut first, mut last) = (None, None);
     // Behind a snapshot that was installed into an empty log, the first entry says where it starts.
     let mut expected = purged.map(|purged| purged.index + 1);
     for row in entries.iter()? {
@@ -176,9 +176,12 @@ fn check(
             Ok(entry) => last = Some(entry.log_id),
             Err(error) => return Ok(Err(format!("log entry {index}: {error}"))),
         }
+        first = first.or(Some(index));
         expected = Some(index + 1);
     }
-    Ok(Ok(View::opened(vote.map(Into::into), committed.map(Into::into), purged, last)))
+    let mut view = View::opened(vote.map(Into::into), committed.map(Into::into), purged, last);
+    view.first = first.unwrap_or_default();
+    Ok(Ok(view))
 }
 
 fn read_meta<T: DeserializeOwned>(

@@ -125,7 +125,7 @@ async fn what_was_acknowledged_survives_a_power_cut() {
     let mut log = open(&disk);
     log.save_vote(&vote(3)).await.expect("durable");
     append(&mut log, entries(3, 0..10)).await;
-    log.truncate_after(Some(id(3, 7))).await.expect("queued");
+    log.truncate_after(Some(id(3, 7))).await.expect("durable");
     append(&mut log, entries(4, 8..12)).await;
     log.purge(id(3, 2)).await.expect("queued");
     log.save_committed(Some(id(4, 9))).await.expect("queued");
@@ -138,6 +138,18 @@ async fn what_was_acknowledged_survives_a_power_cut() {
     assert_eq!(log.read_committed().await.expect("whole"), Some(id(4, 9)));
     let state = log.get_log_state().await.expect("whole");
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(id(3, 2)), Some(id(4, 12))));
+}
+
+/// The state may be durable ahead of the log. A conflicting end of the log that
+/// came back behind it after a crash would keep the node from starting.
+#[tokio::test]
+async fn entries_that_were_given_up_are_gone_for_good() {
+    let disk = Disk::default();
+    let mut log = open(&disk);
+    append(&mut log, entries(1, 0..10)).await;
+    log.truncate_after(Some(id(1, 6))).await.expect("durable");
+    let after = open(&disk.after_power_cut()).get_log_state().await.expect("whole");
+    assert_eq!(after.last_log_id, Some(id(1, 6)));
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ pub(super) struct View {
     pub(super) committed: Option<LogId>,
     pub(super) purged: Option<LogId>,
     last: Option<LogId>,
+    /// Where the log starts if nothing was purged: elsewhere than at 0 if its
+    /// first entry came behind a snapshot.
+    pub(super) first: u64,
     tail: VecDeque<LogEntry>,
     tail_bytes: usize,
     /// Below this index everything is on disk.
@@ -58,6 +61,9 @@ impl View {
         if self.last.is_some() && entry.log_id.index != self.next_index() {
             return Err(self.next_index());
         }
+        if self.last.is_none() {
+            self.first = entry.log_id.index;
+        }
         self.last = Some(entry.log_id);
         self.tail_bytes += bytes(&entry);
         self.tail.push_back(entry);
@@ -67,6 +73,9 @@ impl View {
     /// Cuts off everything behind `keep`.
     pub(super) fn truncate(&mut self, keep: Option<LogId>) {
         let from = next(keep.as_ref());
+        if from >= self.next_index() {
+            return;
+        }
         while let Some(entry) = self.tail.pop_back_if(|entry| entry.log_id.index >= from) {
             self.tail_bytes -= bytes(&entry);
         }
@@ -111,7 +120,7 @@ impl View {
     /// What of `range` is there: the part to read from the database, then the
     /// entries of the tail, each of the two cut at `bytes_max`.
     pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> (Range<u64>, Vec<LogEntry>) {
-        let first = next(self.purged.as_ref());
+        let first = next(self.purged.as_ref()).max(self.first);
         let range = range.start.max(first)..range.end.min(self.next_index());
         let tail_first = self.tail.front().map_or(self.next_index(), |entry| entry.log_id.index);
         let stored = range.start..range.end.min(tail_first);

@@ -48,8 +48,13 @@ pub(super) enum Change {
     /// Notes how far the log is committed. Rides along with the next change
     /// that needs an fsync: losing it in a crash loses no entry.
     Committed(Vec<u8>),
-    /// Takes away the entries from this index on.
-    Truncate(u64),
+    /// Takes away entries at the end.
+    Truncate {
+        /// The first index to go.
+        from: u64,
+        /// Told once they are durably gone.
+        done: oneshot::Sender<io::Result<()>>,
+    },
     /// Takes away the entries up to this index.
     Purge {
         /// The last index to go.
@@ -171,10 +176,10 @@ impl Writer {
                 }
                 done.io_completed(result);
             }
-            Change::Vote { done, .. } | Change::Flush(done) => {
+            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Flush(done) => {
                 let _ = done.send(result);
             }
-            Change::Committed(_) | Change::Truncate(_) | Change::Purge { .. } => {}
+            Change::Committed(_) | Change::Purge { .. } => {}
         }
     }
 
@@ -195,7 +200,7 @@ impl Writer {
                     Change::Vote { row, .. } => {
                         meta.insert(VOTE, row.as_slice())?;
                     }
-                    Change::Truncate(from) => entries.retain_in(*from.., |_, _| false)?,
+                    Change::Truncate { from, .. } => entries.retain_in(*from.., |_, _| false)?,
                     Change::Purge { upto, row } => {
                         entries.retain_in(..=*upto, |_, _| false)?;
                         meta.insert(PURGED, row.as_slice())?;

@@ -1,0 +1,39 @@
+//! openraft's own test suite, on the log and the state machine together.
+
+use std::sync::Arc;
+
+use openraft::{
+    StorageError,
+    testing::log::{StoreBuilder, Suite},
+};
+use tempfile::TempDir;
+
+use super::{
+    checkpointed::Checkpointed,
+    log::LogStore,
+    poison::Poison,
+    state::{StateDir, StateOptions},
+    state_machine::StateMachine,
+};
+use crate::types::TypeConfig;
+
+struct Folders;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Folders {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let poison = Poison::new();
+        // The suite purges a log whose entries it never applied, which ours would refuse.
+        let unchecked = Checkpointed::new();
+        unchecked.advance_to(u64::MAX);
+        let log = LogStore::open(&folder.path().join("log.redb"), unchecked, poison.clone()).expect("opens");
+        let files = Arc::new(StateDir::new(folder.path().join("state.redb")));
+        let state = StateMachine::open(files, StateOptions::default(), Checkpointed::new(), poison);
+        Ok((folder, log, state.expect("opens")))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_suite_of_openraft_passes() {
+    Suite::test_all(Folders).await.expect("passes");
+}
