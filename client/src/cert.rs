@@ -47,7 +47,7 @@ const BACKDATED_SECONDS: i64 = 300;
 const DAY_SECONDS: i64 = 86_400;
 
 fn now_seconds() -> i64 {
-    time::OffsetDateTime::now_utc().unix_timestamp()
+    i64::try_from(coffee_common::clock::now_ms() / 1000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! coffeed: a replicated key-value store for a small fleet.
 
+pub mod config;
 #[cfg(test)]
 mod golden;
 pub mod kv;

@@ -77,5 +77,5 @@ fn ed25519() -> KeyPair {
 }
 
 fn now_seconds() -> i64 {
-    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).expect("in range")
+    i64::try_from(crate::clock::now_ms() / 1000).expect("in range")
 }
