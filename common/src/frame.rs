@@ -41,6 +41,14 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, FrameError> {
     seal(frame)
 }
 
+/// Frames a message that is encoded already.
+pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
+    let mut frame = Vec::with_capacity(HEADER_BYTES + message.len());
+    frame.extend_from_slice(&[0; HEADER_BYTES]);
+    frame.extend_from_slice(message);
+    seal(frame)
+}
+
 fn seal(mut frame: Vec<u8>) -> Result<Bytes, FrameError> {
     let length = frame.len() - HEADER_BYTES;
     match u32::try_from(length) {

@@ -38,6 +38,9 @@ pub const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
 /// Entries of one append request stop at this size, the first one excepted.
 pub const APPEND_BYTES_MAX: usize = 1 << 20;
 
+/// Most entries of one append request.
+pub const APPEND_ENTRIES_MAX: usize = 1024;
+
 /// Most keys in one page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
 

@@ -4,5 +4,7 @@ pub mod config;
 #[cfg(test)]
 mod golden;
 pub mod kv;
+pub mod peer;
+pub mod raft;
 pub mod storage;
 pub mod types;

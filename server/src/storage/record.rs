@@ -38,6 +38,14 @@ pub enum RecordError {
     /// Bytes are left behind it.
     #[error("{0} bytes behind a record")]
     Trailing(usize),
+    /// An entry does not follow the one before it.
+    #[error("entry {found} where entry {expected} belongs")]
+    OutOfPlace {
+        /// Its index.
+        found: u64,
+        /// The index of the place.
+        expected: u64,
+    },
     /// It names voters that it says nothing of.
     #[error("a membership that is none: {0}")]
     Membership(String),
