@@ -1,0 +1,99 @@
+//! Who a node is, as its data directory says it: text that people can read.
+
+use std::path::Path;
+
+use coffee_common::{
+    command::Standing,
+    id::{ClusterId, NodeId, NodeName},
+};
+use serde::Deserialize;
+
+use super::DataDirError;
+
+/// The format of the whole data directory that this build writes and reads.
+pub(super) const FORMAT: u64 = 1;
+
+/// Who a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeIdentity {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// What Raft knows it by.
+    pub id: NodeId,
+    /// Its name.
+    pub name: NodeName,
+    /// What it is in the cluster, as far as it knows.
+    pub standing: Standing,
+}
+
+#[derive(Deserialize)]
+struct FormatAlone {
+    format: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    format: u64,
+    cluster: String,
+    id: u64,
+    name: NodeName,
+    standing: String,
+    checksum: String,
+}
+
+impl NodeIdentity {
+    /// The content of the file.
+    pub(super) fn to_text(&self) -> String {
+        let standing = word(self.standing);
+        let Self { cluster, id, name, .. } = self;
+        format!(
+            "# Written by coffeed. Do not edit: a node that is mistaken about this loses data.\n\
+             format = {FORMAT}\ncluster = \"{cluster}\"\nid = {id}\nname = \"{name}\"\n\
+             standing = \"{standing}\"\nchecksum = \"{}\"\n",
+            self.checksum()
+        )
+    }
+
+    /// Reads the content of the file.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, DataDirError> {
+        let damaged = |what: String| DataDirError::Damaged { path: path.to_owned(), what };
+        // A newer format may look different in everything but this.
+        let FormatAlone { format } =
+            toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        if format > FORMAT {
+            return Err(DataDirError::Newer { path: path.to_owned(), format });
+        }
+        let fields: Fields = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        let identity = Self {
+            cluster: fields.cluster.parse().map_err(|_| damaged("the cluster is no identifier".into()))?,
+            id: NodeId(fields.id),
+            name: fields.name,
+            standing: standing(&fields.standing).ok_or_else(|| damaged("the standing is unknown".into()))?,
+        };
+        if fields.format != FORMAT || fields.checksum != identity.checksum() {
+            return Err(damaged("its checksum does not match".into()));
+        }
+        Ok(identity)
+    }
+
+    fn checksum(&self) -> String {
+        let Self { cluster, id, name, .. } = self;
+        let all = format!("{FORMAT} {cluster} {id} {name} {}", word(self.standing));
+        format!("{:08x}", crc32c::crc32c(all.as_bytes()))
+    }
+}
+
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Joining => "joining",
+        Standing::Member => "member",
+        Standing::Shutdown => "shutdown",
+    }
+}
+
+fn standing(word_of: &str) -> Option<Standing> {
+    [Standing::Joining, Standing::Member, Standing::Shutdown]
+        .into_iter()
+        .find(|standing| word(*standing) == word_of)
+}
