@@ -27,7 +27,7 @@ mod options;
 mod stream;
 
 pub use accept::Handshake;
-pub use connection::Connection;
+pub use connection::{Connection, Packets};
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, Disconnect, EndpointError, StreamError};
 pub use options::EndpointOptions;

@@ -18,6 +18,15 @@ pub struct Connection {
     protocol: Protocol,
 }
 
+/// How many packets went over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packets {
+    /// To the other side.
+    pub sent: u64,
+    /// From the other side.
+    pub received: u64,
+}
+
 impl Connection {
     pub(super) fn new(connection: quinn::Connection, peer: Identity, protocol: Protocol) -> Self {
         Self { connection, peer: Arc::new(peer), protocol }
@@ -41,6 +50,14 @@ impl Connection {
     /// How long there and back takes, by QUIC's own estimate.
     pub fn rtt(&self) -> Duration {
         self.connection.rtt()
+    }
+
+    /// How many packets went each way so far. QUIC sends again what is not
+    /// acknowledged, so where the one number grows and the other does not,
+    /// nobody is there: a sign seconds earlier than the end of the connection.
+    pub fn packets(&self) -> Packets {
+        let stats = self.connection.stats();
+        Packets { sent: stats.udp_tx.datagrams, received: stats.udp_rx.datagrams }
     }
 
     /// Opens a stream in both directions; waits while the other side allows no
