@@ -1,0 +1,285 @@
+//! One connection to one node, and the asks in flight on it.
+//!
+//! Small asks share one long-lived stream: a task writes all that is queued
+//! at once, another reads the answers and hands each to its asker. A large
+//! ask gets a stream of its own; a large answer comes on one. Knows no retry
+//! and no other node. Guards that whoever asked learns precisely whether the
+//! ask may have reached the node, and that a dropped ask leaves nothing behind.
+
+mod answering;
+mod pulse;
+mod table;
+mod tasks;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use coffee_common::{
+    frame,
+    id::Address,
+    limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
+    protocol::{Answer, Identity, Reply, Request, Welcome},
+    quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
+};
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+
+pub(crate) use self::answering::Answering;
+use self::table::Table;
+use crate::retry::Fault;
+
+/// How long a node has for its first word.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection to a node. Cheap to clone; closed when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Channel(Arc<Handle>);
+
+/// Closes the connection when nobody asks on it any more; the tasks end with it.
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
+
+/// What the askers and the tasks of one connection share.
+#[derive(Debug)]
+struct Shared {
+    connection: Connection,
+    welcome: Welcome,
+    next_id: AtomicU64,
+    table: Table,
+    /// How many answers have come.
+    answers: AtomicU64,
+    /// There is something to write, or the channel has ended.
+    to_write: Notify,
+    /// Somebody waits for an answer.
+    to_watch: Notify,
+    health: watch::Sender<Health>,
+}
+
+/// How a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// In use, or ready for it.
+    Well,
+    /// Nothing was heard from the node for a while, although it should have answered.
+    Silent,
+    /// The connection is gone.
+    Ended,
+}
+
+/// Why an ask has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    /// The node has certainly not received it, and never will.
+    #[error("{0}")]
+    NotSent(Fault),
+    /// It was sent, and the connection ended before the answer came.
+    #[error("no answer came: {0}")]
+    Lost(String),
+    /// It was sent, and no answer came in time.
+    #[error("no answer came in time")]
+    TimedOut,
+}
+
+impl ChannelError {
+    /// Whether the node has certainly not received the ask, and never will.
+    pub fn is_not_sent(&self) -> bool {
+        matches!(self, Self::NotSent(_))
+    }
+}
+
+impl From<ConnectError> for ChannelError {
+    fn from(error: ConnectError) -> Self {
+        Self::NotSent(match error {
+            ConnectError::Identity { .. } => Fault::Identity(error.to_string()),
+            _ => Fault::Unreachable(error.to_string()),
+        })
+    }
+}
+
+/// As [`coffee_common::protocol::Ask`], without owning what it sends.
+#[derive(Serialize)]
+struct AskRef<'a> {
+    id: u64,
+    timeout_ms: u32,
+    on_behalf_of: Option<&'a Identity>,
+    request: &'a Request,
+}
+
+impl Channel {
+    /// Connects to the node at `address`, which must be whom `expect` says,
+    /// and waits for its welcome.
+    pub async fn connect(
+        endpoint: &Endpoint,
+        address: &Address,
+        expect: &Expect,
+    ) -> Result<Self, ChannelError> {
+        let connection = endpoint.connect(address, expect, Protocol::Client).await?;
+        let welcome = receive_welcome(&connection);
+        let failed = |what: &str| {
+            connection.close(what);
+            ChannelError::NotSent(Fault::Unreachable(format!("{address}: {what}")))
+        };
+        let welcome = match tokio::time::timeout(WELCOME_TIMEOUT, welcome).await {
+            Ok(Ok(welcome)) => welcome,
+            Ok(Err(what)) => return Err(failed(&what)),
+            Err(_) => return Err(failed("the node did not say welcome in time")),
+        };
+        let streams = connection.open(Priority::Normal).await;
+        let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
+        let shared = Arc::new(Shared {
+            connection,
+            welcome,
+            next_id: AtomicU64::new(1),
+            table: Table::default(),
+            answers: AtomicU64::new(0),
+            to_write: Notify::new(),
+            to_watch: Notify::new(),
+            health: watch::Sender::new(Health::Well),
+        });
+        tasks::spawn(&shared, sender, receiver);
+        Ok(Self(Arc::new(Handle(shared))))
+    }
+
+    /// What the node said when the connection was new.
+    pub fn welcome(&self) -> &Welcome {
+        &self.shared().welcome
+    }
+
+    /// Who the node is, out of its verified certificate.
+    pub fn peer(&self) -> &Identity {
+        self.shared().connection.peer()
+    }
+
+    /// How the channel is, now and from now on.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.shared().health.subscribe()
+    }
+
+    /// Whether the channel can be asked, and shows signs of life.
+    pub fn is_well(&self) -> bool {
+        *self.shared().health.borrow() == Health::Well
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_ended(&self) -> bool {
+        *self.shared().health.borrow() == Health::Ended
+    }
+
+    /// Asks, and waits for the answer for at most `timeout`. Only a node may
+    /// ask `on_behalf_of` somebody else.
+    ///
+    /// May be dropped at any time; the node may carry the request out all the same.
+    pub async fn ask(
+        &self,
+        request: &Request,
+        on_behalf_of: Option<&Identity>,
+        timeout: Duration,
+    ) -> Result<Reply, ChannelError> {
+        let mut answering = self.start(request, on_behalf_of, timeout)?;
+        match tokio::time::timeout(timeout, &mut answering).await {
+            Ok(result) => result,
+            Err(_) if answering.withdraw() => {
+                Err(ChannelError::NotSent(Fault::Unreachable("the connection is too busy".into())))
+            }
+            Err(_) => Err(ChannelError::TimedOut),
+        }
+    }
+
+    /// Queues an ask for sending at once. The node is told that the answer is
+    /// of use for `timeout`; how long to wait for it is the caller's affair.
+    pub(crate) fn start(
+        &self,
+        request: &Request,
+        on_behalf_of: Option<&Identity>,
+        timeout: Duration,
+    ) -> Result<Answering, ChannelError> {
+        let shared = self.shared();
+        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let frame = encode(id, request, on_behalf_of, timeout).map_err(ChannelError::NotSent)?;
+        if frame.len() > SHARED_FRAME_BYTES_MAX {
+            return Answering::on_own_stream(shared, id, frame);
+        }
+        Answering::on_shared_stream(shared, id, frame)
+    }
+
+    /// How many answers have come, to anyone: a node that answers others is not stuck.
+    pub(crate) fn answers(&self) -> u64 {
+        self.shared().answers.load(Ordering::Relaxed)
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.end("closed by this side");
+    }
+}
+
+impl Shared {
+    /// Ends the channel: whoever waits is told, and nobody can ask any more.
+    /// Does nothing the second time.
+    fn end(&self, reason: &str) {
+        self.table.end(&self.lost(reason));
+        self.connection.close(reason);
+        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ended) != Health::Ended);
+        self.to_write.notify_one();
+        self.to_watch.notify_one();
+    }
+
+    fn lost(&self, reason: &str) -> String {
+        format!("the connection to {} was lost: {reason}", self.connection.peer().name)
+    }
+}
+
+/// The node's first word.
+async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
+    let mut receiver = connection.accept_uni().await.map_err(|error| error.to_string())?;
+    let message = receiver.receive().await.map_err(|error| error.to_string())?;
+    let message = message.ok_or("the node ended its welcome without a word")?;
+    match frame::decode(&message) {
+        Ok(Answer::Welcome(welcome)) => Ok(welcome),
+        Ok(Answer::Reply(_)) => Err("the node answered before it was asked".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn encode(
+    id: u64,
+    request: &Request,
+    on_behalf_of: Option<&Identity>,
+    timeout: Duration,
+) -> Result<Bytes, Fault> {
+    let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
+    frame::encode(&AskRef { id, timeout_ms, on_behalf_of, request })
+        .map_err(|error| Fault::Unfit(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        id::NodeName,
+        protocol::{Ask, Role},
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_ask_is_encoded_as_the_protocol_has_it() {
+        let identity = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
+        let request = Request::Transfer { to: None };
+        let frame =
+            encode(7, &request, Some(&identity), Duration::from_secs(3600)).expect("encodes").to_vec();
+        let ask = Ask { id: 7, timeout_ms: 600_000, on_behalf_of: Some(identity), request };
+        assert_eq!(frame, frame::encode(&ask).expect("encodes").to_vec());
+    }
+}

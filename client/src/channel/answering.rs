@@ -1,0 +1,135 @@
+//! An ask under way: a future of its answer.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use coffee_common::{
+    frame,
+    protocol::{Answer, Reply},
+    quic::{FrameReceiver, Priority},
+};
+
+use super::{ChannelError, Shared, table::Answered};
+use crate::retry::Fault;
+
+/// Resolves to the answer. Dropped, it takes the ask back as far as that goes.
+pub(crate) struct Answering {
+    shared: Arc<Shared>,
+    id: u64,
+    way: Way,
+    settled: bool,
+}
+
+enum Way {
+    /// Queued for the stream that all small asks share.
+    Shared(Answered),
+    /// On a stream of its own.
+    Own { answer: Pin<Box<dyn Future<Output = Result<Reply, ChannelError>> + Send>>, sent: Arc<AtomicBool> },
+}
+
+impl Answering {
+    pub(super) fn on_shared_stream(
+        shared: &Arc<Shared>,
+        id: u64,
+        frame: Bytes,
+    ) -> Result<Self, ChannelError> {
+        let (answered, busy) = shared.table.queue(id, frame)?;
+        shared.to_write.notify_one();
+        if !busy {
+            shared.to_watch.notify_one();
+        }
+        Ok(Self { shared: Arc::clone(shared), id, way: Way::Shared(answered), settled: false })
+    }
+
+    pub(super) fn on_own_stream(shared: &Arc<Shared>, id: u64, frame: Bytes) -> Result<Self, ChannelError> {
+        let (answered, busy) = shared.table.wait(id)?;
+        if !busy {
+            shared.to_watch.notify_one();
+        }
+        let sent = Arc::new(AtomicBool::new(false));
+        let answer = Box::pin(converse(Arc::clone(shared), frame, answered, Arc::clone(&sent)));
+        Ok(Self { shared: Arc::clone(shared), id, way: Way::Own { answer, sent }, settled: false })
+    }
+
+    /// Takes the ask back. Whether it has certainly not been sent, and never will be.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        if std::mem::replace(&mut self.settled, true) {
+            return false;
+        }
+        let unqueued = self.shared.table.withdraw(self.id);
+        if self.shared.table.has_queued() {
+            self.shared.to_write.notify_one();
+        }
+        match &self.way {
+            Way::Shared(_) => unqueued,
+            Way::Own { sent, .. } => !sent.load(Ordering::Acquire),
+        }
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Reply, ChannelError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.way {
+            Way::Shared(answered) => ready!(Pin::new(answered).poll(cx)).unwrap_or_else(|_| Err(ended())),
+            Way::Own { answer, .. } => ready!(answer.as_mut().poll(cx)),
+        };
+        if !matches!(self.way, Way::Shared(_)) {
+            self.shared.table.withdraw(self.id);
+        }
+        self.settled = true;
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// Sends a large ask on a stream of its own, and waits for the answer: there
+/// or, if it is large too, wherever it comes.
+async fn converse(
+    shared: Arc<Shared>,
+    frame: Bytes,
+    answered: Answered,
+    sent: Arc<AtomicBool>,
+) -> Result<Reply, ChannelError> {
+    let opened = shared.connection.open(Priority::Bulk).await;
+    let (mut sender, receiver) =
+        opened.map_err(|error| ChannelError::NotSent(Fault::Unreachable(shared.lost(&error.to_string()))))?;
+    sent.store(true, Ordering::Release);
+    sender.send(frame).await.map_err(|error| ChannelError::Lost(error.to_string()))?;
+    sender.finish();
+    tokio::select! {
+        reply = receive_reply(receiver) => reply,
+        reply = answered => reply.unwrap_or_else(|_| Err(ended())),
+    }
+}
+
+/// The reply on an ask's own stream; never resolves if the stream ends without one.
+async fn receive_reply(mut receiver: FrameReceiver) -> Result<Reply, ChannelError> {
+    match receiver.receive().await {
+        Ok(Some(message)) => match frame::decode(&message) {
+            Ok(Answer::Reply(reply)) => Ok(reply),
+            Ok(Answer::Welcome(_)) => Err(ChannelError::Lost("a second welcome".into())),
+            Err(error) => Err(ChannelError::Lost(error.to_string())),
+        },
+        Ok(None) => std::future::pending().await,
+        Err(error) => Err(ChannelError::Lost(error.to_string())),
+    }
+}
+
+fn ended() -> ChannelError {
+    ChannelError::Lost("the channel was closed".into())
+}

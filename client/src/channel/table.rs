@@ -1,0 +1,241 @@
+//! Who waits for which answer, and what is still to be written.
+//!
+//! Pure but for its lock: no network, no time. Guards that an ask is either
+//! *waiting to be written* (then it can be taken back as if it had never been)
+//! or *possibly sent*, and that at most [`REQUESTS_IN_FLIGHT_MAX`] are the latter.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use coffee_common::{limits::REQUESTS_IN_FLIGHT_MAX, protocol::Reply};
+use tokio::sync::oneshot;
+
+use super::ChannelError;
+use crate::retry::Fault;
+
+pub(super) type Answered = oneshot::Receiver<Result<Reply, ChannelError>>;
+
+/// The asks of one channel.
+#[derive(Debug, Default)]
+pub(super) struct Table(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Everyone who waits for an answer, by the id of the ask.
+    waiting: BTreeMap<u64, oneshot::Sender<Result<Reply, ChannelError>>>,
+    /// Asks that the writer takes next, in order.
+    queue: Vec<Queued>,
+    /// Asks for which there is no room in flight yet, in order.
+    backlog: VecDeque<Queued>,
+    /// How many asks are in the queue or sent, and unanswered.
+    in_flight: usize,
+    /// Why the channel has ended, once it has.
+    ended: Option<String>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: u64,
+    frame: Bytes,
+}
+
+impl Table {
+    /// Queues an ask. Whether somebody was waiting already.
+    pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(Answered, bool), ChannelError> {
+        let mut inner = self.lock();
+        let (answered, busy) = inner.wait(id)?;
+        let queued = Queued { id, frame };
+        if inner.in_flight < REQUESTS_IN_FLIGHT_MAX {
+            inner.in_flight += 1;
+            inner.queue.push(queued);
+        } else {
+            inner.backlog.push_back(queued);
+        }
+        Ok((answered, busy))
+    }
+
+    /// Waits for the answer to an ask that somebody else sends. Whether
+    /// somebody was waiting already.
+    pub(super) fn wait(&self, id: u64) -> Result<(Answered, bool), ChannelError> {
+        let mut inner = self.lock();
+        let waiting = inner.wait(id)?;
+        inner.in_flight += 1;
+        Ok(waiting)
+    }
+
+    /// Takes all that is queued: from now on these may have been sent. Whether
+    /// there was anything.
+    pub(super) fn take(&self, frames: &mut Vec<Bytes>) -> bool {
+        frames.extend(self.lock().queue.drain(..).map(|queued| queued.frame));
+        !frames.is_empty()
+    }
+
+    /// Hands a reply to whoever waits for it. Whether there is more to write now.
+    pub(super) fn answer(&self, reply: Reply) -> bool {
+        let mut inner = self.lock();
+        let Some(asker) = inner.waiting.remove(&reply.id) else { return false };
+        let more = inner.one_less_in_flight();
+        drop(inner);
+        // Fails only if the asker is gone.
+        let _ = asker.send(Ok(reply));
+        more
+    }
+
+    /// Takes an ask back. Whether it was certainly not sent.
+    pub(super) fn withdraw(&self, id: u64) -> bool {
+        let mut inner = self.lock();
+        if inner.waiting.remove(&id).is_none() {
+            return false;
+        }
+        if let Some(position) = inner.backlog.iter().position(|queued| queued.id == id) {
+            inner.backlog.remove(position);
+            return true;
+        }
+        let queued = inner.queue.iter().position(|queued| queued.id == id);
+        if let Some(position) = queued {
+            inner.queue.remove(position);
+        }
+        inner.one_less_in_flight();
+        queued.is_some()
+    }
+
+    /// Whether nobody waits for anything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Whether asks are waiting to be written.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.lock().queue.is_empty()
+    }
+
+    /// Tells everyone who waits that the channel has ended: what was never
+    /// taken was not sent, the rest is lost.
+    pub(super) fn end(&self, reason: &str) {
+        let mut inner = self.lock();
+        inner.ended.get_or_insert_with(|| reason.to_owned());
+        let unsent: Vec<Queued> = std::mem::take(&mut inner.queue);
+        let backlog = std::mem::take(&mut inner.backlog);
+        let mut waiting = std::mem::take(&mut inner.waiting);
+        inner.in_flight = 0;
+        drop(inner);
+        for queued in unsent.into_iter().chain(backlog) {
+            if let Some(asker) = waiting.remove(&queued.id) {
+                let _ = asker.send(Err(not_sent(reason)));
+            }
+        }
+        for asker in waiting.into_values() {
+            let _ = asker.send(Err(ChannelError::Lost(reason.to_owned())));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn wait(&mut self, id: u64) -> Result<(Answered, bool), ChannelError> {
+        if let Some(reason) = &self.ended {
+            return Err(not_sent(reason));
+        }
+        let busy = !self.waiting.is_empty();
+        let (asker, answered) = oneshot::channel();
+        self.waiting.insert(id, asker);
+        Ok((answered, busy))
+    }
+
+    /// Lets the next ask of the backlog move up. Whether one did.
+    fn one_less_in_flight(&mut self) -> bool {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight >= REQUESTS_IN_FLIGHT_MAX {
+            return false;
+        }
+        match self.backlog.pop_front() {
+            Some(queued) => {
+                self.in_flight += 1;
+                self.queue.push(queued);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+fn not_sent(reason: &str) -> ChannelError {
+    ChannelError::NotSent(Fault::Unreachable(reason.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(id: u64) -> Reply {
+        Reply { id, leader: None, result: Ok(coffee_common::protocol::Response::Done { changed: true }) }
+    }
+
+    fn queue(table: &Table, id: u64) -> Answered {
+        table.queue(id, Bytes::from(id.to_string())).expect("open").0
+    }
+
+    fn taken(table: &Table) -> Vec<Bytes> {
+        let mut frames = Vec::new();
+        table.take(&mut frames);
+        frames
+    }
+
+    #[test]
+    fn answers_find_their_askers_in_any_order() {
+        let table = Table::default();
+        let (mut one, mut two) = (queue(&table, 1), queue(&table, 2));
+        assert_eq!(taken(&table), ["1", "2"]);
+        table.answer(reply(2));
+        table.answer(reply(9));
+        assert_eq!(two.try_recv(), Ok(Ok(reply(2))));
+        assert!(one.try_recv().is_err());
+        assert!(!table.is_idle());
+        table.answer(reply(1));
+        assert!(table.is_idle());
+    }
+
+    #[test]
+    fn the_end_tells_apart_what_was_sent() {
+        let table = Table::default();
+        let mut sent = queue(&table, 1);
+        taken(&table);
+        let mut own = table.wait(2).expect("open").0;
+        let mut queued = queue(&table, 3);
+        table.end("cut off");
+        assert!(matches!(sent.try_recv(), Ok(Err(ChannelError::Lost(_)))));
+        assert!(matches!(own.try_recv(), Ok(Err(ChannelError::Lost(_)))));
+        assert!(matches!(queued.try_recv(), Ok(Err(ChannelError::NotSent(_)))));
+        assert!(matches!(table.queue(4, Bytes::new()), Err(ChannelError::NotSent(_))));
+    }
+
+    #[test]
+    fn only_what_is_still_queued_can_be_taken_back_unsent() {
+        let table = Table::default();
+        let _ = (queue(&table, 1), queue(&table, 2));
+        assert!(table.withdraw(1));
+        assert_eq!(taken(&table), ["2"]);
+        assert!(!table.withdraw(2));
+        assert!(!table.withdraw(2), "twice does no harm");
+        assert!(table.is_idle());
+    }
+
+    #[test]
+    fn what_is_in_flight_is_bounded_and_the_rest_moves_up() {
+        let table = Table::default();
+        let max = REQUESTS_IN_FLIGHT_MAX as u64;
+        let askers: Vec<_> = (0..max + 2).map(|id| queue(&table, id)).collect();
+        assert_eq!(taken(&table).len(), REQUESTS_IN_FLIGHT_MAX);
+        assert!(table.answer(reply(0)), "one moves up");
+        assert_eq!(taken(&table), [max.to_string()]);
+        assert!(table.withdraw(max + 1), "out of the backlog");
+        assert!(!table.answer(reply(1)), "none is left to move up");
+        drop(askers);
+    }
+}

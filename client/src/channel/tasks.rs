@@ -1,0 +1,155 @@
+//! The tasks of a channel: one writes, one reads, one watches.
+//!
+//! Each ends with the connection, and ends the channel when it cannot go on.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use coffee_common::{
+    frame,
+    protocol::Answer,
+    quic::{FrameReceiver, FrameSender},
+};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::{Health, Shared, pulse::Pulse};
+use crate::pace;
+
+/// Starts the tasks.
+pub(super) fn spawn(shared: &Arc<Shared>, sender: FrameSender, receiver: FrameReceiver) {
+    tokio::spawn(until_end(Arc::clone(shared), write(Arc::clone(shared), sender)));
+    tokio::spawn(until_end(Arc::clone(shared), read(Arc::clone(shared), receiver)));
+    tokio::spawn(until_end(Arc::clone(shared), watch(Arc::clone(shared))));
+}
+
+async fn until_end(shared: Arc<Shared>, task: impl Future<Output = String>) {
+    let reason = task.await;
+    shared.end(&reason);
+}
+
+/// Writes all that is queued, as often as there is something.
+async fn write(shared: Arc<Shared>, mut sender: FrameSender) -> String {
+    let mut frames: Vec<Bytes> = Vec::new();
+    loop {
+        shared.to_write.notified().await;
+        while shared.table.take(&mut frames) {
+            if let Err(error) = sender.send_all(&mut frames).await {
+                return error.to_string();
+            }
+            frames.clear();
+        }
+        if shared.is_ended() {
+            sender.finish();
+            return "closed by this side".into();
+        }
+    }
+}
+
+/// Hands out the answers on the shared stream.
+async fn read(shared: Arc<Shared>, mut receiver: FrameReceiver) -> String {
+    loop {
+        match receiver.receive().await {
+            Ok(Some(message)) => {
+                if let Err(reason) = shared.answer(&message) {
+                    return reason;
+                }
+            }
+            Ok(None) => return "the node ended the stream".into(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+/// Takes in large answers, each on a stream of its own, and feels the pulse
+/// while somebody waits.
+async fn watch(shared: Arc<Shared>) -> String {
+    tokio::select! {
+        reason = take_large_answers(Arc::clone(&shared)) => reason,
+        reason = feel_pulse(&shared) => reason,
+        why = shared.connection.closed() => why.to_string(),
+    }
+}
+
+/// The number of these streams at once is bounded by the connection.
+async fn take_large_answers(shared: Arc<Shared>) -> String {
+    loop {
+        let mut receiver = match shared.connection.accept_uni().await {
+            Ok(receiver) => receiver,
+            Err(error) => return error.to_string(),
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            match receiver.receive().await {
+                Ok(Some(message)) => {
+                    if let Err(reason) = shared.answer(&message) {
+                        shared.end(&reason);
+                    }
+                }
+                Ok(None) => {}
+                // Whoever waits for this answer has a timeout.
+                Err(error) => tracing::debug!(%error, "a large answer broke off"),
+            }
+        });
+    }
+}
+
+/// Notices when the node has owed a sign of life for too long. One that was
+/// found silent is watched on, though nobody waits for it any more.
+async fn feel_pulse(shared: &Shared) -> String {
+    loop {
+        shared.to_watch.notified().await;
+        let mut ticks = tokio::time::interval_at(Instant::now() + pace::PULSE, pace::PULSE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pulse = Pulse::new(shared.connection.packets(), Instant::now());
+        let mut silent = false;
+        while silent || !shared.table.is_idle() {
+            ticks.tick().await;
+            let silent_for = pulse.feel(shared.connection.packets(), Instant::now());
+            if silent_for > shared.patience(pace::SILENCE_MAX) {
+                return format!("not a sign of life for {} ms", silent_for.as_millis());
+            }
+            silent = silent_for > shared.patience(pace::SILENCE);
+            shared.feels(silent);
+        }
+    }
+}
+
+impl Shared {
+    fn answer(&self, message: &[u8]) -> Result<(), String> {
+        match frame::decode(message) {
+            Ok(Answer::Reply(reply)) => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                if self.table.answer(reply) {
+                    self.to_write.notify_one();
+                }
+                Ok(())
+            }
+            Ok(Answer::Welcome(_)) => Err("the node said welcome twice".into()),
+            Err(error) => Err(format!("the node sent something strange: {error}")),
+        }
+    }
+
+    fn feels(&self, silent: bool) {
+        let now = if silent { Health::Silent } else { Health::Well };
+        self.health.send_if_modified(|health| {
+            let changed = *health != now && *health != Health::Ended;
+            if changed {
+                *health = now;
+            }
+            changed
+        });
+    }
+
+    fn is_ended(&self) -> bool {
+        *self.health.borrow() == Health::Ended
+    }
+
+    /// A span, and a few round trips on top of it.
+    fn patience(&self, span: Duration) -> Duration {
+        span + self.connection.rtt() * 4
+    }
+}

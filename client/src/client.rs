@@ -1,0 +1,88 @@
+//! The client: what a program asks of a cluster.
+//!
+//! Checks what it is given, wraps it into requests, and unwraps the answers.
+//! How a request finds its node, and what happens when it does not, is
+//! decided elsewhere ([`crate::routing`], [`crate::retry`]).
+
+mod builder;
+mod keys;
+mod nodes;
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_common::{
+    id::{Address, RequestId},
+    protocol::{Request, Response},
+};
+
+pub use self::{
+    builder::ClientBuilder,
+    keys::{Page, PageOptions, Reading, Written},
+    nodes::{Booted, CanStop, Transferred},
+};
+use crate::{call::Call, error::Error, hub::Hub, knowledge::Knowledge, routing::Routes};
+
+/// A client of one cluster.
+///
+/// Cheap to clone; clones share connections and what was learned of the
+/// cluster. Each call finds the leader if it needs it, tries other nodes when
+/// one fails, and ends within the timeout. A call may be dropped at any time;
+/// what it asked for may happen all the same.
+#[derive(Debug, Clone)]
+pub struct Client {
+    hub: Arc<Hub>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Begins to set up a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// The same client with another timeout for its calls.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { hub: Arc::clone(&self.hub), timeout }
+    }
+
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A client that asks the node at this address and no other, with the same
+    /// credentials and timeout. The node passes on what only the leader can do.
+    pub fn at(&self, address: Address) -> Result<Self, Error> {
+        let client = builder::random_client_id()?;
+        let knowledge = Knowledge::new(Routes::new([address], false), client);
+        Ok(Self { hub: Arc::new(Hub::new(self.hub.endpoint.clone(), knowledge)), timeout: self.timeout })
+    }
+
+    /// A request id for a write, to be kept before the write is made: with it
+    /// the write can be tried again, even by another process, and is done once.
+    pub async fn new_request_id(&self) -> Result<RequestId, Error> {
+        if !self.hub.knowledge.ids().have_heard() {
+            // Whatever node is connected to says what the cluster has reached.
+            self.ask(Request::Status).await?;
+        }
+        Ok(self.hub.knowledge.ids().draw())
+    }
+
+    /// Asks anything, as the protocol has it. Where the request is safe to
+    /// send again it is; a write counts as sent before, perhaps, under its id.
+    pub async fn ask(&self, request: Request) -> Result<Response, Error> {
+        if let Request::Write { batch, .. } = &request {
+            batch.check()?;
+        }
+        let (response, _) = Call::new(&self.hub, request, self.timeout).run().await?;
+        Ok(response)
+    }
+
+    /// Closes the connections of this client and its clones, and waits, for at
+    /// most a second, until the nodes have heard. Without it they notice
+    /// within seconds.
+    pub async fn close(self) {
+        self.hub.endpoint.close("the client is done").await;
+    }
+}

@@ -1,0 +1,145 @@
+//! What one client has learned of its cluster, shared by all its calls.
+//!
+//! Told by the pool what becomes of channels, and by calls what nodes answer;
+//! tells calls that wait when there is news. Never asks anybody itself.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use coffee_common::{
+    command::Outcome,
+    id::{Address, ClientId, Revision},
+    protocol::{Leader, Reply, Response},
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    channel::{Channel, Health},
+    pace,
+    pool::Change,
+    request_ids::RequestIds,
+    routing::Routes,
+};
+
+/// What one client knows.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    routes: Mutex<Routes>,
+    /// Counts what may change a waiting call's mind: a new leader, a node gone silent.
+    news: watch::Sender<u64>,
+    ids: RequestIds,
+    started: Instant,
+    seed: u64,
+    rolled: AtomicU64,
+}
+
+impl Knowledge {
+    pub(crate) fn new(routes: Routes, client: ClientId) -> Self {
+        Self {
+            routes: Mutex::new(routes),
+            news: watch::Sender::new(0),
+            ids: RequestIds::new(client),
+            started: Instant::now(),
+            seed: client.0 as u64,
+            rolled: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the leader is of interest: some clients keep to whom they were given.
+    pub(crate) fn follows_leader(&self) -> bool {
+        self.routes().follows_leader()
+    }
+
+    pub(crate) fn ids(&self) -> &RequestIds {
+        &self.ids
+    }
+
+    /// Changes when there is news.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The time since the client started.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A time since the client started, as an instant.
+    pub(crate) fn instant(&self, at: Duration) -> Instant {
+        self.started + at
+    }
+
+    /// Some number that looks random, and is the same in each run of a simulation.
+    pub(crate) fn roll(&self) -> u64 {
+        pace::roll(self.seed, self.rolled.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The pool says what became of a channel.
+    pub(crate) fn changed(&self, address: &Address, change: &Change<'_>) {
+        match change {
+            Change::Opened(channel) => {
+                self.routes().revived(address);
+                self.opened(channel);
+            }
+            Change::Failed => self.routes().failed(address, self.now()),
+            Change::Now(Health::Well) => self.routes().revived(address),
+            Change::Now(Health::Silent | Health::Ended) => {
+                self.routes().failed(address, self.now());
+                self.tell();
+            }
+        }
+    }
+
+    fn opened(&self, channel: &Channel) {
+        let welcome = channel.welcome();
+        self.ids.reached(welcome.applied);
+        if let Some(leader) = &welcome.leader {
+            self.heard_of_leader(leader);
+        }
+    }
+
+    /// The node at `address` answered.
+    pub(crate) fn answered(&self, address: &Address, reply: &Reply) {
+        if let Some(revision) = reply.result.as_ref().ok().and_then(reached_by) {
+            self.ids.reached(revision);
+        }
+        if reply.result.is_ok() {
+            self.routes().proved(address);
+        }
+        if let Some(leader) = &reply.leader {
+            self.heard_of_leader(leader);
+        }
+    }
+
+    pub(crate) fn heard_of_leader(&self, leader: &Leader) {
+        if self.routes().heard_of_leader(leader) {
+            tracing::debug!(leader = %leader.name, "heard of another leader");
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+}
+
+/// The revision that an answer proves to have been reached.
+fn reached_by(response: &Response) -> Option<Revision> {
+    match response {
+        Response::Written(Outcome::Applied { revision, .. }) => Some(*revision),
+        Response::Written(Outcome::ConditionFalse { actual, .. }) => *actual,
+        Response::Written(Outcome::Forgotten { upto }) => Some(*upto),
+        Response::Value { at, .. } | Response::Page { at, .. } => Some(*at),
+        Response::ReadIndex(revision) => Some(*revision),
+        _ => None,
+    }
+}

@@ -1,0 +1,125 @@
+//! How long a call waits for what, in one place, with the relations between the times.
+//!
+//! Pure: knows no clock. Pauses between tries are spread at random, so that
+//! many clients which lost the same leader do not all come back at once.
+
+use std::time::Duration;
+
+/// How long a call may take, unless the caller says otherwise.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A try that has no answer after this long is looked at more closely.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
+
+/// A try at a node that shows signs of life is repeated elsewhere after this
+/// long: the node is slow, or waits for one that is gone.
+pub(crate) const SLOW: Duration = Duration::from_millis(1000);
+
+/// A node is silent that has acknowledged nothing for this long, round trips
+/// not counted. QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
+pub(crate) const SILENCE: Duration = Duration::from_millis(150);
+
+/// A connection that has been silent for this long is given up.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(1500);
+
+/// How often a connection with asks in flight is looked at for silence.
+pub(crate) const PULSE: Duration = Duration::from_millis(40);
+
+/// How long a node has to say who leads.
+pub(crate) const SEEK_TIMEOUT: Duration = Duration::from_millis(200);
+
+const SEEK_MIN: Duration = Duration::from_millis(25);
+const SEEK_MAX: Duration = Duration::from_millis(250);
+/// So many times the shortest pause, before they grow: about two seconds.
+const SEEK_EAGERLY: u32 = 80;
+
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+const AVOID_MIN: Duration = Duration::from_millis(1000);
+const AVOID_MAX: Duration = Duration::from_secs(10);
+const MARGIN_MAX: Duration = Duration::from_millis(250);
+
+const _: () = {
+    assert!(PULSE.as_millis() < SILENCE.as_millis());
+    assert!(SILENCE.as_millis() < SILENCE_MAX.as_millis());
+    assert!(PATIENCE.as_millis() < SLOW.as_millis());
+    assert!(SILENCE_MAX.as_millis() < CALL_TIMEOUT.as_millis());
+};
+
+/// The pause before another round of tries: doubling, between half and one
+/// and a half times its nominal length, as `roll` has it.
+pub(crate) fn pause(round: u32, roll: u64) -> Duration {
+    let nominal = PAUSE_MIN.saturating_mul(1 << round.min(10)).min(PAUSE_MAX);
+    spread(nominal, roll)
+}
+
+/// How long to wait before the `n`-th question who leads: short while an
+/// election may be under way, longer once it is something worse.
+pub(crate) fn seek(n: u32, roll: u64) -> Duration {
+    let nominal = SEEK_MIN.saturating_mul(1 << (n / SEEK_EAGERLY).min(10)).min(SEEK_MAX);
+    spread(nominal, roll)
+}
+
+/// How long an endpoint that failed is tried last.
+pub(crate) fn avoidance(failures: u32) -> Duration {
+    AVOID_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(AVOID_MAX)
+}
+
+/// How long a node may take, so that its answer is here before `left` is over:
+/// a node that knows that nothing was written should be heard to say so.
+pub(crate) fn node_timeout(left: Duration) -> Duration {
+    left - (left / 10).min(MARGIN_MAX)
+}
+
+/// How long before the deadline nothing more is asked that could come into
+/// doubt: as long as no answer to it can be expected.
+pub(crate) fn last_ask(begin: Duration, deadline: Duration) -> Duration {
+    begin + node_timeout(deadline.saturating_sub(begin))
+}
+
+/// Between half of `nominal` and one and a half of it.
+pub(crate) fn spread(nominal: Duration, roll: u64) -> Duration {
+    let percent = 50 + u32::try_from(roll % 101).unwrap_or(50);
+    nominal * percent / 100
+}
+
+/// The `n`-th of a row of numbers that look random (SplitMix64, Steele et al. 2014).
+pub(crate) fn roll(seed: u64, n: u64) -> u64 {
+    let mut z = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_are_spread() {
+        for (round, nominal_ms) in [(0, 10), (1, 20), (3, 80), (4, 100), (1000, 100)] {
+            assert_eq!(pause(round, 50), Duration::from_millis(nominal_ms), "round {round}");
+            assert_eq!(pause(round, 0), Duration::from_millis(nominal_ms) / 2);
+            assert_eq!(pause(round, 100), Duration::from_millis(nominal_ms) * 3 / 2);
+        }
+    }
+
+    #[test]
+    fn a_search_begins_eagerly_and_calms_down() {
+        let nominal_ms: Vec<u128> = [0, 79, 80, 160, 10_000].map(|n| seek(n, 50).as_millis()).into();
+        assert_eq!(nominal_ms, [25, 25, 50, 100, 250]);
+    }
+
+    #[test]
+    fn avoidance_grows_to_a_bound() {
+        let seconds: Vec<u64> = [0, 1, 2, 3, 4, 5, 99].map(|n| avoidance(n).as_secs()).into();
+        assert_eq!(seconds, [1, 1, 2, 4, 8, 10, 10]);
+    }
+
+    #[test]
+    fn a_node_has_a_little_less_time_than_its_client() {
+        assert_eq!(node_timeout(Duration::from_secs(60)), Duration::from_millis(59_750));
+        assert_eq!(node_timeout(Duration::from_millis(100)), Duration::from_millis(90));
+        assert_eq!(node_timeout(Duration::ZERO), Duration::ZERO);
+    }
+}

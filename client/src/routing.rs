@@ -1,0 +1,401 @@
+//! Which node to ask: what a client knows of the nodes, and the choice it makes.
+//!
+//! Pure: knows no network and no clock; it is told what was heard and what
+//! the time is, and which nodes are connected. Nothing here can make a call
+//! wrong, only slow: any node takes any request.
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_common::{
+    id::{Address, NodeName},
+    limits::NODES_MAX,
+    protocol::Leader,
+};
+
+use crate::pace;
+
+/// A node to ask: its address, and who must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Where it is reached.
+    pub(crate) address: Address,
+    /// Who it must be; `None` takes whichever node of the cluster answers.
+    pub(crate) name: Option<NodeName>,
+}
+
+/// Where a request is best sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// To the leader: others would have to pass it on.
+    Leader,
+    /// To the first endpoint that answers, in the order in which they were given.
+    First,
+}
+
+/// What was heard of the nodes so far.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    places: Vec<Place>,
+    leader: Option<Address>,
+    /// How often another leader was heard of.
+    leaders: u64,
+    /// The endpoint that last did what was asked of it.
+    proven: Option<Address>,
+    follow_leader: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    target: Arc<Target>,
+    /// Given by the user, not learned from a node.
+    given: bool,
+    failures: u32,
+    avoid_until: Duration,
+}
+
+/// What a choice depends on besides [`Routes`].
+pub(crate) struct Scene<'a> {
+    /// The endpoints that this call has tried so far, with repetitions.
+    pub(crate) tried: &'a [Arc<Target>],
+    /// Whether an endpoint is connected and shows signs of life.
+    pub(crate) connected: &'a dyn Fn(&Address) -> bool,
+    /// Whether a leader was heard of since the last try: it is asked, tried before or not.
+    pub(crate) news: bool,
+    /// The time since the client started.
+    pub(crate) now: Duration,
+}
+
+/// The choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Whom to ask.
+    pub(crate) target: Arc<Target>,
+    /// Whom to connect to meanwhile: a leader who will be asked directly next time.
+    pub(crate) connect: Option<Arc<Target>>,
+}
+
+impl Routes {
+    /// Knows the endpoints that the user gave. `follow_leader` lets it learn more.
+    pub(crate) fn new(endpoints: impl IntoIterator<Item = Address>, follow_leader: bool) -> Self {
+        let mut routes = Self { places: Vec::new(), leader: None, leaders: 0, proven: None, follow_leader };
+        for address in endpoints {
+            if routes.place(&address).is_none() {
+                routes.places.push(Place::new(Target { address, name: None }, true));
+            }
+        }
+        routes
+    }
+
+    /// Whether it learns from what nodes say.
+    pub(crate) fn follows_leader(&self) -> bool {
+        self.follow_leader
+    }
+
+    /// A node named the leader. Whether that is news.
+    pub(crate) fn heard_of_leader(&mut self, leader: &Leader) -> bool {
+        if !self.follow_leader || self.leader.as_ref() == Some(&leader.address) {
+            return false;
+        }
+        self.learn(&leader.name, &leader.address);
+        self.leader = Some(leader.address.clone());
+        self.leaders += 1;
+        true
+    }
+
+    /// There is a node of this name at this address.
+    pub(crate) fn learn(&mut self, name: &NodeName, address: &Address) {
+        if !self.follow_leader {
+            return;
+        }
+        match self.place(address) {
+            Some(place) if place.given => {}
+            Some(place) => place.rename(name),
+            None => {
+                self.make_room();
+                let target = Target { address: address.clone(), name: Some(name.clone()) };
+                self.places.push(Place::new(target, false));
+            }
+        }
+    }
+
+    /// An endpoint did what was asked of it.
+    pub(crate) fn proved(&mut self, address: &Address) {
+        if self.proven.as_ref() != Some(address) {
+            self.proven = Some(address.clone());
+        }
+        self.revived(address);
+    }
+
+    /// An endpoint shows signs of life.
+    pub(crate) fn revived(&mut self, address: &Address) {
+        if let Some(place) = self.place(address) {
+            place.failures = 0;
+            place.avoid_until = Duration::ZERO;
+        }
+    }
+
+    /// An endpoint cannot be reached, or went silent: it is tried last for a while.
+    pub(crate) fn failed(&mut self, address: &Address, now: Duration) {
+        if let Some(place) = self.place(address) {
+            place.failures = place.failures.saturating_add(1);
+            place.avoid_until = now + pace::avoidance(place.failures);
+        }
+    }
+
+    /// Where a leader is said to be who has not failed lately.
+    pub(crate) fn leader(&self, now: Duration) -> Option<&Address> {
+        let leader = self.leader.as_ref()?;
+        let place = self.places.iter().find(|place| place.target.address == *leader)?;
+        (!place.is_avoided(now)).then_some(leader)
+    }
+
+    /// How often another leader was heard of: tells whether there is news.
+    pub(crate) fn leaders(&self) -> u64 {
+        self.leaders
+    }
+
+    /// All endpoints, given or learned.
+    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+        self.places.iter().map(|place| place.target.clone()).collect()
+    }
+
+    /// Whom to ask next. `None` only if there are no endpoints at all.
+    pub(crate) fn choose(&self, route: Route, scene: &Scene<'_>) -> Option<Choice> {
+        let leader = self.leader_place(route, scene);
+        if let Some(leader) = leader
+            && (scene.news || (scene.connected)(&leader.target.address) && !leader.was_tried(scene))
+        {
+            return Some(Choice { target: leader.target.clone(), connect: None });
+        }
+        let (_, chosen) = self
+            .places
+            .iter()
+            .enumerate()
+            .map(|(order, place)| (self.rank(place, order, route, scene), place))
+            .min_by_key(|(rank, _)| *rank)?;
+        let connect = leader.filter(|leader| !(scene.connected)(&leader.target.address));
+        Some(Choice {
+            target: chosen.target.clone(),
+            connect: connect.map(|leader| leader.target.clone()).filter(|leader| *leader != chosen.target),
+        })
+    }
+
+    /// Whether an endpoint is left that seems well and has not been tried: no
+    /// need to pause before it.
+    pub(crate) fn untried(&self, scene: &Scene<'_>) -> bool {
+        let least = self.places.iter().map(|place| place.weight(scene)).min();
+        self.places.iter().any(|place| Some(place.weight(scene)) == least && !place.was_tried(scene))
+    }
+
+    /// Whether each of the endpoints is among `failed`.
+    pub(crate) fn all_in(&self, failed: impl Fn(&Address) -> bool) -> bool {
+        self.places.iter().all(|place| failed(&place.target.address))
+    }
+
+    fn leader_place(&self, route: Route, scene: &Scene<'_>) -> Option<&Place> {
+        let address = self.leader(scene.now).filter(|_| route == Route::Leader)?;
+        self.places.iter().find(|place| place.target.address == *address)
+    }
+
+    /// The least goes first.
+    fn rank(&self, place: &Place, order: usize, route: Route, scene: &Scene<'_>) -> (usize, u8, usize) {
+        let address = &place.target.address;
+        let class = match route {
+            Route::First => u8::from(!place.given),
+            Route::Leader => match ((scene.connected)(address), self.proven.as_ref() == Some(address)) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, _) if self.leader.as_ref() == Some(address) => 2,
+                (false, true) => 3,
+                (false, false) => 4,
+            },
+        };
+        (place.weight(scene), class, order)
+    }
+
+    fn place(&mut self, address: &Address) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.target.address == *address)
+    }
+
+    /// Forgets the oldest learned endpoint if there are too many: a cluster
+    /// whose addresses change must not fill our memory.
+    fn make_room(&mut self) {
+        let learned = self.places.iter().filter(|place| !place.given).count();
+        if learned >= NODES_MAX
+            && let Some(oldest) = self.places.iter().position(|place| !place.given)
+        {
+            self.places.remove(oldest);
+        }
+    }
+}
+
+impl Place {
+    fn new(target: Target, given: bool) -> Self {
+        Self { target: Arc::new(target), given, failures: 0, avoid_until: Duration::ZERO }
+    }
+
+    fn rename(&mut self, name: &NodeName) {
+        if self.target.name.as_ref() != Some(name) {
+            let address = self.target.address.clone();
+            self.target = Arc::new(Target { address, name: Some(name.clone()) });
+        }
+    }
+
+    fn is_avoided(&self, now: Duration) -> bool {
+        now < self.avoid_until
+    }
+
+    fn was_tried(&self, scene: &Scene<'_>) -> bool {
+        scene.tried.iter().any(|tried| tried.address == self.target.address)
+    }
+
+    /// How often this call tried it; an endpoint that failed lately counts as tried twice more.
+    fn weight(&self, scene: &Scene<'_>) -> usize {
+        let tries = scene.tried.iter().filter(|tried| tried.address == self.target.address).count();
+        tries + if self.is_avoided(scene.now) { 2 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(letter: char) -> Address {
+        Address::new(format!("{letter}:1")).expect("legal")
+    }
+
+    fn leader(letter: char) -> Leader {
+        Leader { name: NodeName::new(letter).expect("legal"), address: address(letter) }
+    }
+
+    fn routes(given: &str) -> Routes {
+        Routes::new(given.chars().map(address), true)
+    }
+
+    /// Whom `routes` chooses, having tried `tried`, with `connected` connected;
+    /// behind a `+`, whom to connect to meanwhile.
+    fn choice(routes: &Routes, route: Route, tried: &str, connected: &str, now_s: u64) -> String {
+        let shown = |target: &Target| target.address.as_str().replace(":1", "");
+        let tried: Vec<_> =
+            tried.chars().map(|c| Arc::new(Target { address: address(c), name: None })).collect();
+        let scene = Scene {
+            tried: &tried,
+            connected: &|a| connected.chars().any(|c| address(c) == *a),
+            news: false,
+            now: Duration::from_secs(now_s),
+        };
+        let choice = routes.choose(route, &scene).expect("there are endpoints");
+        let connect = choice.connect.map(|target| format!("+{}", shown(&target))).unwrap_or_default();
+        shown(&choice.target) + &connect
+    }
+
+    #[test]
+    fn without_a_leader_the_given_order_holds_and_each_gets_its_turn() {
+        let routes = routes("abc");
+        for (tried, expected) in [("", "a"), ("a", "b"), ("ab", "c"), ("abc", "a"), ("abca", "b")] {
+            assert_eq!(choice(&routes, Route::Leader, tried, "", 0), expected, "tried {tried:?}");
+            assert_eq!(choice(&routes, Route::First, tried, "", 0), expected, "tried {tried:?}");
+        }
+    }
+
+    #[test]
+    fn the_leader_is_asked_directly_once_connected_and_through_others_until_then() {
+        let mut routes = routes("abc");
+        assert!(routes.heard_of_leader(&leader('c')));
+        assert!(!routes.heard_of_leader(&leader('c')));
+        for (connected, tried, expected) in [
+            ("", "", "c"),
+            ("a", "", "a+c"),
+            ("ac", "", "c"),
+            ("ac", "c", "a"),
+            ("ac", "ca", "b"),
+            ("abc", "cab", "a"),
+        ] {
+            assert_eq!(
+                choice(&routes, Route::Leader, tried, connected, 0),
+                expected,
+                "{connected:?} {tried:?}"
+            );
+        }
+        assert_eq!(choice(&routes, Route::First, "", "c", 0), "a");
+    }
+
+    #[test]
+    fn a_connected_endpoint_that_did_well_is_kept() {
+        let mut routes = routes("abc");
+        routes.proved(&address('b'));
+        assert_eq!(choice(&routes, Route::Leader, "", "ab", 0), "b");
+        assert_eq!(choice(&routes, Route::Leader, "", "a", 0), "a");
+        assert_eq!(choice(&routes, Route::First, "", "ab", 0), "a");
+    }
+
+    #[test]
+    fn an_endpoint_that_failed_is_tried_last_for_a_while() {
+        let mut routes = routes("abc");
+        routes.heard_of_leader(&leader('a'));
+        routes.failed(&address('a'), Duration::ZERO);
+        for (tried, expected) in [("", "b"), ("b", "c"), ("bc", "b"), ("bcb", "c"), ("bcbc", "a")] {
+            assert_eq!(choice(&routes, Route::Leader, tried, "", 0), expected, "tried {tried:?}");
+        }
+        assert_eq!(choice(&routes, Route::Leader, "", "", 2), "a", "the while is over");
+        routes.failed(&address('a'), Duration::from_secs(2));
+        assert_eq!(choice(&routes, Route::Leader, "", "", 3), "b", "a longer while now");
+        routes.revived(&address('a'));
+        assert_eq!(choice(&routes, Route::Leader, "", "", 3), "a", "it came back");
+    }
+
+    #[test]
+    fn news_of_a_leader_goes_before_whose_turn_it_is() {
+        let mut routes = routes("ab");
+        routes.heard_of_leader(&leader('b'));
+        let tried = [routes.places[1].target.clone()];
+        let scene = Scene { tried: &tried, connected: &|_| false, news: true, now: Duration::ZERO };
+        assert_eq!(routes.choose(Route::Leader, &scene).map(|c| c.target), Some(tried[0].clone()));
+    }
+
+    #[test]
+    fn a_leader_elsewhere_is_learned_with_its_name_and_a_given_endpoint_keeps_none() {
+        let mut routes = routes("a");
+        routes.heard_of_leader(&leader('z'));
+        routes.heard_of_leader(&leader('a'));
+        let names: Vec<_> = routes.targets().iter().map(|target| target.name.clone()).collect();
+        assert_eq!(names, [None, Some(NodeName::new("z").expect("legal"))]);
+        assert_eq!(routes.leader(Duration::ZERO), Some(&address('a')));
+        assert_eq!(routes.leaders(), 2);
+    }
+
+    #[test]
+    fn a_client_that_shall_not_follow_asks_only_whom_it_was_given() {
+        let mut routes = Routes::new([address('a')], false);
+        assert!(!routes.heard_of_leader(&leader('z')));
+        assert_eq!(choice(&routes, Route::Leader, "aaa", "z", 0), "a");
+    }
+
+    #[test]
+    fn untried_means_worth_asking_without_a_pause() {
+        let mut routes = routes("ab");
+        let untried = |routes: &Routes, tried: &str| {
+            let tried: Vec<_> =
+                tried.chars().map(|c| Arc::new(Target { address: address(c), name: None })).collect();
+            let scene = Scene { tried: &tried, connected: &|_| false, news: false, now: Duration::ZERO };
+            routes.untried(&scene)
+        };
+        assert!(untried(&routes, "a"));
+        assert!(!untried(&routes, "ab"));
+        routes.failed(&address('b'), Duration::ZERO);
+        assert!(!untried(&routes, "a"), "one that failed is worth a pause");
+        routes.failed(&address('a'), Duration::ZERO);
+        assert!(untried(&routes, "a"), "unless all did");
+    }
+
+    #[test]
+    fn learned_endpoints_are_bounded() {
+        let mut routes = routes("a");
+        for n in 0..500 {
+            let name = NodeName::new(format!("n{n}")).expect("legal");
+            routes.learn(&name, &Address::new(format!("n{n}:1")).expect("legal"));
+        }
+        assert_eq!(routes.targets().len(), 1 + NODES_MAX);
+        assert_eq!(routes.targets()[0].address, address('a'));
+    }
+}

@@ -1,0 +1,285 @@
+//! A scripted node over real QUIC: says what a test wants it to say.
+//!
+//! Each node has a thread and a runtime of its own, so that it can be killed
+//! or frozen as a process can, without a word to those who are connected.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use coffee_client::{Address, Client, ClientBuilder, NodeName, RequestId, Response, Revision, cert::Ca};
+use coffee_common::{
+    command::{Effect, Outcome},
+    frame,
+    limits::SHARED_FRAME_BYTES_MAX,
+    protocol::{Answer, Ask, Leader, Rejection, Reply, Request, Role, Welcome},
+    quic::{Connection, Endpoint, EndpointOptions, FrameReceiver, FrameSender, Priority},
+};
+use tokio::sync::{oneshot, watch};
+
+/// What a node does about one ask.
+pub(crate) enum Act {
+    /// Answers.
+    Say(Result<Response, Rejection>),
+    /// Answers after a while.
+    SayAfter(Duration, Result<Response, Rejection>),
+    /// Never answers.
+    Ignore,
+    /// Cuts the connection.
+    Cut,
+    /// Stands still, process and all, until the test drops the node.
+    Freeze,
+}
+
+/// Decides about each ask but [`Request::Status`]; told how many came before it.
+pub(crate) type Script = Box<dyn Fn(usize, &Request) -> Act + Send + Sync>;
+
+/// A certificate authority, and the nodes of a test.
+pub(crate) struct Lab {
+    ca: Ca,
+}
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) name: NodeName,
+    pub(crate) address: Address,
+    seen: Arc<Seen>,
+    /// Dropped, it lets a frozen node go on.
+    _thaw: mpsc::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Seen {
+    name: NodeName,
+    script: Script,
+    asks: Mutex<Vec<Ask>>,
+    leader: Mutex<Option<Leader>>,
+    connections: watch::Sender<usize>,
+    frozen: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        Self { ca: Ca::create().expect("a CA") }
+    }
+
+    /// Starts a node on a free port.
+    pub(crate) fn node(
+        &self,
+        name: &str,
+        script: impl Fn(usize, &Request) -> Act + Send + Sync + 'static,
+    ) -> Node {
+        let name = NodeName::new(name).expect("legal");
+        let credentials = self.ca.credentials(Role::Node, &name).expect("credentials");
+        let (thaw, frozen) = mpsc::channel();
+        let seen = Arc::new(Seen {
+            name: name.clone(),
+            script: Box::new(script),
+            asks: Mutex::default(),
+            leader: Mutex::default(),
+            connections: watch::Sender::new(0),
+            frozen: Mutex::new(frozen),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (ready, address) = mpsc::channel();
+        let of_thread = Arc::clone(&seen);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds");
+            runtime.block_on(async {
+                let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+                let endpoint = Endpoint::serve(listen, &credentials, &EndpointOptions::default());
+                let endpoint = endpoint.expect("listens");
+                ready.send(endpoint.local_address()).expect("somebody waits");
+                tokio::select! {
+                    () = serve(endpoint, of_thread) => {}
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        let address = address.recv().expect("listens").into();
+        Node { name, address, seen, _thaw: thaw, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Sets up a client of these nodes.
+    pub(crate) fn client_of(&self, nodes: &[&Node]) -> ClientBuilder {
+        let ops = NodeName::new("ops").expect("legal");
+        Client::builder()
+            .endpoints(nodes.iter().map(|node| node.address.clone()))
+            .credentials(self.ca.credentials(Role::Admin, &ops).expect("credentials"))
+    }
+}
+
+impl Node {
+    /// From now on names this node as the leader.
+    pub(crate) fn says_leader_is(&self, leader: &Node) {
+        let leader = Leader { name: leader.name.clone(), address: leader.address.clone() };
+        *self.seen.leader.lock().expect("sound") = Some(leader);
+    }
+
+    /// What it was asked so far, searches for the leader not counted.
+    pub(crate) fn asks(&self) -> Vec<Ask> {
+        self.seen.asks.lock().expect("sound").clone()
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asks().len()
+    }
+
+    /// The ids of the writes that it was asked.
+    pub(crate) fn write_ids(&self) -> Vec<RequestId> {
+        let id = |ask: Ask| match ask.request {
+            Request::Write { request, .. } => Some(request),
+            _ => None,
+        };
+        self.asks().into_iter().filter_map(id).collect()
+    }
+
+    /// How many are connected, now and from now on.
+    pub(crate) fn connections(&self) -> watch::Receiver<usize> {
+        self.seen.connections.subscribe()
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the node did not panic");
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+/// A batch of one operation took effect at this revision.
+pub(crate) fn applied(revision: u64) -> Result<Response, Rejection> {
+    let effects = vec![Effect { previous: None }];
+    Ok(Response::Written(Outcome::Applied { revision: Revision(revision), effects }))
+}
+
+/// There is no leader.
+pub(crate) fn unavailable() -> Result<Response, Rejection> {
+    Err(Rejection::Unavailable("no leader".into()))
+}
+
+/// A script that says the same about everything.
+pub(crate) fn always(say: Result<Response, Rejection>) -> impl Fn(usize, &Request) -> Act + Send + Sync {
+    move |_, _| Act::Say(say.clone())
+}
+
+impl Seen {
+    fn decide(&self, ask: Ask) -> Act {
+        if ask.request == Request::Status {
+            return Act::Say(Err(Rejection::Unavailable("a fake has no status".into())));
+        }
+        let mut asks = self.asks.lock().expect("sound");
+        let decision = (self.script)(asks.len(), &ask.request);
+        asks.push(ask);
+        decision
+    }
+}
+
+async fn serve(endpoint: Endpoint, seen: Arc<Seen>) {
+    while let Some(handshake) = endpoint.accept().await {
+        let seen = Arc::clone(&seen);
+        tokio::spawn(async move {
+            if let Ok(connection) = handshake.complete().await {
+                seen.connections.send_modify(|count| *count += 1);
+                welcome(&connection, &seen).await;
+                streams(&connection, &seen).await;
+                seen.connections.send_modify(|count| *count -= 1);
+            }
+        });
+    }
+}
+
+async fn welcome(connection: &Connection, seen: &Seen) {
+    let welcome = Answer::Welcome(Welcome {
+        node: seen.name.clone(),
+        version: "fake".into(),
+        cluster: None,
+        applied: Revision(100),
+        leader: seen.leader.lock().expect("sound").clone(),
+    });
+    let mut sender = connection.open_uni(Priority::Normal).await.expect("opens");
+    sender.send(frame::encode(&welcome).expect("encodes")).await.expect("sends");
+    sender.finish();
+}
+
+async fn streams(connection: &Connection, seen: &Arc<Seen>) {
+    while let Ok((sender, receiver)) = connection.accept().await {
+        tokio::spawn(stream(connection.clone(), sender, receiver, Arc::clone(seen)));
+    }
+}
+
+async fn stream(
+    connection: Connection,
+    mut sender: FrameSender,
+    mut receiver: FrameReceiver,
+    seen: Arc<Seen>,
+) {
+    let (answers, mut to_send) = tokio::sync::mpsc::unbounded_channel();
+    let answering = async {
+        while let Some(reply) = to_send.recv().await {
+            let frame = frame::encode(&Answer::Reply(reply)).expect("encodes");
+            let sent = if frame.len() > SHARED_FRAME_BYTES_MAX {
+                let mut own = connection.open_uni(Priority::Bulk).await.expect("opens");
+                let sent = own.send(frame).await;
+                own.finish();
+                sent
+            } else {
+                sender.send(frame).await
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+        sender.finish();
+    };
+    let asking = async {
+        let answers = answers;
+        while let Ok(Some(message)) = receiver.receive().await {
+            let ask: Ask = frame::decode(&message).expect("an ask");
+            act(&connection, ask, &seen, &answers);
+        }
+    };
+    tokio::join!(asking, answering);
+}
+
+fn act(
+    connection: &Connection,
+    ask: Ask,
+    seen: &Arc<Seen>,
+    answers: &tokio::sync::mpsc::UnboundedSender<Reply>,
+) {
+    let id = ask.id;
+    let decision = seen.decide(ask);
+    let frozen = Arc::clone(seen);
+    let (seen, answers) = (Arc::clone(seen), answers.clone());
+    let say = move |result| {
+        let leader = seen.leader.lock().expect("sound").clone();
+        // Fails only if the client is gone.
+        let _ = answers.send(Reply { id, leader, result });
+    };
+    match decision {
+        Act::Say(result) => say(result),
+        Act::SayAfter(delay, result) => {
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                say(result);
+            });
+        }
+        Act::Ignore => {}
+        Act::Cut => connection.close("the test wants it so"),
+        // Fails when the node is dropped: that is the event.
+        Act::Freeze => drop(frozen.frozen.lock().expect("sound").recv()),
+    }
+}
