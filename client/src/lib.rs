@@ -48,6 +48,8 @@ mod call;
 #[cfg(feature = "cert")]
 pub mod cert;
 mod channel;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod client;
 mod error;
 mod hub;

@@ -1,1 +1,7 @@
-fn main() {}
+//! coffeectl: asks and runs a cluster of coffeed nodes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coffee_client::cli::main(std::env::args_os()).into()
+}

@@ -1,0 +1,318 @@
+//! The verbs and what each of them takes.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use coffee_common::{
+    id::{Address, NodeName, RequestId},
+    key::Key,
+    protocol::Role,
+};
+
+use crate::cert::{AltName, CA_DAYS, LEAF_DAYS};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List the nodes, and how many may be lost
+    List,
+    /// Bring a node in, and wait until it votes
+    Boot(BootArguments),
+    /// Give a key a value
+    Set(SetArguments),
+    /// Print a key's value, byte for byte
+    Get(GetArguments),
+    /// Take a key away
+    Del(DelArguments),
+    /// List keys
+    Keys(KeysArguments),
+    /// Hand leadership to another node
+    Transfer(TransferArguments),
+    /// Take a node out and shut it down: the leader, unless another is named
+    Down(DownArguments),
+    /// Change the list of nodes
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Node(NodeVerb),
+    /// Whether a node can be stopped without losing the quorum
+    CanStop(CanStopArguments),
+    /// Wait until the cluster is as you want it
+    Wait(WaitArguments),
+    /// Print what each of the endpoints knows of itself
+    Status(StatusArguments),
+    /// Make, renew and read certificates
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Cert(CertVerb),
+    /// Explain a verb, or the exit codes
+    Help(HelpArguments),
+    /// Print the completion script of a shell
+    Completion(CompletionArguments),
+}
+
+/// `boot`.
+#[derive(Debug, Args)]
+pub(crate) struct BootArguments {
+    /// The node's name
+    #[arg(value_name = "NODE")]
+    pub(crate) node: NodeName,
+    /// Where it is reached, unless the cluster remembers it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<Address>,
+}
+
+/// `set`.
+#[derive(Debug, Args)]
+pub(crate) struct SetArguments {
+    /// 1 to 1024 bytes of UTF-8
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Key,
+    /// Up to 1 MiB; - reads it from standard input
+    #[arg(value_name = "VALUE", required_unless_present = "file", allow_negative_numbers = true)]
+    pub(crate) value: Option<OsString>,
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    pub(crate) file: Option<PathBuf>,
+    /// Only if the key was last changed at this revision
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) if_rev: Option<u64>,
+    /// Only if the key is not there
+    #[arg(long, conflicts_with = "if_rev")]
+    pub(crate) if_absent: bool,
+    /// Repeat a write whose outcome is unknown: it is applied at most once
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<RequestId>,
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// Which key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Key,
+}
+
+/// `del`.
+#[derive(Debug, Args)]
+pub(crate) struct DelArguments {
+    /// Which key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Key,
+    /// Only if the key was last changed at this revision
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) if_rev: Option<u64>,
+    /// Repeat a write whose outcome is unknown: it is applied at most once
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<RequestId>,
+}
+
+/// `keys`.
+#[derive(Debug, Args)]
+pub(crate) struct KeysArguments {
+    /// Only keys that start with this
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+    /// At most this many
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// With their values
+    #[arg(long)]
+    pub(crate) values: bool,
+}
+
+/// `transfer`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferArguments {
+    /// To which node; the most caught-up one if none is named
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<NodeName>,
+}
+
+/// `down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    /// Which node; the leader if none is named
+    #[arg(value_name = "NODE")]
+    pub(crate) node: Option<NodeName>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `node ..`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeVerb {
+    /// Take a lost node out of the cluster
+    Remove(RemoveArguments),
+}
+
+/// `node remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    pub(crate) node: NodeName,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `can-stop`.
+#[derive(Debug, Args)]
+pub(crate) struct CanStopArguments {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    pub(crate) node: NodeName,
+}
+
+/// `wait`.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArguments {
+    /// What to wait for
+    #[arg(long = "for", value_name = "WHAT")]
+    pub(crate) goal: Goal,
+    /// Which node has to be it (leader, synced, voter)
+    #[arg(long, value_name = "NODE", required_if_eq("goal", "voter"))]
+    pub(crate) node: Option<NodeName>,
+}
+
+/// What `wait` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    /// A node leads
+    Leader,
+    /// Most voters are in reach, and one leads
+    Quorum,
+    /// All members (or the named node) have applied what the leader had when the wait began
+    Synced,
+    /// The named node votes
+    Voter,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Nodes to ask in place of the endpoints
+    #[arg(value_name = "NODE")]
+    pub(crate) nodes: Vec<NodeName>,
+}
+
+/// `cert ..`. All of them work on the folder that `--certs` names.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertVerb {
+    /// Make a certificate authority: the first thing that a cluster needs
+    Ca(CertCaArguments),
+    /// Make the certificate of a node
+    Node(CertNodeArguments),
+    /// Make the certificate of a client
+    Client(CertClientArguments),
+    /// Make a certificate valid for longer; its key stays
+    Renew(CertRenewArguments),
+    /// List the certificates, and until when they are valid
+    List,
+}
+
+/// `cert ca`.
+#[derive(Debug, Args)]
+pub(crate) struct CertCaArguments {
+    /// Put it in the place of the one that is there: all certificates of that one become useless
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// `cert node`.
+#[derive(Debug, Args)]
+pub(crate) struct CertNodeArguments {
+    /// The node's name
+    #[arg(value_name = "NODE")]
+    pub(crate) name: NodeName,
+    /// A host name or address to put into it as well, for other tools; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<AltName>,
+    #[command(flatten)]
+    pub(crate) making: CertMakingArguments,
+}
+
+/// `cert client`.
+#[derive(Debug, Args)]
+pub(crate) struct CertClientArguments {
+    /// What it may do
+    #[arg(value_name = "ROLE")]
+    pub(crate) role: ClientRole,
+    /// The client's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: NodeName,
+    #[command(flatten)]
+    pub(crate) making: CertMakingArguments,
+}
+
+/// What `cert node` and `cert client` share.
+#[derive(Debug, Args)]
+pub(crate) struct CertMakingArguments {
+    /// How long it is valid
+    #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
+    pub(crate) days: u32,
+    /// Put it in the place of the one that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// `cert renew`.
+#[derive(Debug, Args)]
+pub(crate) struct CertRenewArguments {
+    /// Which, as `cert list` names it: ca, node-ming, admin-ops
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// How long it is valid from now; the CA's is made for ten years
+    #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
+    pub(crate) days: u32,
+}
+
+/// What a client may do. Each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientRole {
+    /// Reads keys and status
+    Reader,
+    /// Writes keys
+    Writer,
+    /// Changes leadership and membership
+    Admin,
+}
+
+impl From<ClientRole> for Role {
+    fn from(role: ClientRole) -> Self {
+        match role {
+            ClientRole::Reader => Self::Reader,
+            ClientRole::Writer => Self::Writer,
+            ClientRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// `help`.
+#[derive(Debug, Args)]
+pub(crate) struct HelpArguments {
+    /// A verb, or exit-codes
+    #[arg(value_name = "TOPIC")]
+    pub(crate) topic: Vec<String>,
+}
+
+/// `completion`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArguments {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(CA_DAYS))
+}

@@ -1,0 +1,103 @@
+//! The exit codes: part of the command's interface, like its flags.
+//!
+//! One table, from which the codes, `coffeectl help exit-codes` and the page
+//! in the README are made. A code never changes its meaning.
+
+use std::process;
+
+/// With which code a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done, or already so.
+    Done = 0,
+    /// Failed, for none of the reasons below.
+    Failed = 1,
+    /// The command makes no sense as it was written.
+    Usage = 2,
+    /// No such key or node.
+    NotFound = 3,
+    /// A condition of the write did not hold.
+    ConditionFalse = 4,
+    /// No node, no leader or no quorum; nothing was written.
+    Unavailable = 5,
+    /// It may have been done, or may yet be.
+    Unknown = 6,
+    /// Certificates, identity or permission.
+    Denied = 7,
+    /// A safety check stands against it, or nobody said yes.
+    Refused = 8,
+    /// Ended by Ctrl-C: 128 + SIGINT.
+    Interrupted = 130,
+    /// Ended by SIGTERM: 128 + SIGTERM.
+    Terminated = 143,
+}
+
+/// Every code, in order, with its meaning as the documentation has it.
+const TABLE: [(ExitCode, &str); 11] = [
+    (ExitCode::Done, "done, or already so"),
+    (ExitCode::Failed, "failed, none of the below"),
+    (ExitCode::Usage, "usage or configuration"),
+    (ExitCode::NotFound, "key or node not found"),
+    (ExitCode::ConditionFalse, "condition false (--if-rev, --if-absent)"),
+    (ExitCode::Unavailable, "unavailable: no node, no leader, no quorum; nothing was written"),
+    (ExitCode::Unknown, "timed out or cut off: outcome unknown; retry with the same --request-id"),
+    (ExitCode::Denied, "TLS, identity or permission"),
+    (ExitCode::Refused, "refused by a safety check, or --yes missing"),
+    (ExitCode::Interrupted, "interrupted (SIGINT)"),
+    (ExitCode::Terminated, "interrupted (SIGTERM)"),
+];
+
+impl ExitCode {
+    /// The number that the shell sees.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        TABLE.iter().find(|(code, _)| *code == self).map_or("", |(_, meaning)| meaning)
+    }
+
+    /// Every code, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|(code, _)| *code)
+    }
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+/// The table as Markdown, as the README shows it.
+pub fn markdown() -> String {
+    let rows = ExitCode::all().map(|code| format!("| {} | {} |\n", code.number(), code.meaning()));
+    format!("| code | meaning |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_rely_on() {
+        let numbers: Vec<u8> = ExitCode::all().map(ExitCode::number).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143]);
+    }
+
+    #[test]
+    fn every_code_has_a_meaning_of_its_own() {
+        let meanings: std::collections::BTreeSet<_> = ExitCode::all().map(ExitCode::meaning).collect();
+        assert_eq!(meanings.len(), TABLE.len());
+        assert!(!meanings.contains(""));
+    }
+
+    #[test]
+    fn the_page_has_a_row_a_code() {
+        let page = markdown();
+        assert_eq!(page.lines().count(), 2 + TABLE.len());
+        assert!(page.contains("| 130 | interrupted (SIGINT) |\n"), "{page}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Texts of others made harmless to show: what a terminal would obey is
+//! written out instead.
+
+use std::fmt::Write;
+
+/// A text for a table: on one line, nothing that a terminal would obey.
+pub(crate) fn shown(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+/// A text for a tab-separated field. Backslashes are doubled, so that every
+/// text can be had back from its field.
+pub(crate) fn field(text: &str) -> String {
+    escaped(text, |c| c == '\\')
+}
+
+/// Bytes for a tab-separated field: as [`field`], and `\xNN` for what is no UTF-8.
+pub(crate) fn bytes_field(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&field(chunk.valid()));
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
+}
+
+fn escaped(text: &str, also: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_ascii_control() => _ = write!(out, "\\x{:02x}", u32::from(c)),
+            c if c.is_control() || reorders(c) => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
+            c if also(c) => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Characters without a shape that part lines or turn the order of others
+/// around (Unicode Annex 9), so that a text could pass for another one.
+fn reorders(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_written_out() {
+        assert_eq!(shown("order/1 ☕ ähre"), "order/1 ☕ ähre");
+        assert_eq!(shown("a\nb\tc\rd\x1b[2J"), "a\\nb\\tc\\rd\\x1b[2J");
+        assert_eq!(shown("\u{9b}31m\u{202e}abc"), "\\u{9b}31m\\u{202e}abc");
+        assert_eq!(shown(r"a\b"), r"a\b");
+    }
+
+    #[test]
+    fn fields_tell_a_backslash_from_an_escape() {
+        assert_eq!(field("a\tb"), r"a\tb");
+        assert_eq!(field(r"a\tb"), r"a\\tb");
+        assert_eq!(bytes_field(b"a\xff\\\x00b\xc3"), r"a\xff\\\x00b\xc3");
+    }
+}

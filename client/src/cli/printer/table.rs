@@ -1,0 +1,82 @@
+//! Tables for eyes: columns as wide as what stands in them.
+
+/// Lines of cells under a header.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+    right: Vec<usize>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
+        Self { rows: vec![header.map(str::to_owned).into()], right: Vec::new() }
+    }
+
+    /// A table of names and values.
+    pub(crate) fn without_header() -> Self {
+        Self::default()
+    }
+
+    /// Aligns these columns to the right, as numbers are.
+    pub(crate) fn right(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
+        self.right.extend(columns);
+        self
+    }
+
+    /// Adds a line.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// The lines, each ended by a newline, without blanks at their ends.
+    pub(crate) fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|i| self.rows.iter().filter_map(|r| r.get(i)).map(|c| width(c)).max().unwrap_or(0))
+            .collect();
+        self.rows.iter().map(|row| self.line(row, &widths)).collect()
+    }
+
+    fn line(&self, row: &[String], widths: &[usize]) -> String {
+        let cells = row.iter().zip(widths).enumerate().map(|(i, (cell, wide))| {
+            let gap = " ".repeat(wide.saturating_sub(width(cell)));
+            if self.right.contains(&i) { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
+        });
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    }
+}
+
+/// How many columns of a terminal a text takes, nearly: characters of East
+/// Asian scripts and most pictures take two (Unicode Annex 11).
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if is_combining(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
+}
+
+fn is_combining(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{115f}' | '\u{2615}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(["NAME", "LAG", "STATE"]).right([1]);
+        table.row(["ming".into(), "0".into(), "up".into()]);
+        table.row(["咖啡".into(), "12345".into(), String::new()]);
+        assert_eq!(table.render(), "NAME    LAG  STATE\nming      0  up\n咖啡  12345\n");
+    }
+
+    #[test]
+    fn a_table_of_nothing_is_empty() {
+        assert_eq!(Table::without_header().render(), "");
+    }
+}

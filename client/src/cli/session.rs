@@ -1,0 +1,110 @@
+//! What lasts from one command to the next at the prompt: the client, once
+//! it is needed, and what is worth remembering between lines.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use coffee_common::{id::RequestId, protocol::ClusterView};
+
+use crate::{
+    Client,
+    cli::{
+        credentials,
+        failure::{self, Failure},
+        options::Connection,
+        words::Spoken,
+    },
+};
+
+/// Long enough for a packet to leave.
+const GOODBYE: Duration = Duration::from_millis(50);
+
+/// The names of nodes that were seen, for completion.
+pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
+
+/// A connection to a cluster, made when it is first needed.
+pub struct Session {
+    connection: Connection,
+    client: Mutex<Option<Client>>,
+    /// What is to be done about the write that is under way, should it be given up.
+    writing: Mutex<Option<String>>,
+    names: Names,
+}
+
+impl Session {
+    /// Connects to nobody yet.
+    pub fn new(connection: Connection) -> Self {
+        Self { connection, client: Mutex::default(), writing: Mutex::default(), names: Names::default() }
+    }
+
+    /// Whom it connects to.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Connects to others from now on.
+    pub fn set_connection(&mut self, connection: Connection) {
+        if self.connection != connection {
+            self.connection = connection;
+            *lock(&self.client) = None;
+        }
+    }
+
+    /// A client that gives up after `timeout`.
+    pub(crate) fn client(&self, timeout: Duration) -> Result<Client, Failure> {
+        let mut kept = lock(&self.client);
+        let client = match &*kept {
+            Some(client) => client.clone(),
+            None => {
+                let credentials = credentials::load(&self.connection.caller)?;
+                let endpoints = self.connection.endpoints.iter().cloned();
+                let client = Client::builder().endpoints(endpoints).credentials(credentials).build()?;
+                kept.insert(client).clone()
+            }
+        };
+        Ok(client.with_timeout(timeout))
+    }
+
+    /// Says goodbye to the nodes, and waits no longer than it takes to say it:
+    /// one that is not there will not answer.
+    pub async fn close(&self) {
+        let client = lock(&self.client).take();
+        if let Some(client) = client {
+            let _ = tokio::time::timeout(GOODBYE, client.close()).await;
+        }
+    }
+
+    /// Notes that a write is under way.
+    pub(crate) fn begin_write(&self, request: Option<RequestId>, spoken: &Spoken) {
+        *lock(&self.writing) = Some(match request {
+            Some(id) => {
+                format!("to repeat it, applied at most once: {}", failure::repeat(spoken, &id.to_string()))
+            }
+            None => "read the key to see whether it was applied".to_owned(),
+        });
+    }
+
+    /// Notes that no write is under way any more; what was to be done about it.
+    pub(crate) fn end_write(&self) -> Option<String> {
+        lock(&self.writing).take()
+    }
+
+    /// Remembers which nodes there are.
+    pub(crate) fn remember_names(&self, view: &ClusterView) {
+        *lock(&self.names) = view.nodes.iter().map(|node| node.name.to_string()).collect();
+    }
+
+    /// Which nodes there were when they were last seen.
+    pub(crate) fn names(&self) -> Names {
+        self.names.clone()
+    }
+}
+
+/// Nothing of ours panics while it holds one of these locks; and what they
+/// guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,42 @@
+//! The verbs: one file each, and the one place that knows them all.
+
+mod boot;
+mod can_stop;
+mod cert;
+mod completion;
+mod del;
+mod down;
+mod get;
+mod help;
+mod keys;
+mod list;
+mod node;
+mod removal;
+mod set;
+mod status;
+mod transfer;
+mod wait;
+mod write;
+
+use crate::cli::{args::Verb, context::Context, exit::ExitCode, failure::Failure};
+
+/// Carries out a verb.
+pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
+    match verb {
+        Verb::List => list::run(context).await,
+        Verb::Boot(arguments) => boot::run(arguments, context).await,
+        Verb::Set(arguments) => set::run(arguments, context).await,
+        Verb::Get(arguments) => get::run(arguments, context).await,
+        Verb::Del(arguments) => del::run(arguments, context).await,
+        Verb::Keys(arguments) => keys::run(arguments, context).await,
+        Verb::Transfer(arguments) => transfer::run(arguments, context).await,
+        Verb::Down(arguments) => down::run(arguments, context).await,
+        Verb::Node(verb) => node::run(verb, context).await,
+        Verb::CanStop(arguments) => can_stop::run(arguments, context).await,
+        Verb::Wait(arguments) => wait::run(arguments, context).await,
+        Verb::Status(arguments) => status::run(arguments, context).await,
+        Verb::Cert(verb) => cert::run(verb, context),
+        Verb::Help(arguments) => help::run(arguments, context),
+        Verb::Completion(arguments) => completion::run(arguments, context),
+    }
+}

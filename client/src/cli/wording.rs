@@ -1,0 +1,83 @@
+//! The words that several verbs share, so that each thing has one.
+
+use std::fmt::Display;
+
+use coffee_common::protocol::{NodeState, Phase, RaftRole};
+
+pub(crate) fn role(role: RaftRole) -> &'static str {
+    match role {
+        RaftRole::Leader => "leader",
+        RaftRole::Follower => "follower",
+        RaftRole::Candidate => "candidate",
+        RaftRole::Learner => "learner",
+    }
+}
+
+pub(crate) fn state(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Up => "up",
+        NodeState::Joining => "joining",
+        NodeState::Waiting => "waiting",
+        NodeState::Stopping => "stopping",
+        NodeState::Unreachable => "unreachable",
+        NodeState::Shutdown => "shutdown",
+    }
+}
+
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Joining => "joining",
+        Phase::Running => "running",
+        Phase::Stopping => "stopping",
+    }
+}
+
+/// What stands where nothing is known.
+pub(crate) const NOTHING: &str = "-";
+
+/// The text of a thing, or of its absence.
+pub(crate) fn or_nothing(thing: Option<impl Display>) -> String {
+    thing.map_or_else(|| NOTHING.to_owned(), |thing| thing.to_string())
+}
+
+/// How many of so many voters it takes.
+pub(crate) fn quorum(voters: u32) -> u32 {
+    voters / 2 + 1
+}
+
+/// A span of time as people say it.
+pub(crate) fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..10 => format!("{ms} ms"),
+        10..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        for (ms, text) in [
+            (12, "12 ms"),
+            (9_999, "9999 ms"),
+            (61_000, "61 s"),
+            (600_000, "10 min"),
+            (90_000_000, "25 h"),
+            (864_000_000, "10 days"),
+        ] {
+            assert_eq!(span(ms), text);
+        }
+    }
+
+    #[test]
+    fn quorums() {
+        assert_eq!([1, 2, 3, 4, 5].map(quorum), [1, 2, 2, 3, 3]);
+    }
+}

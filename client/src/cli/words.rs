@@ -1,0 +1,183 @@
+//! Words of a line, and lines of words: the quoting of the prompt.
+//!
+//! The rules are those of a shell, without its expansions: blanks part words,
+//! quotes and backslashes keep them together. What [`join`] writes, a shell
+//! reads as the same words, and so does [`split`] where no word has control
+//! characters. Knows nothing of verbs.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
+
+/// Why a line has no words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SplitError {
+    /// A quote is opened and never closed.
+    #[error("the line ends within {0} quotes")]
+    Open(&'static str),
+    /// A backslash has nothing behind it.
+    #[error("the line ends with a backslash")]
+    Backslash,
+}
+
+/// The words of a line. Empty for a blank line and for a comment.
+pub(crate) fn split(line: &str) -> Result<Vec<String>, SplitError> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            c if c.is_whitespace() => words.extend(word.take()),
+            '#' if word.is_none() => break,
+            '\'' => single_quoted(&mut characters, word.get_or_insert_default())?,
+            '"' => double_quoted(&mut characters, word.get_or_insert_default())?,
+            '\\' => {
+                let next = characters.next().ok_or(SplitError::Backslash)?;
+                word.get_or_insert_default().push(next);
+            }
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+fn single_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), SplitError> {
+    for character in characters {
+        match character {
+            '\'' => return Ok(()),
+            c => word.push(c),
+        }
+    }
+    Err(SplitError::Open("single"))
+}
+
+/// Within double quotes a backslash quotes `"` and `\`, and stands for itself elsewhere.
+fn double_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), SplitError> {
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return Ok(()),
+            '\\' => match characters.next() {
+                Some(c @ ('"' | '\\')) => word.push(c),
+                Some(c) => word.extend(['\\', c]),
+                None => break,
+            },
+            c => word.push(c),
+        }
+    }
+    Err(SplitError::Open("double"))
+}
+
+/// The line whose words these are.
+pub(crate) fn join<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
+    words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+fn quote(word: &OsStr) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&b);
+    match word.to_str() {
+        Some(text) if !text.is_empty() && text.bytes().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(char::is_control) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => format!("$'{}'", word.as_bytes().iter().map(|byte| quoted_byte(*byte)).collect::<String>()),
+    }
+}
+
+fn quoted_byte(byte: u8) -> String {
+    match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    }
+}
+
+/// A command as it was typed: to be shown again with a flag more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spoken(Vec<OsString>);
+
+impl Spoken {
+    pub(crate) fn new<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> Self {
+        Self(words.into_iter().map(Into::into).collect())
+    }
+
+    /// The command with these words added where flags still count: before a
+    /// `--`, or else at the end. Without them if it has the first of them already.
+    pub(crate) fn with(&self, flag: &[&str]) -> String {
+        let flags_end = self.0.iter().position(|word| word == "--").unwrap_or(self.0.len());
+        let (before, after) = self.0.split_at(flags_end);
+        let has = flag.first().is_none_or(|first| before.iter().any(|word| names(word, first)));
+        let added = if has { &[][..] } else { flag };
+        let words = before.iter().map(OsString::as_os_str).chain(added.iter().map(OsStr::new));
+        join(words.chain(after.iter().map(OsString::as_os_str)))
+    }
+}
+
+/// Whether a word is this flag, alone or with `=VALUE`.
+fn names(word: &OsStr, flag: &str) -> bool {
+    word.as_bytes()
+        .strip_prefix(flag.as_bytes())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_into_words() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("", &[]),
+            (" \t ", &[]),
+            ("# a comment", &[]),
+            ("list # the nodes", &["list"]),
+            ("set order/1 latte", &["set", "order/1", "latte"]),
+            ("set k ''", &["set", "k", ""]),
+            ("set k 'two words'", &["set", "k", "two words"]),
+            (r#"set k "say \"hi\" \n""#, &["set", "k", r#"say "hi" \n"#]),
+            (r"set k two\ words", &["set", "k", "two words"]),
+            ("set k a'b c'd", &["set", "k", "ab cd"]),
+            ("set k order#7", &["set", "k", "order#7"]),
+            ("set ähre ☕", &["set", "ähre", "☕"]),
+        ];
+        for (line, words) in cases {
+            assert_eq!(
+                split(line).as_deref(),
+                Ok(&words.iter().map(ToString::to_string).collect::<Vec<_>>()[..])
+            );
+        }
+    }
+
+    #[test]
+    fn lines_that_do_not_end() {
+        assert_eq!(split("set k 'latte"), Err(SplitError::Open("single")));
+        assert_eq!(split("set k \"latte"), Err(SplitError::Open("double")));
+        assert_eq!(split("set k \"latte\\"), Err(SplitError::Open("double")));
+        assert_eq!(split("set k \\"), Err(SplitError::Backslash));
+    }
+
+    #[test]
+    fn words_into_lines() {
+        assert_eq!(join(["set", "order/1", "latte"]), "set order/1 latte");
+        assert_eq!(join(["set", "", "it's two"]), r"set '' 'it'\''s two'");
+        assert_eq!(join([OsStr::from_bytes(b"a\n\xff'\\")]), r"$'a\x0a\xff\'\\'");
+    }
+
+    #[test]
+    fn a_flag_is_added_where_it_counts() {
+        let flag = ["--request-id", "x-1-2"];
+        assert_eq!(Spoken::new(["set", "k", "v"]).with(&flag), "set k v --request-id x-1-2");
+        assert_eq!(Spoken::new(["set", "--", "-k", "v"]).with(&flag), "set --request-id x-1-2 -- -k v");
+        assert_eq!(Spoken::new(["set", "k", "v", "--request-id=a"]).with(&flag), "set k v --request-id=a");
+        assert_eq!(Spoken::new(["down"]).with(&["--yes"]), "down --yes");
+        assert_eq!(Spoken::new(["set", "--", "k", "--yes"]).with(&["--yes"]), "set --yes -- k --yes");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_joined_splits_again(words in proptest::collection::vec("[ -~äß☕]{0,8}", 0..5)) {
+            prop_assert_eq!(split(&join(&words)), Ok(words));
+        }
+    }
+}
