@@ -22,7 +22,7 @@ use coffee_common::{
     command::{Command, Outcome},
     id::{ClientId, RequestId, Revision},
 };
-use redb::{ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::{
     layout::{Fields, KvError, open, seal},
@@ -57,6 +57,13 @@ struct Remembered {
     outcome: Outcome,
 }
 
+/// The same, with the outcome as it was encoded.
+struct Head<'row> {
+    digest: u64,
+    request: RequestId,
+    outcome: &'row [u8],
+}
+
 impl RequestMemory {
     /// Reads the memory out of the tables. `limit` has to be the same on all
     /// nodes, for all time: it is part of a replicated rule.
@@ -67,11 +74,12 @@ impl RequestMemory {
             Some(payload) => decode_index(Table::Meta, &payload, u64::from_le_bytes)?,
             None => Revision::default(),
         };
-        let mut index = HashMap::new();
-        for row in txn.open_table(Table::Requests.definition())?.iter()? {
+        let rows = txn.open_table(Table::Requests.definition())?;
+        let mut index = HashMap::with_capacity(rows.len()?.min(limit + 1) as usize);
+        for row in rows.iter()? {
             let (key, row) = row?;
-            let (at, remembered) = decode(key.value(), row.value())?;
-            index.insert((remembered.request.client, remembered.request.sequence), at);
+            let (at, head) = decode_head(key.value(), row.value())?;
+            index.insert((head.request.client, head.request.sequence), at);
         }
         Ok(Self { limit, forgotten, index })
     }
@@ -125,8 +133,8 @@ fn forget_oldest(tables: &mut Tables<'_>) -> Result<(), KvError> {
     let Some((key, row)) = tables.requests.pop_first()? else {
         return Err(KvError::damaged(Table::Requests, "it is missing"));
     };
-    let (at, remembered) = decode(key.value(), row.value())?;
-    tables.memory.index.remove(&(remembered.request.client, remembered.request.sequence));
+    let (at, head) = decode_head(key.value(), row.value())?;
+    tables.memory.index.remove(&(head.request.client, head.request.sequence));
     tables.memory.forgotten = at;
     Ok(())
 }
@@ -175,6 +183,15 @@ fn encode(at: Revision, digest: u64, request: &RequestId, outcome: &Outcome) -> 
 }
 
 fn decode(key: &[u8], row: &[u8]) -> Result<(Revision, Remembered), KvError> {
+    let (at, Head { digest, request, outcome }) = decode_head(key, row)?;
+    match postcard::take_from_bytes(outcome) {
+        Ok((outcome, [])) => Ok((at, Remembered { digest, request, outcome })),
+        _ => Err(KvError::damaged(Table::Requests, "the outcome is malformed")),
+    }
+}
+
+/// Verifies a row, and reads all of it but the outcome.
+fn decode_head<'row>(key: &[u8], row: &'row [u8]) -> Result<(Revision, Head<'row>), KvError> {
     let at = decode_index(Table::Requests, key, u64::from_be_bytes)?;
     let mut fields = Fields { table: Table::Requests, rest: open(Table::Requests, key, row)? };
     let digest = u64::from_le_bytes(fields.take()?);
@@ -183,10 +200,7 @@ fn decode(key: &[u8], row: &[u8]) -> Result<(Revision, Remembered), KvError> {
         sequence: u64::from_le_bytes(fields.take()?),
         after: Revision(u64::from_le_bytes(fields.take()?)),
     };
-    match postcard::take_from_bytes(fields.rest) {
-        Ok((outcome, [])) => Ok((at, Remembered { digest, request, outcome })),
-        _ => Err(KvError::damaged(Table::Requests, "the outcome is malformed")),
-    }
+    Ok((at, Head { digest, request, outcome: fields.rest }))
 }
 
 /// Verifies a row as it comes out of a snapshot.

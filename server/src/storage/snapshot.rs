@@ -9,6 +9,7 @@
 //! A snapshot is never stored: each transfer takes the state as it is then.
 
 mod format;
+mod received;
 mod sink;
 mod source;
 
@@ -24,7 +25,8 @@ use crate::{
 };
 
 pub use self::{
-    sink::{ReceivedSnapshot, SnapshotInbox, SnapshotSink},
+    received::ReceivedSnapshot,
+    sink::{SnapshotInbox, SnapshotSink},
     source::{Chunks, SnapshotSource},
 };
 

@@ -16,8 +16,9 @@
 //! returned.
 //!
 //! Applying works on the task that openraft gives its state machine, without a
-//! hop to a thread: a batch takes 0.1 to 2 ms, and a hop costs a wake-up twice.
-//! What waits for the disk (checkpoints, snapshots) goes through [`Offload`](super::state::Offload).
+//! hop to a thread: an entry takes 10 to 15 us, a batch 2 ms at most, and a hop
+//! costs two wake-ups. What waits for the disk (checkpoints, snapshots) goes
+//! through [`Offload`](super::state::Offload), and applying waits its turn.
 
 mod apply;
 mod reader;
@@ -79,6 +80,11 @@ impl StateMachine {
     /// Reads what is applied.
     pub fn reader(&self) -> StateReader {
         StateReader::new(self.shared.clone())
+    }
+
+    /// Makes the state durable when it is asked to.
+    pub fn checkpointer(&self) -> Checkpointer {
+        Checkpointer { shared: self.shared.clone() }
     }
 
     /// Where snapshots from other nodes come in.
@@ -146,7 +152,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Checkpointer {
-        Checkpointer { shared: self.shared.clone() }
+        self.checkpointer()
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
@@ -168,10 +174,19 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// Builds openraft's snapshots: a durable checkpoint of the state, which is all
-/// that is needed for the log to be purged.
+/// Makes the state durable: which is all that openraft's snapshots are built
+/// for, since the log may then be purged. Cheap to clone.
+#[derive(Clone)]
 pub struct Checkpointer {
     shared: Arc<Shared>,
+}
+
+impl Checkpointer {
+    /// Makes the state durable as it is now, so that the next start need not
+    /// replay it from the log.
+    pub async fn checkpoint(&self) -> io::Result<()> {
+        self.shared.checkpoint().await.map(drop)
+    }
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {

@@ -4,6 +4,10 @@
 //! and each row is verified, their order, their number, and in the end that
 //! the tables say what the header said. Memory is bounded by one chunk and the
 //! database's cache. What is not installed is removed.
+//!
+//! Synchronous. [`SnapshotSink::push`] writes without waiting for the disk, as
+//! a rule; to begin, to finish and to drop waits for it, so these are better
+//! done through [`SnapshotInbox::offload`].
 
 use std::sync::{
     Arc,
@@ -15,10 +19,11 @@ use redb::{Durability, ReadableDatabase, WriteTransaction};
 use super::{
     SnapshotError,
     format::{Header, Kind, Row, Sequence, Trailer},
+    received::{ReceivedSnapshot, Scratch},
 };
 use crate::{
-    kv::{self, KvError, MetaKey, RequestMemory, Table, View},
-    storage::state::{StateFiles, StateOptions, read_meta},
+    kv::{self, KvError, MetaKey, Table, View},
+    storage::state::{Offload, StateFiles, StateOptions, read_meta},
     types::SnapshotMeta,
 };
 
@@ -36,16 +41,17 @@ impl SnapshotInbox {
         Self { files, options, latest: Arc::default() }
     }
 
+    /// Where to do what waits for the disk.
+    pub fn offload(&self) -> Offload {
+        self.options.offload
+    }
+
     /// Begins to receive a snapshot. One that is under way gives way to it:
     /// its next chunk is refused with [`SnapshotError::Superseded`].
     pub fn begin(&self) -> Result<SnapshotSink, SnapshotError> {
-        let scratch = Scratch {
-            number: self.latest.fetch_add(1, Ordering::AcqRel) + 1,
-            files: self.files.clone(),
-            installed: false,
-        };
-        let database = scratch.files.create_scratch(scratch.number, &self.options.builder());
-        let database = database.map_err(KvError::from)?;
+        let number = self.latest.fetch_add(1, Ordering::AcqRel) + 1;
+        let scratch = Scratch::new(self.files.clone(), number);
+        let database = scratch.create(&self.options.builder()).map_err(KvError::from)?;
         create_tables(&database)?;
         Ok(SnapshotSink {
             database,
@@ -66,8 +72,7 @@ fn create_tables(database: &redb::Database) -> Result<(), KvError> {
     Ok(txn.commit()?)
 }
 
-/// A snapshot that is being received. Dropping it gives it up, and may wait for
-/// the disk.
+/// A snapshot that is being received. Dropping it gives it up.
 pub struct SnapshotSink {
     // Fields are dropped in this order: the database before its file is removed.
     database: redb::Database,
@@ -96,7 +101,7 @@ impl SnapshotSink {
     /// Takes the next chunk. Writes to the database, without waiting for the
     /// disk. After an error the snapshot has to be given up.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
-        if self.latest.load(Ordering::Acquire) != self.scratch.number {
+        if self.latest.load(Ordering::Acquire) != self.scratch.number() {
             return Err(SnapshotError::Superseded);
         }
         let crc = self.sequence.crc();
@@ -169,7 +174,7 @@ impl SnapshotSink {
         let mut txn = begin_write(&database)?;
         txn.set_quick_repair(true);
         txn.commit().map_err(KvError::from)?;
-        Ok(ReceivedSnapshot { database, scratch, meta: header.meta })
+        Ok(ReceivedSnapshot::new(database, scratch, header.meta))
     }
 }
 
@@ -179,49 +184,4 @@ fn open_tables(txn: &WriteTransaction) -> Result<Vec<(Table, kv::Rows<'_>)>, KvE
 
 fn begin_write(database: &redb::Database) -> Result<WriteTransaction, KvError> {
     Ok(database.begin_write()?)
-}
-
-/// A snapshot that was received whole, verified, and made durable.
-pub struct ReceivedSnapshot {
-    // Fields are dropped in this order: the database before its file is removed.
-    database: redb::Database,
-    scratch: Scratch,
-    meta: SnapshotMeta,
-}
-
-impl ReceivedSnapshot {
-    /// What the snapshot holds.
-    pub fn meta(&self) -> &SnapshotMeta {
-        &self.meta
-    }
-
-    /// Reads the memory of requests out of it.
-    pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
-        RequestMemory::load(&self.database, limit)
-    }
-
-    /// Puts it in the place of the state, durably, and gives its database. A
-    /// crash leaves the old state or the new one.
-    pub(in crate::storage) fn install(mut self) -> std::io::Result<redb::Database> {
-        self.scratch.files.install(self.scratch.number)?;
-        self.scratch.installed = true;
-        Ok(self.database)
-    }
-}
-
-/// The file of a snapshot that is not installed: removed in the end.
-struct Scratch {
-    number: u64,
-    files: Arc<dyn StateFiles>,
-    installed: bool,
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.installed
-            && let Err(error) = self.files.discard(self.number)
-        {
-            tracing::warn!(%error, "cannot remove what is left of a snapshot; the next start will");
-        }
-    }
 }

@@ -14,7 +14,10 @@ pub enum Offload {
 
 impl Offload {
     /// Does the work, and waits for it without holding up the task's thread.
-    pub(in crate::storage) async fn run<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// Those of the work; or the runtime ends before it is done.
+    pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {

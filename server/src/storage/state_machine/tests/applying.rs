@@ -32,6 +32,35 @@ async fn what_is_said_to_be_durable_survives_every_power_cut() {
     }
 }
 
+/// Wherever the disk fails, at least what was said to be durable is there
+/// after the power cut, and it is the state that those entries make.
+#[tokio::test]
+async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() {
+    let mut hashes = vec![Node::new().hash()];
+    let mut reference = Node::new();
+    for index in 1..=60 {
+        reference.apply(index..=index).await.expect("applies");
+        hashes.push(reference.hash());
+    }
+    let mut failed = 0;
+    for steps in (0..200).step_by(3) {
+        let mut node = Node::new();
+        node.disk.fail_after(steps);
+        for first in (1..=60).step_by(6) {
+            let applied = node.apply(first..=first + 5).await;
+            if applied.is_err() || node.checkpoint().await.is_err() {
+                failed += 1;
+                break;
+            }
+        }
+        let said = node.checkpointed.last().unwrap_or_default();
+        let after = Node::start(node.disk.power_cut(false));
+        assert!(after.applied() >= said, "{} of {said} after {steps} steps", after.applied());
+        assert_eq!(after.hash(), hashes[after.applied() as usize], "after {steps} steps");
+    }
+    assert!(failed > 20, "{failed}");
+}
+
 #[tokio::test]
 async fn the_snapshot_found_at_start_is_durable() {
     let mut node = Node::with(10).await;

@@ -1,0 +1,79 @@
+//! A snapshot that came in whole, until it is installed or given up.
+
+use std::{io, sync::Arc};
+
+use redb::{Builder, Database, DatabaseError};
+
+use crate::{
+    kv::{KvError, RequestMemory},
+    storage::state::StateFiles,
+    types::SnapshotMeta,
+};
+
+/// A snapshot that was received whole, verified, and made durable.
+pub struct ReceivedSnapshot {
+    // Fields are dropped in this order: the database before its file is removed.
+    database: Database,
+    scratch: Scratch,
+    meta: SnapshotMeta,
+}
+
+impl ReceivedSnapshot {
+    pub(super) fn new(database: Database, scratch: Scratch, meta: SnapshotMeta) -> Self {
+        Self { database, scratch, meta }
+    }
+
+    /// What the snapshot holds.
+    pub fn meta(&self) -> &SnapshotMeta {
+        &self.meta
+    }
+
+    /// Reads the memory of requests out of it.
+    pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
+        RequestMemory::load(&self.database, limit)
+    }
+
+    /// Puts it in the place of the state, durably, and gives its database. A
+    /// crash leaves the old state or the new one.
+    pub(in crate::storage) fn install(mut self) -> io::Result<Database> {
+        self.scratch.install()?;
+        Ok(self.database)
+    }
+}
+
+/// The file of a snapshot that is not installed: removed in the end.
+pub(super) struct Scratch {
+    files: Arc<dyn StateFiles>,
+    number: u64,
+    installed: bool,
+}
+
+impl Scratch {
+    pub(super) fn new(files: Arc<dyn StateFiles>, number: u64) -> Self {
+        Self { files, number, installed: false }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn create(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        self.files.create_scratch(self.number, builder)
+    }
+
+    fn install(&mut self) -> io::Result<()> {
+        self.files.install(self.number)?;
+        self.installed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.installed
+            && let Err(error) = self.files.discard(self.number)
+        {
+            tracing::warn!(%error, "cannot remove what is left of a snapshot; the next start will");
+        }
+    }
+}
