@@ -1,0 +1,190 @@
+//! A write load that notices whether a write was lost or done twice.
+//!
+//! Each writer has a key of its own and sets it to 1, 2, 3 and so on, one
+//! write at a time, without conditions. The cluster counts how often a key was
+//! set (its version), so at the end ([`verify`]) the version tells of a write
+//! done twice or not at all, and the value of one that was overtaken. A write
+//! whose outcome is unknown is tried again under its request id until the
+//! outcome is known, so that little is left to guess.
+
+mod record;
+mod verify;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use coffee_client::{Batch, Client, Error, Key, Operation, OutcomeKind, RequestId, Value, Written};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+pub use self::{
+    record::{Acknowledged, Failure, Gap, Record, Writer},
+    verify::{Finding, Report, verify},
+};
+
+/// How long a writer goes on asking what became of a write in doubt.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What to write.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many writers, each with one write in flight.
+    pub writers: usize,
+    /// What the keys start with: two loads at once need two prefixes.
+    pub prefix: String,
+    /// How large the values are, at least.
+    pub value_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { writers: 64, prefix: "load".into(), value_bytes: 256 }
+    }
+}
+
+/// A load that is under way.
+#[derive(Debug)]
+pub struct Load {
+    began: Instant,
+    stop: watch::Sender<bool>,
+    acknowledged: Arc<AtomicU64>,
+    /// Counts acknowledged writes, for those who wait for some.
+    progress: watch::Receiver<()>,
+    writers: JoinSet<Writer>,
+}
+
+impl Load {
+    /// Starts the writers, spread over the clients (at least one).
+    pub fn start(clients: &[Client], options: &Options) -> Self {
+        let stop = watch::Sender::new(false);
+        let (told, progress) = watch::channel(());
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let mut writers = JoinSet::new();
+        for (n, client) in clients.iter().cycle().take(options.writers).enumerate() {
+            let pen = Pen {
+                client: client.clone(),
+                writer: Writer::new(format!("{}/{n}", options.prefix)),
+                value_bytes: options.value_bytes,
+                acknowledged: Arc::clone(&acknowledged),
+                told: told.clone(),
+            };
+            writers.spawn(pen.write_until(stop.subscribe()));
+        }
+        Self { began: Instant::now(), stop, acknowledged, progress, writers }
+    }
+
+    /// How many writes have been acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    /// Waits until so many more writes have been acknowledged. Whether that
+    /// came about within `timeout`.
+    pub async fn acknowledges(&mut self, more: u64, timeout: Duration) -> bool {
+        let goal = self.acknowledged() + more;
+        let deadline = Instant::now() + timeout;
+        while self.acknowledged() < goal {
+            match timeout_at(deadline, self.progress.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return self.acknowledged() >= goal,
+            }
+        }
+        true
+    }
+
+    /// Lets each writer end its last write, and returns what became of all.
+    pub async fn stop(self) -> Record {
+        self.stop.send_replace(true);
+        let mut writers = self.writers.join_all().await;
+        writers.sort_by(|a, b| a.key.cmp(&b.key));
+        Record { began: self.began, ended: Instant::now(), writers }
+    }
+}
+
+/// What one writer writes with.
+struct Pen {
+    client: Client,
+    writer: Writer,
+    value_bytes: usize,
+    acknowledged: Arc<AtomicU64>,
+    told: watch::Sender<()>,
+}
+
+impl Pen {
+    async fn write_until(mut self, stop: watch::Receiver<bool>) -> Writer {
+        for counter in 1.. {
+            if *stop.borrow() {
+                break;
+            }
+            self.write(counter).await;
+        }
+        self.writer
+    }
+
+    /// Writes once, and finds out what became of it.
+    async fn write(&mut self, counter: u64) {
+        let batch = match self.batch(counter) {
+            Ok(batch) => batch,
+            Err(error) => return self.writer.failures.push(Failure::now(error)),
+        };
+        let begun = Instant::now();
+        match self.client.batch(batch.clone()).await {
+            Ok(written) => self.acknowledge(counter, &written, begun),
+            Err(error) => {
+                let in_doubt = error.outcome() == OutcomeKind::Unknown;
+                let request = request_of(&error);
+                self.writer.failures.push(Failure::now(error));
+                match request {
+                    Some(request) => self.resolve(counter, request, batch).await,
+                    None if in_doubt => self.writer.unresolved.push(counter),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, counter: u64, written: &Written, begun: Instant) {
+        let ended = Instant::now();
+        self.writer.acknowledged.push(Acknowledged { counter, revision: written.revision, begun, ended });
+        self.acknowledged.fetch_add(1, Ordering::AcqRel);
+        self.told.send_replace(());
+    }
+
+    /// Tries a write in doubt again, under its id, until its outcome is known.
+    /// What is found to have been done does not count as acknowledged: nobody
+    /// was told in time.
+    async fn resolve(&mut self, counter: u64, request: RequestId, batch: Batch) {
+        let deadline = Instant::now() + RESOLVE_TIMEOUT;
+        while Instant::now() < deadline {
+            match self.client.write(request, batch.clone()).await {
+                Ok(_) => return self.writer.resolved.push(counter),
+                Err(Error::Unknown { .. }) => {}
+                Err(error) => {
+                    self.writer.failures.push(Failure::now(error));
+                    break;
+                }
+            }
+        }
+        self.writer.unresolved.push(counter);
+    }
+
+    fn batch(&self, counter: u64) -> Result<Batch, Error> {
+        let value = format!("{counter:<width$}", width = self.value_bytes);
+        Ok(Batch::of(Operation::Set(Key::new(self.writer.key.clone())?, Value::new(value)?)))
+    }
+}
+
+fn request_of(error: &Error) -> Option<RequestId> {
+    match error {
+        Error::Unknown { request, .. } => *request,
+        _ => None,
+    }
+}
