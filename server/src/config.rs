@@ -9,8 +9,10 @@
 //! Guards: whatever a person wrote is either understood or refused with its
 //! place and a hint; nothing is ignored.
 
+mod credentials;
 mod error;
 mod file;
+mod log;
 mod settings;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -22,7 +24,9 @@ use coffee_common::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    credentials::CredentialsError,
     error::{ConfigError, Place},
+    log::{LogFormat, LogLevel, LogOptions},
     settings::{LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings},
 };
 
@@ -83,44 +87,6 @@ pub struct StorageOptions {
     pub snapshot_every_entries: u64,
     /// How many entries stay behind a snapshot, for followers that are late.
     pub log_keep_entries: u64,
-}
-
-/// What the daemon writes to its log, on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogOptions {
-    /// How much.
-    pub level: LogLevel,
-    /// In which form.
-    pub format: LogFormat,
-}
-
-/// How much is logged: this and all that is more severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Failures alone.
-    Error,
-    /// What should be looked at.
-    Warn,
-    /// What an operator wants to know.
-    #[default]
-    Info,
-    /// What a developer wants to know.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// The form of a line in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For eyes.
-    #[default]
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Default for Timers {

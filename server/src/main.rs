@@ -1,1 +1,3 @@
+//! coffeed: one node of a cluster, as a process.
+
 fn main() {}

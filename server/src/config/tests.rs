@@ -132,3 +132,30 @@ fn one_source_is_laid_over_another() {
     assert_eq!(config.timers.election_timeout_max_ms, 400);
     assert_eq!(config.listen, ([127, 0, 0, 1], 7400).into());
 }
+
+#[test]
+fn the_example_in_deploy_shows_every_setting_with_its_default() {
+    let example = include_str!("../../../deploy/coffeed.toml");
+    let shown = parse(example).and_then(Settings::resolve).expect("the example is good");
+    // A setting that is commented out has no blank behind its '#'.
+    let bare = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let everything: String = example.lines().map(bare).collect();
+    assert_eq!(
+        parse(&everything).and_then(Settings::resolve),
+        Ok(shown.clone()),
+        "defaults are shown as they are"
+    );
+    let written = toml::Table::try_from(&shown).expect("it serializes");
+    let named = everything.parse::<toml::Table>().expect("it is TOML");
+    let names = |table: &toml::Table| -> Vec<String> {
+        let below = |(name, value): (&String, &toml::Value)| match value.as_table() {
+            Some(table) => table.keys().map(|key| format!("{name}.{key}")).collect(),
+            None => vec![name.clone()],
+        };
+        table.iter().flat_map(below).collect()
+    };
+    assert_eq!(names(&named), names(&written), "every setting is there");
+}

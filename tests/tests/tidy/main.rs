@@ -1,0 +1,8 @@
+//! The tree's own rules: who may know whom, how large a file grows, what must
+//! not be written down. Each rule says what to do when it is broken.
+
+mod files;
+mod layers;
+mod names;
+mod tree;
+mod words;

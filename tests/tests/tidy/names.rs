@@ -1,0 +1,86 @@
+//! Who may name which library, and which crate of ours.
+
+use crate::tree::{self, Source};
+
+/// Whether code names a crate: as `name::`, or as a whole word behind `use`.
+fn names(source: &Source, library: &str) -> bool {
+    source.code().match_indices(library).any(|(at, _)| {
+        let code = source.code();
+        let before = code[..at].chars().next_back();
+        let after = &code[at + library.len()..];
+        let starts = !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"');
+        starts && (after.starts_with("::") || after.starts_with(';'))
+    })
+}
+
+#[track_caller]
+fn nobody_names(library: &str, within: &str, but: &[&str], why: &str) {
+    for source in tree::rust(within) {
+        let allowed = but.iter().any(|path| source.path.starts_with(path));
+        if !allowed && names(&source, library) {
+            source.accuse(&format!("names {library}: {why}"));
+        }
+    }
+}
+
+#[test]
+fn common_knows_no_consensus_no_database_and_no_command_line() {
+    for library in ["openraft", "redb", "clap", "coffee_client", "coffeed"] {
+        nobody_names(library, "common/", &[], "common is what both sides say, and no more");
+    }
+}
+
+#[test]
+fn the_client_knows_no_server() {
+    for library in ["openraft", "redb", "coffeed"] {
+        nobody_names(library, "client/", &[], "the client is how to ask, and no more");
+    }
+}
+
+#[test]
+fn quic_is_named_in_one_module() {
+    for library in ["quinn", "quinn_proto", "quinn_udp"] {
+        for folder in ["common/", "client/", "server/", "tests/"] {
+            nobody_names(library, folder, &["common/src/quic"], "go through coffee_common::quic");
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    for library in ["openraft", "tokio", "getrandom", "tracing"] {
+        nobody_names(library, "server/src/kv", &[], "kv::apply gives the same on every node, for ever");
+    }
+}
+
+#[test]
+fn the_command_line_stays_at_the_edge() {
+    let edge = ["server/src/cli.rs", "server/src/demo", "client/src/cli", "client/src/bin"];
+    for folder in ["client/", "server/"] {
+        nobody_names("clap", folder, &edge, "flags are read at the edge");
+    }
+}
+
+#[test]
+fn crates_depend_downwards() {
+    let order = ["common", "client", "server", "tests"];
+    let package = |folder: &str| match folder {
+        "server" => "coffeed".to_owned(),
+        other => format!("coffee-{other}"),
+    };
+    for (level, folder) in order.iter().enumerate() {
+        let manifest =
+            std::fs::read_to_string(tree::top().join(folder).join("Cargo.toml")).expect("a manifest");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{folder}: the lints of the workspace hold here too"
+        );
+        for above in &order[level + 1..] {
+            let package = package(above);
+            let depends = manifest.lines().any(|line| {
+                line.starts_with(&format!("{package}.")) || line.starts_with(&format!("{package} "))
+            });
+            assert!(!depends, "{folder}/Cargo.toml depends on {package}, which stands above it");
+        }
+    }
+}
