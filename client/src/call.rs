@@ -13,7 +13,7 @@ use std::{
 
 use coffee_common::{
     command::Outcome,
-    id::{Address, Revision},
+    id::{Address, RequestId, Revision},
     protocol::{Reply, Request, Response},
     quic::Expect,
 };
@@ -28,12 +28,17 @@ use crate::{
     routing::{Choice, Target},
 };
 
+/// Whoever wants to know the id of a write before it is sent.
+pub(crate) type Witness<'a> = &'a mut (dyn FnMut(RequestId) + Send);
+
 /// A call under way. Dropped, it takes back what has not been sent.
 pub(crate) struct Call<'a> {
     hub: &'a Arc<Hub>,
     request: Request,
     /// The request's id is drawn when it is first sent.
     unnamed: bool,
+    /// Is told the id before the request is sent under it.
+    witness: Option<Witness<'a>>,
     retry: Retry,
     tries: Vec<Try>,
     deadline: Duration,
@@ -84,6 +89,12 @@ impl<'a> Call<'a> {
         Self::with(hub, request, timeout, true)
     }
 
+    /// Has `witness` told the id that is drawn.
+    pub(crate) fn witnessed(mut self, witness: Witness<'a>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
     fn with(hub: &'a Arc<Hub>, request: Request, timeout: Duration, unnamed: bool) -> Self {
         let begin = hub.knowledge.now();
         let deadline = begin + timeout;
@@ -93,6 +104,7 @@ impl<'a> Call<'a> {
             hub,
             request,
             unnamed,
+            witness: None,
             retry: Retry::new(route, repeat, begin, deadline),
             tries: Vec::new(),
             deadline,
@@ -200,6 +212,9 @@ impl<'a> Call<'a> {
         if let Request::Write { request, .. } = &mut self.request {
             *request = self.hub.knowledge.ids().draw();
             self.retry.named(*request);
+            if let Some(witness) = &mut self.witness {
+                witness(*request);
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! The client against scripted nodes over real QUIC: whom it asks, what it
 //! tries again, and what it says about the outcome.
 
+#[cfg(feature = "cli")]
+mod coffeectl;
 mod fake;
 
 use std::{
@@ -9,7 +11,8 @@ use std::{
 };
 
 use coffee_client::{
-    Condition, Consistency, Error, Key, KeyRange, OutcomeKind, PageOptions, Response, Revision,
+    Batch, Condition, Consistency, Error, Key, KeyRange, Operation, OutcomeKind, PageOptions, Response,
+    Revision,
 };
 use coffee_common::{
     command::{Entry, Outcome},
@@ -192,6 +195,19 @@ async fn a_forgotten_id_of_a_write_in_doubt_leaves_it_unknown() {
     let error = client.set("k", "v").await.expect_err("unknown");
     assert_eq!(error.outcome(), OutcomeKind::Unknown);
     assert_eq!(hong.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_write_tells_its_id_before_it_is_sent() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |_, _: &Request| Act::Ignore);
+    let client = lab.client_of(&[&ming]).timeout(SOON).build().expect("builds");
+    let key = Key::new("k").expect("legal");
+    let batch = Batch::of(Operation::Delete(key));
+    let mut told = Vec::new();
+    let error = client.batch_named(batch, |id| told.push(id)).await.expect_err("nobody answers");
+    assert_eq!(told[..1], ming.write_ids()[..1]);
+    assert!(matches!(error, Error::Unknown { request: Some(id), .. } if told == [id]), "{error:?}");
 }
 
 #[tokio::test]

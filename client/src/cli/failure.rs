@@ -4,6 +4,8 @@
 //! to type next, and the exit code. The exit code of an error of the client
 //! library is decided here and nowhere else.
 
+use coffee_common::id::RequestId;
+
 use crate::{
     Error,
     cli::{exit::ExitCode, words::Spoken},
@@ -89,22 +91,23 @@ impl Failure {
     /// which command it can be repeated.
     pub(crate) fn of_write(error: Error, spoken: &Spoken) -> Self {
         match &error {
-            Error::Unknown { request: Some(id), .. } => Self::new(code(&error), error.to_string())
-                .hint(format!("request id {id}"))
-                .hint(format!("to repeat it, applied at most once: {}", repeat(spoken, &id.to_string()))),
+            Error::Unknown { request: Some(id), .. } => {
+                Self::new(code(&error), error.to_string()).hint(repeat(spoken, *id))
+            }
             _ => error.into(),
         }
     }
 }
 
-/// The command that repeats a write.
-pub(crate) fn repeat(spoken: &Spoken, request: &str) -> String {
-    spoken.with(&["--request-id", request])
+/// How to repeat a write whose outcome is unknown.
+pub(crate) fn repeat(spoken: &Spoken, request: RequestId) -> String {
+    let command = spoken.with(&["--request-id", &request.to_string()]);
+    format!("this repeats it, and applies it at most once: {command}")
 }
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::id::{ClientId, RequestId, Revision};
+    use coffee_common::id::{ClientId, Revision};
 
     use super::*;
     use crate::OutcomeKind;
@@ -147,8 +150,10 @@ mod tests {
         let failure = Failure::of_write(error, &Spoken::new(["coffeectl", "set", "k", "two words"]));
         assert_eq!(failure.code(), ExitCode::Unknown);
         assert_eq!(
-            failure.hints()[1],
-            format!("to repeat it, applied at most once: coffeectl set k 'two words' --request-id {request}")
+            failure.hints(),
+            [format!(
+                "this repeats it, and applies it at most once: coffeectl set k 'two words' --request-id {request}"
+            )]
         );
     }
 }

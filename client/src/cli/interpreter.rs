@@ -146,6 +146,8 @@ pub(crate) fn interrupted(session: &Session, code: ExitCode) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use coffee_common::id::{ClientId, RequestId, Revision};
+
     use super::*;
     use crate::cli::{
         options::{Caller, Connection},
@@ -214,8 +216,14 @@ mod tests {
         let (mut interpreter, _, err) = interpreter();
         assert_eq!(interpreter.interrupted(ExitCode::Interrupted), Flow::Next(ExitCode::Interrupted));
         assert_eq!(err.text(), "error: interrupted\n");
-        interpreter.session.begin_write(None, &Spoken::default());
+        let request = RequestId { client: ClientId(7), sequence: 1, after: Revision(3) };
+        interpreter.session.begin_write(request, &Spoken::new(["set", "k", "v"]));
         interpreter.interrupted(ExitCode::Terminated);
-        assert!(err.text().contains("the outcome of the write is unknown"), "{}", err.text());
+        assert!(
+            err.text().contains("error: interrupted: the outcome of the write is unknown\nhint: "),
+            "{}",
+            err.text()
+        );
+        assert!(err.text().ends_with(&format!(": set k v --request-id {request}\n")), "{}", err.text());
     }
 }

@@ -29,7 +29,7 @@ pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 pub struct Session {
     connection: Connection,
     client: Mutex<Option<Client>>,
-    /// What is to be done about the write that is under way, should it be given up.
+    /// How to repeat the write that is under way, should it be given up.
     writing: Mutex<Option<String>>,
     names: Names,
 }
@@ -77,17 +77,13 @@ impl Session {
         }
     }
 
-    /// Notes that a write is under way.
-    pub(crate) fn begin_write(&self, request: Option<RequestId>, spoken: &Spoken) {
-        *lock(&self.writing) = Some(match request {
-            Some(id) => {
-                format!("to repeat it, applied at most once: {}", failure::repeat(spoken, &id.to_string()))
-            }
-            None => "read the key to see whether it was applied".to_owned(),
-        });
+    /// Notes that a write is about to be sent under this id.
+    pub(crate) fn begin_write(&self, request: RequestId, spoken: &Spoken) {
+        let repeat = failure::repeat(spoken, request);
+        *lock(&self.writing) = Some(repeat);
     }
 
-    /// Notes that no write is under way any more; what was to be done about it.
+    /// Notes that no write is under way any more; says how to repeat the one that was.
     pub(crate) fn end_write(&self) -> Option<String> {
         lock(&self.writing).take()
     }

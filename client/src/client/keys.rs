@@ -90,11 +90,23 @@ impl Client {
     /// Draws a request id of its own: the batch is done at most once, however
     /// often the client has to try.
     pub async fn batch(&self, batch: Batch) -> Result<Written, Error> {
+        self.batch_named(batch, |_| {}).await
+    }
+
+    /// The same, and tells the request id before the batch is sent under it:
+    /// so that even a caller who gives up waiting, or is cut off, can later
+    /// learn with [`Client::write`] what became of it. Where an id proves too
+    /// old before anything was done, another is drawn, and told.
+    pub async fn batch_named(
+        &self,
+        batch: Batch,
+        mut named: impl FnMut(RequestId) + Send,
+    ) -> Result<Written, Error> {
         batch.check()?;
         // The id of the request is drawn when it is first sent.
         let unnamed = RequestId { client: ClientId(0), sequence: 0, after: Revision(0) };
         let call = Call::unnamed(&self.hub, Request::Write { request: unnamed, batch }, self.timeout);
-        let (response, request) = call.run().await?;
+        let (response, request) = call.witnessed(&mut named).run().await?;
         match request {
             Request::Write { request, .. } => written(request, response),
             _ => Err(Error::misfit()),

@@ -67,6 +67,12 @@ impl Lab {
         Self { ca: Ca::create().expect("a CA") }
     }
 
+    /// What signs everybody's certificates.
+    #[cfg(feature = "cli")]
+    pub(crate) fn ca(&self) -> &Ca {
+        &self.ca
+    }
+
     /// Starts a node on a free port.
     pub(crate) fn node(
         &self,

@@ -29,10 +29,13 @@ pub(super) async fn run(
 ) -> Result<Done, Failure> {
     let client = context.client(context.usual_timeout())?;
     let batch = Batch { conditions, operations: vec![operation] };
-    context.session.begin_write(request, &context.spoken);
+    let (session, spoken) = (context.session, &context.spoken);
     let result = match request {
-        Some(request) => client.write(request, batch).await,
-        None => client.batch(batch).await,
+        Some(request) => {
+            session.begin_write(request, spoken);
+            client.write(request, batch).await
+        }
+        None => client.batch_named(batch, |request| session.begin_write(request, spoken)).await,
     };
     context.session.end_write();
     let written = result.map_err(|error| Failure::of_write(error, &context.spoken))?;
