@@ -12,6 +12,8 @@ pub mod checkpointed;
 pub mod disk;
 pub mod log;
 pub mod poison;
+#[cfg(test)]
+mod power_cuts;
 pub mod record;
 pub mod snapshot;
 pub mod state;

@@ -53,7 +53,7 @@ impl StateOptions {
 
 /// The state database cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the state database {name}: {source}")]
+#[error("the state database {name}: {source}{hint}", hint = .source.hint())]
 pub struct StateError {
     name: Arc<str>,
     source: StateErrorKind,
@@ -74,6 +74,17 @@ pub enum StateErrorKind {
     /// The consensus library asks for something that must not be.
     #[error("{0}")]
     Order(String),
+}
+
+impl StateErrorKind {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Kv(KvError::Damaged { .. }) | Self::Record(_) => {
+                "; remove this node from the cluster and let it join again with an empty data directory"
+            }
+            _ => "",
+        }
+    }
 }
 
 impl StateError {

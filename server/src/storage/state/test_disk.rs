@@ -14,6 +14,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 use super::StateFiles;
 
 const STATE: &str = "state";
+const SCRATCH: &str = "incoming-";
 
 #[derive(Debug, Clone, Default)]
 struct Content {
@@ -81,15 +82,20 @@ impl TestDisk {
         lock(&self.now).keys().cloned().collect()
     }
 
-    fn open_file(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+    /// A file that is no state.
+    pub(in crate::storage) fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
         lock(&self.synced).insert(name.to_owned(), file.clone());
-        builder.create_with_backend(Backend { file, fuel: self.fuel.clone() })
+        Backend { file, fuel: self.fuel.clone() }
+    }
+
+    fn open_file(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create_with_backend(self.backend(name))
     }
 }
 
 fn scratch(number: u64) -> String {
-    format!("incoming-{number}")
+    format!("{SCRATCH}{number}")
 }
 
 impl fmt::Debug for TestDisk {
@@ -128,7 +134,7 @@ impl StateFiles for TestDisk {
     }
 
     fn discard_all(&self) -> io::Result<()> {
-        lock(&self.now).retain(|name, _| name == STATE);
+        lock(&self.now).retain(|name, _| !name.starts_with(SCRATCH));
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl StateReader {
         self.shared.applied().subscribe()
     }
 
-    /// Waits until `revision` is applied.
+    /// Waits until `revision` is applied. That may be never: bound it in time.
     pub async fn wait_applied(&self, revision: Revision) {
         // The sender is in `self`, so this cannot fail before it succeeds.
         let _ = self.watch_applied().wait_for(|applied| *applied >= revision).await;

@@ -120,6 +120,7 @@ async fn a_damaged_row_takes_the_node_out() {
     assert!(reader.get(&key(1)).is_ok());
     let error = reader.get(&key(2)).expect_err("damaged").to_string();
     assert!(error.contains("state database state") && error.contains("keys is damaged"), "{error}");
+    assert!(error.contains("join again"), "{error}");
     assert_eq!(node.poison.cause().as_deref(), Some(error.as_str()));
     assert!(reader.get(&key(1)).is_err(), "a damaged node answers nothing");
 }

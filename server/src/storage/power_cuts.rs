@@ -1,0 +1,155 @@
+//! A member of a cluster of one, its log and its state on a disk that forgets
+//! what was not synced: what openraft makes of the two after a power cut.
+
+use std::{collections::BTreeMap, future::Future, io, sync::Arc};
+
+use coffee_common::{
+    command::{Batch, Command, Operation, Outcome, Proposal},
+    id::{ClientId, NodeId, RequestId, Revision},
+    key::{Key, Value},
+};
+use futures_util::future::join_all;
+use openraft::{
+    Config, OptionalSend, RaftNetworkFactory, RaftNetworkV2, SnapshotPolicy,
+    async_runtime::WatchReceiver,
+    errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
+    network::RPCOption,
+    raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
+};
+
+use super::{
+    checkpointed::Checkpointed,
+    log::LogStore,
+    poison::Poison,
+    snapshot::{Snapshot, SnapshotData},
+    state::{Offload, StateOptions, test_disk::TestDisk},
+    state_machine::{StateMachine, StateReader},
+};
+use crate::types::{Member, TypeConfig, Vote};
+
+/// The network of a cluster of one.
+struct Nobody;
+
+fn nobody() -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(&io::Error::other("there is nobody else")))
+}
+
+impl RaftNetworkFactory<TypeConfig> for Nobody {
+    type Network = Self;
+
+    async fn new_client(&mut self, _target: NodeId, _member: &Member) -> Self {
+        Self
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Nobody {
+    type SnapshotData = SnapshotData;
+
+    async fn append_entries(
+        &mut self,
+        _rpc: AppendEntriesRequest<TypeConfig>,
+        _option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        Err(nobody())
+    }
+
+    async fn vote(
+        &mut self,
+        _rpc: VoteRequest<TypeConfig>,
+        _option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        Err(nobody())
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: Vote,
+        _snapshot: Snapshot,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        Err(StreamingError::Unreachable(Unreachable::new(&io::Error::other("there is nobody else"))))
+    }
+}
+
+struct Running {
+    raft: openraft::Raft<TypeConfig, StateMachine>,
+    reader: StateReader,
+    checkpointed: Checkpointed,
+    poison: Poison,
+}
+
+impl Running {
+    async fn start(disk: &TestDisk) -> Self {
+        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let options =
+            StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
+        let files = Arc::new(disk.clone());
+        let machine =
+            StateMachine::open(files, options, checkpointed.clone(), poison.clone()).expect("opens");
+        let log =
+            LogStore::open_inline(disk.backend("log"), checkpointed.clone(), poison.clone()).expect("opens");
+        let reader = machine.reader();
+        let config = Config {
+            heartbeat_interval: 10,
+            election_timeout_min: 30,
+            election_timeout_max: 60,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(40),
+            max_in_snapshot_log_to_keep: 5,
+            purge_batch_size: 1,
+            ..Config::default()
+        };
+        let config = Arc::new(config.validate().expect("fits together"));
+        let raft = openraft::Raft::new(NodeId(1), config, Nobody, log, machine).await.expect("starts");
+        Self { raft, reader, checkpointed, poison }
+    }
+
+    async fn write(&self, number: u64, after: Revision) -> Outcome {
+        let batch = Batch::of(Operation::Set(key(number), Value::new(number.to_string()).expect("legal")));
+        let request = RequestId { client: ClientId(1), sequence: number, after };
+        let proposal = Proposal { request: Some(request), proposed_at_ms: 0, command: Command::Batch(batch) };
+        self.raft.client_write(proposal).await.expect("there is a leader").data
+    }
+
+    async fn leads(&self) {
+        let wait = self.raft.wait(Some(std::time::Duration::from_secs(10)));
+        wait.current_leader(NodeId(1), "it leads").await.expect("elected");
+    }
+}
+
+fn key(number: u64) -> Key {
+    Key::new(format!("key/{number}")).expect("legal")
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_once_after_every_power_cut() {
+    let mut disk = TestDisk::default();
+    let mut written = 0;
+    for round in 0..8 {
+        let member = Running::start(&disk).await;
+        if round == 0 {
+            member.raft.initialize(BTreeMap::from([(NodeId(1), Member::default())])).await.expect("founds");
+        }
+        member.leads().await;
+        // Tried again, each is answered as it was, and not applied again.
+        for number in (1..=written).rev().step_by(7) {
+            assert!(matches!(member.write(number, Revision(0)).await, Outcome::Applied { .. }));
+        }
+        for number in 1..=written {
+            let (entry, _) = member.reader.get(&key(number)).expect("reads");
+            assert_eq!(entry.map(|entry| entry.version), Some(1), "write {number} in round {round}");
+        }
+        for _ in 0..9 {
+            let ten =
+                join_all((written + 1..=written + 10).map(|number| member.write(number, Revision(0)))).await;
+            assert!(ten.iter().all(|outcome| matches!(outcome, Outcome::Applied { .. })));
+            written += 10;
+        }
+        let purged = member.raft.metrics().borrow_watched().purged;
+        assert!(purged.is_none_or(|purged| member.checkpointed.covers(purged.index)));
+        assert!(round == 0 || purged.is_some());
+        disk = disk.power_cut(round % 2 == 0);
+        assert_eq!(member.poison.cause(), None);
+        member.raft.shutdown().await.expect("stops");
+    }
+}
