@@ -67,22 +67,22 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 /// Most connections that a node serves at once.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
-/// Most handshakes that a node has under way at once, not counting those
-/// that wait unanswered.
+/// Most handshakes that a node has under way at once; newcomers beyond that
+/// wait unanswered.
 pub const HANDSHAKES_MAX: usize = 256;
 
-/// From so many handshakes under way on, a newcomer first has to prove that it
-/// receives what is sent to its address (RFC 9000, section 8.1.2).
-pub const HANDSHAKES_UNPROVEN_MAX: usize = 64;
+/// Most streams of each kind, one-way and both-way, that the other side of a
+/// connection has open at once. Each may have a frame of [`FRAME_BYTES_MAX`]
+/// half received: with [`CONNECTION_WINDOW_BYTES`] this bounds what one
+/// connection makes us hold.
+pub const CONNECTION_STREAMS_MAX: u32 = 32;
 
-/// Most streams of each kind that the other side of a connection has open at once.
-pub const CONNECTION_STREAMS_MAX: u32 = 256;
-
-/// Most bytes that one stream may send ahead of its reader.
-pub const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// Most bytes that one stream may send ahead of its reader. The other side
+/// sends at most this much in a round trip.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
 /// Most bytes that all streams of a connection may send ahead of their readers.
-pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
 /// Shortest and longest time that a request may ask for, in milliseconds.
 pub const REQUEST_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1..=600_000;
@@ -98,7 +98,7 @@ const _: () = {
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
-    assert!(HANDSHAKES_UNPROVEN_MAX < HANDSHAKES_MAX);
-    // Streams that nobody reads for a while leave room for the others.
-    assert!(STREAM_WINDOW_BYTES < CONNECTION_WINDOW_BYTES);
+    // Streams that nobody reads for a while never use up the room of the
+    // others: else readers that wait for one another would wait for ever.
+    assert!(2 * CONNECTION_STREAMS_MAX * STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
 };

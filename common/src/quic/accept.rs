@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     frame,
-    limits::{CONNECTIONS_MAX, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX},
+    limits::{CONNECTIONS_MAX, HANDSHAKES_MAX},
     protocol::Identity,
     tls::identity_of_chain,
 };
@@ -73,15 +72,16 @@ impl Endpoint {
         }
     }
 
-    /// Turns away whom there is no room for, and lets those prove their
-    /// address first who come when many do.
+    /// Turns away whom there is no room for. While many handshakes are under
+    /// way, a newcomer first has to prove that it receives what is sent to its
+    /// address (RFC 9000, section 8.1.2): forged senders get no further.
     fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
         if self.connections() >= CONNECTIONS_MAX {
             incoming.refuse();
             return None;
         }
-        let under_way = self.0.handshakes_max.saturating_sub(self.0.handshakes.available_permits());
-        if under_way > HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+        let many = self.0.handshakes.available_permits() < self.0.handshakes_max / 2;
+        if many && !incoming.remote_address_validated() {
             // Fails only for one whose address is proven.
             let _ = incoming.retry();
             return None;
@@ -135,12 +135,16 @@ async fn welcome(incoming: quinn::Incoming, address: &str) -> Result<Connection,
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
-    let connection_of_peer = Connection::new(connection.clone(), peer, protocol);
-    say_welcome(&connection_of_peer).await.map_err(|error| {
+    let admitted = Connection::new(connection.clone(), peer, protocol);
+    say_welcome(&admitted).await.map_err(|error| {
+        let cause = connection.close_reason();
         connection.close(CLOSE_BUSY, b"the handshake did not end");
-        ConnectError::Unreachable { address: address.to_owned(), cause: error.to_string() }
+        cause.map_or_else(
+            || ConnectError::Unreachable { address: address.to_owned(), cause: error.to_string() },
+            |cause| ConnectError::of(&cause, address, None),
+        )
     })?;
-    Ok(connection_of_peer)
+    Ok(admitted)
 }
 
 /// Who has come, and what for.
@@ -172,11 +176,7 @@ pub(super) fn recognise(
 /// The acceptor's first word: an empty frame. It tells the dialler that it is in.
 async fn say_welcome(connection: &Connection) -> Result<(), StreamError> {
     let mut sender = connection.open_uni(Priority::Urgent).await?;
-    sender.send(empty_frame()?).await?;
+    sender.send(frame::encode(&())?).await?;
     sender.finish();
     Ok(())
-}
-
-fn empty_frame() -> Result<Bytes, StreamError> {
-    Ok(frame::encode(&())?)
 }

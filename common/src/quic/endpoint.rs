@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
@@ -17,7 +17,10 @@ use super::{
     error::{CLOSE_DONE, EndpointError},
     options::EndpointOptions,
 };
-use crate::tls::{self, Credentials};
+use crate::{
+    protocol::Role,
+    tls::{self, Credentials, TimeProvider},
+};
 
 /// How long [`Endpoint::close`] waits at most for the other sides.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,6 +52,9 @@ impl Endpoint {
         credentials: &Credentials,
         options: &EndpointOptions,
     ) -> Result<Self, EndpointError> {
+        if credentials.identity().role != Role::Node {
+            return Err(EndpointError::NotANode(credentials.identity().clone()));
+        }
         let socket = bind(listen, options)?;
         Self::over_socket(TokioRuntime.wrap_udp_socket(socket)?, true, credentials, options)
     }
@@ -72,8 +78,11 @@ impl Endpoint {
         let local_address = socket.local_addr()?;
         let transport = options.transport_config()?;
         let server = accepts.then(|| server_config(credentials, &transport)).transpose()?;
+        // Not for those who only dial: two commands may use one key at once,
+        // and could then be made to end each other's connections.
+        let lasting_secret = accepts.then(|| credentials.lasting_secret());
         let quinn = quinn::Endpoint::new_with_abstract_socket(
-            options.endpoint_config()?,
+            options.endpoint_config(lasting_secret)?,
             server,
             socket,
             Arc::new(TokioRuntime),
@@ -159,6 +168,18 @@ fn server_config(
     let crypto = QuicServerConfig::try_from(tls).map_err(|e| setup(&e))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::clone(transport));
+    config.time_source(Arc::new(Clock(Arc::clone(credentials.clock()))));
     super::accept::limit_strangers(&mut config);
     Ok(config)
+}
+
+/// What judges certificates also judges how old a proof of address is.
+struct Clock(Arc<dyn TimeProvider>);
+
+impl quinn::TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        // A clock that is not set makes every proof look forged, no worse.
+        let since_1970 = self.0.current_time().map_or(0, |time| time.as_secs());
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970)
+    }
 }

@@ -6,6 +6,7 @@ use quinn::{ConnectionError, VarInt};
 
 use crate::{
     frame::FrameError,
+    protocol::Identity,
     tls::{Refusal, alert_sentence},
 };
 
@@ -39,6 +40,9 @@ pub enum EndpointError {
     /// The socket does not work.
     #[error("the UDP socket does not work: {0}")]
     Socket(#[from] io::Error),
+    /// Whom we are does not answer others.
+    #[error("the certificate belongs to {} {}, and only a node's can be listened with", .0.role.as_str(), .0.name)]
+    NotANode(Identity),
     /// TLS or QUIC does not like its settings.
     #[error("cannot set up QUIC: {0}")]
     Setup(String),
@@ -56,6 +60,7 @@ impl EndpointError {
                 io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
                 _ => "choose another address or port to listen on",
             },
+            Self::NotANode(_) => "use the certificate that `coffeectl cert node NAME` made",
             Self::Socket(_) | Self::Setup(_) => "check the network settings in the configuration",
         }
     }
@@ -141,7 +146,10 @@ impl ConnectError {
             Disconnect::Busy(cause) => Self::Busy { address, cause },
             Disconnect::WrongProtocol(cause) => Self::Protocol { address, cause },
             Disconnect::ByUs => Self::EndpointClosed,
-            Disconnect::ByPeer(cause) => Self::Busy { address, cause },
+            Disconnect::ByPeer(cause) => {
+                let cause = format!("it closed the connection at once {cause}").trim_end().to_owned();
+                Self::Busy { address, cause }
+            }
             gone @ (Disconnect::TimedOut | Disconnect::Restarted | Disconnect::Broken(_)) => {
                 Self::Unreachable { address, cause: gone.to_string() }
             }

@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use quinn::{EndpointConfig, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 
 use super::error::EndpointError;
 use crate::limits::{
@@ -21,14 +23,15 @@ pub struct EndpointOptions {
     /// A connection on which nothing was heard for so long is given up; so is
     /// a handshake.
     pub idle_timeout: Duration,
-    /// How often a silent connection is kept alive: less than half of `idle_timeout`.
+    /// How often a silent connection is kept alive: at most half of `idle_timeout`.
     pub keep_alive: Duration,
     /// The largest UDP payload that path MTU discovery tries. Probing is safe
     /// at any value: what does not get through is noticed and not used.
     pub udp_payload_bytes_max: u16,
     /// What the kernel is asked to buffer for the socket, each way. It may grant less.
     pub socket_buffer_bytes: usize,
-    /// Handshakes that may be under way at once; newcomers beyond wait, unanswered.
+    /// Handshakes that may be under way at once; newcomers beyond that wait
+    /// unanswered.
     pub handshakes_max: usize,
     /// Makes quinn's choices repeatable. For simulations alone.
     pub rng_seed: Option<[u8; 32]>,
@@ -49,8 +52,22 @@ impl Default for EndpointOptions {
 }
 
 impl EndpointOptions {
-    pub(super) fn endpoint_config(&self) -> Result<EndpointConfig, EndpointError> {
+    /// With a `lasting_secret`, which survives restarts and is known to this
+    /// process alone, the endpoint can tell the other sides of connections that
+    /// it had before a crash that it knows nothing of them any more (RFC 9000,
+    /// section 10.3), and they need not wait for a timeout to dial again.
+    pub(super) fn endpoint_config(
+        &self,
+        lasting_secret: Option<&[u8]>,
+    ) -> Result<EndpointConfig, EndpointError> {
         let mut config = EndpointConfig::default();
+        if let Some(secret) = lasting_secret {
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+            let tag = hmac::sign(&secret, b"connection ids");
+            let key = tag.as_ref().first_chunk().copied().map_or(0, u64::from_le_bytes);
+            config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(key)));
+            config.reset_key(Arc::new(secret));
+        }
         config
             .max_udp_payload_size(self.udp_payload_bytes_max.max(ETHERNET_PAYLOAD))
             .map_err(|error| EndpointError::Setup(error.to_string()))?;
@@ -59,6 +76,10 @@ impl EndpointOptions {
     }
 
     pub(super) fn transport_config(&self) -> Result<Arc<TransportConfig>, EndpointError> {
+        if self.keep_alive * 2 > self.idle_timeout {
+            let cause = "keep_alive has to be at most half of idle_timeout";
+            return Err(EndpointError::Setup(cause.to_owned()));
+        }
         let idle_timeout = self
             .idle_timeout
             .try_into()

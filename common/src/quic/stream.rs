@@ -14,8 +14,9 @@ const CHUNKS: usize = 16;
 
 /// Sends frames on one stream.
 ///
-/// Dropped without [`FrameSender::finish`], it breaks the stream off, so that
-/// the other side never takes half a conversation for a whole one.
+/// Dropped between two frames, it ends the stream as [`FrameSender::finish`]
+/// does; dropped in the middle of one, it breaks the stream off. So the end of
+/// a stream does not say that all was said: where that matters, a message has to.
 #[derive(Debug)]
 pub struct FrameSender {
     stream: quinn::SendStream,
@@ -95,8 +96,10 @@ impl FrameSender {
 
 impl Drop for FrameSender {
     fn drop(&mut self) {
-        if self.state != State::Ended {
-            self.reset();
+        match self.state {
+            State::Whole => self.finish(),
+            State::Torn => self.reset(),
+            State::Ended => {}
         }
     }
 }
@@ -134,6 +137,13 @@ impl FrameReceiver {
                 self.deframer.push(chunk);
             }
         }
+    }
+
+    /// The next message if it has come already; `None` where
+    /// [`FrameReceiver::receive`] would have to wait. Lets a reader take all
+    /// that came at once, and answer it at once.
+    pub fn ready(&mut self) -> Result<Option<Bytes>, StreamError> {
+        Ok(self.deframer.next_message()?)
     }
 
     /// Tells the other side that nothing more will be read.

@@ -1,10 +1,11 @@
 //! Our own certificate, its key, and the CA that we trust.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
+use ring::hmac;
 use rustls::{
     RootCertStore,
-    crypto::{CryptoProvider, ring},
+    crypto::{CryptoProvider, ring::default_provider},
     sign::CertifiedKey,
     time_provider::{DefaultTimeProvider, TimeProvider},
 };
@@ -34,6 +35,7 @@ pub(super) struct Inner {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) clock: Arc<dyn TimeProvider>,
     pub(super) provider: Arc<CryptoProvider>,
+    lasting_secret: hmac::Tag,
 }
 
 impl Credentials {
@@ -59,21 +61,58 @@ impl Credentials {
         key: &[u8],
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
-        let roots = read_roots(ca)?;
-        let chain = read_certificates(CredentialFile::Certificate, cert)?;
         let now = clock.current_time().ok_or_else(|| {
             TlsError::new(CredentialFile::Certificate, Problem::Unusable("the clock is not set".to_owned()))
         })?;
-        let identity = check_own(&chain, &roots, now, &provider)?;
-        let key = read_key(key, chain, &provider)?;
-        let inner = Inner { identity, roots: Arc::new(roots), key: Arc::new(key), clock, provider };
-        Ok(Self(Arc::new(inner)))
+        let identity = check_certificate(ca, cert, now)?;
+        Self::assemble(ca, cert, key, clock, identity)
+    }
+
+    /// Credentials that claim to be `identity`, whatever their certificate says.
+    #[cfg(test)]
+    pub(crate) fn unchecked(ca: &[u8], cert: &[u8], key: &[u8], identity: Identity) -> Self {
+        Self::assemble(ca, cert, key, Arc::new(DefaultTimeProvider), identity).expect("PEM of a pair")
+    }
+
+    fn assemble(
+        ca: &[u8],
+        cert: &[u8],
+        key: &[u8],
+        clock: Arc<dyn TimeProvider>,
+        identity: Identity,
+    ) -> Result<Self, TlsError> {
+        let provider = Arc::new(default_provider());
+        let roots = Arc::new(read_roots(ca)?);
+        let chain = read_certificates(CredentialFile::Certificate, cert)?;
+        let (key, lasting_secret) = read_key(key, chain, &provider)?;
+        let key = Arc::new(key);
+        Ok(Self(Arc::new(Inner { identity, roots, key, clock, provider, lasting_secret })))
     }
 
     /// Who we are, as our own certificate says.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    /// Whether the certificate is still valid that far from now: worth a
+    /// warning where it is not.
+    pub fn is_valid_in(&self, ahead: Duration) -> bool {
+        let own = self.inner();
+        own.clock.current_time().is_some_and(|now| {
+            let then = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + ahead);
+            check_own(&own.key.cert, &own.roots, then, &own.provider).is_ok()
+        })
+    }
+
+    /// A secret that follows from the private key: the same after a restart,
+    /// and of no help in finding the key.
+    pub(crate) fn lasting_secret(&self) -> &[u8] {
+        self.0.lasting_secret.as_ref()
+    }
+
+    /// The clock that judges certificates.
+    pub(crate) fn clock(&self) -> &Arc<dyn TimeProvider> {
+        &self.0.clock
     }
 
     pub(super) fn inner(&self) -> &Inner {
@@ -92,7 +131,7 @@ impl fmt::Debug for Credentials {
 /// valid at `at`, and made for its role's use. All in PEM.
 pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Identity, TlsError> {
     let chain = read_certificates(CredentialFile::Certificate, cert)?;
-    check_own(&chain, &read_roots(ca)?, at, &ring::default_provider())
+    check_own(&chain, &read_roots(ca)?, at, &default_provider())
 }
 
 fn read_certificates(file: CredentialFile, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -118,16 +157,18 @@ fn read_key(
     pem: &[u8],
     chain: Vec<CertificateDer<'static>>,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, TlsError> {
+) -> Result<(CertifiedKey, hmac::Tag), TlsError> {
     let wrong = |problem| TlsError::new(CredentialFile::Key, problem);
     if pem.is_empty() {
         return Err(wrong(Problem::Empty));
     }
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| wrong(Problem::NotPem("private key")))?;
+    let hmac_key = hmac::Key::new(hmac::HMAC_SHA256, key.secret_der());
+    let secret = hmac::sign(&hmac_key, b"coffeed lasting secret");
     let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(Problem::UnusableKey))?;
     let key = CertifiedKey::new(chain, key);
     key.keys_match().map_err(|_| wrong(Problem::KeyMismatch))?;
-    Ok(key)
+    Ok((key, secret))
 }
 
 /// What others will check when they see our certificate, found out before they do.

@@ -1,11 +1,21 @@
 //! Certificates for the tests of this crate: a CA in memory, and whatever it signs.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose as Eku, IsCa, KeyPair,
     PKCS_ED25519, SanType,
 };
+use rustls_pki_types::UnixTime;
 
-use super::Credentials;
+use super::{Credentials, TimeProvider};
+use crate::protocol::Identity;
 
 /// A CA in memory.
 pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);
@@ -48,7 +58,11 @@ impl Leaf {
 
 impl TestCa {
     pub(crate) fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        // Like real ones, no two have one name.
+        let name = format!("test CA {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         Self(CertifiedIssuer::self_signed(params, ed25519()).expect("signs"))
     }
@@ -69,6 +83,30 @@ impl TestCa {
         let (cert, key) = self.issue(&Leaf::of(role, name));
         Credentials::from_pem(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes())
             .expect("good credentials")
+    }
+
+    /// Credentials that nobody has looked at: what a careless or hostile
+    /// other side would show.
+    pub(crate) fn unchecked(&self, leaf: &Leaf, identity: Identity) -> Credentials {
+        let (cert, key) = self.issue(leaf);
+        Credentials::unchecked(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes(), identity)
+    }
+}
+
+/// A clock that shows the same time for ever.
+#[derive(Debug)]
+pub(crate) struct TestClock(u64);
+
+impl TestClock {
+    /// Shows `offset` seconds from now.
+    pub(crate) fn at(offset: i64) -> Arc<Self> {
+        Arc::new(Self(now_seconds().saturating_add(offset).unsigned_abs()))
+    }
+}
+
+impl TimeProvider for TestClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0)))
     }
 }
 

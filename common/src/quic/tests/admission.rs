@@ -1,0 +1,143 @@
+//! Many at once, hostile bytes, and a node that lets nobody in any more.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::frame::{decode, encode};
+
+/// Answers every frame of a connection's first stream with itself.
+async fn echo(connection: Connection) {
+    let Ok((mut sender, mut receiver)) = connection.accept().await else { return };
+    while let Ok(Some(message)) = receiver.receive().await {
+        let number: u32 = decode(&message).expect("a number");
+        sender.send(encode(&number).expect("encodes")).await.expect("sends");
+    }
+}
+
+/// Datagrams without meaning, some of them with a first byte and a version
+/// that make them look like the start of a QUIC connection.
+fn rubbish(seed: &mut u64) -> Vec<u8> {
+    let mut next = || {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed
+    };
+    let length = (next() % 1_400) as usize;
+    let mut bytes: Vec<u8> = (0..length).map(|_| next() as u8).collect();
+    if next() % 2 == 0 && length > 20 {
+        bytes[..6].copy_from_slice(&[0xc3, 0, 0, 0, 1, 8]);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn hostile_bytes_do_not_stop_a_good_client() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let answering = tokio::spawn(echo(accepted));
+    let attacker = UdpSocket::bind("127.0.0.1:0").await.expect("binds");
+    let (mut sender, mut receiver) = dialled.open(Priority::Normal).await.expect("opens");
+    let mut seed = 0x0123_4567_89ab_cdef;
+    for round in 0..300u32 {
+        for _ in 0..10 {
+            attacker.send_to(&rubbish(&mut seed), hong.local_address()).await.expect("sends");
+        }
+        sender.send(encode(&round).expect("encodes")).await.expect("sends");
+        let message = receiver.receive().await.expect("receives").expect("a message");
+        assert_eq!(decode(&message), Ok(round));
+    }
+    let again = client(&ca, "reader");
+    meet_past_strangers(&again, &hong).await.expect("a new client gets in as well");
+    drop((sender, receiver));
+    answering.await.expect("no panic");
+}
+
+/// Dials while the acceptor also takes up whatever strangers have begun.
+async fn meet_past_strangers(dialler: &Endpoint, acceptor: &Endpoint) -> Result<Connection, ConnectError> {
+    let accepting = acceptor.clone();
+    let task = tokio::spawn(async move {
+        let mut admitted = Vec::new();
+        while let Some(handshake) = accepting.accept().await {
+            if let Ok(connection) = handshake.complete().await {
+                admitted.push(connection);
+            }
+        }
+    });
+    let dialled = dialler.connect(&address(acceptor), &Expect::AnyNode, Protocol::Client).await;
+    task.abort();
+    dialled
+}
+
+#[tokio::test]
+async fn while_many_knock_a_newcomer_proves_its_address_and_gets_in() {
+    let ca = TestCa::new();
+    let options = EndpointOptions { handshakes_max: 4, ..EndpointOptions::default() };
+    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
+    let mut begun = Vec::new();
+    let mut knocking = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (ops, to) = (client(&ca, "reader"), address(&hong));
+        knocking.spawn(async move { ops.connect(&to, &Expect::AnyNode, Protocol::Client).await });
+        begun.push(hong.accept().await.expect("somebody comes"));
+    }
+    let (dialled, accepted) = meet(&client(&ca, "admin"), &hong, Expect::AnyNode, Protocol::Client).await;
+    dialled.expect("dials");
+    accepted.expect("accepts");
+    for handshake in begun {
+        handshake.complete().await.expect("those that came before get in too");
+    }
+}
+
+#[tokio::test]
+async fn handshakes_wait_for_room() {
+    let ca = TestCa::new();
+    let options = EndpointOptions { handshakes_max: 1, ..EndpointOptions::default() };
+    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
+    let to = address(&hong);
+    let (first, second) = (client(&ca, "reader"), client(&ca, "reader"));
+    let (first_to, second_to) = (to.clone(), to);
+    let first =
+        tokio::spawn(async move { first.connect(&first_to, &Expect::AnyNode, Protocol::Client).await });
+    let begun = hong.accept().await.expect("somebody comes");
+    let second =
+        tokio::spawn(async move { second.connect(&second_to, &Expect::AnyNode, Protocol::Client).await });
+    let waiting = tokio::time::timeout(Duration::from_millis(200), hong.accept()).await;
+    assert!(waiting.is_err(), "no second one while the first is under way");
+    let _first = begun.complete().await.expect("accepts");
+    let _second = hong.accept().await.expect("now there is room").complete().await.expect("accepts");
+    first.await.expect("no panic").expect("dials");
+    second.await.expect("no panic").expect("dials");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_accepting_says_so() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, _accepted) = pair(&ops, &hong).await;
+    let accepting = tokio::spawn({
+        let hong = hong.clone();
+        async move { hong.accept().await.is_none() }
+    });
+    tokio::task::yield_now().await;
+    hong.stop_accepting();
+    assert!(accepting.await.expect("no panic"), "whoever waits is told");
+    let error = ops.connect(&address(&hong), &Expect::AnyNode, Protocol::Client).await.expect_err("too late");
+    assert!(matches!(error, ConnectError::Busy { .. }), "{error:?}");
+    assert!(!dialled.is_closed(), "what exists goes on");
+}
+
+#[tokio::test]
+async fn a_handshake_can_be_turned_away() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let to = address(&hong);
+    let refuse = async { hong.accept().await.expect("somebody comes").refuse() };
+    let (dialled, ()) = tokio::join!(ops.connect(&to, &Expect::AnyNode, Protocol::Client), refuse);
+    assert!(matches!(dialled, Err(ConnectError::Busy { .. })), "{dialled:?}");
+}

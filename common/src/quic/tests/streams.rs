@@ -1,0 +1,156 @@
+//! Frames on streams: what arrives, and what hostile bytes do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{
+    frame::{FrameError, decode, encode},
+    limits::{CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX},
+};
+
+const SOON: Duration = Duration::from_millis(200);
+
+#[tokio::test]
+async fn frames_go_both_ways() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let (mut to_node, mut from_node) = dialled.open(Priority::Normal).await.expect("opens");
+    to_node.send(encode(&"ask").expect("encodes")).await.expect("sends");
+    let (mut to_client, mut from_client) = accepted.accept().await.expect("a stream");
+    let ask = from_client.receive().await.expect("receives").expect("a message");
+    assert_eq!(decode::<String>(&ask).expect("decodes"), "ask");
+    let mut answers = [1u8, 2].map(|answer| encode(&answer).expect("encodes"));
+    to_client.send_all(&mut answers).await.expect("sends");
+    to_client.finish();
+    for expected in [1u8, 2] {
+        let answer = from_node.receive().await.expect("receives").expect("a message");
+        assert_eq!(decode::<u8>(&answer), Ok(expected));
+    }
+    assert_eq!(from_node.receive().await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_largest_frame_arrives_whole() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let body: Vec<u8> = (0..FRAME_BYTES_MAX - 4).map(|at| (at % 251) as u8).collect();
+    let frame = encode(&body).expect("encodes");
+    let send = async {
+        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+        sender.send(frame).await.expect("sends");
+        sender.finish_and_wait().await.expect("arrives");
+    };
+    let receive = async {
+        let mut receiver = accepted.accept_uni().await.expect("a stream");
+        receiver.receive().await.expect("receives").expect("a message")
+    };
+    let ((), message) = tokio::join!(send, receive);
+    assert!(decode::<Vec<u8>>(&message).expect("decodes") == body);
+}
+
+#[tokio::test]
+async fn a_header_that_promises_too_much_ends_the_stream() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    for (header, error) in [
+        ([0xff, 0xff, 0xff, 0xff, 1], FrameError::TooLong(u32::MAX as usize)),
+        ([1, 0, 64, 0, 1], FrameError::TooLong(FRAME_BYTES_MAX + 1)),
+        ([1, 0, 0, 0, 9], FrameError::Version(9)),
+    ] {
+        let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+        sender.send(Bytes::copy_from_slice(&header)).await.expect("sends");
+        let mut receiver = accepted.accept_uni().await.expect("a stream");
+        assert_eq!(receiver.receive().await, Err(StreamError::Frame(error)));
+    }
+    assert!(!accepted.is_closed(), "other streams go on");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_in_a_frame_is_no_clean_end() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    sender.send(Bytes::from_static(&[9, 0, 0, 0, 1, 7])).await.expect("sends");
+    sender.finish();
+    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    assert_eq!(receiver.receive().await, Err(StreamError::Truncated));
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_it_sends_breaks_the_stream_off() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
+    // Nobody reads, so that the window fills up in the middle of the frame.
+    timeout(SOON, sender.send(large)).await.expect_err("stuck");
+    assert_eq!(sender.send(encode(&1u8).expect("encodes")).await, Err(StreamError::Closed));
+    drop(sender);
+    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    assert_eq!(receiver.receive().await, Err(StreamError::Reset));
+}
+
+#[tokio::test]
+async fn a_sender_that_is_dropped_between_frames_ends_cleanly() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
+    drop(sender);
+    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    assert_eq!(receiver.receive().await, Ok(Some(Bytes::from_static(&[7]))));
+    assert_eq!(receiver.receive().await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_sender_learns_that_nobody_reads() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
+    drop(accepted.accept_uni().await.expect("a stream"));
+    assert_eq!(sender.finish_and_wait().await, Err(StreamError::Stopped));
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_do_not_hold_up_the_others() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
+    let mut stuck = tokio::task::JoinSet::new();
+    let mut unread = Vec::new();
+    for _ in 1..CONNECTION_STREAMS_MAX {
+        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+        let large = large.clone();
+        stuck.spawn(async move { sender.send(large).await });
+        unread.push(accepted.accept_uni().await.expect("a stream"));
+    }
+    let mut last = dialled.open_uni(Priority::Normal).await.expect("opens");
+    last.send(encode(&7u8).expect("encodes")).await.expect("sends");
+    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    let message = timeout(Duration::from_secs(2), receiver.receive()).await.expect("not held up");
+    assert_eq!(message, Ok(Some(Bytes::from_static(&[7]))));
+}
+
+#[tokio::test]
+async fn the_number_of_open_streams_is_bounded() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
+    let (dialled, _accepted) = pair(&ops, &hong).await;
+    let mut open = Vec::new();
+    for _ in 0..CONNECTION_STREAMS_MAX {
+        open.push(dialled.open(Priority::Normal).await.expect("opens"));
+    }
+    assert!(timeout(SOON, dialled.open(Priority::Normal)).await.is_err(), "one more has to wait");
+}
