@@ -121,8 +121,8 @@ impl From<Freshness> for Consistency {
 #[derive(Debug, Parser)]
 #[command(
     name = "",
+    about = "What can be typed here",
     no_binary_name = true,
-    disable_help_flag = false,
     disable_help_subcommand = true,
     subcommand_required = true,
     subcommand_value_name = "VERB",

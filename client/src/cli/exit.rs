@@ -95,6 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_table_as_it_is() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap_or_default();
+        if readme.contains("| code | meaning |") {
+            assert!(readme.contains(&markdown()), "put this into README.md:\n\n{}", markdown());
+        }
+    }
+
+    #[test]
     fn the_page_has_a_row_a_code() {
         let page = markdown();
         assert_eq!(page.lines().count(), 2 + TABLE.len());

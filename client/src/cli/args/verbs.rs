@@ -19,6 +19,7 @@ pub(crate) enum Verb {
     /// Bring a node in, and wait until it votes
     Boot(BootArguments),
     /// Give a key a value
+    #[command(after_help = "What starts with a dash stands behind two of them: set -- KEY -VALUE")]
     Set(SetArguments),
     /// Print a key's value, byte for byte
     Get(GetArguments),

@@ -37,7 +37,9 @@ fn page(topic: &[String], place: Place) -> Result<String, Failure> {
                 .hint("see 'coffeectl help', or 'coffeectl help exit-codes'")
         })?;
     }
-    Ok(command.render_long_help().to_string())
+    let page = if topic.is_empty() { command.render_help() } else { command.render_long_help() };
+    // At the prompt the program has no name, and leaves a blank where it would stand.
+    Ok(page.to_string().replace("Usage:  ", "Usage: "))
 }
 
 #[derive(Serialize)]
