@@ -3,13 +3,9 @@
 //! Starts tries, waits for what befalls them, and reports it; decides nothing
 //! about repeating itself. Everything that it started ends with it.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod attempt;
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::Outcome,
@@ -19,8 +15,9 @@ use coffee_common::{
 };
 use tokio::sync::watch;
 
+use self::attempt::{Try, Turn, ending_of, poll_tries};
 use crate::{
-    channel::{Answering, Channel, ChannelError},
+    channel::Channel,
     error::Error,
     hub::{Hub, Trouble},
     pace,
@@ -48,34 +45,6 @@ pub(crate) struct Call<'a> {
     news: Option<watch::Receiver<u64>>,
     leaders_known: u64,
     trouble: Option<Trouble>,
-}
-
-struct Try {
-    target: Arc<Target>,
-    began: Duration,
-    state: State,
-}
-
-enum State {
-    Dialling(Pin<Box<dyn Future<Output = Result<Channel, ChannelError>> + Send>>),
-    Asked(Asked),
-    Failed(Option<ChannelError>),
-}
-
-struct Asked {
-    answering: Answering,
-    channel: Channel,
-    /// When to wonder next whether the node is stuck.
-    slow_at: Duration,
-    /// How many answers its channel had brought to anyone by then.
-    answers: u64,
-    found_silent: bool,
-}
-
-/// What became of a try.
-enum Turn {
-    Connected(Result<Channel, ChannelError>),
-    Answered(Result<Reply, ChannelError>),
 }
 
 impl<'a> Call<'a> {
@@ -144,8 +113,8 @@ impl<'a> Call<'a> {
 
     fn step(&mut self, event: Event) -> Step {
         let under_way = UnderWay {
-            tries: self.tries.len(),
-            sent: self.tries.iter().any(|attempt| matches!(attempt.state, State::Asked(_))),
+            targets: self.tries.iter().map(|attempt| Arc::clone(&attempt.target)).collect(),
+            sent: self.tries.iter().any(Try::may_be_sent),
         };
         let knowledge = &self.hub.knowledge;
         let view = View {
@@ -153,7 +122,7 @@ impl<'a> Call<'a> {
             connected: &|address| self.hub.pool.is_ready(address),
             now: knowledge.now(),
             roll: knowledge.roll(),
-            under_way,
+            under_way: &under_way,
         };
         self.retry.next(event, &view)
     }
@@ -173,34 +142,16 @@ impl<'a> Call<'a> {
         let target = choice.target;
         match self.hub.pool.ready(&target.address, &target.expect()) {
             Some(channel) => self.send(target, channel),
-            None => {
-                let (pool, to) = (self.hub.pool.clone(), Arc::clone(&target));
-                let dial = async move { pool.channel(&to.address, &to.expect()).await };
-                self.begin(target, State::Dialling(Box::pin(dial)));
-            }
+            None => self.tries.push(Try::dial(&self.hub.pool, target, self.hub.knowledge.now())),
         }
-    }
-
-    fn begin(&mut self, target: Arc<Target>, state: State) {
-        self.tries.push(Try { target, began: self.hub.knowledge.now(), state });
     }
 
     /// Sends the request over a channel.
     fn send(&mut self, target: Arc<Target>, channel: Channel) {
         self.name();
         let now = self.hub.knowledge.now();
-        let left = pace::node_timeout(self.deadline.saturating_sub(now));
-        let state = match channel.start(&self.request, None, left) {
-            Ok(answering) => State::Asked(Asked {
-                answering,
-                answers: channel.answers(),
-                channel,
-                slow_at: now + pace::SLOW,
-                found_silent: false,
-            }),
-            Err(error) => State::Failed(Some(error)),
-        };
-        self.begin(target, state);
+        let left = self.deadline.saturating_sub(now);
+        self.tries.push(Try::ask(channel, target, &self.request, now, left));
     }
 
     /// Draws the write's id. Only now, since the channel's welcome has said
@@ -288,7 +239,7 @@ impl<'a> Call<'a> {
     /// The same for a call that takes longer than it should.
     fn look_closer(&mut self, now: Duration) -> Option<Event> {
         if self.news.is_none() {
-            if !self.tries.iter().any(|attempt| now >= attempt.began + pace::PATIENCE) {
+            if !self.tries.iter().any(|attempt| attempt.takes_long(now)) {
                 return None;
             }
             self.heed_news();
@@ -328,55 +279,9 @@ impl<'a> Call<'a> {
     }
 
     fn wake_at(&self) -> Duration {
-        let look_closer = self.news.is_none();
-        let tries = self.tries.iter().filter_map(|attempt| match &attempt.state {
-            State::Dialling(_) => Some(attempt.began + pace::PATIENCE),
-            State::Asked(_) if look_closer => Some(attempt.began + pace::PATIENCE),
-            State::Asked(asked) => Some(asked.slow_at),
-            State::Failed(_) => None,
-        });
+        let closely = self.news.is_some();
+        let tries = self.tries.iter().map(|attempt| attempt.wake_at(closely));
         tries.chain(self.resume_at).fold(self.deadline, Duration::min)
-    }
-}
-
-impl Try {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        match &mut self.state {
-            State::Dialling(dial) => dial.as_mut().poll(cx).map(Turn::Connected),
-            State::Asked(asked) => Pin::new(&mut asked.answering).poll(cx).map(Turn::Answered),
-            State::Failed(error) => match error.take() {
-                Some(error) => Poll::Ready(Turn::Answered(Err(error))),
-                None => Poll::Pending,
-            },
-        }
-    }
-
-    /// Whether the request has certainly not been sent, and never will be.
-    fn withdraw(&mut self) -> bool {
-        match &mut self.state {
-            State::Asked(asked) => asked.answering.withdraw(),
-            State::Dialling(_) | State::Failed(_) => true,
-        }
-    }
-
-    fn dials_too_long(&self, now: Duration) -> bool {
-        matches!(self.state, State::Dialling(_)) && now >= self.began + pace::PATIENCE
-    }
-
-    /// Whether it is time, for the first time, to ask somebody else as well.
-    fn found_quiet(&mut self, now: Duration) -> bool {
-        let State::Asked(asked) = &mut self.state else { return false };
-        if !asked.found_silent && !asked.channel.is_well() {
-            asked.found_silent = true;
-            return true;
-        }
-        if now < asked.slow_at {
-            return false;
-        }
-        let busy = std::mem::replace(&mut asked.answers, asked.channel.answers()) != asked.answers;
-        let again = now >= self.began + 2 * pace::SLOW;
-        asked.slow_at = now + pace::SLOW;
-        again || !busy
     }
 }
 
@@ -387,15 +292,6 @@ impl Target {
     }
 }
 
-fn poll_tries(tries: &mut [Try], cx: &mut Context<'_>) -> Poll<(usize, Turn)> {
-    for (position, attempt) in tries.iter_mut().enumerate() {
-        if let Poll::Ready(turn) = attempt.poll(cx) {
-            return Poll::Ready((position, turn));
-        }
-    }
-    Poll::Pending
-}
-
 /// Waits for news; forever, if none is heeded.
 async fn changed(news: &mut Option<watch::Receiver<u64>>) {
     if let Some(news) = news
@@ -404,12 +300,4 @@ async fn changed(news: &mut Option<watch::Receiver<u64>>) {
         return;
     }
     std::future::pending().await
-}
-
-fn ending_of(error: ChannelError) -> Ending {
-    match error {
-        ChannelError::NotSent(fault) => Ending::NotSent(fault),
-        ChannelError::Lost(reason) => Ending::Lost(reason),
-        ChannelError::TimedOut => Ending::Lost(ChannelError::TimedOut.to_string()),
-    }
 }

@@ -79,9 +79,9 @@ impl Client {
         Ok(response)
     }
 
-    /// Closes the connections of this client and its clones, and waits, for at
-    /// most a second, until the nodes have heard. Without it they notice
-    /// within seconds.
+    /// Closes the connections of this client, its clones, and all clients that
+    /// share its QUIC endpoint, and waits, for at most a second, until the
+    /// nodes have heard. Without it they notice within seconds.
     pub async fn close(self) {
         self.hub.endpoint.close("the client is done").await;
     }

@@ -11,9 +11,13 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A try that has no answer after this long is looked at more closely.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
-/// A try at a node that shows signs of life is repeated elsewhere after this
-/// long: the node is slow, or waits for one that is gone.
+/// A try is repeated elsewhere after this long, if the node has answered
+/// nobody in this time: it is stuck, or waits for one that is gone.
 pub(crate) const SLOW: Duration = Duration::from_millis(1000);
+
+/// A try is repeated elsewhere after this long, though the node answers
+/// others. Not sooner: where all are slow, this makes them slower.
+pub(crate) const BUSY: Duration = Duration::from_secs(3);
 
 /// A node is silent that has acknowledged nothing for this long, round trips
 /// not counted. QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
@@ -43,6 +47,8 @@ const _: () = {
     assert!(PULSE.as_millis() < SILENCE.as_millis());
     assert!(SILENCE.as_millis() < SILENCE_MAX.as_millis());
     assert!(PATIENCE.as_millis() < SLOW.as_millis());
+    assert!(SLOW.as_millis() < BUSY.as_millis());
+    assert!(BUSY.as_millis() < CALL_TIMEOUT.as_millis());
     assert!(SILENCE_MAX.as_millis() < CALL_TIMEOUT.as_millis());
 };
 

@@ -114,14 +114,14 @@ pub(crate) struct View<'a> {
     /// Some random number.
     pub(crate) roll: u64,
     /// The other tries of this call that are under way.
-    pub(crate) under_way: UnderWay,
+    pub(crate) under_way: &'a UnderWay,
 }
 
 /// Tries that have not ended.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct UnderWay {
-    /// How many.
-    pub(crate) tries: usize,
+    /// Whom they ask.
+    pub(crate) targets: Vec<Arc<Target>>,
     /// Whether any of them may have reached its node.
     pub(crate) sent: bool,
 }
@@ -197,9 +197,9 @@ impl Retry {
             Event::Resumed if self.is_over(view) => Step::Fail(self.late(view)),
             Event::Resumed => self.ask(view, false),
             Event::Ended(target, ending) => self.ended(&target, ending, view),
-            Event::Quiet if self.may_ask_meanwhile(view) => self.ask(view, false),
-            Event::News if self.may_ask_meanwhile(view) || view.under_way.tries == 0 => self.ask(view, true),
-            Event::Quiet | Event::News => Step::Wait,
+            Event::Quiet => self.ask_meanwhile(view, false),
+            Event::News if view.under_way.targets.is_empty() => self.ask(view, true),
+            Event::News => self.ask_meanwhile(view, true),
             Event::Late => Step::Fail(self.late(view)),
         }
     }
@@ -222,9 +222,13 @@ impl Retry {
             Ending::Settled => Step::Done,
             Ending::Forgotten(upto) => self.forgotten(upto, view),
             Ending::Rejected(Rejection::Unknown(reason)) | Ending::Lost(reason) => self.doubt(reason, view),
-            Ending::Rejected(again @ (Rejection::Unavailable(_) | Rejection::Overloaded)) => {
-                self.trouble = Some(format!("{}: {again}", target.address));
+            Ending::Rejected(rejection @ Rejection::Unavailable(_)) => {
+                self.trouble = Some(format!("{}: {rejection}", target.address));
                 self.again(view)
+            }
+            Ending::Rejected(rejection @ Rejection::Overloaded) => {
+                self.trouble = Some(format!("{}: {rejection}", target.address));
+                self.pause(view)
             }
             Ending::Rejected(rejection) if self.is_in_doubt(view) => Step::Fail(
                 self.unknown(format!("an earlier try may have been carried out; then: {rejection}")),
@@ -277,12 +281,21 @@ impl Retry {
         Some(Error::Identity(fault.to_string()))
     }
 
+    /// At once where an endpoint is left that may do better, or else after a pause.
     fn again(&mut self, view: &View<'_>) -> Step {
         if self.is_over(view) {
             return Step::Fail(self.late(view));
         }
         if view.routes.untried(&self.scene(view, false)) {
             return self.ask(view, false);
+        }
+        self.pause(view)
+    }
+
+    /// Those that have too much to do are not helped by being asked through others.
+    fn pause(&mut self, view: &View<'_>) -> Step {
+        if self.is_over(view) {
+            return Step::Fail(self.late(view));
         }
         let pause = pace::pause(self.pauses, view.roll);
         self.pauses = self.pauses.saturating_add(1);
@@ -291,21 +304,31 @@ impl Retry {
 
     fn ask(&mut self, view: &View<'_>, news: bool) -> Step {
         match view.routes.choose(self.route, &self.scene(view, news)) {
-            Some(choice) => {
-                self.tried.push(choice.target.clone());
-                Step::Ask(choice)
-            }
+            Some(choice) => self.chosen(choice),
             None => Step::Fail(Error::Setup("there is no endpoint to ask".into())),
         }
+    }
+
+    fn chosen(&mut self, choice: Choice) -> Step {
+        self.tried.push(choice.target.clone());
+        Step::Ask(choice)
     }
 
     fn scene<'a>(&'a self, view: &'a View<'a>, news: bool) -> Scene<'a> {
         Scene { tried: &self.tried, connected: view.connected, news, now: view.now }
     }
 
-    /// Whether a second try may run beside those under way.
-    fn may_ask_meanwhile(&self, view: &View<'_>) -> bool {
-        matches!(self.repeat, Repeat::Free | Repeat::Named { .. }) && view.under_way.tries < TRIES_AT_ONCE_MAX
+    /// Starts another try beside those under way, if that is safe, and if it
+    /// is at somebody else: to ask a node that is slow once more makes it slower.
+    fn ask_meanwhile(&mut self, view: &View<'_>, news: bool) -> Step {
+        let safe = matches!(self.repeat, Repeat::Free | Repeat::Named { .. });
+        if !safe || view.under_way.targets.len() >= TRIES_AT_ONCE_MAX {
+            return Step::Wait;
+        }
+        match view.routes.choose(self.route, &self.scene(view, news)) {
+            Some(choice) if !view.under_way.targets.contains(&choice.target) => self.chosen(choice),
+            _ => Step::Wait,
+        }
     }
 
     fn is_in_doubt(&self, view: &View<'_>) -> bool {

@@ -97,6 +97,10 @@ impl Routes {
             return false;
         }
         self.learn(&leader.name, &leader.address);
+        if let Some(place) = self.place(&leader.address) {
+            // It won an election since it failed.
+            place.avoid_until = Duration::ZERO;
+        }
         self.leader = Some(leader.address.clone());
         self.leaders += 1;
         true

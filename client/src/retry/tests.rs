@@ -28,6 +28,10 @@ fn target(letter: char) -> Arc<Target> {
     Arc::new(Target { address: Address::new(format!("{letter}:1")).expect("legal"), name: None })
 }
 
+fn under_way(targets: &str, sent: bool) -> UnderWay {
+    UnderWay { targets: targets.chars().map(target).collect(), sent }
+}
+
 /// One call among the endpoints a, b and c.
 struct Script {
     routes: Routes,
@@ -50,7 +54,7 @@ impl Script {
             connected: &|_| false,
             now: self.now,
             roll: 50,
-            under_way: self.under_way,
+            under_way: &self.under_way,
         };
         self.retry.next(event, &view)
     }
@@ -138,7 +142,7 @@ fn a_write_is_tried_elsewhere_until_the_deadline() {
         &[
             ("begin settled", "a done"),
             ("begin unavailable settled", "a b done"),
-            ("begin overloaded settled", "a b done"),
+            ("begin overloaded resume settled", "a 10ms b done"),
             ("begin notsent settled", "a b done"),
             ("begin lost settled", "a b done"),
             (
@@ -157,6 +161,7 @@ fn a_write_that_was_never_in_doubt_was_not_applied() {
             ("begin late", "a UNAVAILABLE"),
             ("begin notsent notsent notsent late", "a b c 10ms UNAVAILABLE"),
             ("begin unavailable notsent overloaded late", "a b c 10ms UNAVAILABLE"),
+            ("begin overloaded late", "a 10ms UNAVAILABLE"),
             ("begin denied", "a DENIED"),
             ("begin unavailable refused", "a b REFUSED"),
         ],
@@ -181,11 +186,11 @@ fn only_an_outcome_settles_a_write_that_was_in_doubt() {
 fn a_write_still_under_way_at_the_deadline_is_unknown() {
     let mut script = Script::new(fresh());
     script.play("begin");
-    script.under_way = UnderWay { tries: 1, sent: true };
+    script.under_way = under_way("a", true);
     assert_eq!(script.play("late"), "UNKNOWN");
     let mut script = Script::new(fresh());
     script.play("begin");
-    script.under_way = UnderWay { tries: 1, sent: false };
+    script.under_way = under_way("a", false);
     assert_eq!(script.play("late"), "UNAVAILABLE");
 }
 
@@ -205,7 +210,7 @@ fn a_forgotten_write_is_renamed_only_if_it_was_never_in_doubt() {
     );
     let mut hedged = Script::new(fresh());
     hedged.play("begin");
-    hedged.under_way = UnderWay { tries: 1, sent: true };
+    hedged.under_way = under_way("a", true);
     assert_eq!(hedged.play("forgotten"), "UNKNOWN");
 }
 
@@ -242,7 +247,7 @@ fn a_read_is_never_in_doubt() {
     );
     let mut script = Script::new(Repeat::Free);
     script.play("begin");
-    script.under_way = UnderWay { tries: 1, sent: true };
+    script.under_way = under_way("a", true);
     assert_eq!(script.play("late"), "UNAVAILABLE");
 }
 
@@ -250,7 +255,7 @@ fn a_read_is_never_in_doubt() {
 fn what_is_idempotent_is_tried_again_but_not_twice_at_once() {
     let mut script = Script::new(Repeat::Idempotent);
     script.play("begin");
-    script.under_way = UnderWay { tries: 1, sent: true };
+    script.under_way = under_way("a", true);
     assert_eq!(script.play("quiet news settled"), "wait wait done");
     table(
         Repeat::Idempotent,
@@ -282,8 +287,18 @@ fn reads_and_writes_are_asked_elsewhere_while_a_node_is_quiet_within_bounds() {
     for repeat in [Repeat::Free, fresh()] {
         let mut script = Script::new(repeat);
         assert_eq!(script.play("begin quiet quiet"), "a b c");
-        script.under_way = UnderWay { tries: TRIES_AT_ONCE_MAX, sent: true };
+        script.under_way = under_way("xxxx", true);
         assert_eq!(script.play("quiet news settled"), "wait wait done");
+    }
+}
+
+#[test]
+fn nobody_is_asked_again_who_is_being_asked() {
+    let mut script = Script::new(fresh());
+    script.play("begin");
+    for (targets, expected) in [("a", "b"), ("ab", "c"), ("abc", "wait")] {
+        script.under_way = under_way(targets, true);
+        assert_eq!(script.play("quiet"), expected);
     }
 }
 

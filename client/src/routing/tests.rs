@@ -79,6 +79,11 @@ fn an_endpoint_that_failed_is_tried_last_for_a_while() {
     assert_eq!(choice(&routes, Route::Leader, "", "", 3), "b", "a longer while now");
     routes.revived(&address('a'));
     assert_eq!(choice(&routes, Route::Leader, "", "", 3), "a", "it came back");
+    routes.failed(&address('a'), Duration::from_secs(3));
+    assert_eq!(choice(&routes, Route::Leader, "", "", 3), "b");
+    routes.heard_of_leader(&leader('c'));
+    routes.heard_of_leader(&leader('a'));
+    assert_eq!(choice(&routes, Route::Leader, "", "", 3), "a", "it was elected since");
 }
 
 #[test]

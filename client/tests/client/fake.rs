@@ -1,4 +1,4 @@
-//! A scripted node over real QUIC: says what a test wants it to say.
+//! A scripted node: says what a test wants it to say.
 //!
 //! Each node has a thread and a runtime of its own, so that it can be killed
 //! or frozen as a process can, without a word to those who are connected.
@@ -12,13 +12,17 @@ use std::{
 
 use coffee_client::{Address, Client, ClientBuilder, NodeName, RequestId, Response, Revision, cert::Ca};
 use coffee_common::{
-    command::{Effect, Outcome},
+    command::{Effect, Entry, Outcome},
     frame,
+    key::Value,
     limits::SHARED_FRAME_BYTES_MAX,
     protocol::{Answer, Ask, Leader, Rejection, Reply, Request, Role, Welcome},
     quic::{Connection, Endpoint, EndpointOptions, FrameReceiver, FrameSender, Priority},
 };
 use tokio::sync::{oneshot, watch};
+
+/// What happens at all happens within this time, also on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// What a node does about one ask.
 pub(crate) enum Act {
@@ -111,6 +115,13 @@ impl Lab {
         Node { name, address, seen, _thaw: thaw, stop: Some(stop), thread: Some(thread) }
     }
 
+    /// An endpoint that dials with these credentials.
+    pub(crate) fn endpoint(&self, role: Role, name: &str) -> Endpoint {
+        let name = NodeName::new(name).expect("legal");
+        let credentials = self.ca.credentials(role, &name).expect("credentials");
+        Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("binds")
+    }
+
     /// Sets up a client of these nodes.
     pub(crate) fn client_of(&self, nodes: &[&Node]) -> ClientBuilder {
         let ops = NodeName::new("ops").expect("legal");
@@ -174,6 +185,17 @@ pub(crate) fn applied(revision: u64) -> Result<Response, Rejection> {
 /// There is no leader.
 pub(crate) fn unavailable() -> Result<Response, Rejection> {
     Err(Rejection::Unavailable("no leader".into()))
+}
+
+/// The key holds these bytes.
+pub(crate) fn value(at: u64, bytes: Vec<u8>) -> Result<Response, Rejection> {
+    let entry = Entry {
+        value: Value::new(bytes).expect("legal"),
+        created: Revision(1),
+        modified: Revision(at),
+        version: 1,
+    };
+    Ok(Response::Value { entry: Some(entry), at: Revision(at) })
 }
 
 /// A script that says the same about everything.

@@ -1,0 +1,138 @@
+//! Channels and pools: what they say about an ask without an answer.
+
+use std::time::Duration;
+
+use coffee_client::{Channel, ChannelError, Fault, Health, NodeName, Pool, Response};
+use coffee_common::{
+    protocol::{Identity, Request, Role},
+    quic::Expect,
+};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+
+use crate::fake::{Act, Lab, Node, SOON, always, value};
+
+const BRIEF: Duration = Duration::from_millis(300);
+
+async fn channel(lab: &Lab, node: &Node) -> Channel {
+    let endpoint = lab.endpoint(Role::Node, "peng");
+    Channel::connect(&endpoint, &node.address, &Expect::Node(node.name.clone())).await.expect("connects")
+}
+
+fn done() -> Result<Response, coffee_common::protocol::Rejection> {
+    Ok(Response::Done { changed: true })
+}
+
+#[tokio::test]
+async fn an_ask_is_answered_with_all_that_the_node_says() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", always(done()));
+    ming.says_leader_is(&ming);
+    let channel = channel(&lab, &ming).await;
+    assert_eq!(channel.welcome().node, ming.name);
+    let ops = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
+    let reply = channel.ask(&Request::List, Some(&ops), SOON).await.expect("answers");
+    assert_eq!(reply.result, done());
+    assert_eq!(reply.leader.map(|leader| leader.address), Some(ming.address.clone()));
+    let asked = ming.asks();
+    assert_eq!(asked[0].on_behalf_of.as_ref(), Some(&ops));
+    assert_eq!(asked[0].timeout_ms, 5_000);
+}
+
+#[tokio::test]
+async fn an_ask_that_was_sent_is_lost_or_times_out() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |nth, _: &Request| if nth == 0 { Act::Ignore } else { Act::Cut });
+    let channel = channel(&lab, &ming).await;
+    let error = channel.ask(&Request::List, None, BRIEF).await.expect_err("no answer");
+    assert_eq!(error, ChannelError::TimedOut);
+    let error = channel.ask(&Request::List, None, SOON).await.expect_err("cut off");
+    assert!(matches!(&error, ChannelError::Lost(why) if why.contains("ming")), "{error:?}");
+    let error = channel.ask(&Request::List, None, SOON).await.expect_err("it is gone");
+    assert!(error.is_not_sent(), "{error:?}");
+    assert!(channel.is_ended());
+}
+
+#[tokio::test]
+async fn a_node_that_dies_is_noticed_long_before_the_idle_timeout() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |_, _: &Request| Act::Freeze);
+    let channel = channel(&lab, &ming).await;
+    let mut health = channel.health();
+    let begin = Instant::now();
+    let asking = channel.ask(&Request::List, None, SOON);
+    let watching = async {
+        health.wait_for(|health| *health == Health::Silent).await.expect("watched");
+        begin.elapsed()
+    };
+    let (answer, noticed) = tokio::join!(asking, watching);
+    assert!(noticed < Duration::from_millis(800), "{noticed:?}");
+    assert!(matches!(answer, Err(ChannelError::Lost(_))), "{answer:?}");
+    assert!(begin.elapsed() < Duration::from_millis(2_900), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_large_answer_delays_no_small_one() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |nth, _: &Request| {
+        Act::Say(if nth % 2 == 0 { value(1, vec![0; 1 << 20]) } else { done() })
+    });
+    let channel = channel(&lab, &ming).await;
+    let asks = (0..40).map(|_| channel.ask(&Request::List, None, SOON));
+    let replies = join_all(asks).await;
+    let large = replies
+        .iter()
+        .filter(|reply| matches!(reply.as_ref().expect("answers").result, Ok(Response::Value { .. })));
+    assert_eq!(large.count(), 20);
+}
+
+#[tokio::test]
+async fn those_who_want_the_same_channel_share_one_dial() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", always(done()));
+    let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
+    let asks = (0..50).map(|_| pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, SOON));
+    for reply in join_all(asks).await {
+        assert_eq!(reply.expect("answers").result, done());
+    }
+    assert_eq!(*ming.connections().borrow(), 1);
+}
+
+#[tokio::test]
+async fn a_pool_dials_anew_when_a_channel_has_ended() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |nth, _: &Request| if nth == 0 { Act::Cut } else { Act::Say(done()) });
+    let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
+    let ask = || pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, SOON);
+    assert!(matches!(ask().await, Err(ChannelError::Lost(_))));
+    ask().await.expect("answers");
+}
+
+#[tokio::test]
+async fn an_address_that_belongs_to_another_node_is_told_as_such() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", always(done()));
+    let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
+    let hong = Expect::Node(NodeName::new("hong").expect("legal"));
+    for expect in [&hong, &Expect::AnyNode, &hong] {
+        let result = pool.ask(&ming.address, expect, &Request::List, None, SOON).await;
+        match expect {
+            Expect::AnyNode => drop(result.expect("answers")),
+            Expect::Node(_) => {
+                let error = result.expect_err("another node");
+                assert!(matches!(error, ChannelError::NotSent(Fault::Identity(_))), "{error:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dial_that_takes_too_long_was_not_sent() {
+    let lab = Lab::new();
+    let mut ming = lab.node("ming", always(done()));
+    ming.kill();
+    let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
+    let ask = pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, BRIEF);
+    let error = timeout(SOON, ask).await.expect("in time").expect_err("nobody is there");
+    assert!(error.is_not_sent(), "{error:?}");
+}
