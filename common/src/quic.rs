@@ -12,6 +12,28 @@
 //! that the acceptor is about to refuse, since the acceptor judges last. So an
 //! error of `connect` always means that nothing of ours has been taken.
 //!
+//! ```no_run
+//! use coffee_common::{
+//!     frame,
+//!     quic::{Endpoint, EndpointOptions, Expect, Priority, Protocol},
+//!     tls::{CredentialFiles, Credentials},
+//! };
+//!
+//! # async fn example(files: CredentialFiles) -> Result<(), Box<dyn std::error::Error>> {
+//! let credentials = Credentials::load(&files)?;
+//! let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default())?;
+//! let hong = Expect::Node("hong".parse()?);
+//! let connection = endpoint.connect(&"shop-2.example.net:7400".parse()?, &hong, Protocol::Client).await?;
+//! let (mut sender, mut receiver) = connection.open(Priority::Normal).await?;
+//! sender.send(frame::encode(&"a message")?).await?;
+//! while let Some(message) = receiver.receive().await? {
+//!     let answer: String = frame::decode(&message)?;
+//! }
+//! endpoint.close("done").await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The only module that names quinn. Knows no message: whoever uses a stream
 //! encodes and decodes. Guards: nobody without a certificate of our CA costs
 //! more than a bounded handshake; no stream makes us hold more than one frame
@@ -21,6 +43,7 @@
 mod accept;
 mod connection;
 mod dial;
+mod disconnect;
 mod endpoint;
 mod error;
 mod options;
@@ -28,12 +51,15 @@ mod stream;
 
 pub use accept::Handshake;
 pub use connection::{Connection, Packets};
+pub use disconnect::Disconnect;
 pub use endpoint::Endpoint;
-pub use error::{ConnectError, Disconnect, EndpointError, StreamError};
+pub use error::{ConnectError, EndpointError, StreamError};
 pub use options::EndpointOptions;
 /// What a simulated network puts in place of a UDP socket.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};
+
+use std::fmt;
 
 use crate::{
     id::NodeName,
@@ -69,6 +95,15 @@ impl Protocol {
             Self::Client => true,
             Self::Peer => role == Role::Node,
         }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client protocol",
+            Self::Peer => "peer protocol",
+        })
     }
 }
 

@@ -62,7 +62,11 @@ impl CertError {
     pub fn hint(&self) -> String {
         match self {
             Self::Exists(path) => {
-                format!("renew it, move {} away, or say that it may be replaced", path.display())
+                format!(
+                    "keep it and make it valid for longer with `coffeectl cert renew`, or put another in the \
+                     place of {} with --replace",
+                    path.display()
+                )
             }
             Self::NoCa(_) => "make one with `coffeectl cert ca`, or name the folder that has it".to_owned(),
             Self::Io { .. } => "check the folder's owner, its permissions and the free space".to_owned(),
@@ -77,7 +81,7 @@ impl CertError {
                 "use a host name such as shop-1.example.net, or an address such as 10.0.0.1".to_owned()
             }
             Self::NotAClient(_) => {
-                "choose admin, writer or reader; `coffeectl cert node` makes a node's".to_owned()
+                "choose admin, writer or reader; `coffeectl cert node NAME` makes a node's".to_owned()
             }
             Self::Signing(_) => {
                 "try again; if it stays, check the system's random number generator".to_owned()

@@ -11,8 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Priority, Protocol,
     connection::{Connection, canonical},
+    disconnect::{CLOSE_BUSY, CLOSE_DENIED},
     endpoint::Endpoint,
-    error::{CLOSE_BUSY, CLOSE_DENIED, ConnectError, StreamError},
+    error::{ConnectError, StreamError},
 };
 use crate::{
     frame,

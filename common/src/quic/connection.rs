@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     Priority, Protocol,
-    error::{CLOSE_DONE, Disconnect, StreamError},
+    disconnect::{CLOSE_DONE, Disconnect},
+    error::StreamError,
     stream::{FrameReceiver, FrameSender},
 };
 use crate::protocol::Identity;

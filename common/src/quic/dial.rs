@@ -9,8 +9,9 @@ use super::{
     Expect, Protocol,
     accept::recognise,
     connection::Connection,
+    disconnect::{CLOSE_DENIED, Disconnect},
     endpoint::{Endpoint, Inner},
-    error::{CLOSE_DENIED, ConnectError, Disconnect, StreamError},
+    error::{ConnectError, StreamError},
     stream::FrameReceiver,
 };
 use crate::{

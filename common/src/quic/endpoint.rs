@@ -12,11 +12,7 @@ use std::{
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
 use tokio::sync::{Notify, Semaphore};
 
-use super::{
-    Protocol,
-    error::{CLOSE_DONE, EndpointError},
-    options::EndpointOptions,
-};
+use super::{Protocol, disconnect::CLOSE_DONE, error::EndpointError, options::EndpointOptions};
 use crate::{
     protocol::Role,
     tls::{self, Credentials, TimeProvider},

@@ -157,7 +157,10 @@ impl TlsError {
                 "take ca.crt from the CA that made this certificate, or make a new certificate with it"
                     .to_owned()
             }
-            Problem::Expired(_) => "renew it with `coffeectl cert renew`".to_owned(),
+            Problem::Expired(_) => {
+                "renew it with `coffeectl cert renew NAME`, and put the new one where the old one is"
+                    .to_owned()
+            }
             Problem::NotYetValid(_) => "check this machine's clock".to_owned(),
             Problem::Identity(_) | Problem::WrongPurpose => {
                 "make it with `coffeectl cert node NAME` or `coffeectl cert client ROLE NAME`".to_owned()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
-    quic::{Connection, FrameReceiver, FrameSender, StreamError},
+    quic::{Connection, FrameReceiver, FrameSender, Priority, StreamError},
 };
 use openraft::async_runtime::WatchReceiver;
 use serde::de::DeserializeOwned;
@@ -96,7 +96,7 @@ pub async fn serve(connection: Connection, context: PeerContext) {
 async fn serve_stream(
     connection: &Connection,
     context: &PeerContext,
-    sender: FrameSender,
+    mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let hello: Hello = match timeout(HELLO_WITHIN, receive(&mut receiver)).await {
@@ -106,7 +106,10 @@ async fn serve_stream(
     check(connection, context, &hello)?;
     match hello.purpose {
         Purpose::Append => append::serve(context, sender, receiver).await,
-        Purpose::Ask => ask::serve(context, sender, receiver).await,
+        Purpose::Ask => {
+            sender.set_priority(Priority::Urgent);
+            ask::serve(context, sender, receiver).await
+        }
         Purpose::Snapshot => snapshot::serve(context, sender, receiver).await,
     }
 }

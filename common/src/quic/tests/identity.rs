@@ -5,7 +5,10 @@ use rcgen::ExtendedKeyUsagePurpose as Eku;
 use super::*;
 use crate::{
     protocol::Identity,
-    tls::testing::{Leaf, TestClock},
+    tls::{
+        Refusal,
+        testing::{Leaf, TestClock},
+    },
 };
 
 #[tokio::test]
@@ -170,4 +173,64 @@ async fn reloaded_credentials_count_for_the_next_connection() {
     let (dialled, _) = meet(&old_ops, &hong, Expect::AnyNode, Protocol::Client).await;
     assert!(matches!(dialled, Err(ConnectError::Identity { .. })), "{dialled:?}");
     assert!(!old_connection.is_closed(), "what exists goes on");
+}
+
+/// A caller who shows no certificate at all.
+#[derive(Debug)]
+struct Nobody;
+
+impl rustls::client::ResolvesClientCert for Nobody {
+    fn resolve(
+        &self,
+        _: &[&[u8]],
+        _: &[rustls::SignatureScheme],
+    ) -> Option<std::sync::Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+/// Dials with TLS settings that no [`Endpoint`] would use. Says why the
+/// connection ended.
+async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: bool) -> Disconnect {
+    let credentials = ca.credentials("admin", "ops");
+    let mut tls =
+        crate::tls::client_config(&credentials, None, alpn, Refusal::default()).expect("a configuration");
+    if !show_certificate {
+        tls.client_auth_cert_resolver = std::sync::Arc::new(Nobody);
+    }
+    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).expect("TLS 1.3");
+    let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
+    let raw = quinn::Endpoint::client("127.0.0.1:0".parse().expect("legal")).expect("binds");
+    let connecting = raw.connect_with(config, to.local_address(), "any").expect("dials");
+    let accept = async { to.accept().await.expect("somebody comes").complete().await };
+    let dial = async {
+        match connecting.await {
+            Ok(connection) => Disconnect::of(&connection.closed().await),
+            Err(error) => Disconnect::of(&error),
+        }
+    };
+    let (end, accepted) = tokio::join!(dial, accept);
+    accepted.expect_err("not let in");
+    end
+}
+
+#[tokio::test]
+async fn a_caller_without_a_certificate_is_refused() {
+    let ca = TestCa::new();
+    let end = dial_raw(&ca, &serve(&ca, "hong"), b"coffee/1", false).await;
+    let cause = "a certificate is required, and none was shown".to_owned();
+    assert_eq!(end, Disconnect::Refused { by_us: false, cause });
+}
+
+#[tokio::test]
+async fn a_caller_with_another_protocol_is_told_apart() {
+    let ca = TestCa::new();
+    let hong = serve(&ca, "hong");
+    for alpn in [&b"coffee/9"[..], b"h3"] {
+        let end = dial_raw(&ca, &hong, alpn, true).await;
+        assert!(matches!(end, Disconnect::WrongProtocol(_)), "{end:?}");
+    }
 }
