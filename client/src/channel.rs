@@ -7,7 +7,6 @@
 //! ask may have reached the node, and that a dropped ask leaves nothing behind.
 
 mod answering;
-mod pulse;
 mod table;
 mod tasks;
 

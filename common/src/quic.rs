@@ -47,6 +47,7 @@ mod disconnect;
 mod endpoint;
 mod error;
 mod options;
+mod pulse;
 mod stream;
 
 pub use accept::Handshake;
@@ -55,6 +56,7 @@ pub use disconnect::Disconnect;
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, EndpointError, StreamError};
 pub use options::EndpointOptions;
+pub use pulse::Pulse;
 /// What a simulated network puts in place of a UDP socket.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use coffee_common::{
     frame,
     protocol::Answer,
-    quic::{FrameReceiver, FrameSender},
+    quic::{FrameReceiver, FrameSender, Pulse},
 };
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Health, Shared, pulse::Pulse};
+use super::{Health, Shared};
 use crate::pace;
 
 /// Starts the tasks.

@@ -1,4 +1,4 @@
-//! Whether the node at the other end is there at all.
+//! Whether there is anybody at the other end of a connection.
 //!
 //! Pure: is fed, at regular times, with how many packets went each way. QUIC
 //! acknowledges what needs it within 25 ms, however long the answer takes, and
@@ -8,35 +8,44 @@
 
 use std::time::Duration;
 
-use coffee_common::quic::Packets;
 use tokio::time::Instant;
 
-/// What was heard of a node.
+use super::Packets;
+
+/// What was heard of the other side. For any purpose: make one, and feed it
+/// with [`Connection::packets`](super::Connection::packets) every 40 ms or
+/// less often.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub struct Pulse {
     received: u64,
-    /// When that was last seen to grow.
-    since: Instant,
+    /// When that was last looked at.
+    seen: Instant,
     /// How many packets had been sent by the time that nothing more came.
     /// Known one observation later, when what came has been acknowledged by us:
     /// acknowledgements themselves are not acknowledged.
     sent: Option<u64>,
+    /// No later than the first packet to which nothing came.
+    owed_since: Option<Instant>,
 }
 
 impl Pulse {
     /// Begins to observe.
-    pub(super) fn new(packets: Packets, now: Instant) -> Self {
-        Self { received: packets.received, since: now, sent: None }
+    pub fn new(packets: Packets, now: Instant) -> Self {
+        Self { received: packets.received, seen: now, sent: None, owed_since: None }
     }
 
-    /// Takes an observation. For how long the node has owed a sign of life.
-    pub(super) fn feel(&mut self, packets: Packets, now: Instant) -> Duration {
+    /// Takes an observation. For how long the other side has owed a sign of
+    /// life: not counting the time in which nothing went there.
+    pub fn feel(&mut self, packets: Packets, now: Instant) -> Duration {
         if packets.received != self.received {
             *self = Self::new(packets, now);
             return Duration::ZERO;
         }
-        let sent = *self.sent.get_or_insert(packets.sent);
-        if packets.sent > sent { now.duration_since(self.since) } else { Duration::ZERO }
+        let before = std::mem::replace(&mut self.seen, now);
+        if packets.sent == *self.sent.get_or_insert(packets.sent) {
+            return Duration::ZERO;
+        }
+        now.duration_since(*self.owed_since.get_or_insert(before))
     }
 }
 
@@ -59,11 +68,12 @@ mod tests {
     #[test]
     fn a_node_is_silent_while_packets_go_and_none_come() {
         for (name, observations, expected) in [
-            ("dead", &[(5, 5), (7, 5), (8, 5), (8, 5), (9, 5)][..], &[0, 80, 120, 160][..]),
+            ("dead", &[(5, 5), (7, 5), (8, 5), (8, 5), (9, 5)][..], &[0, 40, 80, 120][..]),
             ("slow", &[(5, 5), (6, 6), (7, 6), (7, 6), (7, 6)], &[0, 0, 0, 0]),
             ("busy", &[(5, 5), (9, 9), (12, 13), (20, 19)], &[0, 0, 0]),
-            ("back again", &[(5, 5), (6, 5), (7, 5), (8, 6), (8, 6)], &[0, 80, 0, 0]),
-            ("dead behind a last packet", &[(5, 5), (6, 6), (7, 6), (8, 6), (9, 6)], &[0, 0, 80, 120]),
+            ("back again", &[(5, 5), (6, 5), (7, 5), (8, 6), (8, 6)], &[0, 40, 0, 0]),
+            ("dead behind a last packet", &[(5, 5), (6, 6), (7, 6), (8, 6), (9, 6)], &[0, 0, 40, 80]),
+            ("idle, then asked", &[(5, 5), (5, 5), (5, 5), (5, 5), (6, 5), (6, 6)], &[0, 0, 0, 40, 0]),
         ] {
             assert_eq!(silences(observations), expected, "{name}");
         }
