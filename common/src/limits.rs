@@ -64,6 +64,10 @@ pub const NODES_MAX: usize = 64;
 /// Most requests of one connection that may be in flight at once.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 
+/// Most bytes of proposals that a node takes before they are committed; each
+/// counts for a little more than its keys and values.
+pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+
 /// Most connections that a node serves at once.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
@@ -90,6 +94,7 @@ pub const REQUEST_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1..=600_000;
 const _: () = {
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(BATCH_BYTES_MAX < COMMAND_BYTES_MAX);
+    assert!(COMMAND_BYTES_MAX < PROPOSAL_BYTES_IN_FLIGHT_MAX);
     // A command, or a full append request behind a largest entry, fits a frame.
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value overflows fits a frame.

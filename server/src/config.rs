@@ -15,7 +15,7 @@ mod file;
 mod log;
 mod settings;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use coffee_common::{
     id::{Address, NodeName},
@@ -165,6 +165,11 @@ impl Timers {
     /// Followers hear the leader at least so often before they give it up.
     const BEATS_BEFORE_ELECTION: u64 = 2;
     const LONGEST_MS: u64 = 600_000;
+
+    /// How long a leader's heartbeat lasts: whoever is silent for longer may be gone.
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.election_timeout_max_ms)
+    }
 
     fn check(&self) -> Result<(), ConfigError> {
         let Self { heartbeat_interval_ms: beat, election_timeout_min_ms: min, election_timeout_max_ms: max } =

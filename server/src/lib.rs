@@ -1,10 +1,23 @@
 //! coffeed: a replicated key-value store for a small fleet.
 
+pub mod api;
 pub mod config;
+pub mod forward;
 #[cfg(test)]
 mod golden;
 pub mod kv;
+pub mod membership;
+pub mod node;
 pub mod peer;
+pub mod propose;
 pub mod raft;
+pub mod reads;
+pub mod replica;
+pub mod server;
+mod shutdown;
+pub mod status;
 pub mod storage;
 pub mod types;
+
+pub use config::Config;
+pub use server::{Builder, Closed, Server, StartError};

@@ -7,10 +7,12 @@
 use crate::tree::{self, Source};
 
 /// From the edge inwards.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["server", "shutdown", "lib"],
     &["api", "peer", "admin"],
     &["membership", "forward", "reads", "status"],
+    // What operations stand on: this node, and its part in a cluster.
+    &["node", "propose", "replica"],
     &["raft"],
     &["storage"],
     &["kv"],

@@ -1,0 +1,89 @@
+//! The client protocol (ALPN `coffee/1`), from the side of the node that answers.
+//!
+//! Decodes, admits, calls the operations, encodes. Knows nothing of consensus
+//! or storage, and nothing of the peer protocol. Guards that every request is
+//! answered once and honestly, that each is judged by its caller's role
+//! ([`access`]), and that what is in flight is bounded: for each connection in
+//! number, for the node in bytes.
+
+mod access;
+mod answer;
+mod connection;
+mod dispatch;
+mod gate;
+mod stream;
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use coffee_common::{limits::PROPOSAL_BYTES_IN_FLIGHT_MAX, protocol::Welcome, quic::Connection};
+use tokio::sync::Semaphore;
+
+use self::gate::Gate;
+use crate::{
+    membership::Membership,
+    node::{Node, VERSION},
+    reads::Reads,
+};
+
+/// A byte budget is counted in units of this many bytes.
+const BUDGET_UNIT_BYTES: usize = 1 << 10;
+
+/// What every proposal costs besides its bytes: an entry of the log, a task, an answer.
+const PROPOSAL_UNITS: usize = 2;
+
+/// Answers clients. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    node: Arc<Node>,
+    reads: Reads,
+    membership: Membership,
+    gate: Gate,
+    /// For proposals that are not committed yet.
+    budget: Arc<Semaphore>,
+    /// How often a client did not keep to the protocol.
+    offences: AtomicU64,
+}
+
+impl Api {
+    /// Answers for a node.
+    pub fn new(node: Arc<Node>, reads: Reads, membership: Membership) -> Self {
+        let budget = Arc::new(Semaphore::new(PROPOSAL_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES));
+        Self(Arc::new(Inner {
+            node,
+            reads,
+            membership,
+            gate: Gate::default(),
+            budget,
+            offences: AtomicU64::new(0),
+        }))
+    }
+
+    /// Serves one connection until it ends.
+    pub async fn serve(&self, connection: Connection) {
+        connection::serve(self, connection).await;
+    }
+
+    /// Takes no further requests: they are answered that this node is stopping.
+    pub fn close(&self) {
+        self.0.gate.close();
+    }
+
+    /// Waits until every request that was taken has been answered.
+    pub async fn drained(&self) {
+        self.0.gate.drained().await;
+    }
+
+    fn welcome(&self) -> Welcome {
+        let node = &self.0.node;
+        let replica = node.replica();
+        Welcome {
+            node: node.name().clone(),
+            version: VERSION.to_owned(),
+            cluster: replica.as_ref().map(|replica| replica.cluster()),
+            applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
+            leader: replica.and_then(|replica| replica.leader_hint()),
+        }
+    }
+}

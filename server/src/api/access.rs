@@ -1,0 +1,166 @@
+//! Who may ask what.
+//!
+//! Pure: an identity out of a verified certificate and a request in, a
+//! verdict out. Guards that every request is judged by the role of whoever
+//! asked first, also where nodes passed it on, and that only a node speaks for
+//! somebody else.
+
+use coffee_common::protocol::{Identity, Rejection, Request, Role};
+
+/// Who asks, and how the request got here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// By whose role the request is judged.
+    pub(super) identity: Identity,
+    /// A node passed it on: it is not passed on again.
+    pub(super) forwarded: bool,
+}
+
+/// Finds out who asks, and whether he may. `peer` comes out of the
+/// connection's certificate; `on_behalf_of` is what the request claims.
+pub(super) fn admit(
+    peer: &Identity,
+    on_behalf_of: Option<&Identity>,
+    request: &Request,
+) -> Result<Caller, Rejection> {
+    if on_behalf_of.is_some() && peer.role != Role::Node {
+        return Err(Rejection::Denied("only a node may ask on behalf of somebody else".to_owned()));
+    }
+    let identity = on_behalf_of.unwrap_or(peer);
+    let needed = needed(request);
+    if identity.role < needed {
+        return Err(Rejection::Denied(format!(
+            "{} has the role {}; this takes the role {}",
+            identity.name,
+            identity.role.as_str(),
+            needed.as_str()
+        )));
+    }
+    match request {
+        Request::Join { node, .. } if *node != identity.name => Err(Rejection::Denied(format!(
+            "the certificate is for {}, which cannot join as {node}",
+            identity.name
+        ))),
+        _ => Ok(Caller { identity: identity.clone(), forwarded: on_behalf_of.is_some() }),
+    }
+}
+
+/// The least role that may ask for it.
+fn needed(request: &Request) -> Role {
+    match request {
+        Request::Status
+        | Request::List
+        | Request::Get { .. }
+        | Request::Range { .. }
+        | Request::CanStop { .. } => Role::Reader,
+        Request::Write { .. } => Role::Writer,
+        Request::Boot { .. } | Request::Transfer { .. } | Request::Down { .. } | Request::Remove { .. } => {
+            Role::Admin
+        }
+        Request::ReadIndex
+        | Request::Join { .. }
+        | Request::Promote { .. }
+        | Request::Expel { .. }
+        | Request::Summon { .. }
+        | Request::Retire { .. } => Role::Node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::Batch,
+        id::{ClientId, ClusterId, NodeId, RequestId, Revision},
+        key::KeyRange,
+        protocol::Consistency,
+    };
+
+    use super::*;
+
+    fn identity(role: Role, name: &str) -> Identity {
+        Identity { name: name.parse().expect("legal"), role }
+    }
+
+    /// Every request, with the least role that may ask for it.
+    fn requests() -> Vec<(Role, Request)> {
+        let node = || "hong".parse().expect("legal");
+        let address = || "127.0.0.1:7400".parse().expect("legal");
+        let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
+        let consistency = Consistency::Local;
+        vec![
+            (Role::Reader, Request::Status),
+            (Role::Reader, Request::List),
+            (Role::Reader, Request::Get { key: "k".parse().expect("legal"), consistency }),
+            (
+                Role::Reader,
+                Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
+            ),
+            (Role::Reader, Request::CanStop { node: node() }),
+            (Role::Writer, Request::Write { request, batch: Batch::default() }),
+            (Role::Admin, Request::Boot { node: node(), address: None }),
+            (Role::Admin, Request::Transfer { to: None }),
+            (Role::Admin, Request::Down { node: None, dry_run: true }),
+            (Role::Admin, Request::Remove { node: node(), dry_run: true }),
+            (Role::Node, Request::ReadIndex),
+            (Role::Node, Request::Join { node: node(), address: address() }),
+            (Role::Node, Request::Promote { id: NodeId(7) }),
+            (Role::Node, Request::Expel { node: node(), id: NodeId(7), standing: None }),
+            (Role::Node, Request::Summon { cluster: ClusterId(1), members: vec![address()] }),
+            (Role::Node, Request::Retire { id: NodeId(7) }),
+        ]
+    }
+
+    #[test]
+    fn a_role_may_do_what_it_is_for_and_no_more() {
+        for (needed, request) in requests() {
+            for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
+                let verdict = admit(&identity(role, "hong"), None, &request);
+                assert_eq!(verdict.is_ok(), role >= needed, "{role:?} {request:?}: {verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_node_passes_on_is_judged_by_who_asked() {
+        let node = identity(Role::Node, "ming");
+        for (needed, request) in requests() {
+            for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
+                let first = identity(role, "hong");
+                match admit(&node, Some(&first), &request) {
+                    Ok(caller) => {
+                        assert!(role >= needed, "{role:?} {request:?}");
+                        assert_eq!(caller, Caller { identity: first, forwarded: true });
+                    }
+                    Err(rejection) => {
+                        assert!(role < needed, "{role:?} {request:?}");
+                        assert!(matches!(rejection, Rejection::Denied(_)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_node_speaks_for_others() {
+        let admin = identity(Role::Admin, "ops");
+        let claimed = identity(Role::Node, "ming");
+        for (_, request) in requests() {
+            assert!(admit(&admin, Some(&claimed), &request).is_err(), "{request:?}");
+            assert!(admit(&admin, Some(&admin), &request).is_err(), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_joins_under_its_own_name() {
+        let join = Request::Join {
+            node: "hong".parse().expect("legal"),
+            address: "127.0.0.1:7400".parse().expect("legal"),
+        };
+        assert!(admit(&identity(Role::Node, "hong"), None, &join).is_ok());
+        assert!(admit(&identity(Role::Node, "peng"), None, &join).is_err());
+        assert!(
+            admit(&identity(Role::Node, "ming"), Some(&identity(Role::Node, "peng")), &join).is_err(),
+            "also when a member passes it on"
+        );
+    }
+}

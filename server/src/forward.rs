@@ -1,0 +1,130 @@
+//! Has something done by the leader, whoever that is: here, or at the node
+//! that this one follows.
+//!
+//! Waits for a leader where there is none, and tries again while it is certain
+//! that nothing was done. Guards that a request which was passed on is not
+//! passed on again: two nodes that each believe the other to lead would send
+//! it back and forth.
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_client::ChannelError;
+use coffee_common::{
+    id::NodeName,
+    protocol::{Identity, Rejection, Reply, Request, Response},
+    quic::Expect,
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::{
+    node::Node,
+    propose::Miss,
+    replica::{Lead, Replica},
+};
+
+/// Pauses between two tries at the same leader: from this
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+/// up to this. A new leader is noticed at once, without any pause.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// Something that the leader has to do.
+pub struct Errand<'a> {
+    /// What is asked.
+    pub request: &'a Request,
+    /// Who asked first.
+    pub caller: &'a Identity,
+    /// It was passed on to this node already.
+    pub forwarded: bool,
+    /// When it has to be done.
+    pub deadline: Instant,
+    /// Whether doing it twice does no harm, so that it can be tried again
+    /// even where it may have been done.
+    pub repeatable: bool,
+}
+
+/// Does an errand: with `here` where this node leads, else at the leader.
+pub async fn on_leader<F, D>(node: &Node, errand: &Errand<'_>, here: F) -> Result<Response, Rejection>
+where
+    F: Fn(Arc<Replica>) -> D,
+    D: Future<Output = Result<Response, Miss>>,
+{
+    let mut pause = PAUSE_MIN;
+    loop {
+        let replica = node.serving()?;
+        let lead = replica.lead();
+        let result = match &lead {
+            Some(lead) if lead.id == replica.id() => here(Arc::clone(&replica)).await,
+            Some(lead) if !errand.forwarded => there(node, &replica, lead, errand).await,
+            _ => Err(Miss::NotDone(not_leader(node, lead.as_ref()))),
+        };
+        let why = match result {
+            Ok(response) => return Ok(response),
+            Err(Miss::Rejected(rejection)) => return Err(rejection),
+            Err(Miss::NotDone(why)) if errand.forwarded => return Err(Rejection::Unavailable(why)),
+            Err(Miss::NotDone(why)) => why,
+        };
+        if Instant::now() + pause >= errand.deadline {
+            return Err(Rejection::Unavailable(why));
+        }
+        pause = wait(&replica, lead.as_ref(), pause).await;
+    }
+}
+
+/// Waits for another leader, or for a while. Returns how long to wait the next time.
+async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> Duration {
+    let again = Instant::now() + pause;
+    if timeout_at(again, replica.lead_changed(lead)).await.is_ok() && replica.lead().is_some() {
+        return PAUSE_MIN;
+    }
+    // Not sooner: where consensus has stopped, nothing is waited for above.
+    sleep_until(again).await;
+    PAUSE_MAX.min(2 * pause)
+}
+
+/// Has it done by the leader, another node.
+async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>) -> Result<Response, Miss> {
+    let (name, expect) = (&lead.member.name, Expect::Node(lead.member.name.clone()));
+    let another_leads = || Miss::NotDone(format!("{name} leads no more"));
+    let channel = tokio::select! {
+        channel = timeout_at(errand.deadline, node.pool().channel(&lead.member.address, &expect)) => channel,
+        () = replica.lead_changed(Some(lead)) => return Err(another_leads()),
+    };
+    // So far nothing was sent.
+    let channel = match channel {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(error)) => {
+            return Err(Miss::NotDone(format!("the leader, {name}, cannot be reached: {error}")));
+        }
+        Err(_) => return Err(Miss::NotDone(format!("the leader, {name}, cannot be reached"))),
+    };
+    let timeout = errand.deadline.saturating_duration_since(Instant::now());
+    let reply = tokio::select! {
+        reply = channel.ask(errand.request, Some(errand.caller), timeout) => reply,
+        () = replica.lead_changed(Some(lead)) => Err(ChannelError::Lost("another node leads now".to_owned())),
+    };
+    judge(name, errand, reply)
+}
+
+fn judge(
+    leader: &NodeName,
+    errand: &Errand<'_>,
+    reply: Result<Reply, ChannelError>,
+) -> Result<Response, Miss> {
+    match reply.map(|reply| reply.result) {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(Rejection::Unavailable(why))) => Err(Miss::NotDone(why)),
+        Ok(Err(Rejection::Unknown(why))) if errand.repeatable => Err(Miss::NotDone(why)),
+        Ok(Err(rejection)) => Err(rejection.into()),
+        Err(error) if error.is_not_sent() || errand.repeatable => {
+            Err(Miss::NotDone(format!("the leader, {leader}, did not answer: {error}")))
+        }
+        Err(error) => Err(Rejection::Unknown(format!("it was passed on to {leader}: {error}")).into()),
+    }
+}
+
+fn not_leader(node: &Node, lead: Option<&Lead>) -> String {
+    match lead {
+        Some(lead) => format!("{} does not lead; {} does", node.name(), lead.member.name),
+        None => "there is no leader: too few voters are up, or an election is under way".to_owned(),
+    }
+}

@@ -1,0 +1,152 @@
+//! The rules, a line each.
+//!
+//! A cluster is written as its nodes: `A` leads; a capital letter votes, a
+//! small one does not; `!` behind it says that it was not heard lately, and a
+//! number how far its log is behind.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use coffee_common::id::Address;
+
+use super::*;
+
+const LAST_LOG: u64 = 1_000_000;
+
+fn name(letter: char) -> NodeName {
+    NodeName::new(letter.to_ascii_lowercase().to_string()).expect("legal")
+}
+
+fn id(letter: char) -> NodeId {
+    NodeId(u64::from(u32::from(letter.to_ascii_lowercase())))
+}
+
+fn scene(nodes: &str) -> Scene {
+    let mut scene = Scene {
+        me: id('a'),
+        voters: vec![BTreeSet::new()],
+        learners: BTreeSet::new(),
+        names: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        matched: BTreeMap::new(),
+        last_log: LAST_LOG,
+        lately: Duration::from_millis(300),
+    };
+    for (n, word) in (0u64..).zip(nodes.split_whitespace()) {
+        let letter = word.chars().next().expect("a letter");
+        let (silent, lag) = (word.contains('!'), word.trim_matches(|c: char| !c.is_ascii_digit()));
+        let set = if letter.is_uppercase() { &mut scene.voters[0] } else { &mut scene.learners };
+        set.insert(id(letter));
+        scene.names.insert(id(letter), name(letter));
+        if id(letter) != scene.me {
+            scene.heard.insert(id(letter), Duration::from_millis(if silent { 5_000 } else { 10 * n }));
+            scene.matched.insert(id(letter), LAST_LOG - lag.parse::<u64>().unwrap_or(0));
+        }
+    }
+    scene
+}
+
+#[track_caller]
+fn says(rejection: &Rejection, words: &str) {
+    assert!(rejection.to_string().contains(words), "{rejection:?} does not say {words:?}");
+}
+
+#[test]
+fn leadership_goes_to_a_voter_that_is_there_and_close() {
+    let to = |nodes: &str, to: char| successor(&scene(nodes), Some(&name(to)));
+    assert_eq!(to("A B C", 'c'), Ok(Some(id('c'))));
+    assert_eq!(to("A B C", 'a'), Ok(None));
+    says(&to("A B", 'x').expect_err("unknown"), "no member");
+    says(&to("A B c", 'c').expect_err("a learner"), "no vote");
+    says(&to("A B C!", 'c').expect_err("silent"), "not been heard");
+    says(&to("A B C5000", 'c').expect_err("behind"), "5000 entries behind");
+    assert_eq!(to("A B C1000", 'c'), Ok(Some(id('c'))));
+}
+
+#[test]
+fn without_a_name_leadership_goes_to_whoever_is_closest() {
+    let best = |nodes: &str| successor(&scene(nodes), None);
+    assert_eq!(best("A B9 C3 D7"), Ok(Some(id('c'))));
+    assert_eq!(best("A B C"), Ok(Some(id('b'))), "of two, the one that was heard last");
+    assert_eq!(best("A B! C500"), Ok(Some(id('c'))));
+    assert_eq!(best("A b C"), Ok(Some(id('c'))));
+    says(&best("A").expect_err("alone"), "no other voter to lead");
+    says(&best("A b").expect_err("a learner alone"), "no other voter to lead");
+    says(&best("A B! C9999").expect_err("nobody ready"), "no other voter was heard");
+}
+
+#[test]
+fn a_voter_that_is_not_heard_of_yet_cannot_lead() {
+    let mut scene = scene("A B");
+    scene.heard.clear();
+    scene.matched.clear();
+    assert!(successor(&scene, None).is_err());
+    assert!(successor(&scene, Some(&name('b'))).is_err());
+}
+
+#[test]
+fn leadership_stays_while_membership_changes() {
+    let mut scene = scene("A B");
+    scene.voters.push(BTreeSet::from([id('b')]));
+    assert!(matches!(successor(&scene, None), Err(Rejection::Unavailable(_))));
+}
+
+#[test]
+fn a_removal_leaves_a_quorum_in_reach() {
+    let remove = |nodes: &str, node: char| removal(&scene(nodes), id(node));
+    let count = |before, after| Ok(Count { before, after });
+    assert_eq!(remove("A B C", 'c'), count(3, 2));
+    assert_eq!(remove("A B C!", 'c'), count(3, 2), "one that is lost");
+    assert_eq!(remove("A B", 'b'), count(2, 1));
+    assert_eq!(remove("A B C D E!", 'd'), count(5, 4));
+    assert_eq!(remove("A B C D! E!", 'd'), count(5, 4), "3 of 4");
+    assert_eq!(remove("A B c", 'c'), count(2, 2), "a learner");
+    assert_eq!(remove("A B c!", 'c'), count(2, 2));
+    says(&remove("A", 'a').expect_err("the last"), "last voter");
+    says(&remove("A b", 'a').expect_err("the last voter"), "last voter");
+    says(&remove("A B C!", 'b').expect_err("1 of 2"), "1 of 2 voters would be in reach");
+    says(&remove("A B C! D!", 'b').expect_err("1 of 3"), "not heard lately: c, d");
+}
+
+#[test]
+fn a_stop_leaves_a_quorum_in_reach() {
+    let stop = |nodes: &str, node: char| may_stop(&scene(nodes), id(node)).0;
+    assert!(stop("A B C", 'a'));
+    assert!(stop("A B C!", 'c'), "it is not there anyway");
+    assert!(stop("A B c", 'c'));
+    assert!(stop("A B C D E!", 'b'));
+    assert!(!stop("A", 'a'));
+    assert!(!stop("A B", 'b'));
+    assert!(!stop("A B C!", 'b'));
+    assert!(!stop("A B C D! E!", 'a'));
+    let mut joint = scene("A B C");
+    joint.voters.push(BTreeSet::from([id('a'), id('b')]));
+    assert!(!may_stop(&joint, id('b')).0, "of both sets");
+}
+
+#[test]
+fn a_vote_is_for_whoever_is_there_and_close() {
+    let promote = |nodes: &str| promotion(&scene(nodes), id('d'));
+    assert_eq!(promote("A B d"), Ok(()));
+    assert_eq!(promote("A B d1024"), Ok(()));
+    assert!(matches!(promote("A B d1025"), Err(Rejection::Unavailable(_))));
+    assert!(matches!(promote("A B d!"), Err(Rejection::Unavailable(_))));
+}
+
+fn record(letter: char, standing: Standing) -> NodeRecord {
+    let address = Address::new("127.0.0.1:7400").expect("legal");
+    NodeRecord { id: id(letter), name: name(letter), address, standing, since_ms: 0 }
+}
+
+#[test]
+fn a_node_without_data_gets_in_once_its_old_self_is_gone() {
+    let member = [record('c', Standing::Member)];
+    let joining = [record('c', Standing::Joining)];
+    let admit = |nodes: &str, records: &[NodeRecord]| admission(&scene(nodes), records, &name('c'));
+    assert_eq!(admit("A B", &[]), Ok(Admission::Free));
+    assert_eq!(admit("A B", &[record('c', Standing::Shutdown)]), Ok(Admission::Free));
+    assert_eq!(admit("A B C!", &member), Ok(Admission::Expel(id('c'))));
+    assert_eq!(admit("A B c!", &joining), Ok(Admission::Expel(id('c'))));
+    assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it lives");
+    assert_eq!(admit("A B! C! D", &member), Ok(Admission::Expel(id('c'))), "2 of 3 are left");
+    assert!(matches!(admit("A B! C!", &member), Err(Rejection::Refused { .. })), "no quorum without it");
+}

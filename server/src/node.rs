@@ -1,0 +1,150 @@
+//! This node, as its operations see it: its name, how to reach others, and
+//! its part in a cluster, while it has one.
+//!
+//! What only the server above can do (join a cluster, stop for good) it is
+//! asked for with an [`Order`]; nothing here knows it.
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_client::Pool;
+use coffee_common::{
+    id::{Address, ClusterId, NodeId, NodeName},
+    protocol::{Identity, Leader, Phase, Rejection, Role},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+
+use crate::replica::Replica;
+
+/// The version of coffeed.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Orders that may wait for the server.
+const ORDERS_MAX: usize = 16;
+
+/// What an operation asks of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Ask these members to be let in.
+    Join {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Its members.
+        members: Vec<Address>,
+    },
+    /// Stop, and stay down: the cluster has taken this node out.
+    Retire {
+        /// Which incarnation is meant.
+        id: NodeId,
+    },
+}
+
+/// This node.
+pub struct Node {
+    identity: Identity,
+    address: Address,
+    lease: Duration,
+    started: Instant,
+    phase: watch::Sender<Phase>,
+    replica: watch::Sender<Option<Arc<Replica>>>,
+    pool: Pool,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Node {
+    /// A node that belongs to no cluster yet, and where its orders come out.
+    /// `lease` is how long a leader's heartbeat lasts.
+    pub fn new(
+        name: NodeName,
+        address: Address,
+        lease: Duration,
+        pool: Pool,
+    ) -> (Arc<Self>, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+        let node = Self {
+            identity: Identity { name, role: Role::Node },
+            address,
+            lease,
+            started: Instant::now(),
+            phase: watch::Sender::new(Phase::Waiting),
+            replica: watch::Sender::new(None),
+            pool,
+            orders,
+        };
+        (Arc::new(node), receiver)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &NodeName {
+        &self.identity.name
+    }
+
+    /// Who it is when it asks others.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Where others reach it.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// How long a leader's heartbeat lasts: whoever was silent for longer may be gone.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// For how long it has been up.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// How it reaches other nodes.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What it does at present.
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Notes what it does from now on.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Its part in its cluster, while it has one.
+    pub fn replica(&self) -> Option<Arc<Replica>> {
+        self.replica.borrow().clone()
+    }
+
+    /// Its part in its cluster; a node that has none cannot serve.
+    pub fn serving(&self) -> Result<Arc<Replica>, Rejection> {
+        self.replica().ok_or_else(|| {
+            Rejection::Unavailable(format!("{} belongs to no cluster yet: boot it first", self.name()))
+        })
+    }
+
+    /// Its part in its cluster, as it changes.
+    pub fn watch_replica(&self) -> watch::Receiver<Option<Arc<Replica>>> {
+        self.replica.subscribe()
+    }
+
+    /// Gives it a part in a cluster, or takes it away.
+    pub fn set_replica(&self, replica: Option<Arc<Replica>>) {
+        self.replica.send_replace(replica);
+    }
+
+    /// The leader, for those who ask where to go.
+    pub fn leader_hint(&self) -> Option<Leader> {
+        self.replica()?.leader_hint()
+    }
+
+    /// Asks the server for something. `false`: it has stopped, or has too much to do.
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.try_send(order).is_ok()
+    }
+}

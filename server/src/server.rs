@@ -1,0 +1,110 @@
+//! A node as one object: started, asked how it is, stopped.
+//!
+//! The composition root: nobody else knows all the parts. How a node starts
+//! is a story told in [`start`], how it lives in [`life`], how it stops in
+//! [`crate::shutdown`]. Guards that a host program keeps its own: no
+//! subscriber, signal handler, panic hook or process-wide provider is
+//! installed, and whatever happens, the process goes on.
+
+mod accept;
+mod builder;
+mod error;
+mod join;
+mod life;
+mod mode;
+mod part;
+mod start;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use coffee_client::Client;
+use coffee_common::{id::Address, protocol::NodeStatus, quic::EndpointOptions, tls::Credentials};
+use tokio::sync::watch;
+
+pub use self::{builder::Builder, error::StartError};
+use crate::{config::Config, node::Node, status};
+
+/// A node that has been started.
+///
+/// Dropped, it stops as with [`Server::shutdown`], which nobody then waits for.
+pub struct Server {
+    node: Arc<Node>,
+    address: SocketAddr,
+    credentials: Credentials,
+    options: EndpointOptions,
+    stop: watch::Sender<bool>,
+    closed: watch::Receiver<Option<Closed>>,
+}
+
+/// How a node has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// It was asked to stop. Started again, it goes on.
+    Stopped,
+    /// The cluster has taken it out. Started again, it waits to be booted.
+    Retired,
+    /// It could not go on, for this reason. What it has acknowledged is safe:
+    /// with a quorum of the others, and with itself as far as its disk allows.
+    Failed(Arc<str>),
+}
+
+impl Server {
+    /// Begins to set up a node.
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
+    }
+
+    /// The UDP address that it listens on, with the port that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where other nodes reach it.
+    pub fn advertised(&self) -> &Address {
+        self.node.address()
+    }
+
+    /// Its view of itself.
+    pub fn status(&self) -> NodeStatus {
+        status::own(&self.node)
+    }
+
+    /// A client that begins with this node, and acts with the node's own credentials.
+    pub fn local_client(&self) -> Result<Client, coffee_client::Error> {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        Client::builder()
+            .endpoints([address.into()])
+            .credentials(self.credentials.clone())
+            .endpoint_options(self.options.clone())
+            .build()
+    }
+
+    /// Stops in good order: hands leadership over, finishes what is in flight,
+    /// makes the state durable, and lets go of the data directory. The
+    /// membership does not change. Returns how the node has ended, which may
+    /// have been before.
+    pub async fn shutdown(&self) -> Closed {
+        self.stop.send_replace(true);
+        self.closed().await
+    }
+
+    /// Waits until the node has ended, for whatever reason, and says how.
+    pub async fn closed(&self) -> Closed {
+        match self.closed.clone().wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(closed)) => closed.clone(),
+            _ => Closed::Failed("the node's own task was lost".into()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

@@ -1,0 +1,56 @@
+//! Sets a node up: what a host program may say before it starts one.
+
+use coffee_common::{
+    quic::{Endpoint, EndpointOptions},
+    tls::Credentials,
+};
+
+use super::{Server, StartError};
+use crate::config::Config;
+
+/// Sets a [`Server`] up; made by [`Server::builder`].
+///
+/// A simulation brings its own credentials, which need no files, and its own
+/// endpoint, over a network of its own.
+pub struct Builder {
+    pub(super) config: Config,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) options: EndpointOptions,
+    pub(super) endpoint: Option<Endpoint>,
+}
+
+impl Builder {
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, credentials: None, options: EndpointOptions::default(), endpoint: None }
+    }
+
+    /// Takes these credentials instead of the files that the configuration names.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// How the QUIC endpoint behaves.
+    #[must_use]
+    pub fn endpoint_options(mut self, options: EndpointOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Listens and dials with this endpoint, instead of one of its own. Has to
+    /// have been made with the node's credentials.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Starts the node. Returns once it listens, and takes part if it has data
+    /// or bootstraps; a node that joins goes on with that by itself.
+    ///
+    /// To be called within a tokio runtime, which the node then lives in.
+    pub async fn start(self) -> Result<Server, StartError> {
+        super::start::start(self).await
+    }
+}

@@ -1,0 +1,81 @@
+//! Why a node cannot start.
+
+use coffee_common::{id::NodeName, protocol::Identity, quic::EndpointError, tls::TlsError};
+
+use crate::{
+    config::ConfigError,
+    raft::RaftError,
+    storage::{disk::DataDirError, log::LogError, state::StateError},
+};
+
+/// Why a node cannot start. Nothing was changed, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificates or the key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificate is somebody else's.
+    #[error(
+        "the certificate is for {} {}, not for node {expected}",
+        found.role.as_str(),
+        found.name
+    )]
+    OtherIdentity {
+        /// Whose it is.
+        found: Identity,
+        /// The node's name.
+        expected: NodeName,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Consensus cannot be started.
+    #[error(transparent)]
+    Raft(#[from] RaftError),
+    /// It is not to be started like this.
+    #[error("{reason}")]
+    Refused {
+        /// What stands against it.
+        reason: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// Something that never fails did.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl StartError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Config(error) => error.hint().to_owned(),
+            Self::Tls(error) => error.hint().to_string(),
+            Self::OtherIdentity { expected, .. } => {
+                format!("make one with `coffeectl cert node {expected}`, or correct the node's name")
+            }
+            Self::DataDir(error) => error.hint().to_owned(),
+            Self::Endpoint(error) => error.hint().to_owned(),
+            Self::Log(_) | Self::State(_) => {
+                "if the disk is sound: move the data directory away, take the node out with `coffeectl node \
+                 remove`, and let it join again; it gets its data back from the others"
+                    .to_owned()
+            }
+            Self::Raft(_) => "check the timers in the configuration".to_owned(),
+            Self::Refused { hint, .. } => hint.clone(),
+            Self::Internal(_) => "start it again; if that does not help, report it".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Opens a node's part in a cluster: storage, then consensus.
+
+use std::{io, sync::Arc};
+
+use coffee_common::quic::Endpoint;
+use openraft::async_runtime::WatchReceiver;
+use tokio::task::JoinSet;
+
+use super::StartError;
+use crate::{
+    config::Config,
+    membership::Membership,
+    node::Node,
+    peer::{PeerContext, PeerNetwork},
+    raft,
+    replica::Replica,
+    storage::{
+        checkpointed::Checkpointed,
+        disk::{DataDir, NodeIdentity},
+        log::LogStore,
+        poison::Poison,
+        state::{StateDir, StateOptions},
+        state_machine::{Checkpointer, StateMachine},
+    },
+};
+
+/// A node's part in a cluster, open.
+pub(crate) struct Part {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) peers: PeerContext,
+    log: LogStore,
+    checkpointer: Checkpointer,
+    poison: Poison,
+    /// What goes on in the background; ends with the part.
+    chores: JoinSet<()>,
+}
+
+impl Part {
+    /// Opens storage and starts consensus.
+    pub(crate) async fn open(
+        data: &DataDir,
+        identity: &NodeIdentity,
+        endpoint: &Endpoint,
+        config: &Config,
+    ) -> Result<Self, StartError> {
+        let poison = Poison::new();
+        let (state, log) = open_storage(data, &poison).await?;
+        let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
+        let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
+        let raft =
+            raft::start(identity.id, &config.timers, &config.storage, network, log.clone(), state).await?;
+        let peers = PeerContext { raft: raft.clone(), cluster: identity.cluster, own: identity.id, inbox };
+        let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, reader));
+        Ok(Self { replica, peers, log, checkpointer, poison, chores: JoinSet::new() })
+    }
+
+    /// Lets the node take part: from now on it serves.
+    pub(crate) fn take_part(&mut self, node: &Node, membership: &Membership) {
+        node.set_replica(Some(Arc::clone(&self.replica)));
+        self.chores.spawn(membership.clone().tend(Arc::clone(&self.replica)));
+        self.chores.spawn(membership.clone().look_out(Arc::clone(&self.replica)));
+    }
+
+    /// Waits until it cannot go on: the storage has failed, or consensus has stopped.
+    pub(crate) async fn failed(&self) -> Arc<str> {
+        tokio::select! {
+            cause = self.poison.poisoned() => cause,
+            _ = self.replica.until(|_| false) => self.cause(),
+        }
+    }
+
+    fn cause(&self) -> Arc<str> {
+        let stopped = || {
+            let state = self.replica.raft().metrics().borrow_watched().running_state.clone();
+            match state {
+                Err(fatal) => format!("consensus has stopped: {fatal}").into(),
+                Ok(()) => "consensus has stopped".into(),
+            }
+        };
+        self.poison.cause().unwrap_or_else(stopped)
+    }
+
+    /// Stops consensus, makes all durable, and closes the files.
+    pub(crate) async fn close(mut self) {
+        self.chores.shutdown().await;
+        if let Err(error) = self.replica.raft().shutdown().await {
+            tracing::warn!(%error, "consensus did not stop in good order");
+        }
+        // So that the next start need not replay the log. A failed storage has said so already.
+        let checkpointed = self.checkpointer.checkpoint().await;
+        let closed = self.log.close().await;
+        if let (None, Err(error)) = (self.poison.cause(), checkpointed.and(closed)) {
+            tracing::warn!(%error, "the storage was not closed in good order");
+        }
+    }
+}
+
+/// Opens the state, then the log, on a thread that may wait for the disk.
+async fn open_storage(data: &DataDir, poison: &Poison) -> Result<(StateMachine, LogStore), StartError> {
+    let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
+    let open = move || {
+        let checkpointed = Checkpointed::new();
+        let files = Arc::new(StateDir::new(state_path));
+        let state = StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())?;
+        let log = LogStore::open(&log_path, checkpointed, poison)?;
+        Ok((state, log))
+    };
+    tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
+        Err(StartError::Internal(format!("opening the data: {}", io::Error::from(error))))
+    })
+}

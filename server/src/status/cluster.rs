@@ -1,0 +1,181 @@
+//! Puts what the nodes say of themselves together.
+//!
+//! Pure. Guards that nothing is claimed which nobody said: a leader counts
+//! only if it was reached and most voters in reach follow it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coffee_common::{
+    command::{NodeRecord, Standing},
+    id::{Address, NodeId, NodeName},
+    protocol::{ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus},
+};
+
+/// A node that the asked one knows of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its latest id.
+    pub id: NodeId,
+    /// Its name.
+    pub name: NodeName,
+    /// Where it is reached.
+    pub address: Address,
+    /// What the cluster remembers of it; `None` if nothing yet.
+    pub standing: Option<Standing>,
+}
+
+impl Known {
+    pub(super) fn of_record(record: NodeRecord) -> Self {
+        let NodeRecord { id, name, address, standing, .. } = record;
+        Self { id, name, address, standing: Some(standing) }
+    }
+}
+
+type Reached = BTreeMap<NodeName, NodeStatus>;
+
+/// The cluster, out of what the asked node knows and what those in reach said.
+/// `known` is in the order of ids, `reached` holds the asked node too.
+pub(super) fn compose(asked: &NodeStatus, known: Vec<Known>, reached: &Reached) -> ClusterView {
+    let raft = asked.raft.as_ref();
+    let scene = Scene::of(raft, &known, reached);
+    let leader = scene.leader();
+    let mut nodes: Vec<NodeView> = known.iter().map(|node| scene.view(node, leader)).collect();
+    if raft.is_none() {
+        nodes.push(alone(asked));
+    }
+    let (voters_in_reach, may_lose) = scene.strength();
+    ClusterView {
+        cluster: raft.map(|raft| raft.cluster),
+        asked: asked.name.clone(),
+        leader: leader.map(|(name, _)| name.clone()),
+        term: scene.term(leader),
+        joint: scene.voters().len() > 1,
+        voters: count(scene.all_voters().len()),
+        voters_in_reach: count(voters_in_reach),
+        may_lose: count(may_lose),
+        nodes,
+    }
+}
+
+/// What is known of the members.
+struct Scene<'a> {
+    asked: Option<&'a RaftStatus>,
+    /// By id, those that answered as who they are on record.
+    members: BTreeMap<NodeId, (&'a NodeName, &'a RaftStatus)>,
+    reached: &'a Reached,
+}
+
+type Leader<'a> = (&'a NodeName, &'a RaftStatus);
+
+impl<'a> Scene<'a> {
+    fn of(asked: Option<&'a RaftStatus>, known: &[Known], reached: &'a Reached) -> Self {
+        let answers = known.iter().filter_map(|node| {
+            let (name, status) = reached.get_key_value(&node.name)?;
+            let raft = status.raft.as_ref()?;
+            (raft.id == node.id && Some(raft.cluster) == asked.map(|asked| asked.cluster))
+                .then_some((node.id, (name, raft)))
+        });
+        Self { asked, members: answers.collect(), reached }
+    }
+
+    /// The voters, as whoever has come furthest knows them.
+    fn voters(&self) -> &'a [Vec<NodeId>] {
+        let views = self.members.values().map(|(_, raft)| *raft).chain(self.asked);
+        views.max_by_key(|raft| (raft.applied, raft.last_log)).map_or(&[], |raft| &raft.voters)
+    }
+
+    fn all_voters(&self) -> BTreeSet<NodeId> {
+        self.voters().iter().flatten().copied().collect()
+    }
+
+    /// Whoever says that it leads, in the highest term, and whom most voters in reach follow.
+    fn leader(&self) -> Option<Leader<'a>> {
+        let leaders = self.members.values().filter(|(_, raft)| raft.role == RaftRole::Leader);
+        let leader = *leaders.max_by_key(|(_, raft)| raft.term)?;
+        let voters = self.all_voters();
+        let in_reach = || self.members.iter().filter(|(id, _)| voters.contains(id));
+        let follow = in_reach().filter(|(_, (_, raft))| raft.leader == Some(leader.1.id)).count();
+        (2 * follow > in_reach().count()).then_some(leader)
+    }
+
+    fn term(&self, leader: Option<Leader<'_>>) -> u64 {
+        let highest = self.members.values().map(|(_, raft)| raft.term).max().unwrap_or(0);
+        leader.map_or(highest, |(_, raft)| raft.term)
+    }
+
+    /// How many voters are in reach, and how many of those may be lost.
+    fn strength(&self) -> (usize, usize) {
+        let there = |id: &NodeId| self.members.contains_key(id);
+        let spare = self.voters().iter().map(|set| {
+            let in_reach = set.iter().filter(|id| there(id)).count();
+            in_reach.saturating_sub(set.len() / 2 + 1)
+        });
+        (self.all_voters().iter().filter(|id| there(id)).count(), spare.min().unwrap_or(0))
+    }
+
+    fn view(&self, node: &Known, leader: Option<Leader<'_>>) -> NodeView {
+        let status = self.reached.get(&node.name);
+        let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
+        NodeView {
+            name: node.name.clone(),
+            id: Some(node.id),
+            address: node.address.clone(),
+            role: raft.map(|raft| raft.role),
+            state: state(node, status, raft.is_some()),
+            lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
+            applied: raft.map(|raft| raft.applied),
+            version: status.map(|status| status.version.clone()),
+        }
+    }
+}
+
+fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool) -> NodeState {
+    let Some(status) = status else {
+        return match node.standing {
+            Some(Standing::Shutdown) => NodeState::Shutdown,
+            _ => NodeState::Unreachable,
+        };
+    };
+    match status.phase {
+        Phase::Stopping => NodeState::Stopping,
+        Phase::Waiting => NodeState::Waiting,
+        Phase::Joining => NodeState::Joining,
+        // Another incarnation of it, or one that has not heard that it was taken down.
+        Phase::Running if node.standing == Some(Standing::Shutdown) => NodeState::Stopping,
+        Phase::Running if takes_part => NodeState::Up,
+        Phase::Running => NodeState::Joining,
+    }
+}
+
+fn lag(leader: &RaftStatus, id: NodeId) -> Option<u64> {
+    if id == leader.id {
+        return Some(0);
+    }
+    let matched = leader.matched.iter().find(|(node, _)| *node == id);
+    matched.map(|(_, matched)| leader.last_log.0.saturating_sub(matched.0))
+}
+
+/// A node that belongs to no cluster, seen by itself.
+fn alone(asked: &NodeStatus) -> NodeView {
+    NodeView {
+        name: asked.name.clone(),
+        id: None,
+        address: asked.address.clone(),
+        role: None,
+        state: match asked.phase {
+            Phase::Waiting => NodeState::Waiting,
+            Phase::Joining | Phase::Running => NodeState::Joining,
+            Phase::Stopping => NodeState::Stopping,
+        },
+        lag: None,
+        applied: None,
+        version: Some(asked.version.clone()),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

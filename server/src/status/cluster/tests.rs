@@ -1,0 +1,137 @@
+//! Clusters in all sorts of states, as one node sees them.
+
+use coffee_common::id::{ClusterId, Revision};
+
+use super::*;
+
+fn name(id: u64) -> NodeName {
+    NodeName::new(format!("n{id}")).expect("legal")
+}
+
+fn known(id: u64, standing: Standing) -> Known {
+    let address = Address::new(format!("127.0.0.1:{}", 7400 + id)).expect("legal");
+    Known { id: NodeId(id), name: name(id), address, standing: Some(standing) }
+}
+
+fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
+    let role = if leader == Some(id) { RaftRole::Leader } else { RaftRole::Follower };
+    RaftStatus {
+        cluster: ClusterId(7),
+        id: NodeId(id),
+        role,
+        term: 5,
+        leader: leader.map(NodeId),
+        last_log: Revision(100),
+        committed: Revision(100),
+        applied: Revision(100),
+        snapshot: Revision(0),
+        purged: Revision(0),
+        voters: vec![voters.iter().copied().map(NodeId).collect()],
+        learners: Vec::new(),
+        matched: voters.iter().map(|id| (NodeId(*id), Revision(90))).collect(),
+        quorum_heard_ms: None,
+        nodes: Vec::new(),
+    }
+}
+
+fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
+    let phase = if raft.is_some() { Phase::Running } else { Phase::Waiting };
+    let address = known(id, Standing::Member).address;
+    NodeStatus { name: name(id), address, version: "1".to_owned(), phase, uptime_ms: 1, raft }
+}
+
+/// What node 1 sees of three voters, of which it reaches these.
+fn view(reached: &[NodeStatus]) -> ClusterView {
+    let all = [1, 2, 3].map(|id| known(id, Standing::Member)).to_vec();
+    let reached: Reached = reached.iter().map(|status| (status.name.clone(), status.clone())).collect();
+    compose(&reached[&name(1)], all, &reached)
+}
+
+fn states(view: &ClusterView) -> Vec<NodeState> {
+    view.nodes.iter().map(|node| node.state).collect()
+}
+
+const V: &[u64] = &[1, 2, 3];
+
+#[test]
+fn a_healthy_cluster() {
+    let view = view(&[1, 2, 3].map(|id| status(id, Some(raft(id, Some(2), V)))));
+    assert_eq!((view.leader, view.term, view.joint), (Some(name(2)), 5, false));
+    assert_eq!((view.voters, view.voters_in_reach, view.may_lose), (3, 3, 1));
+    assert_eq!(view.nodes.iter().map(|node| node.lag).collect::<Vec<_>>(), [Some(10), Some(0), Some(10)]);
+}
+
+#[test]
+fn a_leader_that_is_not_reached_is_none() {
+    let view = view(&[1, 3].map(|id| status(id, Some(raft(id, Some(2), V)))));
+    assert_eq!(view.leader, None);
+    assert_eq!((view.voters_in_reach, view.may_lose), (2, 0));
+    assert_eq!(states(&view), [NodeState::Up, NodeState::Unreachable, NodeState::Up]);
+}
+
+#[test]
+fn a_leader_whom_nobody_follows_any_more_is_none() {
+    let view = view(&[
+        status(1, Some(raft(1, None, V))),
+        status(2, Some(raft(2, Some(2), V))),
+        status(3, Some(raft(3, None, V))),
+    ]);
+    assert_eq!(view.leader, None);
+}
+
+#[test]
+fn of_two_leaders_the_later_counts() {
+    let mut later = raft(3, Some(3), V);
+    later.term = 6;
+    let view = view(&[
+        status(1, Some(raft(1, Some(3), V))),
+        status(2, Some(raft(2, Some(2), V))),
+        status(3, Some(later)),
+    ]);
+    assert_eq!((view.leader, view.term), (Some(name(3)), 6));
+}
+
+#[test]
+fn a_change_under_way_counts_by_its_weaker_half() {
+    let mut joint = raft(1, Some(1), V);
+    joint.voters.push(vec![NodeId(1), NodeId(2)]);
+    let view = view(&[1, 2, 3].map(|id| {
+        let mut raft = joint.clone();
+        raft.id = NodeId(id);
+        status(id, Some(raft))
+    }));
+    assert!(view.joint);
+    assert_eq!((view.voters, view.may_lose), (3, 0));
+}
+
+#[test]
+fn nodes_that_were_taken_down_stay_on_the_list() {
+    let all = vec![known(1, Standing::Member), known(2, Standing::Shutdown), known(3, Standing::Shutdown)];
+    let own = status(1, Some(raft(1, Some(1), &[1])));
+    // 3 was started again, and waits to be booted.
+    let reached = [own.clone(), status(3, None)].map(|status| (status.name.clone(), status)).into();
+    let view = compose(&own, all, &reached);
+    assert_eq!(states(&view), [NodeState::Up, NodeState::Shutdown, NodeState::Waiting]);
+    assert_eq!((view.voters, view.voters_in_reach, view.may_lose), (1, 1, 0));
+}
+
+#[test]
+fn whoever_answers_as_somebody_else_takes_no_part() {
+    let mut stranger = raft(2, Some(2), V);
+    stranger.cluster = ClusterId(8);
+    let mut reborn = raft(3, Some(1), V);
+    reborn.id = NodeId(33);
+    let view =
+        view(&[status(1, Some(raft(1, Some(1), V))), status(2, Some(stranger)), status(3, Some(reborn))]);
+    assert_eq!(view.voters_in_reach, 1);
+    assert_eq!(states(&view), [NodeState::Up, NodeState::Joining, NodeState::Joining]);
+}
+
+#[test]
+fn a_node_without_a_cluster_sees_itself() {
+    let own = status(1, None);
+    let reached = [(own.name.clone(), own.clone())].into();
+    let view = compose(&own, Vec::new(), &reached);
+    assert_eq!((view.cluster, &view.leader, view.voters), (None, &None, 0));
+    assert_eq!(states(&view), [NodeState::Waiting]);
+}

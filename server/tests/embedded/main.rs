@@ -1,0 +1,5 @@
+//! Whole nodes in one program, over real QUIC on the loopback: what a program
+//! that embeds the server sees.
+
+mod slice;
+mod support;

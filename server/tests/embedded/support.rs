@@ -1,0 +1,118 @@
+//! A cluster in this process: certificates in memory, data in a temporary folder.
+
+use std::{path::PathBuf, time::Duration};
+
+use coffee_client::{Client, Credentials, cert::Ca};
+use coffee_common::{
+    id::{Address, NodeName},
+    protocol::{NodeStatus, Role},
+    tls::CredentialFiles,
+};
+use coffeed::{Builder, Config, Server, StartError};
+use tempfile::TempDir;
+
+/// A shop chain to be: a CA, and a folder for the data of its nodes.
+pub(crate) struct World {
+    pub(crate) ca: Ca,
+    folder: TempDir,
+}
+
+pub(crate) fn name(text: &str) -> NodeName {
+    NodeName::new(text).expect("a legal name")
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    pub(crate) fn data_dir(&self, node: &str) -> PathBuf {
+        self.folder.path().join(node)
+    }
+
+    pub(crate) fn credentials(&self, role: Role, who: &str) -> Credentials {
+        self.ca.credentials(role, &name(who)).expect("credentials")
+    }
+
+    /// A node that waits to be booted, on any free port.
+    pub(crate) fn config(&self, node: &str) -> Config {
+        let unused = || PathBuf::from("unused");
+        let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
+        Config::new(name(node), ([127, 0, 0, 1], 0).into(), self.data_dir(node), files)
+    }
+
+    pub(crate) fn builder(&self, config: Config) -> Builder {
+        let credentials = self.credentials(Role::Node, config.name.as_str());
+        Server::builder(config).credentials(credentials)
+    }
+
+    pub(crate) async fn try_start(&self, config: Config) -> Result<Server, StartError> {
+        self.builder(config).start().await
+    }
+
+    /// A node that waits.
+    pub(crate) async fn waiting(&self, node: &str) -> Server {
+        self.try_start(self.config(node)).await.expect("it starts")
+    }
+
+    /// A node that founds a cluster.
+    pub(crate) async fn founder(&self, node: &str) -> Server {
+        let config = Config { bootstrap: true, ..self.config(node) };
+        self.try_start(config).await.expect("it starts")
+    }
+
+    /// A node that asks another one to be let in.
+    pub(crate) async fn joining(&self, node: &str, member: &Server) -> Server {
+        let config = Config { join: vec![address(member)], ..self.config(node) };
+        self.try_start(config).await.expect("it starts")
+    }
+
+    /// A node with data, on the port that it had.
+    pub(crate) async fn again(&self, node: &str, at: &Address) -> Server {
+        let listen = at.as_str().parse().expect("an IP address");
+        self.try_start(Config { listen, ..self.config(node) }).await.expect("it starts")
+    }
+
+    /// A client that goes wherever the leader is.
+    pub(crate) fn client(&self, nodes: &[&Server]) -> Client {
+        self.client_as(Role::Admin, nodes)
+    }
+
+    pub(crate) fn client_as(&self, role: Role, nodes: &[&Server]) -> Client {
+        Client::builder()
+            .endpoints(nodes.iter().map(|node| address(node)))
+            .credentials(self.credentials(role, "tester"))
+            .timeout(Duration::from_secs(20))
+            .build()
+            .expect("a client")
+    }
+
+    /// A client that asks this node, and lets it pass things on.
+    pub(crate) fn client_at(&self, node: &Server) -> Client {
+        self.client(&[node]).at(address(node)).expect("a client")
+    }
+}
+
+pub(crate) fn address(node: &Server) -> Address {
+    node.advertised().clone()
+}
+
+/// Waits until a node says something of itself.
+pub(crate) async fn until(node: &Server, what: &str, met: impl Fn(&NodeStatus) -> bool) {
+    let wait = async {
+        while !met(&node.status()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    assert!(waited.is_ok(), "{} never came to {what}: {:#?}", node.advertised(), node.status());
+}
+
+/// Waits until a node has a vote.
+pub(crate) async fn until_voter(node: &Server) {
+    until(node, "a vote", |status| {
+        status.phase == coffee_common::protocol::Phase::Running
+            && status.raft.as_ref().is_some_and(|raft| raft.voters.iter().flatten().any(|id| *id == raft.id))
+    })
+    .await;
+}
