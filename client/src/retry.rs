@@ -240,6 +240,9 @@ impl Retry {
     }
 
     fn forgotten(&mut self, upto: Revision, view: &View<'_>) -> Step {
+        if !matches!(self.repeat, Repeat::Named { .. }) {
+            return Step::Fail(Error::misfit());
+        }
         if self.is_in_doubt(view) || self.renewals >= RENEWALS_MAX {
             return Step::Fail(self.unknown(
                 "the cluster no longer remembers this request: it may have been carried out before".into(),
@@ -366,5 +369,7 @@ impl Retry {
     }
 }
 
+#[cfg(test)]
+mod honesty;
 #[cfg(test)]
 mod tests;

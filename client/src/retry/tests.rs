@@ -12,7 +12,7 @@ use crate::error::OutcomeKind;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-fn id(sequence: u64) -> RequestId {
+pub(super) fn id(sequence: u64) -> RequestId {
     RequestId { client: ClientId(1), sequence, after: Revision(9) }
 }
 
@@ -24,7 +24,7 @@ fn given() -> Repeat {
     Repeat::Named { id: Some(id(1)) }
 }
 
-fn target(letter: char) -> Arc<Target> {
+pub(super) fn target(letter: char) -> Arc<Target> {
     Arc::new(Target { address: Address::new(format!("{letter}:1")).expect("legal"), name: None })
 }
 
