@@ -27,6 +27,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// up to this. A new leader is noticed at once, without any pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
+/// For so long a leader that was replaced is still waited for.
+const GRACE: Duration = Duration::from_millis(300);
+
 /// Something that the leader has to do.
 pub struct Errand<'a> {
     /// What is asked.
@@ -98,9 +101,15 @@ async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>)
         Err(_) => return Err(Miss::NotDone(format!("the leader, {name}, cannot be reached"))),
     };
     let timeout = errand.deadline.saturating_duration_since(Instant::now());
+    let mut ask = std::pin::pin!(channel.ask(errand.request, Some(errand.caller), timeout));
     let reply = tokio::select! {
-        reply = channel.ask(errand.request, Some(errand.caller), timeout) => reply,
-        () = replica.lead_changed(Some(lead)) => Err(ChannelError::Lost("another node leads now".to_owned())),
+        reply = &mut ask => reply,
+        // Maybe it is gone, maybe it is about to say that it has handed over.
+        () = replica.lead_changed(Some(lead)) => {
+            let grace = if errand.repeatable { Duration::ZERO } else { GRACE };
+            let lost = |_| Err(ChannelError::Lost("another node leads now".to_owned()));
+            tokio::time::timeout(grace, ask).await.unwrap_or_else(lost)
+        }
     };
     judge(name, errand, reply)
 }

@@ -114,6 +114,18 @@ pub(super) fn removal(scene: &Scene, node: NodeId) -> Result<Count, Rejection> {
     Ok(count)
 }
 
+/// Whether a node may be evicted: one that is there is to be taken down instead.
+pub(super) fn eviction(scene: &Scene, node: NodeId) -> Result<(), Rejection> {
+    if !scene.is_member(node) || !scene.is_there(node) {
+        return Ok(());
+    }
+    let name = scene.name(node);
+    Err(refused(
+        format!("{name} is there, and takes part"),
+        format!("take it down in good order: coffeectl down {name}"),
+    ))
+}
+
 /// Whether a node may be stopped for a while, staying a member. Says why.
 pub(super) fn may_stop(scene: &Scene, node: NodeId) -> (bool, String) {
     let name = scene.name(node);

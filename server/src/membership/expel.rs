@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Leading,
-    decide::{may_stop, not_a_member, refused, removal},
+    decide::{eviction, may_stop, not_a_member, removal},
     millis_since,
     scene::find,
 };
@@ -67,13 +67,7 @@ impl Leading {
         let Some(id) = member.or_else(|| find(&records, name).map(|record| record.id)) else {
             return Err(not_a_member(name).into());
         };
-        if member.is_some_and(|id| scene.is_there(id)) {
-            return Err(refused(
-                format!("{name} is there, and takes part"),
-                format!("take it down in good order: coffeectl down {name}"),
-            )
-            .into());
-        }
+        self.decide(|scene| eviction(scene, id)).await?;
         let count = self.decide(|scene| removal(scene, id)).await?;
         if !dry_run {
             self.expel(name, id, None).await?;

@@ -124,6 +124,16 @@ fn a_stop_leaves_a_quorum_in_reach() {
 }
 
 #[test]
+fn only_whoever_is_lost_is_evicted() {
+    let evict = |nodes: &str| eviction(&scene(nodes), id('c'));
+    assert_eq!(evict("A B C!"), Ok(()));
+    assert_eq!(evict("A B c!"), Ok(()));
+    assert_eq!(evict("A B"), Ok(()), "no member, but on record");
+    says(&evict("A B C").expect_err("it is there"), "takes part");
+    says(&evict("A B c").expect_err("it is there"), "takes part");
+}
+
+#[test]
 fn a_vote_is_for_whoever_is_there_and_close() {
     let promote = |nodes: &str| promotion(&scene(nodes), id('d'));
     assert_eq!(promote("A B d"), Ok(()));

@@ -1,0 +1,135 @@
+//! Clients that do not keep to the protocol, and clients that ask too much.
+
+use std::{net::UdpSocket, time::Duration};
+
+use bytes::Bytes;
+use coffee_client::Error;
+use coffee_common::{
+    command::{Batch, Operation},
+    frame,
+    id::{ClientId, RequestId, Revision},
+    key::{Key, Value},
+    limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX},
+    protocol::{Answer, Ask, Consistency, Rejection, Reply, Request, Role},
+    quic::{Connection, Endpoint, EndpointOptions, Expect, FrameReceiver, Priority, Protocol},
+};
+use tokio::time::timeout;
+
+use crate::support::{World, address};
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn connect(world: &World, ming: &coffeed::Server) -> (Endpoint, Connection) {
+    let credentials = world.credentials(Role::Writer, "stranger");
+    let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
+    let connection = endpoint.connect(&address(ming), &Expect::AnyNode, Protocol::Client).await;
+    (endpoint, connection.expect("is let in"))
+}
+
+async fn reply(receiver: &mut FrameReceiver) -> Reply {
+    let message =
+        timeout(SOON, receiver.receive()).await.expect("in time").expect("a frame").expect("an answer");
+    match frame::decode(&message).expect("well-formed") {
+        Answer::Reply(reply) => reply,
+        Answer::Welcome(_) => panic!("one welcome is enough"),
+    }
+}
+
+fn get(id: u64, timeout_ms: u32) -> Ask {
+    let request = Request::Get { key: "k".parse().expect("legal"), consistency: Consistency::Linearizable };
+    Ask { id, timeout_ms, on_behalf_of: None, request }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_breaks_the_protocol_is_told_and_loses_the_connection() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let too_long = [&(FRAME_BYTES_MAX as u32 + 1).to_le_bytes()[..], &[frame::FRAME_VERSION]].concat();
+    let hostile: [Vec<u8>; 4] = [
+        // No message of ours.
+        vec![3, 0, 0, 0, frame::FRAME_VERSION, 0xff, 0xff, 0xff],
+        // A version from the future.
+        vec![1, 0, 0, 0, 9, 0],
+        too_long,
+        // A message, and something behind it.
+        {
+            let mut bytes = frame::encode(&get(1, 1000)).expect("encodes").to_vec();
+            bytes[0] += 1;
+            bytes.push(0);
+            bytes
+        },
+    ];
+    for bytes in hostile {
+        let (_endpoint, connection) = connect(&world, &ming).await;
+        let (mut sender, _receiver) = connection.open(Priority::Normal).await.expect("a stream");
+        sender.send(Bytes::from(bytes.clone())).await.expect("is sent");
+        let end = timeout(SOON, connection.closed()).await.expect("is closed");
+        assert!(format!("{end:?}").contains("not the protocol"), "{bytes:?}: {end:?}");
+    }
+    world.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn noise_on_the_port_disturbs_nobody() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for n in 0..2_000u32 {
+        let noise: Vec<u8> =
+            (0..n % 1_400).map(|i| (i.wrapping_mul(2_654_435_761) >> (n % 24)) as u8).collect();
+        let _ = socket.send_to(&noise, ming.address());
+    }
+    world.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_questions_on_one_stream_are_all_answered() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let (_endpoint, connection) = connect(&world, &ming).await;
+    let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+    let count = 2 * REQUESTS_IN_FLIGHT_MAX as u64;
+    let mut frames: Vec<Bytes> =
+        (0..count).map(|id| frame::encode(&get(id, 5_000)).expect("encodes")).collect();
+    sender.send_all(&mut frames).await.expect("is sent");
+    sender.finish();
+    let mut answered = vec![false; count as usize];
+    for _ in 0..count {
+        let reply = reply(&mut receiver).await;
+        assert!(matches!(reply.result, Ok(_) | Err(Rejection::Overloaded)), "{:?}", reply.result);
+        assert!(!std::mem::replace(&mut answered[reply.id as usize], true), "answered once");
+    }
+    assert!(timeout(SOON, receiver.receive()).await.expect("in time").expect("a clean end").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_the_servers_too() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let (_endpoint, connection) = connect(&world, &ming).await;
+    let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+    let set = Operation::Set(Key::new("k").expect("legal"), Value::default());
+    let operations = vec![set; BATCH_OPERATIONS_MAX + 1];
+    let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
+    for (id, operations) in [(1, operations), (2, Vec::new())] {
+        let batch = Batch { conditions: Vec::new(), operations };
+        let request = Request::Write { request, batch };
+        let ask = Ask { id, timeout_ms: 5_000, on_behalf_of: None, request };
+        sender.send(frame::encode(&ask).expect("encodes")).await.expect("is sent");
+        let reply = reply(&mut receiver).await;
+        assert!(matches!(reply.result, Err(Rejection::Invalid(_))), "{:?}", reply.result);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_values_travel_both_ways() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let client = world.client(&[&ming]);
+    let value: Vec<u8> = (0..1 << 20).map(|i: u32| i.wrapping_mul(2_654_435_761) as u8).collect();
+    client.set("large", value.clone()).await.expect("is written");
+    let entry = client.get("large").await.expect("is read").expect("is there");
+    assert_eq!(entry.value.as_bytes().as_ref(), value);
+    let too_large = client.set("large", vec![0; (1 << 20) + 1]).await;
+    assert!(matches!(too_large, Err(Error::Invalid(_))), "{too_large:?}");
+}

@@ -1,0 +1,67 @@
+//! What a node refuses to start as, and says why.
+
+use coffee_common::protocol::{Phase, Role};
+use coffeed::{Config, Server, StartError};
+
+use crate::support::{World, address, name};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_not_start_as_somebody_else() {
+    let world = World::new();
+    for (role, who) in [(Role::Node, "peng"), (Role::Admin, "hong")] {
+        let builder = Server::builder(world.config("hong")).credentials(world.credentials(role, who));
+        let error = builder.start().await.err().expect("is refused");
+        assert!(matches!(error, StartError::OtherIdentity { .. }), "{error}");
+        assert!(error.hint().contains("coffeectl cert node hong"), "{}", error.hint());
+    }
+    assert!(!world.data_dir("hong").join("identity.toml").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_and_port_are_for_one() {
+    let world = World::new();
+    let hong = world.waiting("hong").await;
+    let error = world.try_start(world.config("hong")).await.err().expect("the data is in use");
+    assert!(matches!(error, StartError::DataDir(_)), "{error}");
+    let config = Config { listen: hong.address(), ..world.config("peng") };
+    let error = world.try_start(config).await.err().expect("the port is in use");
+    assert!(matches!(error, StartError::Endpoint(_)), "{error}");
+    let other = Config { name: name("peng"), ..world.config("hong") };
+    hong.shutdown().await;
+    drop(hong);
+    let ming = Config { bootstrap: true, ..world.config("hong") };
+    let ming = world.try_start(ming).await.expect("the data is free again");
+    ming.shutdown().await;
+    drop(ming);
+    let error = world.try_start(other).await.err().expect("another node's data");
+    assert!(matches!(error, StartError::DataDir(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_bootstrap_goes_on_with_the_first_cluster() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let cluster = ming.status().raft.expect("takes part").cluster;
+    ming.shutdown().await;
+    drop(ming);
+    let ming = world.founder("ming").await;
+    assert_eq!(ming.status().raft.expect("takes part").cluster, cluster);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_taken_down_founds_no_second_cluster() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let hong = world.waiting("hong").await;
+    let client = world.client(&[&ming, &hong]);
+    client.boot(name("hong"), Some(address(&hong))).await.expect("is booted");
+    client.down(Some(name("ming")), false).await.expect("is taken down");
+    ming.closed().await;
+    drop(ming);
+    let config = Config { bootstrap: true, ..world.config("ming") };
+    let error = world.try_start(config).await.err().expect("is refused");
+    assert!(matches!(error, StartError::Refused { .. }), "{error}");
+    assert!(error.hint().contains("coffeectl boot ming"), "{}", error.hint());
+    let ming = world.waiting("ming").await;
+    assert_eq!(ming.status().phase, Phase::Waiting);
+}
