@@ -68,7 +68,8 @@ impl StartError {
             }
             Self::DataDir(error) => error.hint().to_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
-            Self::Log(_) | Self::State(_) => {
+            Self::Log(error) => error.hint().to_owned(),
+            Self::State(_) => {
                 "if the disk is sound: move the data directory away, take the node out with `coffeectl node \
                  remove`, and let it join again; it gets its data back from the others"
                     .to_owned()

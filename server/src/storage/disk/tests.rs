@@ -1,0 +1,208 @@
+//! Whose the directory is: what is accepted, what is refused and left alone.
+
+use std::os::unix::fs::PermissionsExt;
+
+use coffee_common::id::{ClusterId, NodeId};
+use proptest::prelude::*;
+
+use super::*;
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).expect("legal")
+}
+
+fn identity(id: u64) -> NodeIdentity {
+    NodeIdentity {
+        cluster: ClusterId(0xc0ffee),
+        id: NodeId(id),
+        name: name("hong"),
+        standing: Standing::Joining,
+    }
+}
+
+fn open(path: &Path) -> Result<DataDir, DataDirError> {
+    DataDir::open(path, &name("hong"))
+}
+
+fn adopted(path: &Path) -> DataDir {
+    let mut data = open(path).expect("opens");
+    data.adopt(identity(7)).expect("is adopted");
+    data
+}
+
+/// The directory of a member, with something in its databases.
+fn member(path: &Path) {
+    let mut data = adopted(path);
+    fs::write(data.log_path(), b"log").expect("writes");
+    fs::write(data.state_path(), b"state").expect("writes");
+    data.set_standing(Standing::Member).expect("is noted");
+}
+
+/// What is in a directory.
+fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(path).expect("is there").map(|file| file.expect("reads").path());
+    let mut files: Vec<_> = files.map(|path| (path.clone(), fs::read(path).expect("reads"))).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_was_adopted_is_found_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("new/data");
+    assert!(open(&path).expect("is made").identity().is_none());
+    drop(adopted(&path));
+    let mut data = open(&path).expect("opens");
+    assert_eq!(data.identity(), Some(&identity(7)));
+    data.set_standing(Standing::Shutdown).expect("is noted");
+    drop(data);
+    let data = open(&path).expect("opens");
+    assert_eq!(data.identity().map(|identity| identity.standing), Some(Standing::Shutdown));
+}
+
+#[test]
+fn only_the_owner_may_look_into_a_new_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("new/data");
+    drop(open(&path).expect("is made"));
+    for path in [&path, &dir.path().join("new")] {
+        assert_eq!(fs::metadata(path).expect("is there").permissions().mode() & 0o777, 0o700);
+    }
+}
+
+#[test]
+fn two_processes_cannot_share_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let first = open(dir.path()).expect("opens");
+    let error = open(dir.path()).expect_err("is in use");
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    assert!(error.hint().contains("stop the other coffeed"));
+    drop(first);
+    open(dir.path()).expect("is free again");
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let file = dir.path().join(IDENTITY);
+    let good = fs::read_to_string(&file).expect("is there");
+    let before = contents(dir.path());
+    let error = DataDir::open(dir.path(), &name("ming")).expect_err("is another's");
+    assert!(matches!(error, DataDirError::OtherNode { .. }), "{error}");
+    assert_eq!(contents(dir.path()), before);
+
+    let newer = good.replace("format = 1", "format = 9") + "[what]\nno = \"build of today knows\"\n";
+    let damaged = [good.replace("id = 7", "id = 8"), good[..good.len() / 2].to_owned(), String::new()];
+    for bad in damaged.iter().chain([&newer]) {
+        fs::write(&file, bad).expect("writes");
+        let before = contents(dir.path());
+        let error = open(dir.path()).expect_err("is refused");
+        assert_eq!(matches!(error, DataDirError::Newer { .. }), *bad == newer, "{error}");
+        assert_eq!(matches!(error, DataDirError::Damaged { .. }), *bad != newer, "{error}");
+        assert!(error.to_string().contains(IDENTITY), "{error}");
+        assert_eq!(contents(dir.path()), before);
+    }
+}
+
+#[test]
+fn data_of_nobody_is_refused() {
+    for data in [LOG, STATE] {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join(data), b"x").expect("writes");
+        let error = open(dir.path()).expect_err("is refused");
+        assert!(matches!(error, DataDirError::NoIdentity { .. }), "{error}");
+        assert!(error.hint().contains("move the directory away"));
+    }
+}
+
+#[test]
+fn adopting_starts_empty() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let mut data = open(dir.path()).expect("opens");
+    data.set_standing(Standing::Shutdown).expect("is noted");
+    assert!(data.log_path().exists(), "its data is kept until it is let in anew");
+    data.adopt(identity(12)).expect("is adopted");
+    assert!(!data.log_path().exists() && !data.state_path().exists());
+    drop(data);
+    assert_eq!(open(dir.path()).expect("opens").identity(), Some(&identity(12)));
+}
+
+/// It would have forgotten whom it voted for.
+#[test]
+fn an_id_never_starts_from_nothing_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let mut data = open(dir.path()).expect("opens");
+    data.set_standing(Standing::Shutdown).expect("is noted");
+    let error = data.adopt(identity(7)).expect_err("is refused");
+    assert!(matches!(error, DataDirError::SameIdAgain { .. }), "{error}");
+    assert!(data.log_path().exists());
+}
+
+/// The last step of adopting fails, as if it had never come.
+#[test]
+fn a_crash_while_adopting_leaves_a_node_that_waits() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let mut data = open(dir.path()).expect("opens");
+    data.set_standing(Standing::Shutdown).expect("is noted");
+    let aside = dir.path().join(format!("{IDENTITY}.new"));
+    fs::create_dir(&aside).expect("makes");
+    data.adopt(identity(12)).expect_err("cannot be written");
+    drop(data);
+    fs::remove_dir(&aside).expect("removes");
+    let mut data = open(dir.path()).expect("opens");
+    assert_eq!(data.identity(), Some(&NodeIdentity { standing: Standing::Shutdown, ..identity(7) }));
+    data.adopt(identity(13)).expect("is adopted");
+}
+
+#[test]
+fn a_member_without_its_databases_does_not_start() {
+    for file in [LOG, STATE] {
+        let dir = tempfile::tempdir().expect("a folder");
+        member(dir.path());
+        fs::write(dir.path().join(file), b"").expect("writes");
+        let error = open(dir.path()).expect_err("is refused").to_string();
+        assert!(error.contains(file) && error.contains("it is empty"), "{error}");
+        fs::remove_file(dir.path().join(file)).expect("removes");
+        let error = open(dir.path()).expect_err("is refused").to_string();
+        assert!(error.contains(file) && error.contains("it is not there"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_in_its_place_is_an_error() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("data");
+    fs::write(&file, b"").expect("writes");
+    for path in [file.clone(), file.join("below")] {
+        let error = open(&path).expect_err("is refused");
+        assert!(error.to_string().ends_with("data is not a directory"), "{error}");
+    }
+}
+
+#[test]
+fn the_identity_is_pinned() {
+    crate::golden::check("identity", identity(7).to_text().as_bytes());
+}
+
+proptest! {
+    #[test]
+    fn a_changed_identity_is_never_believed(at in 0usize..400, bit in 0u8..7) {
+        let mut bytes = identity(7).to_text().into_bytes();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        let text = String::from_utf8(bytes).expect("is still ASCII");
+        if let Ok(found) = NodeIdentity::parse(&text, Path::new(IDENTITY)) {
+            prop_assert_eq!(found, identity(7));
+        }
+    }
+
+    #[test]
+    fn hostile_text_never_panics(text in ".{0,200}") {
+        let _ = NodeIdentity::parse(&text, Path::new(IDENTITY));
+        let _ = NodeIdentity::parse(&format!("format = 1\n{text}"), Path::new(IDENTITY));
+    }
+}

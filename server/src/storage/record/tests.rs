@@ -1,0 +1,229 @@
+//! That records survive, that their bytes are pinned, and that no bytes do harm.
+
+use coffee_common::{
+    command::{Batch, Command, Condition, Operation, Standing},
+    id::{Address, ClientId, NodeName, RequestId, Revision},
+    key::{Key, Value},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+fn member(name: &str) -> Member {
+    Member {
+        name: NodeName::new(name).expect("legal"),
+        address: Address::new(format!("{name}.example.net:7400")).expect("legal"),
+    }
+}
+
+fn log_id(term: u64, node: u64, index: u64) -> LogId {
+    LogIdRecord { leader: LeaderRecord { term, node: NodeId(node) }, index }.into()
+}
+
+fn membership() -> Membership {
+    let voters = vec![BTreeSet::from([NodeId(1)]), BTreeSet::from([NodeId(1), NodeId(7)])];
+    let members = BTreeMap::from([(NodeId(1), member("ming")), (NodeId(7), member("hong"))]);
+    Membership::new(voters, members).expect("legal")
+}
+
+fn proposal(command: Command) -> Proposal {
+    let request = RequestId { client: ClientId(0xc0ffee), sequence: 7, after: Revision(300) };
+    Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
+}
+
+fn commands() -> [Command; 3] {
+    let key = Key::new("order/1").expect("legal");
+    let batch = Batch {
+        conditions: vec![
+            Condition::RevisionIs(key.clone(), Revision(9)),
+            Condition::Absent(key.clone()),
+            Condition::Present(key.clone()),
+        ],
+        operations: vec![
+            Operation::Set(key.clone(), Value::new("latte").expect("legal")),
+            Operation::Delete(key),
+        ],
+    };
+    let Member { name, address } = member("hong");
+    [
+        Command::Batch(batch),
+        Command::AdmitNode { name: name.clone(), address },
+        Command::MarkNode { name, id: NodeId(7), standing: Some(Standing::Member) },
+    ]
+}
+
+fn entries() -> Vec<LogEntry> {
+    let commands = commands().map(|command| Payload::Normal(proposal(command)));
+    let payloads = [Payload::Blank, Payload::Membership(membership())].into_iter().chain(commands);
+    (1u64..).zip(payloads).map(|(index, payload)| LogEntry::new(log_id(3, 1, index), payload)).collect()
+}
+
+#[test]
+fn entries_survive_and_are_pinned() {
+    let mut all = Vec::new();
+    for entry in entries() {
+        let bytes = encode(&EntryRecord::from(&entry)).expect("encodes");
+        let back: EntryRecord<'_> = decode(&bytes).expect("decodes");
+        assert_eq!(LogEntry::try_from(back), Ok(entry));
+        all.extend(bytes);
+    }
+    crate::golden::check("record_entries", &all);
+}
+
+#[test]
+fn votes_and_snapshot_metas_survive_and_are_pinned() {
+    let vote = Vote::from(VoteRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, committed: true });
+    let mut all = encode(&VoteRecord::from(&vote)).expect("encodes");
+    assert_eq!(decode::<VoteRecord>(&all).map(Vote::from), Ok(vote));
+    let meta = SnapshotMeta {
+        last_log_id: Some(log_id(3, 1, 400)),
+        last_membership: StoredMembership::new(Some(log_id(2, 1, 9)), membership()),
+    };
+    let bytes = encode(&SnapshotMetaRecord::from(&meta)).expect("encodes");
+    let back: SnapshotMetaRecord = decode(&bytes).expect("decodes");
+    assert_eq!(SnapshotMeta::try_from(back), Ok(meta));
+    all.extend(bytes);
+    crate::golden::check("record_vote_meta", &all);
+}
+
+#[test]
+fn the_membership_before_all_survives() {
+    let record = StoredMembershipRecord::from(&StoredMembership::default());
+    assert_eq!(StoredMembership::try_from(record), Ok(StoredMembership::default()));
+}
+
+#[test]
+fn another_version_is_refused() {
+    assert_eq!(decode::<VoteRecord>(&[]), Err(RecordError::Empty));
+    assert_eq!(decode::<VoteRecord>(&[9, 1, 1, 1]), Err(RecordError::Version(9)));
+    assert_eq!(decode::<VoteRecord>(&[VERSION, 1, 1, 1, 1]), Err(RecordError::Trailing(1)));
+}
+
+#[test]
+fn voters_that_are_no_members_are_refused() {
+    let record = MembershipRecord { voters: vec![BTreeSet::from([NodeId(1)])], members: BTreeMap::new() };
+    assert!(matches!(Membership::try_from(record), Err(RecordError::Membership(_))));
+}
+
+fn any_log_id() -> impl Strategy<Value = LogId> {
+    (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(term, node, index)| log_id(term, node, index))
+}
+
+fn any_member() -> impl Strategy<Value = Member> {
+    "[a-z][a-z0-9]{0,20}".prop_map(|name| member(&name))
+}
+
+/// Uniform or joint, with learners; also the empty one before all.
+fn any_membership() -> impl Strategy<Value = Membership> {
+    let members = prop::collection::btree_map(any::<u64>().prop_map(NodeId), any_member(), 1..7);
+    let some = (members, prop::collection::vec(any::<u64>(), 1..3)).prop_map(|(members, sets)| {
+        let voters = |bits: u64| members.keys().zip(0..).filter(move |(_, at)| bits >> at & 1 == 1);
+        let sets = sets.into_iter().map(|bits| voters(bits | 1).map(|(id, _)| *id).collect());
+        Membership::new(sets.collect(), members.clone()).expect("legal")
+    });
+    prop_oneof![9 => some, 1 => Just(Membership::default())]
+}
+
+fn any_key() -> impl Strategy<Value = Key> {
+    "[^\\x00]{1,20}".prop_map(|text| Key::new(text).expect("legal"))
+}
+
+fn any_batch() -> impl Strategy<Value = Batch> {
+    let value =
+        prop::collection::vec(any::<u8>(), 0..200).prop_map(|bytes| Value::new(bytes).expect("legal"));
+    let condition = prop_oneof![
+        (any_key(), any::<u64>()).prop_map(|(key, revision)| Condition::RevisionIs(key, Revision(revision))),
+        any_key().prop_map(Condition::Absent),
+        any_key().prop_map(Condition::Present),
+    ];
+    let operation = prop_oneof![
+        (any_key(), value).prop_map(|(key, value)| Operation::Set(key, value)),
+        any_key().prop_map(Operation::Delete),
+    ];
+    (prop::collection::vec(condition, 0..4), prop::collection::vec(operation, 0..4))
+        .prop_map(|(conditions, operations)| Batch { conditions, operations })
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let standing = prop_oneof![Just(Standing::Joining), Just(Standing::Member), Just(Standing::Shutdown)];
+    prop_oneof![
+        4 => any_batch().prop_map(Command::Batch),
+        1 => any_member().prop_map(|Member { name, address }| Command::AdmitNode { name, address }),
+        1 => (any_member(), any::<u64>(), prop::option::of(standing)).prop_map(|(member, id, standing)| {
+            Command::MarkNode { name: member.name, id: NodeId(id), standing }
+        }),
+    ]
+}
+
+fn any_entry() -> impl Strategy<Value = LogEntry> {
+    let request = (any::<u128>(), any::<u64>(), any::<u64>()).prop_map(|(client, sequence, after)| {
+        RequestId { client: ClientId(client), sequence, after: Revision(after) }
+    });
+    let proposal = (prop::option::of(request), any::<u64>(), any_command())
+        .prop_map(|(request, proposed_at_ms, command)| Proposal { request, proposed_at_ms, command });
+    let payload = prop_oneof![
+        1 => Just(Payload::Blank),
+        6 => proposal.prop_map(Payload::Normal),
+        2 => any_membership().prop_map(Payload::Membership),
+    ];
+    (any_log_id(), payload).prop_map(|(log_id, payload)| LogEntry::new(log_id, payload))
+}
+
+proptest! {
+    #[test]
+    fn any_entry_survives(entry in any_entry()) {
+        let bytes = encode(&EntryRecord::from(&entry)).expect("encodes");
+        let back: EntryRecord<'_> = decode(&bytes).expect("decodes");
+        prop_assert_eq!(LogEntry::try_from(back), Ok(entry));
+    }
+
+    #[test]
+    fn any_vote_survives(term: u64, node: u64, committed: bool) {
+        let vote = Vote::from(VoteRecord { leader: LeaderRecord { term, node: NodeId(node) }, committed });
+        let bytes = encode(&VoteRecord::from(&vote)).expect("encodes");
+        prop_assert_eq!(decode::<VoteRecord>(&bytes).map(Vote::from), Ok(vote));
+    }
+
+    #[test]
+    fn any_snapshot_meta_survives(
+        last_log_id in prop::option::of(any_log_id()),
+        of in prop::option::of(any_log_id()),
+        membership in any_membership(),
+    ) {
+        let meta = SnapshotMeta { last_log_id, last_membership: StoredMembership::new(of, membership) };
+        let bytes = encode(&SnapshotMetaRecord::from(&meta)).expect("encodes");
+        let back: SnapshotMetaRecord = decode(&bytes).expect("decodes");
+        prop_assert_eq!(SnapshotMeta::try_from(back), Ok(meta));
+    }
+
+    #[test]
+    fn every_other_version_is_refused(version in any::<u8>(), rest in prop::collection::vec(any::<u8>(), 0..50)) {
+        prop_assume!(version != VERSION);
+        let bytes = [vec![version], rest].concat();
+        prop_assert_eq!(decode::<EntryRecord<'_>>(&bytes), Err(RecordError::Version(version)));
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Some(version) = bytes.first_mut() {
+            *version = VERSION;
+        }
+        if let Ok(entry) = decode::<EntryRecord<'_>>(&bytes) {
+            let _ = LogEntry::try_from(entry);
+        }
+        if let Ok(meta) = decode::<SnapshotMetaRecord>(&bytes) {
+            let _ = SnapshotMeta::try_from(meta);
+        }
+    }
+
+    #[test]
+    fn a_cut_or_flipped_entry_never_panics(which in 0usize..5, at in 0usize..1000, bit in 0u8..8) {
+        let mut bytes = encode(&EntryRecord::from(&entries()[which])).expect("encodes");
+        let at = at % bytes.len();
+        prop_assert!(decode::<EntryRecord<'_>>(&bytes[..at]).is_err());
+        bytes[at] ^= 1 << bit;
+        if let Ok(entry) = decode::<EntryRecord<'_>>(&bytes) {
+            let _ = LogEntry::try_from(entry);
+        }
+    }
+}
