@@ -123,6 +123,8 @@ impl Membership {
         match self.node.replica() {
             Some(replica) if replica.id() == id => {
                 if self.node.order(Order::Retire { id }) {
+                    // At once: whoever asks next shall not take it for a member.
+                    self.node.set_phase(Phase::Stopping);
                     Ok(Response::Done { changed: true })
                 } else {
                     Err(Rejection::Overloaded)

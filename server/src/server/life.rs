@@ -68,6 +68,17 @@ enum Stage {
     Ending(Option<Box<Part>>, Closed),
 }
 
+impl Stage {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Waiting => Phase::Waiting,
+            Self::Asking(_) | Self::CatchingUp(..) => Phase::Joining,
+            Self::Running(_) => Phase::Running,
+            Self::Ending(..) => Phase::Stopping,
+        }
+    }
+}
+
 impl Life {
     /// Does what can fail of the start, then goes on by itself.
     pub(super) async fn begin(mut self, mode: Mode) -> Result<Ends, StartError> {
@@ -79,6 +90,8 @@ impl Life {
                 return Err(error);
             }
         };
+        // Whoever asks right after the start is told what it does.
+        self.node.set_phase(stage.phase());
         let (sender, closed) = watch::channel(None);
         tokio::spawn(async move {
             let how = self.live(stage).await;
@@ -137,12 +150,7 @@ impl Life {
 
     async fn live(mut self, mut stage: Stage) -> Closed {
         loop {
-            self.node.set_phase(match &stage {
-                Stage::Waiting => Phase::Waiting,
-                Stage::Asking(_) | Stage::CatchingUp(..) => Phase::Joining,
-                Stage::Running(_) => Phase::Running,
-                Stage::Ending(..) => Phase::Stopping,
-            });
+            self.node.set_phase(stage.phase());
             stage = match stage {
                 Stage::Waiting => self.wait().await,
                 Stage::Asking(members) => self.ask(members).await,

@@ -121,7 +121,7 @@ impl<'a> Scene<'a> {
             id: Some(node.id),
             address: node.address.clone(),
             role: raft.map(|raft| raft.role),
-            state: state(node, status, raft.is_some()),
+            state: state(node, status, raft.is_some(), self.all_voters().contains(&node.id)),
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
@@ -129,7 +129,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool) -> NodeState {
+fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
     let Some(status) = status else {
         return match node.standing {
             Some(Standing::Shutdown) => NodeState::Shutdown,
@@ -139,6 +139,8 @@ fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool) -> NodeSta
     match status.phase {
         Phase::Stopping => NodeState::Stopping,
         Phase::Waiting => NodeState::Waiting,
+        // It has its vote, and just has not noted it yet.
+        Phase::Joining if takes_part && votes => NodeState::Up,
         Phase::Joining => NodeState::Joining,
         // Another incarnation of it, or one that has not heard that it was taken down.
         Phase::Running if node.standing == Some(Standing::Shutdown) => NodeState::Stopping,

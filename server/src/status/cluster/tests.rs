@@ -135,3 +135,16 @@ fn a_node_without_a_cluster_sees_itself() {
     assert_eq!((view.cluster, &view.leader, view.voters), (None, &None, 0));
     assert_eq!(states(&view), [NodeState::Waiting]);
 }
+
+#[test]
+fn a_voter_is_up_before_it_has_noted_its_vote() {
+    let joining = |voters: &[u64]| {
+        let mut newcomer = status(3, Some(raft(3, Some(1), voters)));
+        newcomer.phase = Phase::Joining;
+        let others = [1, 2].map(|id| status(id, Some(raft(id, Some(1), voters))));
+        let [first, second] = others;
+        states(&view(&[first, second, newcomer]))[2]
+    };
+    assert_eq!(joining(V), NodeState::Up);
+    assert_eq!(joining(&[1, 2]), NodeState::Joining);
+}
