@@ -1,33 +1,33 @@
 //! Raft's log and vote, durable in `log.redb`.
 //!
 //! What Raft asks for is answered from memory where it is new and from the
-//! database where it is old (`view`); what changes goes through the one writer
-//! (`writer`). Guards that nothing is purged which the state
+//! database where it is old (`view`, `read`); what changes goes through the one
+//! writer (`writer`). Guards that nothing is purged which the state
 //! machine could still lose (see [`Checkpointed`]), and that a log with holes
 //! or damaged entries is never served.
 
+mod check;
+mod error;
 mod open;
+mod read;
 mod rows;
 mod view;
 mod writer;
 
 use std::{
-    fmt::Debug,
     io,
-    ops::{Bound, Range, RangeBounds},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
-use coffee_common::limits::APPEND_BYTES_MAX;
 use openraft::{
     OptionalSend,
-    storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage},
+    storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use redb::{Database, ReadableDatabase};
+use redb::Database;
 use tokio::sync::oneshot;
 
-pub use self::open::LogError;
+pub use self::error::LogError;
 use self::{
     view::View,
     writer::{Change, Queue},
@@ -49,7 +49,8 @@ pub struct LogStore {
 struct Shared {
     /// Names the file in messages.
     name: String,
-    database: Arc<Database>,
+    /// `None` once it is closed.
+    database: Mutex<Option<Arc<Database>>>,
     view: Arc<Mutex<View>>,
     queue: Mutex<Option<Queue>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -58,22 +59,26 @@ struct Shared {
 }
 
 impl LogStore {
-    /// Waits until everything queued is on disk, then closes the log.
+    /// Waits until everything queued is on disk, then closes the log: its file
+    /// may be opened again, even while clones of this are left.
     ///
     /// # Errors
     /// The storage has failed before, or fails now.
     pub async fn close(&self) -> io::Result<()> {
         let (done, flushed) = oneshot::channel();
-        let result = match self.push(Change::Flush(done)) {
+        let flushed = match self.push(Change::Flush(done)) {
             Ok(()) => flushed.await.unwrap_or_else(|_| Err(closed())),
             Err(error) => Err(error),
         };
         lock(&self.shared.queue).take();
         let thread = lock(&self.shared.thread).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            return Err(io::Error::other("the log writer panicked"));
-        }
-        result
+        // Nothing is queued any more: it ends at once.
+        let writer = thread.map_or(Ok(()), JoinHandle::join);
+        let database = lock(&self.shared.database).take().and_then(Arc::into_inner);
+        let database = database.map_or(Ok(()), Database::close);
+        flushed?;
+        writer.map_err(|_| io::Error::other("the log writer panicked"))?;
+        database.map_err(io::Error::other)
     }
 
     fn view(&self) -> MutexGuard<'_, View> {
@@ -86,68 +91,6 @@ impl LogStore {
             Some(queue) => queue.push(change),
             None => Err(closed()),
         }
-    }
-
-    /// Entries of `range` in order, stopping behind `bytes_max`, the first one excepted.
-    fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
-        self.shared.poison.check()?;
-        let (stored, tail) = self.view().read(range, bytes_max);
-        if stored.is_empty() {
-            return Ok(tail);
-        }
-        let wanted = (stored.end - stored.start) as usize;
-        let (mut entries, left) = self.read_stored(stored, bytes_max)?;
-        if entries.len() == wanted && left > 0 {
-            let mut left = left;
-            entries.extend(tail.into_iter().take_while(|entry| {
-                let fits = view::bytes(entry) <= left;
-                left = left.saturating_sub(view::bytes(entry));
-                fits
-            }));
-        }
-        Ok(entries)
-    }
-
-    fn read_stored(&self, range: Range<u64>, bytes_max: usize) -> io::Result<(Vec<LogEntry>, usize)> {
-        let damaged = |index: u64, what: &dyn std::fmt::Display| {
-            self.shared.poison.set(LogError::damaged(&self.shared.name, index, what))
-        };
-        let mut left = bytes_max;
-        let mut entries = Vec::new();
-        let transaction = self.shared.database.begin_read().map_err(io::Error::other)?;
-        let table = transaction.open_table(rows::ENTRIES).map_err(io::Error::other)?;
-        let rows = table.range(range.clone()).map_err(io::Error::other)?;
-        for (expected, row) in range.zip(rows) {
-            let (index, row) = row.map_err(io::Error::other)?;
-            let entry = match rows::open_entry(index.value(), row.value()) {
-                Ok(entry) if index.value() == expected => entry,
-                Ok(_) => return Err(damaged(expected, &"it is missing")),
-                Err(error) => return Err(damaged(index.value(), &error)),
-            };
-            if !entries.is_empty() && view::bytes(&entry) > left {
-                return Ok((entries, 0));
-            }
-            left = left.saturating_sub(view::bytes(&entry));
-            entries.push(entry);
-        }
-        Ok((entries, left))
-    }
-}
-
-impl RaftLogReader<TypeConfig> for LogStore {
-    async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
-    where
-        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
-    {
-        self.read(to_range(&range), usize::MAX)
-    }
-
-    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<LogEntry>> {
-        self.read(start..end, APPEND_BYTES_MAX)
-    }
-
-    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        Ok(self.view().vote)
     }
 }
 
@@ -172,17 +115,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(())
     }
 
+    /// Does not wait for the disk: the note is written with what is written next.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        let Some(committed) = committed else { return Ok(()) };
-        let row =
-            rows::seal_meta(rows::COMMITTED, &LogIdRecord::from(&committed)).map_err(io::Error::other)?;
-        self.view().committed = Some(committed);
-        self.push(Change::Committed(row))
+        self.shared.poison.check()?;
+        self.view().committed = committed;
+        Ok(())
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        // A note that rode along with a batch may be ahead of a log that lost
-        // its unsynced end: never claim more than is there.
+        // The note may have been written before the last of the entries that
+        // it speaks of: never claim more than is there.
         let view = self.view();
         Ok(view.committed.filter(|committed| Some(committed.index) <= view.last().map(|last| last.index)))
     }
@@ -198,10 +140,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             sealed.push((entry.log_id.index, rows::seal_entry(&entry).map_err(io::Error::other)?));
             taken.push(entry);
         }
-        let Some(last) = taken.last().map(|entry| entry.log_id) else {
-            done.io_completed(Ok(()));
-            return Ok(());
-        };
+        let last = taken.last().map(|entry| entry.log_id);
         {
             let mut view = self.view();
             for entry in taken {
@@ -237,20 +176,6 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.view().purge(upto);
         self.push(Change::Purge { upto: upto.index, row })
     }
-}
-
-fn to_range(range: &impl RangeBounds<u64>) -> Range<u64> {
-    let start = match range.start_bound() {
-        Bound::Included(&index) => index,
-        Bound::Excluded(&index) => index.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match range.end_bound() {
-        Bound::Included(&index) => index.saturating_add(1),
-        Bound::Excluded(&index) => index,
-        Bound::Unbounded => u64::MAX,
-    };
-    start..end
 }
 
 fn closed() -> io::Error {

@@ -127,7 +127,13 @@ pub enum PayloadRecord<'a> {
 
 /// Encodes a mirror for the disk, behind a version byte.
 pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, RecordError> {
-    Ok(postcard::to_extend(record, vec![VERSION])?)
+    encode_behind(Vec::new(), record)
+}
+
+/// Does what [`encode`] does, behind what is in `bytes` already.
+pub fn encode_behind<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>, RecordError> {
+    bytes.push(VERSION);
+    Ok(postcard::to_extend(record, bytes)?)
 }
 
 /// Decodes what [`encode`] made.

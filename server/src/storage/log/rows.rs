@@ -12,6 +12,7 @@
 use redb::TableDefinition;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::view;
 use crate::{
     storage::record::{self, EntryRecord, RecordError},
     types::LogEntry,
@@ -32,6 +33,9 @@ pub(super) const PURGED: &str = "purged";
 
 const SEAL_BYTES: usize = 4;
 
+/// Room for a sealed record of [`META`].
+const META_BYTES: usize = 32;
+
 /// Why a row cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RowError {
@@ -48,7 +52,7 @@ pub(super) enum RowError {
 
 /// Seals an entry for its row.
 pub(super) fn seal_entry(entry: &LogEntry) -> Result<Vec<u8>, RecordError> {
-    seal(&entry.log_id.index.to_le_bytes(), &EntryRecord::from(entry))
+    seal(&entry.log_id.index.to_le_bytes(), &EntryRecord::from(entry), view::bytes(entry))
 }
 
 /// Opens the row at `index`.
@@ -62,7 +66,7 @@ pub(super) fn open_entry(index: u64, row: &[u8]) -> Result<LogEntry, RowError> {
 
 /// Seals a record for the row `name` of [`META`].
 pub(super) fn seal_meta<T: Serialize>(name: &str, value: &T) -> Result<Vec<u8>, RecordError> {
-    seal(name.as_bytes(), value)
+    seal(name.as_bytes(), value, META_BYTES)
 }
 
 /// Opens the row `name` of [`META`].
@@ -70,11 +74,13 @@ pub(super) fn open_meta<T: DeserializeOwned>(name: &str, row: &[u8]) -> Result<T
     open(name.as_bytes(), row)
 }
 
-fn seal<T: Serialize>(place: &[u8], value: &T) -> Result<Vec<u8>, RecordError> {
-    let record = record::encode(value)?;
-    let mut row = Vec::with_capacity(SEAL_BYTES + record.len());
-    row.extend_from_slice(&checksum(place, &record).to_le_bytes());
-    row.extend_from_slice(&record);
+/// The record is encoded in its row, with room for `bytes`: it is not copied.
+fn seal<T: Serialize>(place: &[u8], value: &T, bytes: usize) -> Result<Vec<u8>, RecordError> {
+    let mut row = Vec::with_capacity(SEAL_BYTES + bytes);
+    row.extend_from_slice(&[0; SEAL_BYTES]);
+    let mut row = record::encode_behind(row, value)?;
+    let (seal, record) = row.split_at_mut(SEAL_BYTES);
+    seal.copy_from_slice(&checksum(place, record).to_le_bytes());
     Ok(row)
 }
 

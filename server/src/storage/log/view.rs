@@ -23,9 +23,9 @@ pub(super) struct View {
     pub(super) committed: Option<LogId>,
     pub(super) purged: Option<LogId>,
     last: Option<LogId>,
-    /// Where the log starts if nothing was purged: elsewhere than at 0 if its
-    /// first entry came behind a snapshot.
-    pub(super) first: u64,
+    /// Where the log starts if nothing was purged: at 0, except in the tests of
+    /// openraft, which start one anywhere.
+    first: u64,
     tail: VecDeque<LogEntry>,
     tail_bytes: usize,
     /// Below this index everything is on disk.
@@ -57,7 +57,6 @@ impl View {
 
     /// Adds an entry at the end; if it belongs elsewhere, says where the next one has to go.
     pub(super) fn push(&mut self, entry: LogEntry) -> Result<(), u64> {
-        // An empty log may start anywhere: behind a snapshot.
         if self.last.is_some() && entry.log_id.index != self.next_index() {
             return Err(self.next_index());
         }
@@ -84,12 +83,19 @@ impl View {
     }
 
     /// Forgets everything up to `upto`.
+    ///
+    /// By index alone: an end of the log that was never committed may be of a
+    /// later term than the snapshot that takes its place.
     pub(super) fn purge(&mut self, upto: LogId) {
         while let Some(entry) = self.tail.pop_front_if(|entry| entry.log_id.index <= upto.index) {
             self.tail_bytes -= bytes(&entry);
         }
-        self.purged = self.purged.max(Some(upto));
-        self.last = self.last.max(Some(upto));
+        if next(self.purged.as_ref()) <= upto.index {
+            self.purged = Some(upto);
+        }
+        if self.next_index() <= upto.index + 1 {
+            self.last = Some(upto);
+        }
     }
 
     /// Notes that everything below `index` is on disk, and lets the tail shrink.
@@ -117,26 +123,44 @@ impl View {
         }
     }
 
-    /// What of `range` is there: the part to read from the database, then the
-    /// entries of the tail, each of the two cut at `bytes_max`.
-    pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> (Range<u64>, Vec<LogEntry>) {
+    /// What of `range` is there: the part that is in the database, and then the
+    /// part that is in the tail.
+    pub(super) fn split(&self, range: Range<u64>) -> (Range<u64>, Range<u64>) {
         let first = next(self.purged.as_ref()).max(self.first);
-        let range = range.start.max(first)..range.end.min(self.next_index());
+        let (start, end) = (range.start.max(first), range.end.min(self.next_index()));
         let tail_first = self.tail.front().map_or(self.next_index(), |entry| entry.log_id.index);
-        let stored = range.start..range.end.min(tail_first);
-        let from = range.start.max(tail_first);
-        let mut taken = 0;
-        let wanted = self.tail.range((from - tail_first).min(self.tail.len() as u64) as usize..);
-        let entries = wanted
-            .take_while(|entry| entry.log_id.index < range.end)
-            .take_while(|entry| {
-                let fits = taken == 0 || taken + bytes(entry) <= bytes_max;
-                taken += bytes(entry);
-                fits
-            })
-            .cloned()
-            .collect();
-        (stored, entries)
+        (start..end.min(tail_first), start.max(tail_first)..end)
+    }
+
+    /// The entries of a range of the tail in order; of those behind the first
+    /// one only as many as fit into `bytes_max`.
+    pub(super) fn tail(&self, range: Range<u64>, bytes_max: usize) -> Vec<LogEntry> {
+        let Some(first) = self.tail.front().map(|entry| entry.log_id.index) else { return Vec::new() };
+        let skip = range.start.saturating_sub(first) as usize;
+        let mut room = Room::new(bytes_max);
+        let wanted = self.tail.iter().skip(skip).take_while(|entry| entry.log_id.index < range.end);
+        wanted.take_while(|entry| room.takes(entry)).cloned().collect()
+    }
+}
+
+/// How many more entries one answer takes: the first one always.
+pub(super) struct Room {
+    left: usize,
+    empty: bool,
+}
+
+impl Room {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { left: bytes_max, empty: true }
+    }
+
+    /// Whether there is room for this entry, which is then taken.
+    pub(super) fn takes(&mut self, entry: &LogEntry) -> bool {
+        let bytes = bytes(entry);
+        let fits = self.empty || bytes <= self.left;
+        self.left = self.left.saturating_sub(bytes);
+        self.empty = false;
+        fits
     }
 }
 
@@ -172,7 +196,8 @@ mod tests {
     }
 
     fn indexes(view: &View, range: Range<u64>) -> (Range<u64>, Vec<u64>) {
-        let (stored, entries) = view.read(range, usize::MAX);
+        let (stored, tail) = view.split(range);
+        let entries = view.tail(tail, usize::MAX);
         (stored, entries.iter().map(|entry| entry.log_id.index).collect())
     }
 
@@ -207,6 +232,18 @@ mod tests {
         assert_eq!(indexes(&view, 0..200), (101..101, vec![]));
         view.push(entry(4, 101)).expect("in place");
         assert_eq!(indexes(&view, 0..200).1, vec![101]);
+    }
+
+    /// A leader of term 5 wrote one entry that nobody else has, while the others
+    /// went on in term 4's log under a leader of term 6.
+    #[test]
+    fn a_snapshot_takes_the_place_of_an_end_of_a_later_term() {
+        let mut view = View::opened(None, None, None, Some(id(5, 3)));
+        view.purge(id(4, 10));
+        assert_eq!((view.last(), view.purged), (Some(id(4, 10)), Some(id(4, 10))));
+        view.push(entry(6, 11)).expect("in place");
+        view.purge(id(4, 9));
+        assert_eq!((view.last(), view.purged), (Some(id(6, 11)), Some(id(4, 10))));
     }
 
     proptest! {

@@ -9,23 +9,29 @@
 //! durable only after the commit that holds it has returned from fsync. After
 //! the first commit that failed nothing is reported as durable any more.
 
-use std::{io, sync::mpsc, thread};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
 
 use openraft::storage::IOFlushed;
 use redb::{Database, Durability};
 use tokio::sync::oneshot;
 
-use super::rows::{COMMITTED, ENTRIES, META, PURGED, VOTE};
+use super::{
+    LogError, lock,
+    rows::{self, COMMITTED, ENTRIES, META, PURGED, VOTE},
+    view::View,
+};
 use crate::{
-    storage::poison::Poison,
+    storage::{poison::Poison, record::LogIdRecord},
     types::{LogId, TypeConfig},
 };
 
 /// A batch stops growing at this many bytes of entries.
 const BATCH_BYTES_MAX: usize = 8 << 20;
-
-/// Told, after each commit, how far the log is on disk.
-pub(super) type OnWritten = Box<dyn Fn(LogId) + Send>;
 
 /// One change of the log.
 pub(super) enum Change {
@@ -33,8 +39,8 @@ pub(super) enum Change {
     Append {
         /// Index and sealed row.
         rows: Vec<(u64, Vec<u8>)>,
-        /// The last entry among them.
-        last: LogId,
+        /// The last entry among them, if there are any.
+        last: Option<LogId>,
         /// Told once they are durable.
         done: IOFlushed<TypeConfig>,
     },
@@ -45,9 +51,6 @@ pub(super) enum Change {
         /// Told once it is durable.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Notes how far the log is committed. Rides along with the next change
-    /// that needs an fsync: losing it in a crash loses no entry.
-    Committed(Vec<u8>),
     /// Takes away entries at the end.
     Truncate {
         /// The first index to go.
@@ -81,7 +84,7 @@ pub(super) enum Queue {
     /// A thread of its own writes them.
     Thread(mpsc::Sender<Change>),
     /// Whoever queues one writes it: everything in one thread, for simulation.
-    Inline(std::sync::Arc<std::sync::Mutex<Writer>>),
+    Inline(Arc<Mutex<Writer>>),
 }
 
 impl Queue {
@@ -91,8 +94,9 @@ impl Queue {
         match self {
             Self::Thread(sender) => sender.send(change).map_err(|_| io::Error::other("the log is closed")),
             Self::Inline(writer) => {
-                let mut writer = writer.lock().map_err(|_| io::Error::other("the log writer panicked"))?;
-                writer.write(vec![change]);
+                let mut writer = lock(writer);
+                let committed = writer.committed();
+                writer.write(vec![change], committed);
                 Ok(())
             }
         }
@@ -101,11 +105,14 @@ impl Queue {
 
 /// Commits batches of changes.
 pub(super) struct Writer {
-    database: std::sync::Arc<Database>,
+    /// Names the file in messages.
+    name: String,
+    database: Arc<Database>,
+    /// Told after each commit how far the log is on disk.
+    view: Arc<Mutex<View>>,
     poison: Poison,
-    on_written: OnWritten,
-    /// The newest note of what is committed, until a batch takes it along.
-    committed: Option<Vec<u8>>,
+    /// How far the log is committed, as the database has it.
+    noted: Option<LogId>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -115,8 +122,9 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(database: std::sync::Arc<Database>, poison: Poison, on_written: OnWritten) -> Self {
-        Self { database, poison, on_written, committed: None }
+    pub(super) fn new(name: String, database: Arc<Database>, view: Arc<Mutex<View>>, poison: Poison) -> Self {
+        let noted = lock(&view).committed;
+        Self { name, database, view, poison, noted }
     }
 
     /// Starts the thread that writes. It ends when the last queue is dropped.
@@ -128,6 +136,8 @@ impl Writer {
 
     fn run(mut self, queue: &mpsc::Receiver<Change>) {
         while let Ok(first) = queue.recv() {
+            // Before the batch is gathered: the entries that it speaks of are queued by now.
+            let committed = self.committed();
             let mut bytes = first.bytes();
             let mut batch = vec![first];
             while bytes < BATCH_BYTES_MAX
@@ -136,29 +146,20 @@ impl Writer {
                 bytes += change.bytes();
                 batch.push(change);
             }
-            self.write(batch);
-        }
-        if self.committed.is_some() {
-            // A clean end: the note saves some catching up after the start.
-            let _ = self.commit(&[]);
+            self.write(batch, committed);
         }
     }
 
+    /// How far the log is committed, if the database does not have it yet. The
+    /// note rides along with the next batch instead of waking the writer:
+    /// losing it in a crash loses no entry.
+    fn committed(&self) -> Option<LogId> {
+        lock(&self.view).committed.filter(|committed| self.noted != Some(*committed))
+    }
+
     /// Commits a batch, then answers for each of its changes.
-    fn write(&mut self, mut batch: Vec<Change>) {
-        for change in &mut batch {
-            if let Change::Committed(row) = change {
-                self.committed = Some(std::mem::take(row));
-            }
-        }
-        batch.retain(|change| !matches!(change, Change::Committed(_)));
-        if batch.is_empty() {
-            return;
-        }
-        let result = self.poison.check().and_then(|()| {
-            self.commit(&batch)
-                .map_err(|error| self.poison.set(format!("the log cannot be written: {error}")))
-        });
+    fn write(&mut self, batch: Vec<Change>, committed: Option<LogId>) {
+        let result = self.commit_or_poison(&batch, committed);
         for change in batch {
             self.answer(change, &result);
         }
@@ -171,20 +172,38 @@ impl Writer {
         };
         match change {
             Change::Append { last, done, .. } => {
-                if result.is_ok() {
-                    (self.on_written)(last);
+                if let (Ok(()), Some(last)) = (&result, last) {
+                    lock(&self.view).wrote(last);
                 }
                 done.io_completed(result);
             }
             Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Flush(done) => {
                 let _ = done.send(result);
             }
-            Change::Committed(_) | Change::Purge { .. } => {}
+            Change::Purge { .. } => {}
+        }
+    }
+
+    fn commit_or_poison(&mut self, batch: &[Change], committed: Option<LogId>) -> io::Result<()> {
+        self.poison.check()?;
+        // redb panics on some kinds of damaged pages: nobody must be left waiting then.
+        match catch_unwind(AssertUnwindSafe(|| self.commit(batch, committed))) {
+            Ok(Ok(())) => {
+                self.noted = committed.or(self.noted);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                let error = LogError::database(&self.name, error);
+                Err(self.poison.set(format!("the log cannot be written: {error}; {}", error.hint())))
+            }
+            Err(_) => {
+                Err(self.poison.set(format!("the log cannot be written: {} broke its writer", self.name)))
+            }
         }
     }
 
     /// One transaction, one fsync. Returns only once the disk has it.
-    fn commit(&mut self, batch: &[Change]) -> Result<(), redb::Error> {
+    fn commit(&self, batch: &[Change], committed: Option<LogId>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         {
@@ -205,15 +224,18 @@ impl Writer {
                         entries.retain_in(..=*upto, |_, _| false)?;
                         meta.insert(PURGED, row.as_slice())?;
                     }
-                    Change::Committed(_) | Change::Flush(_) => {}
+                    Change::Flush(_) => {}
                 }
             }
-            if let Some(row) = &self.committed {
+            if let Some(row) = committed.as_ref().and_then(seal_committed) {
                 meta.insert(COMMITTED, row.as_slice())?;
             }
         }
-        transaction.commit()?;
-        self.committed = None;
-        Ok(())
+        Ok(transaction.commit()?)
     }
+}
+
+/// A log id can always be encoded; if it could not, the note would be missing, which does no harm.
+fn seal_committed(committed: &LogId) -> Option<Vec<u8>> {
+    rows::seal_meta(COMMITTED, &LogIdRecord::from(committed)).ok()
 }

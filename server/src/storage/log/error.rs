@@ -1,0 +1,74 @@
+//! Why the log cannot be used, in words for people.
+
+use std::{
+    fmt::Display,
+    io::{self, ErrorKind},
+};
+
+/// Why the log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The database cannot be opened, read or written.
+    #[error("{file}: {source}")]
+    Database {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: Box<redb::Error>,
+    },
+    /// What is in it is not what was written.
+    #[error("{file} is damaged: {what}")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// The file's folder cannot be made durable.
+    #[error("{file}: {source}")]
+    Folder {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread that writes cannot be started.
+    #[error("the log writer cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl LogError {
+    /// The entry at `index` is damaged.
+    pub(super) fn damaged(file: &str, index: u64, what: impl Display) -> Self {
+        Self::Damaged { file: file.to_owned(), what: format!("log entry {index}: {what}") }
+    }
+
+    /// The database failed.
+    pub(super) fn database(file: &str, error: impl Into<redb::Error>) -> Self {
+        match error.into() {
+            redb::Error::Corrupted(what) => Self::Damaged { file: file.to_owned(), what },
+            source => Self::Database { file: file.to_owned(), source: Box::new(source) },
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        let full = |error: &io::Error| error.kind() == ErrorKind::StorageFull;
+        match self {
+            Self::Damaged { .. } => {
+                "take this node out of the cluster with `coffeectl node remove`, empty its data directory, and \
+                 let it join again: it gets its data back from the others"
+            }
+            Self::Database { source, .. } if matches!(&**source, redb::Error::Io(error) if full(error)) => {
+                "free some space on that file system and start again; nothing that was acknowledged is lost"
+            }
+            Self::Database { source, .. } if matches!(**source, redb::Error::DatabaseAlreadyOpen) => {
+                "stop the other process that uses it first"
+            }
+            Self::Database { .. } | Self::Folder { .. } => {
+                "check the disk and the permissions of the data directory, then start again"
+            }
+            Self::Thread(_) => "check the limits on threads and memory of coffeed, then start again",
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Reading the log: new entries from memory, old ones from the database.
+//!
+//! Guards that what is read is the log of one moment, without holes: the
+//! database is looked at as it is while the view says what is in it, so that a
+//! purge or a truncation meanwhile changes nothing. And that damage is never
+//! served: it poisons the storage.
+
+use std::{
+    fmt::Debug,
+    io,
+    ops::{Bound, Range, RangeBounds},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use coffee_common::limits::APPEND_BYTES_MAX;
+use futures_util::{Stream, TryStreamExt, stream};
+use openraft::{OptionalSend, storage::RaftLogReader};
+use redb::{ReadTransaction, ReadableDatabase};
+
+use super::{LogError, LogStore, closed, lock, rows, view::Room};
+use crate::types::{LogEntry, TypeConfig, Vote};
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
+    where
+        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        self.read_all(to_range(&range))
+    }
+
+    /// As much of it as one append request carries. Nothing if it starts with
+    /// entries that are purged: those behind them would follow on nothing.
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<LogEntry>> {
+        let entries = self.read_some(start..end, APPEND_BYTES_MAX)?;
+        let in_place = entries.first().is_none_or(|entry| entry.log_id.index == start);
+        Ok(if in_place { entries } else { Vec::new() })
+    }
+
+    /// What is to be applied: however much it is, only a part of it is in
+    /// memory at once. What is not there yet is left out; none of the rest may
+    /// be missing, or replicas would differ.
+    async fn entries_stream<RB>(
+        &mut self,
+        range: RB,
+    ) -> impl Stream<Item = io::Result<LogEntry>> + OptionalSend
+    where
+        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
+    {
+        let (log, Range { start, end }) = (self.clone(), to_range(&range));
+        let end = end.min(self.view().next_index());
+        let parts = stream::try_unfold(start, move |start| {
+            let part = if start < end { log.read_part(start..end).map(Some) } else { Ok(None) };
+            async { part }
+        });
+        parts.try_flatten()
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        Ok(self.view().vote)
+    }
+}
+
+impl LogStore {
+    /// All entries of `range` that are there.
+    fn read_all(&self, range: Range<u64>) -> io::Result<Vec<LogEntry>> {
+        let (stored, transaction, tail) = {
+            let view = self.view();
+            let (stored, tail) = view.split(range);
+            let transaction = self.begin_read(&stored)?;
+            (stored, transaction, view.tail(tail, usize::MAX))
+        };
+        let Some(transaction) = transaction else { return Ok(tail) };
+        let mut entries = self.read_stored(&transaction, stored, usize::MAX)?;
+        entries.extend(tail);
+        Ok(entries)
+    }
+
+    /// The first entries of `range`, at least one if there are any, within `bytes_max`.
+    fn read_some(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
+        let (stored, transaction) = {
+            let view = self.view();
+            let (stored, tail) = view.split(range);
+            match self.begin_read(&stored)? {
+                Some(transaction) => (stored, transaction),
+                None => return Ok(view.tail(tail, bytes_max)),
+            }
+        };
+        self.read_stored(&transaction, stored, bytes_max)
+    }
+
+    /// The first entries of `range`, and where the next part starts.
+    fn read_part(
+        &self,
+        range: Range<u64>,
+    ) -> io::Result<(impl Stream<Item = io::Result<LogEntry>> + use<>, u64)> {
+        let entries = self.read_some(range.clone(), APPEND_BYTES_MAX)?;
+        match (entries.first(), entries.last()) {
+            (Some(first), Some(last)) if first.log_id.index == range.start => {
+                let next = last.log_id.index + 1;
+                Ok((stream::iter(entries.into_iter().map(Ok)), next))
+            }
+            _ => Err(self.damaged(range.start, "it is to be applied, and is not there")),
+        }
+    }
+
+    /// The database as it is now, if anything is to be read from it. To be
+    /// asked while the view is locked: what left the view since may be gone.
+    fn begin_read(&self, stored: &Range<u64>) -> io::Result<Option<ReadTransaction>> {
+        self.shared.poison.check()?;
+        if stored.is_empty() {
+            return Ok(None);
+        }
+        match &*lock(&self.shared.database) {
+            Some(database) => database.begin_read().map(Some).map_err(|error| self.unreadable(error)),
+            None => Err(closed()),
+        }
+    }
+
+    fn read_stored(
+        &self,
+        transaction: &ReadTransaction,
+        range: Range<u64>,
+        bytes_max: usize,
+    ) -> io::Result<Vec<LogEntry>> {
+        // redb panics on some kinds of damaged pages.
+        catch_unwind(AssertUnwindSafe(|| self.read_rows(transaction, range.clone(), bytes_max)))
+            .unwrap_or_else(|_| Err(self.damaged(range.start, "it cannot be read")))
+    }
+
+    fn read_rows(
+        &self,
+        transaction: &ReadTransaction,
+        range: Range<u64>,
+        bytes_max: usize,
+    ) -> io::Result<Vec<LogEntry>> {
+        let table = transaction.open_table(rows::ENTRIES).map_err(|error| self.unreadable(error))?;
+        let mut rows = table.range(range.clone()).map_err(|error| self.unreadable(error))?;
+        let mut room = Room::new(bytes_max);
+        let mut entries = Vec::new();
+        for index in range {
+            let (found, row) = match rows.next() {
+                Some(row) => row.map_err(|error| self.unreadable(error))?,
+                None => return Err(self.damaged(index, "it is missing")),
+            };
+            if found.value() != index {
+                return Err(self.damaged(index, "it is missing"));
+            }
+            let entry = rows::open_entry(index, row.value()).map_err(|error| self.damaged(index, error))?;
+            if !room.takes(&entry) {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    fn damaged(&self, index: u64, what: impl std::fmt::Display) -> io::Error {
+        self.fail(&LogError::damaged(&self.shared.name, index, what))
+    }
+
+    fn unreadable(&self, error: impl Into<redb::Error>) -> io::Error {
+        self.fail(&LogError::database(&self.shared.name, error))
+    }
+
+    fn fail(&self, error: &LogError) -> io::Error {
+        self.shared.poison.set(format!("{error}; {}", error.hint()))
+    }
+}
+
+fn to_range(range: &impl RangeBounds<u64>) -> Range<u64> {
+    let start = match range.start_bound() {
+        Bound::Included(&index) => index,
+        Bound::Excluded(&index) => index.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(&index) => index.saturating_add(1),
+        Bound::Excluded(&index) => index,
+        Bound::Unbounded => u64::MAX,
+    };
+    start..end
+}

@@ -1,0 +1,206 @@
+//! A disk in memory that tells what is durable from what is only written,
+//! that fails when it is told to, and whose syncs can be held up.
+
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex},
+};
+
+use redb::StorageBackend;
+
+use crate::storage::log::lock;
+
+/// See the module. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    platter: Arc<Mutex<Platter>>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Platter {
+    now: Vec<u8>,
+    durable: Vec<u8>,
+    /// What was done since the last sync, in order.
+    unsynced: Vec<Step>,
+    syncs: u64,
+    /// How many more steps succeed; `None`: all do.
+    fuel: Option<u64>,
+    panics: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(u64, Vec<u8>),
+    Resize(u64),
+}
+
+/// What a power cut does to each 512 bytes that were not synced.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PowerCut {
+    /// They are lost.
+    LosesAll,
+    /// Some of them arrived: by the bits of this seed.
+    LosesSome(u64),
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    state: Mutex<(Closed, Waiting)>,
+    changed: Condvar,
+}
+
+type Closed = bool;
+type Waiting = bool;
+
+impl Disk {
+    /// What a machine finds after a power cut.
+    pub(super) fn power_cut(&self, how: PowerCut) -> Self {
+        let platter = lock(&self.platter);
+        let mut durable = platter.durable.clone();
+        if let PowerCut::LosesSome(mut seed) = how {
+            let sectors = platter.unsynced.iter().flat_map(Step::sectors);
+            for step in sectors {
+                // xorshift64: enough to toss a coin.
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                if seed & 1 == 1 {
+                    step.apply(&mut durable);
+                }
+            }
+        }
+        Self::holding(durable)
+    }
+
+    /// A disk on which these bytes are durable.
+    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+        let platter = Platter { now: bytes.clone(), durable: bytes, ..Platter::default() };
+        Self { platter: Arc::new(Mutex::new(platter)), gate: Arc::default() }
+    }
+
+    /// What is durable.
+    pub(super) fn durable(&self) -> Vec<u8> {
+        lock(&self.platter).durable.clone()
+    }
+
+    /// How many syncs there were.
+    pub(super) fn syncs(&self) -> u64 {
+        lock(&self.platter).syncs
+    }
+
+    /// After so many more writes and syncs all fail; `None`: none does.
+    pub(super) fn fail_after(&self, steps: Option<u64>) {
+        lock(&self.platter).fuel = steps;
+    }
+
+    /// Panics at the next sync, as a bug in the database would.
+    pub(super) fn panic_at_sync(&self) {
+        lock(&self.platter).panics = true;
+    }
+
+    /// Holds up syncs.
+    pub(super) fn close_gate(&self) {
+        lock(&self.gate.state).0 = true;
+    }
+
+    /// Lets syncs go on.
+    pub(super) fn open_gate(&self) {
+        lock(&self.gate.state).0 = false;
+        self.gate.changed.notify_all();
+    }
+
+    /// Waits until a sync is held up.
+    pub(super) fn wait_for_a_sync(&self) {
+        let held_up = self.gate.changed.wait_while(lock(&self.gate.state), |(_, waiting)| !*waiting);
+        assert!(held_up.is_ok());
+    }
+
+    fn step(&self, step: Step) -> io::Result<()> {
+        let mut platter = lock(&self.platter);
+        platter.burn()?;
+        step.apply(&mut platter.now);
+        platter.unsynced.push(step);
+        Ok(())
+    }
+}
+
+impl Platter {
+    fn burn(&mut self) -> io::Result<()> {
+        match &mut self.fuel {
+            None => Ok(()),
+            Some(0) => Err(io::Error::from_raw_os_error(5)),
+            Some(fuel) => {
+                *fuel -= 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Step {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Resize(len) => bytes.resize(*len as usize, 0),
+            Self::Write(offset, data) => {
+                let (start, end) = (*offset as usize, *offset as usize + data.len());
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[start..end].copy_from_slice(data);
+            }
+        }
+    }
+
+    /// The parts of which each may be lost by itself.
+    fn sectors(&self) -> Vec<Self> {
+        match self {
+            Self::Resize(_) => vec![self.clone()],
+            Self::Write(offset, data) => {
+                let part = |(sector, data): (u64, &[u8])| Self::Write(offset + sector * 512, data.to_vec());
+                (0..).zip(data.chunks(512)).map(part).collect()
+            }
+        }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.platter).now.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let platter = lock(&self.platter);
+        let end = offset as usize + out.len();
+        match platter.now.get(offset as usize..end) {
+            Some(bytes) => out.copy_from_slice(bytes),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.step(Step::Resize(len))
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.step(Step::Write(offset, data.to_vec()))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut gate = lock(&self.gate.state);
+        while gate.0 {
+            gate.1 = true;
+            self.gate.changed.notify_all();
+            gate = self.gate.changed.wait(gate).expect("no test panics while it holds this");
+        }
+        gate.1 = false;
+        let mut platter = lock(&self.platter);
+        assert!(!platter.panics, "the disk was told to panic");
+        platter.burn()?;
+        platter.syncs += 1;
+        platter.unsynced.clear();
+        platter.durable = platter.now.clone();
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! The log against a model, with a power cut at any step of the disk.
+//!
+//! Whatever is done to the log, and wherever the disk stops: what is found
+//! afterwards is what some prefix of the changes had made, and that prefix
+//! holds all that were acknowledged. This is what io ordering is about: no
+//! entry without the vote that came before it, no truncation overtaken.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone, Copy)]
+enum Do {
+    Vote,
+    Append(u64),
+    Truncate(u64),
+    Purge(u64),
+    Commit,
+}
+
+/// What the log holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Model {
+    term: u64,
+    purged: Option<LogId>,
+    entries: Vec<LogId>,
+}
+
+impl Model {
+    fn last(&self) -> Option<LogId> {
+        self.entries.last().copied().or(self.purged)
+    }
+
+    fn next_index(&self) -> u64 {
+        self.last().map_or(0, |last| last.index + 1)
+    }
+
+    /// The entry that comes `back` entries before the end, if it is not purged.
+    fn back(&self, back: u64) -> Option<LogId> {
+        self.entries.len().checked_sub(back as usize + 1).map(|at| self.entries[at])
+    }
+}
+
+/// The log and what it should be after each of the changes that were started.
+struct Run {
+    log: LogStore,
+    now: Model,
+    history: Vec<Model>,
+    /// Which prefix of the history is acknowledged as soon as this is answered.
+    waiting: Vec<(usize, oneshot::Receiver<Result<(), io::Error>>)>,
+    acknowledged: usize,
+}
+
+impl Run {
+    fn new(log: LogStore) -> Self {
+        let now = Model::default();
+        Self { log, history: vec![now.clone()], now, waiting: Vec::new(), acknowledged: 0 }
+    }
+
+    /// Does one step; `false` once the disk has failed.
+    async fn step(&mut self, step: Do) -> bool {
+        let started = self.history.len();
+        let result = match step {
+            Do::Vote => {
+                self.now.term += 1;
+                self.history.push(self.now.clone());
+                self.log.save_vote(&vote(self.now.term)).await
+            }
+            Do::Append(count) => {
+                let next = self.now.next_index();
+                let entries = entries(self.now.term, next..next + count);
+                self.now.entries.extend(entries.iter().map(|entry| entry.log_id));
+                self.history.push(self.now.clone());
+                let (done, flushed) = TypeConfig::oneshot();
+                self.waiting.push((started, flushed));
+                return self.log.append(entries, IOFlushed::signal(done)).await.is_ok();
+            }
+            Do::Truncate(count) => {
+                let keep = self.now.back(count).or(self.now.purged);
+                self.now.entries.retain(|entry| Some(entry.index) <= keep.map(|keep| keep.index));
+                self.history.push(self.now.clone());
+                self.log.truncate_after(keep).await
+            }
+            Do::Purge(left) => {
+                let Some(upto) = self.now.back(left) else { return true };
+                self.now.purged = Some(upto);
+                self.now.entries.retain(|entry| entry.index > upto.index);
+                self.history.push(self.now.clone());
+                // Nobody is told when it is durable.
+                return self.log.purge(upto).await.is_ok();
+            }
+            Do::Commit => return self.log.save_committed(self.now.last()).await.is_ok(),
+        };
+        if result.is_ok() {
+            self.acknowledged = started;
+        }
+        result.is_ok()
+    }
+
+    /// What may be found after a power cut.
+    async fn end(mut self) -> Vec<Model> {
+        for (started, flushed) in self.waiting {
+            if matches!(flushed.await, Ok(Ok(()))) {
+                self.acknowledged = self.acknowledged.max(started);
+            }
+        }
+        self.history.split_off(self.acknowledged)
+    }
+}
+
+async fn found(log: &mut LogStore) -> Model {
+    let state = log.get_log_state().await.expect("whole");
+    let entries = ids(log).await;
+    assert_eq!(entries.last().copied().or(state.last_purged_log_id), state.last_log_id);
+    let committed = log.read_committed().await.expect("whole");
+    assert!(committed.map(|committed| committed.index) <= state.last_log_id.map(|last| last.index));
+    let term = log.read_vote().await.expect("whole").map_or(0, |vote| vote.leader_id().term);
+    Model { term, purged: state.last_purged_log_id, entries }
+}
+
+fn any_step() -> impl Strategy<Value = Do> {
+    prop_oneof![
+        1 => Just(Do::Vote),
+        5 => (1u64..20).prop_map(Do::Append),
+        1 => (0u64..15).prop_map(Do::Truncate),
+        1 => (0u64..30).prop_map(Do::Purge),
+        1 => Just(Do::Commit),
+    ]
+}
+
+fn open_as(disk: &Disk, inline: bool) -> LogStore {
+    let (checkpointed, poison) = (durable_state(), Poison::new());
+    if inline {
+        LogStore::open_inline(disk.clone(), checkpointed, poison).expect("opens")
+    } else {
+        LogStore::open_threaded(disk.clone(), checkpointed, poison).expect("opens")
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_power_cut_leaves_what_was_acknowledged_and_nothing_out_of_order(
+        steps in prop::collection::vec(any_step(), 1..40),
+        fails_after in 0u64..300,
+        inline: bool,
+        seed: u64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let disk = Disk::default();
+            let mut run = Run::new(open_as(&disk, inline));
+            disk.fail_after(Some(fails_after));
+            for step in steps {
+                if !run.step(step).await {
+                    break;
+                }
+            }
+            let possible = run.end().await;
+            for cut in [PowerCut::LosesAll, PowerCut::LosesSome(seed | 1)] {
+                let mut log = open_as(&disk.power_cut(cut), inline);
+                let found = found(&mut log).await;
+                assert!(possible.contains(&found), "{cut:?} left {found:?}, expected one of {possible:?}");
+                log.save_vote(&vote(100)).await.expect("goes on");
+                append(&mut log, entries(100, found.next_index()..found.next_index() + 1)).await;
+            }
+        });
+    }
+}
