@@ -36,6 +36,9 @@ use crate::retry::Fault;
 /// How long a node has for its first word.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long the answer to a ping would be of use; nobody waits for it.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A connection to a node. Cheap to clone; closed when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Channel(Arc<Handle>);
@@ -51,6 +54,8 @@ struct Shared {
     welcome: Welcome,
     next_id: AtomicU64,
     table: Table,
+    /// Asks for a sign of life.
+    ping: Bytes,
     /// How many answers have come.
     answers: AtomicU64,
     /// There is something to write, or the channel has ended.
@@ -131,11 +136,14 @@ impl Channel {
         };
         let streams = connection.open(Priority::Normal).await;
         let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
+        let ping =
+            encode(table::NOBODY, &Request::Ping, None, PING_TIMEOUT).map_err(ChannelError::NotSent)?;
         let shared = Arc::new(Shared {
             connection,
             welcome,
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(table::NOBODY + 1),
             table: Table::default(),
+            ping,
             answers: AtomicU64::new(0),
             to_write: Notify::new(),
             to_watch: Notify::new(),

@@ -64,7 +64,7 @@ impl Client {
     pub async fn new_request_id(&self) -> Result<RequestId, Error> {
         if !self.hub.knowledge.ids().have_heard() {
             // Whatever node is connected to says what the cluster has reached.
-            self.ask(Request::Status).await?;
+            self.ask(Request::Ping).await?;
         }
         Ok(self.hub.knowledge.ids().draw())
     }

@@ -98,7 +98,7 @@ impl Hub {
             self.pool.dial(&target.address, &expect);
             return;
         };
-        if let Ok(reply) = channel.ask(&Request::Status, None, pace::SEEK_TIMEOUT).await
+        if let Ok(reply) = channel.ask(&Request::Ping, None, pace::SEEK_TIMEOUT).await
             && let Some(leader) = &reply.leader
         {
             self.knowledge.heard_of_leader(leader);

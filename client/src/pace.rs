@@ -21,7 +21,7 @@ pub(crate) const BUSY: Duration = Duration::from_secs(3);
 
 /// A node is silent that has acknowledged nothing for this long, round trips
 /// not counted. QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
-pub(crate) const SILENCE: Duration = Duration::from_millis(150);
+pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 
 /// A connection that has been silent for this long is given up.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(1500);

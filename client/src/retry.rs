@@ -151,7 +151,7 @@ pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
         Consistency::Linearizable => Route::Leader,
     };
     match request {
-        Request::Status | Request::List => (Route::First, Repeat::Free),
+        Request::Ping | Request::Status | Request::List => (Route::First, Repeat::Free),
         Request::Get { consistency, .. } | Request::Range { consistency, .. } => {
             (local(*consistency), Repeat::Free)
         }

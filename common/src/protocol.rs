@@ -236,6 +236,9 @@ pub enum Request {
         /// Which incarnation is meant.
         id: NodeId,
     },
+    /// Nothing but an answer, which names the leader: [`Response::Done`].
+    /// Never forwarded.
+    Ping,
 }
 
 /// What is answered.

@@ -16,6 +16,9 @@ use tokio::sync::oneshot;
 use super::ChannelError;
 use crate::retry::Fault;
 
+/// The id of asks whose answer nobody waits for.
+pub(super) const NOBODY: u64 = 0;
+
 pub(super) type Answered = oneshot::Receiver<Result<Reply, ChannelError>>;
 
 /// The asks of one channel.
@@ -64,6 +67,14 @@ impl Table {
         let waiting = inner.wait(id)?;
         inner.in_flight += 1;
         Ok(waiting)
+    }
+
+    /// Queues a frame whose answer nobody waits for.
+    pub(super) fn push(&self, frame: Bytes) {
+        let mut inner = self.lock();
+        if inner.ended.is_none() {
+            inner.queue.push(Queued { id: NOBODY, frame });
+        }
     }
 
     /// Takes all that is queued: from now on these may have been sent. Whether

@@ -97,18 +97,26 @@ async fn take_large_answers(shared: Arc<Shared>) -> String {
     }
 }
 
-/// Notices when the node has owed a sign of life for too long. One that was
-/// found silent is watched on, though nobody waits for it any more.
+/// Notices when the node has owed a sign of life for too long. It owes one
+/// only to what was sent, so where nothing goes either way it is asked for
+/// one: it may have died after it acknowledged what somebody waits for. A node
+/// that was found silent is watched on, though nobody waits for it any more.
 async fn feel_pulse(shared: &Shared) -> String {
     loop {
         shared.to_watch.notified().await;
         let mut ticks = tokio::time::interval_at(Instant::now() + pace::PULSE, pace::PULSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pulse = Pulse::new(shared.connection.packets(), Instant::now());
+        let mut seen = shared.connection.packets();
+        let mut pulse = Pulse::new(seen, Instant::now());
         let mut silent = false;
         while silent || !shared.table.is_idle() {
             ticks.tick().await;
-            let silent_for = pulse.feel(shared.connection.packets(), Instant::now());
+            let packets = shared.connection.packets();
+            if std::mem::replace(&mut seen, packets) == packets {
+                shared.table.push(shared.ping.clone());
+                shared.to_write.notify_one();
+            }
+            let silent_for = pulse.feel(packets, Instant::now());
             if silent_for > shared.patience(pace::SILENCE_MAX) {
                 return format!("not a sign of life for {} ms", silent_for.as_millis());
             }

@@ -110,6 +110,22 @@ async fn a_silent_leader_does_not_hold_a_call_up() {
 }
 
 #[tokio::test]
+async fn a_leader_that_dies_with_a_call_in_its_hands_is_noticed() {
+    let lab = Lab::new();
+    let (mut ming, hong) =
+        (lab.node("ming", |_, _: &Request| Act::Ignore), lab.node("hong", always(applied(2))));
+    let client = lab.client_of(&[&ming, &hong]).build().expect("builds");
+    let calling = tokio::spawn(async move { client.set("k", "v").await });
+    // Long enough for the node to acknowledge the call: from now on it owes nothing.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ming.kill();
+    let killed = Instant::now();
+    let written = calling.await.expect("no panic").expect("writes");
+    assert!(killed.elapsed() < Duration::from_millis(800), "{:?}", killed.elapsed());
+    assert_eq!((ming.write_ids(), hong.write_ids()), (vec![written.request], vec![written.request]));
+}
+
+#[tokio::test]
 async fn a_slow_leader_is_not_doubled() {
     let lab = Lab::new();
     let ming = lab.node("ming", |_, _: &Request| Act::SayAfter(Duration::from_millis(600), applied(1)));

@@ -38,7 +38,7 @@ pub(crate) enum Act {
     Freeze,
 }
 
-/// Decides about each ask but [`Request::Status`]; told how many came before it.
+/// Decides about each ask but [`Request::Ping`]; told how many came before it.
 pub(crate) type Script = Box<dyn Fn(usize, &Request) -> Act + Send + Sync>;
 
 /// A certificate authority, and the nodes of a test.
@@ -205,8 +205,8 @@ pub(crate) fn always(say: Result<Response, Rejection>) -> impl Fn(usize, &Reques
 
 impl Seen {
     fn decide(&self, ask: Ask) -> Act {
-        if ask.request == Request::Status {
-            return Act::Say(Err(Rejection::Unavailable("a fake has no status".into())));
+        if ask.request == Request::Ping {
+            return Act::Say(Err(Rejection::Unavailable("a fake answers no ping".into())));
         }
         let mut asks = self.asks.lock().expect("sound");
         let decision = (self.script)(asks.len(), &ask.request);

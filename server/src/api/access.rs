@@ -48,7 +48,8 @@ pub(super) fn admit(
 /// The least role that may ask for it.
 fn needed(request: &Request) -> Role {
     match request {
-        Request::Status
+        Request::Ping
+        | Request::Status
         | Request::List
         | Request::Get { .. }
         | Request::Range { .. }
@@ -88,6 +89,7 @@ mod tests {
         let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
         let consistency = Consistency::Local;
         vec![
+            (Role::Reader, Request::Ping),
             (Role::Reader, Request::Status),
             (Role::Reader, Request::List),
             (Role::Reader, Request::Get { key: "k".parse().expect("legal"), consistency }),

@@ -34,6 +34,7 @@ pub(super) async fn dispatch(
     let caller = access::admit(peer, on_behalf_of.as_ref(), &request)?;
     let (node, reads, membership) = (&api.0.node, &api.0.reads, &api.0.membership);
     match &request {
+        Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
         Request::Write { request: id, batch } => write(api, &caller, &request, (*id, batch), deadline).await,
