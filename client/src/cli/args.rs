@@ -140,7 +140,7 @@ pub(crate) struct Line {
 pub(crate) enum LineVerb {
     #[command(flatten)]
     Verb(Verb),
-    /// Leave the prompt; no node is stopped
+    /// Leave the prompt
     #[command(visible_alias = "exit")]
     Quit,
 }

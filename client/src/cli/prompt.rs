@@ -89,6 +89,8 @@ pub struct Prompt {
     at_terminal: bool,
     wanted: std::sync::mpsc::Sender<()>,
     events: mpsc::Receiver<Event>,
+    /// A line was asked for, and has not come yet.
+    waiting: bool,
 }
 
 impl Prompt {
@@ -104,7 +106,7 @@ impl Prompt {
             .name("prompt".into())
             .spawn(move || read_all(at_terminal, &for_thread, names, &wants, &found))
             .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the prompt: {error}")))?;
-        Ok(Self { settings, at_terminal, wanted, events })
+        Ok(Self { settings, at_terminal, wanted, events, waiting: false })
     }
 
     /// Whether somebody types the lines.
@@ -112,11 +114,14 @@ impl Prompt {
         self.at_terminal
     }
 
+    /// Dropped halfway, it leaves the line to the next call.
     async fn next(&mut self) -> Event {
-        match self.wanted.send(()) {
-            Ok(()) => self.events.recv().await.unwrap_or(Event::End),
-            Err(_) => Event::End,
+        if !std::mem::replace(&mut self.waiting, true) && self.wanted.send(()).is_err() {
+            return Event::End;
         }
+        let event = self.events.recv().await.unwrap_or(Event::End);
+        self.waiting = false;
+        event
     }
 
     /// Has every line carried out, until there are no more, one says quit, or
@@ -129,7 +134,11 @@ impl Prompt {
         loop {
             let event = tokio::select! {
                 event = self.next() => event,
-                signal = signals.next() => return signal,
+                signal = signals.next() => match signal {
+                    // There is nothing to interrupt: as in a shell.
+                    ExitCode::Interrupted if self.at_terminal => continue,
+                    signal => return signal,
+                },
             };
             let flow = match event {
                 Event::End => return code,

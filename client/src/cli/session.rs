@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::{id::RequestId, protocol::ClusterView};
+use coffee_common::{
+    id::{NodeName, RequestId},
+    protocol::ClusterView,
+};
 
 use crate::{
     Client,
@@ -22,7 +25,7 @@ use crate::{
 /// Long enough for a packet to leave.
 const GOODBYE: Duration = Duration::from_millis(50);
 
-/// The names of nodes that were seen, for completion.
+/// The names of nodes that were heard of, for completion.
 pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 
 /// A connection to a cluster, made when it is first needed.
@@ -88,12 +91,17 @@ impl Session {
         lock(&self.writing).take()
     }
 
-    /// Remembers which nodes there are.
+    /// Remembers which nodes there are, to complete their names.
     pub(crate) fn remember_names(&self, view: &ClusterView) {
-        *lock(&self.names) = view.nodes.iter().map(|node| node.name.to_string()).collect();
+        self.add_names(view.nodes.iter().map(|node| &node.name));
     }
 
-    /// Which nodes there were when they were last seen.
+    /// Adds to the names of nodes that can be completed.
+    pub fn add_names<'a>(&self, names: impl IntoIterator<Item = &'a NodeName>) {
+        lock(&self.names).extend(names.into_iter().map(ToString::to_string));
+    }
+
+    /// The names of nodes that were heard of.
     pub(crate) fn names(&self) -> Names {
         self.names.clone()
     }

@@ -10,6 +10,7 @@ use crate::cli::{
 pub(crate) async fn run(arguments: &BootArguments, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
     let client = context.client(context.patient_timeout())?;
     let done = client.boot(arguments.node.clone(), arguments.address.clone()).await?;
+    context.session.add_names([&arguments.node]);
     context.printer.report(&Booted {
         node: arguments.node.clone(),
         id: done.id.to_string(),
