@@ -1,7 +1,7 @@
 //! The command `coffeectl`, and its prompt for others to open.
 //!
-//! Words become raw arguments ([`args`]), those become options that are judged
-//! once ([`options`]), and with these a verb runs ([`verb`]). Only
+//! Words become raw arguments (`args`), those become options that are judged
+//! once ([`options`]), and with these a verb runs (`verb`). Only
 //! [`printer`] prints, and only [`failure`] and [`exit`] know exit codes.
 
 mod args;
