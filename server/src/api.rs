@@ -3,7 +3,7 @@
 //! Decodes, admits, calls the operations, encodes. Knows nothing of consensus
 //! or storage, and nothing of the peer protocol. Guards that every request is
 //! answered once and honestly, that each is judged by its caller's role
-//! ([`access`]), and that what is in flight is bounded: for each connection in
+//! (`access`), and that what is in flight is bounded: for each connection in
 //! number, for the node in bytes.
 
 mod access;

@@ -1,7 +1,7 @@
 //! Who leads and who belongs to the cluster, and how that changes.
 //!
-//! What may be done is decided purely ([`decide`]) on what the leader sees
-//! ([`scene`]); what is done is a row of steps, each of which does nothing the
+//! What may be done is decided purely (`decide`) on what the leader sees
+//! (`scene`); what is done is a row of steps, each of which does nothing the
 //! second time, so that an operation that broke off is finished by running it
 //! again. Guards: one change of membership at a time, each one committed and
 //! settled before the next; nothing that would lose the quorum; leadership

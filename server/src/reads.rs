@@ -3,7 +3,7 @@
 //! A linearizable read asks the leader for a read index (Raft dissertation,
 //! section 6.4), waits until this node has applied it, and reads here: so
 //! every node serves reads, and the leader's part in them is small. Many reads
-//! share one round ([`rounds`]). Knows no client.
+//! share one round (`rounds`). Knows no client.
 
 mod rounds;
 

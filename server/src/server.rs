@@ -1,8 +1,8 @@
 //! A node as one object: started, asked how it is, stopped.
 //!
 //! The composition root: nobody else knows all the parts. How a node starts
-//! is a story told in [`start`], how it lives in [`life`], how it stops in
-//! [`crate::shutdown`]. Guards that a host program keeps its own: no
+//! is a story told in `start`, how it lives in `life`, how it stops in
+//! `shutdown`. Guards that a host program keeps its own: no
 //! subscriber, signal handler, panic hook or process-wide provider is
 //! installed, and whatever happens, the process goes on.
 
