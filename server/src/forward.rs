@@ -27,8 +27,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// up to this. A new leader is noticed at once, without any pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// For so long a leader that was replaced is still waited for.
-const GRACE: Duration = Duration::from_millis(300);
+/// For so long a leader that was replaced is still waited for: one that has
+/// just handed over is alive, and about to say so.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Something that the leader has to do.
 pub struct Errand<'a> {

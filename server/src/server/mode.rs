@@ -8,7 +8,6 @@ use coffee_common::{
     id::{Address, NodeId},
 };
 
-use super::StartError;
 use crate::storage::disk::NodeIdentity;
 
 /// The id of the node that founds a cluster. Every later one is the index of
@@ -33,36 +32,21 @@ pub(super) enum Mode {
 }
 
 /// Decides how a node starts.
-pub(super) fn decide(
-    identity: Option<&NodeIdentity>,
-    bootstrap: bool,
-    join: &[Address],
-) -> Result<Mode, StartError> {
+pub(super) fn decide(identity: Option<&NodeIdentity>, bootstrap: bool, join: &[Address]) -> Mode {
     let Some(identity) = identity else {
-        return Ok(match (bootstrap, join) {
+        return match (bootstrap, join) {
             (true, _) => Mode::Found,
             (false, []) => Mode::Wait,
             (false, members) => Mode::Join(members.to_vec()),
-        });
+        };
     };
     match identity.standing {
-        Standing::Member => Ok(Mode::Resume(identity.clone())),
-        Standing::Joining if identity.id == FOUNDER => Ok(Mode::ResumeFounding(identity.clone())),
-        Standing::Joining => Ok(Mode::ResumeJoining(identity.clone())),
-        Standing::Shutdown if bootstrap => Err(retired(identity)),
-        // It was taken down by an operator, and comes back when one says so.
-        Standing::Shutdown => Ok(Mode::Wait),
-    }
-}
-
-fn retired(identity: &NodeIdentity) -> StartError {
-    let NodeIdentity { name, cluster, .. } = identity;
-    StartError::Refused {
-        reason: format!("{name} was taken out of the cluster {cluster}, so it does not found another one"),
-        hint: format!(
-            "to bring it back, set bootstrap = false, start it, and run `coffeectl boot {name}`; to found a new \
-             cluster, give it an empty data directory"
-        ),
+        Standing::Member => Mode::Resume(identity.clone()),
+        Standing::Joining if identity.id == FOUNDER => Mode::ResumeFounding(identity.clone()),
+        Standing::Joining => Mode::ResumeJoining(identity.clone()),
+        // It was taken down by an operator, and comes back when one says so:
+        // a founder too, whose configuration still says that it bootstraps.
+        Standing::Shutdown => Mode::Wait,
     }
 }
 
@@ -79,7 +63,7 @@ mod tests {
     #[test]
     fn without_data_the_configuration_decides() {
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
-        let mode = |bootstrap, join: &[Address]| decide(None, bootstrap, join).expect("starts");
+        let mode = |bootstrap, join: &[Address]| decide(None, bootstrap, join);
         assert_eq!(mode(true, &[]), Mode::Found);
         assert_eq!(mode(false, &members), Mode::Join(members.clone()));
         assert_eq!(mode(false, &[]), Mode::Wait);
@@ -89,12 +73,12 @@ mod tests {
     fn with_data_the_data_decides() {
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
         for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
-            let mode = |identity: &NodeIdentity| decide(Some(identity), bootstrap, join).ok();
+            let mode = |identity: &NodeIdentity| decide(Some(identity), bootstrap, join);
             let (member, joining) = (identity(9, Standing::Member), identity(9, Standing::Joining));
             let founding = identity(1, Standing::Joining);
-            assert_eq!(mode(&member), Some(Mode::Resume(member)));
-            assert_eq!(mode(&joining), Some(Mode::ResumeJoining(joining)));
-            assert_eq!(mode(&founding), Some(Mode::ResumeFounding(founding)));
+            assert_eq!(mode(&member), Mode::Resume(member));
+            assert_eq!(mode(&joining), Mode::ResumeJoining(joining));
+            assert_eq!(mode(&founding), Mode::ResumeFounding(founding));
         }
     }
 
@@ -102,9 +86,8 @@ mod tests {
     fn whoever_was_taken_down_waits_for_a_call() {
         let down = identity(9, Standing::Shutdown);
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
-        assert_eq!(decide(Some(&down), false, &[]).expect("starts"), Mode::Wait);
-        assert_eq!(decide(Some(&down), false, &members).expect("starts"), Mode::Wait);
-        let error = decide(Some(&down), true, &[]).expect_err("no second cluster");
-        assert!(error.hint().contains("coffeectl boot hong"), "{}", error.hint());
+        for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
+            assert_eq!(decide(Some(&down), bootstrap, join), Mode::Wait);
+        }
     }
 }

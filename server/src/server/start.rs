@@ -22,7 +22,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let Builder { config, credentials, options, endpoint } = builder;
     config.check()?;
     let data = DataDir::open(&config.data_dir, &config.name)?;
-    let mode = mode::decide(data.identity(), config.bootstrap, &config.join)?;
+    let mode = mode::decide(data.identity(), config.bootstrap, &config.join);
     let credentials = own_credentials(&config, credentials)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
