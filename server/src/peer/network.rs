@@ -1,25 +1,26 @@
 //! openraft's network traits over links.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
-    quic::{Connection, Endpoint, FrameReceiver, FrameSender, Priority},
+    quic::{Endpoint, FrameReceiver, FrameSender, Priority},
 };
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use openraft::{
     OptionalSend, RPCTypes,
     base::{BoxFuture, BoxStream},
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable},
-    network::{RPCOption, RaftNetworkFactory, v2::RaftNetworkV2},
+    network::{Backoff, RPCOption, RaftNetworkFactory, v2::RaftNetworkV2},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
         TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     append,
@@ -33,6 +34,15 @@ use crate::{
 };
 
 pub(super) type Failure = RPCError<TypeConfig>;
+
+/// What a peer does that refuses a stream: the reason is in its own log.
+pub(super) const BROKE_OFF: &str = "the peer broke off; its log says why";
+
+/// How long openraft waits before it sends a snapshot again.
+const SNAPSHOT_PAUSE_MIN: Duration = Duration::from_millis(100);
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+const BESIDE_THE_POINT: &str = "an answer to another question";
 
 /// Makes the connections that openraft asks for. Clones share them.
 #[derive(Debug, Clone)]
@@ -60,7 +70,11 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
 
     async fn new_client(&mut self, target: NodeId, member: &Member) -> Peer {
         let link = self.shared.links.to(&self.shared.endpoint, target, member);
-        Peer { shared: Arc::clone(&self.shared), target, link }
+        Peer { shared: Arc::clone(&self.shared), target, link, for_snapshots: false }
+    }
+
+    async fn new_snapshot_client(&mut self, target: NodeId, member: &Member) -> Peer {
+        Peer { for_snapshots: true, ..self.new_client(target, member).await }
     }
 }
 
@@ -69,18 +83,32 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
 pub struct Peer {
     shared: Arc<Shared>,
     target: NodeId,
-    pub(super) link: Arc<Link>,
+    link: Arc<Link>,
+    for_snapshots: bool,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.link.member(), self.target)
+    }
 }
 
 impl Peer {
-    /// Opens a stream, with its hello as the first frame to send.
+    /// Opens a stream, with its hello as the first frame to send. Where that
+    /// takes longer than until `deadline` the peer counts as out of reach; the
+    /// dial goes on, for the next who asks.
     pub(super) async fn open(
         &self,
         purpose: Purpose,
         priority: Priority,
+        deadline: Instant,
     ) -> Result<(Bytes, FrameSender, FrameReceiver), Failure> {
-        let connection: Connection = self.link.connection().await.map_err(unreachable)?;
-        let (sender, receiver) = connection.open(priority).await.map_err(lost)?;
+        let opening = async {
+            let connection = self.link.connection().await.map_err(unreachable)?;
+            connection.open(priority).await.map_err(lost)
+        };
+        let opened = timeout_at(deadline, opening).await;
+        let (sender, receiver) = opened.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
         let Shared { cluster, own, .. } = &*self.shared;
         let hello = Hello { cluster: *cluster, from: *own, to: self.target, purpose };
         Ok((encode(&hello)?, sender, receiver))
@@ -88,18 +116,16 @@ impl Peer {
 
     /// Asks one question, and waits for its answer.
     async fn ask(&self, question: &Question, kind: RPCTypes, time: Duration) -> Result<Reply, Failure> {
+        let deadline = Instant::now() + time;
+        let (hello, mut sender, mut receiver) = self.open(Purpose::Ask, Priority::Urgent, deadline).await?;
         let exchange = async {
-            let (hello, mut sender, mut receiver) = self.open(Purpose::Ask, Priority::Urgent).await?;
             sender.send_all(&mut [hello, encode(question)?]).await.map_err(lost)?;
             sender.finish();
-            let reply = receiver.receive().await.map_err(lost)?.ok_or_else(|| lost("no answer"))?;
-            self.link.heard();
-            frame::decode(&reply).map_err(lost)
+            let reply = receiver.receive().await.map_err(lost)?;
+            frame::decode(&reply.ok_or_else(|| lost(BROKE_OFF))?).map_err(lost)
         };
-        match tokio::time::timeout(time, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(self.timed_out(kind, time)),
-        }
+        let answered = timeout_at(deadline, exchange).await;
+        answered.unwrap_or_else(|_| Err(self.timed_out(kind, time)))
     }
 
     async fn ballot(&self, question: &Question, time: Duration) -> Result<VoteResponse<TypeConfig>, Failure> {
@@ -109,13 +135,12 @@ impl Peer {
                 vote_granted: granted,
                 last_log_id: last.map(Into::into),
             }),
-            Reply::Transfer(_) => Err(lost("an answer to another question")),
+            Reply::Transfer(_) => Err(lost(BESIDE_THE_POINT)),
         }
     }
 
-    /// Notes, and says, that no answer came in time.
+    /// Says that no answer came in time.
     pub(super) fn timed_out(&self, action: RPCTypes, timeout: Duration) -> Failure {
-        self.link.timed_out();
         RPCError::Timeout(Timeout { action, id: self.shared.own, target: self.target, timeout })
     }
 }
@@ -128,12 +153,11 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, Failure> {
-        use futures_util::StreamExt;
         let one = Box::pin(futures_util::stream::once(async { request }));
         let answers = self.stream_append(one, option).await?;
         match { answers }.next().await {
             Some(answer) => answer.map(Into::into),
-            None => Err(lost("no answer")),
+            None => Err(lost(BROKE_OFF)),
         }
     }
 
@@ -169,9 +193,17 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         vote: Vote,
         snapshot: Snapshot,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
-        _option: RPCOption,
+        option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        snapshot::send(self, vote, snapshot, cancel).await
+        snapshot::send(self, vote, snapshot, cancel, option.soft_ttl()).await
+    }
+
+    /// A snapshot that is refused costs more to try again than the rest, whose
+    /// pace is that of [`crate::raft`].
+    fn backoff(&self) -> Option<Backoff> {
+        let doubling = |wait: &Duration| Some((*wait * 2).min(SNAPSHOT_PAUSE_MAX));
+        let waits = || std::iter::successors(Some(SNAPSHOT_PAUSE_MIN), doubling);
+        self.for_snapshots.then(|| Backoff::new(waits()))
     }
 
     async fn transfer_leader(
@@ -182,13 +214,13 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let question = Question::from(&request);
         match self.ask(&question, RPCTypes::TransferLeader, option.soft_ttl()).await? {
             Reply::Transfer(result) => Ok(result.map_err(Into::into)),
-            Reply::Ballot { .. } => Err(lost("an answer to another question")),
+            Reply::Ballot { .. } => Err(lost(BESIDE_THE_POINT)),
         }
     }
 }
 
 /// The peer cannot be reached: openraft backs off before it tries again.
-fn unreachable(why: impl ToString) -> Failure {
+pub(super) fn unreachable(why: impl ToString) -> Failure {
     RPCError::Unreachable(Unreachable::from_string(why))
 }
 

@@ -1,28 +1,42 @@
 //! The serving side: what other members send to this one.
+//!
+//! Whoever gets here has a certificate of the role `node`. Guards that a
+//! stream means this node, in this cluster, and comes from the node that it
+//! says; [`judge`] looks at what it carries.
 
 mod append;
 mod ask;
+mod judge;
 mod snapshot;
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    fmt,
+    mem::{self, Discriminant},
+    time::Duration,
+};
 
 use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
-    quic::{Connection, FrameReceiver, FrameSender, Priority, StreamError},
+    quic::{Connection, FrameReceiver, FrameSender, StreamError},
 };
-use openraft::async_runtime::WatchReceiver;
+use openraft::{async_runtime::WatchReceiver, type_config::TypeConfigExt};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::wire::{Hello, Purpose};
 use crate::{
     raft::Raft,
     storage::{record::RecordError, snapshot::SnapshotInbox},
+    types::{Membership, TypeConfig},
 };
 
 /// A stream has to say this soon what it is for.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reports of streams given up that may wait; what is beyond is not told of.
+const REPORTS_WAITING_MAX: usize = 16;
 
 /// What serving a peer takes. Clones share it.
 #[derive(Clone)]
@@ -42,61 +56,102 @@ pub struct PeerContext {
 enum ServeError {
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error(transparent)]
-    Frame(#[from] frame::FrameError),
-    #[error(transparent)]
-    Record(#[from] RecordError),
     #[error("it ended early")]
     Early,
     #[error("it did not say in time what it is for")]
     Late,
-    #[error("it belongs to cluster {0}")]
-    OtherCluster(ClusterId),
-    #[error("it means node {0}, which this one is not, or is no more")]
-    OtherNode(NodeId),
+    #[error("it belongs to cluster {theirs}, this node to {ours}")]
+    OtherCluster { theirs: ClusterId, ours: ClusterId },
+    #[error("it means node {meant}; this is node {own}, which may have been wiped since")]
+    OtherNode { meant: NodeId, own: NodeId },
     #[error("it says that it is node {0}, which has another name")]
     OtherName(NodeId),
+    #[error("it says that it is node {0}, as is this one")]
+    SameNode(NodeId),
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Forged(#[from] judge::Forged),
     #[error("this node's consensus has stopped: {0}")]
     Stopped(String),
 }
 
-/// Serves one connection of another member until it ends.
+impl ServeError {
+    fn stopped(error: impl fmt::Display) -> Self {
+        Self::Stopped(error.to_string())
+    }
+
+    /// Whether it is all in a day's work: a peer that goes away or loses
+    /// interest, or this node about to stop.
+    fn is_ordinary(&self) -> bool {
+        match self {
+            Self::Stream(error) => !matches!(error, StreamError::Frame(_)),
+            Self::Early | Self::Stopped(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Serves one connection of another member until it ends, or this node's
+/// consensus stops.
 pub async fn serve(connection: Connection, context: PeerContext) {
-    let peer = connection.peer().name.clone();
-    let mut refusals: u64 = 0;
-    let (report, mut reports) = tokio::sync::mpsc::channel::<ServeError>(16);
+    let mut stopped = std::pin::pin!(stopped(&context.raft));
+    let (report, mut reports) = mpsc::channel(REPORTS_WAITING_MAX);
+    let mut refusals = Refusals::default();
     loop {
-        let (sender, receiver) = tokio::select! {
-            accepted = connection.accept() => match accepted {
-                Ok(stream) => stream,
-                Err(_) => return,
-            },
+        tokio::select! {
+            accepted = connection.accept() => {
+                let Ok((sender, receiver)) = accepted else { return };
+                let (connection, context) = (connection.clone(), context.clone());
+                let report = report.clone();
+                // Ends with its stream, hence with the connection at the latest.
+                drop(TypeConfig::spawn(async move {
+                    match serve_stream(&connection, &context, sender, receiver).await {
+                        Err(error) if !error.is_ordinary() => drop(report.try_send(error)),
+                        Ok(()) | Err(_) => {}
+                    }
+                }));
+            }
+            () = &mut stopped => {
+                // It may come back under another id, which means other connections.
+                connection.close("this node takes part no more");
+                return;
+            }
             Some(error) = reports.recv() => {
-                refusals += 1;
-                // The first of many alike tells it all.
-                if refusals.is_power_of_two() {
-                    tracing::warn!(%peer, %error, refusals, "a peer's stream was given up");
-                }
-                continue;
-            }
-        };
-        let (connection, context, report) = (connection.clone(), context.clone(), report.clone());
-        tokio::spawn(async move {
-            match serve_stream(&connection, &context, sender, receiver).await {
-                // A stream that breaks off is what a peer does that goes away or loses interest.
-                Ok(()) | Err(ServeError::Stream(_) | ServeError::Early) => {}
-                Err(error) => {
-                    let _ = report.try_send(error);
+                if let Some(times) = refusals.note(&error) {
+                    let peer = &connection.peer().name;
+                    tracing::warn!(%peer, %error, times, "a stream of a peer is refused");
                 }
             }
-        });
+        }
+    }
+}
+
+async fn stopped(raft: &Raft) {
+    let mut changes = raft.server_metrics();
+    while changes.changed().await.is_ok() {}
+}
+
+/// How often streams of a connection were given up, and for what.
+#[derive(Default)]
+struct Refusals(HashMap<Discriminant<ServeError>, u64>);
+
+impl Refusals {
+    /// Counts one. How often it came, whenever that has doubled: a peer may
+    /// try many times a second, and the first of many alike tells it all.
+    fn note(&mut self, error: &ServeError) -> Option<u64> {
+        let times = self.0.entry(mem::discriminant(error)).or_default();
+        *times += 1;
+        times.is_power_of_two().then_some(*times)
     }
 }
 
 async fn serve_stream(
     connection: &Connection,
     context: &PeerContext,
-    mut sender: FrameSender,
+    sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let hello: Hello = match timeout(HELLO_WITHIN, receive(&mut receiver)).await {
@@ -104,28 +159,31 @@ async fn serve_stream(
         Err(_) => return Err(ServeError::Late),
     };
     check(connection, context, &hello)?;
+    let from = hello.from;
     match hello.purpose {
-        Purpose::Append => append::serve(context, sender, receiver).await,
-        Purpose::Ask => {
-            sender.set_priority(Priority::Urgent);
-            ask::serve(context, sender, receiver).await
-        }
-        Purpose::Snapshot => snapshot::serve(context, sender, receiver).await,
+        Purpose::Append => append::serve(context, from, sender, receiver).await,
+        Purpose::Ask => ask::serve(context, from, sender, receiver).await,
+        Purpose::Snapshot => snapshot::serve(context, from, sender, receiver).await,
     }
 }
 
 fn check(connection: &Connection, context: &PeerContext, hello: &Hello) -> Result<(), ServeError> {
-    if hello.cluster != context.cluster {
-        return Err(ServeError::OtherCluster(hello.cluster));
+    let PeerContext { cluster, own, raft, .. } = context;
+    if hello.cluster != *cluster {
+        return Err(ServeError::OtherCluster { theirs: hello.cluster, ours: *cluster });
     }
-    if hello.to != context.own {
-        return Err(ServeError::OtherNode(hello.to));
+    if hello.to != *own {
+        return Err(ServeError::OtherNode { meant: hello.to, own: *own });
     }
-    let metrics = context.raft.server_metrics();
-    let membership = metrics.borrow_watched().membership_config.clone();
+    if hello.from == *own {
+        return Err(ServeError::SameNode(*own));
+    }
+    let metrics = raft.server_metrics();
+    let stored = metrics.borrow_watched().membership_config.clone();
+    let membership: &Membership = stored.membership();
     match membership.get_node(&hello.from) {
         Some(member) if member.name != connection.peer().name => Err(ServeError::OtherName(hello.from)),
-        // A member that this node has not heard of yet.
+        // Or a member that this node has not heard of yet.
         _ => Ok(()),
     }
 }

@@ -136,10 +136,13 @@ pub enum NotTaken {
 /// How the receiver of a snapshot gets on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SnapshotProgress {
-    /// Still at it. Sent now and then, so that the sender knows.
-    Working,
-    /// Installed; the receiver's vote.
-    Installed(VoteRecord),
+    /// At work. Sent now and then, so that the sender knows.
+    Taken {
+        /// How many rows are here.
+        rows: u64,
+    },
+    /// Installed, or there already, or another vote is ahead: the receiver's.
+    Done(VoteRecord),
     /// It cannot be used.
     Refused(String),
 }
@@ -263,79 +266,4 @@ impl From<NotTaken> for TransferLeaderError<TypeConfig> {
 }
 
 #[cfg(test)]
-mod tests {
-    use coffee_common::frame;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::storage::record::{LeaderRecord, PayloadRecord};
-
-    fn vote() -> VoteRecord {
-        VoteRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, committed: true }
-    }
-
-    fn log_id(index: u64) -> LogIdRecord {
-        LogIdRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, index }
-    }
-
-    fn append(indexes: &[u64]) -> Append<'static> {
-        Append {
-            vote: vote(),
-            previous: Some(log_id(8)),
-            committed: Some(log_id(6)),
-            entries: indexes
-                .iter()
-                .map(|&index| EntryRecord { log_id: log_id(index), payload: PayloadRecord::Blank })
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn golden_frames_between_members() {
-        let mut all = Vec::new();
-        let mut add = |frame: Result<bytes::Bytes, _>| all.extend(frame.expect("encodes"));
-        let hello =
-            Hello { cluster: ClusterId(9), from: NodeId(1), to: NodeId(7), purpose: Purpose::Snapshot };
-        add(frame::encode(&hello));
-        add(frame::encode(&append(&[9, 10])));
-        add(frame::encode(&[
-            Appended::Upto(Some(log_id(10))),
-            Appended::Conflict(log_id(8)),
-            Appended::HigherVote(vote()),
-        ]));
-        let ballot = Ballot { vote: vote(), last: None, transfer: true };
-        add(frame::encode(&[
-            Question::Vote(ballot),
-            Question::PreVote(ballot),
-            Question::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
-        ]));
-        add(frame::encode(&[
-            Reply::Ballot { vote: vote(), granted: true, last: Some(log_id(3)) },
-            Reply::Transfer(Err(NotTaken::LogNotFlushed { expected: Some(log_id(10)), actual: None })),
-        ]));
-        add(frame::encode(&[SnapshotProgress::Working, SnapshotProgress::Installed(vote())]));
-        crate::golden::check("peer_frames", &all);
-    }
-
-    #[test]
-    fn an_append_survives_and_one_with_holes_is_refused() {
-        let request = AppendEntriesRequest::try_from(append(&[9, 10])).expect("in order");
-        assert_eq!(Append::from(&request), append(&[9, 10]));
-        for holes in [&[10][..], &[9, 11], &[9, 9]] {
-            assert!(AppendEntriesRequest::try_from(append(holes)).is_err(), "{holes:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            if let Ok(append) = frame::decode::<Append<'_>>(&bytes) {
-                let _ = AppendEntriesRequest::try_from(append);
-            }
-            let _ = frame::decode::<Hello>(&bytes);
-            let _ = frame::decode::<Question>(&bytes);
-            let _ = frame::decode::<Reply>(&bytes);
-            let _ = frame::decode::<SnapshotProgress>(&bytes);
-        }
-    }
-}
+mod tests;

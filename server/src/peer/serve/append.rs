@@ -2,16 +2,20 @@
 
 use coffee_common::{
     frame,
+    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
 use futures_util::{Stream, StreamExt};
 use openraft::raft::AppendEntriesRequest;
+use tokio::sync::oneshot;
 
-use super::{PeerContext, ServeError};
+use super::{PeerContext, ServeError, judge};
 use crate::{
     peer::wire::{Append, Appended},
     types::TypeConfig,
 };
+
+type Request = AppendEntriesRequest<TypeConfig>;
 
 /// Answers that are ready at the same time are sent together, up to this many.
 const ANSWERS_MAX: usize = 64;
@@ -19,11 +23,12 @@ const ANSWERS_MAX: usize = 64;
 /// Hands requests to Raft as they come, and its answers back in order.
 pub(super) async fn serve(
     context: &PeerContext,
+    from: NodeId,
     mut sender: FrameSender,
     receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
-    let (failed, mut failure) = tokio::sync::oneshot::channel();
-    let answers = context.raft.stream_append(requests(receiver, failed)).ready_chunks(ANSWERS_MAX);
+    let (failed, mut failure) = oneshot::channel();
+    let answers = context.raft.stream_append(requests(from, receiver, failed)).ready_chunks(ANSWERS_MAX);
     let mut answers = std::pin::pin!(answers);
     while let Some(ready) = answers.next().await {
         let mut frames = Vec::with_capacity(ready.len());
@@ -39,14 +44,15 @@ pub(super) async fn serve(
 
 /// The requests of a stream. Ends at its end, and at anything that is no request.
 fn requests(
+    from: NodeId,
     receiver: FrameReceiver,
-    failed: tokio::sync::oneshot::Sender<ServeError>,
-) -> impl Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + 'static {
-    futures_util::stream::unfold((receiver, failed), async |(mut receiver, failed)| {
-        let message = receiver.receive().await.ok()??;
-        match decode(&message) {
-            Ok(request) => Some((request, (receiver, failed))),
+    failed: oneshot::Sender<ServeError>,
+) -> impl Stream<Item = Request> + Send + 'static {
+    futures_util::stream::unfold((receiver, failed), move |(mut receiver, failed)| async move {
+        match next(&mut receiver, from).await {
+            Ok(request) => Some((request?, (receiver, failed))),
             Err(error) => {
+                // Fails only if the answers have ended before.
                 let _ = failed.send(error);
                 None
             }
@@ -54,6 +60,9 @@ fn requests(
     })
 }
 
-fn decode(message: &[u8]) -> Result<AppendEntriesRequest<TypeConfig>, ServeError> {
-    Ok(frame::decode::<Append<'_>>(message)?.try_into()?)
+async fn next(receiver: &mut FrameReceiver, from: NodeId) -> Result<Option<Request>, ServeError> {
+    let Some(message) = receiver.receive().await? else { return Ok(None) };
+    let request = frame::decode::<Append<'_>>(&message)?.try_into()?;
+    judge::append(&request, from)?;
+    Ok(Some(request))
 }

@@ -2,43 +2,47 @@
 
 use coffee_common::{
     frame,
+    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
-use openraft::raft::TransferLeaderRequest;
+use openraft::raft::{TransferLeaderRequest, VoteRequest};
 
-use super::{PeerContext, ServeError, receive};
-use crate::peer::wire::{Question, Reply};
+use super::{PeerContext, ServeError, judge, receive};
+use crate::{
+    peer::wire::{Question, Reply},
+    types::TypeConfig,
+};
 
 pub(super) async fn serve(
     context: &PeerContext,
+    from: NodeId,
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let question: Question = receive(&mut receiver).await?;
-    let reply = answer(context, question).await?;
+    let reply = answer(context, from, question).await?;
     sender.send(frame::encode(&reply)?).await?;
     sender.finish();
     Ok(())
 }
 
-async fn answer(context: &PeerContext, question: Question) -> Result<Reply, ServeError> {
-    let stopped = |error: &dyn std::fmt::Display| ServeError::Stopped(error.to_string());
+async fn answer(context: &PeerContext, from: NodeId, question: Question) -> Result<Reply, ServeError> {
     let raft = &context.raft;
     match question {
-        Question::Vote(ballot) => match raft.vote(ballot.into()).await {
-            Ok(response) => Ok(response.into()),
-            Err(error) => Err(stopped(&error)),
-        },
-        Question::PreVote(ballot) => match raft.pre_vote(ballot.into()).await {
-            Ok(response) => Ok(response.into()),
-            Err(error) => Err(stopped(&error)),
-        },
-        Question::Transfer { from, to, last } => {
-            let request = TransferLeaderRequest::new(from.into(), to, last.map(Into::into));
-            match raft.handle_transfer_leader(request).await {
-                Ok(response) => Ok(response.into()),
-                Err(error) => Err(stopped(&error)),
-            }
+        Question::Vote(ballot) => {
+            let request = VoteRequest::<TypeConfig>::from(ballot);
+            judge::stands(&request.vote, from)?;
+            Ok(raft.vote(request).await.map_err(ServeError::stopped)?.into())
+        }
+        Question::PreVote(ballot) => {
+            let request = VoteRequest::<TypeConfig>::from(ballot);
+            judge::stands(&request.vote, from)?;
+            Ok(raft.pre_vote(request).await.map_err(ServeError::stopped)?.into())
+        }
+        Question::Transfer { from: leader, to, last } => {
+            let request = TransferLeaderRequest::new(leader.into(), to, last.map(Into::into));
+            judge::leads(request.from_leader(), from)?;
+            Ok(raft.handle_transfer_leader(request).await.map_err(ServeError::stopped)?.into())
         }
     }
 }

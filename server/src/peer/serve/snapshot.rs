@@ -1,59 +1,67 @@
 //! The receiving side of snapshots.
 //!
 //! Chunks go to a new database beside the one in use, which goes on as it was
-//! until the last chunk is checked. What contradicts the vote or what is
-//! committed here is refused before Raft sees it: Raft takes its leader's word.
+//! until the last chunk is checked. What this node cannot use is refused with
+//! the first chunk, before Raft sees it and before the rest is sent.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use coffee_common::{
     frame,
+    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::async_runtime::WatchReceiver;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, timeout},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::{PeerContext, ServeError, receive};
+use super::{PeerContext, ServeError, judge, receive};
 use crate::{
-    peer::wire::SnapshotProgress,
+    peer::{snapshot::REPORT_EVERY, wire::SnapshotProgress},
     storage::{
         record::VoteRecord,
-        snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotError, SnapshotInbox},
+        snapshot::{Snapshot, SnapshotData, SnapshotError, SnapshotSink},
     },
-    types::{SnapshotMeta, Vote},
+    types::Vote,
 };
 
-/// The sender is told this often that the receiver is at work.
-const WORKING_EVERY: Duration = Duration::from_millis(200);
+/// The sender is told this often how far the receiver is.
+const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// Without a chunk for this long a transfer is given up.
-const IDLE_MAX: Duration = Duration::from_secs(10);
+const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Chunks that may wait for the database.
-const CHUNKS_WAITING_MAX: usize = 4;
+/// Why a snapshot is not taken. The sender is told.
+type Refusal = String;
 
 pub(super) async fn serve(
     context: &PeerContext,
+    from: NodeId,
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
-    let vote: VoteRecord = receive(&mut receiver).await?;
-    let mut work = std::pin::pin!(take(context, vote.into(), receiver));
-    let mut working = interval(WORKING_EVERY);
-    working.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let vote = Vote::from(receive::<VoteRecord>(&mut receiver).await?);
+    judge::leads(&vote, from)?;
+    let taking = Taking { context, from, vote, taken: AtomicU64::new(0) };
+    let mut work = std::pin::pin!(taking.run(receiver));
+    let mut ticks = interval(TELL_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let result = loop {
         tokio::select! {
             result = &mut work => break result,
-            _ = working.tick() => sender.send(frame::encode(&SnapshotProgress::Working)?).await?,
+            _ = ticks.tick() => {
+                let rows = taking.taken.load(Ordering::Relaxed);
+                sender.send(frame::encode(&SnapshotProgress::Taken { rows })?).await?;
+            }
         }
     };
     let last = match result {
-        Ok(vote) => SnapshotProgress::Installed((&vote).into()),
+        Ok(vote) => SnapshotProgress::Done((&vote).into()),
         Err(why) => {
-            tracing::warn!(%why, "a snapshot was refused");
+            tracing::warn!(%from, %why, "a snapshot is refused");
             SnapshotProgress::Refused(why)
         }
     };
@@ -62,62 +70,88 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// Receives, checks and installs a snapshot. Returns this node's vote, or why not.
-async fn take(context: &PeerContext, vote: Vote, receiver: FrameReceiver) -> Result<Vote, String> {
-    let began = Instant::now();
-    tracing::info!("receiving a snapshot");
-    let received = gather(&context.inbox, receiver).await?;
-    let meta = received.meta().clone();
-    check(context, &vote, &meta)?;
-    let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
-    let upto = snapshot.meta.last_log_id;
-    let response = context.raft.install_full_snapshot(vote, snapshot).await;
-    let response = response.map_err(|error| error.to_string())?;
-    tracing::info!(?upto, took_ms = began.elapsed().as_millis(), "a snapshot is installed");
-    Ok(response.vote)
+/// A snapshot on its way in.
+struct Taking<'a> {
+    context: &'a PeerContext,
+    from: NodeId,
+    /// Under which its sender leads.
+    vote: Vote,
+    /// Rows that are here.
+    taken: AtomicU64,
 }
 
-/// Writes the chunks on a thread that may wait for the disk.
-async fn gather(inbox: &SnapshotInbox, mut receiver: FrameReceiver) -> Result<ReceivedSnapshot, String> {
-    let (chunks, mut waiting) = mpsc::channel::<bytes::Bytes>(CHUNKS_WAITING_MAX);
-    let inbox = inbox.clone();
-    let writing = tokio::task::spawn_blocking(move || -> Result<ReceivedSnapshot, SnapshotError> {
-        let mut sink = inbox.begin()?;
-        while let Some(chunk) = waiting.blocking_recv() {
-            sink.push(&chunk)?;
+impl Taking<'_> {
+    /// Receives, checks and installs it. Returns this node's vote.
+    async fn run(&self, mut receiver: FrameReceiver) -> Result<Vote, Refusal> {
+        let own = self.context.raft.server_metrics().borrow_watched().vote;
+        if own > self.vote {
+            return Ok(own);
         }
-        sink.finish()
-    });
-    loop {
-        match timeout(IDLE_MAX, receiver.receive()).await {
-            Ok(Ok(Some(chunk))) => {
-                if chunks.send(chunk).await.is_err() {
-                    break;
-                }
+        let (began, mut reported) = (Instant::now(), Instant::now());
+        let inbox = self.context.inbox.clone();
+        let mut sink = self.offload(move || inbox.begin()).await?;
+        while let Some(chunk) = next_chunk(&mut receiver).await? {
+            let first = sink.meta().is_none();
+            sink = self.offload(move || sink.push(&chunk).map(|()| sink)).await?;
+            if first && let Err(answer) = self.look(&sink) {
+                let given_up = move || {
+                    drop(sink);
+                    Ok(())
+                };
+                self.offload(given_up).await?;
+                return answer.map(|()| own);
             }
-            Ok(Ok(None)) => break,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("no chunk came for too long".to_owned()),
+            let (taken, of) = sink.progress();
+            self.taken.store(taken, Ordering::Relaxed);
+            if reported.elapsed() > REPORT_EVERY {
+                reported = Instant::now();
+                tracing::info!(from = %self.from, taken, of, "a snapshot is coming in");
+            }
         }
+        let vote = self.finish(sink).await?;
+        tracing::info!(from = %self.from, took_ms = began.elapsed().as_millis(), "a snapshot is installed");
+        Ok(vote)
     }
-    drop(chunks);
-    match writing.await {
-        Ok(received) => received.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+
+    /// Looks at what the snapshot holds, before the rest of it comes. An error
+    /// ends the transfer: well, where this node has it all, or with a refusal.
+    fn look(&self, sink: &SnapshotSink) -> Result<(), Result<(), Refusal>> {
+        let Some(meta) = sink.meta() else { return Ok(()) };
+        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
+        judge::snapshot(&self.vote, meta, committed).map_err(|forged| Err(forged.to_string()))?;
+        if meta.last_log_id <= committed {
+            tracing::debug!(from = %self.from, "a snapshot holds nothing new");
+            return Err(Ok(()));
+        }
+        let (last, rows) = (meta.last_log_id.map_or(0, |last| last.index), sink.progress().1);
+        tracing::info!(from = %self.from, rows, last, "receiving a snapshot");
+        Ok(())
+    }
+
+    async fn finish(&self, sink: SnapshotSink) -> Result<Vote, Refusal> {
+        let received = self.offload(move || sink.finish()).await?;
+        let meta = received.meta().clone();
+        // More may have been committed here meanwhile.
+        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
+        judge::snapshot(&self.vote, &meta, committed).map_err(|forged| forged.to_string())?;
+        let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
+        let installed = self.context.raft.install_full_snapshot(self.vote, snapshot).await;
+        Ok(installed.map_err(|error| error.to_string())?.vote)
+    }
+
+    /// Does what waits for the disk where it holds nobody up.
+    async fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let done = self.context.inbox.offload().run(move || Ok(work())).await;
+        done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
 
-/// Refuses what no leader sends; Raft would panic at it.
-fn check(context: &PeerContext, vote: &Vote, meta: &SnapshotMeta) -> Result<(), String> {
-    let Some(last) = meta.last_log_id else { return Err("the snapshot is empty".to_owned()) };
-    if last.leader_id > vote.leader_id {
-        return Err("the snapshot is newer than its leader".to_owned());
-    }
-    let committed = context.raft.data_metrics().borrow_watched().local_committed;
-    match committed {
-        Some(committed) if last > committed && last.index <= committed.index => {
-            Err(format!("the snapshot contradicts what is committed here: {last}, {committed}"))
-        }
-        _ => Ok(()),
+async fn next_chunk(receiver: &mut FrameReceiver) -> Result<Option<Bytes>, Refusal> {
+    match timeout(IDLE_MAX, receiver.receive()).await {
+        Ok(chunk) => chunk.map_err(|error| error.to_string()),
+        Err(_) => Err("no more of it comes".to_owned()),
     }
 }
