@@ -64,6 +64,10 @@ pub const NODES_MAX: usize = 64;
 /// Most requests of one connection that may be in flight at once.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 
+/// Most bytes of answers that a node holds ready for one connection, besides
+/// what is on its way.
+pub const CONNECTION_ANSWER_BYTES_MAX: usize = 32 << 20;
+
 /// Most bytes of proposals that a node takes before they are committed; each
 /// counts for a little more than its keys and values.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
@@ -99,6 +103,7 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value overflows fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_ANSWER_BYTES_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);

@@ -11,6 +11,7 @@ mod answer;
 mod connection;
 mod dispatch;
 mod gate;
+mod read;
 mod stream;
 
 use std::sync::{Arc, atomic::AtomicU64};

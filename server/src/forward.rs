@@ -31,6 +31,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// just handed over is alive, and about to say so.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// The same for a write: whoever asked can try it again at the new leader, under its id.
+const GRACE_OF_WRITES: Duration = Duration::from_millis(300);
+
 /// Something that the leader has to do.
 pub struct Errand<'a> {
     /// What is asked.
@@ -107,7 +110,11 @@ async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>)
         reply = &mut ask => reply,
         // Maybe it is gone, maybe it is about to say that it has handed over.
         () = replica.lead_changed(Some(lead)) => {
-            let grace = if errand.repeatable { Duration::ZERO } else { GRACE };
+            let grace = match errand.request {
+                _ if errand.repeatable => Duration::ZERO,
+                Request::Write { .. } => GRACE_OF_WRITES,
+                _ => GRACE,
+            };
             let lost = |_| Err(ChannelError::Lost("another node leads now".to_owned()));
             tokio::time::timeout(grace, ask).await.unwrap_or_else(lost)
         }

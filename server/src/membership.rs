@@ -89,10 +89,15 @@ impl Membership {
         })
     }
 
-    /// Hands leadership over, if this node has it, to whoever is best.
+    /// Hands leadership over, if this node has it, to whoever is best. Where
+    /// there is no other voter, it stays.
     pub async fn hand_over(&self, deadline: Instant) -> Result<(), Rejection> {
         let Some(replica) = self.node.replica().filter(|replica| replica.leads()) else { return Ok(()) };
-        let leading = self.leading(&replica, deadline).await.map_err(rejection)?;
+        let leading =
+            Leading { node: Arc::clone(&self.node), replica, turn: Arc::clone(&self.turn), deadline };
+        if leading.scene().settled_voters().len() < 2 {
+            return Ok(());
+        }
         leading.transfer(None).await.map(drop).map_err(rejection)
     }
 

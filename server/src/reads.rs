@@ -32,26 +32,19 @@ impl Reads {
         Self { rounds: Rounds::start(Arc::downgrade(&node)), node }
     }
 
-    /// Reads a key.
-    pub async fn get(
-        &self,
-        key: &Key,
-        consistency: Consistency,
-        deadline: Instant,
-    ) -> Result<Response, Rejection> {
-        let replica = self.fresh(consistency, deadline).await?;
+    /// Reads a key, of a replica that is fresh enough.
+    pub fn get(replica: &Replica, key: &Key) -> Result<Response, Rejection> {
         let (entry, at) = replica.state().get(key).map_err(unreadable)?;
         Ok(Response::Value { entry, at })
     }
 
-    /// Reads a page of a range.
-    pub async fn range(
-        &self,
-        (range, limit, keys_only): (&KeyRange, u32, bool),
-        consistency: Consistency,
-        deadline: Instant,
+    /// Reads a page of a range, of a replica that is fresh enough.
+    pub fn range(
+        replica: &Replica,
+        range: &KeyRange,
+        limit: u32,
+        keys_only: bool,
     ) -> Result<Response, Rejection> {
-        let replica = self.fresh(consistency, deadline).await?;
         let (page, at) = replica.state().range(range, limit, keys_only).map_err(unreadable)?;
         Ok(Response::Page { entries: page.entries, more: page.more, at })
     }

@@ -14,6 +14,7 @@ mod life;
 mod mode;
 mod part;
 mod start;
+mod warm;
 
 use std::{net::SocketAddr, sync::Arc};
 

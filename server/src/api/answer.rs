@@ -14,11 +14,19 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-/// Small answers on their way to the stream of their question.
-pub(super) type Outbox = mpsc::UnboundedSender<Bytes>;
+use super::{connection::Shared, read::Share};
 
-/// As many answers are sent at once.
+/// Small answers on their way to the stream of their question.
+pub(super) type Outbox = mpsc::Sender<Bytes>;
+
+/// As many answers are sent at once, and as many wait at most. Whoever does
+/// not read his answers is not heard further.
 const BATCH_MAX: usize = 256;
+
+/// Where answers are queued, and where they come out.
+pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Bytes>) {
+    mpsc::channel(BATCH_MAX)
+}
 
 /// As [`coffee_common::protocol::Answer`], without owning what it sends.
 #[derive(Serialize)]
@@ -43,21 +51,31 @@ pub(super) async fn welcome(connection: &Connection, welcome: &Welcome) -> Resul
     Ok(())
 }
 
+/// What is answered.
+pub(super) struct Reply {
+    pub(super) result: Result<Response, Rejection>,
+    /// Its share of what may be in flight: kept until it is on its way.
+    pub(super) share: Option<Share>,
+}
+
+impl From<Result<Response, Rejection>> for Reply {
+    fn from(result: Result<Response, Rejection>) -> Self {
+        Self { result, share: None }
+    }
+}
+
 /// Sends an answer.
-pub(super) async fn reply(
-    connection: &Connection,
-    outbox: &Outbox,
-    id: u64,
-    leader: Option<&Leader>,
-    result: &Result<Response, Rejection>,
-) {
-    let frame = encode(id, leader, result);
+pub(super) async fn reply(shared: &Shared, outbox: &Outbox, id: u64, Reply { result, share }: Reply) {
+    let leader = shared.api.0.node.leader_hint();
+    let frame = encode(id, leader.as_ref(), &result);
+    drop(result);
     if frame.len() <= SHARED_FRAME_BYTES_MAX {
         // Fails only where the stream is gone, and with it whoever asked.
-        let _ = outbox.send(frame);
-    } else if let Err(error) = alone(connection, frame).await {
+        let _ = outbox.send(frame).await;
+    } else if let Err(error) = alone(&shared.connection, frame).await {
         tracing::debug!(%error, "a large answer could not be sent");
     }
+    drop(share);
 }
 
 fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
@@ -76,7 +94,7 @@ async fn alone(connection: &Connection, frame: Bytes) -> Result<(), StreamError>
 }
 
 /// Sends queued answers until nobody can queue any more, then ends the stream.
-pub(super) async fn send(mut sender: FrameSender, mut queued: mpsc::UnboundedReceiver<Bytes>) {
+pub(super) async fn send(mut sender: FrameSender, mut queued: mpsc::Receiver<Bytes>) {
     let mut frames = Vec::new();
     while queued.recv_many(&mut frames, BATCH_MAX).await > 0 {
         if let Err(error) = sender.send_all(&mut frames).await {
@@ -90,7 +108,7 @@ pub(super) async fn send(mut sender: FrameSender, mut queued: mpsc::UnboundedRec
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::protocol::{Answer, Reply};
+    use coffee_common::protocol::{Answer, Reply as WireReply};
 
     use super::*;
 
@@ -107,7 +125,7 @@ mod tests {
         for result in results {
             for leader in [None, Some(leader.clone())] {
                 let ours = encode(7, leader.as_ref(), &result);
-                let theirs = Answer::Reply(Reply { id: 7, leader, result: result.clone() });
+                let theirs = Answer::Reply(WireReply { id: 7, leader, result: result.clone() });
                 assert_eq!(ours, frame::encode(&theirs).expect("encodes"));
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, atomic::Ordering};
 use coffee_common::{limits::REQUESTS_IN_FLIGHT_MAX, quic::Connection};
 use tokio::sync::Semaphore;
 
-use super::{Api, answer, stream};
+use super::{Api, answer, read::Room, stream};
 
 /// What the streams of a connection share.
 pub(super) struct Shared {
@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub(super) connection: Connection,
     /// One permit for each request that may be in flight.
     pub(super) room: Arc<Semaphore>,
+    /// For answers that are read, and not sent yet.
+    pub(super) answers: Room,
 }
 
 pub(super) async fn serve(api: &Api, connection: Connection) {
@@ -24,7 +26,8 @@ pub(super) async fn serve(api: &Api, connection: Connection) {
         return;
     }
     let room = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
-    let shared = Arc::new(Shared { api: api.clone(), connection: connection.clone(), room });
+    let shared =
+        Arc::new(Shared { api: api.clone(), connection: connection.clone(), room, answers: Room::default() });
     while let Ok((sender, receiver)) = connection.accept().await {
         tokio::spawn(stream::serve(Arc::clone(&shared), sender, receiver));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coffee_common::{
     command::{Batch, Command},
     id::RequestId,
-    protocol::{Ask, Identity, Rejection, Request, Response},
+    protocol::{Ask, Consistency, Rejection, Request, Response},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -15,6 +15,9 @@ use tokio::{
 use super::{
     Api, BUDGET_UNIT_BYTES, PROPOSAL_UNITS,
     access::{self, Caller},
+    answer::Reply,
+    connection::Shared,
+    read::{self, Read},
 };
 use crate::{
     forward::{self, Errand},
@@ -24,24 +27,41 @@ use crate::{
 };
 
 /// Carries out a request for whoever is at the other end of the connection.
-pub(super) async fn dispatch(
+pub(super) async fn dispatch(shared: &Shared, ask: Ask, deadline: Instant) -> Reply {
+    let Ask { on_behalf_of, request, .. } = ask;
+    let caller = match access::admit(shared.connection.peer(), on_behalf_of.as_ref(), &request) {
+        Ok(caller) => caller,
+        Err(denied) => return Err(denied).into(),
+    };
+    match &request {
+        Request::Get { key, consistency } => serve_read(shared, Read::Key(key), *consistency, deadline).await,
+        Request::Range { range, limit, keys_only, consistency } => {
+            let read = Read::Range { range, limit: *limit, keys_only: *keys_only };
+            serve_read(shared, read, *consistency, deadline).await
+        }
+        request => operate(&shared.api, &caller, request, deadline).await.into(),
+    }
+}
+
+async fn serve_read(shared: &Shared, what: Read<'_>, consistency: Consistency, deadline: Instant) -> Reply {
+    match read::read(&shared.api.0.reads, &shared.answers, what, consistency, deadline).await {
+        Ok((response, share)) => Reply { result: Ok(response), share: Some(share) },
+        Err(rejection) => Err(rejection).into(),
+    }
+}
+
+async fn operate(
     api: &Api,
-    peer: &Identity,
-    ask: Ask,
+    caller: &Caller,
+    request: &Request,
     deadline: Instant,
 ) -> Result<Response, Rejection> {
-    let Ask { on_behalf_of, request, .. } = ask;
-    let caller = access::admit(peer, on_behalf_of.as_ref(), &request)?;
     let (node, reads, membership) = (&api.0.node, &api.0.reads, &api.0.membership);
-    match &request {
+    match request {
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
-        Request::Write { request: id, batch } => write(api, &caller, &request, (*id, batch), deadline).await,
-        Request::Get { key, consistency } => reads.get(key, *consistency, deadline).await,
-        Request::Range { range, limit, keys_only, consistency } => {
-            reads.range((range, *limit, *keys_only), *consistency, deadline).await
-        }
+        Request::Write { request: id, batch } => write(api, caller, request, (*id, batch), deadline).await,
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::Summon { cluster, members } => membership.summon(*cluster, members),
         Request::Retire { id } => membership.retire(*id),
@@ -53,7 +73,10 @@ pub(super) async fn dispatch(
         | Request::CanStop { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::Expel { .. } => membership.on_leader(&errand(&request, &caller, deadline)).await,
+        | Request::Expel { .. } => membership.on_leader(&errand(request, caller, deadline)).await,
+        Request::Get { .. } | Request::Range { .. } => {
+            Err(Rejection::Invalid("reads are served elsewhere".to_owned()))
+        }
     }
 }
 

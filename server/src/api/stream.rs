@@ -8,7 +8,7 @@ use coffee_common::{
     protocol::{Ask, Rejection},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     answer::{self, Outbox},
@@ -18,7 +18,7 @@ use super::{
 
 /// Takes questions until the stream ends. Answers go on until all are given.
 pub(super) async fn serve(shared: Arc<Shared>, sender: FrameSender, mut receiver: FrameReceiver) {
-    let (outbox, queued) = mpsc::unbounded_channel();
+    let (outbox, queued) = answer::outbox();
     tokio::spawn(answer::send(sender, queued));
     loop {
         match receiver.receive().await {
@@ -48,16 +48,14 @@ async fn take(shared: &Arc<Shared>, outbox: &Outbox, ask: Ask) {
         (None, _) => Rejection::Unavailable(format!("{} is stopping", shared.api.0.node.name())),
         (Some(_), Err(_)) => Rejection::Overloaded,
     };
-    let leader = shared.api.0.node.leader_hint();
-    answer::reply(&shared.connection, outbox, ask.id, leader.as_ref(), &Err(refusal)).await;
+    answer::reply(shared, outbox, ask.id, Err(refusal).into()).await;
 }
 
 async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask) {
     let deadline = Instant::now() + timeout(ask.timeout_ms);
     let id = ask.id;
-    let result = dispatch::dispatch(&shared.api, shared.connection.peer(), ask, deadline).await;
-    let leader = shared.api.0.node.leader_hint();
-    answer::reply(&shared.connection, outbox, id, leader.as_ref(), &result).await;
+    let answer = dispatch::dispatch(shared, ask, deadline).await;
+    answer::reply(shared, outbox, id, answer).await;
 }
 
 fn timeout(asked_ms: u32) -> Duration {

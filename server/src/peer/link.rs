@@ -113,6 +113,11 @@ impl Link {
         dialled.unwrap_or(Err(ConnectError::EndpointClosed))
     }
 
+    /// Dials if there is no connection, and does not wait for it.
+    pub(super) fn warm(self: &Arc<Self>) {
+        drop(self.dial());
+    }
+
     /// The dial under way, or what became of the last one, or a new one.
     fn dial(self: &Arc<Self>) -> Dial {
         let mut inner = lock(&self.inner);

@@ -63,6 +63,11 @@ impl PeerNetwork {
     pub fn new(endpoint: Endpoint, cluster: ClusterId, own: NodeId) -> Self {
         Self { shared: Arc::new(Shared { endpoint, cluster, own, links: Links::default() }) }
     }
+
+    /// Dials a member if it is not connected, and does not wait for it.
+    pub fn warm(&self, target: NodeId, member: &Member) {
+        self.shared.links.to(&self.shared.endpoint, target, member).warm();
+    }
 }
 
 impl RaftNetworkFactory<TypeConfig> for PeerNetwork {

@@ -6,7 +6,7 @@ use coffee_common::quic::Endpoint;
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
-use super::StartError;
+use super::{StartError, warm::keep_warm};
 use crate::{
     config::Config,
     membership::Membership,
@@ -28,6 +28,7 @@ use crate::{
 pub(crate) struct Part {
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: PeerContext,
+    network: PeerNetwork,
     log: LogStore,
     checkpointer: Checkpointer,
     poison: Poison,
@@ -48,17 +49,34 @@ impl Part {
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
         let raft =
-            raft::start(identity.id, &config.timers, &config.storage, network, log.clone(), state).await?;
+            raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
+                .await?;
         let peers = PeerContext { raft: raft.clone(), cluster: identity.cluster, own: identity.id, inbox };
         let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, reader));
-        Ok(Self { replica, peers, log, checkpointer, poison, chores: JoinSet::new() })
+        Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }
 
     /// Lets the node take part: from now on it serves.
-    pub(crate) fn take_part(&mut self, node: &Node, membership: &Membership) {
+    pub(crate) fn take_part(&mut self, node: &Arc<Node>, membership: &Membership) {
+        self.check_address(node);
         node.set_replica(Some(Arc::clone(&self.replica)));
+        self.chores.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         self.chores.spawn(membership.clone().tend(Arc::clone(&self.replica)));
         self.chores.spawn(membership.clone().look_out(Arc::clone(&self.replica)));
+    }
+
+    /// The others know a member by the address under which it was let in.
+    fn check_address(&self, node: &Node) {
+        let membership = self.replica.membership();
+        let known = membership.get_node(&self.replica.id()).map(|member| &member.address);
+        if let Some(known) = known.filter(|known| *known != node.address()) {
+            let (name, address) = (node.name(), node.address());
+            tracing::warn!(
+                %known, %address,
+                "the others look for this node at its old address: to move it, run `coffeectl down {name}`, start it \
+                 again, then run `coffeectl boot {name} --address {address}`"
+            );
+        }
     }
 
     /// Waits until it cannot go on: the storage has failed, or consensus has stopped.

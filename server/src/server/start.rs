@@ -4,9 +4,19 @@
 //! listens before it takes part, so that whoever it asks for a vote can reach
 //! it in turn.
 
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+
 use coffee_client::Pool;
-use coffee_common::{id::Address, protocol::Role, quic::Endpoint, tls::Credentials};
-use tokio::sync::watch;
+use coffee_common::{
+    id::Address,
+    protocol::Role,
+    quic::{Endpoint, EndpointError, EndpointOptions},
+    tls::Credentials,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     Builder, Server, StartError,
@@ -18,6 +28,10 @@ use crate::{
     api::Api, config::Config, membership::Membership, node::Node, reads::Reads, storage::disk::DataDir,
 };
 
+/// How long the port of a node that has just stopped may stay in use.
+const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
+const PORT_RETRY: Duration = Duration::from_millis(20);
+
 pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let Builder { config, credentials, options, endpoint } = builder;
     config.check()?;
@@ -26,7 +40,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let credentials = own_credentials(&config, credentials)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
-        None => Endpoint::serve(config.listen, &credentials, &options)?,
+        None => listen(config.listen, &credentials, &options).await?,
     };
     let address = endpoint.local_address();
     tracing::info!(node = %config.name, %address, "listening");
@@ -47,6 +61,25 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let life = Life { node: node.clone(), membership, api, endpoint, data, config, peers, orders, stopping };
     let Ends { closed } = life.begin(mode).await?;
     Ok(Server { node, address, credentials, options, stop, closed })
+}
+
+/// Listens. Where a node has just stopped, its port may take a moment to be free.
+async fn listen(
+    address: SocketAddr,
+    credentials: &Credentials,
+    options: &EndpointOptions,
+) -> Result<Endpoint, EndpointError> {
+    let give_up = Instant::now() + PORT_FREE_WITHIN;
+    loop {
+        match Endpoint::serve(address, credentials, options) {
+            Err(EndpointError::Bind { cause, .. })
+                if cause.kind() == ErrorKind::AddrInUse && Instant::now() < give_up =>
+            {
+                sleep(PORT_RETRY).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// The node's credentials, which have to be the node's own.

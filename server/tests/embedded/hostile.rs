@@ -133,3 +133,21 @@ async fn large_values_travel_both_ways() {
     let too_large = client.set("large", vec![0; (1 << 20) + 1]).await;
     assert!(matches!(too_large, Err(Error::Invalid(_))), "{too_large:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_read_his_answers_holds_up_himself_alone() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    let client = world.client(&[&ming]);
+    client.set("k", vec![7; 1 << 20]).await.expect("is written");
+    let (_endpoint, connection) = connect(&world, &ming).await;
+    let (mut sender, _receiver) = connection.open(Priority::Normal).await.expect("a stream");
+    // A hundred large answers that nobody takes: more than the node holds ready.
+    let mut frames: Vec<Bytes> = (0..100).map(|id| frame::encode(&get(id, 500)).expect("encodes")).collect();
+    sender.send_all(&mut frames).await.expect("is sent");
+    for n in 0..20 {
+        client.set(format!("order/{n}"), "latte").await.expect("others are served");
+        assert!(client.get("k").await.expect("others are served").is_some());
+    }
+    assert!(!connection.is_closed());
+}
