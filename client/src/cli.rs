@@ -16,7 +16,7 @@ pub mod printer;
 pub mod prompt;
 mod session;
 mod signals;
-mod usage;
+pub mod usage;
 mod verb;
 mod wording;
 mod words;

@@ -1,3 +1,60 @@
 //! coffeed: one node of a cluster, as a process.
+//!
+//! The edge: flags, logging, signals and exit codes are known here and
+//! nowhere else. What a node is, the library says.
 
-fn main() {}
+mod check;
+mod cli;
+mod daemon;
+mod demo;
+mod exit;
+mod logging;
+
+use coffee_client::cli::{
+    exit::ExitCode,
+    failure::Failure,
+    printer::{Format, Printer},
+    usage::Unparsed,
+};
+use coffeed::config::{ConfigError, LogFormat};
+
+use crate::cli::{Arguments, Verb};
+
+fn main() -> std::process::ExitCode {
+    let mut format = LogFormat::default();
+    let ended = match cli::parse(std::env::args_os()) {
+        Ok(arguments) => run(arguments, &mut format),
+        Err(Unparsed::Failure(failure)) => Err(failure),
+        Err(Unparsed::Shown(help)) => {
+            let mut printer = Printer::standard(Format::default());
+            printer.text(&help);
+            printer.finish().map(|()| ExitCode::Done)
+        }
+    };
+    let code = ended.unwrap_or_else(|failure| {
+        logging::failure(&failure, format);
+        failure.code()
+    });
+    code.into()
+}
+
+/// Carries out what was asked for. `format` becomes that of the log once it is known.
+fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure> {
+    if let Some(Verb::Demo(demo)) = &arguments.verb {
+        return Ok(demo::run(demo));
+    }
+    if arguments.check_config {
+        let config = arguments.settings().and_then(|settings| settings.resolve());
+        return check::run(&config.map_err(misconfigured)?);
+    }
+    let settings = arguments.settings().map_err(misconfigured)?;
+    let log = settings.log.clone().resolve();
+    logging::start(log);
+    logging::end_on_panic();
+    *format = log.format;
+    daemon::run(settings.resolve().map_err(misconfigured)?)
+}
+
+fn misconfigured(error: ConfigError) -> Failure {
+    Failure::new(ExitCode::Usage, error.to_string()).hint(error.hint())
+}

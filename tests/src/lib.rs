@@ -1,3 +1,6 @@
 //! What the tests of the whole share.
 
+pub mod cluster;
+pub mod coffeectl;
 pub mod load;
+mod processes;

@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 
 /// Why no verb came out of some words.
 #[derive(Debug)]
-pub(crate) enum Unparsed {
+pub enum Unparsed {
     /// Help or the version was asked for: here it is.
     Shown(String),
     /// The words make no sense.
@@ -15,7 +15,7 @@ pub(crate) enum Unparsed {
 
 /// Sorts out an error of the parser. `program` is what the command starts
 /// with: nothing at the prompt.
-pub(crate) fn unparsed(error: &clap::Error, program: &str) -> Unparsed {
+pub fn unparsed(error: &clap::Error, program: &str) -> Unparsed {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Shown(error.render().to_string()),
         ErrorKind::InvalidSubcommand => Unparsed::Failure(no_such_verb(error, program)),
@@ -56,7 +56,8 @@ fn failure(rendered: &str, program: &str) -> Failure {
     let mut message = Vec::new();
     let mut tips = Vec::new();
     let mut usage = None;
-    for line in rendered.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let said = |line: &&str| !line.is_empty() && !line.starts_with("For more information");
+    for line in rendered.lines().map(str::trim).filter(said) {
         if let Some(tip) = line.strip_prefix("tip: ") {
             tips.push(tip.to_owned());
         } else if let Some(text) = line.strip_prefix("Usage: ") {
@@ -68,7 +69,11 @@ fn failure(rendered: &str, program: &str) -> Failure {
     let failure = tips.into_iter().fold(Failure::usage(join_sentence(&message)), Failure::hint);
     match usage {
         Some(usage) => failure.hint(format!("usage: {usage}")),
-        None => failure.hint(help(program)),
+        None if failure.hints().is_empty() && !program.is_empty() => {
+            failure.hint(format!("'{program} --help' says more"))
+        }
+        None if failure.hints().is_empty() => failure.hint(help(program)),
+        None => failure,
     }
 }
 

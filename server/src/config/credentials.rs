@@ -1,4 +1,4 @@
-//! Loads the credentials of a configuration, and checks whose they are.
+//! The credentials of a configured node: loaded, and checked whose they are.
 
 use coffee_common::{
     id::NodeName,
@@ -15,8 +15,13 @@ pub enum CredentialsError {
     #[error(transparent)]
     Files(#[from] TlsError),
     /// They are a client's.
-    #[error("the certificate is that of the {} {}, not of a node", .0.role.as_str(), .0.name)]
-    NotANode(Identity),
+    #[error("the certificate is that of the {} {}, not of a node", certificate.role.as_str(), certificate.name)]
+    NotANode {
+        /// The name in the configuration.
+        configured: NodeName,
+        /// Whose the certificate is.
+        certificate: Identity,
+    },
     /// They are another node's.
     #[error("the certificate is that of node {certificate}, but this node is called {configured}")]
     OtherNode {
@@ -32,7 +37,7 @@ impl CredentialsError {
     pub fn hint(&self) -> String {
         match self {
             Self::Files(error) => error.hint(),
-            Self::NotANode(_) => "make one with `coffeectl cert node NAME`".to_owned(),
+            Self::NotANode { configured, .. } => format!("make one with `coffeectl cert node {configured}`"),
             Self::OtherNode { configured, certificate } => {
                 format!("make one with `coffeectl cert node {configured}`, or set name to {certificate}")
             }
@@ -41,12 +46,14 @@ impl CredentialsError {
 }
 
 impl Config {
-    /// Loads the node's own credentials: they have to be those of a node of its name.
-    pub fn load_credentials(&self) -> Result<Credentials, CredentialsError> {
-        let credentials = Credentials::load(&self.tls)?;
+    /// The node's own credentials: those given, or what the files hold. They
+    /// have to be those of a node of its name.
+    pub fn own_credentials(&self, given: Option<Credentials>) -> Result<Credentials, CredentialsError> {
+        let credentials = given.map_or_else(|| Credentials::load(&self.tls), Ok)?;
         let identity = credentials.identity();
         if identity.role != Role::Node {
-            return Err(CredentialsError::NotANode(identity.clone()));
+            let (configured, certificate) = (self.name.clone(), identity.clone());
+            return Err(CredentialsError::NotANode { configured, certificate });
         }
         if identity.name != self.name {
             return Err(CredentialsError::OtherNode {

@@ -1,9 +1,9 @@
 //! Why a node cannot start.
 
-use coffee_common::{id::NodeName, protocol::Identity, quic::EndpointError, tls::TlsError};
+use coffee_common::quic::EndpointError;
 
 use crate::{
-    config::ConfigError,
+    config::{ConfigError, CredentialsError},
     raft::RaftError,
     storage::{disk::DataDirError, log::LogError, state::StateError},
 };
@@ -14,21 +14,9 @@ pub enum StartError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The certificates or the key cannot be used.
+    /// The certificates or the key cannot be used, or are somebody else's.
     #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The certificate is somebody else's.
-    #[error(
-        "the certificate is for {} {}, not for node {expected}",
-        found.role.as_str(),
-        found.name
-    )]
-    OtherIdentity {
-        /// Whose it is.
-        found: Identity,
-        /// The node's name.
-        expected: NodeName,
-    },
+    Credentials(#[from] CredentialsError),
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -62,10 +50,7 @@ impl StartError {
     pub fn hint(&self) -> String {
         match self {
             Self::Config(error) => error.hint().to_owned(),
-            Self::Tls(error) => error.hint().to_string(),
-            Self::OtherIdentity { expected, .. } => {
-                format!("make one with `coffeectl cert node {expected}`, or correct the node's name")
-            }
+            Self::Credentials(error) => error.hint(),
             Self::DataDir(error) => error.hint().to_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
             Self::Log(error) => error.hint().to_owned(),

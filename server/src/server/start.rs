@@ -9,7 +9,6 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 use coffee_client::Pool;
 use coffee_common::{
     id::Address,
-    protocol::Role,
     quic::{Endpoint, EndpointError, EndpointOptions},
     tls::Credentials,
 };
@@ -24,9 +23,7 @@ use super::{
     life::{Ends, Life},
     mode,
 };
-use crate::{
-    api::Api, config::Config, membership::Membership, node::Node, reads::Reads, storage::disk::DataDir,
-};
+use crate::{api::Api, membership::Membership, node::Node, reads::Reads, storage::disk::DataDir};
 
 /// How long the port of a node that has just stopped may stay in use.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
@@ -35,9 +32,9 @@ const PORT_RETRY: Duration = Duration::from_millis(20);
 pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let Builder { config, credentials, options, endpoint } = builder;
     config.check()?;
+    let credentials = config.own_credentials(credentials)?;
     let data = DataDir::open(&config.data_dir, &config.name)?;
     let mode = mode::decide(data.identity(), config.bootstrap, &config.join);
-    let credentials = own_credentials(&config, credentials)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
         None => listen(config.listen, &credentials, &options).await?,
@@ -80,15 +77,4 @@ async fn listen(
             result => return result,
         }
     }
-}
-
-/// The node's credentials, which have to be the node's own.
-fn own_credentials(config: &Config, given: Option<Credentials>) -> Result<Credentials, StartError> {
-    let credentials = given.map_or_else(|| Credentials::load(&config.tls), Ok)?;
-    let identity = credentials.identity();
-    if identity.role != Role::Node || identity.name != config.name {
-        let (found, expected) = (identity.clone(), config.name.clone());
-        return Err(StartError::OtherIdentity { found, expected });
-    }
-    Ok(credentials)
 }

@@ -11,7 +11,7 @@ async fn it_does_not_start_as_somebody_else() {
     for (role, who) in [(Role::Node, "peng"), (Role::Admin, "hong")] {
         let builder = Server::builder(world.config("hong")).credentials(world.credentials(role, who));
         let error = builder.start().await.err().expect("is refused");
-        assert!(matches!(error, StartError::OtherIdentity { .. }), "{error}");
+        assert!(matches!(error, StartError::Credentials(_)), "{error}");
         assert!(error.hint().contains("coffeectl cert node hong"), "{}", error.hint());
     }
     assert!(!world.data_dir("hong").join("identity.toml").exists());

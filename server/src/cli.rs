@@ -1,0 +1,265 @@
+//! The daemon's command line: flags and variables become settings.
+//!
+//! Every setting of the configuration file is also a flag and a variable, and
+//! is called the same in all three: `timers.heartbeat_interval_ms`,
+//! `--timers-heartbeat-interval-ms`, `COFFEED_TIMERS_HEARTBEAT_INTERVAL_MS`. A
+//! flag comes before a variable, a variable before the file, the file before
+//! the default. Reads no file and starts nothing.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use crate::demo::DemoArguments;
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
+use coffee_client::cli::usage::{self, Unparsed};
+use coffee_common::id::{Address, NodeName};
+use coffeed::config::{
+    ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
+};
+
+use crate::exit;
+
+const AFTER_HELP: &str = "\
+A flag comes before its variable, the variable before the file, the file before
+the default. deploy/coffeed.toml explains every setting.";
+
+/// What was asked for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coffeed",
+    version,
+    about = "One node of a replicated key-value store",
+    after_help = format!("{AFTER_HELP}\n\n{}", exit::help()),
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    /// Configuration file, in TOML
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Check the configuration and the certificates, print what is in force, and leave
+    #[arg(long)]
+    pub(crate) check_config: bool,
+    #[command(flatten)]
+    settings: Flags,
+}
+
+/// A flag and a variable for each setting; `Config` explains them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+struct Flags {
+    /// The node's name: that of its certificate
+    #[arg(long)]
+    name: Option<NodeName>,
+    /// UDP address to listen on
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
+    /// Where the others reach this node, if not where it listens
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<Address>,
+    /// Folder for the node's data, and nothing else
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Start a new cluster, if there is no data
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    bootstrap: Option<bool>,
+    /// Members to ask to be let in, if there is no data
+    #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
+    join: Option<Vec<Address>>,
+    /// The CA's certificate
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// The node's certificate
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The node's private key
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// How often the leader is heard
+    #[arg(long, value_name = "MS")]
+    timers_heartbeat_interval_ms: Option<u64>,
+    /// Shortest time after the lease until a follower stands for election
+    #[arg(long, value_name = "MS")]
+    timers_election_timeout_min_ms: Option<u64>,
+    /// Longest such time, and the lease
+    #[arg(long, value_name = "MS")]
+    timers_election_timeout_max_ms: Option<u64>,
+    /// After how many entries a snapshot is taken
+    #[arg(long, value_name = "N")]
+    storage_snapshot_every_entries: Option<u64>,
+    /// How many entries stay behind a snapshot
+    #[arg(long, value_name = "N")]
+    storage_log_keep_entries: Option<u64>,
+    /// How much to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// In which form: human or json
+    #[arg(long, value_name = "FORM")]
+    log_format: Option<LogFormat>,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Unparsed> {
+    command()
+        .try_get_matches_from(words)
+        .and_then(|found| Arguments::from_arg_matches(&found))
+        .map_err(|error| usage::unparsed(&error, "coffeed"))
+}
+
+/// The parser. Each setting's variable is made of its flag here, and nowhere else.
+fn command() -> clap::Command {
+    let with_variable = |arg: Arg| {
+        let variable = format!("COFFEED_{}", arg.get_id().as_str().to_uppercase());
+        arg.env(variable).hide_env_values(true)
+    };
+    Arguments::command().mut_args(|arg| match arg.get_id().as_str() {
+        "check_config" => arg,
+        _ => with_variable(arg),
+    })
+}
+
+/// What to do instead of running a node.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Run up to five shops in this process, and a prompt to play with them
+    Demo(DemoArguments),
+}
+
+impl Arguments {
+    /// What flags and variables say, laid over the file, if one is named.
+    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        Ok(self.settings.into_settings().over(file))
+    }
+}
+
+impl Flags {
+    fn into_settings(self) -> Settings {
+        Settings {
+            name: self.name,
+            listen: self.listen,
+            advertise: self.advertise,
+            data_dir: self.data_dir,
+            bootstrap: self.bootstrap,
+            join: self.join,
+            tls: TlsSettings { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key },
+            timers: TimerSettings {
+                heartbeat_interval_ms: self.timers_heartbeat_interval_ms,
+                election_timeout_min_ms: self.timers_election_timeout_min_ms,
+                election_timeout_max_ms: self.timers_election_timeout_max_ms,
+            },
+            storage: StorageSettings {
+                snapshot_every_entries: self.storage_snapshot_every_entries,
+                log_keep_entries: self.storage_log_keep_entries,
+            },
+            log: LogSettings { level: self.log_level, format: self.log_format },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::tls::CredentialFiles;
+    use coffeed::config::Config;
+
+    use super::*;
+
+    fn full_config() -> Config {
+        let file = std::path::Path::new("file").to_owned();
+        let tls = CredentialFiles { ca: file.clone(), cert: file.clone(), key: file };
+        let name = NodeName::new("ming").expect("legal");
+        let mut config = Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls);
+        config.advertise = Some(Address::new("ming:7400").expect("legal"));
+        config
+    }
+
+    /// `timers.heartbeat_interval_ms` and its like, with their values.
+    fn leaves(table: &toml::Table, prefix: &str) -> Vec<(String, toml::Value)> {
+        let leaf = |(name, value): (&String, &toml::Value)| match value {
+            toml::Value::Table(table) => leaves(table, &format!("{prefix}{name}.")),
+            value => vec![(format!("{prefix}{name}"), value.clone())],
+        };
+        table.iter().flat_map(leaf).collect()
+    }
+
+    fn settings_of(config: &Config) -> Vec<(String, toml::Value)> {
+        leaves(&toml::Table::try_from(config).expect("it serializes"), "")
+    }
+
+    #[test]
+    fn every_setting_is_a_flag_and_a_variable() {
+        let command = command();
+        let mut flags = Vec::new();
+        for (setting, _) in settings_of(&full_config()) {
+            let flag = setting.replace(['.', '_'], "-");
+            let variable = format!("COFFEED_{}", setting.replace('.', "_").to_uppercase());
+            let arg = command.get_arguments().find(|arg| arg.get_long() == Some(&flag));
+            let arg = arg.unwrap_or_else(|| panic!("--{flag} is missing"));
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
+            flags.push(flag);
+        }
+        let others = command.get_arguments().filter_map(|arg| arg.get_long());
+        let others: Vec<&str> = others.filter(|long| !flags.iter().any(|flag| flag == long)).collect();
+        assert_eq!(others, ["config", "check-config"]);
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let mut config = full_config();
+        config.join = vec![Address::new("hong:7400").expect("legal")];
+        config.timers.heartbeat_interval_ms = 11;
+        config.timers.election_timeout_min_ms = 222;
+        config.timers.election_timeout_max_ms = 333;
+        config.storage.snapshot_every_entries = 444;
+        config.storage.log_keep_entries = 555;
+        config.log.level = LogLevel::Trace;
+        config.log.format = LogFormat::Json;
+        let mut words = vec!["coffeed".into()];
+        for (setting, value) in settings_of(&config) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value.trim_matches(['[', ']', '"']);
+            words.push(format!("--{}={value}", setting.replace(['.', '_'], "-")).into());
+        }
+        let arguments = parse(words).expect("good");
+        assert_eq!(arguments.settings().and_then(Settings::resolve), Ok(config));
+    }
+
+    #[test]
+    fn a_bare_bootstrap_means_yes() {
+        let bootstrap = |words: &[&str]| {
+            let words = ["coffeed"].iter().chain(words).map(OsString::from);
+            parse(words).expect("good").settings.bootstrap
+        };
+        assert_eq!(bootstrap(&[]), None);
+        assert_eq!(bootstrap(&["--bootstrap"]), Some(true));
+        assert_eq!(bootstrap(&["--bootstrap=false"]), Some(false));
+    }
+
+    #[test]
+    fn wrong_words_get_a_hint() {
+        let failure = |word: &str| match parse(["coffeed".into(), word.into()]) {
+            Err(Unparsed::Failure(failure)) => failure,
+            other => panic!("{other:?}"),
+        };
+        let unknown = failure("--nane=ming");
+        assert_eq!(unknown.code().number(), 2);
+        assert_eq!(unknown.message(), "unexpected argument '--nane' found");
+        assert!(unknown.hints()[0].contains("'--name'"), "{unknown:?}");
+        let bad = failure("--name=Ming");
+        assert!(bad.message().contains("'--name <NAME>': \"Ming\" is no name"), "{bad:?}");
+    }
+
+    #[test]
+    fn help_names_variables_and_exit_codes() {
+        let Err(Unparsed::Shown(help)) = parse(["coffeed".into(), "--help".into()]) else {
+            panic!("help is shown")
+        };
+        assert!(help.contains("[env: COFFEED_TLS_KEY]"), "{help}");
+        assert!(help.contains("  7  certificate or key files"), "{help}");
+    }
+}

@@ -1,0 +1,73 @@
+//! A node's life as a process: from the configuration to the exit code.
+//!
+//! Two signals make two promises. The first stops the node in good order; the
+//! second does not wait for that, and is as safe as a power cut.
+
+use coffee_client::cli::{Signals, exit::ExitCode, failure::Failure};
+use coffeed::{Closed, Config, Server, StartError, storage::disk::DataDirError};
+
+/// Runs a node until it is stopped, taken out, or cannot go on.
+pub(crate) fn run(config: Config) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("coffeed")
+        .enable_all()
+        .build()
+        .map_err(|error| unable("run", &error))?;
+    let ended = runtime.block_on(live(config));
+    // A second signal does not wait for what is still under way.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn live(config: Config) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::listen().map_err(|error| unable("listen for signals", &error))?;
+    let server = tokio::select! {
+        started = Server::builder(config).start() => started.map_err(not_started)?,
+        _ = signals.next() => return Ok(ExitCode::Done),
+    };
+    let closed = tokio::select! {
+        closed = server.closed() => closed,
+        _ = signals.next() => {
+            tracing::info!("stopping; a second signal ends this at once");
+            tokio::select! {
+                closed = server.shutdown() => closed,
+                code = signals.next() => return Ok(code),
+            }
+        }
+    };
+    match closed {
+        Closed::Stopped | Closed::Retired => Ok(ExitCode::Done),
+        Closed::Failed(cause) => Err(Failure::new(ExitCode::Failed, cause.as_ref())
+            .hint("what was acknowledged is safe; start it again, and look at the lines before this one")),
+    }
+}
+
+fn unable(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(ExitCode::Failed, format!("cannot {what}: {error}"))
+        .hint("look at the limits of this process")
+}
+
+fn not_started(error: StartError) -> Failure {
+    Failure::new(code_of(&error), error.to_string()).hint(error.hint())
+}
+
+/// What a person has to mend first is told apart from what may have passed
+/// when the daemon is started again.
+fn code_of(error: &StartError) -> ExitCode {
+    use DataDirError as Data;
+    match error {
+        StartError::Credentials(_) => ExitCode::Denied,
+        StartError::Config(_) | StartError::Refused { .. } | StartError::Raft(_) => ExitCode::Usage,
+        StartError::DataDir(error) => match error {
+            Data::Io { .. } | Data::InUse { .. } | Data::SameIdAgain { .. } => ExitCode::Failed,
+            Data::NotADirectory { .. }
+            | Data::OtherNode { .. }
+            | Data::Newer { .. }
+            | Data::Damaged { .. }
+            | Data::NoIdentity { .. } => ExitCode::Usage,
+        },
+        StartError::Endpoint(_) | StartError::Log(_) | StartError::State(_) | StartError::Internal(_) => {
+            ExitCode::Failed
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `coffeed demo`: up to five shops in one process, and a prompt to run them.
+//!
+//! Everything is real: certificates, QUIC between the shops, files on disk.
+//! Only the processes are missing. Knows the library as any other program
+//! that embeds it does; what a verb means, `coffeectl` says.
+
+mod certificates;
+mod premises;
+mod shell;
+mod shop;
+mod shops;
+
+use std::path::PathBuf;
+
+use coffee_client::cli::{
+    Session, Signals,
+    exit::ExitCode,
+    failure::Failure,
+    interpreter::{Flow, Interpreter},
+    options::{Caller, Connection, Options},
+    printer::{Format, Printer},
+    prompt::{Prompt, Settings},
+};
+
+use self::{premises::Premises, shell::DemoShell, shops::Shops};
+
+/// What `coffeed demo` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArguments {
+    /// How many shops to start with
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    nodes: u8,
+    /// Keep certificates and data here, and find them again the next time [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Runs the demo.
+pub(crate) fn run(arguments: &DemoArguments) -> ExitCode {
+    let mut printer = Printer::standard(Format::Table);
+    start(arguments).unwrap_or_else(|failure| {
+        printer.failure(&failure);
+        failure.code()
+    })
+}
+
+fn start(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| cannot_start(&e))?;
+    let result = runtime.block_on(play(arguments));
+    // Not waiting for a thread that may still read from standard input.
+    runtime.shutdown_background();
+    result
+}
+
+fn cannot_start(error: &std::io::Error) -> Failure {
+    Failure::new(ExitCode::Failed, format!("cannot start: {error}"))
+}
+
+async fn play(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
+    let premises = Premises::open(arguments.data.as_deref())?;
+    premises.log_to_file()?;
+    let mut signals = Signals::listen().map_err(|error| cannot_start(&error))?;
+    let mut shops = Shops::new(&premises);
+    let opened = tokio::select! {
+        opened = shops.open() => opened,
+        signal = signals.next() => return Ok(signal),
+    };
+    let code = match opened {
+        Ok(()) => tend(arguments, &premises, &mut shops, &mut signals).await,
+        Err(failure) => Err(failure),
+    };
+    shops.close().await;
+    code
+}
+
+/// Opens the prompt, and has it tended until somebody quits.
+async fn tend(
+    arguments: &DemoArguments,
+    premises: &Premises,
+    shops: &mut Shops,
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    let connection = Connection {
+        endpoints: shops.endpoints(),
+        caller: Caller::Files(premises.caller()),
+        certs: Some(premises.certs()),
+    };
+    let printer = Printer::standard(Format::Table).with_line_ends(true);
+    // A demonstration asks no questions.
+    let options = Options { yes: true, ..Options::default() };
+    let mut interpreter = Interpreter::new(Session::new(connection), printer, options);
+    interpreter.session().add_names(premises.shops().iter().map(|shop| &shop.name));
+    let settings = Settings { text: "coffee> ", echo: true, history: None };
+    let mut prompt = Prompt::open(settings, &mut interpreter)?;
+    interpreter.printer().text(&welcome(premises, shops));
+    let mut shell = DemoShell::new(interpreter, shops);
+    while shell.count() < usize::from(arguments.nodes) {
+        tokio::select! {
+            flow = shell.boot_next() => if flow != Flow::Next(ExitCode::Done) { break },
+            signal = signals.next() => return Ok(signal),
+        }
+    }
+    match prompt.run(&mut shell, signals).await {
+        signal @ (ExitCode::Interrupted | ExitCode::Terminated) => Ok(signal),
+        // What went wrong in a line was said, and nothing came of it.
+        _ => Ok(ExitCode::Done),
+    }
+}
+
+fn welcome(premises: &Premises, shops: &Shops) -> String {
+    let names = join(", ", shops.names_of_open());
+    let endpoints = join(",", shops.all_endpoints());
+    format!(
+        "Open: {names}. 'boot' opens the next shop, 'help' lists the verbs, 'quit' ends the demo.\n\
+         From another terminal:\n  \
+         coffeectl --certs {} --endpoints {endpoints} list\n\
+         Log of the shops: {}\n\n",
+        premises.certs().display(),
+        premises.log_file().display(),
+    )
+}
+
+fn join<T: ToString>(between: &str, things: impl IntoIterator<Item = T>) -> String {
+    things.into_iter().map(|thing| thing.to_string()).collect::<Vec<_>>().join(between)
+}

@@ -1,0 +1,127 @@
+//! The demo's prompt: every verb of `coffeectl`, and the few words that only
+//! make sense where one hand has all shops.
+//!
+//! `boot` without a name opens the next shop; `set` and `get` without
+//! arguments use a number of no meaning. All else goes to the interpreter.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::shops::Shops;
+use coffee_client::cli::{
+    exit::ExitCode,
+    interpreter::{self, Flow, Interpreter},
+    options::Connection,
+    printer::Printer,
+    prompt::Shell,
+};
+
+/// What `set` and `get` use where no key is named.
+const KEY: &str = "demo/number";
+
+const HELP: &str = "\
+In the demo:
+  boot         Open the next shop, or again one that is down, and bring it in
+  boot SHOP    Open this shop (ming, hong, peng, long, hu), and bring it in
+  set          Give the key demo/number a random value
+  get          Print it
+  down         Take the leader out and close its shop; asks no question
+  quit         Close all shops, and end the demo
+
+";
+
+/// Carries out the lines of the demo.
+pub(super) struct DemoShell<'a> {
+    interpreter: Interpreter,
+    shops: &'a mut Shops,
+}
+
+impl<'a> DemoShell<'a> {
+    pub(super) fn new(interpreter: Interpreter, shops: &'a mut Shops) -> Self {
+        Self { interpreter, shops }
+    }
+
+    /// How many shops are open.
+    pub(super) fn count(&self) -> usize {
+        self.shops.endpoints().len()
+    }
+
+    /// Opens the next shop, and brings it in.
+    pub(super) async fn boot_next(&mut self) -> Flow {
+        match self.shops.next() {
+            Some(next) => self.boot(next).await,
+            None => {
+                self.interpreter.printer().note("all shops are open");
+                Flow::Next(ExitCode::Done)
+            }
+        }
+    }
+
+    async fn boot(&mut self, which: usize) -> Flow {
+        let shop = &mut self.shops[which];
+        if let Err(failure) = shop.open(false).await {
+            return self.interpreter.failed(&failure);
+        }
+        let (name, address) = (shop.name().to_string(), shop.address().to_string());
+        self.words(&["boot", &name, "--address", &address]).await
+    }
+
+    async fn set_number(&mut self) -> Flow {
+        let number = (RandomState::new().hash_one(KEY) % 10_000).to_string();
+        self.interpreter.printer().text(&format!("{KEY} = {number}\n"));
+        self.words(&["set", KEY, &number]).await
+    }
+
+    async fn carry_out(&mut self, words: &[String]) -> Flow {
+        let shop = words.get(1).and_then(|name| self.shops.named(name));
+        match (&words.iter().map(String::as_str).collect::<Vec<_>>()[..], shop) {
+            (["boot"], _) => self.boot_next().await,
+            (["boot", _], Some(shop)) => self.boot(shop).await,
+            (["set"], _) => self.set_number().await,
+            (["get"], _) => self.words(&["get", KEY]).await,
+            (["help"], _) => {
+                self.interpreter.printer().text(HELP);
+                self.interpreter.words(words).await
+            }
+            _ => self.interpreter.words(words).await,
+        }
+    }
+
+    async fn words(&mut self, words: &[&str]) -> Flow {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        self.interpreter.words(&words).await
+    }
+
+    /// Asks those that are open, which lines before may have changed.
+    fn follow_shops(&mut self) {
+        for failed in self.shops.bury() {
+            self.interpreter.printer().note(&failed);
+        }
+        let endpoints = self.shops.endpoints();
+        if !endpoints.is_empty() {
+            let session = self.interpreter.session();
+            session.set_connection(Connection { endpoints, ..session.connection().clone() });
+        }
+    }
+}
+
+impl Shell for DemoShell<'_> {
+    async fn line(&mut self, line: &str) -> Flow {
+        let words = match interpreter::split(line) {
+            Ok(words) => words,
+            Err(failure) => return self.interpreter.failed(&failure),
+        };
+        self.follow_shops();
+        let flow = self.carry_out(&words).await;
+        // A shop that was taken down closes before the next line.
+        self.shops.settle().await;
+        flow
+    }
+
+    fn interrupted(&mut self, code: ExitCode) -> Flow {
+        self.interpreter.interrupted(code)
+    }
+
+    fn printer(&mut self) -> &mut Printer {
+        self.interpreter.printer()
+    }
+}

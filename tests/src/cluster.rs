@@ -1,0 +1,213 @@
+//! A cluster of real daemons on loopback, in a temporary folder.
+//!
+//! ```ignore
+//! let mut cluster = Cluster::of(5).start().await;
+//! cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+//! cluster.node("ming").kill().await;
+//! ```
+//!
+//! Each node has a configuration file, certificates and a process of its own.
+//! Nothing outlives the value: processes are killed by their ids, the folder
+//! goes. What the nodes said is shown where a test fails.
+
+mod log;
+mod node;
+mod ports;
+
+use std::path::{Path, PathBuf};
+
+use coffee_client::{Address, Client, CredentialFiles, Credentials, cert};
+use coffee_common::{id::NodeName, protocol::Role};
+
+pub use self::{
+    log::Log,
+    node::{Beginning, Node},
+};
+use crate::coffeectl::Coffeectl;
+
+/// The shops, in the order in which they start.
+pub const SHOPS: [&str; 5] = ["ming", "hong", "peng", "long", "hu"];
+
+/// Timers with room for a machine that does other things as well.
+const PATIENT_TIMERS: &str =
+    "[timers]\nheartbeat_interval_ms = 100\nelection_timeout_min_ms = 500\nelection_timeout_max_ms = 1000\n";
+
+/// A cluster that is being planned.
+#[derive(Debug)]
+pub struct Plan {
+    members: usize,
+    waiting: usize,
+    settings: String,
+    timers: &'static str,
+}
+
+/// A cluster of daemons.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// One of so many members.
+    pub fn of(members: usize) -> Plan {
+        Plan { members, waiting: 0, settings: String::new(), timers: PATIENT_TIMERS }
+    }
+}
+
+impl Plan {
+    /// So many nodes more, which wait to be booted.
+    #[must_use]
+    pub fn and_waiting(mut self, waiting: usize) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// With the timers that a node has where nothing else is configured.
+    #[must_use]
+    pub fn with_default_timers(mut self) -> Self {
+        self.timers = "";
+        self
+    }
+
+    /// With these lines (whole sections) at the end of each configuration.
+    #[must_use]
+    pub fn with(mut self, settings: &str) -> Self {
+        self.settings.push_str(settings);
+        self
+    }
+
+    /// Makes certificates and configurations; starts nothing.
+    pub fn prepare(self) -> Cluster {
+        assert!(self.members + self.waiting <= SHOPS.len(), "there are {} shops", SHOPS.len());
+        let folder = tempfile::Builder::new().prefix("coffee-cluster-").tempdir().expect("a folder");
+        make_certificates(&folder.path().join("certs"));
+        let settings = format!("{}{}", self.timers, self.settings);
+        let mut nodes: Vec<Node> = Vec::new();
+        for (n, name) in SHOPS.into_iter().take(self.members + self.waiting).enumerate() {
+            let beginning = match n {
+                0 => Beginning::Bootstrap,
+                n if n < self.members => Beginning::Join(vec![nodes[0].address()]),
+                _ => Beginning::Wait,
+            };
+            nodes.push(Node::new(name, folder.path(), &beginning, &settings));
+        }
+        Cluster { nodes, folder }
+    }
+
+    /// Starts the nodes, and waits until every member votes.
+    pub async fn start(self) -> Cluster {
+        let members = self.members;
+        let mut cluster = self.prepare();
+        cluster.nodes[0].start().await;
+        cluster.coffeectl(["wait", "--for", "leader"]).ok().await;
+        for node in cluster.nodes.iter_mut().skip(1) {
+            node.start().await;
+        }
+        for name in &SHOPS[1..members.max(1)] {
+            cluster.coffeectl(["wait", "--for", "voter", "--node", name]).ok().await;
+        }
+        cluster
+    }
+}
+
+fn make_certificates(folder: &Path) {
+    let name = |name: &str| NodeName::new(name).expect("a legal name");
+    let keep = cert::Existing::Keep;
+    cert::create_ca(folder, keep).expect("a CA");
+    for shop in SHOPS {
+        cert::issue_node(folder, &name(shop), &[], cert::LEAF_DAYS, keep).expect("a node's certificate");
+    }
+    for role in [Role::Reader, Role::Writer, Role::Admin] {
+        cert::issue_client(folder, role, &name("test"), cert::LEAF_DAYS, keep)
+            .expect("a client's certificate");
+    }
+}
+
+impl Cluster {
+    /// A node by its name.
+    #[track_caller]
+    pub fn node(&mut self, name: &str) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.name() == name).expect("a node of the cluster")
+    }
+
+    /// All nodes, in the order of [`SHOPS`].
+    pub fn nodes(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    /// The folder that holds everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the certificates: `node-NAME`, and `reader-test`,
+    /// `writer-test`, `admin-test`.
+    pub fn certs(&self) -> PathBuf {
+        self.folder.path().join("certs")
+    }
+
+    /// Where the nodes listen.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.nodes.iter().map(Node::address).collect()
+    }
+
+    /// `coffeectl` as an admin who knows every node.
+    pub fn coffeectl<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+        self.coffeectl_at(&self.addresses(), words)
+    }
+
+    /// `coffeectl` as an admin who knows one node.
+    pub fn coffeectl_via<'a>(&self, node: &str, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+        let node = self.nodes.iter().find(|known| known.name() == node).expect("a node of the cluster");
+        self.coffeectl_at(&[node.address()], words)
+    }
+
+    fn coffeectl_at<'a>(&self, endpoints: &[Address], words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+        let endpoints: Vec<&str> = endpoints.iter().map(Address::as_str).collect();
+        Coffeectl::new()
+            .env("COFFEECTL_ENDPOINTS", endpoints.join(","))
+            .env("COFFEECTL_CERTS", self.certs())
+            .env("COFFEECTL_AS", "admin-test")
+            .args(words)
+    }
+
+    /// The name of the leader, once there is one.
+    pub async fn leader(&self) -> String {
+        self.coffeectl(["wait", "--for", "leader"]).ok().await;
+        let list: serde_json::Value = self.json(["list"]).await;
+        list["leader"].as_str().expect("there is a leader").to_owned()
+    }
+
+    /// What `coffeectl -o json` answers.
+    pub async fn json<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
+        let text = self.coffeectl(words).args(["-o", "json"]).ok().await;
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// A client with a certificate of this role, which knows every node.
+    pub fn client(&self, role: Role) -> Client {
+        let builder = Client::builder().endpoints(self.addresses()).credentials(self.credentials(role));
+        builder.build().expect("a client")
+    }
+
+    /// The credentials of the test's client of this role.
+    pub fn credentials(&self, role: Role) -> Credentials {
+        let file = |ending| self.certs().join(format!("{}-test.{ending}", role.as_str()));
+        let files = CredentialFiles { ca: self.certs().join("ca.crt"), cert: file("crt"), key: file("key") };
+        Credentials::load(&files).expect("certificates that were just made")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for node in &self.nodes {
+                #[expect(clippy::print_stderr, reason = "where a test fails, the logs say why")]
+                {
+                    eprintln!("--- {} at {}\n{}", node.name(), node.address(), node.log().tail(40));
+                }
+            }
+        }
+    }
+}

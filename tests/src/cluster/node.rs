@@ -1,0 +1,180 @@
+//! One node: its configuration, and its process while it has one.
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use coffee_client::Address;
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+use super::{log::Log, ports};
+use crate::processes;
+
+/// A node takes no longer to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node of a [`Cluster`](super::Cluster).
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    port: u16,
+    folder: PathBuf,
+    log: Log,
+    process: Option<Child>,
+}
+
+/// How a node begins.
+#[derive(Debug, Clone)]
+pub enum Beginning {
+    /// As the first one of a new cluster.
+    Bootstrap,
+    /// Asks these to be let in.
+    Join(Vec<Address>),
+    /// Waits for `boot`.
+    Wait,
+}
+
+impl Node {
+    /// Writes its configuration; `settings` go to the end of the file.
+    pub(super) fn new(name: &str, top: &Path, beginning: &Beginning, settings: &str) -> Self {
+        let folder = top.join(name);
+        fs::create_dir_all(&folder).expect("a folder for the node");
+        let node =
+            Self { name: name.to_owned(), port: ports::free(), folder, log: Log::new(), process: None };
+        let beginning = match beginning {
+            Beginning::Bootstrap => "bootstrap = true".to_owned(),
+            Beginning::Join(members) => {
+                let members: Vec<String> =
+                    members.iter().map(|member| format!("{:?}", member.as_str())).collect();
+                format!("join = [{}]", members.join(", "))
+            }
+            Beginning::Wait => String::new(),
+        };
+        let text = format!(
+            "name = \"{name}\"\nlisten = \"{}\"\ndata_dir = \"data\"\n{beginning}\n\n[tls]\n\
+             ca = \"../certs/ca.crt\"\ncert = \"../certs/node-{name}.crt\"\nkey = \"../certs/node-{name}.key\"\n{settings}",
+            node.address(),
+        );
+        node.write_config(&text);
+        node
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Address {
+        std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).into()
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("coffeed.toml")
+    }
+
+    /// Replaces its configuration.
+    pub fn write_config(&self, text: &str) {
+        fs::write(self.config(), text).expect("the configuration can be written");
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether it has a process. One that ended by itself counts until somebody waited for it.
+    pub fn is_started(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts its process, and waits until it serves.
+    pub async fn start(&mut self) {
+        self.start_with(&[]).await;
+    }
+
+    /// The same, with more flags.
+    pub async fn start_with(&mut self, flags: &[&str]) {
+        let from = self.log.len();
+        self.spawn(flags);
+        self.says_from(from, "listening").await;
+    }
+
+    /// Starts its process, with more flags, and waits for nothing.
+    pub fn spawn(&mut self, flags: &[&str]) {
+        let mut command = Command::new(processes::path("coffeed"));
+        command.arg("--config").arg(self.config()).args(flags);
+        self.run(command);
+    }
+
+    /// Starts its process, whose files cannot grow beyond so many bytes: for it, that is a full disk.
+    pub fn spawn_with_file_limit(&mut self, bytes: u64) {
+        let mut command = Command::new("sh");
+        // The limit is in blocks of 512 bytes (POSIX). Without the trap, the
+        // signal that comes with the error would end the process.
+        let script = format!("trap '' XFSZ; ulimit -f {} && exec \"$0\" --config \"$1\"", bytes / 512);
+        command.arg("-c").arg(script).arg(processes::path("coffeed")).arg(self.config());
+        self.run(command);
+    }
+
+    fn run(&mut self, mut command: Command) {
+        assert!(self.process.is_none(), "{} runs already", self.name);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("coffeed starts");
+        self.log.follow(child.stderr.take().expect("standard error is ours"));
+        self.process = Some(child);
+    }
+
+    /// Waits until it says this, from line `from` of its log on.
+    pub async fn says_from(&self, from: usize, words: &str) {
+        let said = self.log.says(from, words, PATIENCE).await;
+        assert!(said, "{} does not say {words:?}:\n{}", self.name, self.log.tail(50));
+    }
+
+    /// Cuts its power: SIGKILL.
+    pub async fn kill(&mut self) {
+        let process = self.process.as_mut().expect("it runs");
+        process.start_kill().expect("it can be killed");
+        self.ended().await;
+    }
+
+    /// Asks it to stop (SIGTERM), and waits until it has.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM").await;
+        self.ended().await
+    }
+
+    /// Sends it a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
+    pub async fn signal(&self, signal: &str) {
+        let pid = self.process.as_ref().and_then(Child::id).expect("it runs");
+        processes::signal(pid, signal).await;
+    }
+
+    /// Waits until its process has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        match timeout(PATIENCE, process.wait()).await {
+            Ok(status) => status.expect("it is our process"),
+            Err(_) => panic!("{} does not end:\n{}", self.name, self.log.tail(50)),
+        }
+    }
+
+    /// Takes its data away, as a new disk would. It must not run.
+    pub fn wipe(&self) {
+        assert!(self.process.is_none(), "{} runs", self.name);
+        fs::remove_dir_all(self.data()).expect("its data can be removed");
+    }
+}

@@ -1,0 +1,28 @@
+//! UDP ports for nodes.
+
+use std::{
+    net::{Ipv4Addr, UdpSocket},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Below the range from which systems hand out ports to whoever asks for any:
+/// so nobody gets a node's port while the node is down.
+const FIRST: u32 = 12_000;
+const COUNT: u32 = 20_000;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A port that nobody listens on. Each call of a process gives another one,
+/// and different processes look in different places.
+pub(super) fn free() -> u16 {
+    for _ in 0..COUNT {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let place = process::id().wrapping_mul(127).wrapping_add(n) % COUNT;
+        let port = u16::try_from(FIRST + place).expect("in range");
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no UDP port is free")
+}

@@ -1,0 +1,76 @@
+//! The compiled commands: where they are, that they are new enough, and
+//! signals to their processes.
+//!
+//! `cargo test --workspace` compiles `coffeed` and `coffeectl` before any test
+//! runs, since their packages have integration tests of their own. Whoever
+//! runs the tests of this package alone may find old ones, or none: then they
+//! are compiled here, once in a process, in the profile of the test.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+    time::SystemTime,
+};
+
+/// The folders of which the commands are made.
+const SOURCES: [&str; 3] = ["client", "common", "server"];
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = target_folder();
+    let newest = newest_source();
+    let compiled = |name: &str| modified(&folder.join(name)).is_some_and(|at| at >= newest);
+    if !["coffeed", "coffeectl"].into_iter().all(compiled) {
+        compile(&folder);
+    }
+    folder
+});
+
+/// The path of a compiled command, `coffeed` or `coffeectl`.
+pub(crate) fn path(name: &str) -> PathBuf {
+    FOLDER.join(name)
+}
+
+/// Sends a process of ours a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
+pub(crate) async fn signal(pid: u32, signal: &str) {
+    let sent = tokio::process::Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
+    assert!(sent.await.expect("kill can be run").success(), "{signal} does not reach process {pid}");
+}
+
+/// The folder above `deps`, in which the running test lies.
+fn target_folder() -> PathBuf {
+    let test = env::current_exe().expect("the running test has a path");
+    let deps = test.parent().expect("the running test lies in a folder");
+    let folder = if deps.ends_with("deps") { deps.parent().unwrap_or(deps) } else { deps };
+    folder.to_owned()
+}
+
+fn compile(folder: &Path) {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(top());
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo can be run");
+    assert!(status.success(), "the commands cannot be compiled: cargo build --workspace says why");
+}
+
+fn top() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn newest_source() -> SystemTime {
+    let folders = SOURCES.map(|folder| top().join(folder).join("src"));
+    folders.iter().map(|folder| newest_below(folder)).max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn newest_below(folder: &Path) -> SystemTime {
+    let entries = fs::read_dir(folder).expect("a folder of sources").flatten();
+    let newest = |path: PathBuf| if path.is_dir() { Some(newest_below(&path)) } else { modified(&path) };
+    entries.filter_map(|entry| newest(entry.path())).max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
