@@ -154,8 +154,9 @@ impl Leading {
         Scene::of(&self.replica.metrics(), self.node.lease())
     }
 
-    /// Decides, and if something stands against it looks again for a while: a
-    /// leader that has just been elected has not heard everybody yet.
+    /// Decides, and if something stands against it that may go away looks again
+    /// for a while: a leader that has just been elected has not heard everybody
+    /// yet, and one that has just been stopped counts as there for a lease.
     async fn decide<T>(&self, verdict: impl Fn(&Scene) -> Result<T, Rejection>) -> Result<T, Miss> {
         let patience = self.deadline.min(Instant::now() + LEASES_OF_PATIENCE * self.node.lease());
         let mut changes = self.replica.raft().metrics();
@@ -166,7 +167,8 @@ impl Leading {
                 Err(objection) => again(objection),
             };
             let again = patience.min(Instant::now() + self.node.lease() / 4);
-            if Instant::now() >= patience || !self.replica.leads() {
+            let in_vain = || scene.outlooks().iter().all(|scene| verdict(scene).is_err());
+            if Instant::now() >= patience || !self.replica.leads() || in_vain() {
                 return Err(objection);
             }
             let _ = timeout_at(again, changes.changed()).await;

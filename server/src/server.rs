@@ -14,6 +14,8 @@ mod life;
 mod mode;
 mod part;
 mod start;
+#[cfg(test)]
+mod tests;
 mod warm;
 
 use std::{net::SocketAddr, sync::Arc};

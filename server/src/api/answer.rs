@@ -14,17 +14,23 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{connection::Shared, read::Share};
+use super::{connection::Shared, gate::Pass, read::Share};
 
 /// Small answers on their way to the stream of their question.
-pub(super) type Outbox = mpsc::Sender<Bytes>;
+pub(super) type Outbox = mpsc::Sender<Queued>;
+
+/// An answer on its way, in flight until it is sent.
+pub(super) struct Queued {
+    frame: Bytes,
+    _pass: Option<Pass>,
+}
 
 /// As many answers are sent at once, and as many wait at most. Whoever does
 /// not read his answers is not heard further.
 const BATCH_MAX: usize = 256;
 
 /// Where answers are queued, and where they come out.
-pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Bytes>) {
+pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Queued>) {
     mpsc::channel(BATCH_MAX)
 }
 
@@ -64,14 +70,15 @@ impl From<Result<Response, Rejection>> for Reply {
     }
 }
 
-/// Sends an answer.
-pub(super) async fn reply(shared: &Shared, outbox: &Outbox, id: u64, Reply { result, share }: Reply) {
+/// Sends an answer to what came in with `pass`.
+pub(super) async fn reply(shared: &Shared, outbox: &Outbox, id: u64, reply: Reply, pass: Option<Pass>) {
+    let Reply { result, share } = reply;
     let leader = shared.api.0.node.leader_hint();
     let frame = encode(id, leader.as_ref(), &result);
     drop(result);
     if frame.len() <= SHARED_FRAME_BYTES_MAX {
         // Fails only where the stream is gone, and with it whoever asked.
-        let _ = outbox.send(frame).await;
+        let _ = outbox.send(Queued { frame, _pass: pass }).await;
     } else if let Err(error) = alone(&shared.connection, frame).await {
         tracing::debug!(%error, "a large answer could not be sent");
     }
@@ -94,14 +101,16 @@ async fn alone(connection: &Connection, frame: Bytes) -> Result<(), StreamError>
 }
 
 /// Sends queued answers until nobody can queue any more, then ends the stream.
-pub(super) async fn send(mut sender: FrameSender, mut queued: mpsc::Receiver<Bytes>) {
-    let mut frames = Vec::new();
-    while queued.recv_many(&mut frames, BATCH_MAX).await > 0 {
+pub(super) async fn send(mut sender: FrameSender, mut outbox: mpsc::Receiver<Queued>) {
+    let (mut queued, mut frames) = (Vec::new(), Vec::new());
+    while outbox.recv_many(&mut queued, BATCH_MAX).await > 0 {
+        frames.extend(queued.iter_mut().map(|queued| std::mem::take(&mut queued.frame)));
         if let Err(error) = sender.send_all(&mut frames).await {
             tracing::debug!(%error, "answers could not be sent");
             return;
         }
         frames.clear();
+        queued.clear();
     }
     sender.finish();
 }

@@ -14,6 +14,7 @@ use super::{
     answer::{self, Outbox},
     connection::Shared,
     dispatch,
+    gate::Pass,
 };
 
 /// Takes questions until the stream ends. Answers go on until all are given.
@@ -40,22 +41,22 @@ async fn take(shared: &Arc<Shared>, outbox: &Outbox, ask: Ask) {
         (Some(pass), Ok(room)) => {
             let (shared, outbox) = (Arc::clone(shared), outbox.clone());
             tokio::spawn(async move {
-                carry_out(&shared, &outbox, ask).await;
-                drop((pass, room));
+                carry_out(&shared, &outbox, ask, pass).await;
+                drop(room);
             });
             return;
         }
         (None, _) => Rejection::Unavailable(format!("{} is stopping", shared.api.0.node.name())),
         (Some(_), Err(_)) => Rejection::Overloaded,
     };
-    answer::reply(shared, outbox, ask.id, Err(refusal).into()).await;
+    answer::reply(shared, outbox, ask.id, Err(refusal).into(), None).await;
 }
 
-async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask) {
+async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, pass: Pass) {
     let deadline = Instant::now() + timeout(ask.timeout_ms);
     let id = ask.id;
     let answer = dispatch::dispatch(shared, ask, deadline).await;
-    answer::reply(shared, outbox, id, answer).await;
+    answer::reply(shared, outbox, id, answer, Some(pass)).await;
 }
 
 fn timeout(asked_ms: u32) -> Duration {

@@ -57,6 +57,26 @@ impl Scene {
         id == self.me || self.heard.get(&id).is_some_and(|ago| *ago <= self.lately)
     }
 
+    /// The scene as it may look in a while: everybody heard, or everybody but
+    /// one. What stands against something in all of these will not go away by
+    /// waiting.
+    pub(super) fn outlooks(&self) -> Vec<Self> {
+        let others: Vec<NodeId> = self.names.keys().filter(|id| **id != self.me).copied().collect();
+        let mut all_there = self.clone();
+        all_there.heard = others.iter().map(|id| (*id, Duration::ZERO)).collect();
+        for id in &others {
+            all_there.matched.entry(*id).or_insert(self.last_log);
+        }
+        let all_but = |gone: &NodeId| {
+            let mut scene = all_there.clone();
+            scene.heard.remove(gone);
+            scene
+        };
+        let mut outlooks: Vec<Self> = others.iter().map(all_but).collect();
+        outlooks.push(all_there);
+        outlooks
+    }
+
     /// Whether a node has a vote.
     pub(super) fn votes(&self, id: NodeId) -> bool {
         self.voters.iter().any(|set| set.contains(&id))

@@ -124,6 +124,25 @@ fn a_stop_leaves_a_quorum_in_reach() {
 }
 
 #[test]
+fn some_objections_go_away_by_waiting() {
+    let may_go_away = |scene: &Scene, verdict: &dyn Fn(&Scene) -> bool| {
+        assert!(!verdict(scene));
+        scene.outlooks().iter().any(verdict)
+    };
+    let successor = |scene: &Scene| successor(scene, None).is_ok();
+    let removal = |scene: &Scene| removal(scene, id('b')).is_ok();
+    let admission = |scene: &Scene| admission(scene, &[], &name('c')).is_ok();
+    let mut fresh = scene("A B C");
+    fresh.heard.clear();
+    fresh.matched.clear();
+    assert!(may_go_away(&fresh, &successor));
+    assert!(may_go_away(&fresh, &removal));
+    assert!(may_go_away(&scene("A B C"), &admission));
+    assert!(!may_go_away(&scene("A"), &successor), "there is nobody to wait for");
+    assert!(!may_go_away(&scene("B a"), &removal), "the last voter stays the last");
+}
+
+#[test]
 fn only_whoever_is_lost_is_evicted() {
     let evict = |nodes: &str| eviction(&scene(nodes), id('c'));
     assert_eq!(evict("A B C!"), Ok(()));

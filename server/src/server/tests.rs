@@ -1,0 +1,70 @@
+//! What can only be seen, or brought about, from inside.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use coffee_client::cert::Ca;
+use coffee_common::{id::NodeName, protocol::Role, tls::CredentialFiles};
+use openraft::Membership;
+use tokio::time::timeout;
+
+use super::*;
+use crate::{replica::Replica, types::Payload};
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct World {
+    ca: Ca,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    async fn start(&self, node: &str, member: Option<&Server>) -> Server {
+        let name = NodeName::new(node).expect("legal");
+        let nowhere = CredentialFiles { ca: "".into(), cert: "".into(), key: "".into() };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let mut config = Config::new(name.clone(), listen, self.folder.path().join(node), nowhere);
+        config.bootstrap = member.is_none();
+        config.join.extend(member.map(|member| member.advertised().clone()));
+        let credentials = self.ca.credentials(Role::Node, &name).expect("credentials");
+        Server::builder(config).credentials(credentials).start().await.expect("it starts")
+    }
+}
+
+fn replica(server: &Server) -> Arc<Replica> {
+    server.node.replica().expect("takes part")
+}
+
+async fn until_voters(replica: &Replica, count: usize) {
+    let settled = replica.until(|metrics| {
+        let sets = metrics.committed_membership_config.get_joint_config();
+        sets.len() == 1 && sets[0].len() == count
+    });
+    assert!(timeout(SOON, settled).await.expect("in time"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_finishes_a_change_that_was_left_half_done() {
+    let world = World::new();
+    let ming = world.start("ming", None).await;
+    let hong = world.start("hong", Some(&ming)).await;
+    let leader = replica(&ming);
+    until_voters(&leader, 2).await;
+
+    // As a leader leaves it that is lost between the two entries of a removal.
+    let membership = leader.membership();
+    let both: BTreeSet<_> = membership.voter_ids().collect();
+    let sets = vec![both, BTreeSet::from([leader.id()])];
+    let nodes: std::collections::BTreeMap<_, _> =
+        membership.nodes().map(|(id, member)| (*id, member.clone())).collect();
+    let joint = Membership::new(sets, nodes).expect("legal");
+    let appended = leader.raft().append_membership(joint, Payload::Blank, []).await;
+    appended.expect("is committed");
+
+    until_voters(&leader, 1).await;
+    let gone = replica(&hong).id();
+    assert!(leader.membership().get_node(&gone).is_none(), "whoever lost its vote is out");
+}
