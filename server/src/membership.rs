@@ -70,7 +70,7 @@ impl Membership {
             Request::Transfer { to } => leading.transfer(to.as_ref()).await,
             Request::Down { node, dry_run: true } => leading.plan_down(node.as_ref()).await,
             Request::Remove { node, dry_run } => leading.remove(node, *dry_run).await,
-            Request::CanStop { node } => leading.can_stop(node),
+            Request::CanStop { node } => leading.can_stop(node).await,
             Request::Join { node, address } => leading.admit(node, address).await,
             Request::Promote { id } => leading.promote(*id).await,
             Request::Expel { node, id, standing } => leading.expel(node, *id, *standing).await,
@@ -151,17 +151,19 @@ struct Leading {
 
 impl Leading {
     fn scene(&self) -> Scene {
-        Scene::of(&self.replica.metrics(), self.node.lease())
+        Scene::of(&self.replica.metrics(), self.node.lease(), self.node.lease())
     }
 
-    /// Decides, and if something stands against it that may go away looks again
-    /// for a while: a leader that has just been elected has not heard everybody
-    /// yet, and one that has just been stopped counts as there for a lease.
+    /// Decides on what the others answer from now on, and if something stands
+    /// against it looks again for a while: not everybody has answered yet.
     async fn decide<T>(&self, verdict: impl Fn(&Scene) -> Result<T, Rejection>) -> Result<T, Miss> {
-        let patience = self.deadline.min(Instant::now() + LEASES_OF_PATIENCE * self.node.lease());
+        let asked = Instant::now();
+        let patience = self.deadline.min(asked + LEASES_OF_PATIENCE * self.node.lease());
         let mut changes = self.replica.raft().metrics();
+        // Asks everybody at once; one that is lost to this is asked by the next heartbeat.
+        let _ = self.replica.raft().trigger().heartbeat().await;
         loop {
-            let scene = Scene::of(&changes.borrow_and_update(), self.node.lease());
+            let scene = Scene::of(&changes.borrow_and_update(), self.node.lease(), asked.elapsed());
             let objection = match verdict(&scene) {
                 Ok(decided) => return Ok(decided),
                 Err(objection) => again(objection),

@@ -79,7 +79,7 @@ impl Leading {
                 if !metrics.state.is_leader() {
                     return Err(Miss::NotDone("this node leads no more".to_owned()));
                 }
-                promotion(&Scene::of(&metrics, self.node.lease()), id)
+                promotion(&Scene::of(&metrics, self.node.lease(), self.node.lease()), id)
             };
             let Err(why) = verdict else { return Ok(()) };
             match timeout_at(self.deadline, changes.changed()).await {

@@ -38,12 +38,12 @@ fn named_successor(scene: &Scene, name: &NodeName) -> Result<Option<NodeId>, Rej
     if !scene.votes(id) {
         return Err(refused(
             format!("{name} has no vote yet, so it cannot lead"),
-            format!("wait until it has caught up: coffeectl wait --for voter {name}"),
+            format!("wait until it has caught up: coffeectl wait --for voter --node {name}"),
         ));
     }
-    if !scene.is_there(id) {
+    if !scene.answers(id) {
         return Err(refused(
-            format!("{name} has not been heard lately"),
+            format!("{name} does not answer"),
             "see who is there with: coffeectl list".to_owned(),
         ));
     }
@@ -61,7 +61,7 @@ fn best_successor(scene: &Scene) -> Result<NodeId, Rejection> {
     let voters = scene.settled_voters();
     let ready = voters
         .iter()
-        .filter(|id| **id != scene.me && scene.is_there(**id) && has_caught_up(scene, **id))
+        .filter(|id| **id != scene.me && scene.answers(**id) && has_caught_up(scene, **id))
         .min_by_key(|id| (scene.lag(**id), scene.heard.get(id).copied()));
     match ready {
         Some(id) => Ok(*id),
@@ -70,7 +70,7 @@ fn best_successor(scene: &Scene) -> Result<NodeId, Rejection> {
             "bring another node in first: coffeectl boot NODE".to_owned(),
         )),
         None => Err(refused(
-            "no other voter was heard lately and has caught up".to_owned(),
+            "no other voter answers and has caught up".to_owned(),
             "see who is there with: coffeectl list".to_owned(),
         )),
     }
@@ -99,13 +99,13 @@ pub(super) fn removal(scene: &Scene, node: NodeId) -> Result<Count, Rejection> {
             format!("to stop it for a while, stop its daemon: systemctl stop coffeed (on {name})"),
         ));
     }
-    let there = after.iter().filter(|id| scene.is_there(**id)).count();
+    let there = after.iter().filter(|id| scene.answers(**id)).count();
     if there < quorum(&after) {
-        let gone = after.iter().filter(|id| !scene.is_there(**id)).map(|id| scene.name(*id));
+        let gone = after.iter().filter(|id| !scene.answers(**id)).map(|id| scene.name(*id));
         let gone = gone.collect::<Vec<_>>().join(", ");
         return Err(refused(
             format!(
-                "without {name}, {} of {} voters would be in reach, which is no quorum (not heard lately: {gone})",
+                "without {name}, {} of {} voters would be in reach, which is no quorum (no answer from {gone})",
                 there, count.after
             ),
             "bring those back first, or take them out: coffeectl node remove NODE".to_owned(),
@@ -134,7 +134,7 @@ pub(super) fn may_stop(scene: &Scene, node: NodeId) -> (bool, String) {
     }
     let mut reason = String::new();
     for voters in &scene.voters {
-        let left = voters.iter().filter(|id| **id != node && scene.is_there(**id)).count();
+        let left = voters.iter().filter(|id| **id != node && scene.answers(**id)).count();
         let quorum = quorum(voters);
         reason = format!(
             "without {name}, {left} of {} voters are in reach; a quorum takes {quorum}",

@@ -3,15 +3,15 @@
 use coffee_common::{
     command::{Command, Standing},
     id::{NodeId, NodeName},
-    protocol::{Removal, Response},
+    protocol::{Rejection, Removal, Response},
 };
 use tokio::time::Instant;
 
 use super::{
     Leading,
-    decide::{eviction, may_stop, not_a_member, removal},
+    decide::{eviction, may_stop, not_a_member, refused, removal},
     millis_since,
-    scene::find,
+    scene::{Scene, find},
 };
 use crate::propose::{Miss, propose};
 
@@ -83,17 +83,23 @@ impl Leading {
     }
 
     /// Whether a node can be stopped without losing the quorum.
-    pub(super) fn can_stop(&self, name: &NodeName) -> Result<Response, Miss> {
-        let scene = self.scene();
-        match scene.member(name) {
-            Some(id) => {
-                let (yes, reason) = may_stop(&scene, id);
-                Ok(Response::CanStop { yes, reason })
+    pub(super) async fn can_stop(&self, name: &NodeName) -> Result<Response, Miss> {
+        let Some(id) = self.scene().member(name) else {
+            return match find(&self.records()?, name) {
+                Some(_) => Ok(Response::CanStop { yes: true, reason: format!("{name} takes no part") }),
+                None => Err(not_a_member(name).into()),
+            };
+        };
+        let stop = |scene: &Scene| match may_stop(scene, id) {
+            (true, reason) => Ok(reason),
+            (false, reason) => Err(refused(reason, String::new())),
+        };
+        match self.decide(stop).await {
+            Ok(reason) => Ok(Response::CanStop { yes: true, reason }),
+            Err(Miss::Rejected(Rejection::Refused { reason, .. })) => {
+                Ok(Response::CanStop { yes: false, reason })
             }
-            None if find(&self.records()?, name).is_some() => {
-                Ok(Response::CanStop { yes: true, reason: format!("{name} takes no part") })
-            }
-            None => Err(not_a_member(name).into()),
+            Err(miss) => Err(miss),
         }
     }
 }

@@ -30,13 +30,17 @@ pub(super) struct Scene {
     pub(super) matched: BTreeMap<NodeId, u64>,
     /// The last entry of the leader's log.
     pub(super) last_log: u64,
-    /// Whoever was heard within this time counts as there.
+    /// Whoever was heard within this time is not lost.
     pub(super) lately: Duration,
+    /// Whoever was heard within this time has answered since the question came
+    /// up: nothing may hang on one who has not, since a node that lost its power a
+    /// moment ago was heard lately too.
+    pub(super) since_asked: Duration,
 }
 
 impl Scene {
-    /// What the leader's metrics say.
-    pub(super) fn of(metrics: &Metrics, lately: Duration) -> Self {
+    /// What the leader's metrics say, on a question that came up so long ago.
+    pub(super) fn of(metrics: &Metrics, lately: Duration, since_asked: Duration) -> Self {
         let membership = metrics.membership_config.membership();
         let heartbeat = metrics.heartbeat.iter().flatten();
         let replication = metrics.replication.iter().flatten();
@@ -49,12 +53,22 @@ impl Scene {
             matched: replication.filter_map(|(id, log)| Some((*id, (*log)?.index))).collect(),
             last_log: metrics.last_log_index.unwrap_or(0),
             lately,
+            since_asked: since_asked.min(lately),
         }
     }
 
     /// Whether a node was heard lately.
     pub(super) fn is_there(&self, id: NodeId) -> bool {
-        id == self.me || self.heard.get(&id).is_some_and(|ago| *ago <= self.lately)
+        self.heard_within(id, self.lately)
+    }
+
+    /// Whether a node has answered since the question came up.
+    pub(super) fn answers(&self, id: NodeId) -> bool {
+        self.heard_within(id, self.since_asked)
+    }
+
+    fn heard_within(&self, id: NodeId, time: Duration) -> bool {
+        id == self.me || self.heard.get(&id).is_some_and(|ago| *ago <= time)
     }
 
     /// The scene as it may look in a while: everybody heard, or everybody but

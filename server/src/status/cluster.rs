@@ -116,16 +116,25 @@ impl<'a> Scene<'a> {
     fn view(&self, node: &Known, leader: Option<Leader<'_>>) -> NodeView {
         let status = self.reached.get(&node.name);
         let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
+        let votes = self.all_voters().contains(&node.id);
         NodeView {
             name: node.name.clone(),
             id: Some(node.id),
             address: node.address.clone(),
-            role: raft.map(|raft| raft.role),
-            state: state(node, status, raft.is_some(), self.all_voters().contains(&node.id)),
+            role: raft.map(|raft| role(raft.role, votes)),
+            state: state(node, status, raft.is_some(), votes),
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
         }
+    }
+}
+
+/// What a node is. One that has got a vote may not have heard of it yet.
+fn role(own: RaftRole, votes: bool) -> RaftRole {
+    match own {
+        RaftRole::Learner if votes => RaftRole::Follower,
+        own => own,
     }
 }
 

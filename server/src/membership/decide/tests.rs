@@ -30,6 +30,7 @@ fn scene(nodes: &str) -> Scene {
         matched: BTreeMap::new(),
         last_log: LAST_LOG,
         lately: Duration::from_millis(300),
+        since_asked: Duration::from_millis(200),
     };
     for (n, word) in (0u64..).zip(nodes.split_whitespace()) {
         let letter = word.chars().next().expect("a letter");
@@ -57,7 +58,7 @@ fn leadership_goes_to_a_voter_that_is_there_and_close() {
     assert_eq!(to("A B C", 'a'), Ok(None));
     says(&to("A B", 'x').expect_err("unknown"), "no member");
     says(&to("A B c", 'c').expect_err("a learner"), "no vote");
-    says(&to("A B C!", 'c').expect_err("silent"), "not been heard");
+    says(&to("A B C!", 'c').expect_err("silent"), "does not answer");
     says(&to("A B C5000", 'c').expect_err("behind"), "5000 entries behind");
     assert_eq!(to("A B C1000", 'c'), Ok(Some(id('c'))));
 }
@@ -71,7 +72,7 @@ fn without_a_name_leadership_goes_to_whoever_is_closest() {
     assert_eq!(best("A b C"), Ok(Some(id('c'))));
     says(&best("A").expect_err("alone"), "no other voter to lead");
     says(&best("A b").expect_err("a learner alone"), "no other voter to lead");
-    says(&best("A B! C9999").expect_err("nobody ready"), "no other voter was heard");
+    says(&best("A B! C9999").expect_err("nobody ready"), "no other voter answers");
 }
 
 #[test]
@@ -81,6 +82,20 @@ fn a_voter_that_is_not_heard_of_yet_cannot_lead() {
     scene.matched.clear();
     assert!(successor(&scene, None).is_err());
     assert!(successor(&scene, Some(&name('b'))).is_err());
+}
+
+/// A node that lost its power a moment ago was heard lately too.
+#[test]
+fn nothing_hangs_on_a_voter_that_has_not_answered_since_it_was_asked() {
+    let mut scene = scene("A B C");
+    scene.heard.insert(id('c'), Duration::from_millis(250));
+    assert!(scene.is_there(id('c')) && !scene.answers(id('c')));
+    says(&successor(&scene, Some(&name('c'))).expect_err("no answer"), "does not answer");
+    assert_eq!(successor(&scene, None), Ok(Some(id('b'))));
+    says(&removal(&scene, id('b')).expect_err("1 of 2"), "no answer from c");
+    assert!(!may_stop(&scene, id('b')).0);
+    assert!(admission(&scene, &[], &name('c')).is_err(), "yet it is not lost either");
+    assert!(eviction(&scene, id('c')).is_err(), "and not to be evicted");
 }
 
 #[test]
@@ -104,7 +119,7 @@ fn a_removal_leaves_a_quorum_in_reach() {
     says(&remove("A", 'a').expect_err("the last"), "last voter");
     says(&remove("A b", 'a').expect_err("the last voter"), "last voter");
     says(&remove("A B C!", 'b').expect_err("1 of 2"), "1 of 2 voters would be in reach");
-    says(&remove("A B C! D!", 'b').expect_err("1 of 3"), "not heard lately: c, d");
+    says(&remove("A B C! D!", 'b').expect_err("1 of 3"), "no answer from c, d");
 }
 
 #[test]

@@ -141,10 +141,11 @@ fn a_voter_is_up_before_it_has_noted_its_vote() {
     let joining = |voters: &[u64]| {
         let mut newcomer = status(3, Some(raft(3, Some(1), voters)));
         newcomer.phase = Phase::Joining;
-        let others = [1, 2].map(|id| status(id, Some(raft(id, Some(1), voters))));
-        let [first, second] = others;
-        states(&view(&[first, second, newcomer]))[2]
+        newcomer.raft.as_mut().expect("is there").role = RaftRole::Learner;
+        let [first, second] = [1, 2].map(|id| status(id, Some(raft(id, Some(1), voters))));
+        let node = view(&[first, second, newcomer]).nodes.remove(2);
+        (node.role, node.state)
     };
-    assert_eq!(joining(V), NodeState::Up);
-    assert_eq!(joining(&[1, 2]), NodeState::Joining);
+    assert_eq!(joining(V), (Some(RaftRole::Follower), NodeState::Up));
+    assert_eq!(joining(&[1, 2]), (Some(RaftRole::Learner), NodeState::Joining));
 }

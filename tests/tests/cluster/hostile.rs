@@ -1,0 +1,153 @@
+//! Callers that mean no good, or do not know better: a clear answer, nothing
+//! lost, and the daemon stays up.
+
+use std::{net::UdpSocket, time::Duration};
+
+use bytes::Bytes;
+use coffee_client::{Address, EndpointOptions};
+use coffee_common::{
+    frame,
+    limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX},
+    protocol::{Ask, Identity, Request, Role},
+    quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
+};
+use coffee_tests::cluster::Cluster;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs `attack` against a daemon, which then has to be as well as before.
+async fn survives<F: Future<Output = ()>>(attack: impl FnOnce(Caller) -> F) {
+    let mut cluster = Cluster::of(1).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let endpoint = |role| Endpoint::dial_only(&cluster.credentials(role), &EndpointOptions::default());
+    let caller = Caller {
+        address: cluster.addresses().remove(0),
+        reader: endpoint(Role::Reader).expect("an endpoint"),
+        writer: endpoint(Role::Writer).expect("an endpoint"),
+    };
+    attack(caller).await;
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
+    assert!(cluster.node("ming").stop().await.success(), "it has been up all the time");
+}
+
+/// Who attacks.
+struct Caller {
+    address: Address,
+    reader: Endpoint,
+    writer: Endpoint,
+}
+
+impl Caller {
+    async fn connect(&self) -> Connection {
+        let connected = self.writer.connect(&self.address, &Expect::AnyNode, Protocol::Client).await;
+        connected.expect("a writer is let in")
+    }
+
+    /// Sends bytes on a stream of their own; the daemon has to end the stream
+    /// or the connection instead of waiting for more.
+    async fn send(&self, bytes: impl Into<Bytes>) {
+        let connection = self.connect().await;
+        let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+        sender.send(bytes.into()).await.expect("sent");
+        let answer = timeout(PATIENCE, receiver.receive()).await.expect("the daemon does not wait for more");
+        assert!(!matches!(answer, Ok(Some(_))), "there is no answer to that");
+        connection.close("done");
+    }
+}
+
+#[tokio::test]
+async fn noise_on_the_port() {
+    survives(async |caller: Caller| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        // A fixed noise (xorshift), in packets of every length; some look like QUIC's first.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for length in 0..1500_usize {
+            let noise = |_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state.to_le_bytes()[0]
+            };
+            let mut packet: Vec<u8> = (0..length).map(noise).collect();
+            if length % 3 == 0 && length > 5 {
+                packet[..5].copy_from_slice(&[0xc3, 0, 0, 0, 1]);
+            }
+            // One that the system does not take is no test either.
+            let _ = socket.send_to(&packet, caller.address.as_str());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn frames_that_are_none() {
+    survives(async |caller: Caller| {
+        let long = u32::try_from(FRAME_BYTES_MAX + 1).expect("in range").to_le_bytes();
+        caller.send([&long[..], &[frame::FRAME_VERSION]].concat()).await;
+        caller.send([&u32::MAX.to_le_bytes()[..], &[frame::FRAME_VERSION]].concat()).await;
+        caller.send([&4_u32.to_le_bytes()[..], &[frame::FRAME_VERSION + 1], b"abcd"].concat()).await;
+        caller.send(frame::encode_raw(&[0xff; 300]).expect("a frame")).await;
+        caller.send(frame::encode_raw(b"").expect("a frame")).await;
+        let ask = Ask { id: 1, timeout_ms: 1000, on_behalf_of: None, request: Request::Status };
+        let mut trailing = frame::encode(&ask).expect("a frame")[frame::HEADER_BYTES..].to_vec();
+        trailing.push(0);
+        caller.send(frame::encode_raw(&trailing).expect("a frame")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_as_a_peer() {
+    survives(async |caller: Caller| {
+        let connected = caller.writer.connect(&caller.address, &Expect::AnyNode, Protocol::Peer).await;
+        assert!(matches!(connected, Err(ConnectError::Identity { .. })), "{connected:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_that_pretends_to_ask_for_an_admin() {
+    survives(async |caller: Caller| {
+        let connected = caller.reader.connect(&caller.address, &Expect::AnyNode, Protocol::Client).await;
+        let connection = connected.expect("a reader is let in");
+        let admin = Identity { name: "boss".parse().expect("legal"), role: Role::Admin };
+        for (on_behalf_of, request) in [
+            (Some(admin), Request::Transfer { to: None }),
+            (None, Request::Down { node: None, dry_run: false }),
+            (None, Request::Retire { id: coffee_client::NodeId(1) }),
+        ] {
+            let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+            let ask = Ask { id: 7, timeout_ms: 5000, on_behalf_of, request };
+            sender.send(frame::encode(&ask).expect("a frame")).await.expect("sent");
+            let answer = timeout(PATIENCE, receiver.receive()).await.expect("an answer");
+            if let Ok(Some(answer)) = answer {
+                let answer: coffee_common::protocol::Answer = frame::decode(&answer).expect("an answer");
+                let coffee_common::protocol::Answer::Reply(reply) = answer else { panic!("{answer:?}") };
+                let denied = matches!(reply.result, Err(coffee_common::protocol::Rejection::Denied(_)));
+                assert!(denied, "{reply:?}");
+            }
+        }
+    })
+    .await;
+}
+
+/// What is too large is refused before it is sent, and by name.
+#[tokio::test]
+async fn a_key_and_a_value_that_are_too_large() {
+    let mut cluster = Cluster::of(1).start().await;
+    let key = "k".repeat(KEY_BYTES_MAX);
+    cluster.coffeectl(["set", &key, "v"]).ok().await;
+    cluster.coffeectl(["set", &format!("{key}k"), "v"]).fails(2, "1025 bytes").await;
+    cluster.coffeectl(["set", "", "v"]).fails(2, "empty").await;
+    let value = vec![7; VALUE_BYTES_MAX];
+    cluster.coffeectl(["set", "k", "-"]).stdin(value.clone()).ok().await;
+    assert_eq!(cluster.coffeectl(["get", "k"]).run().await.stdout, value);
+    cluster
+        .coffeectl(["set", "k", "-"])
+        .stdin([&value[..], &[7]].concat())
+        .fails(2, "more than the 1048576 that a value may have")
+        .await;
+    assert_eq!(cluster.coffeectl(["get", "k"]).run().await.stdout, value, "nothing was changed");
+    assert!(cluster.node("ming").stop().await.success());
+}

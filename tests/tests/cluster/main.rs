@@ -1,0 +1,9 @@
+//! A cluster in real processes: daemons with configuration files and
+//! certificates, asked and run with `coffeectl` and with the library.
+
+mod exit_codes;
+mod hostile;
+mod members;
+mod refused;
+mod restart;
+mod verbs;

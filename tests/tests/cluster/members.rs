@@ -1,0 +1,94 @@
+//! Nodes that come and go under load.
+
+use std::time::Duration;
+
+use coffee_common::protocol::Role;
+use coffee_tests::{
+    cluster::{Cluster, SHOPS},
+    load::{Load, Options, verify},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Each node in turn is taken out, and brought back under a new id, while
+/// others write: no write is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_in_turn_is_taken_down_and_booted_under_load() {
+    let mut cluster = Cluster::of(3).start().await;
+    let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
+    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    for shop in &SHOPS[..3] {
+        let before = id_of(&cluster, shop).await;
+        cluster.coffeectl(["down", shop, "--yes"]).ok().await;
+        assert!(cluster.node(shop).ended().await.success(), "{shop} ends with 0");
+        assert!(load.acknowledges(20, PATIENCE).await, "writes flow without {shop}");
+        // It is down for good: started again, it waits. Whoever founded the
+        // cluster must not be told to found another one.
+        cluster.node(shop).start_with(&["--bootstrap=false"]).await;
+        cluster.coffeectl(["boot", shop]).ok().await;
+        cluster.coffeectl(["wait", "--for", "voter", "--node", shop]).ok().await;
+        assert_ne!(id_of(&cluster, shop).await, before, "an id is never used twice");
+        assert!(load.acknowledges(20, PATIENCE).await, "writes flow with {shop}");
+    }
+    let record = load.stop().await;
+    let report = verify(&client, &record).await.expect("it can be read");
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
+}
+
+/// A node that lost its disk gets a new id and its data back.
+#[tokio::test]
+async fn a_node_without_its_disk_joins_again() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let before = id_of(&cluster, "hong").await;
+    cluster.node("hong").kill().await;
+    cluster.node("hong").wipe();
+    cluster.node("hong").start().await;
+    cluster.coffeectl(["wait", "--for", "voter", "--node", "hong"]).ok().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
+    assert_ne!(id_of(&cluster, "hong").await, before);
+    let local = ["get", "order/1", "--consistency", "local"];
+    assert_eq!(cluster.coffeectl_via("hong", local).ok().await, "latte");
+    let list = cluster.json(["list"]).await;
+    assert_eq!(list["voters"], 3, "{list}");
+}
+
+/// A node that will never come back is removed, unless that costs the quorum.
+#[tokio::test]
+async fn a_lost_node_is_removed() {
+    let mut cluster = Cluster::of(4).start().await;
+    cluster.node("long").kill().await;
+    let lost = ["node", "remove", "long"];
+    cluster.coffeectl(lost).args(["--dry-run"]).ok().await;
+    cluster.coffeectl(lost).fails(8, "").await;
+    cluster.coffeectl(lost).args(["--yes"]).ok().await;
+    assert_eq!(cluster.json(["list"]).await["voters"], 3);
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    // One that still answers is not lost.
+    cluster.coffeectl(["node", "remove", "nobody", "--yes"]).fails(3, "nobody").await;
+}
+
+/// What would lose the quorum is refused, and nothing has changed.
+#[tokio::test]
+async fn the_quorum_is_kept() {
+    let mut cluster = Cluster::of(3).start().await;
+    let leader = cluster.leader().await;
+    let follower = SHOPS[..3].iter().find(|shop| **shop != leader).expect("there are three");
+    cluster.node(follower).kill().await;
+    let other =
+        SHOPS[..3].iter().find(|shop| **shop != leader && shop != &follower).expect("there are three");
+    for words in [&["down", other, "--yes"][..], &["down", "--yes"]] {
+        cluster.coffeectl(words.iter().copied()).fails(8, "no quorum").await;
+    }
+    cluster.coffeectl(["can-stop", other]).ends_with(8).await;
+    assert_eq!(cluster.json(["list"]).await["voters"], 3);
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+}
+
+async fn id_of(cluster: &Cluster, shop: &str) -> String {
+    let list = cluster.json(["list"]).await;
+    let nodes = list["nodes"].as_array().expect("nodes");
+    let node = nodes.iter().find(|node| node["name"] == shop).expect("it is listed");
+    node["id"].as_str().expect("ids are strings").to_owned()
+}
