@@ -18,8 +18,14 @@ use crate::{
     tls::{self, Credentials, TimeProvider},
 };
 
-/// How long [`Endpoint::close`] waits at most for the other sides.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long [`Endpoint::close`] waits at most for the other sides, where others
+/// dial this one. Three probe timeouts (RFC 9000, section 10.2) of a connection
+/// that works fit in; those of one that never came about would not end.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// The same where nobody does: time for the notice to leave. A command ends
+/// with this, and people wait for it.
+const DIALER_CLOSE_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// What dials and accepts connections over one UDP socket. Cheap to clone.
 ///
@@ -34,6 +40,7 @@ pub(super) struct Inner {
     pub(super) credentials: Mutex<Credentials>,
     pub(super) local_address: SocketAddr,
     pub(super) handshake_timeout: Duration,
+    close_timeout: Duration,
     /// One permit for each handshake that may be under way.
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) handshakes_max: usize,
@@ -89,6 +96,7 @@ impl Endpoint {
             credentials: Mutex::new(credentials.clone()),
             local_address,
             handshake_timeout: options.idle_timeout,
+            close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
             accepts: AtomicBool::new(accepts),
@@ -118,11 +126,11 @@ impl Endpoint {
     }
 
     /// Closes every connection, tells the other sides `reason`, and waits
-    /// until they have heard, for at most a second. What has not arrived is
+    /// a moment until they have heard. What has not arrived by then is
     /// lost. The socket stays until the last clone is dropped.
     pub async fn close(&self, reason: &str) {
         self.0.quinn.close(CLOSE_DONE, reason.as_bytes());
-        if tokio::time::timeout(CLOSE_TIMEOUT, self.0.quinn.wait_idle()).await.is_err() {
+        if tokio::time::timeout(self.0.close_timeout, self.0.quinn.wait_idle()).await.is_err() {
             tracing::debug!("some connections did not end in time");
         }
     }

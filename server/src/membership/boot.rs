@@ -54,13 +54,13 @@ impl Leading {
         }
     }
 
-    /// Waits until a node of this name has a vote, and that is committed.
+    /// Waits until a node of this name has a vote, and the change that gave it is settled.
     async fn voter(&self, name: &NodeName, began: Instant) -> Result<Response, Miss> {
         let (mut id, mut leads) = (None, true);
         let done = self.replica.until(|metrics| {
             leads = metrics.state.is_leader();
             let committed = &metrics.committed_membership_config;
-            let mut voters = committed.voter_ids();
+            let mut voters = committed.voter_ids().filter(|_| committed.get_joint_config().len() == 1);
             id = voters.find(|voter| committed.get_node(voter).is_some_and(|member| member.name == *name));
             !leads || id.is_some()
         });

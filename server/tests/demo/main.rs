@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use coffee_client::{Address, Client, CredentialFiles, Credentials};
@@ -31,6 +32,12 @@ const SCRIPT: [&str; 17] = [
     "list",
     "quit",
 ];
+
+/// Demos prefer the same ports, and find out too late who was first.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Demo {
     child: Child,
@@ -97,6 +104,7 @@ impl Ran {
 
 #[test]
 fn the_script_of_the_readme() {
+    let _turn = one_at_a_time();
     let ran = Demo::run(&[], &SCRIPT);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
     let answers = ran.answers();
@@ -125,6 +133,7 @@ fn the_script_of_the_readme() {
 
 #[test]
 fn a_folder_keeps_the_data_and_who_is_down() {
+    let _turn = one_at_a_time();
     let folder = tempfile::tempdir().expect("a folder");
     let data = ["--data", folder.path().to_str().expect("is UTF-8")];
     let ran = Demo::run(&data, &["boot", "boot", "set order/1 'flat white'", "down hong"]);
@@ -143,6 +152,7 @@ fn a_folder_keeps_the_data_and_who_is_down() {
 
 #[test]
 fn nonsense_does_no_harm() {
+    let _turn = one_at_a_time();
     let lines = [
         "brew",
         "",
@@ -168,6 +178,7 @@ fn nonsense_does_no_harm() {
 
 #[test]
 fn all_shops_at_once_and_a_client_from_elsewhere() {
+    let _turn = one_at_a_time();
     let mut demo = Demo::start(&["--nodes", "5"]);
     let stdin = demo.child.stdin.take().expect("is piped");
     let mut out = BufReader::new(demo.child.stdout.take().expect("is piped"));
@@ -206,6 +217,7 @@ fn all_shops_at_once_and_a_client_from_elsewhere() {
 
 #[test]
 fn sigterm_closes_the_shops_and_takes_the_folder_away() {
+    let _turn = one_at_a_time();
     let folder = tempfile::tempdir().expect("a folder");
     let mut demo = Command::new(env!("CARGO_BIN_EXE_coffeed"))
         .arg("demo")
@@ -214,10 +226,13 @@ fn sigterm_closes_the_shops_and_takes_the_folder_away() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
+    // Waiting would close it, and the demo ends at the end of its input as well.
+    let stdin = demo.stdin.take();
     let mut out = BufReader::new(demo.stdout.take().expect("is piped"));
     out.read_line(&mut String::new()).expect("it says something");
     let killed = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     assert_eq!(demo.wait().expect("ends").code(), Some(143));
+    drop(stdin);
     assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 0);
 }
