@@ -88,3 +88,6 @@ impl Api {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! What travels between clients and nodes, byte by byte.
+
+use coffee_common::{
+    command::{Batch, Condition, Effect, Entry, NodeRecord, Operation, Outcome, Standing},
+    frame,
+    id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, KeyRange, Value},
+    protocol::{
+        Answer, Ask, ClusterView, Consistency, Identity, Leader, NodeState, NodeStatus, NodeView, Phase,
+        RaftRole, RaftStatus, Rejection, Removal, Reply, Request, Response, Role, Welcome,
+    },
+};
+use proptest::prelude::*;
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).expect("legal")
+}
+
+fn address() -> Address {
+    Address::new("shop.example:7400").expect("legal")
+}
+
+fn key() -> Key {
+    Key::new("order/1").expect("legal")
+}
+
+fn value() -> Value {
+    Value::new("latte").expect("legal")
+}
+
+fn leader() -> Option<Leader> {
+    Some(Leader { name: name("ming"), address: address() })
+}
+
+fn requests() -> Vec<Request> {
+    let client = ClientId(0x0102_0304);
+    let batch = Batch {
+        conditions: vec![
+            Condition::RevisionIs(key(), Revision(3)),
+            Condition::Absent(key()),
+            Condition::Present(key()),
+        ],
+        operations: vec![Operation::Set(key(), value()), Operation::Delete(key())],
+    };
+    vec![
+        Request::Status,
+        Request::List,
+        Request::Write { request: RequestId { client, sequence: 5, after: Revision(300) }, batch },
+        Request::Get { key: key(), consistency: Consistency::Linearizable },
+        Request::Range {
+            range: KeyRange::prefix("order/"),
+            limit: 100,
+            keys_only: true,
+            consistency: Consistency::Local,
+        },
+        Request::Boot { node: name("hong"), address: Some(address()) },
+        Request::Transfer { to: None },
+        Request::Down { node: Some(name("hong")), dry_run: true },
+        Request::Remove { node: name("hong"), dry_run: false },
+        Request::CanStop { node: name("hong") },
+        Request::ReadIndex,
+        Request::Join { node: name("hong"), address: address() },
+        Request::Promote { id: NodeId(2) },
+        Request::Expel { node: name("hong"), id: NodeId(2), standing: Some(Standing::Shutdown) },
+        Request::Summon { cluster: ClusterId(9), members: vec![address()] },
+        Request::Retire { id: NodeId(2) },
+        Request::Ping,
+    ]
+}
+
+fn status() -> NodeStatus {
+    let record = NodeRecord {
+        id: NodeId(2),
+        name: name("hong"),
+        address: address(),
+        standing: Standing::Joining,
+        since_ms: 1_700_000_000_000,
+    };
+    let raft = RaftStatus {
+        cluster: ClusterId(9),
+        id: NodeId(1),
+        role: RaftRole::Leader,
+        term: 4,
+        leader: Some(NodeId(1)),
+        last_log: Revision(12),
+        committed: Revision(11),
+        applied: Revision(10),
+        snapshot: Revision(9),
+        purged: Revision(8),
+        voters: vec![vec![NodeId(1)], vec![NodeId(1), NodeId(2)]],
+        learners: vec![NodeId(3)],
+        matched: vec![(NodeId(2), Revision(7))],
+        quorum_heard_ms: Some(6),
+        nodes: vec![record],
+    };
+    NodeStatus {
+        name: name("ming"),
+        address: address(),
+        version: "0.1.0".to_owned(),
+        phase: Phase::Running,
+        uptime_ms: 1234,
+        raft: Some(raft),
+    }
+}
+
+fn cluster_view() -> ClusterView {
+    let node = NodeView {
+        name: name("ming"),
+        id: Some(NodeId(1)),
+        address: address(),
+        role: Some(RaftRole::Follower),
+        state: NodeState::Up,
+        lag: Some(3),
+        applied: Some(Revision(10)),
+        version: Some("0.1.0".to_owned()),
+    };
+    ClusterView {
+        cluster: Some(ClusterId(9)),
+        asked: name("ming"),
+        leader: Some(name("ming")),
+        term: 4,
+        joint: false,
+        voters: 3,
+        voters_in_reach: 2,
+        may_lose: 1,
+        nodes: vec![node],
+    }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        Outcome::Applied {
+            revision: Revision(300),
+            effects: vec![Effect { previous: Some(Revision(3)) }, Effect { previous: None }],
+        },
+        Outcome::ConditionFalse { condition: 1, actual: Some(Revision(3)) },
+        Outcome::Forgotten { upto: Revision(2) },
+        Outcome::RequestIdReused,
+        Outcome::NodeAdmitted(NodeId(2)),
+        Outcome::NodeMarked(true),
+        Outcome::TooManyNodes,
+        Outcome::Nothing,
+    ]
+}
+
+fn results() -> Vec<Result<Response, Rejection>> {
+    let entry = Entry { value: value(), created: Revision(1), modified: Revision(3), version: 2 };
+    let removal = Removal {
+        node: name("hong"),
+        changed: true,
+        voters_before: 3,
+        voters_after: 2,
+        leader: Some(name("ming")),
+        took_ms: 12,
+    };
+    let mut results = vec![
+        Ok(Response::Status(Box::new(status()))),
+        Ok(Response::Cluster(Box::new(cluster_view()))),
+        Ok(Response::Value { entry: Some(entry.clone()), at: Revision(10) }),
+        Ok(Response::Page { entries: vec![(key(), entry)], more: true, at: Revision(10) }),
+        Ok(Response::Booted { id: NodeId(2), changed: true, took_ms: 40 }),
+        Ok(Response::Transferred {
+            from: name("ming"),
+            to: name("hong"),
+            term: 5,
+            changed: true,
+            took_ms: 9,
+        }),
+        Ok(Response::Down(removal.clone())),
+        Ok(Response::Removed(removal)),
+        Ok(Response::CanStop { yes: true, reason: "2 of 3".to_owned() }),
+        Ok(Response::ReadIndex(Revision(10))),
+        Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
+        Ok(Response::Done { changed: false }),
+        Err(Rejection::Unavailable("why".to_owned())),
+        Err(Rejection::Overloaded),
+        Err(Rejection::Invalid("why".to_owned())),
+        Err(Rejection::Denied("why".to_owned())),
+        Err(Rejection::NotFound("why".to_owned())),
+        Err(Rejection::Refused { reason: "why".to_owned(), hint: "then".to_owned() }),
+        Err(Rejection::Unknown("why".to_owned())),
+    ];
+    results.extend(outcomes().into_iter().map(|outcome| Ok(Response::Written(outcome))));
+    results
+}
+
+fn asks() -> Vec<Ask> {
+    let boss = Identity { name: name("boss"), role: Role::Admin };
+    let asked = |(id, request)| Ask { id, timeout_ms: 5000, on_behalf_of: Some(boss.clone()), request };
+    (1..).zip(requests()).map(asked).collect()
+}
+
+fn answers() -> Vec<Answer> {
+    let welcome = Welcome {
+        node: name("ming"),
+        version: "0.1.0".to_owned(),
+        cluster: Some(ClusterId(9)),
+        applied: Revision(10),
+        leader: leader(),
+    };
+    let reply = |(id, result)| Answer::Reply(Reply { id, leader: leader(), result });
+    let replies = (1..).zip(results()).map(reply);
+    std::iter::once(Answer::Welcome(welcome)).chain(replies).collect()
+}
+
+#[test]
+fn golden_frames_of_clients() {
+    let frames = |frames: Vec<bytes::Bytes>| frames.concat();
+    let asks = asks().iter().map(|ask| frame::encode(ask).expect("encodes")).collect();
+    crate::golden::check("client_asks", &frames(asks));
+    let answers = answers().iter().map(|answer| frame::encode(answer).expect("encodes")).collect();
+    crate::golden::check("client_answers", &frames(answers));
+}
+
+#[test]
+fn what_was_encoded_comes_back() {
+    for ask in asks() {
+        let encoded = frame::encode(&ask).expect("encodes");
+        assert_eq!(frame::decode::<Ask>(&encoded[frame::HEADER_BYTES..]), Ok(ask));
+    }
+    for answer in answers() {
+        let encoded = frame::encode(&answer).expect("encodes");
+        assert_eq!(frame::decode::<Answer>(&encoded[frame::HEADER_BYTES..]), Ok(answer));
+    }
+}
+
+proptest! {
+    /// Whatever comes is refused, or is a message that keeps the rules of its parts.
+    #[test]
+    fn any_bytes_are_a_message_or_refused(
+        chosen in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let asks = asks();
+        let mut bytes = frame::encode(&asks[chosen.index(asks.len())]).expect("encodes").to_vec();
+        bytes.drain(..frame::HEADER_BYTES);
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+            if let Ok(ask) = frame::decode::<Ask>(bytes) {
+                let again = frame::encode(&ask).expect("encodes");
+                prop_assert_eq!(frame::decode::<Ask>(&again[frame::HEADER_BYTES..]), Ok(ask));
+            }
+            // A node reads answers of others, too.
+            let _ = frame::decode::<Answer>(bytes);
+        }
+    }
+}
