@@ -57,7 +57,7 @@ fn code_of(error: &StartError) -> ExitCode {
     use DataDirError as Data;
     match error {
         StartError::Credentials(_) => ExitCode::Denied,
-        StartError::Config(_) | StartError::Refused { .. } | StartError::Raft(_) => ExitCode::Usage,
+        StartError::Config(_) | StartError::Raft(_) => ExitCode::Usage,
         StartError::DataDir(error) => match error {
             Data::Io { .. } | Data::InUse { .. } | Data::SameIdAgain { .. } => ExitCode::Failed,
             Data::NotADirectory { .. }

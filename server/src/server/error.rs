@@ -32,14 +32,6 @@ pub enum StartError {
     /// Consensus cannot be started.
     #[error(transparent)]
     Raft(#[from] RaftError),
-    /// It is not to be started like this.
-    #[error("{reason}")]
-    Refused {
-        /// What stands against it.
-        reason: String,
-        /// What to do instead.
-        hint: String,
-    },
     /// Something that never fails did.
     #[error("{0}")]
     Internal(String),
@@ -60,7 +52,6 @@ impl StartError {
                     .to_owned()
             }
             Self::Raft(_) => "check the timers in the configuration".to_owned(),
-            Self::Refused { hint, .. } => hint.clone(),
             Self::Internal(_) => "start it again; if that does not help, report it".to_owned(),
         }
     }
