@@ -4,3 +4,4 @@ pub mod cluster;
 pub mod coffeectl;
 pub mod load;
 mod processes;
+pub mod sim;

@@ -1,27 +1,36 @@
 //! Sets a node up: what a host program may say before it starts one.
 
+use std::sync::Arc;
+
 use coffee_common::{
     quic::{Endpoint, EndpointOptions},
     tls::Credentials,
 };
 
 use super::{Server, StartError};
-use crate::config::Config;
+use crate::{config::Config, storage::databases::Databases};
 
 /// Sets a [`Server`] up; made by [`Server::builder`].
 ///
-/// A simulation brings its own credentials, which need no files, and its own
-/// endpoint, over a network of its own.
+/// A simulation brings its own credentials, which need no files, its own
+/// endpoint, over a network of its own, and databases on a disk of its own.
 pub struct Builder {
     pub(super) config: Config,
     pub(super) credentials: Option<Credentials>,
     pub(super) options: EndpointOptions,
     pub(super) endpoint: Option<Endpoint>,
+    pub(super) databases: Option<Arc<dyn Databases>>,
 }
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, credentials: None, options: EndpointOptions::default(), endpoint: None }
+        Self {
+            config,
+            credentials: None,
+            options: EndpointOptions::default(),
+            endpoint: None,
+            databases: None,
+        }
     }
 
     /// Takes these credentials instead of the files that the configuration names.
@@ -43,6 +52,14 @@ impl Builder {
     #[must_use]
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Keeps log and state here, instead of in the data directory, which then
+    /// holds the identity alone.
+    #[must_use]
+    pub fn databases(mut self, databases: Arc<dyn Databases>) -> Self {
+        self.databases = Some(databases);
         self
     }
 

@@ -29,7 +29,10 @@ use crate::{
     node::{Node, Order},
     peer::PeerContext,
     shutdown,
-    storage::disk::{DataDir, NodeIdentity},
+    storage::{
+        databases::Databases,
+        disk::{DataDir, NodeIdentity},
+    },
     types::Member,
 };
 
@@ -43,6 +46,7 @@ pub(super) struct Life {
     pub(super) api: Api,
     pub(super) endpoint: Endpoint,
     pub(super) data: DataDir,
+    pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) config: Config,
     pub(super) peers: watch::Sender<Option<PeerContext>>,
     pub(super) orders: mpsc::Receiver<Order>,
@@ -123,7 +127,7 @@ impl Life {
 
     /// Opens the node's part in a cluster, and lets it serve.
     async fn take_part(&mut self, identity: &NodeIdentity) -> Result<Box<Part>, StartError> {
-        let mut part = Part::open(&self.data, identity, &self.endpoint, &self.config).await?;
+        let mut part = Part::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config).await?;
         part.take_part(&self.node, &self.membership);
         self.peers.send_replace(Some(part.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "taking part");

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use coffee_common::quic::Endpoint;
+use coffee_common::{id::NodeId, quic::Endpoint};
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
@@ -16,10 +16,11 @@ use crate::{
     replica::Replica,
     storage::{
         checkpointed::Checkpointed,
+        databases::Databases,
         disk::{DataDir, NodeIdentity},
         log::LogStore,
         poison::Poison,
-        state::{StateDir, StateOptions},
+        state::{Offload, StateDir, StateOptions},
         state_machine::{Checkpointer, StateMachine},
     },
 };
@@ -40,12 +41,16 @@ impl Part {
     /// Opens storage and starts consensus.
     pub(crate) async fn open(
         data: &DataDir,
+        databases: Option<Arc<dyn Databases>>,
         identity: &NodeIdentity,
         endpoint: &Endpoint,
         config: &Config,
     ) -> Result<Self, StartError> {
         let poison = Poison::new();
-        let (state, log) = open_storage(data, &poison).await?;
+        let (state, log) = match databases {
+            Some(databases) => open_databases(databases.as_ref(), identity.id, &poison)?,
+            None => open_storage(data, &poison).await?,
+        };
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
         let raft =
@@ -126,4 +131,17 @@ async fn open_storage(data: &DataDir, poison: &Poison) -> Result<(StateMachine, 
     tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
         Err(StartError::Internal(format!("opening the data: {}", io::Error::from(error))))
     })
+}
+
+fn open_databases(
+    databases: &dyn Databases,
+    id: NodeId,
+    poison: &Poison,
+) -> Result<(StateMachine, LogStore), StartError> {
+    let checkpointed = Checkpointed::new();
+    let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
+    let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;
+    let create = |builder: &redb::Builder| databases.log(id, builder);
+    let log = LogStore::open_inline_with(create, checkpointed, poison.clone())?;
+    Ok((state, log))
 }

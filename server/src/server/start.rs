@@ -30,7 +30,7 @@ const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
 const PORT_RETRY: Duration = Duration::from_millis(20);
 
 pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
-    let Builder { config, credentials, options, endpoint } = builder;
+    let Builder { config, credentials, options, endpoint, databases } = builder;
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
     let data = DataDir::open(&config.data_dir, &config.name)?;
@@ -55,7 +55,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers));
 
     let (stop, stopping) = watch::channel(false);
-    let life = Life { node: node.clone(), membership, api, endpoint, data, config, peers, orders, stopping };
+    let life = Life { node: node.clone(), membership, api, endpoint, data, databases, config, peers, orders, stopping };
     let Ends { closed } = life.begin(mode).await?;
     Ok(Server { node, address, credentials, options, stop, closed })
 }

@@ -41,7 +41,15 @@ impl LogStore {
         checkpointed: Checkpointed,
         poison: Poison,
     ) -> Result<Self, LogError> {
-        let create = |builder: &Builder| builder.create_with_backend(backend);
+        Self::open_inline_with(|builder| builder.create_with_backend(backend), checkpointed, poison)
+    }
+
+    /// The same on whatever database `create` opens.
+    pub fn open_inline_with(
+        create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+        checkpointed: Checkpointed,
+        poison: Poison,
+    ) -> Result<Self, LogError> {
         Self::start("log".to_owned(), create, checkpointed, poison, Writing::Inline)
     }
 

@@ -1,0 +1,302 @@
+//! A disk that keeps what was synced, and of the rest what chance leaves.
+//!
+//! Each file has a page cache, which programs see, and a durable image, which a
+//! power cut leaves. What was written and not synced is then lost, kept, or
+//! torn at sectors of 512 bytes, each write by itself.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use coffee_common::id::NodeId;
+use coffeed::storage::{databases::Databases, state::StateFiles};
+use redb::{Builder, Database, DatabaseError, StorageBackend};
+
+use crate::{entropy::Dice, trace::Trace};
+
+const SECTOR_BYTES: usize = 512;
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Resize(usize),
+}
+
+fn apply(image: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Resize(length) => image.resize(*length, 0),
+        Change::Write(at, bytes) => {
+            let end = at + bytes.len();
+            if image.len() < end {
+                image.resize(end, 0);
+            }
+            image[*at..end].copy_from_slice(bytes);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct File {
+    cache: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+/// What is to go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The power goes at this many steps from now, in the middle of things.
+    PowerAfter(u64),
+    /// The sync after this many steps fails, and what it was for is lost.
+    SyncAfter(u64),
+    /// From now on there is no space.
+    Full,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: BTreeMap<String, Arc<Mutex<File>>>,
+    /// Counts power cuts: whoever opened a file before one has nothing any more.
+    life: u64,
+    failure: Option<Failure>,
+    dead: bool,
+}
+
+/// The disk of a host.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    state: Arc<Mutex<State>>,
+    life: u64,
+    trace: Trace,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the power is gone")
+}
+
+impl Disk {
+    /// An empty one.
+    pub(crate) fn new(trace: Trace) -> Self {
+        Self { state: Arc::default(), life: 0, trace }
+    }
+
+    /// For a process that starts now.
+    pub(crate) fn mount(&self) -> Self {
+        let life = lock(&self.state).life;
+        Self { life, ..self.clone() }
+    }
+
+    /// Has something go wrong.
+    pub(crate) fn fail(&self, failure: Failure) {
+        lock(&self.state).failure = Some(failure);
+    }
+
+    /// All is well again.
+    pub(crate) fn mend(&self) {
+        lock(&self.state).failure = None;
+    }
+
+    /// Whether the power went in the middle of things.
+    pub(crate) fn is_dead(&self) -> bool {
+        lock(&self.state).dead
+    }
+
+    /// Cuts the power: chance decides over what was not synced.
+    pub(crate) fn power_cut(&self, dice: &mut Dice) {
+        let mut state = lock(&self.state);
+        state.life += 1;
+        state.dead = false;
+        state.failure = None;
+        for file in state.files.values() {
+            let mut file = lock(file);
+            let mut image = std::mem::take(&mut file.durable);
+            for change in std::mem::take(&mut file.unsynced) {
+                survive(&mut image, &change, dice);
+            }
+            file.cache.clone_from(&image);
+            file.durable = image;
+        }
+    }
+
+    /// Takes everything away, as a new disk would.
+    pub(crate) fn wipe(&self) {
+        let mut state = lock(&self.state);
+        state.files.clear();
+        state.life += 1;
+    }
+
+    /// A step of work, which may be the one that fails.
+    fn step(&self, syncs: bool) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if state.dead || state.life != self.life {
+            return Err(gone());
+        }
+        state.failure = match state.failure {
+            Some(Failure::PowerAfter(0)) => {
+                state.dead = true;
+                return Err(gone());
+            }
+            Some(Failure::PowerAfter(left)) => Some(Failure::PowerAfter(left - 1)),
+            Some(Failure::SyncAfter(0)) if syncs => return Err(io::Error::other("the disk fails")),
+            Some(Failure::SyncAfter(left)) => Some(Failure::SyncAfter(left.saturating_sub(1))),
+            Some(Failure::Full) if !syncs => return Err(io::ErrorKind::StorageFull.into()),
+            other => other,
+        };
+        Ok(())
+    }
+
+    fn backend(&self, name: String) -> Backend {
+        let file = Arc::clone(lock(&self.state).files.entry(name).or_default());
+        Backend { file, disk: self.clone() }
+    }
+}
+
+fn survive(image: &mut Vec<u8>, change: &Change, dice: &mut Dice) {
+    match (dice.below(3), change) {
+        (0, _) => {}
+        (1, Change::Write(at, bytes)) => {
+            for (n, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+                if dice.below(2) == 0 {
+                    apply(image, &Change::Write(at + n * SECTOR_BYTES, sector.to_vec()));
+                }
+            }
+        }
+        (_, change) => apply(image, change),
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+impl Databases for Disk {
+    fn log(&self, id: NodeId, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create_with_backend(self.backend(format!("log-{id}")))
+    }
+
+    fn state(&self, id: NodeId) -> Arc<dyn StateFiles> {
+        Arc::new(StateFolder { disk: self.clone(), id })
+    }
+}
+
+#[derive(Debug)]
+struct StateFolder {
+    disk: Disk,
+    id: NodeId,
+}
+
+impl StateFolder {
+    fn scratch(&self, number: impl fmt::Display) -> String {
+        format!("{}-incoming-{number}", self.name())
+    }
+}
+
+impl StateFiles for StateFolder {
+    fn name(&self) -> String {
+        format!("state-{}", self.id)
+    }
+
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        builder.create_with_backend(self.disk.backend(self.name()))
+    }
+
+    fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
+        lock(&self.disk.state).files.remove(&self.scratch(number));
+        builder.create_with_backend(self.disk.backend(self.scratch(number)))
+    }
+
+    fn install(&self, number: u64) -> io::Result<()> {
+        self.disk.step(true)?;
+        let mut state = lock(&self.disk.state);
+        let file = state.files.remove(&self.scratch(number)).ok_or(io::ErrorKind::NotFound)?;
+        state.files.insert(self.name(), file);
+        drop(state);
+        self.disk.step(true)
+    }
+
+    fn discard(&self, number: u64) -> io::Result<()> {
+        lock(&self.disk.state).files.remove(&self.scratch(number));
+        Ok(())
+    }
+
+    fn discard_all(&self) -> io::Result<()> {
+        let scratch = self.scratch("");
+        lock(&self.disk.state).files.retain(|name, _| !name.starts_with(&scratch));
+        Ok(())
+    }
+}
+
+struct Backend {
+    file: Arc<Mutex<File>>,
+    disk: Disk,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Backend")
+    }
+}
+
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).expect("simulated files fit into memory")
+}
+
+impl Backend {
+    fn change(&self, change: Change) {
+        let mut file = lock(&self.file);
+        apply(&mut file.cache, &change);
+        file.unsynced.push(change);
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.file).cache.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if lock(&self.disk.state).life != self.disk.life {
+            return Err(gone());
+        }
+        let at = place(offset);
+        let file = lock(&self.file);
+        let bytes = file.cache.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.disk.step(false)?;
+        self.change(Change::Resize(place(length)));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let synced = self.disk.step(true);
+        let mut file = lock(&self.file);
+        let changes = std::mem::take(&mut file.unsynced);
+        synced?;
+        self.disk.trace.note("sync", changes.len() as u64);
+        let mut image = std::mem::take(&mut file.durable);
+        for change in &changes {
+            apply(&mut image, change);
+        }
+        file.durable = image;
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.step(false)?;
+        self.disk.trace.note("write", offset ^ ((data.len() as u64) << 40));
+        self.change(Change::Write(place(offset), data.to_vec()));
+        Ok(())
+    }
+}

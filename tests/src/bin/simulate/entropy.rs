@@ -1,0 +1,69 @@
+//! Chance from a seed: takes the place of the C library's `getrandom` in this
+//! program, for the threads that ask for it.
+//!
+//! Everything below draws from there: the keys of TLS, the hash maps of the
+//! standard library, the generators of tokio, openraft and turmoil.
+
+use std::cell::Cell;
+
+thread_local! { static STATE: Cell<Option<u64>> = const { Cell::new(None) }; }
+
+/// From now on this thread's chance comes from `seed`.
+pub(crate) fn seed(seed: u64) {
+    STATE.set(Some(seed));
+}
+
+/// A number that looks like chance and follows from `state` (`SplitMix64`).
+pub(crate) fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A generator for what the simulation itself decides.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// One of its own, for one purpose.
+    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
+        Self(mix(seed ^ mix(purpose)))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        mix(self.0)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// One of these.
+    pub(crate) fn of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.below(of.len() as u64)).expect("below a length");
+        &of[at]
+    }
+}
+
+/// # Safety
+/// As `getrandom(2)`: `buffer` points to `length` bytes that may be written.
+#[expect(unsafe_code, reason = "takes the place of a function of the C library, for this program alone")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: u32) -> isize {
+    let Some(mut state) = STATE.try_with(Cell::get).ok().flatten() else {
+        // SAFETY: the same call, passed on to the kernel.
+        let drawn = unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) };
+        return isize::try_from(drawn).unwrap_or(-1);
+    };
+    // SAFETY: the caller says so.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(buffer, length) };
+    for chunk in bytes.chunks_mut(8) {
+        state = state.wrapping_add(1);
+        chunk.copy_from_slice(&mix(state).to_le_bytes()[..chunk.len()]);
+    }
+    STATE.set(Some(state));
+    isize::try_from(length).unwrap_or(-1)
+}

@@ -1,0 +1,43 @@
+//! What happened, as one number: two runs that behave alike have the same.
+//!
+//! Of packets only lengths count, never ciphertext.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::entropy::mix;
+
+#[derive(Debug, Default)]
+struct Noted {
+    hash: u64,
+    counts: BTreeMap<&'static str, u64>,
+    tick: u64,
+}
+
+/// A place to note what happens.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trace(Arc<std::sync::Mutex<Noted>>);
+
+impl Trace {
+    /// Notes that this happened, now.
+    pub(crate) fn note(&self, what: &'static str, value: u64) {
+        let mut noted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = what.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
+        noted.hash = mix(noted.hash ^ mix(value ^ name) ^ noted.tick);
+        *noted.counts.entry(what).or_default() += 1;
+    }
+
+    /// Time goes on.
+    pub(crate) fn tick(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tick += 1;
+    }
+
+    /// The number.
+    pub(crate) fn hash(&self) -> u64 {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).hash
+    }
+
+    /// How often each thing happened.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).counts.clone()
+    }
+}

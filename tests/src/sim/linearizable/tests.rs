@@ -1,0 +1,106 @@
+//! The search against histories whose verdict is known, and against trying all orders.
+
+use proptest::prelude::*;
+
+use super::{
+    Action::{IsNot, Read, Swap, Write},
+    Operation, Register, Verdict, check,
+};
+
+fn operation(called: u64, returned: impl Into<Option<u64>>, action: super::Action) -> Operation {
+    Operation { called, returned: returned.into(), action }
+}
+
+#[test]
+fn what_happens_one_after_the_other_is_seen() {
+    let read = |seen| [operation(0, 1, Write(Some(1))), operation(2, 3, Read(seen))];
+    assert_eq!(check(&read(Some(1))), Verdict::Linearizable);
+    assert_eq!(check(&read(None)), Verdict::Violated, "a stale read");
+    assert_eq!(check(&read(Some(2))), Verdict::Violated, "a value that nobody wrote");
+}
+
+#[test]
+fn what_overlaps_may_have_either_order() {
+    for seen in [None, Some(1)] {
+        let history = [operation(0, 5, Write(Some(1))), operation(1, 2, Read(seen))];
+        assert_eq!(check(&history), Verdict::Linearizable);
+    }
+    let back =
+        [operation(0, 9, Write(Some(1))), operation(1, 2, Read(Some(1))), operation(3, 4, Read(None))];
+    assert_eq!(check(&back), Verdict::Violated, "time does not go back");
+}
+
+#[test]
+fn what_is_in_doubt_may_happen_late_or_never() {
+    let doubt = operation(0, None, Write(Some(1)));
+    for seen in [None, Some(1)] {
+        assert_eq!(check(&[doubt, operation(5, 6, Read(seen))]), Verdict::Linearizable);
+    }
+    let twice = [
+        doubt,
+        operation(5, 6, Read(Some(1))),
+        operation(7, 8, Write(Some(2))),
+        operation(9, 10, Read(Some(1))),
+    ];
+    assert_eq!(check(&twice), Verdict::Violated, "it happens once only");
+}
+
+#[test]
+fn conditions_are_judged() {
+    let swap = |from, returned| operation(2, returned, Swap { from, to: Some(2) });
+    let begin = operation(0, 1, Write(Some(1)));
+    assert_eq!(check(&[begin, swap(Some(1), 3)]), Verdict::Linearizable);
+    assert_eq!(check(&[begin, swap(None, 3)]), Verdict::Violated);
+    assert_eq!(check(&[begin, operation(2, 3, IsNot(None))]), Verdict::Linearizable);
+    assert_eq!(check(&[begin, operation(2, 3, IsNot(Some(1)))]), Verdict::Violated);
+    let both = [operation(0, 9, Swap { from: None, to: Some(1) }), swap(None, 9)];
+    assert_eq!(check(&both), Verdict::Violated, "one of them has to lose");
+}
+
+#[test]
+fn a_long_history_of_writes_in_doubt_is_decided() {
+    let mut history: Vec<Operation> = (0..40).map(|n| operation(n, None, Write(Some(n)))).collect();
+    history.extend((0..200).map(|n| operation(100 + 2 * n, 101 + 2 * n, Read(Some(7)))));
+    assert_eq!(check(&history), Verdict::Linearizable);
+}
+
+fn any_register() -> impl Strategy<Value = Register> {
+    prop_oneof![Just(None), (1..4_u64).prop_map(Some)]
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    let action = prop_oneof![
+        any_register().prop_map(Read),
+        any_register().prop_map(Write),
+        (any_register(), any_register()).prop_map(|(from, to)| Swap { from, to }),
+        any_register().prop_map(IsNot),
+    ];
+    (0..12_u64, 0..8_u64, any::<bool>(), action).prop_map(|(called, took, known, action)| Operation {
+        called,
+        returned: known.then_some(called + took),
+        action,
+    })
+}
+
+/// Tries every order: too slow for anything but a few operations.
+fn by_trying(left: &[Operation], register: Register) -> bool {
+    if left.iter().all(|operation| operation.returned.is_none()) {
+        return true;
+    }
+    let first_return = left.iter().filter_map(|operation| operation.returned).min();
+    left.iter().enumerate().any(|(n, operation)| {
+        let may_be_first = first_return.is_none_or(|first| operation.called <= first);
+        let Some(after) = operation.action.on(register).filter(|_| may_be_first) else { return false };
+        let mut rest = left.to_vec();
+        rest.remove(n);
+        by_trying(&rest, after)
+    })
+}
+
+proptest! {
+    #[test]
+    fn it_finds_what_trying_finds(history in prop::collection::vec(any_operation(), 0..7)) {
+        let expected = if by_trying(&history, None) { Verdict::Linearizable } else { Verdict::Violated };
+        prop_assert_eq!(check(&history), expected);
+    }
+}
