@@ -1,0 +1,131 @@
+//! What must be true of a cluster at all times, and in the end.
+
+use std::{collections::BTreeMap, fmt};
+
+use coffee_common::protocol::{NodeStatus, RaftRole};
+use coffee_tests::sim::linearizable::{self, Verdict};
+
+use crate::workload::History;
+
+/// What was found wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    wrong: Vec<String>,
+    leaders: BTreeMap<u64, String>,
+    applied: BTreeMap<(String, u64), u64>,
+    ids: BTreeMap<u64, String>,
+}
+
+impl Judge {
+    /// Something is wrong.
+    pub(crate) fn wrong(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        if !self.wrong.contains(&what) {
+            self.wrong.push(what);
+        }
+    }
+
+    /// What was wrong.
+    pub(crate) fn found(self) -> Vec<String> {
+        self.wrong
+    }
+
+    /// Looks at what a node says of itself.
+    pub(crate) fn look(&mut self, status: &NodeStatus) {
+        let Some(raft) = &status.raft else { return };
+        let name = status.name.to_string();
+        // Election safety: at most one leader a term (Raft, section 5.2).
+        if raft.role == RaftRole::Leader {
+            let leader = self.leaders.entry(raft.term).or_insert_with(|| name.clone()).clone();
+            if leader != name {
+                self.wrong(format!("two leaders in term {}: {leader} and {name}", raft.term));
+            }
+        }
+        // What is acknowledged is applied, and what is applied is committed.
+        if raft.applied > raft.last_log.max(raft.snapshot) {
+            self.wrong(format!("{name} has applied {} of {} entries", raft.applied, raft.last_log));
+        }
+        // The log is purged only up to what is durably applied.
+        if raft.purged > raft.applied {
+            self.wrong(format!("{name} has purged up to {}, and applied up to {}", raft.purged, raft.applied));
+        }
+        // A running node never goes back.
+        let seen = self.applied.entry((name.clone(), raft.id.0)).or_default();
+        let before = std::mem::replace(seen, raft.applied.0);
+        if before > raft.applied.0 && status.uptime_ms > 2 {
+            let fresh = status.uptime_ms < 1000;
+            if !fresh {
+                self.wrong(format!("{name} went back from {before} to {}", raft.applied));
+            }
+        }
+        // An id is of one node, once and for all.
+        let owner = self.ids.entry(raft.id.0).or_insert_with(|| name.clone()).clone();
+        if owner != name {
+            self.wrong(format!("id {} is of {owner} and of {name}", raft.id));
+        }
+        // One change of membership at a time (Raft, section 6).
+        if raft.voters.len() > 2 {
+            self.wrong(format!("{name} knows of {} sets of voters at once", raft.voters.len()));
+        }
+    }
+
+    /// Judges what the clients have seen.
+    pub(crate) fn history(&mut self, history: &History) {
+        for (key, operations) in history.operations() {
+            match linearizable::check(&operations) {
+                Verdict::Linearizable => {}
+                Verdict::Violated => self.wrong(format!("key {key} is not linearizable")),
+                Verdict::Undecided => self.wrong(format!("key {key}: undecided")),
+            }
+        }
+    }
+}
+
+/// What came of a seed.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) behaviour: u64,
+    pub(crate) simulated_ms: u64,
+    pub(crate) real_ms: u128,
+    pub(crate) acknowledged: u64,
+    pub(crate) in_doubt: u64,
+    pub(crate) refused: u64,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) events: BTreeMap<&'static str, u64>,
+    pub(crate) healed_ms: Option<u64>,
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing was wrong.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.wrong.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: u64 = self.faults.values().sum();
+        write!(
+            f,
+            "seed {} behaviour {:016x}: {} ms simulated in {} ms, {} operations acknowledged, {} in doubt, {} refused, \
+             {faults} faults {:?}, {:?}, healed after {:?} ms: ",
+            self.seed,
+            self.behaviour,
+            self.simulated_ms,
+            self.real_ms,
+            self.acknowledged,
+            self.in_doubt,
+            self.refused,
+            self.faults,
+            self.events,
+            self.healed_ms,
+        )?;
+        if self.is_clean() {
+            return f.write_str("nothing wrong");
+        }
+        write!(f, "WRONG: {}; again with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
+    }
+}

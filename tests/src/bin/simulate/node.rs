@@ -1,0 +1,126 @@
+//! A simulated shop: its software, its disk, and what is known of it.
+
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
+use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
+use coffeed::{Closed, Config, Server};
+
+use crate::{disk::Disk, entropy::mix, socket::Socket, trace::Trace};
+
+/// Where nodes listen.
+pub(crate) const PORT: u16 = 7400;
+
+/// What the host of a node runs, each time it starts.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    pub(crate) name: NodeName,
+    pub(crate) credentials: Credentials,
+    pub(crate) disk: Disk,
+    pub(crate) folder: PathBuf,
+    /// Whom it asks to be let in; the founder asks nobody.
+    pub(crate) founder: Option<String>,
+    pub(crate) seed: u64,
+    pub(crate) trace: Trace,
+    pub(crate) life: Arc<Mutex<Life>>,
+}
+
+/// What is known of a shop from outside.
+#[derive(Default)]
+pub(crate) struct Life {
+    server: Option<Arc<Server>>,
+    /// How often it was started.
+    pub(crate) starts: u64,
+    /// How it ended by itself, if it did.
+    pub(crate) ended: Option<String>,
+}
+
+/// An endpoint of the host `name`, which is the one that is running.
+pub(crate) async fn endpoint(
+    name: &str,
+    port: u16,
+    credentials: &Credentials,
+    seed: u64,
+    trace: &Trace,
+) -> Result<Endpoint, Box<dyn std::error::Error>> {
+    let socket = Socket::bind(turmoil::lookup(name), port, trace.clone()).await?;
+    let mut rng_seed = [0; 32];
+    rng_seed[..8].copy_from_slice(&mix(seed).to_le_bytes());
+    let options =
+        EndpointOptions { segmentation_offload: false, rng_seed: Some(rng_seed), ..EndpointOptions::default() };
+    Ok(Endpoint::over_socket(socket, port == PORT, credentials, &options)?)
+}
+
+impl Shop {
+    fn life<T>(&self, work: impl FnOnce(&mut Life) -> T) -> T {
+        work(&mut self.life.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What it says of itself, while it runs.
+    pub(crate) fn status(&self) -> Option<NodeStatus> {
+        self.life(|life| life.server.as_ref().map(|server| server.status()))
+    }
+
+    /// How it ended by itself, if it did since this was last asked.
+    pub(crate) fn take_end(&self) -> Option<String> {
+        self.life(|life| life.ended.take())
+    }
+
+    /// It has crashed: what is left of the server counts no more.
+    pub(crate) fn forget(&self) {
+        let server = self.life(|life| life.server.take());
+        drop(server);
+    }
+
+    fn config(&self, address: &Address) -> Config {
+        let unused = || PathBuf::from("unused");
+        let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
+        let mut config =
+            Config::new(self.name.clone(), (Ipv4Addr::UNSPECIFIED, PORT).into(), self.folder.clone(), files);
+        config.advertise = Some(address.clone());
+        config.bootstrap = self.founder.is_none();
+        config.join.extend(self.founder.as_ref().map(|founder| self::address(founder)));
+        config.storage.snapshot_every_entries = 300;
+        config.storage.log_keep_entries = 100;
+        config
+    }
+
+    /// Runs the node until it ends.
+    pub(crate) async fn run(self) -> Result<(), Box<dyn std::error::Error>> {
+        let starts = self.life(|life| {
+            life.starts += 1;
+            life.starts
+        });
+        let how = match self.live(starts).await {
+            Ok(closed) => format!("{closed:?}"),
+            Err(error) => format!("does not start: {error}"),
+        };
+        self.life(|life| life.ended = Some(how));
+        // The host stays, as a machine without the daemon.
+        std::future::pending().await
+    }
+
+    async fn live(&self, starts: u64) -> Result<Closed, Box<dyn std::error::Error>> {
+        let address = address(self.name.as_str());
+        let seed = self.seed ^ starts;
+        let endpoint = endpoint(self.name.as_str(), PORT, &self.credentials, seed, &self.trace).await?;
+        let server = Server::builder(self.config(&address))
+            .credentials(self.credentials.clone())
+            .endpoint(endpoint)
+            .databases(Arc::new(self.disk.mount()))
+            .start()
+            .await?;
+        let server = Arc::new(server);
+        self.life(|life| life.server = Some(Arc::clone(&server)));
+        Ok(server.closed().await)
+    }
+}
+
+/// Where a node is reached.
+pub(crate) fn address(name: &str) -> Address {
+    std::net::SocketAddr::from((turmoil::lookup(name), PORT)).into()
+}

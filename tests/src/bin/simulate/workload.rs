@@ -1,0 +1,220 @@
+//! What clients do: writes, reads, conditions, deletes, batches and ranges on a
+//! handful of keys, through any node; and the history of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use coffee_client::{
+    Batch, Client, Condition, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind, PageOptions,
+    Revision, Value,
+};
+use coffee_tests::sim::linearizable::{Action, Operation, Register};
+use tokio::time::Instant;
+
+use crate::{entropy::Dice, trace::Trace};
+
+/// How many keys there are.
+pub(crate) const KEYS: u64 = 4;
+
+/// How often a write in doubt is tried again under its request id.
+const TRIES: usize = 4;
+
+/// What was done to each key, by all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History(Arc<Mutex<Recorded>>);
+
+#[derive(Debug, Default)]
+struct Recorded {
+    operations: BTreeMap<u64, Vec<Operation>>,
+    acknowledged: u64,
+    in_doubt: u64,
+    refused: u64,
+    next_value: u64,
+}
+
+impl History {
+    fn with<T>(&self, work: impl FnOnce(&mut Recorded) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was done to each key.
+    pub(crate) fn operations(&self) -> BTreeMap<u64, Vec<Operation>> {
+        self.with(|recorded| recorded.operations.clone())
+    }
+
+    /// Operations that were acknowledged, are in doubt, and were refused.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        self.with(|recorded| (recorded.acknowledged, recorded.in_doubt, recorded.refused))
+    }
+
+    fn value(&self) -> u64 {
+        self.with(|recorded| {
+            recorded.next_value += 1;
+            recorded.next_value
+        })
+    }
+
+    fn add(&self, key: u64, called: u64, returned: Option<u64>, action: Action) {
+        let operation = Operation { called, returned, action };
+        self.with(|recorded| recorded.operations.entry(key).or_default().push(operation));
+    }
+}
+
+/// One who does one thing after the other.
+pub(crate) struct Worker {
+    pub(crate) client: Client,
+    pub(crate) dice: Dice,
+    pub(crate) history: History,
+    pub(crate) trace: Trace,
+    /// When the simulation began.
+    pub(crate) began: Instant,
+    /// What it last saw of each key.
+    pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
+}
+
+fn name(key: u64) -> String {
+    format!("k/{key}")
+}
+
+fn key(key: u64) -> Key {
+    Key::new(name(key)).expect("legal")
+}
+
+fn register(entry: Option<&Entry>) -> Register {
+    let text = entry.map(|entry| String::from_utf8_lossy(entry.value.as_bytes()).into_owned());
+    text.map(|text| text.parse().unwrap_or(u64::MAX))
+}
+
+fn set(at: u64, value: u64) -> Change {
+    Change::Set(key(at), Value::new(value.to_string()).expect("short"))
+}
+
+impl Worker {
+    /// Works until `end`.
+    pub(crate) async fn work(mut self, end: Instant) {
+        while Instant::now() < end {
+            let at = self.dice.below(KEYS);
+            match self.dice.below(12) {
+                0..=3 => self.read(at).await,
+                4..=6 => self.write(at).await,
+                7 | 8 => self.swap(at).await,
+                9 => self.delete(at).await,
+                10 => self.write_two(at).await,
+                _ => self.list().await,
+            }
+            tokio::time::sleep(Duration::from_millis(1 + self.dice.below(30))).await;
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    async fn read(&mut self, at: u64) {
+        let called = self.now();
+        match self.client.get(name(at)).await {
+            Ok(entry) => {
+                let seen = register(entry.as_ref());
+                if let Some(entry) = entry {
+                    self.seen.insert(at, (entry.modified, seen));
+                }
+                self.done(called, [(at, Action::Read(seen))]);
+            }
+            Err(_) => self.history.with(|recorded| recorded.refused += 1),
+        }
+    }
+
+    async fn list(&mut self) {
+        let called = self.now();
+        let page = self.client.range(KeyRange::prefix("k/"), PageOptions::default()).await;
+        let Ok(page) = page else { return self.history.with(|recorded| recorded.refused += 1) };
+        let seen = |at: u64| page.entries.iter().find(|(found, _)| *found == key(at)).map(|(_, entry)| entry);
+        let actions: Vec<(u64, Action)> =
+            (0..KEYS).map(|at| (at, Action::Read(register(seen(at))))).collect();
+        self.done(called, actions);
+    }
+
+    async fn write(&mut self, at: u64) {
+        let value = self.history.value();
+        self.change(Batch::of(set(at, value)), &[(at, Some(value))], None).await;
+    }
+
+    async fn delete(&mut self, at: u64) {
+        self.change(Batch::of(Change::Delete(key(at))), &[(at, None)], None).await;
+    }
+
+    async fn write_two(&mut self, at: u64) {
+        let other = (at + 1) % KEYS;
+        let (one, two) = (self.history.value(), self.history.value());
+        let batch = Batch { conditions: Vec::new(), operations: vec![set(at, one), set(other, two)] };
+        self.change(batch, &[(at, Some(one)), (other, Some(two))], None).await;
+    }
+
+    async fn swap(&mut self, at: u64) {
+        let value = self.history.value();
+        let (condition, from) = match self.seen.get(&at) {
+            Some((revision, from)) => (Condition::RevisionIs(key(at), *revision), *from),
+            None => (Condition::Absent(key(at)), None),
+        };
+        let batch = Batch::of(set(at, value)).when(condition);
+        self.change(batch, &[(at, Some(value))], Some(from)).await;
+    }
+
+    /// Writes, and tries again under the same request id while in doubt.
+    async fn change(&mut self, batch: Batch, to: &[(u64, Register)], from: Option<Register>) {
+        let called = self.now();
+        let action = |to: Register| from.map_or(Action::Write(to), |from| Action::Swap { from, to });
+        let mut result = self.client.batch(batch.clone()).await;
+        for _ in 0..TRIES {
+            let Err(Error::Unknown { request: Some(request), .. }) = &result else { break };
+            let request = *request;
+            tokio::time::sleep(Duration::from_millis(50 + self.dice.below(300))).await;
+            result = match self.client.write(request, batch.clone()).await {
+                // What was in doubt stays so until there is an outcome.
+                Err(error) if error.outcome() == OutcomeKind::NotApplied && !is_outcome(&error) => {
+                    Err(Error::Unknown { reason: error.to_string(), request: Some(request) })
+                }
+                settled => settled,
+            };
+        }
+        match result {
+            Ok(written) => {
+                for (at, to) in to {
+                    self.seen.insert(*at, (written.revision, *to));
+                }
+                self.done(called, to.iter().map(|(at, to)| (*at, action(*to))));
+            }
+            Err(Error::ConditionFalse { .. }) => {
+                let (at, from) = (to[0].0, from.expect("only a swap has a condition"));
+                self.seen.remove(&at);
+                self.done(called, [(at, Action::IsNot(from))]);
+            }
+            Err(error) if error.outcome() == OutcomeKind::NotApplied => {
+                self.history.with(|recorded| recorded.refused += 1);
+            }
+            Err(_) => {
+                self.history.with(|recorded| recorded.in_doubt += 1);
+                for (at, to) in to {
+                    self.history.add(*at, called, None, action(*to));
+                }
+            }
+        }
+    }
+
+    fn done(&self, called: u64, actions: impl IntoIterator<Item = (u64, Action)>) {
+        let returned = self.now();
+        self.trace.note("done", returned);
+        self.history.with(|recorded| recorded.acknowledged += 1);
+        for (at, action) in actions {
+            self.history.add(at, called, Some(returned), action);
+        }
+    }
+}
+
+/// Whether the cluster has said what became of the request itself.
+fn is_outcome(error: &Error) -> bool {
+    matches!(error, Error::ConditionFalse { .. })
+}

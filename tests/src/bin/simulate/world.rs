@@ -1,0 +1,239 @@
+//! The simulated world: shops, customers, somebody who looks at the end whether
+//! all is well, and time.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use coffee_client::{Client, Consistency, Credentials, KeyRange, PageOptions, cert::Ca};
+use coffee_common::{
+    id::{ClientId, NodeName},
+    protocol::Role,
+};
+use coffee_tests::cluster::SHOPS;
+use tokio::time::Instant;
+
+use crate::{
+    disk::Disk,
+    entropy::Dice,
+    faults::Faults,
+    judge::{Judge, Report},
+    node::{Shop, address, endpoint},
+    trace::Trace,
+    workload::{History, Worker},
+};
+
+const TICK: Duration = Duration::from_millis(1);
+
+/// How long nothing is broken at the begin, so that the cluster comes about.
+const CALM_MS: u64 = 3000;
+
+/// A cluster that was broken has a leader, and all its nodes the same state,
+/// within this time after the last fault.
+const HEALED_WITHIN_MS: u64 = 30_000;
+
+const WORKERS: u64 = 5;
+
+type Failed = Box<dyn std::error::Error>;
+
+/// What those within and outside the simulated hosts share.
+#[derive(Clone, Default)]
+struct Shared {
+    history: History,
+    trace: Trace,
+    /// All faults are over.
+    calm: Arc<AtomicBool>,
+    /// When all was well again after that, in simulated milliseconds.
+    healed_ms: Arc<AtomicU64>,
+}
+
+/// Runs a seed for so many simulated seconds of faults.
+pub(crate) fn run(seed: u64, seconds: u64) -> Report {
+    #[expect(clippy::disallowed_methods, reason = "how long it really took")]
+    let real = std::time::Instant::now();
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = Ca::create().expect("a CA");
+    let shared = Shared::default();
+    let count = if seed % 3 == 0 { 5 } else { 3 };
+    let shops: Vec<Shop> =
+        SHOPS[..count].iter().map(|name| shop(name, seed, &ca, folder.path(), &shared)).collect();
+    let mut sim = turmoil::Builder::new()
+        .rng_seed(seed)
+        .tick_duration(TICK)
+        .simulation_duration(Duration::from_secs(seconds + 120))
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(1 + seed % 10))
+        .udp_capacity(65_536)
+        .build();
+    for shop in &shops {
+        let shop = shop.clone();
+        sim.host(shop.name.to_string(), move || shop.clone().run());
+    }
+    let end = Duration::from_millis(CALM_MS) + Duration::from_secs(seconds);
+    let credentials = |role, name: &str| ca.credentials(role, &node_name(name)).expect("a certificate");
+    let names: Vec<&'static str> = SHOPS[..count].to_vec();
+    sim.client("customers", customers(names.clone(), credentials(Role::Writer, "customer"), seed, shared.clone(), end));
+    sim.client("inspector", inspect(names, credentials(Role::Writer, "inspector"), seed, shared.clone()));
+
+    let mut judge = Judge::default();
+    let mut faults = Faults::new(seed, CALM_MS);
+    let mut ms = 0;
+    let end_ms = u64::try_from(end.as_millis()).expect("short");
+    loop {
+        faults.step(ms, ms < end_ms, &mut sim, &shops);
+        if ms >= end_ms && faults.are_over() {
+            shared.calm.store(true, Ordering::Release);
+        }
+        ms += 1;
+        shared.trace.tick();
+        match sim.step() {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => {
+                judge.wrong(format!("after {ms} ms: {error}"));
+                break;
+            }
+        }
+        for status in shops.iter().filter_map(Shop::status) {
+            judge.look(&status);
+        }
+    }
+    judge.history(&shared.history);
+    for shop in &shops {
+        shop.forget();
+    }
+    drop(sim);
+    let (acknowledged, in_doubt, refused) = shared.history.counts();
+    let healed = shared.healed_ms.load(Ordering::Acquire);
+    Report {
+        seed,
+        seconds,
+        behaviour: shared.trace.hash(),
+        simulated_ms: ms,
+        real_ms: real.elapsed().as_millis(),
+        acknowledged,
+        in_doubt,
+        refused,
+        faults: faults.counts().clone(),
+        events: shared.trace.counts(),
+        healed_ms: (healed > 0).then_some(healed),
+        wrong: judge.found(),
+    }
+}
+
+fn node_name(name: &str) -> NodeName {
+    NodeName::new(name).expect("legal")
+}
+
+fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &Shared) -> Shop {
+    let number = name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
+    Shop {
+        name: node_name(name),
+        credentials: ca.credentials(Role::Node, &node_name(name)).expect("a certificate"),
+        disk: Disk::new(shared.trace.clone()),
+        folder: folder.join(name),
+        founder: (name != SHOPS[0]).then(|| SHOPS[0].to_owned()),
+        seed: number,
+        trace: shared.trace.clone(),
+        life: Arc::new(Mutex::default()),
+    }
+}
+
+/// A client at one simulated host.
+async fn client(
+    host: &str,
+    number: u64,
+    nodes: &[&str],
+    credentials: &Credentials,
+    seed: u64,
+    trace: &Trace,
+) -> Result<Client, Failed> {
+    let port = u16::try_from(9000 + number)?;
+    let endpoint = endpoint(host, port, credentials, seed ^ (number << 32), trace).await?;
+    Ok(Client::builder()
+        .endpoints(nodes.iter().map(|name| address(name)))
+        .credentials(credentials.clone())
+        .quic(endpoint)
+        .client_id(ClientId(u128::from(number) + 1))
+        .timeout(Duration::from_secs(3))
+        .build()?)
+}
+
+async fn customers(
+    nodes: Vec<&'static str>,
+    credentials: Credentials,
+    seed: u64,
+    shared: Shared,
+    end: Duration,
+) -> Result<(), Failed> {
+    let began = Instant::now();
+    let mut workers = Vec::new();
+    for number in 0..WORKERS {
+        let client = client("customers", number, &nodes, &credentials, seed, &shared.trace).await?;
+        // Half of them know one node only, whoever leads.
+        let node = nodes[usize::try_from(number)? % nodes.len()];
+        let client = if number % 2 == 0 { client } else { client.at(address(node))? };
+        let worker = Worker {
+            client,
+            dice: Dice::new(seed, 100 + number),
+            history: shared.history.clone(),
+            trace: shared.trace.clone(),
+            began,
+            seen: std::collections::BTreeMap::new(),
+        };
+        workers.push(tokio::spawn(worker.work(began + end)));
+    }
+    for worker in workers {
+        worker.await?;
+    }
+    Ok(())
+}
+
+/// Once the faults are over: the nodes come to the same state, and take a write.
+async fn inspect(
+    nodes: Vec<&'static str>,
+    credentials: Credentials,
+    seed: u64,
+    shared: Shared,
+) -> Result<(), Failed> {
+    while !shared.calm.load(Ordering::Acquire) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = Instant::now();
+    let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
+    let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
+    let mut state;
+    loop {
+        client.set("fresh", "yes").await.ok();
+        state = states(&client, &nodes).await;
+        if state.windows(2).all(|pair| pair[0].is_ok() && pair[0] == pair[1]) {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not equal after {HEALED_WITHIN_MS} ms: {state:?}").into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    client.set("fresh", "at last").await.map_err(|error| format!("takes no write: {error}"))?;
+    let healed = u64::try_from(began.elapsed().as_millis())?;
+    shared.healed_ms.store(healed.max(1), Ordering::Release);
+    Ok(())
+}
+
+/// What each node has, in its own words.
+async fn states(client: &Client, nodes: &[&str]) -> Vec<Result<String, String>> {
+    let mut states = Vec::new();
+    for name in nodes {
+        let options = PageOptions { consistency: Consistency::Local, ..PageOptions::default() };
+        let page = match client.at(address(name)) {
+            Ok(client) => client.with_timeout(Duration::from_secs(1)).range(KeyRange::prefix("k/"), options).await,
+            Err(error) => Err(error),
+        };
+        states.push(page.map(|page| format!("{:?}", page.entries)).map_err(|error| error.to_string()));
+    }
+    states
+}
