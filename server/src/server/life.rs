@@ -127,7 +127,8 @@ impl Life {
 
     /// Opens the node's part in a cluster, and lets it serve.
     async fn take_part(&mut self, identity: &NodeIdentity) -> Result<Box<Part>, StartError> {
-        let mut part = Part::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config).await?;
+        let mut part =
+            Part::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config).await?;
         part.take_part(&self.node, &self.membership);
         self.peers.send_replace(Some(part.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "taking part");

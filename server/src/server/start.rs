@@ -55,7 +55,18 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers));
 
     let (stop, stopping) = watch::channel(false);
-    let life = Life { node: node.clone(), membership, api, endpoint, data, databases, config, peers, orders, stopping };
+    let life = Life {
+        node: node.clone(),
+        membership,
+        api,
+        endpoint,
+        data,
+        databases,
+        config,
+        peers,
+        orders,
+        stopping,
+    };
     let Ends { closed } = life.begin(mode).await?;
     Ok(Server { node, address, credentials, options, stop, closed })
 }

@@ -42,9 +42,8 @@ impl Dice {
     }
 
     /// One of these.
-    pub(crate) fn of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        let at = usize::try_from(self.below(of.len() as u64)).expect("below a length");
-        &of[at]
+    pub(crate) fn of<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).expect("below a length")]
     }
 }
 

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    disk::Failure,
-    entropy::Dice,
-    node::Shop,
-};
+use crate::{disk::Failure, entropy::Dice, node::Shop};
 
 /// Breaks things, one after the other, and mends them again.
 pub(crate) struct Faults {
@@ -88,8 +84,9 @@ impl Faults {
     }
 
     fn crash(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &Shop) {
-        sim.crash(shop.name.as_str());
+        // First, so that the host's last hold on its socket goes with the host.
         shop.forget();
+        sim.crash(shop.name.as_str());
         shop.disk.power_cut(&mut self.dice);
         let at = ms + 100 + self.dice.below(3000);
         self.mends.push((at, Mend::Start(node)));
@@ -102,7 +99,7 @@ impl Faults {
         let until = ms + 300 + self.dice.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        match self.dice.below(9) {
+        match self.dice.below(10) {
             0 if may_go => {
                 self.count("power cut");
                 self.crash(node, ms, sim, &shops[node]);
@@ -139,6 +136,12 @@ impl Faults {
                 self.count("link held");
                 sim.hold(name, other_name);
                 self.mends.push((until, Mend::Release(node, other)));
+            }
+            // The founder would found another cluster; an operator knows better, too.
+            9 if node != 0 && !(0..shops.len()).any(|node| self.is_down(node)) => {
+                self.count("disk lost");
+                self.crash(node, ms, sim, &shops[node]);
+                shops[node].lose_disk();
             }
             _ => {}
         }

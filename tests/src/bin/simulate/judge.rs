@@ -47,7 +47,10 @@ impl Judge {
         }
         // The log is purged only up to what is durably applied.
         if raft.purged > raft.applied {
-            self.wrong(format!("{name} has purged up to {}, and applied up to {}", raft.purged, raft.applied));
+            self.wrong(format!(
+                "{name} has purged up to {}, and applied up to {}",
+                raft.purged, raft.applied
+            ));
         }
         // A running node never goes back.
         let seen = self.applied.entry((name.clone(), raft.id.0)).or_default();
@@ -99,6 +102,24 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "seed": self.seed,
+            "behaviour": format!("{:016x}", self.behaviour),
+            "simulated_ms": self.simulated_ms,
+            "operations": {
+                "acknowledged": self.acknowledged,
+                "in doubt": self.in_doubt,
+                "refused": self.refused,
+            },
+            "faults": self.faults,
+            "events": self.events,
+            "healed_ms": self.healed_ms,
+            "wrong": self.wrong,
+        })
+    }
+
     /// Whether nothing was wrong.
     pub(crate) fn is_clean(&self) -> bool {
         self.wrong.is_empty()

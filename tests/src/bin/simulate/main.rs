@@ -4,16 +4,20 @@
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin simulate -- SEED [SECONDS]
+//! cargo run --release -p coffee-tests --bin simulate -- soak SECONDS [FIRST_SEED]
 //! ```
 //!
-//! Prints one line, and ends with 0 if nothing was wrong. The same seed does
-//! the same in every process, as the behaviour hash shows.
+//! Ends with 0 if nothing was wrong. The same seed does the same in every
+//! process, as the behaviour hash shows. `--local-reads` is a planted fault: it
+//! reads what the asked node has, which has to be found.
 
 mod disk;
 mod entropy;
 mod faults;
 mod judge;
 mod node;
+mod operator;
+mod soak;
 mod socket;
 mod trace;
 mod workload;
@@ -21,26 +25,39 @@ mod world;
 
 use std::process::ExitCode;
 
+const USAGE: &str = "simulate SEED [SECONDS] [--json] [--local-reads], or simulate soak SECONDS [FIRST_SEED]";
+
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1).map(|word| word.parse::<u64>());
-    let (Some(Ok(seed)), Ok(seconds)) = (words.next(), words.next().unwrap_or(Ok(30))) else {
-        eprintln!("error: no seed\nhint: simulate SEED [SECONDS], both numbers");
-        return ExitCode::from(2);
-    };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (flags, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with("--"));
+    let number = |at: usize, default: Option<u64>| words.get(at).map_or(default, |word| word.parse().ok());
+    if words.first().is_some_and(|word| *word == "soak") {
+        let (Some(seconds), Some(first)) = (number(1, None), number(2, Some(1))) else { return usage() };
+        return if soak::run(seconds, first) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let (Some(seed), Some(seconds)) = (number(0, None), number(1, Some(20))) else { return usage() };
+    let has = |flag: &str| flags.iter().any(|word| *word == flag);
+    let (json, local_reads) = (has("--json"), has("--local-reads"));
     // A thread of its own: what it drew by chance before is another's.
     let run = std::thread::Builder::new().name(format!("seed {seed}")).spawn(move || {
         entropy::seed(seed);
-        world::run(seed, seconds)
+        world::run(seed, seconds, local_reads)
     });
-    match run.map(std::thread::JoinHandle::join) {
-        Ok(Ok(report)) => {
-            println!("{report}");
-            ExitCode::from(u8::from(!report.is_clean()))
-        }
-        _ => {
-            println!("seed {seed}: panicked; again with: simulate {seed} {seconds}");
-            ExitCode::FAILURE
-        }
+    let Ok(Ok(report)) = run.map(std::thread::JoinHandle::join) else {
+        eprintln!("seed {seed}: panicked; again with: simulate {seed} {seconds}");
+        return ExitCode::FAILURE;
+    };
+    if json {
+        println!("{}", report.json())
+    } else {
+        println!("{report}")
     }
+    ExitCode::from(u8::from(!report.is_clean()))
+}
+
+#[expect(clippy::print_stderr, reason = "a command says how it is used")]
+fn usage() -> ExitCode {
+    eprintln!("error: no seed, or no number\nhint: {USAGE}");
+    ExitCode::from(2)
 }

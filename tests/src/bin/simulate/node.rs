@@ -50,8 +50,11 @@ pub(crate) async fn endpoint(
     let socket = Socket::bind(turmoil::lookup(name), port, trace.clone()).await?;
     let mut rng_seed = [0; 32];
     rng_seed[..8].copy_from_slice(&mix(seed).to_le_bytes());
-    let options =
-        EndpointOptions { segmentation_offload: false, rng_seed: Some(rng_seed), ..EndpointOptions::default() };
+    let options = EndpointOptions {
+        segmentation_offload: false,
+        rng_seed: Some(rng_seed),
+        ..EndpointOptions::default()
+    };
     Ok(Endpoint::over_socket(socket, port == PORT, credentials, &options)?)
 }
 
@@ -74,6 +77,12 @@ impl Shop {
     pub(crate) fn forget(&self) {
         let server = self.life(|life| life.server.take());
         drop(server);
+    }
+
+    /// Its disk is another one, and empty. It must not run.
+    pub(crate) fn lose_disk(&self) {
+        self.disk.wipe();
+        std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
     fn config(&self, address: &Address) -> Config {
@@ -99,15 +108,27 @@ impl Shop {
             Ok(closed) => format!("{closed:?}"),
             Err(error) => format!("does not start: {error}"),
         };
+        self.forget();
         self.life(|life| life.ended = Some(how));
         // The host stays, as a machine without the daemon.
         std::future::pending().await
+    }
+
+    /// An identity without databases beside it would be taken for damage.
+    fn stand_in(&self) -> std::io::Result<()> {
+        if self.folder.join("identity.toml").exists() {
+            for file in ["log.redb", "state.redb"] {
+                std::fs::write(self.folder.join(file), "on the simulated disk")?;
+            }
+        }
+        Ok(())
     }
 
     async fn live(&self, starts: u64) -> Result<Closed, Box<dyn std::error::Error>> {
         let address = address(self.name.as_str());
         let seed = self.seed ^ starts;
         let endpoint = endpoint(self.name.as_str(), PORT, &self.credentials, seed, &self.trace).await?;
+        self.stand_in()?;
         let server = Server::builder(self.config(&address))
             .credentials(self.credentials.clone())
             .endpoint(endpoint)

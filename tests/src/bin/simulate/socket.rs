@@ -92,12 +92,8 @@ impl AsyncUdpSocket for Socket {
         while count < buffers.len().min(meta.len()) {
             let Some((datagram, from)) = inbox.datagrams.pop_front() else { break };
             buffers[count][..datagram.len()].copy_from_slice(&datagram);
-            meta[count] = RecvMeta {
-                addr: from,
-                len: datagram.len(),
-                stride: datagram.len(),
-                ..RecvMeta::default()
-            };
+            meta[count] =
+                RecvMeta { addr: from, len: datagram.len(), stride: datagram.len(), ..RecvMeta::default() };
             count += 1;
         }
         if count > 0 {

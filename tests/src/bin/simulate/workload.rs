@@ -8,8 +8,8 @@ use std::{
 };
 
 use coffee_client::{
-    Batch, Client, Condition, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind, PageOptions,
-    Revision, Value,
+    Batch, Client, Condition, Consistency, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind,
+    PageOptions, Reading, Revision, Value,
 };
 use coffee_tests::sim::linearizable::{Action, Operation, Register};
 use tokio::time::Instant;
@@ -71,6 +71,7 @@ pub(crate) struct Worker {
     pub(crate) trace: Trace,
     /// When the simulation began.
     pub(crate) began: Instant,
+    pub(crate) consistency: Consistency,
     /// What it last saw of each key.
     pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
 }
@@ -115,8 +116,8 @@ impl Worker {
 
     async fn read(&mut self, at: u64) {
         let called = self.now();
-        match self.client.get(name(at)).await {
-            Ok(entry) => {
+        match self.client.get_with(name(at), self.consistency).await {
+            Ok(Reading { entry, .. }) => {
                 let seen = register(entry.as_ref());
                 if let Some(entry) = entry {
                     self.seen.insert(at, (entry.modified, seen));
@@ -129,7 +130,13 @@ impl Worker {
 
     async fn list(&mut self) {
         let called = self.now();
-        let page = self.client.range(KeyRange::prefix("k/"), PageOptions::default()).await;
+        let page = self
+            .client
+            .range(
+                KeyRange::prefix("k/"),
+                PageOptions { consistency: self.consistency, ..PageOptions::default() },
+            )
+            .await;
         let Ok(page) = page else { return self.history.with(|recorded| recorded.refused += 1) };
         let seen = |at: u64| page.entries.iter().find(|(found, _)| *found == key(at)).map(|(_, entry)| entry);
         let actions: Vec<(u64, Action)> =
@@ -156,8 +163,9 @@ impl Worker {
     async fn swap(&mut self, at: u64) {
         let value = self.history.value();
         let (condition, from) = match self.seen.get(&at) {
-            Some((revision, from)) => (Condition::RevisionIs(key(at), *revision), *from),
-            None => (Condition::Absent(key(at)), None),
+            Some((revision, Some(from))) => (Condition::RevisionIs(key(at), *revision), Some(*from)),
+            // What was deleted has no revision any more.
+            Some((_, None)) | None => (Condition::Absent(key(at)), None),
         };
         let batch = Batch::of(set(at, value)).when(condition);
         self.change(batch, &[(at, Some(value))], Some(from)).await;

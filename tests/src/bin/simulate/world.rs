@@ -23,6 +23,7 @@ use crate::{
     faults::Faults,
     judge::{Judge, Report},
     node::{Shop, address, endpoint},
+    operator::Operator,
     trace::Trace,
     workload::{History, Worker},
 };
@@ -45,6 +46,8 @@ type Failed = Box<dyn std::error::Error>;
 struct Shared {
     history: History,
     trace: Trace,
+    /// How customers read.
+    consistency: Consistency,
     /// All faults are over.
     calm: Arc<AtomicBool>,
     /// When all was well again after that, in simulated milliseconds.
@@ -52,13 +55,14 @@ struct Shared {
 }
 
 /// Runs a seed for so many simulated seconds of faults.
-pub(crate) fn run(seed: u64, seconds: u64) -> Report {
+pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     #[expect(clippy::disallowed_methods, reason = "how long it really took")]
     let real = std::time::Instant::now();
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Ca::create().expect("a CA");
-    let shared = Shared::default();
-    let count = if seed % 3 == 0 { 5 } else { 3 };
+    let consistency = if local_reads { Consistency::Local } else { Consistency::Linearizable };
+    let shared = Shared { consistency, ..Shared::default() };
+    let count = if seed.is_multiple_of(3) { 5 } else { 3 };
     let shops: Vec<Shop> =
         SHOPS[..count].iter().map(|name| shop(name, seed, &ca, folder.path(), &shared)).collect();
     let mut sim = turmoil::Builder::new()
@@ -76,8 +80,19 @@ pub(crate) fn run(seed: u64, seconds: u64) -> Report {
     let end = Duration::from_millis(CALM_MS) + Duration::from_secs(seconds);
     let credentials = |role, name: &str| ca.credentials(role, &node_name(name)).expect("a certificate");
     let names: Vec<&'static str> = SHOPS[..count].to_vec();
-    sim.client("customers", customers(names.clone(), credentials(Role::Writer, "customer"), seed, shared.clone(), end));
-    sim.client("inspector", inspect(names, credentials(Role::Writer, "inspector"), seed, shared.clone()));
+    sim.client(
+        "customers",
+        customers(names.clone(), credentials(Role::Writer, "customer"), seed, shared.clone(), end),
+    );
+    let operator = Operator {
+        nodes: names.clone(),
+        credentials: credentials(Role::Admin, "operator"),
+        dice: Dice::new(seed, 2),
+        seed,
+        trace: shared.trace.clone(),
+    };
+    sim.client("operator", operator.work(end));
+    sim.client("inspector", inspect(names, credentials(Role::Admin, "inspector"), seed, shared.clone()));
 
     let mut judge = Judge::default();
     let mut faults = Faults::new(seed, CALM_MS);
@@ -125,7 +140,7 @@ pub(crate) fn run(seed: u64, seconds: u64) -> Report {
     }
 }
 
-fn node_name(name: &str) -> NodeName {
+pub(crate) fn node_name(name: &str) -> NodeName {
     NodeName::new(name).expect("legal")
 }
 
@@ -144,7 +159,7 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &Share
 }
 
 /// A client at one simulated host.
-async fn client(
+pub(crate) async fn client(
     host: &str,
     number: u64,
     nodes: &[&str],
@@ -183,6 +198,7 @@ async fn customers(
             history: shared.history.clone(),
             trace: shared.trace.clone(),
             began,
+            consistency: shared.consistency,
             seen: std::collections::BTreeMap::new(),
         };
         workers.push(tokio::spawn(worker.work(began + end)));
@@ -208,6 +224,10 @@ async fn inspect(
     let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
     let mut state;
     loop {
+        // Whoever was taken down waits for this.
+        for name in &nodes {
+            client.boot(node_name(name), Some(address(name))).await.ok();
+        }
         client.set("fresh", "yes").await.ok();
         state = states(&client, &nodes).await;
         if state.windows(2).all(|pair| pair[0].is_ok() && pair[0] == pair[1]) {
@@ -230,7 +250,9 @@ async fn states(client: &Client, nodes: &[&str]) -> Vec<Result<String, String>> 
     for name in nodes {
         let options = PageOptions { consistency: Consistency::Local, ..PageOptions::default() };
         let page = match client.at(address(name)) {
-            Ok(client) => client.with_timeout(Duration::from_secs(1)).range(KeyRange::prefix("k/"), options).await,
+            Ok(client) => {
+                client.with_timeout(Duration::from_secs(1)).range(KeyRange::prefix("k/"), options).await
+            }
             Err(error) => Err(error),
         };
         states.push(page.map(|page| format!("{:?}", page.entries)).map_err(|error| error.to_string()));

@@ -25,8 +25,7 @@ fn what_overlaps_may_have_either_order() {
         let history = [operation(0, 5, Write(Some(1))), operation(1, 2, Read(seen))];
         assert_eq!(check(&history), Verdict::Linearizable);
     }
-    let back =
-        [operation(0, 9, Write(Some(1))), operation(1, 2, Read(Some(1))), operation(3, 4, Read(None))];
+    let back = [operation(0, 9, Write(Some(1))), operation(1, 2, Read(Some(1))), operation(3, 4, Read(None))];
     assert_eq!(check(&back), Verdict::Violated, "time does not go back");
 }
 

@@ -1,0 +1,47 @@
+//! Somebody who moves the leader, takes nodes down, and brings them back, while
+//! all else goes on.
+
+use std::time::Duration;
+
+use coffee_client::Credentials;
+use tokio::time::Instant;
+
+use crate::{
+    entropy::Dice,
+    node::address,
+    trace::Trace,
+    world::{client, node_name},
+};
+
+pub(crate) struct Operator {
+    pub(crate) nodes: Vec<&'static str>,
+    pub(crate) credentials: Credentials,
+    pub(crate) dice: Dice,
+    pub(crate) seed: u64,
+    pub(crate) trace: Trace,
+}
+
+impl Operator {
+    /// Works until `end`. That something is refused, or fails, is no fault: what
+    /// was broken may stand against it.
+    pub(crate) async fn work(mut self, end: Duration) -> Result<(), Box<dyn std::error::Error>> {
+        let end = Instant::now() + end;
+        let client = client("operator", 50, &self.nodes, &self.credentials, self.seed, &self.trace).await?;
+        while Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(500 + self.dice.below(3000))).await;
+            let name = self.dice.of(&self.nodes);
+            let (what, done) = match self.dice.below(4) {
+                0 | 1 => ("transfer", client.transfer(None).await.is_ok()),
+                // The founder stays: it has nobody whom it could ask.
+                2 if name != self.nodes[0] => {
+                    ("down", client.down(Some(node_name(name)), false).await.is_ok())
+                }
+                _ => ("boot", client.boot(node_name(name), Some(address(name))).await.is_ok()),
+            };
+            if done {
+                self.trace.note(what, 1);
+            }
+        }
+        Ok(())
+    }
+}

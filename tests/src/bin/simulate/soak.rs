@@ -1,0 +1,91 @@
+//! Many seeds, each in a process of its own: what one has drawn by chance, or
+//! broken, is no other's.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    process::Command,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// Simulated seconds of faults a seed.
+const SECONDS: u64 = 20;
+
+#[derive(Debug, Default)]
+struct Sum {
+    seeds: u64,
+    simulated_ms: u64,
+    counts: BTreeMap<String, u64>,
+    faults: BTreeMap<String, u64>,
+    wrong: Vec<String>,
+}
+
+/// Runs seeds from `first` on, until so many real seconds are over. Whether
+/// nothing was wrong.
+#[expect(clippy::print_stdout, reason = "a command says what it found")]
+pub(crate) fn run(seconds: u64, first: u64) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "how long it really takes")]
+    let began = Instant::now();
+    let (next, sum) = (AtomicU64::new(first), Mutex::new(Sum::default()));
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while began.elapsed() < Duration::from_secs(seconds) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let report = one(seed);
+                    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(wrong) = sum.add(seed, report) {
+                        println!("{wrong}");
+                    }
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (hours, real) = (sum.simulated_ms as f64 / 3_600_000.0, began.elapsed().as_secs_f64());
+    println!(
+        "{} seeds, {hours:.2} simulated hours, {:.1} simulated seconds a real second; {:?}; faults {:?}; {} wrong",
+        sum.seeds,
+        sum.simulated_ms as f64 / 1000.0 / real,
+        sum.counts,
+        sum.faults,
+        sum.wrong.len()
+    );
+    sum.wrong.is_empty() && sum.seeds > 0
+}
+
+fn one(seed: u64) -> Option<Value> {
+    let mut command = Command::new(env::current_exe().ok()?);
+    let output = command.args([&seed.to_string(), &SECONDS.to_string(), "--json"]).output().ok()?;
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, report: Option<Value>) -> Option<String> {
+        self.seeds += 1;
+        let again = format!("again with: simulate {seed} {SECONDS}");
+        let Some(report) = report else {
+            let wrong = format!("seed {seed}: panicked; {again}");
+            self.wrong.push(wrong.clone());
+            return Some(wrong);
+        };
+        self.simulated_ms += report["simulated_ms"].as_u64().unwrap_or(0);
+        for (into, name) in [(&mut self.counts, "operations"), (&mut self.faults, "faults")] {
+            for (what, count) in report[name].as_object().into_iter().flatten() {
+                *into.entry(what.clone()).or_default() += count.as_u64().unwrap_or(0);
+            }
+        }
+        let wrong = report["wrong"].as_array().filter(|wrong| !wrong.is_empty())?;
+        let wrong = format!("seed {seed}: {wrong:?}; {again}");
+        self.wrong.push(wrong.clone());
+        Some(wrong)
+    }
+}

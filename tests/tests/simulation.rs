@@ -1,0 +1,69 @@
+//! The simulated cluster: seeds that once found something, a few fresh ones,
+//! and that the simulation repeats itself and finds what is planted.
+//!
+//! A long run: `cargo run --release -p coffee-tests --bin simulate -- soak SECONDS`.
+
+use std::{process::Command, thread};
+
+use serde_json::Value;
+
+/// Seeds worth running each time, with their seconds and the reason.
+const SEEDS: &str = include_str!("simulation_seeds.txt");
+
+/// Fresh seeds in each run, of so many simulated seconds of faults.
+const FRESH: u64 = 3;
+const SECONDS: u64 = 6;
+
+fn simulate(seed: u64, seconds: u64, flags: &[&str]) -> Value {
+    let (seed, seconds) = (seed.to_string(), seconds.to_string());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
+    let output = command.args([&seed, &seconds, "--json"]).args(flags).output().expect("it runs");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("seed {seed}: {error}: {}", String::from_utf8_lossy(&output.stderr));
+    })
+}
+
+/// Nothing was wrong, and there was something to get wrong.
+fn assert_clean(seed: u64, seconds: u64) {
+    let report = simulate(seed, seconds, &[]);
+    let wrong = report["wrong"].as_array().expect("a list");
+    assert!(wrong.is_empty(), "{wrong:?}; again with: simulate {seed} {seconds}");
+    assert!(report["operations"]["acknowledged"].as_u64() > Some(100), "too little load: {report}");
+}
+
+#[test]
+fn seeds_that_found_something() {
+    let seeds = SEEDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let parse = |word: Option<&str>| word.and_then(|word| word.parse().ok()).expect("SEED SECONDS REASON");
+    for line in seeds {
+        let mut words = line.split_whitespace();
+        assert_clean(parse(words.next()), parse(words.next()));
+    }
+}
+
+#[test]
+fn fresh_seeds() {
+    let first = coffee_common::clock::now_ms() * FRESH;
+    thread::scope(|scope| {
+        for seed in first..first + FRESH {
+            scope.spawn(move || assert_clean(seed, SECONDS));
+        }
+    });
+}
+
+#[test]
+fn a_seed_does_the_same_each_time() {
+    for seed in [2, 3] {
+        let [one, two] = [(); 2].map(|()| simulate(seed, 4, &[]));
+        assert_eq!(one, two, "seed {seed}");
+    }
+}
+
+#[test]
+fn stale_reads_are_found() {
+    let found = (1..20).find(|seed| {
+        let report = simulate(*seed, SECONDS, &["--local-reads"]);
+        report["wrong"].to_string().contains("is not linearizable")
+    });
+    assert!(found.is_some(), "no seed finds reads that are not linearizable");
+}
