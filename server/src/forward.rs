@@ -80,7 +80,9 @@ where
 /// Waits for another leader, or for a while. Returns how long to wait the next time.
 async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> Duration {
     let again = Instant::now() + pause;
-    if timeout_at(again, replica.lead_changed(lead)).await.is_ok() && replica.lead().is_some() {
+    let _ = timeout_at(again, replica.lead_changed(lead)).await;
+    let now = replica.lead();
+    if now.is_some() && now.as_ref() != lead {
         return PAUSE_MIN;
     }
     // Not sooner: where consensus has stopped, nothing is waited for above.

@@ -13,7 +13,7 @@ use coffee_common::{
     protocol::{Consistency, Rejection, Removal, Request, Response},
     quic::Expect,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Leading, Membership,
@@ -28,6 +28,9 @@ const RETIRE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long one attempt takes, before it is looked again who leads.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long after a failed attempt it is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Leading {
     /// What taking a node down would mean, or why it must not be.
@@ -82,6 +85,8 @@ impl Membership {
                 // Most likely the node leads, again or still.
                 Err(Rejection::Unavailable(why) | Rejection::Unknown(why)) if Instant::now() < deadline => {
                     tracing::info!(node = %name, %why, "it is not out yet");
+                    // An attempt that has no time left ends at once.
+                    sleep(PAUSE).await;
                 }
                 Err(rejection) => return Err(rejection),
             }
