@@ -136,6 +136,11 @@ impl Cluster {
         &mut self.nodes
     }
 
+    /// The same, for who only looks.
+    pub fn watched(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// The folder that holds everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -74,6 +74,8 @@ enum ServeError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Forged(#[from] judge::Forged),
+    #[error("a snapshot is refused: {0}")]
+    Unusable(String),
     #[error("this node's consensus has stopped: {0}")]
     Stopped(String),
 }

@@ -159,8 +159,12 @@ impl Node {
 
     /// Sends it a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
     pub async fn signal(&self, signal: &str) {
-        let pid = self.process.as_ref().and_then(Child::id).expect("it runs");
-        processes::signal(pid, signal).await;
+        processes::signal(self.pid(), signal).await;
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().and_then(Child::id).expect("it runs")
     }
 
     /// Waits until its process has ended.

@@ -58,16 +58,13 @@ pub(super) async fn serve(
             }
         }
     };
-    let last = match result {
-        Ok(vote) => SnapshotProgress::Done((&vote).into()),
-        Err(why) => {
-            tracing::warn!(%from, %why, "a snapshot is refused");
-            SnapshotProgress::Refused(why)
-        }
+    let last = match &result {
+        Ok(vote) => SnapshotProgress::Done(vote.into()),
+        Err(why) => SnapshotProgress::Refused(why.clone()),
     };
     sender.send(frame::encode(&last)?).await?;
     sender.finish();
-    Ok(())
+    result.map(drop).map_err(ServeError::Unusable)
 }
 
 /// A snapshot on its way in.

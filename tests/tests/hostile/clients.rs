@@ -1,0 +1,160 @@
+//! Frames that are none, and requests that are not the caller's to make, over
+//! connections of clients with good certificates.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use coffee_client::{Address, Credentials, EndpointOptions};
+use coffee_common::{
+    command::{Batch, Operation},
+    frame,
+    id::{ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, KeyRange, Value},
+    protocol::{Answer, Ask, Consistency, Identity, Rejection, Request, Role},
+    quic::{Connection, Endpoint, Expect, FrameReceiver, Priority, Protocol},
+};
+use fastrand::Rng;
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::{noise, scene::Scene, tally::Tally};
+
+/// Streams at once; their order of arrival is anybody's guess, so that each
+/// kind of noise is the first to be judged now and then.
+const VOLLEY: u64 = 6;
+
+/// A daemon that has not reacted by then waits for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends so many pieces, some by readers and some by writers.
+pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
+    let victims = scene.victims().await;
+    let lanes = [(Role::Reader, &victims[0]), (Role::Reader, &victims[1]), (Role::Writer, &victims[0])];
+    let mut running = JoinSet::new();
+    for (n, (role, victim)) in (0..).zip(lanes) {
+        let lane = Lane {
+            credentials: scene.cluster.credentials(role),
+            victim: victim.clone(),
+            asks: asks(role),
+            rng: noise::rng(n),
+        };
+        running.spawn(lane.run(pieces / lanes.len() as u64));
+    }
+    let mut tally = Tally::default();
+    while let Some(lane) = running.join_next().await {
+        tally.add(lane.expect("the attacker keeps his temper"));
+    }
+    tally
+}
+
+struct Lane {
+    credentials: Credentials,
+    victim: Address,
+    asks: Vec<Request>,
+    rng: Rng,
+}
+
+impl Lane {
+    async fn run(mut self, pieces: u64) -> Tally {
+        let endpoint = Endpoint::dial_only(&self.credentials, &EndpointOptions::default()).expect("a socket");
+        let mut tally = Tally::default();
+        while tally.sent < pieces {
+            let connected = endpoint.connect(&self.victim, &Expect::AnyNode, Protocol::Client).await;
+            let connection = connected.expect("a good certificate is let in");
+            while tally.sent < pieces && !connection.is_closed() {
+                self.volley(&connection, &mut tally).await;
+            }
+            if connection.is_closed() {
+                tally.note("connections closed");
+            }
+        }
+        endpoint.close("done").await;
+        tally
+    }
+
+    async fn volley(&mut self, connection: &Connection, tally: &mut Tally) {
+        let mut open = Vec::new();
+        for _ in 0..VOLLEY {
+            let piece = self.piece();
+            let Ok((mut sender, receiver)) = connection.open(Priority::Normal).await else { break };
+            if sender.send(piece).await.is_err() {
+                break;
+            }
+            tally.sent += 1;
+            // A stream that is broken off has no answer either.
+            if self.rng.u8(0..16) == 0 {
+                sender.reset()
+            } else {
+                sender.finish()
+            }
+            open.push(receiver);
+        }
+        for mut receiver in open {
+            let end = timeout(PATIENCE, how_it_ends(&mut receiver)).await;
+            tally.note(end.expect("the daemon does not wait for more"));
+        }
+    }
+
+    /// A writer asks for what only others may, in good frames: spoiled, one of
+    /// them might become a write that he may make.
+    fn piece(&mut self) -> Bytes {
+        let own = self.credentials.identity().role;
+        let request = self.asks[self.rng.usize(..self.asks.len())].clone();
+        let pretends = self.rng.bool().then(|| Identity { name: name("boss"), role: Role::Admin });
+        let ask = Ask { id: self.rng.u64(..), timeout_ms: 5_000, on_behalf_of: pretends, request };
+        let frame = frame::encode(&ask).expect("a frame");
+        if own == Role::Reader && self.rng.u8(0..4) > 0 { noise::spoil(&mut self.rng, &frame) } else { frame }
+    }
+}
+
+/// Reads to the end of a stream, and says what was on it.
+async fn how_it_ends(receiver: &mut FrameReceiver) -> &'static str {
+    let mut seen = "not the protocol";
+    while let Ok(Some(message)) = receiver.receive().await {
+        let Ok(Answer::Reply(reply)) = frame::decode(&message) else { panic!("no answer: {message:?}") };
+        seen = match reply.result {
+            Ok(_) => "answered",
+            Err(Rejection::Denied(_)) => "denied",
+            Err(Rejection::Invalid(_)) => "invalid",
+            Err(other) => panic!("{other:?}"),
+        };
+    }
+    seen
+}
+
+fn name(name: &str) -> NodeName {
+    name.parse().expect("legal")
+}
+
+/// What one of this role may not ask; a reader's questions besides, to be spoiled.
+fn asks(role: Role) -> Vec<Request> {
+    let node = || name("hong");
+    let address = || "127.0.0.1:1".parse::<Address>().expect("legal");
+    let mut asks = vec![
+        Request::Boot { node: node(), address: Some(address()) },
+        Request::Transfer { to: Some(node()) },
+        Request::Down { node: None, dry_run: false },
+        Request::Remove { node: node(), dry_run: false },
+        Request::ReadIndex,
+        Request::Join { node: node(), address: address() },
+        Request::Promote { id: NodeId(2) },
+        Request::Expel { node: node(), id: NodeId(2), standing: None },
+        Request::Summon { cluster: ClusterId(7), members: vec![address(); 3] },
+        Request::Retire { id: NodeId(1) },
+    ];
+    if role == Role::Reader {
+        let key = || Key::new("bad/1").expect("legal");
+        let set = Operation::Set(key(), Value::new(vec![7; 40]).expect("legal"));
+        let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(1) };
+        let batch = Batch { conditions: Vec::new(), operations: vec![set] };
+        let range = KeyRange::prefix("bad/");
+        let consistency = Consistency::Linearizable;
+        asks.extend([
+            Request::Write { request, batch },
+            Request::Get { key: key(), consistency },
+            Request::Range { range, limit: 9, keys_only: true, consistency },
+            Request::Status,
+            Request::Ping,
+        ]);
+    }
+    asks
+}
