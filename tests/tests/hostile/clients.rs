@@ -39,11 +39,7 @@ pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
         };
         running.spawn(lane.run(pieces / lanes.len() as u64));
     }
-    let mut tally = Tally::default();
-    while let Some(lane) = running.join_next().await {
-        tally.add(lane.expect("the attacker keeps his temper"));
-    }
-    tally
+    Tally::gather(running).await
 }
 
 struct Lane {

@@ -28,32 +28,35 @@ const VOLLEY: usize = 16;
 /// A daemon that has not reacted by then waits for something that never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How a stream ends on which nothing is answered.
+pub(crate) const GIVEN_UP: &str = "given up";
+
 /// Sends so many streams: a follower's to the leader and to another follower,
-/// and the leader's own to a follower.
+/// the leader's own to a follower, and a follower's in the leader's name.
 pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
     let (leader, led) = scene.leader().await;
     let mut followers = SHOPS.iter().take(3).filter(|name| **name != leader);
     let (Some(one), Some(other)) = (followers.next(), followers.next()) else { panic!("three nodes") };
-    let pairs = [(*one, leader.as_str()), (*one, *other), (leader.as_str(), *other)];
+    let leader = leader.as_str();
+    // The certificate's name, the claimed one, and the victim.
+    let callers =
+        [(*one, *one, leader), (*one, *one, *other), (leader, leader, *other), (*one, leader, *other)];
     let mut running = JoinSet::new();
-    for (n, (own, victim)) in (10..).zip(pairs) {
+    for (n, (name, claimed, victim)) in (10..).zip(callers) {
         let lane = Lane {
-            credentials: credentials(scene, own),
+            credentials: credentials(scene, name),
             victim: scene.address(victim),
-            liar: liar(&led, scene.raft(own).await.id, scene.raft(victim).await.id),
+            liar: liar(&led, scene.raft(claimed).await.id, scene.raft(victim).await.id),
+            honest: name == claimed,
             rng: noise::rng(n),
         };
-        running.spawn(lane.run(pieces / pairs.len() as u64));
+        running.spawn(lane.run(pieces / callers.len() as u64));
     }
-    let mut tally = Tally::default();
-    while let Some(lane) = running.join_next().await {
-        tally.add(lane.expect("the attacker keeps his temper"));
-    }
-    tally
+    Tally::gather(running).await
 }
 
 /// A node's certificate, stolen.
-fn credentials(scene: &Scene, node: &str) -> Credentials {
+pub(crate) fn credentials(scene: &Scene, node: &str) -> Credentials {
     let certs = scene.cluster.certs();
     let file = |ending| certs.join(format!("node-{node}.{ending}"));
     let files = CredentialFiles { ca: certs.join("ca.crt"), cert: file("crt"), key: file("key") };
@@ -70,6 +73,8 @@ struct Lane {
     credentials: Credentials,
     victim: Address,
     liar: Liar,
+    /// Whether it calls itself what its certificate says.
+    honest: bool,
     rng: Rng,
 }
 
@@ -111,7 +116,9 @@ impl Lane {
         }
         for (mut receiver, purpose) in open {
             let end = timeout(PATIENCE, how_it_ends(&mut receiver, purpose)).await;
-            tally.note(end.expect("the daemon does not wait for more"));
+            let end = end.expect("the daemon does not wait for more");
+            assert!(self.honest || end == GIVEN_UP, "in another's name: {end}");
+            tally.note(end);
         }
     }
 
@@ -137,7 +144,7 @@ fn purpose(first: &[u8]) -> Option<Purpose> {
 
 /// Reads to the end of a stream, and says what was on it.
 async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> &'static str {
-    let mut seen = "given up";
+    let mut seen = GIVEN_UP;
     while let Ok(Some(message)) = receiver.receive().await {
         seen = match purpose.expect("a stream that says nothing is told nothing") {
             Purpose::Append => match decode(&message) {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use tokio::task::JoinSet;
+
 /// Counts what was sent, and how it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -10,6 +12,20 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// So many pieces, whose ends are not known yet.
+    pub(crate) fn sent(count: usize) -> Self {
+        Self { sent: count as u64, ..Self::default() }
+    }
+
+    /// The sum of what some attackers did.
+    pub(crate) async fn gather(mut attackers: JoinSet<Self>) -> Self {
+        let mut sum = Self::default();
+        while let Some(tally) = attackers.join_next().await {
+            sum.add(tally.expect("an attacker sees what it expects"));
+        }
+        sum
+    }
+
     /// One piece that ended so.
     pub(crate) fn note(&mut self, end: impl Into<String>) {
         *self.ends.entry(end.into()).or_default() += 1;
