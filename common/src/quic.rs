@@ -42,6 +42,7 @@
 
 mod accept;
 mod connection;
+mod crowd;
 mod dial;
 mod disconnect;
 mod endpoint;

@@ -24,5 +24,5 @@ pub mod wire;
 
 pub use self::{
     network::PeerNetwork,
-    serve::{PeerContext, serve},
+    serve::{PeerContext, Refusals, serve},
 };

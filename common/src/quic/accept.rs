@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Priority, Protocol,
     connection::{Connection, canonical},
+    crowd::Place,
     disconnect::{CLOSE_BUSY, CLOSE_DENIED},
     endpoint::Endpoint,
     error::{ConnectError, StreamError},
@@ -34,6 +35,12 @@ pub(super) fn limit_strangers(config: &mut quinn::ServerConfig) {
         .incoming_buffer_size_total(STRANGER_BYTES_MAX * HANDSHAKES_MAX as u64);
 }
 
+/// It takes at least so many addresses to use up the room for handshakes.
+const SITES_MIN: usize = 4;
+
+/// Yet any address may have so many under way: a NAT has many behind it.
+const SHARE_MIN: usize = 8;
+
 /// Somebody who wants in and has not proven anything yet.
 #[derive(Debug)]
 pub struct Handshake {
@@ -42,6 +49,7 @@ pub struct Handshake {
     timeout: Duration,
     /// Held until the handshake is over.
     _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Endpoint {
@@ -63,9 +71,11 @@ impl Endpoint {
                 () = stopped => continue,
             };
             if let Some(incoming) = self.admit(incoming) {
+                let address = canonical(incoming.remote_address());
                 return Some(Handshake {
-                    address: canonical(incoming.remote_address()),
+                    address,
                     incoming,
+                    _place: self.0.crowd.enter(address.ip()),
                     timeout: self.0.handshake_timeout,
                     _permit: permit,
                 });
@@ -75,16 +85,25 @@ impl Endpoint {
 
     /// Turns away whom there is no room for. While many handshakes are under
     /// way, a newcomer first has to prove that it receives what is sent to its
-    /// address (RFC 9000, section 8.1.2): forged senders get no further.
+    /// address (RFC 9000, section 8.1.2): forged senders get no further. One
+    /// who has proven it and takes more than a share of the room hears nothing:
+    /// who is honest sends his first packet again, and finds room.
     fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
         if self.connections() >= CONNECTIONS_MAX {
             incoming.refuse();
             return None;
         }
-        let many = self.0.handshakes.available_permits() < self.0.handshakes_max / 2;
+        let share = (self.0.handshakes_max / SITES_MIN).max(SHARE_MIN);
+        let near = self.0.crowd.at(incoming.remote_address().ip());
+        // Half of a share is for those with a proof: nobody uses up the share of another.
+        let many = self.0.handshakes.available_permits() < self.0.handshakes_max / 2 || 2 * near >= share;
         if many && !incoming.remote_address_validated() {
             // Fails only for one whose address is proven.
             let _ = incoming.retry();
+            return None;
+        }
+        if near >= share {
+            incoming.ignore();
             return None;
         }
         Some(incoming)

@@ -12,7 +12,7 @@ use std::{
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Protocol, disconnect::CLOSE_DONE, error::EndpointError, options::EndpointOptions};
+use super::{Protocol, crowd::Crowd, disconnect::CLOSE_DONE, error::EndpointError, options::EndpointOptions};
 use crate::{
     protocol::Role,
     tls::{self, Credentials, TimeProvider},
@@ -44,6 +44,8 @@ pub(super) struct Inner {
     /// One permit for each handshake that may be under way.
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) handshakes_max: usize,
+    /// Where they come from.
+    pub(super) crowd: Crowd,
     pub(super) accepts: AtomicBool,
     pub(super) stopped_accepting: Notify,
 }
@@ -99,6 +101,7 @@ impl Endpoint {
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
+            crowd: Crowd::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
         })))

@@ -13,17 +13,18 @@ use std::{
     collections::HashMap,
     fmt,
     mem::{self, Discriminant},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use coffee_common::{
     frame,
-    id::{ClusterId, NodeId},
+    id::{ClusterId, NodeId, NodeName},
     quic::{Connection, FrameReceiver, FrameSender, StreamError},
 };
 use openraft::{async_runtime::WatchReceiver, type_config::TypeConfigExt};
 use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
 use super::wire::{Hello, Purpose};
 use crate::{
@@ -34,9 +35,6 @@ use crate::{
 
 /// A stream has to say this soon what it is for.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
-
-/// Reports of streams given up that may wait; what is beyond is not told of.
-const REPORTS_WAITING_MAX: usize = 16;
 
 /// What serving a peer takes. Clones share it.
 #[derive(Clone)]
@@ -49,6 +47,8 @@ pub struct PeerContext {
     pub own: NodeId,
     /// Where snapshots come in.
     pub inbox: SnapshotInbox,
+    /// What was refused so far.
+    pub refusals: Refusals,
 }
 
 /// Why a stream is given up. The peer learns no more than that it ended.
@@ -100,18 +100,20 @@ impl ServeError {
 /// consensus stops.
 pub async fn serve(connection: Connection, context: PeerContext) {
     let mut stopped = std::pin::pin!(stopped(&context.raft));
-    let (report, mut reports) = mpsc::channel(REPORTS_WAITING_MAX);
-    let mut refusals = Refusals::default();
     loop {
         tokio::select! {
             accepted = connection.accept() => {
                 let Ok((sender, receiver)) = accepted else { return };
                 let (connection, context) = (connection.clone(), context.clone());
-                let report = report.clone();
                 // Ends with its stream, hence with the connection at the latest.
                 drop(TypeConfig::spawn(async move {
                     match serve_stream(&connection, &context, sender, receiver).await {
-                        Err(error) if !error.is_ordinary() => drop(report.try_send(error)),
+                        Err(error) if !error.is_ordinary() => {
+                            let peer = &connection.peer().name;
+                            if let Some(times) = context.refusals.note(peer, &error) {
+                                tracing::warn!(%peer, %error, times, "a stream of a peer is refused");
+                            }
+                        }
                         Ok(()) | Err(_) => {}
                     }
                 }));
@@ -120,12 +122,6 @@ pub async fn serve(connection: Connection, context: PeerContext) {
                 // It may come back under another id, which means other connections.
                 connection.close("this node takes part no more");
                 return;
-            }
-            Some(error) = reports.recv() => {
-                if let Some(times) = refusals.note(&error) {
-                    let peer = &connection.peer().name;
-                    tracing::warn!(%peer, %error, times, "a stream of a peer is refused");
-                }
             }
         }
     }
@@ -136,15 +132,19 @@ async fn stopped(raft: &Raft) {
     while changes.changed().await.is_ok() {}
 }
 
-/// How often streams of a connection were given up, and for what.
-#[derive(Default)]
-struct Refusals(HashMap<Discriminant<ServeError>, u64>);
+/// How often streams of each peer were given up, and for what. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals(Arc<Mutex<Counts>>);
+
+type Counts = HashMap<(NodeName, Discriminant<ServeError>), u64>;
 
 impl Refusals {
     /// Counts one. How often it came, whenever that has doubled: a peer may
-    /// try many times a second, and the first of many alike tells it all.
-    fn note(&mut self, error: &ServeError) -> Option<u64> {
-        let times = self.0.entry(mem::discriminant(error)).or_default();
+    /// try many times a second, over many connections, and the first of many
+    /// alike tells it all.
+    fn note(&self, peer: &NodeName, error: &ServeError) -> Option<u64> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = counts.entry((peer.clone(), mem::discriminant(error))).or_default();
         *times += 1;
         times.is_power_of_two().then_some(*times)
     }

@@ -61,7 +61,8 @@ impl Node {
         let raft = raft::start(id, &Timers::default(), &storage, network, log.clone(), machine)
             .await
             .expect("starts");
-        let context = PeerContext { raft: raft.clone(), cluster: CLUSTER, own: id, inbox };
+        let refusals = Refusals::default();
+        let context = PeerContext { raft: raft.clone(), cluster: CLUSTER, own: id, inbox, refusals };
         let accepting = endpoint.clone();
         tokio::spawn(async move {
             while let Some(handshake) = accepting.accept().await {

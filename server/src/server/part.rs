@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     membership::Membership,
     node::Node,
-    peer::{PeerContext, PeerNetwork},
+    peer::{PeerContext, PeerNetwork, Refusals},
     raft,
     replica::Replica,
     storage::{
@@ -56,7 +56,13 @@ impl Part {
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
                 .await?;
-        let peers = PeerContext { raft: raft.clone(), cluster: identity.cluster, own: identity.id, inbox };
+        let peers = PeerContext {
+            raft: raft.clone(),
+            cluster: identity.cluster,
+            own: identity.id,
+            inbox,
+            refusals: Refusals::default(),
+        };
         let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, reader));
         Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }

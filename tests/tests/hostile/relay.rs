@@ -10,7 +10,12 @@ const ROOM: usize = 1 << 16;
 
 /// A socket of its own, on any port.
 pub(crate) async fn socket() -> UdpSocket {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket")
+    socket_at(Ipv4Addr::LOCALHOST).await
+}
+
+/// The same at another address of this machine.
+pub(crate) async fn socket_at(address: Ipv4Addr) -> UdpSocket {
+    UdpSocket::bind((address, 0)).await.expect("a socket")
 }
 
 /// What a client sends to a node, from its handshake to its end; and the

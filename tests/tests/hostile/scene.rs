@@ -26,8 +26,8 @@ const TIMES_MAX: u32 = 5;
 /// No daemon grows by more than this.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
-/// No daemon says more than this about an attack, however long it is.
-const LINES_MAX: usize = 120;
+/// No daemon says more lines than this each time that an attack doubles.
+const LINES_MAX: u32 = 16;
 
 /// A cluster that is going to be attacked.
 pub(crate) struct Scene {
@@ -97,7 +97,7 @@ impl Scene {
         for (node, from) in self.cluster.watched().iter().zip(lines) {
             let said = node.log().len() - from;
             assert!(
-                said <= LINES_MAX,
+                said <= (LINES_MAX * tally.sent.ilog2()) as usize,
                 "{attack}: {} says {said} lines:\n{}",
                 node.name(),
                 node.log().tail(5)

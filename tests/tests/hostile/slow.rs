@@ -1,6 +1,6 @@
 //! Callers that begin, and never come to an end.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use bytes::Bytes;
 use coffee_client::{Address, Credentials, EndpointOptions};
@@ -22,6 +22,12 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// A stream of a peer has to say within five seconds what it is for.
 const LASTS: Duration = Duration::from_secs(6);
+
+/// Where those are who begin handshakes: another address of this machine.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// How long newcomers try to get in: as long as a handshake may take.
+const KNOCKING: Duration = Duration::from_secs(3);
 
 /// Opens as many streams as it may on each of so many connections, of clients
 /// and of a peer, and sends a large frame on each, a byte at a time.
@@ -91,7 +97,7 @@ pub(crate) async fn handshakes(scene: &Scene, count: usize) -> Tally {
 
 async fn begin(credentials: Credentials, victim: Address) -> Tally {
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
-    let (front, back) = (relay::socket().await, relay::socket().await);
+    let (front, back) = (relay::socket().await, relay::socket_at(ELSEWHERE).await);
     back.connect(victim.as_str()).await.expect("an address");
     let address = front.local_addr().expect("it is bound").into();
     tokio::select! {
@@ -106,7 +112,7 @@ async fn begin(credentials: Credentials, victim: Address) -> Tally {
 async fn newcomers(credentials: &Credentials, victim: &Address) -> Tally {
     let mut tally = Tally::default();
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(3) {
+    while began.elapsed() < KNOCKING {
         let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
         let connected = endpoint.connect(victim, &Expect::AnyNode, Protocol::Client).await;
         tally.note(if connected.is_ok() { "newcomers let in" } else { "newcomers kept out" });
