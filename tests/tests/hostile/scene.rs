@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long the good client is watched before the attack.
-const QUIET: Duration = Duration::from_millis(700);
+const QUIET: Duration = Duration::from_millis(500);
 
 /// What is quicker than this is quick, and its multiple too: a machine that
 /// does other things as well takes as long for a turn at the processor.
