@@ -44,6 +44,8 @@
 //!
 //! Knows the protocol and nothing of the server: no storage, no consensus.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod call;
 #[cfg(feature = "cert")]
 pub mod cert;
