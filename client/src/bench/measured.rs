@@ -45,6 +45,11 @@ impl Times {
         self.0.len()
     }
 
+    /// How many a second, if it took so long.
+    pub fn rate(&self, duration: Duration) -> f64 {
+        per_second(self.count(), duration)
+    }
+
     /// What so many in a hundred took at most.
     pub fn percentile(&self, percent: f64) -> Duration {
         Duration::from_micros(self.0.value_at_percentile(percent))

@@ -138,10 +138,11 @@ pub fn split(line: &str) -> Result<Vec<String>, Failure> {
 
 /// What to say of a command that a signal ended.
 pub(crate) fn interrupted(session: &Session, code: ExitCode) -> Failure {
-    match session.end_write() {
+    let failure = match session.end_write() {
         None => Failure::new(code, "interrupted"),
         Some(hint) => Failure::new(code, "interrupted: the outcome of the write is unknown").hint(hint),
-    }
+    };
+    session.end_traces().into_iter().fold(failure, Failure::hint)
 }
 
 #[cfg(test)]

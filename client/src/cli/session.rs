@@ -34,13 +34,21 @@ pub struct Session {
     client: Mutex<Option<Client>>,
     /// How to repeat the write that is under way, should it be given up.
     writing: Mutex<Option<String>>,
+    /// What the command under way leaves behind, should it be given up.
+    traces: Mutex<Option<&'static str>>,
     names: Names,
 }
 
 impl Session {
     /// Connects to nobody yet.
     pub fn new(connection: Connection) -> Self {
-        Self { connection, client: Mutex::default(), writing: Mutex::default(), names: Names::default() }
+        Self {
+            connection,
+            client: Mutex::default(),
+            writing: Mutex::default(),
+            traces: Mutex::default(),
+            names: Names::default(),
+        }
     }
 
     /// Whom it connects to.
@@ -61,14 +69,20 @@ impl Session {
         let mut kept = lock(&self.client);
         let client = match &*kept {
             Some(client) => client.clone(),
-            None => {
-                let credentials = credentials::load(&self.connection.caller)?;
-                let endpoints = self.connection.endpoints.iter().cloned();
-                let client = Client::builder().endpoints(endpoints).credentials(credentials).build()?;
-                kept.insert(client).clone()
-            }
+            None => kept.insert(self.connect()?).clone(),
         };
         Ok(client.with_timeout(timeout))
+    }
+
+    /// A client with connections of its own. Nobody keeps it: close it.
+    pub(crate) fn another_client(&self, timeout: Duration) -> Result<Client, Failure> {
+        Ok(self.connect()?.with_timeout(timeout))
+    }
+
+    fn connect(&self) -> Result<Client, Failure> {
+        let credentials = credentials::load(&self.connection.caller)?;
+        let endpoints = self.connection.endpoints.iter().cloned();
+        Ok(Client::builder().endpoints(endpoints).credentials(credentials).build()?)
     }
 
     /// Says goodbye to the nodes, and waits no longer than it takes to say it:
@@ -89,6 +103,16 @@ impl Session {
     /// Notes that no write is under way any more; says how to repeat the one that was.
     pub(crate) fn end_write(&self) -> Option<String> {
         lock(&self.writing).take()
+    }
+
+    /// Notes that there will be something to clean up, and how.
+    pub(crate) fn begin_traces(&self, hint: &'static str) {
+        *lock(&self.traces) = Some(hint);
+    }
+
+    /// Notes that it was cleaned up; says how to, if it was not.
+    pub(crate) fn end_traces(&self) -> Option<&'static str> {
+        lock(&self.traces).take()
     }
 
     /// Remembers which nodes there are, to complete their names.

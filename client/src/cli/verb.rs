@@ -1,5 +1,6 @@
 //! The verbs: one file each, and the one place that knows them all.
 
+mod bench;
 mod boot;
 mod can_stop;
 mod cert;
@@ -36,6 +37,7 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::Wait(arguments) => wait::run(arguments, context).await,
         Verb::Status(arguments) => status::run(arguments, context).await,
         Verb::Cert(verb) => cert::run(verb, context),
+        Verb::Bench(arguments) => bench::run(arguments, context).await,
         Verb::Help(arguments) => help::run(arguments, context),
         Verb::Completion(arguments) => completion::run(arguments, context),
     }

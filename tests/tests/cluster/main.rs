@@ -1,6 +1,7 @@
 //! A cluster in real processes: daemons with configuration files and
 //! certificates, asked and run with `coffeectl` and with the library.
 
+mod bench;
 mod exit_codes;
 mod hostile;
 mod members;

@@ -9,6 +9,7 @@ use coffee_common::{
     protocol::Role,
 };
 
+use super::bench::BenchArguments;
 use crate::cert::{AltName, CA_DAYS, LEAF_DAYS};
 
 /// What to do.
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
         subcommand_value_name = "VERB"
     )]
     Cert(CertVerb),
+    /// Load the cluster, measure it, and say whether that will do
+    Bench(BenchArguments),
     /// Explain a verb, or the exit codes
     Help(HelpArguments),
     /// Print the completion script of a shell
