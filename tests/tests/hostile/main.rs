@@ -39,6 +39,9 @@ const PIECES: u64 = 3_000;
 /// Datagrams in the ordinary run; at length, a tenth of the pieces.
 const DATAGRAMS: u64 = 10_000;
 
+/// So many hold the door: twice as many as there is room for.
+const HOLDERS: usize = 500;
+
 /// One attack at a time, lest they disturb each other's figures.
 static STAGE: Mutex<()> = Mutex::const_new(());
 
@@ -87,9 +90,9 @@ async fn certificates_that_nobody_should_believe() {
 async fn floods_of_connections() {
     let _alone = STAGE.lock().await;
     let scene = Scene::set().await;
-    let tally = scene.under("strangers", floods::strangers(&scene, scaled(320))).await;
+    let tally = scene.under("strangers", floods::strangers(&scene, scaled(160))).await;
     assert_eq!(tally.of("alert 116"), tally.sent, "each is told why: {tally}");
-    let tally = scene.under("visitors", floods::visitors(&scene, scaled(320))).await;
+    let tally = scene.under("visitors", floods::visitors(&scene, scaled(160))).await;
     assert_eq!(tally.of("let in"), tally.sent, "{tally}");
     let tally = scene.under("guests", floods::guests(&scene, scaled(160))).await;
     assert_eq!(tally.of("kept"), tally.sent, "{tally}");
@@ -101,7 +104,9 @@ async fn callers_that_never_end() {
     let scene = Scene::set().await;
     let tally = scene.under("slow streams", slow::streams(&scene, scaled(24))).await;
     assert_eq!(tally.of(peers::GIVEN_UP), tally.sent / 2, "peers have to say what they want: {tally}");
-    let tally = scene.under("slow handshakes", slow::handshakes(&scene, 300)).await;
-    let (let_in, kept_out) = (tally.of("newcomers let in"), tally.of("newcomers kept out"));
-    assert!(let_in >= 20 && kept_out == 0, "newcomers find the door open: {tally}");
+    let tally = scene.under("slow handshakes", slow::handshakes(&scene, HOLDERS)).await;
+    // One may come in the very moment in which all the others knock.
+    assert!(tally.of(slow::LET_IN) >= slow::NEWCOMERS * 3 / 4, "newcomers find the door open: {tally}");
+    // Each of the others begins anew every three seconds.
+    assert!(tally.sent < 4 * HOLDERS as u64, "newcomers do not wait in a queue: {tally}");
 }

@@ -11,6 +11,7 @@ use coffee_common::{
     quic::{Connection, Endpoint, Expect, FrameReceiver, FrameSender, Priority, Protocol},
 };
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{Instant, interval, timeout},
 };
@@ -26,8 +27,11 @@ const LASTS: Duration = Duration::from_secs(6);
 /// Where those are who begin handshakes: another address of this machine.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// How long newcomers try to get in: as long as a handshake may take.
-const KNOCKING: Duration = Duration::from_secs(3);
+/// So many newcomers want in while others hold the door.
+pub(crate) const NEWCOMERS: u64 = 20;
+
+/// How it ends for a newcomer who is let in.
+pub(crate) const LET_IN: &str = "newcomers let in";
 
 /// Opens as many streams as it may on each of so many connections, of clients
 /// and of a peer, and sends a large frame on each, a byte at a time.
@@ -79,43 +83,55 @@ async fn open_all(connection: &Connection) -> Vec<(FrameSender, FrameReceiver)> 
     streams
 }
 
-/// Begins so many handshakes at once, from addresses that are real, and never
-/// reads what the node answers to them. Meanwhile newcomers with good
-/// certificates want in.
+/// Has so many handshakes under way all the time, from an address that is real,
+/// and never reads what the node answers to them. Meanwhile newcomers with good
+/// certificates want in, one after the other.
 pub(crate) async fn handshakes(scene: &Scene, count: usize) -> Tally {
     let victim = scene.victims().await.remove(0);
     let credentials = scene.cluster.credentials(Role::Reader);
+    let stop = watch::Sender::new(false);
     let mut running = JoinSet::new();
     for _ in 0..count {
-        running.spawn(begin(credentials.clone(), victim.clone()));
+        running.spawn(begin(credentials.clone(), victim.clone(), stop.subscribe()));
     }
     let newcomers = newcomers(&credentials, &victim).await;
+    stop.send_replace(true);
     let mut tally = Tally::gather(running).await;
     tally.add(newcomers);
     tally
 }
 
-async fn begin(credentials: Credentials, victim: Address) -> Tally {
+async fn begin(credentials: Credentials, victim: Address, mut stopped: watch::Receiver<bool>) -> Tally {
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
     let (front, back) = (relay::socket().await, relay::socket_at(ELSEWHERE).await);
     back.connect(victim.as_str()).await.expect("an address");
     let address = front.local_addr().expect("it is bound").into();
+    let dial = async {
+        let mut tally = Tally::default();
+        while !*stopped.borrow_and_update() {
+            tally.add(Tally::sent(1));
+            tokio::select! {
+                connected = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client) => {
+                    assert!(connected.is_err(), "it hears no answer");
+                    tally.note("came to nothing");
+                }
+                _ = stopped.changed() => tally.note("left alone"),
+            }
+        }
+        tally
+    };
     tokio::select! {
-        _ = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client) => {}
-        () = relay::carry_there(&front, &back) => {}
+        tally = dial => tally,
+        () = relay::carry_there(&front, &back) => unreachable!("it goes on for ever"),
     }
-    let mut tally = Tally::sent(1);
-    tally.note("came to nothing");
-    tally
 }
 
 async fn newcomers(credentials: &Credentials, victim: &Address) -> Tally {
     let mut tally = Tally::default();
-    let began = Instant::now();
-    while began.elapsed() < KNOCKING {
+    for _ in 0..NEWCOMERS {
         let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
         let connected = endpoint.connect(victim, &Expect::AnyNode, Protocol::Client).await;
-        tally.note(if connected.is_ok() { "newcomers let in" } else { "newcomers kept out" });
+        tally.note(if connected.is_ok() { LET_IN } else { "newcomers kept out" });
         endpoint.close("done").await;
     }
     tally
