@@ -21,7 +21,7 @@ use coffee_common::{id::NodeName, protocol::Role};
 
 pub use self::{
     log::Log,
-    node::{Beginning, Node},
+    node::{Beginning, Host, Node},
 };
 use crate::coffeectl::Coffeectl;
 
@@ -39,6 +39,7 @@ pub struct Plan {
     waiting: usize,
     settings: String,
     timers: &'static str,
+    hosts: Vec<Host>,
 }
 
 /// A cluster of daemons.
@@ -51,7 +52,7 @@ pub struct Cluster {
 impl Cluster {
     /// One of so many members.
     pub fn of(members: usize) -> Plan {
-        Plan { members, waiting: 0, settings: String::new(), timers: PATIENT_TIMERS }
+        Plan { members, waiting: 0, settings: String::new(), timers: PATIENT_TIMERS, hosts: Vec::new() }
     }
 }
 
@@ -77,6 +78,14 @@ impl Plan {
         self
     }
 
+    /// Runs the nodes there, in the order of [`SHOPS`]; those beyond the end
+    /// run on loopback.
+    #[must_use]
+    pub fn on(mut self, hosts: Vec<Host>) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
     /// Makes certificates and configurations; starts nothing.
     pub fn prepare(self) -> Cluster {
         assert!(self.members + self.waiting <= SHOPS.len(), "there are {} shops", SHOPS.len());
@@ -84,13 +93,20 @@ impl Plan {
         make_certificates(&folder.path().join("certs"));
         let settings = format!("{}{}", self.timers, self.settings);
         let mut nodes: Vec<Node> = Vec::new();
+        let mut hosts = self.hosts.into_iter();
         for (n, name) in SHOPS.into_iter().take(self.members + self.waiting).enumerate() {
             let beginning = match n {
                 0 => Beginning::Bootstrap,
                 n if n < self.members => Beginning::Join(vec![nodes[0].address()]),
                 _ => Beginning::Wait,
             };
-            nodes.push(Node::new(name, folder.path(), &beginning, &settings));
+            nodes.push(Node::new(
+                name,
+                hosts.next().unwrap_or_default(),
+                folder.path(),
+                &beginning,
+                &settings,
+            ));
         }
         Cluster { nodes, folder }
     }
@@ -99,14 +115,7 @@ impl Plan {
     pub async fn start(self) -> Cluster {
         let members = self.members;
         let mut cluster = self.prepare();
-        cluster.nodes[0].start().await;
-        cluster.coffeectl(["wait", "--for", "leader"]).ok().await;
-        for node in cluster.nodes.iter_mut().skip(1) {
-            node.start().await;
-        }
-        for name in &SHOPS[1..members.max(1)] {
-            cluster.coffeectl(["wait", "--for", "voter", "--node", name]).ok().await;
-        }
+        cluster.found(members).await;
         cluster
     }
 }
@@ -125,6 +134,19 @@ fn make_certificates(folder: &Path) {
 }
 
 impl Cluster {
+    /// Starts the nodes of a cluster that was only prepared, and waits until
+    /// the first `members` of them vote.
+    pub async fn found(&mut self, members: usize) {
+        self.nodes[0].start().await;
+        self.coffeectl(["wait", "--for", "leader"]).ok().await;
+        for node in self.nodes.iter_mut().skip(1) {
+            node.start().await;
+        }
+        for name in &SHOPS[1..members.max(1)] {
+            self.coffeectl(["wait", "--for", "voter", "--node", name]).ok().await;
+        }
+    }
+
     /// A node by its name.
     #[track_caller]
     pub fn node(&mut self, name: &str) -> &mut Node {

@@ -24,10 +24,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Node {
     name: String,
+    host: Host,
     port: u16,
     folder: PathBuf,
     log: Log,
     process: Option<Child>,
+}
+
+/// Where a node runs.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The address that it listens on.
+    pub address: Ipv4Addr,
+    /// The words of a command that runs the node's own: `env`, `nsenter`. May be none.
+    pub under: Vec<String>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST, under: Vec::new() }
+    }
 }
 
 /// How a node begins.
@@ -43,11 +59,11 @@ pub enum Beginning {
 
 impl Node {
     /// Writes its configuration; `settings` go to the end of the file.
-    pub(super) fn new(name: &str, top: &Path, beginning: &Beginning, settings: &str) -> Self {
+    pub(super) fn new(name: &str, host: Host, top: &Path, beginning: &Beginning, settings: &str) -> Self {
         let folder = top.join(name);
         fs::create_dir_all(&folder).expect("a folder for the node");
-        let node =
-            Self { name: name.to_owned(), port: ports::free(), folder, log: Log::new(), process: None };
+        let port = ports::free();
+        let node = Self { name: name.to_owned(), host, port, folder, log: Log::new(), process: None };
         let beginning = match beginning {
             Beginning::Bootstrap => "bootstrap = true".to_owned(),
             Beginning::Join(members) => {
@@ -73,7 +89,7 @@ impl Node {
 
     /// Where it listens.
     pub fn address(&self) -> Address {
-        std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).into()
+        std::net::SocketAddr::from((self.host.address, self.port)).into()
     }
 
     /// Its data directory.
@@ -115,7 +131,15 @@ impl Node {
 
     /// Starts its process, with more flags, and waits for nothing.
     pub fn spawn(&mut self, flags: &[&str]) {
-        let mut command = Command::new(processes::path("coffeed"));
+        let coffeed = processes::path("coffeed");
+        let mut command = match self.host.under.split_first() {
+            None => Command::new(coffeed),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(coffeed);
+                command
+            }
+        };
         command.arg("--config").arg(self.config()).args(flags);
         self.run(command);
     }
@@ -162,7 +186,7 @@ impl Node {
         processes::signal(self.pid(), signal).await;
     }
 
-    /// The id of its process.
+    /// The id of its process, which has to run.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().and_then(Child::id).expect("it runs")
     }

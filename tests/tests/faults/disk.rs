@@ -1,0 +1,106 @@
+//! Disks of a node's own, that fill up or lose power.
+//!
+//! Mounted inside the sandbox, so that they go with it.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::machine::{run, try_run};
+
+/// Enough for a node and the load of a round.
+const DISK_MB: u64 = 192;
+
+/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`: from now on the
+/// file system fails all that it is asked, and what was not synced is lost.
+const CUT_POWER: &str = "open(my $fs, '<', $ARGV[0]) or die $!; \
+                         my $how = pack('L', 2); ioctl($fs, 0x8004587D, $how) or die $!";
+
+/// A file system on a loop device.
+#[derive(Debug)]
+pub(crate) struct Ext4 {
+    image: PathBuf,
+    at: PathBuf,
+}
+
+impl Ext4 {
+    /// A new one, mounted `at`.
+    pub(crate) fn mount(image: PathBuf, at: PathBuf) -> Self {
+        let file = fs::File::create(&image).expect("a file for the disk");
+        file.set_len(DISK_MB << 20).expect("room for the disk");
+        run(&["mkfs.ext4", "-q", text(&image)]);
+        fs::create_dir_all(&at).expect("a folder for the disk");
+        let disk = Self { image, at };
+        disk.attach();
+        // A data directory holds nothing else.
+        fs::remove_dir(disk.at.join("lost+found")).expect("an empty folder");
+        disk
+    }
+
+    /// Takes its power away. Whoever uses it gets errors.
+    pub(crate) fn cut_power(&self) {
+        run(&["perl", "-e", CUT_POWER, text(&self.at)]);
+    }
+
+    /// Gives it power again, with what was synced before. Nobody may use it any more.
+    pub(crate) fn power_up(&self) {
+        run(&["umount", text(&self.at)]);
+        self.attach();
+    }
+
+    fn attach(&self) {
+        run(&["mount", "-o", "loop", text(&self.image), text(&self.at)]);
+    }
+}
+
+impl Drop for Ext4 {
+    fn drop(&mut self) {
+        let _ = try_run(&["umount", "-l", text(&self.at)]);
+    }
+}
+
+/// A file system in memory, which can be filled.
+#[derive(Debug)]
+pub(crate) struct Small {
+    at: PathBuf,
+}
+
+impl Small {
+    /// A new one, mounted `at`.
+    pub(crate) fn mount(at: PathBuf) -> Self {
+        fs::create_dir_all(&at).expect("a folder for the disk");
+        run(&["mount", "-t", "tmpfs", "-o", &format!("size={DISK_MB}m"), "none", text(&at)]);
+        Self { at }
+    }
+
+    /// Takes all the room that is left.
+    pub(crate) fn fill(&self) {
+        let filler = OpenOptions::new().create(true).append(true).open(self.filler());
+        let mut filler = filler.expect("a file can be made");
+        for piece in [1 << 20, 4 << 10, 1] {
+            let zeros = vec![0; piece];
+            while filler.write_all(&zeros).is_ok() {}
+        }
+    }
+
+    /// Gives the room back.
+    pub(crate) fn clear(&self) {
+        fs::remove_file(self.filler()).expect("it was filled");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.at.join("filler")
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = try_run(&["umount", "-l", text(&self.at)]);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}

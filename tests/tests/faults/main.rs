@@ -1,0 +1,233 @@
+//! Faults of real processes, networks and disks under load.
+//!
+//! Each test is a class of faults that strikes a cluster of three daemons, the
+//! leader and a follower by turns, while 32 clients write: nothing that was
+//! acknowledged may be lost or done twice, and where a quorum is spared writes
+//! go on. What needs namespaces runs in a sandbox that ends with it; what the
+//! machine cannot do is skipped, and says so.
+//!
+//! Once each in the ordinary run. Rounds are given in `COFFEE_FAULTS`; for
+//! figures of 10 each, in release and alone (as root; about half an hour):
+//!
+//! ```text
+//! COFFEE_FAULTS=10 cargo test --release -p coffee-tests --test faults -- --test-threads 1 --nocapture
+//! ```
+
+mod disk;
+mod disks;
+mod links;
+mod machine;
+mod network;
+mod process;
+mod round;
+mod sandbox;
+mod starve;
+mod table;
+
+use std::{env, time::Duration};
+
+use coffee_common::protocol::Role;
+use coffee_tests::cluster::{Cluster, Host, SHOPS};
+use tokio::runtime::Runtime;
+
+use crate::{
+    disks::{Blackout, Disks, FailedSync, Full, PowerCut},
+    links::{Links, Slow},
+    machine::Need,
+    network::Network,
+    process::{AllKilled, Killed, NoDescriptors, Starving, Stopped, WrongClock},
+    round::{Fault, Scene, round},
+    table::Row,
+};
+
+const NODES: usize = 3;
+
+/// The longest that writes may stand still where a quorum is spared.
+const GAP_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 10 });
+
+/// Snapshots and purges come often, so that they fall into every fault.
+const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n";
+
+/// Whom a class of faults strikes.
+#[derive(Debug, Clone, Copy)]
+enum Whom {
+    Leader,
+    Follower,
+    All,
+}
+
+const EITHER: [Whom; 2] = [Whom::Leader, Whom::Follower];
+
+fn rounds() -> usize {
+    env::var("COFFEE_FAULTS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// A class of faults.
+struct Class {
+    name: &'static str,
+    needs: &'static [Need],
+    whom: &'static [Whom],
+}
+
+impl Class {
+    fn of(name: &'static str) -> Self {
+        Self { name, needs: &[], whom: &EITHER }
+    }
+
+    fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    fn strikes(mut self, whom: &'static [Whom]) -> Self {
+        self.whom = whom;
+        self
+    }
+
+    /// Runs the rounds, if the machine can, where they belong. `make` prepares
+    /// the fault before the nodes start.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
+    fn run<F: Fault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
+        if let Some(reason) = self.needs.iter().find_map(|need| need.missing()) {
+            println!("skipped: {}: {reason}", self.name);
+            return;
+        }
+        let sandboxed = self.needs.contains(&Need::Network) || self.needs.contains(&Need::Mounts);
+        if sandboxed && !sandbox::enter(std::thread::current().name().expect("tests have names")) {
+            return table::show();
+        }
+        Runtime::new().expect("a runtime").block_on(self.play(make));
+        if !sandboxed {
+            table::show();
+        }
+    }
+
+    async fn play<F: Fault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
+        let network = self.needs.contains(&Need::Network).then(|| Network::of(&SHOPS[..NODES]));
+        let mut plan = Cluster::of(NODES).with(SETTINGS).on(self.hosts(network.as_ref()));
+        if !cfg!(debug_assertions) {
+            plan = plan.with_default_timers();
+        }
+        let mut cluster = plan.prepare();
+        let mut fault = make(&mut cluster);
+        cluster.found(NODES).await;
+        let client = cluster.client(Role::Admin).with_timeout(Duration::from_secs(10));
+        let mut scene = Scene { cluster, network, client, rounds: 0 };
+        for whom in self.whom {
+            self.strike(&mut scene, &mut fault, *whom).await;
+        }
+        scene.client.close().await;
+        // All have come through it, and whoever is asked to stop does.
+        for node in scene.cluster.nodes() {
+            assert!(node.stop().await.success(), "{}", node.log().tail(20));
+        }
+        // Disks go before the folder in which they are mounted.
+        drop(fault);
+    }
+
+    fn hosts(&self, network: Option<&Network>) -> Vec<Host> {
+        let mut hosts = network.map_or_else(|| vec![Host::default(); NODES], Network::hosts);
+        if self.needs.contains(&Need::FalseClock) {
+            hosts.iter_mut().zip(SHOPS).for_each(|(host, name)| host.under.extend(WrongClock::under(name)));
+        }
+        hosts
+    }
+
+    async fn strike<F: Fault>(&self, scene: &mut Scene, fault: &mut F, whom: Whom) {
+        let mut row = Row::default();
+        for n in 0..rounds() {
+            let leader = scene.cluster.leader().await;
+            let victim = match whom {
+                Whom::Leader | Whom::All => leader,
+                Whom::Follower => SHOPS[..NODES]
+                    .iter()
+                    .cycle()
+                    .skip(n)
+                    .find(|name| **name != leader)
+                    .map_or(leader, |name| (*name).into()),
+            };
+            let outcome = round(scene, fault, &victim).await;
+            row.add(&outcome.record, &outcome.report, outcome.at);
+            assert!(outcome.report.is_clean(), "{}, {victim}: {}", self.name, outcome.report);
+        }
+        row.publish(&format!("{} ({})", self.name, format!("{whom:?}").to_lowercase()));
+        let bounded = !F::SPARES_QUORUM || row.worst() < GAP_MAX;
+        assert!(bounded, "{}: writes stood still for {:?}", self.name, row.worst());
+    }
+}
+
+#[test]
+fn killed() {
+    Class::of("kill -9").run(|_| Killed);
+}
+
+#[test]
+fn all_killed() {
+    Class::of("kill -9").strikes(&[Whom::All]).run(|_| AllKilled);
+}
+
+#[test]
+fn stopped_and_continued() {
+    Class::of("stop, continue").run(|_| Stopped);
+}
+
+#[test]
+fn cut_off() {
+    Class::of("partition").needs(&[Need::Network]).run(|_| Links::CutOff);
+}
+
+#[test]
+fn deaf() {
+    Class::of("partition, inwards only").needs(&[Need::Network]).run(|_| Links::Deaf);
+}
+
+#[test]
+fn mute() {
+    Class::of("partition, outwards only").needs(&[Need::Network]).run(|_| Links::Mute);
+}
+
+#[test]
+fn lossy_link() {
+    Class::of("30 % loss").needs(&[Need::Network]).run(|_| Links::Lossy);
+}
+
+#[test]
+fn slow_link() {
+    Class::of("link of 1 Mbit/s").needs(&[Need::Network]).run(|_| Slow);
+}
+
+#[test]
+fn disk_full() {
+    Class::of("disk full").needs(&[Need::Mounts]).run(Full::mount);
+}
+
+#[test]
+fn sync_fails() {
+    Class::of("fsync fails").needs(&[Need::Tracer]).run(|_| FailedSync);
+}
+
+#[test]
+fn power_cut() {
+    Class::of("power cut").needs(&[Need::Mounts]).run(|cluster| PowerCut(Disks::mount(cluster)));
+}
+
+#[test]
+fn blackout() {
+    let class = Class::of("power cut").needs(&[Need::Mounts]).strikes(&[Whom::All]);
+    class.run(|cluster| Blackout(Disks::mount(cluster)));
+}
+
+#[test]
+fn wrong_clock() {
+    Class::of("wall clock by 10 years").needs(&[Need::FalseClock]).run(|_| WrongClock::default());
+}
+
+#[test]
+fn starved_of_processor() {
+    Class::of("5 % of a processor").needs(&[Need::CpuGroups]).run(|_| Starving::default());
+}
+
+#[test]
+fn out_of_descriptors() {
+    Class::of("no descriptors").run(|_| NoDescriptors::default());
+}

@@ -1,0 +1,150 @@
+//! What happens to processes: they die, stand still, starve, and run out of
+//! descriptors, or of a true clock.
+
+use std::{fs, path::PathBuf};
+
+use coffee_tests::cluster::SHOPS;
+
+use crate::{
+    machine::{faketime, run},
+    round::{Fault, Scene},
+    starve::Starved,
+};
+
+/// SIGKILL.
+pub(crate) struct Killed;
+
+impl Fault for Killed {
+    async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        scene.cluster.node(victim).kill().await;
+    }
+
+    async fn heal(&mut self, scene: &mut Scene, victim: &str) {
+        scene.cluster.node(victim).start().await;
+    }
+}
+
+/// SIGKILL to all at once.
+pub(crate) struct AllKilled;
+
+impl Fault for AllKilled {
+    const SPARES_QUORUM: bool = false;
+
+    async fn strike(&mut self, scene: &mut Scene, _: &str) {
+        for node in scene.cluster.nodes() {
+            node.signal("KILL").await;
+        }
+        for node in scene.cluster.nodes() {
+            node.ended().await;
+        }
+    }
+
+    async fn heal(&mut self, scene: &mut Scene, _: &str) {
+        for node in scene.cluster.nodes() {
+            node.spawn(&[]);
+        }
+    }
+}
+
+/// SIGSTOP, and SIGCONT later: the node wakes up and does not know that time went by.
+pub(crate) struct Stopped;
+
+impl Fault for Stopped {
+    async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        scene.cluster.node(victim).signal("STOP").await;
+    }
+
+    async fn heal(&mut self, scene: &mut Scene, victim: &str) {
+        scene.cluster.node(victim).signal("CONT").await;
+    }
+}
+
+/// Five hundredths of a processor.
+#[derive(Default)]
+pub(crate) struct Starving(Option<Starved>);
+
+impl Fault for Starving {
+    async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        self.0 = Some(Starved::process(scene.cluster.node(victim).pid(), 5));
+    }
+
+    async fn heal(&mut self, _: &mut Scene, victim: &str) {
+        let starved = self.0.take().expect("it was struck");
+        assert!(starved.waits() > 0, "{victim} had all the time that it wanted: the round is void");
+    }
+}
+
+/// Not one descriptor more can be opened.
+#[derive(Default)]
+pub(crate) struct NoDescriptors(String);
+
+impl Fault for NoDescriptors {
+    async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        let pid = scene.cluster.node(victim).pid().to_string();
+        let before =
+            run(&["prlimit", "--pid", &pid, "--nofile", "--noheadings", "--raw", "--output", "SOFT"]);
+        self.0 = before.trim().to_owned();
+        run(&["prlimit", "--pid", &pid, "--nofile=0:"]);
+        // To lead is to talk to everybody, and to hand over as well.
+        scene.cluster.coffeectl(["transfer", "--to", victim]).ok().await;
+        scene.cluster.coffeectl(["transfer"]).ok().await;
+    }
+
+    async fn heal(&mut self, scene: &mut Scene, victim: &str) {
+        let pid = scene.cluster.node(victim).pid().to_string();
+        run(&["prlimit", "--pid", &pid, &format!("--nofile={}:", self.0)]);
+    }
+}
+
+/// The wall clock jumps by ten years, forwards and backwards by turns.
+#[derive(Default)]
+pub(crate) struct WrongClock {
+    strikes: usize,
+}
+
+impl WrongClock {
+    /// The words that run a node whose clock goes by a file.
+    pub(crate) fn under(name: &str) -> Vec<String> {
+        let file = Self::file(name);
+        fs::write(&file, "+0\n").expect("a file for the clock");
+        let library = faketime().expect("the class asks for it");
+        [
+            "env".to_owned(),
+            format!("LD_PRELOAD={library}"),
+            format!("FAKETIME_TIMESTAMP_FILE={}", file.display()),
+        ]
+        .into_iter()
+        .chain(
+            ["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1"]
+                .map(Into::into),
+        )
+        .collect()
+    }
+
+    fn file(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}-{name}", std::process::id()))
+    }
+}
+
+impl Drop for WrongClock {
+    fn drop(&mut self) {
+        for name in SHOPS {
+            let _ = fs::remove_file(Self::file(name));
+        }
+    }
+}
+
+impl Fault for WrongClock {
+    async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        let jump = if self.strikes.is_multiple_of(2) { "+10y\n" } else { "-10y\n" };
+        self.strikes += 1;
+        fs::write(Self::file(victim), jump).expect("a file for the clock");
+        // To such a node no certificate is valid: it turns away who calls anew.
+        let refused = scene.cluster.coffeectl_via(victim, ["--timeout", "5s", "get", "order/1"]).run().await;
+        assert_eq!(refused.code, Some(7), "{victim} has the right time: the round is void: {refused:?}");
+    }
+
+    async fn heal(&mut self, _: &mut Scene, victim: &str) {
+        fs::write(Self::file(victim), "+0\n").expect("a file for the clock");
+    }
+}

@@ -1,0 +1,42 @@
+//! A test in namespaces of its own: network, mounts and processes.
+//!
+//! The test starts itself again inside them. Whatever it makes there ends with
+//! it, also if it is killed: no rule, address, mount or process stays behind.
+
+use std::{env, path::Path, process::Command};
+
+use crate::machine::run_line;
+
+/// Set inside the sandbox.
+const INSIDE: &str = "COFFEE_FAULTS_INSIDE";
+
+/// Runs this test inside a sandbox, unless it is there already. Whether the
+/// caller is inside, and has to do the work.
+pub(crate) fn enter(test: &str) -> bool {
+    if env::var_os(INSIDE).is_some() {
+        prepare();
+        return true;
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    unshare.arg(env::current_exe().expect("the running test has a path"));
+    let status = unshare
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .envs([crate::table::variable()])
+        .status();
+    assert!(status.expect("unshare can be run").success(), "{test} failed inside its sandbox");
+    false
+}
+
+/// Loopback, and a place for the names of network namespaces.
+fn prepare() {
+    if !Path::new("/run/netns").exists() {
+        run_line("mkdir -p /run/netns");
+    }
+    run_line("mount -t tmpfs none /run/netns");
+    if crate::machine::try_run(&["ip", "link", "set", "lo", "up"]).is_err() {
+        // A machine that has mounts but no `ip`: its tests need loopback all the same.
+        panic!("loopback cannot be brought up without ip");
+    }
+}
