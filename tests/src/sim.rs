@@ -1,3 +1,5 @@
-//! What is checked of a simulated cluster, and can be checked of any history.
+//! What judges a simulated cluster, apart from the simulation.
 
+pub mod checks;
 pub mod linearizable;
+pub mod seen;

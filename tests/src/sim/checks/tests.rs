@@ -1,0 +1,129 @@
+//! Each check finds what it is for, and says nothing of what is right.
+
+use super::*;
+use crate::sim::seen::{Inside, LogLine};
+
+fn node(name: &str, id: u64, term: u64) -> Seen {
+    Seen { name: name.to_owned(), id, term, ..Seen::default() }
+}
+
+/// A node whose log has entries of these terms, from 1 on.
+fn with_log(name: &str, terms: &[u64], applied: u64) -> Seen {
+    let line = |(index, term): (usize, &u64)| LogLine {
+        index: index as u64 + 1,
+        term: *term,
+        hash: 100 * term + index as u64,
+        voters: None,
+    };
+    let log: Vec<LogLine> = terms.iter().enumerate().map(line).collect();
+    let last_log = log.len() as u64;
+    let inside = Inside { log, durably_applied: applied, ..Inside::default() };
+    let term = terms.last().copied().unwrap_or_default();
+    Seen { applied, last_log, inside: Some(inside), ..node(name, 1, term) }
+}
+
+fn leading(seen: Seen, term: u64) -> Seen {
+    Seen { leads: true, term, ..seen }
+}
+
+fn inside(seen: &mut Seen) -> &mut Inside {
+    seen.inside.as_mut().expect("was given one")
+}
+
+/// What each of these looks like to the check, one after the other.
+fn verdicts<const N: usize>(check: &mut dyn Check, seen: [Seen; N]) -> [bool; N] {
+    seen.map(|seen| check.look(&seen).is_ok())
+}
+
+#[test]
+fn two_leaders_of_one_term_are_found() {
+    let leads = |id, term| leading(node("n", id, term), term);
+    let seen = [leads(1, 4), leads(2, 5), leads(1, 4), node("n", 3, 5), leads(3, 5)];
+    assert_eq!(verdicts(&mut ElectionSafety::default(), seen), [true, true, true, true, false]);
+}
+
+#[test]
+fn logs_that_do_not_match_are_found() {
+    let good = [with_log("a", &[1, 1, 2], 0), with_log("b", &[1, 1, 3, 3], 0), with_log("c", &[1, 1], 0)];
+    let mut check = LogMatching::default();
+    assert_eq!(verdicts(&mut check, good), [true; 3]);
+    assert!(check.look(&with_log("d", &[1, 2, 2], 0)).is_err(), "another entry before (3, 2)");
+    let mut other = with_log("e", &[1, 1], 0);
+    inside(&mut other).log[1].hash += 1;
+    assert!(check.look(&other).is_err(), "another entry (2, 1)");
+    let mut hole = with_log("f", &[1, 1, 2], 0);
+    inside(&mut hole).log.remove(1);
+    assert!(check.look(&hole).is_err(), "a hole");
+    assert!(check.look(&with_log("g", &[9, 8], 0)).is_err(), "terms go back");
+}
+
+#[test]
+fn a_leader_without_a_committed_entry_is_found() {
+    let mut check = LeaderCompleteness::default();
+    let follower = with_log("a", &[1, 1, 2], 3);
+    assert!(check.look(&follower).is_ok());
+    assert!(check.look(&leading(with_log("b", &[1, 1, 2, 3], 0), 3)).is_ok());
+    assert!(check.look(&with_log("c", &[1, 1], 0)).is_ok(), "followers may be behind");
+    assert!(check.look(&leading(with_log("c", &[1, 1], 0), 1)).is_ok(), "so may a leader of the past");
+    assert!(check.look(&leading(with_log("c", &[1, 1], 0), 3)).is_err(), "entry 3 is missing");
+    assert!(check.look(&leading(with_log("d", &[1, 1, 1], 0), 3)).is_err(), "entry 3 is another");
+    let mut purged = leading(with_log("e", &[1, 1, 2, 3], 3), 3);
+    inside(&mut purged).log.drain(..3);
+    assert!(check.look(&purged).is_ok(), "what is purged is not missing");
+}
+
+#[test]
+fn different_entries_applied_are_found() {
+    let mut check = StateMachineSafety::default();
+    assert!(check.look(&with_log("a", &[1, 1, 2], 2)).is_ok());
+    assert!(check.look(&with_log("b", &[1, 1, 3], 2)).is_ok(), "entry 3 is not applied");
+    assert!(check.look(&with_log("c", &[1, 2, 2], 1)).is_ok());
+    assert!(check.look(&with_log("c", &[1, 2, 2], 2)).is_err());
+}
+
+#[test]
+fn different_states_behind_one_entry_are_found() {
+    let mut check = StateMachineSafety::default();
+    let with_state = |state| {
+        let mut seen = with_log("a", &[1], 1);
+        inside(&mut seen).state = Some(state);
+        seen
+    };
+    let seen = [(1, 7), (2, 8), (1, 7), (2, 7)].map(with_state);
+    assert_eq!(verdicts(&mut check, seen), [true, true, true, false]);
+}
+
+#[test]
+fn a_log_purged_ahead_of_the_state_is_found() {
+    let with = |purged, durably_applied| {
+        let inside = Inside { purged, durably_applied, ..Inside::default() };
+        Seen { inside: Some(inside), ..node("a", 1, 1) }
+    };
+    assert_eq!(verdicts(&mut PurgedIsApplied, [with(4, 4), with(4, 5), with(5, 4)]), [true, true, false]);
+}
+
+#[test]
+fn two_changes_of_membership_at_once_are_found() {
+    let with = |memberships: &[&[&[u64]]]| {
+        let mut seen = with_log("a", &vec![1; memberships.len()], 0);
+        for (line, sets) in inside(&mut seen).log.iter_mut().zip(memberships) {
+            line.voters = Some(sets.iter().map(|set| set.to_vec()).collect());
+        }
+        OneChangeAtATime.look(&seen).is_ok()
+    };
+    assert!(with(&[&[&[1]], &[&[1], &[1, 2]], &[&[1, 2]], &[&[1, 2]]]), "joint, then uniform");
+    assert!(with(&[&[&[1, 2, 3]], &[&[1, 2, 3], &[1, 4, 5]], &[&[1, 2, 3]]]), "joint, and back");
+    assert!(with(&[&[&[1, 2]], &[&[1, 2, 3]]]), "one voter at a time needs no joint one");
+    assert!(!with(&[&[&[1, 2]], &[&[1, 3]]]), "two voters at a time");
+    assert!(!with(&[&[&[1, 2], &[1, 3]], &[&[1, 4], &[1, 5]]]), "a second change in the middle of the first");
+    assert!(!with(&[&[&[1], &[2], &[3]]]), "three sets");
+}
+
+#[test]
+fn an_id_of_two_disks_is_found() {
+    let with = |name, id, disk| Seen { disk, ..node(name, id, 1) };
+    let seen = [with("a", 1, 0), with("b", 2, 0), with("a", 9, 1), with("a", 1, 0), with("b", 1, 0)];
+    assert_eq!(verdicts(&mut NodeIdsOnce::default(), seen), [true, true, true, true, false]);
+    assert!(NodeIdsOnce::default().look(&with("a", 1, 0)).is_ok());
+    assert_eq!(verdicts(&mut NodeIdsOnce::default(), [with("a", 1, 0), with("a", 1, 1)]), [true, false]);
+}
