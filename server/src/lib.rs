@@ -1,5 +1,9 @@
 //! coffeed: a replicated key-value store for a small fleet.
 
+// First: its macro is for all that follow.
+#[macro_use]
+mod planted;
+
 pub mod api;
 pub mod config;
 pub mod forward;

@@ -64,6 +64,7 @@ impl Reads {
         deadline: Instant,
     ) -> Result<Arc<Replica>, Rejection> {
         let replica = self.node.serving()?;
+        planted!("stale-read", return Ok(replica));
         let late = |what: &str| Rejection::Unavailable(format!("{} {what}", self.node.name()));
         match consistency {
             Consistency::Linearizable => {

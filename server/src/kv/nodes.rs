@@ -28,6 +28,7 @@ pub(super) fn admit(
         return Ok(Outcome::TooManyNodes);
     }
     let id = NodeId(at.0);
+    let id = if planted!("id-reused") { find(&nodes, name)?.map_or(id, |known| known.id) } else { id };
     let (name, address) = (name.clone(), address.clone());
     write(&mut nodes, &NodeRecord { id, name, address, standing: Standing::Joining, since_ms })?;
     Ok(Outcome::NodeAdmitted(id))

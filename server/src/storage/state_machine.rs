@@ -159,8 +159,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.shared.poison().check()?;
         let received = self.received(snapshot).await?;
         self.check_install(meta, &received)?;
-        self.memory = self.shared.install(received).await?;
+        let memory = self.shared.install(received).await?;
         self.meta = meta.clone();
+        planted!("memory-dropped-at-snapshot", return Ok(()));
+        self.memory = memory;
         Ok(())
     }
 

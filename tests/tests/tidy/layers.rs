@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 8] = [
     &["storage"],
     &["kv"],
     // The base: plain data, without a part of the server in it.
-    &["config", "types", "golden"],
+    &["config", "types", "golden", "planted"],
 ];
 
 /// Modules of one line that never meet.

@@ -160,6 +160,7 @@ impl Writer {
     /// Commits a batch, then answers for each of its changes.
     fn write(&mut self, batch: Vec<Change>, committed: Option<LogId>) {
         let result = self.commit_or_poison(&batch, committed);
+        let result = if planted!("callback-too-early") { Ok(()) } else { result };
         for change in batch {
             self.answer(change, &result);
         }
@@ -205,7 +206,11 @@ impl Writer {
     /// One transaction, one fsync. Returns only once the disk has it.
     fn commit(&self, batch: &[Change], committed: Option<LogId>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_durability(if planted!("acknowledged-before-fsync") {
+            Durability::None
+        } else {
+            Durability::Immediate
+        })?;
         {
             let mut entries = transaction.open_table(ENTRIES)?;
             let mut meta = transaction.open_table(META)?;
@@ -216,6 +221,7 @@ impl Writer {
                             entries.insert(index, row.as_slice())?;
                         }
                     }
+                    Change::Vote { .. } if planted!("vote-not-persisted") => {}
                     Change::Vote { row, .. } => {
                         meta.insert(VOTE, row.as_slice())?;
                     }

@@ -32,7 +32,10 @@ impl Check for StateMachineSafety {
         }
         let Some((index, hash)) = inside.state else { return Ok(()) };
         if *self.states.entry(index).or_insert(hash) != hash {
-            return Err(format!("state machine safety: {} has another state behind entry {index}", seen.name));
+            return Err(format!(
+                "state machine safety: {} has another state behind entry {index}",
+                seen.name
+            ));
         }
         Ok(())
     }
