@@ -4,6 +4,7 @@
 //! its property does not hold. "Raft" is Ongaro's thesis, "Consensus: Bridging
 //! Theory and Practice" (2014).
 
+mod durable;
 mod election;
 mod leader_completeness;
 mod log_matching;
@@ -17,8 +18,8 @@ mod tests;
 use super::seen::Seen;
 
 pub use self::{
-    election::ElectionSafety, leader_completeness::LeaderCompleteness, log_matching::LogMatching,
-    membership::OneChangeAtATime, node_ids::NodeIdsOnce, purge::PurgedIsApplied,
+    durable::DurableBeforeAnswered, election::ElectionSafety, leader_completeness::LeaderCompleteness,
+    log_matching::LogMatching, membership::OneChangeAtATime, node_ids::NodeIdsOnce, purge::PurgedIsApplied,
     state_machine::StateMachineSafety,
 };
 
@@ -31,6 +32,7 @@ pub trait Check {
 /// All of them.
 pub fn all() -> Vec<Box<dyn Check>> {
     vec![
+        Box::new(DurableBeforeAnswered::default()),
         Box::new(ElectionSafety::default()),
         Box::new(LogMatching::default()),
         Box::new(LeaderCompleteness::default()),

@@ -22,6 +22,8 @@ pub struct Seen {
     pub last_log: u64,
     /// The last entry that it has purged.
     pub purged: u64,
+    /// How far the log of each member matches, as it knows as a leader.
+    pub matched: Vec<(u64, u64)>,
     /// How its disk is, where somebody looked at that.
     pub inside: Option<Inside>,
 }
@@ -29,8 +31,10 @@ pub struct Seen {
 /// What is inside of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inside {
-    /// Its log, from the first entry that is not purged.
+    /// The log that a power cut would leave, from the first entry that is not purged.
     pub log: Vec<LogLine>,
+    /// The term of the vote that a power cut would leave.
+    pub voted: u64,
     /// The last entry that its log on the disk is purged up to.
     pub purged: u64,
     /// The last entry in the state that a power cut would leave.
@@ -53,6 +57,11 @@ pub struct LogLine {
 }
 
 impl Inside {
+    /// The last entry of the log that a power cut would leave.
+    pub fn last(&self) -> u64 {
+        self.log.last().map_or(self.purged, |line| line.index)
+    }
+
     /// The entry at `index`, if it is there.
     pub fn line(&self, index: u64) -> Option<&LogLine> {
         let first = self.log.first()?.index;

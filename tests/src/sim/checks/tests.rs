@@ -17,9 +17,9 @@ fn with_log(name: &str, terms: &[u64], applied: u64) -> Seen {
     };
     let log: Vec<LogLine> = terms.iter().enumerate().map(line).collect();
     let last_log = log.len() as u64;
-    let inside = Inside { log, durably_applied: applied, ..Inside::default() };
-    let term = terms.last().copied().unwrap_or_default();
-    Seen { applied, last_log, inside: Some(inside), ..node(name, 1, term) }
+    let voted = terms.last().copied().unwrap_or_default();
+    let inside = Inside { log, voted, durably_applied: applied, ..Inside::default() };
+    Seen { applied, last_log, inside: Some(inside), ..node(name, 1, voted) }
 }
 
 fn leading(seen: Seen, term: u64) -> Seen {
@@ -33,6 +33,34 @@ fn inside(seen: &mut Seen) -> &mut Inside {
 /// What each of these looks like to the check, one after the other.
 fn verdicts<const N: usize>(check: &mut dyn Check, seen: [Seen; N]) -> [bool; N] {
     seen.map(|seen| check.look(&seen).is_ok())
+}
+
+#[test]
+fn a_vote_that_a_power_cut_would_lose_is_found() {
+    let with = |term, voted| {
+        let inside = Inside { voted, ..Inside::default() };
+        Seen { inside: Some(inside), ..node("a", 1, term) }
+    };
+    assert_eq!(
+        verdicts(&mut DurableBeforeAnswered::default(), [with(3, 3), with(3, 4), with(4, 3)]),
+        [true, true, false]
+    );
+}
+
+#[test]
+fn entries_counted_that_a_power_cut_would_lose_are_found() {
+    let follower = |entries: usize, term| Seen { term, id: 2, ..with_log("b", &vec![1; entries], 0) };
+    let leader = || Seen { matched: vec![(2, 3)], ..leading(with_log("a", &[1], 0), 1) };
+    let check = |follower: Seen| {
+        let mut check = DurableBeforeAnswered::default();
+        check.look(&follower).is_ok() && check.look(&leader()).is_ok()
+    };
+    assert!(check(follower(3, 1)) && check(follower(4, 1)));
+    assert!(!check(follower(2, 1)));
+    let mut later = DurableBeforeAnswered::default();
+    let mut moved_on = follower(2, 5);
+    inside(&mut moved_on).voted = 5;
+    assert!(later.look(&moved_on).is_ok() && later.look(&leader()).is_ok(), "it follows another by now");
 }
 
 #[test]
