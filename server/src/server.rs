@@ -25,7 +25,7 @@ use coffee_common::{id::Address, protocol::NodeStatus, quic::EndpointOptions, tl
 use tokio::sync::watch;
 
 pub use self::{builder::Builder, error::StartError};
-use crate::{config::Config, node::Node, status};
+use crate::{config::Config, node::Node, replica::Replica, status};
 
 /// A node that has been started.
 ///
@@ -70,6 +70,12 @@ impl Server {
     /// Its view of itself.
     pub fn status(&self) -> NodeStatus {
         status::own(&self.node)
+    }
+
+    /// Its part in its cluster, while it has one: for those who look inside, as
+    /// a simulation does.
+    pub fn replica(&self) -> Option<Arc<Replica>> {
+        self.node.replica()
     }
 
     /// A client that begins with this node, and acts with the node's own credentials.

@@ -60,6 +60,8 @@ struct State {
     files: BTreeMap<String, Arc<Mutex<File>>>,
     /// Counts power cuts: whoever opened a file before one has nothing any more.
     life: u64,
+    /// Counts the disks that were taken away.
+    generation: u64,
     failure: Option<Failure>,
     dead: bool,
 }
@@ -74,6 +76,16 @@ pub(crate) struct Disk {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the log of a node is called.
+pub(crate) fn log_name(id: NodeId) -> String {
+    format!("log-{id}")
+}
+
+/// What the state of a node is called.
+pub(crate) fn state_name(id: NodeId) -> String {
+    format!("state-{id}")
 }
 
 fn gone() -> io::Error {
@@ -129,6 +141,19 @@ impl Disk {
         let mut state = lock(&self.state);
         state.files.clear();
         state.life += 1;
+        state.generation += 1;
+    }
+
+    /// How often it was replaced by an empty one.
+    pub(crate) fn generation(&self) -> u64 {
+        lock(&self.state).generation
+    }
+
+    /// What a power cut would certainly leave of a file, if there is one.
+    pub(crate) fn durable(&self, name: &str) -> Option<Vec<u8>> {
+        let file = Arc::clone(lock(&self.state).files.get(name)?);
+        let durable = lock(&file).durable.clone();
+        Some(durable)
     }
 
     /// A step of work, which may be the one that fails.
@@ -179,7 +204,7 @@ impl fmt::Debug for Disk {
 
 impl Databases for Disk {
     fn log(&self, id: NodeId, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create_with_backend(self.backend(format!("log-{id}")))
+        builder.create_with_backend(self.backend(log_name(id)))
     }
 
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles> {
@@ -201,7 +226,7 @@ impl StateFolder {
 
 impl StateFiles for StateFolder {
     fn name(&self) -> String {
-        format!("state-{}", self.id)
+        state_name(self.id)
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {

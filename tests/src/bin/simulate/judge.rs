@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use coffee_common::protocol::{NodeStatus, RaftRole};
 use coffee_tests::sim::linearizable::{self, Verdict};
 
 use crate::workload::History;
@@ -11,9 +10,6 @@ use crate::workload::History;
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     wrong: Vec<String>,
-    leaders: BTreeMap<u64, String>,
-    applied: BTreeMap<(String, u64), u64>,
-    ids: BTreeMap<u64, String>,
 }
 
 impl Judge {
@@ -28,48 +24,6 @@ impl Judge {
     /// What was wrong.
     pub(crate) fn found(self) -> Vec<String> {
         self.wrong
-    }
-
-    /// Looks at what a node says of itself.
-    pub(crate) fn look(&mut self, status: &NodeStatus) {
-        let Some(raft) = &status.raft else { return };
-        let name = status.name.to_string();
-        // Election safety: at most one leader a term (Raft, section 5.2).
-        if raft.role == RaftRole::Leader {
-            let leader = self.leaders.entry(raft.term).or_insert_with(|| name.clone()).clone();
-            if leader != name {
-                self.wrong(format!("two leaders in term {}: {leader} and {name}", raft.term));
-            }
-        }
-        // What is acknowledged is applied, and what is applied is committed.
-        if raft.applied > raft.last_log.max(raft.snapshot) {
-            self.wrong(format!("{name} has applied {} of {} entries", raft.applied, raft.last_log));
-        }
-        // The log is purged only up to what is durably applied.
-        if raft.purged > raft.applied {
-            self.wrong(format!(
-                "{name} has purged up to {}, and applied up to {}",
-                raft.purged, raft.applied
-            ));
-        }
-        // A running node never goes back.
-        let seen = self.applied.entry((name.clone(), raft.id.0)).or_default();
-        let before = std::mem::replace(seen, raft.applied.0);
-        if before > raft.applied.0 && status.uptime_ms > 2 {
-            let fresh = status.uptime_ms < 1000;
-            if !fresh {
-                self.wrong(format!("{name} went back from {before} to {}", raft.applied));
-            }
-        }
-        // An id is of one node, once and for all.
-        let owner = self.ids.entry(raft.id.0).or_insert_with(|| name.clone()).clone();
-        if owner != name {
-            self.wrong(format!("id {} is of {owner} and of {name}", raft.id));
-        }
-        // One change of membership at a time (Raft, section 6).
-        if raft.voters.len() > 2 {
-            self.wrong(format!("{name} knows of {} sets of voters at once", raft.voters.len()));
-        }
     }
 
     /// Judges what the clients have seen.

@@ -14,12 +14,14 @@
 mod disk;
 mod entropy;
 mod faults;
+mod inside;
 mod judge;
 mod node;
 mod operator;
 mod soak;
 mod socket;
 mod trace;
+mod watch;
 mod workload;
 mod world;
 

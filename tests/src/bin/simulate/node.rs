@@ -8,7 +8,7 @@ use std::{
 
 use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
 use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
-use coffeed::{Closed, Config, Server};
+use coffeed::{Closed, Config, Server, replica::Replica};
 
 use crate::{disk::Disk, entropy::mix, socket::Socket, trace::Trace};
 
@@ -66,6 +66,11 @@ impl Shop {
     /// What it says of itself, while it runs.
     pub(crate) fn status(&self) -> Option<NodeStatus> {
         self.life(|life| life.server.as_ref().map(|server| server.status()))
+    }
+
+    /// Its part in the cluster, while it has one.
+    pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
+        self.life(|life| life.server.as_ref().and_then(|server| server.replica()))
     }
 
     /// How it ended by itself, if it did since this was last asked.

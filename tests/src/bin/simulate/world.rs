@@ -25,6 +25,7 @@ use crate::{
     node::{Shop, address, endpoint},
     operator::Operator,
     trace::Trace,
+    watch::Watch,
     workload::{History, Worker},
 };
 
@@ -95,6 +96,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     sim.client("inspector", inspect(names, credentials(Role::Admin, "inspector"), seed, shared.clone()));
 
     let mut judge = Judge::default();
+    let mut watch = Watch::new();
     let mut faults = Faults::new(seed, CALM_MS);
     let mut ms = 0;
     let end_ms = u64::try_from(end.as_millis()).expect("short");
@@ -113,8 +115,8 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
                 break;
             }
         }
-        for status in shops.iter().filter_map(Shop::status) {
-            judge.look(&status);
+        for wrong in watch.look(ms, &shops) {
+            judge.wrong(wrong);
         }
     }
     judge.history(&shared.history);

@@ -1,0 +1,146 @@
+//! Looks inside a node, between two moments: what it has applied, and what a
+//! power cut would leave of its disk.
+//!
+//! The disk is read from copies of its durable images, with the server's own
+//! code for a start after a power cut.
+
+use std::{
+    collections::BTreeSet,
+    fmt, io,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use coffee_common::id::NodeId;
+use coffee_tests::sim::seen::{Inside, LogLine};
+use coffeed::{
+    replica::Replica,
+    storage::{
+        checkpointed::Checkpointed,
+        log::LogStore,
+        poison::Poison,
+        record::{self, EntryRecord, PayloadRecord, VoteRecord},
+        state::{Offload, StateFiles, StateOptions},
+        state_machine::StateMachine,
+    },
+    types::LogEntry,
+};
+use openraft::storage::{RaftLogReader, RaftLogStorage};
+use redb::{Builder, Database, DatabaseError, StorageBackend, backends::InMemoryBackend};
+
+use crate::{
+    disk::{Disk, log_name, state_name},
+    entropy::mix,
+};
+
+/// What is inside of the node `id`, which need not run.
+pub(crate) fn look(disk: &Disk, id: NodeId, replica: Option<&Replica>) -> Result<Inside, String> {
+    let (log, purged, voted) = read_log(disk, id).map_err(|error| format!("the log of {id}: {error}"))?;
+    let durably_applied = read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
+    // A poisoned state is not read by anybody any more.
+    let live = replica.and_then(|replica| replica.state().view().and_then(|view| view.hash()).ok());
+    let state = live.and_then(|(last, hash)| Some((last?.index, hash)));
+    Ok(Inside { log, voted, purged, durably_applied, state })
+}
+
+type Log = (Vec<LogLine>, u64, u64);
+
+/// Entries, how far it is purged, and the term of the vote.
+fn read_log(disk: &Disk, id: NodeId) -> Result<Log, Box<dyn std::error::Error>> {
+    let Some(backend) = copy(disk, &log_name(id))? else { return Ok(Log::default()) };
+    let mut log = LogStore::open_inline(backend, Checkpointed::new(), Poison::new())?;
+    let purged = now(log.get_log_state())?.last_purged_log_id.map_or(0, |purged| purged.index);
+    let voted = now(log.read_vote())?.map_or(0, |vote| VoteRecord::from(&vote).leader.term);
+    let entries = now(log.try_get_log_entries(0..u64::MAX))?;
+    let lines = entries.iter().map(line).collect::<Result<_, _>>()?;
+    Ok((lines, purged, voted))
+}
+
+fn line(entry: &LogEntry) -> Result<LogLine, record::RecordError> {
+    let record = EntryRecord::from(entry);
+    let bytes = record::encode(&record)?;
+    let voters = match &record.payload {
+        PayloadRecord::Membership(membership) => Some(membership.voters.iter().map(ids).collect()),
+        PayloadRecord::Blank | PayloadRecord::Normal(_) => None,
+    };
+    let hash = bytes.chunks(8).fold(0, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash ^ u64::from_le_bytes(word))
+    });
+    Ok(LogLine { index: record.log_id.index, term: record.log_id.leader.term, hash, voters })
+}
+
+fn ids(set: &BTreeSet<NodeId>) -> Vec<u64> {
+    set.iter().map(|id| id.0).collect()
+}
+
+/// The last entry that is applied durably.
+fn read_state(disk: &Disk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>> {
+    let Some(backend) = copy(disk, &state_name(id))? else { return Ok(0) };
+    let database = Builder::new().create_with_backend(backend)?;
+    let files = Arc::new(Copied { database: Mutex::new(Some(database)) });
+    let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
+    let state = StateMachine::open(files, options, Checkpointed::new(), Poison::new())?;
+    Ok(state.reader().view()?.hash()?.0.map_or(0, |last| last.index))
+}
+
+/// A copy of what a power cut would leave of a file.
+fn copy(disk: &Disk, name: &str) -> io::Result<Option<InMemoryBackend>> {
+    let Some(image) = disk.durable(name).filter(|image| !image.is_empty()) else { return Ok(None) };
+    let backend = InMemoryBackend::new();
+    backend.set_len(image.len() as u64)?;
+    backend.write(0, &image)?;
+    Ok(Some(backend))
+}
+
+/// A state that was copied: to be opened, and for nothing else.
+struct Copied {
+    database: Mutex<Option<Database>>,
+}
+
+impl fmt::Debug for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Copied")
+    }
+}
+
+impl StateFiles for Copied {
+    fn name(&self) -> String {
+        "a copy".to_owned()
+    }
+
+    fn open(&self, _: &Builder) -> Result<Database, DatabaseError> {
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).take();
+        database.ok_or_else(|| no("opened twice").into())
+    }
+
+    fn create_scratch(&self, _: u64, _: &Builder) -> Result<Database, DatabaseError> {
+        Err(no("scratch").into())
+    }
+
+    fn install(&self, _: u64) -> io::Result<()> {
+        Err(no("install"))
+    }
+
+    fn discard(&self, _: u64) -> io::Result<()> {
+        Err(no("discard"))
+    }
+
+    fn discard_all(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn no(what: &str) -> io::Error {
+    io::Error::other(format!("{what}: a copy is only looked at"))
+}
+
+/// The result of what never waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("an inline log never waits"),
+    }
+}
