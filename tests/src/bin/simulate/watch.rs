@@ -11,7 +11,7 @@ use coffee_tests::sim::{
     seen::Seen,
 };
 
-use crate::{inside, node::Shop};
+use crate::{inside, node::Shop, trace::Trace};
 
 /// Between two looks inside, in simulated milliseconds.
 const INSIDE_EVERY_MS: u64 = 250;
@@ -21,17 +21,19 @@ pub(crate) struct Watch {
     checks: Vec<Box<dyn Check>>,
     /// What was last seen of each shop.
     last: BTreeMap<String, Seen>,
-    looks_inside: u64,
+    trace: Trace,
+    /// Whether the latest term has a leader.
+    led: bool,
 }
 
 impl Watch {
-    pub(crate) fn new() -> Self {
-        Self { checks: checks::all(), last: BTreeMap::new(), looks_inside: 0 }
+    pub(crate) fn new(trace: Trace) -> Self {
+        Self { checks: checks::all(), last: BTreeMap::new(), trace, led: false }
     }
 
-    /// How often it has looked inside a node.
-    pub(crate) fn looks_inside(&self) -> u64 {
-        self.looks_inside
+    /// Whether the latest term that anybody is in has a leader.
+    pub(crate) fn led(&self) -> bool {
+        self.led
     }
 
     /// Looks at all shops; says what is wrong.
@@ -39,6 +41,8 @@ impl Watch {
         let inside = ms.is_multiple_of(INSIDE_EVERY_MS);
         let mut wrong = Vec::new();
         let mut all: Vec<Seen> = shops.iter().filter_map(|shop| self.see(shop, inside, &mut wrong)).collect();
+        let term = all.iter().map(|seen| seen.term).max();
+        self.led = all.iter().any(|seen| seen.leads && Some(seen.term) == term);
         // Leaders last: what they count on has then been seen.
         all.sort_by_key(|seen| seen.leads);
         for seen in all {
@@ -53,17 +57,21 @@ impl Watch {
     fn see(&mut self, shop: &Shop, inside: bool, wrong: &mut Vec<String>) -> Option<Seen> {
         let replica = shop.replica();
         // Storage that is poisoned answers nobody: the node is as good as down.
-        let status = replica.as_ref().and_then(|replica| replica.state().view().ok()).and_then(|_| shop.status());
+        let status =
+            replica.as_ref().and_then(|replica| replica.state().view().ok()).and_then(|_| shop.status());
         let disk = shop.disk.generation();
-        let mut seen = match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {
-            Some((status, raft)) => from_status(status, raft, disk),
-            None if !inside => return None,
-            None => self.down(shop, disk)?,
-        };
+        let mut seen =
+            match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {
+                Some((status, raft)) => from_status(status, raft, disk),
+                None if !inside => return None,
+                None => self.down(shop, disk)?,
+            };
         if inside {
-            self.looks_inside += 1;
             match inside::look(&shop.disk, NodeId(seen.id), replica.as_deref()) {
-                Ok(inside) => seen.inside = Some(inside),
+                Ok(inside) => {
+                    self.trace.note("look inside", inside.last());
+                    seen.inside = Some(inside);
+                }
                 Err(error) => wrong.push(error),
             }
             self.last.insert(seen.name.clone(), Seen { inside: None, ..seen.clone() });

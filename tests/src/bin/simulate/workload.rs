@@ -3,13 +3,14 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use coffee_client::{
     Batch, Client, Condition, Consistency, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind,
-    PageOptions, Reading, Revision, Value,
+    PageOptions, Reading, Revision, Value, Written,
 };
 use coffee_tests::sim::linearizable::{Action, Operation, Register};
 use tokio::time::Instant;
@@ -33,6 +34,14 @@ struct Recorded {
     in_doubt: u64,
     refused: u64,
     next_value: u64,
+    /// By worker: its writes to its counter that were acknowledged, and those in doubt.
+    counters: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Recorded {
+    fn counted(&mut self, worker: u64) -> &mut (u64, u64) {
+        self.counters.entry(worker).or_default()
+    }
 }
 
 impl History {
@@ -50,6 +59,12 @@ impl History {
         self.with(|recorded| (recorded.acknowledged, recorded.in_doubt, recorded.refused))
     }
 
+    /// How often each worker's counter may have been written: at least, and at most.
+    pub(crate) fn counters(&self) -> BTreeMap<u64, RangeInclusive<u64>> {
+        let bounds = |(worker, (done, doubt)): (&u64, &(u64, u64))| (*worker, *done..=done + doubt);
+        self.with(|recorded| recorded.counters.iter().map(bounds).collect())
+    }
+
     fn value(&self) -> u64 {
         self.with(|recorded| {
             recorded.next_value += 1;
@@ -65,6 +80,7 @@ impl History {
 
 /// One who does one thing after the other.
 pub(crate) struct Worker {
+    pub(crate) number: u64,
     pub(crate) client: Client,
     pub(crate) dice: Dice,
     pub(crate) history: History,
@@ -74,6 +90,11 @@ pub(crate) struct Worker {
     pub(crate) consistency: Consistency,
     /// What it last saw of each key.
     pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
+}
+
+/// The key that a worker alone writes, and never deletes.
+pub(crate) fn counter(worker: u64) -> Key {
+    Key::new(format!("n/{worker}")).expect("legal")
 }
 
 fn name(key: u64) -> String {
@@ -98,13 +119,14 @@ impl Worker {
     pub(crate) async fn work(mut self, end: Instant) {
         while Instant::now() < end {
             let at = self.dice.below(KEYS);
-            match self.dice.below(12) {
+            match self.dice.below(14) {
                 0..=3 => self.read(at).await,
                 4..=6 => self.write(at).await,
                 7 | 8 => self.swap(at).await,
                 9 => self.delete(at).await,
                 10 => self.write_two(at).await,
-                _ => self.list().await,
+                11 => self.list().await,
+                _ => self.count().await,
             }
             tokio::time::sleep(Duration::from_millis(1 + self.dice.below(30))).await;
         }
@@ -171,24 +193,10 @@ impl Worker {
         self.change(batch, &[(at, Some(value))], Some(from)).await;
     }
 
-    /// Writes, and tries again under the same request id while in doubt.
     async fn change(&mut self, batch: Batch, to: &[(u64, Register)], from: Option<Register>) {
         let called = self.now();
         let action = |to: Register| from.map_or(Action::Write(to), |from| Action::Swap { from, to });
-        let mut result = self.client.batch(batch.clone()).await;
-        for _ in 0..TRIES {
-            let Err(Error::Unknown { request: Some(request), .. }) = &result else { break };
-            let request = *request;
-            tokio::time::sleep(Duration::from_millis(50 + self.dice.below(300))).await;
-            result = match self.client.write(request, batch.clone()).await {
-                // What was in doubt stays so until there is an outcome.
-                Err(error) if error.outcome() == OutcomeKind::NotApplied && !is_outcome(&error) => {
-                    Err(Error::Unknown { reason: error.to_string(), request: Some(request) })
-                }
-                settled => settled,
-            };
-        }
-        match result {
+        match self.settle(batch).await {
             Ok(written) => {
                 for (at, to) in to {
                     self.seen.insert(*at, (written.revision, *to));
@@ -210,6 +218,38 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Writes, and tries again under the same request id while in doubt.
+    async fn settle(&mut self, batch: Batch) -> Result<Written, Error> {
+        let mut result = self.client.batch(batch.clone()).await;
+        for _ in 0..TRIES {
+            let Err(Error::Unknown { request: Some(request), .. }) = &result else { break };
+            let request = *request;
+            tokio::time::sleep(Duration::from_millis(50 + self.dice.below(300))).await;
+            result = match self.client.write(request, batch.clone()).await {
+                // What was in doubt stays so until there is an outcome.
+                Err(error) if error.outcome() == OutcomeKind::NotApplied && !is_outcome(&error) => {
+                    Err(Error::Unknown { reason: error.to_string(), request: Some(request) })
+                }
+                settled => settled,
+            };
+        }
+        result
+    }
+
+    /// Writes to a key of its own, which counts how often it was written.
+    async fn count(&mut self) {
+        let key = counter(self.number);
+        let value = Value::new(self.history.value().to_string()).expect("short");
+        let result = self.settle(Batch::of(Change::Set(key, value))).await;
+        self.trace.note("count", self.now());
+        let number = self.number;
+        self.history.with(|recorded| match result {
+            Ok(_) => recorded.counted(number).0 += 1,
+            Err(error) if error.outcome() == OutcomeKind::NotApplied => recorded.refused += 1,
+            Err(_) => recorded.counted(number).1 += 1,
+        });
     }
 
     fn done(&self, called: u64, actions: impl IntoIterator<Item = (u64, Action)>) {

@@ -26,13 +26,16 @@ use crate::{
     operator::Operator,
     trace::Trace,
     watch::Watch,
-    workload::{History, Worker},
+    workload::{History, Worker, counter},
 };
 
 const TICK: Duration = Duration::from_millis(1);
 
 /// How long nothing is broken at the begin, so that the cluster comes about.
 const CALM_MS: u64 = 3000;
+
+/// A cluster that was broken has a leader within this time after the last fault.
+const LED_WITHIN_MS: u64 = 5000;
 
 /// A cluster that was broken has a leader, and all its nodes the same state,
 /// within this time after the last fault.
@@ -96,13 +99,14 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     sim.client("inspector", inspect(names, credentials(Role::Admin, "inspector"), seed, shared.clone()));
 
     let mut judge = Judge::default();
-    let mut watch = Watch::new();
+    let mut watch = Watch::new(shared.trace.clone());
     let mut faults = Faults::new(seed, CALM_MS);
-    let mut ms = 0;
+    let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
     loop {
         faults.step(ms, ms < end_ms, &mut sim, &shops);
         if ms >= end_ms && faults.are_over() {
+            calm_ms.get_or_insert(ms);
             shared.calm.store(true, Ordering::Release);
         }
         ms += 1;
@@ -118,6 +122,12 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
         for wrong in watch.look(ms, &shops) {
             judge.wrong(wrong);
         }
+        if watch.led() && calm_ms.is_some() {
+            led_ms.get_or_insert(ms);
+        }
+    }
+    if led_ms.unwrap_or(ms) > calm_ms.unwrap_or(ms) + LED_WITHIN_MS {
+        judge.wrong(format!("calm at {calm_ms:?} ms, and a leader at {led_ms:?} ms only"));
     }
     judge.history(&shared.history);
     for shop in &shops {
@@ -195,6 +205,7 @@ async fn customers(
         let node = nodes[usize::try_from(number)? % nodes.len()];
         let client = if number % 2 == 0 { client } else { client.at(address(node))? };
         let worker = Worker {
+            number,
             client,
             dice: Dice::new(seed, 100 + number),
             history: shared.history.clone(),
@@ -239,6 +250,15 @@ async fn inspect(
             return Err(format!("not equal after {HEALED_WITHIN_MS} ms: {state:?}").into());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (worker, bounds) in shared.history.counters() {
+        let entry = client.get(counter(worker)).await.map_err(|error| format!("takes no read: {error}"))?;
+        let times = entry.map_or(0, |entry| entry.version);
+        if !bounds.contains(&times) {
+            return Err(
+                format!("exactly once: {times} writes of worker {worker}, who made {bounds:?}").into()
+            );
+        }
     }
     client.set("fresh", "at last").await.map_err(|error| format!("takes no write: {error}"))?;
     let healed = u64::try_from(began.elapsed().as_millis())?;
