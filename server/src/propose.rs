@@ -79,6 +79,6 @@ fn why_not(reason: ForwardReason) -> &'static str {
 }
 
 fn unknown(what: &str) -> Miss {
-    planted!("doubt-hidden", return Miss::NotDone(what.to_owned()));
+    planted!("doubt-hidden", return Rejection::Unavailable(what.to_owned()).into());
     Rejection::Unknown(what.to_owned()).into()
 }

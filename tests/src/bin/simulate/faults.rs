@@ -1,6 +1,6 @@
 //! What breaks, when, and for how long.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{disk::Failure, entropy::Dice, node::Shop};
 
@@ -10,6 +10,8 @@ pub(crate) struct Faults {
     next_ms: u64,
     mends: Vec<(u64, Mend)>,
     counts: BTreeMap<&'static str, u64>,
+    /// Of a link that is well.
+    latency_max: Duration,
 }
 
 enum Mend {
@@ -17,6 +19,8 @@ enum Mend {
     Repair(usize, usize),
     Release(usize, usize),
     Disk(usize),
+    Loss(usize, usize),
+    Delay(usize, usize),
 }
 
 /// At most so many nodes are down at once: a quorum stays.
@@ -25,8 +29,14 @@ fn down_max(nodes: usize) -> usize {
 }
 
 impl Faults {
-    pub(crate) fn new(seed: u64, begin_ms: u64) -> Self {
-        Self { dice: Dice::new(seed, 1), next_ms: begin_ms, mends: Vec::new(), counts: BTreeMap::new() }
+    pub(crate) fn new(seed: u64, begin_ms: u64, latency_max: Duration) -> Self {
+        Self {
+            dice: Dice::new(seed, 1),
+            next_ms: begin_ms,
+            mends: Vec::new(),
+            counts: BTreeMap::new(),
+            latency_max,
+        }
     }
 
     /// How often each kind came.
@@ -68,6 +78,10 @@ impl Faults {
                 Mend::Repair(a, b) => sim.repair(host(a), host(b)),
                 Mend::Release(a, b) => sim.release(host(a), host(b)),
                 Mend::Disk(node) => shops[node].disk.mend(),
+                Mend::Loss(a, b) => sim.set_link_fail_rate(host(a), host(b), 0.0),
+                Mend::Delay(a, b) => {
+                    sim.set_link_max_message_latency(host(a), host(b), self.latency_max);
+                }
             }
         }
     }
@@ -99,7 +113,7 @@ impl Faults {
         let until = ms + 300 + self.dice.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        match self.dice.below(10) {
+        match self.dice.below(15) {
             0 if may_go => {
                 self.count("power cut");
                 self.crash(node, ms, sim, &shops[node]);
@@ -127,10 +141,7 @@ impl Faults {
             }
             7 => {
                 self.count("node cut off");
-                for (far, shop) in shops.iter().enumerate().filter(|(far, _)| *far != node) {
-                    sim.partition(name, shop.name.as_str());
-                    self.mends.push((until, Mend::Repair(node, far)));
-                }
+                self.cut_off(node, until, sim, shops);
             }
             8 => {
                 self.count("link held");
@@ -143,7 +154,59 @@ impl Faults {
                 self.crash(node, ms, sim, &shops[node]);
                 shops[node].lose_disk();
             }
+            10 => {
+                self.count("link that loses");
+                sim.set_link_fail_rate(name, other_name, 0.02 * (1 + self.dice.below(20)) as f64);
+                self.mends.push((until, Mend::Loss(node, other)));
+            }
+            11 => {
+                self.count("slow link");
+                let latency = Duration::from_millis(30 + self.dice.below(400));
+                sim.set_link_max_message_latency(name, other_name, latency);
+                self.mends.push((until, Mend::Delay(node, other)));
+            }
+            12 => {
+                self.count("cluster split");
+                self.split(until, sim, shops);
+            }
+            13 => {
+                self.count("leader cut off");
+                if let Some(leader) = shops.iter().position(Shop::leads) {
+                    self.cut_off(leader, until, sim, shops);
+                }
+            }
+            14 if !(0..shops.len()).any(|node| self.is_down(node)) => {
+                self.count("power cut of all");
+                for (node, shop) in shops.iter().enumerate() {
+                    self.crash(node, ms, sim, shop);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Nobody hears this node any more, nor does it hear anybody: clients do.
+    fn cut_off(&mut self, node: usize, until: u64, sim: &turmoil::Sim<'_>, shops: &[Shop]) {
+        for far in (0..shops.len()).filter(|far| *far != node) {
+            sim.partition(shops[node].name.as_str(), shops[far].name.as_str());
+            self.mends.push((until, Mend::Repair(node, far)));
+        }
+    }
+
+    /// The nodes fall into two parts that do not hear each other, or of which
+    /// only one hears the other.
+    fn split(&mut self, until: u64, sim: &turmoil::Sim<'_>, shops: &[Shop]) {
+        let side: Vec<u64> = shops.iter().map(|_| self.dice.below(2)).collect();
+        let one_way = self.dice.below(3) == 0;
+        let pairs = (0..shops.len()).flat_map(|a| (0..shops.len()).map(move |b| (a, b)));
+        for (a, b) in pairs.filter(|(a, b)| side[*a] == 0 && side[*b] == 1) {
+            let (from, to) = (shops[a].name.as_str(), shops[b].name.as_str());
+            if one_way {
+                sim.partition_oneway(from, to)
+            } else {
+                sim.partition(from, to)
+            }
+            self.mends.push((until, Mend::Repair(a, b)));
         }
     }
 }

@@ -68,6 +68,11 @@ impl Shop {
         self.life(|life| life.server.as_ref().map(|server| server.status()))
     }
 
+    /// Whether it says that it leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.replica().is_some_and(|replica| replica.leads())
+    }
+
     /// Its part in the cluster, while it has one.
     pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
         self.life(|life| life.server.as_ref().and_then(|server| server.replica()))

@@ -69,12 +69,13 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     let count = if seed.is_multiple_of(3) { 5 } else { 3 };
     let shops: Vec<Shop> =
         SHOPS[..count].iter().map(|name| shop(name, seed, &ca, folder.path(), &shared)).collect();
+    let latency_max = Duration::from_millis(1 + seed % 10);
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .tick_duration(TICK)
         .simulation_duration(Duration::from_secs(seconds + 120))
         .min_message_latency(Duration::from_millis(1))
-        .max_message_latency(Duration::from_millis(1 + seed % 10))
+        .max_message_latency(latency_max)
         .udp_capacity(65_536)
         .build();
     for shop in &shops {
@@ -100,7 +101,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
 
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
-    let mut faults = Faults::new(seed, CALM_MS);
+    let mut faults = Faults::new(seed, CALM_MS, latency_max);
     let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
     loop {
@@ -119,8 +120,10 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
                 break;
             }
         }
-        for wrong in watch.look(ms, &shops) {
-            judge.wrong(wrong);
+        let wrong = watch.look(ms, &shops);
+        if !wrong.is_empty() {
+            wrong.into_iter().for_each(|wrong| judge.wrong(format!("after {ms} ms: {wrong}")));
+            break;
         }
         if watch.led() && calm_ms.is_some() {
             led_ms.get_or_insert(ms);
