@@ -23,7 +23,8 @@ impl Check for DurableBeforeAnswered {
                 seen.name, seen.term, inside.voted
             ));
         }
-        self.durable.insert(seen.id, (seen.term, inside.last()));
+        // A state that came as a snapshot stands for the entries before it.
+        self.durable.insert(seen.id, (seen.term, inside.last().max(inside.durably_applied)));
         for (id, matched) in &seen.matched {
             // Who follows another leader by now may have given up what this one counts.
             let Some((_, last)) = self.durable.get(id).filter(|(term, _)| *term == seen.term) else {

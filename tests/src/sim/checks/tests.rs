@@ -57,6 +57,9 @@ fn entries_counted_that_a_power_cut_would_lose_are_found() {
     };
     assert!(check(follower(3, 1)) && check(follower(4, 1)));
     assert!(!check(follower(2, 1)));
+    let mut from_snapshot = follower(2, 1);
+    inside(&mut from_snapshot).durably_applied = 3;
+    assert!(check(from_snapshot), "the state is on the disk");
     let mut later = DurableBeforeAnswered::default();
     let mut moved_on = follower(2, 5);
     inside(&mut moved_on).voted = 5;
@@ -98,6 +101,9 @@ fn a_leader_without_a_committed_entry_is_found() {
     let mut purged = leading(with_log("e", &[1, 1, 2, 3], 3), 3);
     inside(&mut purged).log.drain(..3);
     assert!(check.look(&purged).is_ok(), "what is purged is not missing");
+    let mut from_snapshot = leading(with_log("f", &[1], 0), 3);
+    inside(&mut from_snapshot).durably_applied = 3;
+    assert!(check.look(&from_snapshot).is_ok(), "what is in the state is not missing");
 }
 
 #[test]
