@@ -9,6 +9,7 @@
 //! and is replayed from the log after a crash. Both share one [`poison`].
 
 pub mod checkpointed;
+mod create;
 pub mod databases;
 pub mod disk;
 pub mod log;

@@ -12,7 +12,8 @@ use super::state::StateFiles;
 ///
 /// A node that gets another id finds nothing: its earlier data counts no more.
 pub trait Databases: Debug + Send + Sync + 'static {
-    /// Opens the log of the node with this id; makes an empty one if there is none.
+    /// Opens the log of the node with this id; makes an empty one if there
+    /// is none. A crash meanwhile leaves none or a whole one.
     fn log(&self, id: NodeId, builder: &Builder) -> Result<Database, DatabaseError>;
     /// The state of the node with this id.
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles>;

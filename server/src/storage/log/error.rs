@@ -24,14 +24,6 @@ pub enum LogError {
         /// What does not fit.
         what: String,
     },
-    /// The file's folder cannot be made durable.
-    #[error("{file}: {source}")]
-    Folder {
-        /// Which file.
-        file: String,
-        /// Why.
-        source: io::Error,
-    },
     /// The thread that writes cannot be started.
     #[error("the log writer cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -65,7 +57,7 @@ impl LogError {
             Self::Database { source, .. } if matches!(**source, redb::Error::DatabaseAlreadyOpen) => {
                 "stop the other process that uses it first"
             }
-            Self::Database { .. } | Self::Folder { .. } => {
+            Self::Database { .. } => {
                 "check the disk and the permissions of the data directory, then start again"
             }
             Self::Thread(_) => "check the limits on threads and memory of coffeed, then start again",

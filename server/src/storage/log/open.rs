@@ -1,7 +1,6 @@
 //! Opening the log: everything is read once and checked before any of it is served.
 
 use std::{
-    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex},
@@ -16,7 +15,7 @@ use super::{
     view::View,
     writer::{Queue, Writer},
 };
-use crate::storage::{checkpointed::Checkpointed, poison::Poison};
+use crate::storage::{checkpointed::Checkpointed, create, poison::Poison};
 
 /// Pages of the log that redb keeps in memory, in bytes: the newest entries are kept apart.
 const CACHE_BYTES: usize = 16 << 20;
@@ -26,12 +25,8 @@ impl LogStore {
     /// Reads all of it, and waits for the disk.
     pub fn open(path: &Path, checkpointed: Checkpointed, poison: Poison) -> Result<Self, LogError> {
         let name = path.display().to_string();
-        let log = Self::start(name, |builder| builder.create(path), checkpointed, poison, Writing::Thread)?;
-        // The file may be new: without its folder it would not survive a power cut.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| LogError::Folder { file: folder.display().to_string(), source })?;
-        Ok(log)
+        let create = |builder: &Builder| create::open_or_create(path, builder);
+        Self::start(name, create, checkpointed, poison, Writing::Thread)
     }
 
     /// Opens the log on a storage backend, and writes in whichever task

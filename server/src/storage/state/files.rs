@@ -5,12 +5,13 @@
 
 use std::{
     fmt::Debug,
-    fs::{self, File},
-    io::{self, ErrorKind},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use redb::{Builder, Database, DatabaseError};
+
+use crate::storage::create;
 
 /// The files of the state database: the state itself, and numbered scratch
 /// files for states that come in.
@@ -19,7 +20,8 @@ use redb::{Builder, Database, DatabaseError};
 pub trait StateFiles: Debug + Send + Sync + 'static {
     /// What people call the state's file.
     fn name(&self) -> String;
-    /// Opens the state; makes an empty one if there is none.
+    /// Opens the state; makes an empty one if there is none. A crash meanwhile
+    /// leaves none or a whole one.
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError>;
     /// Makes an empty scratch database.
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError>;
@@ -61,21 +63,20 @@ impl StateFiles for StateDir {
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create(&self.state)
+        create::open_or_create(&self.state, builder)
     }
 
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
-        remove_if_there(&self.scratch(number)).map_err(redb::StorageError::Io)?;
+        create::remove_if_there(&self.scratch(number)).map_err(redb::StorageError::Io)?;
         builder.create(self.scratch(number))
     }
 
     fn install(&self, number: u64) -> io::Result<()> {
-        fs::rename(self.scratch(number), &self.state)?;
-        File::open(self.folder())?.sync_all()
+        create::rename(&self.scratch(number), &self.state)
     }
 
     fn discard(&self, number: u64) -> io::Result<()> {
-        remove_if_there(&self.scratch(number))
+        create::remove_if_there(&self.scratch(number))
     }
 
     fn discard_all(&self) -> io::Result<()> {
@@ -84,16 +85,9 @@ impl StateFiles for StateDir {
             let path = file?.path();
             let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec());
             if name(&path).unwrap_or_default().starts_with(&name(&prefix).unwrap_or_default()) {
-                remove_if_there(&path)?;
+                create::remove_if_there(&path)?;
             }
         }
         Ok(())
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
