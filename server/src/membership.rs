@@ -15,6 +15,7 @@ mod down;
 mod expel;
 mod farewell;
 mod scene;
+mod tend;
 mod transfer;
 
 use std::sync::Arc;
@@ -173,7 +174,9 @@ impl Leading {
             if Instant::now() >= patience || !self.replica.leads() || in_vain() {
                 return Err(objection);
             }
-            let _ = timeout_at(again, changes.changed()).await;
+            if let Ok(Err(_)) = timeout_at(again, changes.changed()).await {
+                return Err(Miss::NotDone("this node is stopping".to_owned()));
+            }
         }
     }
 

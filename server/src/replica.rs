@@ -160,8 +160,8 @@ impl Replica {
             || (committed.is_some() && committed >= metrics.last_log_index && applied >= committed)
     }
 
-    /// How long ago a leader was heard, or this node voted: what it counts its
-    /// election timeout from. `None` if neither happened since it started.
+    /// How long ago a leader was heard, or this node voted or asked for votes:
+    /// what it counts its election timeout from. `None` if neither happened since it started.
     pub async fn silence(&self) -> Option<Duration> {
         let last = self.raft.with_raft_state(|state| state.vote_last_modified()).await.ok().flatten();
         last.map(|last| last.elapsed())

@@ -3,9 +3,9 @@
 //! openraft makes two entries of a change of voters. A leader that is lost in
 //! between leaves joint consensus behind: safe, but slower and harder to keep
 //! in quorum. Whoever changes something next finishes it first, and a new
-//! leader does so right away.
+//! leader does so right away (see [`super::tend`]).
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use coffee_common::{id::NodeId, protocol::Rejection};
 use openraft::ChangeMembers;
@@ -14,15 +14,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Leading, Membership};
+use super::Leading;
 use crate::{
     propose::{Miss, miss},
-    replica::{Replica, ServerMetrics},
+    replica::Replica,
     types::Member,
 };
-
-/// How long a new leader takes for finishing a change, before it tries again.
-const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// The right to change the membership, which is settled.
 pub(super) struct Turn {
@@ -99,27 +96,4 @@ impl Turn {
             Err(_) => Err(unknown("is being changed, but was not settled in time")),
         }
     }
-}
-
-impl Membership {
-    /// Finishes, whenever this node leads, what a lost leader has left half
-    /// done. Runs for as long as the node has this part in its cluster.
-    pub async fn tend(self, replica: Arc<Replica>) {
-        while replica.until(is_half_done).await {
-            let leading = Leading {
-                node: Arc::clone(&self.node),
-                replica: Arc::clone(&replica),
-                turn: Arc::clone(&self.turn),
-                deadline: Instant::now() + FINISH_WITHIN,
-            };
-            if let Err(why) = leading.turn().await {
-                tracing::warn!(?why, "a change of membership is still half done");
-                tokio::time::sleep(self.node.lease()).await;
-            }
-        }
-    }
-}
-
-fn is_half_done(metrics: &ServerMetrics) -> bool {
-    metrics.state.is_leader() && metrics.membership_config.get_joint_config().len() > 1
 }

@@ -28,8 +28,9 @@ impl Leading {
             return Err(Miss::NotDone(format!("{name} leads, and has to hand over first")));
         }
         let mut changed = false;
+        // Kept until all is noted: somebody else would take it for half done.
+        let turn = self.turn().await?;
         if self.scene().is_member(id) {
-            let turn = self.turn().await?;
             self.decide(|scene| removal(scene, id)).await?;
             turn.take_out(id).await?;
             tracing::info!(node = %name, %id, "taken out of the membership");

@@ -30,9 +30,7 @@ impl Membership {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let misses_its_leader =
-                !replica.leads() && replica.silence().await.is_none_or(|silence| silence > patience);
-            if misses_its_leader && self.is_out(&replica).await {
+            if misses_its_leader(&replica, patience).await && self.is_out(&replica).await {
                 tracing::info!(id = %replica.id(), "this node was taken out of the cluster");
                 if self.node.order(Order::Retire { id: replica.id() }) {
                     return;
@@ -51,6 +49,16 @@ impl Membership {
         }
         false
     }
+}
+
+/// Whether it knows no leader, or has heard nothing of the one it knows. A node
+/// that asks again and again to be elected never falls silent: its own asking
+/// counts as a sign of life there.
+async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
+    if replica.leads() {
+        return false;
+    }
+    replica.lead().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
 }
 
 /// Who asks for its record.
