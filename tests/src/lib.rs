@@ -3,5 +3,5 @@
 pub mod cluster;
 pub mod coffeectl;
 pub mod load;
-mod processes;
+pub mod processes;
 pub mod sim;

@@ -21,11 +21,21 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = target_folder();
     let newest = newest_source();
     let compiled = |name: &str| modified(&folder.join(name)).is_some_and(|at| at >= newest);
-    if !["coffeed", "coffeectl"].into_iter().all(compiled) {
+    if env::var_os(MADE).is_none() && !["coffeed", "coffeectl"].into_iter().all(compiled) {
         compile(&folder);
     }
     folder
 });
+
+/// Set for a test that runs itself again where it could not compile.
+const MADE: &str = "COFFEE_COMMANDS_ARE_MADE";
+
+/// Compiles the commands if need be, and sees to it that `run`, which is this
+/// test once more, takes them as they are.
+pub fn made_for(run: &mut Command) -> &mut Command {
+    LazyLock::force(&FOLDER);
+    run.env(MADE, "yes")
+}
 
 /// The path of a compiled command, `coffeed` or `coffeectl`.
 pub(crate) fn path(name: &str) -> PathBuf {

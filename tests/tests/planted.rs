@@ -81,7 +81,6 @@ fn find(simulate: &Path, planted: &str, words: &[&str]) -> Result<(u64, String),
 
 #[test]
 #[ignore = "builds the server anew, with faults in it, and runs for minutes"]
-#[expect(clippy::print_stdout, reason = "the table is what this is run for")]
 fn each_planted_fault_is_found() {
     let simulate = build();
     assert_eq!(wrong(&simulate, "", 1), "", "without a fault nothing is wrong");

@@ -25,6 +25,9 @@ pub use self::{
 
 /// A property that is watched.
 pub trait Check {
+    /// All nodes that can be seen are looked at next, at one moment.
+    fn begin(&mut self) {}
+
     /// Looks at a node; says what is wrong, if anything is.
     fn look(&mut self, seen: &Seen) -> Result<(), String>;
 }

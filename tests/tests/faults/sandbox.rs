@@ -5,6 +5,8 @@
 
 use std::{env, path::Path, process::Command};
 
+use coffee_tests::processes;
+
 use crate::machine::run_line;
 
 /// Set inside the sandbox.
@@ -20,7 +22,7 @@ pub(crate) fn enter(test: &str) -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     unshare.arg(env::current_exe().expect("the running test has a path"));
-    let status = unshare
+    let status = processes::made_for(&mut unshare)
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
         .envs([crate::table::variable()])

@@ -12,7 +12,7 @@ use std::{
 
 use coffee_common::id::NodeId;
 use coffeed::storage::{databases::Databases, state::StateFiles};
-use redb::{Builder, Database, DatabaseError, StorageBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::{entropy::Dice, trace::Trace};
 
@@ -176,6 +176,27 @@ impl Disk {
         Ok(())
     }
 
+    /// A file that is to be made gets its name when it is durable.
+    fn open_or_create(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
+        if lock(&self.state).files.contains_key(name) {
+            return builder.create_with_backend(self.backend(name.to_owned()));
+        }
+        let aside = format!("{name}.new");
+        lock(&self.state).files.remove(&aside);
+        let database = builder.create_with_backend(self.backend(aside.clone()))?;
+        self.rename(&aside, name).map_err(StorageError::Io)?;
+        Ok(database)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.step(true)?;
+        let mut state = lock(&self.state);
+        let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.files.insert(to.to_owned(), file);
+        drop(state);
+        self.step(true)
+    }
+
     fn backend(&self, name: String) -> Backend {
         let file = Arc::clone(lock(&self.state).files.entry(name).or_default());
         Backend { file, disk: self.clone() }
@@ -204,7 +225,7 @@ impl fmt::Debug for Disk {
 
 impl Databases for Disk {
     fn log(&self, id: NodeId, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create_with_backend(self.backend(log_name(id)))
+        self.open_or_create(&log_name(id), builder)
     }
 
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles> {
@@ -230,7 +251,7 @@ impl StateFiles for StateFolder {
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.create_with_backend(self.disk.backend(self.name()))
+        self.disk.open_or_create(&self.name(), builder)
     }
 
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -239,12 +260,7 @@ impl StateFiles for StateFolder {
     }
 
     fn install(&self, number: u64) -> io::Result<()> {
-        self.disk.step(true)?;
-        let mut state = lock(&self.disk.state);
-        let file = state.files.remove(&self.scratch(number)).ok_or(io::ErrorKind::NotFound)?;
-        state.files.insert(self.name(), file);
-        drop(state);
-        self.disk.step(true)
+        self.disk.rename(&self.scratch(number), &self.name())
     }
 
     fn discard(&self, number: u64) -> io::Result<()> {

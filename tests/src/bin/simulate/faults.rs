@@ -2,7 +2,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use coffee_common::{id::NodeId, protocol::RaftStatus};
+
 use crate::{disk::Failure, entropy::Dice, node::Shop};
+
+/// Whether every shop runs, and the cluster has all of them as its voters: with
+/// less, a disk more that is lost may be one too many for the quorum.
+fn all_vote(shops: &[Shop]) -> bool {
+    let statuses: Vec<_> = shops.iter().filter_map(|shop| shop.status()?.raft).collect();
+    let ids: Vec<NodeId> = statuses.iter().map(|raft| raft.id).collect();
+    let agreed = |raft: &RaftStatus| matches!(&*raft.voters, [voters] if ids.iter().all(|id| voters.contains(id)) && voters.len() == ids.len());
+    ids.len() == shops.len() && statuses.iter().all(agreed)
+}
 
 /// Breaks things, one after the other, and mends them again.
 pub(crate) struct Faults {
@@ -10,6 +21,7 @@ pub(crate) struct Faults {
     next_ms: u64,
     mends: Vec<(u64, Mend)>,
     counts: BTreeMap<&'static str, u64>,
+    diary: Vec<String>,
     /// Of a link that is well.
     latency_max: Duration,
 }
@@ -35,6 +47,7 @@ impl Faults {
             next_ms: begin_ms,
             mends: Vec::new(),
             counts: BTreeMap::new(),
+            diary: Vec::new(),
             latency_max,
         }
     }
@@ -46,6 +59,11 @@ impl Faults {
 
     fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// What came, in the order of time.
+    pub(crate) fn diary(&self) -> &[String] {
+        &self.diary
     }
 
     /// Whether all that broke is mended.
@@ -73,6 +91,9 @@ impl Faults {
         self.mends = later;
         for (_, mend) in due {
             let host = |node: usize| shops[node].name.as_str();
+            if let Mend::Start(node) = mend {
+                self.diary.push(format!("{ms} ms: {} starts", host(node)));
+            }
             match mend {
                 Mend::Start(node) => sim.bounce(host(node)),
                 Mend::Repair(a, b) => sim.repair(host(a), host(b)),
@@ -92,6 +113,7 @@ impl Faults {
             let ended = shop.take_end();
             if (ended.is_some() || shop.disk.is_dead()) && !self.is_down(node) {
                 self.count(if shop.disk.is_dead() { "power cut in a commit" } else { "ended by itself" });
+                self.diary.push(format!("{ms} ms: {} ends: {ended:?}", shop.name));
                 self.crash(node, ms, sim, shop);
             }
         }
@@ -113,7 +135,9 @@ impl Faults {
         let until = ms + 300 + self.dice.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        match self.dice.below(15) {
+        let what = self.dice.below(15);
+        self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
+        match what {
             0 if may_go => {
                 self.count("power cut");
                 self.crash(node, ms, sim, &shops[node]);
@@ -149,7 +173,7 @@ impl Faults {
                 self.mends.push((until, Mend::Release(node, other)));
             }
             // The founder would found another cluster; an operator knows better, too.
-            9 if node != 0 && !(0..shops.len()).any(|node| self.is_down(node)) => {
+            9 if node != 0 && all_vote(shops) => {
                 self.count("disk lost");
                 self.crash(node, ms, sim, &shops[node]);
                 shops[node].lose_disk();

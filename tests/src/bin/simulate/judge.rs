@@ -53,6 +53,8 @@ pub(crate) struct Report {
     pub(crate) events: BTreeMap<&'static str, u64>,
     pub(crate) healed_ms: Option<u64>,
     pub(crate) wrong: Vec<String>,
+    /// What came, and how the shops are in the end.
+    pub(crate) diary: Vec<String>,
 }
 
 impl Report {
@@ -101,6 +103,7 @@ impl fmt::Display for Report {
         if self.is_clean() {
             return f.write_str("nothing wrong");
         }
-        write!(f, "WRONG: {}; again with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
+        self.diary.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
+        write!(f, "\nWRONG: {}; again with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
     }
 }

@@ -68,6 +68,31 @@ impl Shop {
         self.life(|life| life.server.as_ref().map(|server| server.status()))
     }
 
+    /// How it is, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self.status() {
+            None => format!("{} does not run", self.name),
+            Some(status) => match status.raft {
+                None => format!("{} runs without a cluster: {:?}", self.name, status.phase),
+                Some(raft) => format!(
+                    "{} {:?} {:?} in term {} under {:?}, log {}..{}, committed {}, applied {}, voters {:?}, learners {:?}, on record {:?}",
+                    self.name,
+                    status.phase,
+                    raft.role,
+                    raft.term,
+                    raft.leader,
+                    raft.purged,
+                    raft.last_log,
+                    raft.committed,
+                    raft.applied,
+                    raft.voters,
+                    raft.learners,
+                    raft.nodes.iter().map(|n| (n.id.0, n.name.as_str(), n.standing)).collect::<Vec<_>>()
+                ),
+            },
+        }
+    }
+
     /// Whether it says that it leads.
     pub(crate) fn leads(&self) -> bool {
         self.replica().is_some_and(|replica| replica.leads())

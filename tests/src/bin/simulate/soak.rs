@@ -62,20 +62,27 @@ pub(crate) fn run(seconds: u64, first: u64) -> bool {
     sum.wrong.is_empty() && sum.seeds > 0
 }
 
-fn one(seed: u64) -> Option<Value> {
-    let mut command = Command::new(env::current_exe().ok()?);
-    let output = command.args([&seed.to_string(), &SECONDS.to_string(), "--json"]).output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
+/// What came of a seed, or what the process said instead.
+fn one(seed: u64) -> Result<Value, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    let output = command.args([&seed.to_string(), &SECONDS.to_string(), "--json"]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let last = |said: &[u8]| String::from_utf8_lossy(said).lines().last().unwrap_or("it died").to_owned();
+    serde_json::from_slice(&output.stdout).map_err(|_| last(&output.stderr))
 }
 
 impl Sum {
-    fn add(&mut self, seed: u64, report: Option<Value>) -> Option<String> {
+    fn add(&mut self, seed: u64, report: Result<Value, String>) -> Option<String> {
         self.seeds += 1;
         let again = format!("again with: simulate {seed} {SECONDS}");
-        let Some(report) = report else {
-            let wrong = format!("seed {seed}: panicked; {again}");
-            self.wrong.push(wrong.clone());
-            return Some(wrong);
+        let report = match report {
+            Ok(report) => report,
+            Err(said) => {
+                let wrong = format!("seed {seed}: {said}; {again}");
+                self.wrong.push(wrong.clone());
+                return Some(wrong);
+            }
         };
         self.simulated_ms += report["simulated_ms"].as_u64().unwrap_or(0);
         for (into, name) in [(&mut self.counts, "operations"), (&mut self.faults, "faults")] {

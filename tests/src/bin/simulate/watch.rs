@@ -45,6 +45,7 @@ impl Watch {
         self.led = all.iter().any(|seen| seen.leads && Some(seen.term) == term);
         // Leaders last: what they count on has then been seen.
         all.sort_by_key(|seen| seen.leads);
+        self.checks.iter_mut().for_each(|check| check.begin());
         for seen in all {
             for check in &mut self.checks {
                 wrong.extend(check.look(&seen).err());

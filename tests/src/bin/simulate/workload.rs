@@ -242,13 +242,22 @@ impl Worker {
     async fn count(&mut self) {
         let key = counter(self.number);
         let value = Value::new(self.history.value().to_string()).expect("short");
+        let number = self.number;
+        // In doubt until it is settled, for who looks meanwhile.
+        self.history.with(|recorded| recorded.counted(number).1 += 1);
         let result = self.settle(Batch::of(Change::Set(key, value))).await;
         self.trace.note("count", self.now());
-        let number = self.number;
+        let known = |recorded: &mut Recorded, times: u64| {
+            let (done, doubt) = recorded.counted(number);
+            (*done, *doubt) = (*done + times, *doubt - 1);
+        };
         self.history.with(|recorded| match result {
-            Ok(_) => recorded.counted(number).0 += 1,
-            Err(error) if error.outcome() == OutcomeKind::NotApplied => recorded.refused += 1,
-            Err(_) => recorded.counted(number).1 += 1,
+            Ok(_) => known(recorded, 1),
+            Err(error) if error.outcome() == OutcomeKind::NotApplied => {
+                recorded.refused += 1;
+                known(recorded, 0);
+            }
+            Err(_) => {}
         });
     }
 

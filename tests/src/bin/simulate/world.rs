@@ -133,7 +133,9 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
         judge.wrong(format!("calm at {calm_ms:?} ms, and a leader at {led_ms:?} ms only"));
     }
     judge.history(&shared.history);
+    let mut diary = faults.diary().to_vec();
     for shop in &shops {
+        diary.push(shop.describe());
         shop.forget();
     }
     drop(sim);
@@ -152,6 +154,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
         events: shared.trace.counts(),
         healed_ms: (healed > 0).then_some(healed),
         wrong: judge.found(),
+        diary,
     }
 }
 
@@ -250,7 +253,8 @@ async fn inspect(
             break;
         }
         if Instant::now() > deadline {
-            return Err(format!("not equal after {HEALED_WITHIN_MS} ms: {state:?}").into());
+            let errors: Vec<_> = state.iter().filter_map(|state| state.as_ref().err()).collect();
+            return Err(format!("not equal after {HEALED_WITHIN_MS} ms: {errors:?}").into());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -10,11 +10,16 @@ use crate::sim::seen::Seen;
 /// those who lead, at the same moment.
 #[derive(Debug, Default)]
 pub struct DurableBeforeAnswered {
-    /// By id: its term, and the last entry that is durable.
+    /// By id, of those seen at this moment: the term, and the last entry that is durable.
     durable: BTreeMap<u64, (u64, u64)>,
 }
 
 impl Check for DurableBeforeAnswered {
+    fn begin(&mut self) {
+        // Whoever is not seen has lost its disk.
+        self.durable.clear();
+    }
+
     fn look(&mut self, seen: &Seen) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         if inside.voted < seen.term {
