@@ -18,6 +18,7 @@ openraft::declare_raft_types!(
         D = Proposal,
         R = Outcome,
         NodeId = NodeId,
+        LeaderId = LeaderId,
         Node = Member,
         AsyncRuntime = openraft::impls::TokioRuntime,
 );
@@ -46,14 +47,17 @@ impl fmt::Display for Member {
     }
 }
 
-/// Names a term's leader: its term and its node.
-pub type LeaderId = openraft::impls::leader_id_adv::LeaderId<u64, NodeId>;
+/// Names whom a vote is for: a term and a node. Each term has one leader at
+/// most (Raft, 3.4).
+pub type LeaderId = openraft::impls::leader_id_std::LeaderId<u64, NodeId>;
+/// Names the leader of an entry: its term says it all.
+pub type CommittedLeaderId = of::CommittedLeaderIdOf<TypeConfig>;
 /// A vote, committed once it won.
 pub type Vote = of::VoteOf<TypeConfig>;
 /// Names a log entry: its leader and its index.
 pub type LogId = of::LogIdOf<TypeConfig>;
 /// An entry of the log.
-pub type LogEntry = openraft::Entry<LeaderId, Payload>;
+pub type LogEntry = openraft::Entry<CommittedLeaderId, Payload>;
 /// What an entry carries.
 pub type Payload = openraft::EntryPayload<Proposal, NodeId, Member>;
 /// Who votes, who learns.

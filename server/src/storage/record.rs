@@ -17,7 +17,8 @@ use openraft::entry::RaftEntry;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::types::{
-    LeaderId, LogEntry, LogId, Member, Membership, Payload, SnapshotMeta, StoredMembership, Vote,
+    CommittedLeaderId, LeaderId, LogEntry, LogId, Member, Membership, Payload, SnapshotMeta,
+    StoredMembership, Vote,
 };
 
 /// The version that this build writes and reads.
@@ -72,8 +73,8 @@ pub struct VoteRecord {
 /// Mirror of [`LogId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogIdRecord {
-    /// Who proposed the entry.
-    pub leader: LeaderRecord,
+    /// The term of the leader that proposed the entry.
+    pub term: u64,
     /// Where it is in the log.
     pub index: u64,
 }
@@ -150,13 +151,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
 
 impl From<&LeaderId> for LeaderRecord {
     fn from(id: &LeaderId) -> Self {
-        Self { term: id.term, node: id.node_id }
+        Self { term: id.term, node: id.voted_for }
     }
 }
 
 impl From<LeaderRecord> for LeaderId {
     fn from(record: LeaderRecord) -> Self {
-        Self { term: record.term, node_id: record.node }
+        Self { term: record.term, voted_for: record.node }
     }
 }
 
@@ -174,13 +175,13 @@ impl From<VoteRecord> for Vote {
 
 impl From<&LogId> for LogIdRecord {
     fn from(id: &LogId) -> Self {
-        Self { leader: (&id.leader_id).into(), index: id.index }
+        Self { term: id.leader_id.term, index: id.index }
     }
 }
 
 impl From<LogIdRecord> for LogId {
     fn from(record: LogIdRecord) -> Self {
-        Self::new(record.leader.into(), record.index)
+        Self::new(CommittedLeaderId::new(record.term), record.index)
     }
 }
 

@@ -65,7 +65,7 @@ impl Liar {
     fn append(&self, rng: &mut Rng) -> Append<'static> {
         let vote = self.stale(rng, true);
         let leader = if self.leads() || rng.bool() { self.leader } else { vote.leader };
-        let at = |index| LogIdRecord { leader, index };
+        let at = |index| LogIdRecord { term: leader.term, index };
         let mut append = Append {
             vote,
             previous: Some(at(self.last)),
@@ -79,8 +79,8 @@ impl Liar {
             let entry = &mut append.entries[at].log_id;
             match rng.u8(0..3) {
                 0 => entry.index += rng.u64(1..9),
-                1 => entry.leader.term += rng.u64(1..9),
-                _ => entry.leader.term -= 1,
+                1 => entry.term += rng.u64(1..9),
+                _ => entry.term -= 1,
             }
         }
         append
@@ -96,7 +96,7 @@ impl Liar {
                 VoteRecord { leader: LeaderRecord { term, node: NodeId(self.own.0 + 77) }, committed: false }
             }
         };
-        let last = Some(LogIdRecord { leader: vote.leader, index: self.last + 1_000 });
+        let last = Some(LogIdRecord { term: vote.leader.term, index: self.last + 1_000 });
         let ballot = Ballot { vote, last, transfer: rng.bool() };
         match rng.u8(0..3) {
             0 => Question::Vote(ballot),

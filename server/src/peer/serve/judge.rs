@@ -39,17 +39,17 @@ pub(super) fn stands(vote: &Vote, from: NodeId) -> Result<(), Forged> {
 }
 
 fn is_own(vote: &Vote, from: NodeId) -> Result<(), Forged> {
-    let of = vote.leader_id().node_id;
+    let of = vote.leader_id().voted_for;
     if of == from { Ok(()) } else { Err(Forged::ForAnother(of, from)) }
 }
 
-/// Entries of a leader: their leaders never go back, nor beyond their sender.
+/// Entries of a leader: their terms never go back, nor beyond their sender.
 /// That their indexes are without holes is known since they were decoded.
 pub(super) fn append(request: &AppendEntriesRequest<TypeConfig>, from: NodeId) -> Result<(), Forged> {
     leads(&request.vote, from)?;
     let mut before = None;
     for id in request.prev_log_id.iter().chain(request.entries.iter().map(|entry| &entry.log_id)) {
-        if before > Some(id.leader_id) || id.leader_id > *request.vote.leader_id() {
+        if before > Some(id.leader_id) || id.leader_id.term > request.vote.leader_id().term {
             return Err(Forged::OutOfOrder(*id));
         }
         before = Some(id.leader_id);
@@ -60,7 +60,7 @@ pub(super) fn append(request: &AppendEntriesRequest<TypeConfig>, from: NodeId) -
 /// A snapshot that is sent under a vote, where this node has committed so much.
 pub(super) fn snapshot(vote: &Vote, meta: &SnapshotMeta, committed: Option<LogId>) -> Result<(), Forged> {
     let last = meta.last_log_id.ok_or(Forged::EmptySnapshot)?;
-    if last.leader_id > *vote.leader_id() {
+    if last.leader_id.term > vote.leader_id().term {
         return Err(Forged::OutOfOrder(last));
     }
     match committed {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn id(term: u64, index: u64) -> LogId {
-        LogIdRecord { leader: LeaderRecord { term, node: HONG }, index }.into()
+        LogIdRecord { term, index }.into()
     }
 
     fn request(terms: &[u64]) -> AppendEntriesRequest<TypeConfig> {

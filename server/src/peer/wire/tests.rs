@@ -19,7 +19,7 @@ fn vote() -> VoteRecord {
 }
 
 fn log_id(index: u64) -> LogIdRecord {
-    LogIdRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, index }
+    LogIdRecord { term: 5, index }
 }
 
 fn append(indexes: &[u64]) -> Append<'static> {
@@ -81,9 +81,7 @@ fn any_vote() -> impl Strategy<Value = Vote> {
 }
 
 fn any_log_id() -> impl Strategy<Value = LogId> {
-    (any::<u64>(), any::<u64>(), 0..u64::MAX / 2).prop_map(|(term, node, index)| {
-        LogIdRecord { leader: LeaderRecord { term, node: NodeId(node) }, index }.into()
-    })
+    (any::<u64>(), 0..u64::MAX / 2).prop_map(|(term, index)| LogIdRecord { term, index }.into())
 }
 
 fn any_payload() -> impl Strategy<Value = Payload> {
@@ -110,7 +108,7 @@ proptest! {
     ) {
         let next = previous.map_or(0, |previous| previous.index + 1);
         let entries = (next..).zip(payloads).map(|(index, payload)| {
-            LogEntry::new(LogId::new(*vote.leader_id(), index), payload)
+            LogEntry::new(LogIdRecord { term: vote.leader_id().term, index }.into(), payload)
         });
         let request = AppendEntriesRequest::<TypeConfig> {
             vote,

@@ -98,16 +98,11 @@ fn checksum(place: &[u8], record: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        storage::record::{LeaderRecord, LogIdRecord},
-        types::Payload,
-    };
-    use coffee_common::id::NodeId;
+    use crate::{storage::record::LogIdRecord, types::Payload};
     use openraft::entry::RaftEntry;
 
     fn entry(index: u64) -> LogEntry {
-        let leader = LeaderRecord { term: 3, node: NodeId(1) };
-        LogEntry::new(LogIdRecord { leader, index }.into(), Payload::Blank)
+        LogEntry::new(LogIdRecord { term: 3, index }.into(), Payload::Blank)
     }
 
     #[test]
@@ -125,7 +120,7 @@ mod tests {
     #[test]
     fn golden_rows_of_the_log() {
         let mut rows = seal_entry(&entry(7)).expect("encodes");
-        let id = LogIdRecord { leader: LeaderRecord { term: 3, node: NodeId(1) }, index: 6 };
+        let id = LogIdRecord { term: 3, index: 6 };
         rows.extend(seal_meta(PURGED, &id).expect("encodes"));
         crate::golden::check("log_rows", &rows);
     }

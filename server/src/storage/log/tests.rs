@@ -46,7 +46,7 @@ fn durable_state() -> Checkpointed {
 }
 
 fn id(term: u64, index: u64) -> LogId {
-    LogIdRecord { leader: LeaderRecord { term, node: NodeId(1) }, index }.into()
+    LogIdRecord { term, index }.into()
 }
 
 fn vote(term: u64) -> Vote {

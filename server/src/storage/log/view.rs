@@ -180,19 +180,18 @@ pub(super) fn bytes(entry: &LogEntry) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::id::NodeId;
     use openraft::entry::RaftEntry;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::storage::record::{LeaderRecord, LogIdRecord};
+    use crate::storage::record::LogIdRecord;
 
     fn entry(term: u64, index: u64) -> LogEntry {
         LogEntry::new(id(term, index), Payload::Blank)
     }
 
     fn id(term: u64, index: u64) -> LogId {
-        LogIdRecord { leader: LeaderRecord { term, node: NodeId(1) }, index }.into()
+        LogIdRecord { term, index }.into()
     }
 
     fn indexes(view: &View, range: Range<u64>) -> (Range<u64>, Vec<u64>) {

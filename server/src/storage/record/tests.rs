@@ -16,8 +16,8 @@ fn member(name: &str) -> Member {
     }
 }
 
-fn log_id(term: u64, node: u64, index: u64) -> LogId {
-    LogIdRecord { leader: LeaderRecord { term, node: NodeId(node) }, index }.into()
+fn log_id(term: u64, index: u64) -> LogId {
+    LogIdRecord { term, index }.into()
 }
 
 fn membership() -> Membership {
@@ -55,7 +55,7 @@ fn commands() -> [Command; 3] {
 fn entries() -> Vec<LogEntry> {
     let commands = commands().map(|command| Payload::Normal(proposal(command)));
     let payloads = [Payload::Blank, Payload::Membership(membership())].into_iter().chain(commands);
-    (1u64..).zip(payloads).map(|(index, payload)| LogEntry::new(log_id(3, 1, index), payload)).collect()
+    (1u64..).zip(payloads).map(|(index, payload)| LogEntry::new(log_id(3, index), payload)).collect()
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn votes_and_snapshot_metas_survive_and_are_pinned() {
     let mut all = encode(&VoteRecord::from(&vote)).expect("encodes");
     assert_eq!(decode::<VoteRecord>(&all).map(Vote::from), Ok(vote));
     let meta = SnapshotMeta {
-        last_log_id: Some(log_id(3, 1, 400)),
-        last_membership: StoredMembership::new(Some(log_id(2, 1, 9)), membership()),
+        last_log_id: Some(log_id(3, 400)),
+        last_membership: StoredMembership::new(Some(log_id(2, 9)), membership()),
     };
     let bytes = encode(&SnapshotMetaRecord::from(&meta)).expect("encodes");
     let back: SnapshotMetaRecord = decode(&bytes).expect("decodes");
@@ -106,7 +106,7 @@ fn voters_that_are_no_members_are_refused() {
 }
 
 fn any_log_id() -> impl Strategy<Value = LogId> {
-    (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(term, node, index)| log_id(term, node, index))
+    (any::<u64>(), any::<u64>()).prop_map(|(term, index)| log_id(term, index))
 }
 
 fn any_member() -> impl Strategy<Value = Member> {

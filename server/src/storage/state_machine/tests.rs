@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     kv::{MetaKey, Table},
     storage::{
-        record::{LeaderRecord, LogIdRecord},
+        record::LogIdRecord,
         state::{Offload, StateDir, test_disk::TestDisk},
     },
     types::{LogEntry, Member, Membership, Payload},
@@ -76,7 +76,7 @@ impl Node {
 }
 
 fn log_id(index: u64) -> LogId {
-    LogIdRecord { leader: LeaderRecord { term: 1, node: NodeId(1) }, index }.into()
+    LogIdRecord { term: 1, index }.into()
 }
 
 fn key(index: u64) -> Key {

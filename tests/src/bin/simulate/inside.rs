@@ -69,7 +69,7 @@ fn line(entry: &LogEntry) -> Result<LogLine, record::RecordError> {
         word[..chunk.len()].copy_from_slice(chunk);
         mix(hash ^ u64::from_le_bytes(word))
     });
-    Ok(LogLine { index: record.log_id.index, term: record.log_id.leader.term, hash, voters })
+    Ok(LogLine { index: record.log_id.index, term: record.log_id.term, hash, voters })
 }
 
 fn ids(set: &BTreeSet<NodeId>) -> Vec<u64> {
