@@ -47,7 +47,6 @@ fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["build", "--locked", "-p", "coffee-tests", "--bin", "simulate"]);
     cargo.env("RUSTFLAGS", "--cfg coffee_planted").env("CARGO_TARGET_DIR", &target);
-    cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
     assert!(cargo.status().expect("cargo runs").success(), "the server with faults does not build");
     target.join("debug/simulate")
 }

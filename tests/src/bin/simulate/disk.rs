@@ -7,7 +7,10 @@
 use std::{
     collections::BTreeMap,
     fmt, io,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
+    time::Duration,
 };
 
 use coffee_common::id::NodeId;
@@ -53,6 +56,10 @@ pub(crate) enum Failure {
     SyncAfter(u64),
     /// From now on there is no space.
     Full,
+    /// From now on each sync takes so long.
+    Slow(Duration),
+    /// At the next step the host stands still for so long, once.
+    Pause(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +93,15 @@ pub(crate) fn log_name(id: NodeId) -> String {
 /// What the state of a node is called.
 pub(crate) fn state_name(id: NodeId) -> String {
     format!("state-{id}")
+}
+
+/// The host waits for its disk, or is stopped altogether: when it goes on, its
+/// clock has gone on, and all that was due meanwhile is late.
+fn stand_still(long: Duration) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        // The clock moves when this is polled for the first time.
+        let _ = pin!(tokio::time::advance(long)).poll(&mut Context::from_waker(Waker::noop()));
+    }
 }
 
 fn gone() -> io::Error {
@@ -171,6 +187,14 @@ impl Disk {
             Some(Failure::SyncAfter(0)) if syncs => return Err(io::Error::other("the disk fails")),
             Some(Failure::SyncAfter(left)) => Some(Failure::SyncAfter(left.saturating_sub(1))),
             Some(Failure::Full) if !syncs => return Err(io::ErrorKind::StorageFull.into()),
+            Some(Failure::Pause(long)) => {
+                stand_still(long);
+                None
+            }
+            Some(Failure::Slow(long)) if syncs => {
+                stand_still(long);
+                state.failure
+            }
             other => other,
         };
         Ok(())

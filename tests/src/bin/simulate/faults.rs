@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use coffee_common::{id::NodeId, protocol::RaftStatus};
 
-use crate::{disk::Failure, entropy::Dice, node::Shop};
+use crate::{disk::Failure, entropy::Dice, node::Shop, wall};
 
 /// Whether every shop runs, and the cluster has all of them as its voters: with
 /// less, a disk more that is lost may be one too many for the quorum.
@@ -24,6 +24,8 @@ pub(crate) struct Faults {
     diary: Vec<String>,
     /// Of a link that is well.
     latency_max: Duration,
+    /// How far the wall clock is off.
+    wall_ms: i64,
 }
 
 enum Mend {
@@ -33,6 +35,7 @@ enum Mend {
     Disk(usize),
     Loss(usize, usize),
     Delay(usize, usize),
+    Wall,
 }
 
 /// At most so many nodes are down at once: a quorum stays.
@@ -49,6 +52,7 @@ impl Faults {
             counts: BTreeMap::new(),
             diary: Vec::new(),
             latency_max,
+            wall_ms: 0,
         }
     }
 
@@ -79,6 +83,7 @@ impl Faults {
     /// What is due now. New faults come only while `breaking`.
     pub(crate) fn step(&mut self, ms: u64, breaking: bool, sim: &mut turmoil::Sim<'_>, shops: &[Shop]) {
         self.mend(ms, sim, shops);
+        wall::set(i64::try_from(ms).unwrap_or(0) + self.wall_ms);
         self.notice_ends(ms, sim, shops);
         if breaking && ms >= self.next_ms {
             self.next_ms = ms + 200 + self.dice.below(2500);
@@ -100,6 +105,7 @@ impl Faults {
                 Mend::Release(a, b) => sim.release(host(a), host(b)),
                 Mend::Disk(node) => shops[node].disk.mend(),
                 Mend::Loss(a, b) => sim.set_link_fail_rate(host(a), host(b), 0.0),
+                Mend::Wall => self.wall_ms = 0,
                 Mend::Delay(a, b) => {
                     sim.set_link_max_message_latency(host(a), host(b), self.latency_max);
                 }
@@ -135,7 +141,7 @@ impl Faults {
         let until = ms + 300 + self.dice.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.dice.below(15);
+        let what = self.dice.below(18);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -204,6 +210,25 @@ impl Faults {
                 for (node, shop) in shops.iter().enumerate() {
                     self.crash(node, ms, sim, shop);
                 }
+            }
+            15 => {
+                self.count("slow sync");
+                let long = Duration::from_millis(5 + self.dice.below(200));
+                shops[node].disk.fail(Failure::Slow(long));
+                self.mends.push((until, Mend::Disk(node)));
+            }
+            16 => {
+                self.count("pause");
+                let long = Duration::from_millis(200 + self.dice.below(5000));
+                shops[node].disk.fail(Failure::Pause(long));
+            }
+            17 => {
+                self.count("wall clock jumps");
+                // By minutes, by days, or by more than certificates are valid.
+                let most_ms = self.dice.of(&[600_000, 864_000_000, 400_000_000_000]);
+                let by = i64::try_from(self.dice.below(2 * most_ms)).unwrap_or(0);
+                self.wall_ms = by - i64::try_from(most_ms).unwrap_or(0);
+                self.mends.push((until, Mend::Wall));
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ mod operator;
 mod soak;
 mod socket;
 mod trace;
+mod wall;
 mod watch;
 mod workload;
 mod world;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     // A thread of its own: what it drew by chance before is another's.
     let work = move || {
         entropy::seed(seed);
+        wall::set(0);
         // Fails only where nobody waits any more.
         let _ = done.send(world::run(seed, seconds, local_reads));
     };

@@ -10,7 +10,12 @@ use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
 use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
 use coffeed::{Closed, Config, Server, replica::Replica};
 
-use crate::{disk::Disk, entropy::mix, socket::Socket, trace::Trace};
+use crate::{
+    disk::Disk,
+    entropy::{Dice, mix},
+    socket::Socket,
+    trace::Trace,
+};
 
 /// Where nodes listen.
 pub(crate) const PORT: u16 = 7400;
@@ -120,7 +125,8 @@ impl Shop {
         std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
-    fn config(&self, address: &Address) -> Config {
+    /// Another one with each start.
+    fn config(&self, address: &Address, starts: u64) -> Config {
         let unused = || PathBuf::from("unused");
         let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
         let mut config =
@@ -128,8 +134,9 @@ impl Shop {
         config.advertise = Some(address.clone());
         config.bootstrap = self.founder.is_none();
         config.join.extend(self.founder.as_ref().map(|founder| self::address(founder)));
-        config.storage.snapshot_every_entries = 300;
-        config.storage.log_keep_entries = 100;
+        let mut dice = Dice::new(self.seed ^ starts, 3);
+        config.storage.snapshot_every_entries = dice.of(&[300, 300, 100, 1000]);
+        config.storage.log_keep_entries = dice.of(&[100, 100, 20, 400]);
         config
     }
 
@@ -164,7 +171,7 @@ impl Shop {
         let seed = self.seed ^ starts;
         let endpoint = endpoint(self.name.as_str(), PORT, &self.credentials, seed, &self.trace).await?;
         self.stand_in()?;
-        let server = Server::builder(self.config(&address))
+        let server = Server::builder(self.config(&address, starts))
             .credentials(self.credentials.clone())
             .endpoint(endpoint)
             .databases(Arc::new(self.disk.mount()))
