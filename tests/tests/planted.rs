@@ -30,7 +30,7 @@ const PLANTED: [(&str, &[&str]); 10] = [
     ("purged-ahead-of-checkpoint", &["purged <= durably applied"]),
     ("stale-read", &["not linearizable"]),
     ("table-left-out", &["another state"]),
-    ("vote-not-persisted", &["durable before answered", "election safety"]),
+    ("vote-not-persisted", &["the vote is for term 0", "durable before answered", "election safety"]),
 ];
 
 const SEEDS_MAX: u64 = 200;
