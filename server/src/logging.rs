@@ -9,7 +9,10 @@ use coffee_client::cli::{
     failure::Failure,
     printer::{Format, Printer},
 };
-use coffeed::config::{LogFormat, LogLevel, LogOptions};
+use coffeed::{
+    config::{LogFormat, LogLevel, LogOptions},
+    storage::soundness::reads_unverified,
+};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, layer::SubscriberExt};
 
@@ -67,7 +70,20 @@ pub(crate) fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let message = info.payload_as_str().unwrap_or("a panic without words");
-        tracing::error!(target: "panic", place, "coffeed has a defect and ends: {message}");
+        if reads_unverified() {
+            // Caught there, and said of the file.
+            tracing::debug!(target: "panic", place, "a file is not what was written: {message}");
+            return;
+        }
+        if place.contains("/redb-") {
+            tracing::error!(
+                target: "panic", place,
+                "a database file is damaged, and coffeed ends: {message}; \
+                 hint: start it again: it checks its files, and says which one and what to do"
+            );
+        } else {
+            tracing::error!(target: "panic", place, "coffeed has a defect and ends: {message}");
+        }
         #[expect(
             clippy::exit,
             clippy::disallowed_methods,

@@ -10,6 +10,8 @@
 
 pub mod checkpointed;
 mod create;
+#[cfg(test)]
+mod damage;
 pub mod databases;
 pub mod disk;
 pub mod log;
@@ -18,6 +20,7 @@ pub mod poison;
 mod power_cuts;
 pub mod record;
 pub mod snapshot;
+pub mod soundness;
 pub mod state;
 pub mod state_machine;
 #[cfg(test)]

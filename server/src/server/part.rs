@@ -132,6 +132,7 @@ async fn open_storage(data: &DataDir, poison: &Poison) -> Result<(StateMachine, 
         let files = Arc::new(StateDir::new(state_path));
         let state = StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())?;
         let log = LogStore::open(&log_path, checkpointed, poison)?;
+        check_fit(&state, &log)?;
         Ok((state, log))
     };
     tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
@@ -149,5 +150,12 @@ fn open_databases(
     let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;
     let create = |builder: &redb::Builder| databases.log(id, builder);
     let log = LogStore::open_inline_with(create, checkpointed, poison.clone())?;
+    check_fit(&state, &log)?;
     Ok((state, log))
+}
+
+/// Whether the two are of one node, and of one time.
+fn check_fit(state: &StateMachine, log: &LogStore) -> Result<(), StartError> {
+    log.check_vote(state.last_applied())?;
+    Ok(state.check_reaches(log.purged())?)
 }

@@ -81,6 +81,28 @@ impl LogStore {
         database.map_err(io::Error::other)
     }
 
+    /// The last entry that the log no longer holds.
+    pub fn purged(&self) -> Option<LogId> {
+        self.view().purged
+    }
+
+    /// Whether this may be the log of a node that has applied up to `applied`.
+    /// Its last entry may be an earlier one: entries are applied once a quorum
+    /// has them, and a snapshot goes before the log. Its vote may not.
+    ///
+    /// # Errors
+    /// The log is an earlier one, or has lost what it held.
+    pub fn check_vote(&self, applied: Option<LogId>) -> Result<(), LogError> {
+        let term = self.view().vote.map_or(0, |vote| vote.leader_id().term);
+        match applied.filter(|applied| applied.leader_id.term > term) {
+            None => Ok(()),
+            Some(applied) => Err(LogError::Damaged {
+                file: self.shared.name.clone(),
+                what: format!("the vote is for term {term}, but what is applied goes up to {applied}"),
+            }),
+        }
+    }
+
     fn view(&self) -> MutexGuard<'_, View> {
         lock(&self.shared.view)
     }

@@ -22,6 +22,7 @@ use crate::{
     storage::{
         poison::Poison,
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
+        soundness,
     },
     types::{LogId, SnapshotMeta, StoredMembership},
 };
@@ -39,7 +40,7 @@ pub struct StateOptions {
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { cache_bytes: 32 << 20, check_integrity: false, offload: Offload::default() }
+        Self { cache_bytes: 32 << 20, check_integrity: true, offload: Offload::default() }
     }
 }
 
@@ -68,6 +69,17 @@ pub enum StateErrorKind {
     /// What it says of the last applied entry or of the membership cannot be read.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// What is in the file is no database.
+    #[error("it cannot be read")]
+    Unreadable,
+    /// It is an earlier one, or has lost what it held.
+    #[error("it is damaged: {applied} is applied, but the log goes on only behind {purged}")]
+    Behind {
+        /// What is applied, in words.
+        applied: String,
+        /// The last entry that the log no longer holds.
+        purged: String,
+    },
     /// The file system failed.
     #[error(transparent)]
     File(#[from] std::io::Error),
@@ -79,7 +91,11 @@ pub enum StateErrorKind {
 impl StateErrorKind {
     fn hint(&self) -> &'static str {
         match self {
-            Self::Kv(KvError::Damaged { .. }) | Self::Record(_) => {
+            Self::Kv(KvError::Database(error)) if soundness::damage(error).is_none() => "",
+            Self::Kv(KvError::Damaged { .. } | KvError::Database(_))
+            | Self::Record(_)
+            | Self::Behind { .. }
+            | Self::Unreadable => {
                 "; remove this node from the cluster and let it join again with an empty data directory"
             }
             _ => "",

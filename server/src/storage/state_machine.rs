@@ -43,7 +43,8 @@ use crate::{
         checkpointed::Checkpointed,
         poison::Poison,
         snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotError, SnapshotInbox, SnapshotSource},
-        state::{StateError, StateFiles, StateOptions, read_meta},
+        soundness,
+        state::{StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
     types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
@@ -68,6 +69,19 @@ impl StateMachine {
         checkpointed: Checkpointed,
         poison: Poison,
     ) -> Result<Self, StateError> {
+        let name = files.name();
+        let open = || Self::open_unverified(files, options, checkpointed, poison);
+        soundness::reading_unverified(open).unwrap_or_else(|soundness::Unreadable| {
+            Err(StateError::new(&name.into(), StateErrorKind::Unreadable))
+        })
+    }
+
+    fn open_unverified(
+        files: Arc<dyn StateFiles>,
+        options: StateOptions,
+        checkpointed: Checkpointed,
+        poison: Poison,
+    ) -> Result<Self, StateError> {
         let shared = Shared::open(files, options, checkpointed, poison)?;
         let database = shared.database();
         let memory = RequestMemory::load(database.redb(), REQUEST_MEMORY_MAX);
@@ -75,6 +89,30 @@ impl StateMachine {
         let meta = read_meta(&database.view()?).map_err(|error| database.fail(error))?;
         shared.note_durable(&meta);
         Ok(Self { shared, memory, meta })
+    }
+
+    /// The last entry that is applied.
+    pub fn last_applied(&self) -> Option<LogId> {
+        self.meta.last_log_id
+    }
+
+    /// Whether the log, which no longer holds entries up to `purged`, goes on
+    /// where this state ends.
+    ///
+    /// # Errors
+    /// The state is an earlier one, or has lost what it held.
+    pub fn check_reaches(&self, purged: Option<LogId>) -> Result<(), StateError> {
+        let applied = self.meta.last_log_id;
+        match purged.filter(|purged| applied.map(|id| id.index) < Some(purged.index)) {
+            None => Ok(()),
+            Some(purged) => {
+                let applied = applied.map_or_else(|| "nothing".to_owned(), |id| format!("up to {id}"));
+                Err(self
+                    .shared
+                    .database()
+                    .fail(StateErrorKind::Behind { applied, purged: purged.to_string() }))
+            }
+        }
     }
 
     /// Reads what is applied.

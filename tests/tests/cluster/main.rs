@@ -2,6 +2,7 @@
 //! certificates, asked and run with `coffeectl` and with the library.
 
 mod bench;
+mod damage;
 mod exit_codes;
 mod hostile;
 mod members;

@@ -9,7 +9,7 @@ use coffee_tests::{
 };
 
 /// The node does not start: with this code, and saying this and a hint.
-async fn refuses(node: &mut Node, code: i32, saying: &str) {
+pub(crate) async fn refuses(node: &mut Node, code: i32, saying: &str) {
     let from = node.log().len();
     node.spawn(&[]);
     let status = node.ended().await;
@@ -18,6 +18,7 @@ async fn refuses(node: &mut Node, code: i32, saying: &str) {
     node.says_from(from, saying).await;
     node.says_from(from, "hint: ").await;
     assert!(!node.log().tail(20).contains("panicked"), "{}", node.log().tail(20));
+    assert!(!node.log().tail(20).contains("defect"), "{}", node.log().tail(20));
 }
 
 fn edit(node: &Node, file: &str, from: &str, to: &str) {

@@ -5,6 +5,8 @@ use std::{
     io::{self, ErrorKind},
 };
 
+use crate::storage::soundness;
+
 /// Why the log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -37,9 +39,10 @@ impl LogError {
 
     /// The database failed.
     pub(super) fn database(file: &str, error: impl Into<redb::Error>) -> Self {
-        match error.into() {
-            redb::Error::Corrupted(what) => Self::Damaged { file: file.to_owned(), what },
-            source => Self::Database { file: file.to_owned(), source: Box::new(source) },
+        let (file, source) = (file.to_owned(), error.into());
+        match soundness::damage(&source) {
+            Some(what) => Self::Damaged { file, what },
+            None => Self::Database { file, source: Box::new(source) },
         }
     }
 

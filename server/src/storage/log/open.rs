@@ -1,7 +1,6 @@
 //! Opening the log: everything is read once and checked before any of it is served.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -15,7 +14,7 @@ use super::{
     view::View,
     writer::{Queue, Writer},
 };
-use crate::storage::{checkpointed::Checkpointed, create, poison::Poison};
+use crate::storage::{checkpointed::Checkpointed, create, poison::Poison, soundness};
 
 /// Pages of the log that redb keeps in memory, in bytes: the newest entries are kept apart.
 const CACHE_BYTES: usize = 16 << 20;
@@ -112,10 +111,10 @@ fn load(
         let view = check(&database)?;
         Ok((database, view))
     };
-    let fault = match catch_unwind(AssertUnwindSafe(open)) {
+    let fault = match soundness::reading_unverified(open) {
         Ok(Ok(opened)) => return Ok(opened),
         Ok(Err(fault)) => fault,
-        Err(_) => Fault::Damage("it cannot be read".to_owned()),
+        Err(soundness::Unreadable) => Fault::Damage("it cannot be read".to_owned()),
     };
     Err(match fault {
         Fault::Damage(what) => LogError::Damaged { file: name.to_owned(), what },

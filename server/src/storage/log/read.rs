@@ -9,7 +9,6 @@ use std::{
     fmt::Debug,
     io,
     ops::{Bound, Range, RangeBounds},
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use coffee_common::limits::APPEND_BYTES_MAX;
@@ -18,7 +17,10 @@ use openraft::{OptionalSend, storage::RaftLogReader};
 use redb::{ReadTransaction, ReadableDatabase};
 
 use super::{LogError, LogStore, closed, lock, rows, view::Room};
-use crate::types::{LogEntry, TypeConfig, Vote};
+use crate::{
+    storage::soundness,
+    types::{LogEntry, TypeConfig, Vote},
+};
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
@@ -123,8 +125,8 @@ impl LogStore {
         bytes_max: usize,
     ) -> io::Result<Vec<LogEntry>> {
         // redb panics on some kinds of damaged pages.
-        catch_unwind(AssertUnwindSafe(|| self.read_rows(transaction, range.clone(), bytes_max)))
-            .unwrap_or_else(|_| Err(self.damaged(range.start, "it cannot be read")))
+        soundness::reading_unverified(|| self.read_rows(transaction, range.clone(), bytes_max))
+            .unwrap_or_else(|soundness::Unreadable| Err(self.damaged(range.start, "it cannot be read")))
     }
 
     fn read_rows(

@@ -11,7 +11,6 @@
 
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, mpsc},
     thread,
 };
@@ -26,7 +25,7 @@ use super::{
     view::View,
 };
 use crate::{
-    storage::{poison::Poison, record::LogIdRecord},
+    storage::{poison::Poison, record::LogIdRecord, soundness},
     types::{LogId, TypeConfig},
 };
 
@@ -188,7 +187,7 @@ impl Writer {
     fn commit_or_poison(&mut self, batch: &[Change], committed: Option<LogId>) -> io::Result<()> {
         self.poison.check()?;
         // redb panics on some kinds of damaged pages: nobody must be left waiting then.
-        match catch_unwind(AssertUnwindSafe(|| self.commit(batch, committed))) {
+        match soundness::reading_unverified(|| self.commit(batch, committed)) {
             Ok(Ok(())) => {
                 self.noted = committed.or(self.noted);
                 Ok(())
@@ -197,8 +196,10 @@ impl Writer {
                 let error = LogError::database(&self.name, error);
                 Err(self.poison.set(format!("the log cannot be written: {error}; {}", error.hint())))
             }
-            Err(_) => {
-                Err(self.poison.set(format!("the log cannot be written: {} broke its writer", self.name)))
+            Err(soundness::Unreadable) => {
+                let error =
+                    LogError::Damaged { file: self.name.clone(), what: "it cannot be written to".to_owned() };
+                Err(self.poison.set(format!("the log cannot be written: {error}; {}", error.hint())))
             }
         }
     }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use redb::{Builder, Database, DatabaseError, StorageBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use super::StateFiles;
 
@@ -82,6 +82,20 @@ impl TestDisk {
         lock(&self.now).keys().cloned().collect()
     }
 
+    /// What is in a file.
+    pub(in crate::storage) fn content(&self, name: &str) -> Vec<u8> {
+        lock(&lock(&self.now)[name]).now.clone()
+    }
+
+    /// The same disk with other bytes, durable, in one of its files.
+    pub(in crate::storage) fn with(&self, name: &str, bytes: Vec<u8>) -> Self {
+        let copy = self.power_cut(true);
+        let file = Arc::new(Mutex::new(Content { now: bytes.clone(), synced: bytes }));
+        lock(&copy.now).insert(name.to_owned(), file.clone());
+        lock(&copy.synced).insert(name.to_owned(), file);
+        copy
+    }
+
     /// A file that is no state.
     pub(in crate::storage) fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
@@ -110,6 +124,10 @@ impl StateFiles for TestDisk {
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        // As on a real disk, what is there is not made anew, even if it is empty.
+        if lock(&self.now).get(STATE).is_some_and(|file| lock(file).now.is_empty()) {
+            return Err(StorageError::Corrupted("an empty file".to_owned()).into());
+        }
         self.open_file(STATE, builder)
     }
 
@@ -160,7 +178,9 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        out.copy_from_slice(&lock(&self.file).now[place(offset, out.len())]);
+        let content = &lock(&self.file).now;
+        let bytes = content.get(place(offset, out.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
         Ok(())
     }
 

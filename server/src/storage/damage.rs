@@ -1,0 +1,166 @@
+//! Damage at rest: bits flip, files are cut short, headers are spoilt.
+//!
+//! Each case takes the files that a node left when it stopped or crashed,
+//! damages one of them, opens the storage as the server does, and reads all of
+//! it. The answers are those that there were before, or the node refuses, by an
+//! error and without a panic; a different answer is a failure.
+//!
+//! One outcome cannot be told from an honest one: after a power cut, a log whose
+//! last commit does not match its checksums is one whose last write was torn,
+//! and redb goes back to the commit before. Damage to exactly those pages looks
+//! the same. It is counted apart, and has to be exactly that earlier commit.
+//!
+//! A few hundred cases in the ordinary run; for the table of many:
+//!
+//! ```text
+//! COFFEE_DAMAGE=10000 cargo test --release -p coffeed --lib storage::damage -- --nocapture
+//! ```
+
+mod sample;
+mod table;
+
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use self::{
+    sample::{LOG, STATE, Sample, read_all},
+    table::{Outcome, Table},
+};
+
+/// Flips of the ordinary run; there are a tenth as many truncations and spoilt headers.
+const FLIPS: usize = 300;
+
+/// What redb calls its super-header: all of it lies in the first page.
+const HEADER_BYTES: usize = 512;
+
+/// A repeatable sequence (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+}
+
+/// How a file is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Damage {
+    Flip,
+    Truncation,
+    Header,
+}
+
+impl Damage {
+    /// Damages `bytes`; says where.
+    fn strike(self, bytes: &mut Vec<u8>, dice: &mut Dice) -> String {
+        match self {
+            Self::Flip => {
+                let (at, bit) = (place_of_flip(bytes, dice), dice.below(8));
+                bytes[at] ^= 1 << bit;
+                format!("bit {bit} of byte {at}")
+            }
+            Self::Truncation => {
+                // Half of them by whole pages, as file systems lose them.
+                let len = dice.below(bytes.len());
+                let len = if dice.below(2) == 0 { len } else { len / 4096 * 4096 };
+                bytes.truncate(len);
+                format!("cut to {len} bytes")
+            }
+            Self::Header => {
+                let (at, len) = (dice.below(HEADER_BYTES), 1 + dice.below(64));
+                let noise = dice.below(3);
+                for byte in bytes.iter_mut().skip(at).take(len) {
+                    *byte = [0, 0xff, dice.below(256) as u8][noise];
+                }
+                format!("{len} bytes of the header from byte {at}")
+            }
+        }
+    }
+}
+
+/// Anywhere, but mostly where there is something.
+fn place_of_flip(bytes: &[u8], dice: &mut Dice) -> usize {
+    let anywhere = dice.below(10) < 3;
+    if anywhere {
+        let limit = if dice.below(3) == 0 { HEADER_BYTES } else { bytes.len() };
+        return dice.below(limit);
+    }
+    loop {
+        let at = dice.below(bytes.len());
+        if bytes[at] != 0 {
+            return at;
+        }
+    }
+}
+
+fn judge(sample: &Sample, file: &str, bytes: Vec<u8>) -> Outcome {
+    let disk = sample.disk.with(file, bytes);
+    match catch_unwind(AssertUnwindSafe(|| read_all(&disk))) {
+        Ok(Ok(answers)) if answers == sample.answers => Outcome::Harmless,
+        Ok(Ok(answers)) if file == LOG && sample.torn.as_ref() == Some(&answers) => Outcome::Torn,
+        Ok(Ok(_)) => Outcome::Wrong,
+        Ok(Err(sample::Refusal::AtStart(_))) => Outcome::AtStart,
+        Ok(Err(sample::Refusal::AtRead(_))) => Outcome::AtRead,
+        Err(_) => Outcome::Panic,
+    }
+}
+
+#[test]
+fn no_damage_at_rest_is_ever_served() {
+    let flips = env::var("COFFEE_DAMAGE").ok().and_then(|flips| flips.parse().ok()).unwrap_or(FLIPS);
+    let mut table = Table::default();
+    let mut failures = Vec::new();
+    for sample in [Sample::stopped(), Sample::crashed()] {
+        assert_eq!(read_all(&sample.disk).as_ref(), Ok(&sample.answers), "{} and whole", sample.name);
+        for file in [LOG, STATE] {
+            let whole = sample.disk.content(file);
+            let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+            for (damage, cases) in
+                [(Damage::Flip, flips), (Damage::Truncation, flips / 10), (Damage::Header, flips / 10)]
+            {
+                // The cases are those of two samples and two files together.
+                for _ in 0..cases.div_ceil(4) {
+                    let mut bytes = whole.clone();
+                    let what = damage.strike(&mut bytes, &mut dice);
+                    let outcome = judge(&sample, file, bytes);
+                    table.count(sample.name, file, damage, outcome);
+                    if matches!(outcome, Outcome::Wrong | Outcome::Panic) {
+                        failures.push(format!("{outcome:?}: {}, {file}: {what}", sample.name));
+                    }
+                }
+            }
+        }
+    }
+    table.show();
+    assert!(
+        failures.is_empty(),
+        "{} of them:\n{}",
+        failures.len(),
+        failures[..failures.len().min(20)].join("\n")
+    );
+    assert!(table.total(Outcome::AtStart) > 0, "damage is found");
+}
+
+/// Every bit of the headers, which say where everything else is; some of them
+/// in the ordinary run.
+#[test]
+fn no_bit_of_a_header_is_trusted_blindly() {
+    let step = if env::var_os("COFFEE_DAMAGE").is_some() { 1 } else { 131 };
+    for sample in [Sample::stopped(), Sample::crashed()] {
+        for file in [LOG, STATE] {
+            let whole = sample.disk.content(file);
+            for bit in (0..HEADER_BYTES * 8).step_by(step) {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let outcome = judge(&sample, file, bytes);
+                let safe = !matches!(outcome, Outcome::Wrong | Outcome::Panic);
+                assert!(safe, "{}, {file}, bit {} of byte {}: {outcome:?}", sample.name, bit % 8, bit / 8);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The files of a node, and everything that can be read from them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
+
+use coffee_common::{
+    command::{Batch, Command, Operation, Proposal},
+    id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, Value},
+};
+use futures_util::{FutureExt, stream};
+use openraft::{
+    RaftSnapshotBuilder,
+    entry::RaftEntry,
+    storage::{IOFlushed, RaftLogReader, RaftLogStorage, RaftStateMachine},
+    type_config::TypeConfigExt,
+};
+
+use crate::{
+    storage::{
+        checkpointed::Checkpointed,
+        log::LogStore,
+        poison::Poison,
+        record::{LeaderRecord, LogIdRecord, VoteRecord},
+        state::{Offload, StateOptions, test_disk::TestDisk},
+        state_machine::StateMachine,
+    },
+    types::{LogEntry, LogId, Member, Membership, Payload, TypeConfig, Vote},
+};
+
+/// The files by their names on the disk.
+pub(super) const LOG: &str = "log";
+pub(super) const STATE: &str = "state";
+
+const ENTRIES: u64 = 300;
+/// Entries of each commit.
+const COMMIT: u64 = 25;
+/// The last checkpoint: what lies behind it is only in the log.
+const CHECKPOINT: u64 = 200;
+const PURGED: u64 = 120;
+
+/// The files of a node, and what they say.
+pub(super) struct Sample {
+    pub(super) name: &'static str,
+    pub(super) disk: TestDisk,
+    pub(super) answers: Answers,
+    /// What a node whose power was cut says if the last commit of its log never
+    /// got to the disk whole.
+    pub(super) torn: Option<Answers>,
+}
+
+/// Everything that a node knows.
+#[derive(Debug, PartialEq)]
+pub(super) struct Answers {
+    vote: Option<Vote>,
+    log: Vec<LogEntry>,
+    /// The hash over all rows of the state, once all of the log is applied.
+    state: (Option<LogId>, u64),
+}
+
+/// Where a node noticed.
+#[derive(Debug, PartialEq)]
+pub(super) enum Refusal {
+    AtStart(String),
+    AtRead(String),
+}
+
+impl Sample {
+    /// A node that was stopped in good order.
+    pub(super) fn stopped() -> Self {
+        let (node, _) = Node::filled();
+        now(node.state.checkpointer().checkpoint()).expect("durable");
+        now(node.log.close()).expect("flushed");
+        let Node { disk, state, log, .. } = node;
+        drop((state, log));
+        Self::of("stopped", disk, None)
+    }
+
+    /// A node whose power was cut.
+    pub(super) fn crashed() -> Self {
+        let (node, earlier) = Node::filled();
+        let torn = read_all(&earlier).expect("whole");
+        assert_eq!(torn.log.len() as u64, ENTRIES - COMMIT - PURGED);
+        Self::of("crashed", node.disk.power_cut(true), Some(torn))
+    }
+
+    fn of(name: &'static str, disk: TestDisk, torn: Option<Answers>) -> Self {
+        let answers = read_all(&disk.power_cut(true)).expect("whole");
+        assert_eq!(answers.log.len() as u64, ENTRIES - PURGED);
+        Self { name, disk, answers, torn }
+    }
+}
+
+struct Node {
+    disk: TestDisk,
+    state: StateMachine,
+    log: LogStore,
+}
+
+impl Node {
+    fn open(disk: TestDisk) -> Result<Self, String> {
+        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let options =
+            StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
+        let state = StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
+        let state = state.map_err(|error| error.to_string())?;
+        let log = LogStore::open_inline(disk.backend(LOG), checkpointed, poison);
+        let log = log.map_err(|error| error.to_string())?;
+        log.check_vote(state.last_applied()).map_err(|error| error.to_string())?;
+        state.check_reaches(log.purged()).map_err(|error| error.to_string())?;
+        Ok(Self { disk, state, log })
+    }
+
+    /// One with entries that are purged, checkpointed, and applied only.
+    /// Also the disk as it was before the last commit of the log.
+    fn filled() -> (Self, TestDisk) {
+        let mut node = Self::open(TestDisk::default()).expect("opens");
+        now(node.log.save_vote(&vote())).expect("durable");
+        let mut earlier = TestDisk::default();
+        // In several commits, as they come.
+        for first in (0..ENTRIES).step_by(COMMIT as usize) {
+            earlier = node.disk.power_cut(true);
+            let entries: Vec<LogEntry> = (first..first + COMMIT).map(entry).collect();
+            let (done, flushed) = TypeConfig::oneshot();
+            now(node.log.append(entries.clone(), IOFlushed::signal(done))).expect("queued");
+            now(flushed).expect("answered").expect("durable");
+            node.apply(entries).expect("applies");
+            if first + COMMIT == CHECKPOINT {
+                now(async { node.state.get_snapshot_builder().await.build_snapshot().await })
+                    .expect("durable");
+                now(node.log.purge(log_id(PURGED - 1))).expect("queued");
+            }
+        }
+        now(node.log.save_committed(Some(log_id(ENTRIES - 1)))).expect("noted");
+        (node, earlier)
+    }
+
+    fn apply(&mut self, entries: Vec<LogEntry>) -> io::Result<()> {
+        now(self.state.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None))))))
+    }
+}
+
+/// Opens the storage as the server does, replays what is left, reads everything.
+pub(super) fn read_all(disk: &TestDisk) -> Result<Answers, Refusal> {
+    let mut node = Node::open(disk.power_cut(true)).map_err(Refusal::AtStart)?;
+    node.read().map_err(|error| Refusal::AtRead(error.to_string()))
+}
+
+impl Node {
+    fn read(&mut self) -> io::Result<Answers> {
+        let vote = now(self.log.read_vote())?;
+        let about = now(self.log.get_log_state())?;
+        let first = about.last_purged_log_id.map_or(0, |purged| purged.index + 1);
+        let end = about.last_log_id.map_or(0, |last| last.index + 1);
+        let log = now(self.log.try_get_log_entries(first..end))?;
+        let (applied, _) = now(self.state.applied_state())?;
+        let from = applied.map_or(0, |applied| applied.index + 1);
+        if from > end {
+            return Err(io::Error::other("the state is ahead of the log"));
+        }
+        self.apply(log.iter().filter(|entry| entry.log_id.index >= from).cloned().collect())?;
+        let view = self.state.reader().view()?;
+        for entry in &log {
+            // Every row is read as readers read it, too.
+            if let Payload::Normal(_) = entry.payload {
+                view.get(&key(entry.log_id.index))?;
+            }
+        }
+        view.nodes()?;
+        Ok(Answers { vote, log, state: view.hash()? })
+    }
+}
+
+/// What never waits: the storage writes inline here.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("nothing of this waits")
+}
+
+fn leader() -> LeaderRecord {
+    LeaderRecord { term: 3, node: NodeId(1) }
+}
+
+fn vote() -> Vote {
+    VoteRecord { leader: leader(), committed: true }.into()
+}
+
+fn log_id(index: u64) -> LogId {
+    LogIdRecord { term: leader().term, index }.into()
+}
+
+fn key(index: u64) -> Key {
+    Key::new(format!("order/{}", index % 70)).expect("legal")
+}
+
+fn entry(index: u64) -> LogEntry {
+    let payload = match index {
+        0 => Payload::Membership(membership()),
+        _ if index % 40 == 0 => Payload::Blank,
+        _ => Payload::Normal(set(index)),
+    };
+    LogEntry::new(log_id(index), payload)
+}
+
+fn set(index: u64) -> Proposal {
+    let value = Value::new(vec![index as u8; 20 + (index as usize * 37) % 900]).expect("legal");
+    let request = RequestId { client: ClientId(9), sequence: index, after: Revision(index - 1) };
+    let command = Command::Batch(Batch::of(Operation::Set(key(index), value)));
+    Proposal { request: Some(request), proposed_at_ms: 5, command }
+}
+
+fn membership() -> Membership {
+    let name = NodeName::new("ming").expect("legal");
+    let ming = Member { name, address: Address::new("localhost:7400").expect("legal") };
+    Membership::new(vec![BTreeSet::from([NodeId(1)])], BTreeMap::from([(NodeId(1), ming)])).expect("legal")
+}

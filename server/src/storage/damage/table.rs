@@ -1,0 +1,64 @@
+//! What came of the damage, counted.
+
+use std::collections::BTreeMap;
+
+use super::Damage;
+
+/// What a case came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    /// Everything is answered as before.
+    Harmless,
+    /// The node does not start.
+    AtStart,
+    /// A read says so.
+    AtRead,
+    /// As after a power cut that tore the last commit of the log.
+    Torn,
+    /// An answer is not what it was.
+    Wrong,
+    /// The process would have gone down without a cause.
+    Panic,
+}
+
+/// Cases by sample, file and damage.
+#[derive(Debug, Default)]
+pub(super) struct Table(BTreeMap<(&'static str, &'static str, Damage), BTreeMap<Outcome, usize>>);
+
+impl Table {
+    pub(super) fn count(
+        &mut self,
+        sample: &'static str,
+        file: &'static str,
+        damage: Damage,
+        outcome: Outcome,
+    ) {
+        *self.0.entry((sample, file, damage)).or_default().entry(outcome).or_default() += 1;
+    }
+
+    pub(super) fn total(&self, outcome: Outcome) -> usize {
+        self.0.values().filter_map(|outcomes| outcomes.get(&outcome)).sum()
+    }
+
+    #[expect(clippy::print_stdout, reason = "the figures are what this test is for")]
+    pub(super) fn show(&self) {
+        println!(
+            "{:<10} {:<6} {:<11} {:>6} {:>9} {:>9} {:>8} {:>6} {:>6} {:>6}",
+            "node", "file", "damage", "cases", "harmless", "at start", "at read", "torn", "wrong", "panic"
+        );
+        for ((sample, file, damage), outcomes) in &self.0 {
+            let of = |outcome| outcomes.get(&outcome).copied().unwrap_or(0);
+            println!(
+                "{sample:<10} {file:<6} {:<11} {:>6} {:>9} {:>9} {:>8} {:>6} {:>6} {:>6}",
+                format!("{damage:?}"),
+                outcomes.values().sum::<usize>(),
+                of(Outcome::Harmless),
+                of(Outcome::AtStart),
+                of(Outcome::AtRead),
+                of(Outcome::Torn),
+                of(Outcome::Wrong),
+                of(Outcome::Panic),
+            );
+        }
+    }
+}
