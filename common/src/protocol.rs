@@ -239,6 +239,14 @@ pub enum Request {
     /// Nothing but an answer, which names the leader: [`Response::Done`].
     /// Never forwarded.
     Ping,
+    /// From a node, to another: the digest of its state behind an entry that
+    /// both may know: [`Response::Mark`]. Never forwarded.
+    Mark {
+        /// Of which cluster.
+        cluster: ClusterId,
+        /// The last entry that the asking node knows the digest of.
+        upto: Revision,
+    },
 }
 
 /// What is answered.
@@ -313,6 +321,9 @@ pub enum Response {
         /// Whether something changed.
         changed: bool,
     },
+    /// To [`Request::Mark`]: the last entry up to the one asked for whose
+    /// digest is known, and that digest.
+    Mark(Option<(Revision, u64)>),
 }
 
 /// A node taken out, or what taking it out would mean.

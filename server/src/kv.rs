@@ -13,6 +13,7 @@
 //! - no record is used whose checksum does not match.
 
 mod batch;
+mod digest;
 mod hash;
 mod layout;
 #[cfg(test)]
@@ -29,11 +30,14 @@ use coffee_common::{
 
 use self::requests::Recall;
 pub use self::{
+    digest::Digest,
     hash::state_hash,
     layout::{KvError, check_row},
     nodes::introduce,
     requests::RequestMemory,
-    tables::{MetaKey, Rows, Table, Tables, check_format, create_tables, prepare, read_meta},
+    tables::{
+        MetaKey, Rows, Table, Tables, check_format, create_tables, note_meta, prepare, read_digest, read_meta,
+    },
     view::{Page, RowIter, View},
 };
 

@@ -4,6 +4,7 @@
 #[macro_use]
 mod planted;
 
+pub mod agreement;
 pub mod api;
 pub mod config;
 pub mod forward;

@@ -63,7 +63,8 @@ fn needed(request: &Request) -> Role {
         | Request::Promote { .. }
         | Request::Expel { .. }
         | Request::Summon { .. }
-        | Request::Retire { .. } => Role::Node,
+        | Request::Retire { .. }
+        | Request::Mark { .. } => Role::Node,
     }
 }
 
@@ -109,6 +110,7 @@ mod tests {
             (Role::Node, Request::Expel { node: node(), id: NodeId(7), standing: None }),
             (Role::Node, Request::Summon { cluster: ClusterId(1), members: vec![address()] }),
             (Role::Node, Request::Retire { id: NodeId(7) }),
+            (Role::Node, Request::Mark { cluster: ClusterId(1), upto: Revision(64) }),
         ]
     }
 

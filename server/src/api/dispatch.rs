@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coffee_common::{
     command::{Batch, Command},
-    id::RequestId,
+    id::{ClusterId, RequestId, Revision},
     protocol::{Ask, Consistency, Rejection, Request, Response},
 };
 use tokio::{
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     forward::{self, Errand},
+    node::Node,
     propose::propose,
     replica::Replica,
     status,
@@ -63,6 +64,7 @@ async fn operate(
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
         Request::Write { request: id, batch } => write(api, caller, request, (*id, batch), deadline).await,
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
+        Request::Mark { cluster, upto } => Ok(Response::Mark(mark(node, *cluster, *upto))),
         Request::Summon { cluster, members } => membership.summon(*cluster, members),
         Request::Retire { id } => membership.retire(*id),
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
@@ -78,6 +80,12 @@ async fn operate(
             Err(Rejection::Invalid("reads are served elsewhere".to_owned()))
         }
     }
+}
+
+/// The digest of this node's state behind an entry up to `upto`.
+fn mark(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u64)> {
+    let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
+    replica.state().mark(upto).map(|(at, digest)| (at, digest.0))
 }
 
 /// What the leader has to do for a caller.

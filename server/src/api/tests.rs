@@ -65,6 +65,7 @@ fn requests() -> Vec<Request> {
         Request::Summon { cluster: ClusterId(9), members: vec![address()] },
         Request::Retire { id: NodeId(2) },
         Request::Ping,
+        Request::Mark { cluster: ClusterId(9), upto: Revision(64) },
     ]
 }
 
@@ -172,6 +173,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::ReadIndex(Revision(10))),
         Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
         Ok(Response::Done { changed: false }),
+        Ok(Response::Mark(Some((Revision(64), 7)))),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -12,7 +12,7 @@ use redb::ReadableTable;
 
 use super::{
     layout::{Head, KvError, decode_head, encode_entry},
-    tables::Tables,
+    tables::{Table, Tables},
 };
 
 /// Does what a batch says, if its conditions hold.
@@ -54,14 +54,19 @@ fn set(tables: &mut Tables<'_>, at: Revision, key: &Key, value: &Value) -> Resul
         None => Head { created: at, modified: at, version: 1 },
     };
     encode_entry(&mut tables.row, key, next, value.as_bytes());
-    tables.keys.insert(key.as_str().as_bytes(), tables.row.as_slice())?;
+    let replaced = tables.keys.insert(key.as_str().as_bytes(), tables.row.as_slice())?;
+    if let Some(row) = replaced {
+        tables.digest.remove(Table::Keys, row.value());
+    }
+    tables.digest.add(Table::Keys, &tables.row);
     Ok(previous)
 }
 
 fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
     let key = key.as_str().as_bytes();
-    let row = tables.keys.remove(key)?;
-    row.map(|row| decode_head(key, row.value())).transpose()
+    let Some(row) = tables.keys.remove(key)? else { return Ok(None) };
+    tables.digest.remove(Table::Keys, row.value());
+    decode_head(key, row.value()).map(Some)
 }
 
 fn head(tables: &Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {

@@ -144,6 +144,15 @@ pub(super) fn decode_entry(key: &[u8], row: &[u8], keys_only: bool) -> Result<En
     Ok(Entry { value, created, modified, version })
 }
 
+/// The checksums of a row, which tell it from any other: of the head and the
+/// value of a key; of another row, with its length.
+pub(super) fn checksums(table: Table, row: &[u8]) -> u64 {
+    let word =
+        |at: usize| row.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let second = if table == Table::Keys { word(HEAD_BYTES - 4) } else { row.len() as u32 };
+    u64::from(second) << 32 | u64::from(word(1))
+}
+
 /// Reads the key of a row of [`Table::Keys`].
 pub(super) fn decode_key(key: &[u8]) -> Result<Key, KvError> {
     let text = std::str::from_utf8(key).map_err(|_| KvError::damaged(Table::Keys, "its key is no text"))?;

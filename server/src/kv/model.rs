@@ -12,7 +12,7 @@ use coffee_common::{
 use proptest::prelude::*;
 use redb::{Database, Durability, ReadableDatabase, backends::InMemoryBackend};
 
-use super::{RequestMemory, Tables, View, apply, create_tables, state_hash};
+use super::{Digest, RequestMemory, Tables, View, apply, create_tables, state_hash};
 
 /// How many requests are remembered here: few, so that histories outlive them.
 const MEMORY: u64 = 3;
@@ -142,7 +142,9 @@ impl Real {
     }
 
     fn hash(&self) -> u64 {
-        state_hash(&self.view()).expect("hashes")
+        let view = self.view();
+        assert_eq!(view.digest().expect("reads"), Digest::of(&view).expect("reads"), "it was kept up");
+        state_hash(&view).expect("hashes")
     }
 
     fn view(&self) -> View {

@@ -11,13 +11,14 @@ use coffee_common::{
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::{
+    digest::Digest,
     layout::{KvError, open, seal},
     tables::{Rows, Table, Tables},
 };
 
 /// Admits a node under the id `at`, in place of one of the same name.
 pub(super) fn admit(
-    tables: &Tables<'_>,
+    tables: &mut Tables<'_>,
     at: Revision,
     name: &NodeName,
     address: &Address,
@@ -30,13 +31,17 @@ pub(super) fn admit(
     let id = NodeId(at.0);
     let id = if planted!("id-reused") { find(&nodes, name)?.map_or(id, |known| known.id) } else { id };
     let (name, address) = (name.clone(), address.clone());
-    write(&mut nodes, &NodeRecord { id, name, address, standing: Standing::Joining, since_ms })?;
+    write(
+        &mut nodes,
+        &mut tables.digest,
+        &NodeRecord { id, name, address, standing: Standing::Joining, since_ms },
+    )?;
     Ok(Outcome::NodeAdmitted(id))
 }
 
 /// Notes what became of a node. A record that says so already keeps its time.
 pub(super) fn mark(
-    tables: &Tables<'_>,
+    tables: &mut Tables<'_>,
     name: &NodeName,
     id: NodeId,
     standing: Option<Standing>,
@@ -47,19 +52,25 @@ pub(super) fn mark(
         return Ok(Outcome::NodeMarked(false));
     };
     match standing {
-        None => drop(nodes.remove(name.as_str().as_bytes())?),
+        None => {
+            if let Some(row) = nodes.remove(name.as_str().as_bytes())? {
+                tables.digest.remove(Table::Nodes, row.value());
+            }
+        }
         Some(standing) if standing == record.standing => {}
-        Some(standing) => write(&mut nodes, &NodeRecord { standing, since_ms, ..record })?,
+        Some(standing) => {
+            write(&mut nodes, &mut tables.digest, &NodeRecord { standing, since_ms, ..record })?
+        }
     }
     Ok(Outcome::NodeMarked(true))
 }
 
 /// Makes a record of a member whose name has none: of the node that founded
 /// the cluster, which nobody admitted.
-pub fn introduce(tables: &Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
+pub fn introduce(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
     let mut nodes = tables.nodes()?;
     match find(&nodes, &record.name)? {
-        None if nodes.len()? < NODES_MAX as u64 => write(&mut nodes, record),
+        None if nodes.len()? < NODES_MAX as u64 => write(&mut nodes, &mut tables.digest, record),
         _ => Ok(()),
     }
 }
@@ -69,9 +80,12 @@ fn find(nodes: &Rows<'_>, name: &NodeName) -> Result<Option<NodeRecord>, KvError
     nodes.get(key)?.map(|row| decode(key, row.value())).transpose()
 }
 
-fn write(nodes: &mut Rows<'_>, record: &NodeRecord) -> Result<(), KvError> {
-    let key = record.name.as_str().as_bytes();
-    nodes.insert(key, encode(record)?.as_slice())?;
+fn write(nodes: &mut Rows<'_>, digest: &mut Digest, record: &NodeRecord) -> Result<(), KvError> {
+    let row = encode(record)?;
+    if let Some(replaced) = nodes.insert(record.name.as_str().as_bytes(), row.as_slice())? {
+        digest.remove(Table::Nodes, replaced.value());
+    }
+    digest.add(Table::Nodes, &row);
     Ok(())
 }
 

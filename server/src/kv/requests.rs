@@ -123,6 +123,7 @@ pub(super) fn remember(
     let key = at.0.to_be_bytes();
     let row = encode(at, digest, request, outcome)?;
     tables.requests.insert(key.as_slice(), row.as_slice())?;
+    tables.digest.add(Table::Requests, &row);
     tables.memory.index.insert((request.client, request.sequence), at);
     while tables.memory.index.len() as u64 > tables.memory.limit {
         forget_oldest(tables)?;
@@ -134,6 +135,7 @@ fn forget_oldest(tables: &mut Tables<'_>) -> Result<(), KvError> {
     let Some((key, row)) = tables.requests.pop_first()? else {
         return Err(KvError::damaged(Table::Requests, "it is missing"));
     };
+    tables.digest.remove(Table::Requests, row.value());
     let (at, head) = decode_head(key.value(), row.value())?;
     tables.memory.index.remove(&(head.request.client, head.request.sequence));
     tables.memory.forgotten = at;

@@ -9,6 +9,7 @@ use coffee_common::id::Revision;
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
 use super::{
+    digest::Digest,
     layout::{KvError, open, seal},
     requests::RequestMemory,
 };
@@ -38,6 +39,10 @@ pub enum MetaKey {
     Membership,
     /// The highest revision whose request is no longer remembered.
     Forgotten,
+    /// The [`Digest`] of all other tables.
+    Digest,
+    /// The entry behind which the state was found to differ from the others'.
+    Differs,
     /// The version of all of this.
     Format,
 }
@@ -83,6 +88,8 @@ impl MetaKey {
             Self::Applied => b"applied",
             Self::Membership => b"membership",
             Self::Forgotten => b"forgotten",
+            Self::Digest => b"digest",
+            Self::Differs => b"differs",
             Self::Format => b"format",
         }
     }
@@ -106,9 +113,7 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), KvError> {
     let mut meta = txn.open_table(Table::Meta.definition())?;
     let format = read_meta(&meta, MetaKey::Format)?;
     if format.is_none() && is_empty(txn, &meta)? {
-        let row = seal(Table::Meta, MetaKey::Format.as_bytes(), &FORMAT.to_le_bytes());
-        meta.insert(MetaKey::Format.as_bytes(), row.as_slice())?;
-        return Ok(());
+        return insert_meta(&mut meta, MetaKey::Format, &FORMAT.to_le_bytes());
     }
     check_format(format.as_deref())
 }
@@ -140,6 +145,16 @@ pub fn read_meta(
     row.map(|row| open(Table::Meta, key.as_bytes(), row.value()).map(<[u8]>::to_vec)).transpose()
 }
 
+/// Notes something of the state as a whole, in a transaction of its own.
+pub fn note_meta(txn: &WriteTransaction, key: MetaKey, payload: &[u8]) -> Result<(), KvError> {
+    insert_meta(&mut txn.open_table(Table::Meta.definition())?, key, payload)
+}
+
+fn insert_meta(meta: &mut Rows<'_>, key: MetaKey, payload: &[u8]) -> Result<(), KvError> {
+    meta.insert(key.as_bytes(), seal(Table::Meta, key.as_bytes(), payload).as_slice())?;
+    Ok(())
+}
+
 /// The tables of one write transaction, and the memory that goes with them.
 pub struct Tables<'txn> {
     txn: &'txn WriteTransaction,
@@ -148,6 +163,8 @@ pub struct Tables<'txn> {
     meta: Rows<'txn>,
     pub(super) memory: &'txn mut RequestMemory,
     forgotten_before: Revision,
+    pub(super) digest: Digest,
+    digest_before: Digest,
     /// Where rows are put together, so that not each of them takes memory anew.
     pub(super) row: Vec<u8>,
 }
@@ -156,13 +173,17 @@ impl<'txn> Tables<'txn> {
     /// Opens the tables in a transaction. `memory` is the one that was loaded
     /// from them, and has seen everything that was committed since.
     pub fn open(txn: &'txn WriteTransaction, memory: &'txn mut RequestMemory) -> Result<Self, KvError> {
+        let meta = txn.open_table(Table::Meta.definition())?;
+        let digest = read_digest(&meta)?;
         Ok(Self {
             txn,
             keys: txn.open_table(Table::Keys.definition())?,
             requests: txn.open_table(Table::Requests.definition())?,
-            meta: txn.open_table(Table::Meta.definition())?,
+            meta,
             forgotten_before: memory.forgotten(),
             memory,
+            digest,
+            digest_before: digest,
             row: Vec::new(),
         })
     }
@@ -174,9 +195,12 @@ impl<'txn> Tables<'txn> {
 
     /// Notes something of the state as a whole.
     pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) -> Result<(), KvError> {
-        let row = seal(Table::Meta, key.as_bytes(), payload);
-        self.meta.insert(key.as_bytes(), row.as_slice())?;
-        Ok(())
+        insert_meta(&mut self.meta, key, payload)
+    }
+
+    /// The digest of the rows as they are now.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Writes what was held back until the end of the transaction.
@@ -185,6 +209,17 @@ impl<'txn> Tables<'txn> {
         if forgotten != self.forgotten_before {
             self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes())?;
         }
+        if self.digest != self.digest_before {
+            self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes())?;
+        }
         Ok(())
     }
+}
+
+/// The digest that a state says it has; of an empty one, where it says nothing.
+pub fn read_digest(meta: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<Digest, KvError> {
+    let Some(digest) = read_meta(meta, MetaKey::Digest)? else { return Ok(Digest::default()) };
+    let bytes =
+        digest.try_into().map_err(|_| KvError::damaged(Table::Meta, "the digest has a wrong length"))?;
+    Ok(Digest(u64::from_le_bytes(bytes)))
 }

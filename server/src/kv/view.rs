@@ -13,9 +13,10 @@ use coffee_common::{
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::{
+    digest::Digest,
     layout::{KvError, decode_entry, decode_key},
     nodes,
-    tables::{MetaKey, Table, read_meta},
+    tables::{MetaKey, Table, read_digest, read_meta},
 };
 
 /// The state at one point in time.
@@ -93,6 +94,11 @@ impl View {
     /// Every row of a table, in order, as it is: nothing of it is verified.
     pub fn rows(&self, table: Table) -> Result<RowIter, KvError> {
         Ok(self.txn.open_table(table.definition())?.range::<&[u8]>(..)?)
+    }
+
+    /// The digest that the state says it has. Reads one row.
+    pub fn digest(&self) -> Result<Digest, KvError> {
+        read_digest(&self.txn.open_table(Table::Meta.definition())?)
     }
 
     /// How many rows all tables have together.

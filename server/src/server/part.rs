@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{StartError, warm::keep_warm};
 use crate::{
+    agreement,
     config::Config,
     membership::Membership,
     node::Node,
@@ -72,6 +73,8 @@ impl Part {
         self.check_address(node);
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.chores.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
+        let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
+        self.chores.spawn(agreement::compare(own, replica, self.checkpointer.clone()));
         self.chores.spawn(membership.clone().tend(Arc::clone(&self.replica)));
         self.chores.spawn(membership.clone().look_out(Arc::clone(&self.replica)));
     }

@@ -80,6 +80,12 @@ pub enum StateErrorKind {
         /// The last entry that the log no longer holds.
         purged: String,
     },
+    /// It is not what the others have.
+    #[error("it is damaged: behind entry {at} it differs from what most of the others have")]
+    Differs {
+        /// The index of an entry behind which it does.
+        at: u64,
+    },
     /// The file system failed.
     #[error(transparent)]
     File(#[from] std::io::Error),
@@ -95,6 +101,7 @@ impl StateErrorKind {
             Self::Kv(KvError::Damaged { .. } | KvError::Database(_))
             | Self::Record(_)
             | Self::Behind { .. }
+            | Self::Differs { .. }
             | Self::Unreadable => {
                 "; remove this node from the cluster and let it join again with an empty data directory"
             }

@@ -21,6 +21,7 @@
 //! through [`Offload`](super::state::Offload), and applying waits its turn.
 
 mod apply;
+mod marks;
 mod reader;
 mod shared;
 #[cfg(test)]
@@ -28,23 +29,26 @@ mod tests;
 
 use std::{io, sync::Arc};
 
-use coffee_common::limits::REQUEST_MEMORY_MAX;
+use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
 use futures_util::Stream;
 use openraft::{
     OptionalSend, RaftSnapshotBuilder,
     storage::{EntryResponder, RaftStateMachine},
 };
 
-pub use self::reader::{StateReader, StateView};
 use self::shared::Shared;
+pub use self::{
+    marks::Mark,
+    reader::{StateReader, StateView},
+};
 use crate::{
-    kv::RequestMemory,
+    kv::{MetaKey, RequestMemory},
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
         snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotError, SnapshotInbox, SnapshotSource},
         soundness,
-        state::{StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
+        state::{Database, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
     types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
@@ -87,6 +91,7 @@ impl StateMachine {
         let memory = RequestMemory::load(database.redb(), REQUEST_MEMORY_MAX);
         let memory = memory.map_err(|error| database.fail(error))?;
         let meta = read_meta(&database.view()?).map_err(|error| database.fail(error))?;
+        check_agrees(&database)?;
         shared.note_durable(&meta);
         Ok(Self { shared, memory, meta })
     }
@@ -154,6 +159,18 @@ impl StateMachine {
             received.meta(),
             self.meta.last_log_id
         )))
+    }
+}
+
+/// Whether the state is none that was found to differ from the others'.
+fn check_agrees(database: &Database) -> Result<(), StateError> {
+    let differs = database.view()?.meta(MetaKey::Differs).map_err(|error| database.fail(error))?;
+    match differs {
+        None => Ok(()),
+        Some(at) => {
+            let at = at.try_into().map_or(0, u64::from_le_bytes);
+            Err(database.fail(StateErrorKind::Differs { at }))
+        }
     }
 }
 
@@ -226,6 +243,12 @@ impl Checkpointer {
     /// replay it from the log.
     pub async fn checkpoint(&self) -> io::Result<()> {
         self.shared.checkpoint().await.map(drop)
+    }
+
+    /// Takes this state out of use for good, since it differs from what the
+    /// others have at the entry `at`. The storage serves nothing after that.
+    pub async fn condemn(&self, at: Revision) {
+        self.shared.condemn(at).await;
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bench;
 mod damage;
+mod differs;
 mod exit_codes;
 mod hostile;
 mod members;

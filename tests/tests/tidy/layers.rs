@@ -10,7 +10,7 @@ use crate::tree::{self, Source};
 const LAYERS: [&[&str]; 8] = [
     &["server", "shutdown", "lib"],
     &["api", "peer", "admin"],
-    &["membership", "forward", "reads", "status"],
+    &["membership", "forward", "reads", "status", "agreement"],
     // What operations stand on: this node, and its part in a cluster.
     &["node", "propose", "replica"],
     &["raft"],

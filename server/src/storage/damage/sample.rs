@@ -198,7 +198,7 @@ fn key(index: u64) -> Key {
 fn entry(index: u64) -> LogEntry {
     let payload = match index {
         0 => Payload::Membership(membership()),
-        _ if index % 40 == 0 => Payload::Blank,
+        _ if index.is_multiple_of(40) => Payload::Blank,
         _ => Payload::Normal(set(index)),
     };
     LogEntry::new(log_id(index), payload)

@@ -40,7 +40,6 @@ impl Table {
         self.0.values().filter_map(|outcomes| outcomes.get(&outcome)).sum()
     }
 
-    #[expect(clippy::print_stdout, reason = "the figures are what this test is for")]
     pub(super) fn show(&self) {
         println!(
             "{:<10} {:<6} {:<11} {:>6} {:>9} {:>9} {:>8} {:>6} {:>6} {:>6}",

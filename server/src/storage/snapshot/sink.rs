@@ -22,7 +22,7 @@ use super::{
     received::{ReceivedSnapshot, Scratch},
 };
 use crate::{
-    kv::{self, KvError, MetaKey, Table, View},
+    kv::{self, Digest, KvError, MetaKey, Table, View},
     storage::state::{Offload, StateFiles, StateOptions, read_meta},
     types::SnapshotMeta,
 };
@@ -61,6 +61,7 @@ impl SnapshotInbox {
             header: None,
             last: None,
             rows: 0,
+            digest: Digest::default(),
             trailer: None,
         })
     }
@@ -83,6 +84,7 @@ pub struct SnapshotSink {
     /// The last row: the next one has to come behind it.
     last: Option<(Table, Vec<u8>)>,
     rows: u64,
+    digest: Digest,
     trailer: Option<Trailer>,
 }
 
@@ -136,6 +138,7 @@ impl SnapshotSink {
                 }
             }
             self.rows += 1;
+            self.digest.add(row.table, row.row);
         }
         drop(tables);
         Ok(txn.commit().map_err(KvError::from)?)
@@ -159,7 +162,8 @@ impl SnapshotSink {
     /// Closes the snapshot, after the last chunk: verifies that it is whole,
     /// and makes it durable. Waits for the disk.
     pub fn finish(self) -> Result<ReceivedSnapshot, SnapshotError> {
-        let Self { database, scratch, header: Some(header), trailer: Some(trailer), rows, .. } = self else {
+        let Self { database, scratch, header: Some(header), trailer: Some(trailer), rows, digest, .. } = self
+        else {
             return Err(SnapshotError::Truncated);
         };
         if rows != header.rows || rows != trailer.rows {
@@ -168,6 +172,9 @@ impl SnapshotSink {
         let view = View::new(database.begin_read().map_err(KvError::from)?);
         if read_meta(&view)? != header.meta {
             return Err(SnapshotError::Contradiction("its rows and its header disagree"));
+        }
+        if view.digest()? != digest {
+            return Err(SnapshotError::Contradiction("its rows are not what its sender applied"));
         }
         kv::check_format(view.meta(MetaKey::Format)?.as_deref())?;
         drop(view);

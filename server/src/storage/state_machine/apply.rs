@@ -12,7 +12,10 @@ use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder};
 use redb::Durability;
 
-use super::StateMachine;
+use super::{
+    StateMachine,
+    marks::{Mark, Marks},
+};
 use crate::{
     kv::{self, KvError, RequestMemory, Tables},
     storage::state::{Database, StateErrorKind, write_applied, write_membership},
@@ -72,8 +75,9 @@ impl StateMachine {
         self.shared.poison().check()?;
         let turn = self.shared.turn().await;
         let database = self.shared.database();
-        let outcomes = commit(&database, &mut self.memory, &mut self.meta, &batch.entries);
-        let outcomes = outcomes.map_err(|error| database.fail(error))?;
+        let committed = commit(&database, &mut self.memory, &mut self.meta, &batch.entries);
+        let (outcomes, marks) = committed.map_err(|error| database.fail(error))?;
+        self.shared.note_marks(marks);
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index, &turn);
         }
@@ -93,22 +97,26 @@ fn commit(
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
-) -> Result<Vec<Outcome>, StateErrorKind> {
+) -> Result<(Vec<Outcome>, Vec<Mark>), StateErrorKind> {
     let mut txn = database.redb().begin_write().map_err(KvError::from)?;
     txn.set_durability(Durability::None).map_err(KvError::from)?;
     let mut tables = Tables::open(&txn, memory)?;
     let mut outcomes = Vec::with_capacity(entries.len());
+    let mut marks = Vec::new();
     for entry in entries {
         check_order(meta.last_log_id.as_ref(), &entry.log_id)?;
         outcomes.push(apply_entry(&mut tables, meta, entry)?);
         meta.last_log_id = Some(entry.log_id);
+        if Marks::is_due(entry.log_id.index) {
+            marks.push((Revision(entry.log_id.index), tables.digest()));
+        }
     }
     if let Some(last) = &meta.last_log_id {
         write_applied(&mut tables, last)?;
     }
     tables.finish()?;
     txn.commit().map_err(KvError::from)?;
-    Ok(outcomes)
+    Ok((outcomes, marks))
 }
 
 /// Never the same entry twice, and never backwards. That none is left out is
@@ -141,7 +149,7 @@ fn apply_entry(
 
 /// The founder of a cluster is a member that no command ever admitted: the
 /// first membership says its name. When it came, nobody's clock has noted.
-fn introduce_members(tables: &Tables<'_>, stored: &StoredMembership) -> Result<(), KvError> {
+fn introduce_members(tables: &mut Tables<'_>, stored: &StoredMembership) -> Result<(), KvError> {
     let membership = stored.membership();
     for (id, member) in membership.nodes() {
         let votes = membership.voter_ids().any(|voter| voter == *id);

@@ -13,7 +13,7 @@ use coffee_common::{
 };
 use tokio::sync::watch;
 
-use super::shared::Shared;
+use super::{marks::Mark, shared::Shared};
 use crate::{
     kv::{KvError, Page, View, state_hash},
     storage::state::{Database, read_meta},
@@ -45,6 +45,12 @@ impl StateReader {
     pub async fn wait_applied(&self, revision: Revision) {
         // The sender is in `self`, so this cannot fail before it succeeds.
         let _ = self.watch_applied().wait_for(|applied| *applied >= revision).await;
+    }
+
+    /// What the state was at the last mark at or before `upto`: replicas that
+    /// have a mark at the same entry are to have the same digest there.
+    pub fn mark(&self, upto: Revision) -> Option<Mark> {
+        self.shared.mark(upto)
     }
 
     /// The state as it is now: for many reads of one point in time. To be

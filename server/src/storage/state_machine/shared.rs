@@ -14,8 +14,9 @@ use std::{
 use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
+use super::marks::{Mark, Marks};
 use crate::{
-    kv::{self, KvError, RequestMemory},
+    kv::{self, KvError, MetaKey, RequestMemory},
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     /// Whether something was committed since the last checkpoint. Changed in turn.
     ahead: AtomicBool,
     applied: watch::Sender<Revision>,
+    marks: std::sync::Mutex<Marks>,
     checkpointed: Checkpointed,
     poison: Poison,
 }
@@ -66,6 +68,7 @@ impl Shared {
             turn: Arc::default(),
             ahead: AtomicBool::new(false),
             applied: watch::Sender::default(),
+            marks: std::sync::Mutex::default(),
             checkpointed,
             poison,
         }))
@@ -107,6 +110,33 @@ impl Shared {
     pub(super) fn note_applied(&self, index: u64, _turn: &Turn) {
         self.ahead.store(true, Ordering::Release);
         self.applied.send_replace(Revision(index));
+    }
+
+    /// Notes what the state was at certain entries.
+    pub(super) fn note_marks(&self, marks: Vec<Mark>) {
+        if !marks.is_empty() {
+            self.marks.lock().unwrap_or_else(PoisonError::into_inner).extend(marks);
+        }
+    }
+
+    /// What the state was at the last mark at or before `upto`.
+    pub(super) fn mark(&self, upto: Revision) -> Option<Mark> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
+    }
+
+    /// Notes in the state itself, durably, that it is not to be used, and
+    /// poisons the storage.
+    pub(super) async fn condemn(self: &Arc<Self>, at: Revision) {
+        let (shared, turn) = (self.clone(), self.turn().await);
+        let condemn = move || {
+            let noted = note_differs(shared.database().redb(), at);
+            drop(turn);
+            noted.map_err(io::Error::other)
+        };
+        if let Err(error) = self.offload.run(condemn).await {
+            tracing::error!(%error, "cannot note that the state is not to be used");
+        }
+        self.database().fail(StateErrorKind::Differs { at: at.0 });
     }
 
     /// Notes that the state is durable as it is.
@@ -168,6 +198,13 @@ fn prepare(redb: &redb::Database) -> Result<(), KvError> {
     let mut txn = redb.begin_write()?;
     txn.set_quick_repair(true);
     kv::prepare(&txn)?;
+    Ok(txn.commit()?)
+}
+
+fn note_differs(redb: &redb::Database, at: Revision) -> Result<(), KvError> {
+    let mut txn = redb.begin_write()?;
+    txn.set_quick_repair(true);
+    kv::note_meta(&txn, MetaKey::Differs, &at.0.to_le_bytes())?;
     Ok(txn.commit()?)
 }
 

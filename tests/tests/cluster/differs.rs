@@ -1,0 +1,53 @@
+//! A node whose state is whole, but not what the others have: it takes itself out.
+
+use std::path::Path;
+
+use coffee_common::{
+    command::{Batch, Command, Operation, Proposal},
+    id::Revision,
+    key::{Key, Value},
+    limits::REQUEST_MEMORY_MAX,
+};
+use coffee_tests::cluster::Cluster;
+use coffeed::kv::{self, RequestMemory, Tables};
+use redb::Database;
+
+use crate::refused::refuses;
+
+/// More entries than lie between two that are compared.
+const ORDERS: usize = 130;
+
+/// Applies what no entry of the log says.
+fn go_astray(state: &Path) {
+    let database = Database::open(state).expect("nobody uses it");
+    let mut memory = RequestMemory::load(&database, REQUEST_MEMORY_MAX).expect("loads");
+    let transaction = database.begin_write().expect("begins");
+    let mut tables = Tables::open(&transaction, &mut memory).expect("opens");
+    let key = Key::new("order/0").expect("legal");
+    let set = Operation::Set(key, Value::new("tea").expect("legal"));
+    let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set)) };
+    kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
+    tables.finish().expect("finishes");
+    transaction.commit().expect("commits");
+}
+
+#[tokio::test]
+async fn a_node_that_went_astray_takes_itself_out() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["set", "order/0", "latte"]).ok().await;
+    cluster.node("hong").stop().await;
+    go_astray(&cluster.node("hong").data().join("state.redb"));
+    let hong = cluster.node("hong");
+    let from = hong.log().len();
+    hong.start().await;
+    for order in 1..ORDERS {
+        cluster.coffeectl_via("ming", ["set", &format!("order/{order}"), "latte"]).ok().await;
+    }
+    let hong = cluster.node("hong");
+    let status = hong.ended().await;
+    assert_eq!(status.code(), Some(1), "{}", hong.log().tail(20));
+    hong.says_from(from, "differs from what most of the others have").await;
+    // It never serves from it again.
+    refuses(hong, 1, "state.redb").await;
+    assert_eq!(cluster.coffeectl_via("ming", ["get", "order/0"]).ok().await, "latte");
+}
