@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Simulated seconds of faults a seed.
 const SECONDS: u64 = 20;
 
+/// So many seeds, then a line on standard error.
+const PROGRESS: u64 = 50;
+
 #[derive(Debug, Default)]
 struct Sum {
     seeds: u64,
@@ -29,7 +32,7 @@ struct Sum {
 
 /// Runs seeds from `first` on, until so many real seconds are over. Whether
 /// nothing was wrong.
-#[expect(clippy::print_stdout, reason = "a command says what it found")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
 pub(crate) fn run(seconds: u64, first: u64) -> bool {
     #[expect(clippy::disallowed_methods, reason = "how long it really takes")]
     let began = Instant::now();
@@ -45,20 +48,15 @@ pub(crate) fn run(seconds: u64, first: u64) -> bool {
                     if let Some(wrong) = sum.add(seed, report) {
                         println!("{wrong}");
                     }
+                    if sum.seeds.is_multiple_of(PROGRESS) {
+                        eprintln!("{}", sum.line(began.elapsed()));
+                    }
                 }
             });
         }
     });
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (hours, real) = (sum.simulated_ms as f64 / 3_600_000.0, began.elapsed().as_secs_f64());
-    println!(
-        "{} seeds, {hours:.2} simulated hours, {:.1} simulated seconds a real second; {:?}; faults {:?}; {} wrong",
-        sum.seeds,
-        sum.simulated_ms as f64 / 1000.0 / real,
-        sum.counts,
-        sum.faults,
-        sum.wrong.len()
-    );
+    println!("{}", sum.line(began.elapsed()));
     sum.wrong.is_empty() && sum.seeds > 0
 }
 
@@ -73,6 +71,18 @@ fn one(seed: u64) -> Result<Value, String> {
 }
 
 impl Sum {
+    fn line(&self, real: Duration) -> String {
+        format!(
+            "{} seeds, {:.2} simulated hours, {:.1} simulated seconds a real second; operations {:?}; faults {:?}; {} wrong",
+            self.seeds,
+            self.simulated_ms as f64 / 3_600_000.0,
+            self.simulated_ms as f64 / 1000.0 / real.as_secs_f64(),
+            self.counts,
+            self.faults,
+            self.wrong.len()
+        )
+    }
+
     fn add(&mut self, seed: u64, report: Result<Value, String>) -> Option<String> {
         self.seeds += 1;
         let again = format!("again with: simulate {seed} {SECONDS}");
