@@ -3,8 +3,9 @@
 //! A node whose disk fails ends with the cause and a hint, and goes on where
 //! it was once the disk is well again.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
+use coffee_common::limits::VALUE_BYTES_MAX;
 use coffee_tests::cluster::Cluster;
 use tokio::process::Command;
 
@@ -22,6 +23,14 @@ async fn fails(cluster: &mut Cluster, victim: &str, from: usize) {
     assert!(!node.log().tail(20).contains("panicked"), "{}", node.log().tail(20));
 }
 
+/// As much as makes the files of a node grow, whatever they have room for.
+const LARGE_VALUES: usize = 100;
+
+/// What a node says that is about to end.
+const FAILED: &str = "storage failed";
+/// It says so at once, if at all.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// No room is left, and later there is again.
 pub(crate) struct Full(pub(crate) BTreeMap<String, Small>);
 
@@ -36,12 +45,35 @@ impl Fault for Full {
     async fn strike(&mut self, scene: &mut Scene, victim: &str) {
         let from = scene.cluster.node(victim).log().len();
         self.0[victim].fill();
-        fails(&mut scene.cluster, victim, from).await;
+        // What the load needs may find its place in pages that became free.
+        let value = scene.cluster.folder().join("large");
+        fs::write(&value, vec![b'x'; VALUE_BYTES_MAX]).expect("a file can be made");
+        let value = value.to_str().expect("a path that is text");
+        for _ in 0..LARGE_VALUES {
+            if scene.cluster.node(victim).log().says(from, "No space left", Duration::ZERO).await {
+                break;
+            }
+            let words = ["set", "large", "--file", value, "--timeout", "3s"];
+            // The node that leads may be the one that ends.
+            scene.cluster.coffeectl(words).run().await;
+        }
+        let node = scene.cluster.node(victim);
+        node.says_from(from, "No space left").await;
+        // One that has no room for a snapshot stays, and waits for room.
+        if node.log().says(from, FAILED, GRACE).await {
+            fails(&mut scene.cluster, victim, from).await;
+        }
     }
 
     async fn heal(&mut self, scene: &mut Scene, victim: &str) {
+        let node = scene.cluster.node(victim);
+        let from = node.log().len();
         self.0[victim].clear();
-        scene.cluster.node(victim).start().await;
+        if node.is_started() {
+            node.says_from(from, "a snapshot is installed").await;
+        } else {
+            node.start().await;
+        }
     }
 }
 
@@ -85,12 +117,18 @@ impl Disks {
 }
 
 /// The power of one node goes.
+///
+/// The processor stops before the disk does, as it does where the power goes:
+/// an fsync during which ext4 is shut down may report success for blocks whose
+/// allocation is lost, and nobody must live to hear it.
 pub(crate) struct PowerCut(pub(crate) Disks);
 
 impl Fault for PowerCut {
     async fn strike(&mut self, scene: &mut Scene, victim: &str) {
+        let node = scene.cluster.node(victim);
+        node.signal("STOP").await;
         self.0.0[victim].cut_power();
-        scene.cluster.node(victim).kill().await;
+        node.kill().await;
         self.0.0[victim].power_up();
     }
 
@@ -106,6 +144,9 @@ impl Fault for Blackout {
     const SPARES_QUORUM: bool = false;
 
     async fn strike(&mut self, scene: &mut Scene, _: &str) {
+        for node in scene.cluster.nodes() {
+            node.signal("STOP").await;
+        }
         self.0.0.values().for_each(Ext4::cut_power);
         for node in scene.cluster.nodes() {
             node.kill().await;
