@@ -54,7 +54,7 @@ impl StateOptions {
 
 /// The state database cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the state database {name}: {source}{hint}", hint = .source.hint())]
+#[error("the state database {name}: {source}")]
 pub struct StateError {
     name: Arc<str>,
     source: StateErrorKind,
@@ -95,17 +95,15 @@ pub enum StateErrorKind {
 }
 
 impl StateErrorKind {
-    fn hint(&self) -> &'static str {
+    fn is_damage(&self) -> bool {
         match self {
-            Self::Kv(KvError::Database(error)) if soundness::damage(error).is_none() => "",
-            Self::Kv(KvError::Damaged { .. } | KvError::Database(_))
+            Self::Kv(KvError::Database(error)) => soundness::damage(error).is_some(),
+            Self::Kv(KvError::Damaged { .. })
             | Self::Record(_)
             | Self::Behind { .. }
             | Self::Differs { .. }
-            | Self::Unreadable => {
-                "; remove this node from the cluster and let it join again with an empty data directory"
-            }
-            _ => "",
+            | Self::Unreadable => true,
+            _ => false,
         }
     }
 }
@@ -113,6 +111,19 @@ impl StateErrorKind {
 impl StateError {
     pub(super) fn new(name: &Arc<str>, source: impl Into<StateErrorKind>) -> Self {
         Self { name: name.clone(), source: source.into() }
+    }
+
+    /// Whether the file is not what was written: starting again is of no use.
+    pub fn is_damage(&self) -> bool {
+        self.source.is_damage()
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self.is_damage() {
+            true => soundness::REBUILD,
+            false => "check the disk and the permissions of the data directory, then start again",
+        }
     }
 }
 
@@ -147,7 +158,10 @@ impl Database {
     /// Poisons the storage with an error, and says whose error it is.
     pub(super) fn fail(&self, source: impl Into<StateErrorKind>) -> StateError {
         let error = StateError::new(&self.name, source);
-        self.poison.set(&error);
+        match error.is_damage() {
+            true => self.poison.set(format!("{error}; {}", error.hint())),
+            false => self.poison.set(&error),
+        };
         error
     }
 }

@@ -9,9 +9,12 @@
 //! a rule; to begin, to finish and to drop waits for it, so these are better
 //! done through [`SnapshotInbox::offload`].
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use redb::{Durability, ReadableDatabase, WriteTransaction};
@@ -23,7 +26,10 @@ use super::{
 };
 use crate::{
     kv::{self, Digest, KvError, MetaKey, Table, View},
-    storage::state::{Offload, StateFiles, StateOptions, read_meta},
+    storage::{
+        poison::Poison,
+        state::{Offload, StateFiles, StateOptions, read_meta},
+    },
     types::SnapshotMeta,
 };
 
@@ -34,11 +40,12 @@ pub struct SnapshotInbox {
     options: StateOptions,
     /// The number of the last sink.
     latest: Arc<AtomicU64>,
+    poison: Poison,
 }
 
 impl SnapshotInbox {
-    pub(in crate::storage) fn new(files: Arc<dyn StateFiles>, options: StateOptions) -> Self {
-        Self { files, options, latest: Arc::default() }
+    pub(in crate::storage) fn new(files: Arc<dyn StateFiles>, options: StateOptions, poison: Poison) -> Self {
+        Self { files, options, latest: Arc::default(), poison }
     }
 
     /// Where to do what waits for the disk.
@@ -49,6 +56,10 @@ impl SnapshotInbox {
     /// Begins to receive a snapshot. One that is under way gives way to it:
     /// its next chunk is refused with [`SnapshotError::Superseded`].
     pub fn begin(&self) -> Result<SnapshotSink, SnapshotError> {
+        self.open().map_err(|error| poisoning(&self.poison, &self.files.name(), error))
+    }
+
+    fn open(&self) -> Result<SnapshotSink, SnapshotError> {
         let number = self.latest.fetch_add(1, Ordering::AcqRel) + 1;
         let scratch = Scratch::new(self.files.clone(), number);
         let database = scratch.create(&self.options.builder()).map_err(KvError::from)?;
@@ -56,6 +67,8 @@ impl SnapshotInbox {
         Ok(SnapshotSink {
             database,
             scratch,
+            name: self.files.name(),
+            poison: self.poison.clone(),
             latest: self.latest.clone(),
             sequence: Sequence::default(),
             header: None,
@@ -78,6 +91,8 @@ pub struct SnapshotSink {
     // Fields are dropped in this order: the database before its file is removed.
     database: redb::Database,
     scratch: Scratch,
+    name: String,
+    poison: Poison,
     latest: Arc<AtomicU64>,
     sequence: Sequence,
     header: Option<Header>,
@@ -103,6 +118,10 @@ impl SnapshotSink {
     /// Takes the next chunk. Writes to the database, without waiting for the
     /// disk. After an error the snapshot has to be given up.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
+        self.take(chunk).map_err(|error| poisoning(&self.poison, &self.name, error))
+    }
+
+    fn take(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
         if self.latest.load(Ordering::Acquire) != self.scratch.number() {
             return Err(SnapshotError::Superseded);
         }
@@ -162,6 +181,11 @@ impl SnapshotSink {
     /// Closes the snapshot, after the last chunk: verifies that it is whole,
     /// and makes it durable. Waits for the disk.
     pub fn finish(self) -> Result<ReceivedSnapshot, SnapshotError> {
+        let (poison, name) = (self.poison.clone(), self.name.clone());
+        self.close().map_err(|error| poisoning(&poison, &name, error))
+    }
+
+    fn close(self) -> Result<ReceivedSnapshot, SnapshotError> {
         let Self { database, scratch, header: Some(header), trailer: Some(trailer), rows, digest, .. } = self
         else {
             return Err(SnapshotError::Truncated);
@@ -183,6 +207,20 @@ impl SnapshotSink {
         txn.commit().map_err(KvError::from)?;
         Ok(ReceivedSnapshot::new(database, scratch, header.meta))
     }
+}
+
+/// A node whose own disk fails says so and ends. Where there is no room for a
+/// snapshot, the state in use is none the worse, and there may be room later;
+/// whatever else is wrong is the sender's affair.
+fn poisoning(poison: &Poison, name: &str, error: SnapshotError) -> SnapshotError {
+    let full =
+        |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if io.kind() == ErrorKind::StorageFull);
+    if let SnapshotError::Received(KvError::Database(cause)) = &error
+        && !full(cause)
+    {
+        poison.set(format!("a snapshot cannot be written beside {name}: {cause}"));
+    }
+    error
 }
 
 fn open_tables(txn: &WriteTransaction) -> Result<Vec<(Table, kv::Rows<'_>)>, KvError> {

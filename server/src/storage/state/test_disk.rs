@@ -5,7 +5,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -33,19 +33,24 @@ pub(in crate::storage) struct TestDisk {
     fuel: Arc<Fuel>,
 }
 
-struct Fuel(AtomicI64);
+struct Fuel {
+    steps: AtomicI64,
+    /// Why there are no more: it is full, or else it fails.
+    full: AtomicBool,
+}
 
 impl Default for Fuel {
     fn default() -> Self {
-        Self(AtomicI64::new(-1))
+        Self { steps: AtomicI64::new(-1), full: AtomicBool::new(false) }
     }
 }
 
 impl Fuel {
     fn burn(&self) -> io::Result<()> {
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| {
+        match self.steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| {
             Some(if fuel > 0 { fuel - 1 } else { fuel })
         }) {
+            Ok(0) if self.full.load(Ordering::Relaxed) => Err(io::ErrorKind::StorageFull.into()),
             Ok(0) => Err(io::Error::other("the disk fails")),
             _ => Ok(()),
         }
@@ -59,7 +64,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl TestDisk {
     /// After `steps` more steps all fail.
     pub(in crate::storage) fn fail_after(&self, steps: i64) {
-        self.fuel.0.store(steps, Ordering::Relaxed);
+        self.fuel.full.store(false, Ordering::Relaxed);
+        self.fuel.steps.store(steps, Ordering::Relaxed);
+    }
+
+    /// After `steps` more steps there is no room for any.
+    pub(in crate::storage) fn full_after(&self, steps: i64) {
+        self.fuel.full.store(true, Ordering::Relaxed);
+        self.fuel.steps.store(steps, Ordering::Relaxed);
     }
 
     /// What is left after a power cut. Whoever has this disk open goes on with

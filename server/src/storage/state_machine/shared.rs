@@ -64,7 +64,7 @@ impl Shared {
             database: RwLock::new(Arc::new(Database::new(redb, name.clone(), poison.clone()))),
             name,
             offload: options.offload,
-            inbox: SnapshotInbox::new(files, options),
+            inbox: SnapshotInbox::new(files, options, poison.clone()),
             turn: Arc::default(),
             ahead: AtomicBool::new(false),
             applied: watch::Sender::default(),

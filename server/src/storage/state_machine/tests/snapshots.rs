@@ -74,7 +74,7 @@ async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
     let mut refused = 0;
     for steps in 0..40 {
         let disk = follower.disk.clone();
-        disk.fail_after(steps);
+        disk.full_after(steps);
         refused += u32::from(feed(&inbox, &chunks).is_err());
         disk.fail_after(-1);
         assert_eq!(disk.files(), ["state"]);
@@ -171,4 +171,34 @@ proptest! {
     fn hostile_chunks_never_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..4)) {
         prop_assert!(feed(&Node::new().machine.inbox(), &chunks).is_err());
     }
+}
+
+/// A node that cannot write has to say so and end, not to refuse the leader for ever.
+#[tokio::test]
+async fn a_disk_that_fails_under_a_snapshot_takes_the_node_out() {
+    let mut leader = Node::with(500).await;
+    let chunks = chunks(&mut leader).await;
+    let mut failed = 0;
+    for steps in (0..400).step_by(7) {
+        let follower = Node::with(20).await;
+        follower.disk.fail_after(steps);
+        let fed = feed(&follower.machine.inbox(), &chunks);
+        assert_eq!(follower.poison.cause().is_some(), fed.is_err(), "after {steps} steps: {:?}", fed.err());
+        if let Some(cause) = follower.poison.cause() {
+            assert!(cause.contains("a snapshot cannot be written beside state"), "{cause}");
+            failed += 1;
+        }
+    }
+    assert!(failed > 0);
+}
+
+/// What a peer sends wrong is no reason to end.
+#[tokio::test]
+async fn a_bad_snapshot_takes_nobody_out() {
+    let mut leader = Node::with(500).await;
+    let mut chunks = chunks(&mut leader).await;
+    let follower = Node::with(20).await;
+    chunks[1][40] ^= 1;
+    feed(&follower.machine.inbox(), &chunks).map(drop).expect_err("is refused");
+    assert_eq!(follower.poison.cause(), None);
 }
