@@ -8,7 +8,6 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use crate::demo::DemoArguments;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use coffee_client::cli::usage::{self, Unparsed};
 use coffee_common::id::{Address, NodeName};
@@ -16,7 +15,7 @@ use coffeed::config::{
     ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
 };
 
-use crate::exit;
+use crate::{demo::DemoArguments, exit, rebuild::RebuildArguments};
 
 const AFTER_HELP: &str = "\
 A flag comes before its variable, the variable before the file, the file before
@@ -34,7 +33,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
     /// Configuration file, in TOML
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     /// Check the configuration and the certificates, print what is in force, and leave
     #[arg(long)]
@@ -128,6 +127,8 @@ fn command() -> clap::Command {
 pub(crate) enum Verb {
     /// Run up to five shops in this process, and a prompt to play with them
     Demo(DemoArguments),
+    /// Set this node's damaged data aside: when it starts again it gets everything from the others
+    Rebuild(RebuildArguments),
 }
 
 impl Arguments {

@@ -53,7 +53,7 @@ fn not_started(error: StartError) -> Failure {
 
 /// What a person has to mend first is told apart from what may have passed
 /// when the daemon is started again.
-fn code_of(error: &StartError) -> ExitCode {
+pub(crate) fn code_of(error: &StartError) -> ExitCode {
     use DataDirError as Data;
     match error {
         StartError::Credentials(_) => ExitCode::Denied,
@@ -64,8 +64,11 @@ fn code_of(error: &StartError) -> ExitCode {
             | Data::OtherNode { .. }
             | Data::Newer { .. }
             | Data::Damaged { .. }
+            | Data::Empty { .. }
             | Data::NoIdentity { .. } => ExitCode::Usage,
         },
+        StartError::Log(error) if error.is_damage() => ExitCode::Usage,
+        StartError::State(error) if error.is_damage() => ExitCode::Usage,
         StartError::Endpoint(_) | StartError::Log(_) | StartError::State(_) | StartError::Internal(_) => {
             ExitCode::Failed
         }

@@ -10,7 +10,7 @@ use coffee_client::cli::exit::ExitCode;
 const TABLE: [(ExitCode, &str); 6] = [
     (ExitCode::Done, "stopped, or taken out of the cluster by an operator"),
     (ExitCode::Failed, "failed; a restart may help"),
-    (ExitCode::Usage, "usage, configuration, or a data directory that does not fit it"),
+    (ExitCode::Usage, "usage, configuration, or data that does not fit it or is damaged"),
     (ExitCode::Denied, "certificate or key files"),
     (ExitCode::Interrupted, "a second SIGINT cut the stop short"),
     (ExitCode::Terminated, "a second SIGTERM cut the stop short"),

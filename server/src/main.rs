@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod exit;
 mod logging;
+mod rebuild;
 
 use coffee_client::cli::{
     exit::ExitCode,
@@ -42,6 +43,11 @@ fn main() -> std::process::ExitCode {
 fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure> {
     if let Some(Verb::Demo(demo)) = &arguments.verb {
         return Ok(demo::run(demo));
+    }
+    if let Some(Verb::Rebuild(rebuild)) = &arguments.verb {
+        let rebuild = rebuild.clone();
+        let config = arguments.settings().and_then(|settings| settings.resolve());
+        return rebuild::run(&rebuild, &config.map_err(misconfigured)?);
     }
     if arguments.check_config {
         let config = arguments.settings().and_then(|settings| settings.resolve());

@@ -38,7 +38,7 @@ pub fn made_for(run: &mut Command) -> &mut Command {
 }
 
 /// The path of a compiled command, `coffeed` or `coffeectl`.
-pub(crate) fn path(name: &str) -> PathBuf {
+pub fn path(name: &str) -> PathBuf {
     FOLDER.join(name)
 }
 

@@ -46,11 +46,7 @@ impl StartError {
             Self::DataDir(error) => error.hint().to_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
             Self::Log(error) => error.hint().to_owned(),
-            Self::State(_) => {
-                "if the disk is sound: move the data directory away, take the node out with `coffeectl node \
-                 remove`, and let it join again; it gets its data back from the others"
-                    .to_owned()
-            }
+            Self::State(error) => error.hint().to_owned(),
             Self::Raft(_) => "check the timers in the configuration".to_owned(),
             Self::Internal(_) => "start it again; if that does not help, report it".to_owned(),
         }

@@ -30,13 +30,17 @@ pub(super) enum Promotion {
     Unknown,
 }
 
-/// Asks members in turn to be let in, until one does.
-pub(super) async fn ask(node: &Node, members: &[Address]) -> (ClusterId, NodeId) {
+/// Asks members in turn to be let in, until one does: one of the cluster `own`,
+/// if that is known.
+pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
     let mut rounds = Rounds::default();
     loop {
         for member in members {
             match ask_one(node, member, &request).await {
+                Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
+                    rounds.complain(member, "it is of another cluster than this node was");
+                }
                 Ok(Response::Admitted { cluster, id }) => {
                     tracing::info!(%member, %cluster, %id, "let in");
                     return (cluster, id);

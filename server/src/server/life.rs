@@ -114,7 +114,13 @@ impl Life {
             Mode::Found => {
                 let cluster = ClusterId::random().map_err(|error| StartError::Internal(error.to_string()))?;
                 let name = self.config.name.clone();
-                let identity = NodeIdentity { cluster, id: FOUNDER, name, standing: Standing::Joining };
+                let identity = NodeIdentity {
+                    cluster,
+                    id: FOUNDER,
+                    name,
+                    standing: Standing::Joining,
+                    rejoin: Vec::new(),
+                };
                 self.data.adopt(identity.clone())?;
                 tracing::info!(%cluster, "founding a cluster");
                 Ok(Stage::Running(self.found(&identity).await?))
@@ -181,9 +187,12 @@ impl Life {
     }
 
     async fn ask(&mut self, members: Vec<Address>) -> Stage {
+        // A node whose data was set aside goes back to its own cluster, and to no other.
+        let own = self.data.identity().filter(|identity| !identity.rejoin.is_empty());
+        let own = own.map(|identity| identity.cluster);
         let admitted = tokio::select! {
             () = stopped(&mut self.stopping) => return Stage::Ending(None, Closed::Stopped),
-            admitted = join::ask(&self.node, &members) => admitted,
+            admitted = join::ask(&self.node, &members, own) => admitted,
             order = self.orders.recv() => return match order {
                 // Somebody called: he knows who is there.
                 Some(Order::Join { members: now, .. }) => Stage::Asking(now),
@@ -198,8 +207,13 @@ impl Life {
 
     /// Starts a new life in a cluster.
     async fn enter(&mut self, (cluster, id): (ClusterId, NodeId)) -> Result<Box<Part>, StartError> {
-        let identity =
-            NodeIdentity { cluster, id, name: self.config.name.clone(), standing: Standing::Joining };
+        let identity = NodeIdentity {
+            cluster,
+            id,
+            name: self.config.name.clone(),
+            standing: Standing::Joining,
+            rejoin: Vec::new(),
+        };
         self.data.adopt(identity.clone())?;
         self.take_part(&identity).await
     }

@@ -44,6 +44,8 @@ pub(super) fn decide(identity: Option<&NodeIdentity>, bootstrap: bool, join: &[A
         Standing::Member => Mode::Resume(identity.clone()),
         Standing::Joining if identity.id == FOUNDER => Mode::ResumeFounding(identity.clone()),
         Standing::Joining => Mode::ResumeJoining(identity.clone()),
+        // Its data was set aside.
+        Standing::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
         // It was taken down by an operator, and comes back when one says so:
         // a founder too, whose configuration still says that it bootstraps.
         Standing::Shutdown => Mode::Wait,
@@ -57,7 +59,13 @@ mod tests {
     use super::*;
 
     fn identity(id: u64, standing: Standing) -> NodeIdentity {
-        NodeIdentity { cluster: ClusterId(7), id: NodeId(id), name: "hong".parse().expect("legal"), standing }
+        NodeIdentity {
+            cluster: ClusterId(7),
+            id: NodeId(id),
+            name: "hong".parse().expect("legal"),
+            standing,
+            rejoin: Vec::new(),
+        }
     }
 
     #[test]
@@ -79,6 +87,16 @@ mod tests {
             assert_eq!(mode(&member), Mode::Resume(member));
             assert_eq!(mode(&joining), Mode::ResumeJoining(joining));
             assert_eq!(mode(&founding), Mode::ResumeFounding(founding));
+        }
+    }
+
+    #[test]
+    fn whose_data_was_set_aside_joins_anew_whatever_its_configuration_says() {
+        let members: Vec<Address> = vec!["ming.example.net:7400".parse().expect("legal")];
+        let others: Vec<Address> = vec!["peng.example.net:7400".parse().expect("legal")];
+        let aside = NodeIdentity { rejoin: others.clone(), ..identity(1, Standing::Shutdown) };
+        for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
+            assert_eq!(decide(Some(&aside), bootstrap, join), Mode::Join(others.clone()));
         }
     }
 

@@ -5,6 +5,7 @@
 //! identity.toml   which cluster, which node, what it is there
 //! log.redb        Raft's log
 //! state.redb      the state
+//! damaged-N       databases that were set aside
 //! ```
 //!
 //! Everything here is checked before a database is opened: a directory of
@@ -14,6 +15,7 @@
 mod error;
 mod files;
 mod identity;
+mod rebuild;
 
 use std::{
     fs::{self, File},
@@ -23,7 +25,7 @@ use std::{
 
 use coffee_common::{command::Standing, id::NodeName};
 
-pub use self::{error::DataDirError, identity::NodeIdentity};
+pub use self::{error::DataDirError, identity::NodeIdentity, rebuild::rebuild};
 
 const IDENTITY: &str = "identity.toml";
 const LOG: &str = "log.redb";
@@ -43,6 +45,11 @@ impl DataDir {
         files::create_folder(path)?;
         let lock = files::lock(path)?;
         let identity = Self::read_identity(path, name)?;
+        // A member without its log has forgotten whom it voted for: it must not start empty.
+        if identity.as_ref().is_some_and(|identity| identity.standing == Standing::Member) {
+            check_not_empty(&path.join(LOG))?;
+            check_not_empty(&path.join(STATE))?;
+        }
         Ok(Self { path: path.to_owned(), _lock: lock, identity })
     }
 
@@ -60,11 +67,6 @@ impl DataDir {
         if identity.name != *name {
             let (found, expected) = (identity.name, name.clone());
             return Err(DataDirError::OtherNode { path: path.to_owned(), found, expected });
-        }
-        // A member without its log has forgotten whom it voted for: it must not start empty.
-        if identity.standing == Standing::Member {
-            check_not_empty(&path.join(LOG))?;
-            check_not_empty(&path.join(STATE))?;
         }
         Ok(Some(identity))
     }

@@ -10,6 +10,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+/// What to do about a damaged database.
+pub(super) const REBUILD: &str = "if the disk is sound, run `coffeed rebuild` with this node's configuration: it sets \
+     the damaged data aside, and when the node starts again it gets everything from the others";
+
 thread_local! {
     static READS_UNVERIFIED: Cell<bool> = const { Cell::new(false) };
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use coffee_tests::cluster::{Cluster, Node};
+use coffee_tests::{cluster::Cluster, processes};
+use tokio::process::Command;
 
 use crate::refused::refuses;
 
@@ -21,50 +22,68 @@ const HARMS: [Harm; 4] = [
     |bytes| bytes.iter_mut().skip(PAGE_BYTES + 64).step_by(PAGE_BYTES).for_each(|byte| *byte ^= 1),
 ];
 
-async fn damaged(file: &str) {
+/// `node` is damaged in each way, then rebuilt with the help of `other`.
+async fn damaged(node: &str, other: &str, file: &str) {
     let mut cluster = Cluster::of(3).start().await;
     for order in 0..ORDERS {
         cluster.coffeectl(["set", &format!("order/{order}"), &format!("latte {order}")]).ok().await;
     }
-    cluster.node("hong").stop().await;
-    let path = cluster.node("hong").data().join(file);
+    cluster.node(node).stop().await;
+    let path = cluster.node(node).data().join(file);
     let whole = fs::read(&path).expect("readable");
     for harm in HARMS {
         let mut bytes = whole.clone();
         harm(&mut bytes);
         fs::write(&path, bytes).expect("writable");
-        refuses(cluster.node("hong"), 1, file).await;
+        refuses(cluster.node(node), 2, file).await;
     }
-    cluster.coffeectl_via("ming", ["set", "order/0", "mocha"]).ok().await;
-    // The hint is right: with its data out of the way, it joins again.
-    let before = id_of(&cluster).await;
-    let hong: &mut Node = cluster.node("hong");
-    fs::rename(hong.data(), hong.data().with_extension("damaged")).expect("moved");
-    hong.start().await;
+    cluster.coffeectl_via(other, ["set", "order/0", "mocha"]).ok().await;
+    let before = id_of(&cluster, node).await;
+    rebuild(&mut cluster, node, other).await;
+    cluster.node(node).start().await;
     for goal in ["voter", "synced"] {
-        cluster.coffeectl(["wait", "--for", goal, "--node", "hong"]).ok().await;
+        cluster.coffeectl(["wait", "--for", goal, "--node", node]).ok().await;
     }
-    assert_ne!(id_of(&cluster).await, before, "it might have voted: it is another one now");
+    assert_ne!(id_of(&cluster, node).await, before, "it might have voted: it is another one now");
     for order in 0..ORDERS {
         let get = ["get", &format!("order/{order}"), "--consistency", "local"];
         let expected = if order == 0 { "mocha".to_owned() } else { format!("latte {order}") };
-        assert_eq!(cluster.coffeectl_via("hong", get).ok().await, expected);
+        assert_eq!(cluster.coffeectl_via(node, get).ok().await, expected);
     }
 }
 
-async fn id_of(cluster: &Cluster) -> String {
+/// The hint is right: this, and a start, is all it takes.
+async fn rebuild(cluster: &mut Cluster, node: &str, other: &str) {
+    let from = cluster.node(other).address().to_string();
+    let mut command = Command::new(processes::path("coffeed"));
+    command.arg("--config").arg(cluster.node(node).config());
+    command.args(["rebuild", "--from", &from]);
+    let output = command.output().await.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("damaged-1") && said.contains("next: "), "{said}");
+    assert!(cluster.node(node).data().join("damaged-1").join("log.redb").exists(), "nothing is thrown away");
+}
+
+async fn id_of(cluster: &Cluster, name: &str) -> String {
     let list = cluster.json(["list"]).await;
     let nodes = list["nodes"].as_array().expect("nodes");
-    let hong = nodes.iter().find(|node| node["name"] == "hong").expect("it is listed");
-    hong["id"].as_str().expect("ids are strings").to_owned()
+    let node = nodes.iter().find(|node| node["name"] == name).expect("it is listed");
+    node["id"].as_str().expect("ids are strings").to_owned()
 }
 
 #[tokio::test]
 async fn a_node_whose_log_is_damaged() {
-    damaged("log.redb").await;
+    damaged("hong", "ming", "log.redb").await;
 }
 
 #[tokio::test]
 async fn a_node_whose_state_is_damaged() {
-    damaged("state.redb").await;
+    damaged("hong", "peng", "state.redb").await;
+}
+
+/// Its configuration says that it founds a cluster: it must not found another.
+#[tokio::test]
+async fn the_founder_whose_log_is_damaged() {
+    damaged("ming", "hong", "log.redb").await;
 }

@@ -48,6 +48,6 @@ async fn a_node_that_went_astray_takes_itself_out() {
     assert_eq!(status.code(), Some(1), "{}", hong.log().tail(20));
     hong.says_from(from, "differs from what most of the others have").await;
     // It never serves from it again.
-    refuses(hong, 1, "state.redb").await;
+    refuses(hong, 2, "state.redb").await;
     assert_eq!(cluster.coffeectl_via("ming", ["get", "order/0"]).ok().await, "latte");
 }

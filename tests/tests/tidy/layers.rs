@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 8] = [
 const STRANGERS: [&str; 3] = ["api", "peer", "admin"];
 
 /// Part of the daemon, which stands on the library as its users do.
-const DAEMON: [&str; 7] = ["main", "cli", "check", "daemon", "demo", "exit", "logging"];
+const DAEMON: [&str; 8] = ["main", "cli", "check", "daemon", "demo", "exit", "logging", "rebuild"];
 
 /// The top module that a file of the server belongs to.
 fn module_of(source: &Source) -> &str {

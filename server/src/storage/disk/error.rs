@@ -8,6 +8,7 @@ use std::{
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
 use super::identity;
+use crate::storage::soundness;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,12 @@ pub enum DataDirError {
         found: NodeName,
         /// Who asks.
         expected: NodeName,
+    },
+    /// There is nothing in it to set aside.
+    #[error("{} holds no data of a node", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
     },
     /// A newer coffeed wrote it.
     #[error("{} has format {format}; this build knows format {known}", path.display(), known = identity::FORMAT)]
@@ -95,9 +102,13 @@ impl DataDirError {
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",
             Self::Newer { .. } => "install the version of coffeed that wrote it, or a newer one",
             Self::SameIdAgain { .. } => "start the node again: it asks the cluster for another id",
+            Self::Empty { .. } => "nothing has to be rebuilt: check name and data_dir",
+            Self::Damaged { path, .. } if path.extension().is_some_and(|kind| kind == "redb") => {
+                soundness::REBUILD
+            }
             Self::Damaged { .. } | Self::NoIdentity { .. } => {
-                "move the directory away, take the node out with `coffeectl node remove`, and let it join again \
-                 with an empty one: it gets its data back from the others"
+                "move the directory away and let the node join again with an empty one (`join`, not `bootstrap`): \
+                 it gets its data back from the others"
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use coffee_common::{
     command::Standing,
-    id::{ClusterId, NodeId, NodeName},
+    id::{Address, ClusterId, NodeId, NodeName},
 };
 use serde::Deserialize;
 
@@ -24,6 +24,8 @@ pub struct NodeIdentity {
     pub name: NodeName,
     /// What it is in the cluster, as far as it knows.
     pub standing: Standing,
+    /// Whom to ask to be let in anew, after its data was set aside; empty otherwise.
+    pub rejoin: Vec<Address>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,8 @@ struct Fields {
     id: u64,
     name: NodeName,
     standing: String,
+    #[serde(default)]
+    rejoin: Vec<Address>,
     checksum: String,
 }
 
@@ -50,7 +54,8 @@ impl NodeIdentity {
         format!(
             "# Written by coffeed. Do not edit: a node that is mistaken about this loses data.\n\
              format = {FORMAT}\ncluster = \"{cluster}\"\nid = {id}\nname = \"{name}\"\n\
-             standing = \"{standing}\"\nchecksum = \"{}\"\n",
+             standing = \"{standing}\"\n{}checksum = \"{}\"\n",
+            self.rejoin_line(),
             self.checksum()
         )
     }
@@ -70,6 +75,7 @@ impl NodeIdentity {
             id: NodeId(fields.id),
             name: fields.name,
             standing: standing(&fields.standing).ok_or_else(|| damaged("the standing is unknown".into()))?,
+            rejoin: fields.rejoin,
         };
         if fields.format != FORMAT || fields.checksum != identity.checksum() {
             return Err(damaged("its checksum does not match".into()));
@@ -77,9 +83,18 @@ impl NodeIdentity {
         Ok(identity)
     }
 
+    /// A line only where there is something to say.
+    fn rejoin_line(&self) -> String {
+        if self.rejoin.is_empty() {
+            return String::new();
+        }
+        let quoted: Vec<String> = self.rejoin.iter().map(|address| format!("\"{address}\"")).collect();
+        format!("rejoin = [{}]\n", quoted.join(", "))
+    }
+
     fn checksum(&self) -> String {
         let Self { cluster, id, name, .. } = self;
-        let all = format!("{FORMAT} {cluster} {id} {name} {}", word(self.standing));
+        let all = format!("{FORMAT} {cluster} {id} {name} {}{}", word(self.standing), self.rejoin_line());
         format!("{:08x}", crc32c::crc32c(all.as_bytes()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use coffee_common::id::{ClusterId, NodeId};
+use coffee_common::id::{Address, ClusterId, NodeId};
 use proptest::prelude::*;
 
 use super::*;
@@ -17,6 +17,7 @@ fn identity(id: u64) -> NodeIdentity {
         id: NodeId(id),
         name: name("hong"),
         standing: Standing::Joining,
+        rejoin: Vec::new(),
     }
 }
 
@@ -205,4 +206,62 @@ proptest! {
         let _ = NodeIdentity::parse(&text, Path::new(IDENTITY));
         let _ = NodeIdentity::parse(&format!("format = 1\n{text}"), Path::new(IDENTITY));
     }
+}
+
+fn members() -> Vec<Address> {
+    ["ming:7400", "[::1]:7401"].map(|address| address.parse().expect("legal")).to_vec()
+}
+
+#[test]
+fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let held = open(dir.path()).expect("opens");
+    let error = rebuild(dir.path(), &name("hong"), members()).expect_err("it is in use");
+    assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
+    drop(held);
+    for number in 1..3_u32 {
+        let aside =
+            rebuild(dir.path(), &name("hong"), members()).expect("is set aside").expect("there was data");
+        assert_eq!(aside, dir.path().join(format!("damaged-{number}")));
+        assert_eq!(fs::read(aside.join(LOG)).expect("is kept"), b"log");
+        assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
+        let mut data = open(dir.path()).expect("opens");
+        let now = data.identity().expect("is known").clone();
+        assert_eq!((now.standing, now.rejoin), (Standing::Shutdown, members()));
+        data.adopt(identity(now.id.0)).expect_err("never under its old id");
+        // The next life is as good as any.
+        data.adopt(identity(20 + u64::from(number))).expect("is adopted");
+        fs::write(data.log_path(), b"log").expect("writes");
+        fs::write(data.state_path(), b"state").expect("writes");
+        data.set_standing(Standing::Member).expect("is noted");
+        assert_eq!(data.identity().expect("is known").rejoin, []);
+    }
+}
+
+/// Wherever it breaks off, the node starts from nothing only where it joins anew.
+#[test]
+fn setting_aside_that_broke_off_is_finished_by_doing_it_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let aside = dir.path().join("damaged-1");
+    fs::create_dir(&aside).expect("makes");
+    for file in [LOG, STATE] {
+        fs::rename(dir.path().join(file), aside.join(file)).expect("moves");
+        open(dir.path()).expect_err("a member without its databases does not start");
+    }
+    assert_eq!(rebuild(dir.path(), &name("hong"), members()).expect("is finished"), None);
+    assert_eq!(open(dir.path()).expect("opens").identity().expect("is known").rejoin, members());
+}
+
+#[test]
+fn only_a_nodes_own_data_is_set_aside() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let error = rebuild(dir.path(), &name("hong"), members()).expect_err("there is none");
+    assert!(matches!(error, DataDirError::Empty { .. }), "{error}");
+    assert!(!dir.path().join("LOCK").exists(), "nothing is left in a folder that is not ours");
+    member(dir.path());
+    let error = rebuild(dir.path(), &name("peng"), members()).expect_err("it is another's");
+    assert!(matches!(error, DataDirError::OtherNode { .. }), "{error}");
+    assert!(open(dir.path()).expect("opens").log_path().exists());
 }

@@ -46,14 +46,16 @@ impl LogError {
         }
     }
 
+    /// Whether the file is not what was written: starting again is of no use.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         let full = |error: &io::Error| error.kind() == ErrorKind::StorageFull;
         match self {
-            Self::Damaged { .. } => {
-                "take this node out of the cluster with `coffeectl node remove`, empty its data directory, and \
-                 let it join again: it gets its data back from the others"
-            }
+            Self::Damaged { .. } => soundness::REBUILD,
             Self::Database { source, .. } if matches!(&**source, redb::Error::Io(error) if full(error)) => {
                 "free some space on that file system and start again; nothing that was acknowledged is lost"
             }

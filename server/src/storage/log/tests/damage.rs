@@ -44,7 +44,7 @@ async fn a_damaged_entry_is_named_with_file_and_next_step() {
     let error = open_error(&path);
     let text = error.to_string();
     assert!(text.contains("log.redb") && text.contains("log entry 30"), "{text}");
-    assert!(error.hint().contains("join"));
+    assert!(error.hint().contains("coffeed rebuild"));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn damage_that_is_met_while_reading_poisons() {
         transaction.commit().expect("commits");
     }
     let error = log.try_get_log_entries(0..9).await.expect_err("is damaged").to_string();
-    assert!(error.contains("log entry 4: it is missing") && error.contains("join"), "{error}");
+    assert!(error.contains("log entry 4: it is missing") && error.contains("coffeed rebuild"), "{error}");
     assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");
 }
 
