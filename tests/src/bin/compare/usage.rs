@@ -1,0 +1,111 @@
+//! What the servers took of the machine, from `/proc`, and what their disk was
+//! told to write, from the disk itself: `/proc/PID/io` counts a page each time
+//! it gets dirty, and nothing that the file system writes for itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Used up to now, by all servers of one kind together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// Seconds of CPU.
+    pub(crate) cpu_seconds: f64,
+    /// Bytes that the disk wrote, for whomever; 0 where the folder lies on no disk.
+    pub(crate) written: u64,
+    /// Bytes of memory that are theirs now.
+    pub(crate) memory: u64,
+}
+
+impl Usage {
+    /// `folder` is one on the disk that they write to.
+    pub(crate) fn of(pids: &[u32], folder: &Path) -> Self {
+        let mut all = Self { written: written(folder), ..Self::default() };
+        for pid in pids {
+            all.cpu_seconds += cpu_seconds(*pid);
+            all.memory += number_behind(&read(*pid, "status"), "VmRSS:") * 1024;
+        }
+        all
+    }
+
+    /// What came on top since then; memory as it is now.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu_seconds: self.cpu_seconds - before.cpu_seconds,
+            written: self.written - before.written,
+            memory: self.memory,
+        }
+    }
+}
+
+fn read(pid: u32, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the server runs")
+}
+
+/// proc(5): fields 14 and 15 are the ticks in user and kernel mode; the second, in brackets, may hold blanks.
+#[expect(clippy::cast_precision_loss, reason = "a run has few ticks")]
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = read(pid, "stat");
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    // USER_HZ is 100 on every Linux of ours.
+    ticks as f64 / 100.0
+}
+
+fn number_behind(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// The kernel's Documentation/block/stat.rst: field 7 is the sectors written, of 512 bytes each.
+fn written(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(metadata) = fs::metadata(folder) else { return 0 };
+    let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).unwrap_or_default();
+    let sectors = stat.split_whitespace().nth(6).and_then(|word| word.parse::<u64>().ok());
+    sectors.unwrap_or(0) * 512
+}
+
+/// Bytes that the files below take on the disk.
+pub(crate) fn disk(folders: &[PathBuf]) -> u64 {
+    folders.iter().map(|folder| below(folder)).sum()
+}
+
+fn below(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
+    let children = if metadata.is_dir() { fs::read_dir(path).ok() } else { None };
+    let inside: u64 = children.into_iter().flatten().flatten().map(|entry| below(&entry.path())).sum();
+    metadata.blocks() * 512 + inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_uses_something() {
+        let (pid, folder) = ([std::process::id()], std::env::temp_dir());
+        let before = Usage::of(&pid, &folder);
+        assert!(before.memory > 1 << 20, "{before:?}");
+        let mut x = 1_u64;
+        while Usage::of(&pid, &folder).since(before).cpu_seconds < 0.02 {
+            x = std::hint::black_box(x.wrapping_mul(3));
+        }
+    }
+
+    #[test]
+    fn files_take_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = written(folder.path());
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        fs::write(folder.path().join("inner/file"), vec![1; 1 << 20]).unwrap();
+        fs::File::open(folder.path().join("inner/file")).unwrap().sync_all().unwrap();
+        assert!(disk(&[folder.path().to_owned()]) >= 1 << 20);
+        // Where the folder is in memory, or on a file system of its own device, there is no disk to ask.
+        let after = written(folder.path());
+        assert!(after == 0 || after >= before + (1 << 20), "{before} {after}");
+    }
+}
