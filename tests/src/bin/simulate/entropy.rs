@@ -66,3 +66,35 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: u32) -> is
     STATE.set(Some(state));
     isize::try_from(length).unwrap_or(-1)
 }
+
+/// Some crates ask the kernel by `syscall(2)`: the keys of TLS come that way.
+///
+/// # Safety
+/// As `syscall(2)`.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "takes the place of a function of the C library, for this program alone")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn syscall(number: i64, a: i64, b: i64, c: i64, d: i64, e: i64, f: i64) -> i64 {
+    if number == libc::SYS_getrandom && STATE.try_with(Cell::get).ok().flatten().is_some() {
+        let (length, flags) = (usize::try_from(b).unwrap_or(0), u32::try_from(c).unwrap_or(0));
+        // SAFETY: the caller says so.
+        return unsafe { getrandom(a as *mut u8, length, flags) } as i64;
+    }
+    let result: i64;
+    // SAFETY: the same call; the kernel changes no registers but these (syscall(2), table of architectures).
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    if !(-4095..0).contains(&result) {
+        return result;
+    }
+    // SAFETY: each thread has a place for its last error.
+    unsafe { *libc::__errno_location() = i32::try_from(-result).unwrap_or(libc::EINVAL) };
+    -1
+}

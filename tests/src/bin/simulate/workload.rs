@@ -107,11 +107,13 @@ fn key(key: u64) -> Key {
 
 fn register(entry: Option<&Entry>) -> Register {
     let text = entry.map(|entry| String::from_utf8_lossy(entry.value.as_bytes()).into_owned());
-    text.map(|text| text.parse().unwrap_or(u64::MAX))
+    text.map(|text| text.trim_end().parse().unwrap_or(u64::MAX))
 }
 
 fn set(at: u64, value: u64) -> Change {
-    Change::Set(key(at), Value::new(value.to_string()).expect("short"))
+    // Some of them take several sectors of a disk, and several packets.
+    let width = if value.is_multiple_of(2) { 3000 } else { 1 };
+    Change::Set(key(at), Value::new(format!("{value:<width$}")).expect("short"))
 }
 
 impl Worker {
