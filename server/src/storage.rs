@@ -4,9 +4,9 @@
 //! nothing of networks, requests or the server above. It never calls up: it
 //! answers through the callbacks that the consensus library hands in.
 //!
-//! Two databases, since each has one writer and applying must never queue
-//! behind the log's fsync: `log.redb` commits durably; `state.redb` does not,
-//! and is replayed from the log after a crash. Both share one [`poison`].
+//! Two files: `log.wal`, a write-ahead log, whose writes are durable before
+//! anybody is told of them, and `state.redb`, a database that commits without
+//! fsync, and is replayed from the log after a crash. Both share one [`poison`].
 
 pub mod checkpointed;
 mod create;

@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 
 /// What is planted, and in which words it has to be found.
-const PLANTED: [(&str, &[&str]); 10] = [
+const PLANTED: [(&str, &[&str]); 12] = [
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
@@ -30,6 +30,8 @@ const PLANTED: [(&str, &[&str]); 10] = [
     ("purged-ahead-of-checkpoint", &["purged <= durably applied"]),
     ("stale-read", &["not linearizable"]),
     ("table-left-out", &["another state"]),
+    ("torn-tail-accepted", &["is damaged", "log matching", "state machine safety"]),
+    ("chunk-freed-too-early", &["is damaged"]),
     ("vote-not-persisted", &["the vote is for term 0", "durable before answered", "election safety"]),
 ];
 

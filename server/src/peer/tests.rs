@@ -54,7 +54,7 @@ impl Node {
         let machine =
             StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())
                 .expect("opens");
-        let log = LogStore::open(&folder.join("log.redb"), checkpointed, poison).expect("opens");
+        let log = LogStore::open(&folder.join("log.wal"), checkpointed, poison).expect("opens");
         let (reader, inbox) = (machine.reader(), machine.inbox());
         let storage = StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10 };
         let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);

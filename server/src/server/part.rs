@@ -19,7 +19,7 @@ use crate::{
         checkpointed::Checkpointed,
         databases::Databases,
         disk::{DataDir, NodeIdentity},
-        log::LogStore,
+        log::{LogError, LogStore},
         poison::Poison,
         state::{Offload, StateDir, StateOptions},
         state_machine::{Checkpointer, StateMachine},
@@ -151,8 +151,9 @@ fn open_databases(
     let checkpointed = Checkpointed::new();
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
     let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;
-    let create = |builder: &redb::Builder| databases.log(id, builder);
-    let log = LogStore::open_inline_with(create, checkpointed, poison.clone())?;
+    let failed = |source| LogError::Io { file: "log".to_owned(), source };
+    let file = databases.log(id).map_err(failed)?;
+    let log = LogStore::open_inline(file, checkpointed, poison.clone())?;
     check_fit(&state, &log)?;
     Ok((state, log))
 }

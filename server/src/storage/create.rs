@@ -17,13 +17,25 @@ pub(super) fn open_or_create(path: &Path, builder: &Builder) -> Result<Database,
     if path.try_exists().map_err(StorageError::Io)? {
         return builder.open(path);
     }
+    let mut database = None;
+    let made = whole(path, |aside| {
+        database = Some(builder.create(aside));
+        Ok(())
+    });
+    let database = database.transpose()?;
+    made.map_err(StorageError::Io)?;
+    Ok(database.ok_or_else(|| StorageError::Io(ErrorKind::NotFound.into()))?)
+}
+
+/// Makes a file: `fill` makes it under another name, durably, and then it gets
+/// its own. What an earlier try has left is removed.
+pub(super) fn whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let mut aside = path.to_owned().into_os_string();
     aside.push(".new");
     let aside = Path::new(&aside);
-    remove_if_there(aside).map_err(StorageError::Io)?;
-    let database = builder.create(aside)?;
-    rename(aside, path).map_err(StorageError::Io)?;
-    Ok(database)
+    remove_if_there(aside)?;
+    fill(aside)?;
+    rename(aside, path)
 }
 
 /// Gives a durable file another name, durably. Whoever has it open keeps it.
@@ -54,17 +66,17 @@ mod tests {
     #[test]
     fn half_a_file_of_a_crash_is_made_anew() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("log.redb");
-        fs::write(folder.path().join("log.redb.new"), [0; 4096]).expect("writes");
+        let path = folder.path().join("state.redb");
+        fs::write(folder.path().join("state.redb.new"), [0; 4096]).expect("writes");
         drop(open_or_create(&path, &Builder::new()).expect("makes it anew"));
-        assert_eq!(there(folder.path()), ["log.redb"]);
+        assert_eq!(there(folder.path()), ["state.redb"]);
         drop(open_or_create(&path, &Builder::new()).expect("opens it"));
     }
 
     #[test]
     fn what_is_there_is_never_made_anew() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("log.redb");
+        let path = folder.path().join("state.redb");
         for content in [&[][..], &[0; 4096]] {
             fs::write(&path, content).expect("writes");
             assert!(open_or_create(&path, &Builder::new()).is_err());

@@ -6,9 +6,8 @@
 //! error and without a panic; a different answer is a failure.
 //!
 //! One outcome cannot be told from an honest one: after a power cut, a log whose
-//! last commit does not match its checksums is one whose last write was torn,
-//! and redb goes back to the commit before. Damage to exactly those pages looks
-//! the same. It is counted apart, and has to be exactly that earlier commit.
+//! last frame does not match its checksum is one whose last write was torn, and
+//! it is left out. Damage to exactly that frame looks the same. It is counted apart, and has to be exactly that earlier commit.
 //!
 //! A few hundred cases in the ordinary run; for the table of many:
 //!

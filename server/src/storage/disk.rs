@@ -3,9 +3,9 @@
 //! ```text
 //! LOCK            held for as long as the directory is in use
 //! identity.toml   which cluster, which node, what it is there
-//! log.redb        Raft's log
+//! log.wal         Raft's log
 //! state.redb      the state
-//! damaged-N       databases that were set aside
+//! damaged-N       files that were set aside
 //! ```
 //!
 //! Everything here is checked before a database is opened: a directory of
@@ -28,7 +28,7 @@ use coffee_common::{command::Standing, id::NodeName};
 pub use self::{error::DataDirError, identity::NodeIdentity, rebuild::rebuild};
 
 const IDENTITY: &str = "identity.toml";
-const LOG: &str = "log.redb";
+const LOG: &str = "log.wal";
 const STATE: &str = "state.redb";
 
 /// A data directory, locked for this process.

@@ -1,17 +1,17 @@
-//! Raft's log and vote, durable in `log.redb`.
+//! Raft's log and vote, durable in the file `log`.
 //!
 //! What Raft asks for is answered from memory where it is new and from the
-//! database where it is old (`view`, `read`); what changes goes through the one
-//! writer (`writer`). Guards that nothing is purged which the state
+//! file where it is old (`view`, `read`); what changes goes through the one
+//! writer (`writer`), which appends it to the file (`wal`, `records`). Guards that nothing is purged which the state
 //! machine could still lose (see [`Checkpointed`]), and that a log with holes
 //! or damaged entries is never served.
 
-mod check;
 mod error;
 mod open;
 mod read;
-mod rows;
+mod records;
 mod view;
+mod wal;
 mod writer;
 
 use std::{
@@ -24,13 +24,13 @@ use openraft::{
     OptionalSend,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
-use redb::Database;
 use tokio::sync::oneshot;
 
 pub use self::error::LogError;
 use self::{
     view::View,
-    writer::{Change, Queue},
+    wal::{LogFile, Places},
+    writer::{Appended, Change, Queue},
 };
 use super::{
     checkpointed::Checkpointed,
@@ -50,7 +50,8 @@ struct Shared {
     /// Names the file in messages.
     name: String,
     /// `None` once it is closed.
-    database: Mutex<Option<Arc<Database>>>,
+    file: Mutex<Option<Arc<LogFile>>>,
+    places: Arc<Mutex<Places>>,
     view: Arc<Mutex<View>>,
     queue: Mutex<Option<Queue>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -66,7 +67,7 @@ impl LogStore {
     /// The storage has failed before, or fails now.
     pub async fn close(&self) -> io::Result<()> {
         let (done, flushed) = oneshot::channel();
-        let flushed = match self.push(Change::Flush(done)) {
+        let flushed = match self.push(Change::Close(done)) {
             Ok(()) => flushed.await.unwrap_or_else(|_| Err(closed())),
             Err(error) => Err(error),
         };
@@ -74,11 +75,11 @@ impl LogStore {
         let thread = lock(&self.shared.thread).take();
         // Nothing is queued any more: it ends at once.
         let writer = thread.map_or(Ok(()), JoinHandle::join);
-        let database = lock(&self.shared.database).take().and_then(Arc::into_inner);
-        let database = database.map_or(Ok(()), Database::close);
+        let file = lock(&self.shared.file).take();
+        let closed = file.map_or(Ok(()), |file| file.close());
         flushed?;
         writer.map_err(|_| io::Error::other("the log writer panicked"))?;
-        database.map_err(io::Error::other)
+        closed
     }
 
     /// The last entry that the log no longer holds.
@@ -129,9 +130,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        let row = rows::seal_meta(rows::VOTE, &VoteRecord::from(vote)).map_err(io::Error::other)?;
         let (done, written) = oneshot::channel();
-        self.push(Change::Vote { row, done })?;
+        self.push(Change::Vote { vote: VoteRecord::from(vote), done })?;
         written.await.unwrap_or_else(|_| Err(closed()))?;
         self.view().vote = Some(*vote);
         Ok(())
@@ -156,10 +156,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = LogEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut sealed = Vec::new();
+        let mut appended = Appended::default();
         let mut taken = Vec::new();
         for entry in entries {
-            sealed.push((entry.log_id.index, rows::seal_entry(&entry).map_err(io::Error::other)?));
+            let bytes = records::add_entry(&mut appended.bytes, &entry).map_err(io::Error::other)?;
+            appended.entries.push((LogIdRecord::from(&entry.log_id), bytes));
             taken.push(entry);
         }
         let last = taken.last().map(|entry| entry.log_id);
@@ -172,17 +173,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 })?;
             }
         }
-        self.push(Change::Append { rows: sealed, last, done })
+        self.push(Change::Append { appended, last, done })
     }
 
     /// Waits for the disk. What follows may be applied before it is durable
     /// here, and a checkpoint of the state may then be ahead of the log: entries
     /// that were given up must not turn up behind it after a crash.
     async fn truncate_after(&mut self, keep: Option<LogId>) -> io::Result<()> {
-        let from = keep.map_or(0, |keep| keep.index + 1);
         self.view().truncate(keep);
         let (done, gone) = oneshot::channel();
-        self.push(Change::Truncate { from, done })?;
+        self.push(Change::Truncate { keep: keep.as_ref().map(LogIdRecord::from), done })?;
         gone.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -194,9 +194,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 upto.index
             )));
         }
-        let row = rows::seal_meta(rows::PURGED, &LogIdRecord::from(&upto)).map_err(io::Error::other)?;
         self.view().purge(upto);
-        self.push(Change::Purge { upto: upto.index, row })
+        self.push(Change::Purge { upto: LogIdRecord::from(&upto) })
     }
 }
 

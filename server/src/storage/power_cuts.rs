@@ -88,7 +88,7 @@ impl Running {
         let machine =
             StateMachine::open(files, options, checkpointed.clone(), poison.clone()).expect("opens");
         let log =
-            LogStore::open_inline(disk.backend("log"), checkpointed.clone(), poison.clone()).expect("opens");
+            LogStore::open_inline(disk.log("log"), checkpointed.clone(), poison.clone()).expect("opens");
         let reader = machine.reader();
         let config = Config {
             heartbeat_interval: 10,

@@ -26,7 +26,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Folders {
         // The suite purges a log whose entries it never applied, which ours would refuse.
         let unchecked = Checkpointed::new();
         unchecked.advance_to(u64::MAX);
-        let log = LogStore::open(&folder.path().join("log.redb"), unchecked, poison.clone()).expect("opens");
+        let log = LogStore::open(&folder.path().join("log.wal"), unchecked, poison.clone()).expect("opens");
         let files = Arc::new(StateDir::new(folder.path().join("state.redb")));
         let state = StateMachine::open(files, StateOptions::default(), Checkpointed::new(), poison);
         Ok((folder, log, state.expect("opens")))

@@ -62,7 +62,7 @@ async fn rebuild(cluster: &mut Cluster, node: &str, other: &str) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("damaged-1") && said.contains("next: "), "{said}");
-    assert!(cluster.node(node).data().join("damaged-1").join("log.redb").exists(), "nothing is thrown away");
+    assert!(cluster.node(node).data().join("damaged-1").join("log.wal").exists(), "nothing is thrown away");
 }
 
 async fn id_of(cluster: &Cluster, name: &str) -> String {
@@ -74,7 +74,7 @@ async fn id_of(cluster: &Cluster, name: &str) -> String {
 
 #[tokio::test]
 async fn a_node_whose_log_is_damaged() {
-    damaged("hong", "ming", "log.redb").await;
+    damaged("hong", "ming", "log.wal").await;
 }
 
 #[tokio::test]
@@ -85,5 +85,5 @@ async fn a_node_whose_state_is_damaged() {
 /// Its configuration says that it founds a cluster: it must not found another.
 #[tokio::test]
 async fn the_founder_whose_log_is_damaged() {
-    damaged("ming", "hong", "log.redb").await;
+    damaged("ming", "hong", "log.wal").await;
 }

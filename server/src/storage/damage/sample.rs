@@ -107,7 +107,7 @@ impl Node {
             StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
         let state = StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
         let state = state.map_err(|error| error.to_string())?;
-        let log = LogStore::open_inline(disk.backend(LOG), checkpointed, poison);
+        let log = LogStore::open_inline(disk.log(LOG), checkpointed, poison);
         let log = log.map_err(|error| error.to_string())?;
         log.check_vote(state.last_applied()).map_err(|error| error.to_string())?;
         state.check_reaches(log.purged()).map_err(|error| error.to_string())?;

@@ -103,7 +103,9 @@ impl DataDirError {
             Self::Newer { .. } => "install the version of coffeed that wrote it, or a newer one",
             Self::SameIdAgain { .. } => "start the node again: it asks the cluster for another id",
             Self::Empty { .. } => "nothing has to be rebuilt: check name and data_dir",
-            Self::Damaged { path, .. } if path.extension().is_some_and(|kind| kind == "redb") => {
+            Self::Damaged { path, .. }
+                if path.extension().is_some_and(|kind| kind == "redb" || kind == "wal") =>
+            {
                 soundness::REBUILD
             }
             Self::Damaged { .. } | Self::NoIdentity { .. } => {

@@ -5,18 +5,19 @@ use std::{
     io::{self, ErrorKind},
 };
 
+use super::wal::Fault;
 use crate::storage::soundness;
 
 /// Why the log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The database cannot be opened, read or written.
+    /// The file cannot be opened, read or written.
     #[error("{file}: {source}")]
-    Database {
+    Io {
         /// Which file.
         file: String,
         /// Why.
-        source: Box<redb::Error>,
+        source: io::Error,
     },
     /// What is in it is not what was written.
     #[error("{file} is damaged: {what}")]
@@ -37,12 +38,15 @@ impl LogError {
         Self::Damaged { file: file.to_owned(), what: format!("log entry {index}: {what}") }
     }
 
-    /// The database failed.
-    pub(super) fn database(file: &str, error: impl Into<redb::Error>) -> Self {
-        let (file, source) = (file.to_owned(), error.into());
-        match soundness::damage(&source) {
-            Some(what) => Self::Damaged { file, what },
-            None => Self::Database { file, source: Box::new(source) },
+    /// The file cannot be used.
+    pub(super) fn fault(file: &str, fault: impl Into<Fault>) -> Self {
+        let file = file.to_owned();
+        match fault.into() {
+            Fault::Damage(what) => Self::Damaged { file, what },
+            Fault::Io(source) if source.kind() == ErrorKind::UnexpectedEof => {
+                Self::Damaged { file, what: "it is cut short".to_owned() }
+            }
+            Fault::Io(source) => Self::Io { file, source },
         }
     }
 
@@ -53,18 +57,15 @@ impl LogError {
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
-        let full = |error: &io::Error| error.kind() == ErrorKind::StorageFull;
         match self {
             Self::Damaged { .. } => soundness::REBUILD,
-            Self::Database { source, .. } if matches!(&**source, redb::Error::Io(error) if full(error)) => {
+            Self::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
                 "free some space on that file system and start again; nothing that was acknowledged is lost"
             }
-            Self::Database { source, .. } if matches!(**source, redb::Error::DatabaseAlreadyOpen) => {
+            Self::Io { source, .. } if source.kind() == ErrorKind::ResourceBusy => {
                 "stop the other process that uses it first"
             }
-            Self::Database { .. } => {
-                "check the disk and the permissions of the data directory, then start again"
-            }
+            Self::Io { .. } => "check the disk and the permissions of the data directory, then start again",
             Self::Thread(_) => "check the limits on threads and memory of coffeed, then start again",
         }
     }

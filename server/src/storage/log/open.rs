@@ -1,73 +1,69 @@
 //! Opening the log: everything is read once and checked before any of it is served.
 
 use std::{
+    io,
     path::Path,
     sync::{Arc, Mutex},
 };
 
-use redb::{Builder, Database, DatabaseError, Durability, StorageBackend};
+use redb::StorageBackend;
 
 use super::{
     LogError, LogStore, Shared,
-    check::{Fault, check},
-    rows,
+    records::Head,
     view::View,
+    wal::{CHUNK_BYTES, RealFile, Wal},
     writer::{Queue, Writer},
 };
-use crate::storage::{checkpointed::Checkpointed, create, poison::Poison, soundness};
-
-/// Pages of the log that redb keeps in memory, in bytes: the newest entries are kept apart.
-const CACHE_BYTES: usize = 16 << 20;
+use crate::storage::{checkpointed::Checkpointed, poison::Poison};
 
 impl LogStore {
     /// Opens the log in the file at `path`, which is made if it is not there.
     /// Reads all of it, and waits for the disk.
     pub fn open(path: &Path, checkpointed: Checkpointed, poison: Poison) -> Result<Self, LogError> {
         let name = path.display().to_string();
-        let create = |builder: &Builder| create::open_or_create(path, builder);
-        Self::start(name, create, checkpointed, poison, Writing::Thread)
+        let fill = |aside| Wal::create(Box::new(aside), CHUNK_BYTES);
+        let file = RealFile::open_or_create(path, fill).map_err(|error| LogError::fault(&name, error))?;
+        Self::start(name, Box::new(file), checkpointed, poison, Writing::Thread)
+    }
+
+    /// Makes an empty log on a storage backend, durably. An entry has to fit into
+    /// a chunk of the log.
+    pub fn create_on(backend: impl StorageBackend, chunk_bytes: u32) -> io::Result<()> {
+        Wal::create(Box::new(backend), chunk_bytes)
     }
 
     /// Opens the log on a storage backend, and writes in whichever task
     /// appends, without a thread of its own: for simulation.
     pub fn open_inline(
-        backend: impl StorageBackend,
+        backend: Box<dyn StorageBackend>,
         checkpointed: Checkpointed,
         poison: Poison,
     ) -> Result<Self, LogError> {
-        Self::open_inline_with(|builder| builder.create_with_backend(backend), checkpointed, poison)
-    }
-
-    /// The same on whatever database `create` opens.
-    pub fn open_inline_with(
-        create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
-        checkpointed: Checkpointed,
-        poison: Poison,
-    ) -> Result<Self, LogError> {
-        Self::start("log".to_owned(), create, checkpointed, poison, Writing::Inline)
+        Self::start("log".to_owned(), backend, checkpointed, poison, Writing::Inline)
     }
 
     /// As [`LogStore::open_inline`], with the thread.
     #[cfg(test)]
     pub(super) fn open_threaded(
-        backend: impl StorageBackend,
+        backend: Box<dyn StorageBackend>,
         checkpointed: Checkpointed,
         poison: Poison,
     ) -> Result<Self, LogError> {
-        let create = |builder: &Builder| builder.create_with_backend(backend);
-        Self::start("log".to_owned(), create, checkpointed, poison, Writing::Thread)
+        Self::start("log".to_owned(), backend, checkpointed, poison, Writing::Thread)
     }
 
     fn start(
         name: String,
-        create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+        backend: Box<dyn StorageBackend>,
         checkpointed: Checkpointed,
         poison: Poison,
         writing: Writing,
     ) -> Result<Self, LogError> {
-        let (database, view) = load(&name, create)?;
-        let (database, view) = (Arc::new(database), Arc::new(Mutex::new(view)));
-        let writer = Writer::new(name.clone(), Arc::clone(&database), Arc::clone(&view), poison.clone());
+        let wal = Wal::open(backend).map_err(|fault| LogError::fault(&name, fault))?;
+        let (file, places) = (Arc::clone(wal.file()), Arc::clone(wal.places()));
+        let view = Arc::new(Mutex::new(view(wal.head())));
+        let writer = Writer::new(name.clone(), wal, Arc::clone(&view), poison.clone());
         let (queue, thread) = match writing {
             Writing::Inline => (Queue::Inline(Arc::new(Mutex::new(writer))), None),
             Writing::Thread => {
@@ -77,7 +73,8 @@ impl LogStore {
         };
         let shared = Shared {
             name,
-            database: Mutex::new(Some(database)),
+            file: Mutex::new(Some(file)),
+            places,
             view,
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(thread),
@@ -94,38 +91,12 @@ enum Writing {
     Inline,
 }
 
-/// Opens the database and checks all of it.
-///
-/// redb walks through its pages first, as it has to after a crash: on ordinary
-/// reads it does not verify them, and panics on some kinds of damage.
-fn load(
-    name: &str,
-    create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
-) -> Result<(Database, View), LogError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
-    builder.set_repair_callback(|repair| tracing::debug!(progress = repair.progress(), "checking the log"));
-    let open = || -> Result<_, Fault> {
-        let database = create(&builder)?;
-        create_tables(&database)?;
-        let view = check(&database)?;
-        Ok((database, view))
-    };
-    let fault = match soundness::reading_unverified(open) {
-        Ok(Ok(opened)) => return Ok(opened),
-        Ok(Err(fault)) => fault,
-        Err(soundness::Unreadable) => Fault::Damage("it cannot be read".to_owned()),
-    };
-    Err(match fault {
-        Fault::Damage(what) => LogError::Damaged { file: name.to_owned(), what },
-        Fault::Database(error) => LogError::database(name, error),
-    })
-}
-
-fn create_tables(database: &Database) -> Result<(), Fault> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.open_table(rows::ENTRIES)?;
-    transaction.open_table(rows::META)?;
-    Ok(transaction.commit()?)
+fn view(head: &Head) -> View {
+    let Head { vote, committed, purged, last } = head.clone();
+    View::opened(
+        vote.map(Into::into),
+        committed.map(Into::into),
+        purged.map(Into::into),
+        last.map(Into::into),
+    )
 }

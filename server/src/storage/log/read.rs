@@ -1,26 +1,28 @@
-//! Reading the log: new entries from memory, old ones from the database.
+//! Reading the log: new entries from memory, old ones from the file.
 //!
-//! Guards that what is read is the log of one moment, without holes: the
-//! database is looked at as it is while the view says what is in it, so that a
-//! purge or a truncation meanwhile changes nothing. And that damage is never
-//! served: it poisons the storage.
+//! Guards that what is read is the log of one moment, without holes: nothing in
+//! the file is overwritten while somebody reads, so that a purge or a truncation
+//! meanwhile changes nothing. And that damage is never served: it poisons the
+//! storage.
 
 use std::{
     fmt::Debug,
     io,
     ops::{Bound, Range, RangeBounds},
+    sync::Arc,
 };
 
 use coffee_common::limits::APPEND_BYTES_MAX;
 use futures_util::{Stream, TryStreamExt, stream};
 use openraft::{OptionalSend, storage::RaftLogReader};
-use redb::{ReadTransaction, ReadableDatabase};
 
-use super::{LogError, LogStore, closed, lock, rows, view::Room};
-use crate::{
-    storage::soundness,
-    types::{LogEntry, TypeConfig, Vote},
+use super::{
+    LogError, LogStore, closed, lock,
+    records::{self, Record},
+    view::Room,
+    wal::{LogFile, Place},
 };
+use crate::types::{LogEntry, TypeConfig, Vote};
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
@@ -65,29 +67,31 @@ impl RaftLogReader<TypeConfig> for LogStore {
 impl LogStore {
     /// All entries of `range` that are there.
     fn read_all(&self, range: Range<u64>) -> io::Result<Vec<LogEntry>> {
-        let (stored, transaction, tail) = {
+        let file = self.file()?;
+        let _in_place = file.reading();
+        let (stored, tail) = {
             let view = self.view();
             let (stored, tail) = view.split(range);
-            let transaction = self.begin_read(&stored)?;
-            (stored, transaction, view.tail(tail, usize::MAX))
+            (self.places(stored), view.tail(tail, usize::MAX))
         };
-        let Some(transaction) = transaction else { return Ok(tail) };
-        let mut entries = self.read_stored(&transaction, stored, usize::MAX)?;
+        let mut entries = self.read_stored(&file, stored?, usize::MAX)?;
         entries.extend(tail);
         Ok(entries)
     }
 
     /// The first entries of `range`, at least one if there are any, within `bytes_max`.
     fn read_some(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
-        let (stored, transaction) = {
+        let file = self.file()?;
+        let _in_place = file.reading();
+        let stored = {
             let view = self.view();
             let (stored, tail) = view.split(range);
-            match self.begin_read(&stored)? {
-                Some(transaction) => (stored, transaction),
-                None => return Ok(view.tail(tail, bytes_max)),
+            if stored.is_empty() {
+                return Ok(view.tail(tail, bytes_max));
             }
+            self.places(stored)?
         };
-        self.read_stored(&transaction, stored, bytes_max)
+        self.read_stored(&file, stored, bytes_max)
     }
 
     /// The first entries of `range`, and where the next part starts.
@@ -105,49 +109,41 @@ impl LogStore {
         }
     }
 
-    /// The database as it is now, if anything is to be read from it. To be
-    /// asked while the view is locked: what left the view since may be gone.
-    fn begin_read(&self, stored: &Range<u64>) -> io::Result<Option<ReadTransaction>> {
+    fn file(&self) -> io::Result<Arc<LogFile>> {
         self.shared.poison.check()?;
-        if stored.is_empty() {
-            return Ok(None);
-        }
-        match &*lock(&self.shared.database) {
-            Some(database) => database.begin_read().map(Some).map_err(|error| self.unreadable(error)),
-            None => Err(closed()),
-        }
+        lock(&self.shared.file).clone().ok_or_else(closed)
+    }
+
+    /// Where the entries of a range lie. To be asked while the view is locked,
+    /// which says that they are there: what left the view since may be gone.
+    fn places(&self, range: Range<u64>) -> io::Result<(u64, Vec<Place>)> {
+        let (first, places) = lock(&self.shared.places).of(range.clone());
+        let missing = match places.len() as u64 {
+            _ if range.is_empty() => return Ok((range.start, Vec::new())),
+            _ if first > range.start => range.start,
+            count if first + count < range.end => first + count,
+            _ => return Ok((first, places)),
+        };
+        Err(self.damaged(missing, "it is missing"))
     }
 
     fn read_stored(
         &self,
-        transaction: &ReadTransaction,
-        range: Range<u64>,
+        file: &LogFile,
+        (first, places): (u64, Vec<Place>),
         bytes_max: usize,
     ) -> io::Result<Vec<LogEntry>> {
-        // redb panics on some kinds of damaged pages.
-        soundness::reading_unverified(|| self.read_rows(transaction, range.clone(), bytes_max))
-            .unwrap_or_else(|soundness::Unreadable| Err(self.damaged(range.start, "it cannot be read")))
-    }
-
-    fn read_rows(
-        &self,
-        transaction: &ReadTransaction,
-        range: Range<u64>,
-        bytes_max: usize,
-    ) -> io::Result<Vec<LogEntry>> {
-        let table = transaction.open_table(rows::ENTRIES).map_err(|error| self.unreadable(error))?;
-        let mut rows = table.range(range.clone()).map_err(|error| self.unreadable(error))?;
         let mut room = Room::new(bytes_max);
         let mut entries = Vec::new();
-        for index in range {
-            let (found, row) = match rows.next() {
-                Some(row) => row.map_err(|error| self.unreadable(error))?,
-                None => return Err(self.damaged(index, "it is missing")),
+        let mut bytes = Vec::new();
+        for (index, place) in (first..).zip(places) {
+            bytes.resize(place.bytes as usize, 0);
+            file.read(place.offset, &mut bytes).map_err(|error| self.unreadable(error))?;
+            let entry = match records::open(&bytes) {
+                Ok((Record::Entry(entry), _)) if entry.log_id.index == index => entry,
+                Ok(_) => return Err(self.damaged(index, "something else is in its place")),
+                Err(error) => return Err(self.damaged(index, error)),
             };
-            if found.value() != index {
-                return Err(self.damaged(index, "it is missing"));
-            }
-            let entry = rows::open_entry(index, row.value()).map_err(|error| self.damaged(index, error))?;
             if !room.takes(&entry) {
                 break;
             }
@@ -160,8 +156,8 @@ impl LogStore {
         self.fail(&LogError::damaged(&self.shared.name, index, what))
     }
 
-    fn unreadable(&self, error: impl Into<redb::Error>) -> io::Error {
-        self.fail(&LogError::database(&self.shared.name, error))
+    fn unreadable(&self, error: io::Error) -> io::Error {
+        self.fail(&LogError::fault(&self.shared.name, error))
     }
 
     fn fail(&self, error: &LogError) -> io::Error {

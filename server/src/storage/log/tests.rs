@@ -14,6 +14,7 @@ use coffee_common::{
     key::{Key, Value},
 };
 use openraft::{entry::RaftEntry, storage::RaftLogReader, type_config::TypeConfigExt};
+use redb::StorageBackend;
 
 use self::disk::{Disk, PowerCut};
 use super::*;
@@ -22,8 +23,19 @@ use crate::{
     types::Payload,
 };
 
+/// A largest entry fits, and many small ones do not.
+const CHUNK_BYTES: u32 = 1200 << 10;
+
 fn open(disk: &Disk) -> LogStore {
-    LogStore::open_threaded(disk.clone(), durable_state(), Poison::new()).expect("opens")
+    LogStore::open_threaded(file(disk), durable_state(), Poison::new()).expect("opens")
+}
+
+/// The disk as the file of a log, which is made if there is none.
+fn file(disk: &Disk) -> Box<dyn StorageBackend> {
+    if disk.is_empty() {
+        LogStore::create_on(disk.clone(), CHUNK_BYTES).expect("made");
+    }
+    Box::new(disk.clone())
 }
 
 /// Opens what a power cut leaves.

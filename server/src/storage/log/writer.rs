@@ -1,4 +1,4 @@
-//! The one writer of the log: many changes, one commit, one fsync.
+//! The one writer of the log: many changes, one write, one fsync.
 //!
 //! Vote, append, truncate and purge come through one queue and reach the disk
 //! in its order, which is what Raft's safety rests on (a term has to be
@@ -6,8 +6,8 @@
 //! the next one gathers; nobody waits for a timer.
 //!
 //! The most dangerous line of the project is here: a change is reported as
-//! durable only after the commit that holds it has returned from fsync. After
-//! the first commit that failed nothing is reported as durable any more.
+//! durable only after the write that holds it has returned from fsync. After
+//! the first one that failed nothing is reported as durable any more.
 
 use std::{
     io,
@@ -16,62 +16,61 @@ use std::{
 };
 
 use openraft::storage::IOFlushed;
-use redb::{Database, Durability};
 use tokio::sync::oneshot;
 
-use super::{
-    LogError, lock,
-    rows::{self, COMMITTED, ENTRIES, META, PURGED, VOTE},
-    view::View,
-};
+use super::{LogError, lock, records::Record, view::View, wal::Wal};
 use crate::{
-    storage::{poison::Poison, record::LogIdRecord, soundness},
+    storage::{
+        poison::Poison,
+        record::{LogIdRecord, VoteRecord},
+    },
     types::{LogId, TypeConfig},
 };
 
 /// A batch stops growing at this many bytes of entries.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
+/// Entries as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Appended {
+    /// Which ones, and how many bytes of `bytes` each takes.
+    pub(super) entries: Vec<(LogIdRecord, usize)>,
+    pub(super) bytes: Vec<u8>,
+}
+
 /// One change of the log.
 pub(super) enum Change {
-    /// Writes sealed rows, the last of which is the entry `last`.
+    /// Adds entries.
     Append {
-        /// Index and sealed row.
-        rows: Vec<(u64, Vec<u8>)>,
+        appended: Appended,
         /// The last entry among them, if there are any.
         last: Option<LogId>,
         /// Told once they are durable.
         done: IOFlushed<TypeConfig>,
     },
-    /// Writes the vote.
+    /// Notes a vote.
     Vote {
-        /// Its sealed row.
-        row: Vec<u8>,
+        vote: VoteRecord,
         /// Told once it is durable.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Takes away entries at the end.
+    /// Gives up the entries at the end.
     Truncate {
-        /// The first index to go.
-        from: u64,
+        /// The last one to stay.
+        keep: Option<LogIdRecord>,
         /// Told once they are durably gone.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Takes away the entries up to this index.
-    Purge {
-        /// The last index to go.
-        upto: u64,
-        /// The sealed row that says so.
-        row: Vec<u8>,
-    },
-    /// Tells when everything before it is durable.
-    Flush(oneshot::Sender<io::Result<()>>),
+    /// Is done with the entries up to this one.
+    Purge { upto: LogIdRecord },
+    /// The last one. Tells when everything before it is durable.
+    Close(oneshot::Sender<io::Result<()>>),
 }
 
 impl Change {
     fn bytes(&self) -> usize {
         match self {
-            Self::Append { rows, .. } => rows.iter().map(|(_, row)| row.len()).sum(),
+            Self::Append { appended, .. } => appended.bytes.len(),
             _ => 0,
         }
     }
@@ -102,16 +101,14 @@ impl Queue {
     }
 }
 
-/// Commits batches of changes.
+/// Writes batches of changes.
 pub(super) struct Writer {
     /// Names the file in messages.
     name: String,
-    database: Arc<Database>,
-    /// Told after each commit how far the log is on disk.
+    wal: Wal,
+    /// Told after each write how far the log is on disk.
     view: Arc<Mutex<View>>,
     poison: Poison,
-    /// How far the log is committed, as the database has it.
-    noted: Option<LogId>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -121,9 +118,8 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn new(name: String, database: Arc<Database>, view: Arc<Mutex<View>>, poison: Poison) -> Self {
-        let noted = lock(&view).committed;
-        Self { name, database, view, poison, noted }
+    pub(super) fn new(name: String, wal: Wal, view: Arc<Mutex<View>>, poison: Poison) -> Self {
+        Self { name, wal, view, poison }
     }
 
     /// Starts the thread that writes. It ends when the last queue is dropped.
@@ -149,16 +145,17 @@ impl Writer {
         }
     }
 
-    /// How far the log is committed, if the database does not have it yet. The
+    /// How far the log is committed, if the file does not say so yet. The
     /// note rides along with the next batch instead of waking the writer:
     /// losing it in a crash loses no entry.
-    fn committed(&self) -> Option<LogId> {
-        lock(&self.view).committed.filter(|committed| self.noted != Some(*committed))
+    fn committed(&self) -> Option<LogIdRecord> {
+        let committed = lock(&self.view).committed.as_ref().map(LogIdRecord::from);
+        committed.filter(|committed| self.wal.head().committed != Some(*committed))
     }
 
-    /// Commits a batch, then answers for each of its changes.
-    fn write(&mut self, batch: Vec<Change>, committed: Option<LogId>) {
-        let result = self.commit_or_poison(&batch, committed);
+    /// Writes a batch, then answers for each of its changes.
+    fn write(&mut self, batch: Vec<Change>, committed: Option<LogIdRecord>) {
+        let result = self.write_or_poison(&batch, committed);
         let result = if planted!("callback-too-early") { Ok(()) } else { result };
         for change in batch {
             self.answer(change, &result);
@@ -177,72 +174,38 @@ impl Writer {
                 }
                 done.io_completed(result);
             }
-            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Flush(done) => {
+            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Close(done) => {
                 let _ = done.send(result);
             }
             Change::Purge { .. } => {}
         }
     }
 
-    fn commit_or_poison(&mut self, batch: &[Change], committed: Option<LogId>) -> io::Result<()> {
+    fn write_or_poison(&mut self, batch: &[Change], committed: Option<LogIdRecord>) -> io::Result<()> {
         self.poison.check()?;
-        // redb panics on some kinds of damaged pages: nobody must be left waiting then.
-        match soundness::reading_unverified(|| self.commit(batch, committed)) {
-            Ok(Ok(())) => {
-                self.noted = committed.or(self.noted);
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                let error = LogError::database(&self.name, error);
-                Err(self.poison.set(format!("the log cannot be written: {error}; {}", error.hint())))
-            }
-            Err(soundness::Unreadable) => {
-                let error =
-                    LogError::Damaged { file: self.name.clone(), what: "it cannot be written to".to_owned() };
-                Err(self.poison.set(format!("the log cannot be written: {error}; {}", error.hint())))
-            }
-        }
+        self.write_durably(batch, committed).map_err(|error| {
+            let error = LogError::fault(&self.name, error);
+            self.poison.set(format!("the log cannot be written: {error}; {}", error.hint()))
+        })
     }
 
-    /// One transaction, one fsync. Returns only once the disk has it.
-    fn commit(&self, batch: &[Change], committed: Option<LogId>) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(if planted!("acknowledged-before-fsync") {
-            Durability::None
-        } else {
-            Durability::Immediate
-        })?;
-        {
-            let mut entries = transaction.open_table(ENTRIES)?;
-            let mut meta = transaction.open_table(META)?;
-            for change in batch {
-                match change {
-                    Change::Append { rows, .. } => {
-                        for (index, row) in rows {
-                            entries.insert(index, row.as_slice())?;
-                        }
-                    }
-                    Change::Vote { .. } if planted!("vote-not-persisted") => {}
-                    Change::Vote { row, .. } => {
-                        meta.insert(VOTE, row.as_slice())?;
-                    }
-                    Change::Truncate { from, .. } => entries.retain_in(*from.., |_, _| false)?,
-                    Change::Purge { upto, row } => {
-                        entries.retain_in(..=*upto, |_, _| false)?;
-                        meta.insert(PURGED, row.as_slice())?;
-                    }
-                    Change::Flush(_) => {}
+    /// One write, one fsync. Returns only once the disk has it.
+    fn write_durably(&mut self, batch: &[Change], committed: Option<LogIdRecord>) -> io::Result<()> {
+        for change in batch {
+            match change {
+                Change::Append { appended, .. } => {
+                    self.wal.add_entries(&appended.entries, &appended.bytes)?
                 }
-            }
-            if let Some(row) = committed.as_ref().and_then(seal_committed) {
-                meta.insert(COMMITTED, row.as_slice())?;
+                Change::Vote { .. } if planted!("vote-not-persisted") => {}
+                Change::Vote { vote, .. } => self.wal.add(&Record::Vote(*vote))?,
+                Change::Truncate { keep, .. } => self.wal.add(&Record::Truncate(*keep))?,
+                Change::Purge { upto } => self.wal.add(&Record::Purge(*upto))?,
+                Change::Close(_) => self.wal.add(&Record::Closed)?,
             }
         }
-        Ok(transaction.commit()?)
+        if let Some(committed) = committed {
+            self.wal.add(&Record::Committed(committed))?;
+        }
+        self.wal.sync()
     }
-}
-
-/// A log id can always be encoded; if it could not, the note would be missing, which does no harm.
-fn seal_committed(committed: &LogId) -> Option<Vec<u8>> {
-    rows::seal_meta(COMMITTED, &LogIdRecord::from(committed)).ok()
 }

@@ -12,6 +12,7 @@ use std::{
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use super::StateFiles;
+use crate::storage::log::LogStore;
 
 const STATE: &str = "state";
 const SCRATCH: &str = "incoming-";
@@ -108,8 +109,16 @@ impl TestDisk {
         copy
     }
 
+    /// The file of a log, which is made if it is not there.
+    pub(in crate::storage) fn log(&self, name: &str) -> Box<dyn StorageBackend> {
+        if !lock(&self.now).contains_key(name) {
+            LogStore::create_on(self.backend(name), 64 << 10).expect("made");
+        }
+        Box::new(self.backend(name))
+    }
+
     /// A file that is no state.
-    pub(in crate::storage) fn backend(&self, name: &str) -> impl StorageBackend {
+    fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
         lock(&self.synced).insert(name.to_owned(), file.clone());
         Backend { file, fuel: self.fuel.clone() }

@@ -14,12 +14,15 @@ use std::{
 };
 
 use coffee_common::id::NodeId;
-use coffeed::storage::{databases::Databases, state::StateFiles};
+use coffeed::storage::{databases::Databases, log::LogStore, state::StateFiles};
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::{entropy::Dice, trace::Trace};
 
 const SECTOR_BYTES: usize = 512;
+
+/// Small, so that the log often goes on in another chunk.
+const LOG_CHUNK_BYTES: u32 = 32 << 10;
 
 #[derive(Debug, Clone)]
 enum Change {
@@ -228,13 +231,16 @@ impl Disk {
 }
 
 fn survive(image: &mut Vec<u8>, change: &Change, dice: &mut Dice) {
-    match (dice.below(3), change) {
+    match (dice.below(4), change) {
         (0, _) => {}
-        (1, Change::Write(at, bytes)) => {
-            for (n, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+        (1 | 2, Change::Write(at, bytes)) => {
+            let (mut at, mut rest) = (*at, bytes.as_slice());
+            while !rest.is_empty() {
+                let (sector, behind) = rest.split_at(rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
                 if dice.below(2) == 0 {
-                    apply(image, &Change::Write(at + n * SECTOR_BYTES, sector.to_vec()));
+                    apply(image, &Change::Write(at, sector.to_vec()));
                 }
+                (at, rest) = (at + sector.len(), behind);
             }
         }
         (_, change) => apply(image, change),
@@ -248,8 +254,15 @@ impl fmt::Debug for Disk {
 }
 
 impl Databases for Disk {
-    fn log(&self, id: NodeId, builder: &Builder) -> Result<Database, DatabaseError> {
-        self.open_or_create(&log_name(id), builder)
+    fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>> {
+        let name = log_name(id);
+        if !lock(&self.state).files.contains_key(&name) {
+            let aside = format!("{name}.new");
+            lock(&self.state).files.remove(&aside);
+            LogStore::create_on(self.backend(aside.clone()), LOG_CHUNK_BYTES)?;
+            self.rename(&aside, &name)?;
+        }
+        Ok(Box::new(self.backend(name)))
     }
 
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles> {
@@ -346,6 +359,10 @@ impl StorageBackend for Backend {
 
     fn sync_data(&self) -> io::Result<()> {
         let synced = self.disk.step(true);
+        if self.disk.is_dead() {
+            // Chance decides over what was to be synced.
+            return synced;
+        }
         let mut file = lock(&self.file);
         let changes = std::mem::take(&mut file.unsynced);
         synced?;
@@ -359,9 +376,13 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.step(false)?;
-        self.disk.trace.note("write", offset ^ ((data.len() as u64) << 40));
-        self.change(Change::Write(place(offset), data.to_vec()));
-        Ok(())
+        let alive = !self.disk.is_dead();
+        let written = self.disk.step(false);
+        if written.is_ok() || alive && self.disk.is_dead() {
+            // The power may go in the middle of it: chance decides over this one too.
+            self.disk.trace.note("write", offset ^ ((data.len() as u64) << 40));
+            self.change(Change::Write(place(offset), data.to_vec()));
+        }
+        written
     }
 }

@@ -49,7 +49,7 @@ type Log = (Vec<LogLine>, u64, u64);
 /// Entries, how far it is purged, and the term of the vote.
 fn read_log(disk: &Disk, id: NodeId) -> Result<Log, Box<dyn std::error::Error>> {
     let Some(backend) = copy(disk, &log_name(id))? else { return Ok(Log::default()) };
-    let mut log = LogStore::open_inline(backend, Checkpointed::new(), Poison::new())?;
+    let mut log = LogStore::open_inline(Box::new(backend), Checkpointed::new(), Poison::new())?;
     let purged = now(log.get_log_state())?.last_purged_log_id.map_or(0, |purged| purged.index);
     let voted = now(log.read_vote())?.map_or(0, |vote| VoteRecord::from(&vote).leader.term);
     let entries = now(log.try_get_log_entries(0..u64::MAX))?;

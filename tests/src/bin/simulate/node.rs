@@ -159,7 +159,7 @@ impl Shop {
     /// An identity without databases beside it would be taken for damage.
     fn stand_in(&self) -> std::io::Result<()> {
         if self.folder.join("identity.toml").exists() {
-            for file in ["log.redb", "state.redb"] {
+            for file in ["log.wal", "state.redb"] {
                 std::fs::write(self.folder.join(file), "on the simulated disk")?;
             }
         }

@@ -26,7 +26,6 @@ struct Platter {
     syncs: u64,
     /// How many more steps succeed; `None`: all do.
     fuel: Option<u64>,
-    panics: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +83,11 @@ impl Disk {
         lock(&self.platter).durable.clone()
     }
 
+    /// Whether nothing was ever written.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.platter).now.is_empty()
+    }
+
     /// How many syncs there were.
     pub(super) fn syncs(&self) -> u64 {
         lock(&self.platter).syncs
@@ -92,11 +96,6 @@ impl Disk {
     /// After so many more writes and syncs all fail; `None`: none does.
     pub(super) fn fail_after(&self, steps: Option<u64>) {
         lock(&self.platter).fuel = steps;
-    }
-
-    /// Panics at the next sync, as a bug in the database would.
-    pub(super) fn panic_at_sync(&self) {
-        lock(&self.platter).panics = true;
     }
 
     /// Holds up syncs.
@@ -157,8 +156,13 @@ impl Step {
         match self {
             Self::Resize(_) => vec![self.clone()],
             Self::Write(offset, data) => {
-                let part = |(sector, data): (u64, &[u8])| Self::Write(offset + sector * 512, data.to_vec());
-                (0..).zip(data.chunks(512)).map(part).collect()
+                let (mut at, mut rest, mut parts) = (*offset, data.as_slice(), Vec::new());
+                while !rest.is_empty() {
+                    let (sector, behind) = rest.split_at(rest.len().min(512 - at as usize % 512));
+                    parts.push(Self::Write(at, sector.to_vec()));
+                    (at, rest) = (at + sector.len() as u64, behind);
+                }
+                parts
             }
         }
     }
@@ -196,7 +200,6 @@ impl StorageBackend for Disk {
         }
         gate.1 = false;
         let mut platter = lock(&self.platter);
-        assert!(!platter.panics, "the disk was told to panic");
         platter.burn()?;
         platter.syncs += 1;
         platter.unsynced.clear();

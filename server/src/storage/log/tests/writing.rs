@@ -138,20 +138,11 @@ async fn whoever_waits_behind_a_failed_sync_learns_of_it() {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_database_poisons_and_leaves_nobody_waiting() {
-    let disk = Disk::default();
-    let mut log = open_voted(&disk).await;
-    disk.panic_at_sync();
-    let failed = start_append(&mut log, entries(1, 0..1)).await.await.expect("answered");
-    assert!(failed.is_err());
-    assert!(log.shared.poison.cause().is_some());
-}
-
-#[tokio::test]
 async fn nothing_is_purged_that_the_state_could_lose() {
     let checkpointed = Checkpointed::new();
     checkpointed.advance_to(4);
-    let mut log = LogStore::open_threaded(Disk::default(), checkpointed, Poison::new()).expect("opens");
+    let mut log =
+        LogStore::open_threaded(file(&Disk::default()), checkpointed, Poison::new()).expect("opens");
     append(&mut log, entries(1, 0..10)).await;
     log.purge(id(1, 4)).await.expect("covered");
     assert!(log.purge(id(1, 5)).await.is_err());
@@ -182,7 +173,7 @@ async fn a_snapshot_takes_the_place_of_the_whole_log() {
 #[tokio::test]
 async fn a_closed_log_can_be_opened_again_while_clones_are_left() {
     let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("log.redb");
+    let path = dir.path().join("log.wal");
     let mut log = LogStore::open(&path, durable_state(), Poison::new()).expect("opens");
     log.save_vote(&vote(1)).await.expect("durable");
     append(&mut log, entries(1, 0..3)).await;
@@ -197,7 +188,8 @@ async fn a_closed_log_can_be_opened_again_while_clones_are_left() {
 #[tokio::test]
 async fn the_inline_writer_does_the_same() {
     let disk = Disk::default();
-    let open = |disk: Disk| LogStore::open_inline(disk, durable_state(), Poison::new()).expect("opens");
+    let open =
+        |disk: Disk| LogStore::open_inline(file(&disk), durable_state(), Poison::new()).expect("opens");
     let mut log = open(disk.clone());
     log.save_vote(&vote(1)).await.expect("durable");
     append(&mut log, entries(1, 0..3)).await;

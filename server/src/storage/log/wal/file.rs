@@ -1,0 +1,239 @@
+//! The file of a log: how it is divided, and how it is made.
+//!
+//! ```text
+//! first page   "coffeed log\n" 12 | version 4 | chunk bytes 4 | crc32c 4
+//! chunk 0, chunk 1, ... of equal size
+//! ```
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::Path,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use redb::StorageBackend;
+
+use crate::storage::create;
+
+const MAGIC: &[u8; 12] = b"coffeed log\n";
+
+const VERSION: u32 = 1;
+
+const PAGE_BYTES: u64 = 4096;
+
+const TITLE_BYTES: usize = 24;
+
+/// Zeros are written by parts of so many bytes.
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// Chunks of a log on a real disk. An entry has to fit into one.
+pub(in crate::storage::log) const CHUNK_BYTES: u32 = 4 << 20;
+
+/// Why the file is none of a log.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::storage::log) enum FileFault {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is no log, or its first page is damaged")]
+    Title,
+    #[error("a newer version of coffeed has written it (format {0}, this one reads up to {VERSION})")]
+    Newer(u32),
+}
+
+/// An open file, shared by the writer and the readers.
+#[derive(Debug)]
+pub(in crate::storage::log) struct LogFile {
+    backend: Box<dyn StorageBackend>,
+    chunk_bytes: u32,
+    /// Held by who reads; to be had alone by who gives a chunk another use.
+    reading: RwLock<()>,
+}
+
+impl LogFile {
+    /// Makes an empty file: one chunk of zeros.
+    pub(super) fn create(backend: Box<dyn StorageBackend>, chunk_bytes: u32) -> io::Result<Self> {
+        let file = Self { backend, chunk_bytes, reading: RwLock::default() };
+        file.backend.set_len(PAGE_BYTES)?;
+        file.add_chunk(0)?;
+        file.backend.write(0, &title(chunk_bytes))?;
+        Ok(file)
+    }
+
+    pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, FileFault> {
+        let mut found = [0; TITLE_BYTES];
+        if backend.len()? < PAGE_BYTES {
+            return Err(FileFault::Title);
+        }
+        backend.read(0, &mut found)?;
+        let word = |at: usize| u32::from_le_bytes([found[at], found[at + 1], found[at + 2], found[at + 3]]);
+        let (version, chunk_bytes) = (word(12), word(16));
+        if !found.starts_with(MAGIC) || word(20) != crc32c::crc32c(&found[..20]) || chunk_bytes == 0 {
+            return Err(FileFault::Title);
+        }
+        if version != VERSION {
+            return Err(FileFault::Newer(version));
+        }
+        Ok(Self { backend, chunk_bytes, reading: RwLock::default() })
+    }
+
+    pub(super) fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes as usize
+    }
+
+    /// How many chunks there are. What is less than a chunk at the end is there
+    /// since the power went while one was added: nothing was in it.
+    pub(super) fn chunks(&self) -> io::Result<usize> {
+        Ok(((self.backend.len()? - PAGE_BYTES) / u64::from(self.chunk_bytes)) as usize)
+    }
+
+    /// Where a chunk starts.
+    pub(super) fn place(&self, chunk: usize) -> u64 {
+        PAGE_BYTES + chunk as u64 * u64::from(self.chunk_bytes)
+    }
+
+    /// The chunk that something at `offset` lies in.
+    pub(super) fn chunk_of(&self, offset: u64) -> usize {
+        ((offset - PAGE_BYTES) / u64::from(self.chunk_bytes)) as usize
+    }
+
+    /// Makes room for the chunk behind the last one, and writes it: overwriting
+    /// what is there already takes the disk less than writing what is not.
+    pub(super) fn add_chunk(&self, chunk: usize) -> io::Result<()> {
+        self.backend.set_len(self.place(chunk + 1))?;
+        let zeros = vec![0; ZEROS_BYTES.min(self.chunk_bytes())];
+        for at in (0..self.chunk_bytes()).step_by(zeros.len()) {
+            let part = zeros.len().min(self.chunk_bytes() - at);
+            self.backend.write(self.place(chunk) + at as u64, &zeros[..part])?;
+        }
+        Ok(())
+    }
+
+    /// Gives the room of this chunk and all behind it back.
+    pub(super) fn cut(&self, chunk: usize) -> io::Result<()> {
+        self.backend.set_len(self.place(chunk))
+    }
+
+    pub(in crate::storage::log) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.backend.write(offset, bytes)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.backend.sync_data()
+    }
+
+    pub(in crate::storage::log) fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.backend.read(offset, bytes)
+    }
+
+    pub(in crate::storage::log) fn close(&self) -> io::Result<()> {
+        self.backend.close()
+    }
+
+    /// As long as this is held, what is in the log stays in its place.
+    pub(in crate::storage::log) fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        self.reading.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody reads what was there before.
+    pub(super) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.reading.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn title(chunk_bytes: u32) -> [u8; TITLE_BYTES] {
+    let mut title = [0; TITLE_BYTES];
+    title[..12].copy_from_slice(MAGIC);
+    title[12..16].copy_from_slice(&VERSION.to_le_bytes());
+    title[16..20].copy_from_slice(&chunk_bytes.to_le_bytes());
+    let checksum = crc32c::crc32c(&title[..20]);
+    title[20..].copy_from_slice(&checksum.to_le_bytes());
+    title
+}
+
+/// The file at a path.
+#[derive(Debug)]
+pub(in crate::storage::log) struct RealFile(File);
+
+impl RealFile {
+    /// Opens the file at `path`, and keeps others from it. If there is none,
+    /// `fill` fills it first: a crash leaves none or a whole one.
+    pub(in crate::storage::log) fn open_or_create(
+        path: &Path,
+        fill: impl FnOnce(Self) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        if !path.try_exists()? {
+            create::whole(path, |aside| {
+                let mut options = OpenOptions::new();
+                fill(Self(options.read(true).write(true).create_new(true).mode(0o600).open(aside)?))
+            })?;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl StorageBackend for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_log_is_refused() {
+        let open = |edit: fn(&dyn StorageBackend)| {
+            let backend = InMemoryBackend::new();
+            LogFile::create(Box::new(InMemoryBackend::new()), 8192).expect("made");
+            backend.set_len(PAGE_BYTES + 8192).expect("room");
+            backend.write(0, &title(8192)).expect("written");
+            edit(&backend);
+            LogFile::open(Box::new(backend))
+                .map(|file| file.chunks().expect("a length"))
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(open(|_| {}), Ok(1));
+        let error = open(|backend| backend.write(5, b"x").expect("written"));
+        assert!(error.expect_err("refused").contains("no log"));
+        assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 8192 + 100).expect("cut")), Ok(1));
+        assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 100).expect("cut")), Ok(0));
+        let newer = |backend: &dyn StorageBackend| {
+            let mut title = title(8192);
+            title[12] = 2;
+            let checksum = crc32c::crc32c(&title[..20]);
+            title[20..].copy_from_slice(&checksum.to_le_bytes());
+            backend.write(0, &title).expect("written");
+        };
+        assert!(open(newer).expect_err("refused").contains("newer"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Frames: what reaches the disk by one write, whole or not at all. Pure.
+//!
+//! ```text
+//! frame    crc32c 4 | length 4 | sequence 8 | number 8 | records
+//! ```
+//!
+//! The checksum covers where the frame lies in the file and everything behind
+//! itself. The sequence is that of the chunk, so that what an earlier use of the
+//! place has left is never taken for something new. Frames are numbered through
+//! all chunks.
+
+use std::ops::Range;
+
+pub(super) const HEAD_BYTES: usize = 24;
+
+/// Frames start at multiples of this.
+const ALIGNMENT: usize = 8;
+
+/// A frame that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) sequence: u64,
+    pub(super) number: u64,
+    /// Where its records lie in the chunk.
+    pub(super) records: Range<usize>,
+}
+
+impl Frame {
+    /// Where the next one starts.
+    pub(super) fn next(&self) -> usize {
+        aligned(self.records.end)
+    }
+}
+
+/// The next place from here where a frame may start.
+pub(super) fn aligned(at: usize) -> usize {
+    at.next_multiple_of(ALIGNMENT)
+}
+
+/// Fills in the head of a frame, for which the first bytes have been left free.
+pub(super) fn seal(frame: &mut [u8], place: u64, sequence: u64, number: u64) {
+    let length = (frame.len() - HEAD_BYTES) as u32;
+    frame[4..8].copy_from_slice(&length.to_le_bytes());
+    frame[8..16].copy_from_slice(&sequence.to_le_bytes());
+    frame[16..24].copy_from_slice(&number.to_le_bytes());
+    let checksum = checksum(place, &frame[4..]);
+    frame[..4].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// The frame at `at` of a chunk that lies at `place` in the file, if there is a whole one.
+pub(super) fn open(chunk: &[u8], at: usize, place: u64) -> Option<Frame> {
+    let bytes = chunk.get(at..)?;
+    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let length = word(4) as usize;
+    if length == 0 || length > rest.len() {
+        return None;
+    }
+    let whole = word(0) == checksum(place + at as u64, &bytes[4..HEAD_BYTES + length]);
+    let records = at + HEAD_BYTES..at + HEAD_BYTES + length;
+    (whole || planted!("torn-tail-accepted")).then(|| Frame {
+        sequence: long(head, 8),
+        number: long(head, 16),
+        records,
+    })
+}
+
+fn long(head: &[u8], at: usize) -> u64 {
+    head[at..at + 8].try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// Whether there is a whole frame of this chunk with a higher number than
+/// `number`, from `at` on.
+pub(super) fn any_later(chunk: &[u8], at: usize, place: u64, sequence: u64, number: u64) -> bool {
+    let end = chunk.len().saturating_sub(HEAD_BYTES);
+    (aligned(at)..end).step_by(ALIGNMENT).any(|at| {
+        let head = &chunk[at..at + HEAD_BYTES];
+        long(head, 8) == sequence && long(head, 16) > number && open(chunk, at, place).is_some()
+    })
+}
+
+fn checksum(place: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&place.to_le_bytes()), bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(place: u64, number: u64, records: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0; HEAD_BYTES];
+        frame.extend_from_slice(records);
+        seal(&mut frame, place, 9, number);
+        frame
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_other_place_is_noticed() {
+        let chunk = frame(4096, 5, b"two records");
+        let found = open(&chunk, 0, 4096).expect("whole");
+        assert_eq!(found, Frame { sequence: 9, number: 5, records: HEAD_BYTES..HEAD_BYTES + 11 });
+        assert_eq!(found.next(), 40);
+        assert_eq!(open(&chunk, 0, 8192), None);
+        for bit in 0..chunk.len() * 8 {
+            let mut chunk = chunk.clone();
+            chunk[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(open(&chunk, 0, 4096), None, "bit {bit}");
+        }
+        for len in 0..chunk.len() {
+            assert_eq!(open(&chunk[..len], 0, 4096), None, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_later_frame_is_found_wherever_it_lies() {
+        let mut chunk = vec![0xff; 80];
+        chunk.extend(frame(1000 + 80, 6, b"records"));
+        assert!(any_later(&chunk, 8, 1000, 9, 5));
+        assert!(!any_later(&chunk, 8, 1000, 9, 6), "not a later one");
+        assert!(!any_later(&chunk, 8, 1000, 8, 5), "of an earlier use");
+        assert!(!any_later(&chunk, 88, 1000, 9, 5), "it lies before");
+    }
+}

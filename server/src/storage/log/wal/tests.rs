@@ -1,0 +1,200 @@
+//! Chunks: how the log goes on from one to the next, and how they are used again.
+
+use openraft::entry::RaftEntry;
+use redb::backends::InMemoryBackend;
+
+use super::*;
+use crate::{
+    storage::record::{LeaderRecord, VoteRecord},
+    types::{LogEntry, Payload},
+};
+
+const CHUNK_BYTES: u32 = 2048;
+
+/// A backend that is still there when the log that wrote it is gone.
+#[derive(Debug, Clone)]
+struct Kept(Arc<InMemoryBackend>);
+
+impl StorageBackend for Kept {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+impl Kept {
+    fn log() -> Self {
+        let kept = Self(Arc::new(InMemoryBackend::new()));
+        Wal::create(Box::new(kept.clone()), CHUNK_BYTES).expect("made");
+        let vote = VoteRecord {
+            leader: LeaderRecord { term: 1, node: coffee_common::id::NodeId(1) },
+            committed: true,
+        };
+        let mut wal = kept.open();
+        wal.add(&Record::Vote(vote)).expect("added");
+        wal.sync().expect("durable");
+        kept
+    }
+
+    fn open(&self) -> Wal {
+        Wal::open(Box::new(self.clone())).expect("opens")
+    }
+
+    fn refused(&self) -> String {
+        match Wal::open(Box::new(self.clone())) {
+            Err(Fault::Damage(what)) => what,
+            Err(Fault::Io(error)) => panic!("{error}"),
+            Ok(_) => panic!("it is opened"),
+        }
+    }
+}
+
+fn id(index: u64) -> LogIdRecord {
+    LogIdRecord { term: 1, index }
+}
+
+/// One batch.
+fn add(wal: &mut Wal, indexes: std::ops::Range<u64>) {
+    let mut bytes = Vec::new();
+    let add = |index| {
+        let entry = LogEntry::new(id(index).into(), Payload::Blank);
+        (id(index), records::add_entry(&mut bytes, &entry).expect("encodes"))
+    };
+    let entries: Vec<_> = indexes.map(add).collect();
+    wal.add_entries(&entries, &bytes).expect("added");
+    wal.sync().expect("durable");
+}
+
+fn purge(wal: &mut Wal, upto: u64) {
+    wal.add(&Record::Purge(id(upto))).expect("added");
+    wal.sync().expect("durable");
+}
+
+fn indexes(wal: &Wal) -> (u64, usize) {
+    let (first, places) = lock(wal.places()).of(0..u64::MAX);
+    (first, places.len())
+}
+
+#[test]
+fn the_log_goes_on_in_another_chunk_and_comes_back() {
+    let kept = Kept::log();
+    let mut wal = kept.open();
+    for first in (0..500).step_by(10) {
+        add(&mut wal, first..first + 10);
+    }
+    assert!(wal.chunks.len() > 3, "{:?}", wal.chunks);
+    let (chunks, at, number) = (wal.chunks.clone(), wal.at, wal.number);
+    drop(wal);
+    let wal = kept.open();
+    assert_eq!(indexes(&wal), (0, 500));
+    assert_eq!((&wal.chunks, wal.at, wal.number), (&chunks, at, number));
+    assert_eq!(wal.head().last, Some(id(499)));
+}
+
+#[test]
+fn a_batch_that_is_larger_than_a_chunk_is_divided() {
+    let kept = Kept::log();
+    add(&mut kept.open(), 0..1000);
+    assert_eq!(indexes(&kept.open()), (0, 1000));
+}
+
+#[test]
+fn an_entry_that_is_larger_than_a_chunk_is_refused() {
+    let mut wal = Kept::log().open();
+    let error = wal.add_entries(&[(id(0), 4096)], &[0; 4096]).expect_err("too large");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn chunks_are_used_again_and_the_file_does_not_grow() {
+    let kept = Kept::log();
+    let mut wal = kept.open();
+    let mut most = 0;
+    for first in (0..20_000).step_by(20) {
+        add(&mut wal, first..first + 20);
+        if first >= 100 {
+            purge(&mut wal, first - 100);
+        }
+        most = most.max(wal.file().chunks().expect("a length"));
+        if first % 1000 == 0 {
+            let found = kept.open();
+            assert_eq!((indexes(&found), found.number), (indexes(&wal), wal.number), "{first}");
+        }
+    }
+    assert!((2..=8).contains(&most), "{most}");
+}
+
+#[test]
+fn room_that_is_not_needed_any_more_is_given_back() {
+    let kept = Kept::log();
+    let mut wal = kept.open();
+    for first in (0..2000).step_by(20) {
+        add(&mut wal, first..first + 20);
+    }
+    let most = wal.file().chunks().expect("a length");
+    purge(&mut wal, 1990);
+    // The last chunk may be the one in use: the next ones lie before it.
+    for first in (2000..2400).step_by(20) {
+        add(&mut wal, first..first + 20);
+        purge(&mut wal, first + 10);
+    }
+    let left = wal.file().chunks().expect("a length");
+    assert!(left <= SPARE_CHUNKS + 2 && left < most, "{left} of {most}");
+    assert_eq!(indexes(&kept.open()), indexes(&wal));
+}
+
+#[test]
+fn a_chunk_that_is_lost_is_missed() {
+    let kept = Kept::log();
+    let mut wal = kept.open();
+    for first in (0..300).step_by(10) {
+        add(&mut wal, first..first + 10);
+    }
+    let starts: Vec<u64> = wal.chunks.iter().map(|chunk| wal.file.place(chunk.slot)).collect();
+    drop(wal);
+    let copy = |edit: &dyn Fn(&Kept)| {
+        let copy = Kept(Arc::new(InMemoryBackend::new()));
+        let mut bytes = vec![0; kept.len().expect("a length") as usize];
+        kept.read(0, &mut bytes).expect("reads");
+        copy.set_len(bytes.len() as u64).expect("room");
+        copy.write(0, &bytes).expect("writes");
+        edit(&copy);
+        copy.refused()
+    };
+    for start in &starts {
+        let what = copy(&|copy| copy.write(start + 40, b"damage").expect("writes"));
+        assert!(what.contains("missing"), "{what}");
+    }
+    for start in &starts[..starts.len() - 1] {
+        let what = copy(&|copy| copy.write(start + 1000, b"damage").expect("writes"));
+        assert!(what.contains("missing"), "{what}");
+    }
+    let what = copy(&|copy| copy.set_len(starts[starts.len() - 1]).expect("cut"));
+    assert!(what.contains("missing"), "{what}");
+}
+
+#[test]
+fn what_takes_the_place_of_all_entries_needs_none_of_the_chunks_before() {
+    let kept = Kept::log();
+    let mut wal = kept.open();
+    for first in (0..300).step_by(10) {
+        add(&mut wal, first..first + 10);
+    }
+    wal.add(&Record::Truncate(None)).expect("added");
+    add(&mut wal, 0..3);
+    assert_eq!(indexes(&kept.open()), (0, 3));
+    purge(&mut wal, 1000);
+    let found = kept.open();
+    assert_eq!((indexes(&found).1, found.head().last, found.chunks.len()), (0, Some(id(1000)), 1));
+}
