@@ -3,8 +3,8 @@
 //! Pure and synchronous: the same commands give the same tables, byte for
 //! byte, on every node. So this module knows no clock (times come stamped into
 //! the command), no randomness, no task or thread, no consensus library and no
-//! network; only the tables of a transaction that somebody else opens and
-//! commits.
+//! network; only the state in layers, which somebody else gives it and folds
+//! into a database.
 //!
 //! The invariants that it guards:
 //!
@@ -12,13 +12,17 @@
 //! - a request takes effect at most once, however often it is proposed;
 //! - no record is used whose checksum does not match.
 
+mod base;
 mod batch;
 mod digest;
 mod hash;
+mod layers;
 mod layout;
+mod memory;
 #[cfg(test)]
 mod model;
 mod nodes;
+mod overlay;
 mod requests;
 mod tables;
 mod view;
@@ -30,22 +34,23 @@ use coffee_common::{
 
 use self::requests::Recall;
 pub use self::{
+    base::{Base, RowIter},
     digest::Digest,
     hash::state_hash,
+    layers::Layers,
     layout::{KvError, check_row},
+    memory::RequestMemory,
     nodes::introduce,
-    requests::RequestMemory,
-    tables::{
-        MetaKey, Rows, Table, Tables, check_format, create_tables, note_meta, prepare, read_digest, read_meta,
-    },
-    view::{Page, RowIter, View},
+    overlay::Overlay,
+    tables::{MetaKey, Rows, Table, Tables, check_format, create_tables, note_meta, prepare},
+    view::Page,
 };
 
 /// Applies the entry at log index `at`, and says what came of it.
 ///
 /// A proposal that carries a request id is first looked up in the memory of
 /// requests, so that trying a write again answers what came of it the first
-/// time. After an error the transaction and the memory must not be used further.
+/// time. After an error neither state nor memory must be used further.
 pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
     let Some(request) = &proposal.request else { return execute(tables, at, proposal) };
     let digest = requests::digest(&proposal.command)?;

@@ -20,13 +20,16 @@ use std::{
 use serde_json::Value;
 
 /// What is planted, and in which words it has to be found.
-const PLANTED: [(&str, &[&str]); 12] = [
+const PLANTED: [(&str, &[&str]); 15] = [
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
+    ("checkpoint-ahead-of-fold", &["purged <= durably applied"]),
     ("doubt-hidden", &["exactly once", "not linearizable"]),
+    ("frozen-layer-missed", &["not linearizable", "another state"]),
     ("id-reused", &["node ids once"]),
     ("memory-dropped-at-snapshot", &["another state", "exactly once"]),
+    ("overlay-lost-at-checkpoint", &["not linearizable", "another state"]),
     ("purged-ahead-of-checkpoint", &["purged <= durably applied"]),
     ("stale-read", &["not linearizable"]),
     ("table-left-out", &["another state"]),

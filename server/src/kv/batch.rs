@@ -3,16 +3,15 @@
 //! Guards that a batch takes effect as one: its conditions are judged on the
 //! state before it, all of them before the first operation.
 
+use super::{
+    digest::number,
+    layout::{Head, KvError, decode_head, encode_entry},
+    tables::{Table, Tables},
+};
 use coffee_common::{
     command::{Batch, Condition, Effect, Operation, Outcome},
     id::Revision,
     key::{Key, Value},
-};
-use redb::ReadableTable;
-
-use super::{
-    layout::{Head, KvError, decode_head, encode_entry},
-    tables::{Table, Tables},
 };
 
 /// Does what a batch says, if its conditions hold.
@@ -48,29 +47,36 @@ fn operate(tables: &mut Tables<'_>, at: Revision, operation: &Operation) -> Resu
 }
 
 fn set(tables: &mut Tables<'_>, at: Revision, key: &Key, value: &Value) -> Result<Option<Head>, KvError> {
-    let previous = head(tables, key)?;
+    let previous = take_out(tables, key)?;
     let next = match previous {
         Some(head) => Head { modified: at, version: head.version.saturating_add(1), ..head },
         None => Head { created: at, modified: at, version: 1 },
     };
     encode_entry(&mut tables.row, key, next, value.as_bytes());
-    let replaced = tables.keys.insert(key.as_str().as_bytes(), tables.row.as_slice())?;
-    if let Some(row) = replaced {
-        tables.digest.remove(Table::Keys, row.value());
-    }
-    tables.digest.add(Table::Keys, &tables.row);
+    tables.layers.insert(Table::Keys, key.as_str().as_bytes(), &tables.row);
+    tables.digest.add(Table::Keys, key.as_str().as_bytes(), &tables.row);
     Ok(previous)
 }
 
 fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
+    let previous = take_out(tables, key)?;
+    if previous.is_some() {
+        tables.layers.remove(Table::Keys, key.as_str().as_bytes());
+    }
+    Ok(previous)
+}
+
+/// Takes a row, which is to be replaced, out of the digest.
+fn take_out(tables: &mut Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
     let key = key.as_str().as_bytes();
-    let Some(row) = tables.keys.remove(key)? else { return Ok(None) };
-    tables.digest.remove(Table::Keys, row.value());
-    decode_head(key, row.value()).map(Some)
+    let Some(row) = tables.layers.row(Table::Keys, key)? else { return Ok(None) };
+    let head = decode_head(key, row.get())?;
+    tables.digest.subtract(number(Table::Keys, key, row.get()));
+    Ok(Some(head))
 }
 
 fn head(tables: &Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
     let key = key.as_str().as_bytes();
-    let row = tables.keys.get(key)?;
-    row.map(|row| decode_head(key, row.value())).transpose()
+    let row = tables.layers.row(Table::Keys, key)?;
+    row.map(|row| decode_head(key, row.get())).transpose()
 }

@@ -10,9 +10,10 @@
 //! [`Table::Meta`] is left out: it holds the digest itself.
 
 use super::{
+    layers::Layers,
     layout::{KvError, checksums},
+    requests,
     tables::Table,
-    view::View,
 };
 
 /// The digest of a state.
@@ -21,38 +22,46 @@ pub struct Digest(pub u64);
 
 impl Digest {
     /// Reads a whole state.
-    pub fn of(view: &View) -> Result<Self, KvError> {
+    pub fn of(layers: &Layers) -> Result<Self, KvError> {
         let mut digest = Self::default();
         for table in Table::ALL {
-            for row in view.rows(table)? {
-                digest.add(table, row?.1.value());
+            for row in layers.rows(table)? {
+                let (key, row) = row?;
+                digest.add(table, key.get(), row.get());
             }
         }
         Ok(digest)
     }
 
     /// A row was put in.
-    pub fn add(&mut self, table: Table, row: &[u8]) {
-        self.0 = self.0.wrapping_add(number(table, row));
+    pub fn add(&mut self, table: Table, key: &[u8], row: &[u8]) {
+        self.add_number(number(table, key, row));
     }
 
-    /// A row was taken out.
-    pub(super) fn remove(&mut self, table: Table, row: &[u8]) {
-        self.0 = self.0.wrapping_sub(number(table, row));
+    /// A row of this number was put in.
+    pub(super) fn add_number(&mut self, number: u64) {
+        self.0 = self.0.wrapping_add(number);
+    }
+
+    /// A row of this number was taken out.
+    pub(super) fn subtract(&mut self, number: u64) {
+        self.0 = self.0.wrapping_sub(number);
     }
 }
 
-/// What a row adds: its checksums cover the table and the key, too.
-fn number(table: Table, row: &[u8]) -> u64 {
+/// What a row adds: its checksums cover the table and the key, too. A row of
+/// requests adds what each of its records does, which was added one by one.
+pub(super) fn number(table: Table, key: &[u8], row: &[u8]) -> u64 {
     match table {
         Table::Meta => 0,
-        Table::Keys | Table::Requests | Table::Nodes => scatter(checksums(table, row)),
+        Table::Keys | Table::Nodes => scatter(checksums(table, row)),
+        Table::Requests => requests::numbers(key, row),
     }
 }
 
 /// Spreads numbers that differ little over all 64 bits, one to one (the
 /// finalizer of splitmix64), so that sums of them hardly ever meet.
-fn scatter(number: u64) -> u64 {
+pub(super) fn scatter(number: u64) -> u64 {
     let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

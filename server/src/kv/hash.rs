@@ -1,18 +1,18 @@
 //! A hash over a whole state: replicas that applied the same entries agree on it.
 
-use super::{layout::KvError, tables::Table, view::View};
+use super::{layers::Layers, layout::KvError, tables::Table};
 
 /// Hashes every row of every table, in order (FNV-1a, 64 bits).
 ///
 /// Covers the last applied entry too, so it is worth comparing only between
 /// replicas that stand at the same one. Reads the whole state.
-pub fn state_hash(view: &View) -> Result<u64, KvError> {
+pub fn state_hash(layers: &Layers) -> Result<u64, KvError> {
     let mut hash = Fnv::default();
     for table in Table::ALL {
         hash.add(&[table as u8]);
-        for row in view.rows(table)? {
+        for row in layers.rows(table)? {
             let (key, row) = row?;
-            for part in [key.value(), row.value()] {
+            for part in [key.get(), row.get()] {
                 hash.add(&(part.len() as u64).to_le_bytes());
                 hash.add(part);
             }

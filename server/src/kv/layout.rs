@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! keys        format 1 | head crc 4 | created 8 | modified 8 | version 8 | value crc 4 | value ...
-//! all others  format 1 | crc 4 | payload ...
+//! all others  format 1 | crc 4 | payload ...     (of requests: see requests/chunk.rs)
 //! ```
 //!
 //! Numbers are little endian. A key's head has a checksum apart from its
@@ -166,6 +166,20 @@ pub(super) fn seal(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
     row.extend_from_slice(&checksum(table, FORMAT, key, payload).to_le_bytes());
     row.extend_from_slice(payload);
     row
+}
+
+/// Adds to the payload of a sealed row, without a look at what it has; an empty
+/// one is begun.
+pub(super) fn seal_more(table: Table, key: &[u8], row: &mut Vec<u8>, more: &[u8]) {
+    let crc = match row.first_chunk::<SEAL_BYTES>() {
+        Some([_, a, b, c, d]) => u32::from_le_bytes([*a, *b, *c, *d]),
+        None => {
+            *row = vec![FORMAT; SEAL_BYTES];
+            checksum(table, FORMAT, key, &[])
+        }
+    };
+    row.extend_from_slice(more);
+    row[1..SEAL_BYTES].copy_from_slice(&crc32c::crc32c_append(crc, more).to_le_bytes());
 }
 
 /// Verifies a sealed row, and gives its payload.

@@ -10,9 +10,9 @@ use coffee_common::{
     limits::NODES_MAX,
 };
 use proptest::prelude::*;
-use redb::{Database, Durability, ReadableDatabase, backends::InMemoryBackend};
+use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
 
-use super::{Digest, RequestMemory, Tables, View, apply, create_tables, state_hash};
+use super::{Base, Digest, Layers, RequestMemory, Tables, apply, create_tables, state_hash};
 
 /// How many requests are remembered here: few, so that histories outlive them.
 const MEMORY: u64 = 3;
@@ -106,10 +106,11 @@ impl Model {
     }
 }
 
-/// A database in memory, and its memory of requests.
+/// A database in memory, what lies in front of it, and the memory of requests.
 struct Real {
-    database: Database,
+    layers: Layers,
     memory: RequestMemory,
+    database: Database,
 }
 
 impl Real {
@@ -119,37 +120,48 @@ impl Real {
         let txn = database.begin_write().expect("begins");
         create_tables(&txn).expect("creates");
         txn.commit().expect("commits");
-        let memory = RequestMemory::load(&database, limit).expect("loads");
-        Self { database, memory }
+        let layers = Layers::over(base(&database));
+        let memory = RequestMemory::load(&layers, limit).expect("loads");
+        Self { layers, memory, database }
     }
 
-    /// Applies entries in one transaction.
+    /// Applies entries in one batch.
     fn apply(&mut self, entries: &[(Revision, Proposal)]) -> Vec<Outcome> {
-        let mut txn = self.database.begin_write().expect("begins");
-        txn.set_durability(Durability::None).expect("no savepoints");
-        let mut tables = Tables::open(&txn, &mut self.memory).expect("opens");
+        let mut tables = Tables::open(&mut self.layers, &mut self.memory).expect("opens");
         let outcomes =
             entries.iter().map(|(at, proposal)| apply(&mut tables, *at, proposal).expect("applies"));
         let outcomes = outcomes.collect();
-        tables.finish().expect("finishes");
-        txn.commit().expect("commits");
+        tables.finish();
         outcomes
     }
 
-    /// Forgets all that is only in memory, as a restart does.
+    /// Folds what is frozen, or all there is. `false`: there is nothing.
+    fn fold(&mut self) -> bool {
+        self.layers.freeze();
+        let Some(overlay) = self.layers.to_fold() else { return false };
+        let txn = self.database.begin_write().expect("begins");
+        overlay.fold(&txn).expect("folds");
+        txn.commit().expect("commits");
+        drop(self.layers.settle(base(&self.database)));
+        true
+    }
+
+    /// Folds all, and forgets what is in memory, as a stop and a start do.
     fn restart(&mut self) {
-        self.memory = RequestMemory::load(&self.database, MEMORY).expect("loads");
+        while self.fold() {}
+        self.layers = Layers::over(base(&self.database));
+        self.memory = RequestMemory::load(&self.layers, MEMORY).expect("loads");
     }
 
     fn hash(&self) -> u64 {
-        let view = self.view();
-        assert_eq!(view.digest().expect("reads"), Digest::of(&view).expect("reads"), "it was kept up");
-        state_hash(&view).expect("hashes")
+        let digest = self.layers.digest().expect("reads");
+        assert_eq!(digest, Digest::of(&self.layers).expect("reads"), "it was kept up");
+        state_hash(&self.layers).expect("hashes")
     }
+}
 
-    fn view(&self) -> View {
-        View::new(self.database.begin_read().expect("begins"))
-    }
+fn base(database: &Database) -> Base {
+    Base::open(&database.begin_read().expect("begins")).expect("opens")
 }
 
 fn key(name: &str) -> Key {
@@ -201,15 +213,17 @@ type Step = (Command, Option<(u8, u8, u64)>);
 fn any_history() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())));
     let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command()];
-    let request = prop::option::of((0u8..2, 0u8..4, 0u64..12));
+    let back = prop_oneof![0u64..12, 0u64..200];
+    let request = prop::option::of((0u8..2, 0u8..4, back));
     prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)
 }
 
-/// The entries of a history: some indexes are left to entries without a command.
+/// The entries of a history: some indexes are left to entries without a command,
+/// so many that a row of requests has few of them.
 fn entries(history: &[Vec<Step>]) -> Vec<Vec<(Revision, Proposal)>> {
     let mut index = 0;
     let mut entry = |(command, request): &Step| {
-        index += if index % 5 == 3 { 2 } else { 1 };
+        index += if index % 5 == 3 { 97 } else { 1 };
         let request = request.map(|(client, sequence, back)| RequestId {
             client: ClientId(client.into()),
             sequence: sequence.into(),
@@ -221,7 +235,7 @@ fn entries(history: &[Vec<Step>]) -> Vec<Vec<(Revision, Proposal)>> {
 }
 
 fn assert_same_state(real: &Real, model: &Model) {
-    let view = real.view();
+    let view = &real.layers;
     let page = view.range(&KeyRange::all(), 0, false).expect("reads");
     assert_eq!(page.entries, model.keys.clone().into_iter().collect::<Vec<_>>());
     assert_eq!(view.nodes().expect("reads"), model.nodes.values().cloned().collect::<Vec<_>>());
@@ -231,29 +245,55 @@ fn assert_same_state(real: &Real, model: &Model) {
     assert_eq!(real.memory.forgotten(), model.forgotten);
 }
 
+/// What happens between two batches.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    Nothing,
+    Freeze,
+    Fold,
+    Restart,
+}
+
+fn any_between() -> impl Strategy<Value = Vec<Between>> {
+    let any = [Between::Nothing, Between::Freeze, Between::Fold, Between::Restart];
+    prop::collection::vec(prop::sample::select(any.to_vec()), 8)
+}
+
+impl Real {
+    fn go_through(&mut self, between: Between) {
+        match between {
+            Between::Nothing => {}
+            Between::Freeze => self.layers.freeze(),
+            Between::Fold => drop(self.fold()),
+            Between::Restart => self.restart(),
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn apply_does_what_the_model_does(history in any_history(), restart_every in 1usize..4) {
+    fn apply_does_what_the_model_does(history in any_history(), between in any_between()) {
         let (mut real, mut model) = (Real::new(MEMORY), Model::default());
-        for (turn, entries) in entries(&history).iter().enumerate() {
+        for (entries, between) in entries(&history).iter().zip(between) {
             let expected: Vec<_> = entries.iter().map(|(at, proposal)| model.apply(*at, proposal)).collect();
             prop_assert_eq!(real.apply(entries), expected);
-            if turn % restart_every == 0 {
-                real.restart();
-            }
+            real.go_through(between);
+            assert_same_state(&real, &model);
         }
-        assert_same_state(&real, &model);
     }
 
     #[test]
-    fn how_entries_are_put_together_does_not_matter(history in any_history()) {
+    fn neither_batches_nor_folds_make_a_difference(history in any_history(), between in any_between()) {
         let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
-        for entries in entries(&history) {
+        for (entries, between) in entries(&history).into_iter().zip(between) {
             batched.apply(&entries);
+            batched.go_through(between);
             for entry in entries {
                 single.apply(&[entry]);
             }
+            prop_assert_eq!(batched.hash(), single.hash());
         }
+        batched.restart();
         prop_assert_eq!(batched.hash(), single.hash());
     }
 }
@@ -332,7 +372,7 @@ fn pages_of_a_range_follow_each_other() {
     let mut range = KeyRange::all();
     let mut seen = Vec::new();
     loop {
-        let page = real.view().range(&range, 2, true).expect("reads");
+        let page = real.layers.range(&range, 2, true).expect("reads");
         seen.extend(page.entries.iter().map(|(key, _)| key.to_string()));
         let Some((last, _)) = page.entries.last().filter(|_| page.more) else { break };
         range = range.after(last);
@@ -349,9 +389,9 @@ fn a_page_stops_at_its_size() {
         let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch) };
         real.apply(&[(Revision(at), proposal)]);
     }
-    let page = real.view().range(&KeyRange::all(), 0, false).expect("reads");
+    let page = real.layers.range(&KeyRange::all(), 0, false).expect("reads");
     assert_eq!((page.entries.len(), page.more), (1, true));
-    let page = real.view().range(&KeyRange::all(), 0, true).expect("reads");
+    let page = real.layers.range(&KeyRange::all(), 0, true).expect("reads");
     assert_eq!((page.entries.len(), page.more), (3, false));
     assert!(page.entries.iter().all(|(_, entry)| entry.value.as_bytes().is_empty()));
 }

@@ -3,17 +3,16 @@
 //! Keyed by name. Guards that a record belongs to the latest incarnation of
 //! its name: an old one can no longer be marked.
 
+use super::{
+    digest::number,
+    layers::Layers,
+    layout::{KvError, open, seal},
+    tables::{Table, Tables},
+};
 use coffee_common::{
     command::{NodeRecord, Outcome, Standing},
     id::{Address, NodeId, NodeName, Revision},
     limits::NODES_MAX,
-};
-use redb::{ReadableTable, ReadableTableMetadata};
-
-use super::{
-    digest::Digest,
-    layout::{KvError, open, seal},
-    tables::{Rows, Table, Tables},
 };
 
 /// Admits a node under the id `at`, in place of one of the same name.
@@ -24,18 +23,14 @@ pub(super) fn admit(
     address: &Address,
     since_ms: u64,
 ) -> Result<Outcome, KvError> {
-    let mut nodes = tables.nodes()?;
-    if find(&nodes, name)?.is_none() && nodes.len()? >= NODES_MAX as u64 {
+    let known = find(tables.layers, name)?;
+    if known.is_none() && is_full(tables.layers)? {
         return Ok(Outcome::TooManyNodes);
     }
     let id = NodeId(at.0);
-    let id = if planted!("id-reused") { find(&nodes, name)?.map_or(id, |known| known.id) } else { id };
+    let id = if planted!("id-reused") { known.map_or(id, |known| known.id) } else { id };
     let (name, address) = (name.clone(), address.clone());
-    write(
-        &mut nodes,
-        &mut tables.digest,
-        &NodeRecord { id, name, address, standing: Standing::Joining, since_ms },
-    )?;
+    write(tables, &NodeRecord { id, name, address, standing: Standing::Joining, since_ms })?;
     Ok(Outcome::NodeAdmitted(id))
 }
 
@@ -47,20 +42,16 @@ pub(super) fn mark(
     standing: Option<Standing>,
     since_ms: u64,
 ) -> Result<Outcome, KvError> {
-    let mut nodes = tables.nodes()?;
-    let Some(record) = find(&nodes, name)?.filter(|record| record.id == id) else {
+    let Some(record) = find(tables.layers, name)?.filter(|record| record.id == id) else {
         return Ok(Outcome::NodeMarked(false));
     };
     match standing {
         None => {
-            if let Some(row) = nodes.remove(name.as_str().as_bytes())? {
-                tables.digest.remove(Table::Nodes, row.value());
-            }
+            take_out(tables, name)?;
+            tables.layers.remove(Table::Nodes, name.as_str().as_bytes());
         }
         Some(standing) if standing == record.standing => {}
-        Some(standing) => {
-            write(&mut nodes, &mut tables.digest, &NodeRecord { standing, since_ms, ..record })?
-        }
+        Some(standing) => write(tables, &NodeRecord { standing, since_ms, ..record })?,
     }
     Ok(Outcome::NodeMarked(true))
 }
@@ -68,24 +59,39 @@ pub(super) fn mark(
 /// Makes a record of a member whose name has none: of the node that founded
 /// the cluster, which nobody admitted.
 pub fn introduce(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
-    let mut nodes = tables.nodes()?;
-    match find(&nodes, &record.name)? {
-        None if nodes.len()? < NODES_MAX as u64 => write(&mut nodes, &mut tables.digest, record),
+    match find(tables.layers, &record.name)? {
+        None if !is_full(tables.layers)? => write(tables, record),
         _ => Ok(()),
     }
 }
 
-fn find(nodes: &Rows<'_>, name: &NodeName) -> Result<Option<NodeRecord>, KvError> {
+fn find(layers: &Layers, name: &NodeName) -> Result<Option<NodeRecord>, KvError> {
     let key = name.as_str().as_bytes();
-    nodes.get(key)?.map(|row| decode(key, row.value())).transpose()
+    layers.row(Table::Nodes, key)?.map(|row| decode(key, row.get())).transpose()
 }
 
-fn write(nodes: &mut Rows<'_>, digest: &mut Digest, record: &NodeRecord) -> Result<(), KvError> {
+/// Whether no more records are kept.
+fn is_full(layers: &Layers) -> Result<bool, KvError> {
+    let mut rows = layers.rows(Table::Nodes)?;
+    rows.by_ref().take(NODES_MAX - 1).try_for_each(|row| row.map(drop))?;
+    Ok(rows.next().transpose()?.is_some())
+}
+
+fn write(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
     let row = encode(record)?;
-    if let Some(replaced) = nodes.insert(record.name.as_str().as_bytes(), row.as_slice())? {
-        digest.remove(Table::Nodes, replaced.value());
+    take_out(tables, &record.name)?;
+    let key = record.name.as_str().as_bytes();
+    tables.layers.insert(Table::Nodes, key, &row);
+    tables.digest.add(Table::Nodes, key, &row);
+    Ok(())
+}
+
+/// Takes a row, which is to be replaced, out of the digest.
+fn take_out(tables: &mut Tables<'_>, name: &NodeName) -> Result<(), KvError> {
+    let key = name.as_str().as_bytes();
+    if let Some(row) = tables.layers.row(Table::Nodes, key)? {
+        tables.digest.subtract(number(Table::Nodes, key, row.get()));
     }
-    digest.add(Table::Nodes, &row);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The tables of the state, and the ones of one write transaction.
+//! The tables of the state, and what applying does to them.
 //!
 //! All tables map bytes to bytes and are ordered by their keys' bytes, so that
 //! whoever copies or compares a whole state can treat them alike.
@@ -10,8 +10,9 @@ use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransacti
 
 use super::{
     digest::Digest,
+    layers::Layers,
     layout::{KvError, open, seal},
-    requests::RequestMemory,
+    memory::RequestMemory,
 };
 
 /// The tables, in the order in which a whole state is copied and compared.
@@ -22,7 +23,7 @@ use super::{
 pub enum Table {
     /// Key to entry.
     Keys = 1,
-    /// Log index (big endian) to request id, digest and outcome.
+    /// Log indexes (the first of them, big endian) to the requests that they applied.
     Requests = 2,
     /// Name to node record.
     Nodes = 3,
@@ -60,6 +61,11 @@ impl Table {
         Self::ALL.into_iter().find(|table| *table as u8 == number)
     }
 
+    /// Where it stands among [`Table::ALL`].
+    pub(super) fn position(self) -> usize {
+        self as usize - 1
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -83,7 +89,7 @@ impl fmt::Debug for Table {
 }
 
 impl MetaKey {
-    fn as_bytes(self) -> &'static [u8] {
+    pub(super) fn as_bytes(self) -> &'static [u8] {
         match self {
             Self::Applied => b"applied",
             Self::Membership => b"membership",
@@ -96,7 +102,7 @@ impl MetaKey {
 }
 
 /// The version of the tables as a whole that this build writes and reads.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Creates the tables that are missing.
 pub fn create_tables(txn: &WriteTransaction) -> Result<(), KvError> {
@@ -136,11 +142,7 @@ pub fn check_format(format: Option<&[u8]>) -> Result<(), KvError> {
     }
 }
 
-/// Reads and verifies what the table of [`Table::Meta`] says.
-pub fn read_meta(
-    meta: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    key: MetaKey,
-) -> Result<Option<Vec<u8>>, KvError> {
+fn read_meta(meta: &Rows<'_>, key: MetaKey) -> Result<Option<Vec<u8>>, KvError> {
     let row = meta.get(key.as_bytes())?;
     row.map(|row| open(Table::Meta, key.as_bytes(), row.value()).map(<[u8]>::to_vec)).transpose()
 }
@@ -155,13 +157,10 @@ fn insert_meta(meta: &mut Rows<'_>, key: MetaKey, payload: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// The tables of one write transaction, and the memory that goes with them.
-pub struct Tables<'txn> {
-    txn: &'txn WriteTransaction,
-    pub(super) keys: Rows<'txn>,
-    pub(super) requests: Rows<'txn>,
-    meta: Rows<'txn>,
-    pub(super) memory: &'txn mut RequestMemory,
+/// The tables as applying changes them, and the memory that goes with them.
+pub struct Tables<'state> {
+    pub(super) layers: &'state mut Layers,
+    pub(super) memory: &'state mut RequestMemory,
     forgotten_before: Revision,
     pub(super) digest: Digest,
     digest_before: Digest,
@@ -169,33 +168,19 @@ pub struct Tables<'txn> {
     pub(super) row: Vec<u8>,
 }
 
-impl<'txn> Tables<'txn> {
-    /// Opens the tables in a transaction. `memory` is the one that was loaded
-    /// from them, and has seen everything that was committed since.
-    pub fn open(txn: &'txn WriteTransaction, memory: &'txn mut RequestMemory) -> Result<Self, KvError> {
-        let meta = txn.open_table(Table::Meta.definition())?;
-        let digest = read_digest(&meta)?;
-        Ok(Self {
-            txn,
-            keys: txn.open_table(Table::Keys.definition())?,
-            requests: txn.open_table(Table::Requests.definition())?,
-            meta,
-            forgotten_before: memory.forgotten(),
-            memory,
-            digest,
-            digest_before: digest,
-            row: Vec::new(),
-        })
-    }
-
-    /// The table of nodes; opened where it is needed, which is seldom.
-    pub(super) fn nodes(&self) -> Result<Rows<'txn>, KvError> {
-        Ok(self.txn.open_table(Table::Nodes.definition())?)
+impl<'state> Tables<'state> {
+    /// Opens the tables. `memory` is the one that was loaded from them, and has
+    /// seen everything that was applied since.
+    pub fn open(layers: &'state mut Layers, memory: &'state mut RequestMemory) -> Result<Self, KvError> {
+        let digest = layers.digest()?;
+        let forgotten_before = memory.forgotten();
+        Ok(Self { layers, memory, forgotten_before, digest, digest_before: digest, row: Vec::new() })
     }
 
     /// Notes something of the state as a whole.
-    pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) -> Result<(), KvError> {
-        insert_meta(&mut self.meta, key, payload)
+    pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) {
+        let row = seal(Table::Meta, key.as_bytes(), payload);
+        self.layers.insert(Table::Meta, key.as_bytes(), &row);
     }
 
     /// The digest of the rows as they are now.
@@ -203,23 +188,14 @@ impl<'txn> Tables<'txn> {
         self.digest
     }
 
-    /// Writes what was held back until the end of the transaction.
-    pub fn finish(mut self) -> Result<(), KvError> {
+    /// Writes what was held back until the end of a batch.
+    pub fn finish(mut self) {
         let forgotten = self.memory.forgotten();
         if forgotten != self.forgotten_before {
-            self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes())?;
+            self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes());
         }
         if self.digest != self.digest_before {
-            self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes())?;
+            self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes());
         }
-        Ok(())
     }
-}
-
-/// The digest that a state says it has; of an empty one, where it says nothing.
-pub fn read_digest(meta: &impl ReadableTable<&'static [u8], &'static [u8]>) -> Result<Digest, KvError> {
-    let Some(digest) = read_meta(meta, MetaKey::Digest)? else { return Ok(Digest::default()) };
-    let bytes =
-        digest.try_into().map_err(|_| KvError::damaged(Table::Meta, "the digest has a wrong length"))?;
-    Ok(Digest(u64::from_le_bytes(bytes)))
 }

@@ -1,6 +1,4 @@
-//! Reads of the state, at one point in time.
-//!
-//! A view pins the pages that it reads: hold it for a read, not longer.
+//! Reads of the state as it is.
 
 use std::ops::Bound;
 
@@ -10,22 +8,14 @@ use coffee_common::{
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, RANGE_KEYS_MAX},
 };
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::{
     digest::Digest,
-    layout::{KvError, decode_entry, decode_key},
+    layers::{Layers, Rows},
+    layout::{KvError, decode_entry, decode_key, open},
     nodes,
-    tables::{MetaKey, Table, read_digest, read_meta},
+    tables::{MetaKey, Table},
 };
-
-/// The state at one point in time.
-pub struct View {
-    txn: ReadTransaction,
-}
-
-/// Every row of a table. Reads on while the view it came from is there.
-pub type RowIter = redb::Range<'static, &'static [u8], &'static [u8]>;
 
 /// A part of a range of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,17 +26,13 @@ pub struct Page {
     pub more: bool,
 }
 
-impl View {
-    /// The state as the transaction sees it.
-    pub fn new(txn: ReadTransaction) -> Self {
-        Self { txn }
-    }
+const ALL: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
 
+impl Layers {
     /// Reads a key.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, KvError> {
-        let keys = self.txn.open_table(Table::Keys.definition())?;
         let key = key.as_str().as_bytes();
-        keys.get(key)?.map(|row| decode_entry(key, row.value(), false)).transpose()
+        self.row(Table::Keys, key)?.map(|row| decode_entry(key, row.get(), false)).transpose()
     }
 
     /// Reads a page of a range: at most `limit` keys (0: as many as a page
@@ -59,57 +45,50 @@ impl View {
         }
         let limit = if limit == 0 { RANGE_KEYS_MAX } else { limit.min(RANGE_KEYS_MAX) } as usize;
         let mut bytes_left = RANGE_BYTES_MAX;
-        let keys = self.txn.open_table(Table::Keys.definition())?;
-        for row in keys.range::<&[u8]>(bounds(range))? {
+        for row in self.rows_from(Table::Keys, bounds(range))? {
             let (key, row) = row?;
-            let size = key.value().len() + if keys_only { 0 } else { row.value().len() };
+            let (key, row) = (key.get(), row.get());
+            let size = key.len() + if keys_only { 0 } else { row.len() };
             if page.entries.len() == limit || (size > bytes_left && !page.entries.is_empty()) {
                 page.more = true;
                 break;
             }
             bytes_left = bytes_left.saturating_sub(size);
-            page.entries.push((decode_key(key.value())?, decode_entry(key.value(), row.value(), keys_only)?));
+            page.entries.push((decode_key(key)?, decode_entry(key, row, keys_only)?));
         }
         Ok(page)
     }
 
     /// Reads the record of a node.
     pub fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, KvError> {
-        let table = self.txn.open_table(Table::Nodes.definition())?;
         let key = name.as_str().as_bytes();
-        table.get(key)?.map(|row| nodes::decode(key, row.value())).transpose()
+        self.row(Table::Nodes, key)?.map(|row| nodes::decode(key, row.get())).transpose()
     }
 
     /// Reads the records of all nodes, in the order of their names.
     pub fn nodes(&self) -> Result<Vec<NodeRecord>, KvError> {
-        let table = self.txn.open_table(Table::Nodes.definition())?;
-        let mut records = Vec::new();
-        for row in table.iter()? {
-            let (key, row) = row?;
-            records.push(nodes::decode(key.value(), row.value())?);
-        }
-        Ok(records)
+        let rows = self.rows(Table::Nodes)?;
+        rows.map(|row| row.and_then(|(key, row)| nodes::decode(key.get(), row.get()))).collect()
     }
 
     /// Every row of a table, in order, as it is: nothing of it is verified.
-    pub fn rows(&self, table: Table) -> Result<RowIter, KvError> {
-        Ok(self.txn.open_table(table.definition())?.range::<&[u8]>(..)?)
+    pub(super) fn rows(&self, table: Table) -> Result<Rows<'_>, KvError> {
+        self.rows_from(table, ALL)
     }
 
-    /// The digest that the state says it has. Reads one row.
+    /// The digest that the state says it has; of an empty one, where it says
+    /// nothing. Reads one row.
     pub fn digest(&self) -> Result<Digest, KvError> {
-        read_digest(&self.txn.open_table(Table::Meta.definition())?)
+        let Some(digest) = self.meta(MetaKey::Digest)? else { return Ok(Digest::default()) };
+        let bytes =
+            digest.try_into().map_err(|_| KvError::damaged(Table::Meta, "the digest has a wrong length"))?;
+        Ok(Digest(u64::from_le_bytes(bytes)))
     }
 
-    /// How many rows all tables have together.
-    pub fn count_rows(&self) -> Result<u64, KvError> {
-        let count = |rows, table: Table| Ok(rows + self.txn.open_table(table.definition())?.len()?);
-        Table::ALL.into_iter().try_fold(0, count)
-    }
-
-    /// Reads what is kept of the state as a whole.
+    /// Reads and verifies what is kept of the state as a whole.
     pub fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, KvError> {
-        read_meta(&self.txn.open_table(Table::Meta.definition())?, key)
+        let row = self.row(Table::Meta, key.as_bytes())?;
+        row.map(|row| open(Table::Meta, key.as_bytes(), row.get()).map(<[u8]>::to_vec)).transpose()
     }
 }
 

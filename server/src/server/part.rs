@@ -1,6 +1,6 @@
 //! Opens a node's part in a cluster: storage, then consensus.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use coffee_common::{id::NodeId, quic::Endpoint};
 use openraft::async_runtime::WatchReceiver;
@@ -25,6 +25,12 @@ use crate::{
         state_machine::{Checkpointer, StateMachine},
     },
 };
+
+/// How long a simulated disk lets the state wait: the others go on meanwhile.
+const SIMULATED_WAIT: Duration = Duration::from_millis(5);
+
+/// Small, so that folds come often among the few writes of a simulation.
+const SIMULATED_FOLD_BYTES: usize = 32 << 10;
 
 /// A node's part in a cluster, open.
 pub(crate) struct Part {
@@ -149,7 +155,11 @@ fn open_databases(
     poison: &Poison,
 ) -> Result<(StateMachine, LogStore), StartError> {
     let checkpointed = Checkpointed::new();
-    let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
+    let options = StateOptions {
+        offload: Offload::Later(SIMULATED_WAIT),
+        fold_bytes: SIMULATED_FOLD_BYTES,
+        ..StateOptions::default()
+    };
     let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;
     let failed = |source| LogError::Io { file: "log".to_owned(), source };
     let file = databases.log(id).map_err(failed)?;

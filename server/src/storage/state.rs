@@ -2,14 +2,15 @@
 //!
 //! Knows neither how commands are applied nor how snapshots travel. Guards that
 //! a database that failed, or that was found damaged, is not used further: its
-//! first error poisons the storage.
+//! first error poisons the storage. And that what lies in front of the database
+//! (see [`Layers`]) goes where the database goes.
 
 mod files;
 mod offload;
 #[cfg(test)]
 pub(super) mod test_disk;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Builder, ReadableDatabase};
 
@@ -18,7 +19,7 @@ pub use self::{
     offload::Offload,
 };
 use crate::{
-    kv::{KvError, MetaKey, Tables, View},
+    kv::{Base, KvError, Layers, MetaKey, Overlay, Tables},
     storage::{
         poison::Poison,
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
@@ -36,11 +37,19 @@ pub struct StateOptions {
     pub check_integrity: bool,
     /// Where work is done that waits for the disk.
     pub offload: Offload,
+    /// Once what was applied takes so many bytes of memory, it is written into
+    /// the database. Applying waits for that when it takes twice as many.
+    pub fold_bytes: usize,
 }
 
 impl Default for StateOptions {
     fn default() -> Self {
-        Self { cache_bytes: 32 << 20, check_integrity: true, offload: Offload::default() }
+        Self {
+            cache_bytes: 32 << 20,
+            check_integrity: true,
+            offload: Offload::default(),
+            fold_bytes: 16 << 20,
+        }
     }
 }
 
@@ -92,6 +101,9 @@ pub enum StateErrorKind {
     /// The consensus library asks for something that must not be.
     #[error("{0}")]
     Order(String),
+    /// A change of it panicked half way.
+    #[error("applying broke off")]
+    BrokenOff,
 }
 
 impl StateErrorKind {
@@ -133,26 +145,52 @@ impl From<StateError> for std::io::Error {
     }
 }
 
-/// An open state database.
+/// An open state database, and what was applied since it was last written.
 pub(super) struct Database {
+    // Fields are dropped in this order: the transaction in it before the database.
+    layers: RwLock<Layers>,
     redb: redb::Database,
     name: Arc<str>,
     poison: Poison,
 }
 
 impl Database {
-    pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Self {
-        Self { redb, name, poison }
+    pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, KvError> {
+        let layers = RwLock::new(Layers::over(read_base(&redb)?));
+        Ok(Self { layers, redb, name, poison })
     }
 
     pub(super) fn redb(&self) -> &redb::Database {
         &self.redb
     }
 
-    /// The state as it is now.
-    pub(super) fn view(&self) -> Result<View, StateError> {
-        let txn = self.redb.begin_read();
-        txn.map(View::new).map_err(|error| self.fail(KvError::from(error)))
+    /// The state as it is now. It does not change as long as this is held: to
+    /// be held for a read, never while anything is waited for.
+    pub(super) fn layers(&self) -> Result<RwLockReadGuard<'_, Layers>, StateError> {
+        self.layers.read().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+    }
+
+    /// The state, to be changed. Readers wait.
+    pub(super) fn layers_mut(&self) -> Result<RwLockWriteGuard<'_, Layers>, StateError> {
+        self.layers.write().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+    }
+
+    /// Notes that what is applied by now is to be folded.
+    pub(super) fn freeze(&self) -> Result<(), StateError> {
+        self.layers_mut()?.freeze();
+        Ok(())
+    }
+
+    /// Writes what is frozen into the database, durably; applying and reading
+    /// go on meanwhile. Waits for the disk. Not to be called by two at once.
+    /// Afterwards the layers' base is what is durable.
+    pub(super) fn fold(&self) -> Result<(), StateError> {
+        let Some(overlay) = self.layers()?.to_fold() else { return Ok(()) };
+        let base = write(&self.redb, &overlay).map_err(|error| self.fail(error))?;
+        // In this order: what is dropped is dropped after the lock is given back.
+        let of_no_use = self.layers_mut()?.settle(base);
+        drop((of_no_use, overlay));
+        release(&self.redb).map_err(|error| self.fail(error))
     }
 
     /// Poisons the storage with an error, and says whose error it is.
@@ -166,10 +204,33 @@ impl Database {
     }
 }
 
+/// Folds in one transaction, so that the database stands at one entry.
+fn write(redb: &redb::Database, overlay: &Overlay) -> Result<Base, KvError> {
+    let mut txn = redb.begin_write()?;
+    // Two fsyncs instead of one, but a crash costs no walk through all pages at the next start.
+    txn.set_quick_repair(true);
+    overlay.fold(&txn)?;
+    txn.commit()?;
+    read_base(redb)
+}
+
+/// Lets the next fold use the pages that this one has replaced: a commit frees
+/// what nobody reads when it begins. Else the file would be a third larger.
+fn release(redb: &redb::Database) -> Result<(), KvError> {
+    let mut txn = redb.begin_write()?;
+    txn.set_quick_repair(true);
+    Ok(txn.commit()?)
+}
+
+/// What the database holds now.
+pub(super) fn read_base(redb: &redb::Database) -> Result<Base, KvError> {
+    Base::open(&redb.begin_read()?)
+}
+
 /// Reads what a state is: up to which entry, with which membership.
-pub(super) fn read_meta(view: &View) -> Result<SnapshotMeta, StateErrorKind> {
-    let applied = view.meta(MetaKey::Applied)?;
-    let membership = view.meta(MetaKey::Membership)?;
+pub(super) fn read_meta(layers: &Layers) -> Result<SnapshotMeta, StateErrorKind> {
+    let applied = layers.meta(MetaKey::Applied)?;
+    let membership = layers.meta(MetaKey::Membership)?;
     let applied = applied.map(|bytes| record::decode::<LogIdRecord>(&bytes)).transpose()?;
     let membership = membership.map(|bytes| record::decode::<StoredMembershipRecord>(&bytes)).transpose()?;
     Ok(SnapshotMeta {
@@ -181,7 +242,8 @@ pub(super) fn read_meta(view: &View) -> Result<SnapshotMeta, StateErrorKind> {
 /// Notes up to which entry a state is.
 pub(super) fn write_applied(tables: &mut Tables<'_>, applied: &LogId) -> Result<(), StateErrorKind> {
     let payload = record::encode(&LogIdRecord::from(applied))?;
-    Ok(tables.write_meta(MetaKey::Applied, &payload)?)
+    tables.write_meta(MetaKey::Applied, &payload);
+    Ok(())
 }
 
 /// Notes the membership of a state.
@@ -190,5 +252,6 @@ pub(super) fn write_membership(
     membership: &StoredMembership,
 ) -> Result<(), StateErrorKind> {
     let payload = record::encode(&StoredMembershipRecord::from(membership))?;
-    Ok(tables.write_meta(MetaKey::Membership, &payload)?)
+    tables.write_meta(MetaKey::Membership, &payload);
+    Ok(())
 }

@@ -9,8 +9,8 @@ use coffee_common::{
     limits::REQUEST_MEMORY_MAX,
 };
 use coffee_tests::cluster::Cluster;
-use coffeed::kv::{self, RequestMemory, Tables};
-use redb::Database;
+use coffeed::kv::{self, Base, Layers, RequestMemory, Tables};
+use redb::{Database, ReadableDatabase};
 
 use crate::refused::refuses;
 
@@ -20,14 +20,18 @@ const ORDERS: usize = 130;
 /// Applies what no entry of the log says.
 fn go_astray(state: &Path) {
     let database = Database::open(state).expect("nobody uses it");
-    let mut memory = RequestMemory::load(&database, REQUEST_MEMORY_MAX).expect("loads");
-    let transaction = database.begin_write().expect("begins");
-    let mut tables = Tables::open(&transaction, &mut memory).expect("opens");
+    let base = Base::open(&database.begin_read().expect("begins")).expect("opens");
+    let mut layers = Layers::over(base);
+    let mut memory = RequestMemory::load(&layers, REQUEST_MEMORY_MAX).expect("loads");
+    let mut tables = Tables::open(&mut layers, &mut memory).expect("opens");
     let key = Key::new("order/0").expect("legal");
     let set = Operation::Set(key, Value::new("tea").expect("legal"));
     let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set)) };
     kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
-    tables.finish().expect("finishes");
+    tables.finish();
+    let transaction = database.begin_write().expect("begins");
+    layers.freeze();
+    layers.to_fold().expect("something changed").fold(&transaction).expect("folds");
     transaction.commit().expect("commits");
 }
 

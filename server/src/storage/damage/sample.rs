@@ -162,15 +162,15 @@ impl Node {
             return Err(io::Error::other("the state is ahead of the log"));
         }
         self.apply(log.iter().filter(|entry| entry.log_id.index >= from).cloned().collect())?;
-        let view = self.state.reader().view()?;
+        let reader = self.state.reader();
         for entry in &log {
             // Every row is read as readers read it, too.
             if let Payload::Normal(_) = entry.payload {
-                view.get(&key(entry.log_id.index))?;
+                reader.get(&key(entry.log_id.index))?;
             }
         }
-        view.nodes()?;
-        Ok(Answers { vote, log, state: view.hash()? })
+        reader.nodes()?;
+        Ok(Answers { vote, log, state: reader.hash()? })
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
 const MAGIC: [u8; 7] = *b"coffee\n";
 
 /// The version of the stream that this build writes and reads.
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
 
 /// A chunk of rows is closed as soon as it has this size.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;

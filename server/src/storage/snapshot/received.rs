@@ -5,8 +5,8 @@ use std::{io, sync::Arc};
 use redb::{Builder, Database, DatabaseError};
 
 use crate::{
-    kv::{KvError, RequestMemory},
-    storage::state::StateFiles,
+    kv::{KvError, Layers, RequestMemory},
+    storage::state::{StateFiles, read_base},
     types::SnapshotMeta,
 };
 
@@ -30,7 +30,7 @@ impl ReceivedSnapshot {
 
     /// Reads the memory of requests out of it.
     pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
-        RequestMemory::load(&self.database, limit)
+        RequestMemory::load(&Layers::over(read_base(&self.database)?), limit)
     }
 
     /// Puts it in the place of the state, durably, and gives its database. A

@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-use redb::{Durability, ReadableDatabase, WriteTransaction};
+use redb::{Durability, WriteTransaction};
 
 use super::{
     SnapshotError,
@@ -25,10 +25,10 @@ use super::{
     received::{ReceivedSnapshot, Scratch},
 };
 use crate::{
-    kv::{self, Digest, KvError, MetaKey, Table, View},
+    kv::{self, Digest, KvError, Layers, MetaKey, Table},
     storage::{
         poison::Poison,
-        state::{Offload, StateFiles, StateOptions, read_meta},
+        state::{Offload, StateFiles, StateOptions, read_base, read_meta},
     },
     types::SnapshotMeta,
 };
@@ -157,7 +157,7 @@ impl SnapshotSink {
                 }
             }
             self.rows += 1;
-            self.digest.add(row.table, row.row);
+            self.digest.add(row.table, row.key, row.row);
         }
         drop(tables);
         Ok(txn.commit().map_err(KvError::from)?)
@@ -193,15 +193,15 @@ impl SnapshotSink {
         if rows != header.rows || rows != trailer.rows {
             return Err(SnapshotError::Contradiction("it has not as many rows as it says"));
         }
-        let view = View::new(database.begin_read().map_err(KvError::from)?);
-        if read_meta(&view)? != header.meta {
+        let state = Layers::over(read_base(&database)?);
+        if read_meta(&state)? != header.meta {
             return Err(SnapshotError::Contradiction("its rows and its header disagree"));
         }
-        if view.digest()? != digest {
+        if state.digest()? != digest {
             return Err(SnapshotError::Contradiction("its rows are not what its sender applied"));
         }
-        kv::check_format(view.meta(MetaKey::Format)?.as_deref())?;
-        drop(view);
+        kv::check_format(state.meta(MetaKey::Format)?.as_deref())?;
+        drop(state);
         let mut txn = begin_write(&database)?;
         txn.set_quick_repair(true);
         txn.commit().map_err(KvError::from)?;

@@ -1,5 +1,8 @@
 //! The sending end: a state at one point in time, cut into chunks.
 //!
+//! It is what the last fold left in the database: what was applied since is in
+//! the log of whoever sends it, which keeps all behind the last fold.
+//!
 //! Holds a read transaction from beginning to end, which pins every page that
 //! was replaced since: the state's file grows by what is written meanwhile.
 //! Hold it for one transfer, and drop it when that fails.
@@ -11,7 +14,7 @@ use super::{
     format::{CHUNK_BYTES, Header, Kind, Row, Sequence, Trailer},
 };
 use crate::{
-    kv::{self, KvError, Table, View},
+    kv::{self, Base, KvError, Layers, RowIter, Table},
     storage::state::{Database, StateError, StateErrorKind, read_meta},
     types::SnapshotMeta,
 };
@@ -20,19 +23,19 @@ use bytes::Bytes;
 /// A state at one point in time.
 pub struct SnapshotSource {
     // Fields are dropped in this order: a transaction before its database.
-    view: View,
+    base: Arc<Base>,
     database: Arc<Database>,
     meta: SnapshotMeta,
     rows: u64,
 }
 
 impl SnapshotSource {
-    /// The state as it is now.
+    /// The state as it was after the last fold.
     pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
-        let view = database.view()?;
-        let describe = || Ok((read_meta(&view)?, view.count_rows()?));
+        let base = database.layers()?.base().clone();
+        let describe = || Ok((read_meta(&Layers::over(base.clone()))?, base.count_rows()?));
         let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
-        Ok(Self { view, database, meta, rows })
+        Ok(Self { base, database, meta, rows })
     }
 
     /// What the snapshot holds.
@@ -73,7 +76,7 @@ enum Stage {
 
 /// The chunks of a snapshot. After an error there are no more.
 pub struct Chunks {
-    rows_left: Option<(Table, kv::RowIter)>,
+    rows_left: Option<(Table, RowIter)>,
     tables: std::slice::Iter<'static, Table>,
     source: SnapshotSource,
     stage: Stage,
@@ -99,7 +102,7 @@ impl Chunks {
         loop {
             let Some((table, range)) = &mut self.rows_left else {
                 let Some(table) = self.tables.next() else { return Ok(false) };
-                self.rows_left = Some((*table, self.source.view.rows(*table)?));
+                self.rows_left = Some((*table, self.source.base.rows(*table)?));
                 continue;
             };
             let Some(row) = range.next() else {

@@ -1,6 +1,6 @@
 //! Applying entries, as many at once as are there.
 //!
-//! Guards the order: apply, commit, tell readers, answer.
+//! Guards the order: apply, tell readers, answer.
 
 use std::io;
 
@@ -10,26 +10,25 @@ use coffee_common::{
 };
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder};
-use redb::Durability;
 
 use super::{
     StateMachine,
     marks::{Mark, Marks},
 };
 use crate::{
-    kv::{self, KvError, RequestMemory, Tables},
-    storage::state::{Database, StateErrorKind, write_applied, write_membership},
+    kv::{self, KvError, Layers, RequestMemory, Tables},
+    storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
     types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
 };
 
-/// Most entries in one transaction: 1 to 2 ms of work, which is how long the
-/// task holds its thread. From 16 up, more of them are hardly cheaper for each.
-const BATCH_ENTRIES_MAX: usize = 128;
+/// Most entries that are applied without a pause: so long the task holds its
+/// thread, and readers wait.
+const BATCH_ENTRIES_MAX: usize = 512;
 
-/// A transaction takes no more entries from this size on, in bytes of keys and values.
+/// A batch takes no more entries from this size on, in bytes of keys and values.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Entries that are applied in one transaction, and who waits for them.
+/// Entries that are applied together, and who waits for them.
 #[derive(Default)]
 pub(super) struct Batch {
     entries: Vec<LogEntry>,
@@ -70,18 +69,16 @@ where
 }
 
 impl StateMachine {
-    /// Applies a batch, and answers for each entry once it is committed.
+    /// Applies a batch, and answers for each entry once all of it is applied.
     pub(super) async fn apply_batch(&mut self, batch: Batch) -> io::Result<()> {
         self.shared.poison().check()?;
-        let turn = self.shared.turn().await;
+        self.shared.make_room().await?;
         let database = self.shared.database();
-        let committed = commit(&database, &mut self.memory, &mut self.meta, &batch.entries);
-        let (outcomes, marks) = committed.map_err(|error| database.fail(error))?;
+        let (outcomes, marks) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
         self.shared.note_marks(marks);
         if let Some(last) = &self.meta.last_log_id {
-            self.shared.note_applied(last.index, &turn);
+            self.shared.note_applied(last.index);
         }
-        drop(turn);
         for (responder, outcome) in batch.responders.into_iter().zip(outcomes) {
             if let Some(responder) = responder {
                 responder.send(outcome);
@@ -91,16 +88,27 @@ impl StateMachine {
     }
 }
 
-/// Applies entries in one transaction. Not durable by itself.
-fn commit(
+type Applied = (Vec<Outcome>, Vec<Mark>);
+
+/// Applies entries as one, in memory.
+fn apply_entries(
     database: &Database,
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
-) -> Result<(Vec<Outcome>, Vec<Mark>), StateErrorKind> {
-    let mut txn = database.redb().begin_write().map_err(KvError::from)?;
-    txn.set_durability(Durability::None).map_err(KvError::from)?;
-    let mut tables = Tables::open(&txn, memory)?;
+) -> Result<Applied, StateError> {
+    let mut layers = database.layers_mut()?;
+    // Poisoned before the lock is given back: nobody reads half of it.
+    apply_to(&mut layers, memory, meta, entries).map_err(|error| database.fail(error))
+}
+
+fn apply_to(
+    layers: &mut Layers,
+    memory: &mut RequestMemory,
+    meta: &mut SnapshotMeta,
+    entries: &[LogEntry],
+) -> Result<Applied, StateErrorKind> {
+    let mut tables = Tables::open(layers, memory)?;
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut marks = Vec::new();
     for entry in entries {
@@ -114,8 +122,7 @@ fn commit(
     if let Some(last) = &meta.last_log_id {
         write_applied(&mut tables, last)?;
     }
-    tables.finish()?;
-    txn.commit().map_err(KvError::from)?;
+    tables.finish();
     Ok((outcomes, marks))
 }
 

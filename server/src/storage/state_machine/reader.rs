@@ -1,8 +1,8 @@
 //! Reads of what is applied.
 //!
 //! Knows nothing of leaders and quorums: what a reader sees is as new as this
-//! node is. Never holds a read transaction longer than a call, or than a
-//! [`StateView`] lives.
+//! node is. Nothing is applied while something is read, so that a read is of
+//! one point in time; and it is short, and waits for nothing.
 
 use std::{io, sync::Arc};
 
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 
 use super::{marks::Mark, shared::Shared};
 use crate::{
-    kv::{KvError, Page, View, state_hash},
-    storage::state::{Database, read_meta},
+    kv::{Layers, Page, state_hash},
+    storage::state::{StateErrorKind, read_meta},
     types::LogId,
 };
 
@@ -53,83 +53,42 @@ impl StateReader {
         self.shared.mark(upto)
     }
 
-    /// The state as it is now: for many reads of one point in time. To be
-    /// dropped soon, since it pins pages.
-    pub fn view(&self) -> io::Result<StateView> {
-        self.shared.poison().check()?;
-        // Taken first: the view sees at least what was applied by then.
+    /// Reads the state as it is now. Nothing is applied meanwhile.
+    fn read<T>(&self, read: impl FnOnce(&Layers) -> Result<T, StateErrorKind>) -> io::Result<(T, Revision)> {
+        // Taken first: the read sees at least what was applied by then.
         let at = self.applied();
         let database = self.shared.database();
-        Ok(StateView { view: database.view()?, database, at })
+        let layers = database.layers()?;
+        self.shared.poison().check()?;
+        // A read that fails, or that finds damage, takes the node out: it must never answer wrong.
+        let answer = read(&layers).map_err(|error| database.fail(error))?;
+        Ok((answer, at))
     }
 
     /// Reads a key; the revision is one up to which the read saw everything.
     pub fn get(&self, key: &Key) -> io::Result<(Option<Entry>, Revision)> {
-        let view = self.view()?;
-        Ok((view.get(key)?, view.at()))
+        self.read(|layers| Ok(layers.get(key)?))
     }
 
-    /// Reads a page of a range; see [`View::range`].
+    /// Reads a page of a range; see [`Layers::range`].
     pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(Page, Revision)> {
-        let view = self.view()?;
-        Ok((view.range(range, limit, keys_only)?, view.at()))
+        self.read(|layers| Ok(layers.range(range, limit, keys_only)?))
     }
 
     /// Reads the record of a node.
     pub fn node(&self, name: &NodeName) -> io::Result<Option<NodeRecord>> {
-        self.view()?.node(name)
+        Ok(self.read(|layers| Ok(layers.node(name)?))?.0)
     }
 
     /// Reads the records of all nodes, in the order of their names.
     pub fn nodes(&self) -> io::Result<Vec<NodeRecord>> {
-        self.view()?.nodes()
-    }
-}
-
-/// The state at one point in time.
-pub struct StateView {
-    // Fields are dropped in this order: a transaction before its database.
-    view: View,
-    database: Arc<Database>,
-    at: Revision,
-}
-
-impl StateView {
-    /// A revision up to which everything is seen.
-    pub fn at(&self) -> Revision {
-        self.at
-    }
-
-    /// Reads a key.
-    pub fn get(&self, key: &Key) -> io::Result<Option<Entry>> {
-        self.answer(self.view.get(key))
-    }
-
-    /// Reads a page of a range; see [`View::range`].
-    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<Page> {
-        self.answer(self.view.range(range, limit, keys_only))
-    }
-
-    /// Reads the record of a node.
-    pub fn node(&self, name: &NodeName) -> io::Result<Option<NodeRecord>> {
-        self.answer(self.view.node(name))
-    }
-
-    /// Reads the records of all nodes, in the order of their names.
-    pub fn nodes(&self) -> io::Result<Vec<NodeRecord>> {
-        self.answer(self.view.nodes())
+        Ok(self.read(|layers| Ok(layers.nodes()?))?.0)
     }
 
     /// Hashes the whole state: equal on all replicas at the same last applied
-    /// entry, which is given too. Reads everything.
+    /// entry, which is given too. Reads everything, and holds up applying meanwhile.
     pub fn hash(&self) -> io::Result<(Option<LogId>, u64)> {
-        let meta = read_meta(&self.view).map_err(|error| self.database.fail(error))?;
-        Ok((meta.last_log_id, self.answer(state_hash(&self.view))?))
-    }
-
-    /// A read that fails, or that finds damage, takes the node out: it must
-    /// never answer wrong.
-    fn answer<T>(&self, read: Result<T, KvError>) -> io::Result<T> {
-        read.map_err(|error| self.database.fail(error).into())
+        let hash = |layers: &Layers| Ok((read_meta(layers)?.last_log_id, state_hash(layers)?));
+        Ok(self.read(hash)?.0)
     }
 }

@@ -1,14 +1,14 @@
 //! What the state machine shares with its readers and its checkpoints.
 //!
-//! Guards that the database has one writer at a time, and that the handle which
-//! readers take always stands for a whole state: a snapshot replaces it at once.
+//! Guards that the database has one writer at a time, that the handle which
+//! readers take always stands for a whole state (a snapshot replaces it at
+//! once), and that nothing is said to be durable before the fold that holds it
+//! has returned. Applying does not write to the database, and so does not wait
+//! for a fold, unless memory is full.
 
 use std::{
     io,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
@@ -21,7 +21,7 @@ use crate::{
         checkpointed::Checkpointed,
         poison::Poison,
         snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
-        state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions},
+        state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
     types::SnapshotMeta,
 };
@@ -31,19 +31,18 @@ pub(super) struct Shared {
     name: Arc<str>,
     inbox: SnapshotInbox,
     offload: Offload,
-    /// Held by whoever writes. The database has a lock of its own, but waiting
-    /// for that one would block a thread of the runtime.
+    fold_bytes: usize,
+    /// Held by whoever writes to the database. That has a lock of its own, but
+    /// waiting for it would block a thread of the runtime.
     turn: Arc<Mutex<()>>,
-    /// Whether something was committed since the last checkpoint. Changed in turn.
-    ahead: AtomicBool,
     applied: watch::Sender<Revision>,
     marks: std::sync::Mutex<Marks>,
     checkpointed: Checkpointed,
     poison: Poison,
 }
 
-/// The right to write.
-pub(super) type Turn = OwnedMutexGuard<()>;
+/// The right to write to the database.
+type Turn = OwnedMutexGuard<()>;
 
 impl Shared {
     pub(super) fn open(
@@ -57,16 +56,16 @@ impl Shared {
             files.discard_all()?;
             let redb = files.open(&options.builder()).map_err(KvError::from)?;
             prepare(&redb)?;
-            Ok(redb)
+            Ok(Database::new(redb, name.clone(), poison.clone())?)
         };
-        let redb = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
+        let database = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
         Ok(Arc::new(Self {
-            database: RwLock::new(Arc::new(Database::new(redb, name.clone(), poison.clone()))),
+            database: RwLock::new(Arc::new(database)),
             name,
             offload: options.offload,
+            fold_bytes: options.fold_bytes,
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             turn: Arc::default(),
-            ahead: AtomicBool::new(false),
             applied: watch::Sender::default(),
             marks: std::sync::Mutex::default(),
             checkpointed,
@@ -96,8 +95,7 @@ impl Shared {
         &self.applied
     }
 
-    /// Waits for the right to write.
-    pub(super) async fn turn(&self) -> Turn {
+    async fn turn(&self) -> Turn {
         self.turn.clone().lock_owned().await
     }
 
@@ -106,9 +104,8 @@ impl Shared {
         self.database().fail(StateErrorKind::Order(what)).into()
     }
 
-    /// Notes that entries up to `index` were committed, and may be read.
-    pub(super) fn note_applied(&self, index: u64, _turn: &Turn) {
-        self.ahead.store(true, Ordering::Release);
+    /// Notes that entries up to `index` were applied, and may be read.
+    pub(super) fn note_applied(&self, index: u64) {
         self.applied.send_replace(Revision(index));
     }
 
@@ -151,23 +148,70 @@ impl Shared {
         }
     }
 
-    /// Makes the state durable, and gives a view of just what was made durable.
-    pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
+    /// Makes room in memory, if there is little left, by a fold in the
+    /// background. Waits only for an earlier one that is behind.
+    pub(super) async fn make_room(self: &Arc<Self>) -> io::Result<()> {
+        let bytes = self.database().layers()?.active_bytes();
+        if bytes < self.fold_bytes {
+            return Ok(());
+        }
+        let turn = match self.turn.clone().try_lock_owned() {
+            Ok(turn) => turn,
+            Err(_) if bytes < 2 * self.fold_bytes => return Ok(()),
+            Err(_) => self.turn().await,
+        };
         self.poison.check()?;
-        let (shared, turn) = (self.clone(), self.turn().await);
-        self.offload.run(move || Ok(shared.checkpoint_in_turn(&turn)?)).await
+        Ok(self.start_fold(turn)?)
     }
 
-    fn checkpoint_in_turn(&self, _turn: &Turn) -> Result<Snapshot, StateError> {
+    /// Folds in the background. An error poisons the storage.
+    fn start_fold(self: &Arc<Self>, turn: Turn) -> Result<(), StateError> {
+        self.database().freeze()?;
+        let shared = self.clone();
+        self.offload.start(move || drop(shared.fold(&turn)));
+        Ok(())
+    }
+
+    /// Makes the state durable, and gives a view of just what was made durable.
+    pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
+        let (shared, turn) = (self.clone(), self.turn().await);
+        self.poison.check()?;
+        planted!("purged-ahead-of-checkpoint", return self.as_if_durable());
+        planted!("checkpoint-ahead-of-fold", {
+            let early = self.as_if_durable();
+            self.start_fold(turn)?;
+            return early;
+        });
+        self.database().freeze()?;
+        let checkpoint = move || {
+            shared.fold(&turn)?;
+            Ok(shared.durable()?)
+        };
+        self.offload.run(checkpoint).await
+    }
+
+    /// Writes what is frozen into the database, and notes that it is durable.
+    fn fold(&self, _turn: &Turn) -> Result<(), StateError> {
         let database = self.database();
-        if self.ahead.load(Ordering::Acquire) && !planted!("purged-ahead-of-checkpoint") {
-            make_durable(database.redb()).map_err(|error| database.fail(error))?;
-            self.ahead.store(false, Ordering::Release);
-        }
-        let source = SnapshotSource::open(database)?;
-        let meta = source.meta().clone();
-        self.note_durable(&meta);
-        Ok(Snapshot { meta, snapshot: SnapshotData::Source(source) })
+        database.fold()?;
+        self.note_durable(durable(&database)?.meta());
+        Ok(())
+    }
+
+    /// The state as it was after the last fold.
+    pub(super) fn durable(&self) -> Result<Snapshot, StateError> {
+        let source = durable(&self.database())?;
+        Ok(Snapshot { meta: source.meta().clone(), snapshot: SnapshotData::Source(source) })
+    }
+
+    /// A fault that is planted: what is applied is said to be durable.
+    fn as_if_durable(&self) -> io::Result<Snapshot> {
+        let mut snapshot = self.durable()?;
+        let database = self.database();
+        let meta = read_meta(&*database.layers()?);
+        snapshot.meta = meta.map_err(|error| database.fail(error))?;
+        self.note_durable(&snapshot.meta);
+        Ok(snapshot)
     }
 
     /// Puts a received state in the place of this one.
@@ -184,9 +228,9 @@ impl Shared {
         };
         let old = self.database();
         let (memory, redb) = install().map_err(|error: StateErrorKind| old.fail(error))?;
-        let new = Arc::new(Database::new(redb, self.name.clone(), self.poison.clone()));
+        let new = Database::new(redb, self.name.clone(), self.poison.clone());
+        let new = Arc::new(new.map_err(|error| old.fail(error))?);
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
-        self.ahead.store(false, Ordering::Release);
         self.note_durable(&meta);
         Ok(memory)
     }
@@ -208,10 +252,6 @@ fn note_differs(redb: &redb::Database, at: Revision) -> Result<(), KvError> {
     Ok(txn.commit()?)
 }
 
-/// Makes all commits durable that were not so by themselves.
-fn make_durable(redb: &redb::Database) -> Result<(), KvError> {
-    let mut txn = redb.begin_write()?;
-    // Two fsyncs instead of one, but a crash costs no walk through all pages at the next start.
-    txn.set_quick_repair(true);
-    Ok(txn.commit()?)
+fn durable(database: &Arc<Database>) -> Result<SnapshotSource, StateError> {
+    SnapshotSource::open(database.clone())
 }

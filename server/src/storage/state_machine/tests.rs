@@ -1,6 +1,7 @@
 //! The state machine on a disk that forgets and fails.
 
 mod applying;
+mod folding;
 mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use redb::ReadableTable;
 
 use super::*;
 use crate::{
-    kv::{MetaKey, Table},
+    kv::{self, MetaKey, Table},
     storage::{
         record::LogIdRecord,
         state::{Offload, StateDir, test_disk::TestDisk},
@@ -35,8 +36,11 @@ struct Node {
 
 impl Node {
     fn start(disk: TestDisk) -> Self {
-        let options =
-            StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
+        Self::start_with(disk, StateOptions::default().fold_bytes, Offload::Inline)
+    }
+
+    fn start_with(disk: TestDisk, fold_bytes: usize, offload: Offload) -> Self {
+        let options = StateOptions { cache_bytes: 1 << 20, offload, fold_bytes, ..StateOptions::default() };
         let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
         let machine =
             StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
@@ -71,7 +75,7 @@ impl Node {
     }
 
     fn hash(&self) -> u64 {
-        self.machine.reader().view().and_then(|view| view.hash()).expect("hashes").1
+        self.machine.reader().hash().expect("hashes").1
     }
 }
 

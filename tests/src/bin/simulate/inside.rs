@@ -39,7 +39,7 @@ pub(crate) fn look(disk: &Disk, id: NodeId, replica: Option<&Replica>) -> Result
     let (log, purged, voted) = read_log(disk, id).map_err(|error| format!("the log of {id}: {error}"))?;
     let durably_applied = read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
     // A poisoned state is not read by anybody any more.
-    let live = replica.and_then(|replica| replica.state().view().and_then(|view| view.hash()).ok());
+    let live = replica.and_then(|replica| replica.state().hash().ok());
     let state = live.and_then(|(last, hash)| Some((last?.index, hash)));
     Ok(Inside { log, voted, purged, durably_applied, state })
 }
@@ -83,7 +83,7 @@ fn read_state(disk: &Disk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>
     let files = Arc::new(Copied { database: Mutex::new(Some(database)) });
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
     let state = StateMachine::open(files, options, Checkpointed::new(), Poison::new())?;
-    Ok(state.reader().view()?.hash()?.0.map_or(0, |last| last.index))
+    Ok(state.reader().hash()?.0.map_or(0, |last| last.index))
 }
 
 /// A copy of what a power cut would leave of a file.

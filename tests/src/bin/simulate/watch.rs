@@ -59,7 +59,7 @@ impl Watch {
         let replica = shop.replica();
         // Storage that is poisoned answers nobody: the node is as good as down.
         let status =
-            replica.as_ref().and_then(|replica| replica.state().view().ok()).and_then(|_| shop.status());
+            replica.as_ref().and_then(|replica| replica.state().nodes().ok()).and_then(|_| shop.status());
         let disk = shop.disk.generation();
         let mut seen =
             match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {

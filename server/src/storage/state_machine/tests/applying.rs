@@ -64,8 +64,10 @@ async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() 
 #[tokio::test]
 async fn the_snapshot_found_at_start_is_durable() {
     let mut node = Node::with(10).await;
+    node.checkpoint().await.expect("checkpoints");
+    node.apply(11..=20).await.expect("applies");
     let snapshot = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
-    assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)));
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)), "not what is only in memory");
     assert!(node.checkpointed.covers(10));
     assert_eq!(Node::start(node.disk.power_cut(false)).applied(), 10);
 }
@@ -104,18 +106,25 @@ async fn no_entry_is_applied_twice() {
     assert!(node.poison.cause().is_some_and(|cause| cause.contains("cannot be applied behind")));
 }
 
-#[tokio::test]
-async fn a_damaged_row_takes_the_node_out() {
-    let node = Node::with(3).await;
+/// Alters what is in the database.
+fn alter(node: &Node, change: impl FnOnce(&redb::WriteTransaction)) {
     let database = node.machine.shared.database();
     let txn = database.redb().begin_write().expect("begins");
-    {
+    change(&txn);
+    txn.commit().expect("commits");
+}
+
+#[tokio::test]
+async fn a_damaged_row_takes_the_node_out() {
+    let mut node = Node::with(3).await;
+    node.checkpoint().await.expect("checkpoints");
+    alter(&node, |txn| {
         let mut keys = txn.open_table(Table::Keys.definition()).expect("opens");
         let mut row = keys.get(b"key/2".as_slice()).expect("reads").expect("there").value().to_vec();
         *row.last_mut().expect("long") ^= 1;
         keys.insert(b"key/2".as_slice(), row.as_slice()).expect("inserts");
-    }
-    txn.commit().expect("commits");
+    });
+    let node = Node::start(node.disk.power_cut(false));
     let reader = node.machine.reader();
     assert!(reader.get(&key(1)).is_ok());
     let error = reader.get(&key(2)).expect_err("damaged").to_string();
@@ -128,19 +137,13 @@ async fn a_damaged_row_takes_the_node_out() {
 #[tokio::test]
 async fn a_newer_format_is_refused() {
     let node = Node::with(3).await;
-    let database = node.machine.shared.database();
-    let mut memory = RequestMemory::load(database.redb(), REQUEST_MEMORY_MAX).expect("loads");
-    let txn = database.redb().begin_write().expect("begins");
-    let mut tables = crate::kv::Tables::open(&txn, &mut memory).expect("opens");
-    tables.write_meta(MetaKey::Format, &2u32.to_le_bytes()).expect("writes");
-    drop(tables);
-    txn.commit().expect("commits");
+    alter(&node, |txn| kv::note_meta(txn, MetaKey::Format, &3u32.to_le_bytes()).expect("writes"));
 
     let disk = Arc::new(node.disk.power_cut(false));
     let options = StateOptions::default();
     let opened = StateMachine::open(disk, options, Checkpointed::new(), Poison::new());
     let error = opened.err().expect("refused").to_string();
-    assert!(error.ends_with("its tables have format 2; this build knows format 1"), "{error}");
+    assert!(error.ends_with("its tables have format 3; this build knows format 2"), "{error}");
 }
 
 #[tokio::test]

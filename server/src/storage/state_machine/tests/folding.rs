@@ -1,0 +1,138 @@
+//! Folds in the background: what goes on meanwhile, and what a crash leaves.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Room for some 20 of the entries here.
+const FOLD_BYTES: usize = 8 << 10;
+
+const WAIT: Duration = Duration::from_millis(5);
+
+fn inline() -> Node {
+    Node::start_with(TestDisk::default(), FOLD_BYTES, Offload::Inline)
+}
+
+/// A node whose folds take a while. Time is to be paused.
+fn later() -> Node {
+    Node::start_with(TestDisk::default(), FOLD_BYTES, Offload::Later(WAIT))
+}
+
+impl Node {
+    async fn apply_each(&mut self, indexes: std::ops::RangeInclusive<u64>) -> io::Result<()> {
+        for index in indexes {
+            self.apply(index..=index).await?;
+        }
+        Ok(())
+    }
+
+    fn active_bytes(&self) -> usize {
+        self.machine.shared.database().layers().expect("whole").active_bytes()
+    }
+}
+
+#[tokio::test]
+async fn memory_that_fills_is_folded_by_itself() {
+    let (mut node, mut reference) = (inline(), Node::new());
+    let mut most = 0;
+    for index in 1..=300 {
+        node.apply_each(index..=index).await.expect("applies");
+        most = most.max(node.active_bytes());
+    }
+    reference.apply(1..=300).await.expect("applies");
+    assert_eq!(node.hash(), reference.hash());
+    assert!(most < 2 * FOLD_BYTES, "{most}");
+    let durable = node.checkpointed.last().expect("folded");
+    assert!((200..300).contains(&durable), "{durable}");
+    let mut after = Node::start(node.disk.power_cut(false));
+    assert_eq!(after.applied(), durable);
+    after.apply(durable + 1..=300).await.expect("applies again");
+    assert_eq!(after.hash(), reference.hash());
+}
+
+/// Wherever the disk fails under a fold, a power cut leaves the state behind
+/// one entry, and none that is behind what was said to be durable.
+#[tokio::test]
+async fn a_fold_that_breaks_off_anywhere_leaves_an_earlier_state() {
+    let mut hashes = vec![Node::new().hash()];
+    let mut reference = Node::new();
+    for index in 1..=200 {
+        reference.apply(index..=index).await.expect("applies");
+        hashes.push(reference.hash());
+    }
+    let mut failed = 0;
+    for steps in 0..300 {
+        let mut node = inline();
+        node.disk.fail_after(steps);
+        failed += usize::from(node.apply_each(1..=200).await.is_err());
+        let said = node.checkpointed.last().unwrap_or_default();
+        let after = Node::start(node.disk.power_cut(false));
+        assert!(after.applied() >= said, "{} of {said} after {steps} steps", after.applied());
+        assert_eq!(after.hash(), hashes[after.applied() as usize], "after {steps} steps");
+    }
+    assert!(failed > 30, "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn applying_and_reading_go_on_while_a_checkpoint_is_taken() {
+    let mut node = later();
+    node.apply(1..=10).await.expect("applies");
+    let checkpoint = tokio::spawn({
+        let checkpointer = node.machine.checkpointer();
+        async move { checkpointer.shared.checkpoint().await }
+    });
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    node.apply_each(11..=20).await.expect("applies");
+    let reader = node.machine.reader();
+    for index in 1..=20 {
+        assert!(reader.get(&key(index)).expect("reads").0.is_some(), "{index}");
+    }
+    assert_eq!((began.elapsed(), node.checkpointed.last()), (Duration::ZERO, None));
+    let hash = node.hash();
+    let snapshot = checkpoint.await.expect("no panic").expect("durable");
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)), "the state as it was asked for");
+    assert_eq!((node.checkpointed.last(), node.hash()), (Some(10), hash));
+}
+
+#[tokio::test(start_paused = true)]
+async fn applying_waits_for_a_fold_that_is_behind() {
+    let mut node = later();
+    let began = tokio::time::Instant::now();
+    let mut most = 0;
+    for index in 1..=300 {
+        node.apply_each(index..=index).await.expect("applies");
+        most = most.max(node.active_bytes());
+    }
+    assert!(began.elapsed() >= WAIT, "it waited");
+    assert!(most < 3 * FOLD_BYTES, "{most}");
+    let mut reference = Node::new();
+    reference.apply(1..=300).await.expect("applies");
+    assert_eq!(node.hash(), reference.hash());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_installed_behind_a_fold_under_way() {
+    let (mut leader, mut follower) = (Node::with(500).await, later());
+    follower.apply_each(1..=25).await.expect("applies");
+    assert_eq!((follower.checkpointed.last(), follower.active_bytes() < FOLD_BYTES), (None, true));
+    let source = leader.checkpoint().await.expect("checkpoints");
+    follower.machine.install_snapshot(&source.meta, source.snapshot).await.expect("installs");
+    tokio::time::sleep(10 * WAIT).await;
+    assert_eq!(follower.hash(), leader.hash());
+    assert_eq!(follower.active_bytes(), 0);
+    for node in [&mut leader, &mut follower] {
+        node.apply_each(501..=600).await.expect("applies");
+    }
+    assert_eq!(follower.hash(), leader.hash());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_fails_takes_the_node_out() {
+    let mut node = later();
+    node.apply_each(1..=25).await.expect("applies");
+    node.disk.fail_after(2);
+    let applied = node.apply_each(26..=300).await;
+    assert!(applied.is_err() && node.poison.cause().is_some());
+    assert!(node.machine.reader().get(&key(1)).is_err());
+}
