@@ -49,13 +49,40 @@ pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
     seal(frame)
 }
 
+/// Encodes a message with its header behind the frames that are there already;
+/// where that fails, they stay as they were.
+pub fn append<T: Serialize>(frames: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
+    let start = frames.len();
+    frames.extend_from_slice(&[0; HEADER_BYTES]);
+    let encoded = postcard::to_extend(message, Behind(frames)).map(drop).map_err(FrameError::from);
+    let sealed = encoded.and_then(|()| fill_header(&mut frames[start..]));
+    if sealed.is_err() {
+        frames.truncate(start);
+    }
+    sealed
+}
+
+/// Adds what is encoded to bytes that belong to somebody else.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for Behind<'_> {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
+        self.0.extend(bytes);
+    }
+}
+
 fn seal(mut frame: Vec<u8>) -> Result<Bytes, FrameError> {
+    fill_header(&mut frame)?;
+    Ok(frame.into())
+}
+
+fn fill_header(frame: &mut [u8]) -> Result<(), FrameError> {
     let length = frame.len() - HEADER_BYTES;
     match u32::try_from(length) {
         Ok(prefix) if length <= FRAME_BYTES_MAX => {
             frame[..4].copy_from_slice(&prefix.to_le_bytes());
             frame[4] = FRAME_VERSION;
-            Ok(frame.into())
+            Ok(())
         }
         _ => Err(FrameError::TooLong(length)),
     }
@@ -124,6 +151,16 @@ mod tests {
     #[test]
     fn a_frame_is_a_length_a_version_and_a_message() {
         assert_eq!(encode(&("ab", 7u8)).expect("encodes").as_ref(), [4, 0, 0, 0, 1, 2, b'a', b'b', 7]);
+    }
+
+    #[test]
+    fn frames_are_appended_whole_or_not_at_all() {
+        let mut frames = Vec::new();
+        append(&mut frames, &"one").expect("encodes");
+        assert!(append(&mut frames, &vec![0u16; FRAME_BYTES_MAX + 1]).is_err());
+        append(&mut frames, &2u8).expect("encodes");
+        let expected = [encode(&"one").expect("encodes"), encode(&2u8).expect("encodes")].concat();
+        assert_eq!(frames, expected);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Who is who: nodes, clusters, clients, requests, revisions.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
 
@@ -24,9 +24,9 @@ pub enum IdError {
 }
 
 /// The name of a node, such as `ming`: one DNS label in lower case.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NodeName(Box<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NodeName(Arc<str>);
 
 impl NodeName {
     /// Makes a name of a text.
@@ -47,9 +47,9 @@ impl NodeName {
 
 /// Where a node is reached: `HOST:PORT`, the host a name or an IP address
 /// (IPv6 in brackets).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Address(Box<str>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Address(Arc<str>);
 
 impl Address {
     /// Makes an address of a text.
@@ -148,7 +148,7 @@ fn parse_hex_u128(text: &str) -> Result<u128, IdError> {
     legal.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or_else(|| IdError::Hex(text.to_owned()))
 }
 
-/// `FromStr`, `TryFrom<String>`, `Into<String>`, `Display` and `Debug` of a text with rules.
+/// `FromStr`, `TryFrom<String>`, `Into<String>`, `Serialize`, `Display` and `Debug` of a text with rules.
 macro_rules! text_traits {
     ($name:ident) => {
         impl FromStr for $name {
@@ -165,7 +165,12 @@ macro_rules! text_traits {
         }
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                name.0.as_ref().into()
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
         impl fmt::Display for $name {

@@ -26,7 +26,7 @@ pub enum KeyError {
 
 /// A key: 1 to [`KEY_BYTES_MAX`] bytes of UTF-8 without NUL. Keys are ordered by their bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Key(Box<str>);
 
 impl Key {
@@ -81,7 +81,7 @@ impl fmt::Debug for Key {
 
 /// A value: up to [`VALUE_BYTES_MAX`] bytes of any kind.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "Bytes", into = "Bytes")]
+#[serde(try_from = "Bytes")]
 pub struct Value(Bytes);
 
 impl Value {

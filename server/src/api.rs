@@ -13,6 +13,7 @@ mod dispatch;
 mod gate;
 mod read;
 mod stream;
+mod writes;
 
 use std::sync::{Arc, atomic::AtomicU64};
 

@@ -10,7 +10,12 @@ use coffee_common::{
     id::RequestId,
     protocol::Rejection,
 };
-use openraft::errors::{ClientWriteError, ForwardReason, RaftError};
+use futures_util::StreamExt;
+use openraft::{
+    base::BoxStream,
+    errors::{ClientWriteError, Fatal, ForwardReason, RaftError},
+    raft::WriteResult,
+};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{replica::Replica, types::TypeConfig};
@@ -49,6 +54,55 @@ pub async fn propose(
     }
 }
 
+/// Proposes many commands as one, under the leader's clock.
+pub async fn propose_all(
+    replica: &Replica,
+    commands: impl IntoIterator<Item = (RequestId, Command)>,
+) -> Result<Proposed, Miss> {
+    let proposed_at_ms = clock::now_ms();
+    let proposals = commands.into_iter().map(|(request, command)| Proposal {
+        request: Some(request),
+        proposed_at_ms,
+        command,
+    });
+    match replica.raft().client_write_many(proposals).await {
+        Ok(results) => Ok(Proposed { results, overdue: 0 }),
+        Err(fatal) => Err(miss(&RaftError::Fatal(fatal))),
+    }
+}
+
+/// Commands that were proposed together: what becomes of each, in their order.
+pub struct Proposed {
+    results: BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>,
+    /// So many of the next results came too late for those who asked.
+    overdue: usize,
+}
+
+impl Proposed {
+    /// Waits until the next command is applied. May be dropped: nothing is lost.
+    pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, Miss> {
+        loop {
+            let result = match timeout_at(deadline, self.results.next()).await {
+                Ok(result) => result,
+                Err(_) => {
+                    self.overdue += 1;
+                    return Err(unknown("it was not committed in time"));
+                }
+            };
+            if self.overdue > 0 {
+                self.overdue -= 1;
+                continue;
+            }
+            return match result {
+                Some(Ok(Ok(response))) => Ok(response.response),
+                Some(Ok(Err(error))) => Err(miss(&RaftError::APIError(error))),
+                Some(Err(fatal)) => Err(miss(&RaftError::Fatal(fatal))),
+                None => Err(miss(&RaftError::Fatal(Fatal::Stopped))),
+            };
+        }
+    }
+}
+
 /// What an error of the consensus library says of a proposal's fate.
 pub(crate) fn miss(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Miss {
     match error {
@@ -81,4 +135,60 @@ fn why_not(reason: ForwardReason) -> &'static str {
 fn unknown(what: &str) -> Miss {
     planted!("doubt-hidden", return Rejection::Unavailable(what.to_owned()).into());
     Rejection::Unknown(what.to_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use coffee_common::id::Revision;
+    use openraft::raft::WriteResponse;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::storage::record::LogIdRecord;
+
+    type Sent = Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>;
+
+    fn proposed() -> (mpsc::UnboundedSender<Sent>, Proposed) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let results = futures_util::stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|result| (result, receiver))
+        });
+        (sender, Proposed { results: Box::pin(results), overdue: 0 })
+    }
+
+    fn applied(index: u64) -> Outcome {
+        Outcome::Applied { revision: Revision(index), effects: Vec::new() }
+    }
+
+    fn result(index: u64) -> Sent {
+        Ok(Ok(WriteResponse { log_id: LogIdRecord { term: 1, index }.into(), response: applied(index) }))
+    }
+
+    #[tokio::test]
+    async fn a_result_that_comes_too_late_is_nobody_elses() {
+        let (results, mut proposed) = proposed();
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+        for _ in 0..2 {
+            let late = proposed.next(now).await;
+            assert!(matches!(late, Err(Miss::Rejected(Rejection::Unknown(_)))), "{late:?}");
+        }
+        for index in 1..=3 {
+            results.send(result(index)).expect("somebody listens");
+        }
+        assert_eq!(proposed.next(later).await, Ok(applied(3)));
+    }
+
+    #[tokio::test]
+    async fn what_was_turned_away_is_told_from_what_is_unknown() {
+        let (results, mut proposed) = proposed();
+        let later = Instant::now() + Duration::from_secs(60);
+        let forward = openraft::errors::ForwardToLeader::empty();
+        results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("somebody listens");
+        assert!(matches!(proposed.next(later).await, Err(Miss::NotDone(_))));
+        drop(results);
+        let stopped = proposed.next(later).await;
+        assert!(matches!(stopped, Err(Miss::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
+    }
 }

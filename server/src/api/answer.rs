@@ -19,19 +19,48 @@ use super::{connection::Shared, gate::Pass, read::Share};
 /// Small answers on their way to the stream of their question.
 pub(super) type Outbox = mpsc::Sender<Queued>;
 
-/// An answer on its way, in flight until it is sent.
+/// An answer on its way, or several in one piece, in flight until they are sent.
 pub(super) struct Queued {
     frame: Bytes,
     _pass: Option<Pass>,
 }
 
-/// As many answers are sent at once, and as many wait at most. Whoever does
+/// As many answers or pieces are sent at once, and as many wait at most. Whoever does
 /// not read his answers is not heard further.
 const BATCH_MAX: usize = 256;
 
 /// Where answers are queued, and where they come out.
 pub(super) fn outbox() -> (Outbox, mpsc::Receiver<Queued>) {
     mpsc::channel(BATCH_MAX)
+}
+
+/// Answers that are sent together, as one piece.
+#[derive(Default)]
+pub(super) struct Together {
+    frames: Vec<u8>,
+    leader: Option<Leader>,
+}
+
+impl Together {
+    /// Adds a small answer.
+    pub(super) fn add(&mut self, shared: &Shared, id: u64, result: &Result<Response, Rejection>) {
+        if self.frames.is_empty() {
+            self.leader = shared.api.0.node.leader_hint();
+        }
+        let reply = AnswerRef::Reply(ReplyRef { id, leader: self.leader.as_ref(), result });
+        if frame::append(&mut self.frames, &reply).is_err() {
+            self.frames.extend_from_slice(&encode(id, None, result));
+        }
+    }
+
+    /// Queues them; `pass` is kept until they are sent.
+    pub(super) async fn send(&mut self, outbox: &Outbox, pass: &Pass) {
+        if !self.frames.is_empty() {
+            let frame = std::mem::take(&mut self.frames).into();
+            // Fails only where the stream is gone, and with it whoever asked.
+            let _ = outbox.send(Queued { frame, _pass: Some(pass.share()) }).await;
+        }
+    }
 }
 
 /// As [`coffee_common::protocol::Answer`], without owning what it sends.

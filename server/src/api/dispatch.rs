@@ -113,7 +113,7 @@ async fn write(
 }
 
 /// Takes the batch's share of what may be in flight, until it is dropped.
-fn admit(budget: &Arc<Semaphore>, batch: &Batch) -> Result<OwnedSemaphorePermit, Rejection> {
+pub(super) fn admit(budget: &Arc<Semaphore>, batch: &Batch) -> Result<OwnedSemaphorePermit, Rejection> {
     let units = PROPOSAL_UNITS + batch.bytes() / BUDGET_UNIT_BYTES;
     let units = u32::try_from(units).unwrap_or(u32::MAX);
     Arc::clone(budget).try_acquire_many_owned(units).map_err(|_| Rejection::Overloaded)

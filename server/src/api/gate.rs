@@ -43,6 +43,17 @@ impl Gate {
     }
 }
 
+impl Pass {
+    /// Another one, for what goes on under the same roof.
+    pub(super) fn share(&self) -> Self {
+        self.0.0.send_if_modified(|state| {
+            state.inside += 1;
+            false
+        });
+        Self(self.0.clone())
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         self.0.0.send_if_modified(|state| {

@@ -2,63 +2,107 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use coffee_common::{
-    frame,
+    frame::{self, FrameError},
     limits::REQUEST_TIMEOUT_MS,
     protocol::{Ask, Rejection},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     answer::{self, Outbox},
     connection::Shared,
     dispatch,
     gate::Pass,
+    writes::Writes,
 };
+
+/// So many questions are taken together at most.
+const TOGETHER_MAX: usize = 256;
 
 /// Takes questions until the stream ends. Answers go on until all are given.
 pub(super) async fn serve(shared: Arc<Shared>, sender: FrameSender, mut receiver: FrameReceiver) {
     let (outbox, queued) = answer::outbox();
     tokio::spawn(answer::send(sender, queued));
+    let mut arrived = Vec::new();
     loop {
         match receiver.receive().await {
-            Ok(Some(message)) => match frame::decode::<Ask>(&message) {
-                Ok(ask) => take(&shared, &outbox, ask).await,
-                Err(error) => return shared.expel(&error),
-            },
+            Ok(Some(message)) => arrived.push(message),
             Ok(None) => return,
             Err(StreamError::Frame(error)) => return shared.expel(&error),
             // The client broke the stream or the connection off.
             Err(_) => return,
         }
+        // What cannot be read is found again by the next `receive`.
+        while arrived.len() < TOGETHER_MAX
+            && let Ok(Some(message)) = receiver.ready()
+        {
+            arrived.push(message);
+        }
+        if let Err(error) = take_all(&shared, &outbox, &mut arrived).await {
+            return shared.expel(&error);
+        }
     }
 }
 
-/// Takes a question, or turns it away at once where there is too much already.
-async fn take(shared: &Arc<Shared>, outbox: &Outbox, ask: Ask) {
-    let refusal = match (shared.api.0.gate.enter(), Arc::clone(&shared.room).try_acquire_owned()) {
-        (Some(pass), Ok(room)) => {
+/// Takes questions that came together.
+async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Bytes>) -> Result<(), FrameError> {
+    let leading = Writes::leading(shared);
+    let (mut writes, mut end) = (None, Ok(()));
+    for message in arrived.drain(..) {
+        let ask = match frame::decode::<Ask>(&message) {
+            Ok(ask) => ask,
+            Err(error) => {
+                end = Err(error);
+                break;
+            }
+        };
+        let (pass, room) = match admit(shared) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                answer::reply(shared, outbox, ask.id, Err(refusal).into(), None).await;
+                continue;
+            }
+        };
+        let left = match &leading {
+            Some(replica) => Writes::gather(&mut writes, replica, shared, (message, ask), (pass, room)),
+            None => Some((ask, pass, room)),
+        };
+        if let Some((ask, pass, room)) = left {
             let (shared, outbox) = (Arc::clone(shared), outbox.clone());
             tokio::spawn(async move {
-                carry_out(&shared, &outbox, ask, pass).await;
+                let deadline = deadline(&ask);
+                carry_out(&shared, &outbox, ask, deadline, pass).await;
                 drop(room);
             });
-            return;
         }
-        (None, _) => Rejection::Unavailable(format!("{} is stopping", shared.api.0.node.name())),
-        (Some(_), Err(_)) => Rejection::Overloaded,
-    };
-    answer::reply(shared, outbox, ask.id, Err(refusal).into(), None).await;
+    }
+    if let Some(writes) = writes {
+        tokio::spawn(writes.carry_out(Arc::clone(shared), outbox.clone()));
+    }
+    end
 }
 
-async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, pass: Pass) {
-    let deadline = Instant::now() + timeout(ask.timeout_ms);
+/// Lets a question in, unless there is too much already.
+fn admit(shared: &Shared) -> Result<(Pass, OwnedSemaphorePermit), Rejection> {
+    match (shared.api.0.gate.enter(), Arc::clone(&shared.room).try_acquire_owned()) {
+        (Some(pass), Ok(room)) => Ok((pass, room)),
+        (None, _) => Err(Rejection::Unavailable(format!("{} is stopping", shared.api.0.node.name()))),
+        (Some(_), Err(_)) => Err(Rejection::Overloaded),
+    }
+}
+
+/// Carries out a question alone.
+pub(super) async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, deadline: Instant, pass: Pass) {
     let id = ask.id;
     let answer = dispatch::dispatch(shared, ask, deadline).await;
     answer::reply(shared, outbox, id, answer, Some(pass)).await;
 }
 
-fn timeout(asked_ms: u32) -> Duration {
-    Duration::from_millis(asked_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end()).into())
+/// By when whoever asked now needs his answer.
+pub(super) fn deadline(ask: &Ask) -> Instant {
+    let timeout_ms = ask.timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
+    Instant::now() + Duration::from_millis(timeout_ms.into())
 }
