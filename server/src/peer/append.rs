@@ -13,6 +13,7 @@ use coffee_common::{
 use futures_util::{
     FutureExt, Stream, StreamExt,
     future::{Fuse, FusedFuture},
+    stream,
 };
 use openraft::{
     OptionalSend, RPCTypes,
@@ -22,7 +23,7 @@ use openraft::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -41,6 +42,11 @@ use crate::types::TypeConfig;
 /// over a line of 1 Mbit/s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// So long the word that entries are committed waits for more entries to go
+/// with. Nobody's answer waits for it: a read at a follower asks the leader how
+/// far it has to be, and what it is told then comes at once.
+const COMMIT_WAITS: Duration = Duration::from_millis(2);
+
 /// Requests that may be under way in one session.
 const IN_FLIGHT_MAX: usize = 64;
 
@@ -56,13 +62,13 @@ pub(super) async fn stream<'s, S>(
 where
     S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
 {
-    let Some(first) = requests.next().await else { return Ok(Box::pin(futures_util::stream::empty())) };
+    let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
     let deadline = Instant::now() + option.soft_ttl();
     let (hello, sender, receiver) = peer.open(Purpose::Append, priority(&first), deadline).await?;
     let (sent, under_way) = mpsc::channel(IN_FLIGHT_MAX);
     let writer: Writer = Box::pin(write(hello, first, requests, sender, sent));
     let session = Session { peer, receiver, under_way, writer: writer.fuse(), ended: false };
-    Ok(Box::pin(futures_util::stream::unfold(session, Session::next)))
+    Ok(Box::pin(stream::unfold(session, Session::next)))
 }
 
 /// What carries no entries is a heartbeat, or as small as one: it goes first.
@@ -72,13 +78,14 @@ fn priority(request: &Request) -> Priority {
 
 /// Writes requests until there are no more, or the stream breaks: then what
 /// is under way finds no answer.
-async fn write<S>(hello: Bytes, first: Request, mut rest: S, mut sender: FrameSender, sent: mpsc::Sender<()>)
+async fn write<S>(hello: Bytes, first: Request, rest: S, mut sender: FrameSender, sent: mpsc::Sender<()>)
 where
     S: Stream<Item = Request> + Unpin,
 {
     let mut frames = vec![hello];
     let mut urgent = priority(&first) == Priority::Urgent;
     let mut next = Some(first);
+    let mut rest = rest.fuse();
     while let Some(request) = next {
         match encode(&Append::from(&request)) {
             Ok(frame) => frames.push(frame),
@@ -95,9 +102,26 @@ where
             return;
         }
         frames.clear();
-        next = rest.next().await;
+        next = following(&mut rest).await;
     }
     sender.finish();
+}
+
+/// The next request. One that only tells how far the log is committed waits
+/// for a moment, and gives way to the one behind it, which tells it as well.
+async fn following<S>(rest: &mut stream::Fuse<S>) -> Option<Request>
+where
+    S: Stream<Item = Request> + Unpin,
+{
+    let mut next = rest.next().await?;
+    let until = Instant::now() + COMMIT_WAITS;
+    while next.entries.is_empty() {
+        match timeout_at(until, rest.next()).await {
+            Ok(Some(later)) => next = later,
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Some(next)
 }
 
 type Writer = Pin<Box<dyn Future<Output = ()> + Send>>;
