@@ -26,7 +26,7 @@ use tokio::{
 };
 
 pub use self::{
-    record::{Acknowledged, Failure, Gap, Record, Writer},
+    record::{Acknowledged, Failure, Record, Writer},
     verify::{Finding, Report, verify},
 };
 

@@ -43,7 +43,7 @@ pub fn path(name: &str) -> PathBuf {
 }
 
 /// Sends a process of ours a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
-pub(crate) async fn signal(pid: u32, signal: &str) {
+pub async fn signal(pid: u32, signal: &str) {
     let sent = tokio::process::Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     assert!(sent.await.expect("kill can be run").success(), "{signal} does not reach process {pid}");
 }

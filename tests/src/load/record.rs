@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use coffee_client::{Error, OutcomeKind, Revision};
 use tokio::time::Instant;
 
+use crate::timeline::{Gap, Success, Timeline};
+
 /// What became of all writes of a load.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -51,15 +53,6 @@ pub struct Failure {
     pub at: Instant,
     /// How.
     pub error: Error,
-}
-
-/// A span without an acknowledged write.
-#[derive(Debug, Clone, Copy)]
-pub struct Gap {
-    /// The last one before, or the begin of what was looked at.
-    pub from: Instant,
-    /// How long it was.
-    pub span: Duration,
 }
 
 impl Writer {
@@ -109,101 +102,21 @@ impl Record {
         self.writers.iter().flat_map(|writer| &writer.failures)
     }
 
-    /// The longest span without an acknowledged write, from the first write to the last.
-    pub fn longest_gap(&self) -> Gap {
-        self.longest_gap_between(self.began, self.ended)
+    /// When writes were acknowledged.
+    pub fn timeline(&self) -> Timeline {
+        let acks = self.writers.iter().flat_map(|writer| &writer.acknowledged);
+        acks.map(|ack| Success { begun: ack.begun, ended: ack.ended }).collect()
     }
 
-    /// The same within a part of the load. What is left of a gap that reaches
-    /// beyond it counts.
+    /// The longest span without an acknowledged write in a part of the load.
+    /// What is left of a gap that reaches beyond it counts.
     pub fn longest_gap_between(&self, from: Instant, to: Instant) -> Gap {
-        let mut ends: Vec<Instant> = self.acks().map(|ack| ack.ended).collect();
-        ends.retain(|end| (from..to).contains(end));
-        ends.push(to);
-        ends.sort_unstable();
-        let mut longest = Gap { from, span: Duration::ZERO };
-        let mut before = from;
-        for end in ends {
-            if end - before > longest.span {
-                longest = Gap { from: before, span: end - before };
-            }
-            before = end;
-        }
-        longest
+        self.timeline().longest_gap_between(from, to)
     }
 
     /// The first acknowledged write that began after `at`: how long after it
     /// was it acknowledged.
     pub fn first_after(&self, at: Instant) -> Option<Duration> {
-        self.acks().filter(|ack| ack.begun >= at).map(|ack| ack.ended - at).min()
-    }
-
-    /// The latency that `percent` of the acknowledged writes did not exceed.
-    pub fn latency(&self, percent: usize) -> Option<Duration> {
-        let mut latencies: Vec<Duration> = self.acks().map(|ack| ack.ended - ack.begun).collect();
-        latencies.sort_unstable();
-        let last = latencies.len().checked_sub(1)?;
-        latencies.get(last * percent.min(100) / 100).copied()
-    }
-
-    fn acks(&self) -> impl Iterator<Item = &Acknowledged> {
-        self.writers.iter().flat_map(|writer| &writer.acknowledged)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two writers, whose writes ended so many milliseconds after the begin.
-    fn record(ends_ms: [&[u64]; 2]) -> Record {
-        let began = Instant::now();
-        let at = |ms: u64| began + Duration::from_millis(ms);
-        let writers = ends_ms.map(|ends| Writer {
-            acknowledged: (1..)
-                .zip(ends)
-                .map(|(counter, &end)| Acknowledged {
-                    counter,
-                    revision: Revision(counter),
-                    begun: at(end.saturating_sub(4)),
-                    ended: at(end),
-                })
-                .collect(),
-            ..Writer::default()
-        });
-        Record { began, ended: at(100), writers: writers.into() }
-    }
-
-    #[test]
-    fn the_longest_gap_lies_between_any_two_writers() {
-        let record = record([&[5, 30, 80], &[10, 60, 95]]);
-        let gap = record.longest_gap();
-        assert_eq!(
-            (gap.from - record.began, gap.span),
-            (Duration::from_millis(30), Duration::from_millis(30))
-        );
-        let part = |from, to| {
-            let at = |ms| record.began + Duration::from_millis(ms);
-            record.longest_gap_between(at(from), at(to)).span.as_millis()
-        };
-        assert_eq!(part(0, 30), 20);
-        assert_eq!(part(35, 55), 20, "no write at all");
-        assert_eq!(part(80, 100), 15);
-    }
-
-    #[test]
-    fn the_first_write_after_a_moment_began_after_it() {
-        let record = record([&[5, 30], &[10, 60]]);
-        let after = |ms| record.first_after(record.began + Duration::from_millis(ms));
-        assert_eq!(after(7), Some(Duration::from_millis(23)), "the one that ends at 10 began at 6");
-        assert_eq!(after(57), None);
-    }
-
-    #[test]
-    fn latencies_are_ordered() {
-        let record = record([&[2, 30], &[10, 60]]);
-        assert_eq!(record.latency(0), Some(Duration::from_millis(2)));
-        assert_eq!(record.latency(50), Some(Duration::from_millis(4)));
-        assert_eq!(record.acknowledged(), 4);
+        self.timeline().first_after(at)
     }
 }

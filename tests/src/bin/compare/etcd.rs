@@ -1,36 +1,47 @@
-//! Three members of etcd on loopback, with certificates on both sides.
+//! Members of etcd on loopback, with certificates on both sides.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use coffee_client::{CredentialFiles, cert};
+use coffee_client::{CredentialFiles, bench::Failed, cert};
 use coffee_common::{id::NodeName, protocol::Role};
 use rustls::ClientConfig;
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
-use crate::etcd_client::{Etcd, tls};
+use crate::{
+    contestant::{Contestant, Timers, until_done},
+    etcd_client::{Connection, tls},
+    etcd_members::{Etcd, Members},
+};
 
-const MEMBERS: usize = 3;
-
-/// They take no longer to choose a leader.
+/// A process takes no longer to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running cluster. Its processes end with it, its folder goes.
-pub(crate) struct Members {
-    processes: Vec<Child>,
+/// What the cluster's own clients would use: one connection to a member each.
+const CLIENTS: usize = 3;
+
+/// A cluster. Its processes end with it, its folder goes.
+pub(crate) struct EtcdCluster {
+    processes: Vec<Option<Child>>,
     clients: Vec<SocketAddr>,
+    peers: Vec<SocketAddr>,
+    certificates: Certificates,
     tls: Arc<ClientConfig>,
+    timers: Timers,
     folder: tempfile::TempDir,
 }
 
 /// What `etcd --version` says first, or why there is none.
 pub(crate) fn version() -> Result<String, String> {
-    let output = Command::new("etcd")
+    let output = std::process::Command::new("etcd")
         .arg("--version")
         .output()
         .map_err(|error| format!("etcd cannot be run: {error} (Debian: apt-get install etcd-server)"))?;
@@ -63,95 +74,138 @@ fn certificates(folder: &Path) -> Certificates {
     Certificates { member: files(member), client: files(client) }
 }
 
-impl Members {
-    pub(crate) async fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("etcd-cluster-").tempdir().expect("a folder");
-        let certificates = certificates(&folder.path().join("certs"));
-        let all = addresses(2 * MEMBERS);
-        let (clients, peers) = all.split_at(MEMBERS);
+impl EtcdCluster {
+    fn command(&self, n: usize) -> Command {
         let initial: Vec<String> =
-            peers.iter().enumerate().map(|(n, peer)| format!("m{n}=https://{peer}")).collect();
-        let start = |n: usize| {
-            let log = std::fs::File::create(folder.path().join(format!("m{n}.log"))).expect("a log");
-            let (client, peer) = (format!("https://{}", clients[n]), format!("https://{}", peers[n]));
-            let files = &certificates.member;
-            Command::new("etcd")
-                .args(["--name", &format!("m{n}"), "--data-dir"])
-                .arg(folder.path().join(format!("m{n}")))
-                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-                .args(["--initial-cluster", &initial.join(","), "--initial-cluster-state", "new"])
-                .args(["--client-cert-auth", "--peer-client-cert-auth"])
-                .args(["--logger", "zap", "--log-level", "error", "--quota-backend-bytes", "8589934592"])
-                .arg("--trusted-ca-file")
-                .arg(&files.ca)
-                .arg("--peer-trusted-ca-file")
-                .arg(&files.ca)
-                .arg("--cert-file")
-                .arg(&files.cert)
-                .arg("--peer-cert-file")
-                .arg(&files.cert)
-                .arg("--key-file")
-                .arg(&files.key)
-                .arg("--peer-key-file")
-                .arg(&files.key)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .expect("etcd can be run")
-        };
-        let processes = (0..MEMBERS).map(start).collect();
-        Self { processes, clients: clients.to_vec(), tls: tls(&certificates.client), folder }
-    }
-
-    /// Where the leader answers, once there is one.
-    async fn leader(&self) -> SocketAddr {
-        let mut looks = interval(Duration::from_millis(50));
-        let looking = async {
-            loop {
-                looks.tick().await;
-                for address in &self.clients {
-                    let Ok(member) = Etcd::connect(*address, Arc::clone(&self.tls)).await else { continue };
-                    if member.leads().await == Ok(true) {
-                        return *address;
-                    }
-                }
-            }
-        };
-        timeout_at(Instant::now() + PATIENCE, looking).await.unwrap_or_else(|_| self.give_up())
-    }
-
-    fn give_up(&self) -> ! {
-        let log = std::fs::read_to_string(self.folder.path().join("m0.log")).unwrap_or_default();
-        panic!("etcd chose no leader; its first member says:\n{log}")
-    }
-
-    /// Connections to the leader.
-    pub(crate) async fn connections(&self, count: usize) -> Vec<Etcd> {
-        let leader = self.leader().await;
-        let mut connections = Vec::new();
-        for _ in 0..count {
-            connections.push(Etcd::connect(leader, Arc::clone(&self.tls)).await.expect("it just answered"));
+            self.peers.iter().enumerate().map(|(n, peer)| format!("m{n}=https://{peer}")).collect();
+        let (client, peer) = (format!("https://{}", self.clients[n]), format!("https://{}", self.peers[n]));
+        let files = &self.certificates.member;
+        let log = std::fs::File::options().create(true).append(true).open(self.log(n)).expect("a log");
+        let mut command = Command::new("etcd");
+        command
+            .args(["--name", &format!("m{n}"), "--data-dir"])
+            .arg(self.folder.path().join(format!("m{n}")))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &initial.join(","), "--initial-cluster-state", "new"])
+            .args(["--client-cert-auth", "--peer-client-cert-auth"])
+            .args(["--logger", "zap", "--log-level", "error", "--quota-backend-bytes", "8589934592"]);
+        if self.timers == Timers::Tuned {
+            // The election timeout has to be five heartbeats at least, and etcd takes nothing below 10 and 50.
+            command.args(["--heartbeat-interval", "15", "--election-timeout", "75"]);
         }
-        connections
+        for (option, file) in [("trusted-ca", &files.ca), ("cert", &files.cert), ("key", &files.key)] {
+            command.arg(format!("--{option}-file")).arg(file).arg(format!("--peer-{option}-file")).arg(file);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        command
     }
 
-    pub(crate) fn pids(&self) -> Vec<u32> {
-        self.processes.iter().map(Child::id).collect()
+    fn log(&self, n: usize) -> PathBuf {
+        self.folder.path().join(format!("m{n}.log"))
     }
 
-    pub(crate) fn data(&self) -> Vec<PathBuf> {
-        (0..MEMBERS).map(|n| self.folder.path().join(format!("m{n}"))).collect()
+    async fn connect(&self, n: usize) -> Result<Connection, Failed> {
+        Connection::open(self.clients[n], Arc::clone(&self.tls)).await
+    }
+
+    async fn ended(&mut self, n: usize) -> ExitStatus {
+        let mut process = self.processes[n].take().expect("it runs");
+        let ended = timeout(PATIENCE, process.wait()).await;
+        ended.unwrap_or_else(|_| panic!("etcd does not end")).expect("it is our process")
     }
 }
 
-impl Drop for Members {
-    fn drop(&mut self) {
-        for process in &mut self.processes {
-            // One that ended by itself needs no more.
-            let _ = process.kill();
-            let _ = process.wait();
+impl Contestant for EtcdCluster {
+    type Target = Etcd;
+
+    fn prepare(nodes: usize, timers: Timers) -> Self {
+        let folder = tempfile::Builder::new().prefix("etcd-cluster-").tempdir().expect("a folder");
+        let certificates = certificates(&folder.path().join("certs"));
+        let all = addresses(2 * nodes);
+        let (clients, peers) = all.split_at(nodes);
+        Self {
+            processes: (0..nodes).map(|_| None).collect(),
+            clients: clients.to_vec(),
+            peers: peers.to_vec(),
+            tls: tls(&certificates.client),
+            certificates,
+            timers,
+            folder,
         }
+    }
+
+    async fn found(&mut self) {
+        for n in 0..self.processes.len() {
+            self.spawn(n).await;
+        }
+        self.leader().await;
+    }
+
+    async fn spawn(&mut self, node: usize) {
+        assert!(self.processes[node].is_none(), "it runs already");
+        self.processes[node] = Some(self.command(node).spawn().expect("etcd can be run"));
+    }
+
+    async fn kill(&mut self, node: usize) {
+        self.processes[node].as_mut().expect("it runs").start_kill().expect("it can be killed");
+        self.ended(node).await;
+    }
+
+    async fn stop(&mut self, node: usize) {
+        let pid = self.processes[node].as_ref().and_then(Child::id).expect("it runs");
+        coffee_tests::processes::signal(pid, "TERM").await;
+        self.ended(node).await;
+    }
+
+    async fn leader(&self) -> usize {
+        let running = || (0..self.processes.len()).filter(|n| self.processes[*n].is_some());
+        let looking = async || {
+            let mut why = Failed { kind: "no leader", text: String::new() };
+            for n in running() {
+                let asked = async { self.connect(n).await?.status().await };
+                match asked.await {
+                    Ok(status) if status.leader == status.member => return Ok(n),
+                    Ok(_) => {}
+                    Err(failed) => why = failed,
+                }
+            }
+            Err(why)
+        };
+        let log = std::fs::read_to_string(self.log(0)).unwrap_or_default();
+        until_done(&format!("an election of etcd (its first member says: {log})"), looking).await
+    }
+
+    async fn transfer(&mut self) {
+        let leader = self.leader().await;
+        let to = self.connect((leader + 1) % self.clients.len()).await.expect("it runs");
+        let to = to.status().await.expect("it answers").member;
+        self.connect(leader).await.expect("it runs").move_leader(to).await.expect("leadership moves");
+    }
+
+    async fn at_leader(&self, connections: usize) -> Vec<Etcd> {
+        let leader = self.leader().await;
+        let mut targets = Vec::new();
+        for _ in 0..connections {
+            targets.push(Etcd::only(self.connect(leader).await.expect("it just answered")));
+        }
+        targets
+    }
+
+    fn anywhere(&self) -> Vec<Etcd> {
+        let members = Members::new(&self.clients, &self.tls);
+        (0..CLIENTS).map(|first| Etcd::any(&members, first)).collect()
+    }
+
+    async fn at(&self, node: usize) -> Result<Etcd, Failed> {
+        Ok(Etcd::only(self.connect(node).await?))
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.processes.iter().flatten().filter_map(Child::id).collect()
+    }
+
+    fn data(&self) -> Vec<PathBuf> {
+        (0..self.clients.len()).map(|n| self.folder.path().join(format!("m{n}"))).collect()
     }
 }

@@ -6,10 +6,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use coffee_client::{
-    CredentialFiles,
-    bench::{Failed, Target},
-};
+use coffee_client::{CredentialFiles, bench::Failed};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use rustls::{
@@ -19,14 +16,29 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::protobuf::{Field, field, put_bytes};
+use crate::protobuf::{Field, field, put_bytes, put_integer};
 
 /// One connection to a member; many calls at once.
 #[derive(Clone)]
-pub(crate) struct Etcd {
+pub(crate) struct Connection {
     sender: SendRequest<Bytes>,
     authority: Arc<str>,
 }
+
+/// What a member says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// Its id.
+    pub(crate) member: u64,
+    /// The id of its leader; 0 if it knows none.
+    pub(crate) leader: u64,
+}
+
+/// The kind of a failure before anything was sent.
+pub(crate) const NOT_SENT: &str = "not sent";
+
+/// The kind of a failure of the connection while a call was under way.
+pub(crate) const CUT_OFF: &str = "cut off";
 
 fn failed(kind: &'static str, error: impl std::fmt::Display) -> Failed {
     Failed { kind, text: error.to_string() }
@@ -50,8 +62,8 @@ pub(crate) fn tls(files: &CredentialFiles) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-impl Etcd {
-    pub(crate) async fn connect(address: SocketAddr, tls: Arc<ClientConfig>) -> Result<Self, Failed> {
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr, tls: Arc<ClientConfig>) -> Result<Self, Failed> {
         let tcp = TcpStream::connect(address).await.map_err(|error| failed("connect", error))?;
         tcp.set_nodelay(true).map_err(|error| failed("connect", error))?;
         let name = ServerName::from(address.ip());
@@ -68,35 +80,68 @@ impl Etcd {
         Ok(Self { sender, authority: address.to_string().into() })
     }
 
-    /// Whether the member leads.
-    pub(crate) async fn leads(&self) -> Result<bool, Failed> {
+    pub(crate) async fn status(&self) -> Result<Status, Failed> {
         let status = self.call("/etcdserverpb.Maintenance/Status", &[]).await?;
-        let header = match field(&status, 1) {
-            Some(Field::Bytes(header)) => header,
-            _ => return Err(failed("protocol", "a status has a header")),
+        let integer = |message, number| match field(message, number) {
+            Some(Field::Integer(integer)) => integer,
+            _ => 0,
         };
-        let leader = field(&status, 4);
-        Ok(leader.is_some() && leader == field(header, 2))
+        match field(&status, 1) {
+            Some(Field::Bytes(header)) => {
+                Ok(Status { member: integer(header, 2), leader: integer(&status, 4) })
+            }
+            _ => Err(failed("protocol", "a status has a header")),
+        }
+    }
+
+    /// Hands leadership over to the member with this id. Only the leader can.
+    pub(crate) async fn move_leader(&self, to: u64) -> Result<(), Failed> {
+        let mut message = Vec::new();
+        put_integer(&mut message, 1, to);
+        self.call("/etcdserverpb.Maintenance/MoveLeader", &message).await.map(drop)
+    }
+
+    /// Whether the other one is a clone of it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.authority, &other.authority)
+    }
+
+    pub(crate) async fn put(&self, key: &str, value: &[u8]) -> Result<(), Failed> {
+        let mut message = Vec::with_capacity(key.len() + value.len() + 16);
+        put_bytes(&mut message, 1, key.as_bytes());
+        put_bytes(&mut message, 2, value);
+        self.call("/etcdserverpb.KV/Put", &message).await.map(drop)
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Result<(), Failed> {
+        let mut message = Vec::with_capacity(key.len() + 8);
+        put_bytes(&mut message, 1, key.as_bytes());
+        let answer = self.call("/etcdserverpb.KV/Range", &message).await?;
+        match field(&answer, 2) {
+            Some(Field::Bytes(_)) => Ok(()),
+            _ => Err(failed("missing", "a key that was written is not there")),
+        }
     }
 
     async fn call(&self, path: &str, message: &[u8]) -> Result<Bytes, Failed> {
-        let http = |error: h2::Error| failed("HTTP/2", error);
+        let cut_off = |error: h2::Error| failed(CUT_OFF, error);
         let request = Request::post(format!("https://{}{path}", self.authority))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(())
             .map_err(|error| failed("HTTP/2", error))?;
-        let mut sender = self.sender.clone().ready().await.map_err(http)?;
-        let (response, mut upload) = sender.send_request(request, false).map_err(http)?;
-        upload.send_data(framed(message), true).map_err(http)?;
-        let (head, mut body) = response.await.map_err(http)?.into_parts();
+        let not_sent = |error: h2::Error| failed(NOT_SENT, error);
+        let mut sender = self.sender.clone().ready().await.map_err(not_sent)?;
+        let (response, mut upload) = sender.send_request(request, false).map_err(not_sent)?;
+        upload.send_data(framed(message), true).map_err(cut_off)?;
+        let (head, mut body) = response.await.map_err(cut_off)?.into_parts();
         let mut answer = BytesMut::new();
         while let Some(chunk) = body.data().await {
-            let chunk = chunk.map_err(http)?;
-            body.flow_control().release_capacity(chunk.len()).map_err(http)?;
+            let chunk = chunk.map_err(cut_off)?;
+            body.flow_control().release_capacity(chunk.len()).map_err(cut_off)?;
             answer.extend_from_slice(&chunk);
         }
-        let trailers = body.trailers().await.map_err(http)?;
+        let trailers = body.trailers().await.map_err(cut_off)?;
         check_status(trailers.as_ref().unwrap_or(&head.headers))?;
         match answer.split_at_checked(FRAME_HEAD_BYTES) {
             Some(_) => Ok(answer.freeze().slice(FRAME_HEAD_BYTES..)),
@@ -121,24 +166,5 @@ fn check_status(headers: &HeaderMap) -> Result<(), Failed> {
     match text("grpc-status") {
         "0" => Ok(()),
         code => Err(failed("gRPC", format!("status {code}: {}", text("grpc-message")))),
-    }
-}
-
-impl Target for Etcd {
-    async fn put(&self, key: String, value: Bytes) -> Result<(), Failed> {
-        let mut message = Vec::with_capacity(key.len() + value.len() + 16);
-        put_bytes(&mut message, 1, key.as_bytes());
-        put_bytes(&mut message, 2, &value);
-        self.call("/etcdserverpb.KV/Put", &message).await.map(drop)
-    }
-
-    async fn get(&self, key: String) -> Result<(), Failed> {
-        let mut message = Vec::with_capacity(key.len() + 8);
-        put_bytes(&mut message, 1, key.as_bytes());
-        let answer = self.call("/etcdserverpb.KV/Range", &message).await?;
-        match field(&answer, 2) {
-            Some(Field::Bytes(_)) => Ok(()),
-            _ => Err(failed("missing", "a key that was written is not there")),
-        }
     }
 }

@@ -1,34 +1,48 @@
 //! Puts the same work on three nodes of coffeed and three of etcd, side by
-//! side on this machine, and prints how they compare.
+//! side on this machine, and prints how they compare, and which targets are reached.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin compare
-//! cargo run --release -p coffee-tests --bin compare -- --rounds 5 --seconds 3 --clients 1,64 --svg docs/compare.svg
+//! cargo run --release -p coffee-tests --bin compare -- --parts load --rounds 5 --clients 1,64 --svg compare.svg
+//! cargo run --release -p coffee-tests --bin compare -- --parts footprint --puts 1000000
+//! cargo run --release -p coffee-tests --bin compare -- --parts restart,failover,move --trials 10 --json figures.json
+//! cargo run --release -p coffee-tests --bin compare -- --parts failover --timers tuned
 //! ```
 //!
 //! Both sides: certificates on both ends of every connection, durable writes,
-//! linearizable reads, default settings, three processes that share the
-//! machine with this one, all calls to the leader, and the same generator
-//! (`coffee_client::bench`, closed loop, one thread). They take turns in short
-//! runs, and only one works at a time: the machine drifts, so that only what
-//! was measured next to each other compares. Each figure is the median of the
-//! rounds. coffeed gets one connection, as its clients share one; etcd gets up
-//! to eight, since it serves a connection by one thread each way.
+//! linearizable reads, default settings, processes that share the machine with
+//! this one, and the same generator (`coffee_client::bench`, closed loop, one
+//! thread). They take turns in short runs, and only one works at a time: the
+//! machine drifts, so that only what was measured next to each other compares.
+//! Each figure is the median of the rounds.
+//!
+//! In the load, all calls go to the leader; coffeed gets one connection, as its
+//! clients share one; etcd gets up to eight, since it serves a connection by one
+//! thread each way. Where the leader is killed or moved, clients are what an
+//! application has: coffeed's finds the leader and tries a write again under its
+//! request id, etcd's keeps a connection to each member and tells of a failure.
 //!
 //! Without etcd it says so, and ends with 0.
 
+mod coffeed;
+mod contestant;
 mod etcd;
 mod etcd_client;
-mod measure;
+mod etcd_members;
+mod failover;
+mod footprint;
+mod line;
+mod load;
 mod options;
 mod plot;
 mod protobuf;
+mod restart;
 mod table;
-mod usage;
+mod targets;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use self::options::Options;
+use self::options::{Options, Part};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
 fn main() -> ExitCode {
@@ -47,13 +61,45 @@ fn main() -> ExitCode {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let results = runtime.block_on(measure::compare(&options));
-    println!("{}", table::render(&results, &version));
-    if let Some(path) = &options.svg
-        && let Err(error) = std::fs::write(path, plot::render(&results, &version))
-    {
-        eprintln!("error: {}: {error}", path.display());
-        return ExitCode::FAILURE;
+    match runtime.block_on(compare(&options, &version)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "a command says what it found")]
+async fn compare(options: &Options, version: &str) -> Result<(), String> {
+    let mut lines = Vec::new();
+    println!("{}", table::heading(options, version));
+    if options.has(Part::Load) {
+        let results = load::measure(options).await;
+        println!("{}", table::load(&results, options));
+        if let Some(path) = &options.svg {
+            write(path, &plot::render(&results, options, version))?;
+        }
+        lines.extend(results.lines());
+    }
+    if options.has(Part::Footprint) {
+        lines.extend(footprint::measure(options).await);
+    }
+    if options.has(Part::Restart) {
+        lines.extend(restart::measure(options).await);
+    }
+    for part in [Part::Failover, Part::Move] {
+        if options.has(part) {
+            lines.extend(failover::measure(options, part).await);
+        }
+    }
+    println!("{}", table::targets(&lines));
+    match &options.json {
+        Some(path) => write(path, &format!("{:#}\n", table::json(options, version, &lines))),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -2,32 +2,79 @@
 
 use std::{path::PathBuf, time::Duration};
 
-pub(crate) const USAGE: &str = "compare [--rounds N] [--seconds N] [--clients N,N..] [--keys N] [--value-size BYTES] \
-     [--coffeed-connections N] [--etcd-connections N] [--svg FILE]";
+use coffee_client::bench::Keys;
+use coffee_tests::flags::{named, number, numbers};
+
+use crate::contestant::Timers;
+
+pub(crate) const USAGE: &str = "compare [--parts load,footprint,restart,failover,move] [--rounds N] [--seconds N] \
+     [--clients N,N..] [--keys N] [--value-size BYTES] [--puts N] [--trials N] [--timers default|tuned] \
+     [--coffeed-connections N] [--etcd-connections N] [--svg FILE] [--json FILE]";
+
+const KEY_BYTES: usize = 32;
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Reads and writes by number of clients.
+    Load,
+    /// Memory and disk after many writes; bytes written for one.
+    Footprint,
+    /// From the start of a node until it is of use.
+    Restart,
+    /// The leader is killed.
+    Failover,
+    /// The leader is moved.
+    Move,
+}
+
+impl Part {
+    const ALL: [(&str, Self); 5] = [
+        ("load", Self::Load),
+        ("footprint", Self::Footprint),
+        ("restart", Self::Restart),
+        ("failover", Self::Failover),
+        ("move", Self::Move),
+    ];
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
+    pub(crate) parts: Vec<Part>,
+    /// How often each turn of a load is taken.
     pub(crate) rounds: usize,
+    /// How long a turn takes.
     pub(crate) duration: Duration,
     pub(crate) clients: Vec<usize>,
     pub(crate) keys: u64,
     pub(crate) value_bytes: usize,
+    /// Writes before memory and disk are looked at.
+    pub(crate) puts: u64,
+    /// How often a node is restarted, killed, or made to lead.
+    pub(crate) trials: usize,
+    pub(crate) timers: Timers,
     pub(crate) coffeed_connections: usize,
     pub(crate) etcd_connections: usize,
     pub(crate) svg: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
+            parts: Part::ALL.map(|(_, part)| part).into(),
             rounds: 3,
             duration: Duration::from_secs(3),
             clients: vec![1, 16, 64, 256, 1024],
             keys: 100_000,
             value_bytes: 256,
+            puts: 1_000_000,
+            trials: 10,
+            timers: Timers::Default,
             coffeed_connections: 1,
             etcd_connections: 8,
             svg: None,
+            json: None,
         }
     }
 }
@@ -37,30 +84,48 @@ impl Options {
         let mut options = Self::default();
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
+            let count = || number(&flag, &value);
             match flag.as_str() {
-                "--rounds" => options.rounds = number(&flag, &value)?,
-                "--seconds" => options.duration = Duration::from_secs(number(&flag, &value)? as u64),
+                "--parts" => options.parts = named(&flag, &value, &Part::ALL)?,
+                "--rounds" => options.rounds = size(count()?)?,
+                "--seconds" => options.duration = Duration::from_secs(count()?),
                 "--clients" => {
                     options.clients =
-                        value.split(',').map(|count| number(&flag, count)).collect::<Result<_, _>>()?;
+                        numbers(&flag, &value)?.into_iter().map(size).collect::<Result<_, _>>()?;
                 }
-                "--keys" => options.keys = number(&flag, &value)? as u64,
-                "--value-size" => options.value_bytes = number(&flag, &value)?,
-                "--coffeed-connections" => options.coffeed_connections = number(&flag, &value)?,
-                "--etcd-connections" => options.etcd_connections = number(&flag, &value)?,
+                "--keys" => options.keys = count()?,
+                "--value-size" => options.value_bytes = size(count()?)?,
+                "--puts" => options.puts = count()?,
+                "--trials" => options.trials = size(count()?)?,
+                "--timers" => options.timers = timers(&flag, &value)?,
+                "--coffeed-connections" => options.coffeed_connections = size(count()?)?,
+                "--etcd-connections" => options.etcd_connections = size(count()?)?,
                 "--svg" => options.svg = Some(value.into()),
+                "--json" => options.json = Some(value.into()),
                 _ => return Err(format!("there is no flag {flag}")),
             }
         }
         Ok(options)
     }
+
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
+    /// The keys that are read and written.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::new("compare/".into(), self.keys, KEY_BYTES, self.value_bytes).expect("the keys fit")
+    }
 }
 
-fn number(flag: &str, text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if (1..=10_000_000).contains(&number) => Ok(number),
-        _ => Err(format!("{flag} takes numbers from 1")),
-    }
+/// A number of things that are in memory at once.
+fn size(number: u64) -> Result<usize, String> {
+    usize::try_from(number).map_err(|error| error.to_string())
+}
+
+fn timers(flag: &str, word: &str) -> Result<Timers, String> {
+    let known = [("default", Timers::Default), ("tuned", Timers::Tuned)];
+    named(flag, word, &known)?.pop().ok_or_else(|| format!("{flag} needs a value"))
 }
 
 #[cfg(test)]
@@ -74,9 +139,13 @@ mod tests {
     #[test]
     fn flags_are_read() {
         assert_eq!(read(""), Ok(Options::default()));
-        let options = read("--clients 1,64 --rounds 5 --svg a.svg").unwrap();
-        assert_eq!((options.clients, options.rounds, options.svg), (vec![1, 64], 5, Some("a.svg".into())));
-        for wrong in ["--rounds", "--rounds 0", "--clients 1,", "--brew 3"] {
+        let options = read("--clients 1,64 --rounds 5 --svg a.svg --parts move,load --timers tuned").unwrap();
+        assert_eq!((options.clients.as_slice(), options.rounds), (&[1, 64][..], 5));
+        assert_eq!((options.svg, options.parts), (Some("a.svg".into()), vec![Part::Move, Part::Load]));
+        assert_eq!(options.timers, Timers::Tuned);
+        let wrongs =
+            ["--rounds", "--rounds 0", "--clients 1,", "--brew 3", "--parts load,brew", "--timers slow"];
+        for wrong in wrongs {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

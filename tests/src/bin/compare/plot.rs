@@ -6,14 +6,14 @@ use std::fmt::Write;
 use coffee_client::bench::Work;
 
 use crate::{
-    measure::{Results, Side},
-    table::median,
+    contestant::Both,
+    load::{Results, Row},
+    options::Options,
 };
 
 const PANEL: (f64, f64) = (340.0, 260.0);
 const MARGIN: (f64, f64) = (60.0, 46.0);
-const COLOURS: [(Side, &str, &str); 2] =
-    [(Side::Coffeed, "coffeed", "#b5651d"), (Side::Etcd, "etcd", "#4a7ebb")];
+const COLOURS: [(&str, &str); 2] = [("coffeed", "#b5651d"), ("etcd", "#4a7ebb")];
 
 /// From which rate to which; each line is ten times the one below.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +38,7 @@ impl Scale {
     }
 }
 
-pub(crate) fn render(results: &Results, etcd_version: &str) -> String {
-    let rate = |side, work, clients| median(results, side, work, clients, |turn| turn.rate);
+pub(crate) fn render(results: &Results, options: &Options, etcd_version: &str) -> String {
     let width = 2.0 * (PANEL.0 + MARGIN.0) + 20.0;
     let height = PANEL.1 + 2.0 * MARGIN.1 + 20.0;
     let mut svg = format!(
@@ -47,44 +46,49 @@ pub(crate) fn render(results: &Results, etcd_version: &str) -> String {
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
-    for (n, (work, title)) in
-        [(Work::Put, "durable writes a second"), (Work::Get, "linearizable reads a second")]
-            .into_iter()
-            .enumerate()
+    let right = PANEL.0 + 2.0 * MARGIN.0;
+    for (left, work, title) in
+        [(MARGIN.0, Work::Put, "durable writes a second"), (right, Work::Get, "linearizable reads a second")]
     {
-        let clients = &results.options.clients;
-        let pair = |count: &usize| COLOURS.map(|(side, ..)| rate(side, work, *count));
-        let scale = Scale::of(clients.iter().flat_map(pair));
-        let left = MARGIN.0 + if n == 0 { 0.0 } else { PANEL.0 + MARGIN.0 };
         let _ = writeln!(svg, "<g transform=\"translate({left} {})\">", MARGIN.1);
-        svg += &text(PANEL.0 / 2.0, -16.0, "middle", title);
-        for power in scale.low..=scale.high {
-            let y = scale.y(10_f64.powi(power));
-            let _ = writeln!(svg, "<path d=\"M0 {y:.1} H{}\" stroke=\"#dddddd\"/>", PANEL.0);
-            svg += &text(-6.0, y + 4.0, "end", &format!("{:.0}", 10_f64.powi(power)));
-        }
-        for (position, count) in clients.iter().enumerate() {
-            svg += &text(x(position, clients.len()), PANEL.1 + 18.0, "middle", &count.to_string());
-        }
-        svg += &text(PANEL.0 / 2.0, PANEL.1 + 38.0, "middle", "clients, each waiting for its answer");
-        for (side, label, colour) in COLOURS {
-            let points: Vec<(f64, f64, f64)> = clients
-                .iter()
-                .enumerate()
-                .map(|(position, count)| (x(position, clients.len()), rate(side, work, *count)))
-                .map(|(x, rate)| (x, scale.y(rate), rate))
-                .collect();
-            svg += &line(&points, label, colour, side == Side::Coffeed);
-        }
+        let rows: Vec<&Row> = results.rows.iter().filter(|row| row.work == work).collect();
+        svg += &panel(&rows, title);
         svg += "</g>\n";
     }
     let note = format!(
         "coffeed {} and etcd {etcd_version}, three nodes each on one machine, mTLS, values of {} bytes",
         env!("CARGO_PKG_VERSION"),
-        results.options.value_bytes
+        options.value_bytes
     );
     svg += &text(width / 2.0, height - 8.0, "middle", &note);
     svg + "</svg>\n"
+}
+
+fn panel(rows: &[&Row], title: &str) -> String {
+    let rates = |row: &&Row| {
+        let Both { coffeed, etcd } = row.samples(|turn| turn.rate);
+        [coffeed.median(), etcd.median()]
+    };
+    let scale = Scale::of(rows.iter().flat_map(rates));
+    let mut svg = text(PANEL.0 / 2.0, -16.0, "middle", title);
+    for power in scale.low..=scale.high {
+        let y = scale.y(10_f64.powi(power));
+        let _ = writeln!(svg, "<path d=\"M0 {y:.1} H{}\" stroke=\"#dddddd\"/>", PANEL.0);
+        svg += &text(-6.0, y + 4.0, "end", &format!("{:.0}", 10_f64.powi(power)));
+    }
+    for (position, row) in rows.iter().enumerate() {
+        svg += &text(x(position, rows.len()), PANEL.1 + 18.0, "middle", &row.clients.to_string());
+    }
+    svg += &text(PANEL.0 / 2.0, PANEL.1 + 38.0, "middle", "clients, each waiting for its answer");
+    for (side, (label, colour)) in COLOURS.into_iter().enumerate() {
+        let point = |(position, row)| {
+            let rate = rates(row)[side];
+            (x(position, rows.len()), scale.y(rate), rate)
+        };
+        let points: Vec<(f64, f64, f64)> = rows.iter().enumerate().map(point).collect();
+        svg += &line(&points, label, colour, side == 0);
+    }
+    svg
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a handful of positions")]

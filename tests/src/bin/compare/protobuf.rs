@@ -11,6 +11,12 @@ pub(crate) enum Field<'a> {
     Bytes(&'a [u8]),
 }
 
+/// Adds a field with an integer.
+pub(crate) fn put_integer(message: &mut Vec<u8>, number: u8, integer: u64) {
+    message.push(number << 3);
+    put_varint(message, integer);
+}
+
 /// Adds a field of bytes.
 pub(crate) fn put_bytes(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     message.push(number << 3 | 2);
@@ -75,7 +81,8 @@ mod tests {
         let mut message = Vec::new();
         put_bytes(&mut message, 1, &[7; 300]);
         put_bytes(&mut message, 2, b"latte");
-        message.extend([3 << 3, 0xac, 0x02]);
+        put_integer(&mut message, 3, 300);
+        assert!(message.ends_with(&[3 << 3, 0xac, 0x02]), "{message:?}");
         assert_eq!(field(&message, 1), Some(Field::Bytes(&[7; 300])));
         assert_eq!(field(&message, 2), Some(Field::Bytes(b"latte")));
         assert_eq!(field(&message, 3), Some(Field::Integer(300)));

@@ -1,58 +1,42 @@
-//! The comparison as Markdown.
+//! What was found, as Markdown and as JSON.
 
 use std::fmt::Write;
 
-use coffee_client::bench::Work;
+use coffee_tests::samples::{Samples, count};
+use serde_json::{Value, json};
 
-use crate::measure::{Results, Side, Standing, Turn, bytes};
+use crate::{
+    contestant::Both,
+    line::{Goal, Line},
+    load::{Results, Row, Standing, Turn, name},
+    options::Options,
+};
 
-/// The median of what `value` says of these turns; 0 where there are none.
-pub(crate) fn median(
-    results: &Results,
-    side: Side,
-    work: Work,
-    clients: usize,
-    value: impl Fn(&Turn) -> f64,
-) -> f64 {
-    let ours = |turn: &&Turn| turn.side == side && turn.work == work && turn.clients == clients;
-    let mut values: Vec<f64> = results.turns.iter().filter(ours).map(value).collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => values[count / 2],
-        count => f64::midpoint(values[count / 2 - 1], values[count / 2]),
-    }
-}
-
-pub(crate) fn name(work: Work) -> &'static str {
-    match work {
-        Work::Put => "put",
-        Work::Get => "get",
-        Work::Mixed { .. } => "mixed",
-    }
-}
-
-pub(crate) fn render(results: &Results, etcd_version: &str) -> String {
-    let options = &results.options;
-    let mut text = format!(
-        "coffeed {} and etcd {etcd_version}: three nodes each, mTLS, durable, linearizable; {} keys, values of {} bytes; \
-         medians of {} runs of {} s\n\n",
+/// What was compared, in a sentence.
+pub(crate) fn heading(options: &Options, etcd_version: &str) -> String {
+    format!(
+        "coffeed {} and etcd {etcd_version}: three nodes each on one machine, mTLS, durable, linearizable; {} keys, \
+         values of {} bytes\n",
         env!("CARGO_PKG_VERSION"),
         options.keys,
         options.value_bytes,
+    )
+}
+
+/// The load, with all that was measured.
+pub(crate) fn load(results: &Results, options: &Options) -> String {
+    let mut text = format!(
+        "medians of {} runs of {} s\n\n\
+         | | clients | coffeed/s | etcd/s | ratio | p50 ms | etcd | p99 ms | etcd | ops a CPU s | etcd | ratio | \
+         bytes written | etcd |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         options.rounds,
         options.duration.as_secs(),
     );
-    text += "| | clients | coffeed/s | etcd/s | ratio | p50 ms | etcd | p99 ms | etcd | ops a CPU s | etcd | ratio | \
-             bytes written | etcd |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-    for work in [Work::Put, Work::Get] {
-        for clients in &options.clients {
-            text += &row(results, work, *clients);
-        }
+    for work in ["put", "get"] {
+        results.rows.iter().filter(|row| name(row.work) == work).for_each(|found| text += &row(found));
     }
-    let failed: u64 = results.turns.iter().map(|turn| turn.failures).sum();
     let standing = |name: &str, standing: &Standing| {
-        let mb = |count| bytes(count) / 1e6;
+        let mb = |bytes| count(bytes) / 1e6;
         format!(
             "{name}: {:.0} MB of memory, {:.0} MB on disk, {:.2} s of CPU a second when idle\n",
             mb(standing.memory),
@@ -60,31 +44,105 @@ pub(crate) fn render(results: &Results, etcd_version: &str) -> String {
             standing.idle
         )
     };
-    text += &format!("\nThe three servers after all of it ({failed} operations failed):\n\n");
-    text += &standing("- coffeed", &results.coffeed);
-    text += &standing("- etcd", &results.etcd);
+    text += &format!("\nThe three servers after all of it ({} operations failed):\n\n", results.failures());
+    text += &standing("- coffeed", &results.standing.coffeed);
+    text += &standing("- etcd", &results.standing.etcd);
     text
 }
 
-fn row(results: &Results, work: Work, clients: usize) -> String {
-    let both = |value: fn(&Turn) -> f64| {
-        [Side::Coffeed, Side::Etcd].map(|side| median(results, side, work, clients, value))
+fn row(row: &Row) -> String {
+    let both = |figure: fn(&Turn) -> f64| {
+        let Both { coffeed, etcd } = row.samples(figure);
+        [coffeed.median(), etcd.median()]
     };
     let [rate, etcd_rate] = both(|turn| turn.rate);
     let [cpu, etcd_cpu] = both(|turn| turn.per_cpu_second);
     let [written, etcd_written] = both(|turn| turn.written);
-    let mut row = format!(
-        "| {} | {clients} | {rate:.0} | {etcd_rate:.0} | {:.2} |",
-        name(work),
+    let mut text = format!(
+        "| {} | {} | {rate:.0} | {etcd_rate:.0} | {:.2} |",
+        name(row.work),
+        row.clients,
         rate / etcd_rate.max(f64::MIN_POSITIVE)
     );
     for [ours, etcd] in [both(|turn| turn.p50_ms), both(|turn| turn.p99_ms)] {
-        let _ = write!(row, " {ours:.2} | {etcd:.2} |");
+        let _ = write!(text, " {ours:.2} | {etcd:.2} |");
     }
     let _ = writeln!(
-        row,
+        text,
         " {cpu:.0} | {etcd_cpu:.0} | {:.2} | {written:.0} | {etcd_written:.0} |",
         cpu / etcd_cpu.max(f64::MIN_POSITIVE)
     );
-    row
+    text
+}
+
+/// The lines that stand for one figure each, with their targets. Of the load,
+/// only those that have one.
+pub(crate) fn targets(lines: &[Line]) -> String {
+    let mut text =
+        "| median (worst) | coffeed | etcd | ratio | target | |\n|---|---|---|---|---|---|\n".to_owned();
+    for line in lines {
+        let Both { coffeed, etcd } = &line.samples;
+        let side =
+            |samples: &Samples| format!("{} ({})", figure(samples.median()), figure(line.worst(samples)));
+        let unit = if line.unit.is_empty() { String::new() } else { format!(", {}", line.unit) };
+        let ratio = line.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let verdict = match line.passes() {
+            Some(true) => "PASS",
+            Some(false) => "missed",
+            None => "",
+        };
+        let _ = writeln!(
+            text,
+            "| {}{unit} | {} | {} | {ratio} | {} | {verdict} |",
+            line.what,
+            side(coffeed),
+            side(etcd),
+            goal(line.goal)
+        );
+    }
+    text
+}
+
+/// With as many digits as tell something.
+fn figure(value: f64) -> String {
+    match value {
+        value if value >= 100.0 || value == 0.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+fn goal(goal: Goal) -> String {
+    match goal {
+        Goal::Times(times) => format!("at least {times} x etcd"),
+        Goal::Part(part) => format!("at most {part} x etcd"),
+        Goal::Within { median, worst } if median == worst => format!("at most {worst}"),
+        Goal::Within { median, worst } => format!("at most {median} ({worst})"),
+        Goal::None => String::new(),
+    }
+}
+
+/// Everything, for programs.
+pub(crate) fn json(options: &Options, etcd_version: &str, lines: &[Line]) -> Value {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            json!({
+                "what": line.what,
+                "unit": line.unit,
+                "coffeed": line.samples.coffeed.all(),
+                "etcd": line.samples.etcd.all(),
+                "ratio": line.ratio(),
+                "target": goal(line.goal),
+                "passed": line.passes(),
+            })
+        })
+        .collect();
+    json!({
+        "coffeed": env!("CARGO_PKG_VERSION"),
+        "etcd": etcd_version,
+        "keys": options.keys,
+        "value_bytes": options.value_bytes,
+        "lines": lines,
+    })
 }

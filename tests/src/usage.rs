@@ -9,18 +9,18 @@ use std::{
 
 /// Used up to now, by all servers of one kind together.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Seconds of CPU.
-    pub(crate) cpu_seconds: f64,
+    pub cpu_seconds: f64,
     /// Bytes that the disk wrote, for whomever; 0 where the folder lies on no disk.
-    pub(crate) written: u64,
+    pub written: u64,
     /// Bytes of memory that are theirs now.
-    pub(crate) memory: u64,
+    pub memory: u64,
 }
 
 impl Usage {
     /// `folder` is one on the disk that they write to.
-    pub(crate) fn of(pids: &[u32], folder: &Path) -> Self {
+    pub fn of(pids: &[u32], folder: &Path) -> Self {
         let mut all = Self { written: written(folder), ..Self::default() };
         for pid in pids {
             all.cpu_seconds += cpu_seconds(*pid);
@@ -30,7 +30,7 @@ impl Usage {
     }
 
     /// What came on top since then; memory as it is now.
-    pub(crate) fn since(self, before: Self) -> Self {
+    pub fn since(self, before: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,
             written: self.written - before.written,
@@ -69,7 +69,7 @@ fn written(folder: &Path) -> u64 {
 }
 
 /// Bytes that the files below take on the disk.
-pub(crate) fn disk(folders: &[PathBuf]) -> u64 {
+pub fn disk(folders: &[PathBuf]) -> u64 {
     folders.iter().map(|folder| below(folder)).sum()
 }
 

@@ -1,0 +1,89 @@
+//! The log: appending, each time until it is durable.
+
+use std::cell::RefCell;
+
+use coffee_common::id::NodeId;
+use coffeed::{
+    storage::{checkpointed::Checkpointed, log::LogStore, poison::Poison},
+    types::{LogEntry, TypeConfig, Vote},
+};
+use divan::{Bencher, counter::ItemsCount};
+use openraft::{
+    storage::{IOFlushed, RaftLogStorage},
+    type_config::TypeConfigExt,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::entries::{any, entry, key, log_id};
+
+/// As many as a node keeps.
+const KEPT: u64 = 10_000;
+
+/// A log on a real disk, that is purged as it grows.
+struct Log {
+    runtime: Runtime,
+    store: LogStore,
+    last: u64,
+    purged: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Log {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        // There is no state machine that could still need what is purged.
+        let checkpointed = Checkpointed::new();
+        checkpointed.advance_to(u64::MAX);
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let path = folder.path().join("log.wal");
+        let mut store = LogStore::open(&path, checkpointed, Poison::new()).expect("opens");
+        runtime.block_on(store.save_vote(&Vote::new(1, NodeId(1)))).expect("durable");
+        Self { runtime, store, last: 0, purged: 0, _folder: folder }
+    }
+
+    /// The next entries. Purges now and then, which does not count.
+    fn next(&mut self, count: u64) -> Vec<LogEntry> {
+        if self.last > self.purged + 2 * KEPT {
+            self.purged = self.last - KEPT;
+            self.runtime.block_on(self.store.purge(log_id(self.purged))).expect("purges");
+        }
+        let first = self.last + 1;
+        self.last += count;
+        (first..=self.last).map(|index| entry(index, key(any(index)))).collect()
+    }
+
+    /// Appends each of these batches without waiting, then waits until all are durable.
+    fn append(&mut self, batches: Vec<Vec<LogEntry>>) {
+        self.runtime.block_on(async {
+            let mut waiting = Vec::with_capacity(batches.len());
+            for batch in batches {
+                let (done, durable) = TypeConfig::oneshot();
+                self.store.append(batch, IOFlushed::signal(done)).await.expect("appends");
+                waiting.push(durable);
+            }
+            for durable in waiting {
+                durable.await.expect("answers").expect("durable");
+            }
+        });
+    }
+}
+
+/// So many entries in one append.
+#[divan::bench(args = [1, 64, 1024], max_time = 3)]
+fn append(bencher: Bencher<'_, '_>, entries: u64) {
+    let log = RefCell::new(Log::new());
+    bencher
+        .counter(ItemsCount::new(entries))
+        .with_inputs(|| vec![log.borrow_mut().next(entries)])
+        .bench_local_values(|batches| log.borrow_mut().append(batches));
+}
+
+/// So many appends of one entry, before the first of them is durable.
+#[divan::bench(args = [1, 64, 1024], max_time = 3)]
+fn group_commit(bencher: Bencher<'_, '_>, appends: u64) {
+    let log = RefCell::new(Log::new());
+    bencher
+        .counter(ItemsCount::new(appends))
+        .with_inputs(|| log.borrow_mut().next(appends).into_iter().map(|entry| vec![entry]).collect())
+        .bench_local_values(|batches| log.borrow_mut().append(batches));
+}

@@ -1,0 +1,103 @@
+//! Members of coffeed on loopback.
+
+use std::{path::PathBuf, time::Duration};
+
+use coffee_client::{Client, Consistency, bench::Failed};
+use coffee_common::protocol::Role;
+use coffee_tests::cluster::{Cluster, SHOPS};
+
+use crate::contestant::{Contestant, Timers, until_done};
+
+/// Where all nodes stand in one room: a lost leader is replaced in about 110 ms.
+const TUNED: &str =
+    "[timers]\nheartbeat_interval_ms = 15\nelection_timeout_min_ms = 40\nelection_timeout_max_ms = 60\n";
+
+/// A try that a node that starts does not answer is given up after this long.
+const TRY: Duration = Duration::from_millis(100);
+
+/// A running cluster.
+pub(crate) struct Coffeed {
+    cluster: Cluster,
+    members: usize,
+    admin: Client,
+    /// How long each node's log was when it was started.
+    log_from: [usize; SHOPS.len()],
+}
+
+impl Contestant for Coffeed {
+    type Target = (Client, Consistency);
+
+    fn prepare(nodes: usize, timers: Timers) -> Self {
+        let plan = Cluster::of(nodes).with_default_timers();
+        let plan = match timers {
+            Timers::Default => plan,
+            Timers::Tuned => plan.with(TUNED),
+        };
+        let cluster = plan.prepare();
+        let admin = cluster.client(Role::Admin);
+        Self { cluster, members: nodes, admin, log_from: [0; SHOPS.len()] }
+    }
+
+    async fn found(&mut self) {
+        self.cluster.found(self.members).await;
+    }
+
+    async fn spawn(&mut self, node: usize) {
+        let started = &mut self.cluster.nodes()[node];
+        self.log_from[node] = started.log().len();
+        started.spawn(&[]);
+    }
+
+    async fn kill(&mut self, node: usize) {
+        self.cluster.nodes()[node].kill().await;
+    }
+
+    async fn stop(&mut self, node: usize) {
+        self.cluster.nodes()[node].stop().await;
+    }
+
+    async fn leader(&self) -> usize {
+        let leader = until_done("an election", async || {
+            let view = self.admin.cluster().await?;
+            view.leader.ok_or(Failed { kind: "no leader", text: String::new() })
+        });
+        let leader = leader.await;
+        SHOPS.into_iter().position(|shop| shop == leader.as_str()).expect("one of the shops")
+    }
+
+    async fn transfer(&mut self) {
+        let moved = self.admin.transfer(None).await.expect("leadership can be handed over");
+        assert!(moved.changed, "{moved:?}");
+    }
+
+    async fn at_leader(&self, connections: usize) -> Vec<Self::Target> {
+        // A client goes to the leader by itself.
+        (0..connections).map(|_| (self.cluster.client(Role::Writer), Consistency::Linearizable)).collect()
+    }
+
+    fn anywhere(&self) -> Vec<Self::Target> {
+        vec![(self.cluster.client(Role::Writer), Consistency::Linearizable)]
+    }
+
+    async fn at(&self, node: usize) -> Result<Self::Target, Failed> {
+        let node_at = &self.cluster.watched()[node];
+        // A packet that comes before the socket is there is sent again only after a long while.
+        node_at.says_from(self.log_from[node], "listening").await;
+        let client = Client::builder()
+            .endpoints([node_at.address()])
+            .credentials(self.cluster.credentials(Role::Writer))
+            .follow_leader(false)
+            .timeout(TRY)
+            .build()?;
+        Ok((client, Consistency::Linearizable))
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let running = self.cluster.watched().iter().filter(|node| node.is_started());
+        running.map(|node| node.pid()).collect()
+    }
+
+    fn data(&self) -> Vec<PathBuf> {
+        self.cluster.watched().iter().map(|node| node.data()).collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! Losing the leader, and moving it, while clients write.
+
+use coffee_client::bench::Keys;
+use coffee_tests::{
+    outage::Outage,
+    samples::{count, ms},
+    witness::Witness,
+};
+
+use crate::{
+    coffeed::Coffeed,
+    contestant::{Both, Contestant, Loaded, samples},
+    etcd::EtcdCluster,
+    line::{Goal, Line},
+    options::{Options, Part},
+    restart::until_read,
+    targets,
+};
+
+/// Each with one write in flight.
+const CLIENTS: usize = 64;
+
+pub(crate) async fn measure(options: &Options, part: Part) -> Vec<Line> {
+    let mut coffeed = Loaded::<Coffeed>::start(options, options.coffeed_connections).await;
+    let mut etcd = Loaded::<EtcdCluster>::start(options, options.etcd_connections).await;
+    let keys = options.keys();
+    let mut trials = Vec::new();
+    for round in 0..options.trials {
+        let (ours, theirs) = (&mut coffeed.cluster, &mut etcd.cluster);
+        let both = match part {
+            Part::Move => Both::in_turns(round, moved(ours, &keys), moved(theirs, &keys)).await,
+            _ => Both::in_turns(round, killed(ours, &keys), killed(theirs, &keys)).await,
+        };
+        tell(round, &both);
+        trials.push(both);
+    }
+    let line = |what: &str, unit, samples, goal| Line::new(what.to_owned(), unit, samples, goal);
+    let first = samples(&trials, |outage| ms(outage.first_write));
+    let gap = samples(&trials, |outage| ms(outage.longest_gap));
+    let failed = samples(&trials, |outage| count(outage.failed));
+    match part {
+        Part::Move => vec![
+            line("planned move: longest gap", "ms", gap, targets::MOVE),
+            line("planned move: failed writes", "writes", failed, targets::NONE_FAILED),
+        ],
+        _ => vec![
+            line("kill -9: first write after", "ms", first, targets::failover(options.timers)),
+            line("kill -9: longest gap", "ms", gap, Goal::None),
+            line("kill -9: failed writes", "writes", failed, Goal::None),
+        ],
+    }
+}
+
+async fn killed<C: Contestant>(cluster: &mut C, keys: &Keys) -> Outage {
+    let leader = cluster.leader().await;
+    let witness = Witness::start(&cluster.anywhere(), keys, CLIENTS);
+    let outage = Outage::of(witness, cluster.kill(leader)).await;
+    cluster.spawn(leader).await;
+    until_read(cluster, leader, keys).await;
+    outage
+}
+
+async fn moved<C: Contestant>(cluster: &mut C, keys: &Keys) -> Outage {
+    let witness = Witness::start(&cluster.anywhere(), keys, CLIENTS);
+    Outage::of(witness, cluster.transfer()).await
+}
+
+#[expect(clippy::print_stderr, reason = "a command that takes minutes says how far it is")]
+fn tell(round: usize, both: &Both<Outage>) {
+    for (side, outage) in [("coffeed", &both.coffeed), ("etcd", &both.etcd)] {
+        eprintln!(
+            "trial {}: {side}: first write after {:.1} ms, longest gap {:.1} ms, {} failed",
+            round + 1,
+            ms(outage.first_write),
+            ms(outage.longest_gap),
+            outage.failed
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! What more nodes, more keys and larger values cost.
+
+use std::time::Duration;
+
+use coffee_client::bench::{Keys, Measured, Plan, Run, Work};
+use coffee_tests::{
+    cluster::Cluster,
+    samples::{count, ms},
+};
+
+use crate::{
+    options::Options,
+    scene::{CLIENTS, Scene, VALUE_BYTES, keys},
+};
+
+const NODES: usize = 3;
+
+/// Where something else grows.
+const KEYS: u64 = 100_000;
+
+/// Large values are fewer: so many bytes of them in all.
+const VALUES_MAX: u64 = 512 << 20;
+
+const WARM_UP: Duration = Duration::from_millis(500);
+
+#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
+pub(crate) async fn grow(options: &Options) {
+    println!(
+        "| nodes | keys | value bytes | put/s | p99 ms | worst | get/s | p99 ms | memory a node MB | disk a node MB | \
+         written a put |\n|---|---|---|---|---|---|---|---|---|---|---|"
+    );
+    for nodes in &options.nodes {
+        let nodes = usize::try_from(*nodes).expect("a handful");
+        println!("{}", line(options, nodes, KEYS, VALUE_BYTES).await);
+    }
+    for keys in &options.keys {
+        println!("{}", line(options, NODES, *keys, VALUE_BYTES).await);
+    }
+    for bytes in &options.values {
+        let keys = KEYS.min(VALUES_MAX / bytes).max(1);
+        println!("{}", line(options, NODES, keys, usize::try_from(*bytes).expect("below 1 MiB")).await);
+    }
+}
+
+async fn line(options: &Options, nodes: usize, key_count: u64, value_bytes: usize) -> String {
+    let scene = Scene::start(Cluster::of(nodes)).await;
+    let keys = keys("growth", key_count, value_bytes);
+    scene.fill(&keys).await;
+    let before = scene.usage();
+    let put = turn(&scene, &keys, Work::Put, options.duration).await;
+    let written = scene.usage().since(before).written;
+    let get = turn(&scene, &keys, Work::Get, options.duration).await;
+    let failed = put.failures() + get.failures();
+    assert_eq!(failed, 0, "{:?} {:?}", put.errors, get.errors);
+    let a_node = |bytes| count(bytes) / 1e6 / count(nodes as u64);
+    let p99 = |measured: &Measured| ms(measured.all_times().percentile(99.0));
+    format!(
+        "| {nodes} | {key_count} | {value_bytes} | {:.0} | {:.2} | {:.1} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} |",
+        put.rate(),
+        p99(&put),
+        ms(put.all_times().worst()),
+        get.rate(),
+        p99(&get),
+        a_node(scene.usage().memory),
+        a_node(scene.disk()),
+        count(written) / count(put.successes().max(1)),
+    )
+}
+
+async fn turn(scene: &Scene, keys: &Keys, work: Work, duration: Duration) -> Measured {
+    let plan = Plan { work, clients: CLIENTS, keys: keys.clone(), warm_up: WARM_UP, duration, rate: None };
+    Run::start(&plan, scene.writers()).finish().await
+}

@@ -1,0 +1,172 @@
+//! A long time at a high rate: whether anything grows, or gets slower.
+
+use std::time::Duration;
+
+use coffee_client::bench::{Plan, Run, Work};
+use coffee_tests::{
+    cluster::Cluster,
+    samples::{Samples, count, ms},
+};
+use tokio::time::Instant;
+
+use crate::scene::{Scene, busy_keys};
+
+/// What the cluster is to bear, of what it can at most.
+const SHARE: f64 = 0.7;
+
+/// How long the highest rate is looked for.
+const SEARCH: Duration = Duration::from_secs(10);
+
+const SEARCHING_CLIENTS: usize = 256;
+
+/// More than are ever in flight, unless it stalls.
+const CLIENTS: usize = 2048;
+
+/// How many times it is looked at.
+const LOOKS: u32 = 60;
+
+/// Flat: the last quarter is not above the second one by more than this.
+const MEMORY_GROWTH_MAX: f64 = 1.10;
+const DISK_GROWTH_MAX: f64 = 1.10;
+/// Of a thousand writes the slowest: the machine has other things to do at times.
+const SLOWNESS_MAX: f64 = 2.0;
+
+/// A figure by its name, and how much it may grow.
+type Bound = (&'static str, fn(&Look) -> f64, f64);
+
+/// What one look saw.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    memory: f64,
+    disk: f64,
+    slowest: f64,
+    term: u64,
+    failed: u64,
+}
+
+/// Returns whether all is flat.
+#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
+pub(crate) async fn soak(duration: Duration) -> bool {
+    let scene = Scene::start(Cluster::of(3)).await;
+    scene.fill(&busy_keys()).await;
+    let highest = Run::start(&plan(SEARCH, SEARCHING_CLIENTS, None), scene.writers()).finish().await.rate();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is above 0 and below 2^32"
+    )]
+    let rate = (highest * SHARE) as u32;
+    println!("highest rate {highest:.0}/s, soak at {rate}/s\n");
+    println!(
+        "| min | rate/s | p50 ms | p99 | p99.9 | worst | longest gap | failed | memory MB | disk MB | CPU | term |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|"
+    );
+    let began = Instant::now();
+    let span = (duration / LOOKS).max(Duration::from_secs(1));
+    let mut looks = Vec::new();
+    while began.elapsed() < duration {
+        let look = look(&scene, span, rate, began).await;
+        looks.push(look);
+    }
+    let (text, flat) = judge(&looks);
+    println!("\n{text}");
+    flat
+}
+
+fn plan(duration: Duration, clients: usize, rate: Option<u32>) -> Plan {
+    Plan { work: Work::Put, clients, keys: busy_keys(), warm_up: Duration::ZERO, duration, rate }
+}
+
+#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
+async fn look(scene: &Scene, span: Duration, rate: u32, began: Instant) -> Look {
+    let before = scene.usage();
+    let measured = Run::start(&plan(span, CLIENTS, Some(rate)), scene.writers()).finish().await;
+    let used = scene.usage().since(before);
+    let times = measured.all_times();
+    let term = scene.admin.cluster().await.expect("it answers").term;
+    let look = Look {
+        memory: count(used.memory) / 1e6,
+        disk: count(scene.disk()) / 1e6,
+        slowest: ms(times.percentile(99.9)),
+        term,
+        failed: measured.failures() + measured.not_begun,
+    };
+    println!(
+        "| {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {:.0} | {:.0} | {:.2} | {term} |",
+        began.elapsed().as_secs_f64() / 60.0,
+        measured.rate(),
+        ms(times.percentile(50.0)),
+        ms(times.percentile(99.0)),
+        look.slowest,
+        ms(times.worst()),
+        ms(measured.longest_gap),
+        look.failed,
+        look.memory,
+        look.disk,
+        used.cpu_seconds / span.as_secs_f64(),
+    );
+    look
+}
+
+/// Holds the last quarter against the second: the first one still fills caches.
+fn judge(looks: &[Look]) -> (String, bool) {
+    let quarter = (looks.len() / 4).max(1);
+    let early = &looks[quarter.min(looks.len() - 1)..(2 * quarter).clamp(1, looks.len())];
+    let late = &looks[looks.len() - quarter..];
+    let mut text =
+        "| | second quarter | last quarter | growth | at most | |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut flat = true;
+    let figures: [Bound; 3] = [
+        ("memory MB", |look| look.memory, MEMORY_GROWTH_MAX),
+        ("disk MB", |look| look.disk, DISK_GROWTH_MAX),
+        ("p99.9 ms", |look| look.slowest, SLOWNESS_MAX),
+    ];
+    for (what, figure, most) in figures {
+        let median = |looks: &[Look]| looks.iter().map(figure).collect::<Samples>().median();
+        let (early, late) = (median(early), median(late));
+        let growth = late / early.max(f64::MIN_POSITIVE);
+        flat &= growth <= most;
+        text += &format!(
+            "| {what} | {early:.1} | {late:.1} | {growth:.2} | {most} | {} |\n",
+            verdict(growth <= most)
+        );
+    }
+    let elections = looks.last().map_or(0, |last| last.term) - looks.first().map_or(0, |first| first.term);
+    let failed: u64 = looks.iter().map(|look| look.failed).sum();
+    for (what, number) in [("elections", elections), ("writes that failed or were never begun", failed)] {
+        flat &= number == 0;
+        text += &format!("| {what} | | {number} | | 0 | {} |\n", verdict(number == 0));
+    }
+    (text, flat)
+}
+
+fn verdict(passed: bool) -> &'static str {
+    if passed { "PASS" } else { "missed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(change: impl Fn(usize, &mut Look)) -> Vec<Look> {
+        let even = Look { memory: 100.0, disk: 50.0, slowest: 4.0, term: 1, failed: 0 };
+        let look = |n| {
+            let mut look = even;
+            change(n, &mut look);
+            look
+        };
+        (0..40).map(look).collect()
+    }
+
+    #[test]
+    fn what_grows_is_not_flat() {
+        assert!(judge(&looks(|_, _| {})).1);
+        assert!(judge(&looks(|n, look| look.memory = if n < 10 { 50.0 } else { 100.0 })).1, "caches fill");
+        assert!(!judge(&looks(|n, look| look.memory += 2.0 * count(n as u64))).1);
+        assert!(!judge(&looks(|n, look| look.disk += 2.0 * count(n as u64))).1);
+        assert!(!judge(&looks(|n, look| look.slowest += if n < 30 { 0.0 } else { 5.0 })).1);
+        assert!(!judge(&looks(|n, look| look.term += u64::from(n > 20))).1);
+        assert!(!judge(&looks(|n, look| look.failed = u64::from(n == 3))).1);
+        assert!(judge(&looks(|_, _| {})[..1]).1, "a short one");
+    }
+}
