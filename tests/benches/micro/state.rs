@@ -97,7 +97,7 @@ fn checkpoint(bencher: Bencher<'_, '_>, entries: u64) {
     bencher.with_inputs(apply).bench_local_values(|()| state.borrow_mut().checkpoint());
 }
 
-/// One key, in a view of its own.
+/// One key.
 #[divan::bench(max_time = 2)]
 fn get(bencher: Bencher<'_, '_>) {
     let state = State::full();
@@ -106,21 +106,6 @@ fn get(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(1_u64)).bench_local(|| {
         n += 1;
         assert!(reader.get(&key(any(n))).expect("reads").0.is_some());
-    });
-}
-
-/// So many keys in one view, as a batch of requests is answered.
-#[divan::bench(args = [16, 64], max_time = 2)]
-fn get_many(bencher: Bencher<'_, '_>, keys: u64) {
-    let state = State::full();
-    let reader = state.machine.reader();
-    let mut n = 0;
-    bencher.counter(ItemsCount::new(keys)).bench_local(|| {
-        let view = reader.view().expect("reads");
-        for _ in 0..keys {
-            n += 1;
-            assert!(view.get(&key(any(n))).expect("reads").is_some());
-        }
     });
 }
 
