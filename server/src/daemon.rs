@@ -1,10 +1,15 @@
 //! A node's life as a process: from the configuration to the exit code.
 //!
 //! Two signals make two promises. The first stops the node in good order; the
-//! second does not wait for that, and is as safe as a power cut.
+//! second does not wait for that, and is as safe as a power cut. What becomes
+//! of it, systemd is told on the way (`notify`).
+
+use std::sync::Arc;
 
 use coffee_client::cli::{Signals, exit::ExitCode, failure::Failure};
 use coffeed::{Closed, Config, Server, StartError, storage::disk::DataDirError};
+
+use crate::notify::Notifier;
 
 /// Runs a node until it is stopped, taken out, or cannot go on.
 pub(crate) fn run(config: Config) -> Result<ExitCode, Failure> {
@@ -21,14 +26,25 @@ pub(crate) fn run(config: Config) -> Result<ExitCode, Failure> {
 
 async fn live(config: Config) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen().map_err(|error| unable("listen for signals", &error))?;
+    let notifier = Notifier::from_environment();
+    notifier.opening(&config).await;
     let server = tokio::select! {
-        started = Server::builder(config).start() => started.map_err(not_started)?,
+        started = Server::builder(config).start() => match started {
+            Ok(server) => Arc::new(server),
+            Err(error) => {
+                notifier.status(&error.to_string()).await;
+                return Err(not_started(error));
+            }
+        },
         _ = signals.next() => return Ok(ExitCode::Done),
     };
+    notifier.ready().await;
+    let _keeping = notifier.keep(&server);
     let closed = tokio::select! {
         closed = server.closed() => closed,
         _ = signals.next() => {
             tracing::info!("stopping; a second signal ends this at once");
+            notifier.stopping().await;
             tokio::select! {
                 closed = server.shutdown() => closed,
                 code = signals.next() => return Ok(code),
@@ -36,9 +52,16 @@ async fn live(config: Config) -> Result<ExitCode, Failure> {
         }
     };
     match closed {
-        Closed::Stopped | Closed::Retired => Ok(ExitCode::Done),
-        Closed::Failed(cause) => Err(Failure::new(ExitCode::Failed, cause.as_ref())
-            .hint("what was acknowledged is safe; start it again, and look at the lines before this one")),
+        Closed::Stopped => Ok(ExitCode::Done),
+        Closed::Retired => {
+            notifier.status("taken out of its cluster; started again, it waits for `coffeectl boot`").await;
+            Ok(ExitCode::Done)
+        }
+        Closed::Failed(cause) => {
+            notifier.status(&cause).await;
+            Err(Failure::new(ExitCode::Failed, cause.as_ref())
+                .hint("what was acknowledged is safe; start it again, and look at the lines before this one"))
+        }
     }
 }
 

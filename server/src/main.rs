@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod exit;
 mod logging;
+mod notify;
 mod rebuild;
 
 use coffee_client::cli::{

@@ -26,7 +26,7 @@ use openraft::{
 
 use crate::{
     raft::Raft,
-    storage::state_machine::StateReader,
+    storage::{log::LogStore, state_machine::StateReader},
     types::{Member, StoredMembership, TypeConfig},
 };
 
@@ -40,6 +40,7 @@ pub struct Replica {
     cluster: ClusterId,
     id: NodeId,
     raft: Raft,
+    log: LogStore,
     state: StateReader,
     /// The end of the log when the node started.
     log_at_start: Option<u64>,
@@ -59,9 +60,9 @@ pub struct Lead {
 
 impl Replica {
     /// The node `id` of `cluster`, whose consensus has just been started.
-    pub fn new(cluster: ClusterId, id: NodeId, raft: Raft, state: StateReader) -> Self {
+    pub fn new(cluster: ClusterId, id: NodeId, raft: Raft, log: LogStore, state: StateReader) -> Self {
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
-        Self { cluster, id, raft, state, log_at_start, recovered: AtomicBool::new(false) }
+        Self { cluster, id, raft, log, state, log_at_start, recovered: AtomicBool::new(false) }
     }
 
     /// The cluster.
@@ -158,6 +159,12 @@ impl Replica {
         // that all of what is there now is committed and applied.
         applied >= Some(start)
             || (committed.is_some() && committed >= metrics.last_log_index && applied >= committed)
+    }
+
+    /// Returns once its consensus and then the disk of its log have answered;
+    /// never, while one of them hangs. `false`: one of them has stopped.
+    pub async fn pulse(&self) -> bool {
+        self.raft.with_raft_state(|_| ()).await.is_ok() && self.log.probe().await.is_ok()
     }
 
     /// How long ago a leader was heard, or this node voted or asked for votes:

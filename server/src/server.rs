@@ -78,6 +78,17 @@ impl Server {
         self.node.replica()
     }
 
+    /// Shows that the node is alive: returns once its consensus has answered, and
+    /// its log has come back from the disk. Does not return while one of them
+    /// hangs, which is what to watch for. `false`: consensus has stopped.
+    /// A node without a part in a cluster has neither, and answers at once.
+    pub async fn pulse(&self) -> bool {
+        match self.node.replica() {
+            Some(replica) => replica.pulse().await,
+            None => true,
+        }
+    }
+
     /// A client that begins with this node, and acts with the node's own credentials.
     pub fn local_client(&self) -> Result<Client, coffee_client::Error> {
         let mut address = self.address;

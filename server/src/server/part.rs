@@ -70,7 +70,7 @@ impl Part {
             inbox,
             refusals: Refusals::default(),
         };
-        let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, reader));
+        let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, log.clone(), reader));
         Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }
 

@@ -82,6 +82,17 @@ impl LogStore {
         closed
     }
 
+    /// Waits until all that is queued is on disk, and the disk has answered to
+    /// one sync more. Where the writer or the disk hangs, so does this.
+    ///
+    /// # Errors
+    /// The storage has failed before, or fails now, or is closed.
+    pub async fn probe(&self) -> io::Result<()> {
+        let (done, answered) = oneshot::channel();
+        self.push(Change::Probe(done))?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
     /// The last entry that the log no longer holds.
     pub fn purged(&self) -> Option<LogId> {
         self.view().purged

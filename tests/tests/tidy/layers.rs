@@ -24,7 +24,8 @@ const LAYERS: [&[&str]; 8] = [
 const STRANGERS: [&str; 3] = ["api", "peer", "admin"];
 
 /// Part of the daemon, which stands on the library as its users do.
-const DAEMON: [&str; 8] = ["main", "cli", "check", "daemon", "demo", "exit", "logging", "rebuild"];
+const DAEMON: [&str; 9] =
+    ["main", "cli", "check", "daemon", "demo", "exit", "logging", "notify", "rebuild"];
 
 /// The top module that a file of the server belongs to.
 fn module_of(source: &Source) -> &str {

@@ -63,6 +63,8 @@ pub(super) enum Change {
     },
     /// Is done with the entries up to this one.
     Purge { upto: LogIdRecord },
+    /// Nothing. Tells when the disk has answered for all before it, and for itself.
+    Probe(oneshot::Sender<io::Result<()>>),
     /// The last one. Tells when everything before it is durable.
     Close(oneshot::Sender<io::Result<()>>),
 }
@@ -174,7 +176,7 @@ impl Writer {
                 }
                 done.io_completed(result);
             }
-            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Close(done) => {
+            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Probe(done) | Change::Close(done) => {
                 let _ = done.send(result);
             }
             Change::Purge { .. } => {}
@@ -200,6 +202,8 @@ impl Writer {
                 Change::Vote { vote, .. } => self.wal.add(&Record::Vote(*vote))?,
                 Change::Truncate { keep, .. } => self.wal.add(&Record::Truncate(*keep))?,
                 Change::Purge { upto } => self.wal.add(&Record::Purge(*upto))?,
+                // The sync below is what it is for.
+                Change::Probe(_) => {}
                 Change::Close(_) => self.wal.add(&Record::Closed)?,
             }
         }

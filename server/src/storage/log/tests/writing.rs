@@ -197,3 +197,26 @@ async fn the_inline_writer_does_the_same() {
     let mut log = open(disk.power_cut(PowerCut::LosesAll));
     assert_eq!(ids(&mut log).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_waits_for_a_disk_that_hangs() {
+    let disk = Disk::default();
+    let mut log = open_voted(&disk).await;
+    log.probe().await.expect("the disk answers");
+    let synced = disk.syncs();
+    log.probe().await.expect("the disk answers");
+    assert_eq!(disk.syncs(), synced + 1, "the disk was asked, with nothing else to write");
+
+    disk.close_gate();
+    let appended = start_append(&mut log, entries(1, 0..1)).await;
+    disk.wait_for_a_sync();
+    let mut probing = std::pin::pin!(log.probe());
+    let hangs = tokio::time::timeout(std::time::Duration::from_millis(50), &mut probing).await;
+    assert!(hangs.is_err(), "the disk has not answered");
+    disk.open_gate();
+    probing.await.expect("the disk answers");
+    appended.await.expect("answered").expect("durable");
+
+    disk.fail_after(Some(0));
+    assert!(log.probe().await.is_err());
+}

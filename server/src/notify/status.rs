@@ -1,0 +1,126 @@
+//! How the node is, in one line for `systemctl status`. Pure.
+
+use coffee_common::{
+    id::NodeId,
+    protocol::{NodeStatus, Phase, RaftRole, RaftStatus},
+};
+
+/// A leader that has not heard a quorum for so long has none.
+const QUORUM_SILENT_MS: u64 = 3_000;
+
+/// The line.
+pub(super) fn line(status: &NodeStatus) -> String {
+    match (status.phase, &status.raft) {
+        (Phase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
+        (Phase::Joining, None) => "asks to be let in".to_owned(),
+        (Phase::Joining, Some(_)) => "catches up, before it gets a vote".to_owned(),
+        (Phase::Running, Some(raft)) => running(raft),
+        (Phase::Running, None) => "starts".to_owned(),
+        (Phase::Stopping, _) => "stopping".to_owned(),
+    }
+}
+
+fn running(raft: &RaftStatus) -> String {
+    let term = raft.term;
+    let strength = match raft.voters.as_slice() {
+        [voters] => format!("{} voters", voters.len()),
+        _ => "the membership changes".to_owned(),
+    };
+    let hears_quorum = raft.quorum_heard_ms.is_none_or(|silent| silent < QUORUM_SILENT_MS) || alone(raft);
+    match (raft.role, raft.leader) {
+        (RaftRole::Leader, _) if hears_quorum => format!("leads in term {term}; {strength}"),
+        (RaftRole::Leader, _) => {
+            format!("leads in term {term}, but hears no quorum: writes wait; {strength}")
+        }
+        (_, Some(leader)) => format!("follows {} in term {term}; {strength}", name_of(raft, leader)),
+        (RaftRole::Candidate, None) => format!("stands for election in term {term}; {strength}"),
+        (_, None) => format!("knows no leader in term {term}: writes wait for a quorum; {strength}"),
+    }
+}
+
+/// Whether it is a quorum by itself.
+fn alone(raft: &RaftStatus) -> bool {
+    raft.voters.iter().all(|voters| voters == &[raft.id])
+}
+
+fn name_of(raft: &RaftStatus, id: NodeId) -> String {
+    let record = raft.nodes.iter().find(|node| node.id == id);
+    record.map_or_else(|| format!("node {id}"), |node| node.name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::{NodeRecord, Standing},
+        id::{Address, ClusterId, Revision},
+    };
+
+    use super::*;
+
+    fn status(phase: Phase, raft: Option<RaftStatus>) -> NodeStatus {
+        NodeStatus {
+            name: "hong".parse().expect("legal"),
+            address: Address::new("hong:7400").expect("legal"),
+            version: "1".into(),
+            phase,
+            uptime_ms: 1,
+            raft,
+        }
+    }
+
+    fn raft(role: RaftRole, leader: Option<u64>) -> RaftStatus {
+        let node = |id, name: &str| NodeRecord {
+            id: NodeId(id),
+            name: name.parse().expect("legal"),
+            address: Address::new("ming:7400").expect("legal"),
+            standing: Standing::Member,
+            since_ms: 0,
+        };
+        RaftStatus {
+            cluster: ClusterId(7),
+            id: NodeId(2),
+            role,
+            term: 3,
+            leader: leader.map(NodeId),
+            last_log: Revision(9),
+            committed: Revision(9),
+            applied: Revision(9),
+            snapshot: Revision(0),
+            purged: Revision(0),
+            voters: vec![vec![NodeId(1), NodeId(2), NodeId(5)]],
+            learners: Vec::new(),
+            matched: Vec::new(),
+            quorum_heard_ms: None,
+            nodes: vec![node(1, "ming"), node(2, "hong")],
+        }
+    }
+
+    #[test]
+    fn who_takes_part_says_what_he_is_and_whether_there_is_a_quorum() {
+        let says = |raft| line(&status(Phase::Running, Some(raft)));
+        let leads = RaftStatus { quorum_heard_ms: Some(80), ..raft(RaftRole::Leader, Some(2)) };
+        assert_eq!(says(leads.clone()), "leads in term 3; 3 voters");
+        let deserted = RaftStatus { quorum_heard_ms: Some(3_000), ..leads.clone() };
+        assert_eq!(says(deserted.clone()), "leads in term 3, but hears no quorum: writes wait; 3 voters");
+        assert_eq!(
+            says(RaftStatus { voters: vec![vec![NodeId(2)]], ..deserted }),
+            "leads in term 3; 1 voters"
+        );
+        assert_eq!(says(raft(RaftRole::Follower, Some(1))), "follows ming in term 3; 3 voters");
+        assert_eq!(says(raft(RaftRole::Follower, Some(5))), "follows node 5 in term 3; 3 voters");
+        assert_eq!(says(raft(RaftRole::Candidate, None)), "stands for election in term 3; 3 voters");
+        let lost = says(raft(RaftRole::Follower, None));
+        assert_eq!(lost, "knows no leader in term 3: writes wait for a quorum; 3 voters");
+        let joint = RaftStatus { voters: vec![vec![NodeId(1)], vec![NodeId(2)]], ..leads };
+        assert_eq!(says(joint), "leads in term 3; the membership changes");
+    }
+
+    #[test]
+    fn who_takes_no_part_says_what_he_waits_for() {
+        assert_eq!(line(&status(Phase::Waiting, None)), "waiting to be booted: coffeectl boot hong");
+        assert_eq!(line(&status(Phase::Joining, None)), "asks to be let in");
+        let learner = raft(RaftRole::Learner, Some(1));
+        assert_eq!(line(&status(Phase::Joining, Some(learner))), "catches up, before it gets a vote");
+        assert_eq!(line(&status(Phase::Stopping, None)), "stopping");
+    }
+}
