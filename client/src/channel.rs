@@ -7,6 +7,7 @@
 //! ask may have reached the node, and that a dropped ask leaves nothing behind.
 
 mod answering;
+mod file;
 mod table;
 mod tasks;
 

@@ -8,6 +8,7 @@ mod args;
 mod confirm;
 mod context;
 mod credentials;
+pub mod dates;
 pub mod exit;
 pub mod failure;
 pub mod interpreter;

@@ -4,6 +4,7 @@
 //! How a request finds its node, and what happens when it does not, is
 //! decided elsewhere ([`crate::routing`], [`crate::retry`]).
 
+mod backup;
 mod builder;
 mod keys;
 mod nodes;
@@ -16,6 +17,7 @@ use coffee_common::{
 };
 
 pub use self::{
+    backup::Backup,
     builder::ClientBuilder,
     keys::{Page, PageOptions, Reading, Written},
     nodes::{Booted, CanStop, Transferred},
@@ -74,6 +76,9 @@ impl Client {
     pub async fn ask(&self, request: Request) -> Result<Response, Error> {
         if let Request::Write { batch, .. } = &request {
             batch.check()?;
+        }
+        if let Request::Backup { .. } = &request {
+            return Err(Error::Invalid("a backup is more than an answer: ask with Client::backup".into()));
         }
         let (response, _) = Call::new(&self.hub, request, self.timeout).run().await?;
         Ok(response)

@@ -63,8 +63,11 @@ mod retry;
 mod routing;
 
 pub use channel::{Channel, ChannelError, Health};
-pub use client::{Booted, CanStop, Client, ClientBuilder, Page, PageOptions, Reading, Transferred, Written};
+pub use client::{
+    Backup, Booted, CanStop, Client, ClientBuilder, Page, PageOptions, Reading, Transferred, Written,
+};
 pub use coffee_common::{
+    backup::Summary,
     command::{Batch, Condition, Effect, Entry, Operation},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},

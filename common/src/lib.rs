@@ -6,6 +6,7 @@
 //! server stand on this crate; it knows neither, and no consensus library,
 //! database or command line.
 
+pub mod backup;
 pub mod clock;
 pub mod command;
 pub mod frame;

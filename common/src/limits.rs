@@ -50,6 +50,12 @@ pub const RANGE_BYTES_MAX: usize = 1 << 20;
 /// Most bytes in one chunk of a snapshot: the largest row, and room around it.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 2 << 20;
 
+/// Most bytes in one block of a backup: a chunk of a snapshot, and room around it.
+pub const BACKUP_BLOCK_BYTES_MAX: usize = SNAPSHOT_CHUNK_BYTES_MAX + 64;
+
+/// Most backups that a node gives at once: each pins the pages of its point in time.
+pub const BACKUPS_AT_ONCE_MAX: usize = 2;
+
 /// How many of the last requests the state machine remembers, to answer a
 /// retry instead of applying it again.
 ///
@@ -106,6 +112,7 @@ const _: () = {
     assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_ANSWER_BYTES_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
     // Streams that nobody reads for a while never use up the room of the

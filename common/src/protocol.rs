@@ -9,7 +9,8 @@
 //! and gets one [`Answer`] for each, in any order, matched by `id`: on the
 //! same stream, or, where it is large, alone on a unidirectional stream. A
 //! large ask travels on a bidirectional stream of its own as well, which the
-//! client finishes behind it. Nodes speak it to each other too, to forward
+//! client finishes behind it. A backup is asked for on a stream of its own, and
+//! follows the answer there (see [`Request::Backup`]). Nodes speak it to each other too, to forward
 //! what only the leader can do.
 
 mod status;
@@ -247,6 +248,14 @@ pub enum Request {
         /// The last entry that the asking node knows the digest of.
         upto: Revision,
     },
+    /// The asked node's whole state as a file: [`Response::Backup`], behind
+    /// which the file comes on the same stream, in any number of frames that
+    /// hold pieces of it as they are (see [`crate::backup`]). Has to be the only
+    /// ask on its stream. Never forwarded.
+    Backup {
+        /// How fresh.
+        consistency: Consistency,
+    },
 }
 
 /// What is answered.
@@ -324,6 +333,8 @@ pub enum Response {
     /// To [`Request::Mark`]: the last entry up to the one asked for whose
     /// digest is known, and that digest.
     Mark(Option<(Revision, u64)>),
+    /// To [`Request::Backup`]: the file follows.
+    Backup,
 }
 
 /// A node taken out, or what taking it out would mean.

@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod backup;
 mod connection;
 mod dispatch;
 mod gate;
@@ -17,7 +18,11 @@ mod writes;
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use coffee_common::{limits::PROPOSAL_BYTES_IN_FLIGHT_MAX, protocol::Welcome, quic::Connection};
+use coffee_common::{
+    limits::{BACKUPS_AT_ONCE_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX},
+    protocol::Welcome,
+    quic::Connection,
+};
 use tokio::sync::Semaphore;
 
 use self::gate::Gate;
@@ -44,6 +49,8 @@ struct Inner {
     gate: Gate,
     /// For proposals that are not committed yet.
     budget: Arc<Semaphore>,
+    /// For backups that are under way.
+    backups: Arc<Semaphore>,
     /// How often a client did not keep to the protocol.
     offences: AtomicU64,
 }
@@ -58,6 +65,7 @@ impl Api {
             membership,
             gate: Gate::default(),
             budget,
+            backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
             offences: AtomicU64::new(0),
         }))
     }

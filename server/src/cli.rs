@@ -15,7 +15,10 @@ use coffeed::config::{
     ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
 };
 
-use crate::{demo::DemoArguments, exit, rebuild::RebuildArguments};
+use crate::{
+    demo::DemoArguments, exit, rebuild::RebuildArguments, recover::RecoverArguments,
+    restore::RestoreArguments,
+};
 
 const AFTER_HELP: &str = "\
 A flag comes before its variable, the variable before the file, the file before
@@ -129,6 +132,10 @@ pub(crate) enum Verb {
     Demo(DemoArguments),
     /// Set this node's damaged data aside: when it starts again it gets everything from the others
     Rebuild(RebuildArguments),
+    /// Make the first node of a new cluster out of a backup
+    Restore(RestoreArguments),
+    /// For a cluster that has lost its quorum for good: see what this node has left, and go on with it
+    Recover(RecoverArguments),
 }
 
 impl Arguments {

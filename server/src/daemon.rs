@@ -88,6 +88,9 @@ pub(crate) fn code_of(error: &StartError) -> ExitCode {
             | Data::Newer { .. }
             | Data::Damaged { .. }
             | Data::Empty { .. }
+            | Data::NotEmpty { .. }
+            | Data::Unfinished { .. }
+            | Data::TakenOut { .. }
             | Data::NoIdentity { .. } => ExitCode::Usage,
         },
         StartError::Log(error) if error.is_damage() => ExitCode::Usage,

@@ -6,6 +6,7 @@ mod planted;
 
 pub mod agreement;
 pub mod api;
+pub mod backup;
 pub mod config;
 pub mod forward;
 #[cfg(test)]

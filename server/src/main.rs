@@ -10,7 +10,10 @@ mod demo;
 mod exit;
 mod logging;
 mod notify;
+mod offline;
 mod rebuild;
+mod recover;
+mod restore;
 
 use coffee_client::cli::{
     exit::ExitCode,
@@ -20,7 +23,10 @@ use coffee_client::cli::{
 };
 use coffeed::config::{ConfigError, LogFormat};
 
-use crate::cli::{Arguments, Verb};
+use crate::{
+    cli::{Arguments, Verb},
+    recover::RecoverVerb,
+};
 
 fn main() -> std::process::ExitCode {
     let mut format = LogFormat::default();
@@ -49,6 +55,19 @@ fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure
         let rebuild = rebuild.clone();
         let config = arguments.settings().and_then(|settings| settings.resolve());
         return rebuild::run(&rebuild, &config.map_err(misconfigured)?);
+    }
+    if let Some(Verb::Recover(recover)) = &arguments.verb {
+        let recover = recover.clone();
+        if let Some(RecoverVerb::Compare(compare)) = &recover.verb {
+            return recover::compare(compare);
+        }
+        let config = arguments.settings().and_then(|settings| settings.resolve());
+        return recover::run(&recover, &config.map_err(misconfigured)?);
+    }
+    if let Some(Verb::Restore(restore)) = &arguments.verb {
+        let restore = restore.clone();
+        let config = arguments.settings().and_then(|settings| settings.resolve());
+        return restore::run(&restore, &config.map_err(misconfigured)?);
     }
     if arguments.check_config {
         let config = arguments.settings().and_then(|settings| settings.resolve());

@@ -6,7 +6,7 @@ use coffee_client::cli::{
     failure::Failure,
     printer::{Format, Printer},
 };
-use coffee_common::id::Address;
+use coffee_common::id::{Address, ClusterId};
 use coffeed::{Config, StartError, storage::disk};
 
 use crate::daemon::code_of;
@@ -17,6 +17,9 @@ pub(crate) struct RebuildArguments {
     /// Members to ask to be let in, if not those that `join` names
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     from: Vec<Address>,
+    /// The cluster to join, if it goes on under another id: as 'coffeed recover' and 'coffeed restore' say it
+    #[arg(long, value_name = "ID")]
+    cluster: Option<ClusterId>,
 }
 
 /// Only moves files and says so: the node starts as it always does.
@@ -30,10 +33,11 @@ pub(crate) fn run(arguments: &RebuildArguments, config: &Config) -> Result<ExitC
         return Err(failure.hint("say where the others are: coffeed rebuild --from HOST:PORT,.."));
     }
     let from: Vec<String> = members.iter().map(ToString::to_string).collect();
-    let aside = disk::rebuild(&config.data_dir, &config.name, members).map_err(|error| {
-        let error = StartError::from(error);
-        Failure::new(code_of(&error), error.to_string()).hint(error.hint())
-    })?;
+    let aside =
+        disk::rebuild(&config.data_dir, &config.name, members, arguments.cluster).map_err(|error| {
+            let error = StartError::from(error);
+            Failure::new(code_of(&error), error.to_string()).hint(error.hint())
+        })?;
     let aside = aside.map_or_else(
         || "no data was left".to_owned(),
         |aside| format!("the data is now in {}", aside.display()),

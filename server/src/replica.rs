@@ -6,6 +6,7 @@
 //! what the consensus library publishes.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,7 @@ use coffee_common::{
     protocol::Leader,
 };
 use openraft::{
-    Instant,
+    Instant, RaftSnapshotBuilder,
     async_runtime::WatchReceiver,
     metrics::{RaftMetrics, RaftServerMetrics},
     type_config::alias::WatchReceiverOf,
@@ -26,7 +27,11 @@ use openraft::{
 
 use crate::{
     raft::Raft,
-    storage::{log::LogStore, state_machine::StateReader},
+    storage::{
+        log::LogStore,
+        snapshot::Snapshot,
+        state_machine::{Checkpointer, StateReader},
+    },
     types::{Member, StoredMembership, TypeConfig},
 };
 
@@ -42,6 +47,7 @@ pub struct Replica {
     raft: Raft,
     log: LogStore,
     state: StateReader,
+    checkpointer: Checkpointer,
     /// The end of the log when the node started.
     log_at_start: Option<u64>,
     recovered: AtomicBool,
@@ -60,9 +66,16 @@ pub struct Lead {
 
 impl Replica {
     /// The node `id` of `cluster`, whose consensus has just been started.
-    pub fn new(cluster: ClusterId, id: NodeId, raft: Raft, log: LogStore, state: StateReader) -> Self {
+    pub fn new(
+        cluster: ClusterId,
+        id: NodeId,
+        raft: Raft,
+        log: LogStore,
+        state: StateReader,
+        checkpointer: Checkpointer,
+    ) -> Self {
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
-        Self { cluster, id, raft, log, state, log_at_start, recovered: AtomicBool::new(false) }
+        Self { cluster, id, raft, log, state, checkpointer, log_at_start, recovered: AtomicBool::new(false) }
     }
 
     /// The cluster.
@@ -83,6 +96,11 @@ impl Replica {
     /// What it has applied.
     pub fn state(&self) -> &StateReader {
         &self.state
+    }
+
+    /// What it has applied, at this point in time: made durable first.
+    pub async fn snapshot(&self) -> io::Result<Snapshot> {
+        self.checkpointer.clone().build_snapshot().await
     }
 
     /// All that the consensus library says of it at present.

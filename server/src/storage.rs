@@ -8,6 +8,7 @@
 //! anybody is told of them, and `state.redb`, a database that commits without
 //! fsync, and is replayed from the log after a crash. Both share one [`poison`].
 
+pub mod anew;
 pub mod checkpointed;
 mod create;
 #[cfg(test)]
@@ -19,6 +20,8 @@ pub mod poison;
 #[cfg(test)]
 mod power_cuts;
 pub mod record;
+pub mod recover;
+pub mod restore;
 pub mod snapshot;
 pub mod soundness;
 pub mod state;

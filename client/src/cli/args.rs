@@ -5,6 +5,7 @@
 //! parser. Nothing here reads a file or the network; values are checked where
 //! a word alone can tell.
 
+mod backup;
 mod bench;
 mod verbs;
 
@@ -13,6 +14,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::Resettable};
 use coffee_common::{id::Address, limits, protocol::Consistency};
 
+pub(crate) use backup::{BackupArguments, BackupVerb};
 pub(crate) use bench::{BenchArguments, BenchWork};
 pub(crate) use verbs::*;
 

@@ -1,5 +1,6 @@
 //! The verbs: one file each, and the one place that knows them all.
 
+mod backup;
 mod bench;
 mod boot;
 mod can_stop;
@@ -12,6 +13,7 @@ mod help;
 mod keys;
 mod list;
 mod node;
+mod offline;
 mod removal;
 mod set;
 mod status;
@@ -37,6 +39,9 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::Wait(arguments) => wait::run(arguments, context).await,
         Verb::Status(arguments) => status::run(arguments, context).await,
         Verb::Cert(verb) => cert::run(verb, context),
+        Verb::Backup(arguments) => backup::run(arguments, context).await,
+        Verb::Restore(_) => Err(offline::restore()),
+        Verb::Recover(_) => Err(offline::recover()),
         Verb::Bench(arguments) => bench::run(arguments, context).await,
         Verb::Help(arguments) => help::run(arguments, context),
         Verb::Completion(arguments) => completion::run(arguments, context),

@@ -46,6 +46,16 @@ pub(crate) fn quorum(voters: u32) -> u32 {
     voters / 2 + 1
 }
 
+/// A number of bytes as people say it.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..10_737_418_240 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
+
 /// A span of time as people say it.
 pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -61,6 +71,20 @@ pub(crate) fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1 KiB"),
+            (5 << 20, "5 MiB"),
+            (9 << 30, "9216 MiB"),
+            (10 << 30, "10 GiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
 
     #[test]
     fn spans() {

@@ -55,9 +55,12 @@ fn needed(request: &Request) -> Role {
         | Request::Range { .. }
         | Request::CanStop { .. } => Role::Reader,
         Request::Write { .. } => Role::Writer,
-        Request::Boot { .. } | Request::Transfer { .. } | Request::Down { .. } | Request::Remove { .. } => {
-            Role::Admin
-        }
+        Request::Boot { .. }
+        | Request::Transfer { .. }
+        | Request::Down { .. }
+        | Request::Remove { .. }
+        // It reads everything, the memory of requests too.
+        | Request::Backup { .. } => Role::Admin,
         Request::ReadIndex
         | Request::Join { .. }
         | Request::Promote { .. }
@@ -104,6 +107,7 @@ mod tests {
             (Role::Admin, Request::Transfer { to: None }),
             (Role::Admin, Request::Down { node: None, dry_run: true }),
             (Role::Admin, Request::Remove { node: node(), dry_run: true }),
+            (Role::Admin, Request::Backup { consistency }),
             (Role::Node, Request::ReadIndex),
             (Role::Node, Request::Join { node: node(), address: address() }),
             (Role::Node, Request::Promote { id: NodeId(7) }),

@@ -114,7 +114,7 @@ pub(super) async fn reply(shared: &Shared, outbox: &Outbox, id: u64, reply: Repl
     drop(share);
 }
 
-fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
+pub(super) fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
     frame::encode(&AnswerRef::Reply(ReplyRef { id, leader, result })).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer could not be encoded");
         let result = &Err(Rejection::Unknown("the answer does not fit a frame".to_owned()));

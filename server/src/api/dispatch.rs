@@ -79,6 +79,9 @@ async fn operate(
         Request::Get { .. } | Request::Range { .. } => {
             Err(Rejection::Invalid("reads are served elsewhere".to_owned()))
         }
+        Request::Backup { .. } => {
+            Err(Rejection::Invalid("a backup has to be the only ask on its stream".to_owned()))
+        }
     }
 }
 

@@ -36,6 +36,12 @@ impl Gate {
         self.0.send_modify(|state| state.closed = true);
     }
 
+    /// Waits until the gate is closed.
+    pub(super) async fn closed(&self) {
+        // The sender is in `self`, so this cannot fail.
+        let _ = self.0.subscribe().wait_for(|state| state.closed).await;
+    }
+
     /// Waits until nobody is inside.
     pub(super) async fn drained(&self) {
         // The sender is in `self`, so this cannot fail.

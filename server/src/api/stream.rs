@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coffee_common::{
-    frame::{self, FrameError},
+    frame,
     limits::REQUEST_TIMEOUT_MS,
-    protocol::{Ask, Rejection},
+    protocol::{Ask, Rejection, Request},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     answer::{self, Outbox},
+    backup,
     connection::Shared,
     dispatch,
     gate::Pass,
@@ -24,41 +25,58 @@ const TOGETHER_MAX: usize = 256;
 
 /// Takes questions until the stream ends. Answers go on until all are given.
 pub(super) async fn serve(shared: Arc<Shared>, sender: FrameSender, mut receiver: FrameReceiver) {
+    let Some(first) = next(&shared, &mut receiver).await else { return };
+    if let Request::Backup { .. } = first.1.request {
+        return backup::serve(&shared, sender, first.1).await;
+    }
     let (outbox, queued) = answer::outbox();
     tokio::spawn(answer::send(sender, queued));
-    let mut arrived = Vec::new();
+    let mut arrived = vec![first];
     loop {
-        match receiver.receive().await {
-            Ok(Some(message)) => arrived.push(message),
-            Ok(None) => return,
-            Err(StreamError::Frame(error)) => return shared.expel(&error),
-            // The client broke the stream or the connection off.
-            Err(_) => return,
-        }
+        let mut end = Ok(());
         // What cannot be read is found again by the next `receive`.
-        while arrived.len() < TOGETHER_MAX
+        while end.is_ok()
+            && arrived.len() < TOGETHER_MAX
             && let Ok(Some(message)) = receiver.ready()
         {
-            arrived.push(message);
+            match frame::decode(&message) {
+                Ok(ask) => arrived.push((message, ask)),
+                Err(error) => end = Err(error),
+            }
         }
-        if let Err(error) = take_all(&shared, &outbox, &mut arrived).await {
+        take_all(&shared, &outbox, &mut arrived).await;
+        if let Err(error) = end {
             return shared.expel(&error);
+        }
+        match next(&shared, &mut receiver).await {
+            Some(next) => arrived.push(next),
+            None => return,
         }
     }
 }
 
+/// A question, and the message that it came in.
+type Arrived = (Bytes, Ask);
+
+/// The next question; `None` where there are no more.
+async fn next(shared: &Shared, receiver: &mut FrameReceiver) -> Option<Arrived> {
+    match receiver.receive().await {
+        Ok(Some(message)) => match frame::decode(&message) {
+            Ok(ask) => return Some((message, ask)),
+            Err(error) => shared.expel(&error),
+        },
+        Err(StreamError::Frame(error)) => shared.expel(&error),
+        // The client is done, or broke the stream or the connection off.
+        Ok(None) | Err(_) => {}
+    }
+    None
+}
+
 /// Takes questions that came together.
-async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Bytes>) -> Result<(), FrameError> {
+async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Arrived>) {
     let leading = Writes::leading(shared);
-    let (mut writes, mut end) = (None, Ok(()));
-    for message in arrived.drain(..) {
-        let ask = match frame::decode::<Ask>(&message) {
-            Ok(ask) => ask,
-            Err(error) => {
-                end = Err(error);
-                break;
-            }
-        };
+    let mut writes = None;
+    for (message, ask) in arrived.drain(..) {
         let (pass, room) = match admit(shared) {
             Ok(admitted) => admitted,
             Err(refusal) => {
@@ -73,7 +91,7 @@ async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Bytes
         if let Some((ask, pass, room)) = left {
             let (shared, outbox) = (Arc::clone(shared), outbox.clone());
             tokio::spawn(async move {
-                let deadline = deadline(&ask);
+                let deadline = deadline(ask.timeout_ms);
                 carry_out(&shared, &outbox, ask, deadline, pass).await;
                 drop(room);
             });
@@ -82,7 +100,6 @@ async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Bytes
     if let Some(writes) = writes {
         tokio::spawn(writes.carry_out(Arc::clone(shared), outbox.clone()));
     }
-    end
 }
 
 /// Lets a question in, unless there is too much already.
@@ -102,7 +119,7 @@ pub(super) async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, deadli
 }
 
 /// By when whoever asked now needs his answer.
-pub(super) fn deadline(ask: &Ask) -> Instant {
-    let timeout_ms = ask.timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
+pub(super) fn deadline(asked_ms: u32) -> Instant {
+    let timeout_ms = asked_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
     Instant::now() + Duration::from_millis(timeout_ms.into())
 }

@@ -66,6 +66,7 @@ fn requests() -> Vec<Request> {
         Request::Retire { id: NodeId(2) },
         Request::Ping,
         Request::Mark { cluster: ClusterId(9), upto: Revision(64) },
+        Request::Backup { consistency: Consistency::Local },
     ]
 }
 
@@ -174,6 +175,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
         Ok(Response::Done { changed: false }),
         Ok(Response::Mark(Some((Revision(64), 7)))),
+        Ok(Response::Backup),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -65,7 +65,7 @@ impl Writes {
         (message, ask): (Bytes, Ask),
         (pass, room): (Pass, OwnedSemaphorePermit),
     ) -> Option<(Ask, Pass, OwnedSemaphorePermit)> {
-        let deadline = stream::deadline(&ask);
+        let deadline = stream::deadline(ask.timeout_ms);
         let Ask { id, on_behalf_of, request, .. } = &ask;
         let Request::Write { request: name, batch } = request else { return Some((ask, pass, room)) };
         let peer = shared.connection.peer();

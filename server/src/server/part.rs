@@ -70,7 +70,9 @@ impl Part {
             inbox,
             refusals: Refusals::default(),
         };
-        let replica = Arc::new(Replica::new(identity.cluster, identity.id, raft, log.clone(), reader));
+        let (own_log, own_checkpointer) = (log.clone(), checkpointer.clone());
+        let replica =
+            Arc::new(Replica::new(identity.cluster, identity.id, raft, own_log, reader, own_checkpointer));
         Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }
 

@@ -6,6 +6,7 @@
 //! log.wal         Raft's log
 //! state.redb      the state
 //! damaged-N       files that were set aside
+//! unfinished.toml there while a restore or a recovery is under way
 //! ```
 //!
 //! Everything here is checked before a database is opened: a directory of
@@ -16,6 +17,7 @@ mod error;
 mod files;
 mod identity;
 mod rebuild;
+mod unfinished;
 
 use std::{
     fs::{self, File},
@@ -25,7 +27,12 @@ use std::{
 
 use coffee_common::{command::Standing, id::NodeName};
 
-pub use self::{error::DataDirError, identity::NodeIdentity, rebuild::rebuild};
+pub use self::{
+    error::DataDirError,
+    identity::NodeIdentity,
+    rebuild::rebuild,
+    unfinished::{Unfinished, Work},
+};
 
 const IDENTITY: &str = "identity.toml";
 const LOG: &str = "log.wal";
@@ -44,6 +51,7 @@ impl DataDir {
     pub fn open(path: &Path, name: &NodeName) -> Result<Self, DataDirError> {
         files::create_folder(path)?;
         let lock = files::lock(path)?;
+        unfinished::check_finished(path)?;
         let identity = Self::read_identity(path, name)?;
         // A member without its log has forgotten whom it voted for: it must not start empty.
         if identity.as_ref().is_some_and(|identity| identity.standing == Standing::Member) {

@@ -1,12 +1,16 @@
 //! A cluster in real processes: daemons with configuration files and
 //! certificates, asked and run with `coffeectl` and with the library.
 
+mod backup;
 mod bench;
 mod damage;
 mod differs;
 mod exit_codes;
 mod hostile;
 mod members;
+mod nightly;
+mod offline;
+mod recover;
 mod refused;
 mod restart;
 mod verbs;

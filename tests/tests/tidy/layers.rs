@@ -10,7 +10,7 @@ use crate::tree::{self, Source};
 const LAYERS: [&[&str]; 8] = [
     &["server", "shutdown", "lib"],
     &["api", "peer", "admin"],
-    &["membership", "forward", "reads", "status", "agreement"],
+    &["membership", "forward", "reads", "status", "agreement", "backup"],
     // What operations stand on: this node, and its part in a cluster.
     &["node", "propose", "replica"],
     &["raft"],
@@ -24,8 +24,10 @@ const LAYERS: [&[&str]; 8] = [
 const STRANGERS: [&str; 3] = ["api", "peer", "admin"];
 
 /// Part of the daemon, which stands on the library as its users do.
-const DAEMON: [&str; 9] =
-    ["main", "cli", "check", "daemon", "demo", "exit", "logging", "notify", "rebuild"];
+const DAEMON: [&str; 12] = [
+    "main", "cli", "check", "daemon", "demo", "exit", "logging", "notify", "offline", "rebuild", "recover",
+    "restore",
+];
 
 /// The top module that a file of the server belongs to.
 fn module_of(source: &Source) -> &str {

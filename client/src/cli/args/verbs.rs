@@ -9,7 +9,10 @@ use coffee_common::{
     protocol::Role,
 };
 
-use super::bench::BenchArguments;
+use super::{
+    backup::{BackupArguments, OfflineArguments},
+    bench::BenchArguments,
+};
 use crate::cert::{AltName, CA_DAYS, LEAF_DAYS};
 
 /// What to do.
@@ -54,6 +57,14 @@ pub(crate) enum Verb {
         subcommand_value_name = "VERB"
     )]
     Cert(CertVerb),
+    /// Write all keys into a file, from which a cluster can be restored
+    Backup(BackupArguments),
+    /// Make a new cluster of a backup: with coffeed
+    #[command(hide = true)]
+    Restore(OfflineArguments),
+    /// Go on with what is left of a cluster without a quorum: with coffeed
+    #[command(hide = true)]
+    Recover(OfflineArguments),
     /// Load the cluster, measure it, and say whether that will do
     Bench(BenchArguments),
     /// Explain a verb, or the exit codes

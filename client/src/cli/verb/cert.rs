@@ -9,7 +9,7 @@ use crate::{
     cli::{
         args::CertVerb,
         context::Context,
-        credentials,
+        credentials, dates,
         exit::ExitCode,
         failure::Failure,
         printer::{Report, escape, table::Table},
@@ -100,7 +100,7 @@ impl Certificate {
             name: issued.certificate.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             role,
             holder,
-            valid_until: info.map(|info| date(info.not_after)),
+            valid_until: info.map(|info| dates::utc(info.not_after)),
             days_left: info.map(CertificateInfo::days_left),
             serial: info.map(|info| info.serial.clone()),
             certificate: issued.certificate.clone(),
@@ -136,18 +136,6 @@ fn problem(info: &CertificateInfo) -> Option<String> {
         _ if info.days_left() < 0 => Some("expired".to_owned()),
         _ => None,
     }
-}
-
-/// A moment as RFC 3339 has it, to the second.
-fn date(seconds: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| seconds.to_string(),
-        |t| {
-            let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-            let (hour, minute, second) = (t.hour(), t.minute(), t.second());
-            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-        },
-    )
 }
 
 impl Report for Certificate {
@@ -212,13 +200,6 @@ mod tests {
         assert!(table.lines().last().is_some_and(|line| line.contains("no certificate")), "{table}");
         let json = printed(Format::Json, &list);
         assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","valid_until":""#), "{json}");
-    }
-
-    #[test]
-    fn dates() {
-        assert_eq!(date(0), "1970-01-01T00:00:00Z");
-        assert_eq!(date(1_795_399_453), "2026-11-23T02:04:13Z");
-        assert_eq!(date(i64::MAX), i64::MAX.to_string());
     }
 
     #[test]

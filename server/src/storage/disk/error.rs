@@ -7,7 +7,7 @@ use std::{
 
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
-use super::identity;
+use super::{identity, unfinished::Work};
 use crate::storage::soundness;
 
 /// Why a data directory cannot be used.
@@ -44,6 +44,26 @@ pub enum DataDirError {
         found: NodeName,
         /// Who asks.
         expected: NodeName,
+    },
+    /// There is something in it where nothing should be.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Something was begun in it, and is not done.
+    #[error("{} is half done: coffeed {} broke off in it", path.display(), work.word())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// What was begun.
+        work: Work,
+    },
+    /// Its node was taken out of its cluster.
+    #[error("{} holds the data of a node that was taken out of its cluster", path.display())]
+    TakenOut {
+        /// The directory.
+        path: PathBuf,
     },
     /// There is nothing in it to set aside.
     #[error("{} holds no data of a node", path.display())]
@@ -102,7 +122,19 @@ impl DataDirError {
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",
             Self::Newer { .. } => "install the version of coffeed that wrote it, or a newer one",
             Self::SameIdAgain { .. } => "start the node again: it asks the cluster for another id",
-            Self::Empty { .. } => "nothing has to be rebuilt: check name and data_dir",
+            Self::Empty { .. } => "there is nothing to work on: check name and data_dir",
+            Self::NotEmpty { .. } => {
+                "a backup is restored into an empty directory: move away what is in it, or name another data_dir"
+            }
+            Self::Unfinished { work: Work::Restore, .. } => {
+                "run the same `coffeed restore` again: it begins anew"
+            }
+            Self::Unfinished { work: Work::Recover, .. } => {
+                "run `coffeed recover --yes` again: it goes on where it broke off"
+            }
+            Self::TakenOut { .. } => {
+                "it may be far behind: recover from a member that is left, or restore a backup"
+            }
             Self::Damaged { path, .. }
                 if path.extension().is_some_and(|kind| kind == "redb" || kind == "wal") =>
             {

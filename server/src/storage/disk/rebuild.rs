@@ -12,18 +12,24 @@ use std::{
 
 use coffee_common::{
     command::Standing,
-    id::{Address, NodeName},
+    id::{Address, ClusterId, NodeName},
 };
 
-use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files};
+use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files, unfinished};
 
 /// Sets the data of the node `name` aside. When it starts again it asks
-/// `members` of its cluster to be let in, whatever its configuration says.
+/// `members` of its cluster, or of `cluster`, if that is another one, to be let
+/// in, whatever its configuration says.
 /// Gives the folder in which the data is now; `None` if none was left.
 ///
 /// # Errors
 /// The directory holds no data of this node, or is in use, or cannot be changed.
-pub fn rebuild(path: &Path, name: &NodeName, members: Vec<Address>) -> Result<Option<PathBuf>, DataDirError> {
+pub fn rebuild(
+    path: &Path,
+    name: &NodeName,
+    members: Vec<Address>,
+    cluster: Option<ClusterId>,
+) -> Result<Option<PathBuf>, DataDirError> {
     if !path.join(IDENTITY).exists() {
         return Err(DataDirError::Empty { path: path.to_owned() });
     }
@@ -33,8 +39,11 @@ pub fn rebuild(path: &Path, name: &NodeName, members: Vec<Address>) -> Result<Op
         return Err(DataDirError::Empty { path: path.to_owned() });
     };
     let aside = move_away(path)?;
-    let identity = NodeIdentity { standing: Standing::Shutdown, rejoin: members, ..identity };
+    let cluster = cluster.unwrap_or(identity.cluster);
+    let identity = NodeIdentity { cluster, standing: Standing::Shutdown, rejoin: members, ..identity };
     files::replace(path, IDENTITY, identity.to_text().as_bytes())?;
+    // What was half done is set aside with the rest.
+    unfinished::remove_note(path)?;
     Ok(aside)
 }
 

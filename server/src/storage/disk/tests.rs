@@ -217,12 +217,13 @@ fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let held = open(dir.path()).expect("opens");
-    let error = rebuild(dir.path(), &name("hong"), members()).expect_err("it is in use");
+    let error = rebuild(dir.path(), &name("hong"), members(), None).expect_err("it is in use");
     assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
     drop(held);
     for number in 1..3_u32 {
-        let aside =
-            rebuild(dir.path(), &name("hong"), members()).expect("is set aside").expect("there was data");
+        let aside = rebuild(dir.path(), &name("hong"), members(), None)
+            .expect("is set aside")
+            .expect("there was data");
         assert_eq!(aside, dir.path().join(format!("damaged-{number}")));
         assert_eq!(fs::read(aside.join(LOG)).expect("is kept"), b"log");
         assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
@@ -250,18 +251,18 @@ fn setting_aside_that_broke_off_is_finished_by_doing_it_again() {
         fs::rename(dir.path().join(file), aside.join(file)).expect("moves");
         open(dir.path()).expect_err("a member without its databases does not start");
     }
-    assert_eq!(rebuild(dir.path(), &name("hong"), members()).expect("is finished"), None);
+    assert_eq!(rebuild(dir.path(), &name("hong"), members(), None).expect("is finished"), None);
     assert_eq!(open(dir.path()).expect("opens").identity().expect("is known").rejoin, members());
 }
 
 #[test]
 fn only_a_nodes_own_data_is_set_aside() {
     let dir = tempfile::tempdir().expect("a folder");
-    let error = rebuild(dir.path(), &name("hong"), members()).expect_err("there is none");
+    let error = rebuild(dir.path(), &name("hong"), members(), None).expect_err("there is none");
     assert!(matches!(error, DataDirError::Empty { .. }), "{error}");
     assert!(!dir.path().join("LOCK").exists(), "nothing is left in a folder that is not ours");
     member(dir.path());
-    let error = rebuild(dir.path(), &name("peng"), members()).expect_err("it is another's");
+    let error = rebuild(dir.path(), &name("peng"), members(), None).expect_err("it is another's");
     assert!(matches!(error, DataDirError::OtherNode { .. }), "{error}");
     assert!(open(dir.path()).expect("opens").log_path().exists());
 }

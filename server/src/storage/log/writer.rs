@@ -176,7 +176,10 @@ impl Writer {
                 }
                 done.io_completed(result);
             }
-            Change::Vote { done, .. } | Change::Truncate { done, .. } | Change::Probe(done) | Change::Close(done) => {
+            Change::Vote { done, .. }
+            | Change::Truncate { done, .. }
+            | Change::Probe(done)
+            | Change::Close(done) => {
                 let _ = done.send(result);
             }
             Change::Purge { .. } => {}

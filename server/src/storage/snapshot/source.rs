@@ -63,6 +63,7 @@ impl SnapshotSource {
             stage: Stage::Header,
             sequence: Sequence::default(),
             rows_sent: 0,
+            keys_sent: 0,
         }
     }
 }
@@ -82,12 +83,18 @@ pub struct Chunks {
     stage: Stage,
     sequence: Sequence,
     rows_sent: u64,
+    keys_sent: u64,
 }
 
 impl Chunks {
     /// How many rows were sent: of [`SnapshotSource::rows`].
     pub fn rows_sent(&self) -> u64 {
         self.rows_sent
+    }
+
+    /// How many of these were keys.
+    pub fn keys_sent(&self) -> u64 {
+        self.keys_sent
     }
 
     /// The next chunk of rows; `None` if no row is left.
@@ -113,6 +120,7 @@ impl Chunks {
             kv::check_row(*table, key.value(), row.value())?;
             Row { table: *table, key: key.value(), row: row.value() }.encode(chunk);
             self.rows_sent += 1;
+            self.keys_sent += u64::from(*table == Table::Keys);
             return Ok(true);
         }
     }

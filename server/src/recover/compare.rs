@@ -1,0 +1,186 @@
+//! Which of the nodes that are left is furthest, and what may be lost.
+//!
+//! Pure. A log is further than another if its last entry is of a later term,
+//! or of the same term and behind (Raft, section 5.4.1). A write that was
+//! acknowledged is in the logs of a quorum. Where every quorum has one of the
+//! nodes that are left, the furthest of these has every such write, by the
+//! argument that gives a new leader all of them (Raft, section 5.4.3).
+
+use std::fmt::Write;
+
+use coffee_client::cli::{exit::ExitCode, failure::Failure};
+
+use super::report::Report;
+
+/// What the reports say together, in words.
+pub(super) fn verdict(reports: &[Report]) -> Result<String, Failure> {
+    check(reports)?;
+    let mut ranked: Vec<&Report> = reports.iter().collect();
+    ranked.sort_by_key(|report| std::cmp::Reverse((report.last_term, report.last_entry)));
+    let mut text = table(&ranked);
+    let Some(furthest) = ranked.first() else { return Ok(text) };
+    let known = reports.iter().max_by_key(|report| report.membership_entry).unwrap_or(furthest);
+    let _ = write!(text, "\n{}", chances(known, reports, furthest));
+    Ok(text)
+}
+
+/// Whether they can be compared at all.
+fn check(reports: &[Report]) -> Result<(), Failure> {
+    let refuse = |what: String, hint: &str| Err(Failure::new(ExitCode::Usage, what).hint(hint));
+    for (n, report) in reports.iter().enumerate() {
+        if report.broke_off {
+            return refuse(
+                format!("a recovery broke off on {}", report.name),
+                "run `coffeed --config FILE recover --yes` there again: it goes on where it broke off",
+            );
+        }
+        if report.cluster != reports[0].cluster {
+            return refuse(
+                format!(
+                    "{} is of the cluster {}, and {} of {}",
+                    reports[0].name, reports[0].cluster, report.name, report.cluster
+                ),
+                "compare nodes of one cluster; one that was recovered already goes on by itself",
+            );
+        }
+        if reports[..n].iter().any(|other| other.name == report.name) {
+            return refuse(
+                format!("there are two reports of {}", report.name),
+                "name each node's last report once",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn table(ranked: &[&Report]) -> String {
+    let widest = ranked.iter().map(|report| report.name.as_str().len()).max().unwrap_or(0).max(4);
+    let mut text = format!(
+        "{:<widest$}  {:>12}  {:>6}  {:>12}  {:>12}  LAST WRITE\n",
+        "NODE", "LAST ENTRY", "TERM", "COMMITTED", "APPLIED"
+    );
+    for report in ranked {
+        let written = report.last_write.as_deref().unwrap_or("-");
+        let _ = writeln!(
+            text,
+            "{:<widest$}  {:>12}  {:>6}  {:>12}  {:>12}  {}",
+            report.name,
+            report.last_entry,
+            report.last_term,
+            report.committed,
+            report.applied,
+            shown(written)
+        );
+    }
+    text
+}
+
+/// Harmless to show: a report comes from elsewhere.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic()).take(32).collect()
+}
+
+/// What is left of the voters, as far as the nodes know who they are.
+fn chances(known: &Report, reports: &[Report], furthest: &Report) -> String {
+    let left =
+        |set: &Vec<u64>| set.iter().filter(|id| reports.iter().any(|report| report.id == **id)).count();
+    let sets: Vec<(usize, usize)> = known.voters.iter().map(|set| (left(set), set.len())).collect();
+    let quorum = |voters: usize| voters / 2 + 1;
+    let counted: Vec<String> =
+        sets.iter().map(|(left, voters)| format!("{left} of {voters} voters")).collect();
+    let counted = counted.join(" and ");
+    let missing: Vec<&str> = known
+        .members
+        .iter()
+        .filter(|member| reports.iter().all(|report| report.id != member.id))
+        .map(|member| member.name.as_str())
+        .collect();
+    let missing = if missing.is_empty() { "nobody".to_owned() } else { missing.join(", ") };
+    let mut text = format!("{counted} are here; missing: {missing}\n");
+    if sets.iter().all(|(left, voters)| *left >= quorum(*voters)) {
+        text.push_str(
+            "these are a quorum: start them, and they go on by themselves; nothing has to be recovered\n",
+        );
+        return text;
+    }
+    if sets.iter().any(|(left, voters)| *left > voters - quorum(*voters)) {
+        let _ =
+            writeln!(text, "every quorum has one of them: {} has all that was acknowledged", furthest.name);
+    } else {
+        let behind =
+            furthest.last_write.as_deref().map_or(String::new(), |at| format!(", from {} on", shown(at)));
+        let _ = writeln!(
+            text,
+            "may be lost: what was acknowledged behind entry {}{behind}; the missing nodes may have it",
+            furthest.last_entry
+        );
+    }
+    let _ = writeln!(
+        text,
+        "furthest: {name}\nnext, where no more of the missing nodes can be had: on {name}, coffeed --config FILE recover --yes",
+        name = furthest.name
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::report::tests::report, *};
+
+    #[test]
+    fn a_later_term_goes_before_a_longer_log() {
+        let (hong, hu) = (report("hong", 4, (3, 4711)), report("hu", 19, (4, 4700)));
+        let text = verdict(&[hong, hu]).unwrap();
+        assert!(text.contains("furthest: hu\n"), "{text}");
+        assert!(text.contains("2 of 5 voters are here; missing: ming, peng, long\n"), "{text}");
+        assert!(
+            text.contains(
+                "may be lost: what was acknowledged behind entry 4700, from 2026-11-23T02:04:13Z on"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_quorum_needs_no_recovery() {
+        let reports = [("ming", 1), ("hong", 4), ("peng", 9)].map(|(name, id)| report(name, id, (3, 4711)));
+        let text = verdict(&reports).unwrap();
+        assert!(text.contains("nothing has to be recovered"), "{text}");
+        assert!(!text.contains("--yes"), "{text}");
+    }
+
+    /// Two of four are no quorum, but no three of the four are without one of them.
+    #[test]
+    fn nothing_is_lost_where_every_quorum_has_one_of_them() {
+        let mut reports = [("ming", 1), ("hong", 4)].map(|(name, id)| report(name, id, (3, 4711)));
+        for report in &mut reports {
+            report.voters = vec![vec![1, 4, 9, 14]];
+        }
+        let text = verdict(&reports).unwrap();
+        assert!(text.contains("ming has all that was acknowledged\n"), "{text}");
+        assert!(text.contains("recover --yes"), "{text}");
+    }
+
+    /// While membership changes, both sets have to agree.
+    #[test]
+    fn both_sets_of_a_change_count() {
+        let mut reports =
+            [("ming", 1), ("hong", 4), ("peng", 9)].map(|(name, id)| report(name, id, (3, 4711)));
+        reports[0].voters = vec![vec![1, 4, 9], vec![1, 14, 19]];
+        reports[0].membership_entry = 4711;
+        let text = verdict(&reports).unwrap();
+        assert!(text.contains("3 of 3 voters and 1 of 3 voters are here"), "{text}");
+        assert!(text.contains("recover --yes"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused() {
+        let (hong, mut other) = (report("hong", 4, (3, 4711)), report("hu", 19, (3, 4711)));
+        assert!(verdict(&[hong.clone(), hong.clone()]).is_err());
+        other.cluster = "f".repeat(32);
+        assert!(verdict(&[hong.clone(), other.clone()]).is_err());
+        other.cluster.clone_from(&hong.cluster);
+        other.broke_off = true;
+        assert!(verdict(&[hong, other]).is_err());
+    }
+}

@@ -1,0 +1,217 @@
+//! A new cluster, whose only member is this node, on a state that is there:
+//! what a restore and a recovery end with.
+//!
+//! The new cluster's first entries are applied to the state as any others, and
+//! then done with: the node is admitted, is the only member, and is marked as
+//! such. Its log begins behind them. Guards that
+//!
+//! - nothing that was given before is given again: the new entries lie
+//!   [`REVISIONS_AHEAD`] of the last one that is known, which the old cluster may
+//!   have gone beyond; node ids are indexes of entries, and so are new as well;
+//! - it can be done again after a crash at any point, and comes to the same.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use coffee_common::{
+    backup::BackupError,
+    clock,
+    command::{Command, Proposal, Standing},
+    id::{ClusterId, NodeId, Revision},
+};
+use futures_util::stream;
+use openraft::{
+    entry::RaftEntry,
+    storage::{RaftLogReader, RaftLogStorage, RaftStateMachine},
+};
+
+use super::{
+    checkpointed::Checkpointed,
+    disk::{DataDir, DataDirError, NodeIdentity, Unfinished, Work},
+    log::{LogError, LogStore},
+    poison::Poison,
+    record::{LeaderRecord, LogIdRecord, VoteRecord},
+    snapshot::SnapshotError,
+    state::{StateDir, StateError, StateOptions},
+    state_machine::StateMachine,
+};
+use crate::types::{LogEntry, LogId, Member, Membership, Payload, Vote};
+
+/// So far ahead of the last entry that is known a new cluster goes on: beyond
+/// what the old one can have written since.
+pub const REVISIONS_AHEAD: u64 = 1_000_000_000;
+
+/// How many entries a new cluster begins with.
+const ENTRIES: u64 = 3;
+
+/// A new cluster, as it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Founded {
+    /// Which.
+    pub cluster: ClusterId,
+    /// What Raft knows its only member by.
+    pub id: NodeId,
+    /// Its last entry.
+    pub revision: Revision,
+}
+
+/// Why no new cluster was made.
+#[derive(Debug, thiserror::Error)]
+pub enum AnewError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The backup is none, or is not whole.
+    #[error("the backup cannot be used: {0}")]
+    Backup(#[from] BackupError),
+    /// The backup cannot be read.
+    #[error("the backup cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
+    /// What the backup holds cannot be used.
+    #[error("the backup cannot be used: {0}")]
+    Snapshot(#[from] SnapshotError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A file cannot be written.
+    #[error("the data directory cannot be written: {0}")]
+    Io(#[from] io::Error),
+    /// There is no room for a record of this node.
+    #[error("the backup has as many records of nodes as a cluster keeps, and none of this one")]
+    TooManyNodes,
+    /// No id can be drawn for the new cluster.
+    #[error("no random numbers: {0}")]
+    Random(String),
+}
+
+impl AnewError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::DataDir(error) => error.hint(),
+            Self::Backup(_) => "see what `coffeectl backup verify` says of it, and take another one",
+            Self::Unreadable(_) => "name a backup that is there and may be read by coffeed's user",
+            Self::Snapshot(_) => {
+                "nothing was kept of it; restore with the version of coffeed that made it, or take another backup"
+            }
+            Self::State(error) => error.hint(),
+            Self::Log(error) => error.hint(),
+            Self::Io(_) => "free some space or check the permissions, and run it again",
+            Self::TooManyNodes => "give this node the name of one of the backup's nodes",
+            Self::Random(_) => "run it again",
+        }
+    }
+
+    /// Whether doing the same again is of no use.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Backup(_) | Self::Unreadable(_) | Self::Snapshot(_) | Self::TooManyNodes => true,
+            Self::State(error) => error.is_damage(),
+            Self::Log(error) => error.is_damage(),
+            Self::DataDir(_) | Self::Io(_) | Self::Random(_) => false,
+        }
+    }
+}
+
+impl Unfinished {
+    /// What is to be made of a state and a log that end with `last`, where
+    /// nobody has voted beyond `term`.
+    pub(super) fn plan(work: Work, last: Option<LogId>, term: u64) -> Result<Self, AnewError> {
+        let cluster = ClusterId::random().map_err(|error| AnewError::Random(error.to_string()))?;
+        let known = last.map_or(0, |last| last.index);
+        Ok(Self {
+            work,
+            cluster,
+            first: known.saturating_add(REVISIONS_AHEAD),
+            term: term.max(last.map_or(0, |last| last.leader_id.term)).saturating_add(1),
+        })
+    }
+
+    /// What the new cluster is.
+    pub(super) fn founded(&self) -> Founded {
+        Founded {
+            cluster: self.cluster,
+            id: NodeId(self.first),
+            revision: Revision(self.first.saturating_add(ENTRIES - 1)),
+        }
+    }
+
+    /// Who its only member is.
+    pub(super) fn identity(&self, member: &Member) -> NodeIdentity {
+        let Founded { cluster, id, .. } = self.founded();
+        NodeIdentity {
+            cluster,
+            id,
+            name: member.name.clone(),
+            standing: Standing::Member,
+            rejoin: Vec::new(),
+        }
+    }
+
+    fn last(&self) -> LogId {
+        LogIdRecord { term: self.term, index: self.founded().revision.0 }.into()
+    }
+
+    fn entries(&self, member: &Member) -> Result<Vec<LogEntry>, AnewError> {
+        let id = self.founded().id;
+        let Member { name, address } = member.clone();
+        let alone = Membership::new(vec![[id].into()], BTreeMap::from([(id, member.clone())]));
+        let alone = alone.map_err(|error| AnewError::Io(io::Error::other(error)))?;
+        let command =
+            |command| Payload::Normal(Proposal { request: None, proposed_at_ms: clock::now_ms(), command });
+        let payloads = [
+            command(Command::AdmitNode { name: name.clone(), address }),
+            Payload::Membership(alone),
+            command(Command::MarkNode { name, id, standing: Some(Standing::Member) }),
+        ];
+        let entry = |(index, payload)| LogEntry::new(LogIdRecord { term: self.term, index }.into(), payload);
+        Ok((self.first..).zip(payloads).map(entry).collect())
+    }
+}
+
+/// A node's storage, open while it does not run.
+pub(super) struct Storage {
+    pub(super) state: StateMachine,
+    pub(super) log: LogStore,
+}
+
+impl Storage {
+    /// Opens both; makes an empty log if there is none.
+    pub(super) fn open(data: &DataDir) -> Result<Self, AnewError> {
+        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let files = Arc::new(StateDir::new(data.state_path()));
+        let state = StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())?;
+        let log = LogStore::open(&data.log_path(), checkpointed, poison)?;
+        state.check_reaches(log.purged())?;
+        Ok(Self { state, log })
+    }
+
+    /// Makes a cluster of what is applied, whose only member is this node. What
+    /// was done of it before is not done again.
+    pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), AnewError> {
+        let last = plan.last();
+        let is_behind = |index: Option<u64>| index < Some(last.index);
+        if is_behind(self.state.last_applied().map(|applied| applied.index)) {
+            let entries = plan.entries(member)?.into_iter().map(|entry| Ok((entry, None)));
+            self.state.apply(stream::iter(entries)).await?;
+        }
+        let record = self.state.reader().node(&member.name)?;
+        if record.is_none_or(|record| record.id != plan.founded().id) {
+            return Err(AnewError::TooManyNodes);
+        }
+        self.state.checkpointer().checkpoint().await?;
+        if self.log.read_vote().await?.is_none_or(|vote| vote.leader_id().term < plan.term) {
+            let leader = LeaderRecord { term: plan.term, node: plan.founded().id };
+            self.log.save_vote(&Vote::from(VoteRecord { leader, committed: false })).await?;
+        }
+        if is_behind(self.log.purged().map(|purged| purged.index)) {
+            self.log.purge(last).await?;
+        }
+        Ok(self.log.close().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Restores and recoveries that a crash cuts short, at each of their steps.
+
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+use coffee_common::{
+    backup::{Header, Packer},
+    command::{Batch, Operation},
+    id::{Address, ClientId, NodeName, RequestId},
+    key::{Key, Value},
+};
+
+use openraft::storage::IOFlushed;
+
+use super::*;
+use crate::storage::{
+    disk::Work,
+    recover::{inspect, recover},
+    restore::restore,
+    snapshot::SnapshotData,
+};
+
+const OLD: ClusterId = ClusterId(9);
+const KEYS: u64 = 40;
+
+fn member() -> Member {
+    let (name, address) = ("ming".parse(), "ming.example.net:7400".parse());
+    Member { name: name.expect("legal"), address: address.expect("legal") }
+}
+
+fn id(index: u64) -> LogId {
+    LogIdRecord { term: 3, index }.into()
+}
+
+fn key(index: u64) -> Key {
+    Key::new(format!("key/{index}")).expect("legal")
+}
+
+fn request(index: u64) -> RequestId {
+    RequestId { client: ClientId(7), sequence: index, after: Revision(1) }
+}
+
+fn set(index: u64) -> Proposal {
+    let operation = Operation::Set(key(index), Value::new(format!("{index}")).expect("legal"));
+    let command = Command::Batch(Batch::of(operation));
+    Proposal { request: Some(request(index)), proposed_at_ms: 1_700_000_000_000 + index, command }
+}
+
+/// What a node of three has in its log: a membership, two others admitted, and writes.
+fn history() -> Vec<LogEntry> {
+    let address: Address = "elsewhere:7400".parse().expect("legal");
+    let admit =
+        |name: &str| Command::AdmitNode { name: name.parse().expect("legal"), address: address.clone() };
+    let unasked = |command| Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command });
+    let members = [(1, "ming"), (1, "ming"), (2, "hong"), (3, "peng")].map(|(id, name)| {
+        let name: NodeName = name.parse().expect("legal");
+        (NodeId(id), Member { name, address: address.clone() })
+    });
+    let membership = |count: usize| {
+        let members: BTreeMap<_, _> = members[1..=count].iter().cloned().collect();
+        Membership::new(vec![members.keys().copied().collect()], members).expect("a membership")
+    };
+    let first = [
+        Payload::Membership(membership(1)),
+        Payload::Blank,
+        unasked(admit("hong")),
+        unasked(admit("peng")),
+        Payload::Membership(membership(3)),
+    ];
+    let writes = (5..5 + KEYS).map(|index| Payload::Normal(set(index)));
+    (0..)
+        .zip(first.into_iter().chain(writes))
+        .map(|(index, payload)| LogEntry::new(id(index), payload))
+        .collect()
+}
+
+fn last() -> LogId {
+    id(4 + KEYS)
+}
+
+async fn append(log: &mut LogStore, entries: Vec<LogEntry>) {
+    // What is asked for next waits for the disk, and so for this.
+    log.append(entries, IOFlushed::noop()).await.expect("appends");
+}
+
+/// The directory of a node that has all of that in its log, and has applied
+/// only the first `applied` of it.
+async fn survivor(path: &Path, applied: usize) {
+    let mut data = DataDir::open(path, &member().name).expect("opens");
+    let identity = NodeIdentity {
+        cluster: OLD,
+        id: NodeId(1),
+        name: member().name,
+        standing: Standing::Member,
+        rejoin: Vec::new(),
+    };
+    data.adopt(identity).expect("is adopted");
+    let mut storage = Storage::open(&data).expect("opens");
+    let leader = LeaderRecord { term: 5, node: NodeId(2) };
+    storage.log.save_vote(&VoteRecord { leader, committed: true }.into()).await.expect("saves");
+    append(&mut storage.log, history()).await;
+    let entries = history().into_iter().take(applied).map(|entry| Ok((entry, None)));
+    storage.state.apply(stream::iter(entries)).await.expect("applies");
+    storage.state.checkpointer().checkpoint().await.expect("is durable");
+    storage.log.close().await.expect("closes");
+}
+
+/// What a node finds that starts here: it is alone, and has all keys.
+async fn check(path: &Path, founded: Founded) {
+    let data = DataDir::open(path, &member().name).expect("nothing is half done");
+    let identity = data.identity().expect("an identity").clone();
+    assert_eq!(
+        (identity.cluster, identity.id, identity.standing),
+        (founded.cluster, founded.id, Standing::Member)
+    );
+    assert_ne!(identity.cluster, OLD);
+    let mut storage = Storage::open(&data).expect("opens");
+    storage.log.check_vote(storage.state.last_applied()).expect("the two fit");
+    let reader = storage.state.reader();
+    for index in 5..5 + KEYS {
+        let (entry, _) = reader.get(&key(index)).expect("reads");
+        let entry = entry.expect("it is there");
+        assert_eq!((entry.modified, entry.version), (Revision(index), 1));
+    }
+    let (applied, membership) = storage.state.applied_state().await.expect("reads");
+    assert_eq!(applied.map(|applied| applied.index), Some(founded.revision.0));
+    assert!(founded.revision.0 > last().index + REVISIONS_AHEAD);
+    assert_eq!(membership.membership().get_joint_config(), &vec![[founded.id].into()]);
+    assert_eq!(membership.nodes().count(), 1);
+    assert_eq!(storage.log.purged(), applied, "the log goes on where the state ends");
+    assert_eq!(reader.node(&member().name).expect("reads").map(|record| record.id), Some(founded.id));
+    assert_eq!(reader.nodes().expect("reads").len(), 3, "the others are on record");
+
+    // A request of the old cluster is not done again.
+    let again =
+        LogEntry::new(LogIdRecord { term: 9, index: founded.revision.0 + 1 }.into(), Payload::Normal(set(5)));
+    storage.state.apply(stream::iter([Ok((again, None))])).await.expect("applies");
+    let (entry, _) = storage.state.reader().get(&key(5)).expect("reads");
+    assert_eq!(entry.map(|entry| (entry.modified, entry.version)), Some((Revision(5), 1)));
+    storage.log.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn whatever_is_in_the_log_is_kept() {
+    for applied in [1, 10, 5 + KEYS as usize] {
+        let folder = tempfile::tempdir().expect("a folder");
+        survivor(folder.path(), applied).await;
+        let before = inspect(folder.path(), &member().name).await.expect("looks");
+        assert_eq!((before.last, before.broke_off), (Some(last()), false));
+        assert_eq!(before.applied.map(|id| id.index), Some(applied as u64 - 1));
+        assert_eq!(before.membership.voter_ids().count(), 3, "that of the log counts");
+        assert_eq!(before.last_write_ms, Some(1_700_000_000_000 + last().index));
+        assert_eq!(before.vote.map(|vote| vote.leader_id().term), Some(5));
+        let (_, founded) = recover(folder.path(), &member()).await.expect("recovers");
+        check(folder.path(), founded).await;
+    }
+}
+
+/// Takes a copy of a folder, as a crash would leave it.
+fn copy(from: &Path, to: &Path) -> PathBuf {
+    fs::create_dir_all(to).expect("a folder");
+    for file in fs::read_dir(from).expect("a folder") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), to.join(file.file_name())).expect("copies");
+    }
+    to.to_owned()
+}
+
+/// Each step but the last leaves a directory that no node starts with; run
+/// again, the recovery comes to the same cluster, at the same revision.
+#[tokio::test]
+async fn a_recovery_that_broke_off_is_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data");
+    survivor(&path, 10).await;
+    let mut crashes = Vec::new();
+    let mut crash = |path: &Path| {
+        let n = crashes.len();
+        crashes.push(copy(path, &folder.path().join(format!("crash-{n}"))));
+    };
+
+    let (mut data, _) = DataDir::open_to_recover(&path, &member().name).expect("opens");
+    let plan = Unfinished::plan(Work::Recover, Some(last()), 5).expect("plans");
+    data.begin(&plan).expect("notes");
+    crash(&path);
+    let mut storage = Storage::open(&data).expect("opens");
+    let rest = history().into_iter().skip(10).map(|entry| Ok((entry, None)));
+    storage.state.apply(stream::iter(rest)).await.expect("applies");
+    storage.state.checkpointer().checkpoint().await.expect("is durable");
+    crash(&path);
+    let entries = plan.entries(&member()).expect("entries").into_iter().map(|entry| Ok((entry, None)));
+    storage.state.apply(stream::iter(entries)).await.expect("applies");
+    storage.state.checkpointer().checkpoint().await.expect("is durable");
+    crash(&path);
+    storage.found(&plan, &member()).await.expect("founds");
+    crash(&path);
+    fs::write(path.join("note"), fs::read(path.join("unfinished.toml")).expect("readable"))
+        .expect("writable");
+    data.finish(plan.identity(&member())).expect("finishes");
+    fs::rename(path.join("note"), path.join("unfinished.toml")).expect("renames");
+    crash(&path);
+    drop(data);
+
+    for path in crashes {
+        let error = DataDir::open(&path, &member().name).expect_err("it is half done");
+        assert!(matches!(error, DataDirError::Unfinished { work: Work::Recover, .. }), "{error}");
+        let backup = Cursor::new(Vec::new());
+        assert!(restore(&path, &member(), backup).await.is_err(), "no restore clears it");
+        let before = inspect(&path, &member().name).await.expect("looks");
+        assert!(before.broke_off);
+        let (_, founded) = recover(&path, &member()).await.expect("goes on");
+        assert_eq!(founded, plan.founded(), "{}", path.display());
+        check(&path, founded).await;
+    }
+}
+
+/// A backup of such a node.
+async fn backup(path: &Path) -> Vec<u8> {
+    survivor(path, 5 + KEYS as usize).await;
+    let data = DataDir::open(path, &member().name).expect("opens");
+    let storage = Storage::open(&data).expect("opens");
+    let mut checkpointer = storage.state.checkpointer();
+    let snapshot =
+        openraft::RaftSnapshotBuilder::build_snapshot(&mut checkpointer).await.expect("a snapshot");
+    let SnapshotData::Source(source) = snapshot.snapshot else { panic!("it is the node's own") };
+    let header = Header {
+        cluster: OLD,
+        node: member().name,
+        node_id: NodeId(1),
+        revision: Revision(last().index),
+        term: last().leader_id.term,
+        members: Vec::new(),
+        taken_at_ms: 5,
+        version: "0.1.0".to_owned(),
+        rows: source.rows(),
+    };
+    let (mut packer, first) = Packer::begin(&header).expect("begins");
+    let mut file = first.to_vec();
+    for (rows, chunk) in (1..).zip(source.chunks()) {
+        file.extend_from_slice(&packer.data(rows, &chunk.expect("a chunk")));
+    }
+    file.extend_from_slice(&packer.end(KEYS).expect("ends"));
+    storage.log.close().await.expect("closes");
+    file
+}
+
+#[tokio::test]
+async fn a_restore_that_broke_off_begins_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = backup(&folder.path().join("old")).await;
+    let path = folder.path().join("new");
+    let (summary, first) = restore(&path, &member(), Cursor::new(&backup)).await.expect("restores");
+    assert_eq!((summary.end.keys, summary.header.cluster), (KEYS, OLD));
+    check(&path, first).await;
+    let error = restore(&path, &member(), Cursor::new(&backup)).await.expect_err("it is not empty");
+    assert!(matches!(error, AnewError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
+
+    // Cut short with everything done but the last step; or with less of it.
+    let plan = Unfinished::plan(Work::Restore, Some(last()), 0).expect("plans");
+    for missing in [
+        &[][..],
+        &["identity.toml"],
+        &["identity.toml", "log.wal"],
+        &["identity.toml", "log.wal", "state.redb"],
+    ] {
+        let data = DataDir::open(&path, &member().name).expect("opens");
+        data.begin(&plan).expect("notes");
+        drop(data);
+        for name in missing {
+            fs::remove_file(path.join(name)).expect("removes");
+        }
+        let error = DataDir::open(&path, &member().name).expect_err("it is half done");
+        assert!(matches!(error, DataDirError::Unfinished { work: Work::Restore, .. }), "{error}");
+        assert!(recover(&path, &member()).await.is_err(), "no recovery goes on with it");
+        let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("begins anew");
+        check(&path, founded).await;
+    }
+}
+
+/// What cannot be used leaves nothing behind.
+#[tokio::test]
+async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = backup(&folder.path().join("old")).await;
+    let mut unpacker = coffee_common::backup::Unpacker::default();
+    unpacker.push(&whole);
+    let header = match unpacker.next_block().expect("whole") {
+        Some(coffee_common::backup::Block::Header(header)) => *header,
+        other => panic!("{other:?}"),
+    };
+    let (mut packer, first) = Packer::begin(&header).expect("begins");
+    let pieces = [first, packer.data(1, b"these are no rows"), packer.end(1).expect("ends")];
+    let path = folder.path().join("new");
+    let error = restore(&path, &member(), Cursor::new(pieces.concat())).await.expect_err("it is refused");
+    assert!(matches!(error, AnewError::Snapshot(_)), "{error}");
+    let names: Vec<_> =
+        fs::read_dir(&path).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
+    assert_eq!(names, ["LOCK"]);
+    restore(&path, &member(), Cursor::new(&whole)).await.expect("it is empty");
+}

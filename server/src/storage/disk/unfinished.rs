@@ -1,0 +1,193 @@
+//! A directory in which a new cluster is being made out of data that is there:
+//! by a restore, or by a recovery.
+//!
+//! Such work changes several files, and a crash may come between any two of
+//! them. Guards that a node never starts with what is half done: a note is
+//! there before the first change and until after the last, a directory that
+//! holds one is refused, and only the same work goes on from it. It says which
+//! cluster is being made, so that what goes on makes the same one.
+
+use std::{fs, io, path::Path};
+
+use coffee_common::{
+    command::Standing,
+    id::{ClusterId, NodeName},
+};
+use serde::Deserialize;
+
+use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, check_not_empty, files};
+
+/// The note.
+pub(super) const UNFINISHED: &str = "unfinished.toml";
+
+/// What may lie in a directory that counts as empty.
+const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
+
+/// What was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A backup is being restored.
+    Restore,
+    /// A cluster without a quorum is being recovered.
+    Recover,
+}
+
+/// What a directory is becoming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// What was begun.
+    pub work: Work,
+    /// The new cluster.
+    pub cluster: ClusterId,
+    /// The index of the new cluster's first entry.
+    pub first: u64,
+    /// The term of that entry.
+    pub term: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    work: String,
+    cluster: String,
+    first: u64,
+    term: u64,
+    checksum: String,
+}
+
+impl Work {
+    /// The verb of coffeed that does it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Restore => "restore",
+            Self::Recover => "recover",
+        }
+    }
+}
+
+impl Unfinished {
+    fn to_text(&self) -> String {
+        let Self { work, cluster, first, term } = self;
+        format!(
+            "# Written by coffeed, and removed when the work is done: run the same command again.\n\
+             work = \"{}\"\ncluster = \"{cluster}\"\nfirst = {first}\nterm = {term}\nchecksum = \"{}\"\n",
+            work.word(),
+            self.checksum()
+        )
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, DataDirError> {
+        let damaged = |what: String| DataDirError::Damaged { path: path.to_owned(), what };
+        let fields: Fields = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        let work = [Work::Restore, Work::Recover].into_iter().find(|work| work.word() == fields.work);
+        let unfinished = Self {
+            work: work.ok_or_else(|| damaged("the work is unknown".into()))?,
+            cluster: fields.cluster.parse().map_err(|_| damaged("the cluster is no identifier".into()))?,
+            first: fields.first,
+            term: fields.term,
+        };
+        match unfinished.checksum() == fields.checksum {
+            true => Ok(unfinished),
+            false => Err(damaged("its checksum does not match".into())),
+        }
+    }
+
+    fn checksum(&self) -> String {
+        let Self { work, cluster, first, term } = self;
+        format!("{:08x}", crc32c::crc32c(format!("{} {cluster} {first} {term}", work.word()).as_bytes()))
+    }
+}
+
+/// The note in a directory, if there is one.
+pub(super) fn read(path: &Path) -> Result<Option<Unfinished>, DataDirError> {
+    let file = path.join(UNFINISHED);
+    match fs::read_to_string(&file) {
+        Ok(text) => Unfinished::parse(&text, &file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DataDirError::Io { path: file, source }),
+    }
+}
+
+/// Refuses a directory in which something is half done.
+pub(super) fn check_finished(path: &Path) -> Result<(), DataDirError> {
+    match read(path)? {
+        None => Ok(()),
+        Some(Unfinished { work, .. }) => Err(DataDirError::Unfinished { path: path.to_owned(), work }),
+    }
+}
+
+impl DataDir {
+    /// Opens a directory for a restore: one with nothing in it, which is made if
+    /// it is not there, or one in which a restore broke off. That is cleared.
+    pub fn open_to_restore(path: &Path) -> Result<Self, DataDirError> {
+        files::create_folder(path)?;
+        let lock = files::lock(path)?;
+        match read(path)? {
+            Some(Unfinished { work: Work::Restore, .. }) => {}
+            Some(Unfinished { work, .. }) => {
+                return Err(DataDirError::Unfinished { path: path.to_owned(), work });
+            }
+            None => check_empty(path)?,
+        }
+        for name in [IDENTITY, LOG, STATE] {
+            files::remove(&path.join(name))?;
+        }
+        files::sync_folder(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock, identity: None })
+    }
+
+    /// Opens the directory of the node `name`, with all that belongs into it,
+    /// for a recovery. Gives what an earlier one has left, if it broke off.
+    pub fn open_to_recover(path: &Path, name: &NodeName) -> Result<(Self, Option<Unfinished>), DataDirError> {
+        let empty = || DataDirError::Empty { path: path.to_owned() };
+        if !path.join(IDENTITY).exists() && !path.join(UNFINISHED).exists() {
+            return Err(empty());
+        }
+        let lock = files::lock(path)?;
+        let left = read(path)?;
+        if let Some(Unfinished { work: Work::Restore, .. }) = left {
+            return Err(DataDirError::Unfinished { path: path.to_owned(), work: Work::Restore });
+        }
+        let identity = Self::read_identity(path, name)?.ok_or_else(empty)?;
+        if identity.standing == Standing::Shutdown {
+            return Err(DataDirError::TakenOut { path: path.to_owned() });
+        }
+        check_not_empty(&path.join(LOG))?;
+        check_not_empty(&path.join(STATE))?;
+        Ok((Self { path: path.to_owned(), _lock: lock, identity: Some(identity) }, left))
+    }
+
+    /// Notes what is begun here. Nothing may be changed before.
+    pub fn begin(&self, unfinished: &Unfinished) -> Result<(), DataDirError> {
+        files::replace(&self.path, UNFINISHED, unfinished.to_text().as_bytes())
+    }
+
+    /// Notes that all is done: this is who the node is from now on.
+    pub fn finish(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {
+        self.write(identity)?;
+        remove_note(&self.path)
+    }
+
+    /// Gives up a restore that came to nothing: leaves the directory empty.
+    pub fn give_up(self) -> Result<(), DataDirError> {
+        for name in [IDENTITY, LOG, STATE] {
+            files::remove(&self.path.join(name))?;
+        }
+        files::sync_folder(&self.path)?;
+        remove_note(&self.path)
+    }
+}
+
+/// Removes the note, durably.
+pub(super) fn remove_note(path: &Path) -> Result<(), DataDirError> {
+    files::remove(&path.join(UNFINISHED))?;
+    files::sync_folder(path)
+}
+
+fn check_empty(path: &Path) -> Result<(), DataDirError> {
+    let failed = DataDirError::io(path);
+    let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(path).and_then(Iterator::collect);
+    let entries = entries.map_err(failed)?;
+    let something = entries.iter().any(|entry| !NOTHING.iter().any(|name| entry.file_name() == *name));
+    if something { Err(DataDirError::NotEmpty { path: path.to_owned() }) } else { Ok(()) }
+}

@@ -1,0 +1,131 @@
+//! What is left of a cluster that has lost its quorum: looks at one node's
+//! data, and makes a new cluster of it.
+//!
+//! Nobody can tell any more which of the last entries of a log were committed.
+//! Any of them may have been acknowledged, so all of them are kept, and count
+//! as committed. Guards that nothing is changed by looking, beyond what a start
+//! of the node would do, and that what broke off is gone on with and not begun
+//! again: see [`Unfinished`].
+
+use std::path::Path;
+
+use coffee_common::id::NodeName;
+use futures_util::{StreamExt, TryStreamExt};
+use openraft::storage::{RaftLogReader, RaftLogStorage, RaftStateMachine};
+
+use super::{
+    anew::{AnewError, Founded, Storage},
+    disk::{DataDir, NodeIdentity, Unfinished, Work},
+};
+use crate::types::{LogId, Member, Payload, StoredMembership, Vote};
+
+/// So many entries of the end of the log are looked at for the time of the last write.
+const LOOKED_AT: u64 = 512;
+
+/// What is left on one node.
+#[derive(Debug, Clone)]
+pub struct Survivor {
+    /// Whose data it is.
+    pub identity: NodeIdentity,
+    /// For whom it voted last.
+    pub vote: Option<Vote>,
+    /// The last entry that it has, applied or in its log.
+    pub last: Option<LogId>,
+    /// The last entry that is applied to its state.
+    pub applied: Option<LogId>,
+    /// The last entry that it knows to be committed.
+    pub committed: Option<LogId>,
+    /// The last membership that it has.
+    pub membership: StoredMembership,
+    /// When the last write that it has was proposed, by its leader's clock, in
+    /// milliseconds since 1970; if that can still be told.
+    pub last_write_ms: Option<u64>,
+    /// A recovery was begun here, and broke off.
+    pub broke_off: bool,
+}
+
+/// Looks at the data of the node `name`. Waits for the disk.
+///
+/// # Errors
+/// There is no data of this node, or it is damaged, or in use.
+pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, AnewError> {
+    let (data, left) = DataDir::open_to_recover(path, name)?;
+    let mut storage = open(&data, left.as_ref())?;
+    let survivor = storage.look(&data, left.is_some()).await?;
+    storage.log.close().await?;
+    Ok(survivor)
+}
+
+/// Makes a new cluster of the data of this node, which becomes its only
+/// member. Says what was there, too. Waits for the disk.
+///
+/// # Errors
+/// There is no data of this node, or it is damaged, in use, or cannot be written.
+pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded), AnewError> {
+    let (mut data, left) = DataDir::open_to_recover(path, &member.name)?;
+    let mut storage = open(&data, left.as_ref())?;
+    let survivor = storage.look(&data, left.is_some()).await?;
+    let plan = match left {
+        Some(plan) => plan,
+        None => {
+            let term = survivor.vote.map_or(0, |vote| vote.leader_id().term);
+            let plan = Unfinished::plan(Work::Recover, survivor.last, term)?;
+            data.begin(&plan)?;
+            plan
+        }
+    };
+    storage.apply_all().await?;
+    storage.found(&plan, member).await?;
+    data.finish(plan.identity(member))?;
+    Ok((survivor, plan.founded()))
+}
+
+fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, AnewError> {
+    let storage = Storage::open(data)?;
+    // Half done, the state is ahead of the vote.
+    if left.is_none() {
+        storage.log.check_vote(storage.state.last_applied())?;
+    }
+    Ok(storage)
+}
+
+impl Storage {
+    async fn look(&mut self, data: &DataDir, broke_off: bool) -> Result<Survivor, AnewError> {
+        let identity = data.identity().cloned();
+        let identity =
+            identity.ok_or_else(|| super::disk::DataDirError::Empty { path: data.path().to_owned() })?;
+        let (applied, mut membership) = self.state.applied_state().await?;
+        let logged = self.log.get_log_state().await?;
+        let last = logged.last_log_id.max(applied);
+        let next = |id: Option<LogId>| id.map_or(0, |id| id.index + 1);
+        let end = next(logged.last_log_id);
+        let start = next(applied).min(end.saturating_sub(LOOKED_AT)).max(next(logged.last_purged_log_id));
+        let mut last_write_ms = None;
+        if start < end {
+            let mut entries = Box::pin(self.log.entries_stream(start..end).await);
+            while let Some(entry) = entries.try_next().await? {
+                match entry.payload {
+                    Payload::Normal(proposal) => last_write_ms = Some(proposal.proposed_at_ms),
+                    Payload::Membership(found) if Some(entry.log_id) > *membership.log_id() => {
+                        membership = StoredMembership::new(Some(entry.log_id), found);
+                    }
+                    Payload::Membership(_) | Payload::Blank => {}
+                }
+            }
+        }
+        let (vote, committed) = (self.log.read_vote().await?, self.log.read_committed().await?);
+        Ok(Survivor { identity, vote, last, applied, committed, membership, last_write_ms, broke_off })
+    }
+
+    /// Applies whatever is in the log.
+    async fn apply_all(&mut self) -> Result<(), AnewError> {
+        let start = self.state.last_applied().map_or(0, |applied| applied.index + 1);
+        let end = self.log.get_log_state().await?.last_log_id.map_or(0, |last| last.index + 1);
+        if start < end {
+            let entries = self.log.entries_stream(start..end).await;
+            let entries = entries.map(|entry| entry.map(|entry| (entry, None)));
+            self.state.apply(Box::pin(entries)).await?;
+        }
+        Ok(())
+    }
+}

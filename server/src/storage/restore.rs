@@ -1,0 +1,100 @@
+//! Makes the first data directory of a new cluster out of a backup.
+//!
+//! Guards that nothing is touched before all of the backup was found to be
+//! whole, that it goes nowhere but into an empty directory, and that a crash
+//! leaves one that no node starts with, and that the next try clears. Each row
+//! is verified as one that comes from another node.
+
+use std::{
+    io::{self, Read, Seek},
+    path::Path,
+    sync::Arc,
+};
+
+use coffee_common::backup::{Block, Header, Summary, Unpacker};
+
+use super::{
+    anew::{AnewError, Founded, Storage},
+    disk::{DataDir, NodeIdentity, Unfinished, Work},
+    poison::Poison,
+    record::LogIdRecord,
+    snapshot::{SnapshotError, SnapshotInbox},
+    state::{StateDir, StateOptions},
+};
+use crate::types::{LogId, Member};
+
+/// So much is read at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Restores a backup into the directory at `path`, as the data of `member`,
+/// which is the only member of a new cluster. Waits for the disk.
+///
+/// # Errors
+/// The backup is not whole, or the directory is not empty, or cannot be written.
+pub async fn restore(
+    path: &Path,
+    member: &Member,
+    mut backup: impl Read + Seek,
+) -> Result<(Summary, Founded), AnewError> {
+    let summary = read_through(&mut backup, |_| Ok(()))?;
+    backup.rewind().map_err(AnewError::Unreadable)?;
+    let mut data = DataDir::open_to_restore(path)?;
+    let plan = Unfinished::plan(Work::Restore, Some(last(&summary.header)), 0)?;
+    data.begin(&plan)?;
+    match fill(&data, &plan, member, backup).await {
+        Ok(identity) => {
+            data.finish(identity)?;
+            Ok((summary, plan.founded()))
+        }
+        Err(error) => {
+            // Where this fails too, the next try clears it.
+            let _ = data.give_up();
+            Err(error)
+        }
+    }
+}
+
+fn last(header: &Header) -> LogId {
+    LogIdRecord { term: header.term, index: header.revision.0 }.into()
+}
+
+async fn fill(
+    data: &DataDir,
+    plan: &Unfinished,
+    member: &Member,
+    mut backup: impl Read,
+) -> Result<NodeIdentity, AnewError> {
+    let files = Arc::new(StateDir::new(data.state_path()));
+    let mut sink = SnapshotInbox::new(files, StateOptions::default(), Poison::new()).begin()?;
+    let summary = read_through(&mut backup, |block| match block {
+        Block::Data { chunk, .. } => Ok(sink.push(&chunk)?),
+        Block::Header(_) | Block::End(_) => Ok(()),
+    })?;
+    let received = sink.finish()?;
+    if received.meta().last_log_id != Some(last(&summary.header)) {
+        return Err(SnapshotError::Contradiction("its rows and its header disagree").into());
+    }
+    drop(received.install()?);
+    Storage::open(data)?.found(plan, member).await?;
+    Ok(plan.identity(member))
+}
+
+/// Reads a backup to its end, and hands over each of its blocks once it is verified.
+fn read_through(
+    reader: &mut impl Read,
+    mut take: impl FnMut(Block) -> Result<(), AnewError>,
+) -> Result<Summary, AnewError> {
+    let mut unpacker = Unpacker::default();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(unpacker.finish()?),
+            Ok(read) => unpacker.push(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(AnewError::Unreadable(error)),
+        }
+        while let Some(block) = unpacker.next_block()? {
+            take(block)?;
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Backups, and what is restored from them.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use coffee_client::{Consistency, KeyRange, PageOptions, Revision};
+use coffee_common::{backup::Unpacker, protocol::Role};
+use coffee_tests::{
+    cluster::Cluster,
+    load::{Load, Options, Record},
+};
+
+use crate::{
+    offline::{coffeed, word_behind},
+    recover::is_kept_out,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So far ahead a restored cluster goes on.
+const AHEAD: u64 = 1_000_000_000;
+
+async fn verified(cluster: &Cluster, file: &str) -> serde_json::Value {
+    cluster.json(["backup", "verify", file]).await
+}
+
+/// What each key of a load has to be in a state that ends with `at`: the last
+/// counter that was acknowledged up to there, and the revision that it made.
+fn history(record: &Record, at: Revision) -> BTreeMap<String, (u64, Revision)> {
+    let last = |writer: &coffee_tests::load::Writer| {
+        let before = writer.acknowledged.iter().rfind(|write| write.revision <= at)?;
+        Some((writer.key.clone(), (before.counter, before.revision)))
+    };
+    record.writers.iter().filter_map(last).collect()
+}
+
+/// The same, as a cluster has it.
+async fn kept(cluster: &Cluster, prefix: &str) -> BTreeMap<String, (u64, Revision)> {
+    let client = cluster.client(Role::Reader).with_timeout(PATIENCE);
+    let options = PageOptions { limit: 0, keys_only: false, consistency: Consistency::Linearizable };
+    let page = client.range(KeyRange::prefix(prefix), options).await.expect("it can be read");
+    assert!(!page.more, "the test reads one page");
+    let counter = |value: &[u8]| String::from_utf8_lossy(value).trim().parse::<u64>().expect("a counter");
+    page.entries
+        .into_iter()
+        .map(|(key, entry)| {
+            assert_eq!(counter(entry.value.as_bytes()), entry.version, "a write is lost or was done twice");
+            (key.as_str().to_owned(), (entry.version, entry.modified))
+        })
+        .collect()
+}
+
+/// Starts a node alone, on what was restored.
+async fn goes_on(cluster: &mut Cluster, node: &str) {
+    cluster.node(node).start().await;
+    cluster.coffeectl_via(node, ["wait", "--for", "leader", "--node", node]).ok().await;
+}
+
+/// Under load, each backup is the state behind one entry, whichever node gives
+/// it, and holds all that was acknowledged before. What is restored from it is
+/// just that, goes on with higher revisions, and has nothing to do with the old
+/// nodes, which in turn have nothing to do with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_under_load_is_one_moment_and_comes_back_as_it_was() {
+    let mut cluster = Cluster::of(3).start().await;
+    let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(20));
+    let options = Options { writers: 16, value_bytes: 5_000, ..Options::default() };
+    let mut load = Load::start(std::slice::from_ref(&client), &options);
+    let reader = cluster.client(Role::Reader).with_timeout(PATIENCE);
+    let mut revisions = Vec::new();
+    for (n, node) in ["ming", "hong", "peng"].into_iter().enumerate() {
+        assert!(load.acknowledges(100, PATIENCE).await, "writes flow");
+        let page = reader.range(KeyRange::prefix("load/"), PageOptions::default()).await;
+        let before = page.expect("it can be read").at;
+        let path = file_of(&cluster, n);
+        cluster.coffeectl_via(node, ["backup", &path]).ok().await;
+        let described = verified(&cluster, &path).await;
+        assert_eq!(described["node"], node, "{described}");
+        let revision = Revision(described["revision"].as_u64().expect("a number"));
+        assert!(revision >= before, "it holds what was acknowledged before: {revision} and {before}");
+        revisions.push(revision);
+    }
+    assert!(load.acknowledges(100, PATIENCE).await, "writes flow");
+    let record = load.stop().await;
+    assert!(revisions.is_sorted(), "{revisions:?}");
+
+    for node in ["ming", "hong", "peng"] {
+        cluster.node(node).stop().await;
+    }
+    let old_data = cluster.folder().join("old-data");
+    for (n, revision) in revisions.into_iter().enumerate() {
+        let backup = file_of(&cluster, n);
+        let ming = cluster.node("ming");
+        fs::rename(ming.data(), old_data.with_extension(n.to_string())).expect("moved away");
+        let said = coffeed(ming, &["restore", &backup]).await.ok();
+        assert!(said.contains("ming is the only member of the new cluster"), "{said}");
+        goes_on(&mut cluster, "ming").await;
+        assert_eq!(kept(&cluster, "load/").await, history(&record, revision), "backup {n}");
+        let set = cluster.json(["set", "order/1", "latte"]).await;
+        assert!(set["revision"].as_u64().expect("a number") > revision.0 + AHEAD, "{set}");
+        cluster.node("ming").stop().await;
+    }
+}
+
+fn file_of(cluster: &Cluster, n: usize) -> String {
+    format!("{}/{n}.backup", cluster.folder().display())
+}
+
+/// The old nodes go on as the old cluster, or wait; none mixes in. They come
+/// in when their data is set aside.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_cluster_and_its_old_nodes_are_strangers() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let backup = file_of(&cluster, 0);
+    cluster.coffeectl(["backup", &backup]).ok().await;
+    cluster.coffeectl(["set", "order/2", "mocha"]).ok().await;
+    let old = cluster.json(["status"]).await;
+    for node in ["ming", "hong", "peng"] {
+        cluster.node(node).stop().await;
+    }
+    let ming = cluster.node("ming");
+    coffeed(ming, &["restore", &backup]).await.fails(2, "is not empty");
+    ming.wipe();
+    let said = coffeed(ming, &["restore", &backup]).await.ok();
+    let new = word_behind(&said, "--cluster").to_owned();
+    assert!(!old.to_string().contains(&new), "it is another cluster");
+    goes_on(&mut cluster, "ming").await;
+
+    // Two of three: the old cluster is alive again, with what the backup does not have.
+    for node in ["hong", "peng"] {
+        cluster.node(node).start().await;
+    }
+    let wait = ["wait", "--for", "quorum", "--timeout", "30s"];
+    cluster.coffeectl_via("hong", wait).ok().await;
+    cluster.coffeectl_via("hong", ["set", "order/3", "flat white"]).ok().await;
+    assert_eq!(cluster.coffeectl_via("peng", ["keys"]).ok().await, "order/1\norder/2\norder/3\n");
+    assert_eq!(cluster.coffeectl_via("ming", ["keys"]).ok().await, "order/1\n");
+    is_kept_out(&cluster, "ming", "hong").await;
+    let list = cluster.coffeectl_via("ming", ["list", "-o", "json"]).ok().await;
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!((&list["voters"], &list["cluster"]), (&1.into(), &new.clone().into()), "{list}");
+
+    // The words of `restore` are all it takes.
+    let from = cluster.node("ming").address().to_string();
+    for node in ["hong", "peng"] {
+        cluster.node(node).stop().await;
+        coffeed(cluster.node(node), &["rebuild", "--cluster", &new, "--from", &from]).await.ok();
+        cluster.node(node).start().await;
+        cluster.coffeectl_via("ming", ["wait", "--for", "voter", "--node", node]).ok().await;
+        cluster.coffeectl_via("ming", ["wait", "--for", "synced", "--node", node]).ok().await;
+        let get = ["keys", "--consistency", "local"];
+        assert_eq!(cluster.coffeectl_via(node, get).ok().await, "order/1\n");
+    }
+    let list = cluster.json(["list"]).await;
+    assert_eq!((&list["voters"], &list["voters_in_reach"]), (&3.into(), &3.into()), "{list}");
+    for node in list["nodes"].as_array().expect("nodes") {
+        let id: u64 = node["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        assert!(id > AHEAD, "no id is given twice: {list}");
+    }
+    cluster.coffeectl(["transfer", "--to", "peng"]).ok().await;
+    cluster.coffeectl(["set", "order/2", "ristretto"]).ok().await;
+}
+
+/// Any byte that flips is found, and so is any end that is missing.
+#[tokio::test]
+async fn damage_of_a_backup_is_found_wherever_it_is() {
+    let cluster = Cluster::of(1).start().await;
+    for order in 0..20 {
+        cluster.coffeectl(["set", &format!("order/{order}"), &"latte ".repeat(100)]).ok().await;
+    }
+    let path = file_of(&cluster, 0);
+    cluster.coffeectl(["backup", &path]).ok().await;
+    assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(verified(&cluster, &path).await["keys"], 20);
+    let whole = fs::read(&path).expect("readable");
+    let is_whole = |bytes: &[u8]| {
+        let mut unpacker = Unpacker::default();
+        unpacker.push(bytes);
+        unpacker.finish().is_ok()
+    };
+    assert!(is_whole(&whole));
+    for at in 0..whole.len() {
+        let mut spoilt = whole.clone();
+        spoilt[at] ^= 1 << (at % 8);
+        assert!(!is_whole(&spoilt), "byte {at} of {}", whole.len());
+        assert!(!is_whole(&whole[..at]), "{at} bytes of {}", whole.len());
+    }
+    // And the command says so.
+    let spoil = |bytes: &[u8]| fs::write(&path, bytes).expect("writable");
+    let mut spoilt = whole.clone();
+    spoilt[whole.len() / 2] ^= 1;
+    spoil(&spoilt);
+    cluster.coffeectl(["backup", "verify", &path]).fails(1, "is damaged at byte").await;
+    spoil(&whole[..whole.len() - 1]);
+    cluster.coffeectl(["backup", "verify", &path]).fails(1, "is cut short").await;
+    spoil(b"not a backup");
+    cluster.coffeectl(["backup", "verify", &path]).fails(1, "it is no backup of coffeed").await;
+}
+
+/// Nothing is touched by a backup that is not whole; what broke off is cleared by the next try.
+#[tokio::test]
+async fn a_restore_of_a_damaged_backup_leaves_nothing() {
+    let mut cluster = Cluster::of(1).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let path = file_of(&cluster, 0);
+    cluster.coffeectl(["backup", &path]).ok().await;
+    let whole = fs::read(&path).expect("readable");
+    cluster.node("ming").stop().await;
+    cluster.node("ming").wipe();
+    let data = cluster.node("ming").data();
+    for at in (0..whole.len()).step_by(whole.len() / 7) {
+        let mut spoilt = whole.clone();
+        spoilt[at] ^= 1;
+        fs::write(&path, spoilt).expect("writable");
+        coffeed(cluster.node("ming"), &["restore", &path]).await.fails(2, "the backup cannot be used");
+        assert!(!data.exists(), "nothing was made");
+    }
+    fs::write(&path, whole).expect("writable");
+    coffeed(cluster.node("ming"), &["restore", &path]).await.ok();
+    coffeed(cluster.node("ming"), &["restore", &path]).await.fails(2, "is not empty");
+    goes_on(&mut cluster, "ming").await;
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
+}
+
+/// Who may, to where, and as fresh as what.
+#[tokio::test]
+async fn a_backup_is_for_admins_and_never_half_there() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let path = file_of(&cluster, 0);
+    for role in ["reader", "writer"] {
+        let denied = cluster.coffeectl(["backup", &path]).env("COFFEECTL_AS", format!("{role}-test"));
+        denied.fails(7, "this takes the role admin").await;
+    }
+    assert!(!Path::new(&path).exists());
+    let piped = cluster.coffeectl(["backup", "-"]).run().await;
+    assert_eq!(piped.code, Some(0), "{piped}");
+    let verify = cluster.coffeectl(["backup", "verify", "-", "-o", "plain"]).stdin(piped.stdout).ok().await;
+    assert!(verify.contains("\tming\t"), "{verify}");
+
+    cluster.coffeectl(["backup", &path]).ok().await;
+    let before = fs::read(&path).expect("readable");
+    cluster.coffeectl(["backup", &path]).fails(8, "nobody is here to confirm it").await;
+    cluster.node("hong").kill().await;
+    cluster.node("peng").kill().await;
+    cluster.coffeectl(["backup", &path, "--yes", "--timeout", "3s"]).fails(5, "").await;
+    assert_eq!(fs::read(&path).expect("readable"), before, "the old one is kept");
+    let local = ["backup", &path, "--yes", "--consistency", "local"];
+    cluster.coffeectl(local).ok().await;
+    assert_ne!(fs::read(&path).expect("readable"), before);
+    let left = fs::read_dir(cluster.folder()).expect("a folder");
+    let partial = left.filter(|file| {
+        file.as_ref().is_ok_and(|file| file.file_name().to_string_lossy().ends_with(".partial"))
+    });
+    assert_eq!(partial.count(), 0, "what broke off is gone");
+    for verb in ["restore", "recover"] {
+        cluster.coffeectl([verb, "0.backup"]).fails(2, "works on a node's data directory").await;
+    }
+}
