@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coffee_client::ChannelError;
 use coffee_common::{
-    id::{Address, NodeName},
+    id::{Address, NodeId, NodeName},
     protocol::{Rejection, Request, Response},
     quic::Expect,
 };
@@ -33,11 +33,14 @@ impl Leading {
             ))
             .into());
         };
-        self.summon(name, address).await?;
-        self.voter(name, began).await
+        let anew = self.summon(name, address).await?;
+        // The vote of one that lost its data is that of its old incarnation, and says nothing of the new one.
+        let gone = old.filter(|id| anew && scene.votes(*id));
+        self.voter(name, gone, began).await
     }
 
-    async fn summon(&self, name: &NodeName, address: &Address) -> Result<(), Miss> {
+    /// Whether it comes in anew, with an id that it has yet to get.
+    async fn summon(&self, name: &NodeName, address: &Address) -> Result<bool, Miss> {
         let membership = self.replica.membership();
         let others =
             membership.nodes().map(|(_, member)| &member.address).filter(|at| *at != self.node.address());
@@ -47,20 +50,23 @@ impl Leading {
         let within = SUMMON_WITHIN.min(self.time_left());
         let reply = self.node.pool().ask(address, &expect, &request, None, within).await;
         match reply.map(|reply| reply.result) {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(Response::Done { changed })) => Ok(changed),
+            Ok(Ok(_)) => Err(Miss::NotDone(format!("{name} answers in words that make no sense"))),
             Ok(Err(Rejection::Unavailable(why))) => Err(Miss::NotDone(why)),
             Ok(Err(rejection)) => Err(rejection.into()),
             Err(error) => Err(unreached(name, address, &error)),
         }
     }
 
-    /// Waits until a node of this name has a vote, and the change that gave it is settled.
-    async fn voter(&self, name: &NodeName, began: Instant) -> Result<Response, Miss> {
+    /// Waits until a node of this name, other than the one that is `gone`, has
+    /// a vote, and the change that gave it is settled.
+    async fn voter(&self, name: &NodeName, gone: Option<NodeId>, began: Instant) -> Result<Response, Miss> {
         let (mut id, mut leads) = (None, true);
         let done = self.replica.until(|metrics| {
             leads = metrics.state.is_leader();
             let committed = &metrics.committed_membership_config;
-            let mut voters = committed.voter_ids().filter(|_| committed.get_joint_config().len() == 1);
+            let settled = committed.get_joint_config().len() == 1;
+            let mut voters = committed.voter_ids().filter(|voter| settled && Some(*voter) != gone);
             id = voters.find(|voter| committed.get_node(voter).is_some_and(|member| member.name == *name));
             !leads || id.is_some()
         });
