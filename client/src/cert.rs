@@ -24,7 +24,7 @@ mod error;
 mod info;
 mod store;
 mod subject;
-mod write;
+pub(crate) mod write;
 
 pub use ca::{Ca, Pair};
 pub use error::CertError;

@@ -7,12 +7,15 @@
 mod args;
 mod confirm;
 mod context;
+mod contexts;
 mod credentials;
 pub mod dates;
 pub mod exit;
 pub mod failure;
 pub mod interpreter;
 pub mod options;
+#[cfg(any(test, feature = "pages"))]
+pub mod pages;
 pub mod printer;
 pub mod prompt;
 mod session;
@@ -65,8 +68,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Judges what was typed, and runs one verb or the prompt.
 fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
-    let connection = Connection::resolve(arguments.connection)?;
-    let options = Options::resolve(&arguments.common, &Options::default());
+    let (connection, options) = resolve(&arguments)?;
     let session = Session::new(connection);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -94,6 +96,25 @@ fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Res
     result
 }
 
+/// What holds for the command: flags and variables, laid over the context, laid over defaults.
+fn resolve(arguments: &Arguments) -> Result<(Connection, Options), Failure> {
+    let wanted = arguments.connection.context.clone();
+    match &arguments.verb {
+        // These ask nobody, and help where the file of the contexts is in disorder.
+        Some(Verb::Help(_) | Verb::Completion(_) | Verb::Context(_)) => {
+            let options = Options::resolve(&arguments.common, &Options::default());
+            Ok((Connection::none(wanted)?, options))
+        }
+        _ => {
+            let context = contexts::file::in_use(wanted.as_deref())?;
+            let timeout = context.as_ref().and_then(|(_, named)| named.timeout).map(|timeout| timeout.0);
+            let base = Options { timeout, ..Options::default() };
+            let connection = Connection::resolve(arguments.connection.clone(), context)?;
+            Ok((connection, Options::resolve(&arguments.common, &base)))
+        }
+    }
+}
+
 fn can_ask() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
@@ -112,7 +133,11 @@ async fn one_verb(verb: &Verb, mut context: Context<'_>) -> Result<ExitCode, Fai
 async fn open_prompt(session: Session, options: Options) -> Result<ExitCode, Failure> {
     let mut signals = listen()?;
     let printer = Printer::standard(options.format).with_line_ends(true);
-    let settings = Settings { text: "coffee> ", echo: false, history: prompt::history_file() };
+    let text = match &session.connection().context {
+        Some(context) => format!("coffee {context}> "),
+        None => "coffee> ".to_owned(),
+    };
+    let settings = Settings { text, echo: false, history: prompt::history_file() };
     let mut interpreter = Interpreter::new(session, printer, options);
     let mut prompt = Prompt::open(settings, &mut interpreter)?;
     if prompt.is_at_terminal() {

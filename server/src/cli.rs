@@ -114,7 +114,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
 }
 
 /// The parser. Each setting's variable is made of its flag here, and nowhere else.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let with_variable = |arg: Arg| {
         let variable = format!("COFFEED_{}", arg.get_id().as_str().to_uppercase());
         arg.env(variable).hide_env_values(true)

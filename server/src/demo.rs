@@ -85,13 +85,14 @@ async fn tend(
         endpoints: shops.endpoints(),
         caller: Caller::Files(premises.caller()),
         certs: Some(premises.certs()),
+        context: None,
     };
     let printer = Printer::standard(Format::Table).with_line_ends(true);
     // A demonstration asks no questions.
     let options = Options { yes: true, ..Options::default() };
     let mut interpreter = Interpreter::new(Session::new(connection), printer, options);
     interpreter.session().add_names(premises.shops().iter().map(|shop| &shop.name));
-    let settings = Settings { text: "coffee> ", echo: true, history: None };
+    let settings = Settings { text: "coffee> ".into(), echo: true, history: None };
     let mut prompt = Prompt::open(settings, &mut interpreter)?;
     interpreter.printer().text(&welcome(premises, shops));
     let mut shell = DemoShell::new(interpreter, shops);

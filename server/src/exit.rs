@@ -16,9 +16,14 @@ const TABLE: [(ExitCode, &str); 6] = [
     (ExitCode::Terminated, "a second SIGTERM cut the stop short"),
 ];
 
+/// Every code, in order, with what it means.
+pub(crate) fn rows() -> impl Iterator<Item = (u8, &'static str)> {
+    TABLE.iter().map(|(code, meaning)| (code.number(), *meaning))
+}
+
 /// The table for people.
 pub(crate) fn help() -> String {
-    let lines = TABLE.iter().map(|(code, meaning)| format!("\n  {:>3}  {meaning}", code.number()));
+    let lines = rows().map(|(number, meaning)| format!("\n  {number:>3}  {meaning}"));
     format!("Exit codes:{}", lines.collect::<String>())
 }
 

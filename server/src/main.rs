@@ -11,6 +11,8 @@ mod exit;
 mod logging;
 mod notify;
 mod offline;
+#[cfg(test)]
+mod pages;
 mod rebuild;
 mod recover;
 mod restore;

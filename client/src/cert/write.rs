@@ -21,7 +21,7 @@ pub enum Existing {
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrecy {
+pub(crate) enum Secrecy {
     /// Everybody: a certificate.
     Public,
     /// Its owner alone: a key.
@@ -29,14 +29,14 @@ pub(super) enum Secrecy {
 }
 
 /// A file that lies beside its place, complete and synced. Dropped, it goes away.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     aside: PathBuf,
     place: PathBuf,
 }
 
 impl Prepared {
     /// Writes `bytes` beside `place`.
-    pub(super) fn new(place: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<Self, CertError> {
+    pub(crate) fn new(place: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<Self, CertError> {
         let aside = aside(place)?;
         let prepared = Self { aside, place: place.to_owned() };
         write_new(&prepared.aside, bytes, secrecy).map_err(CertError::io("write", place))?;
@@ -44,7 +44,7 @@ impl Prepared {
     }
 
     /// Puts it in its place.
-    pub(super) fn publish(self, existing: Existing) -> Result<(), CertError> {
+    pub(crate) fn publish(self, existing: Existing) -> Result<(), CertError> {
         let put = match existing {
             Existing::Replace => fs::rename(&self.aside, &self.place),
             Existing::Keep => put_unless_there(&self.aside, &self.place),
@@ -111,7 +111,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Makes a folder that only its owner enters, unless it is there.
-pub(super) fn make_folder(path: &Path) -> Result<(), CertError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), CertError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -7,6 +7,8 @@
 
 mod backup;
 mod bench;
+mod context;
+mod rolling;
 mod verbs;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -16,15 +18,18 @@ use coffee_common::{id::Address, limits, protocol::Consistency};
 
 pub(crate) use backup::{BackupArguments, BackupVerb};
 pub(crate) use bench::{BenchArguments, BenchWork};
+pub(crate) use context::*;
+pub(crate) use rolling::*;
 pub(crate) use verbs::*;
 
-use crate::cli::printer::Format;
+use crate::cli::{contexts::ContextName, failure::Failure, printer::Format};
 
 const AFTER_HELP: &str = "\
 Without a verb, coffeectl opens a prompt with the same verbs; where standard
 input is no terminal, it reads lines from there.
 
-A flag comes before a variable, and a variable before a default.
+A flag comes before a variable, a variable before the context, and the context
+before a default.
 Exit codes: coffeectl help exit-codes";
 
 /// The command line of `coffeectl`.
@@ -51,6 +56,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArguments {
+    /// The context to be in; an empty name stands for none [default: the one that 'context use' named]
+    #[arg(long, global = true, value_name = "NAME", env = "COFFEECTL_CONTEXT", hide_env_values = true, value_parser = context_name)]
+    pub(crate) context: Option<String>,
     /// Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]
     #[arg(
         long,
@@ -154,6 +162,15 @@ pub(crate) fn command_line(words: impl IntoIterator<Item = OsString>) -> Result<
     Arguments::try_parse_from(words)
 }
 
+/// Reads a command line once more, for what its flags say without any variable.
+pub(crate) fn flags_alone(words: &[OsString]) -> Result<(ConnectionArguments, Option<Duration>), Failure> {
+    let unread = |error: clap::Error| Failure::usage(error.to_string());
+    let command = command().mut_args(|arg| arg.env(Resettable::Reset));
+    let matches = command.try_get_matches_from(words).map_err(unread)?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(unread)?;
+    Ok((arguments.connection, arguments.common.timeout))
+}
+
 /// Reads a line of the prompt. No variable counts here: they did when the prompt was opened.
 pub(crate) fn line(words: &[String]) -> Result<Line, clap::Error> {
     let matches = line_command().try_get_matches_from(words)?;
@@ -170,8 +187,16 @@ pub(crate) fn line_command() -> clap::Command {
     Line::command().mut_args(|arg| arg.env(Resettable::Reset))
 }
 
+/// The name of a context, or nothing.
+fn context_name(text: &str) -> Result<String, String> {
+    match text {
+        "" => Ok(String::new()),
+        text => text.parse().map(|name: ContextName| name.as_str().to_owned()),
+    }
+}
+
 /// A time with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let unit_ms: u64 = match unit {

@@ -33,6 +33,10 @@ fn files(caller: &Caller) -> Result<CredentialFiles, Failure> {
 
 /// The certificate of that name; without one the only one that a client has.
 fn choose(folder: &Path, name: Option<&str>) -> Result<CredentialFiles, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::usage(format!("there is no folder {}", folder.display()))
+            .hint("name the folder of certificates with --certs DIR (or set COFFEECTL_CERTS)"));
+    }
     let issued = cert::list(folder)?;
     let found: Vec<_> = issued.iter().filter_map(|issued| usable(issued, name)).collect();
     match &found[..] {

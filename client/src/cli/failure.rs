@@ -78,7 +78,8 @@ impl From<Error> for Failure {
         let failure = Self::new(code(&error), error.to_string());
         match (&error, error.hint()) {
             (Error::Unavailable(_), _) => failure.hint(
-                "see that coffeed runs at --endpoints; 'coffeectl list' shows which nodes are in reach",
+                "see that coffeed runs at --endpoints, and that UDP gets there; 'coffeectl list' shows which nodes \
+                 are in reach, 'coffeectl status' asks each of them",
             ),
             (_, Some(hint)) => failure.hint(hint.replace('`', "'")),
             (_, None) => failure,

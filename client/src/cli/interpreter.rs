@@ -164,6 +164,7 @@ mod tests {
             endpoints: vec!["127.0.0.1:7400".parse().unwrap()],
             caller: Caller::Nobody,
             certs: None,
+            context: None,
         };
         (Interpreter::new(Session::new(connection), printer, Options::default()), out, err)
     }

@@ -1,7 +1,7 @@
 //! What was typed, judged once: every later module can rely on it.
 //!
-//! A flag comes before a variable, and a variable before a default. Knows no
-//! verb, and opens nothing.
+//! A flag comes before a variable, a variable before the context, the context
+//! before a default. Knows no verb, and opens nothing.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -9,6 +9,7 @@ use coffee_common::{id::Address, protocol::Consistency, tls::CredentialFiles};
 
 use crate::cli::{
     args::{CommonArguments, ConnectionArguments},
+    contexts::{ContextName, Named},
     failure::Failure,
     printer::Format,
 };
@@ -28,6 +29,8 @@ pub struct Connection {
     pub caller: Caller,
     /// The folder of certificates, if one is named.
     pub certs: Option<PathBuf>,
+    /// The name of the context that this comes from, if it comes from one.
+    pub context: Option<String>,
 }
 
 /// Where it is written who asks.
@@ -62,14 +65,27 @@ pub struct Options {
 }
 
 impl Connection {
-    /// Judges what was typed.
-    pub(crate) fn resolve(arguments: ConnectionArguments) -> Result<Self, Failure> {
-        let certs = arguments.certs.clone();
-        let endpoints = match arguments.endpoints.clone() {
+    /// Judges what was typed; what is not there is as in the context, if one is in use.
+    pub(crate) fn resolve(
+        arguments: ConnectionArguments,
+        context: Option<(ContextName, Named)>,
+    ) -> Result<Self, Failure> {
+        let typed = Named::of_flags(arguments, None);
+        let (context, named) = match context {
+            Some((name, named)) => (Some(name.as_str().to_owned()), typed.over(named)),
+            None => (None, typed),
+        };
+        let certs = named.certs.clone();
+        let endpoints = match named.endpoints.clone() {
             empty if empty.is_empty() => vec![default_endpoint()?],
             endpoints => endpoints,
         };
-        Ok(Self { endpoints, caller: caller(arguments)?, certs })
+        Ok(Self { endpoints, caller: caller(named)?, certs, context })
+    }
+
+    /// Nobody is asked; `context` was named.
+    pub(crate) fn none(context: Option<String>) -> Result<Self, Failure> {
+        Ok(Self { endpoints: vec![default_endpoint()?], caller: Caller::Nobody, certs: None, context })
     }
 }
 
@@ -78,8 +94,8 @@ fn default_endpoint() -> Result<Address, Failure> {
 }
 
 /// A file that is named comes before that of the folder.
-fn caller(arguments: ConnectionArguments) -> Result<Caller, Failure> {
-    let ConnectionArguments { certs, as_name: name, ca_file: ca, cert_file, key_file, .. } = arguments;
+fn caller(named: Named) -> Result<Caller, Failure> {
+    let Named { certs, as_name: name, ca_file: ca, cert_file, key_file, .. } = named;
     match (certs, cert_file, key_file) {
         (_, Some(_), None) | (_, None, Some(_)) => {
             Err(Failure::usage("a certificate and its key belong together")
@@ -126,12 +142,12 @@ mod tests {
     }
 
     fn resolved(arguments: ConnectionArguments) -> Caller {
-        Connection::resolve(arguments).unwrap().caller
+        Connection::resolve(arguments, None).unwrap().caller
     }
 
     #[test]
     fn nothing_typed_is_no_failure_yet() {
-        let connection = Connection::resolve(ConnectionArguments::default()).unwrap();
+        let connection = Connection::resolve(ConnectionArguments::default(), None).unwrap();
         assert_eq!(connection.endpoints, [Address::new("127.0.0.1:7400").unwrap()]);
         assert_eq!(connection.caller, Caller::Nobody);
     }
@@ -176,7 +192,7 @@ mod tests {
             },
         ];
         for arguments in half {
-            let failure = Connection::resolve(arguments.clone()).unwrap_err();
+            let failure = Connection::resolve(arguments.clone(), None).unwrap_err();
             assert_eq!(failure.code(), ExitCode::Usage, "{arguments:?}");
             assert!(!failure.hints().is_empty(), "{arguments:?}");
         }

@@ -56,7 +56,7 @@ impl Shell for Interpreter {
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What stands before each line.
-    pub text: &'static str,
+    pub text: String,
     /// Whether a line that was not typed at a terminal is shown, so that the
     /// output reads as if it had been.
     pub echo: bool,

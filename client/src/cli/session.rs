@@ -35,7 +35,7 @@ pub struct Session {
     /// How to repeat the write that is under way, should it be given up.
     writing: Mutex<Option<String>>,
     /// What the command under way leaves behind, should it be given up.
-    traces: Mutex<Option<&'static str>>,
+    traces: Mutex<Option<String>>,
     names: Names,
 }
 
@@ -106,12 +106,12 @@ impl Session {
     }
 
     /// Notes that there will be something to clean up, and how.
-    pub(crate) fn begin_traces(&self, hint: &'static str) {
-        *lock(&self.traces) = Some(hint);
+    pub(crate) fn begin_traces(&self, hint: impl Into<String>) {
+        *lock(&self.traces) = Some(hint.into());
     }
 
     /// Notes that it was cleaned up; says how to, if it was not.
-    pub(crate) fn end_traces(&self) -> Option<&'static str> {
+    pub(crate) fn end_traces(&self) -> Option<String> {
         lock(&self.traces).take()
     }
 

@@ -6,6 +6,7 @@ mod boot;
 mod can_stop;
 mod cert;
 mod completion;
+mod context;
 mod del;
 mod down;
 mod get;
@@ -15,6 +16,7 @@ mod list;
 mod node;
 mod offline;
 mod removal;
+mod rolling;
 mod set;
 mod status;
 mod transfer;
@@ -35,6 +37,7 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::Transfer(arguments) => transfer::run(arguments, context).await,
         Verb::Down(arguments) => down::run(arguments, context).await,
         Verb::Node(verb) => node::run(verb, context).await,
+        Verb::Rolling(verb) => rolling::run(verb, context).await,
         Verb::CanStop(arguments) => can_stop::run(arguments, context).await,
         Verb::Wait(arguments) => wait::run(arguments, context).await,
         Verb::Status(arguments) => status::run(arguments, context).await,
@@ -42,6 +45,7 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::Backup(arguments) => backup::run(arguments, context).await,
         Verb::Restore(_) => Err(offline::restore()),
         Verb::Recover(_) => Err(offline::recover()),
+        Verb::Context(verb) => context::run(verb, context),
         Verb::Bench(arguments) => bench::run(arguments, context).await,
         Verb::Help(arguments) => help::run(arguments, context),
         Verb::Completion(arguments) => completion::run(arguments, context),

@@ -100,6 +100,18 @@ impl Spoken {
         Self(words.into_iter().map(Into::into).collect())
     }
 
+    /// The words as they were typed.
+    pub(crate) fn words(&self) -> &[OsString] {
+        &self.0
+    }
+
+    /// The command with this value of a flag, in place of the one that it has.
+    pub(crate) fn instead(&self, flag: &str, value: &str) -> String {
+        let flags_end = self.0.iter().position(|word| word == "--").unwrap_or(self.0.len());
+        let (before, after) = self.0.split_at(flags_end);
+        Self([without(before, flag), after.into()].concat()).with(&[flag, value])
+    }
+
     /// The command with these words added where flags still count: before a
     /// `--`, or else at the end. Without them if it has the first of them already.
     pub(crate) fn with(&self, flag: &[&str]) -> String {
@@ -110,6 +122,20 @@ impl Spoken {
         let words = before.iter().map(OsString::as_os_str).chain(added.iter().map(OsStr::new));
         join(words.chain(after.iter().map(OsString::as_os_str)))
     }
+}
+
+/// The words without a flag and its value.
+fn without(words: &[OsString], flag: &str) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some(word) if word == flag => _ = words.next(),
+            _ if names(word, flag) => {}
+            _ => kept.push(word.clone()),
+        }
+    }
+    kept
 }
 
 /// Whether a word is this flag, alone or with `=VALUE`.
@@ -172,6 +198,14 @@ mod tests {
         assert_eq!(Spoken::new(["set", "k", "v", "--request-id=a"]).with(&flag), "set k v --request-id=a");
         assert_eq!(Spoken::new(["down"]).with(&["--yes"]), "down --yes");
         assert_eq!(Spoken::new(["set", "--", "k", "--yes"]).with(&["--yes"]), "set --yes -- k --yes");
+    }
+
+    #[test]
+    fn a_flag_is_replaced() {
+        let instead = |words: &[&str]| Spoken::new(words).instead("--nodes", "b,c");
+        assert_eq!(instead(&["x", "--nodes", "a,b", "--yes"]), "x --yes --nodes b,c");
+        assert_eq!(instead(&["x", "--nodes=a,b", "--", "--nodes", "d"]), "x --nodes b,c -- --nodes d");
+        assert_eq!(instead(&["x"]), "x --nodes b,c");
     }
 
     proptest! {

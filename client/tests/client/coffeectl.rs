@@ -1,6 +1,7 @@
 //! The command itself, against scripted nodes: its words, bytes and exit codes.
 
 mod codes;
+mod contexts;
 mod run;
 
 use std::{os::unix::ffi::OsStringExt, sync::mpsc};

@@ -13,4 +13,5 @@ mod offline;
 mod recover;
 mod refused;
 mod restart;
+mod rolling;
 mod verbs;

@@ -24,9 +24,9 @@ const LAYERS: [&[&str]; 8] = [
 const STRANGERS: [&str; 3] = ["api", "peer", "admin"];
 
 /// Part of the daemon, which stands on the library as its users do.
-const DAEMON: [&str; 12] = [
-    "main", "cli", "check", "daemon", "demo", "exit", "logging", "notify", "offline", "rebuild", "recover",
-    "restore",
+const DAEMON: [&str; 13] = [
+    "main", "cli", "check", "daemon", "demo", "exit", "logging", "notify", "offline", "pages", "rebuild",
+    "recover", "restore",
 ];
 
 /// The top module that a file of the server belongs to.

@@ -12,6 +12,8 @@ use coffee_common::{
 use super::{
     backup::{BackupArguments, OfflineArguments},
     bench::BenchArguments,
+    context::ContextVerb,
+    rolling::RollingVerb,
 };
 use crate::cert::{AltName, CA_DAYS, LEAF_DAYS};
 
@@ -43,6 +45,14 @@ pub(crate) enum Verb {
         subcommand_value_name = "VERB"
     )]
     Node(NodeVerb),
+    /// Act on the nodes one after another
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Rolling(RollingVerb),
     /// Whether a node can be stopped without losing the quorum
     CanStop(CanStopArguments),
     /// Wait until the cluster is as you want it
@@ -65,6 +75,14 @@ pub(crate) enum Verb {
     /// Go on with what is left of a cluster without a quorum: with coffeed
     #[command(hide = true)]
     Recover(OfflineArguments),
+    /// Name whom to ask and as whom, so that nobody has to type it each time
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Context(ContextVerb),
     /// Load the cluster, measure it, and say whether that will do
     Bench(BenchArguments),
     /// Explain a verb, or the exit codes

@@ -58,7 +58,7 @@ fn make_private_folder(file: &Path) -> rustyline::Result<()> {
 
 impl Source for Editor {
     fn next(&mut self) -> Event {
-        match self.editor.readline(self.settings.text) {
+        match self.editor.readline(&self.settings.text) {
             Ok(line) => {
                 self.remember(&line);
                 Event::Line(line)

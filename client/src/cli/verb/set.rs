@@ -91,6 +91,7 @@ fn too_long(name: &str, length: Option<u64>) -> Failure {
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     Failure::usage(format!("{name} cannot be read: {error}"))
+        .hint("name a file with --file FILE, or - in place of the value to read standard input")
 }
 
 #[derive(Serialize)]

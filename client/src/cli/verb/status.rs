@@ -33,7 +33,13 @@ pub(crate) async fn run(arguments: &StatusArguments, context: &mut Context<'_>) 
             Ok(status) => statuses.push(status),
             Err(failure) => {
                 code = if code == ExitCode::Done { failure.code() } else { code };
-                let message = format!("{address}: {}", failure.message());
+                // One that was not reached is named in the error already.
+                let named = failure.message().contains(address.as_str());
+                let message = if named {
+                    failure.message().to_owned()
+                } else {
+                    format!("{address}: {}", failure.message())
+                };
                 context.printer.failure(&failure.with_message(message));
             }
         }

@@ -54,14 +54,18 @@ async fn look_until(wanted: &Wanted, deadline: Instant, context: &Context<'_>) -
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut target = None;
+    // What was seen last tells more than a look that ran out of time.
+    let mut seen: Option<String> = None;
     loop {
         ticks.tick().await;
         let why_not = match context.view(deadline.saturating_duration_since(Instant::now())).await {
             Ok(view) => match wanted.judge(&view, &mut target) {
                 Ok(()) => return Ok(()),
-                Err(why_not) => why_not,
+                Err(why_not) => seen.insert(why_not).clone(),
             },
-            Err(failure) if failure.code() == ExitCode::Unavailable => failure.message().to_owned(),
+            Err(failure) if failure.code() == ExitCode::Unavailable => {
+                seen.clone().unwrap_or_else(|| failure.message().to_owned())
+            }
             Err(failure) => return Err(Stop::Failed(failure)),
         };
         if Instant::now() + LOOK_EVERY >= deadline {
@@ -121,7 +125,8 @@ impl Wanted {
         };
         let meant = |node: &&NodeView| match &self.node {
             Some(name) => node.name == *name,
-            None => node.role.is_some(),
+            // One that is not reached says nothing of its role, and is a member all the same.
+            None => node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting),
         };
         let mut nodes = view.nodes.iter().filter(meant).peekable();
         if nodes.peek().is_none() {
@@ -219,7 +224,7 @@ mod tests {
             nodes: vec![
                 node("ming", Some(RaftRole::Leader), NodeState::Up, Some(10)),
                 node("hong", Some(RaftRole::Learner), NodeState::Up, Some(9)),
-                node("peng", Some(RaftRole::Follower), NodeState::Unreachable, None),
+                node("peng", None, NodeState::Unreachable, None),
                 node("long", None, NodeState::Shutdown, None),
             ],
         }
