@@ -13,5 +13,4 @@ mod offline;
 mod recover;
 mod refused;
 mod restart;
-mod rolling;
 mod verbs;
