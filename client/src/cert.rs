@@ -7,7 +7,12 @@
 //! ca.crt  ca.key                      the CA: ca.crt goes to everybody, ca.key stays where it is
 //! node-ming.crt  node-ming.key        node ming
 //! admin-ops.crt  admin-ops.key        client ops, with the role admin (or writer, reader)
+//! ca.crl                              what the CA has revoked, once there is something
+//! ca.issued                           the serial number of each certificate that was made
+//! ca-old.crt  ca-old.key              the CA before this one, while it is replaced
 //! ```
+//!
+//! While one CA takes the place of another, ca.crt holds both, the newer one first.
 //!
 //! Keys are Ed25519: small, quick, and with signatures of one length, which
 //! keeps simulations repeatable. Who a certificate is for stands in its URI
@@ -19,9 +24,13 @@
 //! for a moment, readable by others than its owner; no file is replaced
 //! without being told; a crash leaves the old file or the new one.
 
+mod bundle;
 mod ca;
 mod error;
 mod info;
+mod issued;
+mod revoke;
+mod rotate;
 mod store;
 mod subject;
 pub(crate) mod write;
@@ -29,7 +38,11 @@ pub(crate) mod write;
 pub use ca::{Ca, Pair};
 pub use error::CertError;
 pub use info::{CertificateInfo, Holder};
-pub use store::{CA_NAME, Issued, create_ca, file_name, issue_client, issue_node, list, renew};
+pub use revoke::REVOCATIONS_FILE;
+pub use rotate::{drop_old_ca, rotate_ca};
+pub use store::{
+    CA_NAME, Issued, Revoked, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,
+};
 pub use subject::{AltName, Subject};
 pub use write::Existing;
 

@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 use coffee_common::{
     id::{Address, RequestId},
     protocol::{Request, Response},
+    tls::Credentials,
 };
 
 pub use self::{
@@ -82,6 +83,15 @@ impl Client {
         }
         let (response, _) = Call::new(&self.hub, request, self.timeout).run().await?;
         Ok(response)
+    }
+
+    /// Shows and believes other credentials from the next connection on, and so
+    /// do its clones and all clients that share its QUIC endpoint. Connections
+    /// that exist go on, but for those to nodes that are not to be believed any
+    /// more; what was in flight on these is tried again.
+    pub fn renew(&self, credentials: &Credentials) -> Result<(), Error> {
+        let ended = self.hub.endpoint.reload(credentials);
+        ended.map(drop).map_err(|error| Error::Setup(error.to_string()))
     }
 
     /// Closes the connections of this client, its clones, and all clients that

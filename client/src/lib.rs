@@ -7,16 +7,10 @@
 //! an effect: certainly not, or unknown ([`Error::outcome`]).
 //!
 //! ```no_run
-//! use std::path::PathBuf;
-//!
 //! use coffee_client::{Client, Condition, CredentialFiles, Credentials, Error};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let credentials = Credentials::load(&CredentialFiles {
-//!     ca: PathBuf::from("ca.pem"),
-//!     cert: PathBuf::from("ops.pem"),
-//!     key: PathBuf::from("ops.key"),
-//! })?;
+//! let credentials = Credentials::load(&CredentialFiles::new("ca.pem", "ops.pem", "ops.key"))?;
 //! let client = Client::builder()
 //!     .endpoints(["shop-1.example.net:7400".parse()?, "shop-2.example.net:7400".parse()?])
 //!     .credentials(credentials)

@@ -16,6 +16,7 @@ use coffee_common::{
     id::Address,
     protocol::{Identity, Reply, Request},
     quic::{Endpoint, Expect},
+    tls::Credentials,
 };
 use tokio::sync::watch;
 
@@ -62,6 +63,11 @@ impl Pool {
 
     pub(crate) fn observed(endpoint: Endpoint, observer: Observer) -> Self {
         Self(Arc::new(Inner { endpoint, slots: Mutex::default(), observer: Some(observer) }))
+    }
+
+    /// What it dials with, at present.
+    pub fn credentials(&self) -> Credentials {
+        self.0.endpoint.credentials()
     }
 
     /// The channel to `address`, dialled if need be. A dial goes on when its

@@ -169,7 +169,9 @@ pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
         | Request::Promote { .. }
         | Request::Expel { .. } => (Route::Leader, Repeat::Idempotent),
         Request::Mark { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
-        Request::Summon { .. } | Request::Retire { .. } => (Route::First, Repeat::Idempotent),
+        Request::Summon { .. } | Request::Retire { .. } | Request::Reload => {
+            (Route::First, Repeat::Idempotent)
+        }
     }
 }
 

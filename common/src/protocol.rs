@@ -13,11 +13,17 @@
 //! follows the answer there (see [`Request::Backup`]). Nodes speak it to each other too, to forward
 //! what only the leader can do.
 
+mod identity;
 mod status;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::status::{ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus};
+pub use self::{
+    identity::{Identity, Role},
+    status::{
+        CertificateStatus, ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus, Reload,
+    },
+};
 use crate::{
     command::{Batch, Entry, Outcome, Standing},
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
@@ -29,40 +35,6 @@ pub const ALPN_CLIENT: &[u8] = b"coffee/1";
 
 /// The protocol between the members of a cluster.
 pub const ALPN_PEER: &[u8] = b"coffee-peer/1";
-
-/// What a certificate entitles to. Each role may do all that those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// Reads keys and status.
-    Reader,
-    /// Writes keys.
-    Writer,
-    /// Changes leadership and membership.
-    Admin,
-    /// Is a node: speaks the peer protocol, and forwards for others.
-    Node,
-}
-
-impl Role {
-    /// The word for it in certificates and messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reader => "reader",
-            Self::Writer => "writer",
-            Self::Admin => "admin",
-            Self::Node => "node",
-        }
-    }
-}
-
-/// Who asks: a name and a role, out of a verified certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The name, unique within its role.
-    pub name: NodeName,
-    /// What it may do.
-    pub role: Role,
-}
 
 /// The first message of a node on a new connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,6 +228,9 @@ pub enum Request {
         /// How fresh.
         consistency: Consistency,
     },
+    /// Takes up what the asked node's configuration and certificates are by
+    /// now: [`Response::Reloaded`]. Never forwarded.
+    Reload,
 }
 
 /// What is answered.
@@ -335,6 +310,8 @@ pub enum Response {
     Mark(Option<(Revision, u64)>),
     /// To [`Request::Backup`]: the file follows.
     Backup,
+    /// To [`Request::Reload`].
+    Reloaded(Box<Reload>),
 }
 
 /// A node taken out, or what taking it out would mean.

@@ -38,7 +38,7 @@
 //! encodes and decodes. Guards: nobody without a certificate of our CA costs
 //! more than a bounded handshake; no stream makes us hold more than one frame
 //! of [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX); only nodes speak
-//! the peer protocol.
+//! the peer protocol; and who was revoked keeps no connection.
 
 mod accept;
 mod connection;
@@ -49,6 +49,7 @@ mod endpoint;
 mod error;
 mod options;
 mod pulse;
+mod roster;
 mod stream;
 
 pub use accept::Handshake;

@@ -72,7 +72,7 @@ pub(crate) async fn run() -> Result<Vec<String>> {
 async fn start(ca: &Ca, folder: &Path, name: &str, member: Option<&Server>) -> Result<Server> {
     let name: NodeName = name.parse()?;
     // A node has credentials in files, or, as here, in memory.
-    let nowhere = CredentialFiles { ca: "".into(), cert: "".into(), key: "".into() };
+    let nowhere = CredentialFiles::new("", "", "");
     let mut config = Config::new(name.clone(), "127.0.0.1:0".parse()?, folder.join(name.as_str()), nowhere);
     match member {
         Some(member) => config.join.push(member.advertised().clone()),

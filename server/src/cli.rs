@@ -12,7 +12,8 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use coffee_client::cli::usage::{self, Unparsed};
 use coffee_common::id::{Address, NodeName};
 use coffeed::config::{
-    ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
+    Config, ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings,
+    TlsSettings,
 };
 
 use crate::{
@@ -46,7 +47,7 @@ pub(crate) struct Arguments {
 }
 
 /// A flag and a variable for each setting; `Config` explains them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 struct Flags {
     /// The node's name: that of its certificate
@@ -82,6 +83,9 @@ struct Flags {
     /// The node's private key
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// What the CA has revoked, as 'coffeectl cert revoke' makes it
+    #[arg(long, value_name = "FILE")]
+    tls_crl: Option<PathBuf>,
     /// How often the leader is heard
     #[arg(long, value_name = "MS")]
     timers_heartbeat_interval_ms: Option<u64>,
@@ -138,11 +142,35 @@ pub(crate) enum Verb {
     Recover(RecoverArguments),
 }
 
+/// Where a configuration comes from: flags and variables as they were when the
+/// daemon started, and the file as it is whenever it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    file: Option<PathBuf>,
+    flags: Flags,
+}
+
 impl Arguments {
     /// What flags and variables say, laid over the file, if one is named.
     pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
-        let file = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
-        Ok(self.settings.into_settings().over(file))
+        self.sources().settings()
+    }
+
+    /// Where the same is read again.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), flags: self.settings.clone() }
+    }
+}
+
+impl Sources {
+    /// What they say now.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        self.settings()?.resolve()
+    }
+
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let file = self.file.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        Ok(self.flags.clone().into_settings().over(file))
     }
 }
 
@@ -155,7 +183,7 @@ impl Flags {
             data_dir: self.data_dir,
             bootstrap: self.bootstrap,
             join: self.join,
-            tls: TlsSettings { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key },
+            tls: TlsSettings { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key, crl: self.tls_crl },
             timers: TimerSettings {
                 heartbeat_interval_ms: self.timers_heartbeat_interval_ms,
                 election_timeout_min_ms: self.timers_election_timeout_min_ms,
@@ -172,14 +200,13 @@ impl Flags {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::tls::CredentialFiles;
-    use coffeed::config::Config;
-
     use super::*;
+    use coffee_common::tls::CredentialFiles;
 
     fn full_config() -> Config {
         let file = std::path::Path::new("file").to_owned();
-        let tls = CredentialFiles { ca: file.clone(), cert: file.clone(), key: file };
+        let tls =
+            CredentialFiles { ca: file.clone(), cert: file.clone(), key: file.clone(), crl: Some(file) };
         let name = NodeName::new("ming").expect("legal");
         let mut config = Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls);
         config.advertise = Some(Address::new("ming:7400").expect("legal"));

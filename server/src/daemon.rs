@@ -1,35 +1,44 @@
 //! A node's life as a process: from the configuration to the exit code.
 //!
 //! Two signals make two promises. The first stops the node in good order; the
-//! second does not wait for that, and is as safe as a power cut. What becomes
-//! of it, systemd is told on the way (`notify`).
+//! second does not wait for that, and is as safe as a power cut. A third one,
+//! SIGHUP, has it take up what its configuration and certificates are by now.
+//! What becomes of it, systemd is told on the way (`notify`).
 
 use std::sync::Arc;
 
 use coffee_client::cli::{Signals, exit::ExitCode, failure::Failure};
 use coffeed::{Closed, Config, Server, StartError, storage::disk::DataDirError};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 
-use crate::notify::Notifier;
+use crate::{cli::Sources, notify::Notifier};
 
 /// Runs a node until it is stopped, taken out, or cannot go on.
-pub(crate) fn run(config: Config) -> Result<ExitCode, Failure> {
+/// `sources` are where the configuration is read again.
+pub(crate) fn run(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("coffeed")
         .enable_all()
         .build()
         .map_err(|error| unable("run", &error))?;
-    let ended = runtime.block_on(live(config));
+    let ended = runtime.block_on(live(config, sources));
     // A second signal does not wait for what is still under way.
     runtime.shutdown_background();
     ended
 }
 
-async fn live(config: Config) -> Result<ExitCode, Failure> {
-    let mut signals = Signals::listen().map_err(|error| unable("listen for signals", &error))?;
+async fn live(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
+    let deaf = |error| unable("listen for signals", &error);
+    let mut signals = Signals::listen().map_err(deaf)?;
+    let hangup = signal(SignalKind::hangup()).map_err(deaf)?;
     let notifier = Notifier::from_environment();
     notifier.opening(&config).await;
+    let starting = Server::builder(config).config_source(move || sources.config()).start();
     let server = tokio::select! {
-        started = Server::builder(config).start() => match started {
+        started = starting => match started {
             Ok(server) => Arc::new(server),
             Err(error) => {
                 notifier.status(&error.to_string()).await;
@@ -40,6 +49,8 @@ async fn live(config: Config) -> Result<ExitCode, Failure> {
     };
     notifier.ready().await;
     let _keeping = notifier.keep(&server);
+    let mut reloads = JoinSet::new();
+    reloads.spawn(reload_when_told(Arc::clone(&server), notifier.clone(), hangup));
     let closed = tokio::select! {
         closed = server.closed() => closed,
         _ = signals.next() => {
@@ -62,6 +73,15 @@ async fn live(config: Config) -> Result<ExitCode, Failure> {
             Err(Failure::new(ExitCode::Failed, cause.as_ref())
                 .hint("what was acknowledged is safe; start it again, and look at the lines before this one"))
         }
+    }
+}
+
+/// Reloads with each SIGHUP; the node says in its log what came of it.
+async fn reload_when_told(server: Arc<Server>, notifier: Notifier, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        notifier.reloading().await;
+        let _ = server.reload().await;
+        notifier.ready().await;
     }
 }
 

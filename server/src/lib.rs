@@ -26,4 +26,4 @@ pub mod storage;
 pub mod types;
 
 pub use config::Config;
-pub use server::{Builder, Closed, Server, StartError};
+pub use server::{Builder, Closed, ReloadError, Server, StartError};

@@ -75,12 +75,13 @@ fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure
         let config = arguments.settings().and_then(|settings| settings.resolve());
         return check::run(&config.map_err(misconfigured)?);
     }
+    let sources = arguments.sources();
     let settings = arguments.settings().map_err(misconfigured)?;
     let log = settings.log.clone().resolve();
     logging::start(log);
     logging::end_on_panic();
     *format = log.format;
-    daemon::run(settings.resolve().map_err(misconfigured)?)
+    daemon::run(settings.resolve().map_err(misconfigured)?, sources)
 }
 
 fn misconfigured(error: ConfigError) -> Failure {

@@ -4,13 +4,18 @@
 //! What only the server above can do (join a cluster, stop for good) it is
 //! asked for with an [`Order`]; nothing here knows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use coffee_client::Pool;
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName},
-    protocol::{Identity, Leader, Phase, Rejection, Role},
+    protocol::{CertificateStatus, Identity, Leader, Phase, Rejection, Reload, Role},
+    tls::Credentials,
 };
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -41,6 +46,9 @@ pub enum Order {
     },
 }
 
+/// Takes up what configuration and certificates are by now.
+pub type Reloader = Box<dyn Fn() -> BoxFuture<'static, Result<Reload, Rejection>> + Send + Sync>;
+
 /// This node.
 pub struct Node {
     identity: Identity,
@@ -51,6 +59,7 @@ pub struct Node {
     replica: watch::Sender<Option<Arc<Replica>>>,
     pool: Pool,
     orders: mpsc::Sender<Order>,
+    reloader: OnceLock<Reloader>,
 }
 
 impl Node {
@@ -72,6 +81,7 @@ impl Node {
             replica: watch::Sender::new(None),
             pool,
             orders,
+            reloader: OnceLock::new(),
         };
         (Arc::new(node), receiver)
     }
@@ -104,6 +114,41 @@ impl Node {
     /// How it reaches other nodes.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// What it shows of itself, and whom it believes, at present.
+    pub fn credentials(&self) -> Credentials {
+        self.pool.credentials()
+    }
+
+    /// The certificate that it shows at present.
+    pub fn certificate(&self) -> CertificateStatus {
+        let credentials = self.credentials();
+        CertificateStatus {
+            serial: credentials.serial().to_owned(),
+            valid_until_s: credentials.valid_until(),
+        }
+    }
+
+    /// Whole days until its certificate is no longer valid; negative once that has passed.
+    pub fn certificate_days_left(&self) -> i64 {
+        let credentials = self.credentials();
+        let at = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        (at(credentials.valid_until()) - at(credentials.now())).div_euclid(86_400)
+    }
+
+    /// Says how it reloads: once, and before anybody asks for it.
+    pub fn on_reload(&self, reloader: Reloader) {
+        // Whoever comes second has no say.
+        let _ = self.reloader.set(reloader);
+    }
+
+    /// Takes up what configuration and certificates are by now.
+    pub async fn reload(&self) -> Result<Reload, Rejection> {
+        match self.reloader.get() {
+            Some(reload) => reload().await,
+            None => Err(Rejection::Unavailable(format!("{} is starting", self.name()))),
+        }
     }
 
     /// What it does at present.

@@ -71,7 +71,6 @@ impl Notifier {
         self.tell(&[("READY", "1")]).await;
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing can be reloaded yet"))]
     /// A reload has begun; [`Notifier::ready`] ends it, whatever came of it.
     pub(crate) async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);

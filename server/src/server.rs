@@ -9,10 +9,12 @@
 mod accept;
 mod builder;
 mod error;
+mod expiry;
 mod join;
 mod life;
 mod mode;
 mod part;
+mod reload;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -21,10 +23,16 @@ mod warm;
 use std::{net::SocketAddr, sync::Arc};
 
 use coffee_client::Client;
-use coffee_common::{id::Address, protocol::NodeStatus, quic::EndpointOptions, tls::Credentials};
+use coffee_common::{
+    id::Address,
+    protocol::{NodeStatus, Reload},
+    quic::EndpointOptions,
+    tls::Credentials,
+};
 use tokio::sync::watch;
 
-pub use self::{builder::Builder, error::StartError};
+use self::reload::Reloading;
+pub use self::{builder::Builder, error::StartError, reload::ReloadError};
 use crate::{config::Config, node::Node, replica::Replica, status};
 
 /// A node that has been started.
@@ -33,8 +41,8 @@ use crate::{config::Config, node::Node, replica::Replica, status};
 pub struct Server {
     node: Arc<Node>,
     address: SocketAddr,
-    credentials: Credentials,
     options: EndpointOptions,
+    reloading: Arc<Reloading>,
     stop: watch::Sender<bool>,
     closed: watch::Receiver<Option<Closed>>,
 }
@@ -100,9 +108,32 @@ impl Server {
         }
         Client::builder()
             .endpoints([address.into()])
-            .credentials(self.credentials.clone())
+            .credentials(self.node.credentials())
             .endpoint_options(self.options.clone())
             .build()
+    }
+
+    /// Takes up what the configuration (see [`Builder::config_source`]) and the
+    /// files that it names are by now: certificate, key, CAs and revocation
+    /// list. New connections show and believe what is new; those that exist go
+    /// on, but for those of others who would not be let in any more. Names the
+    /// settings that are others by now and count only after a restart.
+    ///
+    /// All of it takes effect, or nothing: with an error the node goes on with
+    /// what it had.
+    pub async fn reload(&self) -> Result<Reload, ReloadError> {
+        self.reloading.reload(None).await
+    }
+
+    /// The same, with this configuration.
+    pub async fn reload_with(&self, config: Config) -> Result<Reload, ReloadError> {
+        self.reloading.reload(Some(config)).await
+    }
+
+    /// The same for credentials that the host program has in memory. They have
+    /// to be this node's.
+    pub async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
+        self.reloading.renew(credentials).await
     }
 
     /// Stops in good order: hands leadership over, finishes what is in flight,

@@ -221,7 +221,7 @@ impl Cluster {
     /// The credentials of the test's client of this role.
     pub fn credentials(&self, role: Role) -> Credentials {
         let file = |ending| self.certs().join(format!("{}-test.{ending}", role.as_str()));
-        let files = CredentialFiles { ca: self.certs().join("ca.crt"), cert: file("crt"), key: file("key") };
+        let files = CredentialFiles::new(self.certs().join("ca.crt"), file("crt"), file("key"));
         Credentials::load(&files).expect("certificates that were just made")
     }
 }

@@ -8,14 +8,15 @@ use coffee_common::{
     tls::{self, Credentials, TlsError, identity},
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType,
+    SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
 
 use super::{
-    AltName, BACKDATED_SECONDS, CA_DAYS, DAY_SECONDS, LEAF_DAYS, Subject,
+    AltName, BACKDATED_SECONDS, CA_DAYS, DAY_SECONDS, LEAF_DAYS, Subject, bundle,
     error::CertError,
     info::{CertificateInfo, Holder, Parsed},
     now_seconds,
@@ -35,7 +36,12 @@ pub struct Pair {
 pub struct Ca(Arc<Inner>);
 
 struct Inner {
+    /// Its own certificate alone.
     pair: Pair,
+    /// All CAs that are to be trusted, with this one.
+    bundle: String,
+    /// Its name, in DER.
+    name: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
     not_after: i64,
 }
@@ -54,15 +60,32 @@ impl Ca {
         Self::from_pair(Pair { certificate, key: key.serialize_pem() })
     }
 
-    /// Takes one that was made before.
+    /// Takes one that was made before. Where several certificates are given,
+    /// it is the first that the key belongs to; the others are trusted too.
     pub fn from_pair(pair: Pair) -> Result<Self, CertError> {
-        let parsed = Parsed::from_pem(pair.certificate.as_bytes())?;
         let key = KeyPair::from_pem(&pair.key).map_err(|_| CertError::CaKeyMismatch)?;
-        if key.subject_public_key_info() != parsed.public_key {
-            return Err(CertError::CaKeyMismatch);
-        }
+        let own = |certificate: &String| {
+            let parsed = Parsed::from_pem(certificate.as_bytes());
+            parsed.is_ok_and(|parsed| parsed.public_key == key.subject_public_key_info())
+        };
+        let certificate = match bundle::split(&pair.certificate).find(own) {
+            Some(certificate) => certificate,
+            None => {
+                // Says what is wrong with a single one.
+                Parsed::from_pem(pair.certificate.as_bytes())?;
+                return Err(CertError::CaKeyMismatch);
+            }
+        };
+        let parsed = Parsed::from_pem(certificate.as_bytes())?;
         let issuer = Issuer::from_ca_cert_der(&parsed.der, key)?;
-        Ok(Self(Arc::new(Inner { pair, issuer, not_after: parsed.not_after })))
+        let (bundle, pair) = (pair.certificate, Pair { certificate, key: pair.key });
+        Ok(Self(Arc::new(Inner { pair, bundle, name: parsed.name, issuer, not_after: parsed.not_after })))
+    }
+
+    /// The same, and these CAs are trusted besides.
+    pub(super) fn beside(&self, others: &str) -> Result<Self, CertError> {
+        let certificate = format!("{}{others}", self.0.pair.certificate);
+        Self::from_pair(Pair { certificate, key: self.0.pair.key.clone() })
     }
 
     /// Its certificate and key.
@@ -70,9 +93,35 @@ impl Ca {
         &self.0.pair
     }
 
-    /// Its certificate, which everybody has to have, in PEM.
+    /// What everybody has to have, in PEM: its certificate, and those of the
+    /// CAs that are trusted besides.
     pub fn certificate(&self) -> &str {
-        &self.0.pair.certificate
+        &self.0.bundle
+    }
+
+    /// The certificates of the CAs that are trusted besides.
+    pub(super) fn others(&self) -> String {
+        bundle::split(&self.0.bundle).filter(|certificate| *certificate != self.0.pair.certificate).collect()
+    }
+
+    /// Its name, in DER.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.0.name
+    }
+
+    /// Until when it is valid, in seconds since 1970.
+    pub(super) fn not_after(&self) -> i64 {
+        self.0.not_after
+    }
+
+    /// Whether the other one has the same key.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.issuer.key().subject_public_key_info() == other.0.issuer.key().subject_public_key_info()
+    }
+
+    /// Signs a revocation list; in PEM.
+    pub(super) fn sign_list(&self, list: &CertificateRevocationListParams) -> Result<String, CertError> {
+        Ok(list.signed_by(&self.0.issuer)?.pem()?)
     }
 
     /// The same CA, valid for [`CA_DAYS`] from now: same name, same key, so that
@@ -82,7 +131,7 @@ impl Ca {
         let mut name = DistinguishedName::new();
         name.push(DnType::CommonName, parsed.common_name);
         let certificate = ca_params(name, &random()?)?.self_signed(self.0.issuer.key())?.pem();
-        Self::from_pair(Pair { certificate, key: self.0.pair.key.clone() })
+        Self::from_pair(Pair { certificate: certificate + &self.others(), key: self.0.pair.key.clone() })
     }
 
     /// Makes a key, and a certificate for it that is valid for `days`.

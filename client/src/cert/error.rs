@@ -40,6 +40,18 @@ pub enum CertError {
     /// The key is not that of the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
+    /// It was revoked, so its key is not to be trusted.
+    #[error("{0} was revoked")]
+    Revoked(String),
+    /// Nothing of this name was ever made here.
+    #[error("no certificate called {0} was made with this CA")]
+    NeverIssued(String),
+    /// One CA takes the place of another, and that is not over.
+    #[error("ca.crt holds several CAs already: one is taking the place of another")]
+    Rotating,
+    /// The CA that is to go still vouches for these.
+    #[error("the old CA still vouches for {}", .0.join(", "))]
+    StillNeeded(Vec<String>),
     /// The CA's time is over.
     #[error("the CA expired {0} days ago")]
     CaExpired(i64),
@@ -75,6 +87,18 @@ impl CertError {
                 "`coffeectl cert list` shows which files are good".to_owned()
             }
             Self::CaKeyMismatch => "put back the ca.crt and the ca.key that were made together".to_owned(),
+            Self::Revoked(_) => {
+                "make one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
+            }
+            Self::NeverIssued(_) => "`coffeectl cert list` shows the names".to_owned(),
+            Self::Rotating => {
+                "end that first: `coffeectl cert renew --all`, new certificates to all, then `coffeectl cert ca \
+                 --drop-old`"
+                    .to_owned()
+            }
+            Self::StillNeeded(_) => {
+                "renew them with `coffeectl cert renew --all`, and take them to where they are used".to_owned()
+            }
             Self::CaExpired(_) => "renew the CA first: `coffeectl cert renew ca`".to_owned(),
             Self::Days(_) => format!("choose a number of days from 1 to {CA_DAYS}"),
             Self::AltName(_) => {

@@ -22,6 +22,8 @@ pub struct CertificateInfo {
     pub not_after: i64,
     /// Its serial number, in hexadecimal.
     pub serial: String,
+    /// The name of whoever signed it, in DER.
+    pub(super) issuer: Vec<u8>,
 }
 
 /// Whose a certificate is.
@@ -45,6 +47,7 @@ impl CertificateInfo {
             not_before: parsed.not_before,
             not_after: parsed.not_after,
             serial: parsed.serial,
+            issuer: parsed.issuer,
         })
     }
 
@@ -60,6 +63,9 @@ pub(super) struct Parsed {
     pub(super) holder: Holder,
     pub(super) common_name: String,
     pub(super) alt_names: Vec<AltName>,
+    /// The names of whoever signed it, and of itself, in DER.
+    pub(super) issuer: Vec<u8>,
+    pub(super) name: Vec<u8>,
     /// A SubjectPublicKeyInfo in DER.
     pub(super) public_key: Vec<u8>,
     pub(super) not_before: i64,
@@ -82,6 +88,8 @@ impl Parsed {
             holder,
             common_name: common_name(&x509),
             alt_names: alt_names(&x509),
+            issuer: x509.issuer().as_raw().to_vec(),
+            name: x509.subject().as_raw().to_vec(),
             public_key: x509.public_key().raw.to_vec(),
             not_before: x509.validity().not_before.timestamp(),
             not_after: x509.validity().not_after.timestamp(),

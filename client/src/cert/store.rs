@@ -12,14 +12,19 @@ use coffee_common::{
 };
 
 use super::{
-    AltName, CertificateInfo, Existing, Holder, Subject,
+    AltName, CertificateInfo, Existing, Holder, REVOCATIONS_FILE, Subject,
     ca::{Ca, Pair},
     error::CertError,
+    issued, now_seconds,
+    revoke::Lists,
     write::{Prepared, Secrecy, make_folder},
 };
 
 /// The name of the CA's files, without `.crt` and `.key`.
 pub const CA_NAME: &str = "ca";
+
+/// The same of the CA before it, while it is replaced.
+pub(super) const OLD_CA_NAME: &str = "ca-old";
 
 /// More files than this are not looked at.
 const FILES_MAX: usize = 10_000;
@@ -33,22 +38,39 @@ pub struct Issued {
     pub key: Option<PathBuf>,
     /// What it says, or why it cannot be read.
     pub info: Result<CertificateInfo, CertError>,
+    /// Whether its CA has revoked it, as far as this folder knows.
+    pub revoked: bool,
+}
+
+/// What became of a name that was revoked.
+#[derive(Debug)]
+pub struct Revoked {
+    /// The revocation lists, in one file.
+    pub file: PathBuf,
+    /// The serial numbers that are revoked from now on, in hexadecimal.
+    pub serials: Vec<String>,
 }
 
 impl Issued {
     /// The files that make up [`coffee_common::tls::Credentials`], with the
-    /// CA's certificate from the same folder; `None` where the key is missing.
+    /// CA's certificate and revocation list from the same folder; `None` where the key is missing.
     pub fn credential_files(&self) -> Option<CredentialFiles> {
         let ca = self.certificate.with_file_name(format!("{CA_NAME}.crt"));
-        Some(CredentialFiles { ca, cert: self.certificate.clone(), key: self.key.clone()? })
+        let crl = Some(self.certificate.with_file_name(REVOCATIONS_FILE)).filter(|crl| crl.is_file());
+        Some(CredentialFiles { ca, cert: self.certificate.clone(), key: self.key.clone()?, crl })
     }
 
-    fn at(certificate: PathBuf) -> Self {
+    /// Its name: that of its files, without `.crt` and `.key`.
+    pub fn name(&self) -> String {
+        self.certificate.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    pub(super) fn at(certificate: PathBuf) -> Self {
         let key = Some(certificate.with_extension("key")).filter(|key| key.is_file());
         let info = read_file(CredentialFile::Certificate, &certificate)
             .map_err(CertError::from)
             .and_then(|pem| CertificateInfo::of_pem(&pem));
-        Self { certificate, key, info }
+        Self { certificate, key, info, revoked: false }
     }
 }
 
@@ -86,24 +108,97 @@ pub fn issue_client(
 }
 
 fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Result<Issued, CertError> {
-    let ca = load_ca(folder)?;
-    put_pair(folder, &file_name(&subject.identity), existing, || ca.issue(subject, days))
+    let ca = load_ca(folder, CA_NAME)?;
+    let name = file_name(&subject.identity);
+    put_pair(folder, &name, existing, || {
+        let pair = ca.issue(subject, days)?;
+        note(folder, &name, &pair.info()?)?;
+        Ok(pair)
+    })
+}
+
+/// Before it is handed out, so that it can be revoked in any case.
+fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<(), CertError> {
+    issued::note(folder, &info.serial, info.not_after, name)
 }
 
 /// Makes a certificate valid for `days` from now, with the CA in `folder`.
 /// Only the certificate's own file changes: its key stays, and need not be
-/// there. A CA's certificate (`ca.crt`) is renewed for as long as a new one.
+/// there. A CA's certificate (in `ca.crt`) is renewed for as long as a new one.
+/// One that was revoked is not renewed: somebody else may have its key.
 pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, CertError> {
-    let ca = load_ca(folder)?;
+    let ca = load_ca(folder, CA_NAME)?;
     let old = read_text(CredentialFile::Certificate, certificate)?;
-    let new = match CertificateInfo::of_pem(old.as_bytes())?.holder {
+    let info = CertificateInfo::of_pem(old.as_bytes())?;
+    let new = match &info.holder {
         Holder::Ca if old == ca.certificate() => ca.renewed()?.certificate().to_owned(),
         Holder::Ca => return Err(CertError::Malformed("it belongs to another CA".to_owned())),
-        Holder::Leaf(_) => ca.reissue(&old, days).map_err(|error| name_file(error, certificate))?,
-        Holder::Unknown(problem) => return Err(problem.into()),
+        Holder::Leaf(identity) => {
+            let name = file_name(identity);
+            if Lists::load(folder)?.revokes(&info.issuer, &info.serial) {
+                return Err(CertError::Revoked(name));
+            }
+            let new = ca.reissue(&old, days).map_err(|error| name_file(error, certificate))?;
+            note(folder, &name, &CertificateInfo::of_pem(new.as_bytes())?)?;
+            new
+        }
+        Holder::Unknown(problem) => return Err((*problem).into()),
     };
     Prepared::new(certificate, new.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
     Ok(Issued::at(certificate.to_owned()))
+}
+
+/// Makes every certificate of the folder valid for `days` from now, but for
+/// those of CAs and those that were revoked.
+pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
+    let is_leaf = |issued: &Issued| {
+        issued.info.as_ref().is_ok_and(|info| matches!(info.holder, Holder::Leaf(_))) && !issued.revoked
+    };
+    let leaves = list(folder)?.into_iter().filter(is_leaf);
+    leaves.map(|issued| renew(folder, &issued.certificate, days)).collect()
+}
+
+/// Revokes every certificate of a name (`node-ming`, `admin-ops`) whose time is
+/// not over; without a name it only makes the list anew. A list is made for
+/// each CA whose key is here.
+pub fn revoke(folder: &Path, name: Option<&str>) -> Result<Revoked, CertError> {
+    let cas = our_cas(folder)?;
+    let serials = match name {
+        Some(name) => serials_of(folder, name)?,
+        None => Vec::new(),
+    };
+    let (lists, serials) = Lists::load(folder)?.revoke(&cas, &serials)?;
+    let file = folder.join(REVOCATIONS_FILE);
+    Prepared::new(&file, lists.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
+    Ok(Revoked { file, serials })
+}
+
+/// The CAs whose keys are here: one, and the one before it while it is replaced.
+fn our_cas(folder: &Path) -> Result<Vec<Ca>, CertError> {
+    let current = load_ca(folder, CA_NAME)?;
+    match load_ca(folder, OLD_CA_NAME) {
+        Ok(old) if !old.is(&current) => Ok(vec![current, old]),
+        Ok(_) | Err(CertError::NoCa(_)) => Ok(vec![current]),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was noted of a name, and what lies in the folder: it may be older than the notes.
+fn serials_of(folder: &Path, name: &str) -> Result<Vec<String>, CertError> {
+    let mut serials = issued::serials(folder, name, now_seconds())?;
+    let certificate = folder.join(format!("{name}.crt"));
+    if certificate.is_file() {
+        let info = Issued::at(certificate).info?;
+        match info.holder {
+            Holder::Leaf(_) if !serials.contains(&info.serial) => serials.push(info.serial),
+            Holder::Leaf(_) => {}
+            Holder::Ca => {
+                return Err(CertError::Malformed("it belongs to a CA, which is replaced instead".to_owned()));
+            }
+            Holder::Unknown(problem) => return Err(problem.into()),
+        }
+    }
+    if serials.is_empty() { Err(CertError::NeverIssued(name.to_owned())) } else { Ok(serials) }
 }
 
 fn name_file(error: CertError, path: &Path) -> CertError {
@@ -125,11 +220,18 @@ pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
         }
     }
     found.sort();
-    Ok(found.into_iter().map(Issued::at).collect())
+    let lists = Lists::load(folder)?;
+    let judged = |certificate| {
+        let issued = Issued::at(certificate);
+        let revoked = issued.info.as_ref().is_ok_and(|info| lists.revokes(&info.issuer, &info.serial));
+        Issued { revoked, ..issued }
+    };
+    Ok(found.into_iter().map(judged).collect())
 }
 
-fn load_ca(folder: &Path) -> Result<Ca, CertError> {
-    let path = |extension| folder.join(CA_NAME).with_extension(extension);
+/// A CA of the folder, by the name of its files.
+pub(super) fn load_ca(folder: &Path, name: &str) -> Result<Ca, CertError> {
+    let path = |extension| folder.join(name).with_extension(extension);
     let missing = |error| match error {
         CertError::File(TlsError { problem: Problem::NotFound, .. }) => CertError::NoCa(folder.to_owned()),
         other => other,
@@ -139,7 +241,7 @@ fn load_ca(folder: &Path) -> Result<Ca, CertError> {
     Ca::from_pair(Pair { certificate, key })
 }
 
-fn read_text(file: CredentialFile, path: &Path) -> Result<String, CertError> {
+pub(super) fn read_text(file: CredentialFile, path: &Path) -> Result<String, CertError> {
     String::from_utf8(read_file(file, path)?).map_err(|_| {
         let problem =
             Problem::NotPem(if file == CredentialFile::Key { "private key" } else { "certificate" });

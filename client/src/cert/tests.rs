@@ -58,7 +58,7 @@ fn nothing_is_left_beside_the_files() {
     let mut found: Vec<_> =
         fs::read_dir(folder.path()).expect("reads").map(|entry| entry.expect("reads").file_name()).collect();
     found.sort();
-    assert_eq!(found, ["ca.crt", "ca.key", "node-ming.crt", "node-ming.key"]);
+    assert_eq!(found, ["ca.crt", "ca.issued", "ca.key", "node-ming.crt", "node-ming.key"]);
 }
 
 #[test]
@@ -188,4 +188,147 @@ fn alternative_names() {
     for bad in ["", "a b", "-a", "a..b", "ä", "a/b"] {
         assert!(bad.parse::<AltName>().is_err(), "{bad}");
     }
+}
+
+/// Every certificate of the name is revoked, also those that were renewed since.
+#[test]
+fn a_name_is_revoked_with_all_that_was_made_for_it() {
+    let folder = folder();
+    let old = issue_node(folder.path(), &name("ming"), &[], 30, Existing::Keep).expect("issues");
+    let lost = fs::read_to_string(&old.certificate).expect("reads");
+    let key = fs::read_to_string(old.key.as_ref().expect("is there")).expect("reads");
+    let new = renew(folder.path(), &old.certificate, 60).expect("renews");
+    let hong = issue_node(folder.path(), &name("hong"), &[], 30, Existing::Keep).expect("issues");
+    let revoked = revoke(folder.path(), Some("node-ming")).expect("revokes");
+    assert_eq!(
+        revoked.serials,
+        [old.info.expect("reads").serial, new.info.as_ref().expect("reads").serial.clone()]
+    );
+
+    let files = |issued: &Issued| Credentials::load(&issued.credential_files().expect("the key is there"));
+    files(&hong).expect("not revoked").revocations_until().expect("the list is taken with it");
+    assert_eq!(files(&new).expect_err("revoked").problem, Problem::Revoked);
+    let (ca, crl) = (read(folder.path(), "ca.crt"), read(folder.path(), "ca.crl"));
+    let stolen = Credentials::from_pem(ca.as_bytes(), lost.as_bytes(), key.as_bytes()).expect("in its time");
+    assert_eq!(stolen.with_revocations(crl.as_bytes()).expect_err("revoked").problem, Problem::Revoked);
+
+    let listed: Vec<_> =
+        list(folder.path()).expect("lists").iter().map(|one| (one.name(), one.revoked)).collect();
+    let expected = [("ca", false), ("node-hong", false), ("node-ming", true)];
+    assert_eq!(listed, expected.map(|(name, revoked)| (name.to_owned(), revoked)));
+    assert!(matches!(renew(folder.path(), &new.certificate, 30), Err(CertError::Revoked(_))));
+    assert_eq!(renew_all(folder.path(), 30).expect("renews").len(), 1, "hong's alone");
+    let again = issue_node(folder.path(), &name("ming"), &[], 30, Existing::Replace).expect("a new key");
+    files(&again).expect("another certificate");
+}
+
+#[test]
+fn what_was_revoked_stays_so() {
+    let folder = folder();
+    for node in ["ming", "hong"] {
+        issue_node(folder.path(), &name(node), &[], 30, Existing::Keep).expect("issues");
+    }
+    let first = revoke(folder.path(), Some("node-ming")).expect("revokes").serials;
+    assert_eq!(revoke(folder.path(), Some("node-ming")).expect("again").serials, [""; 0]);
+    revoke(folder.path(), Some("node-hong")).expect("revokes");
+    assert_eq!(revoke(folder.path(), None).expect("anew").serials, [""; 0]);
+    let lists = revoke::Lists::load(folder.path()).expect("reads");
+    let ca = Ca::from_pair(Pair {
+        certificate: read(folder.path(), "ca.crt"),
+        key: read(folder.path(), "ca.key"),
+    });
+    assert!(lists.revokes(ca.expect("a CA").name(), &first[0]));
+    assert!(list(folder.path()).expect("lists").iter().filter(|one| one.revoked).count() == 2);
+}
+
+#[test]
+fn only_what_was_issued_is_revoked() {
+    let folder = folder();
+    assert!(matches!(revoke(folder.path(), Some("node-nobody")), Err(CertError::NeverIssued(_))));
+    assert!(matches!(revoke(folder.path(), Some("ca")), Err(CertError::Malformed(_))));
+    assert!(matches!(revoke(folder.path(), Some("../x")), Err(CertError::NeverIssued(_))));
+    assert!(!folder.path().join("ca.crl").exists());
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).expect("reads")
+}
+
+#[test]
+fn a_ca_is_replaced_in_two_steps() {
+    let folder = folder();
+    let path = folder.path();
+    let load = |issued: &Issued| Credentials::load(&issued.credential_files().expect("the key is there"));
+    let ming = issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
+    let old_ca = read(path, "ca.crt");
+    let old_leaf = read(path, "node-ming.crt");
+
+    rotate_ca(path).expect("rotates");
+    assert_eq!(bundle::split(&read(path, "ca.crt")).count(), 2);
+    assert_eq!((mode(&path.join("ca.key")), mode(&path.join("ca-old.key"))), (0o600, 0o600));
+    assert!(matches!(rotate_ca(path), Err(CertError::Rotating)), "one at a time");
+    load(&ming).expect("the old CA is trusted");
+    let hong = issue_node(path, &name("hong"), &[], 30, Existing::Keep).expect("issues");
+    let error = Credentials::from_pem(
+        old_ca.as_bytes(),
+        read(path, "node-hong.crt").as_bytes(),
+        read(path, "node-hong.key").as_bytes(),
+    );
+    assert_eq!(error.expect_err("it is the new CA's").problem, Problem::UnknownIssuer);
+
+    assert!(matches!(drop_old_ca(path), Err(CertError::StillNeeded(names)) if names == ["node-ming"]));
+    // What the old CA signed can be revoked as long as it is trusted.
+    revoke(path, Some("node-ming")).expect("revokes");
+    assert_eq!(load(&ming).expect_err("revoked").problem, Problem::Revoked);
+    load(&hong).expect("good under two lists");
+    let ming = issue_node(path, &name("ming"), &[], 30, Existing::Replace).expect("a new key");
+    issue_client(path, Role::Admin, &name("ops"), 30, Existing::Keep).expect("issues");
+    drop_old_ca(path).expect("nothing needs it").expect("it was there");
+    for gone in ["ca-old.crt", "ca-old.key"] {
+        assert!(!path.join(gone).exists());
+    }
+    assert_eq!(bundle::split(&read(path, "ca.crt")).count(), 1);
+    assert!(!read(path, "ca.crt").contains(&old_ca));
+    load(&ming).expect("of the new CA, with the list of the new CA");
+    assert!(drop_old_ca(path).expect("nothing is left to do").is_none());
+    fs::write(path.join("node-ming.crt"), old_leaf).expect("writes");
+    assert!(load(&ming).is_err(), "the old CA is trusted no more");
+}
+
+#[test]
+fn renewing_all_moves_them_to_the_new_ca() {
+    let folder = folder();
+    let path = folder.path();
+    issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
+    issue_client(path, Role::Writer, &name("till"), 30, Existing::Keep).expect("issues");
+    let key = read(path, "node-ming.key");
+    rotate_ca(path).expect("rotates");
+    assert_eq!(renew_all(path, 60).expect("renews").len(), 2);
+    assert_eq!(read(path, "node-ming.key"), key);
+    // A CA that is renewed meanwhile keeps the other one beside it.
+    renew(path, &path.join("ca.crt"), LEAF_DAYS).expect("renews");
+    assert_eq!(bundle::split(&read(path, "ca.crt")).count(), 2);
+    drop_old_ca(path).expect("nothing needs it").expect("it was there");
+    for one in list(path).expect("lists").iter().filter(|one| one.name() != "ca") {
+        Credentials::load(&one.credential_files().expect("the key is there")).expect("good");
+    }
+}
+
+/// Whatever a crash leaves behind, the same command ends it.
+#[test]
+fn a_rotation_that_broke_off_is_taken_up_again() {
+    let folder = folder();
+    let path = folder.path();
+    let ming = issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
+    let old = Pair { certificate: read(path, "ca.crt"), key: read(path, "ca.key") };
+    rotate_ca(path).expect("rotates");
+    // As if the new key had not reached its place.
+    fs::write(path.join("ca.key"), &old.key).expect("writes");
+    issue_node(path, &name("hong"), &[], 30, Existing::Keep).expect("the old CA signs");
+    rotate_ca(path).expect("takes it up again");
+    assert_eq!(bundle::split(&read(path, "ca.crt")).count(), 2, "the CA without a key is gone");
+    assert_eq!(read(path, "ca-old.key"), old.key);
+    Credentials::load(&ming.credential_files().expect("the key is there")).expect("good");
+    renew_all(path, 30).expect("the new CA signs");
+    drop_old_ca(path).expect("nothing needs it").expect("it was there");
 }

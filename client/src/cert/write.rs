@@ -99,7 +99,7 @@ fn write_new(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

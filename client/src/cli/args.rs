@@ -78,6 +78,9 @@ pub(crate) struct ConnectionArguments {
     /// The CA's certificate, in place of that folder's
     #[arg(long = "ca", global = true, value_name = "FILE", env = "COFFEECTL_CA", hide_env_values = true)]
     pub(crate) ca_file: Option<PathBuf>,
+    /// What the CA has revoked, in place of that folder's ca.crl
+    #[arg(long = "crl", global = true, value_name = "FILE", env = "COFFEECTL_CRL", hide_env_values = true)]
+    pub(crate) crl_file: Option<PathBuf>,
     /// Own certificate, in place of that folder's
     #[arg(long = "cert", global = true, value_name = "FILE", env = "COFFEECTL_CERT", hide_env_values = true)]
     pub(crate) cert_file: Option<PathBuf>,

@@ -91,6 +91,8 @@ pub(crate) struct Named {
     pub(crate) as_name: Option<String>,
     #[serde(rename = "ca", skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
+    #[serde(rename = "crl", skip_serializing_if = "Option::is_none")]
+    pub(crate) crl_file: Option<PathBuf>,
     #[serde(rename = "cert", skip_serializing_if = "Option::is_none")]
     pub(crate) cert_file: Option<PathBuf>,
     #[serde(rename = "key", skip_serializing_if = "Option::is_none")]
@@ -186,6 +188,7 @@ impl Named {
             certs: flags.certs,
             as_name: flags.as_name,
             ca_file: flags.ca_file,
+            crl_file: flags.crl_file,
             cert_file: flags.cert_file,
             key_file: flags.key_file,
             timeout: timeout.map(Timeout),
@@ -209,6 +212,9 @@ impl Named {
             Self { ca_file: Some(_), certs: None, cert_file: None, .. } => {
                 Err("'ca' alone does not say who asks: add 'certs', or 'cert' and 'key'")
             }
+            Self { crl_file: Some(_), certs: None, cert_file: None, .. } => {
+                Err("'crl' alone does not say who asks: add 'certs', or 'cert' and 'key'")
+            }
             _ => Ok(()),
         }
     }
@@ -222,6 +228,7 @@ impl Named {
             endpoints: if self.endpoints.is_empty() { base.endpoints } else { self.endpoints },
             as_name: self.as_name.or(base.as_name.filter(|_| keeps_name)),
             ca_file: self.ca_file.or(base.ca_file.filter(|_| self.certs.is_none())),
+            crl_file: self.crl_file.or(base.crl_file.filter(|_| self.certs.is_none())),
             cert_file: self.cert_file.or(base.cert_file.filter(|_| keeps_files)),
             key_file: self.key_file.or(base.key_file.filter(|_| keeps_files)),
             certs: self.certs.or(base.certs),
@@ -235,6 +242,7 @@ impl Named {
         Self {
             certs: seen(self.certs),
             ca_file: seen(self.ca_file),
+            crl_file: seen(self.crl_file),
             cert_file: seen(self.cert_file),
             key_file: seen(self.key_file),
             ..self

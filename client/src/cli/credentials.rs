@@ -24,9 +24,13 @@ fn files(caller: &Caller) -> Result<CredentialFiles, Failure> {
         Caller::Nobody => Err(Failure::usage("no certificates are named, and nodes talk to nobody without")
             .hint("add --certs DIR, or --ca FILE --cert FILE --key FILE (or set COFFEECTL_CERTS)")),
         Caller::Files(files) => Ok(files.clone()),
-        Caller::Folder { folder, name, ca } => {
+        Caller::Folder { folder, name, ca, crl } => {
             let files = choose(folder, name.as_deref())?;
-            Ok(CredentialFiles { ca: ca.clone().unwrap_or_else(|| files.ca.clone()), ..files })
+            Ok(CredentialFiles {
+                ca: ca.clone().unwrap_or_else(|| files.ca.clone()),
+                crl: crl.clone().or_else(|| files.crl.clone()),
+                ..files
+            })
         }
     }
 }
@@ -81,7 +85,11 @@ impl From<TlsError> for Failure {
 impl From<CertError> for Failure {
     fn from(error: CertError) -> Self {
         let code = match &error {
-            CertError::Exists(_) => ExitCode::Refused,
+            CertError::Exists(_)
+            | CertError::Revoked(_)
+            | CertError::Rotating
+            | CertError::StillNeeded(_) => ExitCode::Refused,
+            CertError::NeverIssued(_) => ExitCode::NotFound,
             CertError::Days(_) | CertError::AltName(_) | CertError::NotAClient(_) => ExitCode::Usage,
             CertError::Io { .. } | CertError::Signing(_) => ExitCode::Failed,
             _ => ExitCode::Denied,
@@ -134,7 +142,7 @@ mod tests {
     fn the_only_client_is_chosen() {
         let folder = folder_with_clients(&[(Role::Admin, "ops")]);
         assert_eq!(chosen(&folder, None), Ok("admin-ops.crt".into()));
-        let caller = Caller::Folder { folder: folder.path().into(), name: None, ca: None };
+        let caller = Caller::Folder { folder: folder.path().into(), name: None, ca: None, crl: None };
         assert_eq!(load(&caller).unwrap().identity(), &Identity { name: name("ops"), role: Role::Admin });
     }
 
@@ -164,8 +172,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_a_matter_of_identity() {
-        let files =
-            CredentialFiles { ca: "/nowhere/ca".into(), cert: "/nowhere/c".into(), key: "/nowhere/k".into() };
+        let files = CredentialFiles::new("/nowhere/ca", "/nowhere/c", "/nowhere/k");
         let failure = load(&Caller::Files(files)).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Denied);
         assert!(failure.message().contains("/nowhere/"), "{failure:?}");

@@ -48,6 +48,8 @@ pub enum Caller {
         name: Option<String>,
         /// The CA's certificate, if not that of the folder.
         ca: Option<PathBuf>,
+        /// The revocation list, if not that of the folder.
+        crl: Option<PathBuf>,
     },
 }
 
@@ -95,7 +97,7 @@ fn default_endpoint() -> Result<Address, Failure> {
 
 /// A file that is named comes before that of the folder.
 fn caller(named: Named) -> Result<Caller, Failure> {
-    let Named { certs, as_name: name, ca_file: ca, cert_file, key_file, .. } = named;
+    let Named { certs, as_name: name, ca_file: ca, crl_file: crl, cert_file, key_file, .. } = named;
     match (certs, cert_file, key_file) {
         (_, Some(_), None) | (_, None, Some(_)) => {
             Err(Failure::usage("a certificate and its key belong together")
@@ -108,12 +110,12 @@ fn caller(named: Named) -> Result<Caller, Failure> {
             Err(Failure::usage("--as and --cert both say who asks").hint("give one of them"))
         }
         (certs, Some(cert), Some(key)) => match ca.or_else(|| certs.map(|folder| folder.join(CA_FILE))) {
-            Some(ca) => Ok(Caller::Files(CredentialFiles { ca, cert, key })),
+            Some(ca) => Ok(Caller::Files(CredentialFiles { ca, cert, key, crl })),
             None => Err(Failure::usage("the CA's certificate is not named").hint("add --ca FILE")),
         },
-        (Some(folder), None, None) => Ok(Caller::Folder { folder, name, ca }),
-        (None, None, None) if ca.is_some() => {
-            Err(Failure::usage("the CA's certificate alone does not say who asks")
+        (Some(folder), None, None) => Ok(Caller::Folder { folder, name, ca, crl }),
+        (None, None, None) if ca.is_some() || crl.is_some() => {
+            Err(Failure::usage("the CA's files alone do not say who asks")
                 .hint("add --cert FILE and --key FILE, or --certs DIR"))
         }
         (None, None, None) => Ok(Caller::Nobody),
@@ -156,7 +158,7 @@ mod tests {
     fn a_folder_is_enough() {
         let arguments =
             ConnectionArguments { certs: path("c"), as_name: Some("ops".into()), ..Default::default() };
-        let expected = Caller::Folder { folder: "c".into(), name: Some("ops".into()), ca: None };
+        let expected = Caller::Folder { folder: "c".into(), name: Some("ops".into()), ca: None, crl: None };
         assert_eq!(resolved(arguments), expected);
     }
 
@@ -168,9 +170,7 @@ mod tests {
             key_file: path("own.key"),
             ..Default::default()
         };
-        let files = |ca: &str| {
-            Caller::Files(CredentialFiles { ca: ca.into(), cert: "own.crt".into(), key: "own.key".into() })
-        };
+        let files = |ca: &str| Caller::Files(CredentialFiles::new(ca, "own.crt", "own.key"));
         assert_eq!(resolved(own.clone()), files("c/ca.crt"));
         assert_eq!(resolved(ConnectionArguments { ca_file: path("ca.crt"), ..own }), files("ca.crt"));
     }

@@ -15,6 +15,7 @@ mod keys;
 mod list;
 mod node;
 mod offline;
+mod reload;
 mod removal;
 mod rolling;
 mod set;
@@ -41,7 +42,8 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::CanStop(arguments) => can_stop::run(arguments, context).await,
         Verb::Wait(arguments) => wait::run(arguments, context).await,
         Verb::Status(arguments) => status::run(arguments, context).await,
-        Verb::Cert(verb) => cert::run(verb, context),
+        Verb::Reload(arguments) => reload::run(arguments, context).await,
+        Verb::Cert(verb) => cert::run(verb, context).await,
         Verb::Backup(arguments) => backup::run(arguments, context).await,
         Verb::Restore(_) => Err(offline::restore()),
         Verb::Recover(_) => Err(offline::recover()),

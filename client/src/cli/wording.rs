@@ -68,6 +68,12 @@ pub(crate) fn span(ms: u64) -> String {
     }
 }
 
+/// How many whole days it is until then (in seconds since 1970); negative once it has passed.
+pub(crate) fn days_until(seconds: u64) -> i64 {
+    let at = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+    (at(seconds) - at(coffee_common::clock::now_ms() / 1000)).div_euclid(86_400)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::{Address, NodeId, NodeName},
-    protocol::{ClusterView, NodeStatus, Removal, Request, Response},
+    protocol::{ClusterView, NodeStatus, Reload, Removal, Request, Response},
 };
 use tokio::time::Instant;
 
@@ -111,6 +111,16 @@ impl Client {
     pub async fn can_stop(&self, node: NodeName) -> Result<CanStop, Error> {
         match self.ask(Request::CanStop { node }).await? {
             Response::CanStop { yes, reason } => Ok(CanStop { yes, reason }),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Has the first reachable endpoint take up what its configuration and
+    /// certificates are by now, without a lost connection. Meant for
+    /// [`Client::at`] one node.
+    pub async fn reload(&self) -> Result<Reload, Error> {
+        match self.ask(Request::Reload).await? {
+            Response::Reloaded(reload) => Ok(*reload),
             _ => Err(Error::misfit()),
         }
     }

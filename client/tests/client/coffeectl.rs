@@ -233,6 +233,7 @@ fn the_list_and_what_waits_for_it() {
         lag: Some(0),
         applied: Some(Revision(9)),
         version: Some("0.1.0".into()),
+        certificate_until_s: None,
     };
     let view = ClusterView {
         cluster: None,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::NodeRecord,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
+    protocol::Identity,
 };
 
 /// What a node does at present.
@@ -48,6 +49,17 @@ pub struct NodeStatus {
     pub uptime_ms: u64,
     /// What it knows of its cluster, once it belongs to one.
     pub raft: Option<RaftStatus>,
+    /// The certificate that it shows.
+    pub certificate: CertificateStatus,
+}
+
+/// What is worth knowing of a certificate in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+    /// Until when it is valid, in seconds since 1970.
+    pub valid_until_s: u64,
 }
 
 /// A member's view of its cluster. Indexes are those of the log; 0 is before all.
@@ -83,6 +95,21 @@ pub struct RaftStatus {
     pub quorum_heard_ms: Option<u64>,
     /// What is remembered of each node.
     pub nodes: Vec<NodeRecord>,
+}
+
+/// What a node has taken up while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// Which node.
+    pub node: NodeName,
+    /// The settings that are others now, or whose files are: `tls.cert`.
+    pub changed: Vec<String>,
+    /// The settings that are others by now and count only after a restart.
+    pub needs_restart: Vec<String>,
+    /// Whose connections were ended: they would not be let in any more.
+    pub ended: Vec<Identity>,
+    /// The certificate that it shows.
+    pub certificate: CertificateStatus,
 }
 
 /// All nodes of a cluster, as one of them can reach the others.
@@ -127,6 +154,8 @@ pub struct NodeView {
     pub applied: Option<Revision>,
     /// Its version of coffeed.
     pub version: Option<String>,
+    /// Until when its certificate is valid, in seconds since 1970.
+    pub certificate_until_s: Option<u64>,
 }
 
 /// How a node is, seen from another one.

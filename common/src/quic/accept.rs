@@ -10,10 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Priority, Protocol,
-    connection::{Connection, canonical},
+    connection::{Connection, canonical, chain},
     crowd::Place,
     disconnect::{CLOSE_BUSY, CLOSE_DENIED},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Inner},
     error::{ConnectError, StreamError},
 };
 use crate::{
@@ -44,6 +44,7 @@ const SHARE_MIN: usize = 8;
 /// Somebody who wants in and has not proven anything yet.
 #[derive(Debug)]
 pub struct Handshake {
+    endpoint: Arc<Inner>,
     incoming: quinn::Incoming,
     address: SocketAddr,
     timeout: Duration,
@@ -73,6 +74,7 @@ impl Endpoint {
             if let Some(incoming) = self.admit(incoming) {
                 let address = canonical(incoming.remote_address());
                 return Some(Handshake {
+                    endpoint: Arc::clone(&self.0),
                     address,
                     incoming,
                     _place: self.0.crowd.enter(address.ip()),
@@ -138,14 +140,19 @@ impl Handshake {
     /// Carries the handshake to its end, within a bounded time.
     pub async fn complete(self) -> Result<Connection, ConnectError> {
         let address = self.address.to_string();
-        match tokio::time::timeout(self.timeout, welcome(self.incoming, &address)).await {
+        match tokio::time::timeout(self.timeout, welcome(&self.endpoint, self.incoming, &address)).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::Unreachable { address, cause: "no answer in time".to_owned() }),
         }
     }
 }
 
-async fn welcome(incoming: quinn::Incoming, address: &str) -> Result<Connection, ConnectError> {
+async fn welcome(
+    endpoint: &Inner,
+    incoming: quinn::Incoming,
+    address: &str,
+) -> Result<Connection, ConnectError> {
+    let generation = endpoint.generation();
     let connection = incoming.await.map_err(|error| ConnectError::of(&error, address, None))?;
     let (peer, protocol) = recognise(&connection, address).inspect_err(|error| {
         connection.close(CLOSE_DENIED, error.to_string().as_bytes());
@@ -155,7 +162,8 @@ async fn welcome(incoming: quinn::Incoming, address: &str) -> Result<Connection,
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
-    let admitted = Connection::new(connection.clone(), peer, protocol);
+    let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.roster);
+    endpoint.judge_newcomer(&admitted, generation, address)?;
     say_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();
         connection.close(CLOSE_BUSY, b"the handshake did not end");
@@ -172,11 +180,7 @@ pub(super) fn recognise(
     connection: &quinn::Connection,
     address: &str,
 ) -> Result<(Identity, Protocol), ConnectError> {
-    let chain = connection
-        .peer_identity()
-        .and_then(|any| any.downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>().ok())
-        .unwrap_or_default();
-    let peer = identity_of_chain(&chain).map_err(|error| ConnectError::Identity {
+    let peer = identity_of_chain(&chain(connection)).map_err(|error| ConnectError::Identity {
         address: address.to_owned(),
         by_us: true,
         cause: error.to_string(),

@@ -2,21 +2,33 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use rustls_pki_types::CertificateDer;
+
 use super::{
     Priority, Protocol,
-    disconnect::{CLOSE_DONE, Disconnect},
+    disconnect::{CLOSE_DENIED, CLOSE_DONE, Disconnect},
     error::StreamError,
+    roster::{Entry, Roster},
     stream::{FrameReceiver, FrameSender},
 };
-use crate::protocol::Identity;
+use crate::{
+    protocol::Identity,
+    tls::{Credentials, serial_of},
+};
 
 /// A connection to one other side, proven by its certificate. Cheap to clone;
 /// closed when the last clone and the last stream of it are dropped.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct Connection(Arc<Live>);
+
+/// A connection, while somebody or a stream of it needs it.
+#[derive(Debug)]
+pub(super) struct Live {
     connection: quinn::Connection,
-    peer: Arc<Identity>,
+    peer: Identity,
     protocol: Protocol,
+    /// Where it is found while it lives.
+    _entry: Entry,
 }
 
 /// How many packets went over a connection.
@@ -29,82 +41,132 @@ pub struct Packets {
 }
 
 impl Connection {
-    pub(super) fn new(connection: quinn::Connection, peer: Identity, protocol: Protocol) -> Self {
-        Self { connection, peer: Arc::new(peer), protocol }
+    pub(super) fn new(
+        connection: quinn::Connection,
+        peer: Identity,
+        protocol: Protocol,
+        roster: &Roster,
+    ) -> Self {
+        Self(roster.enter(|entry| Live { connection, peer, protocol, _entry: entry }))
+    }
+
+    /// As long as this lives, so does the connection, and is found.
+    pub(super) fn live(&self) -> &Live {
+        &self.0
     }
 
     /// Who the other side is, out of its verified certificate.
     pub fn peer(&self) -> &Identity {
-        &self.peer
+        &self.0.peer
+    }
+
+    /// The serial number of its certificate, in hexadecimal.
+    pub fn peer_serial(&self) -> String {
+        serial_of(&self.0.chain())
     }
 
     /// What is spoken.
     pub fn protocol(&self) -> Protocol {
-        self.protocol
+        self.0.protocol
     }
 
     /// Where the other side is.
     pub fn remote_address(&self) -> SocketAddr {
-        canonical(self.connection.remote_address())
+        canonical(self.0.connection.remote_address())
     }
 
     /// How long there and back takes, by QUIC's own estimate.
     pub fn rtt(&self) -> Duration {
-        self.connection.rtt()
+        self.0.connection.rtt()
     }
 
     /// How many packets went each way so far. QUIC sends again what is not
     /// acknowledged, so where the one number grows and the other does not,
     /// nobody is there: a sign seconds earlier than the end of the connection.
     pub fn packets(&self) -> Packets {
-        let stats = self.connection.stats();
+        let stats = self.0.connection.stats();
         Packets { sent: stats.udp_tx.datagrams, received: stats.udp_rx.datagrams }
     }
 
     /// Opens a stream in both directions; waits while the other side allows no
     /// more of them. It notices once something is sent.
     pub async fn open(&self, priority: Priority) -> Result<(FrameSender, FrameReceiver), StreamError> {
-        let (send, receive) = self.connection.open_bi().await?;
-        let mut sender = FrameSender::new(send);
+        let (send, receive) = self.0.connection.open_bi().await?;
+        let mut sender = FrameSender::new(send, Some(Arc::clone(&self.0)));
         sender.set_priority(priority);
-        Ok((sender, FrameReceiver::new(receive)))
+        Ok((sender, FrameReceiver::new(receive, Some(Arc::clone(&self.0)))))
     }
 
     /// The next stream in both directions that the other side opened. Answers
     /// on it have [`Priority::Normal`] until told otherwise.
     pub async fn accept(&self) -> Result<(FrameSender, FrameReceiver), StreamError> {
-        let (send, receive) = self.connection.accept_bi().await?;
-        Ok((FrameSender::new(send), FrameReceiver::new(receive)))
+        let (send, receive) = self.0.connection.accept_bi().await?;
+        Ok((
+            FrameSender::new(send, Some(Arc::clone(&self.0))),
+            FrameReceiver::new(receive, Some(Arc::clone(&self.0))),
+        ))
     }
 
     /// Opens a stream for sending alone; waits while the other side allows no
     /// more of them.
     pub async fn open_uni(&self, priority: Priority) -> Result<FrameSender, StreamError> {
-        let mut sender = FrameSender::new(self.connection.open_uni().await?);
+        let mut sender = FrameSender::new(self.0.connection.open_uni().await?, Some(Arc::clone(&self.0)));
         sender.set_priority(priority);
         Ok(sender)
     }
 
     /// The next stream on which the other side sends alone.
     pub async fn accept_uni(&self) -> Result<FrameReceiver, StreamError> {
-        Ok(FrameReceiver::new(self.connection.accept_uni().await?))
+        Ok(FrameReceiver::new(self.0.connection.accept_uni().await?, Some(Arc::clone(&self.0))))
     }
 
     /// Closes the connection at once: what has not arrived is lost (see
     /// [`FrameSender::finish_and_wait`]). The other side is told `reason`.
     pub fn close(&self, reason: &str) {
-        self.connection.close(CLOSE_DONE, reason.as_bytes());
+        self.0.connection.close(CLOSE_DONE, reason.as_bytes());
     }
 
     /// Waits until the connection has ended, and says why.
     pub async fn closed(&self) -> Disconnect {
-        Disconnect::of(&self.connection.closed().await)
+        Disconnect::of(&self.0.connection.closed().await)
     }
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.connection.close_reason().is_some()
+        self.0.connection.close_reason().is_some()
     }
+}
+
+impl Live {
+    /// Ends the connection if the other side would not be let in with what is
+    /// believed now. Says why.
+    pub(super) fn judge_again(&self, credentials: &Credentials) -> Result<(), String> {
+        if self.connection.close_reason().is_some() {
+            return Ok(());
+        }
+        credentials.still_believe(&self.chain()).map_err(|problem| {
+            let Identity { name, role } = &self.peer;
+            let cause = format!("the certificate of {} {name}: {problem}", role.as_str());
+            self.connection.close(CLOSE_DENIED, cause.as_bytes());
+            cause
+        })
+    }
+
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> &Identity {
+        &self.peer
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        chain(&self.connection)
+    }
+}
+
+/// The certificates that the other side has shown.
+pub(super) fn chain(connection: &quinn::Connection) -> Vec<CertificateDer<'static>> {
+    let shown =
+        connection.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    shown.map(|chain| *chain).unwrap_or_default()
 }
 
 /// An IPv4 address as such, where a socket for both kinds calls it an IPv6 one.

@@ -102,6 +102,7 @@ async fn dial(
     protocol: Protocol,
 ) -> Result<Connection, ConnectError> {
     let refusal = Refusal::default();
+    let generation = inner.generation();
     let failed = |error: &quinn::ConnectionError| ConnectError::of(error, address, Some(&refusal));
     let config = client_config(inner, expect, protocol, &refusal)
         .map_err(|cause| ConnectError::Unreachable { address: address.to_owned(), cause })?;
@@ -122,7 +123,9 @@ async fn dial(
             |lost| failed(&lost),
         )
     })?;
-    Ok(Connection::new(connection, peer, agreed))
+    let connection = Connection::new(connection, peer, agreed, &inner.roster);
+    inner.judge_newcomer(&connection, generation, address)?;
+    Ok(connection)
 }
 
 fn client_config(
@@ -142,7 +145,7 @@ fn client_config(
 
 /// Waits for the acceptor's first word: one empty frame.
 async fn await_welcome(stream: quinn::RecvStream) -> Result<(), StreamError> {
-    let mut receiver = FrameReceiver::new(stream);
+    let mut receiver = FrameReceiver::new(stream, None);
     match receiver.receive().await? {
         Some(message) => Ok(crate::frame::decode::<()>(&message)?),
         None => Err(StreamError::Truncated),

@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -12,9 +12,17 @@ use std::{
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Protocol, crowd::Crowd, disconnect::CLOSE_DONE, error::EndpointError, options::EndpointOptions};
+use super::{
+    Protocol,
+    connection::Connection,
+    crowd::Crowd,
+    disconnect::CLOSE_DONE,
+    error::{ConnectError, EndpointError},
+    options::EndpointOptions,
+    roster::Roster,
+};
 use crate::{
-    protocol::Role,
+    protocol::{Identity, Role},
     tls::{self, Credentials, TimeProvider},
 };
 
@@ -37,7 +45,10 @@ pub struct Endpoint(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) quinn: quinn::Endpoint,
     pub(super) transport: Arc<TransportConfig>,
-    pub(super) credentials: Mutex<Credentials>,
+    credentials: Mutex<Credentials>,
+    /// Counts how often those were replaced.
+    generation: AtomicU64,
+    pub(super) roster: Roster,
     pub(super) local_address: SocketAddr,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
@@ -96,6 +107,8 @@ impl Endpoint {
             quinn,
             transport,
             credentials: Mutex::new(credentials.clone()),
+            generation: AtomicU64::new(0),
+            roster: Roster::default(),
             local_address,
             handshake_timeout: options.idle_timeout,
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
@@ -107,15 +120,26 @@ impl Endpoint {
         })))
     }
 
-    /// Shows and believes other credentials from the next connection on; those
-    /// that exist go on.
-    pub fn reload(&self, credentials: &Credentials) -> Result<(), EndpointError> {
+    /// Shows and believes other credentials from the next connection on. Those
+    /// that exist go on, but for those of others who would not be let in any
+    /// more, be it that they were revoked or that their CA is trusted no
+    /// longer: these end, and are returned. An error has changed nothing.
+    pub fn reload(&self, credentials: &Credentials) -> Result<Vec<Identity>, EndpointError> {
         if self.0.accepts.load(Ordering::Acquire) {
             let server = server_config(credentials, &self.0.transport)?;
             self.0.quinn.set_server_config(Some(server));
         }
         *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials.clone();
-        Ok(())
+        // Whoever is entered after this is judged as he enters.
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        let all = self.0.roster.all();
+        let ended = all.iter().filter(|live| live.judge_again(credentials).is_err());
+        Ok(ended.map(|live| live.peer().clone()).collect())
+    }
+
+    /// What is shown and believed at present.
+    pub fn credentials(&self) -> Credentials {
+        self.0.credentials()
     }
 
     /// The address of the socket, with the port that it got.
@@ -142,6 +166,29 @@ impl Endpoint {
 impl Inner {
     pub(super) fn credentials(&self) -> Credentials {
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Taken before a handshake begins, for [`Inner::judge_newcomer`].
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Turns away one who would not be let in with credentials that were
+    /// replaced since his handshake `began`.
+    pub(super) fn judge_newcomer(
+        &self,
+        newcomer: &Connection,
+        began: u64,
+        address: &str,
+    ) -> Result<(), ConnectError> {
+        if self.generation() == began {
+            return Ok(());
+        }
+        newcomer.live().judge_again(&self.credentials()).map_err(|cause| ConnectError::Identity {
+            address: address.to_owned(),
+            by_us: true,
+            cause,
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! The two ends of a stream: frames go in at one and come out at the other.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quinn::VarInt;
 
-use super::{Priority, error::StreamError};
+use super::{Priority, connection::Live, error::StreamError};
 use crate::frame::Deframer;
 
 /// The code with which streams are broken off; nobody reads a meaning into it.
@@ -20,6 +22,8 @@ const CHUNKS: usize = 16;
 #[derive(Debug)]
 pub struct FrameSender {
     stream: quinn::SendStream,
+    /// Kept with the stream, so that it is found as long as it lives.
+    _connection: Option<Arc<Live>>,
     state: State,
 }
 
@@ -34,8 +38,8 @@ enum State {
 }
 
 impl FrameSender {
-    pub(super) fn new(stream: quinn::SendStream) -> Self {
-        Self { stream, state: State::Whole }
+    pub(super) fn new(stream: quinn::SendStream, connection: Option<Arc<Live>>) -> Self {
+        Self { stream, _connection: connection, state: State::Whole }
     }
 
     /// Sends one encoded frame (see [`crate::frame::encode`]). Returns when
@@ -110,12 +114,14 @@ impl Drop for FrameSender {
 #[derive(Debug)]
 pub struct FrameReceiver {
     stream: quinn::RecvStream,
+    /// As with [`FrameSender`].
+    _connection: Option<Arc<Live>>,
     deframer: Deframer,
 }
 
 impl FrameReceiver {
-    pub(super) fn new(stream: quinn::RecvStream) -> Self {
-        Self { stream, deframer: Deframer::default() }
+    pub(super) fn new(stream: quinn::RecvStream, connection: Option<Arc<Live>>) -> Self {
+        Self { stream, _connection: connection, deframer: Deframer::default() }
     }
 
     /// The next message: a frame without its header, for

@@ -3,6 +3,7 @@
 mod admission;
 mod identity;
 mod lifetime;
+mod reload;
 mod streams;
 
 use super::*;

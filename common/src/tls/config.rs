@@ -27,6 +27,7 @@ pub(crate) fn client_config(
     let own = credentials.inner();
     let verifier = NodeVerifier {
         roots: Arc::clone(&own.roots),
+        revocations: Arc::clone(&own.revocations),
         algorithms: own.provider.signature_verification_algorithms,
         expected,
         refusal,
@@ -44,7 +45,7 @@ pub(crate) fn client_config(
     Ok(config)
 }
 
-/// For answering: whoever calls shows a certificate of our CA with an identity.
+/// For answering: whoever calls shows a certificate of our CAs with an identity.
 pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
     let own = credentials.inner();
     let webpki =
@@ -53,7 +54,10 @@ pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Resul
             .map_err(|error| Error::General(error.to_string()))?;
     let mut config = ServerConfig::builder_with_details(Arc::clone(&own.provider), Arc::clone(&own.clock))
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(CallerVerifier(webpki)))
+        .with_client_cert_verifier(Arc::new(CallerVerifier {
+            webpki,
+            revocations: Arc::clone(&own.revocations),
+        }))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&own.key))));
     config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
     config.send_tls13_tickets = 0;

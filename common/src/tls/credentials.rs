@@ -1,8 +1,8 @@
-//! Our own certificate, its key, and the CA that we trust.
+//! Our own certificate, its key, the CAs that we trust, and what they revoked.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use ring::hmac;
+use ring::{digest, hmac};
 use rustls::{
     RootCertStore,
     crypto::{CryptoProvider, ring::default_provider},
@@ -14,38 +14,60 @@ use webpki::{EndEntityCert, KeyUsage};
 
 use super::{
     error::{Ago, CredentialFile, Problem, TlsError},
-    files::CredentialFiles,
+    files::{CredentialFiles, read_file},
     identity::identity_of,
+    revocations::Revocations,
 };
 use crate::protocol::{Identity, Role};
 
-/// Most certificates in one file.
+/// Most certificates in the file of our own: it, and those between it and its CA.
 const CHAIN_MAX: usize = 8;
+
+/// Most CAs that are trusted at once, and most lists of what they revoked.
+pub(super) const CAS_MAX: usize = 8;
 
 /// What a node or a client shows of itself, and whom it believes. Cheap to clone.
 ///
-/// One that exists was checked: the CA signed the certificate, its time is
-/// now, the key belongs to it, and it names somebody.
+/// One that exists was checked: a CA signed the certificate and did not revoke
+/// it, its time is now, the key belongs to it, and it names somebody.
 #[derive(Clone)]
 pub struct Credentials(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) identity: Identity,
+    serial: String,
+    /// In seconds since 1970.
+    until: u64,
     pub(super) roots: Arc<RootCertStore>,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) key: Arc<CertifiedKey>,
     pub(super) clock: Arc<dyn TimeProvider>,
     pub(super) provider: Arc<CryptoProvider>,
     lasting_secret: hmac::Tag,
+    prints: Prints,
+}
+
+/// What tells one set of files from another.
+struct Prints {
+    ca: digest::Digest,
+    cert: digest::Digest,
+    crl: Option<digest::Digest>,
 }
 
 impl Credentials {
-    /// Reads and checks the three files.
+    /// Reads each file once, and checks what they held.
     pub fn load(files: &CredentialFiles) -> Result<Self, TlsError> {
-        let ca = files.read(CredentialFile::Ca)?;
-        let cert = files.read(CredentialFile::Certificate)?;
-        let key = files.read(CredentialFile::Key)?;
-        Self::from_pem(&ca, &cert, &key)
-            .map_err(|error| TlsError { path: Some(files.path(error.file).to_owned()), ..error })
+        let ca = read_file(CredentialFile::Ca, &files.ca)?;
+        let cert = read_file(CredentialFile::Certificate, &files.cert)?;
+        let key = read_file(CredentialFile::Key, &files.key)?;
+        let crl = files.crl.as_ref().map(|path| read_file(CredentialFile::Revocations, path)).transpose()?;
+        let name_file =
+            |error: TlsError| TlsError { path: files.path(error.file).map(Path::to_owned), ..error };
+        let credentials = Self::from_pem(&ca, &cert, &key).map_err(name_file)?;
+        match crl {
+            Some(crl) => credentials.with_revocations(&crl).map_err(name_file),
+            None => Ok(credentials),
+        }
     }
 
     /// Checks what is in memory, in PEM.
@@ -61,11 +83,31 @@ impl Credentials {
         key: &[u8],
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TlsError> {
-        let now = clock.current_time().ok_or_else(|| {
-            TlsError::new(CredentialFile::Certificate, Problem::Unusable("the clock is not set".to_owned()))
-        })?;
-        let identity = check_certificate(ca, cert, now)?;
+        let identity = check_certificate(ca, cert, now(clock.as_ref())?)?;
         Self::assemble(ca, cert, key, clock, identity)
+    }
+
+    /// The same, but for what the CAs have revoked: lists in PEM, at most one
+    /// of each CA. Those that were there before count no more.
+    pub fn with_revocations(&self, crl: &[u8]) -> Result<Self, TlsError> {
+        let own = self.inner();
+        let algorithms = &own.provider.signature_verification_algorithms;
+        let revocations = Revocations::from_pem(crl, &own.roots, now(own.clock.as_ref())?, algorithms)?;
+        if revocations.revoke(&own.key.cert) {
+            return Err(TlsError::new(CredentialFile::Certificate, Problem::Revoked));
+        }
+        Ok(Self(Arc::new(Inner {
+            identity: own.identity.clone(),
+            serial: own.serial.clone(),
+            until: own.until,
+            roots: Arc::clone(&own.roots),
+            revocations: Arc::new(revocations),
+            key: Arc::clone(&own.key),
+            clock: Arc::clone(&own.clock),
+            provider: Arc::clone(&own.provider),
+            lasting_secret: own.lasting_secret,
+            prints: Prints { crl: Some(print(crl)), ..own.prints },
+        })))
     }
 
     /// Credentials that claim to be `identity`, whatever their certificate says.
@@ -83,10 +125,22 @@ impl Credentials {
     ) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
         let roots = Arc::new(read_roots(ca)?);
-        let chain = read_certificates(CredentialFile::Certificate, cert)?;
+        let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
+        let (serial, until) = (serial_of(&chain), end_of(&chain, &provider));
         let (key, lasting_secret) = read_key(key, chain, &provider)?;
-        let key = Arc::new(key);
-        Ok(Self(Arc::new(Inner { identity, roots, key, clock, provider, lasting_secret })))
+        let prints = Prints { ca: print(ca), cert: print(cert), crl: None };
+        Ok(Self(Arc::new(Inner {
+            identity,
+            serial,
+            until,
+            roots,
+            revocations: Arc::default(),
+            key: Arc::new(key),
+            clock,
+            provider,
+            lasting_secret,
+            prints,
+        })))
     }
 
     /// Who we are, as our own certificate says.
@@ -94,14 +148,69 @@ impl Credentials {
         &self.0.identity
     }
 
-    /// Whether the certificate is still valid that far from now: worth a
-    /// warning where it is not.
-    pub fn is_valid_in(&self, ahead: Duration) -> bool {
+    /// Until when our certificate is valid, in seconds since 1970.
+    pub fn valid_until(&self) -> u64 {
+        self.0.until
+    }
+
+    /// The serial number of our certificate, in hexadecimal.
+    pub fn serial(&self) -> &str {
+        &self.0.serial
+    }
+
+    /// When the first of the revocation lists should be replaced by a newer
+    /// one, in seconds since 1970; `None` where there is no list.
+    pub fn revocations_until(&self) -> Option<u64> {
+        self.0.revocations.until()
+    }
+
+    /// What time it is, by the clock that judges certificates, in seconds since 1970.
+    pub fn now(&self) -> u64 {
+        self.0.clock.current_time().map_or(0, |now| now.as_secs())
+    }
+
+    /// Which of the files have another content than those of `other`.
+    pub fn differences(&self, other: &Self) -> Vec<CredentialFile> {
+        let (one, other) = (self.inner(), other.inner());
+        let same = |one: digest::Digest, other: digest::Digest| one.as_ref() == other.as_ref();
+        let crls = match (one.prints.crl, other.prints.crl) {
+            (Some(one), Some(other)) => same(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        [
+            (same(one.prints.ca, other.prints.ca), CredentialFile::Ca),
+            (same(one.prints.cert, other.prints.cert), CredentialFile::Certificate),
+            (one.lasting_secret.as_ref() == other.lasting_secret.as_ref(), CredentialFile::Key),
+            (crls, CredentialFile::Revocations),
+        ]
+        .into_iter()
+        .filter_map(|(same, file)| (!same).then_some(file))
+        .collect()
+    }
+
+    /// Whether one who was let in with these certificates would be known
+    /// today: he would not be where his CA is trusted no more, or has revoked
+    /// them. That their time is over does not count.
+    pub(crate) fn still_believe(&self, chain: &[CertificateDer<'_>]) -> Result<(), Problem> {
         let own = self.inner();
-        own.clock.current_time().is_some_and(|now| {
-            let then = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + ahead);
-            check_own(&own.key.cert, &own.roots, then, &own.provider).is_ok()
-        })
+        let [end_entity, intermediates @ ..] = chain else { return Err(Problem::Empty) };
+        if own.revocations.revoke(chain) {
+            return Err(Problem::Revoked);
+        }
+        let unusable = |error: webpki::Error| Problem::Unusable(error.to_string());
+        let end_entity = EndEntityCert::try_from(end_entity).map_err(unusable)?;
+        let at = |time| {
+            verify(&end_entity, intermediates, &own.roots, time, KeyUsage::client_auth(), &own.provider)
+        };
+        let verdict = match at(UnixTime::since_unix_epoch(Duration::from_secs(self.now()))) {
+            Err(webpki::Error::CertExpired { not_after, .. }) => at(not_after),
+            Err(webpki::Error::CertNotValidYet { not_before, .. }) => at(not_before),
+            verdict => verdict,
+        };
+        match verdict {
+            Err(error) if is_of_another_ca(&error) => Err(Problem::UnknownIssuer),
+            _ => Ok(()),
+        }
     }
 
     /// A secret that follows from the private key: the same after a restart,
@@ -130,22 +239,65 @@ impl fmt::Debug for Credentials {
 /// Whom a certificate is for, once it has proven to be signed by the CA,
 /// valid at `at`, and made for its role's use. All in PEM.
 pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Identity, TlsError> {
-    let chain = read_certificates(CredentialFile::Certificate, cert)?;
+    let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
     check_own(&chain, &read_roots(ca)?, at, &default_provider())
 }
 
-fn read_certificates(file: CredentialFile, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let not_pem = || TlsError::new(file, Problem::NotPem("certificate"));
-    if pem.is_empty() {
-        return Err(TlsError::new(file, Problem::Empty));
+fn now(clock: &dyn TimeProvider) -> Result<UnixTime, TlsError> {
+    clock.current_time().ok_or_else(|| {
+        TlsError::new(CredentialFile::Certificate, Problem::Unusable("the clock is not set".to_owned()))
+    })
+}
+
+fn print(file: &[u8]) -> digest::Digest {
+    digest::digest(&digest::SHA256, file)
+}
+
+/// The serial number of a chain's own certificate, in hexadecimal.
+pub(crate) fn serial_of(chain: &[CertificateDer<'_>]) -> String {
+    let certificate = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
+    let serial = certificate.as_ref().map(|certificate| certificate.serial()).unwrap_or_default();
+    serial.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Until when a chain's own certificate is valid: webpki tells it of one whose
+/// time is over, so the end of all time is asked about.
+fn end_of(chain: &[CertificateDer<'_>], provider: &CryptoProvider) -> u64 {
+    let doomsday = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let certificate = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
+    let nobody = RootCertStore::empty();
+    let verdict = certificate
+        .map(|certificate| verify(&certificate, &[], &nobody, doomsday, KeyUsage::client_auth(), provider));
+    match verdict {
+        Some(Err(webpki::Error::CertExpired { not_after, .. })) => not_after.as_secs(),
+        _ => 0,
     }
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).take(CHAIN_MAX).collect();
-    certificates.ok().filter(|found| !found.is_empty()).ok_or_else(not_pem)
+}
+
+fn read_certificates(
+    file: CredentialFile,
+    pem: &[u8],
+    most: usize,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |problem: Problem| TlsError::new(file, problem);
+    if pem.is_empty() {
+        return Err(wrong(Problem::Empty));
+    }
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).take(most + 1).collect();
+    match certificates {
+        Ok(found) if found.len() > most => Err(wrong(Problem::TooMany(most))),
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(wrong(Problem::NotPem("certificate"))),
+    }
 }
 
 fn read_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(CredentialFile::Ca, pem)? {
+    for certificate in read_certificates(CredentialFile::Ca, pem, CAS_MAX)? {
+        // It would be believed as a CA, whatever it says of itself.
+        if let Ok(somebody) = identity_of(&certificate) {
+            return Err(TlsError::new(CredentialFile::Ca, Problem::NotACa(somebody)));
+        }
         roots
             .add(certificate)
             .map_err(|error| TlsError::new(CredentialFile::Ca, Problem::Unusable(error.to_string())))?;
@@ -188,19 +340,27 @@ fn check_own(
         Role::Reader | Role::Writer | Role::Admin => &[KeyUsage::client_auth()][..],
     };
     for usage in usages {
-        end_entity
-            .verify_for_usage(
-                provider.signature_verification_algorithms.all,
-                &roots.roots,
-                intermediates,
-                now,
-                *usage,
-                None,
-                None,
-            )
+        verify(&end_entity, intermediates, roots, now, *usage, provider)
             .map_err(|error| wrong(problem_of(&error, now)))?;
     }
     Ok(identity)
+}
+
+fn verify(
+    end_entity: &EndEntityCert<'_>,
+    intermediates: &[CertificateDer<'_>],
+    roots: &RootCertStore,
+    at: UnixTime,
+    usage: KeyUsage,
+    provider: &CryptoProvider,
+) -> Result<(), webpki::Error> {
+    let algorithms = provider.signature_verification_algorithms.all;
+    end_entity.verify_for_usage(algorithms, &roots.roots, intermediates, at, usage, None, None).map(drop)
+}
+
+fn is_of_another_ca(error: &webpki::Error) -> bool {
+    use webpki::Error as E;
+    matches!(error, E::UnknownIssuer | E::CaUsedAsEndEntity | E::InvalidSignatureForPublicKey)
 }
 
 fn problem_of(error: &webpki::Error, now: UnixTime) -> Problem {
@@ -208,7 +368,7 @@ fn problem_of(error: &webpki::Error, now: UnixTime) -> Problem {
     match error {
         E::CertExpired { not_after, .. } => Problem::Expired(Ago::between(*not_after, now)),
         E::CertNotValidYet { not_before, .. } => Problem::NotYetValid(Ago::between(*not_before, now)),
-        E::UnknownIssuer | E::CaUsedAsEndEntity | E::InvalidSignatureForPublicKey => Problem::UnknownIssuer,
+        of_another if is_of_another_ca(of_another) => Problem::UnknownIssuer,
         E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => Problem::WrongPurpose,
         other => Problem::Unusable(other.to_string()),
     }

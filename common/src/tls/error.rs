@@ -6,16 +6,20 @@ use rustls::CertificateError;
 use rustls_pki_types::UnixTime;
 
 use super::identity::IdentityError;
+use crate::protocol::Identity;
 
-/// Which of the three files.
+/// Which of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialFile {
-    /// The certificate of the CA that signs all others.
+    /// The certificates of the CAs that sign all others: one, or two while
+    /// one takes the place of the other.
     Ca,
     /// Our own certificate.
     Certificate,
     /// The private key that belongs to it.
     Key,
+    /// What the CAs have revoked.
+    Revocations,
 }
 
 /// Credentials that cannot be used, and why.
@@ -61,12 +65,24 @@ pub enum Problem {
     /// The key belongs to another certificate.
     #[error("it does not belong to the certificate")]
     KeyMismatch,
+    /// More stands in it than is looked at.
+    #[error("it holds more than {0} of them")]
+    TooMany(usize),
+    /// A node's or a client's certificate stands where CAs are trusted.
+    #[error("it holds the certificate of {} {}, which is no CA", .0.role.as_str(), .0.name)]
+    NotACa(Identity),
     /// It names nobody.
     #[error("{0}")]
     Identity(#[from] IdentityError),
     /// Another CA signed it.
     #[error("it was not signed by the CA that is configured")]
     UnknownIssuer,
+    /// Its CA has revoked it.
+    #[error("it was revoked")]
+    Revoked,
+    /// Two lists of one CA: which of them counts is not certain.
+    #[error("it holds two lists of one CA")]
+    TwoLists,
     /// Its time is over.
     #[error("it expired {0}")]
     Expired(Ago),
@@ -121,6 +137,7 @@ impl fmt::Display for CredentialFile {
             Self::Ca => "the CA certificate",
             Self::Certificate => "the certificate",
             Self::Key => "the private key",
+            Self::Revocations => "the revocation list",
         })
     }
 }
@@ -144,32 +161,52 @@ impl TlsError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         let path = self.path.as_ref().map_or_else(|| "FILE".to_owned(), |path| path.display().to_string());
-        match &self.problem {
-            Problem::NotFound => {
+        match (&self.problem, self.file) {
+            (Problem::UnknownIssuer, CredentialFile::Revocations) => {
+                "take the ca.crl that was made together with ca.crt".to_owned()
+            }
+            (Problem::Expired(_), CredentialFile::Revocations) => {
+                "make it anew with `coffeectl cert revoke`, and put it where the old one is".to_owned()
+            }
+            (problem, _) => problem.hint(&path),
+        }
+    }
+}
+
+impl Problem {
+    fn hint(&self, path: &str) -> String {
+        match self {
+            Self::NotFound => {
                 "make certificates with `coffeectl cert`, or correct the path in the configuration".to_owned()
             }
-            Problem::Unreadable(_) => {
+            Self::Unreadable(_) => {
                 format!("let the user that runs this read it: chown USER {path} (and mode 0600 for a key)")
             }
-            Problem::TooOpen { .. } => format!("chmod 600 {path}"),
-            Problem::KeyMismatch => "take the .crt and the .key that were made together".to_owned(),
-            Problem::UnknownIssuer => {
+            Self::TooOpen { .. } => format!("chmod 600 {path}"),
+            Self::KeyMismatch => "take the .crt and the .key that were made together".to_owned(),
+            Self::UnknownIssuer => {
                 "take ca.crt from the CA that made this certificate, or make a new certificate with it"
                     .to_owned()
             }
-            Problem::Expired(_) => {
+            Self::Expired(_) => {
                 "renew it with `coffeectl cert renew NAME`, and put the new one where the old one is"
                     .to_owned()
             }
-            Problem::NotYetValid(_) => "check this machine's clock".to_owned(),
-            Problem::Identity(_) | Problem::WrongPurpose => {
+            Self::Revoked => {
+                "make one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
+            }
+            Self::NotACa(_) => "leave nothing but certificates of CAs in ca.crt".to_owned(),
+            Self::TwoLists => "keep the newer one; `coffeectl cert revoke` makes one for each CA".to_owned(),
+            Self::NotYetValid(_) => "check this machine's clock".to_owned(),
+            Self::Identity(_) | Self::WrongPurpose => {
                 "make it with `coffeectl cert node NAME` or `coffeectl cert client ROLE NAME`".to_owned()
             }
-            Problem::TooLarge(_)
-            | Problem::Empty
-            | Problem::NotPem(_)
-            | Problem::UnusableKey
-            | Problem::Unusable(_) => {
+            Self::TooLarge(_)
+            | Self::Empty
+            | Self::NotPem(_)
+            | Self::TooMany(_)
+            | Self::UnusableKey
+            | Self::Unusable(_) => {
                 "check that ca, cert and key are not mixed up; `coffeectl cert list` shows what there is"
                     .to_owned()
             }
@@ -186,6 +223,7 @@ pub(super) fn refusal_sentence(error: &rustls::Error) -> String {
         E::NotValidYetContext { time, not_before } => Problem::NotYetValid(Ago::between(*not_before, *time)),
         E::UnknownIssuer | E::BadSignature => Problem::UnknownIssuer,
         E::InvalidPurposeContext { .. } => Problem::WrongPurpose,
+        E::Revoked => Problem::Revoked,
         E::Other(unwanted) => return unwanted.to_string(),
         other => Problem::Unusable(other.to_string()),
     };

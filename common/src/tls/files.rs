@@ -1,7 +1,7 @@
-//! Reads credentials from disk: bounded, and no key that others can read.
+//! Reads credentials from disk: each file once, bounded, and no key that others can read.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -17,26 +17,31 @@ const FILE_BYTES_MAX: u64 = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialFiles {
-    /// The CA's certificate.
+    /// The CA's certificate; several of them while one CA takes the place of another.
     pub ca: PathBuf,
     /// Our own certificate.
     pub cert: PathBuf,
     /// Its private key: readable by its owner alone.
     pub key: PathBuf,
+    /// What the CAs have revoked; `None` believes all that they signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl: Option<PathBuf>,
 }
 
 impl CredentialFiles {
-    /// Where one of them is.
-    pub fn path(&self, file: CredentialFile) -> &Path {
-        match file {
-            CredentialFile::Ca => &self.ca,
-            CredentialFile::Certificate => &self.cert,
-            CredentialFile::Key => &self.key,
-        }
+    /// Those without which nobody is anybody; nothing is revoked.
+    pub fn new(ca: impl Into<PathBuf>, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { ca: ca.into(), cert: cert.into(), key: key.into(), crl: None }
     }
 
-    pub(super) fn read(&self, file: CredentialFile) -> Result<Vec<u8>, TlsError> {
-        read_file(file, self.path(file))
+    /// Where one of them is, if it is named.
+    pub fn path(&self, file: CredentialFile) -> Option<&Path> {
+        match file {
+            CredentialFile::Ca => Some(&self.ca),
+            CredentialFile::Certificate => Some(&self.cert),
+            CredentialFile::Key => Some(&self.key),
+            CredentialFile::Revocations => self.crl.as_deref(),
+        }
     }
 }
 
@@ -54,7 +59,7 @@ fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, Problem> {
         ErrorKind::NotFound => Problem::NotFound,
         _ => Problem::Unreadable(error.to_string()),
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open(path).map_err(unreadable)?;
     if is_key {
         refuse_open_key(&file)?;
     }
@@ -65,6 +70,17 @@ fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, Problem> {
         length if length > FILE_BYTES_MAX => Err(Problem::TooLarge(FILE_BYTES_MAX)),
         _ => Ok(bytes),
     }
+}
+
+/// Waits for nothing: a pipe in the place of a file would be waited for, for
+/// as long as nobody writes into it.
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is no regular file")) }
 }
 
 /// Looks at the file that was opened, not at the path again: nobody can swap

@@ -9,10 +9,11 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose as Eku, IsCa, KeyPair,
-    PKCS_ED25519, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    ExtendedKeyUsagePurpose as Eku, IsCa, KeyIdMethod, KeyPair, PKCS_ED25519, RevokedCertParams, SanType,
+    SerialNumber,
 };
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 
 use super::{Credentials, TimeProvider};
 use crate::protocol::Identity;
@@ -85,12 +86,40 @@ impl TestCa {
             .expect("good credentials")
     }
 
+    /// A list that revokes these certificates (in PEM), from and to in seconds from now.
+    pub(crate) fn revocations(&self, revoked: &[&str], valid: (i64, i64)) -> String {
+        let at = |seconds| {
+            let now = time::OffsetDateTime::from_unix_timestamp(now_seconds()).expect("in range");
+            now + time::Duration::seconds(seconds)
+        };
+        let revoked = revoked.iter().map(|pem| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&serial(pem)),
+            revocation_time: at(0),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: at(valid.0),
+            next_update: at(valid.1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).expect("signs").pem().expect("encodes")
+    }
+
     /// Credentials that nobody has looked at: what a careless or hostile
     /// other side would show.
     pub(crate) fn unchecked(&self, leaf: &Leaf, identity: Identity) -> Credentials {
         let (cert, key) = self.issue(leaf);
         Credentials::unchecked(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes(), identity)
     }
+}
+
+fn serial(pem: &str) -> Vec<u8> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
+    webpki::EndEntityCert::try_from(&der).expect("a certificate").serial().to_vec()
 }
 
 /// A clock that shows the same time for ever.

@@ -9,6 +9,7 @@ use super::{
     testing::{Leaf, TestCa, TestClock},
     *,
 };
+use crate::protocol::{Identity, Role};
 
 /// What a CA makes of a leaf, as [`Credentials::from_pem`] judges it.
 fn judge(ca: &TestCa, leaf: &Leaf) -> Result<Credentials, TlsError> {
@@ -20,11 +21,8 @@ fn judge(ca: &TestCa, leaf: &Leaf) -> Result<Credentials, TlsError> {
 fn good_files(folder: &Path) -> CredentialFiles {
     let ca = TestCa::new();
     let (cert, key) = ca.issue(&Leaf::of("node", "hong"));
-    let files = CredentialFiles {
-        ca: folder.join("ca.crt"),
-        cert: folder.join("node-hong.crt"),
-        key: folder.join("node-hong.key"),
-    };
+    let file = |name: &str| folder.join(name);
+    let files = CredentialFiles::new(file("ca.crt"), file("node-hong.crt"), file("node-hong.key"));
     fs::write(&files.ca, ca.pem()).expect("writes");
     fs::write(&files.cert, cert).expect("writes");
     fs::write(&files.key, key).expect("writes");
@@ -93,8 +91,7 @@ fn a_clock_that_is_handed_in_is_the_one_that_counts() {
         Credentials::from_pem_with_clock(ca.as_bytes(), cert.as_bytes(), key.as_bytes(), clock)
     };
     let credentials = at(0).expect("valid now");
-    assert!(credentials.is_valid_in(std::time::Duration::from_secs(1_800)));
-    assert!(!credentials.is_valid_in(std::time::Duration::from_secs(7_200)));
+    assert!((3_595..=3_600).contains(&(credentials.valid_until() - credentials.now())));
     assert!(matches!(at(7_200).expect_err("later").problem, Problem::Expired(_)));
     assert!(matches!(at(-7_200).expect_err("earlier").problem, Problem::NotYetValid(_)));
 }
@@ -147,7 +144,7 @@ fn bad_files_are_named_with_a_hint() {
         Credentials::load(&files).expect("good until spoiled");
         spoil(&files);
         let error = Credentials::load(&files).expect_err(sentence);
-        assert_eq!((error.file, error.path.as_deref()), (file, Some(files.path(file))), "{error}");
+        assert_eq!((error.file, error.path.as_deref()), (file, files.path(file)), "{error}");
         assert!(error.to_string().contains(sentence), "{error}");
         assert!(error.hint().contains(hint), "{}", error.hint());
     }
@@ -158,4 +155,146 @@ fn the_problem_keeps_its_kind() {
     let leaf = Leaf { uris: Vec::new(), ..Leaf::of("node", "hong") };
     let error = judge(&TestCa::new(), &leaf).expect_err("no role");
     assert_eq!(error.problem, Problem::Identity(IdentityError::Missing));
+}
+
+/// A CA takes the place of another: for a while both are trusted.
+#[test]
+fn a_bundle_trusts_each_of_its_cas() {
+    let (old, new) = (TestCa::new(), TestCa::new());
+    let bundle = new.pem() + &old.pem();
+    for ca in [&old, &new] {
+        let (cert, key) = ca.issue(&Leaf::of("node", "hong"));
+        Credentials::from_pem(bundle.as_bytes(), cert.as_bytes(), key.as_bytes()).expect("good");
+    }
+}
+
+#[test]
+fn what_does_not_belong_among_cas_is_refused() {
+    let ca = TestCa::new();
+    let (cert, key) = ca.issue(&Leaf::of("node", "hong"));
+    let judge = |bundle: String| {
+        let error =
+            Credentials::from_pem(bundle.as_bytes(), cert.as_bytes(), key.as_bytes()).expect_err("refused");
+        assert_eq!(error.file, CredentialFile::Ca);
+        error.problem
+    };
+    let hong = Identity { name: "hong".parse().expect("legal"), role: Role::Node };
+    assert_eq!(judge(ca.pem() + &cert), Problem::NotACa(hong));
+    assert_eq!(judge(ca.pem().repeat(9)), Problem::TooMany(8));
+    assert_eq!(judge(ca.pem() + "-----BEGIN CERTIFICATE-----\nAAAA"), Problem::NotPem("certificate"));
+}
+
+const NOW: (i64, i64) = (-60, 3_600);
+
+#[test]
+fn a_certificate_that_was_revoked_is_of_no_use() {
+    let ca = TestCa::new();
+    let (hong, hong_key) = ca.issue(&Leaf::of("node", "hong"));
+    let (peng, peng_key) = ca.issue(&Leaf::of("node", "peng"));
+    let list = ca.revocations(&[&hong], NOW);
+    let load = |cert: &str, key: &str| {
+        Credentials::from_pem(ca.pem().as_bytes(), cert.as_bytes(), key.as_bytes()).expect("good")
+    };
+    let error = load(&hong, &hong_key).with_revocations(list.as_bytes()).expect_err("revoked");
+    assert_eq!((error.file, &error.problem), (CredentialFile::Certificate, &Problem::Revoked));
+    assert!(error.hint().contains("--replace"), "{}", error.hint());
+    let peng = load(&peng, &peng_key).with_revocations(list.as_bytes()).expect("not revoked");
+    assert!((3_590..=3_600).contains(&(peng.revocations_until().expect("a list") - peng.now())));
+    let nobody = ca.revocations(&[], NOW);
+    load(&hong, &hong_key).with_revocations(nobody.as_bytes()).expect("an empty list revokes nobody");
+}
+
+/// A CA that never revoked anything needs no list, also beside one that did.
+#[test]
+fn a_list_speaks_for_its_own_ca_alone() {
+    let (old, new) = (TestCa::new(), TestCa::new());
+    let bundle = new.pem() + &old.pem();
+    let (lost, _) = old.issue(&Leaf::of("node", "hong"));
+    let (cert, key) = new.issue(&Leaf::of("node", "hong"));
+    let ours = Credentials::from_pem(bundle.as_bytes(), cert.as_bytes(), key.as_bytes()).expect("good");
+    let (olds, news) = (old.revocations(&[&lost], NOW), new.revocations(&[], NOW));
+    ours.with_revocations(olds.as_bytes()).expect("of one CA");
+    ours.with_revocations((olds.clone() + &news).as_bytes()).expect("of both");
+    let twice = ours.with_revocations((olds.clone() + &olds).as_bytes()).expect_err("which one counts?");
+    assert_eq!(twice.problem, Problem::TwoLists);
+}
+
+#[test]
+fn bad_lists_are_told_apart() {
+    let (ca, other) = (TestCa::new(), TestCa::new());
+    let ours = ca.credentials("node", "hong");
+    let good = ca.revocations(&[], NOW);
+    // The same list with one bit of its signature turned.
+    let mut forged: Vec<String> = good.lines().map(str::to_owned).collect();
+    let last = forged.len() - 2;
+    let turned = if forged[last].starts_with('A') { "B" } else { "A" };
+    forged[last].replace_range(..1, turned);
+    let cases = [
+        (other.revocations(&[], NOW), "was not signed by the CA that is configured", "together with ca.crt"),
+        (forged.join("\n"), "was not signed by the CA that is configured", "together with ca.crt"),
+        (ca.revocations(&[], (-864_000, -432_030)), "it expired 5 days ago", "cert revoke"),
+        (ca.revocations(&[], (600, 3_600)), "becomes valid only in 10 minutes", "clock"),
+        (ca.pem(), "holds no revocation list in PEM form", "mixed up"),
+        (String::new(), "holds no revocation list in PEM form", "mixed up"),
+        (
+            "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----".to_owned(),
+            "it cannot be used",
+            "mixed up",
+        ),
+        (good.repeat(9), "more than 8", "mixed up"),
+    ];
+    for (list, sentence, hint) in cases {
+        let error = ours.with_revocations(list.as_bytes()).expect_err(sentence);
+        assert_eq!(error.file, CredentialFile::Revocations);
+        assert!(error.to_string().contains(sentence), "{error} / {sentence}");
+        assert!(error.hint().contains(hint), "{} / {hint}", error.hint());
+    }
+    ours.with_revocations(good.as_bytes()).expect("good");
+}
+
+/// Whatever an outsider makes of a list, it is refused, and nothing panics.
+#[test]
+fn a_list_with_any_byte_changed_is_refused() {
+    let ca = TestCa::new();
+    let (hong, _) = ca.issue(&Leaf::of("node", "hong"));
+    let ours = ca.credentials("node", "ming");
+    let good = ca.revocations(&[&hong], NOW);
+    let start = good.find('\n').expect("a first line") + 1;
+    let end = good.rfind("\n-----END").expect("a last line");
+    for at in start..end {
+        let mut list = good.clone().into_bytes();
+        if !list[at].is_ascii_alphanumeric() {
+            continue;
+        }
+        list[at] = if list[at] == b'A' { b'B' } else { b'A' };
+        // The last characters may have bits that stand for nothing.
+        if list != good.as_bytes() && at + 4 < end {
+            ours.with_revocations(&list).expect_err("it was changed");
+        }
+        let _ = ours.with_revocations(&list[..at]);
+    }
+}
+
+#[test]
+fn what_has_changed_is_told() {
+    let ca = TestCa::new();
+    let one = ca.credentials("node", "hong");
+    let other = ca.credentials("node", "hong");
+    assert_eq!(one.differences(&one), []);
+    assert_eq!(one.differences(&other), [CredentialFile::Certificate, CredentialFile::Key]);
+    assert_ne!(one.serial(), other.serial());
+    let list = ca.revocations(&[], NOW);
+    let listed = one.with_revocations(list.as_bytes()).expect("good");
+    assert_eq!(one.differences(&listed), [CredentialFile::Revocations]);
+    assert_eq!(listed.differences(&listed), []);
+}
+
+/// A pipe would be waited for until somebody writes into it.
+#[test]
+fn a_pipe_is_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("ca.crt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    let error = read_file(CredentialFile::Ca, &pipe).expect_err("no file");
+    assert!(error.to_string().contains("it is no regular file"), "{error}");
 }

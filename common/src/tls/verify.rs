@@ -1,7 +1,8 @@
 //! Judges the certificate of the other side during the handshake.
 //!
-//! Both verifiers leave the chain, the time and the use to webpki, and then
-//! hold the identity in the certificate against what is expected. Host names
+//! Both verifiers leave the chain, the time and the use to webpki, look whether
+//! the certificate was revoked, and then hold the identity in it against what
+//! is expected. Host names
 //! play no part: a node is who its certificate says, wherever it answers.
 
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::{
     error::refusal_sentence,
     identity::{IdentityError, identity_of},
+    revocations::Revocations,
 };
 use crate::{
     id::NodeName,
@@ -63,6 +65,7 @@ pub(crate) type Refusal = Arc<OnceLock<String>>;
 #[derive(Debug)]
 pub(super) struct NodeVerifier {
     pub(super) roots: Arc<RootCertStore>,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
     /// Which node has to answer; `None` for any.
     pub(super) expected: Option<NodeName>,
@@ -80,6 +83,7 @@ impl NodeVerifier {
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        refuse_revoked(&self.revocations, end_entity, intermediates)?;
         Ok(self.recognise(end_entity)?)
     }
 
@@ -138,11 +142,25 @@ impl ServerCertVerifier for NodeVerifier {
 /// Judges whoever dials us: webpki's verdict, and an identity on top. What
 /// the identity may do is not decided here.
 #[derive(Debug)]
-pub(super) struct CallerVerifier(pub(super) Arc<dyn ClientCertVerifier>);
+pub(super) struct CallerVerifier {
+    pub(super) webpki: Arc<dyn ClientCertVerifier>,
+    pub(super) revocations: Arc<Revocations>,
+}
+
+fn refuse_revoked(
+    revocations: &Revocations,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<(), CertificateError> {
+    match revocations.revoke(std::iter::once(end_entity).chain(intermediates)) {
+        true => Err(CertificateError::Revoked),
+        false => Ok(()),
+    }
+}
 
 impl ClientCertVerifier for CallerVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.webpki.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -151,7 +169,8 @@ impl ClientCertVerifier for CallerVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.0.verify_client_cert(end_entity, intermediates, now)?;
+        let verified = self.webpki.verify_client_cert(end_entity, intermediates, now)?;
+        refuse_revoked(&self.revocations, end_entity, intermediates)?;
         identity_of(end_entity).map_err(Unwanted::Nobody)?;
         Ok(verified)
     }
@@ -162,7 +181,7 @@ impl ClientCertVerifier for CallerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.webpki.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -171,10 +190,10 @@ impl ClientCertVerifier for CallerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.webpki.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.webpki.supported_verify_schemes()
     }
 }

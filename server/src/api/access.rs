@@ -59,6 +59,7 @@ fn needed(request: &Request) -> Role {
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
+        | Request::Reload
         // It reads everything, the memory of requests too.
         | Request::Backup { .. } => Role::Admin,
         Request::ReadIndex
@@ -108,6 +109,7 @@ mod tests {
             (Role::Admin, Request::Down { node: None, dry_run: true }),
             (Role::Admin, Request::Remove { node: node(), dry_run: true }),
             (Role::Admin, Request::Backup { consistency }),
+            (Role::Admin, Request::Reload),
             (Role::Node, Request::ReadIndex),
             (Role::Node, Request::Join { node: node(), address: address() }),
             (Role::Node, Request::Promote { id: NodeId(7) }),

@@ -67,6 +67,7 @@ async fn operate(
         Request::Mark { cluster, upto } => Ok(Response::Mark(mark(node, *cluster, *upto))),
         Request::Summon { cluster, members } => membership.summon(*cluster, members),
         Request::Retire { id } => membership.retire(*id),
+        Request::Reload => node.reload().await.map(|reload| Response::Reloaded(Box::new(reload))),
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
         Request::Boot { .. }
         | Request::Transfer { .. }

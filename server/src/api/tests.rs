@@ -6,8 +6,9 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        Answer, Ask, ClusterView, Consistency, Identity, Leader, NodeState, NodeStatus, NodeView, Phase,
-        RaftRole, RaftStatus, Rejection, Removal, Reply, Request, Response, Role, Welcome,
+        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, NodeState, NodeStatus,
+        NodeView, Phase, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request, Response, Role,
+        Welcome,
     },
 };
 use proptest::prelude::*;
@@ -67,6 +68,7 @@ fn requests() -> Vec<Request> {
         Request::Ping,
         Request::Mark { cluster: ClusterId(9), upto: Revision(64) },
         Request::Backup { consistency: Consistency::Local },
+        Request::Reload,
     ]
 }
 
@@ -102,7 +104,12 @@ fn status() -> NodeStatus {
         phase: Phase::Running,
         uptime_ms: 1234,
         raft: Some(raft),
+        certificate: certificate(),
     }
+}
+
+fn certificate() -> CertificateStatus {
+    CertificateStatus { serial: "4a5b".to_owned(), valid_until_s: 1_800_000_000 }
 }
 
 fn cluster_view() -> ClusterView {
@@ -115,6 +122,7 @@ fn cluster_view() -> ClusterView {
         lag: Some(3),
         applied: Some(Revision(10)),
         version: Some("0.1.0".to_owned()),
+        certificate_until_s: Some(1_800_000_000),
     };
     ClusterView {
         cluster: Some(ClusterId(9)),
@@ -155,6 +163,13 @@ fn results() -> Vec<Result<Response, Rejection>> {
         leader: Some(name("ming")),
         took_ms: 12,
     };
+    let reload = Reload {
+        node: name("ming"),
+        changed: vec!["tls.cert".to_owned()],
+        needs_restart: vec!["listen".to_owned()],
+        ended: vec![Identity { name: name("till"), role: Role::Writer }],
+        certificate: certificate(),
+    };
     let mut results = vec![
         Ok(Response::Status(Box::new(status()))),
         Ok(Response::Cluster(Box::new(cluster_view()))),
@@ -176,6 +191,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Done { changed: false }),
         Ok(Response::Mark(Some((Revision(64), 7)))),
         Ok(Response::Backup),
+        Ok(Response::Reloaded(Box::new(reload))),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

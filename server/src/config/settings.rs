@@ -71,6 +71,7 @@ settings! {
         ca: PathBuf,
         cert: PathBuf,
         key: PathBuf,
+        crl: PathBuf,
     }
 }
 
@@ -120,7 +121,8 @@ impl Settings {
 
     /// Takes relative paths as seen from a folder.
     pub(super) fn relative_to(mut self, folder: &Path) -> Self {
-        let paths = [&mut self.data_dir, &mut self.tls.ca, &mut self.tls.cert, &mut self.tls.key];
+        let TlsSettings { ca, cert, key, crl } = &mut self.tls;
+        let paths = [&mut self.data_dir, ca, cert, key, crl];
         for path in paths.into_iter().flatten() {
             // An empty path stays one, and is refused later.
             if !path.as_os_str().is_empty() {
@@ -137,6 +139,7 @@ impl TlsSettings {
             ca: required("tls.ca", self.ca)?,
             cert: required("tls.cert", self.cert)?,
             key: required("tls.key", self.key)?,
+            crl: self.crl,
         })
     }
 }

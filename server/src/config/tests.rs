@@ -33,11 +33,7 @@ fn assert_refused(text: &str, problem: &str, hint: &str) {
 #[test]
 fn a_minimal_file_gets_the_defaults() {
     let config = parse(MINIMAL).and_then(Settings::resolve).expect("it is good");
-    let tls = CredentialFiles {
-        ca: "ca.crt".into(),
-        cert: "/certs/node-ming.crt".into(),
-        key: "/certs/node-ming.key".into(),
-    };
+    let tls = CredentialFiles::new("ca.crt", "/certs/node-ming.crt", "/certs/node-ming.key");
     let name = NodeName::new("ming").expect("legal");
     assert_eq!(config, Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls));
 }

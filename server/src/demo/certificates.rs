@@ -9,20 +9,14 @@ use coffee_client::{
 use coffee_common::{
     id::NodeName,
     protocol::{Identity, Role},
-    tls::CredentialFiles,
+    tls::{CredentialFiles, WARN_DAYS},
 };
-
-/// One that expires within so many days is renewed.
-const RENEWED_DAYS_BEFORE: i64 = 30;
 
 /// The files of a node or client in a folder.
 pub(super) fn files(folder: &Path, identity: &Identity) -> CredentialFiles {
     let name = cert::file_name(identity);
-    CredentialFiles {
-        ca: folder.join("ca.crt"),
-        cert: folder.join(format!("{name}.crt")),
-        key: folder.join(format!("{name}.key")),
-    }
+    let file = |name: String| folder.join(name);
+    CredentialFiles::new(folder.join("ca.crt"), file(format!("{name}.crt")), file(format!("{name}.key")))
 }
 
 /// Sees to it that the folder has a CA, and good certificates of the nodes and the client.
@@ -45,7 +39,7 @@ fn keep<T>(made: Result<T, CertError>) -> Result<(), Failure> {
 
 fn renew(folder: &Path) -> Result<(), Failure> {
     for issued in cert::list(folder)? {
-        if issued.info.as_ref().is_ok_and(|info| info.days_left() < RENEWED_DAYS_BEFORE) {
+        if issued.info.as_ref().is_ok_and(|info| info.days_left() < WARN_DAYS) {
             cert::renew(folder, &issued.certificate, LEAF_DAYS)?;
         }
     }

@@ -53,6 +53,7 @@ mod tests {
     use coffee_common::{
         command::{NodeRecord, Standing},
         id::{Address, ClusterId, Revision},
+        protocol::CertificateStatus,
     };
 
     use super::*;
@@ -65,6 +66,7 @@ mod tests {
             phase,
             uptime_ms: 1,
             raft,
+            certificate: CertificateStatus { serial: "5a".into(), valid_until_s: 0 },
         }
     }
 

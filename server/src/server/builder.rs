@@ -7,8 +7,11 @@ use coffee_common::{
     tls::Credentials,
 };
 
-use super::{Server, StartError};
-use crate::{config::Config, storage::databases::Databases};
+use super::{Server, StartError, reload::Source};
+use crate::{
+    config::{Config, ConfigError},
+    storage::databases::Databases,
+};
 
 /// Sets a [`Server`] up; made by [`Server::builder`].
 ///
@@ -20,6 +23,7 @@ pub struct Builder {
     pub(super) options: EndpointOptions,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) databases: Option<Arc<dyn Databases>>,
+    pub(super) source: Option<Source>,
 }
 
 impl Builder {
@@ -30,6 +34,7 @@ impl Builder {
             options: EndpointOptions::default(),
             endpoint: None,
             databases: None,
+            source: None,
         }
     }
 
@@ -60,6 +65,19 @@ impl Builder {
     #[must_use]
     pub fn databases(mut self, databases: Arc<dyn Databases>) -> Self {
         self.databases = Some(databases);
+        self
+    }
+
+    /// Where the configuration is read again for [`Server::reload`], and when
+    /// an operator asks for it from afar. Without it, the one that the node was
+    /// started with stays, and the files that it names are read again. Called on
+    /// a thread that may wait for a disk.
+    #[must_use]
+    pub fn config_source(
+        mut self,
+        source: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
+    ) -> Self {
+        self.source = Some(Arc::new(source));
         self
     }
 

@@ -4,7 +4,7 @@
 //! listens before it takes part, so that whoever it asks for a vote can reach
 //! it in turn.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use coffee_client::Pool;
 use coffee_common::{
@@ -20,8 +20,10 @@ use tokio::{
 use super::{
     Builder, Server, StartError,
     accept::accept,
+    expiry,
     life::{Ends, Life},
     mode,
+    reload::Reloading,
 };
 use crate::{api::Api, membership::Membership, node::Node, reads::Reads, storage::disk::DataDir};
 
@@ -30,7 +32,8 @@ const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
 const PORT_RETRY: Duration = Duration::from_millis(20);
 
 pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
-    let Builder { config, credentials, options, endpoint, databases } = builder;
+    let Builder { config, credentials, options, endpoint, databases, source } = builder;
+    let in_memory = credentials.is_some();
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
     let data = DataDir::open(&config.data_dir, &config.name)?;
@@ -54,7 +57,9 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let (peers, with_peers) = watch::channel(None);
     tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers));
 
+    let reloading = Reloading::new(&node, endpoint.clone(), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
+    tokio::spawn(expiry::watch(Arc::downgrade(&node), stopping.clone()));
     let life = Life {
         node: node.clone(),
         membership,
@@ -68,7 +73,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
         stopping,
     };
     let Ends { closed } = life.begin(mode).await?;
-    Ok(Server { node, address, credentials, options, stop, closed })
+    Ok(Server { node, address, options, reloading, stop, closed })
 }
 
 /// Listens. Where a node has just stopped, its port may take a moment to be free.

@@ -24,7 +24,7 @@ impl World {
 
     async fn start(&self, node: &str, member: Option<&Server>) -> Server {
         let name = NodeName::new(node).expect("legal");
-        let nowhere = CredentialFiles { ca: "".into(), cert: "".into(), key: "".into() };
+        let nowhere = CredentialFiles::new("", "", "");
         let listen = ([127, 0, 0, 1], 0).into();
         let mut config = Config::new(name.clone(), listen, self.folder.path().join(node), nowhere);
         config.bootstrap = member.is_none();

@@ -126,6 +126,7 @@ impl<'a> Scene<'a> {
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
+            certificate_until_s: status.map(|status| status.certificate.valid_until_s),
         }
     }
 }
@@ -181,6 +182,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         lag: None,
         applied: None,
         version: Some(asked.version.clone()),
+        certificate_until_s: Some(asked.certificate.valid_until_s),
     }
 }
 

@@ -21,6 +21,7 @@ pub fn own(node: &Node) -> NodeStatus {
         phase: node.phase(),
         uptime_ms: millis(node.uptime()),
         raft: node.replica().map(|replica| raft(&replica)),
+        certificate: node.certificate(),
     }
 }
 

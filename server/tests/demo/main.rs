@@ -193,8 +193,7 @@ fn all_shops_at_once_and_a_client_from_elsewhere() {
     };
     let certs = PathBuf::from(certs);
     let (got, endpoints) = (certs.join("ca.crt"), endpoints.to_owned());
-    let files =
-        CredentialFiles { ca: got, cert: certs.join("admin-demo.crt"), key: certs.join("admin-demo.key") };
+    let files = CredentialFiles::new(got, certs.join("admin-demo.crt"), certs.join("admin-demo.key"));
     let runtime = tokio::runtime::Runtime::new().expect("builds");
     runtime.block_on(async {
         let endpoints = endpoints.split(',').map(|text| Address::new(text).expect("an address"));

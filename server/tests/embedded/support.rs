@@ -36,8 +36,7 @@ impl World {
 
     /// A node that waits to be booted, on any free port.
     pub(crate) fn config(&self, node: &str) -> Config {
-        let unused = || PathBuf::from("unused");
-        let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
+        let files = CredentialFiles::new("unused", "unused", "unused");
         Config::new(name(node), ([127, 0, 0, 1], 0).into(), self.data_dir(node), files)
     }
 

@@ -59,7 +59,7 @@ pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
 pub(crate) fn credentials(scene: &Scene, node: &str) -> Credentials {
     let certs = scene.cluster.certs();
     let file = |ending| certs.join(format!("node-{node}.{ending}"));
-    let files = CredentialFiles { ca: certs.join("ca.crt"), cert: file("crt"), key: file("key") };
+    let files = CredentialFiles::new(certs.join("ca.crt"), file("crt"), file("key"));
     Credentials::load(&files).expect("a good certificate")
 }
 

@@ -1,7 +1,7 @@
 //! Whole nodes, each in a thread and a runtime of its own, so that one can
 //! die as a process does: without a word to anyone.
 
-use std::{path::PathBuf, sync::mpsc, thread::JoinHandle, time::Duration};
+use std::{sync::mpsc, thread::JoinHandle, time::Duration};
 
 use coffee_client::{Address, Client, CredentialFiles, NodeName, cert::Ca};
 use coffee_common::protocol::{NodeState, Role};
@@ -58,8 +58,7 @@ impl Cluster {
 
     fn start(&self, name_text: &str) -> Node {
         let node = name(name_text);
-        let unused = || PathBuf::from("unused");
-        let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
+        let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
             Config::new(node.clone(), ([127, 0, 0, 1], 0).into(), self.folder.path().join(name_text), files);
         config.bootstrap = self.nodes.is_empty();

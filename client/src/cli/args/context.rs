@@ -13,7 +13,7 @@ pub(crate) enum ContextVerb {
     Show(ContextShowArguments),
     /// Use a context from now on, in every command that names no other one
     Use(ContextNameArguments),
-    /// Make or change a context of what --endpoints, --certs, --as, --ca, --cert, --key and --timeout say
+    /// Make or change a context of what --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout say
     #[command(after_help = "What a flag does not say stays as it is. Variables do not count. The file \
         holds paths of certificates and keys, never a key.")]
     Set(ContextSetArguments),

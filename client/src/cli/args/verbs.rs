@@ -59,6 +59,8 @@ pub(crate) enum Verb {
     Wait(WaitArguments),
     /// Print what each of the endpoints knows of itself
     Status(StatusArguments),
+    /// Have nodes take up new certificates and settings, without a lost connection
+    Reload(ReloadArguments),
     /// Make, renew and read certificates
     #[command(
         subcommand,
@@ -238,6 +240,14 @@ pub(crate) struct StatusArguments {
     pub(crate) nodes: Vec<NodeName>,
 }
 
+/// `reload`.
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// Which nodes, in place of the endpoints
+    #[arg(value_name = "NODE")]
+    pub(crate) nodes: Vec<NodeName>,
+}
+
 /// `cert ..`. All of them work on the folder that `--certs` names.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
@@ -249,8 +259,10 @@ pub(crate) enum CertVerb {
     Client(CertClientArguments),
     /// Make a certificate valid for longer; its key stays
     Renew(CertRenewArguments),
+    /// Take certificates back: makes the revocation list that nodes and clients are given
+    Revoke(CertRevokeArguments),
     /// List the certificates, and until when they are valid
-    List,
+    List(CertListArguments),
 }
 
 /// `cert ca`.
@@ -259,6 +271,12 @@ pub(crate) struct CertCaArguments {
     /// Put it in the place of the one that is there: all certificates of that one become useless
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Put it in the place of the one that is there in two steps: from now on both are trusted
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) rotate: bool,
+    /// The second step: trust the old one no more
+    #[arg(long, conflicts_with_all = ["replace", "rotate"])]
+    pub(crate) drop_old: bool,
 }
 
 /// `cert node`.
@@ -302,11 +320,30 @@ pub(crate) struct CertMakingArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CertRenewArguments {
     /// Which, as `cert list` names it: ca, node-ming, admin-ops
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub(crate) name: Option<String>,
+    /// All but those of CAs and those that were revoked
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) all: bool,
     /// How long it is valid from now; the CA's is made for ten years
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
     pub(crate) days: u32,
+}
+
+/// `cert revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct CertRevokeArguments {
+    /// Whose, as `cert list` names it: node-ming, admin-ops; without a name the list is only made anew
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+/// `cert list`.
+#[derive(Debug, Args)]
+pub(crate) struct CertListArguments {
+    /// End with code 7 if one is expired, revoked or unreadable, or has fewer days left than this [default: 30]
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
+    pub(crate) check: Option<u32>,
 }
 
 /// What a client may do. Each may do what those before it may.

@@ -1,34 +1,44 @@
-//! `cert`: makes, renews and lists certificates. Asks no node.
+//! `cert`: makes, renews, revokes and lists certificates. Asks no node.
+
+mod change;
+mod report;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use coffee_common::tls::WARN_DAYS;
 
+use self::report::{Certificate, Certificates};
 use crate::{
-    cert::{self, CertificateInfo, Existing, Holder, Issued},
+    cert::{self, Existing, Issued},
     cli::{
-        args::CertVerb,
+        args::{CertCaArguments, CertListArguments, CertRenewArguments, CertVerb},
         context::Context,
-        credentials, dates,
+        credentials,
         exit::ExitCode,
         failure::Failure,
-        printer::{Report, escape, table::Table},
-        wording,
+        printer::Printer,
     },
 };
 
-pub(crate) fn run(verb: &CertVerb, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
-    let folder = credentials::folder(context.session.connection().certs.as_ref())?;
+pub(crate) async fn run(verb: &CertVerb, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
+    let folder = credentials::folder(context.session.connection().certs.as_ref())?.to_owned();
     let (issued, note) = match verb {
+        CertVerb::Ca(CertCaArguments { drop_old: true, .. }) => {
+            return change::drop_old(&folder, context).await;
+        }
+        CertVerb::Ca(CertCaArguments { rotate: true, .. }) => (
+            cert::rotate_ca(&folder)?,
+            "ca.crt trusts both CAs: give it to every node and client before any certificate of the new one",
+        ),
         CertVerb::Ca(arguments) => (
-            cert::create_ca(folder, existing(arguments.replace))?,
+            cert::create_ca(&folder, existing(arguments.replace))?,
             "ca.key signs for anybody: it stays here, and nowhere else",
         ),
         CertVerb::Node(arguments) => {
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue_node(folder, &arguments.name, &arguments.host, making.days, replace)?,
+                cert::issue_node(&folder, &arguments.name, &arguments.host, making.days, replace)?,
                 "take it to the node, with its key and ca.crt; ca.key stays here",
             )
         }
@@ -36,15 +46,17 @@ pub(crate) fn run(verb: &CertVerb, context: &mut Context<'_>) -> Result<ExitCode
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue_client(folder, arguments.role.into(), &arguments.name, making.days, replace)?,
+                cert::issue_client(&folder, arguments.role.into(), &arguments.name, making.days, replace)?,
                 "take it to the client, with its key and ca.crt; ca.key stays here",
             )
         }
-        CertVerb::Renew(arguments) => (
-            cert::renew(folder, &certificate(folder, &arguments.name), arguments.days)?,
-            "take it where the old one is; the key is the same",
+        CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => (
+            cert::renew(&folder, &certificate(&folder, name), *days)?,
+            "take it where the old one is, and 'coffeectl reload' the node; the key is the same",
         ),
-        CertVerb::List => return list(folder, context),
+        CertVerb::Renew(arguments) => return renew_all(&folder, arguments.days, context),
+        CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, context).await,
+        CertVerb::List(arguments) => return list(&folder, arguments, context),
     };
     context.printer.report(&Certificate::new(&issued, Some(true)));
     context.printer.note(&format!("note: {note}"));
@@ -63,106 +75,55 @@ fn certificate(folder: &Path, name: &str) -> PathBuf {
     }
 }
 
-fn list(folder: &Path, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
-    let issued = cert::list(folder)?;
-    context
-        .printer
-        .report(&Certificates { certificates: issued.iter().map(|i| Certificate::new(i, None)).collect() });
+fn renew_all(folder: &Path, days: u32, context: &mut Context<'_>) -> Result<ExitCode, Failure> {
+    let issued = cert::renew_all(folder, days)?;
+    let certificates = issued.iter().map(|issued| Certificate::new(issued, Some(true)));
+    context.printer.report(&Certificates { certificates: certificates.collect() });
+    context.printer.note(
+        "note: take each where the old one is, and 'coffeectl reload' the nodes; the keys are the same",
+    );
     Ok(ExitCode::Done)
 }
 
-#[derive(Serialize)]
-struct Certificates {
-    certificates: Vec<Certificate>,
+fn list(
+    folder: &Path,
+    arguments: &CertListArguments,
+    context: &mut Context<'_>,
+) -> Result<ExitCode, Failure> {
+    let issued = cert::list(folder)?;
+    let certificates = issued.iter().map(|issued| Certificate::new(issued, None));
+    context.printer.report(&Certificates { certificates: certificates.collect() });
+    warn(&issued, context.printer);
+    match arguments.check {
+        Some(days) => check(&issued, days.into()),
+        None => Ok(ExitCode::Done),
+    }
 }
 
-#[derive(Serialize)]
-struct Certificate {
-    name: String,
-    role: Option<&'static str>,
-    holder: Option<String>,
-    valid_until: Option<String>,
-    days_left: Option<i64>,
-    serial: Option<String>,
-    certificate: PathBuf,
-    key: Option<PathBuf>,
-    problem: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed: Option<bool>,
-}
-
-impl Certificate {
-    fn new(issued: &Issued, changed: Option<bool>) -> Self {
-        let info = issued.info.as_ref().ok();
-        let (role, holder) = info.map_or((None, None), |info| holder(&info.holder));
-        let problem = issued.info.as_ref().map_or_else(|error| Some(error.to_string()), problem);
-        Self {
-            name: issued.certificate.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            role,
-            holder,
-            valid_until: info.map(|info| dates::utc(info.not_after)),
-            days_left: info.map(CertificateInfo::days_left),
-            serial: info.map(|info| info.serial.clone()),
-            certificate: issued.certificate.clone(),
-            key: issued.key.clone(),
-            problem,
-            changed,
+/// Says which certificates end soon.
+fn warn(issued: &[Issued], printer: &mut Printer) {
+    for one in issued.iter().filter(|one| !one.revoked) {
+        if let Some(days) = days_left(one).filter(|days| (0..WARN_DAYS).contains(days)) {
+            let name = one.name();
+            printer.note(&format!("warning: {name} expires in {days} days: 'coffeectl cert renew {name}'"));
         }
     }
-
-    fn cells(&self) -> [String; 6] {
-        [
-            escape::field(&self.name),
-            wording::or_nothing(self.role),
-            wording::or_nothing(self.holder.as_ref()),
-            wording::or_nothing(self.valid_until.as_ref()),
-            wording::or_nothing(self.days_left),
-            if self.key.is_some() { "here" } else { wording::NOTHING }.to_owned(),
-        ]
-    }
 }
 
-fn holder(holder: &Holder) -> (Option<&'static str>, Option<String>) {
-    match holder {
-        Holder::Ca => (Some("ca"), None),
-        Holder::Leaf(identity) => (Some(identity.role.as_str()), Some(identity.name.to_string())),
-        Holder::Unknown(_) => (None, None),
-    }
+fn days_left(issued: &Issued) -> Option<i64> {
+    issued.info.as_ref().ok().map(cert::CertificateInfo::days_left)
 }
 
-fn problem(info: &CertificateInfo) -> Option<String> {
-    match &info.holder {
-        Holder::Unknown(error) => Some(error.to_string()),
-        _ if info.days_left() < 0 => Some("expired".to_owned()),
-        _ => None,
-    }
-}
-
-impl Report for Certificate {
-    fn table(&self) -> String {
-        let days = wording::or_nothing(self.days_left);
-        format!("{}: valid for {days} days\n", escape::shown(&self.certificate.to_string_lossy()))
-    }
-
-    fn plain(&self) -> Vec<Vec<String>> {
-        vec![self.cells().into()]
-    }
-}
-
-impl Report for Certificates {
-    fn table(&self) -> String {
-        let mut table =
-            Table::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "PROBLEM"]).right([4]);
-        for certificate in &self.certificates {
-            let [name, role, holder, until, days, key] = certificate.cells();
-            let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
-            table.row([name, role, holder, until, days, key, problem]);
+/// Whether all are good for so many days.
+fn check(issued: &[Issued], days: i64) -> Result<ExitCode, Failure> {
+    let good = |one: &&Issued| !one.revoked && days_left(one).is_some_and(|left| left >= days);
+    let bad: Vec<String> = issued.iter().filter(|one| !good(one)).map(Issued::name).collect();
+    match bad.is_empty() {
+        true => Ok(ExitCode::Done),
+        false => {
+            Err(Failure::new(ExitCode::Denied, format!("not good for {days} more days: {}", bad.join(", ")))
+                .hint("renew what expires with 'coffeectl cert renew NAME', and remove what is of no use"))
         }
-        table.render()
-    }
-
-    fn plain(&self) -> Vec<Vec<String>> {
-        self.certificates.iter().map(|certificate| certificate.cells().into()).collect()
     }
 }
 
@@ -171,7 +132,10 @@ mod tests {
     use coffee_common::{id::NodeName, protocol::Role};
 
     use super::*;
-    use crate::cli::printer::{Format, tests::printed};
+    use crate::cli::printer::{
+        Format,
+        tests::{captured, printed},
+    };
 
     #[test]
     fn a_folder_as_it_is_listed() {
@@ -200,6 +164,36 @@ mod tests {
         assert!(table.lines().last().is_some_and(|line| line.contains("no certificate")), "{table}");
         let json = printed(Format::Json, &list);
         assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","valid_until":""#), "{json}");
+    }
+
+    #[test]
+    fn what_ends_soon_is_warned_of_and_found_by_a_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |text| NodeName::new(text).unwrap();
+        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::issue_node(folder.path(), &name("ming"), &[], 365, Existing::Keep).unwrap();
+        let found = || cert::list(folder.path()).unwrap();
+        assert_eq!(check(&found(), 30), Ok(ExitCode::Done));
+        cert::issue_node(folder.path(), &name("hong"), &[], 12, Existing::Keep).unwrap();
+        let (mut printer, _, err) = captured(Format::Table);
+        warn(&found(), &mut printer);
+        // The day may have just begun.
+        let warning =
+            |days| format!("warning: node-hong expires in {days} days: 'coffeectl cert renew node-hong'\n");
+        assert!([warning(11), warning(12)].contains(&err.text()), "{}", err.text());
+        let failure = check(&found(), 30).unwrap_err();
+        assert_eq!(failure.code(), ExitCode::Denied);
+        assert!(failure.message().ends_with(": node-hong"), "{failure:?}");
+        assert_eq!(check(&found(), 11), Ok(ExitCode::Done));
+        cert::revoke(folder.path(), Some("node-ming")).unwrap();
+        let failure = check(&found(), 11).unwrap_err();
+        assert!(failure.message().ends_with(": node-ming"), "{failure:?}");
+        let list = Certificates { certificates: found().iter().map(|i| Certificate::new(i, None)).collect() };
+        let table = printed(Format::Table, &list);
+        assert!(
+            table.lines().any(|line| line.starts_with("node-ming") && line.ends_with("revoked")),
+            "{table}"
+        );
     }
 
     #[test]

@@ -142,6 +142,7 @@ struct Shown {
     certs: Option<PathBuf>,
     r#as: Option<String>,
     ca: Option<PathBuf>,
+    crl: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     timeout_ms: Option<u64>,
@@ -149,7 +150,8 @@ struct Shown {
 
 impl Shown {
     fn new(name: &ContextName, named: &Named, in_use: bool) -> Self {
-        let Named { endpoints, certs, as_name, ca_file, cert_file, key_file, timeout } = named.clone();
+        let Named { endpoints, certs, as_name, ca_file, crl_file, cert_file, key_file, timeout } =
+            named.clone();
         Self {
             name: name.clone(),
             in_use,
@@ -157,6 +159,7 @@ impl Shown {
             certs,
             r#as: as_name,
             ca: ca_file,
+            crl: crl_file,
             cert: cert_file,
             key: key_file,
             timeout_ms: timeout.map(|time| u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX)),
@@ -191,7 +194,7 @@ impl Report for Shown {
         row("endpoints", self.endpoints());
         row("certs", path(&self.certs));
         row("as", wording::or_nothing(self.r#as.as_ref()));
-        for (name, file) in [("ca", &self.ca), ("cert", &self.cert), ("key", &self.key)] {
+        for (name, file) in [("ca", &self.ca), ("crl", &self.crl), ("cert", &self.cert), ("key", &self.key)] {
             if file.is_some() {
                 row(name, path(file));
             }
@@ -211,6 +214,7 @@ impl Report for Shown {
             path(&self.ca),
             path(&self.cert),
             path(&self.key),
+            path(&self.crl),
         ]]
     }
 }

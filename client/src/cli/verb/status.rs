@@ -15,6 +15,7 @@ use crate::{
     cli::{
         args::StatusArguments,
         context::Context,
+        dates,
         exit::ExitCode,
         failure::Failure,
         printer::{Report, table::Table},
@@ -52,7 +53,7 @@ pub(crate) async fn run(arguments: &StatusArguments, context: &mut Context<'_>) 
 }
 
 /// The endpoints, or where the cluster says that the named nodes are.
-async fn addresses(nodes: &[NodeName], context: &Context<'_>) -> Result<Vec<Address>, Failure> {
+pub(super) async fn addresses(nodes: &[NodeName], context: &Context<'_>) -> Result<Vec<Address>, Failure> {
     if nodes.is_empty() {
         return Ok(context.session.connection().endpoints.clone());
     }
@@ -82,6 +83,15 @@ struct Status<'a> {
     phase: &'static str,
     uptime_ms: u64,
     member: Option<Member>,
+    certificate: Certificate<'a>,
+}
+
+/// The certificate that it shows.
+#[derive(Serialize)]
+struct Certificate<'a> {
+    serial: &'a str,
+    valid_until: String,
+    days_left: i64,
 }
 
 /// What a member knows of its cluster.
@@ -111,6 +121,11 @@ impl<'a> Status<'a> {
             phase: wording::phase(status.phase),
             uptime_ms: status.uptime_ms,
             member: status.raft.as_ref().map(Member::new),
+            certificate: Certificate {
+                serial: &status.certificate.serial,
+                valid_until: dates::utc(i64::try_from(status.certificate.valid_until_s).unwrap_or(i64::MAX)),
+                days_left: wording::days_until(status.certificate.valid_until_s),
+            },
         }
     }
 
@@ -123,6 +138,8 @@ impl<'a> Status<'a> {
             row("uptime", wording::span(self.uptime_ms)),
         ];
         rows.extend(self.member.iter().flat_map(Member::rows));
+        let Certificate { serial, valid_until, .. } = &self.certificate;
+        rows.push(row("certificate", format!("{serial} until {valid_until}")));
         rows
     }
 }
@@ -211,7 +228,7 @@ mod tests {
     use coffee_common::{
         command::{NodeRecord, Standing},
         id::{ClusterId, Revision},
-        protocol::{Phase, RaftRole},
+        protocol::{CertificateStatus, Phase, RaftRole},
     };
 
     use super::*;
@@ -251,6 +268,7 @@ mod tests {
                 quorum_heard_ms: Some(40),
                 nodes: vec![record(1, "ming"), record(7, "hong")],
             }),
+            certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
         }
     }
 
@@ -279,6 +297,7 @@ purged        4
 voters        ming -> ming hong
 learners      9
 quorum heard  40 ms ago
+certificate   4a5b until 2026-11-23T02:04:13Z
 "
         );
         assert_eq!(
@@ -297,7 +316,7 @@ quorum heard  40 ms ago
     fn a_node_without_a_cluster_has_less_to_say() {
         let status = NodeStatus { phase: Phase::Waiting, raft: None, ..status() };
         let status = Status::new(&status);
-        assert_eq!(printed(Format::Table, &status).lines().count(), 5);
+        assert_eq!(printed(Format::Table, &status).lines().count(), 6);
         assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
         assert!(printed(Format::Json, &status).contains(r#""member":null"#));
     }

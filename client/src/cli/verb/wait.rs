@@ -208,6 +208,7 @@ mod tests {
             lag: None,
             applied: applied.map(Revision),
             version: None,
+            certificate_until_s: None,
         }
     }
 

@@ -102,16 +102,30 @@ fn contexts_are_set_shown_used_and_removed() {
     // A variable does not get into the file.
     let set = office.run(&["context", "set", "shops", "--endpoints", "a:1,b:2"]);
     assert_eq!(set.with("COFFEECTL_CERTS", "/secret").go().code, Some(0));
-    run(&["context", "list", "-o", "plain"]).says("shops\tfalse\ta:1,b:2\t-\t-\t-\t-\t-\t-\n");
+    run(&["context", "list", "-o", "plain"]).says("shops\tfalse\ta:1,b:2\t-\t-\t-\t-\t-\t-\t-\n");
     assert_eq!(std::fs::metadata(office.file()).expect("is there").permissions().mode() & 0o777, 0o600);
     // What is not said stays; paths are kept whole.
     assert_eq!(
-        run(&["context", "set", "shops", "--certs", "c", "--as", "ops", "--timeout", "9s"]).code,
+        run(&[
+            "context",
+            "set",
+            "shops",
+            "--certs",
+            "c",
+            "--crl",
+            "new.crl",
+            "--as",
+            "ops",
+            "--timeout",
+            "9s"
+        ])
+        .code,
         Some(0)
     );
     let json = run(&["context", "show", "shops", "-o", "json"]).json();
     let certs = std::env::current_dir().expect("a folder").join("c");
     assert_eq!(json["certs"].as_str(), certs.to_str());
+    assert_eq!(json["crl"].as_str(), certs.with_file_name("new.crl").to_str());
     assert_eq!((&json["as"], &json["timeout_ms"]), (&"ops".into(), &9000.into()));
     assert_eq!(json["endpoints"], serde_json::json!(["a:1", "b:2"]));
     run(&["context", "use", "shops"]).says("shops is in use\n");

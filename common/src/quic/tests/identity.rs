@@ -161,20 +161,6 @@ async fn a_certificate_that_expires_while_we_run_is_refused_from_then_on() {
     assert!(error.to_string().contains("it expired 60 minutes ago"), "{error}");
 }
 
-#[tokio::test]
-async fn reloaded_credentials_count_for_the_next_connection() {
-    let (old_ca, new_ca) = (TestCa::new(), TestCa::new());
-    let (hong, old_ops, new_ops) =
-        (serve(&old_ca, "hong"), client(&old_ca, "admin"), client(&new_ca, "admin"));
-    let (old_connection, _kept) = pair(&old_ops, &hong).await;
-    hong.reload(&new_ca.credentials("node", "hong")).expect("reloads");
-    let (dialled, _) = meet(&new_ops, &hong, Expect::AnyNode, Protocol::Client).await;
-    dialled.expect("the new CA's client gets in");
-    let (dialled, _) = meet(&old_ops, &hong, Expect::AnyNode, Protocol::Client).await;
-    assert!(matches!(dialled, Err(ConnectError::Identity { .. })), "{dialled:?}");
-    assert!(!old_connection.is_closed(), "what exists goes on");
-}
-
 /// A caller who shows no certificate at all.
 #[derive(Debug)]
 struct Nobody;

@@ -1,6 +1,9 @@
 //! Clusters in all sorts of states, as one node sees them.
 
-use coffee_common::id::{ClusterId, Revision};
+use coffee_common::{
+    id::{ClusterId, Revision},
+    protocol::CertificateStatus,
+};
 
 use super::*;
 
@@ -37,7 +40,8 @@ fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
 fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     let phase = if raft.is_some() { Phase::Running } else { Phase::Waiting };
     let address = known(id, Standing::Member).address;
-    NodeStatus { name: name(id), address, version: "1".to_owned(), phase, uptime_ms: 1, raft }
+    let certificate = CertificateStatus { serial: String::new(), valid_until_s: id };
+    NodeStatus { name: name(id), address, version: "1".to_owned(), phase, uptime_ms: 1, raft, certificate }
 }
 
 /// What node 1 sees of three voters, of which it reaches these.

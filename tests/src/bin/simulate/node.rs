@@ -127,8 +127,7 @@ impl Shop {
 
     /// Another one with each start.
     fn config(&self, address: &Address, starts: u64) -> Config {
-        let unused = || PathBuf::from("unused");
-        let files = CredentialFiles { ca: unused(), cert: unused(), key: unused() };
+        let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
             Config::new(self.name.clone(), (Ipv4Addr::UNSPECIFIED, PORT).into(), self.folder.clone(), files);
         config.advertise = Some(address.clone());

@@ -308,7 +308,7 @@ fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> 
 mod tests {
     use coffee_common::{
         id::{Address, ClusterId, NodeId},
-        protocol::NodeView,
+        protocol::{CertificateStatus, NodeView},
     };
 
     use super::*;
@@ -321,6 +321,7 @@ mod tests {
             phase: Phase::Running,
             uptime_ms,
             raft: None,
+            certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: 0 },
         }
     }
 
@@ -349,6 +350,7 @@ mod tests {
             lag: None,
             applied: Some(Revision(applied)),
             version: None,
+            certificate_until_s: None,
         };
         let view = |leader_at, role, state, applied| ClusterView {
             cluster: Some(ClusterId(1)),

@@ -110,6 +110,7 @@ mod tests {
             lag: None,
             applied: Some(Revision(1)),
             version: None,
+            certificate_until_s: None,
         }
     }
 

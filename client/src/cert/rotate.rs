@@ -1,0 +1,98 @@
+//! One CA takes the place of another, while both are trusted.
+//!
+//! Two steps, with time for people in between: [`rotate_ca`] makes the new CA
+//! and trusts both, [`drop_old_ca`] ends the trust in the old one, once nothing
+//! needs it. Guards: at no point, a crash included, is the key of the CA that
+//! `ca.crt` begins with lost; nothing that somebody still uses becomes useless.
+
+use std::{fs, path::Path};
+
+use coffee_common::tls;
+use rustls_pki_types::UnixTime;
+
+use super::{
+    Ca, CertError, Existing, Holder, Issued, REVOCATIONS_FILE,
+    revoke::Lists,
+    store::{CA_NAME, OLD_CA_NAME, list, load_ca, read_text},
+    write::{Prepared, Secrecy, sync_folder},
+};
+
+/// Makes a new CA, which signs from now on. `ca.crt` trusts it and the old
+/// one, whose own files become `ca-old.crt` and `ca-old.key`.
+pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
+    let old = load_ca(folder, CA_NAME)?;
+    match load_ca(folder, OLD_CA_NAME) {
+        // It broke off before the new key was there: nobody has seen the new CA.
+        Ok(before) if before.is(&old) => {}
+        Err(CertError::NoCa(_)) if old.others().is_empty() => {}
+        Ok(_) | Err(CertError::NoCa(_)) => return Err(CertError::Rotating),
+        Err(error) => return Err(error),
+    }
+    put(folder, &format!("{OLD_CA_NAME}.key"), &old.pair().key, Secrecy::Private)?;
+    put(folder, &format!("{OLD_CA_NAME}.crt"), &old.pair().certificate, Secrecy::Public)?;
+    let new = Ca::create()?.beside(&old.pair().certificate)?;
+    // The old key still has its certificate in there.
+    put(folder, &format!("{CA_NAME}.crt"), new.certificate(), Secrecy::Public)?;
+    put(folder, &format!("{CA_NAME}.key"), &new.pair().key, Secrecy::Private)?;
+    Ok(Issued::at(folder.join(format!("{CA_NAME}.crt"))))
+}
+
+/// Ends the trust in the old CA: `ca.crt` and the revocation list are those of
+/// the new one alone, and the old one's key is removed. Refused while a
+/// certificate of the folder that is neither expired nor revoked is the old
+/// one's. `None` where there is no old one.
+pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
+    let ca = load_ca(folder, CA_NAME)?;
+    let old = match load_ca(folder, OLD_CA_NAME) {
+        Ok(old) if old.is(&ca) => return Err(CertError::Rotating),
+        Ok(_) => true,
+        Err(CertError::NoCa(_)) => false,
+        Err(error) => return Err(error),
+    };
+    if !old && ca.others().is_empty() {
+        return Ok(None);
+    }
+    let needed = left_behind(folder, &ca)?;
+    if !needed.is_empty() {
+        return Err(CertError::StillNeeded(needed));
+    }
+    let crl = folder.join(REVOCATIONS_FILE);
+    if crl.symlink_metadata().is_ok() {
+        let (lists, _) = Lists::load(folder)?.revoke(std::slice::from_ref(&ca), &[])?;
+        put(folder, REVOCATIONS_FILE, &lists, Secrecy::Public)?;
+    }
+    put(folder, &format!("{CA_NAME}.crt"), &ca.pair().certificate, Secrecy::Public)?;
+    for name in [format!("{OLD_CA_NAME}.key"), format!("{OLD_CA_NAME}.crt")] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CertError::io("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    let place = folder.join(format!("{CA_NAME}.crt"));
+    sync_folder(&place).map_err(CertError::io("sync the folder of", &place))?;
+    Ok(Some(Issued::at(place)))
+}
+
+/// The names of certificates in use that `ca` does not vouch for.
+fn left_behind(folder: &Path, ca: &Ca) -> Result<Vec<String>, CertError> {
+    let mut names = Vec::new();
+    for issued in list(folder)? {
+        let Ok(info) = &issued.info else { continue };
+        if !matches!(info.holder, Holder::Leaf(_)) || info.days_left() < 0 || issued.revoked {
+            continue;
+        }
+        let pem = read_text(tls::CredentialFile::Certificate, &issued.certificate)?;
+        let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(info.not_after.unsigned_abs()));
+        if tls::check_certificate(ca.pair().certificate.as_bytes(), pem.as_bytes(), at).is_err() {
+            names.push(issued.name());
+        }
+    }
+    Ok(names)
+}
+
+fn put(folder: &Path, name: &str, text: &str, secrecy: Secrecy) -> Result<(), CertError> {
+    Prepared::new(&folder.join(name), text.as_bytes(), secrecy)?.publish(Existing::Replace)
+}

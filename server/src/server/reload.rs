@@ -1,0 +1,265 @@
+//! Takes up new certificates and settings while the node runs.
+//!
+//! Reads the configuration again, and each file that it names once; judges all
+//! of it; and only then changes anything, in steps that cannot fail. So a
+//! reload takes effect as a whole or not at all. New connections show and
+//! believe what is new; those that exist go on, but for those of others who
+//! would not be let in any more.
+//!
+//! Guards: a setting that is another one by now and is not taken up is named,
+//! whichever it is, and again with each reload until the node is restarted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Weak},
+};
+
+use coffee_common::{
+    protocol::{Rejection, Reload},
+    quic::{Endpoint, EndpointError},
+    tls::{CredentialFile, Credentials},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    config::{Config, ConfigError, CredentialsError},
+    node::Node,
+};
+
+/// Where a host program's configuration comes from.
+pub(super) type Source = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+/// Why nothing was reloaded. The node goes on with what it had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificates, the key or the revocation list cannot be used, or are somebody else's.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// QUIC does not take them.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The host program has handed the credentials over: there are no files to read again.
+    #[error("the certificates of this node were not read from files")]
+    InMemory,
+    /// Something that never fails did.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl ReloadError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Config(error) => error.hint().to_owned(),
+            Self::Credentials(error) => error.hint(),
+            Self::Endpoint(error) => error.hint().to_owned(),
+            Self::InMemory => "the program that runs it has to hand over others".to_owned(),
+            Self::Internal(_) => "try again; if that does not help, report it".to_owned(),
+        }
+    }
+}
+
+/// What it takes to reload.
+pub(super) struct Reloading {
+    node: Weak<Node>,
+    endpoint: Endpoint,
+    source: Option<Source>,
+    in_memory: bool,
+    /// What is in force. Locked while something is reloaded: one at a time.
+    running: Mutex<Config>,
+}
+
+impl Reloading {
+    pub(super) fn new(
+        node: &Arc<Node>,
+        endpoint: Endpoint,
+        source: Option<Source>,
+        in_memory: bool,
+        running: Config,
+    ) -> Arc<Self> {
+        let node_given = Arc::downgrade(node);
+        let reloading =
+            Arc::new(Self { node: node_given, endpoint, source, in_memory, running: Mutex::new(running) });
+        let weak = Arc::downgrade(&reloading);
+        node.on_reload(Box::new(move || {
+            let reloading = weak.upgrade();
+            Box::pin(async move {
+                match reloading {
+                    Some(reloading) => reloading.reload(None).await.map_err(|error| refusal(&error)),
+                    None => Err(Rejection::Unavailable("this node is stopping".to_owned())),
+                }
+            })
+        }));
+        reloading
+    }
+
+    /// Takes up a configuration: the one given, or what the source says by now,
+    /// or the one in force with what its files hold by now.
+    pub(super) async fn reload(&self, given: Option<Config>) -> Result<Reload, ReloadError> {
+        let mut running = self.running.lock().await;
+        let result = match self.read(&running, given).await {
+            Ok((wanted, credentials)) => self.take_up(&mut running, &wanted, credentials),
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(done) => tell(done),
+            Err(error) => {
+                tracing::error!(%error, hint = error.hint(), "nothing was reloaded: this node goes on with what it had");
+            }
+        }
+        result
+    }
+
+    /// Takes up credentials that are no files.
+    pub(super) async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
+        let mut running = self.running.lock().await;
+        let credentials = running.own_credentials(Some(credentials))?;
+        let wanted = running.clone();
+        let done = self.take_up(&mut running, &wanted, Some(credentials))?;
+        tell(&done);
+        Ok(done)
+    }
+
+    /// Reads what is wanted, on a thread that may wait for the disk.
+    async fn read(
+        &self,
+        running: &Config,
+        given: Option<Config>,
+    ) -> Result<(Config, Option<Credentials>), ReloadError> {
+        let (source, running, in_memory) = (self.source.clone(), running.clone(), self.in_memory);
+        if in_memory && given.is_none() && source.is_none() {
+            return Err(ReloadError::InMemory);
+        }
+        let read = move || {
+            let wanted = match (given, source) {
+                (Some(given), _) => given,
+                (None, Some(source)) => source()?,
+                (None, None) => running.clone(),
+            };
+            wanted.check()?;
+            // The node keeps its name, whatever it is called by now.
+            let files = Config { tls: wanted.tls.clone(), ..running };
+            let credentials = if in_memory { None } else { Some(files.own_credentials(None)?) };
+            Ok((wanted, credentials))
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+            Err(ReloadError::Internal(format!("reading the configuration: {}", std::io::Error::from(error))))
+        })
+    }
+
+    fn take_up(
+        &self,
+        running: &mut Config,
+        wanted: &Config,
+        credentials: Option<Credentials>,
+    ) -> Result<Reload, ReloadError> {
+        let node =
+            self.node.upgrade().ok_or_else(|| ReloadError::Internal("this node has stopped".to_owned()))?;
+        let (mut changed, needs_restart) = compare(running, wanted)?;
+        let mut ended = Vec::new();
+        if let Some(credentials) = credentials {
+            let others = credentials.differences(&self.endpoint.credentials());
+            if !others.is_empty() {
+                ended = self.endpoint.reload(&credentials)?;
+            }
+            changed.extend(others.into_iter().map(|file| setting(file).to_owned()));
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        running.tls = wanted.tls.clone();
+        Ok(Reload {
+            node: node.name().clone(),
+            changed,
+            needs_restart,
+            ended,
+            certificate: node.certificate(),
+        })
+    }
+}
+
+/// The settings that differ: first those that are taken up.
+fn compare(running: &Config, wanted: &Config) -> Result<(Vec<String>, Vec<String>), ReloadError> {
+    let before = leaves(running)?;
+    let after = leaves(wanted)?;
+    let other = |name: &&String| before.get(*name) != after.get(*name);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    Ok(names.into_iter().filter(other).cloned().partition(|name| name.starts_with("tls.")))
+}
+
+/// Each setting by its name, `storage.log_keep_entries`: whichever there are,
+/// none is forgotten here.
+fn leaves(config: &Config) -> Result<BTreeMap<String, toml::Value>, ReloadError> {
+    fn walk(prefix: &str, table: toml::Table, found: &mut BTreeMap<String, toml::Value>) {
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(table) => walk(&format!("{prefix}{name}."), table, found),
+                value => _ = found.insert(format!("{prefix}{name}"), value),
+            }
+        }
+    }
+    let table = toml::Table::try_from(config).map_err(|error| ReloadError::Internal(error.to_string()))?;
+    let mut found = BTreeMap::new();
+    walk("", table, &mut found);
+    Ok(found)
+}
+
+fn setting(file: CredentialFile) -> &'static str {
+    match file {
+        CredentialFile::Ca => "tls.ca",
+        CredentialFile::Certificate => "tls.cert",
+        CredentialFile::Key => "tls.key",
+        CredentialFile::Revocations => "tls.crl",
+    }
+}
+
+fn tell(done: &Reload) {
+    let Reload { changed, needs_restart, ended, certificate, .. } = done;
+    let ended: Vec<String> = ended.iter().map(|who| format!("{} {}", who.role.as_str(), who.name)).collect();
+    let (changed, ended) = (changed.join(" "), ended.join(", "));
+    tracing::info!(changed, ended, serial = certificate.serial, "reloaded");
+    if !needs_restart.is_empty() {
+        let settings = needs_restart.join(" ");
+        tracing::warn!(settings, "these settings are others by now, and count only after a restart");
+    }
+}
+
+fn refusal(error: &ReloadError) -> Rejection {
+    Rejection::Refused {
+        reason: format!("nothing was reloaded, and it goes on with what it had: {error}"),
+        hint: error.hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::tls::CredentialFiles;
+
+    use super::*;
+
+    fn config() -> Config {
+        let name = "ming".parse().expect("legal");
+        Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", CredentialFiles::new("ca", "cert", "key"))
+    }
+
+    #[test]
+    fn every_setting_is_taken_up_or_named() {
+        let running = config();
+        let none: (Vec<String>, Vec<String>) = Default::default();
+        assert_eq!(compare(&running, &running).expect("compares"), none);
+        let mut wanted = running.clone();
+        wanted.tls.crl = Some("crl".into());
+        wanted.tls.key = "other".into();
+        wanted.listen = ([127, 0, 0, 1], 7401).into();
+        wanted.advertise = Some("ming:7400".parse().expect("legal"));
+        wanted.storage.log_keep_entries = 7;
+        wanted.join = vec!["hong:7400".parse().expect("legal")];
+        let (changed, needs_restart) = compare(&running, &wanted).expect("compares");
+        assert_eq!(changed, ["tls.crl", "tls.key"]);
+        assert_eq!(needs_restart, ["advertise", "join", "listen", "storage.log_keep_entries"]);
+        let (changed, _) = compare(&wanted, &running).expect("compares");
+        assert_eq!(changed, ["tls.crl", "tls.key"], "also what is no longer set");
+    }
+}
