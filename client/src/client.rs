@@ -21,7 +21,7 @@ pub use self::{
     backup::Backup,
     builder::ClientBuilder,
     keys::{Page, PageOptions, Reading, Written},
-    nodes::{Booted, CanStop, Transferred},
+    nodes::{Booted, CanStop, NodeLogLevel, Transferred},
 };
 use crate::{call::Call, error::Error, hub::Hub, knowledge::Knowledge, routing::Routes};
 

@@ -58,14 +58,15 @@ mod routing;
 
 pub use channel::{Channel, ChannelError, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, Page, PageOptions, Reading, Transferred, Written,
+    Backup, Booted, CanStop, Client, ClientBuilder, NodeLogLevel, Page, PageOptions, Reading, Transferred,
+    Written,
 };
 pub use coffee_common::{
     backup::Summary,
     command::{Batch, Condition, Effect, Entry, Operation},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Consistency, Request, Response},
+    protocol::{Consistency, LogLevel, Request, Response},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
 };

@@ -169,7 +169,7 @@ pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
         | Request::Promote { .. }
         | Request::Expel { .. } => (Route::Leader, Repeat::Idempotent),
         Request::Mark { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
-        Request::Summon { .. } | Request::Retire { .. } | Request::Reload => {
+        Request::Summon { .. } | Request::Retire { .. } | Request::Reload | Request::LogLevel { .. } => {
             (Route::First, Repeat::Idempotent)
         }
     }

@@ -14,12 +14,14 @@
 //! what only the leader can do.
 
 mod identity;
+mod log_level;
 mod status;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     identity::{Identity, Role},
+    log_level::LogLevel,
     status::{
         CertificateStatus, ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus, Reload,
     },
@@ -231,6 +233,12 @@ pub enum Request {
     /// Takes up what the asked node's configuration and certificates are by
     /// now: [`Response::Reloaded`]. Never forwarded.
     Reload,
+    /// How much the asked node logs, and to change it until it is started
+    /// again: [`Response::LogLevel`]. Never forwarded.
+    LogLevel {
+        /// How much from now on; `None` to leave it as it is.
+        level: Option<LogLevel>,
+    },
 }
 
 /// What is answered.
@@ -312,6 +320,15 @@ pub enum Response {
     Backup,
     /// To [`Request::Reload`].
     Reloaded(Box<Reload>),
+    /// To [`Request::LogLevel`].
+    LogLevel {
+        /// Which node.
+        node: NodeName,
+        /// How much it logs.
+        level: LogLevel,
+        /// Whether it was another level before.
+        changed: bool,
+    },
 }
 
 /// A node taken out, or what taking it out would mean.

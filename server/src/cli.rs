@@ -12,8 +12,8 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use coffee_client::cli::usage::{self, Unparsed};
 use coffee_common::id::{Address, NodeName};
 use coffeed::config::{
-    Config, ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings, TimerSettings,
-    TlsSettings,
+    AdminSettings, Config, ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings,
+    TimerSettings, TlsSettings,
 };
 
 use crate::{
@@ -101,6 +101,9 @@ struct Flags {
     /// How many entries stay behind a snapshot
     #[arg(long, value_name = "N")]
     storage_log_keep_entries: Option<u64>,
+    /// TCP address for metrics and health checks, over HTTP
+    #[arg(long, value_name = "IP:PORT")]
+    admin_listen: Option<SocketAddr>,
     /// How much to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
@@ -193,6 +196,7 @@ impl Flags {
                 snapshot_every_entries: self.storage_snapshot_every_entries,
                 log_keep_entries: self.storage_log_keep_entries,
             },
+            admin: AdminSettings { listen: self.admin_listen },
             log: LogSettings { level: self.log_level, format: self.log_format },
         }
     }
@@ -210,6 +214,7 @@ mod tests {
         let name = NodeName::new("ming").expect("legal");
         let mut config = Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls);
         config.advertise = Some(Address::new("ming:7400").expect("legal"));
+        config.admin.listen = Some(([127, 0, 0, 1], 7480).into());
         config
     }
 

@@ -27,7 +27,7 @@ pub use self::{
     credentials::CredentialsError,
     error::{ConfigError, Place},
     log::{LogFormat, LogLevel, LogOptions},
-    settings::{LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings},
+    settings::{AdminSettings, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings},
 };
 
 /// How a node is set up.
@@ -57,6 +57,9 @@ pub struct Config {
     /// How much to keep.
     #[serde(default)]
     pub storage: StorageOptions,
+    /// What to show to those who watch it.
+    #[serde(default)]
+    pub admin: AdminOptions,
     /// What to say. The library installs no logger: this is the daemon's.
     #[serde(default)]
     pub log: LogOptions,
@@ -89,6 +92,15 @@ pub struct StorageOptions {
     pub log_keep_entries: u64,
 }
 
+/// What a node shows to those who watch it, over HTTP without encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminOptions {
+    /// The TCP address that it listens on; `None` for none. Port 0 takes any free one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+}
+
 impl Default for Timers {
     fn default() -> Self {
         Self { heartbeat_interval_ms: 60, election_timeout_min_ms: 200, election_timeout_max_ms: 300 }
@@ -119,6 +131,7 @@ impl Config {
             join: Vec::new(),
             timers: Timers::default(),
             storage: StorageOptions::default(),
+            admin: AdminOptions::default(),
             log: LogOptions::default(),
         }
     }

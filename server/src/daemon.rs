@@ -14,31 +14,34 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{cli::Sources, notify::Notifier};
+use crate::{cli::Sources, logging::Control, notify::Notifier};
 
 /// Runs a node until it is stopped, taken out, or cannot go on.
-/// `sources` are where the configuration is read again.
-pub(crate) fn run(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
+/// `sources` are where the configuration is read again, and `log` changes how
+/// much it logs.
+pub(crate) fn run(config: Config, sources: Sources, log: Control) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("coffeed")
         .enable_all()
         .build()
         .map_err(|error| unable("run", &error))?;
-    let ended = runtime.block_on(live(config, sources));
+    let ended = runtime.block_on(live(config, sources, log));
     // A second signal does not wait for what is still under way.
     runtime.shutdown_background();
     ended
 }
 
-async fn live(config: Config, sources: Sources) -> Result<ExitCode, Failure> {
+async fn live(config: Config, sources: Sources, log: Control) -> Result<ExitCode, Failure> {
     let deaf = |error| unable("listen for signals", &error);
     let mut signals = Signals::listen().map_err(deaf)?;
     let hangup = signal(SignalKind::hangup()).map_err(deaf)?;
     let notifier = Notifier::from_environment();
     notifier.opening(&config).await;
-    let starting = Server::builder(config).config_source(move || sources.config()).start();
+    let builder = Server::builder(config)
+        .config_source(move || sources.config())
+        .log_control(move |level| log.set(level));
     let server = tokio::select! {
-        started = starting => match started {
+        started = builder.start() => match started {
             Ok(server) => Arc::new(server),
             Err(error) => {
                 notifier.status(&error.to_string()).await;
@@ -115,8 +118,10 @@ pub(crate) fn code_of(error: &StartError) -> ExitCode {
         },
         StartError::Log(error) if error.is_damage() => ExitCode::Usage,
         StartError::State(error) if error.is_damage() => ExitCode::Usage,
-        StartError::Endpoint(_) | StartError::Log(_) | StartError::State(_) | StartError::Internal(_) => {
-            ExitCode::Failed
-        }
+        StartError::Endpoint(_)
+        | StartError::Admin { .. }
+        | StartError::Log(_)
+        | StartError::State(_)
+        | StartError::Internal(_) => ExitCode::Failed,
     }
 }

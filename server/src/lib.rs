@@ -4,6 +4,7 @@
 #[macro_use]
 mod planted;
 
+pub mod admin;
 pub mod agreement;
 pub mod api;
 pub mod backup;
@@ -13,6 +14,7 @@ pub mod forward;
 mod golden;
 pub mod kv;
 pub mod membership;
+pub mod metrics;
 pub mod node;
 pub mod peer;
 pub mod propose;

@@ -1,6 +1,12 @@
-//! The daemon's log: on standard error, for eyes or for machines.
+//! The daemon's log: for eyes, for machines, or for systemd's journal.
 //!
-//! Only the daemon installs a logger; the library leaves that to its host.
+//! Only the daemon installs a logger; the library leaves that to its host. Where
+//! standard error is the journal's, and lines for eyes are asked for, entries go
+//! there by its own protocol: with their fields, and with a priority, which
+//! lines on a stream have not.
+
+mod control;
+mod journal;
 
 use std::io::{self, IsTerminal};
 
@@ -9,36 +15,60 @@ use coffee_client::cli::{
     failure::Failure,
     printer::{Format, Printer},
 };
+use coffee_common::id::NodeName;
 use coffeed::{
     config::{LogFormat, LogLevel, LogOptions},
     storage::soundness::reads_unverified,
 };
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, layer::SubscriberExt};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    fmt,
+    layer::SubscriberExt,
+    reload::{self, Handle},
+};
+
+pub(crate) use self::control::Control;
 
 /// Whose lines are ours; everybody else is a library, and speaks up less.
 const OURS: [&str; 4] = ["coffeed", "coffee_client", "coffee_common", "panic"];
 
-/// Logs from now on, for the rest of the process.
-pub(crate) fn start(options: LogOptions) {
+/// What has become of a logger.
+pub(crate) struct Started {
+    /// Changes how much it logs.
+    pub(crate) control: Control,
+    /// Whether what it logs has fields: then a failure is logged too, and not
+    /// printed for eyes.
+    pub(crate) structured: bool,
+}
+
+/// Logs from now on, for the rest of the process. `node` is who it is of.
+pub(crate) fn start(options: LogOptions, node: Option<&NodeName>) -> Started {
+    let (filter, handle) = reload::Layer::new(filter(options.level));
+    let (layer, structured) = layer(options.format, filter, node);
     // Fails only where a logger is installed already, which then stays.
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer(options)));
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
+    Started { control: Control::new(handle, options.level), structured }
 }
 
-fn layer(options: LogOptions) -> Box<dyn Layer<Registry> + Send + Sync> {
+type Filter = reload::Layer<Targets, Registry>;
+type FilterHandle = Handle<Targets, Registry>;
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What logs in this form, and whether with fields.
+fn layer(format: LogFormat, filter: Filter, node: Option<&NodeName>) -> (BoxedLayer, bool) {
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    match options.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter(options.level)).boxed(),
-        LogFormat::Human if journal_stamps_lines() => {
-            lines.without_time().with_filter(filter(options.level)).boxed()
-        }
-        LogFormat::Human => lines.with_filter(filter(options.level)).boxed(),
+    let in_journal = journal::takes_standard_error();
+    match format {
+        LogFormat::Json => (lines.json().flatten_event(true).with_filter(filter).boxed(), true),
+        LogFormat::Human => match in_journal.then(|| journal::layer(node)) {
+            Some(Ok(journal)) => (journal.with_filter(filter).boxed(), true),
+            // Its socket is out of reach: it takes lines, and puts the time on them.
+            Some(Err(_)) => (lines.without_time().with_filter(filter).boxed(), false),
+            None => (lines.with_filter(filter).boxed(), false),
+        },
     }
-}
-
-/// Whether systemd's journal takes our lines, and puts the time on them.
-fn journal_stamps_lines() -> bool {
-    std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal()
 }
 
 fn filter(level: LogLevel) -> Targets {
@@ -52,11 +82,11 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new().with_default(theirs).with_targets(OURS.map(|target| (target, ours)))
 }
 
-/// Says why the daemon does not run or go on, in the form of its log.
-pub(crate) fn failure(failure: &Failure, format: LogFormat) {
-    match format {
-        LogFormat::Json => tracing::error!(hint = failure.hints().join("; "), "{}", failure.message()),
-        LogFormat::Human => Printer::standard(Format::default()).failure(failure),
+/// Says why the daemon does not run or go on: in the log where that has fields, else for eyes.
+pub(crate) fn failure(failure: &Failure, structured: bool) {
+    match structured {
+        true => tracing::error!(hint = failure.hints().join("; "), "{}", failure.message()),
+        false => Printer::standard(Format::default()).failure(failure),
     }
 }
 

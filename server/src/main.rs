@@ -23,7 +23,7 @@ use coffee_client::cli::{
     printer::{Format, Printer},
     usage::Unparsed,
 };
-use coffeed::config::{ConfigError, LogFormat};
+use coffeed::config::ConfigError;
 
 use crate::{
     cli::{Arguments, Verb},
@@ -31,9 +31,9 @@ use crate::{
 };
 
 fn main() -> std::process::ExitCode {
-    let mut format = LogFormat::default();
+    let mut structured = false;
     let ended = match cli::parse(std::env::args_os()) {
-        Ok(arguments) => run(arguments, &mut format),
+        Ok(arguments) => run(arguments, &mut structured),
         Err(Unparsed::Failure(failure)) => Err(failure),
         Err(Unparsed::Shown(help)) => {
             let mut printer = Printer::standard(Format::default());
@@ -42,14 +42,14 @@ fn main() -> std::process::ExitCode {
         }
     };
     let code = ended.unwrap_or_else(|failure| {
-        logging::failure(&failure, format);
+        logging::failure(&failure, structured);
         failure.code()
     });
     code.into()
 }
 
-/// Carries out what was asked for. `format` becomes that of the log once it is known.
-fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure> {
+/// Carries out what was asked for. Says whether the log is `structured`, once that is known.
+fn run(arguments: Arguments, structured: &mut bool) -> Result<ExitCode, Failure> {
     if let Some(Verb::Demo(demo)) = &arguments.verb {
         return Ok(demo::run(demo));
     }
@@ -78,10 +78,10 @@ fn run(arguments: Arguments, format: &mut LogFormat) -> Result<ExitCode, Failure
     let sources = arguments.sources();
     let settings = arguments.settings().map_err(misconfigured)?;
     let log = settings.log.clone().resolve();
-    logging::start(log);
+    let log = logging::start(log, settings.name.as_ref());
     logging::end_on_panic();
-    *format = log.format;
-    daemon::run(settings.resolve().map_err(misconfigured)?, sources)
+    *structured = log.structured;
+    daemon::run(settings.resolve().map_err(misconfigured)?, sources, log.control)
 }
 
 fn misconfigured(error: ConfigError) -> Failure {

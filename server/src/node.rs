@@ -5,6 +5,7 @@
 //! asked for with an [`Order`]; nothing here knows it.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use std::{
 use coffee_client::Pool;
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName},
-    protocol::{CertificateStatus, Identity, Leader, Phase, Rejection, Reload, Role},
+    protocol::{CertificateStatus, Identity, Leader, LogLevel, Phase, Rejection, Reload, Role},
     tls::Credentials,
 };
 use futures_util::future::BoxFuture;
@@ -21,7 +22,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::replica::Replica;
+use crate::{metrics::NodeMetrics, replica::Replica, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -49,6 +50,9 @@ pub enum Order {
 /// Takes up what configuration and certificates are by now.
 pub type Reloader = Box<dyn Fn() -> BoxFuture<'static, Result<Reload, Rejection>> + Send + Sync>;
 
+/// Changes how much is logged, if a level is given, and says what was logged before.
+pub type LogControl = Arc<dyn Fn(Option<LogLevel>) -> LogLevel + Send + Sync>;
+
 /// This node.
 pub struct Node {
     identity: Identity,
@@ -58,6 +62,9 @@ pub struct Node {
     phase: watch::Sender<Phase>,
     replica: watch::Sender<Option<Arc<Replica>>>,
     pool: Pool,
+    space: SpaceProbe,
+    metrics: NodeMetrics,
+    log_control: OnceLock<LogControl>,
     orders: mpsc::Sender<Order>,
     reloader: OnceLock<Reloader>,
 }
@@ -70,6 +77,7 @@ impl Node {
         address: Address,
         lease: Duration,
         pool: Pool,
+        data_dir: PathBuf,
     ) -> (Arc<Self>, mpsc::Receiver<Order>) {
         let (orders, receiver) = mpsc::channel(ORDERS_MAX);
         let node = Self {
@@ -80,6 +88,9 @@ impl Node {
             phase: watch::Sender::new(Phase::Waiting),
             replica: watch::Sender::new(None),
             pool,
+            space: SpaceProbe::new(data_dir),
+            metrics: NodeMetrics::default(),
+            log_control: OnceLock::new(),
             orders,
             reloader: OnceLock::new(),
         };
@@ -149,6 +160,26 @@ impl Node {
             Some(reload) => reload().await,
             None => Err(Rejection::Unavailable(format!("{} is starting", self.name()))),
         }
+    }
+
+    /// The room on its disk.
+    pub fn space(&self) -> &SpaceProbe {
+        &self.space
+    }
+
+    /// What it counts of its own work.
+    pub fn metrics(&self) -> &NodeMetrics {
+        &self.metrics
+    }
+
+    /// How its log is controlled, if its host program lets it.
+    pub fn log_control(&self) -> Option<&LogControl> {
+        self.log_control.get()
+    }
+
+    /// Lets its log be controlled. Counts once.
+    pub fn set_log_control(&self, control: LogControl) {
+        let _ = self.log_control.set(control);
     }
 
     /// What it does at present.

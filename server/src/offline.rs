@@ -16,7 +16,7 @@ pub(crate) fn run<T>(
     config: &Config,
     work: impl Future<Output = Result<T, AnewError>>,
 ) -> Result<T, Failure> {
-    logging::start(LogOptions { level: LogLevel::Error, ..config.log });
+    logging::start(LogOptions { level: LogLevel::Error, ..config.log }, Some(&config.name));
     logging::end_on_panic();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Failed, format!("cannot run: {error}")))?;

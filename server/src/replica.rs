@@ -93,6 +93,11 @@ impl Replica {
         &self.raft
     }
 
+    /// Its log, for what that counts.
+    pub fn log(&self) -> &LogStore {
+        &self.log
+    }
+
     /// What it has applied.
     pub fn state(&self) -> &StateReader {
         &self.state
@@ -167,6 +172,11 @@ impl Replica {
             }
         }
         self.recovered.store(true, Ordering::Release);
+    }
+
+    /// Whether all is applied again that was applied before a restart.
+    pub fn is_recovered(&self) -> bool {
+        self.recovered.load(Ordering::Acquire) || self.has_recovered(&self.raft.metrics().borrow_watched())
     }
 
     fn has_recovered(&self, metrics: &Metrics) -> bool {

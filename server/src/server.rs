@@ -33,7 +33,16 @@ use tokio::sync::watch;
 
 use self::reload::Reloading;
 pub use self::{builder::Builder, error::StartError, reload::ReloadError};
-use crate::{config::Config, node::Node, replica::Replica, status};
+use crate::{
+    admin::Admin,
+    config::Config,
+    node::Node,
+    replica::Replica,
+    status::{
+        self,
+        ready::{self, Finding},
+    },
+};
 
 /// A node that has been started.
 ///
@@ -41,6 +50,7 @@ use crate::{config::Config, node::Node, replica::Replica, status};
 pub struct Server {
     node: Arc<Node>,
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     options: EndpointOptions,
     reloading: Arc<Reloading>,
     stop: watch::Sender<bool>,
@@ -70,6 +80,11 @@ impl Server {
         self.address
     }
 
+    /// The TCP address where those who watch it are answered, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
     /// Where other nodes reach it.
     pub fn advertised(&self) -> &Address {
         self.node.address()
@@ -78,6 +93,17 @@ impl Server {
     /// Its view of itself.
     pub fn status(&self) -> NodeStatus {
         status::own(&self.node)
+    }
+
+    /// Its metrics in Prometheus' text format, version 0.0.4: what `/metrics`
+    /// shows, but for those of the process, which are the host program's.
+    pub async fn metrics(&self) -> String {
+        Admin::new(Arc::clone(&self.node)).metrics().await
+    }
+
+    /// Whether it is ready to serve, and why or why not: what `/readyz` says.
+    pub async fn readiness(&self) -> Vec<Finding> {
+        ready::readiness(&self.node).await
     }
 
     /// Its part in its cluster, while it has one: for those who look inside, as

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod own;
+pub mod ready;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 
 use self::cluster::{Known, compose};
 pub use self::own::own;
+pub(crate) use self::own::{ROLES, role};
 use crate::node::Node;
 
 /// Whoever has not answered after this long counts as not reached.

@@ -13,6 +13,7 @@ mod get;
 mod help;
 mod keys;
 mod list;
+mod log_level;
 mod node;
 mod offline;
 mod reload;
@@ -43,6 +44,7 @@ pub(crate) async fn run(verb: &Verb, context: &mut Context<'_>) -> Result<ExitCo
         Verb::Wait(arguments) => wait::run(arguments, context).await,
         Verb::Status(arguments) => status::run(arguments, context).await,
         Verb::Reload(arguments) => reload::run(arguments, context).await,
+        Verb::LogLevel(arguments) => log_level::run(arguments, context).await,
         Verb::Cert(verb) => cert::run(verb, context).await,
         Verb::Backup(arguments) => backup::run(arguments, context).await,
         Verb::Restore(_) => Err(offline::restore()),

@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::{Address, NodeId, NodeName},
-    protocol::{ClusterView, NodeStatus, Reload, Removal, Request, Response},
+    protocol::{ClusterView, LogLevel, NodeStatus, Reload, Removal, Request, Response},
 };
 use tokio::time::Instant;
 
@@ -44,6 +44,17 @@ pub struct CanStop {
     pub reason: String,
 }
 
+/// How much a node logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeLogLevel {
+    /// Which node.
+    pub node: NodeName,
+    /// How much it logs.
+    pub level: LogLevel,
+    /// Whether it was another level before.
+    pub changed: bool,
+}
+
 impl Client {
     /// All nodes, as one of them can reach the others. Works without a quorum.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
@@ -59,6 +70,15 @@ impl Client {
     pub async fn status(&self) -> Result<NodeStatus, Error> {
         match self.ask(Request::Status).await? {
             Response::Status(status) => Ok(*status),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// How much the first reachable endpoint logs. With a level, it logs that
+    /// much from now on, until it is started again. Takes the role admin.
+    pub async fn log_level(&self, level: Option<LogLevel>) -> Result<NodeLogLevel, Error> {
+        match self.ask(Request::LogLevel { level }).await? {
+            Response::LogLevel { node, level, changed } => Ok(NodeLogLevel { node, level, changed }),
             _ => Err(Error::misfit()),
         }
     }

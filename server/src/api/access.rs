@@ -60,6 +60,7 @@ fn needed(request: &Request) -> Role {
         | Request::Down { .. }
         | Request::Remove { .. }
         | Request::Reload
+        | Request::LogLevel { .. }
         // It reads everything, the memory of requests too.
         | Request::Backup { .. } => Role::Admin,
         Request::ReadIndex
@@ -110,6 +111,7 @@ mod tests {
             (Role::Admin, Request::Remove { node: node(), dry_run: true }),
             (Role::Admin, Request::Backup { consistency }),
             (Role::Admin, Request::Reload),
+            (Role::Admin, Request::LogLevel { level: None }),
             (Role::Node, Request::ReadIndex),
             (Role::Node, Request::Join { node: node(), address: address() }),
             (Role::Node, Request::Promote { id: NodeId(7) }),

@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::{access, answer, connection::Shared, gate::Pass, stream};
-use crate::backup::Backup;
+use crate::{
+    backup::Backup,
+    metrics::{OutcomeKind, Verb},
+};
 
 /// A client that has taken nothing for this long is given up.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -31,12 +34,13 @@ struct Admitted {
 
 pub(super) async fn serve(shared: &Shared, mut sender: FrameSender, ask: Ask) {
     sender.set_priority(Priority::Background);
-    let id = ask.id;
+    let (id, asked) = (ask.id, Instant::now());
     let admitted = admit(shared, ask).await;
     let (result, admitted) = match admitted {
         Ok(admitted) => (Ok(Response::Backup), Some(admitted)),
         Err(rejection) => (Err(rejection), None),
     };
+    shared.api.0.node.metrics().requests.answered(Verb::Backup, OutcomeKind::of(&result), asked.elapsed());
     let leader = shared.api.0.node.leader_hint();
     if let Err(error) = sender.send(answer::encode(id, leader.as_ref(), &result)).await {
         tracing::debug!(%error, "an answer could not be sent");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coffee_common::{
     command::{Batch, Command},
     id::{ClusterId, RequestId, Revision},
-    protocol::{Ask, Consistency, Rejection, Request, Response},
+    protocol::{Ask, Consistency, LogLevel, Rejection, Request, Response},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -65,6 +65,7 @@ async fn operate(
         Request::Write { request: id, batch } => write(api, caller, request, (*id, batch), deadline).await,
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::Mark { cluster, upto } => Ok(Response::Mark(mark(node, *cluster, *upto))),
+        Request::LogLevel { level } => log_level(node, caller, *level),
         Request::Summon { cluster, members } => membership.summon(*cluster, members),
         Request::Retire { id } => membership.retire(*id),
         Request::Reload => node.reload().await.map(|reload| Response::Reloaded(Box::new(reload))),
@@ -84,6 +85,20 @@ async fn operate(
             Err(Rejection::Invalid("a backup has to be the only ask on its stream".to_owned()))
         }
     }
+}
+
+/// What the node logs, and what it is to log from now on.
+fn log_level(node: &Node, caller: &Caller, level: Option<LogLevel>) -> Result<Response, Rejection> {
+    let control = node.log_control().ok_or_else(|| Rejection::Refused {
+        reason: format!("not supported here: the program that runs {} has a logger of its own", node.name()),
+        hint: "change it there".to_owned(),
+    })?;
+    let before = control(level);
+    let now = control(None);
+    if now != before {
+        tracing::warn!(from = %before, to = %now, by = %caller.identity.name, "the log level was changed");
+    }
+    Ok(Response::LogLevel { node: node.name().clone(), level: now, changed: now != before })
 }
 
 /// The digest of this node's state behind an entry up to `upto`.
@@ -108,10 +123,14 @@ async fn write(
 ) -> Result<Response, Rejection> {
     batch.check().map_err(|error| Rejection::Invalid(error.to_string()))?;
     let _admitted = admit(&api.0.budget, batch)?;
+    let metrics = api.0.node.metrics();
+    let _counted = metrics.requests.write_bytes_in_flight.hold(batch.bytes());
     let errand = errand(request, caller, deadline);
     let here = |replica: Arc<Replica>| async move {
-        let command = Command::Batch(batch.clone());
-        propose(&replica, Some(id), command, deadline).await.map(Response::Written)
+        let (command, begun) = (Command::Batch(batch.clone()), Instant::now());
+        let outcome = propose(&replica, Some(id), command, deadline).await?;
+        metrics.commits.observe_duration(begun.elapsed());
+        Ok(Response::Written(outcome))
     };
     forward::on_leader(&api.0.node, &errand, here).await
 }

@@ -19,6 +19,7 @@ use super::{
     gate::Pass,
     writes::Writes,
 };
+use crate::metrics::{OutcomeKind, Verb};
 
 /// So many questions are taken together at most.
 const TOGETHER_MAX: usize = 256;
@@ -80,6 +81,7 @@ async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Arriv
         let (pass, room) = match admit(shared) {
             Ok(admitted) => admitted,
             Err(refusal) => {
+                shared.api.0.node.metrics().requests.turned_away.increment();
                 answer::reply(shared, outbox, ask.id, Err(refusal).into(), None).await;
                 continue;
             }
@@ -113,8 +115,11 @@ fn admit(shared: &Shared) -> Result<(Pass, OwnedSemaphorePermit), Rejection> {
 
 /// Carries out a question alone.
 pub(super) async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, deadline: Instant, pass: Pass) {
-    let id = ask.id;
+    let (id, verb, begun) = (ask.id, Verb::of(&ask.request), Instant::now());
+    let metrics = &shared.api.0.node.metrics().requests;
+    let _counted = metrics.in_flight.hold(1);
     let answer = dispatch::dispatch(shared, ask, deadline).await;
+    metrics.answered(verb, OutcomeKind::of(&answer.result), begun.elapsed());
     answer::reply(shared, outbox, id, answer, Some(pass)).await;
 }
 

@@ -6,9 +6,9 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, NodeState, NodeStatus,
-        NodeView, Phase, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request, Response, Role,
-        Welcome,
+        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, LogLevel, NodeState,
+        NodeStatus, NodeView, Phase, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request,
+        Response, Role, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -69,6 +69,7 @@ fn requests() -> Vec<Request> {
         Request::Mark { cluster: ClusterId(9), upto: Revision(64) },
         Request::Backup { consistency: Consistency::Local },
         Request::Reload,
+        Request::LogLevel { level: Some(LogLevel::Debug) },
     ]
 }
 
@@ -192,6 +193,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Mark(Some((Revision(64), 7)))),
         Ok(Response::Backup),
         Ok(Response::Reloaded(Box::new(reload))),
+        Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

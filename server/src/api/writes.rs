@@ -27,6 +27,7 @@ use super::{
     stream,
 };
 use crate::{
+    metrics::{OutcomeKind, Verb},
     propose::{Miss, propose_all},
     replica::Replica,
 };
@@ -96,6 +97,10 @@ impl Writes {
     /// Proposes them, and answers each.
     pub(super) async fn carry_out(self, shared: Arc<Shared>, outbox: Outbox) {
         let Self { replica, pass, mut room, budget, asked, commands } = self;
+        let (metrics, begun) = (shared.api.0.node.metrics(), Instant::now());
+        let bytes = commands.iter().map(|(_, command)| command.bytes()).sum();
+        let _counted = metrics.requests.in_flight.hold(asked.len());
+        let _bytes_counted = metrics.requests.write_bytes_in_flight.hold(bytes);
         let mut proposed = propose_all(&replica, commands).await;
         let mut answers = Together::default();
         for Asked { id, message, deadline } in asked {
@@ -109,14 +114,21 @@ impl Writes {
                     }
                 },
             };
-            match outcome.map(Response::Written) {
-                Ok(response) => answers.add(&shared, id, &Ok(response)),
-                Err(Miss::Rejected(rejection)) => answers.add(&shared, id, &Err(rejection)),
+            let took = begun.elapsed();
+            let result = match outcome.map(Response::Written) {
+                Ok(response) => {
+                    metrics.commits.observe_duration(took);
+                    Ok(response)
+                }
+                Err(Miss::Rejected(rejection)) => Err(rejection),
                 Err(Miss::NotDone(_)) => {
                     let (shared, outbox) = (Arc::clone(&shared), outbox.clone());
                     tokio::spawn(once_more(shared, outbox, message, deadline, pass.share(), room.split(1)));
+                    continue;
                 }
-            }
+            };
+            metrics.requests.answered(Verb::Write, OutcomeKind::of(&result), took);
+            answers.add(&shared, id, &result);
         }
         answers.send(&outbox, &pass).await;
         drop((room, budget));

@@ -15,7 +15,7 @@ use coffee_common::{
 };
 use serde::Deserialize;
 
-use super::{Config, ConfigError, LogFormat, LogLevel, LogOptions, StorageOptions, Timers};
+use super::{AdminOptions, Config, ConfigError, LogFormat, LogLevel, LogOptions, StorageOptions, Timers};
 
 /// Declares a group of settings, and how one source is laid over another.
 macro_rules! settings {
@@ -61,6 +61,7 @@ settings! {
         [tls]: TlsSettings,
         [timers]: TimerSettings,
         [storage]: StorageSettings,
+        [admin]: AdminSettings,
         [log]: LogSettings,
     }
 }
@@ -93,6 +94,13 @@ settings! {
 }
 
 settings! {
+    /// What is shown to those who watch; [`AdminOptions`] explains each setting.
+    AdminSettings {
+        listen: SocketAddr,
+    }
+}
+
+settings! {
     /// What is logged; [`LogOptions`] explains each setting.
     LogSettings {
         level: LogLevel,
@@ -113,6 +121,7 @@ impl Settings {
             join: self.join.unwrap_or_default(),
             timers: self.timers.resolve(),
             storage: self.storage.resolve(),
+            admin: AdminOptions { listen: self.admin.listen },
             log: self.log.resolve(),
         };
         config.check()?;

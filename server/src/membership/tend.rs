@@ -27,6 +27,7 @@ impl Membership {
         loop {
             let mut seen = None;
             let leads_anew = |metrics: &ServerMetrics| {
+                self.node.metrics().leaders.note(metrics.vote.leader_id.term, metrics.current_leader);
                 seen = Some((metrics.vote, *metrics.membership_config.log_id()));
                 metrics.state.is_leader() && seen != done
             };

@@ -9,7 +9,8 @@ use coffee_common::{
 
 use super::{Server, StartError, reload::Source};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, LogLevel},
+    node::LogControl,
     storage::databases::Databases,
 };
 
@@ -24,6 +25,7 @@ pub struct Builder {
     pub(super) endpoint: Option<Endpoint>,
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) source: Option<Source>,
+    pub(super) log_control: Option<LogControl>,
 }
 
 impl Builder {
@@ -35,6 +37,7 @@ impl Builder {
             endpoint: None,
             databases: None,
             source: None,
+            log_control: None,
         }
     }
 
@@ -78,6 +81,20 @@ impl Builder {
         source: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
     ) -> Self {
         self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Lets an operator change how much is logged from afar (`coffeectl
+    /// log-level`). The library installs no logger, so that only the host
+    /// program can do it: `control` changes the level, if one is given, and
+    /// returns the one that was in force before. Without it the operator hears
+    /// that it is not supported.
+    #[must_use]
+    pub fn log_control(
+        mut self,
+        control: impl Fn(Option<LogLevel>) -> LogLevel + Send + Sync + 'static,
+    ) -> Self {
+        self.log_control = Some(Arc::new(control));
         self
     }
 

@@ -1,5 +1,7 @@
 //! Why a node cannot start.
 
+use std::{io, net::SocketAddr};
+
 use coffee_common::quic::EndpointError;
 
 use crate::{
@@ -23,6 +25,14 @@ pub enum StartError {
     /// It cannot listen.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// It cannot listen for those who watch it.
+    #[error("cannot listen on {address} (TCP) for metrics and health checks: {source}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -45,6 +55,9 @@ impl StartError {
             Self::Credentials(error) => error.hint(),
             Self::DataDir(error) => error.hint().to_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
+            Self::Admin { .. } => {
+                "set admin.listen to another address, or take it out of the configuration".to_owned()
+            }
             Self::Log(error) => error.hint().to_owned(),
             Self::State(error) => error.hint().to_owned(),
             Self::Raft(_) => "check the timers in the configuration".to_owned(),

@@ -23,6 +23,7 @@ use super::{
     part::Part,
 };
 use crate::{
+    admin::Listening,
     api::Api,
     config::Config,
     membership::Membership,
@@ -51,6 +52,8 @@ pub(super) struct Life {
     pub(super) peers: watch::Sender<Option<PeerContext>>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) stopping: watch::Receiver<bool>,
+    /// Those who watch are answered until the end.
+    pub(super) admin: Option<Listening>,
 }
 
 /// What is left of it for others to see.
@@ -278,7 +281,7 @@ impl Life {
         part.close().await;
     }
 
-    async fn end(self, part: Option<Box<Part>>, how: Closed) -> Closed {
+    async fn end(mut self, part: Option<Box<Part>>, how: Closed) -> Closed {
         if how == Closed::Stopped && part.is_some() {
             shutdown::hand_over(&self.membership).await;
         }
@@ -287,6 +290,9 @@ impl Life {
             self.leave(part).await;
         }
         self.endpoint.close("this node is stopping").await;
+        if let Some(admin) = &mut self.admin {
+            admin.close().await;
+        }
         tracing::info!(node = %self.node.name(), ?how, "stopped");
         how
     }

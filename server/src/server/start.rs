@@ -25,14 +25,21 @@ use super::{
     mode,
     reload::Reloading,
 };
-use crate::{api::Api, membership::Membership, node::Node, reads::Reads, storage::disk::DataDir};
+use crate::{
+    admin::{Admin, Listening},
+    api::Api,
+    membership::Membership,
+    node::Node,
+    reads::Reads,
+    storage::disk::DataDir,
+};
 
 /// How long the port of a node that has just stopped may stay in use.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
 const PORT_RETRY: Duration = Duration::from_millis(20);
 
 pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
-    let Builder { config, credentials, options, endpoint, databases, source } = builder;
+    let Builder { config, credentials, options, endpoint, databases, source, log_control } = builder;
     let in_memory = credentials.is_some();
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
@@ -50,7 +57,11 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
         config.advertise.clone().unwrap_or_else(|| Address::from(address)),
         config.timers.lease(),
         Pool::new(endpoint.clone()),
+        config.data_dir.clone(),
     );
+    log_control.into_iter().for_each(|control| node.set_log_control(control));
+    let admin = watch_over(&node, config.admin.listen).await?;
+    let admin_address = admin.as_ref().map(Listening::address);
     let reads = Reads::new(node.clone());
     let membership = Membership::new(node.clone(), reads.clone());
     let api = Api::new(node.clone(), reads, membership.clone());
@@ -71,9 +82,22 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
         peers,
         orders,
         stopping,
+        admin,
     };
     let Ends { closed } = life.begin(mode).await?;
-    Ok(Server { node, address, options, reloading, stop, closed })
+    Ok(Server { node, address, admin_address, options, reloading, stop, closed })
+}
+
+/// Listens for those who watch the node, if it is to.
+async fn watch_over(node: &Arc<Node>, address: Option<SocketAddr>) -> Result<Option<Listening>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    let listening = Admin::new(Arc::clone(node)).listen(address).await;
+    let listening = listening.map_err(|source| StartError::Admin { address, source })?;
+    tracing::info!(address = %listening.address(), "listening for metrics and health checks");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "metrics and health checks are open to the network, without encryption");
+    }
+    Ok(Some(listening))
 }
 
 /// Listens. Where a node has just stopped, its port may take a moment to be free.

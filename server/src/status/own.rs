@@ -47,7 +47,16 @@ fn raft(replica: &Replica) -> RaftStatus {
     }
 }
 
-fn role(metrics: &Metrics) -> RaftRole {
+/// The roles, by the names that are shown of them.
+pub(crate) const ROLES: [(&str, RaftRole); 4] = [
+    ("leader", RaftRole::Leader),
+    ("follower", RaftRole::Follower),
+    ("candidate", RaftRole::Candidate),
+    ("learner", RaftRole::Learner),
+];
+
+/// What a node is, by what consensus publishes of it.
+pub(crate) fn role(metrics: &Metrics) -> RaftRole {
     match metrics.state {
         ServerState::Leader => RaftRole::Leader,
         ServerState::Follower => RaftRole::Follower,

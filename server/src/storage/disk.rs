@@ -17,6 +17,7 @@ mod error;
 mod files;
 mod identity;
 mod rebuild;
+mod space;
 mod unfinished;
 
 use std::{
@@ -31,6 +32,7 @@ pub use self::{
     error::DataDirError,
     identity::NodeIdentity,
     rebuild::rebuild,
+    space::{Space, SpaceProbe},
     unfinished::{Unfinished, Work},
 };
 

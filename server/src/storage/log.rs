@@ -37,7 +37,10 @@ use super::{
     poison::Poison,
     record::{LogIdRecord, VoteRecord},
 };
-use crate::types::{LogEntry, LogId, TypeConfig, Vote};
+use crate::{
+    metrics::LogMetrics,
+    types::{LogEntry, LogId, TypeConfig, Vote},
+};
 
 /// Raft's log. Clones share it.
 #[derive(Debug, Clone)]
@@ -91,6 +94,12 @@ impl LogStore {
         let (done, answered) = oneshot::channel();
         self.push(Change::Probe(done))?;
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Has what its writer counts read, unless it is closed.
+    pub fn metrics<T>(&self, read: impl FnOnce(&LogMetrics) -> T) -> Option<T> {
+        let file = lock(&self.shared.file).clone()?;
+        Some(read(&file.metrics))
     }
 
     /// The last entry that the log no longer holds.

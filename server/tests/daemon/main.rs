@@ -4,4 +4,5 @@
 
 mod certificates;
 mod configuration;
+mod journal;
 mod shop;

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 8] = [
     &["storage"],
     &["kv"],
     // The base: plain data, without a part of the server in it.
-    &["config", "types", "golden", "planted"],
+    &["config", "types", "metrics", "golden", "planted"],
 ];
 
 /// Modules of one line that never meet.

@@ -74,6 +74,8 @@ fn every_verb_parses() {
         "wait --for voter --node hong --timeout 2m",
         "status",
         "status ming hong",
+        "log-level",
+        "log-level debug --node ming --node hong",
         "cert ca",
         "cert ca --replace",
         "cert node hong --days 30 --host shop-2.example.net --host 10.0.0.2",

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use coffee_common::{
     id::{Address, NodeName, RequestId},
     key::Key,
-    protocol::Role,
+    protocol::{LogLevel, Role},
 };
 
 use super::{
@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Have nodes take up new certificates and settings, without a lost connection
     Reload(ReloadArguments),
+    /// Print how much the endpoints log, or change it until they are started again
+    LogLevel(LogLevelArguments),
     /// Make, renew and read certificates
     #[command(
         subcommand,
@@ -245,6 +247,17 @@ pub(crate) struct StatusArguments {
 pub(crate) struct ReloadArguments {
     /// Which nodes, in place of the endpoints
     #[arg(value_name = "NODE")]
+    pub(crate) nodes: Vec<NodeName>,
+}
+
+/// `log-level`.
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// How much to log from now on: error, warn, info, debug or trace
+    #[arg(value_name = "LEVEL")]
+    pub(crate) level: Option<LogLevel>,
+    /// A node to ask in place of the endpoints; may be given again
+    #[arg(long = "node", value_name = "NODE")]
     pub(crate) nodes: Vec<NodeName>,
 }
 

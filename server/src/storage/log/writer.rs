@@ -158,6 +158,9 @@ impl Writer {
     /// Writes a batch, then answers for each of its changes.
     fn write(&mut self, batch: Vec<Change>, committed: Option<LogIdRecord>) {
         let result = self.write_or_poison(&batch, committed);
+        let metrics = &self.wal.file().metrics;
+        metrics.batch_changes.observe(batch.len() as u64);
+        metrics.batch_bytes.observe(batch.iter().map(Change::bytes).sum::<usize>() as u64);
         let result = if planted!("callback-too-early") { Ok(()) } else { result };
         for change in batch {
             self.answer(change, &result);

@@ -14,8 +14,9 @@ use std::{
 };
 
 use redb::StorageBackend;
+use tokio::time::Instant;
 
-use crate::storage::create;
+use crate::{metrics::LogMetrics, storage::create};
 
 const MAGIC: &[u8; 12] = b"coffeed log\n";
 
@@ -47,6 +48,7 @@ pub(in crate::storage::log) enum FileFault {
 pub(in crate::storage::log) struct LogFile {
     backend: Box<dyn StorageBackend>,
     chunk_bytes: u32,
+    pub(in crate::storage::log) metrics: LogMetrics,
     /// Held by who reads; to be had alone by who gives a chunk another use.
     reading: RwLock<()>,
 }
@@ -54,7 +56,7 @@ pub(in crate::storage::log) struct LogFile {
 impl LogFile {
     /// Makes an empty file: one chunk of zeros.
     pub(super) fn create(backend: Box<dyn StorageBackend>, chunk_bytes: u32) -> io::Result<Self> {
-        let file = Self { backend, chunk_bytes, reading: RwLock::default() };
+        let file = Self { backend, chunk_bytes, metrics: LogMetrics::default(), reading: RwLock::default() };
         file.backend.set_len(PAGE_BYTES)?;
         file.add_chunk(0)?;
         file.backend.write(0, &title(chunk_bytes))?;
@@ -75,7 +77,7 @@ impl LogFile {
         if version != VERSION {
             return Err(FileFault::Newer(version));
         }
-        Ok(Self { backend, chunk_bytes, reading: RwLock::default() })
+        Ok(Self { backend, chunk_bytes, metrics: LogMetrics::default(), reading: RwLock::default() })
     }
 
     pub(super) fn chunk_bytes(&self) -> usize {
@@ -120,7 +122,10 @@ impl LogFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.backend.sync_data()
+        let begun = Instant::now();
+        self.backend.sync_data()?;
+        self.metrics.syncs.observe_duration(begun.elapsed());
+        Ok(())
     }
 
     pub(in crate::storage::log) fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {

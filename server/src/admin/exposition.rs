@@ -1,0 +1,167 @@
+//! Prometheus' text format, version 0.0.4: the format alone, and no metric.
+//!
+//! Ours, since it is two lines a family and one a sample; the crates for it
+//! bring their own counters, whose histograms take a lock an observation.
+
+use std::fmt::Write;
+
+use crate::metrics::Reading;
+
+/// What kind of a number a family holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Names of labels and their values.
+pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// A text that grows.
+#[derive(Debug, Default)]
+pub(super) struct Text(String);
+
+/// The samples of one metric, as they are added.
+pub(super) struct Family<'a> {
+    text: &'a mut String,
+    name: &'static str,
+}
+
+impl Text {
+    /// Begins a metric: all its samples follow here.
+    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+        Family { text: &mut self.0, name }
+    }
+
+    /// A metric with one sample.
+    pub(super) fn counter(&mut self, name: &'static str, help: &str, value: u64) {
+        self.family(name, Kind::Counter, help).sample(&[], value);
+    }
+
+    /// A metric with one sample.
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl Number) {
+        self.family(name, Kind::Gauge, help).sample(&[], value);
+    }
+
+    /// A metric with one histogram.
+    pub(super) fn histogram(&mut self, name: &'static str, help: &str, reading: &Reading) {
+        self.family(name, Kind::Histogram, help).histogram(&[], reading);
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+}
+
+impl Family<'_> {
+    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl Number) {
+        self.line("", labels, None, value);
+    }
+
+    pub(super) fn histogram(&mut self, labels: Labels<'_>, reading: &Reading) {
+        for (bound, count) in &reading.buckets {
+            self.line("_bucket", labels, Some(*bound), *count);
+        }
+        self.line("_bucket", labels, Some(f64::INFINITY), reading.count);
+        self.line("_sum", labels, None, reading.sum);
+        self.line("_count", labels, None, reading.count);
+    }
+
+    fn line(&mut self, suffix: &str, labels: Labels<'_>, bound: Option<f64>, value: impl Number) {
+        self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        let mut open = '{';
+        for (name, value) in labels {
+            let _ = write!(self.text, "{open}{name}=\"");
+            escape(self.text, value);
+            self.text.push('"');
+            open = ',';
+        }
+        if let Some(bound) = bound {
+            let _ = write!(self.text, "{open}le=\"");
+            bound.write(self.text);
+            self.text.push('"');
+            open = ',';
+        }
+        self.text.push_str(if open == ',' { "} " } else { " " });
+        value.write(self.text);
+        self.text.push('\n');
+    }
+}
+
+/// A value that can be written.
+pub(super) trait Number {
+    fn write(self, text: &mut String);
+}
+
+impl Number for u64 {
+    fn write(self, text: &mut String) {
+        let _ = write!(text, "{self}");
+    }
+}
+
+impl Number for bool {
+    fn write(self, text: &mut String) {
+        text.push(if self { '1' } else { '0' });
+    }
+}
+
+impl Number for f64 {
+    fn write(self, text: &mut String) {
+        match self {
+            f64::INFINITY => text.push_str("+Inf"),
+            // Nine digits are more than any clock has; the rest is the error of binary fractions.
+            number => {
+                let digits = format!("{number:.9}");
+                text.push_str(digits.trim_end_matches('0').trim_end_matches('.'));
+            }
+        }
+    }
+}
+
+fn escape(text: &mut String, value: &str) {
+    for c in value.chars() {
+        match c {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            c => text.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_what_the_format_says() {
+        let mut text = Text::default();
+        text.counter("a_total", "How many.", 7);
+        text.gauge("b", "Whether.", true);
+        let mut family = text.family("c_seconds", Kind::Histogram, "How long.");
+        let reading = Reading { buckets: vec![(0.000_05, 1), (2.5, 3)], count: 4, sum: 10.0 };
+        family.histogram(&[("verb", "a\"b\\c\nd")], &reading);
+        let expected = "# HELP a_total How many.\n# TYPE a_total counter\na_total 7\n\
+            # HELP b Whether.\n# TYPE b gauge\nb 1\n\
+            # HELP c_seconds How long.\n# TYPE c_seconds histogram\n\
+            c_seconds_bucket{verb=\"a\\\"b\\\\c\\nd\",le=\"0.00005\"} 1\n\
+            c_seconds_bucket{verb=\"a\\\"b\\\\c\\nd\",le=\"2.5\"} 3\n\
+            c_seconds_bucket{verb=\"a\\\"b\\\\c\\nd\",le=\"+Inf\"} 4\n\
+            c_seconds_sum{verb=\"a\\\"b\\\\c\\nd\"} 10\n\
+            c_seconds_count{verb=\"a\\\"b\\\\c\\nd\"} 4\n";
+        assert_eq!(text.finish(), expected);
+    }
+}

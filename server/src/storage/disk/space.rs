@@ -1,0 +1,110 @@
+//! How much room a node's disk has, and how much its files take of it.
+//!
+//! Guards that a disk which hangs costs one thread and no more: a second look
+//! waits for the first, and each is given up after a while.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{LOG, STATE};
+
+/// How long the disk has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// The room on a node's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that the node may still take.
+    pub free_bytes: u64,
+    /// Bytes of the whole file system.
+    pub total_bytes: u64,
+    /// Bytes of the log's file; `None` if it is not there.
+    pub log_bytes: Option<u64>,
+    /// Bytes of the state's file; `None` if it is not there.
+    pub state_bytes: Option<u64>,
+}
+
+impl Space {
+    /// Looks at a data directory. Waits for the disk.
+    fn of(folder: &Path) -> io::Result<Self> {
+        let found = rustix::fs::statvfs(folder)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        let size = |file: &str| fs::metadata(folder.join(file)).ok().map(|found| found.len());
+        Ok(Self {
+            free_bytes: bytes(found.f_bavail),
+            total_bytes: bytes(found.f_blocks),
+            log_bytes: size(LOG),
+            state_bytes: size(STATE),
+        })
+    }
+}
+
+/// Looks at a data directory, without holding anybody up.
+#[derive(Debug)]
+pub struct SpaceProbe {
+    folder: PathBuf,
+    turn: Arc<Semaphore>,
+}
+
+impl SpaceProbe {
+    /// One that looks at this folder.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Looks on a thread that may wait for the disk.
+    ///
+    /// # Errors
+    /// The file system refuses, or does not answer in time.
+    pub async fn look(&self) -> io::Result<Space> {
+        let looking = async {
+            let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(io::Error::other)?;
+            let folder = self.folder.clone();
+            let look = move || {
+                let found = Space::of(&folder);
+                drop(turn);
+                found
+            };
+            tokio::task::spawn_blocking(look).await.map_err(io::Error::from)?
+        };
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"));
+        timeout(ANSWER_WITHIN, looking).await.unwrap_or_else(late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_sees_the_files_and_the_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let probe = SpaceProbe::new(folder.path().to_owned());
+        let before = probe.look().await.expect("looked");
+        assert_eq!((before.log_bytes, before.state_bytes), (None, None));
+        assert!(before.free_bytes > 0 && before.free_bytes <= before.total_bytes, "{before:?}");
+        fs::write(folder.path().join(LOG), [1; 1000]).expect("written");
+        let after = probe.look().await.expect("looked");
+        assert_eq!((after.log_bytes, after.state_bytes), (Some(1000), None));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(SpaceProbe::new(folder.path().join("missing")).look().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_costs_one_thread() {
+        let probe = SpaceProbe::new("/".into());
+        let _hangs = Arc::clone(&probe.turn).acquire_owned().await.expect("a turn");
+        let error = probe.look().await.expect_err("somebody else waits already");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

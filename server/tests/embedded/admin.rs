@@ -1,0 +1,244 @@
+//! What a node shows to those who watch it, over HTTP on the loopback.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use coffee_client::{LogLevel, NodeLogLevel};
+use coffee_common::protocol::Consistency;
+use coffeed::{Closed, Config, Server, StartError};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    exposition::{Exposition, assert_promtool_agrees},
+    support::{World, until_voter},
+};
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// A node that founds a cluster, and shows itself.
+async fn watched(world: &World, node: &str) -> Server {
+    let mut config = Config { bootstrap: true, ..world.config(node) };
+    config.admin.listen = Some(LOOPBACK);
+    world.try_start(config).await.expect("it starts")
+}
+
+/// Status and body of what is answered to these bytes.
+async fn exchange(node: &Server, request: &[u8]) -> (u16, String) {
+    let asking = async {
+        let mut stream = TcpStream::connect(node.admin_address().expect("it listens")).await?;
+        stream.write_all(request).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(Duration::from_secs(20), asking).await.expect("in time").expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {head:?}")), body.to_owned())
+}
+
+async fn get(node: &Server, target: &str) -> (u16, String) {
+    exchange(node, format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_follow_the_conventions_and_count_what_happens() {
+    let world = World::new();
+    let ming = watched(&world, "ming").await;
+    let hong = world.joining("hong", &ming).await;
+    until_voter(&hong).await;
+    let client = world.client_at(&ming);
+    for n in 0..5 {
+        client.set(format!("order/{n}"), "latte").await.expect("is written");
+    }
+    client.get_with("order/1", Consistency::Local).await.expect("is read");
+    let (_, text) = get(&ming, "/metrics").await;
+    let shown = Exposition::parse(&text);
+    assert_promtool_agrees(&text);
+
+    let value = |name: &str, labels: &[(&str, &str)]| shown.value(name, labels);
+    assert_eq!(value("coffeed_requests_total", &[("verb", "write"), ("outcome", "ok")]), 5.0);
+    assert_eq!(value("coffeed_request_duration_seconds_count", &[("verb", "write")]), 5.0);
+    assert_eq!(value("coffeed_requests_total", &[("verb", "get"), ("outcome", "ok")]), 1.0);
+    assert_eq!(value("coffeed_raft_commit_duration_seconds_count", &[]), 5.0);
+    assert_eq!(value("coffeed_ready", &[("check", "quorum")]), 1.0);
+    assert_eq!(value("coffeed_requests_in_flight", &[]), 0.0);
+    assert_eq!(value("coffeed_raft_is_leader", &[]), 1.0);
+    assert_eq!(value("coffeed_raft_role", &[("role", "leader")]), 1.0);
+    assert_eq!(value("coffeed_raft_role", &[("role", "follower")]), 0.0);
+    assert_eq!(value("coffeed_raft_leader_changes_seen_total", &[]), 1.0);
+    assert_eq!(value("coffeed_raft_voters", &[]), 2.0);
+    assert!(value("coffeed_raft_peer_lag_entries", &[("peer", "hong")]) < 100.0);
+    assert!(value("coffeed_raft_applied_index", &[]) >= 5.0);
+    assert!(value("coffeed_log_sync_duration_seconds_count", &[]) >= 5.0);
+    assert!(value("coffeed_log_sync_duration_seconds_sum", &[]) > 0.0);
+    assert!(value("coffeed_log_batch_bytes_sum", &[]) > 25.0);
+    assert!(value("coffeed_storage_file_bytes", &[("file", "log")]) >= f64::from(4 << 20));
+    assert!(value("coffeed_disk_free_bytes", &[]) > 0.0);
+    assert!(value("process_resident_memory_bytes", &[]) > f64::from(1 << 20));
+    for node in [hong, ming] {
+        assert_eq!(node.shutdown().await, Closed::Stopped);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_of_a_process_counts_for_itself_and_needs_no_listener() {
+    let world = World::new();
+    let (ming, hong) = (world.founder("ming").await, world.founder("hong").await);
+    assert_eq!(ming.admin_address(), None, "it is off by default");
+    world.client_at(&ming).set("order/1", "latte").await.expect("is written");
+    let written = async |node: &Server| {
+        let text = node.metrics().await;
+        assert!(!text.contains("\nprocess_"), "what the process takes is the host program's to tell");
+        assert_promtool_agrees(&text);
+        Exposition::parse(&text).value("coffeed_requests_total", &[("verb", "write"), ("outcome", "ok")])
+    };
+    assert_eq!((written(&ming).await, written(&hong).await), (1.0, 0.0));
+    for node in [hong, ming] {
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_comes_and_goes_with_the_quorum() {
+    let world = World::new();
+    let ming = watched(&world, "ming").await;
+    assert_eq!(get(&ming, "/readyz").await, (200, "ok".to_owned()));
+    let (status, text) = get(&ming, "/readyz?verbose").await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("[+]quorum ok: it leads, and is a quorum by itself\n"), "{text}");
+    assert!(text.ends_with("readyz check passed\n"), "{text}");
+
+    let hong = world.joining("hong", &ming).await;
+    until_voter(&hong).await;
+    hong.shutdown().await;
+    let lost = async {
+        loop {
+            let (status, text) = get(&ming, "/readyz").await;
+            if status == 503 {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let text = timeout(Duration::from_secs(20), lost).await.expect("it notices");
+    assert!(text.contains("[-]quorum failed: "), "{text}");
+    assert!(text.contains("[+]disk ok: ") && text.ends_with("readyz check failed\n"), "{text}");
+    assert_eq!(get(&ming, "/readyz/disk").await.0, 200);
+    assert_eq!(get(&ming, "/readyz/quorum").await.0, 503);
+    assert_eq!(get(&ming, "/readyz?exclude=quorum").await, (200, "ok".to_owned()));
+    assert_eq!(get(&ming, "/livez").await, (200, "ok".to_owned()), "a restart would not help");
+    ming.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_waits_is_alive_and_not_ready() {
+    let world = World::new();
+    let mut config = world.config("ming");
+    config.admin.listen = Some(LOOPBACK);
+    let ming = world.try_start(config).await.expect("it starts");
+    let (status, text) = get(&ming, "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("[-]quorum failed: it belongs to no cluster: coffeectl boot ming\n"), "{text}");
+    let (status, text) = get(&ming, "/livez?verbose").await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("[+]consensus ok: "), "{text}");
+    assert_promtool_agrees(&get(&ming, "/metrics").await.1);
+    ming.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_question_is_turned_away() {
+    let world = World::new();
+    let ming = watched(&world, "ming").await;
+    assert_eq!(get(&ming, "/").await.0, 200);
+    for target in ["/nothing", "/readyz/coffee", "/metrics/", "/readyz/disk/more", "//"] {
+        assert_eq!(get(&ming, target).await.0, 404, "{target}");
+    }
+    for (request, status) in [
+        (&b"POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n"[..], 405),
+        (b"\x16\x03\x01\x00\x05hello", 400),
+        (b"GET / HTTP/2.0\r\n\r\n", 400),
+    ] {
+        assert_eq!(exchange(&ming, request).await.0, status, "{}", String::from_utf8_lossy(request));
+    }
+    let (status, body) = exchange(&ming, b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((status, body.as_str()), (200, ""));
+    ming.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_holds_nobody_up_for_long() {
+    let world = World::new();
+    let ming = watched(&world, "ming").await;
+    let client = world.client_at(&ming);
+    let address = ming.admin_address().expect("it listens");
+    // More than there are places, each with half a head.
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nX-Slow: ").await.expect("written");
+        slow.push(stream);
+    }
+    let begun = Instant::now();
+    client.set("order/1", "latte").await.expect("is written");
+    assert!(begun.elapsed() < Duration::from_secs(2), "a write took {:?}", begun.elapsed());
+    // Each place is free again after its time, and those in front of the queue take it once.
+    assert_eq!(get(&ming, "/livez").await.0, 200);
+    for mut stream in slow {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(rest.is_empty(), "half a question has no answer");
+    }
+    ming.shutdown().await;
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_use_keeps_the_node_from_starting() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind(LOOPBACK).expect("binds");
+    let mut config = Config { bootstrap: true, ..world.config("ming") };
+    config.admin.listen = Some(taken.local_addr().expect("bound"));
+    let error = world.try_start(config).await.err().expect("it is refused");
+    assert!(matches!(error, StartError::Admin { .. }), "{error}");
+    assert!(error.hint().contains("admin.listen"), "{}", error.hint());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_changed_only_where_the_host_program_lets_it() {
+    let world = World::new();
+    let ming = world.founder("ming").await;
+    match world.client_at(&ming).log_level(Some(LogLevel::Debug)).await {
+        Err(coffee_client::Error::Refused { reason, .. }) => {
+            assert!(reason.contains("not supported here"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let level = Arc::new(Mutex::new(LogLevel::Info));
+    let control = move |asked: Option<LogLevel>| {
+        let mut level = level.lock().expect("no panic");
+        let before = *level;
+        *level = asked.unwrap_or(before);
+        before
+    };
+    let config = Config { bootstrap: true, ..world.config("hong") };
+    let hong = world.builder(config).log_control(control).start().await.expect("it starts");
+    let client = world.client_at(&hong);
+    let told = |level, changed| NodeLogLevel { node: "hong".parse().expect("legal"), level, changed };
+    let asked = async |level| client.log_level(level).await.expect("answered");
+    assert_eq!(asked(None).await, told(LogLevel::Info, false));
+    assert_eq!(asked(Some(LogLevel::Debug)).await, told(LogLevel::Debug, true));
+    assert_eq!(asked(Some(LogLevel::Debug)).await, told(LogLevel::Debug, false));
+    assert_eq!(asked(None).await, told(LogLevel::Debug, false));
+    for node in [hong, ming] {
+        node.shutdown().await;
+    }
+}
