@@ -7,6 +7,7 @@ mod damage;
 mod differs;
 mod exit_codes;
 mod hostile;
+mod logs;
 mod members;
 mod nightly;
 mod offline;
