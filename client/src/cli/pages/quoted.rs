@@ -12,7 +12,8 @@ use crate::cli::words;
 const BETWEEN: [&str; 12] = ["&&", "||", "|", ";", "&", "do", "then", "else", "if", "while", "until", "!"];
 
 /// Words that stand for others in the documents.
-const STAND_FOR: [(&str, &str); 10] = [
+const STAND_FOR: [(&str, &str); 11] = [
+    ("ID", "0123456789abcdef0123456789abcdef"),
     ("HOST:PORT", "hong:7400"),
     ("NODE", "hong"),
     ("NAME", "hong"),
