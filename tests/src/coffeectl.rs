@@ -56,6 +56,13 @@ impl Coffeectl {
         self
     }
 
+    /// Leaves a variable out.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Runs in this folder.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {

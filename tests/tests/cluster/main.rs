@@ -3,6 +3,7 @@
 
 mod backup;
 mod bench;
+mod certificates;
 mod damage;
 mod differs;
 mod exit_codes;

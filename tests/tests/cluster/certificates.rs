@@ -1,0 +1,242 @@
+//! Certificates in operation: renewed, revoked and moved to another CA while
+//! the daemons run and others write.
+
+use std::{fs, time::Duration};
+
+use coffee_client::{
+    Client,
+    cert::{self, LEAF_DAYS},
+};
+use coffee_common::{
+    protocol::Role,
+    quic::{Endpoint, EndpointOptions, Expect, Protocol},
+};
+use coffee_tests::{
+    cluster::{Cluster, SHOPS},
+    load::{Load, Options, verify},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Renewed certificates are taken up at SIGHUP: connections go on, and new
+/// ones show them.
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_takes_up_renewed_certificates_under_load() {
+    let mut cluster = Cluster::of(3).start().await;
+    let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
+    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
+    for shop in &SHOPS[..3] {
+        let before = serial_shown(&cluster, shop).await;
+        let certificate = cluster.certs().join(format!("node-{shop}.crt"));
+        let renewed = cert::renew(&cluster.certs(), &certificate, 100).expect("renews");
+        let from = cluster.node(shop).log().len();
+        cluster.node(shop).signal("HUP").await;
+        cluster.node(shop).says_from(from, "reloaded").await;
+        let serial = renewed.info.expect("reads").serial;
+        assert_ne!(serial, before);
+        assert_eq!(serial_shown(&cluster, shop).await, serial);
+        assert!(load.acknowledges(50, PATIENCE).await, "writes flow after {shop} has reloaded");
+    }
+    ends_clean(load, &client).await;
+    let list = cluster.json(["list"]).await;
+    let days = list["nodes"][0]["certificate_days_left"].as_i64();
+    assert!(days.is_some_and(|days| (99..=100).contains(&days)), "{list}");
+}
+
+/// What is wrong changes nothing, and is said in the answer and in the log.
+#[tokio::test]
+async fn a_reload_that_fails_changes_nothing() {
+    let mut cluster = Cluster::of(1).start().await;
+    let serial = serial_shown(&cluster, "ming").await;
+    let config = fs::read_to_string(cluster.node("ming").config()).expect("reads");
+    let certs = cluster.certs();
+    let copy = |from: &str, to: &str| _ = fs::copy(certs.join(from), certs.join(to)).expect("copies");
+    copy("node-ming.crt", "good.crt");
+    let spoiled = config.replace("level = ", "lewel = ") + "\n[logs]\n";
+    let other_name = config.replace("node-ming", "node-hong");
+    let no_list = config.replace("[tls]\n", "[tls]\ncrl = \"../certs/none.crl\"\n");
+    for (config, sentence) in [
+        (&spoiled, "unknown setting logs"),
+        (&other_name, "that of node hong, but this node is called ming"),
+        (&no_list, "none.crl: there is no such file"),
+    ] {
+        cluster.node("ming").write_config(config);
+        cluster.coffeectl(["reload"]).fails(8, sentence).await;
+    }
+    cluster.node("ming").write_config(&config);
+    copy("node-hong.crt", "node-ming.crt");
+    cluster.coffeectl(["reload"]).fails(8, "it does not belong to the certificate").await;
+    let from = cluster.node("ming").log().len();
+    cluster.node("ming").signal("HUP").await;
+    cluster.node("ming").says_from(from, "nothing was reloaded").await;
+    assert_eq!(serial_shown(&cluster, "ming").await, serial, "it goes on as before");
+    copy("good.crt", "node-ming.crt");
+    assert_eq!(cluster.coffeectl(["reload"]).ok().await, "ming: nothing has changed\n");
+
+    // What only a restart can change is named.
+    cluster.node("ming").write_config(&format!("{config}[storage]\nlog_keep_entries = 77\n"));
+    let said = cluster.coffeectl(["reload"]).ok().await;
+    assert_eq!(said, "ming: nothing has changed\nming: only after a restart: storage.log_keep_entries\n");
+    cluster.node("ming").says_from(from, "count only after a restart").await;
+    cluster
+        .coffeectl(["reload"])
+        .env("COFFEECTL_AS", "writer-test")
+        .fails(7, "this takes the role admin")
+        .await;
+}
+
+/// A client that is revoked is cut off, and not let in again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_client_is_cut_off() {
+    let mut cluster = Cluster::of(3).start().await;
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Writer), &EndpointOptions::default());
+    let endpoint = endpoint.expect("an endpoint");
+    let mut connections = Vec::new();
+    for address in cluster.addresses() {
+        let connected = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client).await;
+        connections.push(connected.expect("a writer is let in"));
+    }
+    let set = ["set", "order/1", "latte"];
+    cluster.coffeectl(set).env("COFFEECTL_AS", "writer-test").ok().await;
+    revoke(&mut cluster, "writer-test").await;
+    for connection in &connections {
+        let ended = tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is cut off");
+        assert!(ended.to_string().contains("the certificate of writer test: it was revoked"), "{ended}");
+    }
+    // As somebody would who does not know of it.
+    let stolen = |words: [&'static str; 3]| {
+        let file = |ending: &str| cluster.certs().join(format!("writer-test.{ending}"));
+        cluster
+            .coffeectl(words)
+            .without_env("COFFEECTL_AS")
+            .args(["--ca".as_ref(), cluster.certs().join("ca.crt").as_os_str()])
+            .args(["--cert".as_ref(), file("crt").as_os_str()])
+            .args(["--key".as_ref(), file("key").as_os_str()])
+    };
+    stolen(set).fails(7, "the certificate was revoked").await;
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
+}
+
+/// A node that is revoked is cut off by the others, which go on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_node_is_cut_off() {
+    let mut cluster = Cluster::of(3).start().await;
+    let leader = cluster.leader().await;
+    let lost = SHOPS[..3].iter().find(|shop| **shop != leader).expect("there are three");
+    revoke(&mut cluster, &format!("node-{lost}")).await;
+    cluster.coffeectl_via(&leader, ["set", "order/1", "latte"]).ok().await;
+    let list: serde_json::Value = {
+        let said = cluster.coffeectl_via(&leader, ["list", "-o", "json"]).ok().await;
+        serde_json::from_str(&said).expect("JSON")
+    };
+    assert_eq!(list["voters_in_reach"], 2, "{list}");
+    let other = SHOPS[..3].iter().find(|shop| **shop != leader && shop != &lost).expect("there are three");
+    for shop in [leader.as_str(), other] {
+        cluster.node(shop).says_from(0, "it was revoked").await;
+    }
+    cluster.coffeectl_via(&leader, ["node", "remove", lost, "--yes"]).ok().await;
+}
+
+/// A CA takes the place of another with reloads alone, and no write fails: the
+/// way that the README shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_is_replaced_under_load() {
+    let mut cluster = Cluster::of(3).start().await;
+    let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
+    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
+    let old = fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads");
+    let left_behind = cluster.client(Role::Writer);
+
+    cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
+    assert_eq!(reload_all(&cluster, &mut load).await, ["tls.ca"; 3]);
+    client.renew(&cluster.credentials(Role::Writer)).expect("both CAs");
+    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).fails(8, "still vouches for admin-test").await;
+    cluster.coffeectl(["cert", "renew", "--all"]).ok().await;
+    assert_eq!(reload_all(&cluster, &mut load).await, ["tls.cert"; 3]);
+    client.renew(&cluster.credentials(Role::Writer)).expect("the new certificate");
+
+    cluster.coffeectl(["cert", "ca", "--drop-old"]).fails(8, "nobody is here to confirm it").await;
+    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).ok().await;
+    assert_eq!(reload_all(&cluster, &mut load).await, ["tls.ca"; 3]);
+    client.renew(&cluster.credentials(Role::Writer)).expect("the new CA alone");
+    assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
+    ends_clean(load, &client).await;
+
+    // Nobody gets in by the word of the old CA any more, and all are in reach of each other.
+    assert!(!fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads").contains(&old));
+    let error = left_behind.set("order/1", "latte").await.expect_err("it shows a certificate of the old CA");
+    assert!(matches!(error, coffee_client::Error::Identity(_)), "{error}");
+    for shop in &SHOPS[..3] {
+        let said = cluster.coffeectl_via(shop, ["list", "-o", "json"]).ok().await;
+        let list: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(list["voters_in_reach"], 3, "{list}");
+    }
+    // Also after a restart.
+    assert!(cluster.node("hong").stop().await.success());
+    cluster.node("hong").start().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
+}
+
+/// Certificates that end soon are warned of where somebody looks.
+#[tokio::test]
+async fn certificates_that_end_soon_are_warned_of() {
+    let mut cluster = Cluster::of(1).prepare();
+    cert::renew(&cluster.certs(), &cluster.certs().join("node-ming.crt"), 12).expect("renews");
+    cluster.found(1).await;
+    cluster.node("ming").says_from(0, "this node's certificate expires soon").await;
+    let ended = cluster.coffeectl(["list"]).run().await;
+    let warning = "warning: the certificate of ming expires in 1";
+    assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{ended}");
+    assert!(ended.stderr.ends_with(" days: 'coffeectl cert renew node-ming'\n"), "{ended}");
+    cluster.coffeectl(["cert", "list", "--check"]).fails(7, "not good for 30 more days: node-ming").await;
+    let renewed = cluster.coffeectl(["cert", "renew", "node-ming"]);
+    renewed.args(["--days", &LEAF_DAYS.to_string()]).ok().await;
+    cluster.coffeectl(["reload", "ming"]).ok().await;
+    assert_eq!(cluster.coffeectl(["list"]).run().await.stderr, "");
+    cluster.coffeectl(["cert", "list", "--check"]).ok().await;
+}
+
+/// Revokes a name, and gives the list to every node.
+async fn revoke(cluster: &mut Cluster, name: &str) {
+    cluster.coffeectl(["cert", "revoke", name]).fails(8, "nobody is here to confirm it").await;
+    cluster.coffeectl(["cert", "revoke", name, "--yes"]).ok().await;
+    for node in cluster.nodes() {
+        let config = fs::read_to_string(node.config()).expect("reads");
+        node.write_config(&config.replace("[tls]\n", "[tls]\ncrl = \"../certs/ca.crl\"\n"));
+        let from = node.log().len();
+        node.signal("HUP").await;
+        // The one that was revoked does not take the list up.
+        let revoked = name == format!("node-{}", node.name());
+        node.says_from(from, if revoked { "nothing was reloaded" } else { "reloaded" }).await;
+    }
+}
+
+/// Reloads one node after another, with some writes in between. What each has taken up.
+async fn reload_all(cluster: &Cluster, load: &mut Load) -> Vec<String> {
+    let mut changed = Vec::new();
+    for shop in &SHOPS[..3] {
+        let said = cluster.json(["reload", shop]).await;
+        let settings = said["nodes"][0]["settings"].as_array().expect("settings");
+        changed.push(settings.iter().filter_map(|setting| setting.as_str()).collect::<Vec<_>>().join(" "));
+        assert!(load.acknowledges(50, PATIENCE).await, "writes flow after {shop} has reloaded");
+    }
+    changed
+}
+
+async fn ends_clean(load: Load, client: &Client) {
+    let record = load.stop().await;
+    let report = verify(client, &record).await.expect("it can be read");
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
+}
+
+/// The serial number of the certificate that a node shows to a newcomer.
+async fn serial_shown(cluster: &Cluster, shop: &str) -> String {
+    let node = cluster.watched().iter().find(|node| node.name() == shop).expect("a node of the cluster");
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Reader), &EndpointOptions::default());
+    let expect = Expect::Node(shop.parse().expect("legal"));
+    let connected = endpoint.expect("an endpoint").connect(&node.address(), &expect, Protocol::Client).await;
+    connected.expect("a reader is let in").peer_serial()
+}
