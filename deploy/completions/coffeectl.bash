@@ -16,6 +16,9 @@ _coffeectl() {
             ",$1")
                 cmd="coffeectl"
                 ;;
+            coffeectl,backup)
+                cmd="coffeectl__subcmd__backup"
+                ;;
             coffeectl,bench)
                 cmd="coffeectl__subcmd__bench"
                 ;;
@@ -52,8 +55,20 @@ _coffeectl() {
             coffeectl,list)
                 cmd="coffeectl__subcmd__list"
                 ;;
+            coffeectl,log-level)
+                cmd="coffeectl__subcmd__log__subcmd__level"
+                ;;
             coffeectl,node)
                 cmd="coffeectl__subcmd__node"
+                ;;
+            coffeectl,recover)
+                cmd="coffeectl__subcmd__recover"
+                ;;
+            coffeectl,reload)
+                cmd="coffeectl__subcmd__reload"
+                ;;
+            coffeectl,restore)
+                cmd="coffeectl__subcmd__restore"
                 ;;
             coffeectl,rolling)
                 cmd="coffeectl__subcmd__rolling"
@@ -70,6 +85,9 @@ _coffeectl() {
             coffeectl,wait)
                 cmd="coffeectl__subcmd__wait"
                 ;;
+            coffeectl__subcmd__backup,verify)
+                cmd="coffeectl__subcmd__backup__subcmd__verify"
+                ;;
             coffeectl__subcmd__cert,ca)
                 cmd="coffeectl__subcmd__cert__subcmd__ca"
                 ;;
@@ -84,6 +102,9 @@ _coffeectl() {
                 ;;
             coffeectl__subcmd__cert,renew)
                 cmd="coffeectl__subcmd__cert__subcmd__renew"
+                ;;
+            coffeectl__subcmd__cert,revoke)
+                cmd="coffeectl__subcmd__cert__subcmd__revoke"
                 ;;
             coffeectl__subcmd__context,list)
                 cmd="coffeectl__subcmd__context__subcmd__list"
@@ -113,7 +134,7 @@ _coffeectl() {
 
     case "${cmd}" in
         coffeectl)
-            opts="-o -y -h -V --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help --version list boot set get del keys transfer down node rolling can-stop wait status cert context bench help completion"
+            opts="-o -y -h -V --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help --version list boot set get del keys transfer down node rolling can-stop wait status reload log-level cert backup restore recover context bench help completion"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -136,6 +157,134 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__backup)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help verify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__backup__subcmd__verify)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -171,7 +320,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__bench)
-            opts="-o -y -h --clients --connections --keys --key-size --value-size --seconds --warm-up --rate --reads --min-rate --max-p99 --max-gap --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help put get mixed clean"
+            opts="-o -y -h --clients --connections --keys --key-size --value-size --seconds --warm-up --rate --reads --min-rate --max-p99 --max-gap --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help put get mixed clean"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -245,6 +394,10 @@ _coffeectl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cert)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -277,7 +430,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__boot)
-            opts="-o -y -h --address --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --address --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,6 +457,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -339,7 +496,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__can__subcmd__stop)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -362,6 +519,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -397,7 +558,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help ca node client renew list"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help ca node client renew revoke list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -420,6 +581,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -455,7 +620,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert__subcmd__ca)
-            opts="-o -y -h --replace --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --replace --rotate --drop-old --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,6 +643,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -513,7 +682,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert__subcmd__client)
-            opts="-o -y -h --days --replace --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help reader writer admin"
+            opts="-o -y -h --days --replace --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help reader writer admin"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -540,6 +709,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -575,12 +748,16 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert__subcmd__list)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --check --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --context)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -598,6 +775,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -633,7 +814,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert__subcmd__node)
-            opts="-o -y -h --host --days --replace --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --host --days --replace --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -664,6 +845,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -699,7 +884,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__cert__subcmd__renew)
-            opts="-o -y -h --days --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --all --days --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -726,6 +911,72 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__cert__subcmd__revoke)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -761,7 +1012,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__completion)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help bash elvish fish powershell zsh"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -784,6 +1035,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -819,7 +1074,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help list show use set remove"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help list show use set remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -842,6 +1097,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -877,7 +1136,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context__subcmd__list)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -900,6 +1159,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -935,7 +1198,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context__subcmd__remove)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -958,6 +1221,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -993,7 +1260,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context__subcmd__set)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1016,6 +1283,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1051,7 +1322,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context__subcmd__show)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1074,6 +1345,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1109,7 +1384,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__context__subcmd__use)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1132,6 +1407,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1167,7 +1446,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__del)
-            opts="-o -y -h --if-rev --request-id --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --if-rev --request-id --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1198,6 +1477,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1233,7 +1516,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__down)
-            opts="-o -y -h --dry-run --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --dry-run --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1256,6 +1539,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1291,7 +1578,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__get)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1314,6 +1601,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1349,7 +1640,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__help)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1372,6 +1663,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1407,7 +1702,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__keys)
-            opts="-o -y -h --limit --values --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --limit --values --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1434,6 +1729,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1469,7 +1768,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__list)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1492,6 +1791,76 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__log__subcmd__level)
+            opts="-o -y -h --node --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1527,7 +1896,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__node)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help remove"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1550,6 +1919,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1585,7 +1958,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__node__subcmd__remove)
-            opts="-o -y -h --dry-run --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --dry-run --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1608,6 +1981,196 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__recover)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__reload)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --consistency)
+                    COMPREPLY=($(compgen -W "linearizable local" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeectl__subcmd__restore)
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoints)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1643,7 +2206,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__rolling)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help restart"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help restart"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1666,6 +2229,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1701,7 +2268,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__rolling__subcmd__restart)
-            opts="-o -y -h --exec --nodes --node-timeout --skip-down --dry-run --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --exec --nodes --node-timeout --skip-down --dry-run --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1739,6 +2306,10 @@ _coffeectl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cert)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1771,7 +2342,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__set)
-            opts="-o -y -h --file --if-rev --if-absent --request-id --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --file --if-rev --if-absent --request-id --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1809,6 +2380,10 @@ _coffeectl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cert)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1841,7 +2416,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__status)
-            opts="-o -y -h --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1864,6 +2439,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1899,7 +2478,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__transfer)
-            opts="-o -y -h --to --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --to --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1926,6 +2505,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1961,7 +2544,7 @@ _coffeectl() {
             return 0
             ;;
         coffeectl__subcmd__wait)
-            opts="-o -y -h --for --node --context --endpoints --certs --as --ca --cert --key --timeout --output --consistency --yes --help"
+            opts="-o -y -h --for --node --context --endpoints --certs --as --ca --crl --cert --key --timeout --output --consistency --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1992,6 +2575,10 @@ _coffeectl() {
                     return 0
                     ;;
                 --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --crl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffeectl_global_optspecs
-    string join \n context= endpoints= certs= as= ca= cert= key= timeout= o/output= consistency= y/yes h/help V/version
+    string join \n context= endpoints= certs= as= ca= crl= cert= key= timeout= o/output= consistency= y/yes h/help V/version
 end
 
 function __fish_coffeectl_needs_command
@@ -29,6 +29,7 @@ complete -c coffeectl -n "__fish_coffeectl_needs_command" -l endpoints -d 'Nodes
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -53,7 +54,12 @@ complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "rolling" -d 'Ac
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "can-stop" -d 'Whether a node can be stopped without losing the quorum'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "wait" -d 'Wait until the cluster is as you want it'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "status" -d 'Print what each of the endpoints knows of itself'
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "reload" -d 'Have nodes take up new certificates and settings, without a lost connection'
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "log-level" -d 'Print how much the endpoints log, or change it until they are started again'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "cert" -d 'Make, renew and read certificates'
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "backup" -d 'Write all keys into a file, from which a cluster can be restored'
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "restore" -d 'Make a new cluster of a backup: with coffeed'
+complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "recover" -d 'Go on with what is left of a cluster without a quorum: with coffeed'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "context" -d 'Name whom to ask and as whom, so that nobody has to type it each time'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "bench" -d 'Load the cluster, measure it, and say whether that will do'
 complete -c coffeectl -n "__fish_coffeectl_needs_command" -f -a "help" -d 'Explain a verb, or the exit codes'
@@ -63,6 +69,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand list" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -79,6 +86,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand boot" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -97,6 +105,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l endpoints -d
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand set" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -113,6 +122,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l endpoints -d
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand get" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -130,6 +140,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l endpoints -d
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand del" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -146,6 +157,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand keys" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -163,6 +175,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l endpoin
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand transfer" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -178,6 +191,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand down" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -194,6 +208,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and not __fish_seen_subcommand_from remove" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -210,6 +225,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_see
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand node; and __fish_seen_subcommand_from remove" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -226,6 +242,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __f
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and not __fish_seen_subcommand_from restart" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -245,6 +262,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand rolling; and __fish_seen_subcommand_from restart" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -262,6 +280,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l endpoin
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand can-stop" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -282,6 +301,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand wait" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -297,6 +317,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l endpoints
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -307,31 +328,67 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -l consisten
 local\t'Whatever the asked node has: may be old, needs no quorum'"
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -s y -l yes -d 'Answer every question with yes'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l key -d 'Own key, in place of that folder\'s' -r -F
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
 json\t'For programs: one document a line'
 plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
 local\t'Whatever the asked node has: may be old, needs no quorum'"
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -s y -l yes -d 'Answer every question with yes'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -f -a "ca" -d 'Make a certificate authority: the first thing that a cluster needs'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -f -a "node" -d 'Make the certificate of a node'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -f -a "client" -d 'Make the certificate of a client'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -f -a "renew" -d 'Make a certificate valid for longer; its key stays'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew list" -f -a "list" -d 'List the certificates, and until when they are valid'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l node -d 'A node to ask in place of the endpoints; may be given again' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand log-level" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "ca" -d 'Make a certificate authority: the first thing that a cluster needs'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "node" -d 'Make the certificate of a node'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "client" -d 'Make the certificate of a client'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "renew" -d 'Make a certificate valid for longer; its key stays'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "revoke" -d 'Take certificates back: makes the revocation list that nodes and clients are given'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and not __fish_seen_subcommand_from ca node client renew revoke list" -f -a "list" -d 'List the certificates, and until when they are valid'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -341,6 +398,8 @@ plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
 local\t'Whatever the asked node has: may be old, needs no quorum'"
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l replace -d 'Put it in the place of the one that is there: all certificates of that one become useless'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l rotate -d 'Put it in the place of the one that is there in two steps: from now on both are trusted'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -l drop-old -d 'The second step: trust the old one no more'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -s y -l yes -d 'Answer every question with yes'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from ca" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l host -d 'A host name or address to put into it as well, for other tools; may be repeated' -r
@@ -350,6 +409,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_see
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from node" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -367,6 +427,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_see
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from client" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -384,6 +445,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_see
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -392,13 +454,32 @@ json\t'For programs: one document a line'
 plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
 local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -l all -d 'All but those of CAs and those that were revoked'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -s y -l yes -d 'Answer every question with yes'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from renew" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l check -d 'End with code 7 if one is expired, revoked or unreadable, or has fewer days left than this [default: 30]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -409,11 +490,77 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_see
 local\t'Whatever the asked node has: may be old, needs no quorum'"
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -s y -l yes -d 'Answer every question with yes'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand cert; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and not __fish_seen_subcommand_from verify" -a "verify" -d 'Read a backup through, and say what it holds and whether it is whole'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand backup; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l key -d 'Own key, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -s o -l output -d 'How to write data [default: table]' -r -f -a "table\t'For eyes'
+json\t'For programs: one document a line'
+plain\t'For scripts: lines of fields parted by tabs, without a heading; stable'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -l consistency -d 'How fresh a read has to be [default: linearizable]' -r -f -a "linearizable\t'Sees every write acknowledged before'
+local\t'Whatever the asked node has: may be old, needs no quorum'"
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -s y -l yes -d 'Answer every question with yes'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand recover" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -427,13 +574,14 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __f
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "list" -d 'List the contexts'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "show" -d 'Print a context: the one in use, unless another is named'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "use" -d 'Use a context from now on, in every command that names no other one'
-complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "set" -d 'Make or change a context of what --endpoints, --certs, --as, --ca, --cert, --key and --timeout say'
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "set" -d 'Make or change a context of what --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout say'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and not __fish_seen_subcommand_from list show use set remove" -f -a "remove" -d 'Forget a context'
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l context -d 'The context to be in; an empty name stands for none [default: the one that \'context use\' named]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l endpoints -d 'Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from list" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -449,6 +597,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from show" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -464,6 +613,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from use" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -479,6 +629,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from set" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -494,6 +645,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand context; and __fish_seen_subcommand_from remove" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -521,6 +673,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l endpoints 
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand bench" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -536,6 +689,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l endpoints -
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand help" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r
@@ -551,6 +705,7 @@ complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l endpo
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l certs -d 'Folder of certificates, as \'coffeectl cert\' makes it' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l as -d 'Which client\'s certificate of that folder to use, such as ops or admin-ops [default: the only one]' -r
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l ca -d 'The CA\'s certificate, in place of that folder\'s' -r -F
+complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l crl -d 'What the CA has revoked, in place of that folder\'s ca.crl' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l cert -d 'Own certificate, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l key -d 'Own key, in place of that folder\'s' -r -F
 complete -c coffeectl -n "__fish_coffeectl_using_subcommand completion" -l timeout -d 'Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]' -r

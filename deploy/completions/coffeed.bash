@@ -25,6 +25,12 @@ _coffeed() {
             coffeed,rebuild)
                 cmd="coffeed__subcmd__rebuild"
                 ;;
+            coffeed,recover)
+                cmd="coffeed__subcmd__recover"
+                ;;
+            coffeed,restore)
+                cmd="coffeed__subcmd__restore"
+                ;;
             coffeed__subcmd__help,demo)
                 cmd="coffeed__subcmd__help__subcmd__demo"
                 ;;
@@ -34,6 +40,27 @@ _coffeed() {
             coffeed__subcmd__help,rebuild)
                 cmd="coffeed__subcmd__help__subcmd__rebuild"
                 ;;
+            coffeed__subcmd__help,recover)
+                cmd="coffeed__subcmd__help__subcmd__recover"
+                ;;
+            coffeed__subcmd__help,restore)
+                cmd="coffeed__subcmd__help__subcmd__restore"
+                ;;
+            coffeed__subcmd__help__subcmd__recover,compare)
+                cmd="coffeed__subcmd__help__subcmd__recover__subcmd__compare"
+                ;;
+            coffeed__subcmd__recover,compare)
+                cmd="coffeed__subcmd__recover__subcmd__compare"
+                ;;
+            coffeed__subcmd__recover,help)
+                cmd="coffeed__subcmd__recover__subcmd__help"
+                ;;
+            coffeed__subcmd__recover__subcmd__help,compare)
+                cmd="coffeed__subcmd__recover__subcmd__help__subcmd__compare"
+                ;;
+            coffeed__subcmd__recover__subcmd__help,help)
+                cmd="coffeed__subcmd__recover__subcmd__help__subcmd__help"
+                ;;
             *)
                 ;;
         esac
@@ -41,7 +68,7 @@ _coffeed() {
 
     case "${cmd}" in
         coffeed)
-            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --bootstrap --join --tls-ca --tls-cert --tls-key --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --log-level --log-format --help --version demo rebuild help"
+            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --bootstrap --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --admin-listen --log-level --log-format --help --version demo rebuild restore recover help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -91,6 +118,10 @@ _coffeed() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-crl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timers-heartbeat-interval-ms)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -108,6 +139,10 @@ _coffeed() {
                     return 0
                     ;;
                 --storage-log-keep-entries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -157,7 +192,7 @@ _coffeed() {
             return 0
             ;;
         coffeed__subcmd__help)
-            opts="demo rebuild help"
+            opts="demo rebuild restore recover help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,8 +247,50 @@ _coffeed() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coffeed__subcmd__help__subcmd__recover)
+            opts="compare"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__help__subcmd__recover__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coffeed__subcmd__rebuild)
-            opts="-c -h --from --config --help"
+            opts="-c -h --from --cluster --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -223,6 +300,118 @@ _coffeed() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__recover)
+            opts="-y -c -h --yes --dry-run --config --help compare help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__recover__subcmd__compare)
+            opts="-c -h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__recover__subcmd__help)
+            opts="compare help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__recover__subcmd__help__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__recover__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__restore)
+            opts="-c -h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

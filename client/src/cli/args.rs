@@ -7,6 +7,7 @@
 
 mod backup;
 mod bench;
+mod cert;
 mod context;
 mod rolling;
 mod verbs;
@@ -18,6 +19,7 @@ use coffee_common::{id::Address, limits, protocol::Consistency};
 
 pub(crate) use backup::{BackupArguments, BackupVerb};
 pub(crate) use bench::{BenchArguments, BenchWork};
+pub(crate) use cert::*;
 pub(crate) use context::*;
 pub(crate) use rolling::*;
 pub(crate) use verbs::*;
