@@ -10,7 +10,7 @@ use coffee_common::{
     id::RequestId,
     protocol::Rejection,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::Fuse};
 use openraft::{
     base::BoxStream,
     errors::{ClientWriteError, Fatal, ForwardReason, RaftError},
@@ -66,14 +66,15 @@ pub async fn propose_all(
         command,
     });
     match replica.raft().client_write_many(proposals).await {
-        Ok(results) => Ok(Proposed { results, overdue: 0 }),
+        Ok(results) => Ok(Proposed { results: results.fuse(), overdue: 0 }),
         Err(fatal) => Err(miss(&RaftError::Fatal(fatal))),
     }
 }
 
 /// Commands that were proposed together: what becomes of each, in their order.
 pub struct Proposed {
-    results: BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>,
+    /// Ends at once where consensus stops, whatever is still to come.
+    results: Fuse<BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>>,
     /// So many of the next results came too late for those who asked.
     overdue: usize,
 }
@@ -155,7 +156,8 @@ mod tests {
         let results = futures_util::stream::unfold(receiver, |mut receiver| async {
             receiver.recv().await.map(|result| (result, receiver))
         });
-        (sender, Proposed { results: Box::pin(results), overdue: 0 })
+        let results: BoxStream<'static, Sent> = Box::pin(results);
+        (sender, Proposed { results: results.fuse(), overdue: 0 })
     }
 
     fn applied(index: u64) -> Outcome {
@@ -188,7 +190,10 @@ mod tests {
         results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("somebody listens");
         assert!(matches!(proposed.next(later).await, Err(Miss::NotDone(_))));
         drop(results);
-        let stopped = proposed.next(later).await;
-        assert!(matches!(stopped, Err(Miss::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
+        // Each of those who wait is told.
+        for _ in 0..2 {
+            let stopped = proposed.next(later).await;
+            assert!(matches!(stopped, Err(Miss::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
+        }
     }
 }
