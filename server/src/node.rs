@@ -12,6 +12,7 @@ use std::{
 
 use coffee_client::Pool;
 use coffee_common::{
+    clock,
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{CertificateStatus, Identity, Leader, LogLevel, Phase, Rejection, Reload, Role},
     tls::Credentials,
@@ -59,6 +60,7 @@ pub struct Node {
     address: Address,
     lease: Duration,
     started: Instant,
+    started_at_ms: u64,
     phase: watch::Sender<Phase>,
     replica: watch::Sender<Option<Arc<Replica>>>,
     pool: Pool,
@@ -85,6 +87,7 @@ impl Node {
             address,
             lease,
             started: Instant::now(),
+            started_at_ms: clock::now_ms(),
             phase: watch::Sender::new(Phase::Waiting),
             replica: watch::Sender::new(None),
             pool,
@@ -120,6 +123,11 @@ impl Node {
     /// For how long it has been up.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// When it started, by its own clock, in milliseconds since 1970.
+    pub fn started_at_ms(&self) -> u64 {
+        self.started_at_ms
     }
 
     /// How it reaches other nodes.

@@ -51,6 +51,9 @@ pub struct NodeStatus {
     pub raft: Option<RaftStatus>,
     /// The certificate that it shows.
     pub certificate: CertificateStatus,
+    /// When it started, by its own clock, in milliseconds since 1970: what
+    /// tells a process from the one before it.
+    pub started_at_ms: u64,
 }
 
 /// What is worth knowing of a certificate in use.

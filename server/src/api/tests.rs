@@ -106,6 +106,7 @@ fn status() -> NodeStatus {
         uptime_ms: 1234,
         raft: Some(raft),
         certificate: certificate(),
+        started_at_ms: 1_795_399_453_000,
     }
 }
 

@@ -67,6 +67,7 @@ mod tests {
             uptime_ms: 1,
             raft,
             certificate: CertificateStatus { serial: "5a".into(), valid_until_s: 0 },
+            started_at_ms: 0,
         }
     }
 

@@ -22,6 +22,7 @@ pub fn own(node: &Node) -> NodeStatus {
         uptime_ms: millis(node.uptime()),
         raft: node.replica().map(|replica| raft(&replica)),
         certificate: node.certificate(),
+        started_at_ms: node.started_at_ms(),
     }
 }
 

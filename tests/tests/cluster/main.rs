@@ -15,4 +15,5 @@ mod offline;
 mod recover;
 mod refused;
 mod restart;
+mod rolling;
 mod verbs;

@@ -269,6 +269,7 @@ mod tests {
                 nodes: vec![record(1, "ming"), record(7, "hong")],
             }),
             certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
+            started_at_ms: 1_795_399_392_000,
         }
     }
 

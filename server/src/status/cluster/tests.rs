@@ -41,7 +41,16 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     let phase = if raft.is_some() { Phase::Running } else { Phase::Waiting };
     let address = known(id, Standing::Member).address;
     let certificate = CertificateStatus { serial: String::new(), valid_until_s: id };
-    NodeStatus { name: name(id), address, version: "1".to_owned(), phase, uptime_ms: 1, raft, certificate }
+    NodeStatus {
+        name: name(id),
+        address,
+        version: "1".to_owned(),
+        phase,
+        uptime_ms: 1,
+        raft,
+        certificate,
+        started_at_ms: 1,
+    }
 }
 
 /// What node 1 sees of three voters, of which it reaches these.
