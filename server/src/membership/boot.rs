@@ -22,8 +22,9 @@ impl Leading {
         let began = Instant::now();
         let scene = self.scene();
         let old = scene.member(name);
-        if let Some(id) = old.filter(|id| scene.votes(*id) && scene.is_there(*id)) {
-            return Ok(Response::Booted { id, changed: false, took_ms: millis_since(began) });
+        let already = |id| Response::Booted { id, changed: false, took_ms: millis_since(began) };
+        if let Some(id) = old.filter(|id| *id == self.replica.id()) {
+            return Ok(already(id));
         }
         let records = self.records()?;
         let recorded = find(&records, name).map(|record| &record.address);
@@ -33,10 +34,13 @@ impl Leading {
             ))
             .into());
         };
+        // Asked even if it was heard just now: it may have lost its data since.
         let anew = self.summon(name, address).await?;
-        // The vote of one that lost its data is that of its old incarnation, and says nothing of the new one.
-        let gone = old.filter(|id| anew && scene.votes(*id));
-        self.voter(name, gone, began).await
+        match old.filter(|id| scene.votes(*id)) {
+            Some(id) if !anew => Ok(already(id)),
+            // Its vote is that of its old incarnation, and says nothing of the new one.
+            gone => self.voter(name, gone, began).await,
+        }
     }
 
     /// Whether it comes in anew, with an id that it has yet to get.

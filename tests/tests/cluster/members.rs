@@ -54,6 +54,24 @@ async fn a_node_without_its_disk_joins_again() {
     assert_eq!(list["voters"], 3, "{list}");
 }
 
+/// A node that lost its disk, and waits to be booted, is a voter only when it
+/// votes anew: the vote of its old incarnation still stands while it comes in.
+#[tokio::test]
+async fn a_node_without_its_disk_is_booted_again() {
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    let first = cluster.json(["boot", "long", "--address", cluster.addresses()[3].as_str()]).await;
+    cluster.node("long").kill().await;
+    cluster.node("long").wipe();
+    cluster.node("long").start().await;
+    let again = cluster.json(["boot", "long"]).await;
+    assert_ne!(again["id"], first["id"], "that is the id of the lost disk");
+    let list = cluster.json(["list"]).await;
+    let long = list["nodes"].as_array().expect("nodes").iter().find(|node| node["name"] == "long");
+    let long = long.expect("it is in the list");
+    assert_eq!((&long["state"], &long["role"]), (&"up".into(), &"follower".into()), "{list}");
+    assert_eq!((&long["id"], &list["voters"]), (&again["id"], &4.into()), "{list}");
+}
+
 /// A node that will never come back is removed, unless that costs the quorum.
 #[tokio::test]
 async fn a_lost_node_is_removed() {
