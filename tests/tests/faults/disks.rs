@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
 use coffee_common::limits::VALUE_BYTES_MAX;
-use coffee_tests::cluster::Cluster;
+use coffee_tests::cluster::{Cluster, Node};
 use tokio::process::Command;
 
 use crate::{
@@ -23,8 +23,13 @@ async fn fails(cluster: &mut Cluster, victim: &str, from: usize) {
     assert!(!node.log().tail(20).contains("panicked"), "{}", node.log().tail(20));
 }
 
-/// As much as makes the files of a node grow, whatever they have room for.
+/// As much as makes the files of a node grow, whatever they have room for. Each
+/// under a key of its own: one that is written again takes the room that it had.
 const LARGE_VALUES: usize = 100;
+
+fn large(number: usize) -> String {
+    format!("large-{number}")
+}
 
 /// What a node says that is about to end.
 const FAILED: &str = "storage failed";
@@ -32,30 +37,37 @@ const FAILED: &str = "storage failed";
 const GRACE: Duration = Duration::from_secs(1);
 
 /// No room is left, and later there is again.
-pub(crate) struct Full(pub(crate) BTreeMap<String, Small>);
+pub(crate) struct Full {
+    disks: BTreeMap<String, Small>,
+    /// Large values of this round.
+    written: usize,
+}
 
 impl Full {
     /// A small disk for each node.
     pub(crate) fn mount(cluster: &mut Cluster) -> Self {
-        Self(cluster.nodes().iter().map(|node| (node.name().to_owned(), Small::mount(node.data()))).collect())
+        let disk = |node: &Node| (node.name().to_owned(), Small::mount(node.data()));
+        Self { disks: cluster.nodes().iter().map(disk).collect(), written: 0 }
     }
 }
 
 impl Fault for Full {
     async fn strike(&mut self, scene: &mut Scene, victim: &str) {
         let from = scene.cluster.node(victim).log().len();
-        self.0[victim].fill();
+        self.disks[victim].fill();
         // What the load needs may find its place in pages that became free.
         let value = scene.cluster.folder().join("large");
         fs::write(&value, vec![b'x'; VALUE_BYTES_MAX]).expect("a file can be made");
         let value = value.to_str().expect("a path that is text");
-        for _ in 0..LARGE_VALUES {
+        self.written = 0;
+        while self.written < LARGE_VALUES {
             if scene.cluster.node(victim).log().says(from, "No space left", Duration::ZERO).await {
                 break;
             }
-            let words = ["set", "large", "--file", value, "--timeout", "3s"];
+            let key = large(self.written);
+            self.written += 1;
             // The node that leads may be the one that ends.
-            scene.cluster.coffeectl(words).run().await;
+            scene.cluster.coffeectl(["set", &key, "--file", value, "--timeout", "3s"]).run().await;
         }
         let node = scene.cluster.node(victim);
         node.says_from(from, "No space left").await;
@@ -68,11 +80,15 @@ impl Fault for Full {
     async fn heal(&mut self, scene: &mut Scene, victim: &str) {
         let node = scene.cluster.node(victim);
         let from = node.log().len();
-        self.0[victim].clear();
+        self.disks[victim].clear();
         if node.is_started() {
             node.says_from(from, "a snapshot is installed").await;
         } else {
             node.start().await;
+        }
+        // Else the next round would find the disks of all nodes full.
+        for number in 0..self.written {
+            scene.cluster.coffeectl(["del", &large(number)]).run().await;
         }
     }
 }
