@@ -117,7 +117,9 @@ async fn keep_status(notifier: Notifier, server: Arc<Server>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let line = status::line(&server.status());
+        let findings = server.readiness().await;
+        let quorum = findings.iter().any(|finding| finding.check.name() == "quorum" && finding.ok);
+        let line = status::line(&server.status(), quorum);
         if line != told {
             notifier.status(&line).await;
             told = line;

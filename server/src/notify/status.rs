@@ -8,19 +8,19 @@ use coffee_common::{
 /// A leader that has not heard a quorum for so long has none.
 const QUORUM_SILENT_MS: u64 = 3_000;
 
-/// The line.
-pub(super) fn line(status: &NodeStatus) -> String {
+/// The line. `in_touch`: it hears a leader with a quorum, or the quorum that it leads.
+pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
         (Phase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
         (Phase::Joining, None) => "asks to be let in".to_owned(),
         (Phase::Joining, Some(_)) => "catches up, before it gets a vote".to_owned(),
-        (Phase::Running, Some(raft)) => running(raft),
+        (Phase::Running, Some(raft)) => running(raft, in_touch),
         (Phase::Running, None) => "starts".to_owned(),
         (Phase::Stopping, _) => "stopping".to_owned(),
     }
 }
 
-fn running(raft: &RaftStatus) -> String {
+fn running(raft: &RaftStatus, in_touch: bool) -> String {
     let term = raft.term;
     let strength = match raft.voters.as_slice() {
         [voters] => format!("{} voters", voters.len()),
@@ -31,6 +31,11 @@ fn running(raft: &RaftStatus) -> String {
         (RaftRole::Leader, _) if hears_quorum => format!("leads in term {term}; {strength}"),
         (RaftRole::Leader, _) => {
             format!("leads in term {term}, but hears no quorum: writes wait; {strength}")
+        }
+        // Until it wins an election, it counts as the follower of one that is long gone.
+        (_, Some(leader)) if !in_touch => {
+            let leader = name_of(raft, leader);
+            format!("does not hear {leader}, its leader in term {term}: writes wait; {strength}")
         }
         (_, Some(leader)) => format!("follows {} in term {term}; {strength}", name_of(raft, leader)),
         (RaftRole::Candidate, None) => format!("stands for election in term {term}; {strength}"),
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn who_takes_part_says_what_he_is_and_whether_there_is_a_quorum() {
-        let says = |raft| line(&status(Phase::Running, Some(raft)));
+        let says = |raft| line(&status(Phase::Running, Some(raft)), true);
         let leads = RaftStatus { quorum_heard_ms: Some(80), ..raft(RaftRole::Leader, Some(2)) };
         assert_eq!(says(leads.clone()), "leads in term 3; 3 voters");
         let deserted = RaftStatus { quorum_heard_ms: Some(3_000), ..leads.clone() };
@@ -119,11 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn who_follows_somebody_that_is_gone_says_so() {
+        let follows = status(Phase::Running, Some(raft(RaftRole::Follower, Some(1))));
+        assert_eq!(line(&follows, false), "does not hear ming, its leader in term 3: writes wait; 3 voters");
+    }
+
+    #[test]
     fn who_takes_no_part_says_what_he_waits_for() {
-        assert_eq!(line(&status(Phase::Waiting, None)), "waiting to be booted: coffeectl boot hong");
-        assert_eq!(line(&status(Phase::Joining, None)), "asks to be let in");
+        assert_eq!(line(&status(Phase::Waiting, None), true), "waiting to be booted: coffeectl boot hong");
+        assert_eq!(line(&status(Phase::Joining, None), true), "asks to be let in");
         let learner = raft(RaftRole::Learner, Some(1));
-        assert_eq!(line(&status(Phase::Joining, Some(learner))), "catches up, before it gets a vote");
-        assert_eq!(line(&status(Phase::Stopping, None)), "stopping");
+        assert_eq!(line(&status(Phase::Joining, Some(learner)), true), "catches up, before it gets a vote");
+        assert_eq!(line(&status(Phase::Stopping, None), true), "stopping");
     }
 }

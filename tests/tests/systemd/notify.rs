@@ -1,0 +1,219 @@
+//! What a real daemon tells systemd, whose place a socket of the test takes.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use coffee_tests::cluster::{Cluster, Host};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::{
+    net::UnixDatagram,
+    process::Command,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::programs::{missing, outcome, skipped};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The watchdog bites after this long.
+const BITES_AFTER: Duration = Duration::from_millis(1_500);
+
+/// Days that a renewed certificate is valid; the ones before are for longer.
+const RENEWED_FOR: u32 = 100;
+
+/// In the place of systemd.
+struct Systemd {
+    messages: mpsc::UnboundedReceiver<String>,
+    /// What came and was not asked for yet.
+    heard: Vec<String>,
+    /// Reads at once what comes: the queue of such a socket is short.
+    _reading: JoinSet<()>,
+}
+
+impl Systemd {
+    fn listen(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).expect("bound");
+        let (sender, messages) = mpsc::unbounded_channel();
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
+            let mut bytes = [0; 4096];
+            while let Ok(length) = socket.recv(&mut bytes).await {
+                let message = String::from_utf8(bytes[..length].to_vec()).expect("text");
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { messages, heard: Vec::new(), _reading: reading }
+    }
+
+    /// The words that run a node under it.
+    fn host(path: &Path) -> Host {
+        let under = [
+            "env".to_owned(),
+            format!("NOTIFY_SOCKET={}", path.display()),
+            format!("WATCHDOG_USEC={}", BITES_AFTER.as_micros()),
+        ];
+        Host { under: under.into(), ..Host::default() }
+    }
+
+    async fn hear(&mut self) {
+        self.heard.push(self.messages.recv().await.expect("it listens"));
+    }
+
+    /// Waits until a message says this, and returns it; what came before is forgotten.
+    #[track_caller]
+    fn is_told(&mut self, words: &str) -> impl Future<Output = String> {
+        let deadline = Instant::now() + PATIENCE;
+        let caller = std::panic::Location::caller();
+        async move {
+            while !self.heard.iter().any(|message| message.contains(words)) {
+                let heard = timeout_at(deadline, self.hear()).await;
+                assert!(heard.is_ok(), "at {caller}: not told {words:?}, but {:?}", self.heard);
+            }
+            let at = self.heard.iter().position(|message| message.contains(words)).expect("just found");
+            self.heard.drain(..=at).next_back().expect("just found")
+        }
+    }
+
+    /// Listens for so long; how often the watchdog was fed.
+    async fn feeds_within(&mut self, span: Duration) -> usize {
+        self.heard.clear();
+        while self.messages.try_recv().is_ok() {}
+        let _ = timeout(span, async {
+            loop {
+                self.hear().await;
+            }
+        })
+        .await;
+        self.heard.iter().filter(|message| message.contains("WATCHDOG=1")).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_ready_before_it_has_a_quorum_and_says_how_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let mut systemd = Systemd::listen(&path);
+    let mut cluster = Cluster::of(2).on(vec![Systemd::host(&path)]).start().await;
+    systemd.is_told("EXTEND_TIMEOUT_USEC=").await;
+    systemd.is_told("READY=1").await;
+    systemd.is_told("STATUS=leads in term 1; 2 voters").await;
+    systemd.is_told("WATCHDOG=1").await;
+
+    // Alone, it has no quorum; it is ready all the same.
+    cluster.node("hong").kill().await;
+    cluster.node("ming").stop().await;
+    systemd.is_told("STOPPING=1").await;
+    cluster.node("ming").start().await;
+    systemd.is_told("READY=1").await;
+    systemd.is_told("no leader").await;
+    systemd.is_told("WATCHDOG=1").await;
+    assert!(cluster.node("ming").stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
+    if let Some(why) = missing(&["strace"]) {
+        return skipped("a disk that hangs", &why);
+    }
+    if let (false, why) = outcome(std::process::Command::new("strace").args(["-o", "/dev/null", "true"])) {
+        return skipped("a disk that hangs", &why);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let mut systemd = Systemd::listen(&path);
+    let mut cluster = Cluster::of(1).on(vec![Systemd::host(&path)]).start().await;
+    systemd.is_told("WATCHDOG=1").await;
+    let fed = systemd.feeds_within(2 * BITES_AFTER).await;
+    assert!(fed >= 3, "fed {fed} times while all was well");
+
+    // From now on each sync takes longer than the watchdog waits.
+    let pid = cluster.node("ming").pid().to_string();
+    let mut strace = Command::new("strace")
+        .args(["-f", "-p", &pid, "-o", "/dev/null", "-e", "trace=fdatasync,fsync"])
+        .args(["-e", "inject=fdatasync,fsync:delay_enter=10000000"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("strace runs");
+    let mut attached = tokio::io::BufReader::new(strace.stderr.take().expect("standard error is ours"));
+    let mut line = String::new();
+    let reading = tokio::io::AsyncBufReadExt::read_line(&mut attached, &mut line);
+    timeout(PATIENCE, reading).await.expect("in time").expect("strace says that it is attached");
+    assert!(line.contains("attached"), "{line}");
+    // A sync that had begun before may still come back, once.
+    let fed = systemd.feeds_within(2 * BITES_AFTER).await;
+    assert!(fed <= 1, "fed {fed} times over a disk that hangs");
+    assert!(cluster.node("ming").log().says(0, "does not answer", PATIENCE).await);
+    cluster.node("ming").kill().await;
+    strace.wait().await.expect("strace ends with what it traces");
+}
+
+/// systemd takes a reload for done with the READY that comes after it, and by
+/// the time in RELOADING it tells this one from an earlier one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_says_when_it_begins_and_that_it_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let mut systemd = Systemd::listen(&path);
+    let mut cluster = Cluster::of(1).on(vec![Systemd::host(&path)]).start().await;
+    systemd.is_told("READY=1").await;
+
+    let certificate = cluster.certs().join("node-ming.crt");
+    coffee_client::cert::renew(&cluster.certs(), &certificate, RENEWED_FOR).expect("renews");
+    reloads(&mut systemd, &mut cluster, "reloaded").await;
+    assert!(days_left(&cluster).await <= i64::from(RENEWED_FOR));
+}
+
+/// One that fails changes nothing, and is not left half done in systemd's eyes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_fails_is_done_too_and_the_node_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let mut systemd = Systemd::listen(&path);
+    let mut cluster = Cluster::of(1).on(vec![Systemd::host(&path)]).start().await;
+    systemd.is_told("READY=1").await;
+    let (pid, days) = (cluster.node("ming").pid(), days_left(&cluster).await);
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+
+    // The new certificate would do, but a setting is wrong: neither counts.
+    let certificate = cluster.certs().join("node-ming.crt");
+    coffee_client::cert::renew(&cluster.certs(), &certificate, RENEWED_FOR).expect("renews");
+    let config = std::fs::read_to_string(cluster.node("ming").config()).expect("reads");
+    cluster.node("ming").write_config(&format!("{config}\n[logs]\n"));
+    reloads(&mut systemd, &mut cluster, "nothing was reloaded").await;
+    assert_eq!(days_left(&cluster).await, days, "it shows the certificate that it had");
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await.trim_end(), "latte");
+    systemd.is_told("WATCHDOG=1").await;
+
+    cluster.node("ming").write_config(&config);
+    reloads(&mut systemd, &mut cluster, "reloaded").await;
+    assert!(days_left(&cluster).await <= i64::from(RENEWED_FOR));
+    assert_eq!(cluster.node("ming").pid(), pid);
+}
+
+/// Has ming reload, with this outcome in its log, and systemd told of beginning and end.
+async fn reloads(systemd: &mut Systemd, cluster: &mut Cluster, outcome: &str) {
+    let from = cluster.node("ming").log().len();
+    let before = monotonic();
+    cluster.node("ming").signal("HUP").await;
+    let began = systemd.is_told("RELOADING=1").await;
+    let since = began.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    let since = since.and_then(|since| since.parse().ok()).map(Duration::from_micros);
+    let since = since.unwrap_or_else(|| panic!("no time in {began:?}"));
+    assert!(before.as_micros() <= since.as_micros() && since <= monotonic(), "{before:?}, {since:?}");
+    systemd.is_told("READY=1").await;
+    cluster.node("ming").says_from(from, outcome).await;
+}
+
+fn monotonic() -> Duration {
+    clock_gettime(ClockId::Monotonic).try_into().expect("it does not run backwards")
+}
+
+async fn days_left(cluster: &Cluster) -> i64 {
+    let list = cluster.json(["list"]).await;
+    list["nodes"][0]["certificate_days_left"].as_i64().unwrap_or_else(|| panic!("no days in {list}"))
+}

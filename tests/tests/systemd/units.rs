@@ -1,0 +1,77 @@
+//! The units as systemd reads them: understood to the last word, and closed.
+
+use std::{fs, path::Path, process::Command};
+
+use coffee_tests::processes;
+
+use crate::programs::{missing, outcome, skipped};
+
+const UNITS: [&str; 2] = ["coffeed.service", "coffeed@.service"];
+
+/// Tenths of the exposure that `systemd-analyze security` allows for.
+const EXPOSURE_MAX: &str = "15";
+
+fn deploy() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy"))
+}
+
+/// The units in a folder of their own, with the daemon where it was built, and
+/// templates as instances.
+fn placed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let coffeed = processes::path("coffeed");
+    for unit in UNITS {
+        let text = fs::read_to_string(deploy().join(unit)).expect("a unit");
+        assert!(text.contains("ExecStart=/usr/bin/coffeed "), "{unit} runs what the package brings");
+        let text = text.replace("/usr/bin/coffeed", coffeed.to_str().expect("a path in text"));
+        fs::write(folder.path().join(unit.replace("@.", "@ming.")), text).expect("written");
+    }
+    folder
+}
+
+#[test]
+fn systemd_understands_the_units() {
+    if let Some(why) = missing(&["systemd-analyze"]) {
+        return skipped("systemd-analyze verify", &why);
+    }
+    let folder = placed();
+    for unit in UNITS {
+        let path = folder.path().join(unit.replace("@.", "@ming."));
+        let (success, said) =
+            outcome(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
+        // Of the host's own units nothing is asked.
+        let ours: Vec<&str> = said.lines().filter(|line| line.contains("coffeed")).collect();
+        assert!(ours.is_empty(), "{unit}: {ours:?}");
+        assert!(success, "{unit}: {said}");
+    }
+}
+
+#[test]
+fn the_units_expose_little() {
+    if let Some(why) = missing(&["systemd-analyze"]) {
+        return skipped("systemd-analyze security", &why);
+    }
+    let folder = placed();
+    for unit in UNITS {
+        let path = folder.path().join(unit.replace("@.", "@ming."));
+        let (success, said) = outcome(
+            Command::new("systemd-analyze")
+                .args(["security", "--no-pager", "--offline=yes", "--threshold", EXPOSURE_MAX])
+                .arg(&path),
+        );
+        let left: Vec<&str> = said.lines().filter(|line| line.starts_with(['✗', '→'])).collect();
+        assert!(success, "{unit}: {}", left.join("\n"));
+        assert!(said.contains("Overall exposure level"), "{unit}: {said}");
+    }
+}
+
+#[test]
+fn the_two_units_differ_in_names_alone() {
+    let settings = |unit: &str| -> Vec<String> {
+        let text = fs::read_to_string(deploy().join(unit)).expect("a unit");
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let known = ["Description=", "ExecStart=", "StateDirectory="];
+        lines.filter(|line| !known.iter().any(|name| line.starts_with(name))).map(str::to_owned).collect()
+    };
+    assert_eq!(settings(UNITS[0]), settings(UNITS[1]));
+}
