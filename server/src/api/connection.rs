@@ -21,7 +21,8 @@ pub(super) struct Shared {
 }
 
 pub(super) async fn serve(api: &Api, connection: Connection) {
-    if let Err(error) = answer::welcome(&connection, &api.welcome()).await {
+    let welcomed = Box::pin(answer::welcome(&connection, &api.welcome())).await;
+    if let Err(error) = welcomed {
         tracing::debug!(%error, "a client left before it was welcome");
         return;
     }

@@ -25,7 +25,9 @@ pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers) {
 }
 
 async fn serve(handshake: Handshake, api: Api, peers: Peers, refused: Arc<AtomicU64>) {
-    match handshake.complete().await {
+    // Boxed: a connection that lasts does not go on holding what its handshake took.
+    let outcome = Box::pin(handshake.complete()).await;
+    match outcome {
         Ok(connection) => match connection.protocol() {
             Protocol::Client => api.serve(connection).await,
             Protocol::Peer => serve_peer(connection, peers).await,
