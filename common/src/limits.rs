@@ -4,6 +4,8 @@
 //! memory is taken for it. Bounds that are part of a replicated rule say so:
 //! changing one of those changes what replicas compute from the same log.
 
+use std::ops::RangeInclusive;
+
 /// Longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
@@ -78,8 +80,16 @@ pub const CONNECTION_ANSWER_BYTES_MAX: usize = 32 << 20;
 /// counts for a little more than its keys and values.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 
+/// What [`PROPOSAL_BYTES_IN_FLIGHT_MAX`] may be set to instead: from where the
+/// largest batch still gets in.
+pub const PROPOSAL_BYTES_IN_FLIGHT_RANGE: RangeInclusive<usize> = 4 << 20..=1 << 30;
+
 /// Most connections that a node serves at once.
 pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// What [`CONNECTIONS_MAX`] may be set to instead: from where every other node
+/// still gets in, and has been dialled.
+pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 2 * NODES_MAX..=1 << 16;
 
 /// Most handshakes that a node has under way at once; newcomers beyond that
 /// wait unanswered.
@@ -99,12 +109,15 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
 /// Shortest and longest time that a request may ask for, in milliseconds.
-pub const REQUEST_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 1..=600_000;
+pub const REQUEST_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
 const _: () = {
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(BATCH_BYTES_MAX < COMMAND_BYTES_MAX);
-    assert!(COMMAND_BYTES_MAX < PROPOSAL_BYTES_IN_FLIGHT_MAX);
+    assert!(COMMAND_BYTES_MAX < *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
+    assert!(*PROPOSAL_BYTES_IN_FLIGHT_RANGE.start() <= PROPOSAL_BYTES_IN_FLIGHT_MAX);
+    assert!(PROPOSAL_BYTES_IN_FLIGHT_MAX <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.end());
+    assert!(*CONNECTIONS_RANGE.start() <= CONNECTIONS_MAX && CONNECTIONS_MAX <= *CONNECTIONS_RANGE.end());
     // A command, or a full append request behind a largest entry, fits a frame.
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value overflows fits a frame.

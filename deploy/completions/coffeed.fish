@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffeed_global_optspecs
-    string join \n c/config= check-config name= listen= advertise= data-dir= bootstrap= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= admin-listen= log-level= log-format= h/help V/version
+    string join \n c/config= check-config name= listen= advertise= data-dir= bootstrap= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= limits-connections-max= limits-write-bytes-in-flight-max= admin-listen= log-level= log-format= h/help V/version
 end
 
 function __fish_coffeed_needs_command
@@ -41,6 +41,8 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout
 complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout-max-ms -d 'Longest such time, and the lease' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-snapshot-every-entries -d 'After how many entries a snapshot is taken' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-log-keep-entries -d 'How many entries stay behind a snapshot' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-max -d 'Most connections, with clients and nodes' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-flight-max -d 'Most bytes of writes that are not committed yet' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l admin-listen -d 'TCP address for metrics and health checks, over HTTP' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-level -d 'How much to log: error, warn, info, debug or trace' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-format -d 'In which form: human or json' -r

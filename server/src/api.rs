@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod backup;
+mod budget;
 mod connection;
 mod dispatch;
 mod gate;
@@ -18,25 +19,15 @@ mod writes;
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use coffee_common::{
-    limits::{BACKUPS_AT_ONCE_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX},
-    protocol::Welcome,
-    quic::Connection,
-};
+use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome, quic::Connection};
 use tokio::sync::Semaphore;
 
-use self::gate::Gate;
+use self::{budget::Budget, gate::Gate};
 use crate::{
     membership::Membership,
     node::{Node, VERSION},
     reads::Reads,
 };
-
-/// A byte budget is counted in units of this many bytes.
-const BUDGET_UNIT_BYTES: usize = 1 << 10;
-
-/// What every proposal costs besides its bytes: an entry of the log, a task, an answer.
-const PROPOSAL_UNITS: usize = 2;
 
 /// Answers clients. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +39,7 @@ struct Inner {
     membership: Membership,
     gate: Gate,
     /// For proposals that are not committed yet.
-    budget: Arc<Semaphore>,
+    budget: Budget,
     /// For backups that are under way.
     backups: Arc<Semaphore>,
     /// How often a client did not keep to the protocol.
@@ -58,16 +49,20 @@ struct Inner {
 impl Api {
     /// Answers for a node.
     pub fn new(node: Arc<Node>, reads: Reads, membership: Membership) -> Self {
-        let budget = Arc::new(Semaphore::new(PROPOSAL_BYTES_IN_FLIGHT_MAX / BUDGET_UNIT_BYTES));
         Self(Arc::new(Inner {
             node,
             reads,
             membership,
             gate: Gate::default(),
-            budget,
+            budget: Budget::default(),
             backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
             offences: AtomicU64::new(0),
         }))
+    }
+
+    /// Has at most so many bytes of writes in flight from now on.
+    pub fn set_write_bytes_in_flight_max(&self, max: usize) {
+        self.0.budget.set_max(max);
     }
 
     /// Serves one connection until it ends.

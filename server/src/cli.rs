@@ -12,8 +12,8 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use coffee_client::cli::usage::{self, Unparsed};
 use coffee_common::id::{Address, NodeName};
 use coffeed::config::{
-    AdminSettings, Config, ConfigError, LogFormat, LogLevel, LogSettings, Settings, StorageSettings,
-    TimerSettings, TlsSettings,
+    AdminSettings, Config, ConfigError, LimitSettings, LogFormat, LogLevel, LogSettings, Settings,
+    StorageSettings, TimerSettings, TlsSettings,
 };
 
 use crate::{
@@ -101,6 +101,12 @@ struct Flags {
     /// How many entries stay behind a snapshot
     #[arg(long, value_name = "N")]
     storage_log_keep_entries: Option<u64>,
+    /// Most connections, with clients and nodes
+    #[arg(long, value_name = "N")]
+    limits_connections_max: Option<usize>,
+    /// Most bytes of writes that are not committed yet
+    #[arg(long, value_name = "BYTES")]
+    limits_write_bytes_in_flight_max: Option<usize>,
     /// TCP address for metrics and health checks, over HTTP
     #[arg(long, value_name = "IP:PORT")]
     admin_listen: Option<SocketAddr>,
@@ -196,6 +202,10 @@ impl Flags {
                 snapshot_every_entries: self.storage_snapshot_every_entries,
                 log_keep_entries: self.storage_log_keep_entries,
             },
+            limits: LimitSettings {
+                connections_max: self.limits_connections_max,
+                write_bytes_in_flight_max: self.limits_write_bytes_in_flight_max,
+            },
             admin: AdminSettings { listen: self.admin_listen },
             log: LogSettings { level: self.log_level, format: self.log_format },
         }
@@ -257,6 +267,8 @@ mod tests {
         config.timers.election_timeout_max_ms = 333;
         config.storage.snapshot_every_entries = 444;
         config.storage.log_keep_entries = 555;
+        config.limits.connections_max = 666;
+        config.limits.write_bytes_in_flight_max = 7_777_777;
         config.log.level = LogLevel::Trace;
         config.log.format = LogFormat::Json;
         let mut words = vec!["coffeed".into()];

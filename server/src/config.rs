@@ -12,6 +12,7 @@
 mod credentials;
 mod error;
 mod file;
+mod limits;
 mod log;
 mod settings;
 
@@ -26,8 +27,11 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     credentials::CredentialsError,
     error::{ConfigError, Place},
+    limits::Limits,
     log::{LogFormat, LogLevel, LogOptions},
-    settings::{AdminSettings, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings},
+    settings::{
+        AdminSettings, LimitSettings, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
+    },
 };
 
 /// How a node is set up.
@@ -57,6 +61,9 @@ pub struct Config {
     /// How much to keep.
     #[serde(default)]
     pub storage: StorageOptions,
+    /// How much to take on at once.
+    #[serde(default)]
+    pub limits: Limits,
     /// What to show to those who watch it.
     #[serde(default)]
     pub admin: AdminOptions,
@@ -131,6 +138,7 @@ impl Config {
             join: Vec::new(),
             timers: Timers::default(),
             storage: StorageOptions::default(),
+            limits: Limits::default(),
             admin: AdminOptions::default(),
             log: LogOptions::default(),
         }
@@ -141,7 +149,8 @@ impl Config {
         self.check_start()?;
         self.check_address()?;
         self.timers.check()?;
-        self.storage.check()
+        self.storage.check()?;
+        self.limits.check()
     }
 
     fn check_start(&self) -> Result<(), ConfigError> {

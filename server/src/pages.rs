@@ -45,11 +45,18 @@ whatever these two say.",
 }
 
 fn signals() -> Vec<Block> {
-    vec![item(
+    let stop = item(
         "SIGTERM, SIGINT",
         "Stop in good order: hand leadership over, finish what is in flight, and end with 0.
 The membership stays as it is. A second one ends the process at once.",
-    )]
+    );
+    let reload = item(
+        "SIGHUP",
+        "Reload: take up certificate, key, CAs, revocation list, limits and log level, without a
+lost connection. The log says what was taken up, and what counts only after a restart. If
+anything is wrong, nothing changes.",
+    );
+    vec![stop, reload]
 }
 
 fn exit_status() -> Section {

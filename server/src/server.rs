@@ -141,7 +141,7 @@ impl Server {
 
     /// Takes up what the configuration (see [`Builder::config_source`]) and the
     /// files that it names are by now: certificate, key, CAs and revocation
-    /// list. New connections show and believe what is new; those that exist go
+    /// list, limits, and the log level (see [`Builder::log_control`]). New connections show and believe what is new; those that exist go
     /// on, but for those of others who would not be let in any more. Names the
     /// settings that are others by now and count only after a restart.
     ///

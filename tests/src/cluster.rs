@@ -11,6 +11,7 @@
 //! goes. What the nodes said is shown where a test fails.
 
 mod log;
+mod metrics;
 mod node;
 mod ports;
 

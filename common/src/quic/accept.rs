@@ -16,12 +16,7 @@ use super::{
     endpoint::{Endpoint, Inner},
     error::{ConnectError, StreamError},
 };
-use crate::{
-    frame,
-    limits::{CONNECTIONS_MAX, HANDSHAKES_MAX},
-    protocol::Identity,
-    tls::identity_of_chain,
-};
+use crate::{frame, limits::HANDSHAKES_MAX, protocol::Identity, tls::identity_of_chain};
 
 /// What is kept of one who has not been answered yet, behind the first packet.
 const STRANGER_BYTES_MAX: u64 = 16 << 10;
@@ -91,7 +86,7 @@ impl Endpoint {
     /// who has proven it and takes more than a share of the room hears nothing:
     /// who is honest sends his first packet again, and finds room.
     fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
-        if self.connections() >= CONNECTIONS_MAX {
+        if self.connections() >= self.0.connections_max.load(Ordering::Relaxed) {
             incoming.refuse();
             return None;
         }

@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -22,6 +22,7 @@ use super::{
     roster::Roster,
 };
 use crate::{
+    limits::CONNECTIONS_MAX,
     protocol::{Identity, Role},
     tls::{self, Credentials, TimeProvider},
 };
@@ -49,6 +50,7 @@ pub(super) struct Inner {
     /// Counts how often those were replaced.
     generation: AtomicU64,
     pub(super) roster: Roster,
+    pub(super) connections_max: AtomicUsize,
     pub(super) local_address: SocketAddr,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
@@ -109,6 +111,7 @@ impl Endpoint {
             credentials: Mutex::new(credentials.clone()),
             generation: AtomicU64::new(0),
             roster: Roster::default(),
+            connections_max: AtomicUsize::new(CONNECTIONS_MAX),
             local_address,
             handshake_timeout: options.idle_timeout,
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
@@ -150,6 +153,12 @@ impl Endpoint {
     /// How many connections there are, dialled and accepted.
     pub fn connections(&self) -> usize {
         self.0.quinn.open_connections()
+    }
+
+    /// Lets so many connections be, [`CONNECTIONS_MAX`] until it is told: where
+    /// there are as many, whoever wants in is turned away. Those that exist go on.
+    pub fn set_connections_max(&self, connections_max: usize) {
+        self.0.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
     /// Closes every connection, tells the other sides `reason`, and waits

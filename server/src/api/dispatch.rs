@@ -7,13 +7,10 @@ use coffee_common::{
     id::{ClusterId, RequestId, Revision},
     protocol::{Ask, Consistency, LogLevel, Rejection, Request, Response},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{
-    Api, BUDGET_UNIT_BYTES, PROPOSAL_UNITS,
+    Api,
     access::{self, Caller},
     answer::Reply,
     connection::Shared,
@@ -122,7 +119,7 @@ async fn write(
     deadline: Instant,
 ) -> Result<Response, Rejection> {
     batch.check().map_err(|error| Rejection::Invalid(error.to_string()))?;
-    let _admitted = admit(&api.0.budget, batch)?;
+    let _admitted = api.0.budget.take(batch).ok_or(Rejection::Overloaded)?;
     let metrics = api.0.node.metrics();
     let _counted = metrics.requests.write_bytes_in_flight.hold(batch.bytes());
     let errand = errand(request, caller, deadline);
@@ -133,11 +130,4 @@ async fn write(
         Ok(Response::Written(outcome))
     };
     forward::on_leader(&api.0.node, &errand, here).await
-}
-
-/// Takes the batch's share of what may be in flight, until it is dropped.
-pub(super) fn admit(budget: &Arc<Semaphore>, batch: &Batch) -> Result<OwnedSemaphorePermit, Rejection> {
-    let units = PROPOSAL_UNITS + batch.bytes() / BUDGET_UNIT_BYTES;
-    let units = u32::try_from(units).unwrap_or(u32::MAX);
-    Arc::clone(budget).try_acquire_many_owned(units).map_err(|_| Rejection::Overloaded)
 }

@@ -21,8 +21,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use super::{
     access,
     answer::{Outbox, Together},
+    budget::Share,
     connection::Shared,
-    dispatch,
     gate::Pass,
     stream,
 };
@@ -39,7 +39,7 @@ pub(super) struct Writes {
     /// What they take of the connection's room,
     room: OwnedSemaphorePermit,
     /// and of what the node may have in flight.
-    budget: OwnedSemaphorePermit,
+    budget: Share,
     asked: Vec<Asked>,
     commands: Vec<(RequestId, Command)>,
 }
@@ -73,7 +73,7 @@ impl Writes {
         if access::admit(peer, on_behalf_of.as_ref(), request).is_err() || batch.check().is_err() {
             return Some((ask, pass, room));
         }
-        let Ok(budget) = dispatch::admit(&shared.api.0.budget, batch) else { return Some((ask, pass, room)) };
+        let Some(budget) = shared.api.0.budget.take(batch) else { return Some((ask, pass, room)) };
         // A copy: what came along with it would otherwise stay in memory as well.
         let message = Bytes::copy_from_slice(&message);
         let (asked, name) = (Asked { id: *id, message, deadline }, *name);

@@ -15,7 +15,9 @@ use coffee_common::{
 };
 use serde::Deserialize;
 
-use super::{AdminOptions, Config, ConfigError, LogFormat, LogLevel, LogOptions, StorageOptions, Timers};
+use super::{
+    AdminOptions, Config, ConfigError, Limits, LogFormat, LogLevel, LogOptions, StorageOptions, Timers,
+};
 
 /// Declares a group of settings, and how one source is laid over another.
 macro_rules! settings {
@@ -61,6 +63,7 @@ settings! {
         [tls]: TlsSettings,
         [timers]: TimerSettings,
         [storage]: StorageSettings,
+        [limits]: LimitSettings,
         [admin]: AdminSettings,
         [log]: LogSettings,
     }
@@ -94,6 +97,14 @@ settings! {
 }
 
 settings! {
+    /// How much to take on; [`Limits`] explains each setting.
+    LimitSettings {
+        connections_max: usize,
+        write_bytes_in_flight_max: usize,
+    }
+}
+
+settings! {
     /// What is shown to those who watch; [`AdminOptions`] explains each setting.
     AdminSettings {
         listen: SocketAddr,
@@ -121,6 +132,7 @@ impl Settings {
             join: self.join.unwrap_or_default(),
             timers: self.timers.resolve(),
             storage: self.storage.resolve(),
+            limits: self.limits.resolve(),
             admin: AdminOptions { listen: self.admin.listen },
             log: self.log.resolve(),
         };
@@ -170,6 +182,18 @@ impl StorageSettings {
         StorageOptions {
             snapshot_every_entries: self.snapshot_every_entries.unwrap_or(default.snapshot_every_entries),
             log_keep_entries: self.log_keep_entries.unwrap_or(default.log_keep_entries),
+        }
+    }
+}
+
+impl LimitSettings {
+    fn resolve(self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            connections_max: self.connections_max.unwrap_or(default.connections_max),
+            write_bytes_in_flight_max: self
+                .write_bytes_in_flight_max
+                .unwrap_or(default.write_bytes_in_flight_max),
         }
     }
 }

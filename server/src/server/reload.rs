@@ -1,4 +1,4 @@
-//! Takes up new certificates and settings while the node runs.
+//! Takes up new certificates, limits and log level while the node runs.
 //!
 //! Reads the configuration again, and each file that it names once; judges all
 //! of it; and only then changes anything, in steps that cannot fail. So a
@@ -22,9 +22,15 @@ use coffee_common::{
 use tokio::sync::Mutex;
 
 use crate::{
-    config::{Config, ConfigError, CredentialsError},
+    api::Api,
+    config::{Config, ConfigError, CredentialsError, Limits, LogLevel},
     node::Node,
 };
+
+/// The sections that are taken up while the node runs, and what else is, where
+/// the host program lets its log be controlled.
+const TAKEN_UP: [&str; 2] = ["tls.", "limits."];
+const LOG_LEVEL: &str = "log.level";
 
 /// Where a host program's configuration comes from.
 pub(super) type Source = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -66,6 +72,7 @@ impl ReloadError {
 pub(super) struct Reloading {
     node: Weak<Node>,
     endpoint: Endpoint,
+    api: Api,
     source: Option<Source>,
     in_memory: bool,
     /// What is in force. Locked while something is reloaded: one at a time.
@@ -75,14 +82,20 @@ pub(super) struct Reloading {
 impl Reloading {
     pub(super) fn new(
         node: &Arc<Node>,
-        endpoint: Endpoint,
+        (endpoint, api): (Endpoint, Api),
         source: Option<Source>,
         in_memory: bool,
         running: Config,
     ) -> Arc<Self> {
-        let node_given = Arc::downgrade(node);
-        let reloading =
-            Arc::new(Self { node: node_given, endpoint, source, in_memory, running: Mutex::new(running) });
+        let reloading = Self {
+            node: Arc::downgrade(node),
+            endpoint,
+            api,
+            source,
+            in_memory,
+            running: Mutex::new(running),
+        };
+        let reloading = Arc::new(reloading);
         let weak = Arc::downgrade(&reloading);
         node.on_reload(Box::new(move || {
             let reloading = weak.upgrade();
@@ -158,7 +171,7 @@ impl Reloading {
     ) -> Result<Reload, ReloadError> {
         let node =
             self.node.upgrade().ok_or_else(|| ReloadError::Internal("this node has stopped".to_owned()))?;
-        let (mut changed, needs_restart) = compare(running, wanted)?;
+        let (mut changed, mut needs_restart) = compare(running, wanted)?;
         let mut ended = Vec::new();
         if let Some(credentials) = credentials {
             let others = credentials.differences(&self.endpoint.credentials());
@@ -167,9 +180,19 @@ impl Reloading {
             }
             changed.extend(others.into_iter().map(|file| setting(file).to_owned()));
         }
+        running.tls = wanted.tls.clone();
+        running.limits = wanted.limits;
+        set_limits(running.limits, &self.endpoint, &self.api);
+        if running.log.level != wanted.log.level {
+            if set_level(&node, wanted.log.level) {
+                running.log.level = wanted.log.level;
+            } else {
+                changed.retain(|name| name != LOG_LEVEL);
+                needs_restart.push(LOG_LEVEL.to_owned());
+            }
+        }
         changed.sort_unstable();
         changed.dedup();
-        running.tls = wanted.tls.clone();
         Ok(Reload {
             node: node.name().clone(),
             changed,
@@ -180,13 +203,32 @@ impl Reloading {
     }
 }
 
+/// Takes on so much at once from now on.
+pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, api: &Api) {
+    endpoint.set_connections_max(limits.connections_max);
+    api.set_write_bytes_in_flight_max(limits.write_bytes_in_flight_max);
+}
+
+/// Logs so much from now on; `false` where the host program does not let us.
+fn set_level(node: &Node, level: LogLevel) -> bool {
+    let control = node.log_control();
+    control.is_some_and(|control| {
+        control(Some(level));
+        control(None) == level
+    })
+}
+
 /// The settings that differ: first those that are taken up.
 fn compare(running: &Config, wanted: &Config) -> Result<(Vec<String>, Vec<String>), ReloadError> {
     let before = leaves(running)?;
     let after = leaves(wanted)?;
     let other = |name: &&String| before.get(*name) != after.get(*name);
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    Ok(names.into_iter().filter(other).cloned().partition(|name| name.starts_with("tls.")))
+    Ok(names
+        .into_iter()
+        .filter(other)
+        .cloned()
+        .partition(|name| name == LOG_LEVEL || TAKEN_UP.iter().any(|section| name.starts_with(section))))
 }
 
 /// Each setting by its name, `storage.log_keep_entries`: whichever there are,
@@ -238,6 +280,7 @@ mod tests {
     use coffee_common::tls::CredentialFiles;
 
     use super::*;
+    use crate::config::{LogFormat, LogOptions};
 
     fn config() -> Config {
         let name = "ming".parse().expect("legal");
@@ -255,11 +298,15 @@ mod tests {
         wanted.listen = ([127, 0, 0, 1], 7401).into();
         wanted.advertise = Some("ming:7400".parse().expect("legal"));
         wanted.storage.log_keep_entries = 7;
+        wanted.limits.connections_max = 200;
+        wanted.log = LogOptions { level: LogLevel::Debug, format: LogFormat::Json };
         wanted.join = vec!["hong:7400".parse().expect("legal")];
         let (changed, needs_restart) = compare(&running, &wanted).expect("compares");
-        assert_eq!(changed, ["tls.crl", "tls.key"]);
-        assert_eq!(needs_restart, ["advertise", "join", "listen", "storage.log_keep_entries"]);
+        let taken_up = ["limits.connections_max", "log.level", "tls.crl", "tls.key"];
+        assert_eq!(changed, taken_up);
+        let named = ["advertise", "join", "listen", "log.format", "storage.log_keep_entries"];
+        assert_eq!(needs_restart, named);
         let (changed, _) = compare(&wanted, &running).expect("compares");
-        assert_eq!(changed, ["tls.crl", "tls.key"], "also what is no longer set");
+        assert_eq!(changed, taken_up, "also what is no longer set");
     }
 }

@@ -23,7 +23,7 @@ use super::{
     expiry,
     life::{Ends, Life},
     mode,
-    reload::Reloading,
+    reload::{Reloading, set_limits},
 };
 use crate::{
     admin::{Admin, Listening},
@@ -65,10 +65,11 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let reads = Reads::new(node.clone());
     let membership = Membership::new(node.clone(), reads.clone());
     let api = Api::new(node.clone(), reads, membership.clone());
+    set_limits(config.limits, &endpoint, &api);
     let (peers, with_peers) = watch::channel(None);
     tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers));
 
-    let reloading = Reloading::new(&node, endpoint.clone(), source, in_memory, config.clone());
+    let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(expiry::watch(Arc::downgrade(&node), stopping.clone()));
     let life = Life {

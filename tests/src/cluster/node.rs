@@ -18,7 +18,7 @@ use super::{log::Log, ports};
 use crate::processes;
 
 /// A node takes no longer to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node of a [`Cluster`](super::Cluster).
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod damage;
 mod differs;
 mod exit_codes;
 mod hostile;
+mod limits;
 mod logs;
 mod members;
 mod nightly;
