@@ -395,3 +395,22 @@ fn a_page_stops_at_its_size() {
     assert_eq!((page.entries.len(), page.more), (3, false));
     assert!(page.entries.iter().all(|(_, entry)| entry.value.as_bytes().is_empty()));
 }
+
+#[test]
+fn what_a_batch_takes_back_leaves_the_same_state() {
+    let step = |operation| Proposal {
+        request: None,
+        proposed_at_ms: 0,
+        command: Command::Batch(Batch::of(operation)),
+    };
+    let entries = [
+        (Revision(1), step(Operation::Set(key("b"), Value::default()))),
+        (Revision(2), step(Operation::Delete(key("b")))),
+    ];
+    let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
+    batched.apply(&entries);
+    for entry in entries {
+        single.apply(&[entry]);
+    }
+    assert_eq!(batched.hash(), single.hash());
+}

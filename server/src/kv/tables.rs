@@ -163,7 +163,6 @@ pub struct Tables<'state> {
     pub(super) memory: &'state mut RequestMemory,
     forgotten_before: Revision,
     pub(super) digest: Digest,
-    digest_before: Digest,
     /// Where rows are put together, so that not each of them takes memory anew.
     pub(super) row: Vec<u8>,
 }
@@ -174,7 +173,7 @@ impl<'state> Tables<'state> {
     pub fn open(layers: &'state mut Layers, memory: &'state mut RequestMemory) -> Result<Self, KvError> {
         let digest = layers.digest()?;
         let forgotten_before = memory.forgotten();
-        Ok(Self { layers, memory, forgotten_before, digest, digest_before: digest, row: Vec::new() })
+        Ok(Self { layers, memory, forgotten_before, digest, row: Vec::new() })
     }
 
     /// Notes something of the state as a whole.
@@ -194,8 +193,8 @@ impl<'state> Tables<'state> {
         if forgotten != self.forgotten_before {
             self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes());
         }
-        if self.digest != self.digest_before {
-            self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes());
-        }
+        // Even if it is what it was: else whether there is a row at all would
+        // depend on where a batch ends.
+        self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes());
     }
 }
