@@ -65,6 +65,11 @@ impl Pool {
         Self(Arc::new(Inner { endpoint, slots: Mutex::default(), observer: Some(observer) }))
     }
 
+    /// What it dials over.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
     /// What it dials with, at present.
     pub fn credentials(&self) -> Credentials {
         self.0.endpoint.credentials()

@@ -51,6 +51,7 @@ mod options;
 mod pulse;
 mod roster;
 mod stream;
+mod traffic;
 
 pub use accept::Handshake;
 pub use connection::{Connection, Packets};
@@ -62,6 +63,7 @@ pub use pulse::Pulse;
 /// What a simulated network puts in place of a UDP socket.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};
+pub use traffic::{Carried, Survey, Traffic};
 
 use std::fmt;
 

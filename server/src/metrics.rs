@@ -62,6 +62,11 @@ impl Gauge {
         Held { gauge: self, share }
     }
 
+    /// There are so many from now on; not for one that is held.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// How many there are.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -72,6 +77,15 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.gauge.0.fetch_sub(self.share, Ordering::Relaxed);
     }
+}
+
+/// How much a node remembers of requests that were applied.
+#[derive(Debug, Default)]
+pub struct RequestMemoryMetrics {
+    /// The requests that it remembers.
+    pub entries: Gauge,
+    /// What finding them takes in memory; what came of them is part of the state.
+    pub bytes: Gauge,
 }
 
 /// What one node counts, whatever its part in a cluster.

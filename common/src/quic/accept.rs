@@ -2,11 +2,12 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Priority, Protocol,
@@ -35,6 +36,14 @@ const SITES_MIN: usize = 4;
 
 /// Yet any address may have so many under way: a NAT has many behind it.
 const SHARE_MIN: usize = 8;
+
+/// So many handshakes are at work at once: what they compute is long beside a
+/// request, and whoever is in already shares the processors with them.
+pub(super) const AT_WORK_MAX: usize = 1;
+
+/// A handshake is at work no longer than this, and goes on as it may: one that
+/// waits for a far or silent dialler computes nothing.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Somebody who wants in and has not proven anything yet.
 #[derive(Debug)]
@@ -80,20 +89,22 @@ impl Endpoint {
         }
     }
 
-    /// Turns away whom there is no room for. While many handshakes are under
-    /// way, a newcomer first has to prove that it receives what is sent to its
+    /// Turns away whom there is no room for. While one is at work or many are
+    /// under way, a newcomer first has to prove that it receives what is sent to its
     /// address (RFC 9000, section 8.1.2): forged senders get no further. One
     /// who has proven it and takes more than a share of the room hears nothing:
     /// who is honest sends his first packet again, and finds room.
     fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
-        if self.connections() >= self.0.connections_max.load(Ordering::Relaxed) {
+        if self.connections() >= self.connections_max() {
             incoming.refuse();
             return None;
         }
         let share = (self.0.handshakes_max / SITES_MIN).max(SHARE_MIN);
         let near = self.0.crowd.at(incoming.remote_address().ip());
         // Half of a share is for those with a proof: nobody uses up the share of another.
-        let many = self.0.handshakes.available_permits() < self.0.handshakes_max / 2 || 2 * near >= share;
+        let many = self.0.turns.available_permits() == 0
+            || self.0.handshakes.available_permits() < self.0.handshakes_max / 2
+            || 2 * near >= share;
         if many && !incoming.remote_address_validated() {
             // Fails only for one whose address is proven.
             let _ = incoming.retry();
@@ -132,13 +143,21 @@ impl Handshake {
         self.incoming.refuse();
     }
 
-    /// Carries the handshake to its end, within a bounded time.
+    /// Carries the handshake to its end, when its turn comes and within a bounded time.
     pub async fn complete(self) -> Result<Connection, ConnectError> {
         let address = self.address.to_string();
-        match tokio::time::timeout(self.timeout, welcome(&self.endpoint, self.incoming, &address)).await {
-            Ok(result) => result,
-            Err(_) => Err(ConnectError::Unreachable { address, cause: "no answer in time".to_owned() }),
-        }
+        let in_turn = async {
+            let turn = self.endpoint.turns.acquire().await;
+            let mut welcome = pin!(welcome(&self.endpoint, self.incoming, &address));
+            if let Ok(soon) = timeout(TURN, &mut welcome).await {
+                return soon;
+            }
+            drop(turn);
+            welcome.await
+        };
+        timeout(self.timeout, in_turn).await.unwrap_or_else(|_| {
+            Err(ConnectError::Unreachable { address: address.clone(), cause: "no answer in time".to_owned() })
+        })
     }
 }
 

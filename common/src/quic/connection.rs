@@ -10,8 +10,10 @@ use super::{
     error::StreamError,
     roster::{Entry, Roster},
     stream::{FrameReceiver, FrameSender},
+    traffic::Carried,
 };
 use crate::{
+    id::NodeName,
     protocol::Identity,
     tls::{Credentials, serial_of},
 };
@@ -28,7 +30,7 @@ pub(super) struct Live {
     peer: Identity,
     protocol: Protocol,
     /// Where it is found while it lives.
-    _entry: Entry,
+    entry: Entry,
 }
 
 /// How many packets went over a connection.
@@ -47,7 +49,7 @@ impl Connection {
         protocol: Protocol,
         roster: &Roster,
     ) -> Self {
-        Self(roster.enter(|entry| Live { connection, peer, protocol, _entry: entry }))
+        Self(roster.enter(protocol, |entry| Live { connection, peer, protocol, entry }))
     }
 
     /// As long as this lives, so does the connection, and is found.
@@ -152,6 +154,24 @@ impl Live {
         })
     }
 
+    /// What it has carried so far.
+    pub(super) fn carried(&self) -> Carried {
+        Carried::of(&self.connection.stats())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.close_reason().is_none()
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The node at the other end of a connection of peers, and how long there and back takes.
+    pub(super) fn peer_round_trip(&self) -> Option<(&NodeName, Duration)> {
+        (self.protocol == Protocol::Peer).then(|| (&self.peer.name, self.connection.rtt()))
+    }
+
     /// Who is at the other end.
     pub(super) fn peer(&self) -> &Identity {
         &self.peer
@@ -159,6 +179,12 @@ impl Live {
 
     fn chain(&self) -> Vec<CertificateDer<'static>> {
         chain(&self.connection)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.entry.leave(&self.carried());
     }
 }
 

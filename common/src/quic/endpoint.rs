@@ -14,12 +14,14 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Protocol,
+    accept::AT_WORK_MAX,
     connection::Connection,
     crowd::Crowd,
     disconnect::CLOSE_DONE,
     error::{ConnectError, EndpointError},
     options::EndpointOptions,
     roster::Roster,
+    traffic::Survey,
 };
 use crate::{
     limits::CONNECTIONS_MAX,
@@ -57,6 +59,8 @@ pub(super) struct Inner {
     /// One permit for each handshake that may be under way.
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) handshakes_max: usize,
+    /// One permit for each of them that may be at work; see [`AT_WORK_MAX`].
+    pub(super) turns: Semaphore,
     /// Where they come from.
     pub(super) crowd: Crowd,
     pub(super) accepts: AtomicBool,
@@ -117,6 +121,7 @@ impl Endpoint {
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
+            turns: Semaphore::new(AT_WORK_MAX),
             crowd: Crowd::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
@@ -153,6 +158,16 @@ impl Endpoint {
     /// How many connections there are, dialled and accepted.
     pub fn connections(&self) -> usize {
         self.0.quinn.open_connections()
+    }
+
+    /// What goes over its connections, and went over those that have ended.
+    pub fn survey(&self) -> Survey {
+        self.0.roster.survey()
+    }
+
+    /// How many connections it may have.
+    pub fn connections_max(&self) -> usize {
+        self.0.connections_max.load(Ordering::Relaxed)
     }
 
     /// Lets so many connections be, [`CONNECTIONS_MAX`] until it is told: where

@@ -1,9 +1,10 @@
 //! The connections that live, so that they can be looked through when it
-//! changes whom to believe.
+//! changes whom to believe, and what they and those before them have carried.
 //!
 //! Keeps none of them alive. Guards that nobody slips through: one whose
 //! handshake began under what was believed before, and ends after that has
-//! changed, is judged again when it gets here.
+//! changed, is judged again when it gets here. And that no sum ever shrinks:
+//! a connection leaves, and what it has carried is kept, in one step.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,11 @@ use std::{
     },
 };
 
-use super::connection::Live;
+use super::{
+    Protocol,
+    connection::Live,
+    traffic::{Carried, Survey},
+};
 
 /// All connections of an endpoint that live. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +26,24 @@ pub(super) struct Roster(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    live: Mutex<BTreeMap<u64, Weak<Live>>>,
+    state: Mutex<State>,
     numbers: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    live: BTreeMap<u64, Known>,
+    /// What those have carried that have ended, and how many there were.
+    past: Survey,
+}
+
+#[derive(Debug)]
+struct Known {
+    live: Weak<Live>,
+    protocol: Protocol,
+    /// What it has carried, as far as anybody has looked: one that is ending
+    /// can no longer be asked, and has not left yet.
+    seen: Carried,
 }
 
 /// The place of one of them, until this is dropped.
@@ -34,26 +55,64 @@ pub(super) struct Entry {
 
 impl Roster {
     /// Enters what `make` makes around its entry.
-    pub(super) fn enter(&self, make: impl FnOnce(Entry) -> Live) -> Arc<Live> {
+    pub(super) fn enter(&self, protocol: Protocol, make: impl FnOnce(Entry) -> Live) -> Arc<Live> {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
         let live = Arc::new(make(Entry { roster: self.clone(), number }));
-        self.live().insert(number, Arc::downgrade(&live));
+        let known = Known { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
+        let mut state = self.state();
+        state.live.insert(number, known);
+        state.past.of_mut(protocol).opened += 1;
         live
     }
 
     /// Those that live now, in the order in which they came.
     pub(super) fn all(&self) -> Vec<Arc<Live>> {
         // The last owner of one may go meanwhile: it is dropped by the caller, who holds no lock.
-        self.live().values().filter_map(Weak::upgrade).collect()
+        self.state().live.values().filter_map(|known| known.live.upgrade()).collect()
     }
 
-    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Live>>> {
-        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What goes over all of them. The lock is not held while they are looked at.
+    pub(super) fn survey(&self) -> Survey {
+        let all: Vec<(u64, Arc<Live>)> = {
+            let state = self.state();
+            state.live.iter().filter_map(|(number, known)| Some((*number, known.live.upgrade()?))).collect()
+        };
+        let looks: Vec<(u64, Carried)> = all.iter().map(|(number, live)| (*number, live.carried())).collect();
+        let mut survey = {
+            let mut state = self.state();
+            for (number, carried) in looks {
+                if let Some(known) = state.live.get_mut(&number) {
+                    known.seen.latest(&carried);
+                }
+            }
+            let mut survey = state.past.clone();
+            for known in state.live.values() {
+                survey.of_mut(known.protocol).carried.add(&known.seen);
+            }
+            survey
+        };
+        for (_, live) in all.iter().filter(|(_, live)| live.is_open()) {
+            survey.of_mut(live.protocol()).open += 1;
+            if let Some((peer, rtt)) = live.peer_round_trip() {
+                let shortest = survey.round_trips.entry(peer.clone()).or_insert(rtt);
+                *shortest = rtt.min(*shortest);
+            }
+        }
+        survey
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.roster.live().remove(&self.number);
+impl Entry {
+    /// Leaves: this is what it has carried to its end.
+    pub(super) fn leave(&self, carried: &Carried) {
+        let mut state = self.roster.state();
+        if let Some(mut known) = state.live.remove(&self.number) {
+            known.seen.latest(carried);
+            state.past.of_mut(known.protocol).carried.add(&known.seen);
+        }
     }
 }

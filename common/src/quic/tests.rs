@@ -5,6 +5,7 @@ mod identity;
 mod lifetime;
 mod reload;
 mod streams;
+mod traffic;
 
 use super::*;
 use crate::{

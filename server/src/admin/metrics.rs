@@ -4,6 +4,8 @@
 //! base units (seconds, bytes) last; `_total` behind what only grows. A metric
 //! that has nothing to say (a node without a part in a cluster) is left out.
 
+mod quic;
+
 use openraft::Instant;
 
 use super::exposition::{Kind, Text};
@@ -29,6 +31,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[Finding], space: O
     if let Some(replica) = node.replica() {
         raft(text, &replica);
         log(text, &replica);
+        request_memory(text, &replica);
     }
     text.histogram(
         "coffeed_raft_commit_duration_seconds",
@@ -39,6 +42,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[Finding], space: O
         disk(text, space);
     }
     requests(text, &node.metrics().requests);
+    quic::write(text, node);
 }
 
 fn identity(text: &mut Text, node: &Node) {
@@ -159,6 +163,16 @@ fn log(text: &mut Text, replica: &Replica) {
             &log.batch_bytes.read(),
         );
     });
+}
+
+fn request_memory(text: &mut Text, replica: &Replica) {
+    let memory = replica.state().request_memory();
+    text.gauge(
+        "coffeed_request_memory_entries",
+        "Applied requests that are remembered, so that a retry is not applied again.",
+        memory.entries.get(),
+    );
+    text.gauge("coffeed_request_memory_bytes", "What finding these takes in memory.", memory.bytes.get());
 }
 
 fn disk(text: &mut Text, space: Space) {

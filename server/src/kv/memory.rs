@@ -78,6 +78,16 @@ impl RequestMemory {
         self.forgotten
     }
 
+    /// How many requests are remembered.
+    pub fn entries(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.places.allocation_size()
+    }
+
     /// The index that applied a request, if it is remembered.
     pub(super) fn find(&self, request: &RequestId) -> Option<Revision> {
         let names = Slot::new(request, Revision::default(), 0).names();

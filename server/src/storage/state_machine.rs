@@ -97,6 +97,7 @@ impl StateMachine {
             (memory, read_meta(&layers).map_err(|error| database.fail(error))?)
         };
         check_agrees(&database)?;
+        shared.note_memory(&memory);
         shared.note_durable(&meta);
         Ok(Self { shared, memory, meta })
     }
@@ -223,6 +224,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.meta = meta.clone();
         planted!("memory-dropped-at-snapshot", return Ok(()));
         self.memory = memory;
+        self.shared.note_memory(&self.memory);
         Ok(())
     }
 

@@ -82,6 +82,18 @@ async fn metrics_follow_the_conventions_and_count_what_happens() {
     assert!(value("coffeed_log_batch_bytes_sum", &[]) > 25.0);
     assert!(value("coffeed_storage_file_bytes", &[("file", "log")]) >= f64::from(4 << 20));
     assert!(value("coffeed_disk_free_bytes", &[]) > 0.0);
+    assert!((5.0..100.0).contains(&value("coffeed_request_memory_entries", &[])));
+    assert!(value("coffeed_request_memory_bytes", &[]) >= 5.0 * 40.0);
+    for protocol in ["peer", "client"] {
+        let labels = [("protocol", protocol)];
+        assert!(value("coffeed_quic_connections", &labels) >= 1.0, "{protocol}");
+        assert!(value("coffeed_quic_connections_opened_total", &labels) >= 1.0, "{protocol}");
+        assert!(value("coffeed_quic_packets_sent_total", &labels) > 0.0, "{protocol}");
+        assert!(value("coffeed_quic_received_bytes_total", &labels) > 0.0, "{protocol}");
+        assert!(value("coffeed_quic_packets_lost_total", &labels) >= 0.0, "{protocol}");
+    }
+    let rtt = value("coffeed_quic_peer_rtt_seconds", &[("peer", "hong")]);
+    assert!(rtt > 0.0 && rtt < 1.0, "{rtt}");
     assert!(value("process_resident_memory_bytes", &[]) > f64::from(1 << 20));
     for node in [hong, ming] {
         assert_eq!(node.shutdown().await, Closed::Stopped);

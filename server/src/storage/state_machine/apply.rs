@@ -76,6 +76,7 @@ impl StateMachine {
         let database = self.shared.database();
         let (outcomes, marks) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
         self.shared.note_marks(marks);
+        self.shared.note_memory(&self.memory);
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
         }

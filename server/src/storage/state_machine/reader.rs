@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{marks::Mark, shared::Shared};
 use crate::{
     kv::{Layers, Page, state_hash},
+    metrics::RequestMemoryMetrics,
     storage::state::{StateErrorKind, read_meta},
     types::LogId,
 };
@@ -51,6 +52,11 @@ impl StateReader {
     /// have a mark at the same entry are to have the same digest there.
     pub fn mark(&self, upto: Revision) -> Option<Mark> {
         self.shared.mark(upto)
+    }
+
+    /// How much is remembered of requests.
+    pub fn request_memory(&self) -> &RequestMemoryMetrics {
+        self.shared.request_memory()
     }
 
     /// Reads the state as it is now. Nothing is applied meanwhile.

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use super::marks::{Mark, Marks};
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
+    metrics::RequestMemoryMetrics,
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     turn: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
     marks: std::sync::Mutex<Marks>,
+    request_memory: RequestMemoryMetrics,
     checkpointed: Checkpointed,
     poison: Poison,
 }
@@ -68,6 +70,7 @@ impl Shared {
             turn: Arc::default(),
             applied: watch::Sender::default(),
             marks: std::sync::Mutex::default(),
+            request_memory: RequestMemoryMetrics::default(),
             checkpointed,
             poison,
         }))
@@ -93,6 +96,16 @@ impl Shared {
     /// The highest index that is applied, as it changes.
     pub(super) fn applied(&self) -> &watch::Sender<Revision> {
         &self.applied
+    }
+
+    /// Notes how much is remembered of requests.
+    pub(super) fn note_memory(&self, memory: &RequestMemory) {
+        self.request_memory.entries.set(memory.entries() as u64);
+        self.request_memory.bytes.set(memory.bytes() as u64);
+    }
+
+    pub(super) fn request_memory(&self) -> &RequestMemoryMetrics {
+        &self.request_memory
     }
 
     async fn turn(&self) -> Turn {
