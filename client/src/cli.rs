@@ -22,6 +22,7 @@ mod session;
 mod signals;
 pub mod usage;
 mod verb;
+mod warnings;
 mod wording;
 mod words;
 

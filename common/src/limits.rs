@@ -108,6 +108,10 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// Most bytes that all streams of a connection may send ahead of their readers.
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
+/// With less room on its disk than this, a node's next chunks of the log, or a
+/// snapshot, may not fit, in bytes.
+pub const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
+
 /// Shortest and longest time that a request may ask for, in milliseconds.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 

@@ -15,6 +15,7 @@ mod life;
 mod mode;
 mod part;
 mod reload;
+mod room;
 mod start;
 #[cfg(test)]
 mod tests;

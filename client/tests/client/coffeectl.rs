@@ -234,6 +234,7 @@ fn the_list_and_what_waits_for_it() {
         applied: Some(Revision(9)),
         version: Some("0.1.0".into()),
         certificate_until_s: None,
+        disk_free_bytes: None,
     };
     let view = ClusterView {
         cluster: None,

@@ -54,6 +54,8 @@ pub struct NodeStatus {
     /// When it started, by its own clock, in milliseconds since 1970: what
     /// tells a process from the one before it.
     pub started_at_ms: u64,
+    /// The room on its disk when it last looked, in bytes.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// What is worth knowing of a certificate in use.
@@ -159,6 +161,8 @@ pub struct NodeView {
     pub version: Option<String>,
     /// Until when its certificate is valid, in seconds since 1970.
     pub certificate_until_s: Option<u64>,
+    /// The room on its disk when it last looked, in bytes.
+    pub disk_free_bytes: Option<u64>,
 }
 
 /// How a node is, seen from another one.

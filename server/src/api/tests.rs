@@ -107,6 +107,7 @@ fn status() -> NodeStatus {
         raft: Some(raft),
         certificate: certificate(),
         started_at_ms: 1_795_399_453_000,
+        disk_free_bytes: Some(64 << 20),
     }
 }
 
@@ -125,6 +126,7 @@ fn cluster_view() -> ClusterView {
         applied: Some(Revision(10)),
         version: Some("0.1.0".to_owned()),
         certificate_until_s: Some(1_800_000_000),
+        disk_free_bytes: Some(64 << 20),
     };
     ClusterView {
         cluster: Some(ClusterId(9)),

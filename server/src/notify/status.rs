@@ -73,6 +73,7 @@ mod tests {
             raft,
             certificate: CertificateStatus { serial: "5a".into(), valid_until_s: 0 },
             started_at_ms: 0,
+            disk_free_bytes: None,
         }
     }
 

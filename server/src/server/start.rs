@@ -24,6 +24,7 @@ use super::{
     life::{Ends, Life},
     mode,
     reload::{Reloading, set_limits},
+    room,
 };
 use crate::{
     admin::{Admin, Listening},
@@ -72,6 +73,10 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(expiry::watch(Arc::downgrade(&node), stopping.clone()));
+    // A simulated disk has no room to look for.
+    if databases.is_none() {
+        tokio::spawn(room::watch(Arc::downgrade(&node), stopping.clone()));
+    }
     let life = Life {
         node: node.clone(),
         membership,

@@ -127,6 +127,7 @@ impl<'a> Scene<'a> {
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
             certificate_until_s: status.map(|status| status.certificate.valid_until_s),
+            disk_free_bytes: status.and_then(|status| status.disk_free_bytes),
         }
     }
 }
@@ -183,6 +184,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         applied: None,
         version: Some(asked.version.clone()),
         certificate_until_s: Some(asked.certificate.valid_until_s),
+        disk_free_bytes: asked.disk_free_bytes,
     }
 }
 

@@ -23,6 +23,7 @@ pub fn own(node: &Node) -> NodeStatus {
         raft: node.replica().map(|replica| raft(&replica)),
         certificate: node.certificate(),
         started_at_ms: node.started_at_ms(),
+        disk_free_bytes: node.space().last().map(|space| space.free_bytes),
     }
 }
 

@@ -6,14 +6,11 @@
 
 use std::time::Duration;
 
-use coffee_common::{id::NodeName, protocol::Phase};
+use coffee_common::{id::NodeName, limits::DISK_FREE_BYTES_MIN, protocol::Phase};
 use openraft::Instant;
 use tokio::time::timeout;
 
 use crate::{node::Node, replica::Replica};
-
-/// Less free room than this, and the next chunks of the log, or a snapshot, may not fit.
-pub const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// A node that has so many committed entries before it answers noticeably late.
 const ENTRIES_BEHIND_MAX: u64 = 10_000;

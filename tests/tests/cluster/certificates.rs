@@ -189,7 +189,7 @@ async fn certificates_that_end_soon_are_warned_of() {
     let ended = cluster.coffeectl(["list"]).run().await;
     let warning = "warning: the certificate of ming expires in 1";
     assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{ended}");
-    assert!(ended.stderr.ends_with(" days: 'coffeectl cert renew node-ming'\n"), "{ended}");
+    assert!(ended.stderr.ends_with("copy it there, then 'coffeectl reload'\n"), "{ended}");
     cluster.coffeectl(["cert", "list", "--check"]).fails(7, "not good for 30 more days: node-ming").await;
     let renewed = cluster.coffeectl(["cert", "renew", "node-ming"]);
     renewed.args(["--days", &LEAF_DAYS.to_string()]).ok().await;

@@ -100,13 +100,16 @@ fn list(
     }
 }
 
-/// Says which certificates end soon.
+/// Says which certificates end soon, or have ended.
 fn warn(issued: &[Issued], printer: &mut Printer) {
     for one in issued.iter().filter(|one| !one.revoked) {
-        if let Some(days) = days_left(one).filter(|days| (0..WARN_DAYS).contains(days)) {
-            let name = one.name();
-            printer.note(&format!("warning: {name} expires in {days} days: 'coffeectl cert renew {name}'"));
-        }
+        let name = one.name();
+        let what = match days_left(one) {
+            None | Some(WARN_DAYS..) => continue,
+            Some(days @ 0..) => format!("expires in {days} days"),
+            Some(_) => "has expired".to_owned(),
+        };
+        printer.note(&format!("warning: {name} {what}: 'coffeectl cert renew {name}'"));
     }
 }
 

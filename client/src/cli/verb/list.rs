@@ -1,9 +1,6 @@
 //! `list`: the nodes, and how many may be lost.
 
-use coffee_common::{
-    protocol::{ClusterView, NodeView},
-    tls::WARN_DAYS,
-};
+use coffee_common::protocol::{ClusterView, NodeView};
 use serde::Serialize;
 
 use crate::cli::{
@@ -11,32 +8,16 @@ use crate::cli::{
     exit::ExitCode,
     failure::Failure,
     printer::{Report, table::Table},
-    wording,
+    warnings, wording,
 };
 
 pub(crate) async fn run(context: &mut Context<'_>) -> Result<ExitCode, Failure> {
     let view = context.view(context.usual_timeout()).await?;
     context.printer.report(&Nodes::new(&view));
-    for warning in warnings(&view) {
+    for warning in warnings::of_cluster(&view) {
         context.printer.note(&warning);
     }
     Ok(ExitCode::Done)
-}
-
-/// Whose certificates end soon. On standard error, and only then: what is
-/// right on most days would be a column of noise.
-fn warnings(view: &ClusterView) -> Vec<String> {
-    let warning = |node: &NodeView| {
-        let days = wording::days_until(node.certificate_until_s?);
-        let name = &node.name;
-        let what = match days {
-            WARN_DAYS.. => return None,
-            0.. => format!("expires in {days} days"),
-            _ => "has expired".to_owned(),
-        };
-        Some(format!("warning: the certificate of {name} {what}: 'coffeectl cert renew node-{name}'"))
-    };
-    view.nodes.iter().filter_map(warning).collect()
 }
 
 #[derive(Serialize)]
@@ -63,6 +44,7 @@ struct Node<'a> {
     applied: Option<u64>,
     version: Option<&'a str>,
     certificate_days_left: Option<i64>,
+    disk_free_bytes: Option<u64>,
 }
 
 impl<'a> Nodes<'a> {
@@ -112,6 +94,7 @@ impl<'a> Node<'a> {
             applied: node.applied.map(|revision| revision.0),
             version: node.version.as_deref(),
             certificate_days_left: node.certificate_until_s.map(wording::days_until),
+            disk_free_bytes: node.disk_free_bytes,
         }
     }
 
@@ -169,6 +152,7 @@ mod tests {
             applied: up.then_some(Revision(4711)),
             version: up.then(|| "0.1.0".to_owned()),
             certificate_until_s: up.then(|| in_days(300)),
+            disk_free_bytes: up.then_some(5 << 30),
         }
     }
 
@@ -216,31 +200,15 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120},"#
             ),
             "{json}"
         );
         assert!(
             json.ends_with(
-                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null}]}\n"
+                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null}]}\n"
             ),
             "{json}"
-        );
-    }
-
-    #[test]
-    fn certificates_that_end_soon_are_warned_of() {
-        let mut view = view();
-        assert_eq!(warnings(&view), [""; 0]);
-        view.nodes[0].certificate_until_s = Some(in_days(30));
-        view.nodes[1].certificate_until_s = Some(in_days(29));
-        view.nodes[2].certificate_until_s = Some(in_days(-3));
-        assert_eq!(
-            warnings(&view),
-            [
-                "warning: the certificate of hong expires in 29 days: 'coffeectl cert renew node-hong'",
-                "warning: the certificate of peng has expired: 'coffeectl cert renew node-peng'",
-            ]
         );
     }
 

@@ -19,7 +19,7 @@ use crate::{
         exit::ExitCode,
         failure::Failure,
         printer::{Report, table::Table},
-        wording,
+        warnings, wording,
     },
 };
 
@@ -49,6 +49,9 @@ pub(crate) async fn run(arguments: &StatusArguments, context: &mut Context<'_>) 
     context.printer.list_start("nodes");
     context.printer.list_page(&rows, |rows| rows.iter().map(Report::table).collect::<Vec<_>>().join("\n"));
     context.printer.list_end(&Rest {});
+    for warning in statuses.iter().flat_map(warnings::of_node) {
+        context.printer.note(&warning);
+    }
     Ok(code)
 }
 
@@ -84,6 +87,7 @@ struct Status<'a> {
     uptime_ms: u64,
     member: Option<Member>,
     certificate: Certificate<'a>,
+    disk_free_bytes: Option<u64>,
 }
 
 /// The certificate that it shows.
@@ -126,6 +130,7 @@ impl<'a> Status<'a> {
                 valid_until: dates::utc(i64::try_from(status.certificate.valid_until_s).unwrap_or(i64::MAX)),
                 days_left: wording::days_until(status.certificate.valid_until_s),
             },
+            disk_free_bytes: status.disk_free_bytes,
         }
     }
 
@@ -140,6 +145,7 @@ impl<'a> Status<'a> {
         rows.extend(self.member.iter().flat_map(Member::rows));
         let Certificate { serial, valid_until, .. } = &self.certificate;
         rows.push(row("certificate", format!("{serial} until {valid_until}")));
+        rows.extend(self.disk_free_bytes.map(|free| row("disk free", wording::size(free))));
         rows
     }
 }
@@ -270,6 +276,7 @@ mod tests {
             }),
             certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
             started_at_ms: 1_795_399_392_000,
+            disk_free_bytes: Some(5 << 30),
         }
     }
 
@@ -299,6 +306,7 @@ voters        ming -> ming hong
 learners      9
 quorum heard  40 ms ago
 certificate   4a5b until 2026-11-23T02:04:13Z
+disk free     5120 MiB
 "
         );
         assert_eq!(
@@ -317,7 +325,7 @@ certificate   4a5b until 2026-11-23T02:04:13Z
     fn a_node_without_a_cluster_has_less_to_say() {
         let status = NodeStatus { phase: Phase::Waiting, raft: None, ..status() };
         let status = Status::new(&status);
-        assert_eq!(printed(Format::Table, &status).lines().count(), 6);
+        assert_eq!(printed(Format::Table, &status).lines().count(), 7);
         assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
         assert!(printed(Format::Json, &status).contains(r#""member":null"#));
     }

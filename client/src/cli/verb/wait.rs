@@ -209,6 +209,7 @@ mod tests {
             applied: applied.map(Revision),
             version: None,
             certificate_until_s: None,
+            disk_free_bytes: None,
         }
     }
 

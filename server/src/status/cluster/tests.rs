@@ -50,6 +50,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
         raft,
         certificate,
         started_at_ms: 1,
+        disk_free_bytes: Some(1 << 30),
     }
 }
 

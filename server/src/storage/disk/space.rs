@@ -6,7 +6,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -50,12 +50,13 @@ impl Space {
 pub struct SpaceProbe {
     folder: PathBuf,
     turn: Arc<Semaphore>,
+    last: Mutex<Option<Space>>,
 }
 
 impl SpaceProbe {
     /// One that looks at this folder.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, turn: Arc::new(Semaphore::new(1)) }
+        Self { folder, turn: Arc::new(Semaphore::new(1)), last: Mutex::default() }
     }
 
     /// Looks on a thread that may wait for the disk.
@@ -74,7 +75,18 @@ impl SpaceProbe {
             tokio::task::spawn_blocking(look).await.map_err(io::Error::from)?
         };
         let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"));
-        timeout(ANSWER_WITHIN, looking).await.unwrap_or_else(late)
+        let found = timeout(ANSWER_WITHIN, looking).await.unwrap_or_else(late);
+        *self.lock() = found.as_ref().ok().copied();
+        found
+    }
+
+    /// What was found when somebody last looked; `None` if that failed. Waits for nothing.
+    pub fn last(&self) -> Option<Space> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Space>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,12 +104,15 @@ mod tests {
         fs::write(folder.path().join(LOG), [1; 1000]).expect("written");
         let after = probe.look().await.expect("looked");
         assert_eq!((after.log_bytes, after.state_bytes), (Some(1000), None));
+        assert_eq!(probe.last(), Some(after));
     }
 
     #[tokio::test]
     async fn a_folder_that_is_not_there_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert!(SpaceProbe::new(folder.path().join("missing")).look().await.is_err());
+        let probe = SpaceProbe::new(folder.path().join("missing"));
+        assert!(probe.look().await.is_err());
+        assert_eq!(probe.last(), None);
     }
 
     #[tokio::test]

@@ -1,19 +1,22 @@
 //! How coffeed bears what does not happen every day: checkpoints, snapshots,
-//! lost leaders, a cold start, growth, and a long time at a high rate.
+//! lost leaders, a cold start, growth, a crowd of clients, and a long time at a high rate.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin endure -- --parts upkeep,transfers,kills
 //! cargo run --release -p coffee-tests --bin endure -- --parts snapshot,cold --state-mb 1024
 //! cargo run --release -p coffee-tests --bin endure -- --parts growth --keys 10000,100000,1000000,10000000
+//! cargo run --release -p coffee-tests --bin endure -- --parts crowd --seconds 20
 //! cargo run --release -p coffee-tests --bin endure -- --parts soak --soak-seconds 3600
 //! ```
 //!
 //! Real daemons with default settings, all on this machine and with it the
 //! clients: 64 that write without a pause, where nothing else is said. A write
-//! is slow from the moment it begins. The soak ends with 1 where memory, disk or
-//! times are not flat, a leader was lost, or a write failed.
+//! is slow from the moment it begins. The crowd ends with 1 where it costs a leader
+//! or too much memory; the soak where memory, disk or times are not flat, a leader
+//! was lost, or a write failed.
 
 mod cold;
+mod crowd;
 mod gaps;
 mod growth;
 mod options;
@@ -57,5 +60,7 @@ async fn endure(options: &Options) -> bool {
     if options.has(Part::Growth) {
         growth::grow(options).await;
     }
-    !options.has(Part::Soak) || soak::soak(options.soak).await
+    let borne = !options.has(Part::Crowd) || crowd::crowd(options).await;
+    let flat = !options.has(Part::Soak) || soak::soak(options.soak).await;
+    borne && flat
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coffee_tests::flags::{named, number, numbers};
 
-pub(crate) const USAGE: &str = "endure [--parts upkeep,snapshot,transfers,kills,cold,growth,soak] [--state-mb N] \
+pub(crate) const USAGE: &str = "endure [--parts upkeep,snapshot,transfers,kills,cold,growth,crowd,soak] [--state-mb N] \
      [--log-entries N] [--checkpoints N] [--trials N] [--seconds N] [--nodes N,N..] [--keys N,N..] [--values BYTES,..] \
      [--soak-seconds N]";
 
@@ -23,18 +23,21 @@ pub(crate) enum Part {
     Cold,
     /// More nodes, more keys, larger values.
     Growth,
+    /// Far more clients than usual.
+    Crowd,
     /// A long time at a high rate.
     Soak,
 }
 
 impl Part {
-    const ALL: [(&str, Self); 7] = [
+    const ALL: [(&str, Self); 8] = [
         ("upkeep", Self::Upkeep),
         ("snapshot", Self::Snapshot),
         ("transfers", Self::Transfers),
         ("kills", Self::Kills),
         ("cold", Self::Cold),
         ("growth", Self::Growth),
+        ("crowd", Self::Crowd),
         ("soak", Self::Soak),
     ];
 }
@@ -50,7 +53,7 @@ pub(crate) struct Options {
     pub(crate) checkpoints: u64,
     /// How often the leader is moved or killed.
     pub(crate) trials: usize,
-    /// How long a turn of the growth takes.
+    /// How long a turn of the growth or of the crowd takes.
     pub(crate) duration: Duration,
     pub(crate) nodes: Vec<u64>,
     pub(crate) keys: Vec<u64>,

@@ -92,6 +92,12 @@ impl Scene {
         Usage::of(&pids, self.cluster.folder())
     }
 
+    /// What the largest running node takes of memory, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let nodes = self.cluster.watched().iter().filter(|node| node.is_started());
+        nodes.map(|node| Usage::of(&[node.pid()], self.cluster.folder()).memory).max().unwrap_or_default()
+    }
+
     /// Bytes that all nodes have on their disks.
     pub(crate) fn disk(&self) -> u64 {
         let folders: Vec<_> = self.cluster.watched().iter().map(|node| node.data()).collect();

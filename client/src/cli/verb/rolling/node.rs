@@ -322,6 +322,7 @@ mod tests {
             raft: None,
             certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: 0 },
             started_at_ms,
+            disk_free_bytes: None,
         }
     }
 
@@ -350,6 +351,7 @@ mod tests {
             applied: Some(Revision(applied)),
             version: None,
             certificate_until_s: None,
+            disk_free_bytes: None,
         };
         let view = |leader_at, role, state, applied| ClusterView {
             cluster: Some(ClusterId(1)),

@@ -111,6 +111,7 @@ mod tests {
             applied: Some(Revision(1)),
             version: None,
             certificate_until_s: None,
+            disk_free_bytes: None,
         }
     }
 
