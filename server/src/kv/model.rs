@@ -1,6 +1,8 @@
 //! A model of the state in plain maps, and the comparison of [`apply`] with it
 //! on random histories.
 
+mod cases;
+
 use std::collections::BTreeMap;
 
 use coffee_common::{
@@ -296,121 +298,4 @@ proptest! {
         batched.restart();
         prop_assert_eq!(batched.hash(), single.hash());
     }
-}
-
-fn request(sequence: u64, after: u64) -> Option<RequestId> {
-    Some(RequestId { client: ClientId(1), sequence, after: Revision(after) })
-}
-
-fn set(sequence: u64, after: u64, name: &str) -> Proposal {
-    let batch = Batch::of(Operation::Set(key(name), Value::default()));
-    Proposal { request: request(sequence, after), proposed_at_ms: 0, command: Command::Batch(batch) }
-}
-
-fn applied(revision: u64, previous: Option<u64>) -> Outcome {
-    let effects = vec![Effect { previous: previous.map(Revision) }];
-    Outcome::Applied { revision: Revision(revision), effects }
-}
-
-#[test]
-fn a_retry_is_answered_and_not_applied() {
-    let mut real = Real::new(MEMORY);
-    let first = set(1, 0, "a");
-    assert_eq!(real.apply(&[(Revision(1), first.clone())]), [applied(1, None)]);
-    assert_eq!(real.apply(&[(Revision(2), first.clone())]), [applied(1, None)]);
-    real.restart();
-    assert_eq!(real.apply(&[(Revision(3), first)]), [applied(1, None)]);
-    assert_eq!(real.apply(&[(Revision(4), set(1, 0, "b"))]), [Outcome::RequestIdReused]);
-}
-
-#[test]
-fn a_request_older_than_the_memory_is_refused() {
-    let mut real = Real::new(MEMORY);
-    let first = set(1, 0, "a");
-    real.apply(&[(Revision(1), first.clone())]);
-    for sequence in 2..=4 {
-        real.apply(&[(Revision(sequence), set(sequence, sequence - 1, "a"))]);
-    }
-    let forgotten = Outcome::Forgotten { upto: Revision(1) };
-    assert_eq!(real.apply(&[(Revision(5), first)]), [forgotten]);
-    // Nobody can have applied this one before the revision that was forgotten.
-    assert_eq!(real.apply(&[(Revision(6), set(5, 1, "a"))]), [applied(6, Some(4))]);
-}
-
-#[test]
-fn a_request_from_another_history_is_refused() {
-    let mut real = Real::new(MEMORY);
-    let forgotten = Outcome::Forgotten { upto: Revision(0) };
-    assert_eq!(real.apply(&[(Revision(7), set(1, 7, "a"))]), [forgotten]);
-}
-
-#[test]
-fn a_cluster_keeps_a_bounded_number_of_node_records() {
-    let mut real = Real::new(MEMORY);
-    let admit = |name: String| Proposal {
-        request: None,
-        proposed_at_ms: 0,
-        command: Command::AdmitNode {
-            name: NodeName::new(name).expect("legal"),
-            address: Address::new("localhost:7400").expect("legal"),
-        },
-    };
-    for n in 1..=NODES_MAX as u64 {
-        assert_eq!(real.apply(&[(Revision(n), admit(format!("n{n}")))]), [Outcome::NodeAdmitted(NodeId(n))]);
-    }
-    assert_eq!(real.apply(&[(Revision(100), admit("one-more".into()))]), [Outcome::TooManyNodes]);
-    assert_eq!(real.apply(&[(Revision(101), admit("n1".into()))]), [Outcome::NodeAdmitted(NodeId(101))]);
-}
-
-#[test]
-fn pages_of_a_range_follow_each_other() {
-    let mut real = Real::new(MEMORY);
-    let names = ["a", "b", "c", "d", "e"];
-    for (at, name) in (1..).zip(names) {
-        real.apply(&[(Revision(at), set(at, at - 1, name))]);
-    }
-    let mut range = KeyRange::all();
-    let mut seen = Vec::new();
-    loop {
-        let page = real.layers.range(&range, 2, true).expect("reads");
-        seen.extend(page.entries.iter().map(|(key, _)| key.to_string()));
-        let Some((last, _)) = page.entries.last().filter(|_| page.more) else { break };
-        range = range.after(last);
-    }
-    assert_eq!(seen, names);
-}
-
-#[test]
-fn a_page_stops_at_its_size() {
-    let mut real = Real::new(MEMORY);
-    let large = Value::new(vec![7; 600 << 10]).expect("legal");
-    for (at, name) in (1..).zip(["a", "b", "c"]) {
-        let batch = Batch::of(Operation::Set(key(name), large.clone()));
-        let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch) };
-        real.apply(&[(Revision(at), proposal)]);
-    }
-    let page = real.layers.range(&KeyRange::all(), 0, false).expect("reads");
-    assert_eq!((page.entries.len(), page.more), (1, true));
-    let page = real.layers.range(&KeyRange::all(), 0, true).expect("reads");
-    assert_eq!((page.entries.len(), page.more), (3, false));
-    assert!(page.entries.iter().all(|(_, entry)| entry.value.as_bytes().is_empty()));
-}
-
-#[test]
-fn what_a_batch_takes_back_leaves_the_same_state() {
-    let step = |operation| Proposal {
-        request: None,
-        proposed_at_ms: 0,
-        command: Command::Batch(Batch::of(operation)),
-    };
-    let entries = [
-        (Revision(1), step(Operation::Set(key("b"), Value::default()))),
-        (Revision(2), step(Operation::Delete(key("b")))),
-    ];
-    let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
-    batched.apply(&entries);
-    for entry in entries {
-        single.apply(&[entry]);
-    }
-    assert_eq!(batched.hash(), single.hash());
 }

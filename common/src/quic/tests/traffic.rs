@@ -1,3 +1,5 @@
+//! What connections have carried is counted, and never less than before.
+
 use super::*;
 use crate::frame;
 

@@ -2,8 +2,10 @@
 
 use coffee_common::quic::{Protocol, Survey, Traffic};
 
-use super::super::exposition::{Family, Kind, Text};
-use crate::node::Node;
+use crate::{
+    admin::exposition::{Family, Kind, Text},
+    node::Node,
+};
 
 const PROTOCOLS: [(&str, Protocol); 2] = [("peer", Protocol::Peer), ("client", Protocol::Client)];
 
