@@ -31,6 +31,11 @@ pub fn count(number: u64) -> f64 {
     number as f64
 }
 
+/// Whether a figure is within its bound, as tables say it.
+pub fn verdict(passed: bool) -> &'static str {
+    if passed { "PASS" } else { "missed" }
+}
+
 impl Samples {
     /// All of them, the smallest first.
     pub fn all(&self) -> &[f64] {

@@ -24,7 +24,7 @@ impl Usage {
         let mut all = Self { written: written(folder), ..Self::default() };
         for pid in pids {
             all.cpu_seconds += cpu_seconds(*pid);
-            all.memory += number_behind(&read(*pid, "status"), "VmRSS:") * 1024;
+            all.memory += memory(*pid);
         }
         all
     }
@@ -39,6 +39,16 @@ impl Usage {
     }
 }
 
+/// Bytes of memory that a process holds: `VmRSS` of proc(5).
+///
+/// # Panics
+/// It does not run.
+pub fn memory(pid: u32) -> u64 {
+    let status = read(pid, "status");
+    let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5) says so");
+    held.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
 fn read(pid: u32, file: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the server runs")
 }
@@ -51,11 +61,6 @@ fn cpu_seconds(pid: u32) -> f64 {
     let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
     // USER_HZ is 100 on every Linux of ours.
     ticks as f64 / 100.0
-}
-
-fn number_behind(text: &str, name: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 /// The kernel's Documentation/block/stat.rst: field 7 is the sectors written, of 512 bytes each.

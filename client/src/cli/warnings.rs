@@ -12,25 +12,31 @@ use super::wording;
 
 /// Of the nodes in reach.
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
-    let of_one = |node: &NodeView| {
-        let certificate = node.certificate_until_s.and_then(|until| certificate(&node.name, until));
-        certificate.into_iter().chain(node.disk_free_bytes.and_then(|free| disk(&node.name, free)))
-    };
+    let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
     view.nodes.iter().flat_map(of_one).collect()
 }
 
 /// Of a node that was asked itself.
 pub(crate) fn of_node(status: &NodeStatus) -> Vec<String> {
-    let certificate = certificate(&status.name, status.certificate.valid_until_s);
-    certificate.into_iter().chain(status.disk_free_bytes.and_then(|free| disk(&status.name, free))).collect()
+    of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes)
+}
+
+fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> Vec<String> {
+    let certificate = certificate_until_s.and_then(|until| certificate(name, until));
+    certificate.into_iter().chain(disk_free_bytes.and_then(|free| disk(name, free))).collect()
+}
+
+/// That a certificate with so many days left ends soon, or has ended.
+pub(crate) fn expiry(days_left: i64) -> Option<String> {
+    match days_left {
+        WARN_DAYS.. => None,
+        0.. => Some(format!("expires in {days_left} days")),
+        _ => Some("has expired".to_owned()),
+    }
 }
 
 fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
-    let what = match wording::days_until(until_s) {
-        WARN_DAYS.. => return None,
-        days @ 0.. => format!("expires in {days} days"),
-        _ => "has expired".to_owned(),
-    };
+    let what = expiry(wording::days_until(until_s))?;
     Some(format!(
         "warning: the certificate of {name} {what}: 'coffeectl cert renew node-{name}', \
          copy it there, then 'coffeectl reload'"
@@ -51,12 +57,7 @@ mod tests {
     };
 
     use super::*;
-
-    /// A moment so many days and an hour from now, in seconds since 1970.
-    fn in_days(days: i64) -> u64 {
-        let now = i64::try_from(coffee_common::clock::now_ms() / 1000).unwrap();
-        (now + days * 86_400 + 3_600).unsigned_abs()
-    }
+    use crate::cli::wording::tests::in_days;
 
     fn node(name: &str, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> NodeView {
         NodeView {

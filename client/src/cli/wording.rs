@@ -75,8 +75,14 @@ pub(crate) fn days_until(seconds: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A moment so many days and an hour from now, in seconds since 1970.
+    pub(crate) fn in_days(days: i64) -> u64 {
+        let now = i64::try_from(coffee_common::clock::now_ms() / 1000).unwrap();
+        (now + days * 86_400 + 3_600).unsigned_abs()
+    }
 
     #[test]
     fn sizes() {

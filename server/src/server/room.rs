@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::node::Node;
 
-/// How often it looks: at the pace of a fast disk, [`DISK_FREE_BYTES_MIN`] fills in about a second.
+/// How often it looks: what fills the disk sooner is told by the log, which then fails.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Room again is twice as much, lest every few bytes are a line in the log.

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use coffee_client::{Address, Client, KeyRange, PageOptions};
 use coffee_common::protocol::{RaftStatus, Role};
-use coffee_tests::cluster::{Cluster, Node};
+use coffee_tests::{
+    cluster::{Cluster, Node},
+    usage,
+};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -138,11 +141,11 @@ impl Growth {
     fn watch(cluster: &Cluster) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let pids: Vec<u32> = cluster.watched().iter().map(Node::pid).collect();
-        let before: BTreeMap<u32, u64> = pids.iter().map(|pid| (*pid, resident_bytes(*pid))).collect();
+        let before: BTreeMap<u32, u64> = pids.iter().map(|pid| (*pid, usage::memory(*pid))).collect();
         let task = tokio::spawn(async move {
             let mut most = 0;
             loop {
-                let grown = before.iter().map(|(pid, then)| resident_bytes(*pid).saturating_sub(*then));
+                let grown = before.iter().map(|(pid, then)| usage::memory(*pid).saturating_sub(*then));
                 most = most.max(grown.max().unwrap_or_default());
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_millis(50)) => {}
@@ -158,13 +161,6 @@ impl Growth {
         self.stop.send_replace(true);
         self.task.await.expect("it goes on to the end")
     }
-}
-
-/// How much memory a process holds: `VmRSS` of proc(5).
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5) says so");
-    held.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what these tests are for")]

@@ -5,8 +5,6 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use coffee_common::tls::WARN_DAYS;
-
 use self::report::{Certificate, Certificates};
 use crate::{
     cert::{self, Existing, Issued},
@@ -17,6 +15,7 @@ use crate::{
         exit::ExitCode,
         failure::Failure,
         printer::Printer,
+        warnings,
     },
 };
 
@@ -103,13 +102,10 @@ fn list(
 /// Says which certificates end soon, or have ended.
 fn warn(issued: &[Issued], printer: &mut Printer) {
     for one in issued.iter().filter(|one| !one.revoked) {
-        let name = one.name();
-        let what = match days_left(one) {
-            None | Some(WARN_DAYS..) => continue,
-            Some(days @ 0..) => format!("expires in {days} days"),
-            Some(_) => "has expired".to_owned(),
-        };
-        printer.note(&format!("warning: {name} {what}: 'coffeectl cert renew {name}'"));
+        if let Some(what) = days_left(one).and_then(warnings::expiry) {
+            let name = one.name();
+            printer.note(&format!("warning: {name} {what}: 'coffeectl cert renew {name}'"));
+        }
     }
 }
 

@@ -132,13 +132,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::cli::printer::{Format, tests::printed};
-
-    /// A moment so many days and an hour from now, in seconds since 1970.
-    fn in_days(days: i64) -> u64 {
-        let now = i64::try_from(coffee_common::clock::now_ms() / 1000).unwrap();
-        (now + days * 86_400 + 3_600).unsigned_abs()
-    }
+    use crate::cli::{
+        printer::{Format, tests::printed},
+        wording::tests::in_days,
+    };
 
     fn node(name: &str, id: u64, role: Option<RaftRole>, state: NodeState) -> NodeView {
         let up = state == NodeState::Up;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use coffee_tests::samples::{Samples, count};
+use coffee_tests::samples::{Samples, count, verdict};
 use serde_json::{Value, json};
 
 use crate::{
@@ -86,11 +86,7 @@ pub(crate) fn targets(lines: &[Line]) -> String {
             |samples: &Samples| format!("{} ({})", figure(samples.median()), figure(line.worst(samples)));
         let unit = if line.unit.is_empty() { String::new() } else { format!(", {}", line.unit) };
         let ratio = line.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-        let verdict = match line.passes() {
-            Some(true) => "PASS",
-            Some(false) => "missed",
-            None => "",
-        };
+        let verdict = line.passes().map_or("", verdict);
         let _ = writeln!(
             text,
             "| {}{unit} | {} | {} | {ratio} | {} | {verdict} |",

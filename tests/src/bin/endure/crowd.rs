@@ -10,7 +10,7 @@ use coffee_client::{
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::Cluster,
-    samples::{count, ms},
+    samples::{count, ms, verdict},
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -94,7 +94,7 @@ async fn come(clients: usize, value_bytes: usize, duration: Duration) -> bool {
         ms(seen.answer),
         mb(before),
         mb(seen.memory),
-        if passed { "PASS" } else { "missed" },
+        verdict(passed),
     );
     passed
 }

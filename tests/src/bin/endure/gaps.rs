@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
     outage::Outage,
-    samples::{Samples, count, ms},
+    samples::{Samples, count, ms, verdict},
     timeline::Timeline,
 };
 use tokio::time::{Instant, interval};
@@ -29,7 +29,7 @@ fn row(what: &str, timeline: &Timeline, from: Instant, to: Instant, failed: u64)
     let part = timeline.between(from, to);
     let latency = |per_thousand| part.latency(per_thousand).map_or(0.0, ms);
     let (gap, worst) = (ms(timeline.longest_gap_between(from, to).span), latency(1000));
-    let verdict = if worst <= ms(GAP_MAX) && failed == 0 { "PASS" } else { "missed" };
+    let verdict = verdict(worst <= ms(GAP_MAX) && failed == 0);
     format!(
         "| {what} | {:.1} | {} | {:.1} | {:.1} | {:.1} | {worst:.1} | {gap:.1} | {failed} | at most 50 | {verdict} |\n",
         (to - from).as_secs_f64(),

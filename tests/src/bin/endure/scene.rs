@@ -95,7 +95,7 @@ impl Scene {
     /// What the largest running node takes of memory, in bytes.
     pub(crate) fn most_memory(&self) -> u64 {
         let nodes = self.cluster.watched().iter().filter(|node| node.is_started());
-        nodes.map(|node| Usage::of(&[node.pid()], self.cluster.folder()).memory).max().unwrap_or_default()
+        nodes.map(|node| usage::memory(node.pid())).max().unwrap_or_default()
     }
 
     /// Bytes that all nodes have on their disks.

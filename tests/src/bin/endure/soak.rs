@@ -5,7 +5,7 @@ use std::time::Duration;
 use coffee_client::bench::{Plan, Run, Work};
 use coffee_tests::{
     cluster::Cluster,
-    samples::{Samples, count, ms},
+    samples::{Samples, count, ms, verdict},
 };
 use tokio::time::Instant;
 
@@ -138,10 +138,6 @@ fn judge(looks: &[Look]) -> (String, bool) {
         text += &format!("| {what} | | {number} | | 0 | {} |\n", verdict(number == 0));
     }
     (text, flat)
-}
-
-fn verdict(passed: bool) -> &'static str {
-    if passed { "PASS" } else { "missed" }
 }
 
 #[cfg(test)]
