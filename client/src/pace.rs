@@ -39,6 +39,7 @@ const SEEK_EAGERLY: u32 = 80;
 
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
+const RELIEF_MAX: Duration = Duration::from_secs(1);
 const AVOID_MIN: Duration = Duration::from_millis(1000);
 const AVOID_MAX: Duration = Duration::from_secs(10);
 const MARGIN_MAX: Duration = Duration::from_millis(250);
@@ -55,8 +56,17 @@ const _: () = {
 /// The pause before another round of tries: doubling, between half and one
 /// and a half times its nominal length, as `roll` has it.
 pub(crate) fn pause(round: u32, roll: u64) -> Duration {
-    let nominal = PAUSE_MIN.saturating_mul(1 << round.min(10)).min(PAUSE_MAX);
-    spread(nominal, roll)
+    spread(doubled(round).min(PAUSE_MAX), roll)
+}
+
+/// The same before a node is asked again that has too much to do. It grows
+/// further: who asks brings all his bytes along, and to turn them away is work too.
+pub(crate) fn relief(round: u32, roll: u64) -> Duration {
+    spread(doubled(round).min(RELIEF_MAX), roll)
+}
+
+fn doubled(round: u32) -> Duration {
+    PAUSE_MIN.saturating_mul(1 << round.min(10))
 }
 
 /// How long to wait before the `n`-th question who leads: short while an
@@ -108,6 +118,8 @@ mod tests {
             assert_eq!(pause(round, 0), Duration::from_millis(nominal_ms) / 2);
             assert_eq!(pause(round, 100), Duration::from_millis(nominal_ms) * 3 / 2);
         }
+        let nominal_ms: Vec<u128> = [0, 3, 6, 7, 1000].map(|round| relief(round, 50).as_millis()).into();
+        assert_eq!(nominal_ms, [10, 80, 640, 1000, 1000]);
     }
 
     #[test]

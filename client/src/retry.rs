@@ -229,9 +229,10 @@ impl Retry {
                 self.trouble = Some(format!("{}: {rejection}", target.address));
                 self.again(view)
             }
+            // Those that have too much to do are not helped by being asked through others.
             Ending::Rejected(rejection @ Rejection::Overloaded) => {
                 self.trouble = Some(format!("{}: {rejection}", target.address));
-                self.pause(view)
+                self.pause(view, pace::relief)
             }
             Ending::Rejected(rejection) if self.is_in_doubt(view) => Step::Fail(
                 self.unknown(format!("an earlier try may have been carried out; then: {rejection}")),
@@ -295,15 +296,14 @@ impl Retry {
         if view.routes.untried(&self.scene(view, false)) {
             return self.ask(view, false);
         }
-        self.pause(view)
+        self.pause(view, pace::pause)
     }
 
-    /// Those that have too much to do are not helped by being asked through others.
-    fn pause(&mut self, view: &View<'_>) -> Step {
+    fn pause(&mut self, view: &View<'_>, length: fn(u32, u64) -> Duration) -> Step {
         if self.is_over(view) {
             return Step::Fail(self.late(view));
         }
-        let pause = pace::pause(self.pauses, view.roll);
+        let pause = length(self.pauses, view.roll);
         self.pauses = self.pauses.saturating_add(1);
         Step::Pause(pause.min(self.deadline - view.now))
     }

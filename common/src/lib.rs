@@ -16,3 +16,4 @@ pub mod limits;
 pub mod protocol;
 pub mod quic;
 pub mod tls;
+pub mod window;

@@ -72,6 +72,10 @@ pub const NODES_MAX: usize = 64;
 /// Most requests of one connection that may be in flight at once.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 
+/// Most bytes of asks that a client has in flight on the shared stream of a
+/// connection. The rest waits unsent, and can still be taken back.
+pub const ASK_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
+
 /// Most bytes of answers that a node holds ready for one connection, besides
 /// what is on its way.
 pub const CONNECTION_ANSWER_BYTES_MAX: usize = 32 << 20;

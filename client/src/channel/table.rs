@@ -2,15 +2,23 @@
 //!
 //! Pure but for its lock: no network, no time. Guards that an ask is either
 //! *waiting to be written* (then it can be taken back as if it had never been)
-//! or *possibly sent*, and that at most [`REQUESTS_IN_FLIGHT_MAX`] are the latter.
+//! or *possibly sent*, and that at most [`REQUESTS_IN_FLIGHT_MAX`] are the
+//! latter, with no more bytes than the node takes without turning them away.
+//! Where that leaves a backlog, the newest goes first: it has the most time
+//! left, and the oldest would be answered when nobody waits any more (Maurer,
+//! "Fail at Scale", ACM Queue 13(8), 2015).
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use coffee_common::{limits::REQUESTS_IN_FLIGHT_MAX, protocol::Reply};
+use coffee_common::{
+    limits::{ASK_BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SHARED_FRAME_BYTES_MAX},
+    protocol::{Rejection, Reply},
+    window::{Sign, Taken, Window},
+};
 use tokio::sync::oneshot;
 
 use super::ChannelError;
@@ -25,18 +33,27 @@ pub(super) type Answered = oneshot::Receiver<Result<Reply, ChannelError>>;
 #[derive(Debug, Default)]
 pub(super) struct Table(Mutex<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// Everyone who waits for an answer, by the id of the ask.
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Reply, ChannelError>>>,
+    waiting: BTreeMap<u64, Waiting>,
     /// Asks that the writer takes next, in order.
     queue: Vec<Queued>,
     /// Asks for which there is no room in flight yet, in order.
-    backlog: VecDeque<Queued>,
+    backlog: Vec<Queued>,
     /// How many asks are in the queue or sent, and unanswered.
     in_flight: usize,
+    /// How many bytes those of them may have that share a stream.
+    window: Window,
     /// Why the channel has ended, once it has.
     ended: Option<String>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    asker: oneshot::Sender<Result<Reply, ChannelError>>,
+    /// What it has of the window: nothing in the backlog, or on a stream of its own.
+    taken: Option<Taken>,
 }
 
 #[derive(Debug)]
@@ -45,18 +62,26 @@ struct Queued {
     frame: Bytes,
 }
 
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            queue: Vec::new(),
+            backlog: Vec::new(),
+            in_flight: 0,
+            window: Window::new(SHARED_FRAME_BYTES_MAX..=ASK_BYTES_IN_FLIGHT_MAX),
+            ended: None,
+        }
+    }
+}
+
 impl Table {
     /// Queues an ask. Whether somebody was waiting already.
     pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(Answered, bool), ChannelError> {
         let mut inner = self.lock();
         let (answered, busy) = inner.wait(id)?;
-        let queued = Queued { id, frame };
-        if inner.in_flight < REQUESTS_IN_FLIGHT_MAX {
-            inner.in_flight += 1;
-            inner.queue.push(queued);
-        } else {
-            inner.backlog.push_back(queued);
-        }
+        inner.backlog.push(Queued { id, frame });
+        inner.move_up();
         Ok((answered, busy))
     }
 
@@ -87,8 +112,9 @@ impl Table {
     /// Hands a reply to whoever waits for it. Whether there is more to write now.
     pub(super) fn answer(&self, reply: Reply) -> bool {
         let mut inner = self.lock();
-        let Some(asker) = inner.waiting.remove(&reply.id) else { return false };
-        let more = inner.one_less_in_flight();
+        let Some(Waiting { asker, taken }) = inner.waiting.remove(&reply.id) else { return false };
+        let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
+        let more = inner.one_less_in_flight(taken, if overloaded { Sign::Congested } else { Sign::Clear });
         drop(inner);
         // Fails only if the asker is gone.
         let _ = asker.send(Ok(reply));
@@ -98,9 +124,7 @@ impl Table {
     /// Takes an ask back. Whether it was certainly not sent.
     pub(super) fn withdraw(&self, id: u64) -> bool {
         let mut inner = self.lock();
-        if inner.waiting.remove(&id).is_none() {
-            return false;
-        }
+        let Some(Waiting { taken, .. }) = inner.waiting.remove(&id) else { return false };
         if let Some(position) = inner.backlog.iter().position(|queued| queued.id == id) {
             inner.backlog.remove(position);
             return true;
@@ -109,7 +133,7 @@ impl Table {
         if let Some(position) = queued {
             inner.queue.remove(position);
         }
-        inner.one_less_in_flight();
+        inner.one_less_in_flight(taken, Sign::Silent);
         queued.is_some()
     }
 
@@ -134,11 +158,11 @@ impl Table {
         inner.in_flight = 0;
         drop(inner);
         for queued in unsent.into_iter().chain(backlog) {
-            if let Some(asker) = waiting.remove(&queued.id) {
+            if let Some(Waiting { asker, .. }) = waiting.remove(&queued.id) {
                 let _ = asker.send(Err(not_sent(reason)));
             }
         }
-        for asker in waiting.into_values() {
+        for Waiting { asker, .. } in waiting.into_values() {
             let _ = asker.send(Err(ChannelError::Lost(reason.to_owned())));
         }
     }
@@ -155,24 +179,34 @@ impl Inner {
         }
         let busy = !self.waiting.is_empty();
         let (asker, answered) = oneshot::channel();
-        self.waiting.insert(id, asker);
+        self.waiting.insert(id, Waiting { asker, taken: None });
         Ok((answered, busy))
     }
 
-    /// Lets the next ask of the backlog move up. Whether one did.
-    fn one_less_in_flight(&mut self) -> bool {
+    /// Gives back what an ask had in flight, and lets others move up. Whether any did.
+    fn one_less_in_flight(&mut self, taken: Option<Taken>, sign: Sign) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if self.in_flight >= REQUESTS_IN_FLIGHT_MAX {
-            return false;
+        if let Some(taken) = taken {
+            self.window.give_back(taken, sign);
         }
-        match self.backlog.pop_front() {
-            Some(queued) => {
-                self.in_flight += 1;
-                self.queue.push(queued);
-                true
+        self.move_up()
+    }
+
+    /// Queues as much of the backlog as there is room for. Whether that is anything.
+    fn move_up(&mut self) -> bool {
+        let mut moved = false;
+        while self.in_flight < REQUESTS_IN_FLIGHT_MAX
+            && let Some(newest) = self.backlog.last()
+            && let Some(taken) = self.window.take(newest.frame.len())
+        {
+            if let Some(waiting) = self.waiting.get_mut(&newest.id) {
+                waiting.taken = Some(taken);
             }
-            None => false,
+            self.in_flight += 1;
+            self.queue.extend(self.backlog.pop());
+            moved = true;
         }
+        moved
     }
 }
 
@@ -244,9 +278,33 @@ mod tests {
         let askers: Vec<_> = (0..max + 2).map(|id| queue(&table, id)).collect();
         assert_eq!(taken(&table).len(), REQUESTS_IN_FLIGHT_MAX);
         assert!(table.answer(reply(0)), "one moves up");
-        assert_eq!(taken(&table), [max.to_string()]);
-        assert!(table.withdraw(max + 1), "out of the backlog");
+        assert_eq!(taken(&table), [(max + 1).to_string()], "the newest");
+        assert!(table.withdraw(max), "out of the backlog");
         assert!(!table.answer(reply(1)), "none is left to move up");
+        drop(askers);
+    }
+
+    #[test]
+    fn whoever_is_turned_away_leaves_room_for_half_as_many_bytes() {
+        const FRAME: usize = 16 << 10;
+        let table = Table::default();
+        let ask = |id| table.queue(id, Bytes::from(vec![0; FRAME])).expect("open").0;
+        let mut sent = 0;
+        let mut answer = |ids: std::ops::Range<u64>, overloaded: bool| {
+            for id in ids {
+                let result = if overloaded { Err(Rejection::Overloaded) } else { reply(id).result };
+                table.answer(Reply { result, ..reply(id) });
+            }
+            sent = taken(&table).len();
+            sent
+        };
+        let askers: Vec<_> = (0..100).map(ask).collect();
+        let first = taken(&table).len();
+        assert_eq!(first * FRAME, SHARED_FRAME_BYTES_MAX, "no more at first");
+        let in_flight = answer(0..first as u64, false);
+        assert_eq!(in_flight, 2 * first, "the double after each round");
+        let newest = 100 - in_flight as u64..100;
+        assert_eq!(answer(newest, true), in_flight / 2, "and half as many");
         drop(askers);
     }
 }

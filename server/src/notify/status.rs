@@ -5,9 +5,6 @@ use coffee_common::{
     protocol::{NodeStatus, Phase, RaftRole, RaftStatus},
 };
 
-/// A leader that has not heard a quorum for so long has none.
-const QUORUM_SILENT_MS: u64 = 3_000;
-
 /// The line. `in_touch`: it hears a leader with a quorum, or the quorum that it leads.
 pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
@@ -26,9 +23,8 @@ fn running(raft: &RaftStatus, in_touch: bool) -> String {
         [voters] => format!("{} voters", voters.len()),
         _ => "the membership changes".to_owned(),
     };
-    let hears_quorum = raft.quorum_heard_ms.is_none_or(|silent| silent < QUORUM_SILENT_MS) || alone(raft);
     match (raft.role, raft.leader) {
-        (RaftRole::Leader, _) if hears_quorum => format!("leads in term {term}; {strength}"),
+        (RaftRole::Leader, _) if in_touch => format!("leads in term {term}; {strength}"),
         (RaftRole::Leader, _) => {
             format!("leads in term {term}, but hears no quorum: writes wait; {strength}")
         }
@@ -41,11 +37,6 @@ fn running(raft: &RaftStatus, in_touch: bool) -> String {
         (RaftRole::Candidate, None) => format!("stands for election in term {term}; {strength}"),
         (_, None) => format!("knows no leader in term {term}: writes wait for a quorum; {strength}"),
     }
-}
-
-/// Whether it is a quorum by itself.
-fn alone(raft: &RaftStatus) -> bool {
-    raft.voters.iter().all(|voters| voters == &[raft.id])
 }
 
 fn name_of(raft: &RaftStatus, id: NodeId) -> String {
@@ -107,14 +98,10 @@ mod tests {
     #[test]
     fn who_takes_part_says_what_he_is_and_whether_there_is_a_quorum() {
         let says = |raft| line(&status(Phase::Running, Some(raft)), true);
-        let leads = RaftStatus { quorum_heard_ms: Some(80), ..raft(RaftRole::Leader, Some(2)) };
+        let leads = raft(RaftRole::Leader, Some(2));
         assert_eq!(says(leads.clone()), "leads in term 3; 3 voters");
-        let deserted = RaftStatus { quorum_heard_ms: Some(3_000), ..leads.clone() };
-        assert_eq!(says(deserted.clone()), "leads in term 3, but hears no quorum: writes wait; 3 voters");
-        assert_eq!(
-            says(RaftStatus { voters: vec![vec![NodeId(2)]], ..deserted }),
-            "leads in term 3; 1 voters"
-        );
+        let alone = RaftStatus { voters: vec![vec![NodeId(2)]], ..leads.clone() };
+        assert_eq!(says(alone), "leads in term 3; 1 voters");
         assert_eq!(says(raft(RaftRole::Follower, Some(1))), "follows ming in term 3; 3 voters");
         assert_eq!(says(raft(RaftRole::Follower, Some(5))), "follows node 5 in term 3; 3 voters");
         assert_eq!(says(raft(RaftRole::Candidate, None)), "stands for election in term 3; 3 voters");
@@ -125,7 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn who_follows_somebody_that_is_gone_says_so() {
+    fn who_has_lost_touch_says_so() {
+        let leads = status(Phase::Running, Some(raft(RaftRole::Leader, Some(2))));
+        assert_eq!(line(&leads, false), "leads in term 3, but hears no quorum: writes wait; 3 voters");
         let follows = status(Phase::Running, Some(raft(RaftRole::Follower, Some(1))));
         assert_eq!(line(&follows, false), "does not hear ming, its leader in term 3: writes wait; 3 voters");
     }

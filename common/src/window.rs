@@ -1,0 +1,181 @@
+//! How many bytes may be in flight to somebody who can say that it is too many.
+//!
+//! A congestion window: it opens while all goes well, and closes by half where
+//! it does not, once for all that was in flight together (slow start,
+//! congestion avoidance and multiplicative decrease, RFC 5681 section 3.1).
+//! Pure: knows no time and no network. Guards that no more is taken than there
+//! is room for when it is taken; where the room shrinks, what was taken stays
+//! taken.
+
+use std::ops::RangeInclusive;
+
+/// A congestion window, in bytes.
+#[derive(Debug)]
+pub struct Window {
+    taken: usize,
+    /// What experience allows.
+    open: usize,
+    min: usize,
+    max: usize,
+    /// The number of the next to be taken.
+    next: u64,
+    /// It was last closed when so many had been taken: these tell nothing new.
+    closed_at: Option<u64>,
+}
+
+/// What was taken of a window, to be given back to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    bytes: usize,
+    number: u64,
+}
+
+/// What became of it tells how much more may be in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// There may be more.
+    Clear,
+    /// Nothing.
+    Silent,
+    /// It was too much.
+    Congested,
+}
+
+impl Window {
+    /// Never closes below the first of the bounds, with which it begins, and
+    /// never opens beyond the other.
+    pub fn new(bounds: RangeInclusive<usize>) -> Self {
+        let (min, max) = bounds.into_inner();
+        Self { taken: 0, open: min, min, max, next: 0, closed_at: None }
+    }
+
+    /// Begins as wide as it may be, instead.
+    #[must_use]
+    pub fn opened(self) -> Self {
+        Self { open: self.max, ..self }
+    }
+
+    /// Never opens further than this from now on, even if that is less than it began with.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// How many bytes may be in flight at present.
+    pub fn room(&self) -> usize {
+        self.open.min(self.max)
+    }
+
+    /// Takes so many bytes; `None` where there is no room for them.
+    pub fn take(&mut self, bytes: usize) -> Option<Taken> {
+        self.taken = self.taken.checked_add(bytes).filter(|taken| *taken <= self.room())?;
+        let number = self.next;
+        self.next += 1;
+        Some(Taken { bytes, number })
+    }
+
+    /// Takes back what was in flight, with what it tells.
+    pub fn give_back(&mut self, taken: Taken, sign: Sign) {
+        let Taken { bytes, number } = taken;
+        // What did not need the room says nothing of more room.
+        let was_needed = self.taken > self.room() / 2;
+        self.taken = self.taken.saturating_sub(bytes);
+        match sign {
+            Sign::Clear if was_needed => {
+                let wider = self.room().saturating_add(self.step(bytes)).min(self.max);
+                self.open = wider.max(self.min);
+            }
+            Sign::Congested if self.closed_at.is_none_or(|closed_at| number >= closed_at) => {
+                self.open = (self.room() / 2).max(self.min);
+                self.closed_at = Some(self.next);
+            }
+            Sign::Clear | Sign::Silent | Sign::Congested => {}
+        }
+    }
+
+    /// How much further it opens for so many bytes. Twice as far each round
+    /// trip at first, and a little each round trip once it was too much.
+    fn step(&self, bytes: usize) -> usize {
+        match self.closed_at {
+            None => bytes,
+            Some(_) => (bytes.saturating_mul(self.min / 4) / self.open.max(1)).max(1),
+        }
+    }
+}
+
+impl Taken {
+    /// Makes one of two, which are given back together.
+    pub fn merge(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.number = self.number.min(other.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIN: usize = 64;
+    const MAX: usize = 1024;
+
+    /// Takes all that there is room for, and gives it back.
+    fn round_trip(window: &mut Window, sign: Sign) {
+        let all: Vec<Taken> = std::iter::from_fn(|| window.take(16)).collect();
+        for taken in all {
+            window.give_back(taken, sign);
+        }
+        assert_eq!(window.taken, 0);
+    }
+
+    #[test]
+    fn it_opens_while_all_goes_well_and_closes_by_half() {
+        let mut window = Window::new(MIN..=MAX);
+        round_trip(&mut window, Sign::Silent);
+        assert_eq!(window.room(), MIN);
+        (0..10).for_each(|_| round_trip(&mut window, Sign::Clear));
+        assert_eq!(window.room(), MAX, "no further");
+        round_trip(&mut window, Sign::Congested);
+        assert_eq!(window.room(), MAX / 2, "once for all that were in flight together");
+        round_trip(&mut window, Sign::Clear);
+        let room = window.room();
+        assert!(room > MAX / 2 && room <= MAX / 2 + MIN, "with care: {room}");
+        (0..10).for_each(|_| round_trip(&mut window, Sign::Congested));
+        assert_eq!(window.room(), MIN, "no further");
+        (0..1000).for_each(|_| round_trip(&mut window, Sign::Clear));
+        assert_eq!(window.room(), MAX, "it opens again");
+    }
+
+    #[test]
+    fn it_may_begin_wide_open() {
+        let mut window = Window::new(MIN..=MAX).opened();
+        assert_eq!(window.room(), MAX);
+        round_trip(&mut window, Sign::Congested);
+        assert_eq!(window.room(), MAX / 2);
+    }
+
+    #[test]
+    fn what_needed_no_room_opens_nothing() {
+        let mut window = Window::new(MIN..=MAX);
+        for _ in 0..1000 {
+            let taken = window.take(MIN / 4).expect("room");
+            window.give_back(taken, Sign::Clear);
+        }
+        assert_eq!(window.room(), MIN);
+    }
+
+    #[test]
+    fn it_gives_what_there_is_and_takes_it_back() {
+        let mut window = Window::new(MIN..=MAX);
+        let mut first = window.take(24).expect("room");
+        first.merge(window.take(40).expect("to the last byte"));
+        assert_eq!(window.take(1), None, "merged, they take as much");
+        assert_eq!(window.take(usize::MAX), None);
+        window.give_back(first, Sign::Silent);
+        window.set_max(10);
+        assert_eq!(window.take(11), None, "it is held to less than it began with");
+        let held = window.take(10).expect("room");
+        window.set_max(MAX);
+        let more = window.take(54).expect("the room has grown");
+        window.give_back(held, Sign::Silent);
+        window.give_back(more, Sign::Silent);
+    }
+}
