@@ -11,6 +11,7 @@ struct Noted {
     hash: u64,
     counts: BTreeMap<&'static str, u64>,
     tick: u64,
+    over: bool,
 }
 
 /// A place to note what happens.
@@ -29,6 +30,16 @@ impl Trace {
     /// Time goes on.
     pub(crate) fn tick(&self) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tick += 1;
+    }
+
+    /// The simulation is over, and about to be taken down.
+    pub(crate) fn end(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).over = true;
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).over
     }
 
     /// The number.

@@ -138,6 +138,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
         diary.push(shop.describe());
         shop.forget();
     }
+    shared.trace.end();
     drop(sim);
     let (acknowledged, in_doubt, refused) = shared.history.counts();
     let healed = shared.healed_ms.load(Ordering::Acquire);
