@@ -135,6 +135,8 @@ const _: () = {
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
+    // A frame finds room on the shared stream where nothing is in flight.
+    assert!(SHARED_FRAME_BYTES_MAX <= ASK_BYTES_IN_FLIGHT_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
     // Streams that nobody reads for a while never use up the room of the
     // others: else readers that wait for one another would wait for ever.

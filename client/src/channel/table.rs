@@ -289,14 +289,12 @@ mod tests {
         const FRAME: usize = 16 << 10;
         let table = Table::default();
         let ask = |id| table.queue(id, Bytes::from(vec![0; FRAME])).expect("open").0;
-        let mut sent = 0;
-        let mut answer = |ids: std::ops::Range<u64>, overloaded: bool| {
+        let answer = |ids: std::ops::Range<u64>, overloaded: bool| {
             for id in ids {
                 let result = if overloaded { Err(Rejection::Overloaded) } else { reply(id).result };
                 table.answer(Reply { result, ..reply(id) });
             }
-            sent = taken(&table).len();
-            sent
+            taken(&table).len()
         };
         let askers: Vec<_> = (0..100).map(ask).collect();
         let first = taken(&table).len();

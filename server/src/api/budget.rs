@@ -11,13 +11,16 @@ use std::{
 
 use coffee_common::{
     command::Batch,
-    limits::{PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE},
+    limits::{COMMAND_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE},
     window::{Sign, Taken, Window},
 };
 use tokio::time::Instant;
 
 /// What every proposal costs besides its bytes: an entry of the log, a task, an answer.
 const PROPOSAL_BYTES: usize = 2 << 10;
+
+/// The largest batch finds room where nothing is in flight.
+const _: () = assert!(PROPOSAL_BYTES + COMMAND_BYTES_MAX <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
 
 /// What takes no longer than this was prompt: there may be more of it.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -89,7 +92,6 @@ mod tests {
     use coffee_common::{
         command::Operation,
         key::{Key, Value},
-        limits::COMMAND_BYTES_MAX,
     };
 
     use super::*;
@@ -146,10 +148,5 @@ mod tests {
         assert_eq!(room(), widest / 2, "neither prompt nor late");
         round_trip(PROMPT).await;
         assert!(room() > widest / 2);
-    }
-
-    #[test]
-    fn the_largest_batch_finds_room_where_nothing_is_in_flight() {
-        const { assert!(PROPOSAL_BYTES + COMMAND_BYTES_MAX <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start()) }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Of packets only lengths count, never ciphertext.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use crate::entropy::mix;
 
@@ -16,12 +19,12 @@ struct Noted {
 
 /// A place to note what happens.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trace(Arc<std::sync::Mutex<Noted>>);
+pub(crate) struct Trace(Arc<Mutex<Noted>>);
 
 impl Trace {
     /// Notes that this happened, now.
     pub(crate) fn note(&self, what: &'static str, value: u64) {
-        let mut noted = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut noted = self.lock();
         let name = what.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
         noted.hash = mix(noted.hash ^ mix(value ^ name) ^ noted.tick);
         *noted.counts.entry(what).or_default() += 1;
@@ -29,26 +32,30 @@ impl Trace {
 
     /// Time goes on.
     pub(crate) fn tick(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).tick += 1;
+        self.lock().tick += 1;
     }
 
     /// The simulation is over, and about to be taken down.
     pub(crate) fn end(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).over = true;
+        self.lock().over = true;
     }
 
     /// Whether it is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).over
+        self.lock().over
     }
 
     /// The number.
     pub(crate) fn hash(&self) -> u64 {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).hash
+        self.lock().hash
     }
 
     /// How often each thing happened.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).counts.clone()
+        self.lock().counts.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
