@@ -45,7 +45,7 @@ pub struct StateOptions {
 impl Default for StateOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 << 20,
+            cache_bytes: 16 << 20,
             check_integrity: true,
             offload: Offload::default(),
             fold_bytes: 16 << 20,
