@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coffee_client::ChannelError;
+use coffee_client::{Channel, ChannelError, Health};
 use coffee_common::{
     id::NodeName,
     protocol::{Identity, Rejection, Reply, Request, Response},
@@ -32,6 +32,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// The same for a write: whoever asked can try it again at the new leader, under its id.
+/// So a leader that shows no signs of life gets none of it.
 const GRACE_OF_WRITES: Duration = Duration::from_millis(300);
 
 /// Something that the leader has to do.
@@ -112,16 +113,31 @@ async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>)
         reply = &mut ask => reply,
         // Maybe it is gone, maybe it is about to say that it has handed over.
         () = replica.lead_changed(Some(lead)) => {
-            let grace = match errand.request {
+            let is_write = matches!(errand.request, Request::Write { .. });
+            let grace = match is_write {
                 _ if errand.repeatable => Duration::ZERO,
-                Request::Write { .. } => GRACE_OF_WRITES,
-                _ => GRACE,
+                true => GRACE_OF_WRITES,
+                false => GRACE,
             };
-            let lost = |_| Err(ChannelError::Lost("another node leads now".to_owned()));
-            tokio::time::timeout(grace, ask).await.unwrap_or_else(lost)
+            tokio::select! {
+                biased;
+                reply = &mut ask => reply,
+                () = tokio::time::sleep(grace) => Err(another_leads_now()),
+                () = silence(&channel), if is_write => Err(another_leads_now()),
+            }
         }
     };
     judge(name, errand, reply)
+}
+
+fn another_leads_now() -> ChannelError {
+    ChannelError::Lost("another node leads now".to_owned())
+}
+
+/// Ends when the node at the other end shows no signs of life.
+async fn silence(channel: &Channel) {
+    // Its sender goes with the channel: no signs of life either.
+    let _ = channel.health().wait_for(|health| *health != Health::Well).await;
 }
 
 fn judge(

@@ -65,10 +65,9 @@ where
 /// followers left that is 300 ms and 220 ms in the mean, less what had passed
 /// since the last heartbeat; at worst twice the longest timeout and a round.
 ///
-/// Two things do not add to it. Of two candidates in one term the one with the
-/// higher id wins, so no vote is split. A follower whose log is shorter than
-/// another's waits for twice the longest timeout more; but only after it was
-/// refused, and meanwhile the others' time comes.
+/// What may add to it: a follower whose log is shorter than another's is refused,
+/// and meanwhile the other's time comes; two that stand at the same moment
+/// refuse each other, and wait for a time of their own once more.
 ///
 /// It is safe on a machine that stalls: a follower has to hear nothing for the
 /// lease and the shortest timeout together (500 ms, eight heartbeats) before

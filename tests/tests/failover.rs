@@ -9,12 +9,12 @@
 use std::time::Duration;
 
 use coffee_client::Client;
-use coffee_common::protocol::Role;
+use coffee_common::protocol::{RaftStatus, Role};
 use coffee_tests::{
     cluster::Cluster,
     load::{Load, Options, Record, verify},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, interval, timeout};
 
 /// Rounds of each test in the ordinary run.
 const ROUNDS: usize = 2;
@@ -24,6 +24,10 @@ const ROUNDS: usize = 2;
 const WRITES: u64 = 500;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a write is made to wait for a dead leader, and how soon the next one does it.
+const TRIES: usize = 3;
+const DELAY_MAX: Duration = Duration::from_millis(200);
 
 fn rounds() -> usize {
     std::env::var("COFFEE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
@@ -143,4 +147,44 @@ async fn taking_the_leader_down_fails_no_write() {
     }
     times.report("down, longest gap between two acknowledged writes", acknowledged, 0);
     client.close().await;
+}
+
+/// A write that a follower has passed on to a leader that was killed is done
+/// by the next leader as soon as there is one: nobody waits for the dead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_at_a_follower_does_not_wait_for_a_dead_leader() {
+    let mut cluster = Cluster::of(3).with_default_timers().start().await;
+    let mut waits = Vec::new();
+    for n in 0..TRIES {
+        let leader = cluster.leader().await;
+        let follower = cluster.watched().iter().find(|node| node.name() != leader).expect("there are three");
+        let at_follower = [(); 2].map(|()| {
+            let client = Client::builder().endpoints([follower.address()]).follow_leader(false);
+            client.credentials(cluster.credentials(Role::Admin)).build().expect("a client")
+        });
+        let [writer, observer] = at_follower;
+        writer.set(format!("before/{n}"), "x").await.expect("it is passed on, and the link is there");
+        let before = status(&observer).await.leader;
+        cluster.node(&leader).kill().await;
+        let write = tokio::spawn(async move { writer.set(format!("behind/{n}"), "x").await });
+        let mut looks = interval(Duration::from_millis(5));
+        let elected = async {
+            while !status(&observer).await.leader.is_some_and(|leads| Some(leads) != before) {
+                looks.tick().await;
+            }
+        };
+        timeout(PATIENCE, elected).await.expect("another node leads");
+        let elected = Instant::now();
+        write.await.expect("it does not panic").expect("it is written");
+        waits.push(elected.elapsed());
+        cluster.node(&leader).start().await;
+        cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    }
+    // The shortest: other tests run beside this one.
+    let shortest = waits.iter().min().expect("there are some");
+    assert!(*shortest < DELAY_MAX, "it waited for the dead leader each time: {waits:?}");
+}
+
+async fn status(observer: &Client) -> RaftStatus {
+    observer.status().await.expect("it answers").raft.expect("it takes part")
 }

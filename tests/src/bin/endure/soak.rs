@@ -31,6 +31,10 @@ const DISK_GROWTH_MAX: f64 = 1.10;
 /// Of a thousand writes the slowest: the machine has other things to do at times.
 const SLOWNESS_MAX: f64 = 2.0;
 
+/// Of the writes that are due, those that still stand in line when a look ends, the most:
+/// the clients have no processor of their own.
+const LINE_MAX: f64 = 0.001;
+
 /// A figure by its name, and how much it may grow.
 type Bound = (&'static str, fn(&Look) -> f64, f64);
 
@@ -42,6 +46,9 @@ struct Look {
     slowest: f64,
     term: u64,
     failed: u64,
+    /// Due, and not begun when it ended; and all that were due.
+    in_line: u64,
+    due: u64,
 }
 
 /// Returns whether all is flat.
@@ -58,8 +65,8 @@ pub(crate) async fn soak(duration: Duration) -> bool {
     let rate = (highest * SHARE) as u32;
     println!("highest rate {highest:.0}/s, soak at {rate}/s\n");
     println!(
-        "| min | rate/s | p50 ms | p99 | p99.9 | worst | longest gap | failed | memory MB | disk MB | CPU | term |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| min | rate/s | p50 ms | p99 | p99.9 | worst | longest gap | failed | in line | memory MB | disk MB | CPU | term |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let began = Instant::now();
     let span = (duration / LOOKS).max(Duration::from_secs(1));
@@ -89,10 +96,12 @@ async fn look(scene: &Scene, span: Duration, rate: u32, began: Instant) -> Look 
         disk: count(scene.disk()) / 1e6,
         slowest: ms(times.percentile(99.9)),
         term,
-        failed: measured.failures() + measured.not_begun,
+        failed: measured.failures(),
+        in_line: measured.not_begun,
+        due: measured.successes() + measured.failures() + measured.not_begun,
     };
     println!(
-        "| {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {:.0} | {:.0} | {:.2} | {term} |",
+        "| {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {} | {:.0} | {:.0} | {:.2} | {term} |",
         began.elapsed().as_secs_f64() / 60.0,
         measured.rate(),
         ms(times.percentile(50.0)),
@@ -101,6 +110,7 @@ async fn look(scene: &Scene, span: Duration, rate: u32, began: Instant) -> Look 
         ms(times.worst()),
         ms(measured.longest_gap),
         look.failed,
+        look.in_line,
         look.memory,
         look.disk,
         used.cpu_seconds / span.as_secs_f64(),
@@ -132,11 +142,18 @@ fn judge(looks: &[Look]) -> (String, bool) {
         );
     }
     let elections = looks.last().map_or(0, |last| last.term) - looks.first().map_or(0, |first| first.term);
-    let failed: u64 = looks.iter().map(|look| look.failed).sum();
-    for (what, number) in [("elections", elections), ("writes that failed or were never begun", failed)] {
+    let failed = looks.iter().map(|look| look.failed).sum();
+    for (what, number) in [("elections", elections), ("writes that failed", failed)] {
         flat &= number == 0;
         text += &format!("| {what} | | {number} | | 0 | {} |\n", verdict(number == 0));
     }
+    let share = |look: &Look| count(look.in_line) / count(look.due.max(1));
+    let in_line = looks.iter().map(share).fold(0.0, f64::max);
+    flat &= in_line <= LINE_MAX;
+    text += &format!(
+        "| writes in line at the end of a look, of all | | {in_line:.5} | | {LINE_MAX} | {} |\n",
+        verdict(in_line <= LINE_MAX)
+    );
     (text, flat)
 }
 
@@ -145,7 +162,8 @@ mod tests {
     use super::*;
 
     fn looks(change: impl Fn(usize, &mut Look)) -> Vec<Look> {
-        let even = Look { memory: 100.0, disk: 50.0, slowest: 4.0, term: 1, failed: 0 };
+        let even =
+            Look { memory: 100.0, disk: 50.0, slowest: 4.0, term: 1, failed: 0, in_line: 1, due: 60_000 };
         let look = |n| {
             let mut look = even;
             change(n, &mut look);
@@ -163,6 +181,7 @@ mod tests {
         assert!(!judge(&looks(|n, look| look.slowest += if n < 30 { 0.0 } else { 5.0 })).1);
         assert!(!judge(&looks(|n, look| look.term += u64::from(n > 20))).1);
         assert!(!judge(&looks(|n, look| look.failed = u64::from(n == 3))).1);
+        assert!(!judge(&looks(|n, look| look.in_line = if n == 3 { 600 } else { 0 })).1, "it falls behind");
         assert!(judge(&looks(|_, _| {})[..1]).1, "a short one");
     }
 }
