@@ -20,14 +20,18 @@ pub(crate) const SLOW: Duration = Duration::from_millis(1000);
 pub(crate) const BUSY: Duration = Duration::from_secs(3);
 
 /// A node is silent that has acknowledged nothing for this long, round trips
-/// not counted. QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
-pub(crate) const SILENCE: Duration = Duration::from_millis(100);
+/// not counted; or for less, where its cluster would soon choose another leader.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// But not for less than this: QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
+const SILENCE_MIN: Duration = Duration::from_millis(40);
 
 /// A connection that has been silent for this long is given up.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(1500);
 
-/// How often a connection with asks in flight is looked at for silence.
-pub(crate) const PULSE: Duration = Duration::from_millis(40);
+/// How often a connection with asks in flight is looked at for silence, at least. Not
+/// much more often: between two looks acknowledgements have to come.
+pub(crate) const PULSE: Duration = Duration::from_millis(30);
 
 /// How long a node has to say who leads.
 pub(crate) const SEEK_TIMEOUT: Duration = Duration::from_millis(200);
@@ -45,7 +49,8 @@ const AVOID_MAX: Duration = Duration::from_secs(10);
 const MARGIN_MAX: Duration = Duration::from_millis(250);
 
 const _: () = {
-    assert!(PULSE.as_millis() < SILENCE.as_millis());
+    assert!(PULSE.as_millis() > 25 && PULSE.as_millis() < SILENCE_MIN.as_millis());
+    assert!(SILENCE_MIN.as_millis() < SILENCE.as_millis());
     assert!(SILENCE.as_millis() < SILENCE_MAX.as_millis());
     assert!(PATIENCE.as_millis() < SLOW.as_millis());
     assert!(SLOW.as_millis() < BUSY.as_millis());
@@ -67,6 +72,12 @@ pub(crate) fn relief(round: u32, roll: u64) -> Duration {
 
 fn doubled(round: u32) -> Duration {
     PAUSE_MIN.saturating_mul(1 << round.min(10))
+}
+
+/// For how long a node may owe a sign of life in a cluster that believes for `lease` in a
+/// leader that is not heard of: so that it is noticed by the time that another may lead.
+pub(crate) fn silence(lease: Duration) -> Duration {
+    (lease / 2).clamp(SILENCE_MIN, SILENCE)
 }
 
 /// How long to wait before the `n`-th question who leads: short while an
@@ -126,6 +137,13 @@ mod tests {
     fn a_search_begins_eagerly_and_calms_down() {
         let nominal_ms: Vec<u128> = [0, 79, 80, 160, 10_000].map(|n| seek(n, 50).as_millis()).into();
         assert_eq!(nominal_ms, [25, 25, 50, 100, 250]);
+    }
+
+    #[test]
+    fn a_node_may_be_silent_for_half_as_long_as_its_cluster_would_bear_it_within_bounds() {
+        for (lease_ms, silence_ms) in [(0, 40), (60, 40), (140, 70), (300, 100), (u64::MAX, 100)] {
+            assert_eq!(silence(Duration::from_millis(lease_ms)), Duration::from_millis(silence_ms));
+        }
     }
 
     #[test]

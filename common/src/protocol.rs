@@ -51,6 +51,9 @@ pub struct Welcome {
     pub applied: Revision,
     /// The leader that it knows.
     pub leader: Option<Leader>,
+    /// Milliseconds without a word for which its cluster goes on to believe in a leader.
+    /// It pays nobody to be more patient with a node that shows no signs of life.
+    pub lease_ms: u32,
 }
 
 /// Where the leader is.

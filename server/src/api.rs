@@ -89,6 +89,7 @@ impl Api {
             cluster: replica.as_ref().map(|replica| replica.cluster()),
             applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
             leader: replica.and_then(|replica| replica.leader_hint()),
+            lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),
         }
     }
 }

@@ -19,7 +19,7 @@ use coffee_common::{
     protocol::Leader,
 };
 use openraft::{
-    Instant, RaftSnapshotBuilder,
+    Instant,
     async_runtime::WatchReceiver,
     metrics::{RaftMetrics, RaftServerMetrics},
     type_config::alias::WatchReceiverOf,
@@ -105,7 +105,7 @@ impl Replica {
 
     /// What it has applied, at this point in time: made durable first.
     pub async fn snapshot(&self) -> io::Result<Snapshot> {
-        self.checkpointer.clone().build_snapshot().await
+        self.checkpointer.checkpoint().await
     }
 
     /// All that the consensus library says of it at present.

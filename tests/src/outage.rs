@@ -10,7 +10,8 @@ use crate::witness::{Seen, Witness};
 /// than that, it would prove little.
 const WRITES: usize = 500;
 
-/// How long the load goes on afterwards, so that late failures are seen.
+/// How long the load goes on afterwards, so that late failures are seen; and for as long
+/// it is looked at before.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// What clients saw of one fault.
@@ -20,6 +21,8 @@ pub struct Outage {
     pub first_write: Duration,
     /// The longest time without an acknowledgement.
     pub longest_gap: Duration,
+    /// The same in the two seconds before the fault: so much is not of its making.
+    pub calm_gap: Duration,
     /// How many writes failed.
     pub failed: u64,
     /// All that was seen.
@@ -32,6 +35,8 @@ impl Outage {
     /// What this load saw of a fault. It ends with this.
     pub async fn of(witness: Witness, fault: impl Future<Output = ()>) -> Self {
         witness.succeeds(WRITES).await;
+        let calm = Instant::now();
+        tokio::time::sleep(AFTERMATH).await;
         let at = Instant::now();
         fault.await;
         witness.succeeds(WRITES).await;
@@ -40,6 +45,7 @@ impl Outage {
         Self {
             first_write: seen.timeline.first_after(at).expect("writes flowed again"),
             longest_gap: seen.timeline.longest_gap_between(at, seen.ended).span,
+            calm_gap: seen.timeline.longest_gap_between(calm, at).span,
             failed: seen.failures(),
             seen,
             at,

@@ -169,7 +169,7 @@ async fn a_write_at_a_follower_does_not_wait_for_a_dead_leader() {
         let write = tokio::spawn(async move { writer.set(format!("behind/{n}"), "x").await });
         let mut looks = interval(Duration::from_millis(5));
         let elected = async {
-            while !status(&observer).await.leader.is_some_and(|leads| Some(leads) != before) {
+            while status(&observer).await.leader.is_none_or(|leads| Some(leads) == before) {
                 looks.tick().await;
             }
         };

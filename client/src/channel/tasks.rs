@@ -14,7 +14,7 @@ use coffee_common::{
     protocol::Answer,
     quic::{FrameReceiver, FrameSender, Pulse},
 };
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::{Health, Shared};
 use crate::pace;
@@ -98,21 +98,20 @@ async fn take_large_answers(shared: Arc<Shared>) -> String {
 }
 
 /// Notices when the node has owed a sign of life for too long. It owes one
-/// only to what was sent, so where nothing goes either way it is asked for
-/// one: it may have died after it acknowledged what somebody waits for. A node
-/// that was found silent is watched on, though nobody waits for it any more.
+/// only to what was sent, so where none came it is asked for one: it may have
+/// died after it acknowledged what somebody waits for. A node that was found
+/// silent is watched on, though nobody waits for it any more.
 async fn feel_pulse(shared: &Shared) -> String {
+    let silence = pace::silence(Duration::from_millis(shared.welcome.lease_ms.into()));
     loop {
         shared.to_watch.notified().await;
-        let mut ticks = tokio::time::interval_at(Instant::now() + pace::PULSE, pace::PULSE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = shared.connection.packets();
         let mut pulse = Pulse::new(seen, Instant::now());
-        let mut silent = false;
+        let (mut next, mut silent) = (pace::PULSE, false);
         while silent || !shared.table.is_idle() {
-            ticks.tick().await;
+            tokio::time::sleep(next).await;
             let packets = shared.connection.packets();
-            if std::mem::replace(&mut seen, packets) == packets {
+            if std::mem::replace(&mut seen, packets).received == packets.received {
                 shared.table.push(shared.ping.clone());
                 shared.to_write.notify_one();
             }
@@ -120,7 +119,9 @@ async fn feel_pulse(shared: &Shared) -> String {
             if silent_for > shared.patience(pace::SILENCE_MAX) {
                 return format!("not a sign of life for {} ms", silent_for.as_millis());
             }
-            silent = silent_for > shared.patience(pace::SILENCE);
+            let left = shared.patience(silence).saturating_sub(silent_for);
+            silent = left.is_zero();
+            next = if silent { pace::PULSE } else { pace::PULSE.min(left) };
             shared.feels(silent);
         }
     }
@@ -156,8 +157,8 @@ impl Shared {
         *self.health.borrow() == Health::Ended
     }
 
-    /// A span, and a few round trips on top of it.
+    /// A span, and two round trips on top of it.
     fn patience(&self, span: Duration) -> Duration {
-        span + self.connection.rtt() * 4
+        span + self.connection.rtt() * 2
     }
 }

@@ -236,6 +236,7 @@ async fn welcome(connection: &Connection, seen: &Seen) {
         cluster: None,
         applied: Revision(100),
         leader: seen.leader.lock().expect("sound").clone(),
+        lease_ms: 300,
     });
     let mut sender = connection.open_uni(Priority::Normal).await.expect("opens");
     sender.send(frame::encode(&welcome).expect("encodes")).await.expect("sends");

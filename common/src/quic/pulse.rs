@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::Packets;
 
 /// What was heard of the other side. For any purpose: make one, and feed it
-/// with [`Connection::packets`](super::Connection::packets) every 40 ms or
-/// less often.
+/// with [`Connection::packets`](super::Connection::packets) every 30 ms or
+/// less often; once something is owed, as often as one likes.
 #[derive(Debug)]
 pub struct Pulse {
     received: u64,

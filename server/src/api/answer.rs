@@ -173,6 +173,7 @@ mod tests {
             cluster: None,
             applied: Default::default(),
             leader: Some(leader),
+            lease_ms: 300,
         };
         let ours = frame::encode(&AnswerRef::Welcome(&welcome)).expect("encodes");
         assert_eq!(ours, frame::encode(&Answer::Welcome(welcome)).expect("encodes"));

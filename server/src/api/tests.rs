@@ -222,6 +222,7 @@ fn answers() -> Vec<Answer> {
         cluster: Some(ClusterId(9)),
         applied: Revision(10),
         leader: leader(),
+        lease_ms: 300,
     };
     let reply = |(id, result)| Answer::Reply(Reply { id, leader: leader(), result });
     let replies = (1..).zip(results()).map(reply);

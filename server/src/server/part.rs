@@ -56,7 +56,7 @@ impl Part {
         let poison = Poison::new();
         let (state, log) = match databases {
             Some(databases) => open_databases(databases.as_ref(), identity.id, &poison)?,
-            None => open_storage(data, &poison).await?,
+            None => open_storage(data, identity.id, &poison).await?,
         };
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
@@ -136,12 +136,17 @@ impl Part {
 }
 
 /// Opens the state, then the log, on a thread that may wait for the disk.
-async fn open_storage(data: &DataDir, poison: &Poison) -> Result<(StateMachine, LogStore), StartError> {
+async fn open_storage(
+    data: &DataDir,
+    id: NodeId,
+    poison: &Poison,
+) -> Result<(StateMachine, LogStore), StartError> {
     let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
     let open = move || {
         let checkpointed = Checkpointed::new();
         let files = Arc::new(StateDir::new(state_path));
-        let state = StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())?;
+        let options = StateOptions { own: Some(id), ..StateOptions::default() };
+        let state = StateMachine::open(files, options, checkpointed.clone(), poison.clone())?;
         let log = LogStore::open(&log_path, checkpointed, poison)?;
         check_fit(&state, &log)?;
         Ok((state, log))
@@ -160,6 +165,7 @@ fn open_databases(
     let options = StateOptions {
         offload: Offload::Later(SIMULATED_WAIT),
         fold_bytes: SIMULATED_FOLD_BYTES,
+        own: Some(id),
         ..StateOptions::default()
     };
     let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;

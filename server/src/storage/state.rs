@@ -12,6 +12,7 @@ pub(super) mod test_disk;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use coffee_common::id::NodeId;
 use redb::{Builder, ReadableDatabase};
 
 pub use self::{
@@ -40,6 +41,8 @@ pub struct StateOptions {
     /// Once what was applied takes so many bytes of memory, it is written into
     /// the database. Applying waits for that when it takes twice as many.
     pub fold_bytes: usize,
+    /// Whose state it is: the nodes of a cluster write in turns.
+    pub own: Option<NodeId>,
 }
 
 impl Default for StateOptions {
@@ -49,6 +52,7 @@ impl Default for StateOptions {
             check_integrity: true,
             offload: Offload::default(),
             fold_bytes: 16 << 20,
+            own: None,
         }
     }
 }

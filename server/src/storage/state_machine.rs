@@ -13,8 +13,8 @@
 //! A *fold* writes what came together into the database, in one transaction:
 //! on disk the state is at any time what it was behind one entry, and after a
 //! crash it is replayed from there. A checkpoint is a fold that is waited for;
-//! memory that fills begins one by itself. Applying goes on meanwhile, and
-//! waits only where it is faster than the disk for long.
+//! memory that fills begins one by itself, at each node in its turn (see `stagger`).
+//! Applying goes on meanwhile, and waits only where it is faster than the disk for long.
 //!
 //! A checkpoint may be ahead of the log's own fsync; the log then starts behind
 //! it. That is safe as long as what the log gave up before (`truncate_after`)
@@ -29,6 +29,7 @@ mod apply;
 mod marks;
 mod reader;
 mod shared;
+mod stagger;
 #[cfg(test)]
 mod tests;
 
@@ -99,6 +100,7 @@ impl StateMachine {
         check_agrees(&database)?;
         shared.note_memory(&memory);
         shared.note_durable(&meta);
+        shared.note_snapshot(&meta);
         Ok(Self { shared, memory, meta })
     }
 
@@ -222,6 +224,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.check_install(meta, &received)?;
         let memory = self.shared.install(received).await?;
         self.meta = meta.clone();
+        self.shared.note_snapshot(meta);
         planted!("memory-dropped-at-snapshot", return Ok(()));
         self.memory = memory;
         self.shared.note_memory(&self.memory);
@@ -255,9 +258,9 @@ pub struct Checkpointer {
 
 impl Checkpointer {
     /// Makes the state durable as it is now, so that the next start need not
-    /// replay it from the log.
-    pub async fn checkpoint(&self) -> io::Result<()> {
-        self.shared.checkpoint().await.map(drop)
+    /// replay it from the log. Gives just what was made durable.
+    pub async fn checkpoint(&self) -> io::Result<Snapshot> {
+        self.shared.checkpoint().await
     }
 
     /// Takes this state out of use for good, since it differs from what the
@@ -270,7 +273,10 @@ impl Checkpointer {
 impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
     type SnapshotData = SnapshotData;
 
+    /// The state as it was after the last fold, if that is a later one than openraft has
+    /// heard of; else as it is now. The log may be purged up to either, and the nodes,
+    /// which are all asked at the same entry, need not fold at the same moment.
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
-        self.shared.checkpoint().await
+        self.shared.snapshot().await
     }
 }

@@ -72,7 +72,7 @@ impl StateMachine {
     /// Applies a batch, and answers for each entry once all of it is applied.
     pub(super) async fn apply_batch(&mut self, batch: Batch) -> io::Result<()> {
         self.shared.poison().check()?;
-        self.shared.make_room().await?;
+        self.shared.make_room(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
         let (outcomes, marks) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
         self.shared.note_marks(marks);

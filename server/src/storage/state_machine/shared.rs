@@ -8,13 +8,19 @@
 
 use std::{
     io,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use super::marks::{Mark, Marks};
+use super::{
+    marks::{Mark, Marks},
+    stagger::Stagger,
+};
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
     metrics::RequestMemoryMetrics,
@@ -24,7 +30,7 @@ use crate::{
         snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
         state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
-    types::SnapshotMeta,
+    types::{Membership, SnapshotMeta},
 };
 
 pub(super) struct Shared {
@@ -33,6 +39,9 @@ pub(super) struct Shared {
     inbox: SnapshotInbox,
     offload: Offload,
     fold_bytes: usize,
+    stagger: Stagger,
+    /// The last entry of the latest state that openraft has as a snapshot.
+    snapshot: AtomicU64,
     /// Held by whoever writes to the database. That has a lock of its own, but
     /// waiting for it would block a thread of the runtime.
     turn: Arc<Mutex<()>>,
@@ -66,6 +75,8 @@ impl Shared {
             name,
             offload: options.offload,
             fold_bytes: options.fold_bytes,
+            stagger: Stagger::new(options.own, options.fold_bytes),
+            snapshot: AtomicU64::default(),
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             turn: Arc::default(),
             applied: watch::Sender::default(),
@@ -163,9 +174,9 @@ impl Shared {
 
     /// Makes room in memory, if there is little left, by a fold in the
     /// background. Waits only for an earlier one that is behind.
-    pub(super) async fn make_room(self: &Arc<Self>) -> io::Result<()> {
+    pub(super) async fn make_room(self: &Arc<Self>, membership: &Membership) -> io::Result<()> {
         let bytes = self.database().layers()?.active_bytes();
-        if bytes < self.fold_bytes {
+        if bytes < self.stagger.due(membership.voter_ids()) {
             return Ok(());
         }
         let turn = match self.turn.clone().try_lock_owned() {
@@ -174,6 +185,7 @@ impl Shared {
             Err(_) => self.turn().await,
         };
         self.poison.check()?;
+        self.stagger.begins(true);
         Ok(self.start_fold(turn)?)
     }
 
@@ -185,16 +197,42 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the state durable, and gives a view of just what was made durable.
-    pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
-        let (shared, turn) = (self.clone(), self.turn().await);
+    /// What was made durable since this was called last; if nothing was, makes it durable.
+    pub(super) async fn snapshot(self: &Arc<Self>) -> io::Result<Snapshot> {
         self.poison.check()?;
         planted!("purged-ahead-of-checkpoint", return self.as_if_durable());
         planted!("checkpoint-ahead-of-fold", {
+            let turn = self.turn().await;
             let early = self.as_if_durable();
             self.start_fold(turn)?;
             return early;
         });
+        let durable = self.durable()?;
+        let snapshot = match self.is_news(&durable.meta) {
+            true => durable,
+            false => self.checkpoint().await?,
+        };
+        self.note_snapshot(&snapshot.meta);
+        Ok(snapshot)
+    }
+
+    /// Whether a state is a later one than openraft has as a snapshot.
+    fn is_news(&self, meta: &SnapshotMeta) -> bool {
+        meta.last_log_id.is_some_and(|last| last.index > self.snapshot.load(Ordering::Relaxed))
+    }
+
+    /// Notes what openraft has as a snapshot.
+    pub(super) fn note_snapshot(&self, meta: &SnapshotMeta) {
+        if let Some(last) = &meta.last_log_id {
+            self.snapshot.fetch_max(last.index, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the state durable, and gives a view of just what was made durable.
+    pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
+        let (shared, turn) = (self.clone(), self.turn().await);
+        self.poison.check()?;
+        self.stagger.begins(false);
         self.database().freeze()?;
         let checkpoint = move || {
             shared.fold(&turn)?;
@@ -244,6 +282,7 @@ impl Shared {
         let new = Database::new(redb, self.name.clone(), self.poison.clone());
         let new = Arc::new(new.map_err(|error| old.fail(error))?);
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
+        self.stagger.begins(false);
         self.note_durable(&meta);
         Ok(memory)
     }

@@ -40,7 +40,12 @@ impl Node {
     }
 
     fn start_with(disk: TestDisk, fold_bytes: usize, offload: Offload) -> Self {
-        let options = StateOptions { cache_bytes: 1 << 20, offload, fold_bytes, ..StateOptions::default() };
+        Self::start_as(None, disk, fold_bytes, offload)
+    }
+
+    fn start_as(own: Option<NodeId>, disk: TestDisk, fold_bytes: usize, offload: Offload) -> Self {
+        let options =
+            StateOptions { cache_bytes: 1 << 20, offload, fold_bytes, own, ..StateOptions::default() };
         let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
         let machine =
             StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
@@ -100,8 +105,14 @@ fn set_to(index: u64, value_bytes: usize) -> LogEntry {
 }
 
 fn founding(index: u64) -> LogEntry {
+    voters(index, [1])
+}
+
+fn voters<const N: usize>(index: u64, ids: [u64; N]) -> LogEntry {
     let name = NodeName::new("ming").expect("legal");
     let ming = Member { name, address: Address::new("localhost:7400").expect("legal") };
-    let membership = Membership::new(vec![BTreeSet::from([NodeId(1)])], BTreeMap::from([(NodeId(1), ming)]));
+    let ids = BTreeSet::from(ids.map(NodeId));
+    let members: BTreeMap<_, _> = ids.iter().map(|id| (*id, ming.clone())).collect();
+    let membership = Membership::new(vec![ids], members);
     LogEntry::new(log_id(index), Payload::Membership(membership.expect("legal")))
 }

@@ -37,15 +37,18 @@ pub(crate) async fn measure(options: &Options, part: Part) -> Vec<Line> {
     let line = |what: &str, unit, samples, goal| Line::new(what.to_owned(), unit, samples, goal);
     let first = samples(&trials, |outage| ms(outage.first_write));
     let gap = samples(&trials, |outage| ms(outage.longest_gap));
+    let calm = samples(&trials, |outage| ms(outage.calm_gap));
     let failed = samples(&trials, |outage| count(outage.failed));
     match part {
         Part::Move => vec![
             line("planned move: longest gap", "ms", gap, targets::MOVE),
+            line("planned move: longest gap in the 2 s before", "ms", calm, Goal::None),
             line("planned move: failed writes", "writes", failed, targets::NONE_FAILED),
         ],
         _ => vec![
             line("kill -9: first write after", "ms", first, targets::failover(options.timers)),
             line("kill -9: longest gap", "ms", gap, Goal::None),
+            line("kill -9: longest gap in the 2 s before", "ms", calm, Goal::None),
             line("kill -9: failed writes", "writes", failed, Goal::None),
         ],
     }
@@ -69,10 +72,11 @@ async fn moved<C: Contestant>(cluster: &mut C, keys: &Keys) -> Outage {
 fn tell(round: usize, both: &Both<Outage>) {
     for (side, outage) in [("coffeed", &both.coffeed), ("etcd", &both.etcd)] {
         eprintln!(
-            "trial {}: {side}: first write after {:.1} ms, longest gap {:.1} ms, {} failed",
+            "trial {}: {side}: first write after {:.1} ms, longest gap {:.1} ms (before: {:.1}), {} failed",
             round + 1,
             ms(outage.first_write),
             ms(outage.longest_gap),
+            ms(outage.calm_gap),
             outage.failed
         );
     }

@@ -137,6 +137,7 @@ fn outage_table(what: &str, outages: &[Outage]) -> String {
     };
     line("first write after, ms", outages.iter().map(|outage| outage.first_write).collect());
     line("longest gap, ms", outages.iter().map(|outage| outage.longest_gap).collect());
+    line("longest gap in the 2 s before, ms", outages.iter().map(|outage| outage.calm_gap).collect());
     line(
         "p99 from the fault to 2 s after it, ms",
         outages.iter().map(|outage| latency(outage, 990)).collect(),

@@ -50,6 +50,43 @@ async fn memory_that_fills_is_folded_by_itself() {
     assert_eq!(after.hash(), reference.hash());
 }
 
+#[tokio::test]
+async fn voters_fold_one_after_the_other() {
+    let mut first_folds = Vec::new();
+    for own in [2, 5, 9] {
+        let disk = TestDisk::default();
+        let mut node = Node::start_as(Some(NodeId(own)), disk, FOLD_BYTES, Offload::Inline);
+        node.apply_entries(vec![voters(0, [2, 5, 9])]).await.expect("applies");
+        let mut index = 0;
+        while node.checkpointed.last().is_none() {
+            index += 1;
+            node.apply_each(index..=index).await.expect("applies");
+        }
+        first_folds.push(index);
+    }
+    assert!(first_folds.is_sorted_by(|one, next| one + 3 < *next), "{first_folds:?}");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applied() {
+    let mut node = inline();
+    let mut last = None;
+    for (applied, is_applied) in [(10, true), (100, false), (100, true), (200, false)] {
+        node.apply_each(node.applied() + 1..=applied).await.expect("applies");
+        let folded = node.checkpointed.last();
+        let snapshot = node.checkpoint().await.expect("durable").meta.last_log_id.map(|id| id.index);
+        assert_eq!(snapshot, if is_applied { Some(applied) } else { folded });
+        assert!(snapshot > last && snapshot <= node.checkpointed.last(), "{last:?} {snapshot:?}");
+        last = snapshot;
+    }
+    // What is found at start is no news.
+    let mut after = Node::start(node.disk.power_cut(false));
+    let found = after.applied();
+    after.apply(found + 1..=found + 1).await.expect("applies");
+    let snapshot = after.checkpoint().await.expect("durable");
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(found + 1)));
+}
+
 /// Wherever the disk fails under a fold, a power cut leaves the state behind
 /// one entry, and none that is behind what was said to be durable.
 #[tokio::test]
