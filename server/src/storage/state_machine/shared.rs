@@ -243,15 +243,15 @@ impl Shared {
 
     /// Writes what is frozen into the database, and notes that it is durable.
     fn fold(&self, _turn: &Turn) -> Result<(), StateError> {
-        let database = self.database();
-        database.fold()?;
-        self.note_durable(durable(&database)?.meta());
-        Ok(())
+        self.database().fold()?;
+        self.durable().map(drop)
     }
 
-    /// The state as it was after the last fold.
+    /// The state as it was after the last fold; it is noted that this is durable,
+    /// which a fold may be about to do: the log may be purged up to it at once.
     pub(super) fn durable(&self) -> Result<Snapshot, StateError> {
-        let source = durable(&self.database())?;
+        let source = SnapshotSource::open(self.database())?;
+        self.note_durable(source.meta());
         Ok(Snapshot { meta: source.meta().clone(), snapshot: SnapshotData::Source(source) })
     }
 
@@ -302,8 +302,4 @@ fn note_differs(redb: &redb::Database, at: Revision) -> Result<(), KvError> {
     txn.set_quick_repair(true);
     kv::note_meta(&txn, MetaKey::Differs, &at.0.to_le_bytes())?;
     Ok(txn.commit()?)
-}
-
-fn durable(database: &Arc<Database>) -> Result<SnapshotSource, StateError> {
-    SnapshotSource::open(database.clone())
 }

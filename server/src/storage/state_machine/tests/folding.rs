@@ -87,6 +87,16 @@ async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applie
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(found + 1)));
 }
 
+/// The log may be purged up to a snapshot at once, though the fold is not quite done.
+#[tokio::test]
+async fn what_is_given_as_a_snapshot_is_noted_as_durable() {
+    let mut node = Node::with(10).await;
+    let database = node.machine.shared.database();
+    database.freeze().and_then(|()| database.fold()).expect("folds, and does not come to note it");
+    let snapshot = node.checkpoint().await.expect("durable");
+    assert_eq!((snapshot.meta.last_log_id, node.checkpointed.last()), (Some(log_id(10)), Some(10)));
+}
+
 /// Wherever the disk fails under a fold, a power cut leaves the state behind
 /// one entry, and none that is behind what was said to be durable.
 #[tokio::test]
