@@ -46,7 +46,7 @@ pub(super) async fn send(
     let SnapshotData::Source(source) = snapshot.snapshot else {
         return Err(streaming(lost("a received snapshot cannot be sent on")));
     };
-    let rows = source.rows();
+    let (rows, _claim) = (source.rows(), source.claim());
     let last = snapshot.meta.last_log_id.map_or(0, |last| last.index);
     tracing::info!(%peer, rows, last, "sending a snapshot");
     let began = Instant::now();

@@ -27,7 +27,7 @@ use crate::{
 pub use self::{
     received::ReceivedSnapshot,
     sink::{SnapshotInbox, SnapshotSink},
-    source::{Chunks, SnapshotSource},
+    source::{Chunks, Claim, SnapshotSource},
 };
 
 /// A snapshot as openraft hands it around: its meta beside the data.

@@ -56,12 +56,20 @@ use crate::{
     types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
 
+/// The log is not kept beyond this for a node that is sent a state: it may be slow, and
+/// the disk is not to fill for it.
+const KEPT_BYTES_MAX: usize = 1 << 30;
+
 /// Applies the log to the state database.
 pub struct StateMachine {
     shared: Arc<Shared>,
     memory: RequestMemory,
     /// Up to which entry the state is, and with which membership.
     meta: SnapshotMeta,
+    /// Of keys and values that were applied since openraft was last let have a snapshot.
+    bytes_since: usize,
+    /// So many of them are kept in the log for one who is sent a state.
+    kept_bytes_max: usize,
 }
 
 impl StateMachine {
@@ -101,7 +109,7 @@ impl StateMachine {
         shared.note_memory(&memory);
         shared.note_durable(&meta);
         shared.note_snapshot(&meta);
-        Ok(Self { shared, memory, meta })
+        Ok(Self { shared, memory, meta, bytes_since: 0, kept_bytes_max: KEPT_BYTES_MAX })
     }
 
     /// The last entry that is applied.
@@ -215,7 +223,17 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Checkpointer {
+        self.bytes_since = 0;
         self.checkpointer()
+    }
+
+    /// None while a state is on its way to another node: the log would be purged behind it.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Checkpointer> {
+        let later = !force && self.shared.is_sending() && self.bytes_since < self.kept_bytes_max;
+        match later {
+            true => None,
+            false => Some(self.get_snapshot_builder().await),
+        }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
@@ -240,12 +258,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         if self.meta.last_log_id.is_none() {
             return Ok(None);
         }
-        let snapshot = self.shared.durable()?;
-        match snapshot.meta.last_log_id {
-            Some(_) => Ok(Some(snapshot)),
+        let mut snapshot = self.shared.durable()?;
+        if snapshot.meta.last_log_id.is_none() {
             // Nothing was folded yet, and openraft would take none for a failure.
-            None => self.shared.checkpoint().await.map(Some),
+            snapshot = self.shared.checkpoint().await?;
         }
+        Ok(Some(self.shared.to_send(snapshot)))
     }
 }
 

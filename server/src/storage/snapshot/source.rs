@@ -20,6 +20,10 @@ use crate::{
 };
 use bytes::Bytes;
 
+/// As long as one is held, the log behind a state that is sent is kept: else who gets the
+/// state would find that what follows is gone, and need another one, again and again.
+pub type Claim = Arc<()>;
+
 /// A state at one point in time.
 pub struct SnapshotSource {
     // Fields are dropped in this order: a transaction before its database.
@@ -27,6 +31,7 @@ pub struct SnapshotSource {
     database: Arc<Database>,
     meta: SnapshotMeta,
     rows: u64,
+    claim: Option<Claim>,
 }
 
 impl SnapshotSource {
@@ -35,7 +40,17 @@ impl SnapshotSource {
         let base = database.layers()?.base().clone();
         let describe = || Ok((read_meta(&Layers::over(base.clone()))?, base.count_rows()?));
         let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
-        Ok(Self { base, database, meta, rows })
+        Ok(Self { base, database, meta, rows, claim: None })
+    }
+
+    /// The same, to be sent.
+    pub(in crate::storage) fn claimed(self, claim: &Claim) -> Self {
+        Self { claim: Some(Arc::clone(claim)), ..self }
+    }
+
+    /// To be held until the receiver has it, if it is one to be sent.
+    pub fn claim(&self) -> Option<Claim> {
+        self.claim.clone()
     }
 
     /// What the snapshot holds.

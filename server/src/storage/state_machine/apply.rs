@@ -74,6 +74,7 @@ impl StateMachine {
         self.shared.poison().check()?;
         self.shared.make_room(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
+        self.bytes_since = self.bytes_since.saturating_add(batch.bytes);
         let (outcomes, marks) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
         self.shared.note_marks(marks);
         self.shared.note_memory(&self.memory);

@@ -27,7 +27,7 @@ use crate::{
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
-        snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
+        snapshot::{Claim, ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
         state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
     types::{Membership, SnapshotMeta},
@@ -42,6 +42,7 @@ pub(super) struct Shared {
     stagger: Stagger,
     /// The last entry of the latest state that openraft has as a snapshot.
     snapshot: AtomicU64,
+    claim: Claim,
     /// Held by whoever writes to the database. That has a lock of its own, but
     /// waiting for it would block a thread of the runtime.
     turn: Arc<Mutex<()>>,
@@ -77,6 +78,7 @@ impl Shared {
             fold_bytes: options.fold_bytes,
             stagger: Stagger::new(options.own, options.fold_bytes),
             snapshot: AtomicU64::default(),
+            claim: Claim::default(),
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             turn: Arc::default(),
             applied: watch::Sender::default(),
@@ -253,6 +255,21 @@ impl Shared {
         let source = SnapshotSource::open(self.database())?;
         self.note_durable(source.meta());
         Ok(Snapshot { meta: source.meta().clone(), snapshot: SnapshotData::Source(source) })
+    }
+
+    /// A state to be sent to another node.
+    pub(super) fn to_send(&self, snapshot: Snapshot) -> Snapshot {
+        let Snapshot { meta, snapshot } = snapshot;
+        let snapshot = match snapshot {
+            SnapshotData::Source(source) => SnapshotData::Source(source.claimed(&self.claim)),
+            received @ SnapshotData::Received(_) => received,
+        };
+        Snapshot { meta, snapshot }
+    }
+
+    /// Whether a state is on its way to another node.
+    pub(super) fn is_sending(&self) -> bool {
+        Arc::strong_count(&self.claim) > 1
     }
 
     /// A fault that is planted: what is applied is said to be durable.

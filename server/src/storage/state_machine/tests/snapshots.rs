@@ -43,6 +43,29 @@ async fn a_snapshot_takes_the_place_of_the_state() {
     assert_eq!((after.hash(), follower.hash()), (leader.hash(), leader.hash()));
 }
 
+/// The log behind it is what the receiver needs next.
+#[tokio::test]
+async fn while_a_state_is_sent_openraft_gets_no_later_one_for_long() {
+    let mut node = Node::with(10).await;
+    node.machine.kept_bytes_max = 2000;
+    node.checkpoint().await.expect("checkpoints");
+    let sent = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
+    node.apply(11..=20).await.expect("applies");
+    let SnapshotData::Source(source) = sent.snapshot else { panic!("an own state is a source") };
+    let claim = source.claim();
+    drop(source.chunks());
+    assert!(claim.is_some() && node.machine.try_create_snapshot_builder(false).await.is_none());
+    drop(claim);
+    assert!(node.machine.try_create_snapshot_builder(false).await.is_some(), "it is there");
+
+    let slow = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
+    node.apply(21..=25).await.expect("applies");
+    assert!(node.machine.try_create_snapshot_builder(false).await.is_none());
+    node.apply(26..=60).await.expect("applies");
+    assert!(node.machine.try_create_snapshot_builder(false).await.is_some(), "too much has come");
+    drop(slow);
+}
+
 #[tokio::test]
 async fn a_power_cut_while_installing_leaves_the_old_state_or_the_new_one() {
     let mut leader = Node::with(500).await;
