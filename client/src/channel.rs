@@ -32,7 +32,7 @@ use tokio::sync::{Notify, watch};
 
 pub(crate) use self::answering::Answering;
 use self::table::Table;
-use crate::retry::Fault;
+use crate::{pace, retry::Fault};
 
 /// How long a node has for its first word.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(3);
@@ -221,6 +221,11 @@ impl Channel {
         self.shared().answers.load(Ordering::Relaxed)
     }
 
+    /// An ask that has no answer after this long is to be looked at more closely.
+    pub(crate) fn patience(&self) -> Duration {
+        pace::patience(self.shared().lease())
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.0.0
     }
@@ -241,6 +246,11 @@ impl Shared {
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ended) != Health::Ended);
         self.to_write.notify_one();
         self.to_watch.notify_one();
+    }
+
+    /// For how long the cluster believes in a leader that is not heard of.
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.welcome.lease_ms.into())
     }
 
     fn lost(&self, reason: &str) -> String {

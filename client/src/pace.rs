@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long a call may take, unless the caller says otherwise.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A try that has no answer after this long is looked at more closely.
+/// A try that has no connection after this long is given up.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
 /// A try is repeated elsewhere after this long, if the node has answered
@@ -80,6 +80,12 @@ pub(crate) fn silence(lease: Duration) -> Duration {
     (lease / 2).clamp(SILENCE_MIN, SILENCE)
 }
 
+/// A try that has no answer after this long is looked at more closely: whether its node is
+/// silent, and whether another leads.
+pub(crate) fn patience(lease: Duration) -> Duration {
+    silence(lease) * 3 / 2
+}
+
 /// How long to wait before the `n`-th question who leads: short while an
 /// election may be under way, longer once it is something worse.
 pub(crate) fn seek(n: u32, roll: u64) -> Duration {
@@ -142,7 +148,9 @@ mod tests {
     #[test]
     fn a_node_may_be_silent_for_half_as_long_as_its_cluster_would_bear_it_within_bounds() {
         for (lease_ms, silence_ms) in [(0, 40), (60, 40), (140, 70), (300, 100), (u64::MAX, 100)] {
-            assert_eq!(silence(Duration::from_millis(lease_ms)), Duration::from_millis(silence_ms));
+            let lease = Duration::from_millis(lease_ms);
+            assert_eq!(silence(lease), Duration::from_millis(silence_ms));
+            assert_eq!(patience(lease), Duration::from_millis(silence_ms * 3 / 2));
         }
     }
 

@@ -32,7 +32,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// The same for a write: whoever asked can try it again at the new leader, under its id.
-/// So a leader that shows no signs of life gets none of it.
+/// So a leader that shows no signs of life, or showed none for its lease, gets none of it.
 const GRACE_OF_WRITES: Duration = Duration::from_millis(300);
 
 /// Something that the leader has to do.
@@ -114,20 +114,27 @@ async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>)
         // Maybe it is gone, maybe it is about to say that it has handed over.
         () = replica.lead_changed(Some(lead)) => {
             let is_write = matches!(errand.request, Request::Write { .. });
-            let grace = match is_write {
-                _ if errand.repeatable => Duration::ZERO,
-                true => GRACE_OF_WRITES,
-                false => GRACE,
-            };
+            let was_there = replica.heard().within(node.lease(), lead.id);
             tokio::select! {
                 biased;
                 reply = &mut ask => reply,
-                () = tokio::time::sleep(grace) => Err(another_leads_now()),
+                () = tokio::time::sleep(grace(errand.repeatable, is_write, was_there)) => Err(another_leads_now()),
                 () = silence(&channel), if is_write => Err(another_leads_now()),
             }
         }
     };
     judge(name, errand, reply)
+}
+
+/// How long to wait for the answer of a leader that leads no more. `was_there`: it was heard
+/// within its lease.
+fn grace(repeatable: bool, is_write: bool, was_there: bool) -> Duration {
+    match (repeatable, is_write) {
+        (true, _) => Duration::ZERO,
+        (false, true) if !was_there => Duration::ZERO,
+        (false, true) => GRACE_OF_WRITES,
+        (false, false) => GRACE,
+    }
 }
 
 fn another_leads_now() -> ChannelError {
@@ -161,5 +168,30 @@ fn not_leader(node: &Node, lead: Option<&Lead>) -> String {
     match lead {
         Some(lead) => format!("{} does not lead; {} does", node.name(), lead.member.name),
         None => "there is no leader: too few voters are up, or an election is under way".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_that_was_replaced_is_waited_for_where_it_may_just_have_handed_over() {
+        for (repeatable, is_write, was_there, expected) in [
+            (true, false, true, Duration::ZERO),
+            (true, true, true, Duration::ZERO),
+            // It was lost: what it was asked is asked anew, under the same id.
+            (false, true, false, Duration::ZERO),
+            (false, true, true, GRACE_OF_WRITES),
+            // It cannot be asked twice.
+            (false, false, true, GRACE),
+            (false, false, false, GRACE),
+        ] {
+            assert_eq!(
+                grace(repeatable, is_write, was_there),
+                expected,
+                "{repeatable} {is_write} {was_there}"
+            );
+        }
     }
 }

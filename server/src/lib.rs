@@ -12,6 +12,7 @@ pub mod config;
 pub mod forward;
 #[cfg(test)]
 mod golden;
+pub mod heard;
 pub mod kv;
 pub mod membership;
 pub mod metrics;

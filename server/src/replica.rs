@@ -26,6 +26,7 @@ use openraft::{
 };
 
 use crate::{
+    heard::Heard,
     raft::Raft,
     storage::{
         log::LogStore,
@@ -50,6 +51,7 @@ pub struct Replica {
     checkpointer: Checkpointer,
     /// The end of the log when the node started.
     log_at_start: Option<u64>,
+    heard: Heard,
     recovered: AtomicBool,
 }
 
@@ -73,9 +75,20 @@ impl Replica {
         log: LogStore,
         state: StateReader,
         checkpointer: Checkpointer,
+        heard: Heard,
     ) -> Self {
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
-        Self { cluster, id, raft, log, state, checkpointer, log_at_start, recovered: AtomicBool::new(false) }
+        Self {
+            cluster,
+            id,
+            raft,
+            log,
+            state,
+            checkpointer,
+            log_at_start,
+            heard,
+            recovered: AtomicBool::new(false),
+        }
     }
 
     /// The cluster.
@@ -131,6 +144,11 @@ impl Replica {
     /// The leader, for those who ask where to go.
     pub fn leader_hint(&self) -> Option<Leader> {
         self.lead().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
+    }
+
+    /// When it heard its leader last.
+    pub fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     /// Waits until it follows somebody else than `old`, or nobody any more, or

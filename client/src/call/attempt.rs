@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Try {
     pub(super) target: Arc<Target>,
     began: Duration,
+    /// For how long it is not looked at closely.
+    patience: Duration,
     state: State,
 }
 
@@ -55,7 +57,7 @@ impl Try {
     pub(super) fn dial(pool: &Pool, target: Arc<Target>, now: Duration) -> Self {
         let (pool, to) = (pool.clone(), Arc::clone(&target));
         let dial = async move { pool.channel(&to.address, &to.expect()).await };
-        Self { target, began: now, state: State::Dialling(Box::pin(dial)) }
+        Self { target, began: now, patience: pace::PATIENCE, state: State::Dialling(Box::pin(dial)) }
     }
 
     /// Asks over a channel; the node has `left` to answer.
@@ -66,6 +68,7 @@ impl Try {
         now: Duration,
         left: Duration,
     ) -> Self {
+        let patience = channel.patience();
         let state = match channel.start(request, None, pace::node_timeout(left)) {
             Ok(answering) => State::Asked(Asked {
                 answering,
@@ -76,7 +79,7 @@ impl Try {
             }),
             Err(error) => State::Failed(Some(error)),
         };
-        Self { target, began: now, state }
+        Self { target, began: now, patience, state }
     }
 
     /// Whether the node may have received the request.
@@ -86,14 +89,14 @@ impl Try {
 
     /// Whether it has taken longer than it should.
     pub(super) fn takes_long(&self, now: Duration) -> bool {
-        now >= self.began + pace::PATIENCE
+        now >= self.began + self.patience
     }
 
     /// When to look at it next. `closely` once it is known to take long.
     pub(super) fn wake_at(&self, closely: bool) -> Duration {
         match &self.state {
             State::Asked(asked) if closely => asked.slow_at,
-            _ => self.began + pace::PATIENCE,
+            _ => self.began + self.patience,
         }
     }
 

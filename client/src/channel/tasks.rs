@@ -102,7 +102,7 @@ async fn take_large_answers(shared: Arc<Shared>) -> String {
 /// died after it acknowledged what somebody waits for. A node that was found
 /// silent is watched on, though nobody waits for it any more.
 async fn feel_pulse(shared: &Shared) -> String {
-    let silence = pace::silence(Duration::from_millis(shared.welcome.lease_ms.into()));
+    let silence = pace::silence(shared.lease());
     loop {
         shared.to_watch.notified().await;
         let mut seen = shared.connection.packets();

@@ -28,6 +28,7 @@ use tokio::time::timeout;
 
 use super::wire::{Hello, Purpose};
 use crate::{
+    heard::Heard,
     raft::Raft,
     storage::{record::RecordError, snapshot::SnapshotInbox},
     types::{Membership, TypeConfig},
@@ -47,6 +48,8 @@ pub struct PeerContext {
     pub own: NodeId,
     /// Where snapshots come in.
     pub inbox: SnapshotInbox,
+    /// When a leader was heard last.
+    pub heard: Heard,
     /// What was refused so far.
     pub refusals: Refusals,
 }

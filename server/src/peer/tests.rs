@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     config::{StorageOptions, Timers},
+    heard::Heard,
     raft::{self, Raft},
     storage::{
         checkpointed::Checkpointed,
@@ -62,7 +63,14 @@ impl Node {
             .await
             .expect("starts");
         let refusals = Refusals::default();
-        let context = PeerContext { raft: raft.clone(), cluster: CLUSTER, own: id, inbox, refusals };
+        let context = PeerContext {
+            raft: raft.clone(),
+            cluster: CLUSTER,
+            own: id,
+            inbox,
+            heard: Heard::default(),
+            refusals,
+        };
         let accepting = endpoint.clone();
         tokio::spawn(async move {
             while let Some(handshake) = accepting.accept().await {

@@ -10,6 +10,7 @@ use super::{StartError, warm::keep_warm};
 use crate::{
     agreement,
     config::Config,
+    heard::Heard,
     membership::Membership,
     node::Node,
     peer::{PeerContext, PeerNetwork, Refusals},
@@ -63,16 +64,19 @@ impl Part {
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
                 .await?;
+        let heard = Heard::default();
         let peers = PeerContext {
             raft: raft.clone(),
             cluster: identity.cluster,
             own: identity.id,
             inbox,
+            heard: heard.clone(),
             refusals: Refusals::default(),
         };
         let (own_log, own_checkpointer) = (log.clone(), checkpointer.clone());
         let replica =
-            Arc::new(Replica::new(identity.cluster, identity.id, raft, own_log, reader, own_checkpointer));
+            Replica::new(identity.cluster, identity.id, raft, own_log, reader, own_checkpointer, heard);
+        let replica = Arc::new(replica);
         Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }
 

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 8] = [
     &["api", "peer", "admin"],
     &["membership", "forward", "reads", "status", "agreement", "backup"],
     // What operations stand on: this node, and its part in a cluster.
-    &["node", "propose", "replica"],
+    &["heard", "node", "propose", "replica"],
     &["raft"],
     &["storage"],
     &["kv"],

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{PeerContext, ServeError, judge};
 use crate::{
+    heard::Heard,
     peer::wire::{Append, Appended},
     types::TypeConfig,
 };
@@ -28,7 +29,9 @@ pub(super) async fn serve(
     receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
-    let answers = context.raft.stream_append(requests(from, receiver, failed)).ready_chunks(ANSWERS_MAX);
+    let heard = context.heard.clone();
+    let answers =
+        context.raft.stream_append(requests(from, heard, receiver, failed)).ready_chunks(ANSWERS_MAX);
     let mut answers = std::pin::pin!(answers);
     while let Some(ready) = answers.next().await {
         let mut frames = Vec::with_capacity(ready.len());
@@ -45,12 +48,17 @@ pub(super) async fn serve(
 /// The requests of a stream. Ends at its end, and at anything that is no request.
 fn requests(
     from: NodeId,
+    heard: Heard,
     receiver: FrameReceiver,
     failed: oneshot::Sender<ServeError>,
 ) -> impl Stream<Item = Request> + Send + 'static {
-    futures_util::stream::unfold((receiver, failed), move |(mut receiver, failed)| async move {
+    futures_util::stream::unfold((receiver, heard, failed), move |(mut receiver, heard, failed)| async move {
         match next(&mut receiver, from).await {
-            Ok(request) => Some((request?, (receiver, failed))),
+            Ok(request) => {
+                let request = request?;
+                heard.note(from);
+                Some((request, (receiver, heard, failed)))
+            }
             Err(error) => {
                 // Fails only if the answers have ended before.
                 let _ = failed.send(error);
