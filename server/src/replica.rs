@@ -146,7 +146,7 @@ impl Replica {
         self.lead().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
     }
 
-    /// When it heard its leader last.
+    /// When it heard its leaders last.
     pub fn heard(&self) -> &Heard {
         &self.heard
     }
