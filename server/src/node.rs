@@ -4,6 +4,11 @@
 //! What only the server above can do (join a cluster, stop for good) it is
 //! asked for with an [`Order`]; nothing here knows it.
 
+pub mod leader_contact;
+pub mod propose;
+pub mod raft;
+pub mod replica;
+
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -23,7 +28,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{metrics::NodeMetrics, replica::Replica, storage::disk::SpaceProbe};
+use crate::{metrics::NodeMetrics, node::replica::Replica, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

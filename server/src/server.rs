@@ -16,6 +16,7 @@ mod mode;
 mod part;
 mod reload;
 mod room;
+mod shutdown;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -35,11 +36,10 @@ use tokio::sync::watch;
 use self::reload::Reloading;
 pub use self::{builder::Builder, error::StartError, reload::ReloadError};
 use crate::{
-    admin::Admin,
+    api::admin::Admin,
     config::Config,
-    node::Node,
-    replica::Replica,
-    status::{
+    node::{Node, replica::Replica},
+    ops::status::{
         self,
         ready::{self, Finding},
     },

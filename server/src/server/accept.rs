@@ -8,8 +8,8 @@ use std::sync::{
 use coffee_common::quic::{ConnectError, Connection, Endpoint, Handshake, Protocol};
 use tokio::sync::watch;
 
-use crate::{
-    api::Api,
+use crate::api::{
+    client::Api,
     peer::{self, PeerContext},
 };
 

@@ -6,7 +6,7 @@ use coffee_common::quic::EndpointError;
 
 use crate::{
     config::{ConfigError, CredentialsError},
-    raft::RaftError,
+    node::raft::RaftError,
     storage::{disk::DataDirError, log::LogError, state::StateError},
 };
 

@@ -12,7 +12,7 @@ use coffee_common::{
 };
 use tokio::time::sleep;
 
-use crate::{node::Node, replica::Replica};
+use crate::node::{Node, replica::Replica};
 
 /// How long one member has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

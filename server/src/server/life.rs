@@ -23,18 +23,16 @@ use super::{
     part::Part,
 };
 use crate::{
-    admin::Listening,
-    api::Api,
+    api::{admin::Listening, client::Api, peer::PeerContext},
     config::Config,
-    membership::Membership,
     node::{Node, Order},
-    peer::PeerContext,
-    shutdown,
+    ops::membership::Membership,
+    raft_types::Member,
+    server::shutdown,
     storage::{
         databases::Databases,
         disk::{DataDir, NodeIdentity},
     },
-    types::Member,
 };
 
 /// A node that has founded a cluster leads it after this long, unless its disk is very slow.

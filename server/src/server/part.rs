@@ -8,14 +8,10 @@ use tokio::task::JoinSet;
 
 use super::{StartError, warm::keep_warm};
 use crate::{
-    agreement,
+    api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
-    heard::Heard,
-    membership::Membership,
-    node::Node,
-    peer::{PeerContext, PeerNetwork, Refusals},
-    raft,
-    replica::Replica,
+    node::{Node, leader_contact::Heard, raft, replica::Replica},
+    ops::{divergence, membership::Membership},
     storage::{
         checkpointed::Checkpointed,
         databases::Databases,
@@ -86,7 +82,7 @@ impl Part {
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.chores.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
-        self.chores.spawn(agreement::compare(own, replica, self.checkpointer.clone()));
+        self.chores.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
         self.chores.spawn(membership.clone().tend(Arc::clone(&self.replica)));
         self.chores.spawn(membership.clone().look_out(Arc::clone(&self.replica)));
     }

@@ -22,7 +22,7 @@ use coffee_common::{
 use tokio::sync::Mutex;
 
 use crate::{
-    api::Api,
+    api::client::Api,
     config::{Config, ConfigError, CredentialsError, Limits, LogLevel},
     node::Node,
 };

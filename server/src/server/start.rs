@@ -27,11 +27,12 @@ use super::{
     room,
 };
 use crate::{
-    admin::{Admin, Listening},
-    api::Api,
-    membership::Membership,
+    api::{
+        admin::{Admin, Listening},
+        client::Api,
+    },
     node::Node,
-    reads::Reads,
+    ops::{membership::Membership, reads::Reads},
     storage::disk::DataDir,
 };
 

@@ -8,7 +8,7 @@ use openraft::Membership;
 use tokio::time::timeout;
 
 use super::*;
-use crate::{replica::Replica, types::Payload};
+use crate::{node::replica::Replica, raft_types::Payload};
 
 const SOON: Duration = Duration::from_secs(20);
 

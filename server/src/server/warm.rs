@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 use coffee_common::quic::Expect;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{node::Node, peer::PeerNetwork, replica::Replica};
+use crate::{
+    api::peer::PeerNetwork,
+    node::{Node, replica::Replica},
+};
 
 /// How often it is looked whether all connections are there.
 const EVERY: Duration = Duration::from_secs(1);

@@ -34,7 +34,7 @@ use super::{
     state::{StateDir, StateError, StateOptions},
     state_machine::StateMachine,
 };
-use crate::types::{LogEntry, LogId, Member, Membership, Payload, Vote};
+use crate::raft_types::{LogEntry, LogId, Member, Membership, Payload, Vote};
 
 /// So far ahead of the last entry that is known a new cluster goes on: beyond
 /// what the old one can have written since.

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     metrics::LogMetrics,
-    types::{LogEntry, LogId, TypeConfig, Vote},
+    raft_types::{LogEntry, LogId, TypeConfig, Vote},
 };
 
 /// Raft's log. Clones share it.

@@ -25,7 +25,7 @@ use super::{
     state::{Offload, StateOptions, test_disk::TestDisk},
     state_machine::{StateMachine, StateReader},
 };
-use crate::types::{Member, TypeConfig, Vote};
+use crate::raft_types::{Member, TypeConfig, Vote};
 
 /// The network of a cluster of one.
 struct Nobody;

@@ -16,7 +16,7 @@ use coffee_common::{command::Proposal, id::NodeId};
 use openraft::entry::RaftEntry;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::types::{
+use crate::raft_types::{
     CommittedLeaderId, LeaderId, LogEntry, LogId, Member, Membership, Payload, SnapshotMeta,
     StoredMembership, Vote,
 };

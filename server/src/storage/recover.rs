@@ -17,7 +17,7 @@ use super::{
     anew::{AnewError, Founded, Storage},
     disk::{DataDir, NodeIdentity, Unfinished, Work},
 };
-use crate::types::{LogId, Member, Payload, StoredMembership, Vote};
+use crate::raft_types::{LogId, Member, Payload, StoredMembership, Vote};
 
 /// So many entries of the end of the log are looked at for the time of the last write.
 const LOOKED_AT: u64 = 512;

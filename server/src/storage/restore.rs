@@ -21,7 +21,7 @@ use super::{
     snapshot::{SnapshotError, SnapshotInbox},
     state::{StateDir, StateOptions},
 };
-use crate::types::{LogId, Member};
+use crate::raft_types::{LogId, Member};
 
 /// So much is read at once.
 const PIECE_BYTES: usize = 256 << 10;

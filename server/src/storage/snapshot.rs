@@ -17,11 +17,11 @@ use openraft::type_config::alias::SnapshotOf;
 
 use crate::{
     kv::KvError,
+    raft_types::{SnapshotMeta, TypeConfig},
     storage::{
         record::RecordError,
         state::{StateError, StateErrorKind},
     },
-    types::{SnapshotMeta, TypeConfig},
 };
 
 pub use self::{

@@ -21,12 +21,12 @@ pub use self::{
 };
 use crate::{
     kv::{Base, KvError, Layers, MetaKey, Overlay, Tables},
+    raft_types::{LogId, SnapshotMeta, StoredMembership},
     storage::{
         poison::Poison,
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
         soundness,
     },
-    types::{LogId, SnapshotMeta, StoredMembership},
 };
 
 /// How the state database is run.

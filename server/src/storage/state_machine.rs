@@ -46,6 +46,7 @@ use self::shared::Shared;
 pub use self::{marks::Mark, reader::StateReader};
 use crate::{
     kv::{MetaKey, RequestMemory},
+    raft_types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
@@ -53,7 +54,6 @@ use crate::{
         soundness,
         state::{Database, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
-    types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
 
 /// The log is not kept beyond this for a node that is sent a state: it may be slow, and

@@ -15,7 +15,7 @@ use super::{
     state::{StateDir, StateOptions},
     state_machine::StateMachine,
 };
-use crate::types::TypeConfig;
+use crate::raft_types::TypeConfig;
 
 struct Folders;
 

@@ -1,7 +1,9 @@
 //! The tree's own rules: who may know whom, how large a file grows, what must
 //! not be written down. Each rule says what to do when it is broken.
 
+mod circles;
 mod files;
+mod imports;
 mod layers;
 mod names;
 mod tree;

@@ -20,6 +20,7 @@ use openraft::{
 };
 
 use crate::{
+    raft_types::{LogEntry, LogId, Member, Membership, Payload, TypeConfig, Vote},
     storage::{
         checkpointed::Checkpointed,
         log::LogStore,
@@ -28,7 +29,6 @@ use crate::{
         state::{Offload, StateOptions, test_disk::TestDisk},
         state_machine::StateMachine,
     },
-    types::{LogEntry, LogId, Member, Membership, Payload, TypeConfig, Vote},
 };
 
 /// The files by their names on the disk.

@@ -22,7 +22,7 @@ use super::{
     view::Room,
     wal::{LogFile, Place},
 };
-use crate::types::{LogEntry, TypeConfig, Vote};
+use crate::raft_types::{LogEntry, TypeConfig, Vote};
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>

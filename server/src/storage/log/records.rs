@@ -10,8 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    raft_types::LogEntry,
     storage::record::{self, EntryRecord, LogIdRecord, RecordError, VoteRecord},
-    types::LogEntry,
 };
 
 /// Length and checksum.
@@ -153,7 +153,7 @@ mod tests {
     use openraft::entry::RaftEntry;
 
     use super::*;
-    use crate::types::Payload;
+    use crate::raft_types::Payload;
 
     fn all() -> Vec<Record> {
         let id = LogIdRecord { term: 3, index: 7 };

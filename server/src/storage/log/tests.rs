@@ -19,8 +19,8 @@ use redb::StorageBackend;
 use self::disk::{Disk, PowerCut};
 use super::*;
 use crate::{
+    raft_types::Payload,
     storage::record::{LeaderRecord, VoteRecord},
-    types::Payload,
 };
 
 /// A largest entry fits, and many small ones do not.

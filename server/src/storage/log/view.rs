@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use crate::types::{LogEntry, LogId, Payload, Vote};
+use crate::raft_types::{LogEntry, LogId, Payload, Vote};
 
 /// Entries that are written leave the tail when it holds more than this.
 const TAIL_ENTRIES_MAX: usize = 8192;

@@ -20,11 +20,11 @@ use tokio::sync::oneshot;
 
 use super::{LogError, lock, records::Record, view::View, wal::Wal};
 use crate::{
+    raft_types::{LogId, TypeConfig},
     storage::{
         poison::Poison,
         record::{LogIdRecord, VoteRecord},
     },
-    types::{LogId, TypeConfig},
 };
 
 /// A batch stops growing at this many bytes of entries.

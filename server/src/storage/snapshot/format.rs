@@ -18,8 +18,8 @@ use coffee_common::limits::{KEY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES
 use super::SnapshotError;
 use crate::{
     kv::Table,
+    raft_types::SnapshotMeta,
     storage::record::{self, RecordError, SnapshotMetaRecord},
-    types::SnapshotMeta,
 };
 
 const MAGIC: [u8; 7] = *b"coffee\n";

@@ -6,8 +6,8 @@ use redb::{Builder, Database, DatabaseError};
 
 use crate::{
     kv::{KvError, Layers, RequestMemory},
+    raft_types::SnapshotMeta,
     storage::state::{StateFiles, read_base},
-    types::SnapshotMeta,
 };
 
 /// A snapshot that was received whole, verified, and made durable.

@@ -26,11 +26,11 @@ use super::{
 };
 use crate::{
     kv::{self, Digest, KvError, Layers, MetaKey, Table},
+    raft_types::SnapshotMeta,
     storage::{
         poison::Poison,
         state::{Offload, StateFiles, StateOptions, read_base, read_meta},
     },
-    types::SnapshotMeta,
 };
 
 /// Where snapshots come in. Clones share it.

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     kv::{self, Base, KvError, Layers, RowIter, Table},
+    raft_types::SnapshotMeta,
     storage::state::{Database, StateError, StateErrorKind, read_meta},
-    types::SnapshotMeta,
 };
 use bytes::Bytes;
 

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     kv::{self, KvError, Layers, RequestMemory, Tables},
+    raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
     storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
-    types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
 };
 
 /// Most entries that are applied without a pause: so long the task holds its

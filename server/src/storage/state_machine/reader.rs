@@ -17,8 +17,8 @@ use super::{marks::Mark, shared::Shared};
 use crate::{
     kv::{Layers, Page, state_hash},
     metrics::RequestMemoryMetrics,
+    raft_types::LogId,
     storage::state::{StateErrorKind, read_meta},
-    types::LogId,
 };
 
 /// Reads what is applied. Cheap to clone.

@@ -24,13 +24,13 @@ use super::{
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
     metrics::RequestMemoryMetrics,
+    raft_types::{Membership, SnapshotMeta},
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
         snapshot::{Claim, ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
         state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
-    types::{Membership, SnapshotMeta},
 };
 
 pub(super) struct Shared {

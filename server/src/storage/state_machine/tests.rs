@@ -19,11 +19,11 @@ use redb::ReadableTable;
 use super::*;
 use crate::{
     kv::{self, MetaKey, Table},
+    raft_types::{LogEntry, Member, Membership, Payload},
     storage::{
         record::LogIdRecord,
         state::{Offload, StateDir, test_disk::TestDisk},
     },
-    types::{LogEntry, Member, Membership, Payload},
 };
 
 /// A state machine, and what it is tied to.

@@ -231,7 +231,7 @@ fn check(found: &Found) -> Result<(), Fault> {
     let Head { vote, purged, last, .. } = &found.head;
     let term = vote.map_or(0, |vote| vote.leader.term);
     if let Some(last) = last.filter(|last| last.term > term) {
-        let last = crate::types::LogId::from(last);
+        let last = crate::raft_types::LogId::from(last);
         return Err(damage(format!("the vote is for term {term}, but the log goes up to {last}")));
     }
     let next = purged.map_or(0, |purged| purged.index + 1);

@@ -5,8 +5,8 @@ use redb::backends::InMemoryBackend;
 
 use super::*;
 use crate::{
+    raft_types::{LogEntry, Payload},
     storage::record::{LeaderRecord, VoteRecord},
-    types::{LogEntry, Payload},
 };
 
 const CHUNK_BYTES: u32 = 2048;

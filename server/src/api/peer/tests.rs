@@ -1,0 +1,238 @@
+//! Three members over real QUIC and real files.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use coffee_client::cert::Ca;
+use coffee_common::{
+    command::{Batch, Command, Operation, Outcome, Proposal},
+    id::{ClusterId, NodeId, NodeName},
+    key::{Key, Value},
+    protocol::Role,
+    quic::{Endpoint, EndpointOptions},
+};
+use openraft::{
+    async_runtime::WatchReceiver,
+    errors::{ClientWriteError, RaftError},
+};
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    config::{StorageOptions, Timers},
+    node::{
+        leader_contact::Heard,
+        raft::{self, Raft},
+    },
+    raft_types::Member,
+    storage::{
+        checkpointed::Checkpointed,
+        log::LogStore,
+        poison::Poison,
+        state::{StateDir, StateOptions},
+        state_machine::{StateMachine, StateReader},
+    },
+};
+
+const CLUSTER: ClusterId = ClusterId(0xc0ffee);
+const NAMES: [&str; 3] = ["ming", "hong", "peng"];
+
+struct Node {
+    id: NodeId,
+    raft: Raft,
+    reader: StateReader,
+    endpoint: Endpoint,
+    log: LogStore,
+}
+
+impl Node {
+    async fn start(ca: &Ca, dir: &Path, number: usize, listen: std::net::SocketAddr) -> Self {
+        let id = NodeId(number as u64 + 1);
+        let name = NodeName::new(NAMES[number]).expect("legal");
+        let credentials = ca.credentials(Role::Node, &name).expect("issued");
+        let endpoint = Endpoint::serve(listen, &credentials, &EndpointOptions::default()).expect("binds");
+        let (poison, checkpointed) = (Poison::new(), Checkpointed::new());
+        let folder = dir.join(NAMES[number]);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let files = Arc::new(StateDir::new(folder.join("state.redb")));
+        let machine =
+            StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())
+                .expect("opens");
+        let log = LogStore::open(&folder.join("log.wal"), checkpointed, poison).expect("opens");
+        let (reader, inbox) = (machine.reader(), machine.inbox());
+        let storage = StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10 };
+        let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);
+        let raft = raft::start(id, &Timers::default(), &storage, network, log.clone(), machine)
+            .await
+            .expect("starts");
+        let refusals = Refusals::default();
+        let context = PeerContext {
+            raft: raft.clone(),
+            cluster: CLUSTER,
+            own: id,
+            inbox,
+            heard: Heard::default(),
+            refusals,
+        };
+        let accepting = endpoint.clone();
+        tokio::spawn(async move {
+            while let Some(handshake) = accepting.accept().await {
+                let context = context.clone();
+                tokio::spawn(async move {
+                    if let Ok(connection) = handshake.complete().await {
+                        serve(connection, context).await;
+                    }
+                });
+            }
+        });
+        Self { id, raft, reader, endpoint, log }
+    }
+
+    fn member(&self, number: usize) -> Member {
+        let name = NodeName::new(NAMES[number]).expect("legal");
+        Member { name, address: self.endpoint.local_address().into() }
+    }
+
+    async fn stop(self) -> std::net::SocketAddr {
+        let address = self.endpoint.local_address();
+        self.raft.shutdown().await.expect("stops");
+        self.log.close().await.expect("flushes");
+        self.endpoint.close("stopped").await;
+        address
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> u64 {
+        let value = Value::new(value.to_vec()).expect("legal");
+        let operation = Operation::Set(Key::new(key).expect("legal"), value);
+        let command = Command::Batch(Batch::of(operation));
+        let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+        let written = loop {
+            match self.raft.client_write(proposal.clone()).await {
+                Ok(written) => break written,
+                // A new leader takes nothing before a quorum has answered it.
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) if to.leader_id.is_none() => {
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => panic!("not written: {error}"),
+            }
+        };
+        assert!(matches!(written.data, Outcome::Applied { .. }), "{:?}", written.data);
+        written.log_id.index
+    }
+
+    fn term(&self) -> u64 {
+        self.raft.metrics().borrow_watched().current_term
+    }
+}
+
+/// Waits for a leader among these other than `not`.
+async fn leader(nodes: &[Node], not: Option<NodeId>) -> &Node {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        for node in nodes {
+            let metrics = node.raft.metrics().borrow_watched().clone();
+            if metrics.state.is_leader() && Some(node.id) != not && metrics.current_leader == Some(node.id) {
+                return node;
+            }
+        }
+        assert!(Instant::now() < deadline, "no leader");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn cluster(ca: &Ca, dir: &Path) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for number in 0..3 {
+        nodes.push(Node::start(ca, dir, number, ([127, 0, 0, 1], 0).into()).await);
+    }
+    let members: BTreeMap<_, _> =
+        nodes.iter().enumerate().map(|(number, node)| (node.id, node.member(number))).collect();
+    nodes[0].raft.initialize(members).await.expect("is fresh");
+    nodes
+}
+
+async fn caught_up(node: &Node, index: u64) {
+    let applied = node.reader.wait_applied(coffee_common::id::Revision(index));
+    tokio::time::timeout(Duration::from_secs(20), applied).await.expect("catches up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_reaches_every_member() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let nodes = cluster(&ca, dir.path()).await;
+    let index = leader(&nodes, None).await.set("order/1", b"latte").await;
+    for node in &nodes {
+        caught_up(node, index).await;
+        let (entry, _) = node.reader.get(&Key::new("order/1").expect("legal")).expect("reads");
+        assert_eq!(entry.expect("is there").value.as_bytes().as_ref(), b"latte");
+    }
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_cut_off_past_the_purge_comes_back_by_snapshot() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let mut nodes = cluster(&ca, dir.path()).await;
+    let led = leader(&nodes, None).await.id;
+    let cut = nodes.iter().position(|node| node.id != led).expect("there are three");
+    let number = (nodes[cut].id.0 - 1) as usize;
+    let before = nodes[cut].raft.metrics().borrow_watched().last_log_index;
+    let address = nodes.remove(cut).stop().await;
+    let mut last = 0;
+    for i in 0..1500 {
+        last = leader(&nodes, None).await.set(&format!("order/{i}"), &[7; 200]).await;
+    }
+    let purged = leader(&nodes, None).await.raft.metrics().borrow_watched().purged;
+    assert!(purged.map(|id| id.index) > before, "{purged:?} is not behind {before:?}");
+    let back = Node::start(&ca, dir.path(), number, address).await;
+    caught_up(&back, last).await;
+    let by_snapshot = |metrics: &openraft::RaftMetrics<crate::raft_types::TypeConfig>| {
+        metrics.snapshot.map(|id| id.index) >= purged.map(|id| id.index)
+    };
+    let wait = back.raft.wait(Some(Duration::from_secs(10)));
+    wait.metrics(by_snapshot, "a snapshot behind the purge").await.expect("was installed");
+    let (entry, _) = back.reader.get(&Key::new("order/3").expect("legal")).expect("reads");
+    assert!(entry.is_some());
+    back.stop().await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_others_go_on_without_the_leader_and_a_transfer_is_quick() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let mut nodes = cluster(&ca, dir.path()).await;
+    let old = leader(&nodes, None).await;
+    let index = old.set("a", b"1").await;
+    let heir = nodes.iter().find(|node| node.id != old.id).expect("there are three");
+    caught_up(heir, index).await;
+    let began = Instant::now();
+    old.raft.trigger().transfer_leader(heir.id).await.expect("is asked");
+    let new = leader(&nodes, Some(old.id)).await;
+    assert_eq!(new.id, heir.id);
+    assert!(began.elapsed() < Duration::from_millis(300), "took {:?}", began.elapsed());
+    let led = new.id;
+    let at = nodes.iter().position(|node| node.id == led).expect("is one of them");
+    nodes.remove(at).stop().await;
+    leader(&nodes, Some(led)).await.set("a", b"2").await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_values_bring_no_election() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let nodes = cluster(&ca, dir.path()).await;
+    let led = leader(&nodes, None).await;
+    let term = led.term();
+    for i in 0..30 {
+        led.set(&format!("big/{}", i % 3), &vec![i; 1 << 20]).await;
+    }
+    assert_eq!(leader(&nodes, None).await.term(), term);
+    for node in nodes {
+        node.stop().await;
+    }
+}

@@ -1,0 +1,166 @@
+//! The layout of what members say, pinned; and that it survives, or is refused.
+
+use coffee_common::{
+    command::{Batch, Command, Operation, Proposal},
+    frame,
+    key::{Key, Value},
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    raft_types::{LogId, Payload, Vote},
+    storage::record::{LeaderRecord, PayloadRecord},
+};
+use openraft::entry::RaftEntry;
+
+fn vote() -> VoteRecord {
+    VoteRecord { leader: LeaderRecord { term: 5, node: NodeId(7) }, committed: true }
+}
+
+fn log_id(index: u64) -> LogIdRecord {
+    LogIdRecord { term: 5, index }
+}
+
+fn append(indexes: &[u64]) -> Append<'static> {
+    let blank = |&index: &u64| EntryRecord { log_id: log_id(index), payload: PayloadRecord::Blank };
+    Append {
+        vote: vote(),
+        previous: Some(log_id(8)),
+        committed: Some(log_id(6)),
+        entries: indexes.iter().map(blank).collect(),
+    }
+}
+
+#[test]
+fn golden_frames_between_members() {
+    let mut all = Vec::new();
+    let mut add = |frame: Result<bytes::Bytes, _>| all.extend(frame.expect("encodes"));
+    let hello = Hello { cluster: ClusterId(9), from: NodeId(1), to: NodeId(7), purpose: Purpose::Snapshot };
+    add(frame::encode(&hello));
+    add(frame::encode(&[Purpose::Append, Purpose::Ask, Purpose::Snapshot]));
+    add(frame::encode(&append(&[9, 10])));
+    add(frame::encode(&[
+        Appended::Upto(Some(log_id(10))),
+        Appended::Conflict(log_id(8)),
+        Appended::HigherVote(vote()),
+    ]));
+    let ballot = Ballot { vote: vote(), last: None, transfer: true };
+    add(frame::encode(&[
+        Question::Vote(ballot),
+        Question::PreVote(ballot),
+        Question::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
+    ]));
+    add(frame::encode(&[
+        Reply::Ballot { vote: vote(), granted: true, last: Some(log_id(3)) },
+        Reply::Transfer(Ok(())),
+        Reply::Transfer(Err(NotTaken::VoteChanged { expected: vote(), actual: vote() })),
+        Reply::Transfer(Err(NotTaken::LogNotFlushed { expected: Some(log_id(10)), actual: None })),
+    ]));
+    add(frame::encode(&[
+        SnapshotProgress::Taken { rows: 300 },
+        SnapshotProgress::Done(vote()),
+        SnapshotProgress::Refused("no".to_owned()),
+    ]));
+    crate::golden::check("peer_frames", &all);
+}
+
+#[test]
+fn entries_with_holes_are_refused() {
+    assert!(AppendEntriesRequest::try_from(append(&[9, 10])).is_ok());
+    for holes in [&[10][..], &[9, 11], &[9, 9], &[9, 8]] {
+        let refused = AppendEntriesRequest::try_from(append(holes));
+        assert!(matches!(refused, Err(RecordError::OutOfPlace { .. })), "{holes:?}");
+    }
+}
+
+fn any_vote() -> impl Strategy<Value = Vote> {
+    (any::<u64>(), any::<u64>(), any::<bool>()).prop_map(|(term, node, committed)| {
+        VoteRecord { leader: LeaderRecord { term, node: NodeId(node) }, committed }.into()
+    })
+}
+
+fn any_log_id() -> impl Strategy<Value = LogId> {
+    (any::<u64>(), 0..u64::MAX / 2).prop_map(|(term, index)| LogIdRecord { term, index }.into())
+}
+
+fn any_payload() -> impl Strategy<Value = Payload> {
+    let set = ("[a-z/]{1,20}", prop::collection::vec(any::<u8>(), 0..64)).prop_map(|(key, value)| {
+        let (key, value) = (Key::new(key).expect("legal"), Value::new(value).expect("legal"));
+        let command = Command::Batch(Batch::of(Operation::Set(key, value)));
+        Payload::Normal(Proposal { request: None, proposed_at_ms: 7, command })
+    });
+    prop_oneof![Just(Payload::Blank), set]
+}
+
+fn over_the_wire<T: Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
+    let frame = frame::encode(message).expect("encodes");
+    frame::decode(&frame[frame::HEADER_BYTES..]).expect("decodes")
+}
+
+proptest! {
+    #[test]
+    fn requests_survive(
+        vote in any_vote(),
+        previous in prop::option::of(any_log_id()),
+        committed in prop::option::of(any_log_id()),
+        payloads in prop::collection::vec(any_payload(), 0..8),
+    ) {
+        let next = previous.map_or(0, |previous| previous.index + 1);
+        let entries = (next..).zip(payloads).map(|(index, payload)| {
+            LogEntry::new(LogIdRecord { term: vote.leader_id().term, index }.into(), payload)
+        });
+        let request = AppendEntriesRequest::<TypeConfig> {
+            vote,
+            prev_log_id: previous,
+            leader_commit: committed,
+            entries: entries.collect(),
+        };
+        let frame = frame::encode(&Append::from(&request)).expect("encodes");
+        let there = frame::decode::<Append<'_>>(&frame[frame::HEADER_BYTES..]).expect("decodes");
+        let there = AppendEntriesRequest::try_from(there).expect("without holes");
+        prop_assert_eq!((there.vote, there.prev_log_id, there.leader_commit), (vote, previous, committed));
+        prop_assert_eq!(there.entries, request.entries);
+    }
+
+    #[test]
+    fn answers_survive(vote in any_vote(), at in any_log_id(), which in 0..4) {
+        let result: StreamAppendResult<TypeConfig> = match which {
+            0 => Ok(None),
+            1 => Ok(Some(at)),
+            2 => Err(StreamAppendError::Conflict(at)),
+            _ => Err(StreamAppendError::HigherVote(vote)),
+        };
+        let there = over_the_wire(&Appended::from(result.clone()));
+        prop_assert_eq!(StreamAppendResult::<TypeConfig>::from(there), result);
+    }
+
+    #[test]
+    fn ballots_survive(vote in any_vote(), last in prop::option::of(any_log_id()), transfer: bool) {
+        let mut request = VoteRequest::<TypeConfig>::new(vote, last);
+        request.leadership_transfer = transfer;
+        prop_assert_eq!(VoteRequest::from(over_the_wire(&Ballot::from(&request))), request);
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        if let Ok(append) = frame::decode::<Append<'_>>(&bytes) {
+            let _ = AppendEntriesRequest::try_from(append);
+        }
+        let _ = frame::decode::<Hello>(&bytes);
+        let _ = frame::decode::<Question>(&bytes);
+        let _ = frame::decode::<Reply>(&bytes);
+        let _ = frame::decode::<SnapshotProgress>(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_append_never_panics(at in 0usize..1000, bit in 0u8..8) {
+        let mut bytes = frame::encode(&append(&[9, 10])).expect("encodes")[frame::HEADER_BYTES..].to_vec();
+        let at = at % bytes.len();
+        prop_assert!(frame::decode::<Append<'_>>(&bytes[..at]).is_err());
+        bytes[at] ^= 1 << bit;
+        if let Ok(append) = frame::decode::<Append<'_>>(&bytes) {
+            let _ = AppendEntriesRequest::try_from(append);
+        }
+    }
+}

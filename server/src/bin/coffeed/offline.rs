@@ -1,0 +1,43 @@
+//! What the verbs share that work on the data of a node that does not run.
+
+use coffee_client::cli::{exit::ExitCode, failure::Failure};
+use coffee_common::id::Address;
+use coffeed::{
+    Config, StartError,
+    config::{LogLevel, LogOptions},
+    raft_types::Member,
+    storage::anew::AnewError,
+};
+
+use crate::{logging, run::code_of};
+
+/// Does such work to its end.
+pub(crate) fn run<T>(
+    config: &Config,
+    work: impl Future<Output = Result<T, AnewError>>,
+) -> Result<T, Failure> {
+    logging::start(LogOptions { level: LogLevel::Error, ..config.log }, Some(&config.name));
+    logging::end_on_panic();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(ExitCode::Failed, format!("cannot run: {error}")))?;
+    runtime.block_on(work).map_err(failure)
+}
+
+/// This node, as the others will know it.
+pub(crate) fn member(config: &Config) -> Member {
+    let address = config.advertise.clone().unwrap_or_else(|| Address::from(config.listen));
+    Member { name: config.name.clone(), address }
+}
+
+fn failure(error: AnewError) -> Failure {
+    match error {
+        AnewError::DataDir(error) => {
+            let error = StartError::from(error);
+            Failure::new(code_of(&error), error.to_string()).hint(error.hint())
+        }
+        error => {
+            let code = if error.is_final() { ExitCode::Usage } else { ExitCode::Failed };
+            Failure::new(code, error.to_string()).hint(error.hint())
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What one node has left, as a file that is carried to where it is compared.
+//!
+//! TOML, so that people read it too. Comes from another machine, and over
+//! whatever way: everything in it is judged when it is read.
+
+use std::{fs, path::Path};
+
+use coffee_client::cli::{dates, exit::ExitCode, failure::Failure};
+use coffee_common::{
+    command::Standing,
+    id::{Address, ClusterId, NodeName},
+    limits::NODES_MAX,
+};
+use coffeed::storage::recover::Survivor;
+use serde::{Deserialize, Serialize};
+
+/// The version that this build writes and reads.
+const FORMAT: u32 = 1;
+
+/// No report is longer, in bytes.
+const BYTES_MAX: u64 = 64 << 10;
+
+/// What one node has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Report {
+    /// The version of the report.
+    format: u32,
+    /// The node.
+    pub(super) name: NodeName,
+    /// Which incarnation of it.
+    pub(super) id: u64,
+    /// Its cluster.
+    pub(super) cluster: String,
+    /// What it was in its cluster.
+    standing: String,
+    /// The term of its last vote.
+    pub(super) vote_term: u64,
+    /// The index of the last entry that it has; 0 if there is none.
+    pub(super) last_entry: u64,
+    /// The term of that entry.
+    pub(super) last_term: u64,
+    /// The last entry that is applied to its state.
+    pub(super) applied: u64,
+    /// The last entry that it knows to be committed: at least so much is.
+    pub(super) committed: u64,
+    /// When the last write that it has was proposed, if that can be told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) last_write: Option<String>,
+    /// A recovery broke off here: run it again, and nothing else.
+    pub(super) broke_off: bool,
+    /// The index of the entry that made the membership what it is.
+    pub(super) membership_entry: u64,
+    /// The ids of those who vote; two sets while it changes.
+    pub(super) voters: Vec<Vec<u64>>,
+    /// Who they are.
+    pub(super) members: Vec<ReportedMember>,
+}
+
+/// A member of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportedMember {
+    /// What Raft knows it by.
+    pub(super) id: u64,
+    /// Its name.
+    pub(super) name: NodeName,
+    /// Where it is reached.
+    pub(super) address: Address,
+}
+
+impl Report {
+    pub(super) fn new(survivor: &Survivor) -> Self {
+        let membership = survivor.membership.membership();
+        let index = |id: Option<coffeed::raft_types::LogId>| id.map_or(0, |id| id.index);
+        Self {
+            format: FORMAT,
+            name: survivor.identity.name.clone(),
+            id: survivor.identity.id.0,
+            cluster: survivor.identity.cluster.to_string(),
+            standing: match survivor.identity.standing {
+                Standing::Joining => "joining",
+                Standing::Member => "member",
+                Standing::Shutdown => "shutdown",
+            }
+            .to_owned(),
+            vote_term: survivor.vote.map_or(0, |vote| vote.leader_id().term),
+            last_entry: index(survivor.last),
+            last_term: survivor.last.map_or(0, |last| last.leader_id.term),
+            applied: index(survivor.applied),
+            committed: index(survivor.committed.max(survivor.applied)),
+            last_write: survivor
+                .last_write_ms
+                .map(|ms| dates::utc(i64::try_from(ms / 1000).unwrap_or(i64::MAX))),
+            broke_off: survivor.broke_off,
+            membership_entry: index(*survivor.membership.log_id()),
+            voters: membership
+                .get_joint_config()
+                .iter()
+                .map(|set| set.iter().map(|id| id.0).collect())
+                .collect(),
+            members: membership
+                .nodes()
+                .map(|(id, member)| ReportedMember {
+                    id: id.0,
+                    name: member.name.clone(),
+                    address: member.address.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn to_text(&self) -> Result<String, Failure> {
+        let text = toml::to_string(self)
+            .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot show the report: {error}")))?;
+        Ok(format!(
+            "# What {} has left. Nothing was changed. Compare it with those of the others:\n\
+             #   coffeed recover compare REPORT..\n{text}",
+            self.name
+        ))
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let unusable = |why: String| {
+            Failure::new(ExitCode::Usage, format!("{shown} is no report: {why}"))
+                .hint("a report is what `coffeed --config FILE recover` prints")
+        };
+        let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
+        if length > BYTES_MAX {
+            return Err(unusable(format!("it has {length} bytes")));
+        }
+        let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        Self::parse(&text).map_err(unusable)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let report: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let set_is_sound = |set: &Vec<u64>| {
+            !set.is_empty() && set.iter().all(|id| report.members.iter().any(|member| member.id == *id))
+        };
+        if report.format != FORMAT {
+            return Err(format!("it has format {}; this build knows format {FORMAT}", report.format));
+        }
+        if report.cluster.parse::<ClusterId>().is_err() {
+            return Err("it names no cluster".to_owned());
+        }
+        if report.members.len() > NODES_MAX
+            || report.voters.is_empty()
+            || !report.voters.iter().all(set_is_sound)
+        {
+            return Err("its voters make no sense".to_owned());
+        }
+        Ok(report)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A report of one of five nodes, whose last entry is so.
+    pub(in crate::recover) fn report(name: &str, id: u64, (last_term, last_entry): (u64, u64)) -> Report {
+        let members = [("ming", 1), ("hong", 4), ("peng", 9), ("long", 14), ("hu", 19)];
+        Report {
+            format: FORMAT,
+            name: name.parse().unwrap(),
+            id,
+            cluster: ClusterId(0xc0ffee).to_string(),
+            standing: "member".to_owned(),
+            vote_term: last_term,
+            last_entry,
+            last_term,
+            applied: last_entry - 2,
+            committed: last_entry - 1,
+            last_write: Some("2026-11-23T02:04:13Z".to_owned()),
+            broke_off: false,
+            membership_entry: 21,
+            voters: vec![members.map(|(_, id)| id).into()],
+            members: members
+                .map(|(name, id)| ReportedMember {
+                    id,
+                    name: name.parse().unwrap(),
+                    address: format!("{name}:7400").parse().unwrap(),
+                })
+                .into(),
+        }
+    }
+
+    #[test]
+    fn a_report_comes_back() {
+        let hong = report("hong", 4, (3, 4711));
+        let text = hong.to_text().unwrap();
+        assert!(text.starts_with("# What hong has left."), "{text}");
+        assert!(text.contains("last_entry = 4711\n"), "{text}");
+        assert_eq!(Report::parse(&text), Ok(hong));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused() {
+        let good = report("hong", 4, (3, 4711)).to_text().unwrap();
+        for (from, to) in [
+            ("format = 1", "format = 2"),
+            ("cluster = \"0", "cluster = \"x"),
+            ("voters = [[1,", "voters = [[2,"),
+            ("voters = [[1, 4, 9, 14, 19]]", "voters = []"),
+            ("name = \"hong\"", "name = \"HONG\""),
+            ("vote_term", "vote_tern"),
+        ] {
+            assert!(good.contains(from), "{from}: {good}");
+            assert!(Report::parse(&good.replacen(from, to, 1)).is_err(), "{to}");
+        }
+    }
+}

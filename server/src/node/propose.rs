@@ -1,0 +1,199 @@
+//! Puts a command into the log, and says honestly what came of it.
+//!
+//! Knows no client and no network. Guards the line between *certainly not
+//! done* and *unknown*: only a proposal that the consensus library turned away
+//! before appending it counts as not done.
+
+use coffee_common::{
+    clock,
+    command::{Command, Outcome, Proposal},
+    id::RequestId,
+    protocol::Rejection,
+};
+use futures_util::{StreamExt, stream::Fuse};
+use openraft::{
+    base::BoxStream,
+    errors::{ClientWriteError, Fatal, ForwardReason, RaftError},
+    raft::WriteResult,
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{node::replica::Replica, raft_types::TypeConfig};
+
+/// Why something that only the leader does was not done here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Miss {
+    /// Certainly nothing was done, and another try, here or elsewhere, may go
+    /// better: mostly since this node does not lead at the moment.
+    NotDone(String),
+    /// It was refused, or its outcome is unknown.
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for Miss {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Proposes a command under the leader's clock, and waits until it is applied.
+pub async fn propose(
+    replica: &Replica,
+    request: Option<RequestId>,
+    command: Command,
+    deadline: Instant,
+) -> Result<Outcome, Miss> {
+    if Instant::now() >= deadline {
+        return Err(Rejection::Unavailable("the time is over".to_owned()).into());
+    }
+    let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command };
+    match timeout_at(deadline, replica.raft().client_write(proposal)).await {
+        Ok(Ok(response)) => Ok(response.data),
+        Ok(Err(error)) => Err(miss(&error)),
+        Err(_) => Err(unknown("it was not committed in time")),
+    }
+}
+
+/// Proposes many commands as one, under the leader's clock.
+pub async fn propose_all(
+    replica: &Replica,
+    commands: impl IntoIterator<Item = (RequestId, Command)>,
+) -> Result<Proposed, Miss> {
+    let proposed_at_ms = clock::now_ms();
+    let proposals = commands.into_iter().map(|(request, command)| Proposal {
+        request: Some(request),
+        proposed_at_ms,
+        command,
+    });
+    match replica.raft().client_write_many(proposals).await {
+        Ok(results) => Ok(Proposed { results: results.fuse(), overdue: 0 }),
+        Err(fatal) => Err(miss(&RaftError::Fatal(fatal))),
+    }
+}
+
+/// Commands that were proposed together: what becomes of each, in their order.
+pub struct Proposed {
+    /// Ends at once where consensus stops, whatever is still to come.
+    results: Fuse<BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>>,
+    /// So many of the next results came too late for those who asked.
+    overdue: usize,
+}
+
+impl Proposed {
+    /// Waits until the next command is applied. May be dropped: nothing is lost.
+    pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, Miss> {
+        loop {
+            let result = match timeout_at(deadline, self.results.next()).await {
+                Ok(result) => result,
+                Err(_) => {
+                    self.overdue += 1;
+                    return Err(unknown("it was not committed in time"));
+                }
+            };
+            if self.overdue > 0 {
+                self.overdue -= 1;
+                continue;
+            }
+            return match result {
+                Some(Ok(Ok(response))) => Ok(response.response),
+                Some(Ok(Err(error))) => Err(miss(&RaftError::APIError(error))),
+                Some(Err(fatal)) => Err(miss(&RaftError::Fatal(fatal))),
+                None => Err(miss(&RaftError::Fatal(Fatal::Stopped))),
+            };
+        }
+    }
+}
+
+/// What an error of the consensus library says of a proposal's fate.
+pub(crate) fn miss(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Miss {
+    match error {
+        // Turned away before it was appended: not the leader, handing over, or
+        // without a quorum for longer than the lease.
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
+            Miss::NotDone(why_not(forward.reason).to_owned())
+        }
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
+            Miss::NotDone(format!("membership cannot be changed now: {error}"))
+        }
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
+            unknown("another node took over the lead before it was committed")
+        }
+        RaftError::APIError(ClientWriteError::PreconditionFailed(_)) => {
+            unknown("membership changed meanwhile")
+        }
+        RaftError::Fatal(_) => unknown("this node stopped before it was committed"),
+    }
+}
+
+fn why_not(reason: ForwardReason) -> &'static str {
+    match reason {
+        ForwardReason::NotLeader => "there is no leader: too few voters are up, or an election is under way",
+        ForwardReason::LeadershipTransfer => "leadership is being handed over",
+        ForwardReason::LeaseExpired => "the leader has lost touch with the quorum",
+    }
+}
+
+fn unknown(what: &str) -> Miss {
+    planted!("doubt-hidden", return Rejection::Unavailable(what.to_owned()).into());
+    Rejection::Unknown(what.to_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use coffee_common::id::Revision;
+    use openraft::raft::WriteResponse;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::storage::record::LogIdRecord;
+
+    type Sent = Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>;
+
+    fn proposed() -> (mpsc::UnboundedSender<Sent>, Proposed) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let results = futures_util::stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|result| (result, receiver))
+        });
+        let results: BoxStream<'static, Sent> = Box::pin(results);
+        (sender, Proposed { results: results.fuse(), overdue: 0 })
+    }
+
+    fn applied(index: u64) -> Outcome {
+        Outcome::Applied { revision: Revision(index), effects: Vec::new() }
+    }
+
+    fn result(index: u64) -> Sent {
+        Ok(Ok(WriteResponse { log_id: LogIdRecord { term: 1, index }.into(), response: applied(index) }))
+    }
+
+    #[tokio::test]
+    async fn a_result_that_comes_too_late_is_nobody_elses() {
+        let (results, mut proposed) = proposed();
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+        for _ in 0..2 {
+            let late = proposed.next(now).await;
+            assert!(matches!(late, Err(Miss::Rejected(Rejection::Unknown(_)))), "{late:?}");
+        }
+        for index in 1..=3 {
+            results.send(result(index)).expect("somebody listens");
+        }
+        assert_eq!(proposed.next(later).await, Ok(applied(3)));
+    }
+
+    #[tokio::test]
+    async fn what_was_turned_away_is_told_from_what_is_unknown() {
+        let (results, mut proposed) = proposed();
+        let later = Instant::now() + Duration::from_secs(60);
+        let forward = openraft::errors::ForwardToLeader::empty();
+        results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("somebody listens");
+        assert!(matches!(proposed.next(later).await, Err(Miss::NotDone(_))));
+        drop(results);
+        // Each of those who wait is told.
+        for _ in 0..2 {
+            let stopped = proposed.next(later).await;
+            assert!(matches!(stopped, Err(Miss::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
+        }
+    }
+}

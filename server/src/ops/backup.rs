@@ -1,0 +1,133 @@
+//! Backups: this node's state at one point in time, as the bytes of a file.
+//!
+//! What a snapshot is to another node, in the packing of
+//! [`coffee_common::backup`], which says whose state it is and that it is whole.
+//! In bounded memory: one chunk at a time, as it is asked for. Knows no client.
+//!
+//! Guards that a linearizable backup holds every write that was acknowledged
+//! before it was asked for.
+
+use bytes::Bytes;
+use coffee_common::{
+    backup::{BackupError, BackupMember, Header, Packer},
+    clock,
+    id::{NodeName, Revision},
+    protocol::{Consistency, Rejection},
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    node::{Node, VERSION, replica::Replica},
+    ops::reads::Reads,
+    raft_types::SnapshotMeta,
+    storage::snapshot::{Chunks, SnapshotData, SnapshotError, SnapshotSource},
+};
+
+/// A backup that is being made: gives the pieces of its file, in order. Pins
+/// what it reads until it is dropped.
+pub struct Backup {
+    header: Header,
+    first: Option<Bytes>,
+    /// Gone once the end was given.
+    packer: Option<Packer>,
+    chunks: Chunks,
+}
+
+/// Why a backup broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokeOff {
+    /// The state cannot be read. The storage is poisoned by now.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
+    /// A piece of it cannot be put into bytes.
+    #[error(transparent)]
+    Encode(#[from] BackupError),
+}
+
+impl Backup {
+    /// Begins a backup of a node, as soon as the node is as fresh as asked for.
+    pub async fn begin(
+        node: &Node,
+        reads: &Reads,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> Result<Self, Rejection> {
+        let replica = reads.fresh(consistency, deadline).await?;
+        let unavailable = |why: &dyn std::fmt::Display| Rejection::Unavailable(format!("no backup: {why}"));
+        let snapshot = timeout_at(deadline, replica.snapshot()).await;
+        let snapshot = snapshot.map_err(|_| unavailable(&"the state was not made durable in time"))?;
+        let SnapshotData::Source(source) = snapshot.map_err(|error| unavailable(&error))?.snapshot else {
+            return Err(unavailable(&"the state is not this node's own"));
+        };
+        let header = header(node.name(), &replica, &source);
+        let header = header.ok_or_else(|| unavailable(&"nothing was applied yet"))?;
+        Self::of(header, source).map_err(|error| unavailable(&error))
+    }
+
+    fn of(header: Header, source: SnapshotSource) -> Result<Self, BackupError> {
+        let (packer, first) = Packer::begin(&header)?;
+        Ok(Self { header, first: Some(first), packer: Some(packer), chunks: source.chunks() })
+    }
+
+    /// What it says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn piece(&mut self) -> Result<Option<Bytes>, BrokeOff> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let Some(packer) = &mut self.packer else { return Ok(None) };
+        match self.chunks.next() {
+            Some(chunk) => Ok(Some(packer.data(self.chunks.rows_sent(), &chunk?))),
+            None => Ok(self.packer.take().map(|packer| packer.end(self.chunks.keys_sent())).transpose()?),
+        }
+    }
+}
+
+impl Iterator for Backup {
+    type Item = Result<Bytes, BrokeOff>;
+
+    /// Reads the database: a few hundred microseconds, more if the disk is
+    /// asked. After an error there is no more, and no end of the file.
+    fn next(&mut self) -> Option<Self::Item> {
+        let piece = self.piece();
+        if piece.is_err() {
+            self.packer = None;
+        }
+        piece.transpose()
+    }
+}
+
+/// `None` where nothing was applied yet.
+fn header(node: &NodeName, replica: &Replica, source: &SnapshotSource) -> Option<Header> {
+    let meta = source.meta();
+    let last = meta.last_log_id?;
+    Some(Header {
+        cluster: replica.cluster(),
+        node: node.clone(),
+        node_id: replica.id(),
+        revision: Revision(last.index),
+        term: last.leader_id.term,
+        members: members(meta),
+        taken_at_ms: clock::now_ms(),
+        version: VERSION.to_owned(),
+        rows: source.rows(),
+    })
+}
+
+fn members(meta: &SnapshotMeta) -> Vec<BackupMember> {
+    let membership = meta.last_membership.membership();
+    let votes = |id| membership.voter_ids().any(|voter| voter == id);
+    let member = |(id, member): (&_, &crate::raft_types::Member)| BackupMember {
+        id: *id,
+        name: member.name.clone(),
+        address: member.address.clone(),
+        votes: votes(*id),
+    };
+    membership.nodes().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Whether this node's state agrees with the others'.
+//!
+//! Replicas that applied the same entries have the same state: the state
+//! machine safety property (Raft, figure 3). What breaks it is a defect, or
+//! damage that no checksum shows. So each node asks the others, from time to
+//! time, for the digest of their state behind an entry whose digest it knows
+//! itself. One that differs from a quorum takes itself out, and for good: its
+//! data says so from then on.
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_common::{
+    id::{NodeId, Revision},
+    protocol::{Request, Response},
+    quic::Expect,
+};
+use futures_util::future::join_all;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    node::{Node, replica::Replica},
+    raft_types::Member,
+    storage::state_machine::Checkpointer,
+};
+
+/// How often the others are asked.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// How long one has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Compares this node's state with the others'. Ends with the node's part in
+/// its cluster, or once its state was found to be wrong.
+pub async fn compare(node: Arc<Node>, replica: Arc<Replica>, checkpointer: Checkpointer) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut noted = Vec::new();
+    loop {
+        ticks.tick().await;
+        let differing = differing(&node, &replica).await;
+        let membership = replica.membership();
+        let voters = membership.voter_ids().count();
+        let votes = |member: &&Differing| membership.voter_ids().any(|voter| voter == member.id);
+        if is_outvoted(voters, differing.iter().filter(votes).count()) {
+            let at = differing.iter().map(|member| member.at).min().unwrap_or_default();
+            tracing::error!(
+                entry = at.0,
+                "the state differs from that of most others, behind this entry or an earlier one"
+            );
+            checkpointer.condemn(at).await;
+            return;
+        }
+        if differing != noted {
+            for Differing { member, at, .. } in &differing {
+                tracing::error!(node = %member.name, entry = at.0, "another node's state differs from this one's");
+            }
+            noted = differing;
+        }
+    }
+}
+
+/// Another member whose state is not this node's.
+#[derive(Debug, PartialEq)]
+struct Differing {
+    id: NodeId,
+    member: Member,
+    /// Behind which entry.
+    at: Revision,
+}
+
+async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
+    let Some((newest, _)) = replica.state().mark(Revision(u64::MAX)) else { return Vec::new() };
+    let membership = replica.membership();
+    let others = membership.nodes().filter(|(id, _)| **id != replica.id());
+    let request = Request::Mark { cluster: replica.cluster(), upto: newest };
+    let request = &request;
+    let asked = others.map(|(id, member)| async move {
+        let expect = Expect::Node(member.name.clone());
+        let answer = node.pool().ask(&member.address, &expect, request, None, ANSWER_WITHIN).await;
+        let Ok(Ok(Response::Mark(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
+            return None;
+        };
+        let own = replica.state().mark(at).filter(|(own, _)| *own == at);
+        let differs = own.is_some_and(|(_, digest)| digest.0 != theirs);
+        differs.then(|| Differing { id: *id, member: member.clone(), at })
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Whether so many differing voters are a quorum: then nobody can have
+/// acknowledged what this node has.
+fn is_outvoted(voters: usize, differing: usize) -> bool {
+    differing > voters / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_quorum_outvotes_a_node() {
+        for (voters, enough) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
+            assert!(is_outvoted(voters, enough));
+            assert!(!is_outvoted(voters, enough - 1), "{enough} of {voters}");
+        }
+    }
+}

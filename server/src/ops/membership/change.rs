@@ -1,0 +1,101 @@
+//! Changes of membership: one at a time, each settled before the next.
+//!
+//! openraft makes two entries of a change of voters. A leader that is lost in
+//! between leaves joint consensus behind: safe, but slower and harder to keep
+//! in quorum. Whoever changes something next finishes it first, and a new
+//! leader does so right away (see [`super::tend`]).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use coffee_common::{id::NodeId, protocol::Rejection};
+use openraft::ChangeMembers;
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, timeout_at},
+};
+
+use super::Leading;
+use crate::{
+    node::{
+        propose::{Miss, miss},
+        replica::Replica,
+    },
+    raft_types::Member,
+};
+
+/// The right to change the membership, which is settled.
+pub(super) struct Turn {
+    replica: Arc<Replica>,
+    deadline: Instant,
+    guard: Arc<OwnedMutexGuard<()>>,
+}
+
+impl Leading {
+    /// Waits for the turn to change the membership, and settles what an earlier
+    /// change has left behind.
+    pub(super) async fn turn(&self) -> Result<Turn, Miss> {
+        let late = |_| Miss::NotDone("another change of membership is under way".to_owned());
+        let lock = Arc::clone(&self.turn).lock_owned();
+        let guard = Arc::new(timeout_at(self.deadline, lock).await.map_err(late)?);
+        let turn = Turn { replica: Arc::clone(&self.replica), deadline: self.deadline, guard };
+        timeout_at(self.deadline, turn.committed()).await.map_err(late)??;
+        if self.replica.membership().get_joint_config().len() > 1 {
+            tracing::info!("finishing a change of membership that was left half done");
+            turn.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await?;
+        }
+        Ok(turn)
+    }
+}
+
+impl Turn {
+    /// Waits until the present membership is committed.
+    async fn committed(&self) -> Result<(), Miss> {
+        let mut leads = true;
+        self.replica
+            .until(|metrics| {
+                leads = metrics.state.is_leader();
+                !leads || metrics.membership_config.log_id() == metrics.committed_membership_config.log_id()
+            })
+            .await;
+        if leads { Ok(()) } else { Err(Miss::NotDone("this node leads no more".to_owned())) }
+    }
+
+    /// Lets a node in as a learner.
+    pub(super) async fn add_learner(&self, id: NodeId, member: Member) -> Result<(), Miss> {
+        self.change(ChangeMembers::AddNodes([(id, member)].into())).await
+    }
+
+    /// Gives a learner a vote.
+    pub(super) async fn add_voter(&self, id: NodeId) -> Result<(), Miss> {
+        self.change(ChangeMembers::AddVoterIds([id].into())).await
+    }
+
+    /// Takes a node out.
+    pub(super) async fn take_out(&self, id: NodeId) -> Result<(), Miss> {
+        let votes = self.replica.membership().voter_ids().any(|voter| voter == id);
+        self.change(if votes {
+            ChangeMembers::RemoveVoters([id].into())
+        } else {
+            ChangeMembers::RemoveNodes([id].into())
+        })
+        .await
+    }
+
+    /// Makes a change and waits until it is settled. It goes on to its end,
+    /// and keeps the turn, even if nobody waits for it any more.
+    async fn change(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), Miss> {
+        let (replica, guard) = (Arc::clone(&self.replica), Arc::clone(&self.guard));
+        let task = tokio::spawn(async move {
+            let result = replica.raft().change_membership(change, false).await;
+            drop(guard);
+            result
+        });
+        let unknown = |what: &str| Miss::Rejected(Rejection::Unknown(format!("the membership {what}")));
+        match timeout_at(self.deadline, task).await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(miss(&error)),
+            Ok(Err(_)) => Err(unknown("was being changed when this node stopped")),
+            Err(_) => Err(unknown("is being changed, but was not settled in time")),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Takes a node out of the cluster and shuts it down.
+//!
+//! Carried out by whichever node was asked, step by step: leadership goes to
+//! another node, which takes this one out of the membership; once that is
+//! committed, the node is told to stop. Each step finds out whether it is
+//! needed, so that running it again finishes what broke off.
+
+use std::time::Duration;
+
+use coffee_common::{
+    command::{NodeRecord, Standing},
+    id::NodeName,
+    protocol::{Consistency, Rejection, Removal, Request, Response},
+    quic::Expect,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Leading, Membership,
+    decide::{not_a_member, removal},
+    millis_since,
+    scene::find,
+};
+use crate::{node::propose::Miss, ops::forward::Errand};
+
+/// How long the node itself has to take note.
+const RETIRE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long one attempt takes, before it is looked again who leads.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long after a failed attempt it is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Leading {
+    /// What taking a node down would mean, or why it must not be.
+    pub(super) async fn plan_down(&self, node: Option<&NodeName>) -> Result<Response, Miss> {
+        let began = Instant::now();
+        let name = node.unwrap_or_else(|| self.node.name());
+        let scene = self.scene();
+        let records = self.records()?;
+        let member = scene.member(name);
+        let Some(id) = member.or_else(|| find(&records, name).map(|record| record.id)) else {
+            return Err(not_a_member(name).into());
+        };
+        let count = self.decide(|scene| removal(scene, id)).await?;
+        let down = find(&records, name).is_some_and(|record| record.standing == Standing::Shutdown);
+        Ok(Response::Down(Removal {
+            node: name.clone(),
+            changed: member.is_some() || !down,
+            voters_before: count.before,
+            voters_after: count.after,
+            leader: None,
+            took_ms: millis_since(began),
+        }))
+    }
+}
+
+impl Membership {
+    /// Takes a node down; without a name, the leader.
+    pub async fn down(&self, node: Option<&NodeName>, deadline: Instant) -> Result<Response, Rejection> {
+        let began = Instant::now();
+        let plan = Request::Down { node: node.cloned(), dry_run: true };
+        let Response::Down(plan) = self.ask_leader(&plan, deadline).await? else { return Err(misfit()) };
+        let record = self.record(&plan.node, deadline).await?;
+        tracing::info!(node = %record.name, id = %record.id, "taking a node down");
+        let changed = self.take_out(&record, deadline).await? || plan.changed;
+        self.dismiss(&record).await;
+        let leader =
+            self.node.leader_hint().map(|leader| leader.name).filter(|leader| *leader != record.name);
+        let took_ms = millis_since(began);
+        Ok(Response::Down(Removal { changed, leader, took_ms, ..plan }))
+    }
+
+    /// Has it taken out of the membership by a leader that is not the node itself.
+    async fn take_out(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
+        let NodeRecord { name, id, .. } = record;
+        let expel = Request::Expel { node: name.clone(), id: *id, standing: Some(Standing::Shutdown) };
+        loop {
+            let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
+            self.hand_over_from(record, attempt).await?;
+            match self.ask_leader(&expel, attempt).await {
+                Ok(Response::Done { changed }) => return Ok(changed),
+                Ok(_) => return Err(misfit()),
+                // Most likely the node leads, again or still.
+                Err(Rejection::Unavailable(why) | Rejection::Unknown(why)) if Instant::now() < deadline => {
+                    tracing::info!(node = %name, %why, "it is not out yet");
+                    // An attempt that has no time left ends at once.
+                    sleep(PAUSE).await;
+                }
+                Err(rejection) => return Err(rejection),
+            }
+        }
+    }
+
+    /// Has leadership handed over, if the node has it.
+    async fn hand_over_from(&self, record: &NodeRecord, deadline: Instant) -> Result<(), Rejection> {
+        if self.node.leader_hint().is_none_or(|leader| leader.name != record.name) {
+            return Ok(());
+        }
+        let (request, caller) = (&Request::Transfer { to: None }, self.node.identity());
+        let errand = Errand { request, caller, forwarded: false, deadline, repeatable: false };
+        match self.on_leader(&errand).await {
+            // Who leads is looked at again.
+            Ok(_) | Err(Rejection::Unavailable(_) | Rejection::Unknown(_)) => Ok(()),
+            Err(rejection) => Err(rejection),
+        }
+    }
+
+    /// Tells the node itself. If it does not hear, it finds out by itself once
+    /// it has missed its leader for a while (see [`super::farewell`]).
+    async fn dismiss(&self, record: &NodeRecord) {
+        if record.name == *self.node.name() {
+            let _ = self.retire(record.id);
+            return;
+        }
+        let expect = Expect::Node(record.name.clone());
+        let request = Request::Retire { id: record.id };
+        let pool = self.node.pool();
+        if let Err(error) = pool.ask(&record.address, &expect, &request, None, RETIRE_WITHIN).await {
+            tracing::info!(node = %record.name, %error, "a node that was taken out could not be told");
+        }
+    }
+
+    /// What is recorded of a node now.
+    async fn record(&self, name: &NodeName, deadline: Instant) -> Result<NodeRecord, Rejection> {
+        let replica = self.reads.fresh(Consistency::Linearizable, deadline).await?;
+        let record = replica.state().node(name);
+        let record = record.map_err(|error| Rejection::Unavailable(error.to_string()))?;
+        record.ok_or_else(|| not_a_member(name))
+    }
+
+    async fn ask_leader(&self, request: &Request, deadline: Instant) -> Result<Response, Rejection> {
+        let caller = self.node.identity();
+        self.on_leader(&Errand { request, caller, forwarded: false, deadline, repeatable: true }).await
+    }
+}
+
+fn misfit() -> Rejection {
+    Rejection::Unknown("the leader answered something else".to_owned())
+}

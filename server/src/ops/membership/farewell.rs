@@ -1,0 +1,142 @@
+//! How a node that was taken out while nobody could tell it finds out.
+//!
+//! It hears no leader any more, since none sends to it. After a while it asks
+//! the others what they have on record of it. A record is part of the
+//! replicated state, so that even a node that is behind never says of a member
+//! that it is none.
+
+use std::{sync::Arc, time::Duration};
+
+use coffee_common::{
+    command::Standing,
+    id::{ClusterId, NodeId, NodeName},
+    protocol::RaftStatus,
+};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Membership;
+use crate::{
+    node::{Order, replica::Replica},
+    ops::status,
+};
+
+/// So many leases without a leader, and at least this long, before the others are asked.
+const LEASES: u32 = 10;
+const PATIENCE_MIN: Duration = Duration::from_secs(3);
+
+impl Membership {
+    /// Looks out for this node's own removal, and has the node retire when it
+    /// finds it. Runs for as long as the node has this part in its cluster.
+    pub async fn look_out(self, replica: Arc<Replica>) {
+        let patience = PATIENCE_MIN.max(LEASES * self.node.lease());
+        let mut ticks = interval(patience / 2);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if misses_its_leader(&replica, patience).await && self.is_out(&replica).await {
+                tracing::info!(id = %replica.id(), "this node was taken out of the cluster");
+                if self.node.order(Order::Retire { id: replica.id() }) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn is_out(&self, replica: &Replica) -> bool {
+        let own = Own { cluster: replica.cluster(), id: replica.id(), name: self.node.name() };
+        for known in status::known(&self.node).iter().filter(|known| known.name != *own.name) {
+            let answer = status::ask(&self.node, &known.name, &known.address).await;
+            if answer.and_then(|status| status.raft).is_some_and(|raft| own.is_out(&raft)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether it knows no leader, or has heard nothing of the one it knows. A node
+/// that asks again and again to be elected never falls silent: its own asking
+/// counts as a sign of life there.
+async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
+    if replica.leads() {
+        return false;
+    }
+    replica.lead().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
+}
+
+/// Who asks for its record.
+struct Own<'a> {
+    cluster: ClusterId,
+    id: NodeId,
+    name: &'a NodeName,
+}
+
+impl Own<'_> {
+    /// Whether another node's state proves that this node is a member no more.
+    fn is_out(&self, other: &RaftStatus) -> bool {
+        // A node's id is the index of the entry that admitted it.
+        if other.cluster != self.cluster || other.applied.0 < self.id.0 {
+            return false;
+        }
+        match other.nodes.iter().find(|record| record.name == *self.name) {
+            Some(record) => {
+                record.id > self.id || (record.id == self.id && record.standing == Standing::Shutdown)
+            }
+            None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{command::NodeRecord, id::Revision, protocol::RaftRole};
+
+    use super::*;
+
+    fn other(applied: u64, record: Option<(u64, Standing)>) -> RaftStatus {
+        let record = record.map(|(id, standing)| NodeRecord {
+            id: NodeId(id),
+            name: "hong".parse().expect("legal"),
+            address: "127.0.0.1:7400".parse().expect("legal"),
+            standing,
+            since_ms: 0,
+        });
+        RaftStatus {
+            cluster: ClusterId(1),
+            id: NodeId(1),
+            role: RaftRole::Follower,
+            term: 3,
+            leader: None,
+            last_log: Revision(applied),
+            committed: Revision(applied),
+            applied: Revision(applied),
+            snapshot: Revision(0),
+            purged: Revision(0),
+            voters: Vec::new(),
+            learners: Vec::new(),
+            matched: Vec::new(),
+            quorum_heard_ms: None,
+            nodes: record.into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_on_record_proves_it() {
+        let name = "hong".parse().expect("legal");
+        let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
+        for (applied, record, out) in [
+            (90, Some((50, Standing::Member)), false),
+            (90, Some((50, Standing::Joining)), false),
+            (90, Some((50, Standing::Shutdown)), true),
+            (90, Some((70, Standing::Joining)), true),
+            (90, None, true),
+            // It is behind: it knows an earlier incarnation, or none yet.
+            (49, Some((20, Standing::Shutdown)), false),
+            (49, None, false),
+        ] {
+            assert_eq!(own.is_out(&other(applied, record)), out, "{applied} {record:?}");
+        }
+        let elsewhere = Own { cluster: ClusterId(2), ..own };
+        assert!(!elsewhere.is_out(&other(90, None)), "another cluster proves nothing");
+    }
+}

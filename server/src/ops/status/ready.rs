@@ -1,0 +1,329 @@
+//! Whether this node is ready to serve, and if not, why.
+//!
+//! Looks and decides nothing else: not being ready is a word to those who send
+//! clients here, and changes nothing in the node. What was found is gathered
+//! first (`Facts`); the verdict over it is pure.
+
+use std::time::Duration;
+
+use coffee_common::{id::NodeName, limits::DISK_FREE_BYTES_MIN, protocol::Phase};
+use openraft::Instant;
+use tokio::time::timeout;
+
+use crate::node::{Node, replica::Replica};
+
+/// A node that has so many committed entries before it answers noticeably late.
+const ENTRIES_BEHIND_MAX: u64 = 10_000;
+
+/// A leader that was not heard for so many leases, and at least this long, may be gone.
+const LEASES: u32 = 4;
+const SILENCE_MIN: Duration = Duration::from_secs(1);
+
+/// How long consensus has to answer a question.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Something that is to be in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// There is a leader with a quorum, and this node is in touch with it.
+    Quorum,
+    /// What is committed is applied here.
+    CaughtUp,
+    /// The disk has room.
+    Disk,
+    /// The certificate that it shows is valid: whoever connects is let in.
+    Certificate,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Quorum, Self::CaughtUp, Self::Disk, Self::Certificate];
+
+    /// Its name, as it is shown and asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::CaughtUp => "caught-up",
+            Self::Disk => "disk",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub check: Check,
+    /// Whether it is in order.
+    pub ok: bool,
+    /// Why, or why not: one line.
+    pub reason: String,
+}
+
+/// Checks everything.
+pub async fn readiness(node: &Node) -> Vec<Finding> {
+    let facts = Facts::gather(node).await;
+    Check::ALL.map(|check| facts.judge(check)).into()
+}
+
+/// What a verdict hangs on.
+#[derive(Debug, Clone)]
+struct Facts {
+    name: NodeName,
+    phase: Phase,
+    silence_max: Duration,
+    part: Option<PartFacts>,
+    /// Free bytes, or why that cannot be told.
+    disk_free: Result<u64, String>,
+    certificate_days_left: i64,
+}
+
+#[derive(Debug, Clone)]
+struct PartFacts {
+    leads: bool,
+    leader: Option<NodeName>,
+    /// How long ago the leader was heard; where this node leads, the quorum.
+    /// An error says that consensus itself did not answer.
+    heard: Result<Option<Duration>, &'static str>,
+    /// Whether it is a quorum by itself.
+    alone: bool,
+    applied: u64,
+    committed: u64,
+    recovered: bool,
+}
+
+impl Facts {
+    async fn gather(node: &Node) -> Self {
+        let part = match node.replica() {
+            Some(replica) => Some(PartFacts::gather(&replica).await),
+            None => None,
+        };
+        let disk_free = node.space().look().await;
+        Self {
+            name: node.name().clone(),
+            phase: node.phase(),
+            silence_max: SILENCE_MIN.max(LEASES * node.lease()),
+            part,
+            disk_free: disk_free.map(|space| space.free_bytes).map_err(|error| error.to_string()),
+            certificate_days_left: node.certificate_days_left(),
+        }
+    }
+
+    fn judge(&self, check: Check) -> Finding {
+        let verdict = match check {
+            Check::Quorum => self.quorum(),
+            Check::CaughtUp => self.caught_up(),
+            Check::Disk => self.disk(),
+            Check::Certificate => self.certificate(),
+        };
+        let ok = verdict.is_ok();
+        Finding { check, ok, reason: verdict.unwrap_or_else(|reason| reason) }
+    }
+
+    /// Its part in a cluster, in which it serves.
+    fn serving(&self) -> Result<&PartFacts, String> {
+        if self.phase == Phase::Stopping {
+            return Err("this node is stopping".to_owned());
+        }
+        let waits = match self.phase {
+            Phase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
+            _ => "it waits to be let into a cluster".to_owned(),
+        };
+        self.part.as_ref().ok_or(waits)
+    }
+
+    fn quorum(&self) -> Result<String, String> {
+        let part = self.serving()?;
+        let heard = part.heard?;
+        let ago = heard.map(|heard| format!("{} ms ago", heard.as_millis())).unwrap_or("never".to_owned());
+        let late = heard.is_none_or(|heard| heard > self.silence_max);
+        match &part.leader {
+            _ if part.leads && part.alone => Ok("it leads, and is a quorum by itself".to_owned()),
+            _ if part.leads && late => Err(format!("it leads, but heard a quorum {ago}")),
+            _ if part.leads => Ok(format!("it leads, and heard a quorum {ago}")),
+            Some(leader) if late => Err(format!("it follows {leader}, which it heard {ago}")),
+            Some(leader) => Ok(format!("it follows {leader}, which it heard {ago}")),
+            None => Err("there is no leader: too few voters are up, or an election is under way".to_owned()),
+        }
+    }
+
+    fn caught_up(&self) -> Result<String, String> {
+        let part = self.serving()?;
+        let PartFacts { applied, committed, .. } = *part;
+        let behind = committed.saturating_sub(applied);
+        if self.phase == Phase::Joining {
+            Err(format!("it catches up before it gets a vote: entry {applied} of {committed}"))
+        } else if !part.recovered {
+            Err(format!("it has not reached what it had before its start: entry {applied} of {committed}"))
+        } else if behind > ENTRIES_BEHIND_MAX {
+            Err(format!("it is {behind} entries behind: entry {applied} of {committed}"))
+        } else {
+            Ok(format!("entry {applied} of {committed} is applied"))
+        }
+    }
+
+    fn disk(&self) -> Result<String, String> {
+        let free = *self.disk_free.as_ref().map_err(|why| format!("cannot tell the free room: {why}"))?;
+        let mebibytes = free >> 20;
+        if free < DISK_FREE_BYTES_MIN {
+            return Err(format!(
+                "{mebibytes} MiB are free; it takes {} MiB at least",
+                DISK_FREE_BYTES_MIN >> 20
+            ));
+        }
+        Ok(format!("{mebibytes} MiB are free"))
+    }
+
+    fn certificate(&self) -> Result<String, String> {
+        match self.certificate_days_left {
+            ..0 => Err("its certificate has expired: nobody who connects anew believes it".to_owned()),
+            days => Ok(format!("its certificate is valid for {days} days")),
+        }
+    }
+}
+
+impl PartFacts {
+    async fn gather(replica: &Replica) -> Self {
+        let metrics = replica.metrics();
+        let leads = metrics.state.is_leader();
+        let heard = match leads {
+            true => Ok(metrics.last_quorum_acked.map(|at| at.elapsed())),
+            false => timeout(ANSWER_WITHIN, replica.silence()).await.map_err(|_| "consensus does not answer"),
+        };
+        let id = replica.id();
+        let committed = metrics.cluster_committed.max(metrics.local_committed);
+        Self {
+            leads,
+            leader: replica.lead().map(|lead| lead.member.name),
+            heard,
+            alone: metrics.membership_config.voter_ids().all(|voter| voter == id),
+            applied: replica.state().applied().0,
+            committed: committed.map_or(0, |committed| committed.index),
+            recovered: replica.is_recovered(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> NodeName {
+        NodeName::new(text).expect("legal")
+    }
+
+    fn follower() -> Facts {
+        Facts {
+            name: name("hong"),
+            phase: Phase::Running,
+            silence_max: Duration::from_millis(1200),
+            part: Some(PartFacts {
+                leads: false,
+                leader: Some(name("ming")),
+                heard: Ok(Some(Duration::from_millis(40))),
+                alone: false,
+                applied: 90,
+                committed: 100,
+                recovered: true,
+            }),
+            disk_free: Ok(1 << 30),
+            certificate_days_left: 364,
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut PartFacts)) -> Facts {
+        let mut facts = follower();
+        change(facts.part.as_mut().expect("it takes part"));
+        facts
+    }
+
+    #[track_caller]
+    fn assert_judged(facts: &Facts, check: Check, ok: bool, reason: &str) {
+        assert_eq!(facts.judge(check), Finding { check, ok, reason: reason.to_owned() });
+    }
+
+    #[test]
+    fn a_follower_of_a_live_leader_is_ready() {
+        let facts = follower();
+        assert_judged(&facts, Check::Quorum, true, "it follows ming, which it heard 40 ms ago");
+        assert_judged(&facts, Check::CaughtUp, true, "entry 90 of 100 is applied");
+        assert_judged(&facts, Check::Disk, true, "1024 MiB are free");
+        assert_judged(&facts, Check::Certificate, true, "its certificate is valid for 364 days");
+    }
+
+    #[test]
+    fn without_a_quorum_nobody_is_ready() {
+        let quorum = |facts: &Facts, reason| assert_judged(facts, Check::Quorum, false, reason);
+        quorum(
+            &with(|part| part.leader = None),
+            "there is no leader: too few voters are up, or an election is under way",
+        );
+        let silent = Ok(Some(Duration::from_millis(1201)));
+        quorum(&with(|part| part.heard = silent), "it follows ming, which it heard 1201 ms ago");
+        quorum(&with(|part| part.heard = Ok(None)), "it follows ming, which it heard never");
+        quorum(&with(|part| part.heard = Err("consensus does not answer")), "consensus does not answer");
+        let leads = |heard| {
+            with(|part| {
+                part.leads = true;
+                part.heard = heard;
+            })
+        };
+        quorum(&leads(silent), "it leads, but heard a quorum 1201 ms ago");
+        let just_now = Ok(Some(Duration::from_millis(3)));
+        assert_judged(&leads(just_now), Check::Quorum, true, "it leads, and heard a quorum 3 ms ago");
+    }
+
+    #[test]
+    fn the_only_voter_waits_for_nobody() {
+        let alone = with(|part| (part.leads, part.alone, part.heard) = (true, true, Ok(None)));
+        assert_judged(&alone, Check::Quorum, true, "it leads, and is a quorum by itself");
+    }
+
+    #[test]
+    fn a_node_that_is_behind_is_not_caught_up() {
+        let behind = |facts: &Facts, reason| assert_judged(facts, Check::CaughtUp, false, reason);
+        behind(
+            &with(|part| part.committed = 90 + ENTRIES_BEHIND_MAX + 1),
+            "it is 10001 entries behind: entry 90 of 10091",
+        );
+        behind(
+            &with(|part| part.recovered = false),
+            "it has not reached what it had before its start: entry 90 of 100",
+        );
+        let joining = Facts { phase: Phase::Joining, ..follower() };
+        behind(&joining, "it catches up before it gets a vote: entry 90 of 100");
+    }
+
+    #[test]
+    fn a_node_without_a_part_is_not_ready() {
+        for (phase, reason) in [
+            (Phase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
+            (Phase::Joining, "it waits to be let into a cluster"),
+            (Phase::Stopping, "this node is stopping"),
+        ] {
+            let facts = Facts { phase, part: None, ..follower() };
+            assert_judged(&facts, Check::Quorum, false, reason);
+            assert_judged(&facts, Check::CaughtUp, false, reason);
+        }
+        let stopping = Facts { phase: Phase::Stopping, ..follower() };
+        assert_judged(&stopping, Check::Quorum, false, "this node is stopping");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_ready() {
+        let full = Facts { disk_free: Ok(DISK_FREE_BYTES_MIN - 1), ..follower() };
+        assert_judged(&full, Check::Disk, false, "63 MiB are free; it takes 64 MiB at least");
+        let hangs = Facts { disk_free: Err("the disk does not answer".to_owned()), ..follower() };
+        assert_judged(&hangs, Check::Disk, false, "cannot tell the free room: the disk does not answer");
+    }
+
+    #[test]
+    fn an_expired_certificate_is_not_ready() {
+        let last_day = Facts { certificate_days_left: 0, ..follower() };
+        assert_judged(&last_day, Check::Certificate, true, "its certificate is valid for 0 days");
+        let expired = Facts { certificate_days_left: -1, ..follower() };
+        let reason = "its certificate has expired: nobody who connects anew believes it";
+        assert_judged(&expired, Check::Certificate, false, reason);
+    }
+}
