@@ -5,7 +5,7 @@ use coffee_common::{
     id::{ClientId, RequestId, Revision},
     key::{Key, Value},
 };
-use coffeed::types::{CommittedLeaderId, LogEntry, LogId, Payload};
+use coffeed::raft_types::{CommittedLeaderId, LogEntry, LogId, Payload};
 use openraft::entry::RaftEntry;
 
 /// How many keys there are, and how large the values.

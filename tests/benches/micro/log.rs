@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use coffee_common::id::NodeId;
 use coffeed::{
+    raft_types::{LogEntry, TypeConfig, Vote},
     storage::{checkpointed::Checkpointed, log::LogStore, poison::Poison},
-    types::{LogEntry, TypeConfig, Vote},
 };
 use divan::{Bencher, counter::ItemsCount};
 use openraft::{

@@ -4,6 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use coffee_common::key::KeyRange;
 use coffeed::{
+    raft_types::LogEntry,
     storage::{
         checkpointed::Checkpointed,
         poison::Poison,
@@ -11,7 +12,6 @@ use coffeed::{
         state::{StateDir, StateOptions},
         state_machine::StateMachine,
     },
-    types::LogEntry,
 };
 use divan::{Bencher, counter::ItemsCount};
 use futures_util::stream;

@@ -15,7 +15,7 @@ use coffee_common::{
     key::{Key, Value},
 };
 use coffeed::{
-    peer::wire::{Append, Ballot, Hello, Purpose, Question},
+    api::peer::wire::{Append, Ballot, Hello, Purpose, Question},
     storage::record::{EntryRecord, LeaderRecord, LogIdRecord, PayloadRecord, VoteRecord},
 };
 use fastrand::Rng;

@@ -13,7 +13,7 @@ use coffee_common::{
 };
 use coffee_tests::cluster::SHOPS;
 use coffeed::{
-    peer::wire::{Appended, Hello, Purpose, Reply, SnapshotProgress},
+    api::peer::wire::{Appended, Hello, Purpose, Reply, SnapshotProgress},
     storage::record::LeaderRecord,
 };
 use fastrand::Rng;

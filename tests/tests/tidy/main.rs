@@ -2,9 +2,11 @@
 //! not be written down. Each rule says what to do when it is broken.
 
 mod circles;
+mod dialect;
 mod files;
 mod imports;
 mod layers;
 mod names;
 mod tree;
+mod type_names;
 mod words;

@@ -15,7 +15,8 @@ use std::{
 use coffee_common::id::NodeId;
 use coffee_tests::sim::seen::{Inside, LogLine};
 use coffeed::{
-    replica::Replica,
+    node::replica::Replica,
+    raft_types::LogEntry,
     storage::{
         checkpointed::Checkpointed,
         log::LogStore,
@@ -24,7 +25,6 @@ use coffeed::{
         state::{Offload, StateFiles, StateOptions},
         state_machine::StateMachine,
     },
-    types::LogEntry,
 };
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::InMemoryBackend};

@@ -8,7 +8,7 @@ use std::{
 
 use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
 use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
-use coffeed::{Closed, Config, Server, replica::Replica};
+use coffeed::{Closed, Config, Server, node::replica::Replica};
 
 use crate::{
     disk::Disk,
