@@ -42,14 +42,14 @@
 
 mod accept;
 mod connection;
-mod crowd;
 mod dial;
 mod disconnect;
 mod endpoint;
 mod error;
+mod handshake_limit;
+mod liveness;
 mod options;
-mod pulse;
-mod roster;
+mod registry;
 mod stream;
 mod traffic;
 
@@ -58,8 +58,8 @@ pub use connection::{Connection, Packets};
 pub use disconnect::Disconnect;
 pub use endpoint::Endpoint;
 pub use error::{ConnectError, EndpointError, StreamError};
+pub use liveness::Liveness;
 pub use options::EndpointOptions;
-pub use pulse::Pulse;
 /// What a simulated network puts in place of a UDP socket.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};

@@ -29,7 +29,7 @@ pub(crate) use config::{client_config, server_config};
 pub(crate) use credentials::serial_of;
 pub(crate) use error::alert_sentence;
 pub(crate) use identity::identity_of_chain;
-pub(crate) use verify::Refusal;
+pub(crate) use verify::RefusalReason;
 
 /// A certificate that ends within so many days is worth a warning.
 pub const WARN_DAYS: i64 = 30;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use coffee_common::{
     frame,
     protocol::Answer,
-    quic::{FrameReceiver, FrameSender, Pulse},
+    quic::{FrameReceiver, FrameSender, Liveness},
 };
 use tokio::time::Instant;
 
@@ -106,7 +106,7 @@ async fn feel_pulse(shared: &Shared) -> String {
     loop {
         shared.to_watch.notified().await;
         let mut seen = shared.connection.packets();
-        let mut pulse = Pulse::new(seen, Instant::now());
+        let mut liveness = Liveness::new(seen, Instant::now());
         let (mut next, mut silent) = (pace::PULSE, false);
         while silent || !shared.table.is_idle() {
             tokio::time::sleep(next).await;
@@ -115,7 +115,7 @@ async fn feel_pulse(shared: &Shared) -> String {
                 shared.table.push(shared.ping.clone());
                 shared.to_write.notify_one();
             }
-            let silent_for = pulse.feel(packets, Instant::now());
+            let silent_for = liveness.observe(packets, Instant::now());
             if silent_for > shared.patience(pace::SILENCE_MAX) {
                 return format!("not a sign of life for {} ms", silent_for.as_millis());
             }

@@ -12,23 +12,23 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use super::{
     Priority, Protocol,
     connection::{Connection, canonical, chain},
-    crowd::Place,
     disconnect::{CLOSE_BUSY, CLOSE_DENIED},
-    endpoint::{Endpoint, Inner},
+    endpoint::{Endpoint, EndpointInner},
     error::{ConnectError, StreamError},
+    handshake_limit::HandshakeSlot,
 };
 use crate::{frame, limits::HANDSHAKES_MAX, protocol::Identity, tls::identity_of_chain};
 
 /// What is kept of one who has not been answered yet, behind the first packet.
-const STRANGER_BYTES_MAX: u64 = 16 << 10;
+const UNAUTHENTICATED_BYTES_MAX: u64 = 16 << 10;
 
 /// Keeps small what somebody costs whose certificate has not been seen.
-pub(super) fn limit_strangers(config: &mut quinn::ServerConfig) {
+pub(super) fn limit_unauthenticated(config: &mut quinn::ServerConfig) {
     config
         .migration(false)
         .max_incoming(4 * HANDSHAKES_MAX)
-        .incoming_buffer_size(STRANGER_BYTES_MAX)
-        .incoming_buffer_size_total(STRANGER_BYTES_MAX * HANDSHAKES_MAX as u64);
+        .incoming_buffer_size(UNAUTHENTICATED_BYTES_MAX)
+        .incoming_buffer_size_total(UNAUTHENTICATED_BYTES_MAX * HANDSHAKES_MAX as u64);
 }
 
 /// It takes at least so many addresses to use up the room for handshakes.
@@ -48,13 +48,13 @@ const TURN: Duration = Duration::from_millis(10);
 /// Somebody who wants in and has not proven anything yet.
 #[derive(Debug)]
 pub struct Handshake {
-    endpoint: Arc<Inner>,
+    endpoint: Arc<EndpointInner>,
     incoming: quinn::Incoming,
     address: SocketAddr,
     timeout: Duration,
     /// Held until the handshake is over.
     _permit: OwnedSemaphorePermit,
-    _place: Place,
+    _slot: HandshakeSlot,
 }
 
 impl Endpoint {
@@ -81,7 +81,7 @@ impl Endpoint {
                     endpoint: Arc::clone(&self.0),
                     address,
                     incoming,
-                    _place: self.0.crowd.enter(address.ip()),
+                    _slot: self.0.handshake_counts.start(address.ip()),
                     timeout: self.0.handshake_timeout,
                     _permit: permit,
                 });
@@ -100,7 +100,7 @@ impl Endpoint {
             return None;
         }
         let share = (self.0.handshakes_max / SITES_MIN).max(SHARE_MIN);
-        let near = self.0.crowd.at(incoming.remote_address().ip());
+        let near = self.0.handshake_counts.count(incoming.remote_address().ip());
         // Half of a share is for those with a proof: nobody uses up the share of another.
         let many = self.0.turns.available_permits() == 0
             || self.0.handshakes.available_permits() < self.0.handshakes_max / 2
@@ -162,7 +162,7 @@ impl Handshake {
 }
 
 async fn welcome(
-    endpoint: &Inner,
+    endpoint: &EndpointInner,
     incoming: quinn::Incoming,
     address: &str,
 ) -> Result<Connection, ConnectError> {
@@ -176,7 +176,7 @@ async fn welcome(
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
-    let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.roster);
+    let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
     endpoint.judge_newcomer(&admitted, generation, address)?;
     say_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();

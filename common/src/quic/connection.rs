@@ -8,7 +8,7 @@ use super::{
     Priority, Protocol,
     disconnect::{CLOSE_DENIED, CLOSE_DONE, Disconnect},
     error::StreamError,
-    roster::{Entry, Roster},
+    registry::{Registration, Registry},
     stream::{FrameReceiver, FrameSender},
     traffic::Carried,
 };
@@ -30,7 +30,7 @@ pub(super) struct Live {
     peer: Identity,
     protocol: Protocol,
     /// Where it is found while it lives.
-    entry: Entry,
+    registration: Registration,
 }
 
 /// How many packets went over a connection.
@@ -47,9 +47,9 @@ impl Connection {
         connection: quinn::Connection,
         peer: Identity,
         protocol: Protocol,
-        roster: &Roster,
+        registry: &Registry,
     ) -> Self {
-        Self(roster.enter(protocol, |entry| Live { connection, peer, protocol, entry }))
+        Self(registry.enter(protocol, |registration| Live { connection, peer, protocol, registration }))
     }
 
     /// As long as this lives, so does the connection, and is found.
@@ -184,7 +184,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.entry.leave(&self.carried());
+        self.registration.leave(&self.carried());
     }
 }
 

@@ -10,13 +10,13 @@ use super::{
     accept::recognise,
     connection::Connection,
     disconnect::{CLOSE_DENIED, Disconnect},
-    endpoint::{Endpoint, Inner},
+    endpoint::{Endpoint, EndpointInner},
     error::{ConnectError, StreamError},
     stream::FrameReceiver,
 };
 use crate::{
     id::Address,
-    tls::{self, Refusal},
+    tls::{self, RefusalReason},
 };
 
 /// A host name stands for at most so many addresses; further ones are not tried.
@@ -95,13 +95,13 @@ impl Endpoint {
 }
 
 async fn dial(
-    inner: &Inner,
+    inner: &EndpointInner,
     candidate: SocketAddr,
     address: &str,
     expect: &Expect,
     protocol: Protocol,
 ) -> Result<Connection, ConnectError> {
-    let refusal = Refusal::default();
+    let refusal = RefusalReason::default();
     let generation = inner.generation();
     let failed = |error: &quinn::ConnectionError| ConnectError::of(error, address, Some(&refusal));
     let config = client_config(inner, expect, protocol, &refusal)
@@ -123,16 +123,16 @@ async fn dial(
             |lost| failed(&lost),
         )
     })?;
-    let connection = Connection::new(connection, peer, agreed, &inner.roster);
+    let connection = Connection::new(connection, peer, agreed, &inner.registry);
     inner.judge_newcomer(&connection, generation, address)?;
     Ok(connection)
 }
 
 fn client_config(
-    inner: &Inner,
+    inner: &EndpointInner,
     expect: &Expect,
     protocol: Protocol,
-    refusal: &Refusal,
+    refusal: &RefusalReason,
 ) -> Result<quinn::ClientConfig, String> {
     let expected = expect.name().cloned();
     let tls = tls::client_config(&inner.credentials(), expected, protocol.alpn(), Arc::clone(refusal))

@@ -16,11 +16,11 @@ use super::{
     Protocol,
     accept::AT_WORK_MAX,
     connection::Connection,
-    crowd::Crowd,
     disconnect::CLOSE_DONE,
     error::{ConnectError, EndpointError},
+    handshake_limit::HandshakeCounts,
     options::EndpointOptions,
-    roster::Roster,
+    registry::Registry,
     traffic::Survey,
 };
 use crate::{
@@ -42,16 +42,16 @@ const DIALER_CLOSE_TIMEOUT: Duration = Duration::from_millis(5);
 ///
 /// Dropping it does not close its connections; [`Endpoint::close`] does.
 #[derive(Debug, Clone)]
-pub struct Endpoint(pub(super) Arc<Inner>);
+pub struct Endpoint(pub(super) Arc<EndpointInner>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct EndpointInner {
     pub(super) quinn: quinn::Endpoint,
     pub(super) transport: Arc<TransportConfig>,
     credentials: Mutex<Credentials>,
     /// Counts how often those were replaced.
     generation: AtomicU64,
-    pub(super) roster: Roster,
+    pub(super) registry: Registry,
     pub(super) connections_max: AtomicUsize,
     pub(super) local_address: SocketAddr,
     pub(super) handshake_timeout: Duration,
@@ -62,7 +62,7 @@ pub(super) struct Inner {
     /// One permit for each of them that may be at work; see [`AT_WORK_MAX`].
     pub(super) turns: Semaphore,
     /// Where they come from.
-    pub(super) crowd: Crowd,
+    pub(super) handshake_counts: HandshakeCounts,
     pub(super) accepts: AtomicBool,
     pub(super) stopped_accepting: Notify,
 }
@@ -109,12 +109,12 @@ impl Endpoint {
             socket,
             Arc::new(TokioRuntime),
         )?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(EndpointInner {
             quinn,
             transport,
             credentials: Mutex::new(credentials.clone()),
             generation: AtomicU64::new(0),
-            roster: Roster::default(),
+            registry: Registry::default(),
             connections_max: AtomicUsize::new(CONNECTIONS_MAX),
             local_address,
             handshake_timeout: options.idle_timeout,
@@ -122,7 +122,7 @@ impl Endpoint {
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
             turns: Semaphore::new(AT_WORK_MAX),
-            crowd: Crowd::default(),
+            handshake_counts: HandshakeCounts::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
         })))
@@ -140,7 +140,7 @@ impl Endpoint {
         *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials.clone();
         // Whoever is entered after this is judged as he enters.
         self.0.generation.fetch_add(1, Ordering::AcqRel);
-        let all = self.0.roster.all();
+        let all = self.0.registry.all();
         let ended = all.iter().filter(|live| live.judge_again(credentials).is_err());
         Ok(ended.map(|live| live.peer().clone()).collect())
     }
@@ -162,7 +162,7 @@ impl Endpoint {
 
     /// What goes over its connections, and went over those that have ended.
     pub fn survey(&self) -> Survey {
-        self.0.roster.survey()
+        self.0.registry.survey()
     }
 
     /// How many connections it may have.
@@ -187,12 +187,12 @@ impl Endpoint {
     }
 }
 
-impl Inner {
+impl EndpointInner {
     pub(super) fn credentials(&self) -> Credentials {
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Taken before a handshake begins, for [`Inner::judge_newcomer`].
+    /// Taken before a handshake begins, for [`EndpointInner::judge_newcomer`].
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -247,7 +247,7 @@ fn server_config(
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::clone(transport));
     config.time_source(Arc::new(Clock(Arc::clone(credentials.clock()))));
-    super::accept::limit_strangers(&mut config);
+    super::accept::limit_unauthenticated(&mut config);
     Ok(config)
 }
 

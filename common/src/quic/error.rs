@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use quinn::ConnectionError;
 
 use super::disconnect::Disconnect;
-use crate::{frame::FrameError, protocol::Identity, tls::Refusal};
+use crate::{frame::FrameError, protocol::Identity, tls::RefusalReason};
 
 /// An endpoint that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +116,7 @@ impl ConnectError {
 
     /// Why a handshake with `address` failed. `refusal` is what our own
     /// verifier had to say, if it spoke.
-    pub(super) fn of(error: &ConnectionError, address: &str, refusal: Option<&Refusal>) -> Self {
+    pub(super) fn of(error: &ConnectionError, address: &str, refusal: Option<&RefusalReason>) -> Self {
         let address = address.to_owned();
         match Disconnect::of(error) {
             Disconnect::Refused { by_us: true, cause } => {

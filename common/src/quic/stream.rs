@@ -24,11 +24,11 @@ pub struct FrameSender {
     stream: quinn::SendStream,
     /// Kept with the stream, so that it is found as long as it lives.
     _connection: Option<Arc<Live>>,
-    state: State,
+    state: SendState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SendState {
     /// Between two frames.
     Whole,
     /// A call was dropped while it sent: nobody knows how much of it went out.
@@ -39,7 +39,7 @@ enum State {
 
 impl FrameSender {
     pub(super) fn new(stream: quinn::SendStream, connection: Option<Arc<Live>>) -> Self {
-        Self { stream, _connection: connection, state: State::Whole }
+        Self { stream, _connection: connection, state: SendState::Whole }
     }
 
     /// Sends one encoded frame (see [`crate::frame::encode`]). Returns when
@@ -55,19 +55,19 @@ impl FrameSender {
     ///
     /// Not to be cancelled: a stream on which that happened is closed.
     pub async fn send_all(&mut self, frames: &mut [Bytes]) -> Result<(), StreamError> {
-        if self.state != State::Whole {
+        if self.state != SendState::Whole {
             return Err(StreamError::Closed);
         }
-        self.state = State::Torn;
+        self.state = SendState::Torn;
         self.stream.write_all_chunks(frames).await?;
-        self.state = State::Whole;
+        self.state = SendState::Whole;
         Ok(())
     }
 
     /// Ends the stream behind what was sent.
     pub fn finish(&mut self) {
-        if self.state == State::Whole {
-            self.state = State::Ended;
+        if self.state == SendState::Whole {
+            self.state = SendState::Ended;
             // Fails only if the stream has ended already.
             let _ = self.stream.finish();
         }
@@ -86,7 +86,7 @@ impl FrameSender {
 
     /// Breaks the stream off: what has not gone out yet is dropped.
     pub fn reset(&mut self) {
-        self.state = State::Ended;
+        self.state = SendState::Ended;
         // Fails only if the stream has ended already.
         let _ = self.stream.reset(BROKEN_OFF);
     }
@@ -101,9 +101,9 @@ impl FrameSender {
 impl Drop for FrameSender {
     fn drop(&mut self) {
         match self.state {
-            State::Whole => self.finish(),
-            State::Torn => self.reset(),
-            State::Ended => {}
+            SendState::Whole => self.finish(),
+            SendState::Torn => self.reset(),
+            SendState::Ended => {}
         }
     }
 }

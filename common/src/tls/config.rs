@@ -12,7 +12,7 @@ use rustls::{
 
 use super::{
     credentials::Credentials,
-    verify::{CallerVerifier, NodeVerifier, Refusal},
+    verify::{CallerVerifier, NodeVerifier, RefusalReason},
 };
 use crate::id::NodeName;
 
@@ -22,7 +22,7 @@ pub(crate) fn client_config(
     credentials: &Credentials,
     expected: Option<NodeName>,
     alpn: &[u8],
-    refusal: Refusal,
+    refusal: RefusalReason,
 ) -> Result<ClientConfig, Error> {
     let own = credentials.inner();
     let verifier = NodeVerifier {

@@ -31,9 +31,9 @@ pub(super) const CAS_MAX: usize = 8;
 /// One that exists was checked: a CA signed the certificate and did not revoke
 /// it, its time is now, the key belongs to it, and it names somebody.
 #[derive(Clone)]
-pub struct Credentials(Arc<Inner>);
+pub struct Credentials(Arc<CredentialsInner>);
 
-pub(super) struct Inner {
+pub(super) struct CredentialsInner {
     pub(super) identity: Identity,
     serial: String,
     /// In seconds since 1970.
@@ -96,7 +96,7 @@ impl Credentials {
         if revocations.revoke(&own.key.cert) {
             return Err(TlsError::new(CredentialFile::Certificate, Problem::Revoked));
         }
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(CredentialsInner {
             identity: own.identity.clone(),
             serial: own.serial.clone(),
             until: own.until,
@@ -129,7 +129,7 @@ impl Credentials {
         let (serial, until) = (serial_of(&chain), end_of(&chain, &provider));
         let (key, lasting_secret) = read_key(key, chain, &provider)?;
         let prints = Prints { ca: print(ca), cert: print(cert), crl: None };
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(CredentialsInner {
             identity,
             serial,
             until,
@@ -224,7 +224,7 @@ impl Credentials {
         &self.0.clock
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(super) fn inner(&self) -> &CredentialsInner {
         &self.0
     }
 }

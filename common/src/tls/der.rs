@@ -18,9 +18,9 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// Elements one after another.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct DerReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> DerReader<'a> {
     /// The next one.
     pub(super) fn next(&mut self) -> Option<Element<'a>> {
         let (&tag, rest) = self.0.split_first()?;
@@ -97,7 +97,7 @@ mod tests {
     fn times_are_those_of_the_calendar() {
         let time = |tag, text: &str| {
             let bytes = [&[tag, u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
-            Reader(&bytes).time()
+            DerReader(&bytes).time()
         };
         assert_eq!(time(UTC_TIME, "700101000000Z"), Some(0));
         assert_eq!(time(UTC_TIME, "261123021413Z"), Some(1_795_400_053));
@@ -114,28 +114,28 @@ mod tests {
         let mut long = vec![SEQUENCE, 0x82, 1, 4];
         long.extend([7; 260]);
         let bytes = [&[BIT_STRING, 3, 0, 1, 2][..], &long].concat();
-        let mut reader = Reader(&bytes);
+        let mut reader = DerReader(&bytes);
         assert_eq!(reader.bits(), Some(&[1, 2][..]));
         let element = reader.expect(SEQUENCE).expect("it is there");
         assert_eq!((element.content, element.whole), (&[7; 260][..], &long[..]));
         assert!(reader.next().is_none());
         for cut in [&[SEQUENCE][..], &[SEQUENCE, 1], &[SEQUENCE, 0x84, 255, 255, 255, 255], &[SEQUENCE, 0x80]]
         {
-            assert!(Reader(cut).next().is_none(), "{cut:?}");
+            assert!(DerReader(cut).next().is_none(), "{cut:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_elements_or_none(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let mut reader = Reader(&bytes);
+            let mut reader = DerReader(&bytes);
             let mut left = bytes.len();
             while let Some(element) = reader.next() {
                 prop_assert!(element.whole.len() >= 2 && element.whole.len() <= left);
                 left -= element.whole.len();
             }
-            let _ = Reader(&bytes).time();
-            let _ = Reader(&bytes).bits();
+            let _ = DerReader(&bytes).time();
+            let _ = DerReader(&bytes).bits();
         }
     }
 }

@@ -15,7 +15,7 @@ use webpki::{
 
 use super::{
     credentials::CAS_MAX,
-    der::{Reader, SEQUENCE},
+    der::{DerReader, SEQUENCE},
     error::{Ago, CredentialFile, Problem, TlsError},
 };
 
@@ -110,11 +110,11 @@ fn judge(
 
 impl<'a> Parts<'a> {
     fn of(der: &'a [u8]) -> Option<Self> {
-        let mut outer = Reader(Reader(der).expect(SEQUENCE)?.content);
+        let mut outer = DerReader(DerReader(der).expect(SEQUENCE)?.content);
         let signed = outer.expect(SEQUENCE)?;
         let algorithm = outer.expect(SEQUENCE)?.content;
         let signature = outer.bits()?;
-        let mut inner = Reader(signed.content);
+        let mut inner = DerReader(signed.content);
         // Version, algorithm, issuer.
         for _ in 0..3 {
             inner.next()?;

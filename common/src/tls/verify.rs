@@ -59,7 +59,7 @@ impl From<Unwanted> for Error {
 
 /// Why we refused the other side, for the error that people see: on its way
 /// through TLS and QUIC a refusal shrinks to the number of an alert.
-pub(crate) type Refusal = Arc<OnceLock<String>>;
+pub(crate) type RefusalReason = Arc<OnceLock<String>>;
 
 /// Judges a node that was dialled.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) struct NodeVerifier {
     /// Which node has to answer; `None` for any.
     pub(super) expected: Option<NodeName>,
     /// Told why, if the node is refused.
-    pub(super) refusal: Refusal,
+    pub(super) refusal: RefusalReason,
 }
 
 impl NodeVerifier {

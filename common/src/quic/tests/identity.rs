@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     protocol::Identity,
     tls::{
-        Refusal,
+        RefusalReason,
         testing::{Leaf, TestClock},
     },
 };
@@ -163,9 +163,9 @@ async fn a_certificate_that_expires_while_we_run_is_refused_from_then_on() {
 
 /// A caller who shows no certificate at all.
 #[derive(Debug)]
-struct Nobody;
+struct NoCertificate;
 
-impl rustls::client::ResolvesClientCert for Nobody {
+impl rustls::client::ResolvesClientCert for NoCertificate {
     fn resolve(
         &self,
         _: &[&[u8]],
@@ -182,10 +182,10 @@ impl rustls::client::ResolvesClientCert for Nobody {
 /// connection ended.
 async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: bool) -> Disconnect {
     let credentials = ca.credentials("admin", "ops");
-    let mut tls =
-        crate::tls::client_config(&credentials, None, alpn, Refusal::default()).expect("a configuration");
+    let mut tls = crate::tls::client_config(&credentials, None, alpn, RefusalReason::default())
+        .expect("a configuration");
     if !show_certificate {
-        tls.client_auth_cert_resolver = std::sync::Arc::new(Nobody);
+        tls.client_auth_cert_resolver = std::sync::Arc::new(NoCertificate);
     }
     let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(tls).expect("TLS 1.3");
     let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));

@@ -136,14 +136,14 @@ async fn the_roster_holds_those_that_live() {
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     for _ in 0..3 {
         let (dialled, accepted) = pair(&ops, &hong).await;
-        assert_eq!((ops.0.roster.all().len(), hong.0.roster.all().len()), (1, 1));
+        assert_eq!((ops.0.registry.all().len(), hong.0.registry.all().len()), (1, 1));
         let (mut sender, receiver) = dialled.open(Priority::Normal).await.expect("opens");
         drop(dialled);
-        assert_eq!(ops.0.roster.all().len(), 1, "a stream lives");
+        assert_eq!(ops.0.registry.all().len(), 1, "a stream lives");
         sender.finish();
         drop((sender, receiver));
-        assert_eq!(ops.0.roster.all().len(), 0);
+        assert_eq!(ops.0.registry.all().len(), 0);
         drop(accepted);
-        assert_eq!(hong.0.roster.all().len(), 0);
+        assert_eq!(hong.0.registry.all().len(), 0);
     }
 }

@@ -19,7 +19,7 @@ use std::{
 
 use coffee_common::{
     id::NodeId,
-    quic::{ConnectError, Connection, Endpoint, Expect, Protocol, Pulse},
+    quic::{ConnectError, Connection, Endpoint, Expect, Liveness, Protocol},
 };
 use openraft::type_config::TypeConfigExt;
 use tokio::{
@@ -207,13 +207,13 @@ fn pause_after(error: &ConnectError) -> Duration {
 async fn close_when_silent(connection: Connection) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pulse = Pulse::new(connection.packets(), Instant::now());
+    let mut liveness = Liveness::new(connection.packets(), Instant::now());
     loop {
         tokio::select! {
             _ = connection.closed() => return,
             _ = looks.tick() => {}
         }
-        let silent_for = pulse.feel(connection.packets(), Instant::now());
+        let silent_for = liveness.observe(connection.packets(), Instant::now());
         if silent_for > SILENCE_MAX.max(4 * connection.rtt()) {
             tracing::debug!(peer = %connection.peer().name, ?silent_for, "a peer is silent: closed");
             connection.close("no sign of life");

@@ -12,36 +12,36 @@ const SITE: u128 = !0 << 64;
 
 /// Counts handshakes that are under way. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub(super) struct HandshakeCounts(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One handshake, counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    crowd: Crowd,
+pub(super) struct HandshakeSlot {
+    counts: HandshakeCounts,
     site: IpAddr,
 }
 
-impl Crowd {
+impl HandshakeCounts {
     /// How many are under way from where this address is.
-    pub(super) fn at(&self, address: IpAddr) -> usize {
-        self.counts().get(&site(address)).copied().unwrap_or_default()
+    pub(super) fn count(&self, address: IpAddr) -> usize {
+        self.lock().get(&site(address)).copied().unwrap_or_default()
     }
 
     /// Counts one more.
-    pub(super) fn enter(&self, address: IpAddr) -> Place {
+    pub(super) fn start(&self, address: IpAddr) -> HandshakeSlot {
         let site = site(address);
-        *self.counts().entry(site).or_default() += 1;
-        Place { crowd: self.clone(), site }
+        *self.lock().entry(site).or_default() += 1;
+        HandshakeSlot { counts: self.clone(), site }
     }
 
-    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for HandshakeSlot {
     fn drop(&mut self) {
-        let mut counts = self.crowd.counts();
+        let mut counts = self.counts.lock();
         match counts.get_mut(&self.site) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(counts.remove(&self.site)),
@@ -63,16 +63,19 @@ mod tests {
     #[test]
     fn a_site_is_counted_until_its_handshakes_end() {
         let address = |text: &str| text.parse::<IpAddr>().expect("an address");
-        let crowd = Crowd::default();
-        let one = crowd.enter(address("192.0.2.1"));
-        let other = crowd.enter(address("::ffff:192.0.2.1"));
-        assert_eq!((crowd.at(address("192.0.2.1")), crowd.at(address("192.0.2.2"))), (2, 0));
+        let handshakes = HandshakeCounts::default();
+        let one = handshakes.start(address("192.0.2.1"));
+        let other = handshakes.start(address("::ffff:192.0.2.1"));
+        assert_eq!((handshakes.count(address("192.0.2.1")), handshakes.count(address("192.0.2.2"))), (2, 0));
         drop(one);
-        assert_eq!(crowd.at(address("192.0.2.1")), 1);
+        assert_eq!(handshakes.count(address("192.0.2.1")), 1);
         drop(other);
-        assert_eq!(crowd.at(address("192.0.2.1")), 0);
-        let _far = crowd.enter(address("2001:db8::1"));
-        assert_eq!((crowd.at(address("2001:db8::2")), crowd.at(address("2001:db8:0:1::1"))), (1, 0));
-        assert_eq!(crowd.counts().len(), 1, "what is over is forgotten");
+        assert_eq!(handshakes.count(address("192.0.2.1")), 0);
+        let _far = handshakes.start(address("2001:db8::1"));
+        assert_eq!(
+            (handshakes.count(address("2001:db8::2")), handshakes.count(address("2001:db8:0:1::1"))),
+            (1, 0)
+        );
+        assert_eq!(handshakes.lock().len(), 1, "what is over is forgotten");
     }
 }

@@ -16,7 +16,7 @@ use super::Packets;
 /// with [`Connection::packets`](super::Connection::packets) every 30 ms or
 /// less often; once something is owed, as often as one likes.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Liveness {
     received: u64,
     /// When that was last looked at.
     seen: Instant,
@@ -28,7 +28,7 @@ pub struct Pulse {
     owed_since: Option<Instant>,
 }
 
-impl Pulse {
+impl Liveness {
     /// Begins to observe.
     pub fn new(packets: Packets, now: Instant) -> Self {
         Self { received: packets.received, seen: now, sent: None, owed_since: None }
@@ -36,7 +36,7 @@ impl Pulse {
 
     /// Takes an observation. For how long the other side has owed a sign of
     /// life: not counting the time in which nothing went there.
-    pub fn feel(&mut self, packets: Packets, now: Instant) -> Duration {
+    pub fn observe(&mut self, packets: Packets, now: Instant) -> Duration {
         if packets.received != self.received {
             *self = Self::new(packets, now);
             return Duration::ZERO;
@@ -58,10 +58,12 @@ mod tests {
     fn silences(observations: &[(u64, u64)]) -> Vec<u128> {
         let begin = Instant::now();
         let packets = |&(sent, received): &(u64, u64)| Packets { sent, received };
-        let mut pulse = Pulse::new(packets(&observations[0]), begin);
+        let mut liveness = Liveness::new(packets(&observations[0]), begin);
         (1u32..)
             .zip(&observations[1..])
-            .map(|(n, seen)| pulse.feel(packets(seen), begin + n * Duration::from_millis(40)).as_millis())
+            .map(|(n, seen)| {
+                liveness.observe(packets(seen), begin + n * Duration::from_millis(40)).as_millis()
+            })
             .collect()
     }
 

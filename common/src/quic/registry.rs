@@ -22,23 +22,23 @@ use super::{
 
 /// All connections of an endpoint that live. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Roster(Arc<Inner>);
+pub(super) struct Registry(Arc<RegistryInner>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    state: Mutex<State>,
+struct RegistryInner {
+    state: Mutex<RegistryState>,
     numbers: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    live: BTreeMap<u64, Known>,
+struct RegistryState {
+    live: BTreeMap<u64, Registered>,
     /// What those have carried that have ended, and how many there were.
     past: Survey,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Registered {
     live: Weak<Live>,
     protocol: Protocol,
     /// What it has carried, as far as anybody has looked: one that is ending
@@ -48,19 +48,19 @@ struct Known {
 
 /// The place of one of them, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Entry {
-    roster: Roster,
+pub(super) struct Registration {
+    registry: Registry,
     number: u64,
 }
 
-impl Roster {
+impl Registry {
     /// Enters what `make` makes around its entry.
-    pub(super) fn enter(&self, protocol: Protocol, make: impl FnOnce(Entry) -> Live) -> Arc<Live> {
+    pub(super) fn enter(&self, protocol: Protocol, make: impl FnOnce(Registration) -> Live) -> Arc<Live> {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
-        let live = Arc::new(make(Entry { roster: self.clone(), number }));
-        let known = Known { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
+        let live = Arc::new(make(Registration { registry: self.clone(), number }));
+        let registered = Registered { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
         let mut state = self.state();
-        state.live.insert(number, known);
+        state.live.insert(number, registered);
         state.past.of_mut(protocol).opened += 1;
         live
     }
@@ -68,26 +68,30 @@ impl Roster {
     /// Those that live now, in the order in which they came.
     pub(super) fn all(&self) -> Vec<Arc<Live>> {
         // The last owner of one may go meanwhile: it is dropped by the caller, who holds no lock.
-        self.state().live.values().filter_map(|known| known.live.upgrade()).collect()
+        self.state().live.values().filter_map(|registered| registered.live.upgrade()).collect()
     }
 
     /// What goes over all of them. The lock is not held while they are looked at.
     pub(super) fn survey(&self) -> Survey {
         let all: Vec<(u64, Arc<Live>)> = {
             let state = self.state();
-            state.live.iter().filter_map(|(number, known)| Some((*number, known.live.upgrade()?))).collect()
+            state
+                .live
+                .iter()
+                .filter_map(|(number, registered)| Some((*number, registered.live.upgrade()?)))
+                .collect()
         };
         let looks: Vec<(u64, Carried)> = all.iter().map(|(number, live)| (*number, live.carried())).collect();
         let mut survey = {
             let mut state = self.state();
             for (number, carried) in looks {
-                if let Some(known) = state.live.get_mut(&number) {
-                    known.seen.latest(&carried);
+                if let Some(registered) = state.live.get_mut(&number) {
+                    registered.seen.latest(&carried);
                 }
             }
             let mut survey = state.past.clone();
-            for known in state.live.values() {
-                survey.of_mut(known.protocol).carried.add(&known.seen);
+            for registered in state.live.values() {
+                survey.of_mut(registered.protocol).carried.add(&registered.seen);
             }
             survey
         };
@@ -101,18 +105,18 @@ impl Roster {
         survey
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RegistryState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl Registration {
     /// Leaves: this is what it has carried to its end.
     pub(super) fn leave(&self, carried: &Carried) {
-        let mut state = self.roster.state();
-        if let Some(mut known) = state.live.remove(&self.number) {
-            known.seen.latest(carried);
-            state.past.of_mut(known.protocol).carried.add(&known.seen);
+        let mut state = self.registry.state();
+        if let Some(mut registered) = state.live.remove(&self.number) {
+            registered.seen.latest(carried);
+            state.past.of_mut(registered.protocol).carried.add(&registered.seen);
         }
     }
 }
