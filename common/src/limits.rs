@@ -99,6 +99,9 @@ pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 2 * NODES_MAX..=1 << 16;
 /// wait unanswered.
 pub const HANDSHAKES_MAX: usize = 256;
 
+/// Most CAs that are trusted at once, and most revocation lists: one per CA.
+pub const CAS_MAX: usize = 8;
+
 /// Most streams of each kind, one-way and both-way, that the other side of a
 /// connection has open at once. Each may have a frame of [`FRAME_BYTES_MAX`]
 /// half received: with [`CONNECTION_WINDOW_BYTES`] this bounds what one

@@ -17,29 +17,13 @@ use super::{
     error::{ConnectError, StreamError},
     handshake_limit::HandshakeSlot,
 };
-use crate::{frame, limits::HANDSHAKES_MAX, protocol::Identity, tls::identity_of_chain};
-
-/// What is kept of one who has not been answered yet, behind the first packet.
-const UNAUTHENTICATED_BYTES_MAX: u64 = 16 << 10;
-
-/// Keeps small what somebody costs whose certificate has not been seen.
-pub(super) fn limit_unauthenticated(config: &mut quinn::ServerConfig) {
-    config
-        .migration(false)
-        .max_incoming(4 * HANDSHAKES_MAX)
-        .incoming_buffer_size(UNAUTHENTICATED_BYTES_MAX)
-        .incoming_buffer_size_total(UNAUTHENTICATED_BYTES_MAX * HANDSHAKES_MAX as u64);
-}
+use crate::{frame, protocol::Identity, tls::identity_of_chain};
 
 /// It takes at least so many addresses to use up the room for handshakes.
 const SITES_MIN: usize = 4;
 
 /// Yet any address may have so many under way: a NAT has many behind it.
 const SHARE_MIN: usize = 8;
-
-/// So many handshakes are at work at once: what they compute is long beside a
-/// request, and whoever is in already shares the processors with them.
-pub(super) const AT_WORK_MAX: usize = 1;
 
 /// A handshake is at work no longer than this, and goes on as it may: one that
 /// waits for a far or silent dialler computes nothing.

@@ -14,12 +14,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Protocol,
-    accept::AT_WORK_MAX,
     connection::Connection,
     disconnect::CLOSE_DONE,
     error::{ConnectError, EndpointError},
     handshake_limit::HandshakeCounts,
-    options::EndpointOptions,
+    options::{EndpointOptions, HANDSHAKES_RUNNING_MAX, limit_unauthenticated},
     registry::Registry,
     traffic::Survey,
 };
@@ -59,7 +58,7 @@ pub(super) struct EndpointInner {
     /// One permit for each handshake that may be under way.
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) handshakes_max: usize,
-    /// One permit for each of them that may be at work; see [`AT_WORK_MAX`].
+    /// One permit for each of them that may be at work; see [`HANDSHAKES_RUNNING_MAX`].
     pub(super) turns: Semaphore,
     /// Where they come from.
     pub(super) handshake_counts: HandshakeCounts,
@@ -121,7 +120,7 @@ impl Endpoint {
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
-            turns: Semaphore::new(AT_WORK_MAX),
+            turns: Semaphore::new(HANDSHAKES_RUNNING_MAX),
             handshake_counts: HandshakeCounts::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
@@ -247,7 +246,7 @@ fn server_config(
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::clone(transport));
     config.time_source(Arc::new(Clock(Arc::clone(credentials.clock()))));
-    super::accept::limit_unauthenticated(&mut config);
+    limit_unauthenticated(&mut config);
     Ok(config)
 }
 

@@ -14,6 +14,13 @@ use crate::limits::{
 /// UDP over Ethernet and IPv4, without fragments; more where the path allows it.
 const ETHERNET_PAYLOAD: u16 = 1_472;
 
+/// Handshakes that run at once. Their cryptography takes long compared with a
+/// request, and they share the processors with the connections that exist.
+pub(super) const HANDSHAKES_RUNNING_MAX: usize = 1;
+
+/// Most bytes that an unanswered connection attempt may buffer after its first packet.
+const UNAUTHENTICATED_BYTES_MAX: u64 = 16 << 10;
+
 /// What an endpoint may be told. [`Default`] is right for nodes on one machine,
 /// in one building, and across the internet.
 #[derive(Debug, Clone)]
@@ -103,4 +110,13 @@ impl EndpointOptions {
             .enable_segmentation_offload(self.segmentation_offload);
         Ok(Arc::new(config))
     }
+}
+
+/// Bounds what a peer can cost before its certificate has been verified.
+pub(super) fn limit_unauthenticated(config: &mut quinn::ServerConfig) {
+    config
+        .migration(false)
+        .max_incoming(4 * HANDSHAKES_MAX)
+        .incoming_buffer_size(UNAUTHENTICATED_BYTES_MAX)
+        .incoming_buffer_size_total(UNAUTHENTICATED_BYTES_MAX * HANDSHAKES_MAX as u64);
 }

@@ -18,13 +18,13 @@ use super::{
     identity::identity_of,
     revocations::Revocations,
 };
-use crate::protocol::{Identity, Role};
+use crate::{
+    limits::CAS_MAX,
+    protocol::{Identity, Role},
+};
 
 /// Most certificates in the file of our own: it, and those between it and its CA.
 const CHAIN_MAX: usize = 8;
-
-/// Most CAs that are trusted at once, and most lists of what they revoked.
-pub(super) const CAS_MAX: usize = 8;
 
 /// What a node or a client shows of itself, and whom it believes. Cheap to clone.
 ///

@@ -14,10 +14,10 @@ use webpki::{
 };
 
 use super::{
-    credentials::CAS_MAX,
     der::{DerReader, SEQUENCE},
     error::{Ago, CredentialFile, Problem, TlsError},
 };
+use crate::limits::CAS_MAX;
 
 /// What the CAs have revoked.
 #[derive(Debug, Default)]
