@@ -168,7 +168,7 @@ pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::Expel { .. } => (Route::Leader, Repeat::Idempotent),
-        Request::Mark { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
+        Request::StateDigest { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
         Request::Summon { .. } | Request::Retire { .. } | Request::Reload | Request::LogLevel { .. } => {
             (Route::First, Repeat::Idempotent)
         }

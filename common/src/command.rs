@@ -38,13 +38,13 @@ pub enum Command {
         address: Address,
     },
     /// Notes what became of a node. Does nothing if `id` is not the one on record.
-    MarkNode {
+    SetNodeState {
         /// The node's name.
         name: NodeName,
         /// Which incarnation of it.
         id: NodeId,
         /// What it is now; `None` forgets it.
-        standing: Option<Standing>,
+        standing: Option<MemberState>,
     },
 }
 
@@ -105,7 +105,7 @@ pub enum Outcome {
     /// The node was admitted.
     NodeAdmitted(NodeId),
     /// Whether the record on hand is the one meant, and says (or already said) so now.
-    NodeMarked(bool),
+    NodeStateSet(bool),
     /// Nothing was done: the cluster keeps no more records of nodes.
     TooManyNodes,
     /// An entry that carries no command.
@@ -129,14 +129,14 @@ pub struct NodeRecord {
     /// Where it is reached.
     pub address: Address,
     /// What it is.
-    pub standing: Standing,
+    pub standing: MemberState,
     /// When it became that, by the leader's clock, in milliseconds since 1970.
     pub since_ms: u64,
 }
 
 /// Whether a node belongs to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum MemberState {
     /// Admitted, but not yet made a voter.
     Joining,
     /// A member.
@@ -214,7 +214,7 @@ impl Command {
         match self {
             Self::Batch(batch) => batch.bytes(),
             Self::AdmitNode { name, address } => name.as_str().len() + address.as_str().len(),
-            Self::MarkNode { name, .. } => name.as_str().len(),
+            Self::SetNodeState { name, .. } => name.as_str().len(),
         }
     }
 }
@@ -251,7 +251,7 @@ impl std::fmt::Display for Proposal {
         match &self.command {
             Command::Batch(batch) => write!(f, "batch of {}", batch.operations.len()),
             Command::AdmitNode { name, .. } => write!(f, "admit {name}"),
-            Command::MarkNode { name, id, standing } => write!(f, "mark {name} ({id}) {standing:?}"),
+            Command::SetNodeState { name, id, standing } => write!(f, "mark {name} ({id}) {standing:?}"),
         }
     }
 }

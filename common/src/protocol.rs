@@ -23,11 +23,12 @@ pub use self::{
     identity::{Identity, Role},
     log_level::LogLevel,
     status::{
-        CertificateStatus, ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus, Reload,
+        CertificateStatus, ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
+        RaftStatus, Reload,
     },
 };
 use crate::{
-    command::{Batch, Entry, Outcome, Standing},
+    command::{Batch, Entry, MemberState, Outcome},
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
 };
@@ -199,7 +200,7 @@ pub enum Request {
         /// Which incarnation of it.
         id: NodeId,
         /// What is remembered of it.
-        standing: Option<Standing>,
+        standing: Option<MemberState>,
     },
     /// From a node, to a waiting one: asks it to join: [`Response::Done`]. Never forwarded.
     Summon {
@@ -218,8 +219,8 @@ pub enum Request {
     /// Never forwarded.
     Ping,
     /// From a node, to another: the digest of its state behind an entry that
-    /// both may know: [`Response::Mark`]. Never forwarded.
-    Mark {
+    /// both may know: [`Response::StateDigest`]. Never forwarded.
+    StateDigest {
         /// Of which cluster.
         cluster: ClusterId,
         /// The last entry that the asking node knows the digest of.
@@ -316,9 +317,9 @@ pub enum Response {
         /// Whether something changed.
         changed: bool,
     },
-    /// To [`Request::Mark`]: the last entry up to the one asked for whose
+    /// To [`Request::StateDigest`]: the last entry up to the one asked for whose
     /// digest is known, and that digest.
-    Mark(Option<(Revision, u64)>),
+    StateDigest(Option<(Revision, u64)>),
     /// To [`Request::Backup`]: the file follows.
     Backup,
     /// To [`Request::Reload`].

@@ -14,7 +14,7 @@ use std::{error::Error, path::Path};
 use coffee_client::{Client, cert::Ca};
 use coffee_common::{
     id::NodeName,
-    protocol::{Phase, Role},
+    protocol::{LifecyclePhase, Role},
     tls::CredentialFiles,
 };
 use coffeed::{Closed, Config, Server};
@@ -86,7 +86,7 @@ async fn start(ca: &Ca, folder: &Path, name: &str, member: Option<&Server>) -> R
 async fn until_voters(client: &Client, count: u32) -> Result<()> {
     for _ in 0..1_000 {
         let view = client.cluster().await?;
-        if view.voters == count && client.status().await?.phase == Phase::Running {
+        if view.voters == count && client.status().await?.phase == LifecyclePhase::Running {
             return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

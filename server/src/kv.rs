@@ -70,7 +70,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         Command::AdmitNode { name, address } => {
             nodes::admit(tables, at, name, address, proposal.proposed_at_ms)
         }
-        Command::MarkNode { name, id, standing } => {
+        Command::SetNodeState { name, id, standing } => {
             nodes::mark(tables, name, *id, *standing, proposal.proposed_at_ms)
         }
     }

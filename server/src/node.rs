@@ -19,7 +19,7 @@ use coffee_client::Pool;
 use coffee_common::{
     clock,
     id::{Address, ClusterId, NodeId, NodeName},
-    protocol::{CertificateStatus, Identity, Leader, LogLevel, Phase, Rejection, Reload, Role},
+    protocol::{CertificateStatus, Identity, Leader, LifecyclePhase, LogLevel, Rejection, Reload, Role},
     tls::Credentials,
 };
 use futures_util::future::BoxFuture;
@@ -66,7 +66,7 @@ pub struct Node {
     lease: Duration,
     started: Instant,
     started_at_ms: u64,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<LifecyclePhase>,
     replica: watch::Sender<Option<Arc<Replica>>>,
     pool: Pool,
     space: SpaceProbe,
@@ -93,7 +93,7 @@ impl Node {
             lease,
             started: Instant::now(),
             started_at_ms: clock::now_ms(),
-            phase: watch::Sender::new(Phase::Waiting),
+            phase: watch::Sender::new(LifecyclePhase::Waiting),
             replica: watch::Sender::new(None),
             pool,
             space: SpaceProbe::new(data_dir),
@@ -196,12 +196,12 @@ impl Node {
     }
 
     /// What it does at present.
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> LifecyclePhase {
         *self.phase.borrow()
     }
 
     /// Notes what it does from now on.
-    pub fn set_phase(&self, phase: Phase) {
+    pub fn set_phase(&self, phase: LifecyclePhase) {
         self.phase.send_replace(phase);
     }
 

@@ -53,7 +53,7 @@ fn disk(name: &NodeName, free: u64) -> Option<String> {
 mod tests {
     use coffee_common::{
         id::{Address, NodeId},
-        protocol::{CertificateStatus, NodeState, Phase},
+        protocol::{CertificateStatus, LifecyclePhase, NodeState},
     };
 
     use super::*;
@@ -118,7 +118,7 @@ mod tests {
             name: "ming".parse().unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),
             version: "0.1.0".into(),
-            phase: Phase::Waiting,
+            phase: LifecyclePhase::Waiting,
             uptime_ms: 1,
             raft: None,
             certificate: CertificateStatus { serial: "4a".into(), valid_until_s: in_days(31) },

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use coffee_common::protocol::{NodeState, Phase, RaftRole};
+use coffee_common::protocol::{LifecyclePhase, NodeState, RaftRole};
 
 pub(crate) fn role(role: RaftRole) -> &'static str {
     match role {
@@ -24,12 +24,12 @@ pub(crate) fn state(state: NodeState) -> &'static str {
     }
 }
 
-pub(crate) fn phase(phase: Phase) -> &'static str {
+pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {
     match phase {
-        Phase::Waiting => "waiting",
-        Phase::Joining => "joining",
-        Phase::Running => "running",
-        Phase::Stopping => "stopping",
+        LifecyclePhase::Waiting => "waiting",
+        LifecyclePhase::Joining => "joining",
+        LifecyclePhase::Running => "running",
+        LifecyclePhase::Stopping => "stopping",
     }
 }
 

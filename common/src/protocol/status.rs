@@ -10,7 +10,7 @@ use crate::{
 
 /// What a node does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Phase {
+pub enum LifecyclePhase {
     /// Belongs to no cluster, and waits for `boot`.
     Waiting,
     /// Asks to be let in, or catches up.
@@ -44,7 +44,7 @@ pub struct NodeStatus {
     /// Its version of coffeed.
     pub version: String,
     /// What it does at present.
-    pub phase: Phase,
+    pub phase: LifecyclePhase,
     /// For how long it has been up, in milliseconds.
     pub uptime_ms: u64,
     /// What it knows of its cluster, once it belongs to one.

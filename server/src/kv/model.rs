@@ -6,7 +6,9 @@ mod cases;
 use std::collections::BTreeMap;
 
 use coffee_common::{
-    command::{Batch, Command, Condition, Effect, Entry, NodeRecord, Operation, Outcome, Proposal, Standing},
+    command::{
+        Batch, Command, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome, Proposal,
+    },
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     limits::NODES_MAX,
@@ -56,13 +58,13 @@ impl Model {
                 Outcome::TooManyNodes
             }
             Command::AdmitNode { name, address } => {
-                let (id, standing) = (NodeId(at.0), Standing::Joining);
+                let (id, standing) = (NodeId(at.0), MemberState::Joining);
                 let record =
                     NodeRecord { id, name: name.clone(), address: address.clone(), standing, since_ms };
                 self.nodes.insert(name.clone(), record);
                 Outcome::NodeAdmitted(id)
             }
-            Command::MarkNode { name, id, standing } => {
+            Command::SetNodeState { name, id, standing } => {
                 let known = self.nodes.get_mut(name).filter(|record| record.id == *id);
                 let found = known.is_some();
                 match (known, standing) {
@@ -72,7 +74,7 @@ impl Model {
                     (Some(_), None) => drop(self.nodes.remove(name)),
                     _ => {}
                 }
-                Outcome::NodeMarked(found)
+                Outcome::NodeStateSet(found)
             }
         }
     }
@@ -196,14 +198,14 @@ fn any_node_command() -> impl Strategy<Value = Command> {
     let name = "[a-c]".prop_map(|name| NodeName::new(name).expect("legal"));
     let standing = prop_oneof![
         Just(None),
-        Just(Some(Standing::Joining)),
-        Just(Some(Standing::Member)),
-        Just(Some(Standing::Shutdown))
+        Just(Some(MemberState::Joining)),
+        Just(Some(MemberState::Member)),
+        Just(Some(MemberState::Shutdown))
     ];
     let address = Address::new("localhost:7400").expect("legal");
     (name, standing, prop::option::of(1u64..40)).prop_map(move |(name, standing, id)| match id {
         None => Command::AdmitNode { name, address: address.clone() },
-        Some(id) => Command::MarkNode { name, id: NodeId(id), standing },
+        Some(id) => Command::SetNodeState { name, id: NodeId(id), standing },
     })
 }
 

@@ -10,7 +10,7 @@ use super::{
     tables::{Table, Tables},
 };
 use coffee_common::{
-    command::{NodeRecord, Outcome, Standing},
+    command::{MemberState, NodeRecord, Outcome},
     id::{Address, NodeId, NodeName, Revision},
     limits::NODES_MAX,
 };
@@ -30,7 +30,7 @@ pub(super) fn admit(
     let id = NodeId(at.0);
     let id = if planted!("id-reused") { known.map_or(id, |known| known.id) } else { id };
     let (name, address) = (name.clone(), address.clone());
-    write(tables, &NodeRecord { id, name, address, standing: Standing::Joining, since_ms })?;
+    write(tables, &NodeRecord { id, name, address, standing: MemberState::Joining, since_ms })?;
     Ok(Outcome::NodeAdmitted(id))
 }
 
@@ -39,11 +39,11 @@ pub(super) fn mark(
     tables: &mut Tables<'_>,
     name: &NodeName,
     id: NodeId,
-    standing: Option<Standing>,
+    standing: Option<MemberState>,
     since_ms: u64,
 ) -> Result<Outcome, KvError> {
     let Some(record) = find(tables.layers, name)?.filter(|record| record.id == id) else {
-        return Ok(Outcome::NodeMarked(false));
+        return Ok(Outcome::NodeStateSet(false));
     };
     match standing {
         None => {
@@ -53,7 +53,7 @@ pub(super) fn mark(
         Some(standing) if standing == record.standing => {}
         Some(standing) => write(tables, &NodeRecord { standing, since_ms, ..record })?,
     }
-    Ok(Outcome::NodeMarked(true))
+    Ok(Outcome::NodeStateSet(true))
 }
 
 /// Makes a record of a member whose name has none: of the node that founded
@@ -118,7 +118,7 @@ mod tests {
             id: NodeId(17),
             name: NodeName::new("hong").expect("legal"),
             address: Address::new("shop-2.example.net:7400").expect("legal"),
-            standing: Standing::Member,
+            standing: MemberState::Member,
             since_ms: 1_700_000_000_000,
         };
         let row = encode(&record).expect("encodes");

@@ -57,7 +57,7 @@ verbs! {
     Summon "summon" Request::Summon { .. },
     Retire "retire" Request::Retire { .. },
     Ping "ping" Request::Ping,
-    Mark "mark" Request::Mark { .. },
+    StateDigest "mark" Request::StateDigest { .. },
     Backup "backup" Request::Backup { .. },
     Reload "reload" Request::Reload,
     LogLevel "log_level" Request::LogLevel { .. },

@@ -72,12 +72,12 @@ async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
     let Some((newest, _)) = replica.state().mark(Revision(u64::MAX)) else { return Vec::new() };
     let membership = replica.membership();
     let others = membership.nodes().filter(|(id, _)| **id != replica.id());
-    let request = Request::Mark { cluster: replica.cluster(), upto: newest };
+    let request = Request::StateDigest { cluster: replica.cluster(), upto: newest };
     let request = &request;
     let asked = others.map(|(id, member)| async move {
         let expect = Expect::Node(member.name.clone());
         let answer = node.pool().ask(&member.address, &expect, request, None, ANSWER_WITHIN).await;
-        let Ok(Ok(Response::Mark(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
+        let Ok(Ok(Response::StateDigest(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
             return None;
         };
         let own = replica.state().mark(at).filter(|(own, _)| *own == at);

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use coffee_common::{
     command::NodeRecord,
     id::{Address, ClusterId, NodeId},
-    protocol::{Consistency, Phase, Rejection, Request, Response},
+    protocol::{Consistency, LifecyclePhase, Rejection, Request, Response},
 };
 use openraft::async_runtime::WatchReceiver;
 use tokio::{
@@ -114,7 +114,7 @@ impl Membership {
                 hint: format!("take it down there first, or give {name} an empty data directory"),
             });
         }
-        if self.node.phase() == Phase::Stopping {
+        if self.node.phase() == LifecyclePhase::Stopping {
             return Err(Rejection::Unavailable(format!("{name} is stopping")));
         }
         if self.node.order(Order::Join { cluster, members: members.to_vec() }) {
@@ -130,7 +130,7 @@ impl Membership {
             Some(replica) if replica.id() == id => {
                 if self.node.order(Order::Retire { id }) {
                     // At once: whoever asks next shall not take it for a member.
-                    self.node.set_phase(Phase::Stopping);
+                    self.node.set_phase(LifecyclePhase::Stopping);
                     Ok(Response::Done { changed: true })
                 } else {
                     Err(Rejection::Overloaded)

@@ -6,9 +6,9 @@
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{Address, ClusterId, NodeId},
-    protocol::Phase,
+    protocol::LifecyclePhase,
     quic::Endpoint,
 };
 use tokio::{
@@ -74,12 +74,12 @@ enum Stage {
 }
 
 impl Stage {
-    fn phase(&self) -> Phase {
+    fn phase(&self) -> LifecyclePhase {
         match self {
-            Self::Waiting => Phase::Waiting,
-            Self::Asking(_) | Self::CatchingUp(..) => Phase::Joining,
-            Self::Running(_) => Phase::Running,
-            Self::Ending(..) => Phase::Stopping,
+            Self::Waiting => LifecyclePhase::Waiting,
+            Self::Asking(_) | Self::CatchingUp(..) => LifecyclePhase::Joining,
+            Self::Running(_) => LifecyclePhase::Running,
+            Self::Ending(..) => LifecyclePhase::Stopping,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Life {
                     cluster,
                     id: FOUNDER,
                     name,
-                    standing: Standing::Joining,
+                    standing: MemberState::Joining,
                     rejoin: Vec::new(),
                 };
                 self.data.adopt(identity.clone())?;
@@ -152,7 +152,7 @@ impl Life {
             let members = std::collections::BTreeMap::from([(identity.id, member)]);
             raft.initialize(members).await.map_err(|error| internal(&error))?;
         }
-        self.data.set_standing(Standing::Member)?;
+        self.data.set_standing(MemberState::Member)?;
         let leads = part.replica.until(|metrics| metrics.state.is_leader());
         if timeout(ELECTED_WITHIN, leads).await.is_err() {
             tracing::warn!("the new cluster has no leader yet");
@@ -212,7 +212,7 @@ impl Life {
             cluster,
             id,
             name: self.config.name.clone(),
-            standing: Standing::Joining,
+            standing: MemberState::Joining,
             rejoin: Vec::new(),
         };
         self.data.adopt(identity.clone())?;
@@ -230,7 +230,7 @@ impl Life {
                     _ => {}
                 },
                 promotion = join::promote(&self.node, &part.replica, &members) => match promotion {
-                    Promotion::Voter => return match self.data.set_standing(Standing::Member) {
+                    Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
                         Ok(()) => Stage::Running(part),
                         Err(error) => Stage::Ending(Some(part), Closed::Failed(error.to_string().into())),
                     },
@@ -244,7 +244,7 @@ impl Life {
     async fn start_over(&mut self, part: Box<Part>, members: Vec<Address>) -> Stage {
         tracing::warn!(id = %part.replica.id(), "the cluster does not know this node any more: joining anew");
         self.leave(part).await;
-        if let Err(error) = self.data.set_standing(Standing::Shutdown) {
+        if let Err(error) = self.data.set_standing(MemberState::Shutdown) {
             return Stage::Ending(None, Closed::Failed(error.to_string().into()));
         }
         Stage::Asking(members)
@@ -267,7 +267,7 @@ impl Life {
     /// Notes durably that it was taken out, before it goes.
     fn retire(&mut self, part: Box<Part>) -> Stage {
         tracing::info!(id = %part.replica.id(), "taken out of the cluster: stopping for good");
-        match self.data.set_standing(Standing::Shutdown) {
+        match self.data.set_standing(MemberState::Shutdown) {
             Ok(()) => Stage::Ending(Some(part), Closed::Retired),
             Err(error) => Stage::Ending(Some(part), Closed::Failed(error.to_string().into())),
         }

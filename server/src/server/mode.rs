@@ -4,7 +4,7 @@
 //! configuration says; above all, that it never founds a second cluster.
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{Address, NodeId},
 };
 
@@ -41,14 +41,14 @@ pub(super) fn decide(identity: Option<&NodeIdentity>, bootstrap: bool, join: &[A
         };
     };
     match identity.standing {
-        Standing::Member => Mode::Resume(identity.clone()),
-        Standing::Joining if identity.id == FOUNDER => Mode::ResumeFounding(identity.clone()),
-        Standing::Joining => Mode::ResumeJoining(identity.clone()),
+        MemberState::Member => Mode::Resume(identity.clone()),
+        MemberState::Joining if identity.id == FOUNDER => Mode::ResumeFounding(identity.clone()),
+        MemberState::Joining => Mode::ResumeJoining(identity.clone()),
         // Its data was set aside.
-        Standing::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
+        MemberState::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
         // It was taken down by an operator, and comes back when one says so:
         // a founder too, whose configuration still says that it bootstraps.
-        Standing::Shutdown => Mode::Wait,
+        MemberState::Shutdown => Mode::Wait,
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    fn identity(id: u64, standing: Standing) -> NodeIdentity {
+    fn identity(id: u64, standing: MemberState) -> NodeIdentity {
         NodeIdentity {
             cluster: ClusterId(7),
             id: NodeId(id),
@@ -82,8 +82,8 @@ mod tests {
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
         for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
             let mode = |identity: &NodeIdentity| decide(Some(identity), bootstrap, join);
-            let (member, joining) = (identity(9, Standing::Member), identity(9, Standing::Joining));
-            let founding = identity(1, Standing::Joining);
+            let (member, joining) = (identity(9, MemberState::Member), identity(9, MemberState::Joining));
+            let founding = identity(1, MemberState::Joining);
             assert_eq!(mode(&member), Mode::Resume(member));
             assert_eq!(mode(&joining), Mode::ResumeJoining(joining));
             assert_eq!(mode(&founding), Mode::ResumeFounding(founding));
@@ -94,7 +94,7 @@ mod tests {
     fn whose_data_was_set_aside_joins_anew_whatever_its_configuration_says() {
         let members: Vec<Address> = vec!["ming.example.net:7400".parse().expect("legal")];
         let others: Vec<Address> = vec!["peng.example.net:7400".parse().expect("legal")];
-        let aside = NodeIdentity { rejoin: others.clone(), ..identity(1, Standing::Shutdown) };
+        let aside = NodeIdentity { rejoin: others.clone(), ..identity(1, MemberState::Shutdown) };
         for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
             assert_eq!(decide(Some(&aside), bootstrap, join), Mode::Join(others.clone()));
         }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn whoever_was_taken_down_waits_for_a_call() {
-        let down = identity(9, Standing::Shutdown);
+        let down = identity(9, MemberState::Shutdown);
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
         for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
             assert_eq!(decide(Some(&down), bootstrap, join), Mode::Wait);

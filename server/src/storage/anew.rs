@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 use coffee_common::{
     backup::BackupError,
     clock,
-    command::{Command, Proposal, Standing},
+    command::{Command, MemberState, Proposal},
     id::{ClusterId, NodeId, Revision},
 };
 use futures_util::stream;
@@ -145,7 +145,7 @@ impl Unfinished {
             cluster,
             id,
             name: member.name.clone(),
-            standing: Standing::Member,
+            standing: MemberState::Member,
             rejoin: Vec::new(),
         }
     }
@@ -164,7 +164,7 @@ impl Unfinished {
         let payloads = [
             command(Command::AdmitNode { name: name.clone(), address }),
             Payload::Membership(alone),
-            command(Command::MarkNode { name, id, standing: Some(Standing::Member) }),
+            command(Command::SetNodeState { name, id, standing: Some(MemberState::Member) }),
         ];
         let entry = |(index, payload)| LogEntry::new(LogIdRecord { term: self.term, index }.into(), payload);
         Ok((self.first..).zip(payloads).map(entry).collect())

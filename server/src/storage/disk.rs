@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffee_common::{command::Standing, id::NodeName};
+use coffee_common::{command::MemberState, id::NodeName};
 
 pub use self::{
     error::DataDirError,
@@ -56,7 +56,7 @@ impl DataDir {
         unfinished::check_finished(path)?;
         let identity = Self::read_identity(path, name)?;
         // A member without its log has forgotten whom it voted for: it must not start empty.
-        if identity.as_ref().is_some_and(|identity| identity.standing == Standing::Member) {
+        if identity.as_ref().is_some_and(|identity| identity.standing == MemberState::Member) {
             check_not_empty(&path.join(LOG))?;
             check_not_empty(&path.join(STATE))?;
         }
@@ -110,7 +110,7 @@ impl DataDir {
         if self.identity.as_ref().is_some_and(|old| (old.cluster, old.id) == (cluster, id)) {
             return Err(DataDirError::SameIdAgain { path: self.path.clone(), cluster, id });
         }
-        self.set_standing(Standing::Shutdown)?;
+        self.set_standing(MemberState::Shutdown)?;
         for name in [LOG, STATE] {
             files::remove(&self.path.join(name))?;
         }
@@ -119,7 +119,7 @@ impl DataDir {
     }
 
     /// Notes what the node is in its cluster.
-    pub fn set_standing(&mut self, standing: Standing) -> Result<(), DataDirError> {
+    pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
         match self.identity.clone() {
             Some(identity) if identity.standing != standing => {
                 self.write(NodeIdentity { standing, ..identity })

@@ -1,7 +1,7 @@
 //! Leadership handed over, nodes taken down, brought back, evicted, reborn.
 
 use coffee_client::Error;
-use coffee_common::protocol::{ClusterView, NodeState, NodeView, Phase, RaftRole};
+use coffee_common::protocol::{ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole};
 use coffeed::{Closed, Config, Server};
 
 use crate::support::{World, address, name, until, until_voter};
@@ -70,7 +70,7 @@ async fn a_leader_goes_down_in_good_order_and_comes_back() {
     let listen = at.as_str().parse().expect("an IP address");
     let config = Config { listen, join: vec![address(&hong)], ..world.config("ming") };
     let ming = world.try_start(config).await.expect("it starts");
-    assert_eq!(ming.status().phase, Phase::Waiting);
+    assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
     let view = client.cluster().await.expect("is listed");
     assert_eq!(node(&view, "ming").state, NodeState::Waiting);
     let booted = client.boot(name("ming"), None).await.expect("its address is on record");

@@ -1,6 +1,6 @@
 //! The way of a write and of a read, end to end.
 
-use coffee_common::protocol::{Consistency, Phase};
+use coffee_common::protocol::{Consistency, LifecyclePhase};
 use coffeed::Closed;
 
 use crate::support::{World, address, until_voter};
@@ -15,7 +15,7 @@ async fn a_cluster_of_one_takes_orders() {
     assert_eq!((entry.value.as_bytes().as_ref(), entry.modified), (&b"latte"[..], written.revision));
     let local = client.get_with("order/1", Consistency::Local).await.expect("is read");
     assert_eq!(local.entry, Some(entry));
-    assert_eq!(client.status().await.expect("answers").phase, Phase::Running);
+    assert_eq!(client.status().await.expect("answers").phase, LifecyclePhase::Running);
     assert_eq!(ming.shutdown().await, Closed::Stopped);
 }
 
@@ -62,7 +62,7 @@ async fn a_waiting_node_is_booted() {
     let world = World::new();
     let ming = world.founder("ming").await;
     let hong = world.waiting("hong").await;
-    assert_eq!(hong.status().phase, Phase::Waiting);
+    assert_eq!(hong.status().phase, LifecyclePhase::Waiting);
     let client = world.client(&[&ming]);
     let hong_name = "hong".parse().expect("legal");
     let booted = client.boot(hong_name, Some(address(&hong))).await.expect("is booted");

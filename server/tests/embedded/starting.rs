@@ -1,6 +1,6 @@
 //! What a node refuses to start as, and says why.
 
-use coffee_common::protocol::{Phase, Role};
+use coffee_common::protocol::{LifecyclePhase, Role};
 use coffeed::{Config, Server, StartError};
 
 use crate::support::{World, address, name};
@@ -60,5 +60,5 @@ async fn whoever_was_taken_down_waits_and_founds_no_second_cluster() {
     drop(ming);
     let config = Config { bootstrap: true, ..world.config("ming") };
     let ming = world.try_start(config).await.expect("waits for a call");
-    assert_eq!(ming.status().phase, Phase::Waiting);
+    assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
 }

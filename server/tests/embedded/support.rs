@@ -110,7 +110,7 @@ pub(crate) async fn until(node: &Server, what: &str, met: impl Fn(&NodeStatus) -
 /// Waits until a node has a vote.
 pub(crate) async fn until_voter(node: &Server) {
     until(node, "a vote", |status| {
-        status.phase == coffee_common::protocol::Phase::Running
+        status.phase == coffee_common::protocol::LifecyclePhase::Running
             && status.raft.as_ref().is_some_and(|raft| raft.voters.iter().flatten().any(|id| *id == raft.id))
     })
     .await;

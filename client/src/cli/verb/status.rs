@@ -232,9 +232,9 @@ impl Report for Status<'_> {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
-        command::{NodeRecord, Standing},
+        command::{MemberState, NodeRecord},
         id::{ClusterId, Revision},
-        protocol::{CertificateStatus, Phase, RaftRole},
+        protocol::{CertificateStatus, LifecyclePhase, RaftRole},
     };
 
     use super::*;
@@ -245,7 +245,7 @@ mod tests {
             id: NodeId(id),
             name: NodeName::new(name).unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),
-            standing: Standing::Member,
+            standing: MemberState::Member,
             since_ms: 0,
         }
     }
@@ -255,7 +255,7 @@ mod tests {
             name: NodeName::new("ming").unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),
             version: "0.1.0".into(),
-            phase: Phase::Running,
+            phase: LifecyclePhase::Running,
             uptime_ms: 61_000,
             raft: Some(RaftStatus {
                 cluster: ClusterId(0xc0ffee),
@@ -323,7 +323,7 @@ disk free     5120 MiB
 
     #[test]
     fn a_node_without_a_cluster_has_less_to_say() {
-        let status = NodeStatus { phase: Phase::Waiting, raft: None, ..status() };
+        let status = NodeStatus { phase: LifecyclePhase::Waiting, raft: None, ..status() };
         let status = Status::new(&status);
         assert_eq!(printed(Format::Table, &status).lines().count(), 7);
         assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);

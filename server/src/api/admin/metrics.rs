@@ -67,10 +67,10 @@ fn identity(text: &mut Text, node: &Node) {
         node.certificate().valid_until_s,
     );
     let phases = [
-        ("waiting", coffee_common::protocol::Phase::Waiting),
-        ("joining", coffee_common::protocol::Phase::Joining),
-        ("running", coffee_common::protocol::Phase::Running),
-        ("stopping", coffee_common::protocol::Phase::Stopping),
+        ("waiting", coffee_common::protocol::LifecyclePhase::Waiting),
+        ("joining", coffee_common::protocol::LifecyclePhase::Joining),
+        ("running", coffee_common::protocol::LifecyclePhase::Running),
+        ("stopping", coffee_common::protocol::LifecyclePhase::Stopping),
     ];
     let mut family = text.family("coffeed_phase", Kind::Gauge, "1 for what the node does at present.");
     for (name, phase) in phases {

@@ -69,7 +69,7 @@ fn needed(request: &Request) -> Role {
         | Request::Expel { .. }
         | Request::Summon { .. }
         | Request::Retire { .. }
-        | Request::Mark { .. } => Role::Node,
+        | Request::StateDigest { .. } => Role::Node,
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
             (Role::Node, Request::Expel { node: node(), id: NodeId(7), standing: None }),
             (Role::Node, Request::Summon { cluster: ClusterId(1), members: vec![address()] }),
             (Role::Node, Request::Retire { id: NodeId(7) }),
-            (Role::Node, Request::Mark { cluster: ClusterId(1), upto: Revision(64) }),
+            (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
         ]
     }
 

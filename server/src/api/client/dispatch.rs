@@ -61,7 +61,7 @@ async fn operate(
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
         Request::Write { request: id, batch } => write(api, caller, request, (*id, batch), deadline).await,
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
-        Request::Mark { cluster, upto } => Ok(Response::Mark(mark(node, *cluster, *upto))),
+        Request::StateDigest { cluster, upto } => Ok(Response::StateDigest(mark(node, *cluster, *upto))),
         Request::LogLevel { level } => log_level(node, caller, *level),
         Request::Summon { cluster, members } => membership.summon(*cluster, members),
         Request::Retire { id } => membership.retire(*id),

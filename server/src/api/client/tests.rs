@@ -1,13 +1,13 @@
 //! What travels between clients and nodes, byte by byte.
 
 use coffee_common::{
-    command::{Batch, Condition, Effect, Entry, NodeRecord, Operation, Outcome, Standing},
+    command::{Batch, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome},
     frame,
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, LogLevel, NodeState,
-        NodeStatus, NodeView, Phase, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request,
+        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, LifecyclePhase, LogLevel,
+        NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request,
         Response, Role, Welcome,
     },
 };
@@ -62,11 +62,11 @@ fn requests() -> Vec<Request> {
         Request::ReadIndex,
         Request::Join { node: name("hong"), address: address() },
         Request::Promote { id: NodeId(2) },
-        Request::Expel { node: name("hong"), id: NodeId(2), standing: Some(Standing::Shutdown) },
+        Request::Expel { node: name("hong"), id: NodeId(2), standing: Some(MemberState::Shutdown) },
         Request::Summon { cluster: ClusterId(9), members: vec![address()] },
         Request::Retire { id: NodeId(2) },
         Request::Ping,
-        Request::Mark { cluster: ClusterId(9), upto: Revision(64) },
+        Request::StateDigest { cluster: ClusterId(9), upto: Revision(64) },
         Request::Backup { consistency: Consistency::Local },
         Request::Reload,
         Request::LogLevel { level: Some(LogLevel::Debug) },
@@ -78,7 +78,7 @@ fn status() -> NodeStatus {
         id: NodeId(2),
         name: name("hong"),
         address: address(),
-        standing: Standing::Joining,
+        standing: MemberState::Joining,
         since_ms: 1_700_000_000_000,
     };
     let raft = RaftStatus {
@@ -102,7 +102,7 @@ fn status() -> NodeStatus {
         name: name("ming"),
         address: address(),
         version: "0.1.0".to_owned(),
-        phase: Phase::Running,
+        phase: LifecyclePhase::Running,
         uptime_ms: 1234,
         raft: Some(raft),
         certificate: certificate(),
@@ -151,7 +151,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Forgotten { upto: Revision(2) },
         Outcome::RequestIdReused,
         Outcome::NodeAdmitted(NodeId(2)),
-        Outcome::NodeMarked(true),
+        Outcome::NodeStateSet(true),
         Outcome::TooManyNodes,
         Outcome::Nothing,
     ]
@@ -193,7 +193,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::ReadIndex(Revision(10))),
         Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
         Ok(Response::Done { changed: false }),
-        Ok(Response::Mark(Some((Revision(64), 7)))),
+        Ok(Response::StateDigest(Some((Revision(64), 7)))),
         Ok(Response::Backup),
         Ok(Response::Reloaded(Box::new(reload))),
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),

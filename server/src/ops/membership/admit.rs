@@ -1,7 +1,7 @@
 //! Lets nodes in: under a new id, as learners, then as voters.
 
 use coffee_common::{
-    command::{Command, Outcome, Standing},
+    command::{Command, MemberState, Outcome},
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Response},
 };
@@ -48,7 +48,7 @@ impl Leading {
     /// Makes a node a learner, waits until it has caught up, and gives it a vote.
     pub(super) async fn promote(&self, id: NodeId) -> Result<Response, Miss> {
         let records = self.records()?;
-        let record = find_id(&records, id).filter(|record| record.standing != Standing::Shutdown);
+        let record = find_id(&records, id).filter(|record| record.standing != MemberState::Shutdown);
         let Some(record) = record else {
             return Err(Rejection::NotFound(format!("node {id} is not, or no longer, on record")).into());
         };
@@ -64,8 +64,8 @@ impl Leading {
             tracing::info!(node = %record.name, %id, "a learner has caught up and gets a vote");
             turn.add_voter(id).await?;
         }
-        if record.standing != Standing::Member {
-            self.mark(&record.name, id, Some(Standing::Member)).await?;
+        if record.standing != MemberState::Member {
+            self.mark(&record.name, id, Some(MemberState::Member)).await?;
         }
         Ok(Response::Done { changed })
     }

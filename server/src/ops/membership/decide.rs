@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use coffee_common::{
-    command::{NodeRecord, Standing},
+    command::{MemberState, NodeRecord},
     id::{NodeId, NodeName},
     protocol::Rejection,
 };
@@ -184,7 +184,7 @@ pub(super) fn admission(
     }
     // One that never got its vote, or was marked as down, is no loss.
     match find(records, name) {
-        Some(record) if record.id == old && record.standing != Standing::Member && !scene.votes(old) => {
+        Some(record) if record.id == old && record.standing != MemberState::Member && !scene.votes(old) => {
             Ok(Admission::Expel(old))
         }
         _ => removal(scene, old).map(|_| Admission::Expel(old)),

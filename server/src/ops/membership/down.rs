@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use coffee_common::{
-    command::{NodeRecord, Standing},
+    command::{MemberState, NodeRecord},
     id::NodeName,
     protocol::{Consistency, Rejection, Removal, Request, Response},
     quic::Expect,
@@ -44,7 +44,7 @@ impl Leading {
             return Err(not_a_member(name).into());
         };
         let count = self.decide(|scene| removal(scene, id)).await?;
-        let down = find(&records, name).is_some_and(|record| record.standing == Standing::Shutdown);
+        let down = find(&records, name).is_some_and(|record| record.standing == MemberState::Shutdown);
         Ok(Response::Down(Removal {
             node: name.clone(),
             changed: member.is_some() || !down,
@@ -75,7 +75,7 @@ impl Membership {
     /// Has it taken out of the membership by a leader that is not the node itself.
     async fn take_out(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
         let NodeRecord { name, id, .. } = record;
-        let expel = Request::Expel { node: name.clone(), id: *id, standing: Some(Standing::Shutdown) };
+        let expel = Request::Expel { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
             self.hand_over_from(record, attempt).await?;

@@ -1,7 +1,7 @@
 //! Takes nodes out of the membership, for good.
 
 use coffee_common::{
-    command::{Command, Standing},
+    command::{Command, MemberState},
     id::{NodeId, NodeName},
     protocol::{Rejection, Removal, Response},
 };
@@ -22,7 +22,7 @@ impl Leading {
         &self,
         name: &NodeName,
         id: NodeId,
-        standing: Option<Standing>,
+        standing: Option<MemberState>,
     ) -> Result<Response, Miss> {
         if id == self.replica.id() {
             return Err(Miss::NotDone(format!("{name} leads, and has to hand over first")));
@@ -53,9 +53,9 @@ impl Leading {
         &self,
         name: &NodeName,
         id: NodeId,
-        standing: Option<Standing>,
+        standing: Option<MemberState>,
     ) -> Result<(), Miss> {
-        let command = Command::MarkNode { name: name.clone(), id, standing };
+        let command = Command::SetNodeState { name: name.clone(), id, standing };
         propose(&self.replica, None, command, self.deadline).await.map(drop)
     }
 

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{ClusterId, NodeId, NodeName},
     protocol::RaftStatus,
 };
@@ -80,7 +80,7 @@ impl Own<'_> {
         }
         match other.nodes.iter().find(|record| record.name == *self.name) {
             Some(record) => {
-                record.id > self.id || (record.id == self.id && record.standing == Standing::Shutdown)
+                record.id > self.id || (record.id == self.id && record.standing == MemberState::Shutdown)
             }
             None => true,
         }
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn other(applied: u64, record: Option<(u64, Standing)>) -> RaftStatus {
+    fn other(applied: u64, record: Option<(u64, MemberState)>) -> RaftStatus {
         let record = record.map(|(id, standing)| NodeRecord {
             id: NodeId(id),
             name: "hong".parse().expect("legal"),
@@ -125,13 +125,13 @@ mod tests {
         let name = "hong".parse().expect("legal");
         let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
         for (applied, record, out) in [
-            (90, Some((50, Standing::Member)), false),
-            (90, Some((50, Standing::Joining)), false),
-            (90, Some((50, Standing::Shutdown)), true),
-            (90, Some((70, Standing::Joining)), true),
+            (90, Some((50, MemberState::Member)), false),
+            (90, Some((50, MemberState::Joining)), false),
+            (90, Some((50, MemberState::Shutdown)), true),
+            (90, Some((70, MemberState::Joining)), true),
             (90, None, true),
             // It is behind: it knows an earlier incarnation, or none yet.
-            (49, Some((20, Standing::Shutdown)), false),
+            (49, Some((20, MemberState::Shutdown)), false),
             (49, None, false),
         ] {
             assert_eq!(own.is_out(&other(applied, record)), out, "{applied} {record:?}");

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coffee_common::command::Standing;
+use coffee_common::command::MemberState;
 use tokio::time::{Instant, sleep};
 
 use super::{Leading, Membership};
@@ -56,9 +56,9 @@ impl Leading {
         let _turn = self.turn().await?;
         let scene = self.scene();
         for record in self.records()? {
-            if record.standing == Standing::Member && !scene.is_member(record.id) {
+            if record.standing == MemberState::Member && !scene.is_member(record.id) {
                 tracing::info!(node = %record.name, id = %record.id, "noting that it was taken out");
-                self.mark(&record.name, record.id, Some(Standing::Shutdown)).await?;
+                self.mark(&record.name, record.id, Some(MemberState::Shutdown)).await?;
             }
         }
         Ok(())

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coffee_common::{
-    command::{NodeRecord, Standing},
+    command::{MemberState, NodeRecord},
     id::{Address, NodeId, NodeName},
-    protocol::{ClusterView, NodeState, NodeStatus, NodeView, Phase, RaftRole, RaftStatus},
+    protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus},
 };
 
 /// A node that the asked one knows of.
@@ -21,7 +21,7 @@ pub struct Known {
     /// Where it is reached.
     pub address: Address,
     /// What the cluster remembers of it; `None` if nothing yet.
-    pub standing: Option<Standing>,
+    pub standing: Option<MemberState>,
 }
 
 impl Known {
@@ -143,20 +143,20 @@ fn role(own: RaftRole, votes: bool) -> RaftRole {
 fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
     let Some(status) = status else {
         return match node.standing {
-            Some(Standing::Shutdown) => NodeState::Shutdown,
+            Some(MemberState::Shutdown) => NodeState::Shutdown,
             _ => NodeState::Unreachable,
         };
     };
     match status.phase {
-        Phase::Stopping => NodeState::Stopping,
-        Phase::Waiting => NodeState::Waiting,
+        LifecyclePhase::Stopping => NodeState::Stopping,
+        LifecyclePhase::Waiting => NodeState::Waiting,
         // It has its vote, and just has not noted it yet.
-        Phase::Joining if takes_part && votes => NodeState::Up,
-        Phase::Joining => NodeState::Joining,
+        LifecyclePhase::Joining if takes_part && votes => NodeState::Up,
+        LifecyclePhase::Joining => NodeState::Joining,
         // Another incarnation of it, or one that has not heard that it was taken down.
-        Phase::Running if node.standing == Some(Standing::Shutdown) => NodeState::Stopping,
-        Phase::Running if takes_part => NodeState::Up,
-        Phase::Running => NodeState::Joining,
+        LifecyclePhase::Running if node.standing == Some(MemberState::Shutdown) => NodeState::Stopping,
+        LifecyclePhase::Running if takes_part => NodeState::Up,
+        LifecyclePhase::Running => NodeState::Joining,
     }
 }
 
@@ -176,9 +176,9 @@ fn alone(asked: &NodeStatus) -> NodeView {
         address: asked.address.clone(),
         role: None,
         state: match asked.phase {
-            Phase::Waiting => NodeState::Waiting,
-            Phase::Joining | Phase::Running => NodeState::Joining,
-            Phase::Stopping => NodeState::Stopping,
+            LifecyclePhase::Waiting => NodeState::Waiting,
+            LifecyclePhase::Joining | LifecyclePhase::Running => NodeState::Joining,
+            LifecyclePhase::Stopping => NodeState::Stopping,
         },
         lag: None,
         applied: None,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use coffee_common::{id::NodeName, limits::DISK_FREE_BYTES_MIN, protocol::Phase};
+use coffee_common::{id::NodeName, limits::DISK_FREE_BYTES_MIN, protocol::LifecyclePhase};
 use openraft::Instant;
 use tokio::time::timeout;
 
@@ -71,7 +71,7 @@ pub async fn readiness(node: &Node) -> Vec<Finding> {
 #[derive(Debug, Clone)]
 struct Facts {
     name: NodeName,
-    phase: Phase,
+    phase: LifecyclePhase,
     silence_max: Duration,
     part: Option<PartFacts>,
     /// Free bytes, or why that cannot be told.
@@ -123,11 +123,11 @@ impl Facts {
 
     /// Its part in a cluster, in which it serves.
     fn serving(&self) -> Result<&PartFacts, String> {
-        if self.phase == Phase::Stopping {
+        if self.phase == LifecyclePhase::Stopping {
             return Err("this node is stopping".to_owned());
         }
         let waits = match self.phase {
-            Phase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
+            LifecyclePhase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
             _ => "it waits to be let into a cluster".to_owned(),
         };
         self.part.as_ref().ok_or(waits)
@@ -152,7 +152,7 @@ impl Facts {
         let part = self.serving()?;
         let PartFacts { applied, committed, .. } = *part;
         let behind = committed.saturating_sub(applied);
-        if self.phase == Phase::Joining {
+        if self.phase == LifecyclePhase::Joining {
             Err(format!("it catches up before it gets a vote: entry {applied} of {committed}"))
         } else if !part.recovered {
             Err(format!("it has not reached what it had before its start: entry {applied} of {committed}"))
@@ -216,7 +216,7 @@ mod tests {
     fn follower() -> Facts {
         Facts {
             name: name("hong"),
-            phase: Phase::Running,
+            phase: LifecyclePhase::Running,
             silence_max: Duration::from_millis(1200),
             part: Some(PartFacts {
                 leads: false,
@@ -291,22 +291,22 @@ mod tests {
             &with(|part| part.recovered = false),
             "it has not reached what it had before its start: entry 90 of 100",
         );
-        let joining = Facts { phase: Phase::Joining, ..follower() };
+        let joining = Facts { phase: LifecyclePhase::Joining, ..follower() };
         behind(&joining, "it catches up before it gets a vote: entry 90 of 100");
     }
 
     #[test]
     fn a_node_without_a_part_is_not_ready() {
         for (phase, reason) in [
-            (Phase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
-            (Phase::Joining, "it waits to be let into a cluster"),
-            (Phase::Stopping, "this node is stopping"),
+            (LifecyclePhase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
+            (LifecyclePhase::Joining, "it waits to be let into a cluster"),
+            (LifecyclePhase::Stopping, "this node is stopping"),
         ] {
             let facts = Facts { phase, part: None, ..follower() };
             assert_judged(&facts, Check::Quorum, false, reason);
             assert_judged(&facts, Check::CaughtUp, false, reason);
         }
-        let stopping = Facts { phase: Phase::Stopping, ..follower() };
+        let stopping = Facts { phase: LifecyclePhase::Stopping, ..follower() };
         assert_judged(&stopping, Check::Quorum, false, "this node is stopping");
     }
 

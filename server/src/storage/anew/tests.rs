@@ -94,7 +94,7 @@ async fn survivor(path: &Path, applied: usize) {
         cluster: OLD,
         id: NodeId(1),
         name: member().name,
-        standing: Standing::Member,
+        standing: MemberState::Member,
         rejoin: Vec::new(),
     };
     data.adopt(identity).expect("is adopted");
@@ -114,7 +114,7 @@ async fn check(path: &Path, founded: Founded) {
     let identity = data.identity().expect("an identity").clone();
     assert_eq!(
         (identity.cluster, identity.id, identity.standing),
-        (founded.cluster, founded.id, Standing::Member)
+        (founded.cluster, founded.id, MemberState::Member)
     );
     assert_ne!(identity.cluster, OLD);
     let mut storage = Storage::open(&data).expect("opens");

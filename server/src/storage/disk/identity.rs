@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{Address, ClusterId, NodeId, NodeName},
 };
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub struct NodeIdentity {
     /// Its name.
     pub name: NodeName,
     /// What it is in the cluster, as far as it knows.
-    pub standing: Standing,
+    pub standing: MemberState,
     /// Whom to ask to be let in anew, after its data was set aside; empty otherwise.
     pub rejoin: Vec<Address>,
 }
@@ -99,16 +99,16 @@ impl NodeIdentity {
     }
 }
 
-fn word(standing: Standing) -> &'static str {
+fn word(standing: MemberState) -> &'static str {
     match standing {
-        Standing::Joining => "joining",
-        Standing::Member => "member",
-        Standing::Shutdown => "shutdown",
+        MemberState::Joining => "joining",
+        MemberState::Member => "member",
+        MemberState::Shutdown => "shutdown",
     }
 }
 
-fn standing(word_of: &str) -> Option<Standing> {
-    [Standing::Joining, Standing::Member, Standing::Shutdown]
+fn standing(word_of: &str) -> Option<MemberState> {
+    [MemberState::Joining, MemberState::Member, MemberState::Shutdown]
         .into_iter()
         .find(|standing| word(*standing) == word_of)
 }

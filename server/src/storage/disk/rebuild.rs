@@ -11,7 +11,7 @@ use std::{
 };
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{Address, ClusterId, NodeName},
 };
 
@@ -40,7 +40,7 @@ pub fn rebuild(
     };
     let aside = move_away(path)?;
     let cluster = cluster.unwrap_or(identity.cluster);
-    let identity = NodeIdentity { cluster, standing: Standing::Shutdown, rejoin: members, ..identity };
+    let identity = NodeIdentity { cluster, standing: MemberState::Shutdown, rejoin: members, ..identity };
     files::replace(path, IDENTITY, identity.to_text().as_bytes())?;
     // What was half done is set aside with the rest.
     unfinished::remove_note(path)?;

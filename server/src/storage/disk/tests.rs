@@ -16,7 +16,7 @@ fn identity(id: u64) -> NodeIdentity {
         cluster: ClusterId(0xc0ffee),
         id: NodeId(id),
         name: name("hong"),
-        standing: Standing::Joining,
+        standing: MemberState::Joining,
         rejoin: Vec::new(),
     }
 }
@@ -36,7 +36,7 @@ fn member(path: &Path) {
     let mut data = adopted(path);
     fs::write(data.log_path(), b"log").expect("writes");
     fs::write(data.state_path(), b"state").expect("writes");
-    data.set_standing(Standing::Member).expect("is noted");
+    data.set_standing(MemberState::Member).expect("is noted");
 }
 
 /// What is in a directory.
@@ -55,10 +55,10 @@ fn what_was_adopted_is_found_again() {
     drop(adopted(&path));
     let mut data = open(&path).expect("opens");
     assert_eq!(data.identity(), Some(&identity(7)));
-    data.set_standing(Standing::Shutdown).expect("is noted");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
     drop(data);
     let data = open(&path).expect("opens");
-    assert_eq!(data.identity().map(|identity| identity.standing), Some(Standing::Shutdown));
+    assert_eq!(data.identity().map(|identity| identity.standing), Some(MemberState::Shutdown));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn adopting_starts_empty() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let mut data = open(dir.path()).expect("opens");
-    data.set_standing(Standing::Shutdown).expect("is noted");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
     assert!(data.log_path().exists(), "its data is kept until it is let in anew");
     data.adopt(identity(12)).expect("is adopted");
     assert!(!data.log_path().exists() && !data.state_path().exists());
@@ -136,7 +136,7 @@ fn an_id_never_starts_from_nothing_again() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let mut data = open(dir.path()).expect("opens");
-    data.set_standing(Standing::Shutdown).expect("is noted");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
     let error = data.adopt(identity(7)).expect_err("is refused");
     assert!(matches!(error, DataDirError::SameIdAgain { .. }), "{error}");
     assert!(data.log_path().exists());
@@ -148,14 +148,14 @@ fn a_crash_while_adopting_leaves_a_node_that_waits() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let mut data = open(dir.path()).expect("opens");
-    data.set_standing(Standing::Shutdown).expect("is noted");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
     let aside = dir.path().join(format!("{IDENTITY}.new"));
     fs::create_dir(&aside).expect("makes");
     data.adopt(identity(12)).expect_err("cannot be written");
     drop(data);
     fs::remove_dir(&aside).expect("removes");
     let mut data = open(dir.path()).expect("opens");
-    assert_eq!(data.identity(), Some(&NodeIdentity { standing: Standing::Shutdown, ..identity(7) }));
+    assert_eq!(data.identity(), Some(&NodeIdentity { standing: MemberState::Shutdown, ..identity(7) }));
     data.adopt(identity(13)).expect("is adopted");
 }
 
@@ -229,13 +229,13 @@ fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
         assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
         let mut data = open(dir.path()).expect("opens");
         let now = data.identity().expect("is known").clone();
-        assert_eq!((now.standing, now.rejoin), (Standing::Shutdown, members()));
+        assert_eq!((now.standing, now.rejoin), (MemberState::Shutdown, members()));
         data.adopt(identity(now.id.0)).expect_err("never under its old id");
         // The next life is as good as any.
         data.adopt(identity(20 + u64::from(number))).expect("is adopted");
         fs::write(data.log_path(), b"log").expect("writes");
         fs::write(data.state_path(), b"state").expect("writes");
-        data.set_standing(Standing::Member).expect("is noted");
+        data.set_standing(MemberState::Member).expect("is noted");
         assert_eq!(data.identity().expect("is known").rejoin, []);
     }
 }

@@ -10,7 +10,7 @@
 use std::{fs, io, path::Path};
 
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{ClusterId, NodeName},
 };
 use serde::Deserialize;
@@ -149,7 +149,7 @@ impl DataDir {
             return Err(DataDirError::Unfinished { path: path.to_owned(), work: Work::Restore });
         }
         let identity = Self::read_identity(path, name)?.ok_or_else(empty)?;
-        if identity.standing == Standing::Shutdown {
+        if identity.standing == MemberState::Shutdown {
             return Err(DataDirError::TakenOut { path: path.to_owned() });
         }
         check_not_empty(&path.join(LOG))?;

@@ -1,7 +1,7 @@
 //! That records survive, that their bytes are pinned, and that no bytes do harm.
 
 use coffee_common::{
-    command::{Batch, Command, Condition, Operation, Standing},
+    command::{Batch, Command, Condition, MemberState, Operation},
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
 };
@@ -48,7 +48,7 @@ fn commands() -> [Command; 3] {
     [
         Command::Batch(batch),
         Command::AdmitNode { name: name.clone(), address },
-        Command::MarkNode { name, id: NodeId(7), standing: Some(Standing::Member) },
+        Command::SetNodeState { name, id: NodeId(7), standing: Some(MemberState::Member) },
     ]
 }
 
@@ -145,12 +145,13 @@ fn any_batch() -> impl Strategy<Value = Batch> {
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
-    let standing = prop_oneof![Just(Standing::Joining), Just(Standing::Member), Just(Standing::Shutdown)];
+    let standing =
+        prop_oneof![Just(MemberState::Joining), Just(MemberState::Member), Just(MemberState::Shutdown)];
     prop_oneof![
         4 => any_batch().prop_map(Command::Batch),
         1 => any_member().prop_map(|Member { name, address }| Command::AdmitNode { name, address }),
         1 => (any_member(), any::<u64>(), prop::option::of(standing)).prop_map(|(member, id, standing)| {
-            Command::MarkNode { name: member.name, id: NodeId(id), standing }
+            Command::SetNodeState { name: member.name, id: NodeId(id), standing }
         }),
     ]
 }

@@ -5,7 +5,7 @@
 use std::io;
 
 use coffee_common::{
-    command::{NodeRecord, Outcome, Standing},
+    command::{MemberState, NodeRecord, Outcome},
     id::Revision,
 };
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
@@ -162,7 +162,7 @@ fn introduce_members(tables: &mut Tables<'_>, stored: &StoredMembership) -> Resu
     let membership = stored.membership();
     for (id, member) in membership.nodes() {
         let votes = membership.voter_ids().any(|voter| voter == *id);
-        let standing = if votes { Standing::Member } else { Standing::Joining };
+        let standing = if votes { MemberState::Member } else { MemberState::Joining };
         let (name, address) = (member.name.clone(), member.address.clone());
         kv::introduce(tables, &NodeRecord { id: *id, name, address, standing, since_ms: 0 })?;
     }

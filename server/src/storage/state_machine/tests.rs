@@ -7,7 +7,7 @@ mod snapshots;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coffee_common::{
-    command::{Batch, Command, Operation, Proposal, Standing},
+    command::{Batch, Command, MemberState, Operation, Proposal},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX},

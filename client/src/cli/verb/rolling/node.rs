@@ -5,7 +5,7 @@ use std::{io, process::Stdio, time::Duration};
 
 use coffee_common::{
     id::{NodeName, Revision},
-    protocol::{ClusterView, NodeState, NodeStatus, Phase, RaftRole},
+    protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, RaftRole},
 };
 use tokio::{
     process::{Child, Command},
@@ -199,7 +199,7 @@ impl<'a> Steps<'a> {
                 return Err(self.somebody_else(&status.name));
             }
             life.saw(&status);
-            if life.is_new && status.phase == Phase::Running {
+            if life.is_new && status.phase == LifecyclePhase::Running {
                 return Ok(());
             }
             self.stage = if life.is_new { Stage::Back } else { Stage::Same };
@@ -317,7 +317,7 @@ mod tests {
             name: NodeName::new("hong").unwrap(),
             address: Address::new("hong:7400").unwrap(),
             version: String::new(),
-            phase: Phase::Running,
+            phase: LifecyclePhase::Running,
             uptime_ms: 1,
             raft: None,
             certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: 0 },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use coffee_client::cli::{exit::ExitCode, failure::Failure};
 use coffee_common::{
     id::{Address, NodeName},
-    protocol::Phase,
+    protocol::LifecyclePhase,
 };
 use coffeed::{Closed, Config, Server};
 use futures_util::FutureExt;
@@ -47,7 +47,7 @@ impl Shop {
     /// Whether it serves. One that was taken down closes by itself.
     pub(super) fn is_open(&self) -> bool {
         self.server.as_ref().is_some_and(|server| {
-            server.closed().now_or_never().is_none() && server.status().phase != Phase::Stopping
+            server.closed().now_or_never().is_none() && server.status().phase != LifecyclePhase::Stopping
         })
     }
 
@@ -70,7 +70,7 @@ impl Shop {
 
     /// Whether it is open, and belongs to no cluster.
     pub(super) fn waits(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| server.status().phase == Phase::Waiting)
+        self.server.as_ref().is_some_and(|server| server.status().phase == LifecyclePhase::Waiting)
     }
 
     /// Opens it, unless it is open: with the data that it has, as the first of

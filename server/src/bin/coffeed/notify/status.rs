@@ -2,18 +2,18 @@
 
 use coffee_common::{
     id::NodeId,
-    protocol::{NodeStatus, Phase, RaftRole, RaftStatus},
+    protocol::{NodeStatus, LifecyclePhase, RaftRole, RaftStatus},
 };
 
 /// The line. `in_touch`: it hears a leader with a quorum, or the quorum that it leads.
 pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
-        (Phase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
-        (Phase::Joining, None) => "asks to be let in".to_owned(),
-        (Phase::Joining, Some(_)) => "catches up, before it gets a vote".to_owned(),
-        (Phase::Running, Some(raft)) => running(raft, in_touch),
-        (Phase::Running, None) => "starts".to_owned(),
-        (Phase::Stopping, _) => "stopping".to_owned(),
+        (LifecyclePhase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
+        (LifecyclePhase::Joining, None) => "asks to be let in".to_owned(),
+        (LifecyclePhase::Joining, Some(_)) => "catches up, before it gets a vote".to_owned(),
+        (LifecyclePhase::Running, Some(raft)) => running(raft, in_touch),
+        (LifecyclePhase::Running, None) => "starts".to_owned(),
+        (LifecyclePhase::Stopping, _) => "stopping".to_owned(),
     }
 }
 
@@ -47,14 +47,14 @@ fn name_of(raft: &RaftStatus, id: NodeId) -> String {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
-        command::{NodeRecord, Standing},
+        command::{NodeRecord, MemberState},
         id::{Address, ClusterId, Revision},
         protocol::CertificateStatus,
     };
 
     use super::*;
 
-    fn status(phase: Phase, raft: Option<RaftStatus>) -> NodeStatus {
+    fn status(phase: LifecyclePhase, raft: Option<RaftStatus>) -> NodeStatus {
         NodeStatus {
             name: "hong".parse().expect("legal"),
             address: Address::new("hong:7400").expect("legal"),
@@ -73,7 +73,7 @@ mod tests {
             id: NodeId(id),
             name: name.parse().expect("legal"),
             address: Address::new("ming:7400").expect("legal"),
-            standing: Standing::Member,
+            standing: MemberState::Member,
             since_ms: 0,
         };
         RaftStatus {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn who_takes_part_says_what_he_is_and_whether_there_is_a_quorum() {
-        let says = |raft| line(&status(Phase::Running, Some(raft)), true);
+        let says = |raft| line(&status(LifecyclePhase::Running, Some(raft)), true);
         let leads = raft(RaftRole::Leader, Some(2));
         assert_eq!(says(leads.clone()), "leads in term 3; 3 voters");
         let alone = RaftStatus { voters: vec![vec![NodeId(2)]], ..leads.clone() };
@@ -113,18 +113,18 @@ mod tests {
 
     #[test]
     fn who_has_lost_touch_says_so() {
-        let leads = status(Phase::Running, Some(raft(RaftRole::Leader, Some(2))));
+        let leads = status(LifecyclePhase::Running, Some(raft(RaftRole::Leader, Some(2))));
         assert_eq!(line(&leads, false), "leads in term 3, but hears no quorum: writes wait; 3 voters");
-        let follows = status(Phase::Running, Some(raft(RaftRole::Follower, Some(1))));
+        let follows = status(LifecyclePhase::Running, Some(raft(RaftRole::Follower, Some(1))));
         assert_eq!(line(&follows, false), "does not hear ming, its leader in term 3: writes wait; 3 voters");
     }
 
     #[test]
     fn who_takes_no_part_says_what_he_waits_for() {
-        assert_eq!(line(&status(Phase::Waiting, None), true), "waiting to be booted: coffeectl boot hong");
-        assert_eq!(line(&status(Phase::Joining, None), true), "asks to be let in");
+        assert_eq!(line(&status(LifecyclePhase::Waiting, None), true), "waiting to be booted: coffeectl boot hong");
+        assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asks to be let in");
         let learner = raft(RaftRole::Learner, Some(1));
-        assert_eq!(line(&status(Phase::Joining, Some(learner)), true), "catches up, before it gets a vote");
-        assert_eq!(line(&status(Phase::Stopping, None), true), "stopping");
+        assert_eq!(line(&status(LifecyclePhase::Joining, Some(learner)), true), "catches up, before it gets a vote");
+        assert_eq!(line(&status(LifecyclePhase::Stopping, None), true), "stopping");
     }
 }

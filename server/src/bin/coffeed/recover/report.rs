@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use coffee_client::cli::{dates, exit::ExitCode, failure::Failure};
 use coffee_common::{
-    command::Standing,
+    command::MemberState,
     id::{Address, ClusterId, NodeName},
     limits::NODES_MAX,
 };
@@ -79,9 +79,9 @@ impl Report {
             id: survivor.identity.id.0,
             cluster: survivor.identity.cluster.to_string(),
             standing: match survivor.identity.standing {
-                Standing::Joining => "joining",
-                Standing::Member => "member",
-                Standing::Shutdown => "shutdown",
+                MemberState::Joining => "joining",
+                MemberState::Member => "member",
+                MemberState::Shutdown => "shutdown",
             }
             .to_owned(),
             vote_term: survivor.vote.map_or(0, |vote| vote.leader_id().term),

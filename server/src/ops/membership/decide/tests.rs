@@ -176,18 +176,18 @@ fn a_vote_is_for_whoever_is_there_and_close() {
     assert!(matches!(promote("A B d!"), Err(Rejection::Unavailable(_))));
 }
 
-fn record(letter: char, standing: Standing) -> NodeRecord {
+fn record(letter: char, standing: MemberState) -> NodeRecord {
     let address = Address::new("127.0.0.1:7400").expect("legal");
     NodeRecord { id: id(letter), name: name(letter), address, standing, since_ms: 0 }
 }
 
 #[test]
 fn a_node_without_data_gets_in_once_its_old_self_is_gone() {
-    let member = [record('c', Standing::Member)];
-    let joining = [record('c', Standing::Joining)];
+    let member = [record('c', MemberState::Member)];
+    let joining = [record('c', MemberState::Joining)];
     let admit = |nodes: &str, records: &[NodeRecord]| admission(&scene(nodes), records, &name('c'));
     assert_eq!(admit("A B", &[]), Ok(Admission::Free));
-    assert_eq!(admit("A B", &[record('c', Standing::Shutdown)]), Ok(Admission::Free));
+    assert_eq!(admit("A B", &[record('c', MemberState::Shutdown)]), Ok(Admission::Free));
     assert_eq!(admit("A B C!", &member), Ok(Admission::Expel(id('c'))));
     assert_eq!(admit("A B c!", &joining), Ok(Admission::Expel(id('c'))));
     assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it lives");

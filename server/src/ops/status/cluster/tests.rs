@@ -11,7 +11,7 @@ fn name(id: u64) -> NodeName {
     NodeName::new(format!("n{id}")).expect("legal")
 }
 
-fn known(id: u64, standing: Standing) -> Known {
+fn known(id: u64, standing: MemberState) -> Known {
     let address = Address::new(format!("127.0.0.1:{}", 7400 + id)).expect("legal");
     Known { id: NodeId(id), name: name(id), address, standing: Some(standing) }
 }
@@ -38,8 +38,8 @@ fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
 }
 
 fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
-    let phase = if raft.is_some() { Phase::Running } else { Phase::Waiting };
-    let address = known(id, Standing::Member).address;
+    let phase = if raft.is_some() { LifecyclePhase::Running } else { LifecyclePhase::Waiting };
+    let address = known(id, MemberState::Member).address;
     let certificate = CertificateStatus { serial: String::new(), valid_until_s: id };
     NodeStatus {
         name: name(id),
@@ -56,7 +56,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
 
 /// What node 1 sees of three voters, of which it reaches these.
 fn view(reached: &[NodeStatus]) -> ClusterView {
-    let all = [1, 2, 3].map(|id| known(id, Standing::Member)).to_vec();
+    let all = [1, 2, 3].map(|id| known(id, MemberState::Member)).to_vec();
     let reached: Reached = reached.iter().map(|status| (status.name.clone(), status.clone())).collect();
     compose(&reached[&name(1)], all, &reached)
 }
@@ -120,7 +120,8 @@ fn a_change_under_way_counts_by_its_weaker_half() {
 
 #[test]
 fn nodes_that_were_taken_down_stay_on_the_list() {
-    let all = vec![known(1, Standing::Member), known(2, Standing::Shutdown), known(3, Standing::Shutdown)];
+    let all =
+        vec![known(1, MemberState::Member), known(2, MemberState::Shutdown), known(3, MemberState::Shutdown)];
     let own = status(1, Some(raft(1, Some(1), &[1])));
     // 3 was started again, and waits to be booted.
     let reached = [own.clone(), status(3, None)].map(|status| (status.name.clone(), status)).into();
@@ -154,7 +155,7 @@ fn a_node_without_a_cluster_sees_itself() {
 fn a_voter_is_up_before_it_has_noted_its_vote() {
     let joining = |voters: &[u64]| {
         let mut newcomer = status(3, Some(raft(3, Some(1), voters)));
-        newcomer.phase = Phase::Joining;
+        newcomer.phase = LifecyclePhase::Joining;
         newcomer.raft.as_mut().expect("is there").role = RaftRole::Learner;
         let [first, second] = [1, 2].map(|id| status(id, Some(raft(id, Some(1), voters))));
         let node = view(&[first, second, newcomer]).nodes.remove(2);

@@ -84,7 +84,7 @@ async fn a_membership_is_kept_and_its_founder_is_on_record() {
     assert_eq!(after.machine.applied_state().await.expect("reads"), (applied, membership));
     let nodes = after.machine.reader().nodes().expect("reads");
     let found: Vec<_> = nodes.iter().map(|node| (node.name.as_str(), node.id, node.standing)).collect();
-    assert_eq!(found, [("ming", NodeId(1), Standing::Member)]);
+    assert_eq!(found, [("ming", NodeId(1), MemberState::Member)]);
 }
 
 #[tokio::test]
