@@ -10,7 +10,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use coffee_common::{
     command::Outcome,
     id::{Address, RequestId, Revision},
-    protocol::{Reply, Request, Response},
+    protocol::{Request, Response, ResponseFrame},
     quic::Expect,
 };
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ pub(crate) struct Call<'a> {
     tries: Vec<Try>,
     deadline: Duration,
     resume_at: Option<Duration>,
-    reply: Option<Reply>,
+    reply: Option<ResponseFrame>,
     /// Subscribed to once the call takes longer than it should.
     news: Option<watch::Receiver<u64>>,
     leaders_known: u64,
@@ -205,7 +205,7 @@ impl<'a> Call<'a> {
         Some(Event::Ended(target, ending))
     }
 
-    fn answered(&mut self, address: &Address, reply: Reply) -> Ending {
+    fn answered(&mut self, address: &Address, reply: ResponseFrame) -> Ending {
         self.hub.knowledge.answered(address, &reply);
         match reply.result {
             Err(rejection) => Ending::Rejected(rejection),

@@ -24,7 +24,7 @@ use coffee_common::{
     frame,
     id::Address,
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
-    protocol::{Answer, Identity, Reply, Request, Welcome},
+    protocol::{Identity, Request, ResponseFrame, ServerMessage, Welcome},
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
 };
 use serde::Serialize;
@@ -107,9 +107,9 @@ impl From<ConnectError> for ChannelError {
     }
 }
 
-/// As [`coffee_common::protocol::Ask`], without owning what it sends.
+/// As [`coffee_common::protocol::RequestFrame`], without owning what it sends.
 #[derive(Serialize)]
-struct AskRef<'a> {
+struct RequestFrameRef<'a> {
     id: u64,
     timeout_ms: u32,
     on_behalf_of: Option<&'a Identity>,
@@ -188,7 +188,7 @@ impl Channel {
         request: &Request,
         on_behalf_of: Option<&Identity>,
         timeout: Duration,
-    ) -> Result<Reply, ChannelError> {
+    ) -> Result<ResponseFrame, ChannelError> {
         let mut answering = self.start(request, on_behalf_of, timeout)?;
         match tokio::time::timeout(timeout, &mut answering).await {
             Ok(result) => result,
@@ -264,8 +264,8 @@ async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
     let message = receiver.receive().await.map_err(|error| error.to_string())?;
     let message = message.ok_or("the node ended its welcome without a word")?;
     match frame::decode(&message) {
-        Ok(Answer::Welcome(welcome)) => Ok(welcome),
-        Ok(Answer::Reply(_)) => Err("the node answered before it was asked".into()),
+        Ok(ServerMessage::Welcome(welcome)) => Ok(welcome),
+        Ok(ServerMessage::Response(_)) => Err("the node answered before it was asked".into()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -278,7 +278,7 @@ fn encode(
 ) -> Result<Bytes, Fault> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
-    frame::encode(&AskRef { id, timeout_ms, on_behalf_of, request })
+    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, request })
         .map_err(|error| Fault::Unfit(error.to_string()))
 }
 
@@ -286,7 +286,7 @@ fn encode(
 mod tests {
     use coffee_common::{
         id::NodeName,
-        protocol::{Ask, Role},
+        protocol::{RequestFrame, Role},
     };
 
     use super::*;
@@ -297,7 +297,7 @@ mod tests {
         let request = Request::Transfer { to: None };
         let frame =
             encode(7, &request, Some(&identity), Duration::from_secs(3600)).expect("encodes").to_vec();
-        let ask = Ask { id: 7, timeout_ms: 600_000, on_behalf_of: Some(identity), request };
+        let ask = RequestFrame { id: 7, timeout_ms: 600_000, on_behalf_of: Some(identity), request };
         assert_eq!(frame, frame::encode(&ask).expect("encodes").to_vec());
     }
 }

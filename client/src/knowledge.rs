@@ -14,7 +14,7 @@ use std::{
 use coffee_common::{
     command::Outcome,
     id::{Address, ClientId, Revision},
-    protocol::{Leader, Reply, Response},
+    protocol::{Leader, Response, ResponseFrame},
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -108,7 +108,7 @@ impl Knowledge {
     }
 
     /// The node at `address` answered.
-    pub(crate) fn answered(&self, address: &Address, reply: &Reply) {
+    pub(crate) fn answered(&self, address: &Address, reply: &ResponseFrame) {
         if let Some(revision) = reply.result.as_ref().ok().and_then(reached_by) {
             self.ids.reached(revision);
         }

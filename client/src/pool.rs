@@ -14,7 +14,7 @@ use std::{
 
 use coffee_common::{
     id::Address,
-    protocol::{Identity, Reply, Request},
+    protocol::{Identity, Request, ResponseFrame},
     quic::{Endpoint, Expect},
     tls::Credentials,
 };
@@ -118,7 +118,7 @@ impl Pool {
         request: &Request,
         on_behalf_of: Option<&Identity>,
         timeout: Duration,
-    ) -> Result<Reply, ChannelError> {
+    ) -> Result<ResponseFrame, ChannelError> {
         let begin = tokio::time::Instant::now();
         let channel = tokio::time::timeout(timeout, self.channel(address, expect))
             .await

@@ -202,7 +202,7 @@ mod tests {
                 let _ = decode::<crate::protocol::Request>(&message);
             }
             let _ = decode::<crate::command::Proposal>(&bytes);
-            let _ = decode::<crate::protocol::Answer>(&bytes);
+            let _ = decode::<crate::protocol::ServerMessage>(&bytes);
         }
     }
 }

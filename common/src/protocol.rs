@@ -3,10 +3,10 @@
 //!
 //! A connection starts with the node's [`Welcome`], alone on a unidirectional
 //! stream: a bidirectional one would have to be opened, and used, by the
-//! client first. Then the client sends [`Ask`] frames on bidirectional streams
+//! client first. Then the client sends [`RequestFrame`]s on bidirectional streams
 //! of its own, up to
 //! [`REQUESTS_IN_FLIGHT_MAX`](crate::limits::REQUESTS_IN_FLIGHT_MAX) at once,
-//! and gets one [`Answer`] for each, in any order, matched by `id`: on the
+//! and gets one [`ServerMessage`] for each, in any order, matched by `id`: on the
 //! same stream, or, where it is large, alone on a unidirectional stream. A
 //! large ask travels on a bidirectional stream of its own as well, which the
 //! client finishes behind it. A backup is asked for on a stream of its own, and
@@ -68,7 +68,7 @@ pub struct Leader {
 
 /// One request of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct RequestFrame {
     /// Matches the answer with it; unique among those in flight on a connection.
     pub id: u64,
     /// How long the client goes on waiting, in milliseconds.
@@ -80,18 +80,18 @@ pub struct Ask {
     pub request: Request,
 }
 
-/// What is sent to a client: everything but [`Welcome`] answers an [`Ask`].
+/// What is sent to a client: everything but [`Welcome`] answers a [`RequestFrame`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum ServerMessage {
     /// Sent once, at the start of a connection.
     Welcome(Welcome),
-    /// The answer to an [`Ask`].
-    Reply(Reply),
+    /// The answer to a [`RequestFrame`].
+    Response(ResponseFrame),
 }
 
-/// The answer to an [`Ask`].
+/// The answer to a [`RequestFrame`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct ResponseFrame {
     /// That of the ask.
     pub id: u64,
     /// The leader, as the answering node knows it: where to ask next time.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::protocol::{Reply, Request};
+use coffee_common::protocol::{Request, ResponseFrame};
 
 use crate::{
     channel::{Answering, Channel, ChannelError},
@@ -49,7 +49,7 @@ struct Asked {
 /// What became of a try.
 pub(super) enum Turn {
     Connected(Result<Channel, ChannelError>),
-    Answered(Result<Reply, ChannelError>),
+    Answered(Result<ResponseFrame, ChannelError>),
 }
 
 impl Try {

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     frame,
-    protocol::{Answer, Reply},
+    protocol::{ResponseFrame, ServerMessage},
     quic::{FrameReceiver, Priority},
 };
 
@@ -32,7 +32,10 @@ enum Way {
     /// Queued for the stream that all small asks share.
     Shared(Answered),
     /// On a stream of its own.
-    Own { answer: Pin<Box<dyn Future<Output = Result<Reply, ChannelError>> + Send>>, sent: Arc<AtomicBool> },
+    Own {
+        answer: Pin<Box<dyn Future<Output = Result<ResponseFrame, ChannelError>> + Send>>,
+        sent: Arc<AtomicBool>,
+    },
 }
 
 impl Answering {
@@ -76,7 +79,7 @@ impl Answering {
 }
 
 impl Future for Answering {
-    type Output = Result<Reply, ChannelError>;
+    type Output = Result<ResponseFrame, ChannelError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.way {
@@ -104,7 +107,7 @@ async fn converse(
     frame: Bytes,
     answered: Answered,
     sent: Arc<AtomicBool>,
-) -> Result<Reply, ChannelError> {
+) -> Result<ResponseFrame, ChannelError> {
     let opened = shared.connection.open(Priority::Bulk).await;
     let (mut sender, receiver) =
         opened.map_err(|error| ChannelError::NotSent(Fault::Unreachable(shared.lost(&error.to_string()))))?;
@@ -118,11 +121,11 @@ async fn converse(
 }
 
 /// The reply on an ask's own stream; never resolves if the stream ends without one.
-async fn receive_reply(mut receiver: FrameReceiver) -> Result<Reply, ChannelError> {
+async fn receive_reply(mut receiver: FrameReceiver) -> Result<ResponseFrame, ChannelError> {
     match receiver.receive().await {
         Ok(Some(message)) => match frame::decode(&message) {
-            Ok(Answer::Reply(reply)) => Ok(reply),
-            Ok(Answer::Welcome(_)) => Err(ChannelError::Lost("a second welcome".into())),
+            Ok(ServerMessage::Response(reply)) => Ok(reply),
+            Ok(ServerMessage::Welcome(_)) => Err(ChannelError::Lost("a second welcome".into())),
             Err(error) => Err(ChannelError::Lost(error.to_string())),
         },
         Ok(None) => std::future::pending().await,

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use coffee_common::{
     frame,
-    protocol::{Answer, Reply, Request},
+    protocol::{Request, ResponseFrame, ServerMessage},
     quic::{FrameReceiver, Priority},
 };
 
@@ -19,7 +19,7 @@ impl Channel {
         &self,
         request: &Request,
         timeout: Duration,
-    ) -> Result<(Reply, FrameReceiver), ChannelError> {
+    ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
         let answer = self.converse(request, timeout);
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(ChannelError::TimedOut))
     }
@@ -28,7 +28,7 @@ impl Channel {
         &self,
         request: &Request,
         timeout: Duration,
-    ) -> Result<(Reply, FrameReceiver), ChannelError> {
+    ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = encode(id, request, None, timeout).map_err(ChannelError::NotSent)?;
@@ -41,8 +41,8 @@ impl Channel {
         let message = receiver.receive().await.map_err(|error| lost(&error))?;
         let message = message.ok_or_else(|| lost(&"the node ended the stream"))?;
         match frame::decode(&message) {
-            Ok(Answer::Reply(reply)) => Ok((reply, receiver)),
-            Ok(Answer::Welcome(_)) => Err(lost(&"a second welcome")),
+            Ok(ServerMessage::Response(reply)) => Ok((reply, receiver)),
+            Ok(ServerMessage::Welcome(_)) => Err(lost(&"a second welcome")),
             Err(error) => Err(lost(&error)),
         }
     }

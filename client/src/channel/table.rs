@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     limits::{ASK_BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SHARED_FRAME_BYTES_MAX},
-    protocol::{Rejection, Reply},
+    protocol::{Rejection, ResponseFrame},
     window::{Sign, Taken, Window},
 };
 use tokio::sync::oneshot;
@@ -27,7 +27,7 @@ use crate::retry::Fault;
 /// The id of asks whose answer nobody waits for.
 pub(super) const NOBODY: u64 = 0;
 
-pub(super) type Answered = oneshot::Receiver<Result<Reply, ChannelError>>;
+pub(super) type Answered = oneshot::Receiver<Result<ResponseFrame, ChannelError>>;
 
 /// The asks of one channel.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Waiting {
-    asker: oneshot::Sender<Result<Reply, ChannelError>>,
+    asker: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
     /// What it has of the window: nothing in the backlog, or on a stream of its own.
     taken: Option<Taken>,
 }
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// Hands a reply to whoever waits for it. Whether there is more to write now.
-    pub(super) fn answer(&self, reply: Reply) -> bool {
+    pub(super) fn answer(&self, reply: ResponseFrame) -> bool {
         let mut inner = self.lock();
         let Some(Waiting { asker, taken }) = inner.waiting.remove(&reply.id) else { return false };
         let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
@@ -218,8 +218,12 @@ fn not_sent(reason: &str) -> ChannelError {
 mod tests {
     use super::*;
 
-    fn reply(id: u64) -> Reply {
-        Reply { id, leader: None, result: Ok(coffee_common::protocol::Response::Done { changed: true }) }
+    fn reply(id: u64) -> ResponseFrame {
+        ResponseFrame {
+            id,
+            leader: None,
+            result: Ok(coffee_common::protocol::Response::Done { changed: true }),
+        }
     }
 
     fn queue(table: &Table, id: u64) -> Answered {
@@ -292,7 +296,7 @@ mod tests {
         let answer = |ids: std::ops::Range<u64>, overloaded: bool| {
             for id in ids {
                 let result = if overloaded { Err(Rejection::Overloaded) } else { reply(id).result };
-                table.answer(Reply { result, ..reply(id) });
+                table.answer(ResponseFrame { result, ..reply(id) });
             }
             taken(&table).len()
         };

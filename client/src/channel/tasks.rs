@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     frame,
-    protocol::Answer,
+    protocol::ServerMessage,
     quic::{FrameReceiver, FrameSender, Liveness},
 };
 use tokio::time::Instant;
@@ -130,14 +130,14 @@ async fn feel_pulse(shared: &Shared) -> String {
 impl Shared {
     fn answer(&self, message: &[u8]) -> Result<(), String> {
         match frame::decode(message) {
-            Ok(Answer::Reply(reply)) => {
+            Ok(ServerMessage::Response(reply)) => {
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 if self.table.answer(reply) {
                     self.to_write.notify_one();
                 }
                 Ok(())
             }
-            Ok(Answer::Welcome(_)) => Err("the node said welcome twice".into()),
+            Ok(ServerMessage::Welcome(_)) => Err("the node said welcome twice".into()),
             Err(error) => Err(format!("the node sent something strange: {error}")),
         }
     }

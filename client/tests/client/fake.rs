@@ -16,7 +16,7 @@ use coffee_common::{
     frame,
     key::Value,
     limits::SHARED_FRAME_BYTES_MAX,
-    protocol::{Answer, Ask, Leader, Rejection, Reply, Request, Role, Welcome},
+    protocol::{Leader, Rejection, Request, RequestFrame, ResponseFrame, Role, ServerMessage, Welcome},
     quic::{Connection, Endpoint, EndpointOptions, FrameReceiver, FrameSender, Priority},
 };
 use tokio::sync::{oneshot, watch};
@@ -60,7 +60,7 @@ pub(crate) struct Node {
 struct Seen {
     name: NodeName,
     script: Script,
-    asks: Mutex<Vec<Ask>>,
+    asks: Mutex<Vec<RequestFrame>>,
     leader: Mutex<Option<Leader>>,
     connections: watch::Sender<usize>,
     frozen: Mutex<mpsc::Receiver<()>>,
@@ -139,7 +139,7 @@ impl Node {
     }
 
     /// What it was asked so far, searches for the leader not counted.
-    pub(crate) fn asks(&self) -> Vec<Ask> {
+    pub(crate) fn asks(&self) -> Vec<RequestFrame> {
         self.seen.asks.lock().expect("sound").clone()
     }
 
@@ -149,7 +149,7 @@ impl Node {
 
     /// The ids of the writes that it was asked.
     pub(crate) fn write_ids(&self) -> Vec<RequestId> {
-        let id = |ask: Ask| match ask.request {
+        let id = |ask: RequestFrame| match ask.request {
             Request::Write { request, .. } => Some(request),
             _ => None,
         };
@@ -204,7 +204,7 @@ pub(crate) fn always(say: Result<Response, Rejection>) -> impl Fn(usize, &Reques
 }
 
 impl Seen {
-    fn decide(&self, ask: Ask) -> Act {
+    fn decide(&self, ask: RequestFrame) -> Act {
         if ask.request == Request::Ping {
             return Act::Say(Err(Rejection::Unavailable("a fake answers no ping".into())));
         }
@@ -230,7 +230,7 @@ async fn serve(endpoint: Endpoint, seen: Arc<Seen>) {
 }
 
 async fn welcome(connection: &Connection, seen: &Seen) {
-    let welcome = Answer::Welcome(Welcome {
+    let welcome = ServerMessage::Welcome(Welcome {
         node: seen.name.clone(),
         version: "fake".into(),
         cluster: None,
@@ -258,7 +258,7 @@ async fn stream(
     let (answers, mut to_send) = tokio::sync::mpsc::unbounded_channel();
     let answering = async {
         while let Some(reply) = to_send.recv().await {
-            let frame = frame::encode(&Answer::Reply(reply)).expect("encodes");
+            let frame = frame::encode(&ServerMessage::Response(reply)).expect("encodes");
             let sent = if frame.len() > SHARED_FRAME_BYTES_MAX {
                 let mut own = connection.open_uni(Priority::Bulk).await.expect("opens");
                 let sent = own.send(frame).await;
@@ -285,9 +285,9 @@ async fn stream(
 
 fn act(
     connection: &Connection,
-    ask: Ask,
+    ask: RequestFrame,
     seen: &Arc<Seen>,
-    answers: &tokio::sync::mpsc::UnboundedSender<Reply>,
+    answers: &tokio::sync::mpsc::UnboundedSender<ResponseFrame>,
 ) {
     let id = ask.id;
     let decision = seen.decide(ask);
@@ -296,7 +296,7 @@ fn act(
     let say = move |result| {
         let leader = seen.leader.lock().expect("sound").clone();
         // Fails only if the client is gone.
-        let _ = answers.send(Reply { id, leader, result });
+        let _ = answers.send(ResponseFrame { id, leader, result });
     };
     match decision {
         Act::Say(result) => say(result),

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use coffee_client::{Channel, ChannelError, Health};
 use coffee_common::{
     id::NodeName,
-    protocol::{Identity, Rejection, Reply, Request, Response},
+    protocol::{Identity, Rejection, Request, Response, ResponseFrame},
     quic::Expect,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -150,7 +150,7 @@ async fn silence(channel: &Channel) {
 fn judge(
     leader: &NodeName,
     errand: &Errand<'_>,
-    reply: Result<Reply, ChannelError>,
+    reply: Result<ResponseFrame, ChannelError>,
 ) -> Result<Response, Miss> {
     match reply.map(|reply| reply.result) {
         Ok(Ok(response)) => Ok(response),

@@ -10,7 +10,7 @@ use coffee_common::{
     id::{ClientId, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Answer, Ask, Consistency, Rejection, Reply, Request, Role},
+    protocol::{Consistency, Rejection, Request, RequestFrame, ResponseFrame, Role, ServerMessage},
     quic::{Connection, Endpoint, EndpointOptions, Expect, FrameReceiver, Priority, Protocol},
 };
 use tokio::time::timeout;
@@ -26,18 +26,18 @@ async fn connect(world: &World, ming: &coffeed::Server) -> (Endpoint, Connection
     (endpoint, connection.expect("is let in"))
 }
 
-async fn reply(receiver: &mut FrameReceiver) -> Reply {
+async fn reply(receiver: &mut FrameReceiver) -> ResponseFrame {
     let message =
         timeout(SOON, receiver.receive()).await.expect("in time").expect("a frame").expect("an answer");
     match frame::decode(&message).expect("well-formed") {
-        Answer::Reply(reply) => reply,
-        Answer::Welcome(_) => panic!("one welcome is enough"),
+        ServerMessage::Response(reply) => reply,
+        ServerMessage::Welcome(_) => panic!("one welcome is enough"),
     }
 }
 
-fn get(id: u64, timeout_ms: u32) -> Ask {
+fn get(id: u64, timeout_ms: u32) -> RequestFrame {
     let request = Request::Get { key: "k".parse().expect("legal"), consistency: Consistency::Linearizable };
-    Ask { id, timeout_ms, on_behalf_of: None, request }
+    RequestFrame { id, timeout_ms, on_behalf_of: None, request }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +114,7 @@ async fn limits_are_the_servers_too() {
     for (id, operations) in [(1, operations), (2, Vec::new())] {
         let batch = Batch { conditions: Vec::new(), operations };
         let request = Request::Write { request, batch };
-        let ask = Ask { id, timeout_ms: 5_000, on_behalf_of: None, request };
+        let ask = RequestFrame { id, timeout_ms: 5_000, on_behalf_of: None, request };
         sender.send(frame::encode(&ask).expect("encodes")).await.expect("is sent");
         let reply = reply(&mut receiver).await;
         assert!(matches!(reply.result, Err(Rejection::Invalid(_))), "{:?}", reply.result);

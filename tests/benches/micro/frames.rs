@@ -2,15 +2,15 @@
 
 use coffee_common::{
     frame::{self, Deframer},
-    protocol::{Ask, Request},
+    protocol::{Request, RequestFrame},
 };
 use divan::{Bencher, counter::ItemsCount};
 
 use crate::entries::{key, write};
 
-fn ask(n: u64) -> Ask {
+fn ask(n: u64) -> RequestFrame {
     let (request, batch) = write(n, key(n));
-    Ask { id: n, timeout_ms: 5000, on_behalf_of: None, request: Request::Write { request, batch } }
+    RequestFrame { id: n, timeout_ms: 5000, on_behalf_of: None, request: Request::Write { request, batch } }
 }
 
 #[divan::bench]
@@ -28,7 +28,7 @@ fn decode(bencher: Bencher<'_, '_>, frames: u64) {
         let mut deframer = Deframer::default();
         deframer.push(&stream);
         while let Some(message) = deframer.next_message().expect("frames") {
-            divan::black_box(frame::decode::<Ask>(&message).expect("decodes"));
+            divan::black_box(frame::decode::<RequestFrame>(&message).expect("decodes"));
         }
     });
 }

@@ -8,7 +8,7 @@ use coffee_client::{Address, EndpointOptions};
 use coffee_common::{
     frame,
     limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX},
-    protocol::{Ask, Identity, Request, Role},
+    protocol::{Identity, Request, RequestFrame, Role},
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
 };
 use coffee_tests::cluster::Cluster;
@@ -89,7 +89,7 @@ async fn frames_that_are_none() {
         caller.send([&4_u32.to_le_bytes()[..], &[frame::FRAME_VERSION + 1], b"abcd"].concat()).await;
         caller.send(frame::encode_raw(&[0xff; 300]).expect("a frame")).await;
         caller.send(frame::encode_raw(b"").expect("a frame")).await;
-        let ask = Ask { id: 1, timeout_ms: 1000, on_behalf_of: None, request: Request::Status };
+        let ask = RequestFrame { id: 1, timeout_ms: 1000, on_behalf_of: None, request: Request::Status };
         let mut trailing = frame::encode(&ask).expect("a frame")[frame::HEADER_BYTES..].to_vec();
         trailing.push(0);
         caller.send(frame::encode_raw(&trailing).expect("a frame")).await;
@@ -118,12 +118,15 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
             (None, Request::Retire { id: coffee_client::NodeId(1) }),
         ] {
             let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
-            let ask = Ask { id: 7, timeout_ms: 5000, on_behalf_of, request };
+            let ask = RequestFrame { id: 7, timeout_ms: 5000, on_behalf_of, request };
             sender.send(frame::encode(&ask).expect("a frame")).await.expect("sent");
             let answer = timeout(PATIENCE, receiver.receive()).await.expect("an answer");
             if let Ok(Some(answer)) = answer {
-                let answer: coffee_common::protocol::Answer = frame::decode(&answer).expect("an answer");
-                let coffee_common::protocol::Answer::Reply(reply) = answer else { panic!("{answer:?}") };
+                let answer: coffee_common::protocol::ServerMessage =
+                    frame::decode(&answer).expect("an answer");
+                let coffee_common::protocol::ServerMessage::Response(reply) = answer else {
+                    panic!("{answer:?}")
+                };
                 let denied = matches!(reply.result, Err(coffee_common::protocol::Rejection::Denied(_)));
                 assert!(denied, "{reply:?}");
             }

@@ -10,7 +10,7 @@ use coffee_common::{
     frame,
     id::{ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Answer, Ask, Consistency, Identity, Rejection, Request, Role},
+    protocol::{Consistency, Identity, Rejection, Request, RequestFrame, Role, ServerMessage},
     quic::{Connection, Endpoint, Expect, FrameReceiver, Priority, Protocol},
 };
 use fastrand::Rng;
@@ -96,7 +96,7 @@ impl Lane {
         let own = self.credentials.identity().role;
         let request = self.asks[self.rng.usize(..self.asks.len())].clone();
         let pretends = self.rng.bool().then(|| Identity { name: name("boss"), role: Role::Admin });
-        let ask = Ask { id: self.rng.u64(..), timeout_ms: 5_000, on_behalf_of: pretends, request };
+        let ask = RequestFrame { id: self.rng.u64(..), timeout_ms: 5_000, on_behalf_of: pretends, request };
         let frame = frame::encode(&ask).expect("a frame");
         if own == Role::Reader && self.rng.u8(0..4) > 0 { noise::spoil(&mut self.rng, &frame) } else { frame }
     }
@@ -106,7 +106,9 @@ impl Lane {
 async fn how_it_ends(receiver: &mut FrameReceiver) -> &'static str {
     let mut seen = "not the protocol";
     while let Ok(Some(message)) = receiver.receive().await {
-        let Ok(Answer::Reply(reply)) = frame::decode(&message) else { panic!("no answer: {message:?}") };
+        let Ok(ServerMessage::Response(reply)) = frame::decode(&message) else {
+            panic!("no answer: {message:?}")
+        };
         seen = match reply.result {
             Ok(_) => "answered",
             Err(Rejection::Denied(_)) => "denied",

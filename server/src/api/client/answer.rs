@@ -47,7 +47,7 @@ impl Together {
         if self.frames.is_empty() {
             self.leader = shared.api.0.node.leader_hint();
         }
-        let reply = AnswerRef::Reply(ReplyRef { id, leader: self.leader.as_ref(), result });
+        let reply = ServerMessageRef::Response(ResponseFrameRef { id, leader: self.leader.as_ref(), result });
         if frame::append(&mut self.frames, &reply).is_err() {
             self.frames.extend_from_slice(&encode(id, None, result));
         }
@@ -63,16 +63,16 @@ impl Together {
     }
 }
 
-/// As [`coffee_common::protocol::Answer`], without owning what it sends.
+/// As [`coffee_common::protocol::ServerMessage`], without owning what it sends.
 #[derive(Serialize)]
-enum AnswerRef<'a> {
+enum ServerMessageRef<'a> {
     Welcome(&'a Welcome),
-    Reply(ReplyRef<'a>),
+    Response(ResponseFrameRef<'a>),
 }
 
-/// As [`coffee_common::protocol::Reply`].
+/// As [`coffee_common::protocol::ResponseFrame`].
 #[derive(Serialize)]
-struct ReplyRef<'a> {
+struct ResponseFrameRef<'a> {
     id: u64,
     leader: Option<&'a Leader>,
     result: &'a Result<Response, Rejection>,
@@ -81,7 +81,7 @@ struct ReplyRef<'a> {
 /// The node's first word, alone on a stream.
 pub(super) async fn welcome(connection: &Connection, welcome: &Welcome) -> Result<(), StreamError> {
     let mut sender = connection.open_uni(Priority::Normal).await?;
-    sender.send(frame::encode(&AnswerRef::Welcome(welcome))?).await?;
+    sender.send(frame::encode(&ServerMessageRef::Welcome(welcome))?).await?;
     sender.finish();
     Ok(())
 }
@@ -115,11 +115,14 @@ pub(super) async fn reply(shared: &Shared, outbox: &Outbox, id: u64, reply: Repl
 }
 
 pub(super) fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
-    frame::encode(&AnswerRef::Reply(ReplyRef { id, leader, result })).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer could not be encoded");
-        let result = &Err(Rejection::Unknown("the answer does not fit a frame".to_owned()));
-        frame::encode(&AnswerRef::Reply(ReplyRef { id, leader: None, result })).unwrap_or_default()
-    })
+    frame::encode(&ServerMessageRef::Response(ResponseFrameRef { id, leader, result })).unwrap_or_else(
+        |error| {
+            tracing::error!(%error, "an answer could not be encoded");
+            let result = &Err(Rejection::Unknown("the answer does not fit a frame".to_owned()));
+            frame::encode(&ServerMessageRef::Response(ResponseFrameRef { id, leader: None, result }))
+                .unwrap_or_default()
+        },
+    )
 }
 
 async fn alone(connection: &Connection, frame: Bytes) -> Result<(), StreamError> {
@@ -146,7 +149,7 @@ pub(super) async fn send(mut sender: FrameSender, mut outbox: mpsc::Receiver<Que
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::protocol::{Answer, Reply as WireReply};
+    use coffee_common::protocol::{ResponseFrame, ServerMessage};
 
     use super::*;
 
@@ -163,7 +166,7 @@ mod tests {
         for result in results {
             for leader in [None, Some(leader.clone())] {
                 let ours = encode(7, leader.as_ref(), &result);
-                let theirs = Answer::Reply(WireReply { id: 7, leader, result: result.clone() });
+                let theirs = ServerMessage::Response(ResponseFrame { id: 7, leader, result: result.clone() });
                 assert_eq!(ours, frame::encode(&theirs).expect("encodes"));
             }
         }
@@ -175,7 +178,7 @@ mod tests {
             leader: Some(leader),
             lease_ms: 300,
         };
-        let ours = frame::encode(&AnswerRef::Welcome(&welcome)).expect("encodes");
-        assert_eq!(ours, frame::encode(&Answer::Welcome(welcome)).expect("encodes"));
+        let ours = frame::encode(&ServerMessageRef::Welcome(&welcome)).expect("encodes");
+        assert_eq!(ours, frame::encode(&ServerMessage::Welcome(welcome)).expect("encodes"));
     }
 }

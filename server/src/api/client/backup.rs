@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     frame,
-    protocol::{Ask, Rejection, Request, Response},
+    protocol::{Rejection, Request, RequestFrame, Response},
     quic::{FrameSender, Priority},
 };
 use tokio::{
@@ -32,7 +32,7 @@ struct Admitted {
     _pass: Pass,
 }
 
-pub(super) async fn serve(shared: &Shared, mut sender: FrameSender, ask: Ask) {
+pub(super) async fn serve(shared: &Shared, mut sender: FrameSender, ask: RequestFrame) {
     sender.set_priority(Priority::Background);
     let (id, asked) = (ask.id, Instant::now());
     let admitted = admit(shared, ask).await;
@@ -66,9 +66,9 @@ pub(super) async fn serve(shared: &Shared, mut sender: FrameSender, ask: Ask) {
     }
 }
 
-async fn admit(shared: &Shared, ask: Ask) -> Result<Admitted, Rejection> {
+async fn admit(shared: &Shared, ask: RequestFrame) -> Result<Admitted, Rejection> {
     let api = &shared.api.0;
-    let Ask { timeout_ms, on_behalf_of, request, .. } = ask;
+    let RequestFrame { timeout_ms, on_behalf_of, request, .. } = ask;
     access::admit(shared.connection.peer(), on_behalf_of.as_ref(), &request)?;
     let Request::Backup { consistency } = request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coffee_common::{
     command::{Batch, Command},
     id::{ClusterId, RequestId, Revision},
-    protocol::{Ask, Consistency, LogLevel, Rejection, Request, Response},
+    protocol::{Consistency, LogLevel, Rejection, Request, RequestFrame, Response},
 };
 use tokio::time::Instant;
 
@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// Carries out a request for whoever is at the other end of the connection.
-pub(super) async fn dispatch(shared: &Shared, ask: Ask, deadline: Instant) -> Reply {
-    let Ask { on_behalf_of, request, .. } = ask;
+pub(super) async fn dispatch(shared: &Shared, ask: RequestFrame, deadline: Instant) -> Reply {
+    let RequestFrame { on_behalf_of, request, .. } = ask;
     let caller = match access::admit(shared.connection.peer(), on_behalf_of.as_ref(), &request) {
         Ok(caller) => caller,
         Err(denied) => return Err(denied).into(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use coffee_common::{
     frame,
     limits::REQUEST_TIMEOUT_MS,
-    protocol::{Ask, Rejection, Request},
+    protocol::{Rejection, Request, RequestFrame},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -57,7 +57,7 @@ pub(super) async fn serve(shared: Arc<Shared>, sender: FrameSender, mut receiver
 }
 
 /// A question, and the message that it came in.
-type Arrived = (Bytes, Ask);
+type Arrived = (Bytes, RequestFrame);
 
 /// The next question; `None` where there are no more.
 async fn next(shared: &Shared, receiver: &mut FrameReceiver) -> Option<Arrived> {
@@ -114,7 +114,13 @@ fn admit(shared: &Shared) -> Result<(Pass, OwnedSemaphorePermit), Rejection> {
 }
 
 /// Carries out a question alone.
-pub(super) async fn carry_out(shared: &Shared, outbox: &Outbox, ask: Ask, deadline: Instant, pass: Pass) {
+pub(super) async fn carry_out(
+    shared: &Shared,
+    outbox: &Outbox,
+    ask: RequestFrame,
+    deadline: Instant,
+    pass: Pass,
+) {
     let (id, verb, begun) = (ask.id, Verb::of(&ask.request), Instant::now());
     let metrics = &shared.api.0.node.metrics().requests;
     let _counted = metrics.in_flight.hold(1);

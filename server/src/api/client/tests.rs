@@ -6,9 +6,9 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        Answer, Ask, CertificateStatus, ClusterView, Consistency, Identity, Leader, LifecyclePhase, LogLevel,
-        NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload, Removal, Reply, Request,
-        Response, Role, Welcome,
+        CertificateStatus, ClusterView, Consistency, Identity, Leader, LifecyclePhase, LogLevel, NodeState,
+        NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload, Removal, Request, RequestFrame,
+        Response, ResponseFrame, Role, ServerMessage, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -209,13 +209,14 @@ fn results() -> Vec<Result<Response, Rejection>> {
     results
 }
 
-fn asks() -> Vec<Ask> {
+fn asks() -> Vec<RequestFrame> {
     let boss = Identity { name: name("boss"), role: Role::Admin };
-    let asked = |(id, request)| Ask { id, timeout_ms: 5000, on_behalf_of: Some(boss.clone()), request };
+    let asked =
+        |(id, request)| RequestFrame { id, timeout_ms: 5000, on_behalf_of: Some(boss.clone()), request };
     (1..).zip(requests()).map(asked).collect()
 }
 
-fn answers() -> Vec<Answer> {
+fn answers() -> Vec<ServerMessage> {
     let welcome = Welcome {
         node: name("ming"),
         version: "0.1.0".to_owned(),
@@ -224,9 +225,9 @@ fn answers() -> Vec<Answer> {
         leader: leader(),
         lease_ms: 300,
     };
-    let reply = |(id, result)| Answer::Reply(Reply { id, leader: leader(), result });
+    let reply = |(id, result)| ServerMessage::Response(ResponseFrame { id, leader: leader(), result });
     let replies = (1..).zip(results()).map(reply);
-    std::iter::once(Answer::Welcome(welcome)).chain(replies).collect()
+    std::iter::once(ServerMessage::Welcome(welcome)).chain(replies).collect()
 }
 
 #[test]
@@ -242,11 +243,11 @@ fn golden_frames_of_clients() {
 fn what_was_encoded_comes_back() {
     for ask in asks() {
         let encoded = frame::encode(&ask).expect("encodes");
-        assert_eq!(frame::decode::<Ask>(&encoded[frame::HEADER_BYTES..]), Ok(ask));
+        assert_eq!(frame::decode::<RequestFrame>(&encoded[frame::HEADER_BYTES..]), Ok(ask));
     }
     for answer in answers() {
         let encoded = frame::encode(&answer).expect("encodes");
-        assert_eq!(frame::decode::<Answer>(&encoded[frame::HEADER_BYTES..]), Ok(answer));
+        assert_eq!(frame::decode::<ServerMessage>(&encoded[frame::HEADER_BYTES..]), Ok(answer));
     }
 }
 
@@ -265,12 +266,12 @@ proptest! {
         let place = at.index(bytes.len());
         bytes[place] = byte;
         for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
-            if let Ok(ask) = frame::decode::<Ask>(bytes) {
+            if let Ok(ask) = frame::decode::<RequestFrame>(bytes) {
                 let again = frame::encode(&ask).expect("encodes");
-                prop_assert_eq!(frame::decode::<Ask>(&again[frame::HEADER_BYTES..]), Ok(ask));
+                prop_assert_eq!(frame::decode::<RequestFrame>(&again[frame::HEADER_BYTES..]), Ok(ask));
             }
             // A node reads answers of others, too.
-            let _ = frame::decode::<Answer>(bytes);
+            let _ = frame::decode::<ServerMessage>(bytes);
         }
     }
 }

@@ -13,7 +13,7 @@ use coffee_common::{
     command::Command,
     frame,
     id::RequestId,
-    protocol::{Ask, Request, Response},
+    protocol::{Request, RequestFrame, Response},
 };
 use futures_util::FutureExt;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -65,11 +65,11 @@ impl Writes {
         writes: &mut Option<Self>,
         replica: &Arc<Replica>,
         shared: &Shared,
-        (message, ask): (Bytes, Ask),
+        (message, ask): (Bytes, RequestFrame),
         (pass, room): (Pass, OwnedSemaphorePermit),
-    ) -> Option<(Ask, Pass, OwnedSemaphorePermit)> {
+    ) -> Option<(RequestFrame, Pass, OwnedSemaphorePermit)> {
         let deadline = stream::deadline(ask.timeout_ms);
-        let Ask { id, on_behalf_of, request, .. } = &ask;
+        let RequestFrame { id, on_behalf_of, request, .. } = &ask;
         let Request::Write { request: name, batch } = request else { return Some((ask, pass, room)) };
         let peer = shared.connection.peer();
         if access::admit(peer, on_behalf_of.as_ref(), request).is_err() || batch.check().is_err() {
@@ -146,7 +146,7 @@ async fn once_more(
     pass: Pass,
     room: Option<OwnedSemaphorePermit>,
 ) {
-    match frame::decode::<Ask>(&message) {
+    match frame::decode::<RequestFrame>(&message) {
         Ok(ask) => stream::carry_out(&shared, &outbox, ask, deadline, pass).await,
         Err(error) => tracing::error!(%error, "what was decoded before is not decoded again"),
     }
