@@ -5,9 +5,9 @@
 //! ```text
 //! file     magic 14 | format 1 | block ...          the last block is the end
 //! block    length 4 | kind 1 | body ... | crc 4     length: of the body alone
-//! header   a message (postcard): [`Header`]         the first block
+//! header   a message (postcard): [`BackupHeader`]         the first block
 //! data     rows 8 | a chunk of a snapshot, as nodes send it to each other
-//! end      a message (postcard): [`End`]
+//! end      a message (postcard): [`BackupEnd`]
 //! ```
 //!
 //! Numbers are little endian. `crc` is CRC-32C of the block's number (8) and of
@@ -44,7 +44,7 @@ const END: u8 = 3;
 
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct BackupHeader {
     /// The cluster whose state it is.
     pub cluster: ClusterId,
     /// The node that gave it.
@@ -80,7 +80,7 @@ pub struct BackupMember {
 
 /// What a backup ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct BackupEnd {
     /// How many keys it holds.
     pub keys: u64,
     /// How many bytes come before the end.
@@ -93,9 +93,9 @@ pub struct End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// What it says of itself.
-    pub header: Header,
+    pub header: BackupHeader,
     /// What it ends with.
-    pub end: End,
+    pub end: BackupEnd,
     /// How long the file is, in bytes.
     pub bytes: u64,
 }
@@ -144,7 +144,7 @@ impl Packer {
     ///
     /// # Errors
     /// The header cannot be put into bytes.
-    pub fn begin(header: &Header) -> Result<(Self, Bytes), BackupError> {
+    pub fn begin(header: &BackupHeader) -> Result<(Self, Bytes), BackupError> {
         let mut packer = Self { next: 0, bytes: 0, sha256: digest::Context::new(&digest::SHA256) };
         let mut piece = MAGIC.to_vec();
         piece.push(FORMAT);
@@ -165,7 +165,7 @@ impl Packer {
     /// # Errors
     /// The end cannot be put into bytes.
     pub fn end(self, keys: u64) -> Result<Bytes, BackupError> {
-        let end = End { keys, bytes: self.bytes, sha256: sha256_of(self.sha256) };
+        let end = BackupEnd { keys, bytes: self.bytes, sha256: sha256_of(self.sha256) };
         let mut piece = Vec::new();
         add_block(&mut piece, self.next, END, &[&postcard::to_stdvec(&end)?]);
         Ok(piece.into())
@@ -201,9 +201,9 @@ fn sha256_of(context: digest::Context) -> [u8; 32] {
 
 /// A verified part of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Block {
+pub enum BackupBlock {
     /// Comes first.
-    Header(Box<Header>),
+    Header(Box<BackupHeader>),
     /// Any number of these.
     Data {
         /// How many rows there are up to its end.
@@ -212,7 +212,7 @@ pub enum Block {
         chunk: Bytes,
     },
     /// Comes last.
-    End(End),
+    End(BackupEnd),
 }
 
 /// Verifies the bytes of a backup and takes them apart, in pieces of any size.
@@ -227,8 +227,8 @@ pub struct Unpacker {
     block: u64,
     begun: bool,
     sha256: Option<digest::Context>,
-    header: Option<Header>,
-    end: Option<End>,
+    header: Option<BackupHeader>,
+    end: Option<BackupEnd>,
 }
 
 impl Default for Unpacker {
@@ -248,7 +248,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// The bytes are no backup.
-    pub fn next_block(&mut self) -> Result<Option<Block>, BackupError> {
+    pub fn next_block(&mut self) -> Result<Option<BackupBlock>, BackupError> {
         if !self.begun && !self.begin()? {
             return Ok(None);
         }
@@ -312,23 +312,23 @@ impl Unpacker {
     }
 
     /// What a block of this kind says.
-    fn open(&mut self, kind: u8, mut body: Bytes) -> Result<Block, BackupError> {
+    fn open(&mut self, kind: u8, mut body: Bytes) -> Result<BackupBlock, BackupError> {
         match (kind, &self.header) {
             (HEADER, None) => {
-                let header: Header = self.message(&body)?;
+                let header: BackupHeader = self.message(&body)?;
                 self.header = Some(header.clone());
-                Ok(Block::Header(Box::new(header)))
+                Ok(BackupBlock::Header(Box::new(header)))
             }
             (DATA, Some(_)) if body.len() < ROWS_BYTES => Err(self.damaged("it is too short")),
-            (DATA, Some(_)) => Ok(Block::Data { rows: body.get_u64_le(), chunk: body }),
+            (DATA, Some(_)) => Ok(BackupBlock::Data { rows: body.get_u64_le(), chunk: body }),
             (END, Some(_)) => {
-                let end: End = self.message(&body)?;
+                let end: BackupEnd = self.message(&body)?;
                 let sha256 = self.sha256.take().map(sha256_of);
                 if end.bytes != self.at || sha256 != Some(end.sha256) {
                     return Err(self.damaged("the checksum of the whole file does not match"));
                 }
                 self.end = Some(end);
-                Ok(Block::End(end))
+                Ok(BackupBlock::End(end))
             }
             _ => Err(self.damaged("it is not expected here")),
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coffee_common::{
-    backup::{BackupError, Block, Header, Summary, Unpacker},
+    backup::{BackupBlock, BackupError, BackupHeader, Summary, Unpacker},
     protocol::{Consistency, Rejection, Request, Response},
     quic::FrameReceiver,
 };
@@ -33,7 +33,7 @@ pub struct Backup {
     _channel: Channel,
     receiver: FrameReceiver,
     unpacker: Option<Unpacker>,
-    header: Header,
+    header: BackupHeader,
     first: Option<Bytes>,
     rows: u64,
     summary: Option<Summary>,
@@ -88,7 +88,7 @@ impl Client {
         let mut unpacker = Unpacker::default();
         unpacker.push(&first);
         let header = match unpacker.next_block().map_err(spoilt)? {
-            Some(Block::Header(header)) => *header,
+            Some(BackupBlock::Header(header)) => *header,
             _ => return Err(cut_off()),
         };
         Ok(Backup {
@@ -105,7 +105,7 @@ impl Client {
 
 impl Backup {
     /// What it says of itself.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &BackupHeader {
         &self.header
     }
 
@@ -127,7 +127,7 @@ impl Backup {
         if let Some(piece) = receive(&mut self.receiver).await? {
             unpacker.push(&piece);
             while let Some(block) = unpacker.next_block().map_err(spoilt)? {
-                if let Block::Data { rows, .. } = block {
+                if let BackupBlock::Data { rows, .. } = block {
                     self.rows = rows;
                 }
             }

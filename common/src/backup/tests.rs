@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn header() -> Header {
+fn header() -> BackupHeader {
     let member = |id, name: &str, votes| BackupMember {
         id: NodeId(id),
         name: name.parse().expect("legal"),
         address: format!("{name}.example.net:7400").parse().expect("legal"),
         votes,
     };
-    Header {
+    BackupHeader {
         cluster: ClusterId(0xc0ffee),
         node: "ming".parse().expect("legal"),
         node_id: NodeId(1),
@@ -34,7 +34,7 @@ fn pack(chunks: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-fn unpack(file: &[u8], piece_bytes: usize) -> Result<(Vec<Block>, Summary), BackupError> {
+fn unpack(file: &[u8], piece_bytes: usize) -> Result<(Vec<BackupBlock>, Summary), BackupError> {
     let mut unpacker = Unpacker::default();
     let mut blocks = Vec::new();
     for piece in file.chunks(piece_bytes) {
@@ -57,7 +57,7 @@ fn a_backup_comes_back_whatever_pieces_it_comes_in() {
         let data: Vec<(u64, Vec<u8>)> = blocks
             .into_iter()
             .filter_map(|block| match block {
-                Block::Data { rows, chunk } => Some((rows, chunk.to_vec())),
+                BackupBlock::Data { rows, chunk } => Some((rows, chunk.to_vec())),
                 _ => None,
             })
             .collect();

@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use coffee_common::{
-    backup::{BackupError, BackupMember, Header, Packer},
+    backup::{BackupError, BackupHeader, BackupMember, Packer},
     clock,
     id::{NodeName, Revision},
     protocol::{Consistency, Rejection},
@@ -26,7 +26,7 @@ use crate::{
 /// A backup that is being made: gives the pieces of its file, in order. Pins
 /// what it reads until it is dropped.
 pub struct Backup {
-    header: Header,
+    header: BackupHeader,
     first: Option<Bytes>,
     /// Gone once the end was given.
     packer: Option<Packer>,
@@ -64,13 +64,13 @@ impl Backup {
         Self::of(header, source).map_err(|error| unavailable(&error))
     }
 
-    fn of(header: Header, source: SnapshotSource) -> Result<Self, BackupError> {
+    fn of(header: BackupHeader, source: SnapshotSource) -> Result<Self, BackupError> {
         let (packer, first) = Packer::begin(&header)?;
         Ok(Self { header, first: Some(first), packer: Some(packer), chunks: source.chunks() })
     }
 
     /// What it says of itself.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &BackupHeader {
         &self.header
     }
 
@@ -101,10 +101,10 @@ impl Iterator for Backup {
 }
 
 /// `None` where nothing was applied yet.
-fn header(node: &NodeName, replica: &Replica, source: &SnapshotSource) -> Option<Header> {
+fn header(node: &NodeName, replica: &Replica, source: &SnapshotSource) -> Option<BackupHeader> {
     let meta = source.meta();
     let last = meta.last_log_id?;
-    Some(Header {
+    Some(BackupHeader {
         cluster: replica.cluster(),
         node: node.clone(),
         node_id: replica.id(),

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use coffee_common::backup::{Block, Header, Summary, Unpacker};
+use coffee_common::backup::{BackupBlock, BackupHeader, Summary, Unpacker};
 
 use super::{
     anew::{AnewError, Founded, Storage},
@@ -54,7 +54,7 @@ pub async fn restore(
     }
 }
 
-fn last(header: &Header) -> LogId {
+fn last(header: &BackupHeader) -> LogId {
     LogIdRecord { term: header.term, index: header.revision.0 }.into()
 }
 
@@ -67,8 +67,8 @@ async fn fill(
     let files = Arc::new(StateDir::new(data.state_path()));
     let mut sink = SnapshotInbox::new(files, StateOptions::default(), Poison::new()).begin()?;
     let summary = read_through(&mut backup, |block| match block {
-        Block::Data { chunk, .. } => Ok(sink.push(&chunk)?),
-        Block::Header(_) | Block::End(_) => Ok(()),
+        BackupBlock::Data { chunk, .. } => Ok(sink.push(&chunk)?),
+        BackupBlock::Header(_) | BackupBlock::End(_) => Ok(()),
     })?;
     let received = sink.finish()?;
     if received.meta().last_log_id != Some(last(&summary.header)) {
@@ -82,7 +82,7 @@ async fn fill(
 /// Reads a backup to its end, and hands over each of its blocks once it is verified.
 fn read_through(
     reader: &mut impl Read,
-    mut take: impl FnMut(Block) -> Result<(), AnewError>,
+    mut take: impl FnMut(BackupBlock) -> Result<(), AnewError>,
 ) -> Result<Summary, AnewError> {
     let mut unpacker = Unpacker::default();
     let mut piece = vec![0; PIECE_BYTES];

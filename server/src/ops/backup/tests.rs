@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use coffee_common::{
-    backup::{Block, Unpacker},
+    backup::{BackupBlock, Unpacker},
     command::{Batch, Command, Operation, Proposal},
     id::{Address, ClientId, ClusterId, NodeId, RequestId},
     key::Value,
@@ -54,7 +54,7 @@ async fn source(folder: &std::path::Path) -> SnapshotSource {
 async fn golden_file_of_a_backup() {
     let folder = tempfile::tempdir().expect("a folder");
     let source = source(folder.path()).await;
-    let header = Header {
+    let header = BackupHeader {
         cluster: ClusterId(9),
         node: "ming".parse().expect("legal"),
         node_id: NodeId(1),
@@ -74,7 +74,7 @@ async fn golden_file_of_a_backup() {
     unpacker.push(&file);
     let mut counted = 0;
     while let Some(block) = unpacker.next_block().expect("whole") {
-        if let Block::Data { rows, .. } = block {
+        if let BackupBlock::Data { rows, .. } = block {
             counted = rows;
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use coffee_common::{
-    backup::{Header, Packer},
+    backup::{BackupHeader, Packer},
     command::{Batch, Operation},
     id::{Address, ClientId, NodeName, RequestId},
     key::{Key, Value},
@@ -226,7 +226,7 @@ async fn backup(path: &Path) -> Vec<u8> {
     let snapshot =
         openraft::RaftSnapshotBuilder::build_snapshot(&mut checkpointer).await.expect("a snapshot");
     let SnapshotData::Source(source) = snapshot.snapshot else { panic!("it is the node's own") };
-    let header = Header {
+    let header = BackupHeader {
         cluster: OLD,
         node: member().name,
         node_id: NodeId(1),
@@ -288,7 +288,7 @@ async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
     let mut unpacker = coffee_common::backup::Unpacker::default();
     unpacker.push(&whole);
     let header = match unpacker.next_block().expect("whole") {
-        Some(coffee_common::backup::Block::Header(header)) => *header,
+        Some(coffee_common::backup::BackupBlock::Header(header)) => *header,
         other => panic!("{other:?}"),
     };
     let (mut packer, first) = Packer::begin(&header).expect("begins");

@@ -163,15 +163,15 @@ impl Report for Described {
 #[cfg(test)]
 pub(super) mod tests {
     use coffee_common::{
-        backup::{End, Header, Packer},
+        backup::{BackupEnd, BackupHeader, Packer},
         id::{ClusterId, NodeId, Revision},
     };
 
     use super::*;
     use crate::cli::printer::{Format, tests::printed};
 
-    fn header() -> Header {
-        Header {
+    fn header() -> BackupHeader {
+        BackupHeader {
             cluster: ClusterId(0xc0ffee),
             node: "ming".parse().unwrap(),
             node_id: NodeId(1),
@@ -190,7 +190,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::cli::verb::backup) fn described() -> Described {
-        let end = End { keys: 12, bytes: 3000, sha256: [0xab; 32] };
+        let end = BackupEnd { keys: 12, bytes: 3000, sha256: [0xab; 32] };
         Described::new(&Summary { header: header(), end, bytes: 3072 })
     }
 
