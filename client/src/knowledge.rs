@@ -15,12 +15,12 @@ use coffee_common::{
     command::Outcome,
     id::{Address, ClientId, Revision},
     protocol::{Leader, Response, ResponseFrame},
+    random,
 };
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     channel::{Channel, Health},
-    pace,
     pool::Change,
     request_ids::RequestIds,
     routing::Routes,
@@ -80,7 +80,7 @@ impl Knowledge {
 
     /// Some number that looks random, and is the same in each run of a simulation.
     pub(crate) fn roll(&self) -> u64 {
-        pace::roll(self.seed, self.rolled.fetch_add(1, Ordering::Relaxed))
+        random::nth(self.seed, self.rolled.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The pool says what became of a channel.

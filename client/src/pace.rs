@@ -3,7 +3,9 @@
 //! Pure: knows no clock. Pauses between tries are spread at random, so that
 //! many clients which lost the same leader do not all come back at once.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
+
+use coffee_common::backoff::{delay, jitter};
 
 /// How long a call may take, unless the caller says otherwise.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,16 +38,13 @@ pub(crate) const PULSE: Duration = Duration::from_millis(30);
 /// How long a node has to say who leads.
 pub(crate) const SEEK_TIMEOUT: Duration = Duration::from_millis(200);
 
-const SEEK_MIN: Duration = Duration::from_millis(25);
-const SEEK_MAX: Duration = Duration::from_millis(250);
+const SEEK: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(250);
 /// So many times the shortest pause, before they grow: about two seconds.
 const SEEK_EAGERLY: u32 = 80;
 
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(100);
-const RELIEF_MAX: Duration = Duration::from_secs(1);
-const AVOID_MIN: Duration = Duration::from_millis(1000);
-const AVOID_MAX: Duration = Duration::from_secs(10);
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(100);
+const RELIEF: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(1);
+const AVOID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
 const MARGIN_MAX: Duration = Duration::from_millis(250);
 
 const _: () = {
@@ -61,17 +60,13 @@ const _: () = {
 /// The pause before another round of tries: doubling, between half and one
 /// and a half times its nominal length, as `roll` has it.
 pub(crate) fn pause(round: u32, roll: u64) -> Duration {
-    spread(doubled(round).min(PAUSE_MAX), roll)
+    jitter(delay(&PAUSE, round), roll)
 }
 
 /// The same before a node is asked again that has too much to do. It grows
 /// further: who asks brings all his bytes along, and to turn them away is work too.
 pub(crate) fn relief(round: u32, roll: u64) -> Duration {
-    spread(doubled(round).min(RELIEF_MAX), roll)
-}
-
-fn doubled(round: u32) -> Duration {
-    PAUSE_MIN.saturating_mul(1 << round.min(10))
+    jitter(delay(&RELIEF, round), roll)
 }
 
 /// For how long a node may owe a sign of life in a cluster that believes for `lease` in a
@@ -89,13 +84,12 @@ pub(crate) fn patience(lease: Duration) -> Duration {
 /// How long to wait before the `n`-th question who leads: short while an
 /// election may be under way, longer once it is something worse.
 pub(crate) fn seek(n: u32, roll: u64) -> Duration {
-    let nominal = SEEK_MIN.saturating_mul(1 << (n / SEEK_EAGERLY).min(10)).min(SEEK_MAX);
-    spread(nominal, roll)
+    jitter(delay(&SEEK, n / SEEK_EAGERLY), roll)
 }
 
 /// How long an endpoint that failed is tried last.
 pub(crate) fn avoidance(failures: u32) -> Duration {
-    AVOID_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(AVOID_MAX)
+    delay(&AVOID, failures.saturating_sub(1))
 }
 
 /// How long a node may take, so that its answer is here before `left` is over:
@@ -108,20 +102,6 @@ pub(crate) fn node_timeout(left: Duration) -> Duration {
 /// doubt: as long as no answer to it can be expected.
 pub(crate) fn last_ask(begin: Duration, deadline: Duration) -> Duration {
     begin + node_timeout(deadline.saturating_sub(begin))
-}
-
-/// Between half of `nominal` and one and a half of it.
-pub(crate) fn spread(nominal: Duration, roll: u64) -> Duration {
-    let percent = 50 + u32::try_from(roll % 101).unwrap_or(50);
-    nominal * percent / 100
-}
-
-/// The `n`-th of a row of numbers that look random (SplitMix64, Steele et al. 2014).
-pub(crate) fn roll(seed: u64, n: u64) -> u64 {
-    let mut z = seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

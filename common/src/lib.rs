@@ -6,6 +6,7 @@
 //! server stand on this crate; it knows neither, and no consensus library,
 //! database or command line.
 
+pub mod backoff;
 pub mod backup;
 pub mod clock;
 pub mod command;
@@ -15,5 +16,6 @@ pub mod key;
 pub mod limits;
 pub mod protocol;
 pub mod quic;
+pub mod random;
 pub mod tls;
 pub mod window;

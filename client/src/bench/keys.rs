@@ -1,8 +1,7 @@
 //! The keys and values of a run, and chance.
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::Bytes;
+use coffee_common::random::SplitMix64;
 
 /// How many values differ at most: they are cut from one block of random bytes.
 const OFFSETS: usize = 64 << 10;
@@ -23,9 +22,9 @@ impl Keys {
     pub fn new(prefix: String, count: u64, key_bytes: usize, value_bytes: usize) -> Option<Self> {
         let needed = count.checked_sub(1)?.to_string().len();
         let digits = key_bytes.checked_sub(prefix.len()).filter(|digits| *digits >= needed)?;
-        let mut chance = Chance::new();
+        let mut chance = SplitMix64::from_entropy();
         let words = (value_bytes + OFFSETS).div_ceil(8);
-        let block: Vec<u8> = (0..words).flat_map(|_| chance.next().to_le_bytes()).collect();
+        let block: Vec<u8> = (0..words).flat_map(|_| chance.next_u64().to_le_bytes()).collect();
         Some(Self { prefix, count, digits, value_bytes, block: block.into() })
     }
 
@@ -44,39 +43,14 @@ impl Keys {
         format!("{}{number:0width$}", self.prefix, width = self.digits)
     }
 
-    pub(super) fn any_key(&self, chance: &mut Chance) -> String {
+    pub(super) fn any_key(&self, chance: &mut SplitMix64) -> String {
         self.key(chance.below(self.count))
     }
 
     /// Random bytes, without a copy.
-    pub(super) fn any_value(&self, chance: &mut Chance) -> Bytes {
+    pub(super) fn any_value(&self, chance: &mut SplitMix64) -> Bytes {
         let start = usize::try_from(chance.below(OFFSETS as u64)).unwrap_or(0);
         self.block.slice(start..start + self.value_bytes)
-    }
-}
-
-/// Random numbers (`SplitMix64`): fast, and good enough to spread load.
-#[derive(Debug)]
-pub(super) struct Chance(u64);
-
-impl Chance {
-    /// Different each time: the seed is that of the standard library's hash tables.
-    pub(super) fn new() -> Self {
-        Self(RandomState::new().hash_one(0))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Uniform below `bound`, but for a bias of `bound` / 2^64.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        let product = u128::from(self.next()) * u128::from(bound);
-        u64::try_from(product >> 64).unwrap_or(0)
     }
 }
 
@@ -97,7 +71,7 @@ mod tests {
     fn values_have_the_size_asked_for_and_differ() {
         for size in [0, 1, 256, 1 << 20] {
             let keys = Keys::new("b/".into(), 1, 8, size).unwrap();
-            let mut chance = Chance::new();
+            let mut chance = SplitMix64::from_entropy();
             let values: Vec<Bytes> = (0..8).map(|_| keys.any_value(&mut chance)).collect();
             assert!(values.iter().all(|value| value.len() == size));
             assert!(size < 256 || values.windows(2).any(|pair| pair[0] != pair[1]));
@@ -107,7 +81,7 @@ mod tests {
     #[test]
     fn every_key_has_its_turn() {
         let keys = Keys::new("b/".into(), 10, 8, 0).unwrap();
-        let mut chance = Chance::new();
+        let mut chance = SplitMix64::from_entropy();
         let seen: std::collections::BTreeSet<String> = (0..1000).map(|_| keys.any_key(&mut chance)).collect();
         assert_eq!(seen.len(), 10);
     }

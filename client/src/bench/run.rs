@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
+use coffee_common::random::SplitMix64;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     Failed, Keys, Measured, OperationKind, Plan, Target, Work,
-    keys::Chance,
     measured::{Recorder, per_second},
     pacer::{Pacer, PacerHandle},
 };
@@ -53,7 +53,7 @@ impl Run {
                 target: target.clone(),
                 keys: plan.keys.clone(),
                 work: plan.work,
-                chance: Chance::new(),
+                chance: SplitMix64::from_entropy(),
                 recorder: Arc::clone(&recorder),
             };
             match &pacer {
@@ -96,7 +96,7 @@ pub async fn fill<T: Target>(keys: &Keys, clients: usize, targets: &[T]) -> Resu
     for (first, target) in targets.iter().cycle().take(clients).enumerate() {
         let (keys, target) = (keys.clone(), target.clone());
         writers.spawn(async move {
-            let mut chance = Chance::new();
+            let mut chance = SplitMix64::from_entropy();
             for number in (first as u64..keys.count()).step_by(clients) {
                 target.put(keys.key(number), keys.any_value(&mut chance)).await?;
             }
@@ -121,7 +121,7 @@ struct Worker<T> {
     target: T,
     keys: Keys,
     work: Work,
-    chance: Chance,
+    chance: SplitMix64,
     recorder: Arc<Mutex<Recorder>>,
 }
 

@@ -6,10 +6,11 @@
 //! passed on again: two nodes that each believe the other to lead would send
 //! it back and forth.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use coffee_client::{Channel, ChannelError, Health};
 use coffee_common::{
+    backoff,
     id::NodeName,
     protocol::{Identity, Rejection, Request, Response, ResponseFrame},
     quic::Expect,
@@ -22,10 +23,9 @@ use crate::node::{
     replica::{Lead, Replica},
 };
 
-/// Pauses between two tries at the same leader: from this
-const PAUSE_MIN: Duration = Duration::from_millis(2);
-/// up to this. A new leader is noticed at once, without any pause.
-const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// Bounds of the pause between two tries at the same leader. A new leader is
+/// noticed at once, without a pause.
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(100);
 
 /// For so long a leader that was replaced is still waited for: one that has
 /// just handed over is alive, and about to say so.
@@ -56,7 +56,7 @@ where
     F: Fn(Arc<Replica>) -> D,
     D: Future<Output = Result<Response, Miss>>,
 {
-    let mut pause = PAUSE_MIN;
+    let mut attempt = 0;
     loop {
         let replica = node.serving()?;
         let lead = replica.lead();
@@ -71,24 +71,25 @@ where
             Err(Miss::NotDone(why)) if errand.forwarded => return Err(Rejection::Unavailable(why)),
             Err(Miss::NotDone(why)) => why,
         };
+        let pause = backoff::delay(&PAUSE, attempt);
         if Instant::now() + pause >= errand.deadline {
             return Err(Rejection::Unavailable(why));
         }
-        pause = wait(&replica, lead.as_ref(), pause).await;
+        attempt = if wait(&replica, lead.as_ref(), pause).await { 0 } else { attempt + 1 };
     }
 }
 
-/// Waits for another leader, or for a while. Returns how long to wait the next time.
-async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> Duration {
+/// Waits for another leader, at most for `pause`. Returns whether there is one.
+async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> bool {
     let again = Instant::now() + pause;
     let _ = timeout_at(again, replica.lead_changed(lead)).await;
     let now = replica.lead();
     if now.is_some() && now.as_ref() != lead {
-        return PAUSE_MIN;
+        return true;
     }
     // Not sooner: where consensus has stopped, nothing is waited for above.
     sleep_until(again).await;
-    PAUSE_MAX.min(2 * pause)
+    false
 }
 
 /// Has it done by the leader, another node.

@@ -3,9 +3,10 @@
 //!
 //! Tries for as long as it is let: a shop's network may be down for a day.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use coffee_common::{
+    backoff,
     id::{Address, ClusterId, NodeId},
     protocol::{Rejection, Request, Response},
     quic::Expect,
@@ -17,10 +18,8 @@ use crate::node::{Node, replica::Replica};
 /// How long one member has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Pauses between two rounds of all members: from this
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// up to this.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Bounds of the pause between two rounds of all members.
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
 /// What came of asking for a vote.
 pub(super) enum Promotion {
@@ -116,7 +115,7 @@ impl Rounds {
     }
 
     async fn pause(&mut self) {
-        let pause = PAUSE_MIN.saturating_mul(1 << self.rounds.min(10)).min(PAUSE_MAX);
+        let pause = backoff::delay(&PAUSE, self.rounds);
         self.rounds += 1;
         sleep(pause).await;
     }

@@ -1,10 +1,10 @@
 //! openraft's network traits over links.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coffee_common::{
-    frame,
+    backoff, frame,
     id::{ClusterId, NodeId},
     quic::{Endpoint, FrameReceiver, FrameSender, Priority},
 };
@@ -38,9 +38,8 @@ pub(super) type Failure = RPCError<TypeConfig>;
 /// What a peer does that refuses a stream: the reason is in its own log.
 pub(super) const BROKE_OFF: &str = "the peer broke off; its log says why";
 
-/// How long openraft waits before it sends a snapshot again.
-const SNAPSHOT_PAUSE_MIN: Duration = Duration::from_millis(100);
-const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Bounds of the pause before openraft sends a snapshot again.
+const SNAPSHOT_PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
 
 const BESIDE_THE_POINT: &str = "an answer to another question";
 
@@ -206,9 +205,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
     /// A snapshot that is refused costs more to try again than the rest, whose
     /// pace is that of [`crate::node::raft`].
     fn backoff(&self) -> Option<Backoff> {
-        let doubling = |wait: &Duration| Some((*wait * 2).min(SNAPSHOT_PAUSE_MAX));
-        let waits = || std::iter::successors(Some(SNAPSHOT_PAUSE_MIN), doubling);
-        self.for_snapshots.then(|| Backoff::new(waits()))
+        let delays = (0..).map(|attempt| backoff::delay(&SNAPSHOT_PAUSE, attempt));
+        self.for_snapshots.then(|| Backoff::new(delays))
     }
 
     async fn transfer_leader(

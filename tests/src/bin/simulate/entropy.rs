@@ -6,19 +6,13 @@
 
 use std::cell::Cell;
 
+pub(crate) use coffee_common::random::mix;
+
 thread_local! { static STATE: Cell<Option<u64>> = const { Cell::new(None) }; }
 
 /// From now on this thread's chance comes from `seed`.
 pub(crate) fn seed(seed: u64) {
     STATE.set(Some(seed));
-}
-
-/// A number that looks like chance and follows from `state` (`SplitMix64`).
-pub(crate) fn mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A generator for what the simulation itself decides.
