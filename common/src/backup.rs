@@ -1,23 +1,21 @@
-//! The file of a backup: pure encoding and decoding.
+//! The file format of a backup: pure encoding and decoding.
 //!
-//! A format on disk and on the wire, held by golden bytes:
+//! A format on disk and on the wire, guarded by golden bytes:
 //!
 //! ```text
 //! file     magic 14 | format 1 | block ...          the last block is the end
 //! block    length 4 | kind 1 | body ... | crc 4     length: of the body alone
-//! header   a message (postcard): [`BackupHeader`]         the first block
+//! header   a message (postcard): [`BackupHeader`]   the first block
 //! data     rows 8 | a chunk of a snapshot, as nodes send it to each other
 //! end      a message (postcard): [`BackupEnd`]
 //! ```
 //!
-//! Numbers are little endian. `crc` is CRC-32C of the block's number (8) and of
-//! all that stands before it in the block. `rows` counts the rows up to the end
-//! of this block. The end has a SHA-256 of all bytes before it, and so says that
-//! nothing is missing: a file without it is none.
+//! Numbers are little endian. `crc` is the CRC-32C of the block's number (8 bytes) and of the block
+//! up to the CRC. `rows` counts the rows up to the end of this block. The end holds a SHA-256 of
+//! all bytes before it; a file without an end is incomplete.
 //!
-//! Guards that nothing is taken for a backup in which a bit has changed, or
-//! which was cut short. Holds one block at a time. Knows nothing of what a
-//! snapshot is made of.
+//! Guards that a file with a flipped bit or a missing part is never accepted. Holds one block at a
+//! time. Knows nothing of the contents of a snapshot.
 
 use bytes::{Buf, Bytes, BytesMut};
 use ring::digest;
@@ -30,7 +28,7 @@ use crate::{
 
 const MAGIC: [u8; 14] = *b"coffee backup\n";
 
-/// The version that this build writes and reads.
+/// The format version that this build writes and reads.
 pub const FORMAT: u8 = 1;
 
 const PREAMBLE_BYTES: usize = MAGIC.len() + 1;
@@ -42,97 +40,97 @@ const HEADER: u8 = 1;
 const DATA: u8 = 2;
 const END: u8 = 3;
 
-/// What a backup says of itself.
+/// The metadata at the start of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupHeader {
-    /// The cluster whose state it is.
+    /// The cluster that was backed up.
     pub cluster: ClusterId,
-    /// The node that gave it.
+    /// The node that wrote the backup.
     pub node: NodeName,
-    /// What Raft knew that node by.
+    /// The id of that node in Raft.
     pub node_id: NodeId,
-    /// The last entry that it contains.
+    /// The last entry that the backup contains.
     pub revision: Revision,
-    /// The term of the leader that proposed that entry.
+    /// The term of that entry.
     pub term: u64,
-    /// Who belonged to the cluster then.
+    /// The members of the cluster as of that entry.
     pub members: Vec<BackupMember>,
-    /// By the node's clock, in milliseconds since 1970.
+    /// When it was taken, by the node's clock, in milliseconds since 1970.
     pub taken_at_ms: u64,
     /// The node's version of coffeed.
     pub version: String,
-    /// How many rows follow: the measure of progress.
+    /// The number of rows in the backup, for showing progress.
     pub rows: u64,
 }
 
-/// A member of the cluster, as a backup has it.
+/// A member of the cluster, as recorded in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupMember {
-    /// What Raft knew it by.
+    /// The member's id in Raft.
     pub id: NodeId,
-    /// Its name.
+    /// The member's name.
     pub name: NodeName,
-    /// Where it was reached.
+    /// The address at which it was reached.
     pub address: Address,
-    /// Whether it had a vote.
+    /// Whether it was a voter.
     pub votes: bool,
 }
 
-/// What a backup ends with.
+/// The totals and the checksum at the end of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupEnd {
-    /// How many keys it holds.
+    /// The number of keys.
     pub keys: u64,
-    /// How many bytes come before the end.
+    /// The number of bytes before the end block.
     pub bytes: u64,
-    /// SHA-256 of these bytes.
+    /// The SHA-256 of these bytes.
     pub sha256: [u8; 32],
 }
 
-/// What is known of a backup that is whole.
+/// The metadata of a complete, verified backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// What it says of itself.
+    /// The metadata at its start.
     pub header: BackupHeader,
-    /// What it ends with.
+    /// The totals at its end.
     pub end: BackupEnd,
-    /// How long the file is, in bytes.
+    /// The length of the file, in bytes.
     pub bytes: u64,
 }
 
-/// Why bytes are no backup.
+/// Why bytes are not a valid backup.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackupError {
-    /// They do not even begin as one.
-    #[error("it is no backup of coffeed")]
+    /// They do not start as a backup does.
+    #[error("it is not a coffeed backup")]
     NotABackup,
-    /// Another version of coffeed wrote it.
+    /// Another version of coffeed wrote the backup.
     #[error("it has format {0}; this build knows format {FORMAT}")]
     Format(u8),
-    /// It is not what was written.
+    /// A block is not what was written.
     #[error("it is damaged at byte {at}, in block {block}: {what}")]
     Damaged {
-        /// Where the block begins, in bytes from the file's beginning.
+        /// The offset of the block in the file, in bytes.
         at: u64,
-        /// Which block, counted from 0.
+        /// The number of the block, counted from 0.
         block: u64,
-        /// What does not fit.
+        /// The check that failed.
         what: &'static str,
     },
-    /// It ends before its end.
+    /// The file ends before the end block.
     #[error("it is cut short: it ends at byte {at}, in block {block}, without an end mark")]
     Truncated {
-        /// How many bytes there are.
+        /// The length of the file, in bytes.
         at: u64,
-        /// Which block is missing, counted from 0.
+        /// The number of the missing block, counted from 0.
         block: u64,
     },
-    /// A part of it cannot be put into bytes.
+    /// A block cannot be encoded.
     #[error("it cannot be encoded: {0}")]
     Encode(#[from] postcard::Error),
 }
 
-/// Makes the bytes of a backup, piece by piece.
+/// Encodes a backup piece by piece.
 pub struct Packer {
     next: u64,
     bytes: u64,
@@ -140,10 +138,10 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Begins a backup; gives its first piece, too.
+    /// Starts a backup, and returns its first piece.
     ///
     /// # Errors
-    /// The header cannot be put into bytes.
+    /// The header cannot be encoded.
     pub fn begin(header: &BackupHeader) -> Result<(Self, Bytes), BackupError> {
         let mut packer = Self { next: 0, bytes: 0, sha256: digest::Context::new(&digest::SHA256) };
         let mut piece = MAGIC.to_vec();
@@ -153,17 +151,17 @@ impl Packer {
         Ok((packer, piece))
     }
 
-    /// The next piece: a chunk of a snapshot, up to whose end there are so many rows.
+    /// Returns the next piece: a chunk of a snapshot that ends after `rows` rows.
     pub fn data(&mut self, rows: u64, chunk: &[u8]) -> Bytes {
         let mut piece = Vec::with_capacity(HEAD_BYTES + ROWS_BYTES + chunk.len() + CRC_BYTES);
         add_block(&mut piece, self.next, DATA, &[&rows.to_le_bytes(), chunk]);
         self.pass(piece)
     }
 
-    /// The last piece of a backup that holds so many keys.
+    /// Returns the last piece of a backup with `keys` keys.
     ///
     /// # Errors
-    /// The end cannot be put into bytes.
+    /// The end cannot be encoded.
     pub fn end(self, keys: u64) -> Result<Bytes, BackupError> {
         let end = BackupEnd { keys, bytes: self.bytes, sha256: sha256_of(self.sha256) };
         let mut piece = Vec::new();
@@ -199,31 +197,31 @@ fn sha256_of(context: digest::Context) -> [u8; 32] {
     sha256
 }
 
-/// A verified part of a backup.
+/// A verified block of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackupBlock {
-    /// Comes first.
+    /// The first block.
     Header(Box<BackupHeader>),
-    /// Any number of these.
+    /// Any number of blocks in between.
     Data {
-        /// How many rows there are up to its end.
+        /// The number of rows up to the end of this block.
         rows: u64,
         /// A chunk of a snapshot.
         chunk: Bytes,
     },
-    /// Comes last.
+    /// The last block.
     End(BackupEnd),
 }
 
-/// Verifies the bytes of a backup and takes them apart, in pieces of any size.
+/// Verifies and decodes the bytes of a backup, in pieces of any size.
 ///
-/// Holds what was pushed last and one unfinished block, whose length is judged
-/// before the rest of it is waited for.
+/// Buffers the last piece and one incomplete block, since it checks the length of a block before it
+/// waits for the rest.
 pub struct Unpacker {
     buffer: BytesMut,
-    /// Where the buffer begins in the file.
+    /// The offset of the buffer in the file.
     at: u64,
-    /// How many blocks came before. The preamble belongs to the first.
+    /// The number of the next block. The preamble belongs to the first.
     block: u64,
     begun: bool,
     sha256: Option<digest::Context>,
@@ -239,29 +237,29 @@ impl Default for Unpacker {
 }
 
 impl Unpacker {
-    /// Takes the next bytes of the file.
+    /// Adds the next bytes of the file.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next block, if all of it is there. After an error there are no more.
+    /// Returns the next block, if it is complete. After an error there are no more blocks.
     ///
     /// # Errors
-    /// The bytes are no backup.
+    /// The bytes are not a valid backup.
     pub fn next_block(&mut self) -> Result<Option<BackupBlock>, BackupError> {
         if !self.begun && !self.begin()? {
             return Ok(None);
         }
         if self.end.is_some() {
             let more = !self.buffer.is_empty();
-            return if more { Err(self.damaged("something stands behind its end")) } else { Ok(None) };
+            return if more { Err(self.damaged("there are bytes after its end")) } else { Ok(None) };
         }
         let Some([a, b, c, d, kind]) = self.buffer.first_chunk::<HEAD_BYTES>().copied() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         if length > BACKUP_BLOCK_BYTES_MAX {
-            return Err(self.damaged("its length cannot be"));
+            return Err(self.damaged("its length is out of range"));
         }
         if self.buffer.len() < HEAD_BYTES + length + CRC_BYTES {
             return Ok(None);
@@ -280,10 +278,10 @@ impl Unpacker {
         Ok(Some(block))
     }
 
-    /// Whether the bytes so far are a whole backup, and what is known of it.
+    /// Checks that the bytes so far are a complete backup, and returns its metadata.
     ///
     /// # Errors
-    /// They are none, or not all of one.
+    /// The bytes are not a valid backup, or are incomplete.
     pub fn finish(mut self) -> Result<Summary, BackupError> {
         while self.next_block()?.is_some() {}
         match (self.header, self.end) {
@@ -292,7 +290,7 @@ impl Unpacker {
         }
     }
 
-    /// Takes the preamble off, as soon as it is there.
+    /// Removes the preamble from the buffer once it is complete.
     fn begin(&mut self) -> Result<bool, BackupError> {
         let there = self.buffer.len().min(MAGIC.len());
         if self.buffer[..there] != MAGIC[..there] {
@@ -311,7 +309,7 @@ impl Unpacker {
         Ok(true)
     }
 
-    /// What a block of this kind says.
+    /// Decodes the body of a block.
     fn open(&mut self, kind: u8, mut body: Bytes) -> Result<BackupBlock, BackupError> {
         match (kind, &self.header) {
             (HEADER, None) => {

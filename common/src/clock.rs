@@ -1,13 +1,12 @@
-//! The wall clock: its one home, which every other module is kept away from
-//! by `clippy.toml`.
+//! The wall clock. `clippy.toml` bans reading it anywhere else.
 //!
-//! What is read here is shown to people and stamped into commands by the
-//! leader; no rule of the cluster depends on it, since it may jump. For spans
-//! of time there is `tokio::time::Instant`, which simulated time can replace.
+//! The time is shown to people, and the leader stamps it into commands. No rule of the cluster
+//! depends on it, since it may jump. Measure spans of time with `tokio::time::Instant`, which
+//! simulated time can replace.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970; 0 if the machine's clock stands before that.
+/// Returns the milliseconds since 1970; 0 if the machine's clock is set to an earlier time.
 pub fn now_ms() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "this is the wall clock's one home")]
     let now = SystemTime::now();
@@ -20,7 +19,7 @@ mod tests {
 
     #[test]
     fn counts_milliseconds_since_1970() {
-        // 2025-01-01 and 2100-01-01: a slip of a unit lands outside.
+        // 2025-01-01 to 2100-01-01: a wrong unit would be outside.
         assert!((1_735_689_600_000..4_102_444_800_000).contains(&now_ms()));
     }
 }

@@ -1,8 +1,8 @@
-//! What is replicated: the commands in the log, and what became of them.
+//! Replicated commands and their outcomes.
 //!
-//! These types are an on-disk format. They are encoded with postcard, whose
-//! enums are numbered by the order of their variants: new ones go to the end,
-//! none is ever removed or moved, and golden bytes in `tests/golden` hold it.
+//! These types are an on-disk format. They are encoded with postcard, which numbers enum variants
+//! by position: new variants go to the end, and none is ever removed or moved. Golden bytes in
+//! `tests/golden` guard this.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,171 +12,171 @@ use crate::{
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
 };
 
-/// One entry of the log, as the leader proposes it.
+/// The payload of a log entry, as the leader proposes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
-    /// Names the write; `None` where applying it twice does no harm.
+    /// Identifies the write; `None` if applying it twice does no harm.
     pub request: Option<RequestId>,
-    /// The leader's wall clock when it proposed, in milliseconds since 1970.
-    /// Only ever shown to people: no rule depends on it.
+    /// The leader's wall clock at the time of the proposal, in milliseconds since 1970. Only shown
+    /// to people: no rule depends on it.
     pub proposed_at_ms: u64,
-    /// What to do.
+    /// The command to apply.
     pub command: Command,
 }
 
 /// What an entry does to the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Changes keys.
+    /// Writes keys.
     Batch(Batch),
-    /// Lets a node in under a new [`NodeId`]: the index of this entry. A
-    /// record of the same name is replaced.
+    /// Admits a node under a new [`NodeId`], the index of this entry. Replaces a record of the same
+    /// name.
     AdmitNode {
         /// The node's name.
         name: NodeName,
-        /// Where it is reached.
+        /// The address at which it is reached.
         address: Address,
     },
-    /// Notes what became of a node. Does nothing if `id` is not the one on record.
+    /// Sets the recorded state of a node. Does nothing if `id` is not the one on record.
     SetNodeState {
         /// The node's name.
         name: NodeName,
-        /// Which incarnation of it.
+        /// The incarnation of the node.
         id: NodeId,
-        /// What it is now; `None` forgets it.
+        /// The new state; `None` deletes the record.
         standing: Option<MemberState>,
     },
 }
 
-/// Operations that take effect as one, if every condition holds.
+/// Operations that are applied atomically if every condition holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// All of these hold, or nothing is done.
+    /// Nothing is applied unless all of these hold.
     pub conditions: Vec<Condition>,
-    /// Done in order, each seeing those before it.
+    /// Applied in order; each sees the effect of those before it.
     pub operations: Vec<Operation>,
 }
 
-/// Guards a batch.
+/// A precondition of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
-    /// The key was last changed at this revision.
+    /// The key was last modified at this revision.
     RevisionIs(Key, Revision),
-    /// The key is not there.
+    /// The key does not exist.
     Absent(Key),
-    /// The key is there.
+    /// The key exists.
     Present(Key),
 }
 
-/// Changes one key.
+/// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// Gives the key a value.
+    /// Sets the key to a value.
     Set(Key, Value),
-    /// Takes the key away, if it is there.
+    /// Deletes the key, if it exists.
     Delete(Key),
 }
 
-/// What became of a command. Stored with the memory of requests.
+/// The outcome of a command. Stored in the request memory, to answer retries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// The batch took effect.
+    /// The batch was applied.
     Applied {
-        /// The index of its entry: the revision of each key that it set.
+        /// The index of its entry, which is the revision of each key that it set.
         revision: Revision,
-        /// One for each operation, in order.
+        /// One effect per operation, in order.
         effects: Vec<Effect>,
     },
-    /// A condition did not hold; nothing was done.
+    /// A condition did not hold; nothing was applied.
     ConditionFalse {
-        /// Which one, counted from 0.
+        /// The position of the condition, counted from 0.
         condition: u32,
-        /// The revision of its key; `None` if the key is not there.
+        /// The revision of its key; `None` if the key does not exist.
         actual: Option<Revision>,
     },
-    /// Nothing was done now: the request is older than what is remembered,
-    /// and may have been applied before.
+    /// Not applied now: the request is older than the request memory, and may have been applied
+    /// before.
     Forgotten {
         /// Requests up to this revision are no longer remembered.
         upto: Revision,
     },
-    /// Nothing was done: the same request id came before with another command.
+    /// Not applied: the same request id was used before with another command.
     RequestIdReused,
-    /// The node was admitted.
+    /// The node was admitted under this id.
     NodeAdmitted(NodeId),
-    /// Whether the record on hand is the one meant, and says (or already said) so now.
+    /// Whether the record exists under the given id and has the given state now.
     NodeStateSet(bool),
-    /// Nothing was done: the cluster keeps no more records of nodes.
+    /// Not applied: the cluster has [`NODES_MAX`](crate::limits::NODES_MAX) records of nodes.
     TooManyNodes,
-    /// An entry that carries no command.
+    /// The outcome of an entry without a command.
     Nothing,
 }
 
-/// What one operation did.
+/// The effect of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// The revision of the key before; `None` if it was not there.
+    /// The revision of the key before; `None` if it did not exist.
     pub previous: Option<Revision>,
 }
 
-/// What the cluster remembers of a node.
+/// The cluster's record of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// What Raft knows it by.
+    /// The node's id in Raft.
     pub id: NodeId,
-    /// Its name.
+    /// The node's name.
     pub name: NodeName,
-    /// Where it is reached.
+    /// The address at which it is reached.
     pub address: Address,
-    /// What it is.
+    /// Its state in the cluster.
     pub standing: MemberState,
-    /// When it became that, by the leader's clock, in milliseconds since 1970.
+    /// When it entered this state, by the leader's clock, in milliseconds since 1970.
     pub since_ms: u64,
 }
 
-/// Whether a node belongs to the cluster.
+/// The state of a node in the cluster, as the cluster records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemberState {
-    /// Admitted, but not yet made a voter.
+    /// Admitted, but not yet a voter.
     Joining,
-    /// A member.
+    /// A voter.
     Member,
-    /// Taken down by an operator; it may be booted again.
+    /// Shut down by an operator; it can be booted again.
     Shutdown,
 }
 
 /// A key's value and history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it holds.
+    /// The value.
     pub value: Value,
-    /// The revision that created it.
+    /// The revision that created the key.
     pub created: Revision,
-    /// The revision that last changed it.
+    /// The revision that last modified the key.
     pub modified: Revision,
-    /// How often it was set since it was created; the first time counts.
+    /// How often the key was set since it was created, counting the creation.
     pub version: u64,
 }
 
-/// Why a batch cannot be proposed.
+/// Why a batch is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// A batch does something.
+    /// It has no operation.
     #[error("a batch needs at least one operation")]
     Empty,
-    /// At most [`BATCH_OPERATIONS_MAX`].
+    /// It has more than [`BATCH_OPERATIONS_MAX`] operations.
     #[error("the batch has {0} operations, more than {BATCH_OPERATIONS_MAX}")]
     Operations(usize),
-    /// At most [`BATCH_CONDITIONS_MAX`].
+    /// It has more than [`BATCH_CONDITIONS_MAX`] conditions.
     #[error("the batch has {0} conditions, more than {BATCH_CONDITIONS_MAX}")]
     Conditions(usize),
-    /// At most [`BATCH_BYTES_MAX`].
+    /// It has more than [`BATCH_BYTES_MAX`] bytes of keys and values.
     #[error("the batch has {0} bytes of keys and values, more than {BATCH_BYTES_MAX}")]
     Bytes(usize),
 }
 
 impl Batch {
-    /// A batch of one operation without conditions.
+    /// Creates a batch of one operation without conditions.
     pub fn of(operation: Operation) -> Self {
         Self { conditions: Vec::new(), operations: vec![operation] }
     }
@@ -188,6 +188,9 @@ impl Batch {
     }
 
     /// Checks the batch against the limits of the system.
+    ///
+    /// # Errors
+    /// The batch is empty, or exceeds a limit on operations, conditions or bytes.
     pub fn check(&self) -> Result<(), BatchError> {
         let bytes = self.bytes();
         match (self.operations.len(), self.conditions.len()) {
@@ -201,7 +204,7 @@ impl Batch {
 }
 
 impl Batch {
-    /// Bytes of keys and values, those of conditions included.
+    /// Returns the bytes of keys and values, including the keys of conditions.
     pub fn bytes(&self) -> usize {
         self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()
             + self.operations.iter().map(Operation::bytes).sum::<usize>()
@@ -209,7 +212,7 @@ impl Batch {
 }
 
 impl Command {
-    /// Bytes of keys, values, names and addresses: about its size in the log.
+    /// Returns the bytes of keys, values, names and addresses: about the size of its log entry.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.bytes(),
@@ -220,7 +223,7 @@ impl Command {
 }
 
 impl Condition {
-    /// The key that it looks at.
+    /// Returns the key that it checks.
     pub fn key(&self) -> &Key {
         match self {
             Self::RevisionIs(key, _) | Self::Absent(key) | Self::Present(key) => key,
@@ -229,7 +232,7 @@ impl Condition {
 }
 
 impl Operation {
-    /// The key that it changes.
+    /// Returns the key that it changes.
     pub fn key(&self) -> &Key {
         match self {
             Self::Set(key, _) | Self::Delete(key) => key,
@@ -246,12 +249,14 @@ impl Operation {
 }
 
 impl std::fmt::Display for Proposal {
-    /// Names the command's kind: never its keys or values, which are the user's own.
+    /// Prints the command's kind, never its keys or values, which belong to the user.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.command {
             Command::Batch(batch) => write!(f, "batch of {}", batch.operations.len()),
             Command::AdmitNode { name, .. } => write!(f, "admit {name}"),
-            Command::SetNodeState { name, id, standing } => write!(f, "mark {name} ({id}) {standing:?}"),
+            Command::SetNodeState { name, id, standing } => {
+                write!(f, "set state of {name} ({id}) to {standing:?}")
+            }
         }
     }
 }

@@ -5,43 +5,49 @@
 //! | length | version | message ... |     length: u32, little endian, of the message alone
 //! ```
 //!
-//! Encoding and decoding only, no I/O: whoever has a stream feeds this.
+//! Encodes and decodes only, without I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::limits::FRAME_BYTES_MAX;
 
-/// The version that this build writes and reads.
+/// The frame version that this build writes and reads.
 pub const FRAME_VERSION: u8 = 1;
 
-/// Bytes before the message.
+/// The length of the header, in bytes.
 pub const HEADER_BYTES: usize = 5;
 
-/// Why bytes are no frame. After any of these the stream cannot be read further.
+/// Why bytes are not a valid frame. After any of these errors the stream cannot be read further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The message would be larger than [`FRAME_BYTES_MAX`].
+    /// The message exceeds [`FRAME_BYTES_MAX`].
     #[error("a frame of {0} bytes, more than {FRAME_BYTES_MAX}")]
     TooLong(usize),
-    /// Another version of coffeed wrote it.
+    /// Another version of coffeed wrote the frame.
     #[error("frame version {0}; this build knows version {FRAME_VERSION}")]
     Version(u8),
     /// The message is not of the expected type.
     #[error("a malformed message: {0}")]
     Malformed(#[from] postcard::Error),
-    /// Bytes are left behind the message.
-    #[error("{0} bytes behind the message")]
+    /// Bytes follow the message.
+    #[error("{0} bytes after the message")]
     Trailing(usize),
 }
 
 /// Encodes a message with its header.
+///
+/// # Errors
+/// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, FrameError> {
     let frame = postcard::to_extend(message, vec![0; HEADER_BYTES])?;
     seal(frame)
 }
 
-/// Frames a message that is encoded already.
+/// Adds a header to an encoded message.
+///
+/// # Errors
+/// The message exceeds [`FRAME_BYTES_MAX`].
 pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
     let mut frame = Vec::with_capacity(HEADER_BYTES + message.len());
     frame.extend_from_slice(&[0; HEADER_BYTES]);
@@ -49,12 +55,15 @@ pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
     seal(frame)
 }
 
-/// Encodes a message with its header behind the frames that are there already;
-/// where that fails, they stay as they were.
+/// Encodes a message with its header, and appends it to the frames. On an error the frames stay
+/// unchanged.
+///
+/// # Errors
+/// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
 pub fn append<T: Serialize>(frames: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = frames.len();
     frames.extend_from_slice(&[0; HEADER_BYTES]);
-    let encoded = postcard::to_extend(message, Behind(frames)).map(drop).map_err(FrameError::from);
+    let encoded = postcard::to_extend(message, AppendTo(frames)).map(drop).map_err(FrameError::from);
     let sealed = encoded.and_then(|()| fill_header(&mut frames[start..]));
     if sealed.is_err() {
         frames.truncate(start);
@@ -62,10 +71,10 @@ pub fn append<T: Serialize>(frames: &mut Vec<u8>, message: &T) -> Result<(), Fra
     sealed
 }
 
-/// Adds what is encoded to bytes that belong to somebody else.
-struct Behind<'a>(&'a mut Vec<u8>);
+/// Appends encoded bytes to a borrowed vector.
+struct AppendTo<'a>(&'a mut Vec<u8>);
 
-impl Extend<u8> for Behind<'_> {
+impl Extend<u8> for AppendTo<'_> {
     fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
         self.0.extend(bytes);
     }
@@ -88,7 +97,10 @@ fn fill_header(frame: &mut [u8]) -> Result<(), FrameError> {
     }
 }
 
-/// Decodes one message that was cut out by [`Deframer`].
+/// Decodes a message that [`Deframer`] returned.
+///
+/// # Errors
+/// The bytes are not exactly one message of this type.
 pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
     match postcard::take_from_bytes(message)? {
         (value, []) => Ok(value),
@@ -96,7 +108,10 @@ pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
     }
 }
 
-/// Reads the length out of a header.
+/// Reads the length of the message from a header.
+///
+/// # Errors
+/// The version is unknown, or the length exceeds [`FRAME_BYTES_MAX`].
 pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
     let [a, b, c, d, version] = header;
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -109,23 +124,25 @@ pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
     Ok(length)
 }
 
-/// Cuts a stream of bytes into messages.
+/// Splits a stream of bytes into messages.
 ///
-/// Holds what has come in: never more than one unfinished frame and what the
-/// last [`Deframer::push`] brought, since a header is judged before its
-/// message is waited for.
+/// Buffers at most one incomplete frame and the last [`Deframer::push`], since it checks a header
+/// before it waits for the message.
 #[derive(Debug, Default)]
 pub struct Deframer {
     buffer: BytesMut,
 }
 
 impl Deframer {
-    /// Takes what came from the stream.
+    /// Adds bytes from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if it is there.
+    /// Returns the next complete message, if there is one.
+    ///
+    /// # Errors
+    /// The next header is not valid.
     pub fn next_message(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let length = message_length(*header)?;
@@ -136,7 +153,7 @@ impl Deframer {
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
-    /// Whether the stream may end here: nothing is left of an unfinished frame.
+    /// Returns whether the stream may end here, without an incomplete frame.
     pub fn is_at_boundary(&self) -> bool {
         self.buffer.is_empty()
     }
@@ -174,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_a_message_are_refused() {
+    fn bytes_after_a_message_are_refused() {
         assert_eq!(decode::<u8>(&[1, 2]), Err(FrameError::Trailing(1)));
     }
 

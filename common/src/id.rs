@@ -1,4 +1,4 @@
-//! Who is who: nodes, clusters, clients, requests, revisions.
+//! Identifiers of nodes, clusters, clients, requests and revisions.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -6,30 +6,35 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
 
-/// Why a text is not one of this module's identifiers.
+/// Why a text is not a valid identifier of this module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// See [`NodeName`].
-    #[error("{0:?} is no name: use 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-', with no '-' at either end")]
+    /// The text is not a valid [`NodeName`].
+    #[error(
+        "{0:?} is not a valid name: use 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-', with no '-' at either end"
+    )]
     Name(String),
-    /// See [`Address`].
-    #[error("{0:?} is no address: use HOST:PORT, such as 10.0.0.1:7400 or shop-1.example.net:7400")]
+    /// The text is not a valid [`Address`].
+    #[error("{0:?} is not a valid address: use HOST:PORT, such as 10.0.0.1:7400 or shop-1.example.net:7400")]
     Address(String),
-    /// See [`ClusterId`] and [`ClientId`].
-    #[error("{0:?} is no identifier of 32 hexadecimal digits")]
+    /// The text is not a valid [`ClusterId`] or [`ClientId`].
+    #[error("{0:?} is not a valid identifier: use 32 hexadecimal digits")]
     Hex(String),
-    /// See [`RequestId`].
-    #[error("{0:?} is no request id: use one that coffeectl printed")]
+    /// The text is not a valid [`RequestId`].
+    #[error("{0:?} is not a valid request id: use one that coffeectl printed")]
     Request(String),
 }
 
-/// The name of a node, such as `ming`: one DNS label in lower case.
+/// The name of a node, such as `ming`: a DNS label in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct NodeName(Arc<str>);
 
 impl NodeName {
-    /// Makes a name of a text.
+    /// Creates a name from text.
+    ///
+    /// # Errors
+    /// The text is not 1 to [`NAME_BYTES_MAX`] of a-z, 0-9 and `-`, or has a `-` at either end.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
         let legal = (1..=NAME_BYTES_MAX).contains(&text.len())
@@ -39,20 +44,23 @@ impl NodeName {
         if legal { Ok(Self(text.into())) } else { Err(IdError::Name(text)) }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where a node is reached: `HOST:PORT`, the host a name or an IP address
-/// (IPv6 in brackets).
+/// The address of a node: `HOST:PORT`, where the host is a name or an IP address (IPv6 in
+/// brackets).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Address(Arc<str>);
 
 impl Address {
-    /// Makes an address of a text.
+    /// Creates an address from text.
+    ///
+    /// # Errors
+    /// The text is not a host and a port from 1, or is longer than [`ADDRESS_BYTES_MAX`].
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
         let legal = text.len() <= ADDRESS_BYTES_MAX
@@ -63,7 +71,7 @@ impl Address {
         if legal { Ok(Self(text.into())) } else { Err(IdError::Address(text)) }
     }
 
-    /// The address as text.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -82,13 +90,13 @@ impl From<std::net::SocketAddr> for Address {
     }
 }
 
-/// What Raft knows a node by. Never used twice in a cluster: the first node
-/// is 1, each later one takes the log index of the command that admitted it,
-/// so a vote of a wiped node can never count again.
+/// The id of a node in Raft. Never used twice in a cluster: the first node is 1, and each later one
+/// takes the log index of the command that admitted it. A vote of a node whose data was wiped
+/// therefore never counts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u64);
 
-/// Which cluster: 128 random bits, drawn when it is bootstrapped.
+/// The id of a cluster: 128 random bits, drawn at bootstrap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterId(pub u128);
 
@@ -98,40 +106,45 @@ impl From<u64> for NodeId {
     }
 }
 
-/// Which client: 128 random bits, drawn when it starts.
+/// The id of a client: 128 random bits, drawn when it starts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(pub u128);
 
-/// The log index of the command that last changed a key; 0 is before all.
+/// The log index of the command that last changed a key; 0 is before the first entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Revision(pub u64);
 
-/// Names a write, so that trying it again cannot apply it twice.
+/// Identifies a write, so that retries apply it at most once.
 ///
-/// `client` and `sequence` say which write it is. `after` is a revision that
-/// the cluster had reached before the write was first sent: the write cannot
-/// have been applied at or before it. That is what lets a replica which
-/// remembers every request since some revision say for certain that a request
-/// it does not remember was never applied.
+/// `client` and `sequence` identify the write. `after` is a revision that the cluster had reached
+/// before the write was first sent, so the write cannot have been applied at or before it. A
+/// replica that remembers every request since some revision can therefore tell for certain that a
+/// request it does not remember was never applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestId {
-    /// Who asks.
+    /// The client that writes.
     pub client: ClientId,
-    /// Which of the client's writes.
+    /// The number of the write among those of the client.
     pub sequence: u64,
     /// A revision that was reached before the write was first sent.
     pub after: Revision,
 }
 
 impl ClusterId {
-    /// Draws a new one.
+    /// Draws a new id.
+    ///
+    /// # Errors
+    /// The system has no random numbers to give.
     pub fn random() -> Result<Self, getrandom::Error> {
         random_u128().map(Self)
     }
 }
 
 impl ClientId {
-    /// Draws a new one.
+    /// Draws a new id.
+    ///
+    /// # Errors
+    /// The system has no random numbers to give.
     pub fn random() -> Result<Self, getrandom::Error> {
         random_u128().map(Self)
     }
@@ -148,7 +161,8 @@ fn parse_hex_u128(text: &str) -> Result<u128, IdError> {
     legal.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or_else(|| IdError::Hex(text.to_owned()))
 }
 
-/// `FromStr`, `TryFrom<String>`, `Into<String>`, `Serialize`, `Display` and `Debug` of a text with rules.
+/// Implements `FromStr`, `TryFrom<String>`, `Into<String>`, `Serialize`, `Display` and `Debug` for
+/// validated text.
 macro_rules! text_traits {
     ($name:ident) => {
         impl FromStr for $name {
@@ -188,7 +202,7 @@ macro_rules! text_traits {
 text_traits!(NodeName);
 text_traits!(Address);
 
-/// `Display`, `Debug` and `FromStr` of 128 bits in hexadecimal.
+/// Implements `Display`, `Debug` and `FromStr` for 128 bits in hexadecimal.
 macro_rules! hex_traits {
     ($name:ident) => {
         impl fmt::Display for $name {
@@ -225,7 +239,7 @@ impl fmt::Display for Revision {
 }
 
 impl fmt::Display for RequestId {
-    /// `CLIENT-SEQUENCE-AFTER`, as [`FromStr`] reads it.
+    /// Prints `CLIENT-SEQUENCE-AFTER`, as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.client, self.sequence, self.after)
     }

@@ -1,4 +1,4 @@
-//! Keys, values and ranges of keys. One that exists is legal.
+//! Keys, values and ranges of keys, valid by construction.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
-/// Why a text or some bytes cannot be a key or a value.
+/// Why a text or some bytes are not a valid key or value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// A key has at least one byte.
+    /// The key is empty.
     #[error("a key cannot be empty")]
     Empty,
-    /// A key is at most [`KEY_BYTES_MAX`] bytes long.
+    /// The key is longer than [`KEY_BYTES_MAX`].
     #[error("the key has {0} bytes, more than {KEY_BYTES_MAX}")]
     KeyTooLong(usize),
-    /// A key has no NUL in it.
+    /// The key contains a NUL byte.
     #[error("a key cannot contain a NUL byte")]
     Nul,
-    /// A value is at most [`VALUE_BYTES_MAX`] bytes long.
+    /// The value is longer than [`VALUE_BYTES_MAX`].
     #[error("the value has {0} bytes, more than {VALUE_BYTES_MAX}")]
     ValueTooLong(usize),
 }
@@ -30,7 +30,10 @@ pub enum KeyError {
 pub struct Key(Box<str>);
 
 impl Key {
-    /// Makes a key of a text.
+    /// Creates a key from text.
+    ///
+    /// # Errors
+    /// The text is empty, too long, or contains a NUL byte.
     pub fn new(text: impl Into<String>) -> Result<Self, KeyError> {
         let text = text.into();
         match text.len() {
@@ -41,7 +44,7 @@ impl Key {
         }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -79,13 +82,16 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A value: up to [`VALUE_BYTES_MAX`] bytes of any kind.
+/// A value: up to [`VALUE_BYTES_MAX`] arbitrary bytes.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "Bytes")]
 pub struct Value(Bytes);
 
 impl Value {
-    /// Makes a value of some bytes.
+    /// Creates a value from bytes.
+    ///
+    /// # Errors
+    /// There are more than [`VALUE_BYTES_MAX`] bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, KeyError> {
         let bytes = bytes.into();
         if bytes.len() > VALUE_BYTES_MAX {
@@ -94,7 +100,7 @@ impl Value {
         Ok(Self(bytes))
     }
 
-    /// The value's bytes.
+    /// Returns the value's bytes.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
@@ -114,13 +120,13 @@ impl From<Value> for Bytes {
 }
 
 impl fmt::Debug for Value {
-    /// Shows the length alone: a value is the user's own, and may be secret.
+    /// Shows only the length: a value belongs to the user, and may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value({} bytes)", self.0.len())
     }
 }
 
-/// The keys from `from` (included) up to `to` (not included; `None` is the end).
+/// The keys from `from` (inclusive) to `to` (exclusive; `None` means no end).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
     from: String,
@@ -128,60 +134,60 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
-    /// Every key.
+    /// Returns the range of all keys.
     pub fn all() -> Self {
         Self { from: String::new(), to: None }
     }
 
-    /// The keys from `from`, included, up to `to`, not included.
+    /// Returns the range of the keys from `from` (inclusive) to `to` (exclusive).
     pub fn between(from: impl Into<String>, to: Option<String>) -> Self {
         Self { from: from.into(), to }
     }
 
-    /// The keys that start with `prefix`.
+    /// Returns the range of the keys that start with `prefix`.
     pub fn prefix(prefix: &str) -> Self {
         Self { from: prefix.to_owned(), to: after_prefix(prefix) }
     }
 
-    /// What is left of this range behind `key`: where a page that ended with
-    /// `key` goes on.
+    /// Returns the part of this range after `key`: the start of the next page if the last one ended
+    /// with `key`.
     pub fn after(mut self, key: &Key) -> Self {
-        // NUL is in no key, so no key lies between `key` and `key` with a NUL behind it.
+        // No key contains NUL, so none lies between `key` and `key` followed by a NUL.
         self.from = format!("{key}\0");
         self
     }
 
-    /// The first text of the range.
+    /// Returns the inclusive start of the range.
     pub fn from(&self) -> &str {
         &self.from
     }
 
-    /// The first text behind the range; `None` if it has no end.
+    /// Returns the exclusive end of the range; `None` if it has no end.
     pub fn to(&self) -> Option<&str> {
         self.to.as_deref()
     }
 
-    /// Whether no key can be in the range.
+    /// Returns whether no key can be in the range.
     pub fn is_empty(&self) -> bool {
         self.to.as_deref().is_some_and(|to| to <= self.from.as_str())
     }
 
-    /// Whether `key` is in the range.
+    /// Returns whether `key` is in the range.
     pub fn contains(&self, key: &Key) -> bool {
         key.as_str() >= self.from.as_str() && self.to().is_none_or(|to| key.as_str() < to)
     }
 }
 
-/// The least text greater than all that start with `prefix`; `None` if there is none.
+/// Returns the least text that is greater than every text with the prefix; `None` if there is none.
 ///
-/// UTF-8 orders texts as their characters do, so the last character that has
-/// a successor is replaced by it.
+/// UTF-8 orders texts as their characters do, so the last character that has a successor is
+/// replaced by it.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut kept = prefix.to_owned();
     while let Some(last) = kept.pop() {
         let next = match last {
             char::MAX => continue,
-            // The surrogates between these two are no characters.
+            // The surrogates between these two are not characters.
             '\u{d7ff}' => '\u{e000}',
             other => char::from_u32(u32::from(other) + 1)?,
         };
@@ -227,7 +233,7 @@ mod tests {
         }
 
         #[test]
-        fn a_range_goes_on_behind_a_key(a in "[a-c]{1,3}", b in "[a-c]{1,3}") {
+        fn a_range_continues_after_a_key(a in "[a-c]{1,3}", b in "[a-c]{1,3}") {
             let (a, b) = (Key::new(a).expect("legal"), Key::new(b).expect("legal"));
             prop_assert_eq!(KeyRange::all().after(&a).contains(&b), b > a);
         }

@@ -1,10 +1,9 @@
-//! What every part of coffeed says to every other.
+//! The types and protocols that clients and nodes of coffeed share.
 //!
-//! Identifiers and keys that are legal by construction, the commands that are
-//! replicated, the protocol between a client and a node, its frames, and the
-//! QUIC connections and certificates that carry them. Both the client and the
-//! server stand on this crate; it knows neither, and no consensus library,
-//! database or command line.
+//! These are identifiers and keys that are valid by construction, the replicated commands, the
+//! protocol between a client and a node with its frames, and the QUIC connections and certificates
+//! that carry them. Both the client and the server depend on this crate. It knows neither of them,
+//! and no consensus library, database or command line.
 
 pub mod backoff;
 pub mod backup;

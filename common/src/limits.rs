@@ -1,125 +1,122 @@
-//! Every bound of the system, in one place, with the relations between them.
+//! All bounds of the system, with the relations between them.
 //!
-//! A length that comes from outside is checked against one of these before
-//! memory is taken for it. Bounds that are part of a replicated rule say so:
-//! changing one of those changes what replicas compute from the same log.
+//! A length from outside is checked against one of these before memory is allocated for it. Bounds
+//! that are part of a replicated rule say so: changing one changes what replicas compute from the
+//! same log.
 
 use std::ops::RangeInclusive;
 
-/// Longest key, in bytes of UTF-8.
+/// The longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
-/// Longest value, in bytes.
+/// The longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// Longest name of a node or of a client, in bytes: one DNS label (RFC 1035 section 2.3.4).
+/// The longest name of a node or client, in bytes: one DNS label (RFC 1035 section 2.3.4).
 pub const NAME_BYTES_MAX: usize = 63;
 
-/// Longest address of a node (`host:port`), in bytes.
+/// The longest address of a node (`host:port`), in bytes.
 pub const ADDRESS_BYTES_MAX: usize = 255 + 1 + 5;
 
-/// Most conditions that guard one batch.
+/// The most conditions per batch.
 pub const BATCH_CONDITIONS_MAX: usize = 128;
 
-/// Most operations in one batch.
+/// The most operations per batch.
 pub const BATCH_OPERATIONS_MAX: usize = 128;
 
-/// Most bytes of keys and values in one batch, conditions included.
+/// The most bytes of keys and values per batch, including the keys of conditions.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
-/// Largest encoded command, hence the payload of the largest log entry.
+/// The largest encoded command, which is the payload of the largest log entry, in bytes.
 pub const COMMAND_BYTES_MAX: usize = BATCH_BYTES_MAX + (64 << 10);
 
-/// Most bytes in one frame, its header not counted.
+/// The most bytes per frame, without its header.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
 
-/// A frame up to this size shares a long-lived stream with others; a larger
-/// one gets a stream of its own, so that it delays nobody.
+/// The largest frame that shares a long-lived stream with others, in bytes. A larger one gets its
+/// own stream, so it does not delay the others.
 pub const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// Entries of one append request stop at this size, the first one excepted.
+/// The size at which an append request takes no more entries, in bytes. The first entry may exceed
+/// it.
 pub const APPEND_BYTES_MAX: usize = 1 << 20;
 
-/// Most entries of one append request.
+/// The most entries per append request.
 pub const APPEND_ENTRIES_MAX: usize = 1024;
 
-/// Most keys in one page of a range read.
+/// The most keys per page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
 
-/// A page of a range read stops at this size, the first key excepted.
+/// The size at which a page of a range read takes no more keys, in bytes. The first key may exceed
+/// it.
 pub const RANGE_BYTES_MAX: usize = 1 << 20;
 
-/// Most bytes in one chunk of a snapshot: the largest row, and room around it.
+/// The most bytes per chunk of a snapshot: the largest row and its framing.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 2 << 20;
 
-/// Most bytes in one block of a backup: a chunk of a snapshot, and room around it.
+/// The most bytes per block of a backup: a chunk of a snapshot and its framing.
 pub const BACKUP_BLOCK_BYTES_MAX: usize = SNAPSHOT_CHUNK_BYTES_MAX + 64;
 
-/// Most backups that a node gives at once: each pins the pages of its point in time.
+/// The most backups that a node streams at once. Each pins the pages of its snapshot.
 pub const BACKUPS_AT_ONCE_MAX: usize = 2;
 
-/// How many of the last requests the state machine remembers, to answer a
-/// retry instead of applying it again.
+/// The number of recent requests that the state machine remembers, to answer a retry instead of
+/// applying it again.
 ///
 /// Part of a replicated rule.
 pub const REQUEST_MEMORY_MAX: u64 = 1 << 18;
 
-/// Most nodes, members or not, that a cluster keeps a record of.
+/// The most nodes of which a cluster keeps a record, members or not.
 ///
 /// Part of a replicated rule.
 pub const NODES_MAX: usize = 64;
 
-/// Most requests of one connection that may be in flight at once.
+/// The most requests in flight per connection.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 
-/// Most bytes of asks that a client has in flight on the shared stream of a
-/// connection. The rest waits unsent, and can still be taken back.
+/// The most bytes of requests in flight on the shared stream of a client's connection. Further
+/// requests wait unsent, and can still be cancelled.
 pub const ASK_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 
-/// Most bytes of answers that a node holds ready for one connection, besides
-/// what is on its way.
+/// The most bytes of responses that a node buffers per connection, besides those in flight.
 pub const CONNECTION_ANSWER_BYTES_MAX: usize = 32 << 20;
 
-/// Most bytes of proposals that a node takes before they are committed; each
-/// counts for a little more than its keys and values.
+/// The most bytes of proposals that a node accepts before they are committed. Each counts for a
+/// little more than its keys and values.
 pub const PROPOSAL_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 
-/// What [`PROPOSAL_BYTES_IN_FLIGHT_MAX`] may be set to instead: from where the
-/// largest batch still gets in.
+/// The bounds of a configured [`PROPOSAL_BYTES_IN_FLIGHT_MAX`]. The largest batch fits the lower
+/// one.
 pub const PROPOSAL_BYTES_IN_FLIGHT_RANGE: RangeInclusive<usize> = 4 << 20..=1 << 30;
 
-/// Most connections that a node serves at once.
+/// The most connections that a node serves at once.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
-/// What [`CONNECTIONS_MAX`] may be set to instead: from where every other node
-/// still gets in, and has been dialled.
+/// The bounds of a configured [`CONNECTIONS_MAX`]. The lower one leaves a connection each way for
+/// every other node.
 pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 2 * NODES_MAX..=1 << 16;
 
-/// Most handshakes that a node has under way at once; newcomers beyond that
-/// wait unanswered.
+/// The most handshakes in progress per node. Further ones wait unanswered.
 pub const HANDSHAKES_MAX: usize = 256;
 
-/// Most CAs that are trusted at once, and most revocation lists: one per CA.
+/// The most CAs that are trusted at once, and the most revocation lists: one per CA.
 pub const CAS_MAX: usize = 8;
 
-/// Most streams of each kind, one-way and both-way, that the other side of a
-/// connection has open at once. Each may have a frame of [`FRAME_BYTES_MAX`]
-/// half received: with [`CONNECTION_WINDOW_BYTES`] this bounds what one
-/// connection makes us hold.
+/// The most streams of each kind, unidirectional and bidirectional, that a peer may have open per
+/// connection. Each may have half a frame of [`FRAME_BYTES_MAX`] received; with
+/// [`CONNECTION_WINDOW_BYTES`] this bounds the memory per connection.
 pub const CONNECTION_STREAMS_MAX: u32 = 32;
 
-/// Most bytes that one stream may send ahead of its reader. The other side
-/// sends at most this much in a round trip.
+/// The flow-control window of a stream, in bytes: the most that the peer sends per round trip.
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Most bytes that all streams of a connection may send ahead of their readers.
+/// The flow-control window of a connection, in bytes, over all of its streams.
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
-/// With less room on its disk than this, a node's next chunks of the log, or a
-/// snapshot, may not fit, in bytes.
+/// Below this much free disk space, in bytes, the log or a snapshot may soon not fit.
 pub const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
 
-/// Shortest and longest time that a request may ask for, in milliseconds.
+/// The shortest and longest timeout of a request, in milliseconds.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
 const _: () = {
@@ -129,19 +126,19 @@ const _: () = {
     assert!(*PROPOSAL_BYTES_IN_FLIGHT_RANGE.start() <= PROPOSAL_BYTES_IN_FLIGHT_MAX);
     assert!(PROPOSAL_BYTES_IN_FLIGHT_MAX <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.end());
     assert!(*CONNECTIONS_RANGE.start() <= CONNECTIONS_MAX && CONNECTIONS_MAX <= *CONNECTIONS_RANGE.end());
-    // A command, or a full append request behind a largest entry, fits a frame.
+    // A command fits a frame, and so does a full append request followed by a largest entry.
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
-    // A page that a largest value overflows fits a frame.
+    // A page that a largest value exceeds fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_ANSWER_BYTES_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
-    // A frame finds room on the shared stream where nothing is in flight.
+    // A shared frame fits the window when nothing is in flight.
     assert!(SHARED_FRAME_BYTES_MAX <= ASK_BYTES_IN_FLIGHT_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
-    // Streams that nobody reads for a while never use up the room of the
-    // others: else readers that wait for one another would wait for ever.
+    // Streams that are not read for a while never use up the window of the connection. Otherwise
+    // readers that wait for one another could wait forever.
     assert!(2 * CONNECTION_STREAMS_MAX * STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
 };

@@ -1,17 +1,15 @@
-//! The client protocol (ALPN `coffee/1`): what may be asked of a node, and
-//! what it answers.
+//! The client protocol (ALPN `coffee/1`): requests to a node and its responses.
 //!
-//! A connection starts with the node's [`Welcome`], alone on a unidirectional
-//! stream: a bidirectional one would have to be opened, and used, by the
-//! client first. Then the client sends [`RequestFrame`]s on bidirectional streams
-//! of its own, up to
-//! [`REQUESTS_IN_FLIGHT_MAX`](crate::limits::REQUESTS_IN_FLIGHT_MAX) at once,
-//! and gets one [`ServerMessage`] for each, in any order, matched by `id`: on the
-//! same stream, or, where it is large, alone on a unidirectional stream. A
-//! large ask travels on a bidirectional stream of its own as well, which the
-//! client finishes behind it. A backup is asked for on a stream of its own, and
-//! follows the answer there (see [`Request::Backup`]). Nodes speak it to each other too, to forward
-//! what only the leader can do.
+//! A connection starts with the node's [`Welcome`], alone on a unidirectional stream, since only
+//! the client can open and first use a bidirectional one. The client then sends [`RequestFrame`]s
+//! on bidirectional streams, up to
+//! [`REQUESTS_IN_FLIGHT_MAX`](crate::limits::REQUESTS_IN_FLIGHT_MAX) in flight. The node answers
+//! each with one [`ServerMessage`], matched by `id`, in any order: on the same stream or, if it is
+//! large, alone on a unidirectional stream. A large request travels on its own bidirectional
+//! stream, which the client finishes after it. A backup is requested on its own stream and follows
+//! the response there (see [`Request::Backup`]).
+//!
+//! Nodes also use this protocol among themselves, to forward requests to the leader.
 
 mod identity;
 mod log_level;
@@ -33,219 +31,216 @@ use crate::{
     key::{Key, KeyRange},
 };
 
-/// The protocol between a client and a node, in TLS's negotiation (RFC 7301).
+/// The ALPN identifier (RFC 7301) of the protocol between a client and a node.
 pub const ALPN_CLIENT: &[u8] = b"coffee/1";
 
-/// The protocol between the members of a cluster.
+/// The ALPN identifier of the protocol between the members of a cluster.
 pub const ALPN_PEER: &[u8] = b"coffee-peer/1";
 
-/// The first message of a node on a new connection.
+/// The first message that a node sends on a new connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The node that answers.
+    /// The name of the node.
     pub node: NodeName,
-    /// Its version of coffeed.
+    /// The node's version of coffeed.
     pub version: String,
-    /// Its cluster, once it belongs to one.
+    /// The node's cluster; `None` if it belongs to none.
     pub cluster: Option<ClusterId>,
-    /// The highest revision that it has applied: what a new [`RequestId`] is based on.
+    /// The highest revision that the node has applied: the base of a new [`RequestId`].
     pub applied: Revision,
-    /// The leader that it knows.
+    /// The leader that the node knows of.
     pub leader: Option<Leader>,
-    /// Milliseconds without a word for which its cluster goes on to believe in a leader.
-    /// It pays nobody to be more patient with a node that shows no signs of life.
+    /// The leader lease of the cluster, in milliseconds. Waiting longer than this for a silent node
+    /// is pointless, since another leader may exist by then.
     pub lease_ms: u32,
 }
 
-/// Where the leader is.
+/// The leader's name and address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leader {
-    /// Its name.
+    /// The leader's name.
     pub name: NodeName,
-    /// Where it is reached.
+    /// The address at which it is reached.
     pub address: Address,
 }
 
-/// One request of a client.
+/// A request of a client with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestFrame {
-    /// Matches the answer with it; unique among those in flight on a connection.
+    /// Matches the response to the request; unique among the requests in flight on a connection.
     pub id: u64,
-    /// How long the client goes on waiting, in milliseconds.
+    /// How long the client waits for the response, in milliseconds.
     pub timeout_ms: u32,
-    /// For whom a node forwards this. Only a node may fill it in; what is
-    /// asked is judged by this identity, not by the node's own.
+    /// The client for which a node forwards the request. Only a node may set it; access is then
+    /// checked for this identity instead of the node's own.
     pub on_behalf_of: Option<Identity>,
-    /// What is asked.
+    /// The request itself.
     pub request: Request,
 }
 
-/// What is sent to a client: everything but [`Welcome`] answers a [`RequestFrame`].
+/// A message to a client: everything but [`Welcome`] answers a [`RequestFrame`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMessage {
     /// Sent once, at the start of a connection.
     Welcome(Welcome),
-    /// The answer to a [`RequestFrame`].
+    /// The response to a [`RequestFrame`].
     Response(ResponseFrame),
 }
 
-/// The answer to a [`RequestFrame`].
+/// A response with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseFrame {
-    /// That of the ask.
+    /// The `id` of the request.
     pub id: u64,
-    /// The leader, as the answering node knows it: where to ask next time.
+    /// The leader, as far as the answering node knows: where to send the next request.
     pub leader: Option<Leader>,
-    /// What came of it.
+    /// The response, or why the request was not carried out.
     pub result: Result<Response, Rejection>,
 }
 
-/// How fresh a read has to be.
+/// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Consistency {
-    /// Sees every write that was acknowledged before the read began (Raft
-    /// dissertation, section 6.4: ReadIndex).
+    /// The read sees every write that was acknowledged before it began (Raft dissertation, section
+    /// 6.4: ReadIndex).
     #[default]
     Linearizable,
-    /// Whatever the asked node has applied: may be old, works without a quorum.
+    /// The read sees what the asked node has applied. It may be stale, and works without a quorum.
     Local,
 }
 
-/// What may be asked of a node. Any node takes any of these, and forwards it
-/// where another one has to do it, unless its comment says otherwise.
+/// A request. Unless its comment says otherwise, any node accepts it, and forwards it if only
+/// another node can carry it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// The asked node's view of itself: [`Response::Status`]. Never forwarded.
+    /// Reads the asked node's own status: [`Response::Status`]. Never forwarded.
     Status,
-    /// All nodes, as the asked node can reach them: [`Response::Cluster`]. Works without a quorum.
+    /// Lists all nodes as the asked node sees them: [`Response::Cluster`]. Works without a quorum.
     List,
-    /// Changes keys: [`Response::Written`].
+    /// Writes keys: [`Response::Written`].
     Write {
-        /// Names the write for retries.
+        /// Identifies the write, so that retries apply it at most once.
         request: RequestId,
-        /// What to do.
+        /// The operations and their conditions.
         batch: Batch,
     },
     /// Reads a key: [`Response::Value`].
     Get {
-        /// Which.
+        /// The key to read.
         key: Key,
-        /// How fresh.
+        /// How fresh the read must be.
         consistency: Consistency,
     },
     /// Reads a page of keys: [`Response::Page`].
     Range {
-        /// Which.
+        /// The keys to read.
         range: KeyRange,
-        /// At most this many; 0 means as many as a page holds.
+        /// The maximum number of keys; 0 means as many as fit a page.
         limit: u32,
-        /// Leaves the values out.
+        /// Omits the values.
         keys_only: bool,
-        /// How fresh.
+        /// How fresh the read must be.
         consistency: Consistency,
     },
-    /// Brings a waiting, new or shut down node in, and waits until it is a
-    /// voter: [`Response::Booted`].
+    /// Adds a waiting, new or shut down node, and waits until it is a voter: [`Response::Booted`].
     Boot {
-        /// Which.
+        /// The node to add.
         node: NodeName,
-        /// Where it is reached; `None` if the cluster has a record of it.
+        /// The node's address; `None` if the cluster has a record of it.
         address: Option<Address>,
     },
-    /// Hands leadership over: [`Response::Transferred`].
+    /// Transfers leadership: [`Response::Transferred`].
     Transfer {
-        /// To which node; `None` for the most caught-up one.
+        /// The new leader; `None` for the most up-to-date follower.
         to: Option<NodeName>,
     },
-    /// Takes a node out and shuts it down: [`Response::Down`].
+    /// Removes a node and shuts it down: [`Response::Down`].
     Down {
-        /// Which; `None` for the leader.
+        /// The node to remove; `None` for the leader.
         node: Option<NodeName>,
-        /// Only says what would be done.
+        /// Only reports what would change.
         dry_run: bool,
     },
-    /// Takes a node that is lost out of the cluster: [`Response::Removed`].
+    /// Removes a lost node from the cluster: [`Response::Removed`].
     Remove {
-        /// Which.
+        /// The node to remove.
         node: NodeName,
-        /// Only says what would be done.
+        /// Only reports what would change.
         dry_run: bool,
     },
-    /// Whether a node can be stopped without losing the quorum: [`Response::CanStop`].
+    /// Asks whether a node can be stopped without losing the quorum: [`Response::CanStop`].
     CanStop {
-        /// Which.
+        /// The node to check.
         node: NodeName,
     },
 
-    /// From a node, to the leader: a revision that a linearizable read has to
-    /// wait for: [`Response::ReadIndex`]. Never forwarded.
+    /// From a node to the leader: asks for the revision that a linearizable read must wait for:
+    /// [`Response::ReadIndex`]. Never forwarded.
     ReadIndex,
-    /// From a node that has no data: asks to be let in: [`Response::Admitted`].
+    /// From a node without data: asks to join: [`Response::Admitted`].
     Join {
-        /// Its name: that of its certificate.
+        /// The node's name, as in its certificate.
         node: NodeName,
-        /// Where it is reached.
+        /// The address at which it is reached.
         address: Address,
     },
-    /// From a learner that has caught up: asks to be made a voter: [`Response::Done`].
+    /// From a learner that has caught up: asks to become a voter: [`Response::Done`].
     Promote {
-        /// Which.
+        /// The learner's id.
         id: NodeId,
     },
-    /// From a node that carries out [`Request::Down`], to the leader: takes a
-    /// node out of the membership: [`Response::Done`].
+    /// From a node that carries out [`Request::Down`] to the leader: removes a node from the
+    /// membership: [`Response::Done`].
     Expel {
-        /// Its name.
+        /// The name of the node to remove.
         node: NodeName,
-        /// Which incarnation of it.
+        /// The incarnation of the node to remove.
         id: NodeId,
-        /// What is remembered of it.
+        /// The state to record for it; `None` deletes its record.
         standing: Option<MemberState>,
     },
-    /// From a node, to a waiting one: asks it to join: [`Response::Done`]. Never forwarded.
+    /// From a node to a waiting one: asks it to join: [`Response::Done`]. Never forwarded.
     Summon {
-        /// The cluster that calls.
+        /// The cluster to join.
         cluster: ClusterId,
-        /// Its members.
+        /// The addresses of the cluster's members.
         members: Vec<Address>,
     },
-    /// From a node, to one that was taken out: stop, and stay down:
-    /// [`Response::Done`]. Never forwarded.
+    /// From a node to a removed one: stop and stay down: [`Response::Done`]. Never forwarded.
     Retire {
-        /// Which incarnation is meant.
+        /// The incarnation that was removed.
         id: NodeId,
     },
-    /// Nothing but an answer, which names the leader: [`Response::Done`].
-    /// Never forwarded.
+    /// Requests nothing but a response, which names the leader: [`Response::Done`]. Never
+    /// forwarded.
     Ping,
-    /// From a node, to another: the digest of its state behind an entry that
-    /// both may know: [`Response::StateDigest`]. Never forwarded.
+    /// From a node to another: asks for the digest of its state as of an entry that both may know:
+    /// [`Response::StateDigest`]. Never forwarded.
     StateDigest {
-        /// Of which cluster.
+        /// The cluster of the asking node.
         cluster: ClusterId,
-        /// The last entry that the asking node knows the digest of.
+        /// The last entry for which the asking node knows the digest.
         upto: Revision,
     },
-    /// The asked node's whole state as a file: [`Response::Backup`], behind
-    /// which the file comes on the same stream, in any number of frames that
-    /// hold pieces of it as they are (see [`crate::backup`]). Has to be the only
-    /// ask on its stream. Never forwarded.
+    /// Asks for the node's whole state as a file: [`Response::Backup`]. The file follows on the
+    /// same stream, split over any number of frames (see [`crate::backup`]). Must be the only
+    /// request on its stream. Never forwarded.
     Backup {
-        /// How fresh.
+        /// How fresh the backup must be.
         consistency: Consistency,
     },
-    /// Takes up what the asked node's configuration and certificates are by
-    /// now: [`Response::Reloaded`]. Never forwarded.
+    /// Reloads the asked node's configuration and certificates: [`Response::Reloaded`]. Never
+    /// forwarded.
     Reload,
-    /// How much the asked node logs, and to change it until it is started
-    /// again: [`Response::LogLevel`]. Never forwarded.
+    /// Reads the asked node's log level, or changes it until the next restart:
+    /// [`Response::LogLevel`]. Never forwarded.
     LogLevel {
-        /// How much from now on; `None` to leave it as it is.
+        /// The new level; `None` only reads it.
         level: Option<LogLevel>,
     },
 }
 
-/// What is answered.
+/// The response to a request that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Response {
     /// To [`Request::Status`].
@@ -256,36 +251,36 @@ pub enum Response {
     Written(Outcome),
     /// To [`Request::Get`].
     Value {
-        /// The key's entry, if it is there.
+        /// The key's entry; `None` if the key does not exist.
         entry: Option<Entry>,
-        /// The revision up to which the read saw everything.
+        /// The revision as of which the read was done.
         at: Revision,
     },
     /// To [`Request::Range`].
     Page {
-        /// The keys in order, with their entries (values empty if left out).
+        /// The keys in order, with their entries; values are empty if they were omitted.
         entries: Vec<(Key, Entry)>,
-        /// Whether the range goes on behind the last of these.
+        /// Whether the range continues after the last of these keys.
         more: bool,
-        /// The revision up to which the read saw everything.
+        /// The revision as of which the read was done.
         at: Revision,
     },
     /// To [`Request::Boot`].
     Booted {
         /// The node's id.
         id: NodeId,
-        /// Whether it was no voter before.
+        /// Whether it became a voter now.
         changed: bool,
         /// How long it took, in milliseconds.
         took_ms: u64,
     },
     /// To [`Request::Transfer`].
     Transferred {
-        /// Who led.
+        /// The previous leader.
         from: NodeName,
-        /// Who leads.
+        /// The present leader.
         to: NodeName,
-        /// Since which term.
+        /// The term of the present leader.
         term: u64,
         /// Whether leadership moved.
         changed: bool,
@@ -298,27 +293,27 @@ pub enum Response {
     Removed(Removal),
     /// To [`Request::CanStop`].
     CanStop {
-        /// Whether it can.
+        /// Whether the node can be stopped.
         yes: bool,
-        /// Why, or why not.
+        /// The reason for the verdict.
         reason: String,
     },
-    /// To [`Request::ReadIndex`].
+    /// To [`Request::ReadIndex`]: the revision to wait for.
     ReadIndex(Revision),
     /// To [`Request::Join`].
     Admitted {
-        /// The cluster.
+        /// The cluster that the node joined.
         cluster: ClusterId,
-        /// The node's id from now on.
+        /// The node's new id.
         id: NodeId,
     },
-    /// Done, or already so.
+    /// To requests that only change something: it is done, or was done before.
     Done {
-        /// Whether something changed.
+        /// Whether this request changed something.
         changed: bool,
     },
-    /// To [`Request::StateDigest`]: the last entry up to the one asked for whose
-    /// digest is known, and that digest.
+    /// To [`Request::StateDigest`]: the last entry, at most `upto`, whose digest is known, and that
+    /// digest.
     StateDigest(Option<(Revision, u64)>),
     /// To [`Request::Backup`]: the file follows.
     Backup,
@@ -326,27 +321,27 @@ pub enum Response {
     Reloaded(Box<Reload>),
     /// To [`Request::LogLevel`].
     LogLevel {
-        /// Which node.
+        /// The node that answered.
         node: NodeName,
-        /// How much it logs.
+        /// The node's log level.
         level: LogLevel,
-        /// Whether it was another level before.
+        /// Whether the level was changed.
         changed: bool,
     },
 }
 
-/// A node taken out, or what taking it out would mean.
+/// The removal of a node, or what a dry run predicts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
-    /// Which.
+    /// The node that is removed.
     pub node: NodeName,
-    /// Whether something was (or, in a dry run, would be) changed.
+    /// Whether the membership changed or, in a dry run, would change.
     pub changed: bool,
-    /// Voters before.
+    /// The number of voters before.
     pub voters_before: u32,
-    /// Voters after.
+    /// The number of voters after.
     pub voters_after: u32,
-    /// Who leads afterwards; `None` in a dry run.
+    /// The leader afterwards; `None` in a dry run.
     pub leader: Option<NodeName>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
@@ -355,36 +350,36 @@ pub struct Removal {
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
-    /// Nothing was done: no leader, no quorum, or the node is starting or stopping. Try again.
+    /// Not applied: no leader, no quorum, or the node is starting or stopping. Retry.
     #[error("{0}")]
     Unavailable(String),
-    /// Nothing was done: too much at once. Try again later.
-    #[error("the node has too much to do")]
+    /// Not applied: the node has too much in flight. Retry later.
+    #[error("the node is overloaded")]
     Overloaded,
-    /// Nothing was done: the request makes no sense.
+    /// Not applied: the request is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// Nothing was done: the caller may not.
+    /// Not applied: the caller lacks permission.
     #[error("{0}")]
     Denied(String),
-    /// Nothing was done: no such node.
+    /// Not applied: there is no such node.
     #[error("{0}")]
     NotFound(String),
-    /// Nothing was done: a safety check stands against it.
+    /// Not applied: a safety check failed.
     #[error("{reason}")]
     Refused {
-        /// What stands against it.
+        /// The check that failed.
         reason: String,
         /// What to do instead.
         hint: String,
     },
-    /// It may have been done, or may yet be.
+    /// The request may have been applied, or may still be.
     #[error("{0}")]
     Unknown(String),
 }
 
 impl Rejection {
-    /// Whether the request certainly had no effect and never will.
+    /// Returns whether the request certainly had no effect and never will have.
     pub fn is_not_applied(&self) -> bool {
         !matches!(self, Self::Unknown(_))
     }

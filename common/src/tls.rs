@@ -1,15 +1,14 @@
-//! Certificates: who a connection is with, and how that is made sure.
+//! Certificates: the identity at each end of a connection, and how it is verified.
 //!
-//! Turns files (or PEM in memory) into [`Credentials`], and those into what
-//! QUIC needs: TLS 1.3 alone, certificates on both sides, private CAs (one, or
-//! two while one takes the place of the other), no session tickets and no early
-//! data, so that every connection proves who is there. The role and the name stand in a URI of the certificate
-//! ([`identity`]); no other field of it is believed.
+//! Turns files, or PEM in memory, into [`Credentials`], and those into what QUIC needs: TLS 1.3
+//! only, certificates on both sides, private CAs (one, or two during a replacement), no session
+//! tickets and no early data. Every connection therefore authenticates both ends. The role and the
+//! name are in a URI of the certificate ([`identity`]); no other field of it is trusted.
 //!
-//! Knows no connection and no socket. Guards: an [`Identity`] that leaves this
-//! module came out of a certificate that a CA of ours signed and did not
-//! revoke, in its time, for that use. The provider of cryptography is handed over explicitly everywhere; a
-//! process-wide one is neither read nor installed.
+//! Knows no connection and no socket. Guards that an [`Identity`] from this module comes from a
+//! certificate that a trusted CA signed and did not revoke, that is valid now and made for that
+//! use. The crypto provider is passed explicitly everywhere; a process-wide one is neither read nor
+//! installed.
 
 mod config;
 mod credentials;
@@ -31,7 +30,7 @@ pub(crate) use error::alert_sentence;
 pub(crate) use identity::identity_of_chain;
 pub(crate) use verify::RefusalReason;
 
-/// A certificate that ends within so many days is worth a warning.
+/// A certificate that expires within this many days is worth a warning.
 pub const WARN_DAYS: i64 = 30;
 
 #[cfg(doc)]

@@ -1,11 +1,9 @@
-//! How many bytes may be in flight to somebody who can say that it is too many.
+//! A congestion window: bounds the bytes in flight to a receiver that can report overload.
 //!
-//! A congestion window: it opens while all goes well, and closes by half where
-//! it does not, once for all that was in flight together (slow start,
-//! congestion avoidance and multiplicative decrease, RFC 5681 section 3.1).
-//! Pure: knows no time and no network. Guards that no more is taken than there
-//! is room for when it is taken; where the room shrinks, what was taken stays
-//! taken.
+//! The window grows while all goes well and halves on congestion, once for everything that was in
+//! flight together (slow start, congestion avoidance and multiplicative decrease, RFC 5681 section
+//! 3.1). Pure: knows no time and no network. Guards that bytes are only taken while they fit the
+//! window; bytes that were taken before it shrank stay taken.
 
 use std::ops::RangeInclusive;
 
@@ -13,59 +11,58 @@ use std::ops::RangeInclusive;
 #[derive(Debug)]
 pub struct Window {
     taken: usize,
-    /// What experience allows.
+    /// The congestion window proper, before `max` is applied.
     open: usize,
     min: usize,
     max: usize,
-    /// The number of the next to be taken.
+    /// The number of the next take.
     next: u64,
-    /// It was last closed when so many had been taken: these tell nothing new.
+    /// `next` when the window last shrank: feedback on earlier takes is ignored.
     closed_at: Option<u64>,
 }
 
-/// What was taken of a window, to be given back to it.
+/// Bytes taken from a window, to be given back to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Taken {
     bytes: usize,
     number: u64,
 }
 
-/// What became of it tells how much more may be in flight.
+/// The feedback of the receiver on bytes that were in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// There may be more.
+    /// The window may grow.
     Clear,
-    /// Nothing.
+    /// No information.
     Silent,
-    /// It was too much.
+    /// The receiver was overloaded: the window shrinks.
     Congested,
 }
 
 impl Window {
-    /// Never closes below the first of the bounds, with which it begins, and
-    /// never opens beyond the other.
+    /// Creates a window that starts at the lower bound and stays within the bounds.
     pub fn new(bounds: RangeInclusive<usize>) -> Self {
         let (min, max) = bounds.into_inner();
         Self { taken: 0, open: min, min, max, next: 0, closed_at: None }
     }
 
-    /// Begins as wide as it may be, instead.
+    /// Starts at the upper bound instead.
     #[must_use]
     pub fn opened(self) -> Self {
         Self { open: self.max, ..self }
     }
 
-    /// Never opens further than this from now on, even if that is less than it began with.
+    /// Sets another upper bound, which may be less than the lower bound.
     pub fn set_max(&mut self, max: usize) {
         self.max = max;
     }
 
-    /// How many bytes may be in flight at present.
+    /// Returns how many bytes may be in flight at present.
     pub fn room(&self) -> usize {
         self.open.min(self.max)
     }
 
-    /// Takes so many bytes; `None` where there is no room for them.
+    /// Takes bytes from the window; returns `None` if they do not fit.
     pub fn take(&mut self, bytes: usize) -> Option<Taken> {
         self.taken = self.taken.checked_add(bytes).filter(|taken| *taken <= self.room())?;
         let number = self.next;
@@ -73,10 +70,10 @@ impl Window {
         Some(Taken { bytes, number })
     }
 
-    /// Takes back what was in flight, with what it tells.
+    /// Returns bytes to the window, with the feedback on them.
     pub fn give_back(&mut self, taken: Taken, sign: Sign) {
         let Taken { bytes, number } = taken;
-        // What did not need the room says nothing of more room.
+        // A window that was not used does not prove that it could be wider.
         let was_needed = self.taken > self.room() / 2;
         self.taken = self.taken.saturating_sub(bytes);
         match sign {
@@ -92,8 +89,8 @@ impl Window {
         }
     }
 
-    /// How much further it opens for so many bytes. Twice as far each round
-    /// trip at first, and a little each round trip once it was too much.
+    /// Returns the growth for acknowledged bytes: the window doubles per round trip at first, and
+    /// grows slowly after the first congestion.
     fn step(&self, bytes: usize) -> usize {
         match self.closed_at {
             None => bytes,
@@ -103,7 +100,7 @@ impl Window {
 }
 
 impl Taken {
-    /// Makes one of two, which are given back together.
+    /// Combines two, so that they are given back together.
     pub fn merge(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.number = self.number.min(other.number);
@@ -117,7 +114,7 @@ mod tests {
     const MIN: usize = 64;
     const MAX: usize = 1024;
 
-    /// Takes all that there is room for, and gives it back.
+    /// Takes all that fits, and gives it back.
     fn round_trip(window: &mut Window, sign: Sign) {
         let all: Vec<Taken> = std::iter::from_fn(|| window.take(16)).collect();
         for taken in all {

@@ -1,4 +1,4 @@
-//! Backups come back whole, or are refused with the place.
+//! Backups are read back unchanged; damaged ones are rejected with the position.
 
 use proptest::prelude::*;
 
@@ -76,7 +76,7 @@ fn every_flipped_bit_is_found() {
 }
 
 #[test]
-fn every_truncation_is_found_and_so_is_what_stands_behind_the_end() {
+fn every_truncation_is_found_and_so_are_bytes_after_the_end() {
     let file = pack(&[vec![7; 40], b"latte".to_vec()]);
     for length in 0..file.len() {
         let error = unpack(&file[..length], 64).expect_err("cut short");
@@ -107,7 +107,7 @@ fn a_block_that_is_left_out_or_said_twice_is_found() {
     }
 }
 
-/// Where the first block ends.
+/// Returns the offset of the end of the first block.
 fn header_end(file: &[u8]) -> usize {
     let length =
         file[PREAMBLE_BYTES..].first_chunk::<4>().copied().map(u32::from_le_bytes).expect("a length");
@@ -115,7 +115,7 @@ fn header_end(file: &[u8]) -> usize {
 }
 
 #[test]
-fn what_is_none_is_named_as_such() {
+fn other_files_are_told_apart() {
     assert_eq!(unpack(b"SQLite format 3\0", 64), Err(BackupError::NotABackup));
     let mut newer = pack(&[]);
     newer[MAGIC.len()] = FORMAT + 1;
@@ -123,7 +123,7 @@ fn what_is_none_is_named_as_such() {
     let mut huge = pack(&[]);
     huge[PREAMBLE_BYTES..PREAMBLE_BYTES + 4].fill(0xff);
     let error = unpack(&huge, 64).expect_err("no block is that long");
-    assert_eq!(error.to_string(), "it is damaged at byte 15, in block 0: its length cannot be");
+    assert_eq!(error.to_string(), "it is damaged at byte 15, in block 0: its length is out of range");
 }
 
 proptest! {

@@ -1,25 +1,25 @@
-//! Who asks, and what that entitles to. Certificates say it (`tls`); nothing
-//! that a client sends does.
+//! Identities and roles. They come from verified certificates ([`crate::tls`]) and never from what
+//! a client sends.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::NodeName;
 
-/// What a certificate entitles to. Each role may do all that those before it may.
+/// The permissions that a certificate grants. Each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
-    /// Reads keys and status.
+    /// May read keys and status.
     Reader,
-    /// Writes keys.
+    /// May write keys.
     Writer,
-    /// Changes leadership and membership.
+    /// May change leadership and membership.
     Admin,
-    /// Is a node: speaks the peer protocol, and forwards for others.
+    /// A node: speaks the peer protocol, and forwards requests of clients.
     Node,
 }
 
 impl Role {
-    /// The word for it in certificates and messages.
+    /// Returns the role's name in certificates and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reader => "reader",
@@ -30,11 +30,11 @@ impl Role {
     }
 }
 
-/// Who asks: a name and a role, out of a verified certificate.
+/// The name and role in a verified certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The name, unique within its role.
     pub name: NodeName,
-    /// What it may do.
+    /// The role, which decides on permissions.
     pub role: Role,
 }

@@ -1,28 +1,28 @@
-//! How much a daemon logs.
+//! The log levels of a daemon.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How much is logged: this and all that is more severe.
+/// A log level: events of this severity and above are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// Failures alone.
+    /// Failures only.
     Error,
-    /// What should be looked at.
+    /// Also conditions that an operator should look at.
     Warn,
-    /// What an operator wants to know.
+    /// Also ordinary events that interest an operator.
     #[default]
     Info,
-    /// What a developer wants to know.
+    /// Also details for developers.
     Debug,
     /// Everything.
     Trace,
 }
 
 impl LogLevel {
-    /// The word for it.
+    /// Returns the level's name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",

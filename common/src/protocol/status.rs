@@ -1,4 +1,4 @@
-//! What a node says of itself and of its cluster.
+//! The status of a node and of its cluster, as nodes report them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,77 +8,77 @@ use crate::{
     protocol::Identity,
 };
 
-/// What a node does at present.
+/// The phase of a node's lifecycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LifecyclePhase {
-    /// Belongs to no cluster, and waits for `boot`.
+    /// Belongs to no cluster; waits for `boot`.
     Waiting,
-    /// Asks to be let in, or catches up.
+    /// Asks to join, or catches up.
     Joining,
-    /// Takes part.
+    /// Takes part in the cluster.
     Running,
     /// Shuts down.
     Stopping,
 }
 
-/// What a node is in its cluster at present.
+/// A node's present role in Raft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RaftRole {
-    /// Leads.
+    /// Leads the cluster.
     Leader,
-    /// Follows, and votes.
+    /// Follows the leader and votes.
     Follower,
     /// Stands for election.
     Candidate,
-    /// Follows without a vote.
+    /// Follows the leader without a vote.
     Learner,
 }
 
-/// A node's view of itself.
+/// A node's own status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
-    /// Its name.
+    /// The node's name.
     pub name: NodeName,
-    /// Where it says it is reached.
+    /// The address that the node advertises.
     pub address: Address,
-    /// Its version of coffeed.
+    /// The node's version of coffeed.
     pub version: String,
-    /// What it does at present.
+    /// The phase of its lifecycle.
     pub phase: LifecyclePhase,
-    /// For how long it has been up, in milliseconds.
+    /// The time since it started, in milliseconds.
     pub uptime_ms: u64,
-    /// What it knows of its cluster, once it belongs to one.
+    /// Its view of the cluster; `None` if it belongs to none.
     pub raft: Option<RaftStatus>,
-    /// The certificate that it shows.
+    /// The certificate that it presents.
     pub certificate: CertificateStatus,
-    /// When it started, by its own clock, in milliseconds since 1970: what
-    /// tells a process from the one before it.
+    /// When it started, by its own clock, in milliseconds since 1970. It differs between a process
+    /// and its successor.
     pub started_at_ms: u64,
-    /// The room on its disk when it last looked, in bytes.
+    /// Free disk space at the last check, in bytes.
     pub disk_free_bytes: Option<u64>,
 }
 
-/// What is worth knowing of a certificate in use.
+/// The serial number and expiry of a certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateStatus {
-    /// Its serial number, in hexadecimal.
+    /// The serial number, in hexadecimal.
     pub serial: String,
-    /// Until when it is valid, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub valid_until_s: u64,
 }
 
-/// A member's view of its cluster. Indexes are those of the log; 0 is before all.
+/// A member's view of its cluster. Indexes are log indexes; 0 is before the first entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RaftStatus {
     /// The cluster.
     pub cluster: ClusterId,
     /// The node's id.
     pub id: NodeId,
-    /// What it is.
+    /// The node's role.
     pub role: RaftRole,
-    /// Its term.
+    /// The node's term.
     pub term: u64,
-    /// Whom it follows.
+    /// The leader that the node knows of.
     pub leader: Option<NodeId>,
     /// The last entry of its log.
     pub last_log: Revision,
@@ -90,94 +90,94 @@ pub struct RaftStatus {
     pub snapshot: Revision,
     /// The last entry that it has purged.
     pub purged: Revision,
-    /// Who votes. Two sets while a change of membership is under way.
+    /// The voters; two sets during a membership change (joint consensus).
     pub voters: Vec<Vec<NodeId>>,
-    /// Who follows without a vote.
+    /// The members without a vote.
     pub learners: Vec<NodeId>,
-    /// How far each member's log matches, where this node leads.
+    /// On the leader, the last entry known to be in each member's log.
     pub matched: Vec<(NodeId, Revision)>,
-    /// How long ago a quorum was heard, in milliseconds, where this node leads.
+    /// On the leader, how long ago a quorum acknowledged it, in milliseconds.
     pub quorum_heard_ms: Option<u64>,
-    /// What is remembered of each node.
+    /// The cluster's records of nodes.
     pub nodes: Vec<NodeRecord>,
 }
 
-/// What a node has taken up while it runs.
+/// The outcome of reloading a node's configuration and certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reload {
-    /// Which node.
+    /// The node that reloaded.
     pub node: NodeName,
-    /// The settings that are others now, or whose files are: `tls.cert`.
+    /// The settings that changed, or whose files changed, such as `tls.cert`.
     pub changed: Vec<String>,
-    /// The settings that are others by now and count only after a restart.
+    /// The settings that changed and need a restart.
     pub needs_restart: Vec<String>,
-    /// Whose connections were ended: they would not be let in any more.
+    /// The peers whose connections were closed, since their certificates are no longer accepted.
     pub ended: Vec<Identity>,
-    /// The certificate that it shows.
+    /// The certificate that the node presents now.
     pub certificate: CertificateStatus,
 }
 
-/// All nodes of a cluster, as one of them can reach the others.
+/// All nodes of a cluster, as one of them sees the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterView {
-    /// The cluster, unless the asked node belongs to none.
+    /// The cluster; `None` if the asked node belongs to none.
     pub cluster: Option<ClusterId>,
     /// The asked node.
     pub asked: NodeName,
-    /// The leader, if most voters in reach agree on one.
+    /// The leader, if most reachable voters agree on one.
     pub leader: Option<NodeName>,
-    /// Its term.
+    /// The leader's term.
     pub term: u64,
-    /// Whether a change of membership is under way (joint consensus).
+    /// Whether a membership change is in progress (joint consensus).
     pub joint: bool,
-    /// How many vote.
+    /// The number of voters.
     pub voters: u32,
-    /// How many of those can be reached.
+    /// The number of voters that the asked node can reach.
     pub voters_in_reach: u32,
-    /// How many of those in reach may be lost before the quorum is.
+    /// The number of reachable voters that may fail before the quorum is lost.
     pub may_lose: u32,
-    /// The nodes, in the order of their ids.
+    /// The nodes, ordered by id.
     pub nodes: Vec<NodeView>,
 }
 
 /// One node in a [`ClusterView`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeView {
-    /// Its name.
+    /// The node's name.
     pub name: NodeName,
-    /// Its id, once it has one.
+    /// The node's id; `None` if it has none yet.
     pub id: Option<NodeId>,
-    /// Where it is reached.
+    /// The address at which it is reached.
     pub address: Address,
-    /// What it is, if it belongs to the cluster.
+    /// Its role; `None` if it belongs to no cluster or is unknown.
     pub role: Option<RaftRole>,
-    /// How it is.
+    /// Its state, as the asked node sees it.
     pub state: NodeState,
-    /// How many entries its log is behind the leader's; `None` where that is not known.
+    /// The number of entries by which its log lags the leader's; `None` if unknown.
     pub lag: Option<u64>,
-    /// The last entry that it has applied.
+    /// The last entry that it has applied; `None` if unknown.
     pub applied: Option<Revision>,
-    /// Its version of coffeed.
+    /// The node's version of coffeed; `None` if unknown.
     pub version: Option<String>,
-    /// Until when its certificate is valid, in seconds since 1970.
+    /// When its certificate expires, in seconds since 1970; `None` if unknown.
     pub certificate_until_s: Option<u64>,
-    /// The room on its disk when it last looked, in bytes.
+    /// Free disk space at its last check, in bytes; `None` if unknown.
     pub disk_free_bytes: Option<u64>,
 }
 
-/// How a node is, seen from another one.
+/// The state of a node, as another node sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NodeState {
-    /// Reached, and takes part.
+    /// Reachable, and takes part.
     Up,
-    /// Reached; catches up before it gets a vote.
+    /// Reachable; catches up before it gets a vote.
     Joining,
-    /// Reached; waits for `boot`.
+    /// Reachable; waits for `boot`.
     Waiting,
-    /// Reached; shuts down.
+    /// Reachable; shuts down.
     Stopping,
-    /// Not reached.
+    /// Not reachable.
     Unreachable,
-    /// Taken down by an operator.
+    /// Shut down by an operator.
     Shutdown,
 }

@@ -146,7 +146,7 @@ impl Live {
         if self.connection.close_reason().is_some() {
             return Ok(());
         }
-        credentials.still_believe(&self.chain()).map_err(|problem| {
+        credentials.check_still_trusted(&self.chain()).map_err(|problem| {
             let Identity { name, role } = &self.peer;
             let cause = format!("the certificate of {} {name}: {problem}", role.as_str());
             self.connection.close(CLOSE_DENIED, cause.as_bytes());

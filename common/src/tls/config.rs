@@ -1,4 +1,4 @@
-//! Credentials to rustls configurations.
+//! Builds rustls configurations from credentials.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::id::NodeName;
 
-/// For dialling: the other side has to be a node, and `expected` if one is
-/// named. `refusal` learns why it was not.
+/// Returns the configuration for dialling. The peer must be a node, and `expected` if given.
+/// `refusal` receives the reason if it is rejected.
 pub(crate) fn client_config(
     credentials: &Credentials,
     expected: Option<NodeName>,
@@ -40,12 +40,13 @@ pub(crate) fn client_config(
     config.alpn_protocols = vec![alpn.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
-    // A name in the open tells a listener who is called, and decides nothing here.
+    // A name in the clear would tell eavesdroppers which node is called, and is not needed.
     config.enable_sni = false;
     Ok(config)
 }
 
-/// For answering: whoever calls shows a certificate of our CAs with an identity.
+/// Returns the configuration for accepting. Callers must present a certificate of a trusted CA with
+/// an identity.
 pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
     let own = credentials.inner();
     let webpki =

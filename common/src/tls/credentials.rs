@@ -1,4 +1,4 @@
-//! Our own certificate, its key, the CAs that we trust, and what they revoked.
+//! A side's own certificate and key, the CAs that it trusts, and what they revoked.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -23,20 +23,20 @@ use crate::{
     protocol::{Identity, Role},
 };
 
-/// Most certificates in the file of our own: it, and those between it and its CA.
+/// The most certificates in a chain: the own one, and those between it and the CA.
 const CHAIN_MAX: usize = 8;
 
-/// What a node or a client shows of itself, and whom it believes. Cheap to clone.
+/// What a node or a client presents, and which CAs it trusts. Cheap to clone.
 ///
-/// One that exists was checked: a CA signed the certificate and did not revoke
-/// it, its time is now, the key belongs to it, and it names somebody.
+/// Every instance was verified: a trusted CA signed the certificate and did not revoke it, it is
+/// valid now, the key belongs to it, and it has an identity.
 #[derive(Clone)]
 pub struct Credentials(Arc<CredentialsInner>);
 
 pub(super) struct CredentialsInner {
     pub(super) identity: Identity,
     serial: String,
-    /// In seconds since 1970.
+    /// When the certificate expires, in seconds since 1970.
     until: u64,
     pub(super) roots: Arc<RootCertStore>,
     pub(super) revocations: Arc<Revocations>,
@@ -44,18 +44,21 @@ pub(super) struct CredentialsInner {
     pub(super) clock: Arc<dyn TimeProvider>,
     pub(super) provider: Arc<CryptoProvider>,
     lasting_secret: hmac::Tag,
-    prints: Prints,
+    digests: FileDigests,
 }
 
-/// What tells one set of files from another.
-struct Prints {
+/// The digests of the files, to detect changes.
+struct FileDigests {
     ca: digest::Digest,
     cert: digest::Digest,
     crl: Option<digest::Digest>,
 }
 
 impl Credentials {
-    /// Reads each file once, and checks what they held.
+    /// Reads each file once, and verifies the contents.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its contents are not valid credentials.
     pub fn load(files: &CredentialFiles) -> Result<Self, TlsError> {
         let ca = read_file(CredentialFile::Ca, &files.ca)?;
         let cert = read_file(CredentialFile::Certificate, &files.cert)?;
@@ -70,13 +73,19 @@ impl Credentials {
         }
     }
 
-    /// Checks what is in memory, in PEM.
+    /// Verifies credentials in PEM.
+    ///
+    /// # Errors
+    /// They are not valid credentials.
     pub fn from_pem(ca: &[u8], cert: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Self::from_pem_with_clock(ca, cert, key, Arc::new(DefaultTimeProvider))
     }
 
-    /// As [`Credentials::from_pem`], with the clock that judges certificates,
-    /// ours now and those of others later: a simulation brings its own.
+    /// Like [`Credentials::from_pem`], with the clock for verifying certificates, one's own and
+    /// later those of peers. A simulation provides its own clock.
+    ///
+    /// # Errors
+    /// They are not valid credentials, or the clock is not set.
     pub fn from_pem_with_clock(
         ca: &[u8],
         cert: &[u8],
@@ -87,8 +96,11 @@ impl Credentials {
         Self::assemble(ca, cert, key, clock, identity)
     }
 
-    /// The same, but for what the CAs have revoked: lists in PEM, at most one
-    /// of each CA. Those that were there before count no more.
+    /// Returns these credentials with other revocation lists: PEM, at most one per CA. They replace
+    /// the previous lists.
+    ///
+    /// # Errors
+    /// The lists are not valid, or revoke this certificate.
     pub fn with_revocations(&self, crl: &[u8]) -> Result<Self, TlsError> {
         let own = self.inner();
         let algorithms = &own.provider.signature_verification_algorithms;
@@ -106,11 +118,11 @@ impl Credentials {
             clock: Arc::clone(&own.clock),
             provider: Arc::clone(&own.provider),
             lasting_secret: own.lasting_secret,
-            prints: Prints { crl: Some(print(crl)), ..own.prints },
+            digests: FileDigests { crl: Some(digest_of(crl)), ..own.digests },
         })))
     }
 
-    /// Credentials that claim to be `identity`, whatever their certificate says.
+    /// Creates credentials that claim to be `identity`, without verification.
     #[cfg(test)]
     pub(crate) fn unchecked(ca: &[u8], cert: &[u8], key: &[u8], identity: Identity) -> Self {
         Self::assemble(ca, cert, key, Arc::new(DefaultTimeProvider), identity).expect("PEM of a pair")
@@ -128,7 +140,7 @@ impl Credentials {
         let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
         let (serial, until) = (serial_of(&chain), end_of(&chain, &provider));
         let (key, lasting_secret) = read_key(key, chain, &provider)?;
-        let prints = Prints { ca: print(ca), cert: print(cert), crl: None };
+        let digests = FileDigests { ca: digest_of(ca), cert: digest_of(cert), crl: None };
         Ok(Self(Arc::new(CredentialsInner {
             identity,
             serial,
@@ -139,47 +151,47 @@ impl Credentials {
             clock,
             provider,
             lasting_secret,
-            prints,
+            digests,
         })))
     }
 
-    /// Who we are, as our own certificate says.
+    /// Returns the identity in the own certificate.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
     }
 
-    /// Until when our certificate is valid, in seconds since 1970.
+    /// Returns when the own certificate expires, in seconds since 1970.
     pub fn valid_until(&self) -> u64 {
         self.0.until
     }
 
-    /// The serial number of our certificate, in hexadecimal.
+    /// Returns the serial number of the own certificate, in hexadecimal.
     pub fn serial(&self) -> &str {
         &self.0.serial
     }
 
-    /// When the first of the revocation lists should be replaced by a newer
-    /// one, in seconds since 1970; `None` where there is no list.
+    /// Returns when the first of the revocation lists is due for replacement, in seconds since
+    /// 1970; `None` without lists.
     pub fn revocations_until(&self) -> Option<u64> {
         self.0.revocations.until()
     }
 
-    /// What time it is, by the clock that judges certificates, in seconds since 1970.
+    /// Returns the time of the clock that verifies certificates, in seconds since 1970.
     pub fn now(&self) -> u64 {
         self.0.clock.current_time().map_or(0, |now| now.as_secs())
     }
 
-    /// Which of the files have another content than those of `other`.
+    /// Returns the files whose contents differ from those of `other`.
     pub fn differences(&self, other: &Self) -> Vec<CredentialFile> {
         let (one, other) = (self.inner(), other.inner());
         let same = |one: digest::Digest, other: digest::Digest| one.as_ref() == other.as_ref();
-        let crls = match (one.prints.crl, other.prints.crl) {
+        let crls = match (one.digests.crl, other.digests.crl) {
             (Some(one), Some(other)) => same(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
         [
-            (same(one.prints.ca, other.prints.ca), CredentialFile::Ca),
-            (same(one.prints.cert, other.prints.cert), CredentialFile::Certificate),
+            (same(one.digests.ca, other.digests.ca), CredentialFile::Ca),
+            (same(one.digests.cert, other.digests.cert), CredentialFile::Certificate),
             (one.lasting_secret.as_ref() == other.lasting_secret.as_ref(), CredentialFile::Key),
             (crls, CredentialFile::Revocations),
         ]
@@ -188,10 +200,9 @@ impl Credentials {
         .collect()
     }
 
-    /// Whether one who was let in with these certificates would be known
-    /// today: he would not be where his CA is trusted no more, or has revoked
-    /// them. That their time is over does not count.
-    pub(crate) fn still_believe(&self, chain: &[CertificateDer<'_>]) -> Result<(), Problem> {
+    /// Verifies the chain of a connected peer again, since trust may have changed: fails if its CA
+    /// is no longer trusted or has revoked it. Expiry is ignored.
+    pub(crate) fn check_still_trusted(&self, chain: &[CertificateDer<'_>]) -> Result<(), Problem> {
         let own = self.inner();
         let [end_entity, intermediates @ ..] = chain else { return Err(Problem::Empty) };
         if own.revocations.revoke(chain) {
@@ -213,13 +224,13 @@ impl Credentials {
         }
     }
 
-    /// A secret that follows from the private key: the same after a restart,
-    /// and of no help in finding the key.
+    /// Returns a secret derived from the private key. It is the same after a restart, and does not
+    /// reveal the key.
     pub(crate) fn lasting_secret(&self) -> &[u8] {
         self.0.lasting_secret.as_ref()
     }
 
-    /// The clock that judges certificates.
+    /// Returns the clock that verifies certificates.
     pub(crate) fn clock(&self) -> &Arc<dyn TimeProvider> {
         &self.0.clock
     }
@@ -230,14 +241,17 @@ impl Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Names whom they are for; nothing of the key.
+    /// Shows the identity, and nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({} {})", self.0.identity.role.as_str(), self.0.identity.name)
     }
 }
 
-/// Whom a certificate is for, once it has proven to be signed by the CA,
-/// valid at `at`, and made for its role's use. All in PEM.
+/// Verifies that a certificate is signed by the CA, valid at `at`, and made for its role's use, and
+/// returns its identity. All inputs are PEM.
+///
+/// # Errors
+/// The certificate or the CA is malformed, or the verification fails.
 pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Identity, TlsError> {
     let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
     check_own(&chain, &read_roots(ca)?, at, &default_provider())
@@ -249,25 +263,26 @@ fn now(clock: &dyn TimeProvider) -> Result<UnixTime, TlsError> {
     })
 }
 
-fn print(file: &[u8]) -> digest::Digest {
+fn digest_of(file: &[u8]) -> digest::Digest {
     digest::digest(&digest::SHA256, file)
 }
 
-/// The serial number of a chain's own certificate, in hexadecimal.
+/// Returns the serial number of the first certificate of a chain, in hexadecimal.
 pub(crate) fn serial_of(chain: &[CertificateDer<'_>]) -> String {
     let certificate = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
     let serial = certificate.as_ref().map(|certificate| certificate.serial()).unwrap_or_default();
     serial.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Until when a chain's own certificate is valid: webpki tells it of one whose
-/// time is over, so the end of all time is asked about.
+/// Returns when the first certificate of a chain expires. webpki only tells this for an expired
+/// certificate, so it is verified at the end of time.
 fn end_of(chain: &[CertificateDer<'_>], provider: &CryptoProvider) -> u64 {
-    let doomsday = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     let certificate = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
-    let nobody = RootCertStore::empty();
-    let verdict = certificate
-        .map(|certificate| verify(&certificate, &[], &nobody, doomsday, KeyUsage::client_auth(), provider));
+    let no_roots = RootCertStore::empty();
+    let verdict = certificate.map(|certificate| {
+        verify(&certificate, &[], &no_roots, end_of_time, KeyUsage::client_auth(), provider)
+    });
     match verdict {
         Some(Err(webpki::Error::CertExpired { not_after, .. })) => not_after.as_secs(),
         _ => 0,
@@ -294,9 +309,9 @@ fn read_certificates(
 fn read_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates(CredentialFile::Ca, pem, CAS_MAX)? {
-        // It would be believed as a CA, whatever it says of itself.
-        if let Ok(somebody) = identity_of(&certificate) {
-            return Err(TlsError::new(CredentialFile::Ca, Problem::NotACa(somebody)));
+        // It would be trusted as a CA, whatever it says.
+        if let Ok(identity) = identity_of(&certificate) {
+            return Err(TlsError::new(CredentialFile::Ca, Problem::NotACa(identity)));
         }
         roots
             .add(certificate)
@@ -323,7 +338,7 @@ fn read_key(
     Ok((key, secret))
 }
 
-/// What others will check when they see our certificate, found out before they do.
+/// Verifies the own certificate as peers will, to find problems before they do.
 fn check_own(
     chain: &[CertificateDer<'static>],
     roots: &RootCertStore,

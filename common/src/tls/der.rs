@@ -1,11 +1,14 @@
-//! As much of DER (X.690) as it takes to find the parts of a revocation list
-//! that webpki has understood and does not show: what was signed, by which
-//! signature, and from when until when it counts.
+//! A minimal DER reader (X.690) for the fields of a revocation list that webpki parses but does not
+//! expose: the signed bytes, the signature and the validity period.
 //!
-//! Pure. Whatever is not as expected is `None`, and no length is believed
-//! beyond the bytes that are there.
+//! x509-parser could do this, but the library would gain some fifteen crates (nom, asn1-rs,
+//! num-bigint) and their build time for two dates and a signature. The input is small, comes from
+//! the operator's file and has passed webpki's own parser, and the reader is tested with arbitrary
+//! bytes.
+//!
+//! Pure. Anything unexpected yields `None`, and no length is trusted beyond the bytes that exist.
 
-/// One element: its tag, its content, and all of it with its header.
+/// A DER element: its tag, its content, and the whole with its header.
 pub(super) struct Element<'a> {
     pub(super) tag: u8,
     pub(super) content: &'a [u8],
@@ -17,17 +20,17 @@ const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// Elements one after another.
+/// Reads consecutive elements.
 pub(super) struct DerReader<'a>(pub(super) &'a [u8]);
 
 impl<'a> DerReader<'a> {
-    /// The next one.
+    /// Returns the next element.
     pub(super) fn next(&mut self) -> Option<Element<'a>> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match first {
             0..=0x7f => (usize::from(first), rest),
-            // More bytes of length than this have no file of ours.
+            // No file that is read here needs a longer length.
             0x81..=0x84 => {
                 let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
                 (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
@@ -40,12 +43,12 @@ impl<'a> DerReader<'a> {
         Some(Element { tag, content, whole })
     }
 
-    /// The next one, if it is of this kind.
+    /// Returns the next element if it has this tag.
     pub(super) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
         self.next().filter(|element| element.tag == tag)
     }
 
-    /// The whole bytes of a bit string.
+    /// Returns the bytes of a bit string without unused bits.
     pub(super) fn bits(&mut self) -> Option<&'a [u8]> {
         match self.expect(BIT_STRING)?.content.split_first()? {
             (0, bits) => Some(bits),
@@ -53,7 +56,7 @@ impl<'a> DerReader<'a> {
         }
     }
 
-    /// A point in time, in seconds since 1970 (RFC 5280, section 4.1.2.5).
+    /// Returns a point in time, in seconds since 1970 (RFC 5280, section 4.1.2.5).
     pub(super) fn time(&mut self) -> Option<u64> {
         let Element { tag, content, .. } = self.next()?;
         let digits = content.strip_suffix(b"Z")?;
@@ -80,7 +83,7 @@ impl<'a> DerReader<'a> {
     }
 }
 
-/// Of the Gregorian calendar; years begin in March, so that the odd day comes last.
+/// Counts days in the Gregorian calendar. Years start in March, so the leap day comes last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);

@@ -1,4 +1,4 @@
-//! What can be wrong with credentials, in sentences for people.
+//! Errors of credentials, as sentences with hints.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,70 +8,69 @@ use rustls_pki_types::UnixTime;
 use super::identity::IdentityError;
 use crate::protocol::Identity;
 
-/// Which of the files.
+/// A credential file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialFile {
-    /// The certificates of the CAs that sign all others: one, or two while
-    /// one takes the place of the other.
+    /// The certificates of the trusted CAs: one, or two during a replacement.
     Ca,
-    /// Our own certificate.
+    /// The own certificate.
     Certificate,
-    /// The private key that belongs to it.
+    /// The private key of the certificate.
     Key,
-    /// What the CAs have revoked.
+    /// The revocation lists of the CAs.
     Revocations,
 }
 
-/// Credentials that cannot be used, and why.
+/// Why credentials cannot be used.
 ///
 /// Prints as one sentence that names the file; [`TlsError::hint`] says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsError {
-    /// Which of the files.
+    /// The file with the problem.
     pub file: CredentialFile,
-    /// Where it is; `None` if it came from memory.
+    /// Its path; `None` if it came from memory.
     pub path: Option<PathBuf>,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: Problem,
 }
 
-/// What is wrong with one of the files.
+/// A problem with a credential file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no such file")]
     NotFound,
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// Others than its owner may read the private key.
-    #[error("its permissions are {mode:04o}, so others than its owner can get at it")]
+    /// Users other than its owner can access the private key.
+    #[error("its permissions are {mode:04o}, so users other than its owner can access it")]
     TooOpen {
-        /// The permission bits that it has.
+        /// The permission bits of the file.
         mode: u32,
     },
-    /// It is larger than any such file would be.
-    #[error("it is larger than {0} bytes, so it is something else")]
+    /// The file is larger than any certificate or key file.
+    #[error("it is larger than {0} bytes, so it is not a certificate or key")]
     TooLarge(u64),
-    /// Nothing is in it.
+    /// The file is empty.
     #[error("it is empty")]
     Empty,
-    /// It does not hold what it should, in PEM.
-    #[error("it holds no {0} in PEM form")]
+    /// The file has no valid PEM section of the expected kind.
+    #[error("it has no PEM-encoded {0}")]
     NotPem(&'static str),
-    /// The key is of no kind that can be used.
-    #[error("the key is of no kind that can be used here")]
+    /// The type of the key is not supported.
+    #[error("the type of the key is not supported")]
     UnusableKey,
     /// The key belongs to another certificate.
     #[error("it does not belong to the certificate")]
     KeyMismatch,
-    /// More stands in it than is looked at.
-    #[error("it holds more than {0} of them")]
+    /// The file has more certificates or lists than are allowed.
+    #[error("it has more than {0} certificates or lists")]
     TooMany(usize),
-    /// A node's or a client's certificate stands where CAs are trusted.
-    #[error("it holds the certificate of {} {}, which is no CA", .0.role.as_str(), .0.name)]
+    /// A node's or a client's certificate is among the CAs.
+    #[error("it has the certificate of {} {}, which is not a CA", .0.role.as_str(), .0.name)]
     NotACa(Identity),
-    /// It names nobody.
+    /// The certificate has no valid identity.
     #[error("{0}")]
     Identity(#[from] IdentityError),
     /// Another CA signed it.
@@ -80,34 +79,34 @@ pub enum Problem {
     /// Its CA has revoked it.
     #[error("it was revoked")]
     Revoked,
-    /// Two lists of one CA: which of them counts is not certain.
-    #[error("it holds two lists of one CA")]
+    /// Two lists are from one CA: it is unclear which one counts.
+    #[error("it has two lists from one CA")]
     TwoLists,
-    /// Its time is over.
+    /// It has expired.
     #[error("it expired {0}")]
     Expired(Ago),
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("it becomes valid only {0}")]
     NotYetValid(Ago),
-    /// It may not be used for this.
-    #[error("it is not meant for this use: a node needs serverAuth and clientAuth, a client clientAuth")]
+    /// Its key usage does not allow this.
+    #[error("it is not valid for this purpose: a node needs serverAuth and clientAuth, a client clientAuth")]
     WrongPurpose,
-    /// Anything else.
+    /// Any other problem.
     #[error("it cannot be used: {0}")]
     Unusable(String),
 }
 
-/// A span of time, in a unit that people use.
+/// A span of time, printed in a readable unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ago {
-    /// So many seconds before now.
+    /// This many seconds before now.
     Past(u64),
-    /// So many seconds after now.
+    /// This many seconds after now.
     Future(u64),
 }
 
 impl Ago {
-    /// From `then` to `now`, whichever is earlier.
+    /// Returns the span between `then` and `now`.
     pub(super) fn between(then: UnixTime, now: UnixTime) -> Self {
         match now.as_secs().checked_sub(then.as_secs()) {
             Some(past) => Self::Past(past),
@@ -158,15 +157,15 @@ impl TlsError {
         Self { file, path: None, problem: problem.into() }
     }
 
-    /// What to do about it.
+    /// Returns what the operator can do about it.
     pub fn hint(&self) -> String {
         let path = self.path.as_ref().map_or_else(|| "FILE".to_owned(), |path| path.display().to_string());
         match (&self.problem, self.file) {
             (Problem::UnknownIssuer, CredentialFile::Revocations) => {
-                "take the ca.crl that was made together with ca.crt".to_owned()
+                "use the ca.crl that was created together with ca.crt".to_owned()
             }
             (Problem::Expired(_), CredentialFile::Revocations) => {
-                "make it anew with `coffeectl cert revoke`, and put it where the old one is".to_owned()
+                "create a new one with `coffeectl cert revoke`, and replace the old file with it".to_owned()
             }
             (problem, _) => problem.hint(&path),
         }
@@ -177,29 +176,29 @@ impl Problem {
     fn hint(&self, path: &str) -> String {
         match self {
             Self::NotFound => {
-                "make certificates with `coffeectl cert`, or correct the path in the configuration".to_owned()
+                "create certificates with `coffeectl cert`, or correct the path in the configuration".to_owned()
             }
             Self::Unreadable(_) => {
-                format!("let the user that runs this read it: chown USER {path} (and mode 0600 for a key)")
+                format!("make it readable by the user that runs this: chown USER {path} (and mode 0600 for a key)")
             }
             Self::TooOpen { .. } => format!("chmod 600 {path}"),
-            Self::KeyMismatch => "take the .crt and the .key that were made together".to_owned(),
+            Self::KeyMismatch => "use the .crt and the .key that were created together".to_owned(),
             Self::UnknownIssuer => {
-                "take ca.crt from the CA that made this certificate, or make a new certificate with it"
+                "use the ca.crt of the CA that signed this certificate, or create a new certificate with this CA"
                     .to_owned()
             }
             Self::Expired(_) => {
-                "renew it with `coffeectl cert renew NAME`, and put the new one where the old one is"
+                "renew it with `coffeectl cert renew NAME`, and replace the old file with the new one"
                     .to_owned()
             }
             Self::Revoked => {
-                "make one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
+                "create one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
             }
-            Self::NotACa(_) => "leave nothing but certificates of CAs in ca.crt".to_owned(),
-            Self::TwoLists => "keep the newer one; `coffeectl cert revoke` makes one for each CA".to_owned(),
+            Self::NotACa(_) => "keep only certificates of CAs in ca.crt".to_owned(),
+            Self::TwoLists => "keep the newer one; `coffeectl cert revoke` creates one per CA".to_owned(),
             Self::NotYetValid(_) => "check this machine's clock".to_owned(),
             Self::Identity(_) | Self::WrongPurpose => {
-                "make it with `coffeectl cert node NAME` or `coffeectl cert client ROLE NAME`".to_owned()
+                "create it with `coffeectl cert node NAME` or `coffeectl cert client ROLE NAME`".to_owned()
             }
             Self::TooLarge(_)
             | Self::Empty
@@ -207,15 +206,15 @@ impl Problem {
             | Self::TooMany(_)
             | Self::UnusableKey
             | Self::Unusable(_) => {
-                "check that ca, cert and key are not mixed up; `coffeectl cert list` shows what there is"
+                "check that ca, cert and key are not mixed up; `coffeectl cert list` shows them"
                     .to_owned()
             }
         }
     }
 }
 
-/// Why we refused the certificate of the other side: "it ...".
-pub(super) fn refusal_sentence(error: &rustls::Error) -> String {
+/// Returns why this side rejected the peer's certificate: "it ...".
+pub(super) fn rejection_sentence(error: &rustls::Error) -> String {
     use CertificateError as E;
     let rustls::Error::InvalidCertificate(error) = error else { return error.to_string() };
     let problem = match error {
@@ -224,25 +223,24 @@ pub(super) fn refusal_sentence(error: &rustls::Error) -> String {
         E::UnknownIssuer | E::BadSignature => Problem::UnknownIssuer,
         E::InvalidPurposeContext { .. } => Problem::WrongPurpose,
         E::Revoked => Problem::Revoked,
-        E::Other(unwanted) => return unwanted.to_string(),
+        E::Other(error) => return error.to_string(),
         other => Problem::Unusable(other.to_string()),
     };
     problem.to_string()
 }
 
-/// What a TLS alert (RFC 8446, section 6) says about the one who sent it, or
-/// about us, when it refuses a certificate.
+/// Returns the meaning of a TLS alert (RFC 8446, section 6) that rejects a certificate.
 pub(crate) fn alert_sentence(alert: u8) -> Option<&'static str> {
     Some(match alert {
-        42 => "the certificate is malformed or names somebody else",
-        43 => "the certificate is not meant for this use",
+        42 => "the certificate is malformed or has another identity",
+        43 => "the certificate is not valid for this purpose",
         44 => "the certificate was revoked",
         45 => "the certificate has expired, or is not yet valid",
-        46 => "the certificate does not say what it should",
+        46 => "the certificate does not have the expected contents",
         48 => "the certificate was signed by another CA",
         49 => "access is denied",
-        51 => "the certificate's signature is wrong: it was made with another CA's key of the same name",
-        116 => "a certificate is required, and none was shown",
+        51 => "the certificate's signature is wrong: it was made with the key of another CA of the same name",
+        116 => "a certificate is required, and none was presented",
         _ => return None,
     })
 }
@@ -260,7 +258,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "the private key /etc/coffeed/ming.key: its permissions are 0644, so others than its owner can get at it"
+            "the private key /etc/coffeed/ming.key: its permissions are 0644, so users other than its owner can access it"
         );
         assert_eq!(error.hint(), "chmod 600 /etc/coffeed/ming.key");
     }

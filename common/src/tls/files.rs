@@ -1,4 +1,5 @@
-//! Reads credentials from disk: each file once, bounded, and no key that others can read.
+//! Reads credentials from disk: each file once, with a bound on its size, and no key that others
+//! can read.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,31 +11,31 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{CredentialFile, Problem, TlsError};
 
-/// No certificate or key file is larger than this.
+/// The largest certificate or key file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
-/// Where the credentials are.
+/// The paths of the credential files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialFiles {
-    /// The CA's certificate; several of them while one CA takes the place of another.
+    /// The certificates of the trusted CAs: one, or several during a replacement.
     pub ca: PathBuf,
-    /// Our own certificate.
+    /// This side's own certificate.
     pub cert: PathBuf,
-    /// Its private key: readable by its owner alone.
+    /// The private key of the certificate, readable only by its owner.
     pub key: PathBuf,
-    /// What the CAs have revoked; `None` believes all that they signed.
+    /// The revocation lists of the CAs; `None` accepts every certificate that they signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crl: Option<PathBuf>,
 }
 
 impl CredentialFiles {
-    /// Those without which nobody is anybody; nothing is revoked.
+    /// Names the required files; no certificate is revoked.
     pub fn new(ca: impl Into<PathBuf>, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self { ca: ca.into(), cert: cert.into(), key: key.into(), crl: None }
     }
 
-    /// Where one of them is, if it is named.
+    /// Returns the path of a file, if it is configured.
     pub fn path(&self, file: CredentialFile) -> Option<&Path> {
         match file {
             CredentialFile::Ca => Some(&self.ca),
@@ -45,7 +46,10 @@ impl CredentialFiles {
     }
 }
 
-/// Reads a file of certificates or a key, and refuses a key that others can get at.
+/// Reads a certificate, key or revocation file.
+///
+/// # Errors
+/// The file cannot be read, is empty or too large, or is a key that other users can access.
 pub fn read_file(file: CredentialFile, path: &Path) -> Result<Vec<u8>, TlsError> {
     read(path, file == CredentialFile::Key).map_err(|problem| TlsError {
         file,
@@ -61,7 +65,7 @@ fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, Problem> {
     };
     let file = open(path).map_err(unreadable)?;
     if is_key {
-        refuse_open_key(&file)?;
+        reject_open_key(&file)?;
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -72,21 +76,19 @@ fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Waits for nothing: a pipe in the place of a file would be waited for, for
-/// as long as nobody writes into it.
+/// Opens without blocking: opening a named pipe would wait for a writer.
 fn open(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
 }
 
-/// Looks at the file that was opened, not at the path again: nobody can swap
-/// it in between.
+/// Checks the opened file instead of the path, so the file cannot be swapped in between.
 #[cfg(unix)]
-fn refuse_open_key(file: &File) -> Result<(), Problem> {
+fn reject_open_key(file: &File) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = file.metadata().map_err(|error| Problem::Unreadable(error.to_string()))?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -94,6 +96,6 @@ fn refuse_open_key(file: &File) -> Result<(), Problem> {
 }
 
 #[cfg(not(unix))]
-fn refuse_open_key(_file: &File) -> Result<(), Problem> {
+fn reject_open_key(_file: &File) -> Result<(), Problem> {
     Ok(())
 }

@@ -1,9 +1,8 @@
-//! Name and role, in and out of a certificate.
+//! Encodes and decodes the name and role in a certificate.
 //!
-//! A certificate says who it is for in one URI of its subject alternative
-//! names (RFC 5280, section 4.2.1.6): `coffee://ROLE/NAME`, such as
-//! `coffee://node/hong` or `coffee://admin/ops`. Exactly one: a certificate
-//! with two roles would leave it open which one counts.
+//! A certificate names its owner in one URI of its subject alternative names (RFC 5280, section
+//! 4.2.1.6): `coffee://ROLE/NAME`, such as `coffee://node/hong` or `coffee://admin/ops`. Exactly
+//! one is required, since with two roles it would be unclear which one counts.
 
 use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
@@ -13,32 +12,35 @@ use crate::{
     protocol::{Identity, Role},
 };
 
-/// How every identity URI starts.
+/// The start of every identity URI.
 pub const SCHEME: &str = "coffee://";
 
-/// Why a certificate says nothing usable about whom it is for.
+/// Why a certificate has no usable identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// The bytes are no certificate.
-    #[error("it is no well-formed certificate")]
+    /// The bytes are not a certificate.
+    #[error("it is not a well-formed certificate")]
     Malformed,
-    /// No URI of ours.
-    #[error("it carries no role: no coffee://ROLE/NAME among its alternative names")]
+    /// It has no `coffee://` URI.
+    #[error("it has no role: none of its alternative names is a coffee://ROLE/NAME")]
     Missing,
-    /// More than one URI of ours.
-    #[error("it carries more than one coffee:// URI, so its role is not certain")]
+    /// It has more than one `coffee://` URI.
+    #[error("it has more than one coffee:// URI, so its role is ambiguous")]
     Several,
-    /// A URI of ours that is no role and name.
-    #[error("its coffee:// URI is not of the form coffee://ROLE/NAME with a known role and a legal name")]
+    /// Its `coffee://` URI has no valid role and name.
+    #[error("its coffee:// URI is not of the form coffee://ROLE/NAME with a known role and a valid name")]
     Illegal,
 }
 
-/// The URI that names `identity` in a certificate.
+/// Returns the URI for `identity`.
 pub fn to_uri(identity: &Identity) -> String {
     format!("{SCHEME}{}/{}", identity.role.as_str(), identity.name)
 }
 
-/// Reads the URI that [`to_uri`] writes.
+/// Parses a URI that [`to_uri`] wrote.
+///
+/// # Errors
+/// The URI has no known role or no valid name.
 pub fn from_uri(uri: &str) -> Result<Identity, IdentityError> {
     let (role, name) =
         uri.strip_prefix(SCHEME).and_then(|rest| rest.split_once('/')).ok_or(IdentityError::Illegal)?;
@@ -51,7 +53,10 @@ fn role_of(word: &str) -> Option<Role> {
     [Role::Reader, Role::Writer, Role::Admin, Role::Node].into_iter().find(|role| role.as_str() == word)
 }
 
-/// Who a certificate is for. Does not verify the certificate.
+/// Reads the identity in a certificate, without verifying the certificate.
+///
+/// # Errors
+/// The certificate is malformed, or does not have exactly one valid identity URI.
 pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, IdentityError> {
     let certificate = EndEntityCert::try_from(certificate).map_err(|_| IdentityError::Malformed)?;
     let mut ours = certificate.valid_uri_names().filter(|uri| is_ours(uri));
@@ -62,13 +67,13 @@ pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, Identit
     }
 }
 
-/// Whether a URI claims to be one of ours. Schemes know no case (RFC 3986,
-/// section 3.1), so that `COFFEE://admin/x` counts, and is then illegal.
+/// Returns whether a URI claims to be an identity. Schemes are case-insensitive (RFC 3986, section
+/// 3.1), so `COFFEE://admin/x` counts, and is then rejected.
 fn is_ours(uri: &str) -> bool {
     uri.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
 
-/// Who the other side of a finished handshake is: its own certificate comes first.
+/// Reads the identity of the peer after a handshake: the first certificate is its own.
 pub(crate) fn identity_of_chain(chain: &[CertificateDer<'_>]) -> Result<Identity, IdentityError> {
     chain.first().ok_or(IdentityError::Missing).and_then(identity_of)
 }

@@ -1,11 +1,9 @@
-//! What the CAs have taken back: revocation lists (RFC 5280, section 5).
+//! Certificate revocation lists (RFC 5280, section 5).
 //!
-//! A list is judged once, when it is read: signed by a CA that is trusted, and
-//! of this time. After that a certificate is looked up by issuer and serial
-//! number, at no more cost than that: a long list does not slow handshakes
-//! down. A CA without a list has revoked nothing. That a list grows old while
-//! it is in use changes nothing either: nobody is locked out because a file
-//! was not copied in time.
+//! A list is verified once, when it is read: a trusted CA must have signed it, and it must be
+//! current. Later a certificate is only looked up by issuer and serial number, so the length of a
+//! list does not slow handshakes. A CA without a list has revoked nothing. A list that expires
+//! while in use stays in force: no one is locked out because a file was not copied in time.
 
 use rustls::{RootCertStore, crypto::WebPkiSupportedAlgorithms};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime, pem::PemObject};
@@ -19,15 +17,15 @@ use super::{
 };
 use crate::limits::CAS_MAX;
 
-/// What the CAs have revoked.
+/// The revocation lists of the trusted CAs.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     lists: Vec<CertRevocationList<'static>>,
-    /// When the first of them grows old, in seconds since 1970.
+    /// The earliest `nextUpdate` of the lists, in seconds since 1970.
     until: Option<u64>,
 }
 
-/// The parts of a list that webpki keeps to itself.
+/// The parts of a list that webpki does not expose.
 struct Parts<'a> {
     signed: &'a [u8],
     algorithm: &'a [u8],
@@ -37,7 +35,7 @@ struct Parts<'a> {
 }
 
 impl Revocations {
-    /// Reads lists in PEM, at most one of each CA.
+    /// Reads lists in PEM, at most one per CA.
     pub(super) fn from_pem(
         pem: &[u8],
         roots: &RootCertStore,
@@ -64,13 +62,13 @@ impl Revocations {
         Ok(all)
     }
 
-    /// When the first list should have been replaced by a newer one.
+    /// Returns when the first list is due for replacement.
     pub(super) fn until(&self) -> Option<u64> {
         self.until
     }
 
-    /// Whether one of these certificates was revoked. What cannot be read
-    /// counts as such.
+    /// Returns whether one of these certificates was revoked. A certificate that cannot be parsed
+    /// counts as revoked.
     pub(super) fn revoke<'a>(&self, chain: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> bool {
         !self.lists.is_empty() && chain.into_iter().any(|certificate| self.revokes(certificate))
     }
@@ -82,8 +80,8 @@ impl Revocations {
     }
 }
 
-/// Understands a list, and makes sure who made it and that its time is now.
-/// Also says when it ends.
+/// Parses a list, verifies its signature and that it is current, and returns it with its
+/// `nextUpdate`.
 fn judge(
     der: &CertificateRevocationListDer<'_>,
     roots: &RootCertStore,

@@ -1,4 +1,4 @@
-//! Certificates for the tests of this crate: a CA in memory, and whatever it signs.
+//! Certificates for the tests of this crate: a CA in memory and what it signs.
 
 use std::{
     sync::{
@@ -21,16 +21,16 @@ use crate::protocol::Identity;
 /// A CA in memory.
 pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);
 
-/// What a test certificate says.
+/// The contents of a test certificate.
 pub(crate) struct Leaf {
     pub(crate) uris: Vec<String>,
     pub(crate) usages: Vec<Eku>,
-    /// From and to, in seconds from now.
+    /// The validity period, in seconds from now.
     pub(crate) valid: (i64, i64),
 }
 
 impl Leaf {
-    /// A certificate that is as it should be.
+    /// Returns the contents of a valid certificate.
     pub(crate) fn of(role: &str, name: &str) -> Self {
         let mut usages = vec![Eku::ClientAuth];
         if role == "node" {
@@ -50,7 +50,7 @@ impl Leaf {
         params
     }
 
-    /// The certificate and its key, signed by itself.
+    /// Returns the certificate, signed by itself, and its key.
     pub(crate) fn self_signed(&self) -> (String, String) {
         let key = ed25519();
         (self.params().self_signed(&key).expect("signs").pem(), key.serialize_pem())
@@ -61,7 +61,7 @@ impl TestCa {
     pub(crate) fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        // Like real ones, no two have one name.
+        // As with real CAs, no two share a name.
         let name = format!("test CA {}", MADE.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -72,21 +72,22 @@ impl TestCa {
         self.0.pem()
     }
 
-    /// A certificate and its key.
+    /// Issues a certificate, and returns it with its key.
     pub(crate) fn issue(&self, leaf: &Leaf) -> (String, String) {
         let key = ed25519();
         let certificate = leaf.params().signed_by(&key, &self.0).expect("signs");
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// Good credentials of this CA.
+    /// Returns valid credentials of this CA.
     pub(crate) fn credentials(&self, role: &str, name: &str) -> Credentials {
         let (cert, key) = self.issue(&Leaf::of(role, name));
         Credentials::from_pem(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes())
             .expect("good credentials")
     }
 
-    /// A list that revokes these certificates (in PEM), from and to in seconds from now.
+    /// Returns a list that revokes these certificates (PEM); the validity period is in seconds from
+    /// now.
     pub(crate) fn revocations(&self, revoked: &[&str], valid: (i64, i64)) -> String {
         let at = |seconds| {
             let now = time::OffsetDateTime::from_unix_timestamp(now_seconds()).expect("in range");
@@ -109,8 +110,7 @@ impl TestCa {
         params.signed_by(&self.0).expect("signs").pem().expect("encodes")
     }
 
-    /// Credentials that nobody has looked at: what a careless or hostile
-    /// other side would show.
+    /// Returns credentials without verification, such as a careless or hostile peer would present.
     pub(crate) fn unchecked(&self, leaf: &Leaf, identity: Identity) -> Credentials {
         let (cert, key) = self.issue(leaf);
         Credentials::unchecked(self.pem().as_bytes(), cert.as_bytes(), key.as_bytes(), identity)
@@ -122,12 +122,12 @@ fn serial(pem: &str) -> Vec<u8> {
     webpki::EndEntityCert::try_from(&der).expect("a certificate").serial().to_vec()
 }
 
-/// A clock that shows the same time for ever.
+/// A clock that stands still.
 #[derive(Debug)]
 pub(crate) struct TestClock(u64);
 
 impl TestClock {
-    /// Shows `offset` seconds from now.
+    /// Creates a clock set to `offset` seconds from now.
     pub(crate) fn at(offset: i64) -> Arc<Self> {
         Arc::new(Self(now_seconds().saturating_add(offset).unsigned_abs()))
     }

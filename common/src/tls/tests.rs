@@ -1,6 +1,5 @@
-//! Credentials that are refused before anybody else sees them: a table of
-//! what may be wrong with the three files, each with the sentence and the
-//! hint that the operator gets.
+//! Credentials that are rejected before a peer sees them: a table of problems with the three files,
+//! each with the sentence and the hint that the operator gets.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -11,13 +10,13 @@ use super::{
 };
 use crate::protocol::{Identity, Role};
 
-/// What a CA makes of a leaf, as [`Credentials::from_pem`] judges it.
+/// Issues a certificate, and loads it with [`Credentials::from_pem`].
 fn judge(ca: &TestCa, leaf: &Leaf) -> Result<Credentials, TlsError> {
     let (cert, key) = ca.issue(leaf);
     Credentials::from_pem(ca.pem().as_bytes(), cert.as_bytes(), key.as_bytes())
 }
 
-/// A folder with good credentials, and where they are.
+/// Writes good credentials into a folder, and returns their paths.
 fn good_files(folder: &Path) -> CredentialFiles {
     let ca = TestCa::new();
     let (cert, key) = ca.issue(&Leaf::of("node", "hong"));
@@ -41,15 +40,15 @@ fn bad_certificates_are_told_apart() {
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let client_use = Leaf::of("admin", "ops").usages;
     let cases = [
-        (uris(&[]), "it carries no role"),
-        (uris(&["https://example.net/hong"]), "it carries no role"),
+        (uris(&[]), "it has no role"),
+        (uris(&["https://example.net/hong"]), "it has no role"),
         (uris(&["coffee://node/hong", "coffee://admin/hong"]), "more than one coffee:// URI"),
         (uris(&["coffee://node/hong", "coffee://node/hong"]), "more than one coffee:// URI"),
         (uris(&["coffee://boss/hong"]), "not of the form coffee://ROLE/NAME"),
         (uris(&["COFFEE://node/hong"]), "not of the form coffee://ROLE/NAME"),
         (Leaf { valid: (-864_000, -432_030), ..good() }, "it expired 5 days ago"),
         (Leaf { valid: (600, 3_600), ..good() }, "it becomes valid only in 10 minutes"),
-        (Leaf { usages: client_use, ..good() }, "it is not meant for this use"),
+        (Leaf { usages: client_use, ..good() }, "it is not valid for this purpose"),
     ];
     for (leaf, sentence) in cases {
         let error = judge(&ca, &leaf).expect_err(sentence);
@@ -113,13 +112,13 @@ fn bad_files_are_named_with_a_hint() {
         (
             |f| fs::write(&f.cert, "-----BEGIN").expect("writes"),
             CredentialFile::Certificate,
-            "no certificate in PEM form",
+            "no PEM-encoded certificate",
             "mixed up",
         ),
         (
             |f| fs::write(&f.key, fs::read(&f.cert).expect("reads")).expect("writes"),
             CredentialFile::Key,
-            "no private key in PEM form",
+            "no PEM-encoded private key",
             "mixed up",
         ),
         (
@@ -157,7 +156,7 @@ fn the_problem_keeps_its_kind() {
     assert_eq!(error.problem, Problem::Identity(IdentityError::Missing));
 }
 
-/// A CA takes the place of another: for a while both are trusted.
+/// During the replacement of a CA, both are trusted.
 #[test]
 fn a_bundle_trusts_each_of_its_cas() {
     let (old, new) = (TestCa::new(), TestCa::new());
@@ -200,11 +199,11 @@ fn a_certificate_that_was_revoked_is_of_no_use() {
     assert!(error.hint().contains("--replace"), "{}", error.hint());
     let peng = load(&peng, &peng_key).with_revocations(list.as_bytes()).expect("not revoked");
     assert!((3_590..=3_600).contains(&(peng.revocations_until().expect("a list") - peng.now())));
-    let nobody = ca.revocations(&[], NOW);
-    load(&hong, &hong_key).with_revocations(nobody.as_bytes()).expect("an empty list revokes nobody");
+    let empty = ca.revocations(&[], NOW);
+    load(&hong, &hong_key).with_revocations(empty.as_bytes()).expect("an empty list revokes nothing");
 }
 
-/// A CA that never revoked anything needs no list, also beside one that did.
+/// A CA that never revoked anything needs no list, even beside one that did.
 #[test]
 fn a_list_speaks_for_its_own_ca_alone() {
     let (old, new) = (TestCa::new(), TestCa::new());
@@ -224,7 +223,7 @@ fn bad_lists_are_told_apart() {
     let (ca, other) = (TestCa::new(), TestCa::new());
     let ours = ca.credentials("node", "hong");
     let good = ca.revocations(&[], NOW);
-    // The same list with one bit of its signature turned.
+    // The same list with one bit of its signature flipped.
     let mut forged: Vec<String> = good.lines().map(str::to_owned).collect();
     let last = forged.len() - 2;
     let turned = if forged[last].starts_with('A') { "B" } else { "A" };
@@ -234,8 +233,8 @@ fn bad_lists_are_told_apart() {
         (forged.join("\n"), "was not signed by the CA that is configured", "together with ca.crt"),
         (ca.revocations(&[], (-864_000, -432_030)), "it expired 5 days ago", "cert revoke"),
         (ca.revocations(&[], (600, 3_600)), "becomes valid only in 10 minutes", "clock"),
-        (ca.pem(), "holds no revocation list in PEM form", "mixed up"),
-        (String::new(), "holds no revocation list in PEM form", "mixed up"),
+        (ca.pem(), "has no PEM-encoded revocation list", "mixed up"),
+        (String::new(), "has no PEM-encoded revocation list", "mixed up"),
         (
             "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----".to_owned(),
             "it cannot be used",
@@ -252,7 +251,7 @@ fn bad_lists_are_told_apart() {
     ours.with_revocations(good.as_bytes()).expect("good");
 }
 
-/// Whatever an outsider makes of a list, it is refused, and nothing panics.
+/// Whatever an attacker changes in a list, it is rejected without a panic.
 #[test]
 fn a_list_with_any_byte_changed_is_refused() {
     let ca = TestCa::new();
@@ -267,7 +266,7 @@ fn a_list_with_any_byte_changed_is_refused() {
             continue;
         }
         list[at] = if list[at] == b'A' { b'B' } else { b'A' };
-        // The last characters may have bits that stand for nothing.
+        // The last characters may contain unused bits.
         if list != good.as_bytes() && at + 4 < end {
             ours.with_revocations(&list).expect_err("it was changed");
         }
@@ -289,12 +288,12 @@ fn what_has_changed_is_told() {
     assert_eq!(listed.differences(&listed), []);
 }
 
-/// A pipe would be waited for until somebody writes into it.
+/// Opening a pipe would block until a writer comes.
 #[test]
-fn a_pipe_is_no_file() {
+fn a_pipe_is_not_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("ca.crt");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
-    let error = read_file(CredentialFile::Ca, &pipe).expect_err("no file");
-    assert!(error.to_string().contains("it is no regular file"), "{error}");
+    let error = read_file(CredentialFile::Ca, &pipe).expect_err("a pipe");
+    assert!(error.to_string().contains("it is not a regular file"), "{error}");
 }

@@ -1,9 +1,8 @@
-//! Judges the certificate of the other side during the handshake.
+//! Verifies the certificate of the peer during the handshake.
 //!
-//! Both verifiers leave the chain, the time and the use to webpki, look whether
-//! the certificate was revoked, and then hold the identity in it against what
-//! is expected. Host names
-//! play no part: a node is who its certificate says, wherever it answers.
+//! Both verifiers leave the chain, the validity period and the key usage to webpki, then check for
+//! revocation, and then compare the identity with the expected one. Host names play no part: a node
+//! is identified by its certificate, whatever its address.
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +22,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{
-    error::refusal_sentence,
+    error::rejection_sentence,
     identity::{IdentityError, identity_of},
     revocations::Revocations,
 };
@@ -32,49 +31,49 @@ use crate::{
     protocol::{Identity, Role},
 };
 
-/// A certificate that is valid, of one who is not wanted here.
+/// Why a valid certificate is not accepted: its identity is not the expected one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unwanted {
-    /// It names nobody.
+pub(super) enum UnexpectedIdentity {
+    /// It has no valid identity.
     #[error("{0}")]
-    Nobody(#[from] IdentityError),
-    /// It answers as a server and is no node.
-    #[error("it belongs to {} {}, which is no node", .0.role.as_str(), .0.name)]
-    NoNode(Identity),
-    /// It is another node.
+    Invalid(#[from] IdentityError),
+    /// A server presented it, and it is not a node's.
+    #[error("it belongs to {} {}, which is not a node", .0.role.as_str(), .0.name)]
+    NotANode(Identity),
+    /// It belongs to another node.
     #[error("it belongs to node {found}; node {expected} was expected")]
     OtherNode {
-        /// Who should have answered.
+        /// The node that was expected.
         expected: NodeName,
-        /// Who did.
+        /// The node in the certificate.
         found: NodeName,
     },
 }
 
-impl From<Unwanted> for Error {
-    fn from(unwanted: Unwanted) -> Self {
-        CertificateError::Other(OtherError(Arc::new(unwanted))).into()
+impl From<UnexpectedIdentity> for Error {
+    fn from(error: UnexpectedIdentity) -> Self {
+        CertificateError::Other(OtherError(Arc::new(error))).into()
     }
 }
 
-/// Why we refused the other side, for the error that people see: on its way
-/// through TLS and QUIC a refusal shrinks to the number of an alert.
+/// Why this side rejected the peer's certificate, for the error shown to people: TLS and QUIC
+/// reduce it to the number of an alert.
 pub(crate) type RefusalReason = Arc<OnceLock<String>>;
 
-/// Judges a node that was dialled.
+/// Verifies a node that was dialled.
 #[derive(Debug)]
 pub(super) struct NodeVerifier {
     pub(super) roots: Arc<RootCertStore>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// Which node has to answer; `None` for any.
+    /// The node that must answer; `None` accepts any.
     pub(super) expected: Option<NodeName>,
-    /// Told why, if the node is refused.
+    /// Receives the reason if the node is rejected.
     pub(super) refusal: RefusalReason,
 }
 
 impl NodeVerifier {
-    fn judge(
+    fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -83,18 +82,18 @@ impl NodeVerifier {
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
-        refuse_revoked(&self.revocations, end_entity, intermediates)?;
-        Ok(self.recognise(end_entity)?)
+        reject_revoked(&self.revocations, end_entity, intermediates)?;
+        Ok(self.check_identity(end_entity)?)
     }
 
-    fn recognise(&self, certificate: &CertificateDer<'_>) -> Result<(), Unwanted> {
+    fn check_identity(&self, certificate: &CertificateDer<'_>) -> Result<(), UnexpectedIdentity> {
         let found = identity_of(certificate)?;
         if found.role != Role::Node {
-            return Err(Unwanted::NoNode(found));
+            return Err(UnexpectedIdentity::NotANode(found));
         }
         match &self.expected {
             Some(expected) if *expected != found.name => {
-                Err(Unwanted::OtherNode { expected: expected.clone(), found: found.name })
+                Err(UnexpectedIdentity::OtherNode { expected: expected.clone(), found: found.name })
             }
             _ => Ok(()),
         }
@@ -110,8 +109,8 @@ impl ServerCertVerifier for NodeVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.judge(end_entity, intermediates, now).inspect_err(|error| {
-            self.refusal.get_or_init(|| refusal_sentence(error));
+        self.verify(end_entity, intermediates, now).inspect_err(|error| {
+            self.refusal.get_or_init(|| rejection_sentence(error));
         })?;
         Ok(ServerCertVerified::assertion())
     }
@@ -139,15 +138,14 @@ impl ServerCertVerifier for NodeVerifier {
     }
 }
 
-/// Judges whoever dials us: webpki's verdict, and an identity on top. What
-/// the identity may do is not decided here.
+/// Verifies a caller with webpki, and requires an identity. Permissions are checked elsewhere.
 #[derive(Debug)]
 pub(super) struct CallerVerifier {
     pub(super) webpki: Arc<dyn ClientCertVerifier>,
     pub(super) revocations: Arc<Revocations>,
 }
 
-fn refuse_revoked(
+fn reject_revoked(
     revocations: &Revocations,
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -170,8 +168,8 @@ impl ClientCertVerifier for CallerVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.webpki.verify_client_cert(end_entity, intermediates, now)?;
-        refuse_revoked(&self.revocations, end_entity, intermediates)?;
-        identity_of(end_entity).map_err(Unwanted::Nobody)?;
+        reject_revoked(&self.revocations, end_entity, intermediates)?;
+        identity_of(end_entity).map_err(UnexpectedIdentity::Invalid)?;
         Ok(verified)
     }
 

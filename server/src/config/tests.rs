@@ -67,7 +67,7 @@ fn an_unknown_setting_is_refused_where_it_stands() {
 #[test]
 fn a_bad_value_is_refused_where_it_stands() {
     let at = |from: &str, to: &str, problem: &str| assert_refused(&MINIMAL.replace(from, to), problem, "");
-    at("\"ming\"", "\"Ming\"", "/etc/coffeed.toml:2:8: \"Ming\" is no name: use 1 to 63 of a-z");
+    at("\"ming\"", "\"Ming\"", "/etc/coffeed.toml:2:8: \"Ming\" is not a valid name: use 1 to 63 of a-z");
     at("\"ming\"", "7", "/etc/coffeed.toml:2:8: invalid type: integer `7`");
     at("127.0.0.1:7400", "127.0.0.1", "/etc/coffeed.toml:3:10: invalid socket address");
     at("\"ming\"", "\"ming", "/etc/coffeed.toml:2:");

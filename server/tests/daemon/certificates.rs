@@ -30,7 +30,7 @@ fn a_key_that_others_can_read() {
 fn a_key_that_is_none() {
     let shop = Shop::new();
     fs::write(shop.file("node-ming.key"), "key").expect("written");
-    shop.refuses(&[], 7, "holds no private key in PEM form", "coffeectl cert list");
+    shop.refuses(&[], 7, "has no PEM-encoded private key", "coffeectl cert list");
     // A folder in place of a file: whoever may read everything cannot read that.
     fs::remove_file(shop.file("ca.crt")).expect("removed");
     fs::create_dir(shop.file("ca.crt")).expect("made");

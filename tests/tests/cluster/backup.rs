@@ -194,7 +194,7 @@ async fn damage_of_a_backup_is_found_wherever_it_is() {
     spoil(&whole[..whole.len() - 1]);
     cluster.coffeectl(["backup", "verify", &path]).fails(1, "is cut short").await;
     spoil(b"not a backup");
-    cluster.coffeectl(["backup", "verify", &path]).fails(1, "it is no backup of coffeed").await;
+    cluster.coffeectl(["backup", "verify", &path]).fails(1, "it is not a coffeed backup").await;
 }
 
 /// Nothing is touched by a backup that is not whole; what broke off is cleared by the next try.

@@ -82,12 +82,12 @@ async fn a_node_refuses_callers_with_bad_certificates() {
     let good = || Leaf::of("admin", "ops");
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
-        (uris(&[]), "does not say what it should"),
-        (uris(&["coffee://admin/ops", "coffee://reader/ops"]), "does not say what it should"),
-        (uris(&["coffee://boss/ops"]), "does not say what it should"),
+        (uris(&[]), "does not have the expected contents"),
+        (uris(&["coffee://admin/ops", "coffee://reader/ops"]), "does not have the expected contents"),
+        (uris(&["coffee://boss/ops"]), "does not have the expected contents"),
         (Leaf { valid: (-7_200, -3_600), ..good() }, "has expired, or is not yet valid"),
         (Leaf { valid: (3_600, 7_200), ..good() }, "has expired, or is not yet valid"),
-        (Leaf { usages: vec![Eku::ServerAuth], ..good() }, "not meant for this use"),
+        (Leaf { usages: vec![Eku::ServerAuth], ..good() }, "not valid for this purpose"),
     ];
     for (leaf, sentence) in cases {
         let caller = dialler_as(&ca.unchecked(&leaf, ops.clone()));
@@ -109,12 +109,12 @@ async fn a_caller_refuses_nodes_with_bad_certificates() {
     let good = || Leaf::of("node", "hong");
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
-        (uris(&[]), "it carries no role"),
+        (uris(&[]), "it has no role"),
         (uris(&["coffee://node/hong", "coffee://admin/ops"]), "more than one coffee:// URI"),
-        (uris(&["coffee://admin/ops"]), "it belongs to admin ops, which is no node"),
+        (uris(&["coffee://admin/ops"]), "it belongs to admin ops, which is not a node"),
         (Leaf { valid: (-864_000, -432_000), ..good() }, "it expired 5 days ago"),
         (Leaf { valid: (600, 3_600), ..good() }, "it becomes valid only in "),
-        (Leaf { usages: vec![Eku::ClientAuth], ..good() }, "not meant for this use"),
+        (Leaf { usages: vec![Eku::ClientAuth], ..good() }, "not valid for this purpose"),
     ];
     for (leaf, sentence) in cases {
         let node = serve_as(&ca.unchecked(&leaf, hong.clone()));
@@ -207,7 +207,7 @@ async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: boo
 async fn a_caller_without_a_certificate_is_refused() {
     let ca = TestCa::new();
     let end = dial_raw(&ca, &serve(&ca, "hong"), b"coffee/1", false).await;
-    let cause = "a certificate is required, and none was shown".to_owned();
+    let cause = "a certificate is required, and none was presented".to_owned();
     assert_eq!(end, Disconnect::Refused { by_us: false, cause });
 }
 

@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(unknown.message(), "unexpected argument '--nane' found");
         assert!(unknown.hints()[0].contains("'--name'"), "{unknown:?}");
         let bad = failure("--name=Ming");
-        assert!(bad.message().contains("'--name <NAME>': \"Ming\" is no name"), "{bad:?}");
+        assert!(bad.message().contains("'--name <NAME>': \"Ming\" is not a valid name"), "{bad:?}");
     }
 
     #[test]

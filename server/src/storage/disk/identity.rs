@@ -71,7 +71,10 @@ impl NodeIdentity {
         }
         let fields: Fields = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
         let identity = Self {
-            cluster: fields.cluster.parse().map_err(|_| damaged("the cluster is no identifier".into()))?,
+            cluster: fields
+                .cluster
+                .parse()
+                .map_err(|_| damaged("the cluster is not a valid identifier".into()))?,
             id: NodeId(fields.id),
             name: fields.name,
             standing: standing(&fields.standing).ok_or_else(|| damaged("the standing is unknown".into()))?,

@@ -82,7 +82,10 @@ impl Unfinished {
         let work = [Work::Restore, Work::Recover].into_iter().find(|work| work.word() == fields.work);
         let unfinished = Self {
             work: work.ok_or_else(|| damaged("the work is unknown".into()))?,
-            cluster: fields.cluster.parse().map_err(|_| damaged("the cluster is no identifier".into()))?,
+            cluster: fields
+                .cluster
+                .parse()
+                .map_err(|_| damaged("the cluster is not a valid identifier".into()))?,
             first: fields.first,
             term: fields.term,
         };
