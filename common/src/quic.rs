@@ -1,16 +1,14 @@
-//! Connections between nodes, and from clients to nodes: QUIC (RFC 9000) with
-//! certificates on both sides, over one UDP socket, carrying frames.
+//! QUIC connections (RFC 9000) between nodes, and from clients to nodes: certificates on both
+//! sides, one UDP socket, and streams of frames.
 //!
-//! An [`Endpoint`] has the socket; it dials and accepts [`Connection`]s, and
-//! each of these opens and accepts streams, whose two ends are a
-//! [`FrameSender`] and a [`FrameReceiver`]. Which protocol is spoken on a
-//! connection ([`Protocol`]) is negotiated in its handshake.
+//! An [`Endpoint`] owns the socket, and dials and accepts [`Connection`]s. Each of these opens and
+//! accepts streams, whose two ends are a [`FrameSender`] and a [`FrameReceiver`]. The [`Protocol`]
+//! of a connection is negotiated in its handshake.
 //!
-//! A connection that [`Endpoint::connect`] returns was let in by the other
-//! side: the acceptor's first word, an empty frame on a stream of its own,
-//! says so. TLS 1.3 alone would leave the dialler believing in a connection
-//! that the acceptor is about to refuse, since the acceptor judges last. So an
-//! error of `connect` always means that nothing of ours has been taken.
+//! A connection returned by [`Endpoint::connect`] was accepted by the peer: the acceptor first
+//! sends an empty frame on its own stream. TLS 1.3 alone would let the dialler use a connection
+//! that the acceptor is about to reject, since the acceptor verifies last. An error of `connect`
+//! therefore always means that the peer processed nothing.
 //!
 //! ```no_run
 //! use coffee_common::{
@@ -34,11 +32,10 @@
 //! # }
 //! ```
 //!
-//! The only module that names quinn. Knows no message: whoever uses a stream
-//! encodes and decodes. Guards: nobody without a certificate of our CA costs
-//! more than a bounded handshake; no stream makes us hold more than one frame
-//! of [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX); only nodes speak
-//! the peer protocol; and who was revoked keeps no connection.
+//! The only module that names quinn. Knows no messages: its users encode and decode them. Guards
+//! that a peer without a certificate of a trusted CA costs at most a bounded handshake; that a
+//! stream buffers at most one frame of [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX); that
+//! only nodes use the peer protocol; and that a peer loses its connections when it is revoked.
 
 mod accept;
 mod connection;
@@ -60,7 +57,7 @@ pub use endpoint::Endpoint;
 pub use error::{ConnectError, EndpointError, StreamError};
 pub use liveness::Liveness;
 pub use options::EndpointOptions;
-/// What a simulated network puts in place of a UDP socket.
+/// The parts of a socket that a simulated network implements.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};
 pub use traffic::{Carried, Survey, Traffic};
@@ -72,12 +69,12 @@ use crate::{
     protocol::{ALPN_CLIENT, ALPN_PEER, Role},
 };
 
-/// What is spoken on a connection.
+/// The protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// A client asks, a node answers: `coffee/1`.
+    /// Between a client and a node: `coffee/1`.
     Client,
-    /// The members of a cluster among themselves: `coffee-peer/1`.
+    /// Between the members of a cluster: `coffee-peer/1`.
     Peer,
 }
 
@@ -95,7 +92,7 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| protocol.alpn() == alpn)
     }
 
-    /// Whether one of this role may speak it at all.
+    /// Returns whether a role may use the protocol at all.
     fn is_open_to(self, role: Role) -> bool {
         match self {
             Self::Client => true,
@@ -113,12 +110,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Whom a dialled address has to belong to. It is always a node.
+/// The node that is expected at a dialled address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Expect {
-    /// This one, and no other.
+    /// Only this node.
     Node(NodeName),
-    /// Any of the cluster.
+    /// Any node with a certificate of a trusted CA.
     AnyNode,
 }
 
@@ -131,17 +128,17 @@ impl Expect {
     }
 }
 
-/// Which streams of a connection go first, when not all of them can.
+/// The priority of a stream among those of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Priority {
-    /// What may take as long as it likes: snapshots.
+    /// Not urgent: snapshots.
     Background,
     /// Large frames.
     Bulk,
-    /// The rest.
+    /// Everything else.
     #[default]
     Normal,
-    /// What an election hangs on: votes and heartbeats.
+    /// What elections depend on: votes and heartbeats.
     Urgent,
 }
 

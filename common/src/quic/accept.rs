@@ -1,4 +1,4 @@
-//! Lets others in: bounded in number, in time and in memory.
+//! Accepts connections, bounded in number, time and memory.
 
 use std::{
     net::SocketAddr,
@@ -11,40 +11,41 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Priority, Protocol,
-    connection::{Connection, canonical, chain},
+    connection::{Connection, canonical},
     disconnect::{CLOSE_BUSY, CLOSE_DENIED},
     endpoint::{Endpoint, EndpointInner},
     error::{ConnectError, StreamError},
     handshake_limit::HandshakeSlot,
+    registry::peer_chain,
 };
 use crate::{frame, protocol::Identity, tls::identity_of_chain};
 
-/// It takes at least so many addresses to use up the room for handshakes.
+/// The least number of sites that can use up the handshake slots.
 const SITES_MIN: usize = 4;
 
-/// Yet any address may have so many under way: a NAT has many behind it.
+/// The least number of handshakes allowed per site: many clients may share a NAT address.
 const SHARE_MIN: usize = 8;
 
-/// A handshake is at work no longer than this, and goes on as it may: one that
-/// waits for a far or silent dialler computes nothing.
-const TURN: Duration = Duration::from_millis(10);
+/// How long a handshake may hold a permit to compute. It then continues without one: a handshake
+/// that waits for a distant or silent dialler computes nothing.
+const COMPUTE_TIME_MAX: Duration = Duration::from_millis(10);
 
-/// Somebody who wants in and has not proven anything yet.
+/// An incoming connection that is not authenticated yet.
 #[derive(Debug)]
 pub struct Handshake {
     endpoint: Arc<EndpointInner>,
     incoming: quinn::Incoming,
     address: SocketAddr,
     timeout: Duration,
-    /// Held until the handshake is over.
+    /// Held until the handshake ends.
     _permit: OwnedSemaphorePermit,
     _slot: HandshakeSlot,
 }
 
 impl Endpoint {
-    /// The next one who wants in, once a handshake may be begun; `None` after
-    /// [`Endpoint::stop_accepting`] or [`Endpoint::close`]. Complete each
-    /// handshake in a task of its own, lest a slow one holds up the rest.
+    /// Returns the next incoming connection, once a handshake slot is free; `None` after
+    /// [`Endpoint::stop_accepting`] or [`Endpoint::close`]. Complete each handshake in its own
+    /// task, so that a slow one does not delay the others.
     pub async fn accept(&self) -> Option<Handshake> {
         loop {
             let stopped = self.0.stopped_accepting.notified();
@@ -73,11 +74,10 @@ impl Endpoint {
         }
     }
 
-    /// Turns away whom there is no room for. While one is at work or many are
-    /// under way, a newcomer first has to prove that it receives what is sent to its
-    /// address (RFC 9000, section 8.1.2): forged senders get no further. One
-    /// who has proven it and takes more than a share of the room hears nothing:
-    /// who is honest sends his first packet again, and finds room.
+    /// Decides whether a handshake may start. While one computes, or many are in progress, the
+    /// dialler must first prove that it receives packets at its address (RFC 9000, section 8.1.2),
+    /// which stops forged senders. From a site with a full share, attempts are ignored: an honest
+    /// dialler retransmits its first packet, and succeeds once a slot is free.
     fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
         if self.connections() >= self.connections_max() {
             incoming.refuse();
@@ -85,12 +85,13 @@ impl Endpoint {
         }
         let share = (self.0.handshakes_max / SITES_MIN).max(SHARE_MIN);
         let near = self.0.handshake_counts.count(incoming.remote_address().ip());
-        // Half of a share is for those with a proof: nobody uses up the share of another.
-        let many = self.0.turns.available_permits() == 0
+        // Half of a share is reserved for proven addresses, so a forged sender cannot use up the
+        // share of a site.
+        let many = self.0.compute_permits.available_permits() == 0
             || self.0.handshakes.available_permits() < self.0.handshakes_max / 2
             || 2 * near >= share;
         if many && !incoming.remote_address_validated() {
-            // Fails only for one whose address is proven.
+            // Fails only if the address is proven already.
             let _ = incoming.retry();
             return None;
         }
@@ -101,8 +102,8 @@ impl Endpoint {
         Some(incoming)
     }
 
-    /// Lets nobody in any more: newcomers are told at once that there is no
-    /// room, until the endpoint is closed. Connections that exist go on.
+    /// Stops accepting connections: further attempts are refused until the endpoint is closed.
+    /// Existing connections continue.
     pub fn stop_accepting(&self) {
         if self.0.accepts.swap(false, Ordering::AcqRel) {
             self.0.stopped_accepting.notify_waiters();
@@ -117,29 +118,32 @@ impl Endpoint {
 }
 
 impl Handshake {
-    /// Where the packets come from.
+    /// Returns the dialler's address.
     pub fn remote_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Turns the other side away without a look at it.
+    /// Refuses the connection without a handshake.
     pub fn refuse(self) {
         self.incoming.refuse();
     }
 
-    /// Carries the handshake to its end, when its turn comes and within a bounded time.
+    /// Completes the handshake, within the handshake timeout.
+    ///
+    /// # Errors
+    /// The handshake fails or times out, or the peer is not accepted.
     pub async fn complete(self) -> Result<Connection, ConnectError> {
         let address = self.address.to_string();
-        let in_turn = async {
-            let turn = self.endpoint.turns.acquire().await;
+        let handshake = async {
+            let permit = self.endpoint.compute_permits.acquire().await;
             let mut welcome = pin!(welcome(&self.endpoint, self.incoming, &address));
-            if let Ok(soon) = timeout(TURN, &mut welcome).await {
+            if let Ok(soon) = timeout(COMPUTE_TIME_MAX, &mut welcome).await {
                 return soon;
             }
-            drop(turn);
+            drop(permit);
             welcome.await
         };
-        timeout(self.timeout, in_turn).await.unwrap_or_else(|_| {
+        timeout(self.timeout, handshake).await.unwrap_or_else(|_| {
             Err(ConnectError::Unreachable { address: address.clone(), cause: "no answer in time".to_owned() })
         })
     }
@@ -152,7 +156,7 @@ async fn welcome(
 ) -> Result<Connection, ConnectError> {
     let generation = endpoint.generation();
     let connection = incoming.await.map_err(|error| ConnectError::of(&error, address, None))?;
-    let (peer, protocol) = recognise(&connection, address).inspect_err(|error| {
+    let (peer, protocol) = identify(&connection, address).inspect_err(|error| {
         connection.close(CLOSE_DENIED, error.to_string().as_bytes());
     })?;
     if !protocol.is_open_to(peer.role) {
@@ -161,10 +165,10 @@ async fn welcome(
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
     let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
-    endpoint.judge_newcomer(&admitted, generation, address)?;
-    say_welcome(&admitted).await.map_err(|error| {
+    endpoint.check_newcomer(&admitted, generation, address)?;
+    send_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();
-        connection.close(CLOSE_BUSY, b"the handshake did not end");
+        connection.close(CLOSE_BUSY, b"the handshake did not complete");
         cause.map_or_else(
             || ConnectError::Unreachable { address: address.to_owned(), cause: error.to_string() },
             |cause| ConnectError::of(&cause, address, None),
@@ -173,12 +177,12 @@ async fn welcome(
     Ok(admitted)
 }
 
-/// Who has come, and what for.
-pub(super) fn recognise(
+/// Returns the identity of the peer and the negotiated protocol.
+pub(super) fn identify(
     connection: &quinn::Connection,
     address: &str,
 ) -> Result<(Identity, Protocol), ConnectError> {
-    let peer = identity_of_chain(&chain(connection)).map_err(|error| ConnectError::Identity {
+    let peer = identity_of_chain(&peer_chain(connection)).map_err(|error| ConnectError::Identity {
         address: address.to_owned(),
         by_us: true,
         cause: error.to_string(),
@@ -190,13 +194,13 @@ pub(super) fn recognise(
         .and_then(|alpn| Protocol::of_alpn(&alpn))
         .ok_or_else(|| ConnectError::Protocol {
             address: address.to_owned(),
-            cause: "none was agreed on".to_owned(),
+            cause: "no protocol was negotiated".to_owned(),
         })?;
     Ok((peer, protocol))
 }
 
-/// The acceptor's first word: an empty frame. It tells the dialler that it is in.
-async fn say_welcome(connection: &Connection) -> Result<(), StreamError> {
+/// Sends an empty frame, which tells the dialler that it was accepted.
+async fn send_welcome(connection: &Connection) -> Result<(), StreamError> {
     let mut sender = connection.open_uni(Priority::Urgent).await?;
     sender.send(frame::encode(&())?).await?;
     sender.finish();

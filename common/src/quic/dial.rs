@@ -1,4 +1,4 @@
-//! Reaches out: from an address to a connection that the other side accepted.
+//! Dials: from an address to a connection that the peer accepted.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Expect, Protocol,
-    accept::recognise,
+    accept::identify,
     connection::Connection,
     disconnect::{CLOSE_DENIED, Disconnect},
     endpoint::{Endpoint, EndpointInner},
@@ -19,18 +19,21 @@ use crate::{
     tls::{self, RefusalReason},
 };
 
-/// A host name stands for at most so many addresses; further ones are not tried.
+/// The most addresses of a host name that are tried.
 const ADDRESSES_MAX: usize = 4;
 
-/// How long one address has before the next one is tried too (RFC 8305, section 5).
+/// The head start of an address before the next one is tried too (RFC 8305, section 5).
 const STAGGER: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// TLS wants a name of the server. Ours plays no part: see [`tls::client_config`].
+/// TLS requires a server name, which is not used here: see [`tls::client_config`].
 const SERVER_NAME: &str = "coffeed.invalid";
 
 impl Endpoint {
-    /// Dials `address`, and returns once the node there has accepted us, or
-    /// within the handshake's timeout with the reason why not.
+    /// Dials `address`, and returns once the node there has accepted the connection.
+    ///
+    /// # Errors
+    /// The node is unreachable, is not the expected one, or rejects the connection. Takes at most
+    /// the handshake timeout.
     pub async fn connect(
         &self,
         address: &Address,
@@ -42,7 +45,7 @@ impl Endpoint {
         let dial = async {
             let candidates = self.resolve(address).await.map_err(|error| unreachable(&error.to_string()))?;
             match candidates.as_slice() {
-                [] => Err(unreachable("the name stands for no address that this socket can reach")),
+                [] => Err(unreachable("the name resolves to no address that this socket can reach")),
                 [only] => dial(&self.0, *only, address.as_str(), expect, protocol).await,
                 several => self.dial_first(several, address, expect, protocol).await,
             }
@@ -53,8 +56,7 @@ impl Endpoint {
         }
     }
 
-    /// The socket addresses behind an address. Literal ones need no resolver,
-    /// hence no thread.
+    /// Resolves an address. A literal one needs no resolver, hence no thread.
     async fn resolve(&self, address: &Address) -> std::io::Result<Vec<SocketAddr>> {
         let reachable = |candidate: &SocketAddr| candidate.is_ipv4() || self.0.local_address.is_ipv6();
         if let Ok(literal) = address.as_str().parse::<SocketAddr>() {
@@ -64,8 +66,8 @@ impl Endpoint {
         Ok(found.filter(reachable).take(ADDRESSES_MAX).collect())
     }
 
-    /// Dials several addresses, each a little after the one before, and takes
-    /// the first that answers. An answer that refuses us says more than silence.
+    /// Dials several addresses, each a little after the previous one, and returns the first
+    /// connection. Of the errors, a rejection says more than silence.
     async fn dial_first(
         &self,
         candidates: &[SocketAddr],
@@ -112,7 +114,7 @@ async fn dial(
             other => ConnectError::Unreachable { address: address.to_owned(), cause: other.to_string() },
         })?;
     let connection = connecting.await.map_err(|error| failed(&error))?;
-    let (peer, agreed) = recognise(&connection, address).inspect_err(|error| {
+    let (peer, agreed) = identify(&connection, address).inspect_err(|error| {
         connection.close(CLOSE_DENIED, error.to_string().as_bytes());
     })?;
     let stream = connection.accept_uni().await.map_err(|error| failed(&error))?;
@@ -124,7 +126,7 @@ async fn dial(
         )
     })?;
     let connection = Connection::new(connection, peer, agreed, &inner.registry);
-    inner.judge_newcomer(&connection, generation, address)?;
+    inner.check_newcomer(&connection, generation, address)?;
     Ok(connection)
 }
 
@@ -143,7 +145,7 @@ fn client_config(
     Ok(config)
 }
 
-/// Waits for the acceptor's first word: one empty frame.
+/// Waits for the acceptor's empty first frame.
 async fn await_welcome(stream: quinn::RecvStream) -> Result<(), StreamError> {
     let mut receiver = FrameReceiver::new(stream, None);
     match receiver.receive().await? {

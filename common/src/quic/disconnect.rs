@@ -1,5 +1,5 @@
-//! Why a connection ended: QUIC's errors, TLS's alerts and our own codes, told
-//! apart by what people can do about them.
+//! Why a connection ended: the errors of QUIC, the alerts of TLS and the own codes, by what people
+//! can do about them.
 
 use quinn::{ConnectionError, VarInt};
 
@@ -7,50 +7,50 @@ use crate::tls::alert_sentence;
 
 /// An ordinary end.
 pub(super) const CLOSE_DONE: VarInt = VarInt::from_u32(0);
-/// Whoever it is may not speak this protocol here.
+/// The peer may not use this protocol.
 pub(super) const CLOSE_DENIED: VarInt = VarInt::from_u32(1);
-/// No room, or about to stop.
+/// Too many connections, or about to stop.
 pub(super) const CLOSE_BUSY: VarInt = VarInt::from_u32(2);
 
-/// TLS alerts travel as QUIC errors from here on (RFC 9001, section 4.8).
+/// The QUIC error codes for TLS alerts (RFC 9001, section 4.8).
 const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
-/// QUIC's CONNECTION_REFUSED.
+/// The code of CONNECTION_REFUSED in QUIC.
 const CONNECTION_REFUSED: u64 = 0x2;
-/// TLS's no_application_protocol.
+/// The code of no_application_protocol in TLS.
 const ALERT_NO_PROTOCOL: u8 = 120;
-/// Of what the other side gives as its reason we believe this many characters.
+/// The most characters that are kept of a peer's reason.
 const REASON_CHARACTERS_MAX: usize = 200;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Disconnect {
-    /// We closed it.
+    /// This side closed it.
     #[error("closed by this side")]
     ByUs,
-    /// The other side closed it, and says why.
+    /// The peer closed it, with this reason.
     #[error("closed by the other side: {0}")]
     ByPeer(String),
-    /// Nothing was heard from the other side for too long.
+    /// Nothing was received from the peer for too long.
     #[error("no answer in time")]
     TimedOut,
-    /// The other side does not know the connection any more.
+    /// The peer does not know the connection any more.
     #[error("the other side has restarted")]
     Restarted,
-    /// One side does not accept the other one's certificate or role.
-    #[error("{}: {cause}", if *.by_us { "refused by this side" } else { "refused by the other side" })]
+    /// One side rejected the other's certificate or role.
+    #[error("{}: {cause}", if *.by_us { "rejected by this side" } else { "rejected by the other side" })]
     Refused {
-        /// Whether it was we who refused.
+        /// Whether this side rejected the peer.
         by_us: bool,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// The two sides have no protocol in common.
     #[error("no common protocol: {0}")]
     WrongProtocol(String),
-    /// The other side has no room, or is about to stop.
+    /// The peer is at its limit of connections, or is stopping.
     #[error("the other side is busy: {0}")]
     Busy(String),
-    /// Anything else.
+    /// Any other end.
     #[error("{0}")]
     Broken(String),
 }
@@ -62,7 +62,7 @@ impl Disconnect {
             ConnectionError::TimedOut => Self::TimedOut,
             ConnectionError::Reset => Self::Restarted,
             ConnectionError::VersionMismatch => Self::WrongProtocol("another version of QUIC".to_owned()),
-            ConnectionError::CidsExhausted => Self::Broken("no connection ids are left".to_owned()),
+            ConnectionError::CidsExhausted => Self::Broken("no connection ids left".to_owned()),
             ConnectionError::TransportError(error) => {
                 Self::of_transport(error.code.into(), true, &error.reason)
             }
@@ -82,11 +82,11 @@ impl Disconnect {
 
     fn of_transport(code: u64, by_us: bool, reason: &str) -> Self {
         if code == CONNECTION_REFUSED {
-            return Self::Busy("it has no room for another connection, or is about to stop".to_owned());
+            return Self::Busy("it is at its limit of connections, or is stopping".to_owned());
         }
         let alert = CRYPTO_ERRORS.contains(&code).then_some((code & 0xff) as u8);
         match alert {
-            Some(ALERT_NO_PROTOCOL) => Self::WrongProtocol("it offers none of ours".to_owned()),
+            Some(ALERT_NO_PROTOCOL) => Self::WrongProtocol("none of its protocols is known".to_owned()),
             Some(alert) => match alert_sentence(alert) {
                 Some(cause) => Self::Refused { by_us, cause: cause.to_owned() },
                 None => Self::WrongProtocol(format!("TLS alert {alert} {reason}")),
@@ -96,7 +96,7 @@ impl Disconnect {
     }
 }
 
-/// What the other side gives as its reason, made fit for a terminal.
+/// Returns the peer's reason without control characters, fit for a terminal.
 fn printable(reason: &[u8]) -> String {
     String::from_utf8_lossy(reason)
         .chars()

@@ -1,4 +1,4 @@
-//! The UDP socket, and all connections over it.
+//! An endpoint: the UDP socket and all connections over it.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
@@ -18,7 +18,7 @@ use super::{
     disconnect::CLOSE_DONE,
     error::{ConnectError, EndpointError},
     handshake_limit::HandshakeCounts,
-    options::{EndpointOptions, HANDSHAKES_RUNNING_MAX, limit_unauthenticated},
+    options::{EndpointOptions, HANDSHAKES_COMPUTING_MAX, limit_unauthenticated},
     registry::Registry,
     traffic::Survey,
 };
@@ -28,16 +28,16 @@ use crate::{
     tls::{self, Credentials, TimeProvider},
 };
 
-/// How long [`Endpoint::close`] waits at most for the other sides, where others
-/// dial this one. Three probe timeouts (RFC 9000, section 10.2) of a connection
-/// that works fit in; those of one that never came about would not end.
+/// How long [`Endpoint::close`] waits for peers if the endpoint accepts connections. It covers
+/// three probe timeouts (RFC 9000, section 10.2) of a working connection; those of a connection
+/// that was never established would take longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The same where nobody does: time for the notice to leave. A command ends
-/// with this, and people wait for it.
+/// The same for an endpoint that only dials: time to send the notice. A command ends with this, and
+/// its user waits for it.
 const DIALER_CLOSE_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// What dials and accepts connections over one UDP socket. Cheap to clone.
+/// Dials and accepts connections over one UDP socket. Cheap to clone.
 ///
 /// Dropping it does not close its connections; [`Endpoint::close`] does.
 #[derive(Debug, Clone)]
@@ -48,26 +48,29 @@ pub(super) struct EndpointInner {
     pub(super) quinn: quinn::Endpoint,
     pub(super) transport: Arc<TransportConfig>,
     credentials: Mutex<Credentials>,
-    /// Counts how often those were replaced.
+    /// How often the credentials were replaced.
     generation: AtomicU64,
     pub(super) registry: Registry,
     pub(super) connections_max: AtomicUsize,
     pub(super) local_address: SocketAddr,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
-    /// One permit for each handshake that may be under way.
+    /// A permit per handshake in progress.
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) handshakes_max: usize,
-    /// One permit for each of them that may be at work; see [`HANDSHAKES_RUNNING_MAX`].
-    pub(super) turns: Semaphore,
-    /// Where they come from.
+    /// A permit per handshake that computes; see [`HANDSHAKES_COMPUTING_MAX`].
+    pub(super) compute_permits: Semaphore,
+    /// The handshakes in progress per site.
     pub(super) handshake_counts: HandshakeCounts,
     pub(super) accepts: AtomicBool,
     pub(super) stopped_accepting: Notify,
 }
 
 impl Endpoint {
-    /// Listens on `listen`; accepts and dials.
+    /// Listens on an address; accepts and dials connections.
+    ///
+    /// # Errors
+    /// The credentials are not a node's, the address cannot be bound, or the options are not valid.
     pub fn serve(
         listen: SocketAddr,
         credentials: &Credentials,
@@ -80,16 +83,22 @@ impl Endpoint {
         Self::over_socket(TokioRuntime.wrap_udp_socket(socket)?, true, credentials, options)
     }
 
-    /// Dials alone, from any port.
+    /// Creates an endpoint that only dials, from any port.
+    ///
+    /// # Errors
+    /// No socket can be bound, or the options are not valid.
     pub fn dial_only(credentials: &Credentials, options: &EndpointOptions) -> Result<Self, EndpointError> {
-        // Where there is no IPv6, the first of these fails.
+        // Fails on a machine without IPv6.
         let socket = bind((Ipv6Addr::UNSPECIFIED, 0).into(), options)
             .or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into(), options))?;
         Self::over_socket(TokioRuntime.wrap_udp_socket(socket)?, false, credentials, options)
     }
 
-    /// The same over any other socket: a simulation brings its own. `accepts`
-    /// says whether to answer to others at all.
+    /// Creates an endpoint over another socket, such as a simulated one. `accepts` says whether it
+    /// accepts connections.
+    ///
+    /// # Errors
+    /// The socket does not work, or the options are not valid.
     pub fn over_socket(
         socket: Arc<dyn AsyncUdpSocket>,
         accepts: bool,
@@ -99,8 +108,8 @@ impl Endpoint {
         let local_address = socket.local_addr()?;
         let transport = options.transport_config()?;
         let server = accepts.then(|| server_config(credentials, &transport)).transpose()?;
-        // Not for those who only dial: two commands may use one key at once,
-        // and could then be made to end each other's connections.
+        // Not for endpoints that only dial: two commands may use the same key at once, and an
+        // attacker could make them reset each other's connections.
         let lasting_secret = accepts.then(|| credentials.lasting_secret());
         let quinn = quinn::Endpoint::new_with_abstract_socket(
             options.endpoint_config(lasting_secret)?,
@@ -120,68 +129,69 @@ impl Endpoint {
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
             handshakes_max: options.handshakes_max,
-            turns: Semaphore::new(HANDSHAKES_RUNNING_MAX),
+            compute_permits: Semaphore::new(HANDSHAKES_COMPUTING_MAX),
             handshake_counts: HandshakeCounts::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
         })))
     }
 
-    /// Shows and believes other credentials from the next connection on. Those
-    /// that exist go on, but for those of others who would not be let in any
-    /// more, be it that they were revoked or that their CA is trusted no
-    /// longer: these end, and are returned. An error has changed nothing.
+    /// Replaces the credentials for future connections. Existing connections continue, unless the
+    /// new credentials do not accept the peer: it was revoked, or its CA is no longer trusted.
+    /// Those connections are closed, and their peers returned.
+    ///
+    /// # Errors
+    /// The credentials cannot be used; nothing has changed.
     pub fn reload(&self, credentials: &Credentials) -> Result<Vec<Identity>, EndpointError> {
         if self.0.accepts.load(Ordering::Acquire) {
             let server = server_config(credentials, &self.0.transport)?;
             self.0.quinn.set_server_config(Some(server));
         }
         *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials.clone();
-        // Whoever is entered after this is judged as he enters.
+        // A connection that is registered after this checks the generation itself.
         self.0.generation.fetch_add(1, Ordering::AcqRel);
         let all = self.0.registry.all();
-        let ended = all.iter().filter(|live| live.judge_again(credentials).is_err());
-        Ok(ended.map(|live| live.peer().clone()).collect())
+        let ended = all.iter().filter(|live| live.recheck(credentials).is_err());
+        Ok(ended.map(|live| live.peer.clone()).collect())
     }
 
-    /// What is shown and believed at present.
+    /// Returns the present credentials.
     pub fn credentials(&self) -> Credentials {
         self.0.credentials()
     }
 
-    /// The address of the socket, with the port that it got.
+    /// Returns the address of the socket, with its actual port.
     pub fn local_address(&self) -> SocketAddr {
         self.0.local_address
     }
 
-    /// How many connections there are, dialled and accepted.
+    /// Returns the number of connections, dialled and accepted.
     pub fn connections(&self) -> usize {
         self.0.quinn.open_connections()
     }
 
-    /// What goes over its connections, and went over those that have ended.
+    /// Returns the traffic of all connections, including past ones.
     pub fn survey(&self) -> Survey {
         self.0.registry.survey()
     }
 
-    /// How many connections it may have.
+    /// Returns the maximum number of connections.
     pub fn connections_max(&self) -> usize {
         self.0.connections_max.load(Ordering::Relaxed)
     }
 
-    /// Lets so many connections be, [`CONNECTIONS_MAX`] until it is told: where
-    /// there are as many, whoever wants in is turned away. Those that exist go on.
+    /// Sets the maximum number of connections, initially [`CONNECTIONS_MAX`]. Attempts beyond it
+    /// are refused; existing connections continue.
     pub fn set_connections_max(&self, connections_max: usize) {
         self.0.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
-    /// Closes every connection, tells the other sides `reason`, and waits
-    /// a moment until they have heard. What has not arrived by then is
-    /// lost. The socket stays until the last clone is dropped.
+    /// Closes every connection, sends the peers `reason`, and waits briefly until they have
+    /// received it. Data in flight is lost. The socket stays until the last clone is dropped.
     pub async fn close(&self, reason: &str) {
         self.0.quinn.close(CLOSE_DONE, reason.as_bytes());
         if tokio::time::timeout(self.0.close_timeout, self.0.quinn.wait_idle()).await.is_err() {
-            tracing::debug!("some connections did not end in time");
+            tracing::debug!("connections did not close in time");
         }
     }
 }
@@ -191,14 +201,15 @@ impl EndpointInner {
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Taken before a handshake begins, for [`EndpointInner::judge_newcomer`].
+    /// Returns the generation of the credentials, for [`EndpointInner::check_newcomer`]. Read it
+    /// before the handshake starts.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Turns away one who would not be let in with credentials that were
-    /// replaced since his handshake `began`.
-    pub(super) fn judge_newcomer(
+    /// Rejects a peer that the present credentials do not accept, if they were replaced since
+    /// generation `began`.
+    pub(super) fn check_newcomer(
         &self,
         newcomer: &Connection,
         began: u64,
@@ -207,7 +218,7 @@ impl EndpointInner {
         if self.generation() == began {
             return Ok(());
         }
-        newcomer.live().judge_again(&self.credentials()).map_err(|cause| ConnectError::Identity {
+        newcomer.live().recheck(&self.credentials()).map_err(|cause| ConnectError::Identity {
             address: address.to_owned(),
             by_us: true,
             cause,
@@ -218,13 +229,13 @@ impl EndpointInner {
 fn bind(address: SocketAddr, options: &EndpointOptions) -> Result<UdpSocket, EndpointError> {
     let socket = UdpSocket::bind(address).map_err(|cause| EndpointError::Bind { address, cause })?;
     if let Err(error) = raise_buffers(&socket, options.socket_buffer_bytes) {
-        tracing::debug!(%error, "the socket keeps its small buffers");
+        tracing::debug!(%error, "socket buffers not enlarged");
     }
     Ok(socket)
 }
 
-/// Bursts outrun a default socket buffer of 200 KiB. The kernel silently
-/// grants no more than `net.core.rmem_max` and `wmem_max`.
+/// Bursts overrun a default socket buffer of 200 KiB. The kernel silently grants no more than
+/// `net.core.rmem_max` and `wmem_max`.
 fn raise_buffers(socket: &UdpSocket, bytes: usize) -> std::io::Result<()> {
     let state = quinn::udp::UdpSocketState::new(socket.into())?;
     if state.recv_buffer_size(socket.into())? < bytes {
@@ -250,12 +261,12 @@ fn server_config(
     Ok(config)
 }
 
-/// What judges certificates also judges how old a proof of address is.
+/// The clock that verifies certificates also bounds the age of address tokens.
 struct Clock(Arc<dyn TimeProvider>);
 
 impl quinn::TimeSource for Clock {
     fn now(&self) -> SystemTime {
-        // A clock that is not set makes every proof look forged, no worse.
+        // A clock that is not set only makes address tokens invalid.
         let since_1970 = self.0.current_time().map_or(0, |time| time.as_secs());
         SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970)
     }

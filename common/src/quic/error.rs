@@ -1,4 +1,4 @@
-//! What goes wrong with connections, in sentences for people.
+//! Errors of endpoints, connections and streams, as sentences with hints.
 
 use std::{io, net::SocketAddr};
 
@@ -7,102 +7,102 @@ use quinn::ConnectionError;
 use super::disconnect::Disconnect;
 use crate::{frame::FrameError, protocol::Identity, tls::RefusalReason};
 
-/// An endpoint that could not be made.
+/// Why an endpoint cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on UDP {address}: {cause}")]
     Bind {
-        /// Which address.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The socket does not work.
     #[error("the UDP socket does not work: {0}")]
     Socket(#[from] io::Error),
-    /// Whom we are does not answer others.
-    #[error("the certificate belongs to {} {}, and only a node's can be listened with", .0.role.as_str(), .0.name)]
+    /// The certificate is not a node's, so it cannot accept connections.
+    #[error("the certificate belongs to {} {}; only a node's certificate can accept connections", .0.role.as_str(), .0.name)]
     NotANode(Identity),
-    /// TLS or QUIC does not like its settings.
+    /// TLS or QUIC rejects the settings.
     #[error("cannot set up QUIC: {0}")]
     Setup(String),
 }
 
 impl EndpointError {
-    /// What to do about it.
+    /// Returns what the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Bind { cause, .. } => match cause.kind() {
-                io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
+                io::ErrorKind::AddrInUse => "another process uses the port: stop it, or choose another port",
                 io::ErrorKind::AddrNotAvailable => {
-                    "the address is none of this machine's: choose one of `ip address`, or 0.0.0.0"
+                    "this machine does not have the address: choose one that `ip address` lists, or 0.0.0.0"
                 }
-                io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+                io::ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
                 _ => "choose another address or port to listen on",
             },
-            Self::NotANode(_) => "use the certificate that `coffeectl cert node NAME` made",
+            Self::NotANode(_) => "use the certificate that `coffeectl cert node NAME` created",
             Self::Socket(_) | Self::Setup(_) => "check the network settings in the configuration",
         }
     }
 }
 
-/// A connection that did not come about. Nothing was sent on it.
+/// Why a connection was not established. Nothing was sent on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody answers there.
+    /// The peer does not answer.
     #[error("cannot reach {address}: {cause}")]
     Unreachable {
-        /// Whom we tried to reach, or who tried to reach us.
+        /// The address of the peer.
         address: String,
-        /// What happened.
+        /// The cause.
         cause: String,
     },
-    /// One side does not accept who the other one is.
+    /// One side rejected the identity of the other.
     #[error("{}", identity_sentence(address, *by_us, cause))]
     Identity {
-        /// The other side.
+        /// The address of the peer.
         address: String,
-        /// Whether we refused the other side, and not it us.
+        /// Whether this side rejected the peer, not the other way round.
         by_us: bool,
-        /// Why.
+        /// The cause.
         cause: String,
     },
-    /// It answers, and speaks another protocol.
-    #[error("{address} speaks no protocol that this version of coffeed knows: {cause}")]
+    /// The peer speaks another protocol.
+    #[error("{address} speaks no protocol known to this version of coffeed: {cause}")]
     Protocol {
-        /// The other side.
+        /// The address of the peer.
         address: String,
-        /// What tells us.
+        /// The cause.
         cause: String,
     },
-    /// It answers, and has no room or is about to stop.
-    #[error("{address} takes no connection now: {cause}")]
+    /// The peer is at its limit of connections, or is stopping.
+    #[error("{address} accepts no connection now: {cause}")]
     Busy {
-        /// The other side.
+        /// The address of the peer.
         address: String,
-        /// What it says.
+        /// The cause, as the peer states it.
         cause: String,
     },
-    /// Our own endpoint is closed.
+    /// The own endpoint is closed.
     #[error("the endpoint is closed")]
     EndpointClosed,
 }
 
 fn identity_sentence(address: &str, by_us: bool, cause: &str) -> String {
     if by_us {
-        format!("refused the certificate of {address}: {cause}")
+        format!("rejected the certificate of {address}: {cause}")
     } else {
-        format!("{address} refused our certificate: {cause}")
+        format!("{address} rejected our certificate: {cause}")
     }
 }
 
 impl ConnectError {
-    /// What to do about it.
+    /// Returns what the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => {
-                "check that coffeed runs there, the address, and that UDP passes the firewalls between"
+                "check the address, that coffeed runs there, and that firewalls in between let UDP pass"
             }
             Self::Identity { .. } => {
                 "compare both certificates: one CA, not expired, the right role and name (`coffeectl cert list`), \
@@ -110,12 +110,12 @@ impl ConnectError {
             }
             Self::Protocol { .. } => "check that the address is coffeed's, and compare the versions",
             Self::Busy { .. } => "try again, or try another node",
-            Self::EndpointClosed => "this process is about to stop",
+            Self::EndpointClosed => "this process is stopping",
         }
     }
 
-    /// Why a handshake with `address` failed. `refusal` is what our own
-    /// verifier had to say, if it spoke.
+    /// Returns why a handshake with `address` failed. `refusal` is the reason from this side's own
+    /// verifier, if it rejected the peer.
     pub(super) fn of(error: &ConnectionError, address: &str, refusal: Option<&RefusalReason>) -> Self {
         let address = address.to_owned();
         match Disconnect::of(error) {
@@ -138,25 +138,25 @@ impl ConnectError {
     }
 }
 
-/// A stream that cannot be used any more.
+/// Why a stream cannot be used any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// Its connection has ended.
     #[error("the connection is lost: {0}")]
     Lost(#[from] Disconnect),
-    /// The other side gave up sending on it.
-    #[error("the other side broke the stream off")]
+    /// The peer aborted sending on it.
+    #[error("the other side reset the stream")]
     Reset,
-    /// The other side does not want what we send on it.
+    /// The peer stopped reading it.
     #[error("the other side stopped reading the stream")]
     Stopped,
-    /// It was finished, reset or stopped by this side, or left in the middle of a frame.
+    /// This side finished, reset or stopped it, or cancelled a send in the middle of a frame.
     #[error("the stream is closed on this side")]
     Closed,
     /// It ended in the middle of a frame.
     #[error("the stream ended in the middle of a frame")]
     Truncated,
-    /// What came is no frame.
+    /// The bytes received are not a valid frame.
     #[error(transparent)]
     Frame(#[from] FrameError),
 }

@@ -1,5 +1,4 @@
-//! How many handshakes come from one address, so that no address takes the
-//! room of all.
+//! Counts the handshakes in progress per site, so that no site uses up the slots of all.
 
 use std::{
     collections::HashMap,
@@ -7,14 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Of an IPv6 address, what one site has for itself (RFC 6177): the rest is its own choice.
+/// The part of an IPv6 address that identifies a site (RFC 6177); the site chooses the rest.
 const SITE: u128 = !0 << 64;
 
-/// Counts handshakes that are under way. Clones share it.
+/// Counts the handshakes in progress per site. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HandshakeCounts(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One handshake, counted until this is dropped.
+/// A handshake, counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct HandshakeSlot {
     counts: HandshakeCounts,
@@ -22,12 +21,12 @@ pub(super) struct HandshakeSlot {
 }
 
 impl HandshakeCounts {
-    /// How many are under way from where this address is.
+    /// Returns the number of handshakes in progress from the site of this address.
     pub(super) fn count(&self, address: IpAddr) -> usize {
         self.lock().get(&site(address)).copied().unwrap_or_default()
     }
 
-    /// Counts one more.
+    /// Counts another handshake.
     pub(super) fn start(&self, address: IpAddr) -> HandshakeSlot {
         let site = site(address);
         *self.lock().entry(site).or_default() += 1;

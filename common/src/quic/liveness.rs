@@ -1,10 +1,9 @@
-//! Whether there is anybody at the other end of a connection.
+//! Detects a silent peer by the packets of a connection.
 //!
-//! Pure: is fed, at regular times, with how many packets went each way. QUIC
-//! acknowledges what needs it within 25 ms, however long the answer takes, and
-//! sends again what was not acknowledged. So a node to which packets go and
-//! from which none come is dead, stopped or cut off, and is told apart long
-//! before any timeout from one that is merely slow: to that one, nothing goes.
+//! Pure: gets the packet counts at regular times. QUIC acknowledges packets within 25 ms, however
+//! long the response takes, and retransmits unacknowledged ones. A peer that is sent packets and
+//! returns none is therefore dead, stopped or unreachable. This shows long before any timeout, and
+//! does not happen with a peer that is only slow, since nothing is sent to that one.
 
 use std::time::Duration;
 
@@ -12,30 +11,30 @@ use tokio::time::Instant;
 
 use super::Packets;
 
-/// What was heard of the other side. For any purpose: make one, and feed it
-/// with [`Connection::packets`](super::Connection::packets) every 30 ms or
-/// less often; once something is owed, as often as one likes.
+/// Measures for how long a peer has been silent. Create one per purpose, and feed it with
+/// [`Connection::packets`](super::Connection::packets) at intervals of 30 ms or more; once the peer
+/// owes packets, at any interval.
 #[derive(Debug)]
 pub struct Liveness {
     received: u64,
-    /// When that was last looked at.
+    /// The time of the last observation.
     seen: Instant,
-    /// How many packets had been sent by the time that nothing more came.
-    /// Known one observation later, when what came has been acknowledged by us:
-    /// acknowledgements themselves are not acknowledged.
+    /// The packets sent when receiving stopped. Only known one observation later, when the last
+    /// received packets have been acknowledged, since acknowledgements are not acknowledged
+    /// themselves.
     sent: Option<u64>,
-    /// No later than the first packet to which nothing came.
+    /// A time no later than the first packet that was not answered.
     owed_since: Option<Instant>,
 }
 
 impl Liveness {
-    /// Begins to observe.
+    /// Starts to observe.
     pub fn new(packets: Packets, now: Instant) -> Self {
         Self { received: packets.received, seen: now, sent: None, owed_since: None }
     }
 
-    /// Takes an observation. For how long the other side has owed a sign of
-    /// life: not counting the time in which nothing went there.
+    /// Adds an observation, and returns for how long the peer has owed packets. Time in which
+    /// nothing was sent does not count.
     pub fn observe(&mut self, packets: Packets, now: Instant) -> Duration {
         if packets.received != self.received {
             *self = Self::new(packets, now);
@@ -53,8 +52,7 @@ impl Liveness {
 mod tests {
     use super::*;
 
-    /// Observations every 40 ms: packets sent and received so far. The silence
-    /// that is found, in ms.
+    /// Makes observations of (sent, received) every 40 ms, and returns the silences in ms.
     fn silences(observations: &[(u64, u64)]) -> Vec<u128> {
         let begin = Instant::now();
         let packets = |&(sent, received): &(u64, u64)| Packets { sent, received };
@@ -74,7 +72,7 @@ mod tests {
             ("slow", &[(5, 5), (6, 6), (7, 6), (7, 6), (7, 6)], &[0, 0, 0, 0]),
             ("busy", &[(5, 5), (9, 9), (12, 13), (20, 19)], &[0, 0, 0]),
             ("back again", &[(5, 5), (6, 5), (7, 5), (8, 6), (8, 6)], &[0, 40, 0, 0]),
-            ("dead behind a last packet", &[(5, 5), (6, 6), (7, 6), (8, 6), (9, 6)], &[0, 0, 40, 80]),
+            ("dead after a last packet", &[(5, 5), (6, 6), (7, 6), (8, 6), (9, 6)], &[0, 0, 40, 80]),
             ("idle, then asked", &[(5, 5), (5, 5), (5, 5), (5, 5), (6, 5), (6, 6)], &[0, 0, 0, 40, 0]),
         ] {
             assert_eq!(silences(observations), expected, "{name}");

@@ -1,4 +1,4 @@
-//! How an endpoint behaves: what may be set, and what follows for quinn.
+//! The options of an endpoint, and the quinn configuration that follows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,36 +11,35 @@ use crate::limits::{
     CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HANDSHAKES_MAX, STREAM_WINDOW_BYTES,
 };
 
-/// UDP over Ethernet and IPv4, without fragments; more where the path allows it.
+/// The payload of an unfragmented UDP packet over Ethernet and IPv4, in bytes. MTU discovery raises
+/// it where the path allows.
 const ETHERNET_PAYLOAD: u16 = 1_472;
 
-/// Handshakes that run at once. Their cryptography takes long compared with a
-/// request, and they share the processors with the connections that exist.
-pub(super) const HANDSHAKES_RUNNING_MAX: usize = 1;
+/// The most handshakes that compute at once. Their cryptography takes long compared with a request,
+/// and they share the processors with the existing connections.
+pub(super) const HANDSHAKES_COMPUTING_MAX: usize = 1;
 
-/// Most bytes that an unanswered connection attempt may buffer after its first packet.
+/// The most bytes that an unauthenticated connection may buffer after its first packet.
 const UNAUTHENTICATED_BYTES_MAX: u64 = 16 << 10;
 
-/// What an endpoint may be told. [`Default`] is right for nodes on one machine,
-/// in one building, and across the internet.
+/// The options of an endpoint. [`Default`] suits nodes on one machine, in one building, and across
+/// the internet.
 #[derive(Debug, Clone)]
 pub struct EndpointOptions {
-    /// Hands the kernel many packets at once. Some links and drivers fail on it.
+    /// Hands the kernel many packets at once. Some links and drivers fail with it.
     pub segmentation_offload: bool,
-    /// A connection on which nothing was heard for so long is given up; so is
-    /// a handshake.
+    /// A connection or handshake is given up after this long without a packet from the peer.
     pub idle_timeout: Duration,
-    /// How often a silent connection is kept alive: at most half of `idle_timeout`.
+    /// The interval of keep-alive packets: at most half of `idle_timeout`.
     pub keep_alive: Duration,
-    /// The largest UDP payload that path MTU discovery tries. Probing is safe
-    /// at any value: what does not get through is noticed and not used.
+    /// The largest UDP payload that path MTU discovery tries, in bytes. Any value is safe: sizes
+    /// that do not get through are not used.
     pub udp_payload_bytes_max: u16,
-    /// What the kernel is asked to buffer for the socket, each way. It may grant less.
+    /// The size of the socket's buffers, each way, in bytes. The kernel may grant less.
     pub socket_buffer_bytes: usize,
-    /// Handshakes that may be under way at once; newcomers beyond that wait
-    /// unanswered.
+    /// The most handshakes in progress; further ones wait unanswered.
     pub handshakes_max: usize,
-    /// Makes quinn's choices repeatable. For simulations alone.
+    /// Makes quinn's random choices repeatable. Only for simulations.
     pub rng_seed: Option<[u8; 32]>,
 }
 
@@ -59,10 +58,9 @@ impl Default for EndpointOptions {
 }
 
 impl EndpointOptions {
-    /// With a `lasting_secret`, which survives restarts and is known to this
-    /// process alone, the endpoint can tell the other sides of connections that
-    /// it had before a crash that it knows nothing of them any more (RFC 9000,
-    /// section 10.3), and they need not wait for a timeout to dial again.
+    /// Returns quinn's endpoint configuration. `lasting_secret` survives restarts and is known only
+    /// to this process. With it an endpoint that restarted after a crash can reset the connections
+    /// of its predecessor (RFC 9000, section 10.3), so peers redial without waiting for a timeout.
     pub(super) fn endpoint_config(
         &self,
         lasting_secret: Option<&[u8]>,
@@ -84,7 +82,7 @@ impl EndpointOptions {
 
     pub(super) fn transport_config(&self) -> Result<Arc<TransportConfig>, EndpointError> {
         if self.keep_alive * 2 > self.idle_timeout {
-            let cause = "keep_alive has to be at most half of idle_timeout";
+            let cause = "keep_alive must be at most half of idle_timeout";
             return Err(EndpointError::Setup(cause.to_owned()));
         }
         let idle_timeout = self
@@ -97,8 +95,8 @@ impl EndpointOptions {
         config
             .max_idle_timeout(Some(idle_timeout))
             .keep_alive_interval(Some(self.keep_alive))
-            // Until a first answer is measured: a lost first packet is sent
-            // again after three times this, and no shop is on the moon.
+            // Used until the first measurement: a lost first packet is sent again after three times
+            // this, and no shop is on the moon.
             .initial_rtt(Duration::from_millis(100))
             .max_concurrent_bidi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
             .max_concurrent_uni_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))

@@ -1,10 +1,10 @@
-//! The connections that live, so that they can be looked through when it
-//! changes whom to believe, and what they and those before them have carried.
+//! The live connections of an endpoint, and the traffic of past ones.
 //!
-//! Keeps none of them alive. Guards that nobody slips through: one whose
-//! handshake began under what was believed before, and ends after that has
-//! changed, is judged again when it gets here. And that no sum ever shrinks:
-//! a connection leaves, and what it has carried is kept, in one step.
+//! The registry lets an endpoint recheck its connections when trust changes.
+//! It keeps none of them alive. Guards that no connection escapes a recheck:
+//! one whose handshake started under the old trust and ends under the new is
+//! checked again when it is registered. Guards also that no sum ever shrinks:
+//! when a connection ends, its traffic moves to the past in the same step.
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +14,16 @@ use std::{
     },
 };
 
+use rustls_pki_types::CertificateDer;
+
 use super::{
     Protocol,
-    connection::Live,
+    disconnect::CLOSE_DENIED,
     traffic::{Carried, Survey},
 };
+use crate::{protocol::Identity, tls::Credentials};
 
-/// All connections of an endpoint that live. Clones share them.
+/// The live connections of an endpoint. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry(Arc<RegistryInner>);
 
@@ -33,7 +36,7 @@ struct RegistryInner {
 #[derive(Debug, Default)]
 struct RegistryState {
     live: BTreeMap<u64, Registered>,
-    /// What those have carried that have ended, and how many there were.
+    /// The number of connections ever opened, and the traffic of those that have ended.
     past: Survey,
 }
 
@@ -41,23 +44,32 @@ struct RegistryState {
 struct Registered {
     live: Weak<Live>,
     protocol: Protocol,
-    /// What it has carried, as far as anybody has looked: one that is ending
-    /// can no longer be asked, and has not left yet.
+    /// The traffic at the last survey, for a connection that is ending: it can
+    /// no longer be asked, and has not left yet.
     seen: Carried,
 }
 
-/// The place of one of them, until this is dropped.
+/// A registered connection. It lives as long as a [`Connection`](super::Connection)
+/// or a stream holds it.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub(super) struct Live {
+    pub(super) connection: quinn::Connection,
+    pub(super) peer: Identity,
+    pub(super) protocol: Protocol,
     registry: Registry,
     number: u64,
 }
 
 impl Registry {
-    /// Enters what `make` makes around its entry.
-    pub(super) fn enter(&self, protocol: Protocol, make: impl FnOnce(Registration) -> Live) -> Arc<Live> {
+    /// Registers a connection.
+    pub(super) fn register(
+        &self,
+        connection: quinn::Connection,
+        peer: Identity,
+        protocol: Protocol,
+    ) -> Arc<Live> {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
-        let live = Arc::new(make(Registration { registry: self.clone(), number }));
+        let live = Arc::new(Live { connection, peer, protocol, registry: self.clone(), number });
         let registered = Registered { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
         let mut state = self.state();
         state.live.insert(number, registered);
@@ -65,23 +77,16 @@ impl Registry {
         live
     }
 
-    /// Those that live now, in the order in which they came.
+    /// Returns the live connections, oldest first.
     pub(super) fn all(&self) -> Vec<Arc<Live>> {
-        // The last owner of one may go meanwhile: it is dropped by the caller, who holds no lock.
+        // The caller may come to hold the last reference, and drops it without the lock.
         self.state().live.values().filter_map(|registered| registered.live.upgrade()).collect()
     }
 
-    /// What goes over all of them. The lock is not held while they are looked at.
+    /// Returns the traffic of all connections. Does not hold the lock while it reads theirs.
     pub(super) fn survey(&self) -> Survey {
-        let all: Vec<(u64, Arc<Live>)> = {
-            let state = self.state();
-            state
-                .live
-                .iter()
-                .filter_map(|(number, registered)| Some((*number, registered.live.upgrade()?)))
-                .collect()
-        };
-        let looks: Vec<(u64, Carried)> = all.iter().map(|(number, live)| (*number, live.carried())).collect();
+        let all = self.all();
+        let looks: Vec<(u64, Carried)> = all.iter().map(|live| (live.number, live.carried())).collect();
         let mut survey = {
             let mut state = self.state();
             for (number, carried) in looks {
@@ -95,10 +100,11 @@ impl Registry {
             }
             survey
         };
-        for (_, live) in all.iter().filter(|(_, live)| live.is_open()) {
-            survey.of_mut(live.protocol()).open += 1;
-            if let Some((peer, rtt)) = live.peer_round_trip() {
-                let shortest = survey.round_trips.entry(peer.clone()).or_insert(rtt);
+        for live in all.iter().filter(|live| live.is_open()) {
+            survey.of_mut(live.protocol).open += 1;
+            if live.protocol == Protocol::Peer {
+                let rtt = live.connection.rtt();
+                let shortest = survey.round_trips.entry(live.peer.name.clone()).or_insert(rtt);
                 *shortest = rtt.min(*shortest);
             }
         }
@@ -110,13 +116,44 @@ impl Registry {
     }
 }
 
-impl Registration {
-    /// Leaves: this is what it has carried to its end.
-    pub(super) fn leave(&self, carried: &Carried) {
+impl Live {
+    /// Closes the connection if these credentials would not accept the peer's
+    /// certificate any more, and returns the reason.
+    pub(super) fn recheck(&self, credentials: &Credentials) -> Result<(), String> {
+        if !self.is_open() {
+            return Ok(());
+        }
+        credentials.check_still_trusted(&peer_chain(&self.connection)).map_err(|problem| {
+            let Identity { name, role } = &self.peer;
+            let cause = format!("the certificate of {} {name}: {problem}", role.as_str());
+            self.connection.close(CLOSE_DENIED, cause.as_bytes());
+            cause
+        })
+    }
+
+    fn carried(&self) -> Carried {
+        Carried::of(&self.connection.stats())
+    }
+
+    fn is_open(&self) -> bool {
+        self.connection.close_reason().is_none()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let carried = self.carried();
         let mut state = self.registry.state();
         if let Some(mut registered) = state.live.remove(&self.number) {
-            registered.seen.latest(carried);
+            registered.seen.latest(&carried);
             state.past.of_mut(registered.protocol).carried.add(&registered.seen);
         }
     }
+}
+
+/// Returns the certificates that the peer presented, its own first.
+pub(super) fn peer_chain(connection: &quinn::Connection) -> Vec<CertificateDer<'static>> {
+    let presented =
+        connection.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    presented.map(|chain| *chain).unwrap_or_default()
 }

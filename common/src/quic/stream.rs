@@ -1,28 +1,28 @@
-//! The two ends of a stream: frames go in at one and come out at the other.
+//! The two ends of a stream of frames.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quinn::VarInt;
 
-use super::{Priority, connection::Live, error::StreamError};
+use super::{Priority, error::StreamError, registry::Live};
 use crate::frame::Deframer;
 
-/// The code with which streams are broken off; nobody reads a meaning into it.
-const BROKEN_OFF: VarInt = VarInt::from_u32(0);
+/// The error code of aborted streams. It has no meaning.
+const STREAM_ABORTED: VarInt = VarInt::from_u32(0);
 
-/// How many pieces are taken out of a stream at once.
+/// The most chunks that are read from a stream at once.
 const CHUNKS: usize = 16;
 
-/// Sends frames on one stream.
+/// Sends frames on a stream.
 ///
-/// Dropped between two frames, it ends the stream as [`FrameSender::finish`]
-/// does; dropped in the middle of one, it breaks the stream off. So the end of
-/// a stream does not say that all was said: where that matters, a message has to.
+/// Dropped between two frames, it ends the stream like [`FrameSender::finish`]; dropped in the
+/// middle of one, it resets the stream. The end of a stream therefore does not mean that the sender
+/// was done: where that matters, a message must say so.
 #[derive(Debug)]
 pub struct FrameSender {
     stream: quinn::SendStream,
-    /// Kept with the stream, so that it is found as long as it lives.
+    /// Keeps the connection registered while the stream lives.
     _connection: Option<Arc<Live>>,
     state: SendState,
 }
@@ -30,50 +30,58 @@ pub struct FrameSender {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendState {
     /// Between two frames.
-    Whole,
-    /// A call was dropped while it sent: nobody knows how much of it went out.
-    Torn,
+    AtBoundary,
+    /// A send was cancelled: part of a frame may have been sent.
+    Partial,
     /// Finished or reset.
     Ended,
 }
 
 impl FrameSender {
     pub(super) fn new(stream: quinn::SendStream, connection: Option<Arc<Live>>) -> Self {
-        Self { stream, _connection: connection, state: SendState::Whole }
+        Self { stream, _connection: connection, state: SendState::AtBoundary }
     }
 
-    /// Sends one encoded frame (see [`crate::frame::encode`]). Returns when
-    /// it is queued, not when it has arrived; waits while the other side does
-    /// not keep up.
+    /// Sends an encoded frame (see [`crate::frame::encode`]). Returns when it is queued, not when
+    /// it has arrived; waits while the peer does not keep up.
     ///
-    /// Not to be cancelled: a stream on which that happened is closed.
+    /// Not cancel-safe: cancelling closes the stream.
+    ///
+    /// # Errors
+    /// The stream or its connection has ended.
     pub async fn send(&mut self, frame: Bytes) -> Result<(), StreamError> {
         self.send_all(&mut [frame]).await
     }
 
-    /// Sends several frames, cheaper than one by one. Leaves empty `Bytes` behind.
+    /// Sends several frames, which is cheaper than one by one. Leaves the slice with empty `Bytes`.
     ///
-    /// Not to be cancelled: a stream on which that happened is closed.
+    /// Not cancel-safe: cancelling closes the stream.
+    ///
+    /// # Errors
+    /// The stream or its connection has ended.
     pub async fn send_all(&mut self, frames: &mut [Bytes]) -> Result<(), StreamError> {
-        if self.state != SendState::Whole {
+        if self.state != SendState::AtBoundary {
             return Err(StreamError::Closed);
         }
-        self.state = SendState::Torn;
+        self.state = SendState::Partial;
         self.stream.write_all_chunks(frames).await?;
-        self.state = SendState::Whole;
+        self.state = SendState::AtBoundary;
         Ok(())
     }
 
-    /// Ends the stream behind what was sent.
+    /// Ends the stream after the frames sent so far.
     pub fn finish(&mut self) {
-        if self.state == SendState::Whole {
+        if self.state == SendState::AtBoundary {
             self.state = SendState::Ended;
             // Fails only if the stream has ended already.
             let _ = self.stream.finish();
         }
     }
 
-    /// Ends the stream, and waits until the other side has received all of it.
+    /// Ends the stream, and waits until the peer has received all of it.
+    ///
+    /// # Errors
+    /// The peer stopped reading, or the connection has ended.
     pub async fn finish_and_wait(&mut self) -> Result<(), StreamError> {
         self.finish();
         match self.stream.stopped().await {
@@ -84,14 +92,14 @@ impl FrameSender {
         }
     }
 
-    /// Breaks the stream off: what has not gone out yet is dropped.
+    /// Aborts the stream: unsent data is dropped.
     pub fn reset(&mut self) {
         self.state = SendState::Ended;
         // Fails only if the stream has ended already.
-        let _ = self.stream.reset(BROKEN_OFF);
+        let _ = self.stream.reset(STREAM_ABORTED);
     }
 
-    /// Changes when it goes, compared with other streams of the connection.
+    /// Sets the priority of the stream among those of its connection.
     pub fn set_priority(&mut self, priority: Priority) {
         // Fails only if the stream has ended already.
         let _ = self.stream.set_priority(priority.level());
@@ -101,20 +109,20 @@ impl FrameSender {
 impl Drop for FrameSender {
     fn drop(&mut self) {
         match self.state {
-            SendState::Whole => self.finish(),
-            SendState::Torn => self.reset(),
+            SendState::AtBoundary => self.finish(),
+            SendState::Partial => self.reset(),
             SendState::Ended => {}
         }
     }
 }
 
-/// Receives frames from one stream.
+/// Receives frames from a stream.
 ///
-/// Dropped, it tells the other side that nobody reads any more.
+/// Dropped, it tells the peer to stop sending.
 #[derive(Debug)]
 pub struct FrameReceiver {
     stream: quinn::RecvStream,
-    /// As with [`FrameSender`].
+    /// As in [`FrameSender`].
     _connection: Option<Arc<Live>>,
     deframer: Deframer,
 }
@@ -124,11 +132,13 @@ impl FrameReceiver {
         Self { stream, _connection: connection, deframer: Deframer::default() }
     }
 
-    /// The next message: a frame without its header, for
-    /// [`crate::frame::decode`]. `None` where the stream ends behind a whole
-    /// frame.
+    /// Returns the next message: a frame without its header, for [`crate::frame::decode`]. `None`
+    /// means that the stream ended after a complete frame.
     ///
-    /// May be cancelled: nothing is lost, the next call goes on.
+    /// Cancel-safe: no data is lost.
+    ///
+    /// # Errors
+    /// The peer aborted the stream, the connection has ended, or the bytes are not a valid frame.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, StreamError> {
         loop {
             if let Some(message) = self.deframer.next_message()? {
@@ -145,16 +155,18 @@ impl FrameReceiver {
         }
     }
 
-    /// The next message if it has come already; `None` where
-    /// [`FrameReceiver::receive`] would have to wait. Lets a reader take all
-    /// that came at once, and answer it at once.
+    /// Returns the next message if it has arrived; `None` if [`FrameReceiver::receive`] would wait.
+    /// A reader can process everything that arrived together.
+    ///
+    /// # Errors
+    /// The bytes are not a valid frame.
     pub fn ready(&mut self) -> Result<Option<Bytes>, StreamError> {
         Ok(self.deframer.next_message()?)
     }
 
-    /// Tells the other side that nothing more will be read.
+    /// Tells the peer that nothing more will be read.
     pub fn stop(&mut self) {
         // Fails only if the stream has ended already.
-        let _ = self.stream.stop(BROKEN_OFF);
+        let _ = self.stream.stop(STREAM_ABORTED);
     }
 }

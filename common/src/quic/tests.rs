@@ -1,4 +1,4 @@
-//! Two endpoints on loopback: what gets through, and who does not.
+//! Two endpoints on loopback: what is accepted and what is rejected.
 
 mod admission;
 mod identity;
@@ -38,17 +38,17 @@ fn address(endpoint: &Endpoint) -> Address {
     endpoint.local_address().into()
 }
 
-/// What both sides make of one attempt: the dialler's view, then the acceptor's.
+/// The outcome of an attempt, for the dialler and for the acceptor.
 type Meeting = (Result<Connection, ConnectError>, Result<Connection, ConnectError>);
 
 /// Dials and accepts at once.
 async fn meet(dialler: &Endpoint, acceptor: &Endpoint, expect: Expect, protocol: Protocol) -> Meeting {
     let to = address(acceptor);
-    let accept = async { acceptor.accept().await.expect("somebody comes").complete().await };
+    let accept = async { acceptor.accept().await.expect("a dialler").complete().await };
     tokio::join!(dialler.connect(&to, &expect, protocol), accept)
 }
 
-/// A client and a node that have met.
+/// Connects a client to a node.
 async fn pair(dialler: &Endpoint, acceptor: &Endpoint) -> (Connection, Connection) {
     let (dialled, accepted) = meet(dialler, acceptor, Expect::AnyNode, Protocol::Client).await;
     (dialled.expect("dials"), accepted.expect("accepts"))

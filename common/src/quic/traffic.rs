@@ -1,56 +1,55 @@
-//! What goes over the connections of an endpoint, those that have ended included.
+//! The traffic over the connections of an endpoint, including past ones.
 //!
-//! Pure numbers. Guards that sums only grow: what a connection has carried is
-//! kept when it ends, and none is counted twice.
+//! Pure numbers. Guards that sums only grow: the traffic of a connection is kept when it ends, and
+//! none is counted twice.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::Protocol;
 use crate::id::NodeName;
 
-/// What went over connections of one protocol.
+/// The connections of one protocol and their traffic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Connections that there are.
+    /// The number of connections that are open.
     pub open: u64,
-    /// Connections that there were, those that there are included.
+    /// The number of connections ever opened.
     pub opened: u64,
-    /// What they have carried.
+    /// The traffic of all of them.
     pub carried: Carried,
 }
 
-/// What a connection has carried, or several have.
+/// The traffic of one or more connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// Bytes of UDP payload to the other side.
+    /// Bytes of UDP payload sent.
     pub bytes_sent: u64,
-    /// Bytes of UDP payload from the other side.
+    /// Bytes of UDP payload received.
     pub bytes_received: u64,
-    /// QUIC packets to the other side.
+    /// QUIC packets sent.
     pub packets_sent: u64,
-    /// Of these, those that were given up as lost. What was in them was sent
-    /// again in new ones (RFC 9002, section 2).
+    /// Sent packets that were declared lost. Their contents were sent again in new packets (RFC
+    /// 9002, section 2).
     pub packets_lost: u64,
-    /// Bytes of these.
+    /// Bytes in lost packets.
     pub bytes_lost: u64,
-    /// How often the path was found to be overloaded, and less was sent.
+    /// How often congestion control reduced the sending rate.
     pub congestion_events: u64,
 }
 
-/// What goes over an endpoint.
+/// The traffic over an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// The members of a cluster among themselves.
+    /// Connections of the peer protocol.
     pub peers: Traffic,
-    /// Clients with nodes, and nodes that ask as clients do.
+    /// Connections of the client protocol, including those between nodes.
     pub clients: Traffic,
-    /// The round trip to each node to which there is a connection of peers: the
-    /// shortest, where there are several.
+    /// The shortest round trip to each node with a connection of the peer protocol.
     pub round_trips: BTreeMap<NodeName, Duration>,
 }
 
 impl Survey {
-    /// The share of a protocol.
+    /// Returns the connections and traffic of a protocol.
     pub fn of(&self, protocol: Protocol) -> &Traffic {
         match protocol {
             Protocol::Peer => &self.peers,
@@ -82,7 +81,7 @@ impl Carried {
         self.with(other, |mine, others| mine + others);
     }
 
-    /// Two observations of one connection, which may come in any order.
+    /// Merges another observation of the same connection; their order does not matter.
     pub(super) fn latest(&mut self, other: &Self) {
         self.with(other, u64::max);
     }

@@ -1,4 +1,4 @@
-//! Many at once, hostile bytes, and a node that lets nobody in any more.
+//! Many connections at once, hostile bytes, and a node that stops accepting.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::frame::{decode, encode};
 
-/// Answers every frame of a connection's first stream with itself.
+/// Echoes every frame of the connection's first stream.
 async fn echo(connection: Connection) {
     let Ok((mut sender, mut receiver)) = connection.accept().await else { return };
     while let Ok(Some(message)) = receiver.receive().await {
@@ -16,9 +16,8 @@ async fn echo(connection: Connection) {
     }
 }
 
-/// Datagrams without meaning, some of them with a first byte and a version
-/// that make them look like the start of a QUIC connection.
-fn rubbish(seed: &mut u64) -> Vec<u8> {
+/// Random datagrams, some of which look like the start of a QUIC connection.
+fn random_datagram(seed: &mut u64) -> Vec<u8> {
     let mut next = || {
         *seed ^= *seed << 13;
         *seed ^= *seed >> 7;
@@ -44,20 +43,23 @@ async fn hostile_bytes_do_not_stop_a_good_client() {
     let mut seed = 0x0123_4567_89ab_cdef;
     for round in 0..300u32 {
         for _ in 0..10 {
-            attacker.send_to(&rubbish(&mut seed), hong.local_address()).await.expect("sends");
+            attacker.send_to(&random_datagram(&mut seed), hong.local_address()).await.expect("sends");
         }
         sender.send(encode(&round).expect("encodes")).await.expect("sends");
         let message = receiver.receive().await.expect("receives").expect("a message");
         assert_eq!(decode(&message), Ok(round));
     }
     let again = client(&ca, "reader");
-    meet_past_strangers(&again, &hong).await.expect("a new client gets in as well");
+    meet_past_unauthenticated(&again, &hong).await.expect("a new client gets in as well");
     drop((sender, receiver));
     answering.await.expect("no panic");
 }
 
-/// Dials while the acceptor also takes up whatever strangers have begun.
-async fn meet_past_strangers(dialler: &Endpoint, acceptor: &Endpoint) -> Result<Connection, ConnectError> {
+/// Dials while the acceptor also handles unauthenticated attempts.
+async fn meet_past_unauthenticated(
+    dialler: &Endpoint,
+    acceptor: &Endpoint,
+) -> Result<Connection, ConnectError> {
     let accepting = acceptor.clone();
     let task = tokio::spawn(async move {
         let mut admitted = Vec::new();
@@ -83,7 +85,7 @@ async fn while_many_knock_a_newcomer_proves_its_address_and_gets_in() {
     for _ in 0..3 {
         let (ops, to) = (client(&ca, "reader"), address(&hong));
         knocking.spawn(async move { ops.connect(&to, &Expect::AnyNode, Protocol::Client).await });
-        begun.push(hong.accept().await.expect("somebody comes"));
+        begun.push(hong.accept().await.expect("a dialler"));
     }
     let (dialled, accepted) = meet(&client(&ca, "admin"), &hong, Expect::AnyNode, Protocol::Client).await;
     dialled.expect("dials");
@@ -104,7 +106,7 @@ async fn handshakes_wait_for_room() {
     let (first_to, second_to) = (to.clone(), to);
     let first =
         tokio::spawn(async move { first.connect(&first_to, &Expect::AnyNode, Protocol::Client).await });
-    let begun = hong.accept().await.expect("somebody comes");
+    let begun = hong.accept().await.expect("a dialler");
     let second =
         tokio::spawn(async move { second.connect(&second_to, &Expect::AnyNode, Protocol::Client).await });
     let waiting = tokio::time::timeout(Duration::from_millis(200), hong.accept()).await;
@@ -126,7 +128,7 @@ async fn a_node_that_stops_accepting_says_so() {
     });
     tokio::task::yield_now().await;
     hong.stop_accepting();
-    assert!(accepting.await.expect("no panic"), "whoever waits is told");
+    assert!(accepting.await.expect("no panic"), "a waiting accept ends");
     let error = ops.connect(&address(&hong), &Expect::AnyNode, Protocol::Client).await.expect_err("too late");
     assert!(matches!(error, ConnectError::Busy { .. }), "{error:?}");
     assert!(!dialled.is_closed(), "what exists goes on");
@@ -137,7 +139,7 @@ async fn a_handshake_can_be_turned_away() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let to = address(&hong);
-    let refuse = async { hong.accept().await.expect("somebody comes").refuse() };
+    let refuse = async { hong.accept().await.expect("a dialler").refuse() };
     let (dialled, ()) = tokio::join!(ops.connect(&to, &Expect::AnyNode, Protocol::Client), refuse);
     assert!(matches!(dialled, Err(ConnectError::Busy { .. })), "{dialled:?}");
 }

@@ -1,4 +1,4 @@
-//! Who is let in, who is not, and what either side is told about it.
+//! Which peers are accepted and rejected, and what either side is told.
 
 use rcgen::ExtendedKeyUsagePurpose as Eku;
 
@@ -48,14 +48,14 @@ async fn a_node_with_another_name_is_refused() {
 #[tokio::test]
 async fn another_ca_is_refused() {
     let (ours, theirs) = (TestCa::new(), TestCa::new());
-    let (hong, stranger) = (serve(&ours, "hong"), client(&theirs, "admin"));
-    let (dialled, accepted) = meet(&stranger, &hong, Expect::AnyNode, Protocol::Client).await;
+    let (hong, other) = (serve(&ours, "hong"), client(&theirs, "admin"));
+    let (dialled, accepted) = meet(&other, &hong, Expect::AnyNode, Protocol::Client).await;
     let error = dialled.expect_err("another CA");
     assert!(matches!(error, ConnectError::Identity { by_us: true, .. }), "{error:?}");
     assert!(error.to_string().contains("not signed by the CA"), "{error}");
     let error = accepted.expect_err("another CA");
     assert!(
-        error.to_string().contains("refused our certificate: the certificate was signed by another CA"),
+        error.to_string().contains("rejected our certificate: the certificate was signed by another CA"),
         "{error}"
     );
 }
@@ -161,7 +161,7 @@ async fn a_certificate_that_expires_while_we_run_is_refused_from_then_on() {
     assert!(error.to_string().contains("it expired 60 minutes ago"), "{error}");
 }
 
-/// A caller who shows no certificate at all.
+/// A caller without a certificate.
 #[derive(Debug)]
 struct NoCertificate;
 
@@ -178,8 +178,7 @@ impl rustls::client::ResolvesClientCert for NoCertificate {
     }
 }
 
-/// Dials with TLS settings that no [`Endpoint`] would use. Says why the
-/// connection ended.
+/// Dials with TLS settings that no [`Endpoint`] would use, and returns why the connection ended.
 async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: bool) -> Disconnect {
     let credentials = ca.credentials("admin", "ops");
     let mut tls = crate::tls::client_config(&credentials, None, alpn, RefusalReason::default())
@@ -191,7 +190,7 @@ async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: boo
     let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
     let raw = quinn::Endpoint::client("127.0.0.1:0".parse().expect("legal")).expect("binds");
     let connecting = raw.connect_with(config, to.local_address(), "any").expect("dials");
-    let accept = async { to.accept().await.expect("somebody comes").complete().await };
+    let accept = async { to.accept().await.expect("a dialler").complete().await };
     let dial = async {
         match connecting.await {
             Ok(connection) => Disconnect::of(&connection.closed().await),

@@ -18,7 +18,7 @@ async fn closing_tells_the_other_side_why() {
 }
 
 #[tokio::test]
-async fn a_closed_endpoint_has_told_everybody_and_does_no_more() {
+async fn a_closed_endpoint_has_told_its_peers_and_does_no_more() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, _accepted) = pair(&ops, &hong).await;
@@ -41,7 +41,7 @@ async fn control_characters_in_a_reason_do_not_reach_a_terminal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_answers_the_wait_is_bounded() {
+async fn without_an_answer_the_wait_is_bounded() {
     let ca = TestCa::new();
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
     let to = silent.local_addr().expect("bound").into();
@@ -57,9 +57,9 @@ async fn where_nobody_answers_the_wait_is_bounded() {
 async fn a_host_name_is_tried_at_each_of_its_addresses() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
-    // Where localhost stands for ::1 first, nobody answers there.
+    // If localhost resolves to ::1 first, nothing answers there.
     let to = Address::new(format!("localhost:{}", hong.local_address().port())).expect("legal");
-    let accept = async { hong.accept().await.expect("somebody comes").complete().await };
+    let accept = async { hong.accept().await.expect("a dialler").complete().await };
     let (dialled, accepted) = tokio::join!(ops.connect(&to, &Expect::AnyNode, Protocol::Client), accept);
     dialled.expect("dials");
     accepted.expect("accepts");
@@ -82,7 +82,7 @@ async fn a_taken_port_is_named_with_a_hint() {
         Endpoint::serve(hong.local_address(), &ca.credentials("node", "ming"), &EndpointOptions::default())
             .expect_err("taken");
     assert!(error.to_string().contains(&hong.local_address().to_string()), "{error}");
-    assert!(error.hint().contains("another process listens there"), "{}", error.hint());
+    assert!(error.hint().contains("another process uses the port"), "{}", error.hint());
 }
 
 #[tokio::test]
@@ -93,9 +93,9 @@ async fn timers_that_cannot_work_together_are_refused() {
     assert!(matches!(error, EndpointError::Setup(_)), "{error:?}");
 }
 
-/// A node that crashes sends no farewell. Started again, it is asked things on
-/// connections that it knows nothing of; from its key it can still prove that
-/// they are over, and nobody waits for a timeout.
+/// A node that crashes sends no notice. After a restart it receives packets of connections that it
+/// does not know. A secret from its key proves to the peers that these are gone, so no peer waits
+/// for a timeout.
 #[test]
 fn a_node_that_crashed_and_came_back_is_noticed_at_once() {
     let ca = TestCa::new();
@@ -112,13 +112,12 @@ fn a_node_that_crashed_and_came_back_is_noticed_at_once() {
     let ops = mine
         .block_on(async { Endpoint::dial_only(&ca.credentials("admin", "ops"), &options) })
         .expect("binds");
-    let accepting =
-        theirs.spawn(async move { hong.accept().await.expect("somebody comes").complete().await });
+    let accepting = theirs.spawn(async move { hong.accept().await.expect("a dialler").complete().await });
     let to = listen.into();
     let dialled = mine.block_on(ops.connect(&to, &Expect::AnyNode, Protocol::Client)).expect("dials");
     let accepted = mine.block_on(accepting).expect("no panic").expect("accepts");
 
-    // The crash: its tasks are gone before they can say a word.
+    // The crash: its tasks are gone before they can send a notice.
     theirs.shutdown_timeout(Duration::from_secs(1));
     drop(accepted);
     let _again = mine.block_on(async {

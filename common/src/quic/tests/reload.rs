@@ -1,4 +1,4 @@
-//! New credentials while connections live: who goes on, and who does not.
+//! New credentials while connections live: which ones continue, and which are closed.
 
 use super::*;
 use crate::{protocol::Identity, tls::testing::Leaf};
@@ -9,7 +9,7 @@ fn credentials(bundle: &str, (cert, key): &(String, String)) -> Credentials {
     Credentials::from_pem(bundle.as_bytes(), cert.as_bytes(), key.as_bytes()).expect("good credentials")
 }
 
-/// Whether a message still gets from one side to the other.
+/// Returns whether a message still arrives at the other side.
 async fn talks((one, other): &(Connection, Connection)) -> bool {
     let Ok(mut sender) = one.open_uni(Priority::Normal).await else { return false };
     if sender.send(crate::frame::encode(&7_u8).expect("encodes")).await.is_err() {
@@ -30,21 +30,21 @@ async fn a_renewed_certificate_is_shown_from_the_next_connection_on() {
     assert_ne!(before.0.peer_serial(), after.0.peer_serial());
     assert_eq!(after.0.peer_serial(), new.serial());
     assert!(talks(&before).await && talks(&after).await, "neither was disturbed");
-    // A dialler shows its new one as well.
+    // A dialler presents its new certificate as well.
     let new = ca.credentials("admin", "ops");
     ops.reload(&new).expect("reloads");
     assert_eq!(pair(&ops, &hong).await.1.peer_serial(), new.serial());
 }
 
 #[tokio::test]
-async fn who_was_revoked_is_cut_off_and_not_let_in_again() {
+async fn a_revoked_peer_is_cut_off_and_not_accepted_again() {
     let ca = TestCa::new();
     let (lost, kept) = (ca.issue(&Leaf::of("writer", "till")), ca.issue(&Leaf::of("writer", "desk")));
     let hong = serve(&ca, "hong");
     let (till, desk) = (credentials(&ca.pem(), &lost), credentials(&ca.pem(), &kept));
     let (till, desk) = (dialler_as(&till), dialler_as(&desk));
     let (tills, desks) = (pair(&till, &hong).await, pair(&desk, &hong).await);
-    // Of the first, nobody holds more than a stream.
+    // The first connection is only held by a stream.
     let (till_side, hong_side) = tills;
     let (stream, _answers) = hong_side.open(Priority::Normal).await.expect("opens");
     drop(hong_side);
@@ -56,11 +56,11 @@ async fn who_was_revoked_is_cut_off_and_not_let_in_again() {
     let Disconnect::Refused { by_us: false, cause } = till_side.closed().await else { panic!("cut off") };
     assert_eq!(cause, "the certificate of writer till: it was revoked");
     drop(stream);
-    assert!(talks(&desks).await, "who was not revoked goes on");
+    assert!(talks(&desks).await, "a peer that was not revoked continues");
 
     let (dialled, accepted) = meet(&till, &hong, Expect::AnyNode, Protocol::Client).await;
     let error = dialled.expect_err("revoked");
-    assert!(error.to_string().contains("refused our certificate: the certificate was revoked"), "{error}");
+    assert!(error.to_string().contains("rejected our certificate: the certificate was revoked"), "{error}");
     assert!(matches!(accepted, Err(ConnectError::Identity { by_us: true, .. })), "{accepted:?}");
     pair(&desk, &hong).await;
 }
@@ -82,8 +82,7 @@ async fn a_node_that_was_revoked_is_not_dialled() {
     assert!(error.to_string().ends_with("it was revoked"), "{error}");
 }
 
-/// A CA takes the place of another in three steps, and nobody is disturbed
-/// who keeps up with them.
+/// A CA is replaced in three steps, without disturbing peers that keep up with them.
 #[tokio::test]
 async fn one_ca_takes_the_place_of_another() {
     let (old, new) = (TestCa::new(), TestCa::new());
@@ -103,20 +102,20 @@ async fn one_ca_takes_the_place_of_another() {
         assert!(talks(&next).await && talks(&first).await);
     }
     let last = pair(&ops, &hong).await;
-    // What was let in by the word of the old CA ends with the trust in it.
+    // A peer that was accepted because of the old CA is closed once that is not trusted.
     let only_new = credentials(&new.pem(), &new_hong);
     let ended = hong.reload(&only_new).expect("reloads");
     assert!(ended.iter().all(|who| who.name == name("ops")));
     assert!(first.1.is_closed() && !last.1.is_closed());
     assert!(talks(&last).await);
-    let stranger = dialler_as(&credentials(&both, &old_ops));
-    let (dialled, _) = meet(&stranger, &hong, Expect::AnyNode, Protocol::Client).await;
+    let late = dialler_as(&credentials(&both, &old_ops));
+    let (dialled, _) = meet(&late, &hong, Expect::AnyNode, Protocol::Client).await;
     assert!(dialled.expect_err("the old CA").to_string().contains("signed by another CA"));
 }
 
-/// That somebody's time is over ends no connection.
+/// Expiry of a certificate closes no connection.
 #[tokio::test]
-async fn expiry_alone_cuts_nobody_off() {
+async fn expiry_alone_closes_no_connection() {
     let ca = TestCa::new();
     let soon = ca.issue(&Leaf { valid: (-300, 1), ..Leaf::of("writer", "till") });
     let till = credentials(&ca.pem(), &soon);
@@ -131,7 +130,7 @@ async fn expiry_alone_cuts_nobody_off() {
 
 /// Connections that have ended are forgotten.
 #[tokio::test]
-async fn the_roster_holds_those_that_live() {
+async fn the_registry_holds_live_connections() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     for _ in 0..3 {

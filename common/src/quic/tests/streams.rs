@@ -72,7 +72,7 @@ async fn a_header_that_promises_too_much_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_in_a_frame_is_no_clean_end() {
+async fn a_stream_that_ends_in_a_frame_is_not_a_clean_end() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
@@ -90,7 +90,7 @@ async fn a_call_that_is_dropped_while_it_sends_breaks_the_stream_off() {
     let (dialled, accepted) = pair(&ops, &hong).await;
     let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
     let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
-    // Nobody reads, so that the window fills up in the middle of the frame.
+    // Nothing reads, so the window fills up in the middle of the frame.
     timeout(SOON, sender.send(large)).await.expect_err("stuck");
     assert_eq!(sender.send(encode(&1u8).expect("encodes")).await, Err(StreamError::Closed));
     drop(sender);
@@ -112,7 +112,7 @@ async fn a_sender_that_is_dropped_between_frames_ends_cleanly() {
 }
 
 #[tokio::test]
-async fn a_sender_learns_that_nobody_reads() {
+async fn a_sender_learns_that_its_stream_is_not_read() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
@@ -123,7 +123,7 @@ async fn a_sender_learns_that_nobody_reads() {
 }
 
 #[tokio::test]
-async fn streams_that_nobody_reads_do_not_hold_up_the_others() {
+async fn unread_streams_do_not_hold_up_the_others() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;

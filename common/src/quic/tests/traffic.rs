@@ -1,11 +1,11 @@
-//! What connections have carried is counted, and never less than before.
+//! The traffic of connections is counted, and never shrinks.
 
 use super::*;
 use crate::frame;
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// Sends a message there and takes it.
+/// Sends a message, and receives it.
 async fn say(from: &Connection, to: &Connection, bytes: usize) {
     let (mut sender, _) = from.open(Priority::Normal).await.expect("opens");
     sender.send(frame::encode(&vec![0u8; bytes]).expect("fits")).await.expect("sends");
@@ -23,7 +23,7 @@ async fn what_has_ended_still_counts() {
     let open = node.survey();
     assert_eq!((open.clients.open, open.clients.opened, open.peers.opened), (1, 1, 0));
     assert!(open.clients.carried.bytes_received > 50_000, "{open:?}");
-    assert!(open.round_trips.is_empty(), "a client is no peer");
+    assert!(open.round_trips.is_empty(), "a client is not a peer");
 
     dialled.close("done");
     accepted.closed().await;
@@ -54,7 +54,7 @@ async fn peers_are_counted_apart_and_have_round_trips() {
     assert!(ming.survey().round_trips.is_empty());
 }
 
-/// Connections come and go as fast as they can, and are looked at as fast.
+/// Connections are opened and closed as fast as possible, and are surveyed as fast.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sums_never_shrink_while_connections_end() {
     let ca = TestCa::new();
