@@ -167,11 +167,12 @@ pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
         | Request::Remove { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::Expel { .. } => (Route::Leader, Repeat::Idempotent),
+        | Request::RemoveVoter { .. } => (Route::Leader, Repeat::Idempotent),
         Request::StateDigest { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
-        Request::Summon { .. } | Request::Retire { .. } | Request::Reload | Request::LogLevel { .. } => {
-            (Route::First, Repeat::Idempotent)
-        }
+        Request::Invite { .. }
+        | Request::ShutDownRemoved { .. }
+        | Request::Reload
+        | Request::LogLevel { .. } => (Route::First, Repeat::Idempotent),
     }
 }
 

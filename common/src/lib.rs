@@ -5,6 +5,8 @@
 //! that carry them. Both the client and the server depend on this crate. It knows neither of them,
 //! and no consensus library, database or command line.
 
+#![deny(missing_docs)]
+
 pub mod backoff;
 pub mod backup;
 pub mod clock;

@@ -76,10 +76,10 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 
 /// The most bytes of requests in flight on the shared stream of a client's connection. Further
 /// requests wait unsent, and can still be cancelled.
-pub const ASK_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 
 /// The most bytes of responses that a node buffers per connection, besides those in flight.
-pub const CONNECTION_ANSWER_BYTES_MAX: usize = 32 << 20;
+pub const CONNECTION_RESPONSE_BYTES_MAX: usize = 32 << 20;
 
 /// The most bytes of proposals that a node accepts before they are committed. Each counts for a
 /// little more than its keys and values.
@@ -130,13 +130,13 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value exceeds fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
-    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_ANSWER_BYTES_MAX);
+    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_RESPONSE_BYTES_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
     // A shared frame fits the window when nothing is in flight.
-    assert!(SHARED_FRAME_BYTES_MAX <= ASK_BYTES_IN_FLIGHT_MAX);
+    assert!(SHARED_FRAME_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
     // Streams that are not read for a while never use up the window of the connection. Otherwise
     // readers that wait for one another could wait forever.

@@ -191,7 +191,7 @@ pub enum Request {
     },
     /// From a node that carries out [`Request::Down`] to the leader: removes a node from the
     /// membership: [`Response::Done`].
-    Expel {
+    RemoveVoter {
         /// The name of the node to remove.
         node: NodeName,
         /// The incarnation of the node to remove.
@@ -200,14 +200,14 @@ pub enum Request {
         standing: Option<MemberState>,
     },
     /// From a node to a waiting one: asks it to join: [`Response::Done`]. Never forwarded.
-    Summon {
+    Invite {
         /// The cluster to join.
         cluster: ClusterId,
         /// The addresses of the cluster's members.
         members: Vec<Address>,
     },
     /// From a node to a removed one: stop and stay down: [`Response::Done`]. Never forwarded.
-    Retire {
+    ShutDownRemoved {
         /// The incarnation that was removed.
         id: NodeId,
     },

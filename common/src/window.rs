@@ -58,13 +58,13 @@ impl Window {
     }
 
     /// Returns how many bytes may be in flight at present.
-    pub fn room(&self) -> usize {
+    pub fn limit(&self) -> usize {
         self.open.min(self.max)
     }
 
     /// Takes bytes from the window; returns `None` if they do not fit.
     pub fn take(&mut self, bytes: usize) -> Option<Taken> {
-        self.taken = self.taken.checked_add(bytes).filter(|taken| *taken <= self.room())?;
+        self.taken = self.taken.checked_add(bytes).filter(|taken| *taken <= self.limit())?;
         let number = self.next;
         self.next += 1;
         Some(Taken { bytes, number })
@@ -74,15 +74,15 @@ impl Window {
     pub fn give_back(&mut self, taken: Taken, sign: Sign) {
         let Taken { bytes, number } = taken;
         // A window that was not used does not prove that it could be wider.
-        let was_needed = self.taken > self.room() / 2;
+        let was_needed = self.taken > self.limit() / 2;
         self.taken = self.taken.saturating_sub(bytes);
         match sign {
             Sign::Clear if was_needed => {
-                let wider = self.room().saturating_add(self.step(bytes)).min(self.max);
+                let wider = self.limit().saturating_add(self.step(bytes)).min(self.max);
                 self.open = wider.max(self.min);
             }
             Sign::Congested if self.closed_at.is_none_or(|closed_at| number >= closed_at) => {
-                self.open = (self.room() / 2).max(self.min);
+                self.open = (self.limit() / 2).max(self.min);
                 self.closed_at = Some(self.next);
             }
             Sign::Clear | Sign::Silent | Sign::Congested => {}
@@ -127,51 +127,51 @@ mod tests {
     fn it_opens_while_all_goes_well_and_closes_by_half() {
         let mut window = Window::new(MIN..=MAX);
         round_trip(&mut window, Sign::Silent);
-        assert_eq!(window.room(), MIN);
+        assert_eq!(window.limit(), MIN);
         (0..10).for_each(|_| round_trip(&mut window, Sign::Clear));
-        assert_eq!(window.room(), MAX, "no further");
+        assert_eq!(window.limit(), MAX, "no further");
         round_trip(&mut window, Sign::Congested);
-        assert_eq!(window.room(), MAX / 2, "once for all that were in flight together");
+        assert_eq!(window.limit(), MAX / 2, "once for all that were in flight together");
         round_trip(&mut window, Sign::Clear);
-        let room = window.room();
-        assert!(room > MAX / 2 && room <= MAX / 2 + MIN, "with care: {room}");
+        let limit = window.limit();
+        assert!(limit > MAX / 2 && limit <= MAX / 2 + MIN, "with care: {limit}");
         (0..10).for_each(|_| round_trip(&mut window, Sign::Congested));
-        assert_eq!(window.room(), MIN, "no further");
+        assert_eq!(window.limit(), MIN, "no further");
         (0..1000).for_each(|_| round_trip(&mut window, Sign::Clear));
-        assert_eq!(window.room(), MAX, "it opens again");
+        assert_eq!(window.limit(), MAX, "it opens again");
     }
 
     #[test]
     fn it_may_begin_wide_open() {
         let mut window = Window::new(MIN..=MAX).opened();
-        assert_eq!(window.room(), MAX);
+        assert_eq!(window.limit(), MAX);
         round_trip(&mut window, Sign::Congested);
-        assert_eq!(window.room(), MAX / 2);
+        assert_eq!(window.limit(), MAX / 2);
     }
 
     #[test]
-    fn what_needed_no_room_opens_nothing() {
+    fn an_unused_window_does_not_open() {
         let mut window = Window::new(MIN..=MAX);
         for _ in 0..1000 {
-            let taken = window.take(MIN / 4).expect("room");
+            let taken = window.take(MIN / 4).expect("fits");
             window.give_back(taken, Sign::Clear);
         }
-        assert_eq!(window.room(), MIN);
+        assert_eq!(window.limit(), MIN);
     }
 
     #[test]
     fn it_gives_what_there_is_and_takes_it_back() {
         let mut window = Window::new(MIN..=MAX);
-        let mut first = window.take(24).expect("room");
+        let mut first = window.take(24).expect("fits");
         first.merge(window.take(40).expect("to the last byte"));
         assert_eq!(window.take(1), None, "merged, they take as much");
         assert_eq!(window.take(usize::MAX), None);
         window.give_back(first, Sign::Silent);
         window.set_max(10);
         assert_eq!(window.take(11), None, "it is held to less than it began with");
-        let held = window.take(10).expect("room");
+        let held = window.take(10).expect("fits");
         window.set_max(MAX);
-        let more = window.take(54).expect("the room has grown");
+        let more = window.take(54).expect("the window has grown");
         window.give_back(held, Sign::Silent);
         window.give_back(more, Sign::Silent);
     }

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use coffee_common::{
-    limits::{ASK_BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SHARED_FRAME_BYTES_MAX},
+    limits::{REQUEST_BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SHARED_FRAME_BYTES_MAX},
     protocol::{Rejection, ResponseFrame},
     window::{Sign, Taken, Window},
 };
@@ -69,7 +69,7 @@ impl Default for Inner {
             queue: Vec::new(),
             backlog: Vec::new(),
             in_flight: 0,
-            window: Window::new(SHARED_FRAME_BYTES_MAX..=ASK_BYTES_IN_FLIGHT_MAX),
+            window: Window::new(SHARED_FRAME_BYTES_MAX..=REQUEST_BYTES_IN_FLIGHT_MAX),
             ended: None,
         }
     }

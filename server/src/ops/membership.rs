@@ -74,7 +74,7 @@ impl Membership {
             Request::CanStop { node } => leading.can_stop(node).await,
             Request::Join { node, address } => leading.admit(node, address).await,
             Request::Promote { id } => leading.promote(*id).await,
-            Request::Expel { node, id, standing } => leading.expel(node, *id, *standing).await,
+            Request::RemoveVoter { node, id, standing } => leading.expel(node, *id, *standing).await,
             _ => Err(Rejection::Invalid("this is nothing that a leader does".to_owned()).into()),
         }
     }

@@ -31,9 +31,9 @@ async fn a_role_may_do_what_it_is_for_and_no_more() {
         Request::ReadIndex,
         Request::Join { node: name("hong"), address: address(&ming) },
         Request::Promote { id: NodeId(9) },
-        Request::Expel { node: name("ming"), id: NodeId(1), standing: None },
-        Request::Summon { cluster: ClusterId(1), members: vec![address(&ming)] },
-        Request::Retire { id: NodeId(1) },
+        Request::RemoveVoter { node: name("ming"), id: NodeId(1), standing: None },
+        Request::Invite { cluster: ClusterId(1), members: vec![address(&ming)] },
+        Request::ShutDownRemoved { id: NodeId(1) },
     ];
     for request in node_only {
         denied(admin.ask(request).await.map(drop));

@@ -115,7 +115,7 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
         for (on_behalf_of, request) in [
             (Some(admin), Request::Transfer { to: None }),
             (None, Request::Down { node: None, dry_run: false }),
-            (None, Request::Retire { id: coffee_client::NodeId(1) }),
+            (None, Request::ShutDownRemoved { id: coffee_client::NodeId(1) }),
         ] {
             let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
             let ask = RequestFrame { id: 7, timeout_ms: 5000, on_behalf_of, request };

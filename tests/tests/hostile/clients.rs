@@ -135,9 +135,9 @@ fn asks(role: Role) -> Vec<Request> {
         Request::ReadIndex,
         Request::Join { node: node(), address: address() },
         Request::Promote { id: NodeId(2) },
-        Request::Expel { node: node(), id: NodeId(2), standing: None },
-        Request::Summon { cluster: ClusterId(7), members: vec![address(); 3] },
-        Request::Retire { id: NodeId(1) },
+        Request::RemoveVoter { node: node(), id: NodeId(2), standing: None },
+        Request::Invite { cluster: ClusterId(7), members: vec![address(); 3] },
+        Request::ShutDownRemoved { id: NodeId(1) },
     ];
     if role == Role::Reader {
         let key = || Key::new("bad/1").expect("legal");

@@ -66,9 +66,9 @@ fn needed(request: &Request) -> Role {
         Request::ReadIndex
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::Expel { .. }
-        | Request::Summon { .. }
-        | Request::Retire { .. }
+        | Request::RemoveVoter { .. }
+        | Request::Invite { .. }
+        | Request::ShutDownRemoved { .. }
         | Request::StateDigest { .. } => Role::Node,
     }
 }
@@ -115,9 +115,9 @@ mod tests {
             (Role::Node, Request::ReadIndex),
             (Role::Node, Request::Join { node: node(), address: address() }),
             (Role::Node, Request::Promote { id: NodeId(7) }),
-            (Role::Node, Request::Expel { node: node(), id: NodeId(7), standing: None }),
-            (Role::Node, Request::Summon { cluster: ClusterId(1), members: vec![address()] }),
-            (Role::Node, Request::Retire { id: NodeId(7) }),
+            (Role::Node, Request::RemoveVoter { node: node(), id: NodeId(7), standing: None }),
+            (Role::Node, Request::Invite { cluster: ClusterId(1), members: vec![address()] }),
+            (Role::Node, Request::ShutDownRemoved { id: NodeId(7) }),
             (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
         ]
     }

@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_is_more_room_while_writes_are_prompt_and_less_once_they_are_late() {
         let budget = Budget::default();
-        let room = || budget.window().room();
+        let room = || budget.window().limit();
         let round_trip = async |took| {
             let all: Vec<Share> = std::iter::from_fn(|| budget.take(&of(1 << 20))).collect();
             tokio::time::advance(took).await;

@@ -63,8 +63,8 @@ async fn operate(
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::StateDigest { cluster, upto } => Ok(Response::StateDigest(mark(node, *cluster, *upto))),
         Request::LogLevel { level } => log_level(node, caller, *level),
-        Request::Summon { cluster, members } => membership.summon(*cluster, members),
-        Request::Retire { id } => membership.retire(*id),
+        Request::Invite { cluster, members } => membership.summon(*cluster, members),
+        Request::ShutDownRemoved { id } => membership.retire(*id),
         Request::Reload => node.reload().await.map(|reload| Response::Reloaded(Box::new(reload))),
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
         Request::Boot { .. }
@@ -74,7 +74,7 @@ async fn operate(
         | Request::CanStop { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::Expel { .. } => membership.on_leader(&errand(request, caller, deadline)).await,
+        | Request::RemoveVoter { .. } => membership.on_leader(&errand(request, caller, deadline)).await,
         Request::Get { .. } | Request::Range { .. } => {
             Err(Rejection::Invalid("reads are served elsewhere".to_owned()))
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use coffee_common::{
     key::{Key, KeyRange},
-    limits::{CONNECTION_ANSWER_BYTES_MAX, RANGE_BYTES_MAX, VALUE_BYTES_MAX},
+    limits::{CONNECTION_RESPONSE_BYTES_MAX, RANGE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Response},
 };
 use tokio::{
@@ -31,7 +31,7 @@ pub(super) struct Share {
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CONNECTION_ANSWER_BYTES_MAX / UNIT_BYTES)))
+        Self(Arc::new(Semaphore::new(CONNECTION_RESPONSE_BYTES_MAX / UNIT_BYTES)))
     }
 }
 

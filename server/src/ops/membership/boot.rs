@@ -49,7 +49,7 @@ impl Leading {
         let others =
             membership.nodes().map(|(_, member)| &member.address).filter(|at| *at != self.node.address());
         let members = std::iter::once(self.node.address()).chain(others).cloned().collect();
-        let request = Request::Summon { cluster: self.replica.cluster(), members };
+        let request = Request::Invite { cluster: self.replica.cluster(), members };
         let expect = Expect::Node(name.clone());
         let within = SUMMON_WITHIN.min(self.time_left());
         let reply = self.node.pool().ask(address, &expect, &request, None, within).await;

@@ -75,7 +75,8 @@ impl Membership {
     /// Has it taken out of the membership by a leader that is not the node itself.
     async fn take_out(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
         let NodeRecord { name, id, .. } = record;
-        let expel = Request::Expel { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
+        let expel =
+            Request::RemoveVoter { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
             self.hand_over_from(record, attempt).await?;
@@ -115,7 +116,7 @@ impl Membership {
             return;
         }
         let expect = Expect::Node(record.name.clone());
-        let request = Request::Retire { id: record.id };
+        let request = Request::ShutDownRemoved { id: record.id };
         let pool = self.node.pool();
         if let Err(error) = pool.ask(&record.address, &expect, &request, None, RETIRE_WITHIN).await {
             tracing::info!(node = %record.name, %error, "a node that was taken out could not be told");
