@@ -276,7 +276,7 @@ async fn stream(
     let asking = async {
         let answers = answers;
         while let Ok(Some(message)) = receiver.receive().await {
-            let ask: Ask = frame::decode(&message).expect("an ask");
+            let ask: RequestFrame = frame::decode(&message).expect("an ask");
             act(&connection, ask, &seen, &answers);
         }
     };

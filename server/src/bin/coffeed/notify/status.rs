@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::NodeId,
-    protocol::{NodeStatus, LifecyclePhase, RaftRole, RaftStatus},
+    protocol::{LifecyclePhase, NodeStatus, RaftRole, RaftStatus},
 };
 
 /// The line. `in_touch`: it hears a leader with a quorum, or the quorum that it leads.
@@ -47,7 +47,7 @@ fn name_of(raft: &RaftStatus, id: NodeId) -> String {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
-        command::{NodeRecord, MemberState},
+        command::{MemberState, NodeRecord},
         id::{Address, ClusterId, Revision},
         protocol::CertificateStatus,
     };
@@ -121,10 +121,16 @@ mod tests {
 
     #[test]
     fn who_takes_no_part_says_what_he_waits_for() {
-        assert_eq!(line(&status(LifecyclePhase::Waiting, None), true), "waiting to be booted: coffeectl boot hong");
+        assert_eq!(
+            line(&status(LifecyclePhase::Waiting, None), true),
+            "waiting to be booted: coffeectl boot hong"
+        );
         assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asks to be let in");
         let learner = raft(RaftRole::Learner, Some(1));
-        assert_eq!(line(&status(LifecyclePhase::Joining, Some(learner)), true), "catches up, before it gets a vote");
+        assert_eq!(
+            line(&status(LifecyclePhase::Joining, Some(learner)), true),
+            "catches up, before it gets a vote"
+        );
         assert_eq!(line(&status(LifecyclePhase::Stopping, None), true), "stopping");
     }
 }
