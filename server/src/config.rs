@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     credentials::CredentialsError,
-    error::{ConfigError, Place},
+    error::{ConfigError, ConfigLocation},
     limits::Limits,
     log::{LogFormat, LogLevel, LogOptions},
     settings::{

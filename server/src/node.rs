@@ -2,7 +2,7 @@
 //! its part in a cluster, while it has one.
 //!
 //! What only the server above can do (join a cluster, stop for good) it is
-//! asked for with an [`Order`]; nothing here knows it.
+//! asked for with an [`LifecycleCommand`]; nothing here knows it.
 
 pub mod leader_contact;
 pub mod propose;
@@ -34,11 +34,11 @@ use crate::{metrics::NodeMetrics, node::replica::Replica, storage::disk::SpacePr
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Orders that may wait for the server.
-const ORDERS_MAX: usize = 16;
+const COMMANDS_MAX: usize = 16;
 
 /// What an operation asks of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum LifecycleCommand {
     /// Ask these members to be let in.
     Join {
         /// The cluster.
@@ -47,7 +47,7 @@ pub enum Order {
         members: Vec<Address>,
     },
     /// Stop, and stay down: the cluster has taken this node out.
-    Retire {
+    ShutDownRemoved {
         /// Which incarnation is meant.
         id: NodeId,
     },
@@ -72,12 +72,12 @@ pub struct Node {
     space: SpaceProbe,
     metrics: NodeMetrics,
     log_control: OnceLock<LogControl>,
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<LifecycleCommand>,
     reloader: OnceLock<Reloader>,
 }
 
 impl Node {
-    /// A node that belongs to no cluster yet, and where its orders come out.
+    /// A node that belongs to no cluster yet, and where its commands come out.
     /// `lease` is how long a leader's heartbeat lasts.
     pub fn new(
         name: NodeName,
@@ -85,8 +85,8 @@ impl Node {
         lease: Duration,
         pool: Pool,
         data_dir: PathBuf,
-    ) -> (Arc<Self>, mpsc::Receiver<Order>) {
-        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+    ) -> (Arc<Self>, mpsc::Receiver<LifecycleCommand>) {
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let node = Self {
             identity: Identity { name, role: Role::Node },
             address,
@@ -99,7 +99,7 @@ impl Node {
             space: SpaceProbe::new(data_dir),
             metrics: NodeMetrics::default(),
             log_control: OnceLock::new(),
-            orders,
+            commands,
             reloader: OnceLock::new(),
         };
         (Arc::new(node), receiver)
@@ -233,7 +233,7 @@ impl Node {
     }
 
     /// Asks the server for something. `false`: it has stopped, or has too much to do.
-    pub fn order(&self, order: Order) -> bool {
-        self.orders.try_send(order).is_ok()
+    pub fn command(&self, command: LifecycleCommand) -> bool {
+        self.commands.try_send(command).is_ok()
     }
 }

@@ -9,18 +9,16 @@
 mod accept;
 mod builder;
 mod error;
-mod expiry;
 mod join;
-mod life;
+mod lifecycle;
 mod mode;
-mod part;
+mod monitor;
 mod reload;
-mod room;
+mod replica_runtime;
 mod shutdown;
 mod start;
 #[cfg(test)]
 mod tests;
-mod warm;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -41,7 +39,7 @@ use crate::{
     node::{Node, replica::Replica},
     ops::status::{
         self,
-        ready::{self, Finding},
+        ready::{self, ReadinessResult},
     },
 };
 
@@ -64,7 +62,7 @@ pub enum Closed {
     /// It was asked to stop. Started again, it goes on.
     Stopped,
     /// The cluster has taken it out. Started again, it waits to be booted.
-    Retired,
+    Removed,
     /// It could not go on, for this reason. What it has acknowledged is safe:
     /// with a quorum of the others, and with itself as far as its disk allows.
     Failed(Arc<str>),
@@ -103,7 +101,7 @@ impl Server {
     }
 
     /// Whether it is ready to serve, and why or why not: what `/readyz` says.
-    pub async fn readiness(&self) -> Vec<Finding> {
+    pub async fn readiness(&self) -> Vec<ReadinessResult> {
         ready::readiness(&self.node).await
     }
 

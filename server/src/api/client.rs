@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use self::{budget::Budget, gate::Gate};
 use crate::{
     node::{Node, VERSION},
-    ops::{membership::Membership, reads::Reads},
+    ops::{membership::MembershipManager, reads::Reads},
 };
 
 /// Answers clients. Cheap to clone.
@@ -35,7 +35,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     node: Arc<Node>,
     reads: Reads,
-    membership: Membership,
+    membership: MembershipManager,
     gate: Gate,
     /// For proposals that are not committed yet.
     budget: Budget,
@@ -47,7 +47,7 @@ struct Inner {
 
 impl Api {
     /// Answers for a node.
-    pub fn new(node: Arc<Node>, reads: Reads, membership: Membership) -> Self {
+    pub fn new(node: Arc<Node>, reads: Reads, membership: MembershipManager) -> Self {
         Self(Arc::new(Inner {
             node,
             reads,

@@ -5,14 +5,14 @@ use std::{fmt, path::PathBuf};
 /// A configuration that cannot be used: prints where it is wrong and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    place: Place,
+    place: ConfigLocation,
     problem: String,
     hint: String,
 }
 
 /// Where a configuration is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ConfigLocation {
     /// In a file, and where in it: line and column, counted from 1.
     File {
         /// Which.
@@ -25,16 +25,16 @@ pub enum Place {
 }
 
 impl ConfigError {
-    pub(super) fn new(place: Place, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(place: ConfigLocation, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { place, problem: problem.into(), hint: hint.into() }
     }
 
     pub(super) fn setting(setting: &'static str, problem: &str, hint: &str) -> Self {
-        Self::new(Place::Setting(setting), problem, hint)
+        Self::new(ConfigLocation::Setting(setting), problem, hint)
     }
 
     /// Where it is wrong.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ConfigLocation {
         &self.place
     }
 
@@ -50,7 +50,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConfigLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, at: Some((line, column)) } => {

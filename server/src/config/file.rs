@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, ops::Range, path::Path};
 
-use super::{ConfigError, Place, Settings};
+use super::{ConfigError, ConfigLocation, Settings};
 
 /// No configuration is longer than this.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -11,7 +11,7 @@ impl Settings {
     /// Reads a file. Relative paths in it are seen from the file's folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path).map_err(|(problem, hint)| {
-            ConfigError::new(Place::File { path: path.to_owned(), at: None }, problem, hint)
+            ConfigError::new(ConfigLocation::File { path: path.to_owned(), at: None }, problem, hint)
         })?;
         let settings = Self::parse(&text, path)?;
         Ok(settings.relative_to(path.parent().unwrap_or(Path::new(""))))
@@ -22,7 +22,7 @@ impl Settings {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let at = error.span().map(|span| position(text, &span));
             let (problem, hint) = explain(error.message());
-            ConfigError::new(Place::File { path: path.to_owned(), at }, problem, hint)
+            ConfigError::new(ConfigLocation::File { path: path.to_owned(), at }, problem, hint)
         })
     }
 }

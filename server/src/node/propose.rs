@@ -22,15 +22,15 @@ use crate::{node::replica::Replica, raft_types::TypeConfig};
 
 /// Why something that only the leader does was not done here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Miss {
+pub enum ProposeError {
     /// Certainly nothing was done, and another try, here or elsewhere, may go
     /// better: mostly since this node does not lead at the moment.
-    NotDone(String),
+    NotApplied(String),
     /// It was refused, or its outcome is unknown.
     Rejected(Rejection),
 }
 
-impl From<Rejection> for Miss {
+impl From<Rejection> for ProposeError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
     }
@@ -42,14 +42,14 @@ pub async fn propose(
     request: Option<RequestId>,
     command: Command,
     deadline: Instant,
-) -> Result<Outcome, Miss> {
+) -> Result<Outcome, ProposeError> {
     if Instant::now() >= deadline {
         return Err(Rejection::Unavailable("the time is over".to_owned()).into());
     }
     let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command };
     match timeout_at(deadline, replica.raft().client_write(proposal)).await {
         Ok(Ok(response)) => Ok(response.data),
-        Ok(Err(error)) => Err(miss(&error)),
+        Ok(Err(error)) => Err(propose_error(&error)),
         Err(_) => Err(unknown("it was not committed in time")),
     }
 }
@@ -58,7 +58,7 @@ pub async fn propose(
 pub async fn propose_all(
     replica: &Replica,
     commands: impl IntoIterator<Item = (RequestId, Command)>,
-) -> Result<Proposed, Miss> {
+) -> Result<Proposed, ProposeError> {
     let proposed_at_ms = clock::now_ms();
     let proposals = commands.into_iter().map(|(request, command)| Proposal {
         request: Some(request),
@@ -67,7 +67,7 @@ pub async fn propose_all(
     });
     match replica.raft().client_write_many(proposals).await {
         Ok(results) => Ok(Proposed { results: results.fuse(), overdue: 0 }),
-        Err(fatal) => Err(miss(&RaftError::Fatal(fatal))),
+        Err(fatal) => Err(propose_error(&RaftError::Fatal(fatal))),
     }
 }
 
@@ -81,7 +81,7 @@ pub struct Proposed {
 
 impl Proposed {
     /// Waits until the next command is applied. May be dropped: nothing is lost.
-    pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, Miss> {
+    pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, ProposeError> {
         loop {
             let result = match timeout_at(deadline, self.results.next()).await {
                 Ok(result) => result,
@@ -96,24 +96,24 @@ impl Proposed {
             }
             return match result {
                 Some(Ok(Ok(response))) => Ok(response.response),
-                Some(Ok(Err(error))) => Err(miss(&RaftError::APIError(error))),
-                Some(Err(fatal)) => Err(miss(&RaftError::Fatal(fatal))),
-                None => Err(miss(&RaftError::Fatal(Fatal::Stopped))),
+                Some(Ok(Err(error))) => Err(propose_error(&RaftError::APIError(error))),
+                Some(Err(fatal)) => Err(propose_error(&RaftError::Fatal(fatal))),
+                None => Err(propose_error(&RaftError::Fatal(Fatal::Stopped))),
             };
         }
     }
 }
 
 /// What an error of the consensus library says of a proposal's fate.
-pub(crate) fn miss(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Miss {
+pub(crate) fn propose_error(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
     match error {
         // Turned away before it was appended: not the leader, handing over, or
         // without a quorum for longer than the lease.
         RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            Miss::NotDone(why_not(forward.reason).to_owned())
+            ProposeError::NotApplied(why_not(forward.reason).to_owned())
         }
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
-            Miss::NotDone(format!("membership cannot be changed now: {error}"))
+            ProposeError::NotApplied(format!("membership cannot be changed now: {error}"))
         }
         RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
             unknown("another node took over the lead before it was committed")
@@ -133,7 +133,7 @@ fn why_not(reason: ForwardReason) -> &'static str {
     }
 }
 
-fn unknown(what: &str) -> Miss {
+fn unknown(what: &str) -> ProposeError {
     planted!("doubt-hidden", return Rejection::Unavailable(what.to_owned()).into());
     Rejection::Unknown(what.to_owned()).into()
 }
@@ -174,7 +174,7 @@ mod tests {
         let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
         for _ in 0..2 {
             let late = proposed.next(now).await;
-            assert!(matches!(late, Err(Miss::Rejected(Rejection::Unknown(_)))), "{late:?}");
+            assert!(matches!(late, Err(ProposeError::Rejected(Rejection::Unknown(_)))), "{late:?}");
         }
         for index in 1..=3 {
             results.send(result(index)).expect("somebody listens");
@@ -188,12 +188,12 @@ mod tests {
         let later = Instant::now() + Duration::from_secs(60);
         let forward = openraft::errors::ForwardToLeader::empty();
         results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("somebody listens");
-        assert!(matches!(proposed.next(later).await, Err(Miss::NotDone(_))));
+        assert!(matches!(proposed.next(later).await, Err(ProposeError::NotApplied(_))));
         drop(results);
         // Each of those who wait is told.
         for _ in 0..2 {
             let stopped = proposed.next(later).await;
-            assert!(matches!(stopped, Err(Miss::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
+            assert!(matches!(stopped, Err(ProposeError::Rejected(Rejection::Unknown(_)))), "{stopped:?}");
         }
     }
 }

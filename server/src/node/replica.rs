@@ -26,7 +26,7 @@ use openraft::{
 };
 
 use crate::{
-    node::{leader_contact::Heard, raft::Raft},
+    node::{leader_contact::LastContact, raft::Raft},
     raft_types::{Member, StoredMembership, TypeConfig},
     storage::{
         log::LogStore,
@@ -50,13 +50,13 @@ pub struct Replica {
     checkpointer: Checkpointer,
     /// The end of the log when the node started.
     log_at_start: Option<u64>,
-    heard: Heard,
+    last_contact: LastContact,
     recovered: AtomicBool,
 }
 
 /// Whom this node follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lead {
+pub struct CurrentLeader {
     /// The leader.
     pub id: NodeId,
     /// Since which term it leads.
@@ -74,7 +74,7 @@ impl Replica {
         log: LogStore,
         state: StateReader,
         checkpointer: Checkpointer,
-        heard: Heard,
+        last_contact: LastContact,
     ) -> Self {
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
         Self {
@@ -85,7 +85,7 @@ impl Replica {
             state,
             checkpointer,
             log_at_start,
-            heard,
+            last_contact,
             recovered: AtomicBool::new(false),
         }
     }
@@ -131,8 +131,8 @@ impl Replica {
     }
 
     /// Whom it follows; itself, where it leads.
-    pub fn lead(&self) -> Option<Lead> {
-        lead_of(&self.raft.server_metrics().borrow_watched())
+    pub fn leader(&self) -> Option<CurrentLeader> {
+        leader_of(&self.raft.server_metrics().borrow_watched())
     }
 
     /// Whether it leads, as far as it knows.
@@ -142,18 +142,18 @@ impl Replica {
 
     /// The leader, for those who ask where to go.
     pub fn leader_hint(&self) -> Option<Leader> {
-        self.lead().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
+        self.leader().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
     }
 
     /// When it heard its leaders last.
-    pub fn heard(&self) -> &Heard {
-        &self.heard
+    pub fn last_contact(&self) -> &LastContact {
+        &self.last_contact
     }
 
     /// Waits until it follows somebody else than `old`, or nobody any more, or
     /// until its consensus has stopped.
-    pub async fn lead_changed(&self, old: Option<&Lead>) {
-        self.until(|metrics| lead_of(metrics).as_ref() != old).await;
+    pub async fn leader_changed(&self, old: Option<&CurrentLeader>) {
+        self.until(|metrics| leader_of(metrics).as_ref() != old).await;
     }
 
     /// Waits until what is published of membership and leadership meets a
@@ -221,8 +221,8 @@ impl Replica {
 }
 
 /// Whom a node follows, by what is published of it.
-pub fn lead_of(metrics: &ServerMetrics) -> Option<Lead> {
+pub fn leader_of(metrics: &ServerMetrics) -> Option<CurrentLeader> {
     let id = metrics.current_leader?;
     let member = metrics.membership_config.get_node(&id)?.clone();
-    Some(Lead { id, term: metrics.vote.leader_id.term, member })
+    Some(CurrentLeader { id, term: metrics.vote.leader_id.term, member })
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// A backup that is being made: gives the pieces of its file, in order. Pins
 /// what it reads until it is dropped.
-pub struct Backup {
+pub struct BackupStream {
     header: BackupHeader,
     first: Option<Bytes>,
     /// Gone once the end was given.
@@ -35,7 +35,7 @@ pub struct Backup {
 
 /// Why a backup broke off.
 #[derive(Debug, thiserror::Error)]
-pub enum BrokeOff {
+pub enum BackupStreamError {
     /// The state cannot be read. The storage is poisoned by now.
     #[error(transparent)]
     State(#[from] SnapshotError),
@@ -44,7 +44,7 @@ pub enum BrokeOff {
     Encode(#[from] BackupError),
 }
 
-impl Backup {
+impl BackupStream {
     /// Begins a backup of a node, as soon as the node is as fresh as asked for.
     pub async fn begin(
         node: &Node,
@@ -74,7 +74,7 @@ impl Backup {
         &self.header
     }
 
-    fn piece(&mut self) -> Result<Option<Bytes>, BrokeOff> {
+    fn piece(&mut self) -> Result<Option<Bytes>, BackupStreamError> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
@@ -86,8 +86,8 @@ impl Backup {
     }
 }
 
-impl Iterator for Backup {
-    type Item = Result<Bytes, BrokeOff>;
+impl Iterator for BackupStream {
+    type Item = Result<Bytes, BackupStreamError>;
 
     /// Reads the database: a few hundred microseconds, more if the disk is
     /// asked. After an error there is no more, and no end of the file.

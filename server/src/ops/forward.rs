@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::node::{
     Node,
-    propose::Miss,
-    replica::{Lead, Replica},
+    propose::ProposeError,
+    replica::{CurrentLeader, Replica},
 };
 
 /// Bounds of the pause between two tries at the same leader. A new leader is
@@ -36,9 +36,9 @@ const GRACE: Duration = Duration::from_secs(3);
 const GRACE_OF_WRITES: Duration = Duration::from_millis(300);
 
 /// Something that the leader has to do.
-pub struct Errand<'a> {
+pub struct LeaderRequest<'a> {
     /// What is asked.
-    pub request: &'a Request,
+    pub body: &'a Request,
     /// Who asked first.
     pub caller: &'a Identity,
     /// It was passed on to this node already.
@@ -50,29 +50,31 @@ pub struct Errand<'a> {
     pub repeatable: bool,
 }
 
-/// Does an errand: with `here` where this node leads, else at the leader.
-pub async fn on_leader<F, D>(node: &Node, errand: &Errand<'_>, here: F) -> Result<Response, Rejection>
+/// Does an request: with `here` where this node leads, else at the leader.
+pub async fn on_leader<F, D>(node: &Node, request: &LeaderRequest<'_>, here: F) -> Result<Response, Rejection>
 where
     F: Fn(Arc<Replica>) -> D,
-    D: Future<Output = Result<Response, Miss>>,
+    D: Future<Output = Result<Response, ProposeError>>,
 {
     let mut attempt = 0;
     loop {
         let replica = node.serving()?;
-        let lead = replica.lead();
+        let lead = replica.leader();
         let result = match &lead {
             Some(lead) if lead.id == replica.id() => here(Arc::clone(&replica)).await,
-            Some(lead) if !errand.forwarded => there(node, &replica, lead, errand).await,
-            _ => Err(Miss::NotDone(not_leader(node, lead.as_ref()))),
+            Some(lead) if !request.forwarded => there(node, &replica, lead, request).await,
+            _ => Err(ProposeError::NotApplied(not_leader(node, lead.as_ref()))),
         };
         let why = match result {
             Ok(response) => return Ok(response),
-            Err(Miss::Rejected(rejection)) => return Err(rejection),
-            Err(Miss::NotDone(why)) if errand.forwarded => return Err(Rejection::Unavailable(why)),
-            Err(Miss::NotDone(why)) => why,
+            Err(ProposeError::Rejected(rejection)) => return Err(rejection),
+            Err(ProposeError::NotApplied(why)) if request.forwarded => {
+                return Err(Rejection::Unavailable(why));
+            }
+            Err(ProposeError::NotApplied(why)) => why,
         };
         let pause = backoff::delay(&PAUSE, attempt);
-        if Instant::now() + pause >= errand.deadline {
+        if Instant::now() + pause >= request.deadline {
             return Err(Rejection::Unavailable(why));
         }
         attempt = if wait(&replica, lead.as_ref(), pause).await { 0 } else { attempt + 1 };
@@ -80,10 +82,10 @@ where
 }
 
 /// Waits for another leader, at most for `pause`. Returns whether there is one.
-async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> bool {
+async fn wait(replica: &Replica, lead: Option<&CurrentLeader>, pause: Duration) -> bool {
     let again = Instant::now() + pause;
-    let _ = timeout_at(again, replica.lead_changed(lead)).await;
-    let now = replica.lead();
+    let _ = timeout_at(again, replica.leader_changed(lead)).await;
+    let now = replica.leader();
     if now.is_some() && now.as_ref() != lead {
         return true;
     }
@@ -93,38 +95,43 @@ async fn wait(replica: &Replica, lead: Option<&Lead>, pause: Duration) -> bool {
 }
 
 /// Has it done by the leader, another node.
-async fn there(node: &Node, replica: &Replica, lead: &Lead, errand: &Errand<'_>) -> Result<Response, Miss> {
+async fn there(
+    node: &Node,
+    replica: &Replica,
+    lead: &CurrentLeader,
+    request: &LeaderRequest<'_>,
+) -> Result<Response, ProposeError> {
     let (name, expect) = (&lead.member.name, Expect::Node(lead.member.name.clone()));
-    let another_leads = || Miss::NotDone(format!("{name} leads no more"));
+    let another_leads = || ProposeError::NotApplied(format!("{name} leads no more"));
     let channel = tokio::select! {
-        channel = timeout_at(errand.deadline, node.pool().channel(&lead.member.address, &expect)) => channel,
-        () = replica.lead_changed(Some(lead)) => return Err(another_leads()),
+        channel = timeout_at(request.deadline, node.pool().channel(&lead.member.address, &expect)) => channel,
+        () = replica.leader_changed(Some(lead)) => return Err(another_leads()),
     };
     // So far nothing was sent.
     let channel = match channel {
         Ok(Ok(channel)) => channel,
         Ok(Err(error)) => {
-            return Err(Miss::NotDone(format!("the leader, {name}, cannot be reached: {error}")));
+            return Err(ProposeError::NotApplied(format!("the leader, {name}, cannot be reached: {error}")));
         }
-        Err(_) => return Err(Miss::NotDone(format!("the leader, {name}, cannot be reached"))),
+        Err(_) => return Err(ProposeError::NotApplied(format!("the leader, {name}, cannot be reached"))),
     };
-    let timeout = errand.deadline.saturating_duration_since(Instant::now());
-    let mut ask = std::pin::pin!(channel.ask(errand.request, Some(errand.caller), timeout));
+    let timeout = request.deadline.saturating_duration_since(Instant::now());
+    let mut ask = std::pin::pin!(channel.ask(request.body, Some(request.caller), timeout));
     let reply = tokio::select! {
         reply = &mut ask => reply,
         // Maybe it is gone, maybe it is about to say that it has handed over.
-        () = replica.lead_changed(Some(lead)) => {
-            let is_write = matches!(errand.request, Request::Write { .. });
-            let was_there = replica.heard().within(node.lease(), lead.id);
+        () = replica.leader_changed(Some(lead)) => {
+            let is_write = matches!(request.body, Request::Write { .. });
+            let was_there = replica.last_contact().within(node.lease(), lead.id);
             tokio::select! {
                 biased;
                 reply = &mut ask => reply,
-                () = tokio::time::sleep(grace(errand.repeatable, is_write, was_there)) => Err(another_leads_now()),
+                () = tokio::time::sleep(grace(request.repeatable, is_write, was_there)) => Err(another_leads_now()),
                 () = silence(&channel), if is_write => Err(another_leads_now()),
             }
         }
     };
-    judge(name, errand, reply)
+    judge(name, request, reply)
 }
 
 /// How long to wait for the answer of a leader that leads no more. `was_there`: it was heard
@@ -150,22 +157,22 @@ async fn silence(channel: &Channel) {
 
 fn judge(
     leader: &NodeName,
-    errand: &Errand<'_>,
+    request: &LeaderRequest<'_>,
     reply: Result<ResponseFrame, ChannelError>,
-) -> Result<Response, Miss> {
+) -> Result<Response, ProposeError> {
     match reply.map(|reply| reply.result) {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(Rejection::Unavailable(why))) => Err(Miss::NotDone(why)),
-        Ok(Err(Rejection::Unknown(why))) if errand.repeatable => Err(Miss::NotDone(why)),
+        Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
+        Ok(Err(Rejection::Unknown(why))) if request.repeatable => Err(ProposeError::NotApplied(why)),
         Ok(Err(rejection)) => Err(rejection.into()),
-        Err(error) if error.is_not_sent() || errand.repeatable => {
-            Err(Miss::NotDone(format!("the leader, {leader}, did not answer: {error}")))
+        Err(error) if error.is_not_sent() || request.repeatable => {
+            Err(ProposeError::NotApplied(format!("the leader, {leader}, did not answer: {error}")))
         }
         Err(error) => Err(Rejection::Unknown(format!("it was passed on to {leader}: {error}")).into()),
     }
 }
 
-fn not_leader(node: &Node, lead: Option<&Lead>) -> String {
+fn not_leader(node: &Node, lead: Option<&CurrentLeader>) -> String {
     match lead {
         Some(lead) => format!("{} does not lead; {} does", node.name(), lead.member.name),
         None => "there is no leader: too few voters are up, or an election is under way".to_owned(),

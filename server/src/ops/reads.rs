@@ -16,20 +16,20 @@ use coffee_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use self::rounds::Rounds;
+use self::rounds::ReadIndexRounds;
 use crate::node::{Node, replica::Replica};
 
 /// Serves reads. Cheap to clone.
 #[derive(Clone)]
 pub struct Reads {
     node: Arc<Node>,
-    rounds: Rounds,
+    rounds: ReadIndexRounds,
 }
 
 impl Reads {
     /// Serves the reads of a node.
     pub fn new(node: Arc<Node>) -> Self {
-        Self { rounds: Rounds::start(Arc::downgrade(&node)), node }
+        Self { rounds: ReadIndexRounds::start(Arc::downgrade(&node)), node }
     }
 
     /// Reads a key, of a replica that is fresh enough.

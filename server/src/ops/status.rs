@@ -16,7 +16,7 @@ use coffee_common::{
 };
 use tokio::task::JoinSet;
 
-use self::cluster::{Known, compose};
+use self::cluster::{KnownNode, compose};
 pub use self::own::own;
 pub(crate) use self::own::{ROLES, role};
 use crate::node::Node;
@@ -55,14 +55,14 @@ pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<Node
 }
 
 /// Every node on record, and every member, whether on record yet or not.
-pub fn known(node: &Node) -> Vec<Known> {
+pub fn known(node: &Node) -> Vec<KnownNode> {
     let Some(replica) = node.replica() else { return Vec::new() };
-    let mut known: BTreeMap<NodeId, Known> = BTreeMap::new();
+    let mut known: BTreeMap<NodeId, KnownNode> = BTreeMap::new();
     for record in replica.state().nodes().unwrap_or_default() {
-        known.insert(record.id, Known::of_record(record));
+        known.insert(record.id, KnownNode::of_record(record));
     }
     for (id, member) in replica.membership().nodes() {
-        known.entry(*id).or_insert_with(|| Known {
+        known.entry(*id).or_insert_with(|| KnownNode {
             id: *id,
             name: member.name.clone(),
             address: member.address.clone(),

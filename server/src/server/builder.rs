@@ -7,7 +7,7 @@ use coffee_common::{
     tls::Credentials,
 };
 
-use super::{Server, StartError, reload::Source};
+use super::{Server, StartError, reload::ConfigSource};
 use crate::{
     config::{Config, ConfigError, LogLevel},
     node::LogControl,
@@ -24,7 +24,7 @@ pub struct Builder {
     pub(super) options: EndpointOptions,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) databases: Option<Arc<dyn Databases>>,
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<ConfigSource>,
     pub(super) log_control: Option<LogControl>,
 }
 

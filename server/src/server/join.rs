@@ -33,22 +33,22 @@ pub(super) enum Promotion {
 /// if that is known.
 pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
-    let mut rounds = Rounds::default();
+    let mut attempts = JoinAttempts::default();
     loop {
         for member in members {
             match ask_one(node, member, &request).await {
                 Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
-                    rounds.complain(member, "it is of another cluster than this node was");
+                    attempts.complain(member, "it is of another cluster than this node was");
                 }
                 Ok(Response::Admitted { cluster, id }) => {
                     tracing::info!(%member, %cluster, %id, "let in");
                     return (cluster, id);
                 }
-                Ok(_) => rounds.complain(member, "it answered something else"),
-                Err(why) => rounds.complain(member, &why.to_string()),
+                Ok(_) => attempts.complain(member, "it answered something else"),
+                Err(why) => attempts.complain(member, &why.to_string()),
             }
         }
-        rounds.pause().await;
+        attempts.pause().await;
     }
 }
 
@@ -65,17 +65,17 @@ pub(super) async fn promote(node: &Node, replica: &Arc<Replica>, members: &[Addr
 
 async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Promotion {
     let request = Request::Promote { id: replica.id() };
-    let mut rounds = Rounds::default();
+    let mut attempts = JoinAttempts::default();
     loop {
         for member in known(node, replica, members) {
             match ask_one(node, &member, &request).await {
                 Ok(Response::Done { .. }) => return Promotion::Voter,
-                Ok(_) => rounds.complain(&member, "it answered something else"),
+                Ok(_) => attempts.complain(&member, "it answered something else"),
                 Err(Rejection::NotFound(_)) => return Promotion::Unknown,
-                Err(why) => rounds.complain(&member, &why.to_string()),
+                Err(why) => attempts.complain(&member, &why.to_string()),
             }
         }
-        rounds.pause().await;
+        attempts.pause().await;
     }
 }
 
@@ -99,14 +99,14 @@ async fn ask_one(node: &Node, member: &Address, request: &Request) -> Result<Res
     }
 }
 
-/// Rounds of asking all members: ever slower, and ever quieter.
+/// JoinAttempts of asking all members: ever slower, and ever quieter.
 #[derive(Default)]
-struct Rounds {
+struct JoinAttempts {
     rounds: u32,
     complaints: u64,
 }
 
-impl Rounds {
+impl JoinAttempts {
     fn complain(&mut self, member: &Address, why: &str) {
         self.complaints += 1;
         if self.complaints.is_power_of_two() {

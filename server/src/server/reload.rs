@@ -33,7 +33,7 @@ const TAKEN_UP: [&str; 2] = ["tls.", "limits."];
 const LOG_LEVEL: &str = "log.level";
 
 /// Where a host program's configuration comes from.
-pub(super) type Source = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+pub(super) type ConfigSource = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
 /// Why nothing was reloaded. The node goes on with what it had.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ pub(super) struct Reloading {
     node: Weak<Node>,
     endpoint: Endpoint,
     api: Api,
-    source: Option<Source>,
+    source: Option<ConfigSource>,
     in_memory: bool,
     /// What is in force. Locked while something is reloaded: one at a time.
     running: Mutex<Config>,
@@ -83,7 +83,7 @@ impl Reloading {
     pub(super) fn new(
         node: &Arc<Node>,
         (endpoint, api): (Endpoint, Api),
-        source: Option<Source>,
+        source: Option<ConfigSource>,
         in_memory: bool,
         running: Config,
     ) -> Arc<Self> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use coffee_common::quic::Endpoint;
 use tokio::time::{Instant, timeout};
 
-use crate::{api::client::Api, ops::membership::Membership};
+use crate::{api::client::Api, ops::membership::MembershipManager};
 
 /// How long handing leadership over may take.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(3);
@@ -18,7 +18,7 @@ const HAND_OVER_WITHIN: Duration = Duration::from_secs(3);
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Hands leadership over, if this node has it and another one can take it.
-pub(crate) async fn hand_over(membership: &Membership) {
+pub(crate) async fn hand_over(membership: &MembershipManager) {
     if let Err(why) = membership.hand_over(Instant::now() + HAND_OVER_WITHIN).await {
         tracing::info!(%why, "stopping without handing leadership over");
     }

@@ -20,11 +20,9 @@ use tokio::{
 use super::{
     Builder, Server, StartError,
     accept::accept,
-    expiry,
-    life::{Ends, Life},
-    mode,
+    lifecycle::Lifecycle,
+    mode, monitor,
     reload::{Reloading, set_limits},
-    room,
 };
 use crate::{
     api::{
@@ -32,7 +30,7 @@ use crate::{
         client::Api,
     },
     node::Node,
-    ops::{membership::Membership, reads::Reads},
+    ops::{membership::MembershipManager, reads::Reads},
     storage::disk::DataDir,
 };
 
@@ -54,7 +52,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let address = endpoint.local_address();
     tracing::info!(node = %config.name, %address, "listening");
 
-    let (node, orders) = Node::new(
+    let (node, commands) = Node::new(
         config.name.clone(),
         config.advertise.clone().unwrap_or_else(|| Address::from(address)),
         config.timers.lease(),
@@ -65,7 +63,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let admin = watch_over(&node, config.admin.listen).await?;
     let admin_address = admin.as_ref().map(Listening::address);
     let reads = Reads::new(node.clone());
-    let membership = Membership::new(node.clone(), reads.clone());
+    let membership = MembershipManager::new(node.clone(), reads.clone());
     let api = Api::new(node.clone(), reads, membership.clone());
     set_limits(config.limits, &endpoint, &api);
     let (peers, with_peers) = watch::channel(None);
@@ -73,12 +71,12 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
 
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
-    tokio::spawn(expiry::watch(Arc::downgrade(&node), stopping.clone()));
+    tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
     // A simulated disk has no room to look for.
     if databases.is_none() {
-        tokio::spawn(room::watch(Arc::downgrade(&node), stopping.clone()));
+        tokio::spawn(monitor::disk::watch(Arc::downgrade(&node), stopping.clone()));
     }
-    let life = Life {
+    let lifecycle = Lifecycle {
         node: node.clone(),
         membership,
         api,
@@ -87,11 +85,11 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
         databases,
         config,
         peers,
-        orders,
+        commands,
         stopping,
         admin,
     };
-    let Ends { closed } = life.begin(mode).await?;
+    let closed = lifecycle.begin(mode).await?;
     Ok(Server { node, address, admin_address, options, reloading, stop, closed })
 }
 

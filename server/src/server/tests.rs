@@ -12,12 +12,12 @@ use crate::{node::replica::Replica, raft_types::Payload};
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct World {
+struct NodeFactory {
     ca: Ca,
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl NodeFactory {
     fn new() -> Self {
         Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
     }
@@ -48,9 +48,9 @@ async fn until_voters(replica: &Replica, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_finishes_a_change_that_was_left_half_done() {
-    let world = World::new();
-    let ming = world.start("ming", None).await;
-    let hong = world.start("hong", Some(&ming)).await;
+    let factory = NodeFactory::new();
+    let ming = factory.start("ming", None).await;
+    let hong = factory.start("hong", Some(&ming)).await;
     let leader = replica(&ming);
     until_voters(&leader, 2).await;
 

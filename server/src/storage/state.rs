@@ -104,7 +104,7 @@ pub enum StateErrorKind {
     File(#[from] std::io::Error),
     /// The consensus library asks for something that must not be.
     #[error("{0}")]
-    Order(String),
+    OutOfOrder(String),
     /// A change of it panicked half way.
     #[error("applying broke off")]
     BrokenOff,

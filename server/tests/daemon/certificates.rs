@@ -9,74 +9,79 @@ use std::{
 use coffee_client::cert::{self, Existing, LEAF_DAYS};
 use coffee_common::{id::NodeName, protocol::Role};
 
-use crate::shop::{CONFIG, Shop};
+use crate::fixture::{CONFIG, DaemonFixture};
 
 #[test]
 fn a_missing_file() {
-    let shop = Shop::new();
-    fs::remove_file(shop.file("node-ming.crt")).expect("removed");
-    shop.refuses(&[], 7, "node-ming.crt: there is no such file", "coffeectl cert");
+    let fixture = DaemonFixture::new();
+    fs::remove_file(fixture.file("node-ming.crt")).expect("removed");
+    fixture.refuses(&[], 7, "node-ming.crt: there is no such file", "coffeectl cert");
 }
 
 #[test]
 fn a_key_that_others_can_read() {
-    let shop = Shop::new();
-    fs::set_permissions(shop.file("node-ming.key"), fs::Permissions::from_mode(0o640)).expect("changed");
-    shop.refuses(&[], 7, "its permissions are 0640", "chmod 600");
-    shop.refuses(&["--check-config"], 7, "its permissions are 0640", "chmod 600");
+    let fixture = DaemonFixture::new();
+    fs::set_permissions(fixture.file("node-ming.key"), fs::Permissions::from_mode(0o640)).expect("changed");
+    fixture.refuses(&[], 7, "its permissions are 0640", "chmod 600");
+    fixture.refuses(&["--check-config"], 7, "its permissions are 0640", "chmod 600");
 }
 
 #[test]
 fn a_key_that_is_none() {
-    let shop = Shop::new();
-    fs::write(shop.file("node-ming.key"), "key").expect("written");
-    shop.refuses(&[], 7, "has no PEM-encoded private key", "coffeectl cert list");
+    let fixture = DaemonFixture::new();
+    fs::write(fixture.file("node-ming.key"), "key").expect("written");
+    fixture.refuses(&[], 7, "has no PEM-encoded private key", "coffeectl cert list");
     // A folder in place of a file: whoever may read everything cannot read that.
-    fs::remove_file(shop.file("ca.crt")).expect("removed");
-    fs::create_dir(shop.file("ca.crt")).expect("made");
-    shop.refuses(&[], 7, "it cannot be read", "chown");
+    fs::remove_file(fixture.file("ca.crt")).expect("removed");
+    fs::create_dir(fixture.file("ca.crt")).expect("made");
+    fixture.refuses(&[], 7, "it cannot be read", "chown");
 }
 
 #[test]
 fn a_key_of_another_certificate() {
-    let shop = Shop::new();
-    shop.certify("hong");
-    shop.configure(&CONFIG.replace("node-ming.key", "node-hong.key"));
-    shop.refuses(&[], 7, "it does not belong to the certificate", "made together");
+    let fixture = DaemonFixture::new();
+    fixture.certify("hong");
+    fixture.configure(&CONFIG.replace("node-ming.key", "node-hong.key"));
+    fixture.refuses(&[], 7, "it does not belong to the certificate", "made together");
 }
 
 #[test]
 fn a_certificate_of_another_ca() {
-    let (shop, other) = (Shop::new(), Shop::new());
-    fs::copy(other.file("ca.crt"), shop.file("ca.crt")).expect("copied");
-    shop.refuses(&[], 7, "not signed by the CA that is configured", "ca.crt");
+    let (fixture, other) = (DaemonFixture::new(), DaemonFixture::new());
+    fs::copy(other.file("ca.crt"), fixture.file("ca.crt")).expect("copied");
+    fixture.refuses(&[], 7, "not signed by the CA that is configured", "ca.crt");
 }
 
 #[test]
 fn a_certificate_of_another_node() {
-    let shop = Shop::new();
-    shop.refuses(&["--name", "hong"], 7, "that of node ming, but this node is called hong", "cert node hong");
+    let fixture = DaemonFixture::new();
+    fixture.refuses(
+        &["--name", "hong"],
+        7,
+        "that of node ming, but this node is called hong",
+        "cert node hong",
+    );
 }
 
 #[test]
 fn a_certificate_of_a_client() {
-    let shop = Shop::new();
+    let fixture = DaemonFixture::new();
     let name = NodeName::new("ming").expect("legal");
-    cert::issue_client(shop.path(), Role::Admin, &name, LEAF_DAYS, Existing::Keep).expect("a certificate");
-    shop.configure(&CONFIG.replace("node-ming", "admin-ming"));
-    shop.refuses(&[], 7, "that of the admin ming, not of a node", "coffeectl cert node");
+    cert::issue_client(fixture.path(), Role::Admin, &name, LEAF_DAYS, Existing::Keep).expect("a certificate");
+    fixture.configure(&CONFIG.replace("node-ming", "admin-ming"));
+    fixture.refuses(&[], 7, "that of the admin ming, not of a node", "coffeectl cert node");
 }
 
 #[test]
 fn a_certificate_whose_time_is_over() {
-    let shop = Shop::new();
-    expire(&shop);
-    shop.refuses(&[], 7, "node-ming.crt: it expired 2 days ago", "coffeectl cert renew");
+    let fixture = DaemonFixture::new();
+    expire(&fixture);
+    fixture.refuses(&[], 7, "node-ming.crt: it expired 2 days ago", "coffeectl cert renew");
 }
 
 /// Replaces ming's certificate by one that ended two days ago.
-fn expire(shop: &Shop) {
-    let read = |name: &str| fs::read_to_string(shop.file(name)).expect("readable");
+fn expire(fixture: &DaemonFixture) {
+    let read = |name: &str| fs::read_to_string(fixture.file(name)).expect("readable");
     let ca_key = rcgen::KeyPair::from_pem(&read("ca.key")).expect("a key");
     let issuer = rcgen::Issuer::from_ca_cert_pem(&read("ca.crt"), ca_key).expect("a CA");
     let mut params = rcgen::CertificateParams::new(vec!["ming".to_owned()]).expect("parameters");
@@ -90,5 +95,5 @@ fn expire(shop: &Shop) {
     params.not_after = (now - 2 * day).into();
     let key = rcgen::KeyPair::from_pem(&read("node-ming.key")).expect("a key");
     let certificate = params.signed_by(&key, &issuer).expect("signed");
-    fs::write(shop.file("node-ming.crt"), certificate.pem()).expect("written");
+    fs::write(fixture.file("node-ming.crt"), certificate.pem()).expect("written");
 }

@@ -13,17 +13,17 @@ use std::{
     time::Duration,
 };
 
-use crate::shop::{CONFIG, Shop};
+use crate::fixture::{CONFIG, DaemonFixture};
 
-type Entry = BTreeMap<String, String>;
+type JournalEntry = BTreeMap<String, String>;
 
 /// Mounts `$1` where the journal's socket is looked for, and goes on as the rest of the words.
 const WITHIN: &str = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal \
     && mount --bind \"$1\" /run/systemd/journal && shift && exec \"$@\"";
 
 /// One entry as it was sent: `NAME=value`, or a name, a length, and a value of any bytes.
-fn entry(mut bytes: &[u8]) -> Entry {
-    let mut entry = Entry::new();
+fn entry(mut bytes: &[u8]) -> JournalEntry {
+    let mut entry = JournalEntry::new();
     while !bytes.is_empty() {
         let end = bytes.iter().position(|byte| *byte == b'\n').expect("a line ends");
         let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -43,8 +43,8 @@ fn entry(mut bytes: &[u8]) -> Entry {
 }
 
 /// Runs `coffeed` with these words as systemd would; `None` where that cannot be.
-fn run(shop: &Shop, words: &[&str]) -> Option<(Output, String, Vec<Entry>)> {
-    let folder = shop.file("journal");
+fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<JournalEntry>)> {
+    let folder = fixture.file("journal");
     fs::create_dir_all(&folder).expect("made");
     let within = |program: &[&str]| {
         let mut command = Command::new("unshare");
@@ -74,28 +74,28 @@ fn run(shop: &Shop, words: &[&str]) -> Option<(Output, String, Vec<Entry>)> {
             }
         }
     });
-    let stderr = fs::File::create(shop.file("stderr")).expect("made");
+    let stderr = fs::File::create(fixture.file("stderr")).expect("made");
     let stream = stderr.metadata().map(|file| format!("{}:{}", file.dev(), file.ino())).expect("there");
     let mut command = within(&[env!("CARGO_BIN_EXE_coffeed"), "--config"]);
-    command.arg(shop.file("coffeed.toml")).args(words).env("JOURNAL_STREAM", stream).stderr(stderr);
+    command.arg(fixture.file("coffeed.toml")).args(words).env("JOURNAL_STREAM", stream).stderr(stderr);
     let output = command.output().expect("coffeed runs");
     over.send(()).expect("somebody reads");
-    let lines = fs::read_to_string(shop.file("stderr")).expect("readable");
+    let lines = fs::read_to_string(fixture.file("stderr")).expect("readable");
     Some((output, lines, reading.join().expect("no panic")))
 }
 
-/// A shop whose port is taken, so that its daemon has something to say and ends.
-fn unlucky() -> (Shop, std::net::UdpSocket) {
+/// A fixture whose port is taken, so that its daemon has something to say and ends.
+fn unlucky() -> (DaemonFixture, std::net::UdpSocket) {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
-    let shop = Shop::new();
-    shop.configure(&CONFIG.replace("127.0.0.1:0", &taken.local_addr().expect("bound").to_string()));
-    (shop, taken)
+    let fixture = DaemonFixture::new();
+    fixture.configure(&CONFIG.replace("127.0.0.1:0", &taken.local_addr().expect("bound").to_string()));
+    (fixture, taken)
 }
 
 #[test]
 fn entries_have_a_priority_and_fields() {
-    let (shop, _taken) = unlucky();
-    let Some((output, lines, entries)) = run(&shop, &[]) else { return };
+    let (fixture, _taken) = unlucky();
+    let Some((output, lines, entries)) = run(&fixture, &[]) else { return };
     assert_eq!((output.status.code(), lines.as_str()), (Some(1), ""), "nothing is said twice");
     let failure = entries.iter().find(|entry| entry["PRIORITY"] == "3").expect("a failure is logged");
     assert!(failure["MESSAGE"].contains("in use"), "{failure:#?}");
@@ -107,8 +107,8 @@ fn entries_have_a_priority_and_fields() {
 
 #[test]
 fn who_asks_for_json_gets_lines_of_it() {
-    let (shop, _taken) = unlucky();
-    let Some((_, lines, entries)) = run(&shop, &["--log-format", "json"]) else { return };
+    let (fixture, _taken) = unlucky();
+    let Some((_, lines, entries)) = run(&fixture, &["--log-format", "json"]) else { return };
     assert!(entries.is_empty(), "{entries:#?}");
     assert!(lines.lines().all(|line| line.starts_with('{')) && lines.contains("in use"), "{lines}");
 }

@@ -4,5 +4,5 @@
 
 mod certificates;
 mod configuration;
+mod fixture;
 mod journal;
-mod shop;

@@ -17,16 +17,16 @@ use tokio::{
 
 use crate::{
     exposition::{Exposition, assert_promtool_agrees},
-    support::{World, until_voter},
+    support::{EmbeddedCluster, until_voter},
 };
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// A node that founds a cluster, and shows itself.
-async fn watched(world: &World, node: &str) -> Server {
-    let mut config = Config { bootstrap: true, ..world.config(node) };
+async fn watched(cluster: &EmbeddedCluster, node: &str) -> Server {
+    let mut config = Config { bootstrap: true, ..cluster.config(node) };
     config.admin.listen = Some(LOOPBACK);
-    world.try_start(config).await.expect("it starts")
+    cluster.try_start(config).await.expect("it starts")
 }
 
 /// Status and body of what is answered to these bytes.
@@ -50,11 +50,11 @@ async fn get(node: &Server, target: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_follow_the_conventions_and_count_what_happens() {
-    let world = World::new();
-    let ming = watched(&world, "ming").await;
-    let hong = world.joining("hong", &ming).await;
+    let cluster = EmbeddedCluster::new();
+    let ming = watched(&cluster, "ming").await;
+    let hong = cluster.joining("hong", &ming).await;
     until_voter(&hong).await;
-    let client = world.client_at(&ming);
+    let client = cluster.client_at(&ming);
     for n in 0..5 {
         client.set(format!("order/{n}"), "latte").await.expect("is written");
     }
@@ -102,10 +102,10 @@ async fn metrics_follow_the_conventions_and_count_what_happens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_of_a_process_counts_for_itself_and_needs_no_listener() {
-    let world = World::new();
-    let (ming, hong) = (world.founder("ming").await, world.founder("hong").await);
+    let cluster = EmbeddedCluster::new();
+    let (ming, hong) = (cluster.founder("ming").await, cluster.founder("hong").await);
     assert_eq!(ming.admin_address(), None, "it is off by default");
-    world.client_at(&ming).set("order/1", "latte").await.expect("is written");
+    cluster.client_at(&ming).set("order/1", "latte").await.expect("is written");
     let written = async |node: &Server| {
         let text = node.metrics().await;
         assert!(!text.contains("\nprocess_"), "what the process takes is the host program's to tell");
@@ -120,15 +120,15 @@ async fn each_node_of_a_process_counts_for_itself_and_needs_no_listener() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_comes_and_goes_with_the_quorum() {
-    let world = World::new();
-    let ming = watched(&world, "ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = watched(&cluster, "ming").await;
     assert_eq!(get(&ming, "/readyz").await, (200, "ok".to_owned()));
     let (status, text) = get(&ming, "/readyz?verbose").await;
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("[+]quorum ok: it leads, and is a quorum by itself\n"), "{text}");
     assert!(text.ends_with("readyz check passed\n"), "{text}");
 
-    let hong = world.joining("hong", &ming).await;
+    let hong = cluster.joining("hong", &ming).await;
     until_voter(&hong).await;
     hong.shutdown().await;
     let lost = async {
@@ -152,10 +152,10 @@ async fn readiness_comes_and_goes_with_the_quorum() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_waits_is_alive_and_not_ready() {
-    let world = World::new();
-    let mut config = world.config("ming");
+    let cluster = EmbeddedCluster::new();
+    let mut config = cluster.config("ming");
     config.admin.listen = Some(LOOPBACK);
-    let ming = world.try_start(config).await.expect("it starts");
+    let ming = cluster.try_start(config).await.expect("it starts");
     let (status, text) = get(&ming, "/readyz").await;
     assert_eq!(status, 503);
     assert!(text.contains("[-]quorum failed: it belongs to no cluster: coffeectl boot ming\n"), "{text}");
@@ -168,8 +168,8 @@ async fn a_node_that_waits_is_alive_and_not_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_question_is_turned_away() {
-    let world = World::new();
-    let ming = watched(&world, "ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = watched(&cluster, "ming").await;
     assert_eq!(get(&ming, "/").await.0, 200);
     for target in ["/nothing", "/readyz/coffee", "/metrics/", "/readyz/disk/more", "//"] {
         assert_eq!(get(&ming, target).await.0, 404, "{target}");
@@ -188,9 +188,9 @@ async fn what_is_no_question_is_turned_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_slow_holds_nobody_up_for_long() {
-    let world = World::new();
-    let ming = watched(&world, "ming").await;
-    let client = world.client_at(&ming);
+    let cluster = EmbeddedCluster::new();
+    let ming = watched(&cluster, "ming").await;
+    let client = cluster.client_at(&ming);
     let address = ming.admin_address().expect("it listens");
     // More than there are places, each with half a head.
     let mut slow = Vec::new();
@@ -215,20 +215,20 @@ async fn who_is_slow_holds_nobody_up_for_long() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_use_keeps_the_node_from_starting() {
-    let world = World::new();
+    let cluster = EmbeddedCluster::new();
     let taken = std::net::TcpListener::bind(LOOPBACK).expect("binds");
-    let mut config = Config { bootstrap: true, ..world.config("ming") };
+    let mut config = Config { bootstrap: true, ..cluster.config("ming") };
     config.admin.listen = Some(taken.local_addr().expect("bound"));
-    let error = world.try_start(config).await.err().expect("it is refused");
+    let error = cluster.try_start(config).await.err().expect("it is refused");
     assert!(matches!(error, StartError::Admin { .. }), "{error}");
     assert!(error.hint().contains("admin.listen"), "{}", error.hint());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_changed_only_where_the_host_program_lets_it() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    match world.client_at(&ming).log_level(Some(LogLevel::Debug)).await {
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    match cluster.client_at(&ming).log_level(Some(LogLevel::Debug)).await {
         Err(coffee_client::Error::Refused { reason, .. }) => {
             assert!(reason.contains("not supported here"), "{reason}");
         }
@@ -241,9 +241,9 @@ async fn the_log_is_changed_only_where_the_host_program_lets_it() {
         *level = asked.unwrap_or(before);
         before
     };
-    let config = Config { bootstrap: true, ..world.config("hong") };
-    let hong = world.builder(config).log_control(control).start().await.expect("it starts");
-    let client = world.client_at(&hong);
+    let config = Config { bootstrap: true, ..cluster.config("hong") };
+    let hong = cluster.builder(config).log_control(control).start().await.expect("it starts");
+    let client = cluster.client_at(&hong);
     let told = |level, changed| NodeLogLevel { node: "hong".parse().expect("legal"), level, changed };
     let asked = async |level| client.log_level(level).await.expect("answered");
     assert_eq!(asked(None).await, told(LogLevel::Info, false));

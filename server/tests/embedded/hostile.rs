@@ -15,12 +15,12 @@ use coffee_common::{
 };
 use tokio::time::timeout;
 
-use crate::support::{World, address};
+use crate::support::{EmbeddedCluster, address};
 
 const SOON: Duration = Duration::from_secs(10);
 
-async fn connect(world: &World, ming: &coffeed::Server) -> (Endpoint, Connection) {
-    let credentials = world.credentials(Role::Writer, "stranger");
+async fn connect(cluster: &EmbeddedCluster, ming: &coffeed::Server) -> (Endpoint, Connection) {
+    let credentials = cluster.credentials(Role::Writer, "stranger");
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
     let connection = endpoint.connect(&address(ming), &Expect::AnyNode, Protocol::Client).await;
     (endpoint, connection.expect("is let in"))
@@ -42,8 +42,8 @@ fn get(id: u64, timeout_ms: u32) -> RequestFrame {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_breaks_the_protocol_is_told_and_loses_the_connection() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
     let too_long = [&(FRAME_BYTES_MAX as u32 + 1).to_le_bytes()[..], &[frame::FRAME_VERSION]].concat();
     let hostile: [Vec<u8>; 4] = [
         // No message of ours.
@@ -60,33 +60,33 @@ async fn whoever_breaks_the_protocol_is_told_and_loses_the_connection() {
         },
     ];
     for bytes in hostile {
-        let (_endpoint, connection) = connect(&world, &ming).await;
+        let (_endpoint, connection) = connect(&cluster, &ming).await;
         let (mut sender, _receiver) = connection.open(Priority::Normal).await.expect("a stream");
         sender.send(Bytes::from(bytes.clone())).await.expect("is sent");
         let end = timeout(SOON, connection.closed()).await.expect("is closed");
         assert!(format!("{end:?}").contains("not the protocol"), "{bytes:?}: {end:?}");
     }
-    world.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn noise_on_the_port_disturbs_nobody() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     for n in 0..2_000u32 {
         let noise: Vec<u8> =
             (0..n % 1_400).map(|i| (i.wrapping_mul(2_654_435_761) >> (n % 24)) as u8).collect();
         let _ = socket.send_to(&noise, ming.address());
     }
-    world.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_questions_on_one_stream_are_all_answered() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let (_endpoint, connection) = connect(&world, &ming).await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let (_endpoint, connection) = connect(&cluster, &ming).await;
     let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
     let count = 2 * REQUESTS_IN_FLIGHT_MAX as u64;
     let mut frames: Vec<Bytes> =
@@ -104,9 +104,9 @@ async fn many_questions_on_one_stream_are_all_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_the_servers_too() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let (_endpoint, connection) = connect(&world, &ming).await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let (_endpoint, connection) = connect(&cluster, &ming).await;
     let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
     let set = Operation::Set(Key::new("k").expect("legal"), Value::default());
     let operations = vec![set; BATCH_OPERATIONS_MAX + 1];
@@ -123,9 +123,9 @@ async fn limits_are_the_servers_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_values_travel_both_ways() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let client = world.client(&[&ming]);
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let client = cluster.client(&[&ming]);
     let value: Vec<u8> = (0..1 << 20).map(|i: u32| i.wrapping_mul(2_654_435_761) as u8).collect();
     client.set("large", value.clone()).await.expect("is written");
     let entry = client.get("large").await.expect("is read").expect("is there");
@@ -136,11 +136,11 @@ async fn large_values_travel_both_ways() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_does_not_read_his_answers_holds_up_himself_alone() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let client = world.client(&[&ming]);
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let client = cluster.client(&[&ming]);
     client.set("k", vec![7; 1 << 20]).await.expect("is written");
-    let (_endpoint, connection) = connect(&world, &ming).await;
+    let (_endpoint, connection) = connect(&cluster, &ming).await;
     let (mut sender, _receiver) = connection.open(Priority::Normal).await.expect("a stream");
     // A hundred large answers that nobody takes: more than the node holds ready.
     let mut frames: Vec<Bytes> = (0..100).map(|id| frame::encode(&get(id, 500)).expect("encodes")).collect();

@@ -4,14 +4,14 @@ use coffee_client::Error;
 use coffee_common::protocol::{ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole};
 use coffeed::{Closed, Config, Server};
 
-use crate::support::{World, address, name, until, until_voter};
+use crate::support::{EmbeddedCluster, address, name, until, until_voter};
 
 /// Ming leads, hong and peng follow.
-async fn three(world: &World) -> [Server; 3] {
-    let ming = world.founder("ming").await;
-    let hong = world.joining("hong", &ming).await;
+async fn three(cluster: &EmbeddedCluster) -> [Server; 3] {
+    let ming = cluster.founder("ming").await;
+    let hong = cluster.joining("hong", &ming).await;
     until_voter(&hong).await;
-    let peng = world.joining("peng", &ming).await;
+    let peng = cluster.joining("peng", &ming).await;
     until_voter(&peng).await;
     [ming, hong, peng]
 }
@@ -26,14 +26,14 @@ fn leads(node: &Server) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leadership_goes_where_it_is_sent() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
-    let client = world.client(&[&ming, &hong, &peng]);
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
+    let client = cluster.client(&[&ming, &hong, &peng]);
     let moved = client.transfer(Some(name("peng"))).await.expect("is handed over");
     assert_eq!((moved.from, moved.to, moved.changed), (name("ming"), name("peng"), true));
     assert!(leads(&peng) && !leads(&ming));
     // Asked of a node that follows, it finds its way.
-    let moved = world.client_at(&ming).transfer(Some(name("hong"))).await.expect("is handed over");
+    let moved = cluster.client_at(&ming).transfer(Some(name("hong"))).await.expect("is handed over");
     assert_eq!((moved.from, moved.to), (name("peng"), name("hong")));
     let again = client.transfer(Some(name("hong"))).await.expect("it leads already");
     assert!(!again.changed);
@@ -46,9 +46,9 @@ async fn leadership_goes_where_it_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_goes_down_in_good_order_and_comes_back() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
-    let client = world.client(&[&hong, &peng]);
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
+    let client = cluster.client(&[&hong, &peng]);
     client.set("order/1", "latte").await.expect("is written");
     let old = ming.status().raft.expect("takes part").id;
 
@@ -58,7 +58,7 @@ async fn a_leader_goes_down_in_good_order_and_comes_back() {
     let down = client.down(None, false).await.expect("is taken down");
     assert_eq!((&down.node, down.voters_before, down.voters_after), (&name("ming"), 3, 2));
     assert!(down.leader.is_some_and(|leader| leader != name("ming")));
-    assert_eq!(ming.closed().await, Closed::Retired);
+    assert_eq!(ming.closed().await, Closed::Removed);
     let view = client.cluster().await.expect("is listed");
     assert_eq!((view.voters, node(&view, "ming").state), (2, NodeState::Shutdown));
     let again = client.down(Some(name("ming")), false).await.expect("is done already");
@@ -68,40 +68,40 @@ async fn a_leader_goes_down_in_good_order_and_comes_back() {
     let at = address(&ming);
     drop(ming);
     let listen = at.as_str().parse().expect("an IP address");
-    let config = Config { listen, join: vec![address(&hong)], ..world.config("ming") };
-    let ming = world.try_start(config).await.expect("it starts");
+    let config = Config { listen, join: vec![address(&hong)], ..cluster.config("ming") };
+    let ming = cluster.try_start(config).await.expect("it starts");
     assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
     let view = client.cluster().await.expect("is listed");
     assert_eq!(node(&view, "ming").state, NodeState::Waiting);
     let booted = client.boot(name("ming"), None).await.expect("its address is on record");
     assert!(booted.changed && booted.id > old, "an id is never used twice");
     until_voter(&ming).await;
-    let entry = world.client_at(&ming).get("order/1").await.expect("is read").expect("is there");
+    let entry = cluster.client_at(&ming).get("order/1").await.expect("is read").expect("is there");
     assert_eq!(entry.value.as_bytes().as_ref(), b"latte");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_takes_itself_down() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
     for (node, left) in [(&peng, 2), (&ming, 1)] {
         let itself = node.status().name;
-        let down = world.client_at(node).down(Some(itself.clone()), false).await.expect("answers first");
+        let down = cluster.client_at(node).down(Some(itself.clone()), false).await.expect("answers first");
         assert_eq!((down.node, down.voters_after), (itself, left));
-        assert_eq!(node.closed().await, Closed::Retired);
+        assert_eq!(node.closed().await, Closed::Removed);
     }
     assert!(leads(&hong));
-    let last = world.client(&[&hong]).down(None, false).await;
+    let last = cluster.client(&[&hong]).down(None, false).await;
     assert!(matches!(last, Err(Error::Refused { .. })), "{last:?}");
-    world.client(&[&hong]).set("order/1", "latte").await.expect("goes on alone");
+    cluster.client(&[&hong]).set("order/1", "latte").await.expect("goes on alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_lose_the_quorum_is_refused() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
     assert_eq!(peng.shutdown().await, Closed::Stopped);
-    let client = world.client(&[&ming, &hong]);
+    let client = cluster.client(&[&ming, &hong]);
     for taken in ["ming", "hong"] {
         let down = client.down(Some(name(taken)), false).await;
         let Err(Error::Refused { reason, hint }) = down else { panic!("{down:?}") };
@@ -122,35 +122,35 @@ async fn what_would_lose_the_quorum_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_evicted_while_away_finds_out() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
     let at = address(&peng);
     assert_eq!(peng.shutdown().await, Closed::Stopped);
     drop(peng);
-    world.client(&[&ming, &hong]).remove(name("peng"), false).await.expect("is evicted");
-    let peng = world.again("peng", &at).await;
-    assert_eq!(peng.closed().await, Closed::Retired);
-    world.client(&[&ming]).set("order/1", "latte").await.expect("nobody was disturbed");
+    cluster.client(&[&ming, &hong]).remove(name("peng"), false).await.expect("is evicted");
+    let peng = cluster.again("peng", &at).await;
+    assert_eq!(peng.closed().await, Closed::Removed);
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("nobody was disturbed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lost_its_disk_gets_its_data_back_under_a_new_id() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
-    let client = world.client(&[&ming, &hong]);
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
+    let client = cluster.client(&[&ming, &hong]);
     client.set("order/1", "latte").await.expect("is written");
     let old = peng.status().raft.expect("takes part").id;
     assert_eq!(peng.shutdown().await, Closed::Stopped);
     drop(peng);
-    std::fs::remove_dir_all(world.data_dir("peng")).expect("the disk is lost");
-    let peng = world.joining("peng", &hong).await;
+    std::fs::remove_dir_all(cluster.data_dir("peng")).expect("the disk is lost");
+    let peng = cluster.joining("peng", &hong).await;
     until_voter(&peng).await;
     assert!(peng.status().raft.expect("takes part").id > old);
     until(&peng, "the whole log", |status| {
         status.raft.as_ref().is_some_and(|raft| raft.applied >= ming.status().raft.expect("leads").applied)
     })
     .await;
-    let entry = world.client_at(&peng).get("order/1").await.expect("is read").expect("is there");
+    let entry = cluster.client_at(&peng).get("order/1").await.expect("is read").expect("is there");
     assert_eq!(entry.value.as_bytes().as_ref(), b"latte");
     let view = client.cluster().await.expect("is listed");
     assert_eq!((view.voters, view.voters_in_reach, view.nodes.len()), (3, 3, 3));
@@ -158,9 +158,9 @@ async fn a_node_that_lost_its_disk_gets_its_data_back_under_a_new_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_stop_and_start_again() {
-    let world = World::new();
-    let nodes = three(&world).await;
-    let client = world.client(&[&nodes[0]]);
+    let cluster = EmbeddedCluster::new();
+    let nodes = three(&cluster).await;
+    let client = cluster.client(&[&nodes[0]]);
     for n in 0..50 {
         client.set(format!("order/{n}"), "latte").await.expect("is written");
     }
@@ -171,9 +171,9 @@ async fn all_stop_and_start_again() {
     }
     let mut nodes = Vec::new();
     for (name, at) in &places {
-        nodes.push(world.again(name.as_str(), at).await);
+        nodes.push(cluster.again(name.as_str(), at).await);
     }
-    let client = world.client(&nodes.iter().collect::<Vec<_>>());
+    let client = cluster.client(&nodes.iter().collect::<Vec<_>>());
     for n in 0..50 {
         assert!(client.get(format!("order/{n}")).await.expect("is read").is_some());
     }
@@ -181,13 +181,13 @@ async fn all_stop_and_start_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_stopped_hands_over_first() {
-    let world = World::new();
-    let [ming, hong, peng] = three(&world).await;
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
     let term = hong.status().raft.expect("takes part").term;
     assert_eq!(ming.shutdown().await, Closed::Stopped);
     until(&hong, "a leader", |status| status.raft.as_ref().is_some_and(|raft| raft.leader.is_some())).await;
     assert!(leads(&hong) != leads(&peng));
     assert_eq!(hong.status().raft.expect("takes part").term, term + 1, "one election, and it was won");
-    let view = world.client(&[&hong]).cluster().await.expect("is listed");
+    let view = cluster.client(&[&hong]).cluster().await.expect("is listed");
     assert_eq!(view.voters, 3, "membership is as it was");
 }

@@ -7,14 +7,14 @@ use coffee_common::{
     quic::{Endpoint, EndpointOptions, Expect, Protocol},
 };
 
-use crate::support::{World, address, name};
+use crate::support::{EmbeddedCluster, address, name};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_may_do_what_it_is_for_and_no_more() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
     let [reader, writer, admin] =
-        [Role::Reader, Role::Writer, Role::Admin].map(|role| world.client_as(role, &[&ming]));
+        [Role::Reader, Role::Writer, Role::Admin].map(|role| cluster.client_as(role, &[&ming]));
     let denied = |result: Result<(), Error>| assert!(matches!(result, Err(Error::Denied(_))), "{result:?}");
 
     reader.get("order/1").await.expect("a reader reads");
@@ -43,9 +43,9 @@ async fn a_role_may_do_what_it_is_for_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_joins_under_its_own_name_alone() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let hong = world.client_as(Role::Node, &[&ming]);
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let hong = cluster.client_as(Role::Node, &[&ming]);
     let join = Request::Join { node: name("peng"), address: address(&ming) };
     let result = hong.ask(join).await;
     assert!(matches!(result, Err(Error::Denied(_))), "{result:?}");
@@ -53,14 +53,14 @@ async fn a_node_joins_under_its_own_name_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_peer_protocol_is_for_nodes() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let endpoint = Endpoint::dial_only(&world.credentials(Role::Admin, "ops"), &EndpointOptions::default());
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Admin, "ops"), &EndpointOptions::default());
     let endpoint = endpoint.expect("a socket");
     let refused = endpoint.connect(&address(&ming), &Expect::AnyNode, Protocol::Peer).await;
     assert!(refused.is_err());
-    let stranger = World::new().client(&[&ming]);
+    let stranger = EmbeddedCluster::new().client(&[&ming]);
     let result = stranger.with_timeout(std::time::Duration::from_secs(2)).get("order/1").await;
     assert!(matches!(result, Err(Error::Identity(_))), "another CA: {result:?}");
-    world.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
 }

@@ -3,13 +3,13 @@
 use coffee_common::protocol::{Consistency, LifecyclePhase};
 use coffeed::Closed;
 
-use crate::support::{World, address, until_voter};
+use crate::support::{EmbeddedCluster, address, until_voter};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_of_one_takes_orders() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let client = world.client(&[&ming]);
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let client = cluster.client(&[&ming]);
     let written = client.set("order/1", "latte").await.expect("is written");
     let entry = client.get("order/1").await.expect("is read").expect("is there");
     assert_eq!((entry.value.as_bytes().as_ref(), entry.modified), (&b"latte"[..], written.revision));
@@ -21,19 +21,19 @@ async fn a_cluster_of_one_takes_orders() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_node_takes_any_verb() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let hong = world.joining("hong", &ming).await;
-    let peng = world.joining("peng", &hong).await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let hong = cluster.joining("hong", &ming).await;
+    let peng = cluster.joining("peng", &hong).await;
     for node in [&hong, &peng] {
         until_voter(node).await;
     }
     for (n, node) in [&ming, &hong, &peng].into_iter().enumerate() {
-        let client = world.client_at(node);
+        let client = cluster.client_at(node);
         let key = format!("order/{n}");
         client.set(key.clone(), "latte").await.expect("is written");
         for other in [&ming, &hong, &peng] {
-            let entry = world.client_at(other).get(key.clone()).await.expect("is read");
+            let entry = cluster.client_at(other).get(key.clone()).await.expect("is read");
             assert!(entry.is_some(), "{key} is not seen at {}", address(other));
         }
     }
@@ -44,26 +44,26 @@ async fn any_node_takes_any_verb() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_what_was_acknowledged() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
     let at = address(&ming);
-    let client = world.client(&[&ming]);
+    let client = cluster.client(&[&ming]);
     client.set("order/1", "latte").await.expect("is written");
     assert_eq!(ming.shutdown().await, Closed::Stopped);
     drop(ming);
-    let ming = world.again("ming", &at).await;
-    let entry = world.client(&[&ming]).get("order/1").await.expect("is read").expect("is there");
+    let ming = cluster.again("ming", &at).await;
+    let entry = cluster.client(&[&ming]).get("order/1").await.expect("is read").expect("is there");
     assert_eq!(entry.value.as_bytes().as_ref(), b"latte");
     ming.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_node_is_booted() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let hong = world.waiting("hong").await;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let hong = cluster.waiting("hong").await;
     assert_eq!(hong.status().phase, LifecyclePhase::Waiting);
-    let client = world.client(&[&ming]);
+    let client = cluster.client(&[&ming]);
     let hong_name = "hong".parse().expect("legal");
     let booted = client.boot(hong_name, Some(address(&hong))).await.expect("is booted");
     assert!(booted.changed);

@@ -3,62 +3,62 @@
 use coffee_common::protocol::{LifecyclePhase, Role};
 use coffeed::{Config, Server, StartError};
 
-use crate::support::{World, address, name};
+use crate::support::{EmbeddedCluster, address, name};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_does_not_start_as_somebody_else() {
-    let world = World::new();
+    let cluster = EmbeddedCluster::new();
     for (role, who) in [(Role::Node, "peng"), (Role::Admin, "hong")] {
-        let builder = Server::builder(world.config("hong")).credentials(world.credentials(role, who));
+        let builder = Server::builder(cluster.config("hong")).credentials(cluster.credentials(role, who));
         let error = builder.start().await.err().expect("is refused");
         assert!(matches!(error, StartError::Credentials(_)), "{error}");
         assert!(error.hint().contains("coffeectl cert node hong"), "{}", error.hint());
     }
-    assert!(!world.data_dir("hong").join("identity.toml").exists());
+    assert!(!cluster.data_dir("hong").join("identity.toml").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_and_port_are_for_one() {
-    let world = World::new();
-    let hong = world.waiting("hong").await;
-    let error = world.try_start(world.config("hong")).await.err().expect("the data is in use");
+    let cluster = EmbeddedCluster::new();
+    let hong = cluster.waiting("hong").await;
+    let error = cluster.try_start(cluster.config("hong")).await.err().expect("the data is in use");
     assert!(matches!(error, StartError::DataDir(_)), "{error}");
-    let config = Config { listen: hong.address(), ..world.config("peng") };
-    let error = world.try_start(config).await.err().expect("the port is in use");
+    let config = Config { listen: hong.address(), ..cluster.config("peng") };
+    let error = cluster.try_start(config).await.err().expect("the port is in use");
     assert!(matches!(error, StartError::Endpoint(_)), "{error}");
-    let other = Config { name: name("peng"), ..world.config("hong") };
+    let other = Config { name: name("peng"), ..cluster.config("hong") };
     hong.shutdown().await;
     drop(hong);
-    let ming = Config { bootstrap: true, ..world.config("hong") };
-    let ming = world.try_start(ming).await.expect("the data is free again");
+    let ming = Config { bootstrap: true, ..cluster.config("hong") };
+    let ming = cluster.try_start(ming).await.expect("the data is free again");
     ming.shutdown().await;
     drop(ming);
-    let error = world.try_start(other).await.err().expect("another node's data");
+    let error = cluster.try_start(other).await.err().expect("another node's data");
     assert!(matches!(error, StartError::DataDir(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_bootstrap_goes_on_with_the_first_cluster() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let cluster = ming.status().raft.expect("takes part").cluster;
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let id = ming.status().raft.expect("takes part").cluster;
     ming.shutdown().await;
     drop(ming);
-    let ming = world.founder("ming").await;
-    assert_eq!(ming.status().raft.expect("takes part").cluster, cluster);
+    let ming = cluster.founder("ming").await;
+    assert_eq!(ming.status().raft.expect("takes part").cluster, id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_taken_down_waits_and_founds_no_second_cluster() {
-    let world = World::new();
-    let ming = world.founder("ming").await;
-    let hong = world.waiting("hong").await;
-    let client = world.client(&[&ming, &hong]);
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let hong = cluster.waiting("hong").await;
+    let client = cluster.client(&[&ming, &hong]);
     client.boot(name("hong"), Some(address(&hong))).await.expect("is booted");
     client.down(Some(name("ming")), false).await.expect("is taken down");
     ming.closed().await;
     drop(ming);
-    let config = Config { bootstrap: true, ..world.config("ming") };
-    let ming = world.try_start(config).await.expect("waits for a call");
+    let config = Config { bootstrap: true, ..cluster.config("ming") };
+    let ming = cluster.try_start(config).await.expect("waits for a call");
     assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
 }

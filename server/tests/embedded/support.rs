@@ -12,7 +12,7 @@ use coffeed::{Builder, Config, Server, StartError};
 use tempfile::TempDir;
 
 /// A shop chain to be: a CA, and a folder for the data of its nodes.
-pub(crate) struct World {
+pub(crate) struct EmbeddedCluster {
     pub(crate) ca: Ca,
     folder: TempDir,
 }
@@ -21,7 +21,7 @@ pub(crate) fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("a legal name")
 }
 
-impl World {
+impl EmbeddedCluster {
     pub(crate) fn new() -> Self {
         Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
     }

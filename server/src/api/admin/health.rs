@@ -7,7 +7,7 @@ use std::{fmt::Write, time::Duration};
 use tokio::time::timeout;
 
 use super::{answer::Answer, head::Head};
-use crate::{node::Node, ops::status::ready::Finding};
+use crate::{node::Node, ops::status::ready::ReadinessResult};
 
 /// How long consensus has to answer, before the node counts as hung.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -20,8 +20,8 @@ pub(super) struct Checked {
     pub(super) reason: String,
 }
 
-impl From<Finding> for Checked {
-    fn from(finding: Finding) -> Self {
+impl From<ReadinessResult> for Checked {
+    fn from(finding: ReadinessResult) -> Self {
         Self { name: finding.check.name(), ok: finding.ok, reason: finding.reason }
     }
 }

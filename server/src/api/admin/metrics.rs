@@ -15,14 +15,14 @@ use crate::{
         Node, VERSION,
         replica::{Metrics, Replica},
     },
-    ops::status::ready::Finding,
+    ops::status::ready::ReadinessResult,
     storage::disk::Space,
 };
 
-pub(super) fn write(text: &mut Text, node: &Node, findings: &[Finding], space: Option<Space>) {
+pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], space: Option<Space>) {
     identity(text, node);
     let mut family = text.family("coffeed_ready", Kind::Gauge, "Whether a check of /readyz passes.");
-    for Finding { check, ok, .. } in findings {
+    for ReadinessResult { check, ok, .. } in findings {
         family.sample(&[("check", check.name())], *ok);
     }
     text.counter(
@@ -81,7 +81,7 @@ fn identity(text: &mut Text, node: &Node) {
 /// Also counts a leader that nobody has taken note of yet.
 fn leader_changes(node: &Node) -> u64 {
     let leaders = &node.metrics().leaders;
-    if let Some(lead) = node.replica().and_then(|replica| replica.lead()) {
+    if let Some(lead) = node.replica().and_then(|replica| replica.leader()) {
         leaders.note(lead.term, Some(lead.id));
     }
     leaders.get()

@@ -19,7 +19,7 @@ use tokio::{
 use super::{access, answer, connection::Shared, gate::Pass, stream};
 use crate::{
     metrics::{OutcomeKind, Verb},
-    ops::backup::Backup,
+    ops::backup::BackupStream,
 };
 
 /// A client that has taken nothing for this long is given up.
@@ -27,7 +27,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// A backup, and what it takes of this node until it is dropped.
 struct Admitted {
-    backup: Backup,
+    backup: BackupStream,
     _room: OwnedSemaphorePermit,
     _pass: Pass,
 }
@@ -77,11 +77,11 @@ async fn admit(shared: &Shared, ask: RequestFrame) -> Result<Admitted, Rejection
     let pass = api.gate.enter().ok_or_else(stopping)?;
     let room = Arc::clone(&api.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
     let deadline = stream::deadline(timeout_ms);
-    let backup = Backup::begin(&api.node, &api.reads, consistency, deadline).await?;
+    let backup = BackupStream::begin(&api.node, &api.reads, consistency, deadline).await?;
     Ok(Admitted { backup, _room: room, _pass: pass })
 }
 
-async fn give(sender: &mut FrameSender, backup: Backup) -> Result<(), String> {
+async fn give(sender: &mut FrameSender, backup: BackupStream) -> Result<(), String> {
     for piece in backup {
         let piece = piece.map_err(|error| error.to_string())?;
         let frame = frame::encode_raw(&piece).map_err(|error| error.to_string())?;

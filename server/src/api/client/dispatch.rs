@@ -19,7 +19,7 @@ use super::{
 use crate::{
     node::{Node, propose::propose, replica::Replica},
     ops::{
-        forward::{self, Errand},
+        forward::{self, LeaderRequest},
         status,
     },
 };
@@ -63,8 +63,8 @@ async fn operate(
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::StateDigest { cluster, upto } => Ok(Response::StateDigest(mark(node, *cluster, *upto))),
         Request::LogLevel { level } => log_level(node, caller, *level),
-        Request::Invite { cluster, members } => membership.summon(*cluster, members),
-        Request::ShutDownRemoved { id } => membership.retire(*id),
+        Request::Invite { cluster, members } => membership.invite(*cluster, members),
+        Request::ShutDownRemoved { id } => membership.shut_down_removed(*id),
         Request::Reload => node.reload().await.map(|reload| Response::Reloaded(Box::new(reload))),
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
         Request::Boot { .. }
@@ -74,7 +74,9 @@ async fn operate(
         | Request::CanStop { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::RemoveVoter { .. } => membership.on_leader(&errand(request, caller, deadline)).await,
+        | Request::RemoveVoter { .. } => {
+            membership.on_leader(&leader_request(request, caller, deadline)).await
+        }
         Request::Get { .. } | Request::Range { .. } => {
             Err(Rejection::Invalid("reads are served elsewhere".to_owned()))
         }
@@ -105,9 +107,15 @@ fn mark(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u6
 }
 
 /// What the leader has to do for a caller.
-fn errand<'a>(request: &'a Request, caller: &'a Caller, deadline: Instant) -> Errand<'a> {
+fn leader_request<'a>(request: &'a Request, caller: &'a Caller, deadline: Instant) -> LeaderRequest<'a> {
     let repeatable = matches!(request, Request::CanStop { .. } | Request::Down { dry_run: true, .. });
-    Errand { request, caller: &caller.identity, forwarded: caller.forwarded, deadline, repeatable }
+    LeaderRequest {
+        body: request,
+        caller: &caller.identity,
+        forwarded: caller.forwarded,
+        deadline,
+        repeatable,
+    }
 }
 
 /// Has a batch written: here, where this node leads, else at the leader.
@@ -122,12 +130,12 @@ async fn write(
     let _admitted = api.0.budget.take(batch).ok_or(Rejection::Overloaded)?;
     let metrics = api.0.node.metrics();
     let _counted = metrics.requests.write_bytes_in_flight.hold(batch.bytes());
-    let errand = errand(request, caller, deadline);
+    let leader_request = leader_request(request, caller, deadline);
     let here = |replica: Arc<Replica>| async move {
         let (command, begun) = (Command::Batch(batch.clone()), Instant::now());
         let outcome = propose(&replica, Some(id), command, deadline).await?;
         metrics.commits.observe_duration(begun.elapsed());
         Ok(Response::Written(outcome))
     };
-    forward::on_leader(&api.0.node, &errand, here).await
+    forward::on_leader(&api.0.node, &leader_request, here).await
 }

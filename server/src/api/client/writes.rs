@@ -29,7 +29,7 @@ use super::{
 use crate::{
     metrics::{OutcomeKind, Verb},
     node::{
-        propose::{Miss, propose_all},
+        propose::{ProposeError, propose_all},
         replica::Replica,
     },
 };
@@ -122,8 +122,8 @@ impl Writes {
                     metrics.commits.observe_duration(took);
                     Ok(response)
                 }
-                Err(Miss::Rejected(rejection)) => Err(rejection),
-                Err(Miss::NotDone(_)) => {
+                Err(ProposeError::Rejected(rejection)) => Err(rejection),
+                Err(ProposeError::NotApplied(_)) => {
                     let (shared, outbox) = (Arc::clone(&shared), outbox.clone());
                     tokio::spawn(once_more(shared, outbox, message, deadline, pass.share(), room.split(1)));
                     continue;

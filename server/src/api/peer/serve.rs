@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use super::wire::{Hello, Purpose};
 use crate::{
-    node::{leader_contact::Heard, raft::Raft},
+    node::{leader_contact::LastContact, raft::Raft},
     raft_types::{Membership, TypeConfig},
     storage::{record::RecordError, snapshot::SnapshotInbox},
 };
@@ -48,7 +48,7 @@ pub struct PeerContext {
     /// Where snapshots come in.
     pub inbox: SnapshotInbox,
     /// When a leader was heard last.
-    pub heard: Heard,
+    pub last_contact: LastContact,
     /// What was refused so far.
     pub refusals: Refusals,
 }

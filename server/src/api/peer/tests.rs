@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     config::{StorageOptions, Timers},
     node::{
-        leader_contact::Heard,
+        leader_contact::LastContact,
         raft::{self, Raft},
     },
     raft_types::Member,
@@ -70,7 +70,7 @@ impl Node {
             cluster: CLUSTER,
             own: id,
             inbox,
-            heard: Heard::default(),
+            last_contact: LastContact::default(),
             refusals,
         };
         let accepting = endpoint.clone();

@@ -14,7 +14,7 @@ mod watchdog;
 
 use std::{sync::Arc, time::Duration};
 
-use coffeed::{Config, Server, ops::status::ready::Check};
+use coffeed::{Config, Server, ops::status::ready::ReadinessCheck};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     task::JoinSet,
@@ -118,7 +118,7 @@ async fn keep_status(notifier: Notifier, server: Arc<Server>) {
     loop {
         ticks.tick().await;
         let findings = server.readiness().await;
-        let quorum = findings.iter().any(|finding| finding.check == Check::Quorum && finding.ok);
+        let quorum = findings.iter().any(|finding| finding.check == ReadinessCheck::Quorum && finding.ok);
         let line = status::line(&server.status(), quorum);
         if line != told {
             notifier.status(&line).await;

@@ -67,7 +67,7 @@ async fn live(config: Config, sources: Sources, log: Control) -> Result<ExitCode
     };
     match closed {
         Closed::Stopped => Ok(ExitCode::Done),
-        Closed::Retired => {
+        Closed::Removed => {
             notifier.status("taken out of its cluster; started again, it waits for `coffeectl boot`").await;
             Ok(ExitCode::Done)
         }

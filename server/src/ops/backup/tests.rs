@@ -66,7 +66,7 @@ async fn golden_file_of_a_backup() {
         rows: source.rows(),
     };
     let rows = header.rows;
-    let backup = Backup::of(header.clone(), source).expect("begins");
+    let backup = BackupStream::of(header.clone(), source).expect("begins");
     let file: Vec<u8> = backup.flat_map(|piece| piece.expect("a piece")).collect();
     crate::golden::check("backup_file", &file);
 

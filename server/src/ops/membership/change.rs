@@ -3,7 +3,7 @@
 //! openraft makes two entries of a change of voters. A leader that is lost in
 //! between leaves joint consensus behind: safe, but slower and harder to keep
 //! in quorum. Whoever changes something next finishes it first, and a new
-//! leader does so right away (see [`super::tend`]).
+//! leader does so right away (see [`super::resume`]).
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,14 +17,14 @@ use tokio::{
 use super::Leading;
 use crate::{
     node::{
-        propose::{Miss, miss},
+        propose::{ProposeError, propose_error},
         replica::Replica,
     },
     raft_types::Member,
 };
 
 /// The right to change the membership, which is settled.
-pub(super) struct Turn {
+pub(super) struct ChangeGuard {
     replica: Arc<Replica>,
     deadline: Instant,
     guard: Arc<OwnedMutexGuard<()>>,
@@ -33,23 +33,23 @@ pub(super) struct Turn {
 impl Leading {
     /// Waits for the turn to change the membership, and settles what an earlier
     /// change has left behind.
-    pub(super) async fn turn(&self) -> Result<Turn, Miss> {
-        let late = |_| Miss::NotDone("another change of membership is under way".to_owned());
-        let lock = Arc::clone(&self.turn).lock_owned();
+    pub(super) async fn lock_changes(&self) -> Result<ChangeGuard, ProposeError> {
+        let late = |_| ProposeError::NotApplied("another change of membership is under way".to_owned());
+        let lock = Arc::clone(&self.change_lock).lock_owned();
         let guard = Arc::new(timeout_at(self.deadline, lock).await.map_err(late)?);
-        let turn = Turn { replica: Arc::clone(&self.replica), deadline: self.deadline, guard };
-        timeout_at(self.deadline, turn.committed()).await.map_err(late)??;
+        let guard = ChangeGuard { replica: Arc::clone(&self.replica), deadline: self.deadline, guard };
+        timeout_at(self.deadline, guard.committed()).await.map_err(late)??;
         if self.replica.membership().get_joint_config().len() > 1 {
             tracing::info!("finishing a change of membership that was left half done");
-            turn.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await?;
+            guard.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await?;
         }
-        Ok(turn)
+        Ok(guard)
     }
 }
 
-impl Turn {
+impl ChangeGuard {
     /// Waits until the present membership is committed.
-    async fn committed(&self) -> Result<(), Miss> {
+    async fn committed(&self) -> Result<(), ProposeError> {
         let mut leads = true;
         self.replica
             .until(|metrics| {
@@ -57,21 +57,21 @@ impl Turn {
                 !leads || metrics.membership_config.log_id() == metrics.committed_membership_config.log_id()
             })
             .await;
-        if leads { Ok(()) } else { Err(Miss::NotDone("this node leads no more".to_owned())) }
+        if leads { Ok(()) } else { Err(ProposeError::NotApplied("this node leads no more".to_owned())) }
     }
 
     /// Lets a node in as a learner.
-    pub(super) async fn add_learner(&self, id: NodeId, member: Member) -> Result<(), Miss> {
+    pub(super) async fn add_learner(&self, id: NodeId, member: Member) -> Result<(), ProposeError> {
         self.change(ChangeMembers::AddNodes([(id, member)].into())).await
     }
 
     /// Gives a learner a vote.
-    pub(super) async fn add_voter(&self, id: NodeId) -> Result<(), Miss> {
+    pub(super) async fn add_voter(&self, id: NodeId) -> Result<(), ProposeError> {
         self.change(ChangeMembers::AddVoterIds([id].into())).await
     }
 
     /// Takes a node out.
-    pub(super) async fn take_out(&self, id: NodeId) -> Result<(), Miss> {
+    pub(super) async fn remove_node(&self, id: NodeId) -> Result<(), ProposeError> {
         let votes = self.replica.membership().voter_ids().any(|voter| voter == id);
         self.change(if votes {
             ChangeMembers::RemoveVoters([id].into())
@@ -83,17 +83,18 @@ impl Turn {
 
     /// Makes a change and waits until it is settled. It goes on to its end,
     /// and keeps the turn, even if nobody waits for it any more.
-    async fn change(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), Miss> {
+    async fn change(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), ProposeError> {
         let (replica, guard) = (Arc::clone(&self.replica), Arc::clone(&self.guard));
         let task = tokio::spawn(async move {
             let result = replica.raft().change_membership(change, false).await;
             drop(guard);
             result
         });
-        let unknown = |what: &str| Miss::Rejected(Rejection::Unknown(format!("the membership {what}")));
+        let unknown =
+            |what: &str| ProposeError::Rejected(Rejection::Unknown(format!("the membership {what}")));
         match timeout_at(self.deadline, task).await {
             Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(miss(&error)),
+            Ok(Ok(Err(error))) => Err(propose_error(&error)),
             Ok(Err(_)) => Err(unknown("was being changed when this node stopped")),
             Err(_) => Err(unknown("is being changed, but was not settled in time")),
         }

@@ -1,6 +1,6 @@
 //! What may be done to leadership and membership.
 //!
-//! Pure: a [`Scene`] in, a verdict out, so that each rule is a line in a table
+//! Pure: a [`LeaderView`] in, a verdict out, so that each rule is a line in a table
 //! of tests. Guards that nothing is begun which would leave the cluster
 //! without a leader or a quorum: openraft's transfer has no way back, and a
 //! voter that is gone cannot be asked for its vote.
@@ -13,43 +13,43 @@ use coffee_common::{
     protocol::Rejection,
 };
 
-use super::scene::{Scene, find};
+use super::leader_view::{LeaderView, find};
 
 /// A node whose log is behind by no more than this has caught up: what is left
 /// travels in one append.
 pub(super) const CAUGHT_UP_ENTRIES: u64 = 1024;
 
 /// Whom to hand leadership to. `None`: whoever was named leads already.
-pub(super) fn successor(scene: &Scene, to: Option<&NodeName>) -> Result<Option<NodeId>, Rejection> {
-    if scene.voters.len() > 1 {
+pub(super) fn successor(view: &LeaderView, to: Option<&NodeName>) -> Result<Option<NodeId>, Rejection> {
+    if view.voters.len() > 1 {
         return Err(Rejection::Unavailable("a change of membership is under way".to_owned()));
     }
     match to {
-        Some(name) => named_successor(scene, name),
-        None => best_successor(scene).map(Some),
+        Some(name) => named_successor(view, name),
+        None => best_successor(view).map(Some),
     }
 }
 
-fn named_successor(scene: &Scene, name: &NodeName) -> Result<Option<NodeId>, Rejection> {
-    let Some(id) = scene.member(name) else { return Err(not_a_member(name)) };
-    if id == scene.me {
+fn named_successor(view: &LeaderView, name: &NodeName) -> Result<Option<NodeId>, Rejection> {
+    let Some(id) = view.member(name) else { return Err(not_a_member(name)) };
+    if id == view.me {
         return Ok(None);
     }
-    if !scene.votes(id) {
+    if !view.votes(id) {
         return Err(refused(
             format!("{name} has no vote yet, so it cannot lead"),
             format!("wait until it has caught up: coffeectl wait --for voter --node {name}"),
         ));
     }
-    if !scene.answers(id) {
+    if !view.answers(id) {
         return Err(refused(
             format!("{name} does not answer"),
             "see who is there with: coffeectl list".to_owned(),
         ));
     }
-    if !has_caught_up(scene, id) {
+    if !has_caught_up(view, id) {
         return Err(refused(
-            format!("{name} is {} behind the leader", lag_in_words(scene, id)),
+            format!("{name} is {} behind the leader", lag_in_words(view, id)),
             "let it catch up first, or name another node".to_owned(),
         ));
     }
@@ -57,12 +57,12 @@ fn named_successor(scene: &Scene, name: &NodeName) -> Result<Option<NodeId>, Rej
 }
 
 /// The voter whose log is the closest; of several, the one that was heard last.
-fn best_successor(scene: &Scene) -> Result<NodeId, Rejection> {
-    let voters = scene.settled_voters();
+fn best_successor(view: &LeaderView) -> Result<NodeId, Rejection> {
+    let voters = view.settled_voters();
     let ready = voters
         .iter()
-        .filter(|id| **id != scene.me && scene.answers(**id) && has_caught_up(scene, **id))
-        .min_by_key(|id| (scene.lag(**id), scene.heard.get(id).copied()));
+        .filter(|id| **id != view.me && view.answers(**id) && has_caught_up(view, **id))
+        .min_by_key(|id| (view.lag(**id), view.heard.get(id).copied()));
     match ready {
         Some(id) => Ok(*id),
         None if voters.len() <= 1 => Err(refused(
@@ -84,24 +84,24 @@ pub(super) struct Count {
 }
 
 /// Whether the cluster goes on without a node, taken out of the membership for good.
-pub(super) fn removal(scene: &Scene, node: NodeId) -> Result<Count, Rejection> {
-    let before = scene.settled_voters();
+pub(super) fn may_remove(view: &LeaderView, node: NodeId) -> Result<Count, Rejection> {
+    let before = view.settled_voters();
     let mut after = before.clone();
     after.remove(&node);
     let count = Count { before: len(&before), after: len(&after) };
     if count.before == count.after {
         return Ok(count);
     }
-    let name = scene.name(node);
+    let name = view.name(node);
     if after.is_empty() {
         return Err(refused(
             format!("{name} is the last voter: without it there is no cluster"),
             format!("to stop it for a while, stop its daemon: systemctl stop coffeed (on {name})"),
         ));
     }
-    let there = after.iter().filter(|id| scene.answers(**id)).count();
+    let there = after.iter().filter(|id| view.answers(**id)).count();
     if there < quorum(&after) {
-        let gone = after.iter().filter(|id| !scene.answers(**id)).map(|id| scene.name(*id));
+        let gone = after.iter().filter(|id| !view.answers(**id)).map(|id| view.name(*id));
         let gone = gone.collect::<Vec<_>>().join(", ");
         return Err(refused(
             format!(
@@ -115,11 +115,11 @@ pub(super) fn removal(scene: &Scene, node: NodeId) -> Result<Count, Rejection> {
 }
 
 /// Whether a node may be evicted: one that is there is to be taken down instead.
-pub(super) fn eviction(scene: &Scene, node: NodeId) -> Result<(), Rejection> {
-    if !scene.is_member(node) || !scene.is_there(node) {
+pub(super) fn may_force_remove(view: &LeaderView, node: NodeId) -> Result<(), Rejection> {
+    if !view.is_member(node) || !view.is_there(node) {
         return Ok(());
     }
-    let name = scene.name(node);
+    let name = view.name(node);
     Err(refused(
         format!("{name} is there, and takes part"),
         format!("take it down in good order: coffeectl down {name}"),
@@ -127,14 +127,14 @@ pub(super) fn eviction(scene: &Scene, node: NodeId) -> Result<(), Rejection> {
 }
 
 /// Whether a node may be stopped for a while, staying a member. Says why.
-pub(super) fn may_stop(scene: &Scene, node: NodeId) -> (bool, String) {
-    let name = scene.name(node);
-    if !scene.votes(node) {
+pub(super) fn may_stop(view: &LeaderView, node: NodeId) -> (bool, String) {
+    let name = view.name(node);
+    if !view.votes(node) {
         return (true, format!("{name} has no vote"));
     }
     let mut reason = String::new();
-    for voters in &scene.voters {
-        let left = voters.iter().filter(|id| **id != node && scene.answers(**id)).count();
+    for voters in &view.voters {
+        let left = voters.iter().filter(|id| **id != node && view.answers(**id)).count();
         let quorum = quorum(voters);
         reason = format!(
             "without {name}, {left} of {} voters are in reach; a quorum takes {quorum}",
@@ -148,12 +148,12 @@ pub(super) fn may_stop(scene: &Scene, node: NodeId) -> (bool, String) {
 }
 
 /// Whether a node may get a vote: it is there, and its log is close.
-pub(super) fn promotion(scene: &Scene, node: NodeId) -> Result<(), Rejection> {
-    if !scene.is_there(node) {
-        return Err(Rejection::Unavailable(format!("{} has not been heard lately", scene.name(node))));
+pub(super) fn may_promote(view: &LeaderView, node: NodeId) -> Result<(), Rejection> {
+    if !view.is_there(node) {
+        return Err(Rejection::Unavailable(format!("{} has not been heard lately", view.name(node))));
     }
-    if !has_caught_up(scene, node) {
-        let (name, lag) = (scene.name(node), lag_in_words(scene, node));
+    if !has_caught_up(view, node) {
+        let (name, lag) = (view.name(node), lag_in_words(view, node));
         return Err(Rejection::Unavailable(format!("{name} is {lag} behind")));
     }
     Ok(())
@@ -161,42 +161,42 @@ pub(super) fn promotion(scene: &Scene, node: NodeId) -> Result<(), Rejection> {
 
 /// What has to be done before a node that asks for it is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum JoinVerdict {
     /// Nothing.
-    Free,
+    Accept,
     /// An earlier incarnation of it, which is gone, has to be taken out.
-    Expel(NodeId),
+    RemoveOldFirst(NodeId),
 }
 
 /// Whether a node without data may be let in under its name.
-pub(super) fn admission(
-    scene: &Scene,
+pub(super) fn may_join(
+    view: &LeaderView,
     records: &[NodeRecord],
     name: &NodeName,
-) -> Result<Admission, Rejection> {
-    let Some(old) = scene.member(name) else { return Ok(Admission::Free) };
-    if scene.is_there(old) {
+) -> Result<JoinVerdict, Rejection> {
+    let Some(old) = view.member(name) else { return Ok(JoinVerdict::Accept) };
+    if view.is_there(old) {
         return Err(Rejection::Unavailable(format!(
             "{name} is a member already, and was heard from lately: if it lost its data it is let in as soon as \
              it has been silent for {} ms; if not, two nodes have this name",
-            scene.lately.as_millis()
+            view.lately.as_millis()
         )));
     }
     // One that never got its vote, or was marked as down, is no loss.
     match find(records, name) {
-        Some(record) if record.id == old && record.standing != MemberState::Member && !scene.votes(old) => {
-            Ok(Admission::Expel(old))
+        Some(record) if record.id == old && record.standing != MemberState::Member && !view.votes(old) => {
+            Ok(JoinVerdict::RemoveOldFirst(old))
         }
-        _ => removal(scene, old).map(|_| Admission::Expel(old)),
+        _ => may_remove(view, old).map(|_| JoinVerdict::RemoveOldFirst(old)),
     }
 }
 
-pub(super) fn has_caught_up(scene: &Scene, id: NodeId) -> bool {
-    scene.lag(id).is_some_and(|lag| lag <= CAUGHT_UP_ENTRIES)
+pub(super) fn has_caught_up(view: &LeaderView, id: NodeId) -> bool {
+    view.lag(id).is_some_and(|lag| lag <= CAUGHT_UP_ENTRIES)
 }
 
-fn lag_in_words(scene: &Scene, id: NodeId) -> String {
-    scene.lag(id).map_or_else(|| "an unknown number of entries".to_owned(), |lag| format!("{lag} entries"))
+fn lag_in_words(view: &LeaderView, id: NodeId) -> String {
+    view.lag(id).map_or_else(|| "an unknown number of entries".to_owned(), |lag| format!("{lag} entries"))
 }
 
 /// How many of these make a quorum.

@@ -16,15 +16,15 @@ use coffee_common::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Leading, Membership,
-    decide::{not_a_member, removal},
+    Leading, MembershipManager,
+    decide::{may_remove, not_a_member},
+    leader_view::find,
     millis_since,
-    scene::find,
 };
-use crate::{node::propose::Miss, ops::forward::Errand};
+use crate::{node::propose::ProposeError, ops::forward::LeaderRequest};
 
 /// How long the node itself has to take note.
-const RETIRE_WITHIN: Duration = Duration::from_secs(2);
+const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long one attempt takes, before it is looked again who leads.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
@@ -34,16 +34,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Leading {
     /// What taking a node down would mean, or why it must not be.
-    pub(super) async fn plan_down(&self, node: Option<&NodeName>) -> Result<Response, Miss> {
+    pub(super) async fn plan_down(&self, node: Option<&NodeName>) -> Result<Response, ProposeError> {
         let began = Instant::now();
         let name = node.unwrap_or_else(|| self.node.name());
-        let scene = self.scene();
+        let view = self.view();
         let records = self.records()?;
-        let member = scene.member(name);
+        let member = view.member(name);
         let Some(id) = member.or_else(|| find(&records, name).map(|record| record.id)) else {
             return Err(not_a_member(name).into());
         };
-        let count = self.decide(|scene| removal(scene, id)).await?;
+        let count = self.decide(|view| may_remove(view, id)).await?;
         let down = find(&records, name).is_some_and(|record| record.standing == MemberState::Shutdown);
         Ok(Response::Down(Removal {
             node: name.clone(),
@@ -56,7 +56,7 @@ impl Leading {
     }
 }
 
-impl Membership {
+impl MembershipManager {
     /// Takes a node down; without a name, the leader.
     pub async fn down(&self, node: Option<&NodeName>, deadline: Instant) -> Result<Response, Rejection> {
         let began = Instant::now();
@@ -64,8 +64,8 @@ impl Membership {
         let Response::Down(plan) = self.ask_leader(&plan, deadline).await? else { return Err(misfit()) };
         let record = self.record(&plan.node, deadline).await?;
         tracing::info!(node = %record.name, id = %record.id, "taking a node down");
-        let changed = self.take_out(&record, deadline).await? || plan.changed;
-        self.dismiss(&record).await;
+        let changed = self.remove_by_leader(&record, deadline).await? || plan.changed;
+        self.shut_down_removed_node(&record).await;
         let leader =
             self.node.leader_hint().map(|leader| leader.name).filter(|leader| *leader != record.name);
         let took_ms = millis_since(began);
@@ -73,7 +73,7 @@ impl Membership {
     }
 
     /// Has it taken out of the membership by a leader that is not the node itself.
-    async fn take_out(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
+    async fn remove_by_leader(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
         let NodeRecord { name, id, .. } = record;
         let expel =
             Request::RemoveVoter { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
@@ -100,8 +100,8 @@ impl Membership {
             return Ok(());
         }
         let (request, caller) = (&Request::Transfer { to: None }, self.node.identity());
-        let errand = Errand { request, caller, forwarded: false, deadline, repeatable: false };
-        match self.on_leader(&errand).await {
+        let request = LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: false };
+        match self.on_leader(&request).await {
             // Who leads is looked at again.
             Ok(_) | Err(Rejection::Unavailable(_) | Rejection::Unknown(_)) => Ok(()),
             Err(rejection) => Err(rejection),
@@ -109,16 +109,16 @@ impl Membership {
     }
 
     /// Tells the node itself. If it does not hear, it finds out by itself once
-    /// it has missed its leader for a while (see [`super::farewell`]).
-    async fn dismiss(&self, record: &NodeRecord) {
+    /// it has missed its leader for a while (see [`super::removal_watch`]).
+    async fn shut_down_removed_node(&self, record: &NodeRecord) {
         if record.name == *self.node.name() {
-            let _ = self.retire(record.id);
+            let _ = self.shut_down_removed(record.id);
             return;
         }
         let expect = Expect::Node(record.name.clone());
         let request = Request::ShutDownRemoved { id: record.id };
         let pool = self.node.pool();
-        if let Err(error) = pool.ask(&record.address, &expect, &request, None, RETIRE_WITHIN).await {
+        if let Err(error) = pool.ask(&record.address, &expect, &request, None, SHUT_DOWN_WITHIN).await {
             tracing::info!(node = %record.name, %error, "a node that was taken out could not be told");
         }
     }
@@ -133,7 +133,8 @@ impl Membership {
 
     async fn ask_leader(&self, request: &Request, deadline: Instant) -> Result<Response, Rejection> {
         let caller = self.node.identity();
-        self.on_leader(&Errand { request, caller, forwarded: false, deadline, repeatable: true }).await
+        self.on_leader(&LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: true })
+            .await
     }
 }
 

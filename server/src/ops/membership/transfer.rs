@@ -21,8 +21,8 @@ use super::{
     millis_since,
 };
 use crate::node::{
-    propose::Miss,
-    replica::{Lead, lead_of},
+    propose::ProposeError,
+    replica::{CurrentLeader, leader_of},
 };
 
 /// So many leases after a transfer that did not work there is a leader again,
@@ -31,28 +31,28 @@ const LEASES_UNTIL_ELECTED: u32 = 10;
 
 impl Leading {
     /// Hands leadership over to a node, or to whichever is the closest.
-    pub(super) async fn transfer(&self, to: Option<&NodeName>) -> Result<Response, Miss> {
+    pub(super) async fn transfer(&self, to: Option<&NodeName>) -> Result<Response, ProposeError> {
         let began = Instant::now();
-        let (me, old) = (self.node.name(), self.replica.lead());
+        let (me, old) = (self.node.name(), self.replica.leader());
         let old = old.filter(|lead| lead.id == self.replica.id());
-        let Some(old) = old else { return Err(Miss::NotDone(format!("{me} leads no more"))) };
-        let Some(target) = self.decide(|scene| successor(scene, to)).await? else {
+        let Some(old) = old else { return Err(ProposeError::NotApplied(format!("{me} leads no more"))) };
+        let Some(target) = self.decide(|view| successor(view, to)).await? else {
             return Ok(transferred(me, &old, false, began));
         };
-        tracing::info!(to = %self.scene().name(target), "handing leadership over");
+        tracing::info!(to = %self.view().name(target), "handing leadership over");
         if self.replica.raft().trigger().transfer_leader(target).await.is_err() {
-            return Err(Miss::NotDone(format!("{me} is stopping")));
+            return Err(ProposeError::NotApplied(format!("{me} is stopping")));
         }
         let new = self.elected(&old).await;
         self.report(to, target, new, began)
     }
 
     /// Waits until another node leads.
-    async fn elected(&self, old: &Lead) -> Option<Lead> {
+    async fn elected(&self, old: &CurrentLeader) -> Option<CurrentLeader> {
         let limit = Instant::now() + LEASES_UNTIL_ELECTED * self.node.lease().max(Duration::from_millis(100));
         let mut new = None;
         let elected = self.replica.until(|metrics| {
-            new = lead_of(metrics).filter(|lead| lead.term > old.term);
+            new = leader_of(metrics).filter(|lead| lead.term > old.term);
             new.is_some()
         });
         let _ = timeout_at(limit.min(self.deadline), elected).await;
@@ -63,9 +63,9 @@ impl Leading {
         &self,
         to: Option<&NodeName>,
         target: NodeId,
-        new: Option<Lead>,
+        new: Option<CurrentLeader>,
         began: Instant,
-    ) -> Result<Response, Miss> {
+    ) -> Result<Response, ProposeError> {
         let me = self.node.name();
         match new {
             Some(new) if new.id == target || (to.is_none() && new.id != self.replica.id()) => {
@@ -87,7 +87,7 @@ impl Leading {
     }
 }
 
-fn transferred(from: &NodeName, new: &Lead, changed: bool, began: Instant) -> Response {
+fn transferred(from: &NodeName, new: &CurrentLeader, changed: bool, began: Instant) -> Response {
     Response::Transferred {
         from: from.clone(),
         to: new.member.name.clone(),

@@ -1,4 +1,4 @@
-//! Rounds of read indexes: whoever comes while one is under way shares the next.
+//! ReadIndexRounds of read indexes: whoever comes while one is under way shares the next.
 //!
 //! Guards that a read index was drawn after the read that uses it began: a
 //! round serves those alone who were there before it started.
@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    node::{Node, propose::Miss, replica::Replica},
-    ops::forward::{Errand, on_leader},
+    node::{Node, propose::ProposeError, replica::Replica},
+    ops::forward::{LeaderRequest, on_leader},
 };
 
 /// A round takes so long at most, before it is begun anew for those who still wait.
@@ -33,11 +33,11 @@ type Waiter = oneshot::Sender<Result<Revision, Rejection>>;
 
 /// Where reads wait for their index. Cheap to clone; ends with the last clone.
 #[derive(Clone)]
-pub(super) struct Rounds {
+pub(super) struct ReadIndexRounds {
     waiters: mpsc::UnboundedSender<Waiter>,
 }
 
-impl Rounds {
+impl ReadIndexRounds {
     pub(super) fn start(node: Weak<Node>) -> Self {
         let (waiters, arriving) = mpsc::unbounded_channel();
         tokio::spawn(run(node, arriving));
@@ -88,29 +88,29 @@ fn settle(waiting: &mut Vec<Waiter>, result: &Result<Revision, Rejection>) {
 }
 
 async fn round(node: &Arc<Node>) -> Result<Revision, Rejection> {
-    let errand = Errand {
-        request: &Request::ReadIndex,
+    let request = LeaderRequest {
+        body: &Request::ReadIndex,
         caller: node.identity(),
         forwarded: false,
         deadline: Instant::now() + ROUND_MAX,
         repeatable: true,
     };
-    match on_leader(node, &errand, draw).await? {
+    match on_leader(node, &request, draw).await? {
         Response::ReadIndex(index) => Ok(index),
         _ => Err(Rejection::Unavailable("the leader answered something else".to_owned())),
     }
 }
 
 /// Draws an index here, where this node leads.
-async fn draw(replica: Arc<Replica>) -> Result<Response, Miss> {
+async fn draw(replica: Arc<Replica>) -> Result<Response, ProposeError> {
     match replica.raft().get_read_linearizer(ReadPolicy::ReadIndex).await {
         Ok(linearizer) => Ok(Response::ReadIndex(Revision(linearizer.read_log_id().index()))),
         Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(_))) => {
-            Err(Miss::NotDone("this node leads no more".to_owned()))
+            Err(ProposeError::NotApplied("this node leads no more".to_owned()))
         }
         Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-            Err(Miss::NotDone("too few voters are in reach".to_owned()))
+            Err(ProposeError::NotApplied("too few voters are in reach".to_owned()))
         }
-        Err(RaftError::Fatal(_)) => Err(Miss::NotDone("this node is stopping".to_owned())),
+        Err(RaftError::Fatal(_)) => Err(ProposeError::NotApplied("this node is stopping".to_owned())),
     }
 }

@@ -13,7 +13,7 @@ use coffee_common::{
 
 /// A node that the asked one knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownNode {
     /// Its latest id.
     pub id: NodeId,
     /// Its name.
@@ -24,33 +24,33 @@ pub struct Known {
     pub standing: Option<MemberState>,
 }
 
-impl Known {
+impl KnownNode {
     pub(super) fn of_record(record: NodeRecord) -> Self {
         let NodeRecord { id, name, address, standing, .. } = record;
         Self { id, name, address, standing: Some(standing) }
     }
 }
 
-type Reached = BTreeMap<NodeName, NodeStatus>;
+type StatusByName = BTreeMap<NodeName, NodeStatus>;
 
 /// The cluster, out of what the asked node knows and what those in reach said.
 /// `known` is in the order of ids, `reached` holds the asked node too.
-pub(super) fn compose(asked: &NodeStatus, known: Vec<Known>, reached: &Reached) -> ClusterView {
+pub(super) fn compose(asked: &NodeStatus, known: Vec<KnownNode>, reached: &StatusByName) -> ClusterView {
     let raft = asked.raft.as_ref();
-    let scene = Scene::of(raft, &known, reached);
-    let leader = scene.leader();
-    let mut nodes: Vec<NodeView> = known.iter().map(|node| scene.view(node, leader)).collect();
+    let snapshot = ClusterSnapshot::of(raft, &known, reached);
+    let leader = snapshot.leader();
+    let mut nodes: Vec<NodeView> = known.iter().map(|node| snapshot.view(node, leader)).collect();
     if raft.is_none() {
         nodes.push(alone(asked));
     }
-    let (voters_in_reach, may_lose) = scene.strength();
+    let (voters_in_reach, may_lose) = snapshot.strength();
     ClusterView {
         cluster: raft.map(|raft| raft.cluster),
         asked: asked.name.clone(),
         leader: leader.map(|(name, _)| name.clone()),
-        term: scene.term(leader),
-        joint: scene.voters().len() > 1,
-        voters: count(scene.all_voters().len()),
+        term: snapshot.term(leader),
+        joint: snapshot.voters().len() > 1,
+        voters: count(snapshot.all_voters().len()),
         voters_in_reach: count(voters_in_reach),
         may_lose: count(may_lose),
         nodes,
@@ -58,17 +58,17 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<Known>, reached: &Reached) 
 }
 
 /// What is known of the members.
-struct Scene<'a> {
+struct ClusterSnapshot<'a> {
     asked: Option<&'a RaftStatus>,
     /// By id, those that answered as who they are on record.
     members: BTreeMap<NodeId, (&'a NodeName, &'a RaftStatus)>,
-    reached: &'a Reached,
+    reached: &'a StatusByName,
 }
 
-type Leader<'a> = (&'a NodeName, &'a RaftStatus);
+type LeaderAnswer<'a> = (&'a NodeName, &'a RaftStatus);
 
-impl<'a> Scene<'a> {
-    fn of(asked: Option<&'a RaftStatus>, known: &[Known], reached: &'a Reached) -> Self {
+impl<'a> ClusterSnapshot<'a> {
+    fn of(asked: Option<&'a RaftStatus>, known: &[KnownNode], reached: &'a StatusByName) -> Self {
         let answers = known.iter().filter_map(|node| {
             let (name, status) = reached.get_key_value(&node.name)?;
             let raft = status.raft.as_ref()?;
@@ -89,7 +89,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whoever says that it leads, in the highest term, and whom most voters in reach follow.
-    fn leader(&self) -> Option<Leader<'a>> {
+    fn leader(&self) -> Option<LeaderAnswer<'a>> {
         let leaders = self.members.values().filter(|(_, raft)| raft.role == RaftRole::Leader);
         let leader = *leaders.max_by_key(|(_, raft)| raft.term)?;
         let voters = self.all_voters();
@@ -98,7 +98,7 @@ impl<'a> Scene<'a> {
         (2 * follow > in_reach().count()).then_some(leader)
     }
 
-    fn term(&self, leader: Option<Leader<'_>>) -> u64 {
+    fn term(&self, leader: Option<LeaderAnswer<'_>>) -> u64 {
         let highest = self.members.values().map(|(_, raft)| raft.term).max().unwrap_or(0);
         leader.map_or(highest, |(_, raft)| raft.term)
     }
@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
         (self.all_voters().iter().filter(|id| there(id)).count(), spare.min().unwrap_or(0))
     }
 
-    fn view(&self, node: &Known, leader: Option<Leader<'_>>) -> NodeView {
+    fn view(&self, node: &KnownNode, leader: Option<LeaderAnswer<'_>>) -> NodeView {
         let status = self.reached.get(&node.name);
         let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
         let votes = self.all_voters().contains(&node.id);
@@ -140,7 +140,7 @@ fn role(own: RaftRole, votes: bool) -> RaftRole {
     }
 }
 
-fn state(node: &Known, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
+fn state(node: &KnownNode, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
     let Some(status) = status else {
         return match node.standing {
             Some(MemberState::Shutdown) => NodeState::Shutdown,

@@ -24,7 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Something that is to be in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
+pub enum ReadinessCheck {
     /// There is a leader with a quorum, and this node is in touch with it.
     Quorum,
     /// What is committed is applied here.
@@ -35,7 +35,7 @@ pub enum Check {
     Certificate,
 }
 
-impl Check {
+impl ReadinessCheck {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Quorum, Self::CaughtUp, Self::Disk, Self::Certificate];
 
@@ -52,9 +52,9 @@ impl Check {
 
 /// What came of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct ReadinessResult {
     /// Which.
-    pub check: Check,
+    pub check: ReadinessCheck,
     /// Whether it is in order.
     pub ok: bool,
     /// Why, or why not: one line.
@@ -62,9 +62,9 @@ pub struct Finding {
 }
 
 /// Checks everything.
-pub async fn readiness(node: &Node) -> Vec<Finding> {
+pub async fn readiness(node: &Node) -> Vec<ReadinessResult> {
     let facts = Facts::gather(node).await;
-    Check::ALL.map(|check| facts.judge(check)).into()
+    ReadinessCheck::ALL.map(|check| facts.judge(check)).into()
 }
 
 /// What a verdict hangs on.
@@ -73,14 +73,14 @@ struct Facts {
     name: NodeName,
     phase: LifecyclePhase,
     silence_max: Duration,
-    part: Option<PartFacts>,
+    replica: Option<ReplicaFacts>,
     /// Free bytes, or why that cannot be told.
     disk_free: Result<u64, String>,
     certificate_days_left: i64,
 }
 
 #[derive(Debug, Clone)]
-struct PartFacts {
+struct ReplicaFacts {
     leads: bool,
     leader: Option<NodeName>,
     /// How long ago the leader was heard; where this node leads, the quorum.
@@ -95,8 +95,8 @@ struct PartFacts {
 
 impl Facts {
     async fn gather(node: &Node) -> Self {
-        let part = match node.replica() {
-            Some(replica) => Some(PartFacts::gather(&replica).await),
+        let replica = match node.replica() {
+            Some(replica) => Some(ReplicaFacts::gather(&replica).await),
             None => None,
         };
         let disk_free = node.space().look().await;
@@ -104,25 +104,25 @@ impl Facts {
             name: node.name().clone(),
             phase: node.phase(),
             silence_max: SILENCE_MIN.max(LEASES * node.lease()),
-            part,
+            replica,
             disk_free: disk_free.map(|space| space.free_bytes).map_err(|error| error.to_string()),
             certificate_days_left: node.certificate_days_left(),
         }
     }
 
-    fn judge(&self, check: Check) -> Finding {
+    fn judge(&self, check: ReadinessCheck) -> ReadinessResult {
         let verdict = match check {
-            Check::Quorum => self.quorum(),
-            Check::CaughtUp => self.caught_up(),
-            Check::Disk => self.disk(),
-            Check::Certificate => self.certificate(),
+            ReadinessCheck::Quorum => self.quorum(),
+            ReadinessCheck::CaughtUp => self.caught_up(),
+            ReadinessCheck::Disk => self.disk(),
+            ReadinessCheck::Certificate => self.certificate(),
         };
         let ok = verdict.is_ok();
-        Finding { check, ok, reason: verdict.unwrap_or_else(|reason| reason) }
+        ReadinessResult { check, ok, reason: verdict.unwrap_or_else(|reason| reason) }
     }
 
-    /// Its part in a cluster, in which it serves.
-    fn serving(&self) -> Result<&PartFacts, String> {
+    /// Its replica in a cluster, in which it serves.
+    fn serving(&self) -> Result<&ReplicaFacts, String> {
         if self.phase == LifecyclePhase::Stopping {
             return Err("this node is stopping".to_owned());
         }
@@ -130,18 +130,18 @@ impl Facts {
             LifecyclePhase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
             _ => "it waits to be let into a cluster".to_owned(),
         };
-        self.part.as_ref().ok_or(waits)
+        self.replica.as_ref().ok_or(waits)
     }
 
     fn quorum(&self) -> Result<String, String> {
-        let part = self.serving()?;
-        let heard = part.heard?;
+        let replica = self.serving()?;
+        let heard = replica.heard?;
         let ago = heard.map(|heard| format!("{} ms ago", heard.as_millis())).unwrap_or("never".to_owned());
         let late = heard.is_none_or(|heard| heard > self.silence_max);
-        match &part.leader {
-            _ if part.leads && part.alone => Ok("it leads, and is a quorum by itself".to_owned()),
-            _ if part.leads && late => Err(format!("it leads, but heard a quorum {ago}")),
-            _ if part.leads => Ok(format!("it leads, and heard a quorum {ago}")),
+        match &replica.leader {
+            _ if replica.leads && replica.alone => Ok("it leads, and is a quorum by itself".to_owned()),
+            _ if replica.leads && late => Err(format!("it leads, but heard a quorum {ago}")),
+            _ if replica.leads => Ok(format!("it leads, and heard a quorum {ago}")),
             Some(leader) if late => Err(format!("it follows {leader}, which it heard {ago}")),
             Some(leader) => Ok(format!("it follows {leader}, which it heard {ago}")),
             None => Err("there is no leader: too few voters are up, or an election is under way".to_owned()),
@@ -149,12 +149,12 @@ impl Facts {
     }
 
     fn caught_up(&self) -> Result<String, String> {
-        let part = self.serving()?;
-        let PartFacts { applied, committed, .. } = *part;
+        let replica = self.serving()?;
+        let ReplicaFacts { applied, committed, .. } = *replica;
         let behind = committed.saturating_sub(applied);
         if self.phase == LifecyclePhase::Joining {
             Err(format!("it catches up before it gets a vote: entry {applied} of {committed}"))
-        } else if !part.recovered {
+        } else if !replica.recovered {
             Err(format!("it has not reached what it had before its start: entry {applied} of {committed}"))
         } else if behind > ENTRIES_BEHIND_MAX {
             Err(format!("it is {behind} entries behind: entry {applied} of {committed}"))
@@ -183,7 +183,7 @@ impl Facts {
     }
 }
 
-impl PartFacts {
+impl ReplicaFacts {
     async fn gather(replica: &Replica) -> Self {
         let metrics = replica.metrics();
         let leads = metrics.state.is_leader();
@@ -195,7 +195,7 @@ impl PartFacts {
         let committed = metrics.cluster_committed.max(metrics.local_committed);
         Self {
             leads,
-            leader: replica.lead().map(|lead| lead.member.name),
+            leader: replica.leader().map(|lead| lead.member.name),
             heard,
             alone: metrics.membership_config.voter_ids().all(|voter| voter == id),
             applied: replica.state().applied().0,
@@ -218,7 +218,7 @@ mod tests {
             name: name("hong"),
             phase: LifecyclePhase::Running,
             silence_max: Duration::from_millis(1200),
-            part: Some(PartFacts {
+            replica: Some(ReplicaFacts {
                 leads: false,
                 leader: Some(name("ming")),
                 heard: Ok(Some(Duration::from_millis(40))),
@@ -232,63 +232,71 @@ mod tests {
         }
     }
 
-    fn with(change: impl FnOnce(&mut PartFacts)) -> Facts {
+    fn with(change: impl FnOnce(&mut ReplicaFacts)) -> Facts {
         let mut facts = follower();
-        change(facts.part.as_mut().expect("it takes part"));
+        change(facts.replica.as_mut().expect("it takes replica"));
         facts
     }
 
     #[track_caller]
-    fn assert_judged(facts: &Facts, check: Check, ok: bool, reason: &str) {
-        assert_eq!(facts.judge(check), Finding { check, ok, reason: reason.to_owned() });
+    fn assert_judged(facts: &Facts, check: ReadinessCheck, ok: bool, reason: &str) {
+        assert_eq!(facts.judge(check), ReadinessResult { check, ok, reason: reason.to_owned() });
     }
 
     #[test]
     fn a_follower_of_a_live_leader_is_ready() {
         let facts = follower();
-        assert_judged(&facts, Check::Quorum, true, "it follows ming, which it heard 40 ms ago");
-        assert_judged(&facts, Check::CaughtUp, true, "entry 90 of 100 is applied");
-        assert_judged(&facts, Check::Disk, true, "1024 MiB are free");
-        assert_judged(&facts, Check::Certificate, true, "its certificate is valid for 364 days");
+        assert_judged(&facts, ReadinessCheck::Quorum, true, "it follows ming, which it heard 40 ms ago");
+        assert_judged(&facts, ReadinessCheck::CaughtUp, true, "entry 90 of 100 is applied");
+        assert_judged(&facts, ReadinessCheck::Disk, true, "1024 MiB are free");
+        assert_judged(&facts, ReadinessCheck::Certificate, true, "its certificate is valid for 364 days");
     }
 
     #[test]
     fn without_a_quorum_nobody_is_ready() {
-        let quorum = |facts: &Facts, reason| assert_judged(facts, Check::Quorum, false, reason);
+        let quorum = |facts: &Facts, reason| assert_judged(facts, ReadinessCheck::Quorum, false, reason);
         quorum(
-            &with(|part| part.leader = None),
+            &with(|replica| replica.leader = None),
             "there is no leader: too few voters are up, or an election is under way",
         );
         let silent = Ok(Some(Duration::from_millis(1201)));
-        quorum(&with(|part| part.heard = silent), "it follows ming, which it heard 1201 ms ago");
-        quorum(&with(|part| part.heard = Ok(None)), "it follows ming, which it heard never");
-        quorum(&with(|part| part.heard = Err("consensus does not answer")), "consensus does not answer");
+        quorum(&with(|replica| replica.heard = silent), "it follows ming, which it heard 1201 ms ago");
+        quorum(&with(|replica| replica.heard = Ok(None)), "it follows ming, which it heard never");
+        quorum(
+            &with(|replica| replica.heard = Err("consensus does not answer")),
+            "consensus does not answer",
+        );
         let leads = |heard| {
-            with(|part| {
-                part.leads = true;
-                part.heard = heard;
+            with(|replica| {
+                replica.leads = true;
+                replica.heard = heard;
             })
         };
         quorum(&leads(silent), "it leads, but heard a quorum 1201 ms ago");
         let just_now = Ok(Some(Duration::from_millis(3)));
-        assert_judged(&leads(just_now), Check::Quorum, true, "it leads, and heard a quorum 3 ms ago");
+        assert_judged(
+            &leads(just_now),
+            ReadinessCheck::Quorum,
+            true,
+            "it leads, and heard a quorum 3 ms ago",
+        );
     }
 
     #[test]
     fn the_only_voter_waits_for_nobody() {
-        let alone = with(|part| (part.leads, part.alone, part.heard) = (true, true, Ok(None)));
-        assert_judged(&alone, Check::Quorum, true, "it leads, and is a quorum by itself");
+        let alone = with(|replica| (replica.leads, replica.alone, replica.heard) = (true, true, Ok(None)));
+        assert_judged(&alone, ReadinessCheck::Quorum, true, "it leads, and is a quorum by itself");
     }
 
     #[test]
     fn a_node_that_is_behind_is_not_caught_up() {
-        let behind = |facts: &Facts, reason| assert_judged(facts, Check::CaughtUp, false, reason);
+        let behind = |facts: &Facts, reason| assert_judged(facts, ReadinessCheck::CaughtUp, false, reason);
         behind(
-            &with(|part| part.committed = 90 + ENTRIES_BEHIND_MAX + 1),
+            &with(|replica| replica.committed = 90 + ENTRIES_BEHIND_MAX + 1),
             "it is 10001 entries behind: entry 90 of 10091",
         );
         behind(
-            &with(|part| part.recovered = false),
+            &with(|replica| replica.recovered = false),
             "it has not reached what it had before its start: entry 90 of 100",
         );
         let joining = Facts { phase: LifecyclePhase::Joining, ..follower() };
@@ -302,28 +310,33 @@ mod tests {
             (LifecyclePhase::Joining, "it waits to be let into a cluster"),
             (LifecyclePhase::Stopping, "this node is stopping"),
         ] {
-            let facts = Facts { phase, part: None, ..follower() };
-            assert_judged(&facts, Check::Quorum, false, reason);
-            assert_judged(&facts, Check::CaughtUp, false, reason);
+            let facts = Facts { phase, replica: None, ..follower() };
+            assert_judged(&facts, ReadinessCheck::Quorum, false, reason);
+            assert_judged(&facts, ReadinessCheck::CaughtUp, false, reason);
         }
         let stopping = Facts { phase: LifecyclePhase::Stopping, ..follower() };
-        assert_judged(&stopping, Check::Quorum, false, "this node is stopping");
+        assert_judged(&stopping, ReadinessCheck::Quorum, false, "this node is stopping");
     }
 
     #[test]
     fn a_full_disk_is_not_ready() {
         let full = Facts { disk_free: Ok(DISK_FREE_BYTES_MIN - 1), ..follower() };
-        assert_judged(&full, Check::Disk, false, "63 MiB are free; it takes 64 MiB at least");
+        assert_judged(&full, ReadinessCheck::Disk, false, "63 MiB are free; it takes 64 MiB at least");
         let hangs = Facts { disk_free: Err("the disk does not answer".to_owned()), ..follower() };
-        assert_judged(&hangs, Check::Disk, false, "cannot tell the free room: the disk does not answer");
+        assert_judged(
+            &hangs,
+            ReadinessCheck::Disk,
+            false,
+            "cannot tell the free room: the disk does not answer",
+        );
     }
 
     #[test]
     fn an_expired_certificate_is_not_ready() {
         let last_day = Facts { certificate_days_left: 0, ..follower() };
-        assert_judged(&last_day, Check::Certificate, true, "its certificate is valid for 0 days");
+        assert_judged(&last_day, ReadinessCheck::Certificate, true, "its certificate is valid for 0 days");
         let expired = Facts { certificate_days_left: -1, ..follower() };
         let reason = "its certificate has expired: nobody who connects anew believes it";
-        assert_judged(&expired, Check::Certificate, false, reason);
+        assert_judged(&expired, ReadinessCheck::Certificate, false, reason);
     }
 }

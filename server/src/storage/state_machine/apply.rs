@@ -133,7 +133,7 @@ fn apply_to(
 fn check_order(last: Option<&LogId>, next: &LogId) -> Result<(), StateErrorKind> {
     match last {
         Some(last) if next.index <= last.index => {
-            Err(StateErrorKind::Order(format!("entry {next} cannot be applied behind {last}")))
+            Err(StateErrorKind::OutOfOrder(format!("entry {next} cannot be applied behind {last}")))
         }
         _ => Ok(()),
     }

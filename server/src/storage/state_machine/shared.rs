@@ -127,7 +127,7 @@ impl Shared {
 
     /// Poisons the storage because something was asked that must not be.
     pub(super) fn refuse(&self, what: String) -> io::Error {
-        self.database().fail(StateErrorKind::Order(what)).into()
+        self.database().fail(StateErrorKind::OutOfOrder(what)).into()
     }
 
     /// Notes that entries up to `index` were applied, and may be read.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{PeerContext, ServeError, judge};
 use crate::{
     api::peer::wire::{Append, Appended},
-    node::leader_contact::Heard,
+    node::leader_contact::LastContact,
     raft_types::TypeConfig,
 };
 
@@ -29,9 +29,9 @@ pub(super) async fn serve(
     receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
-    let heard = context.heard.clone();
+    let last_contact = context.last_contact.clone();
     let answers =
-        context.raft.stream_append(requests(from, heard, receiver, failed)).ready_chunks(ANSWERS_MAX);
+        context.raft.stream_append(requests(from, last_contact, receiver, failed)).ready_chunks(ANSWERS_MAX);
     let mut answers = std::pin::pin!(answers);
     while let Some(ready) = answers.next().await {
         let mut frames = Vec::with_capacity(ready.len());
@@ -48,24 +48,27 @@ pub(super) async fn serve(
 /// The requests of a stream. Ends at its end, and at anything that is no request.
 fn requests(
     from: NodeId,
-    heard: Heard,
+    last_contact: LastContact,
     receiver: FrameReceiver,
     failed: oneshot::Sender<ServeError>,
 ) -> impl Stream<Item = Request> + Send + 'static {
-    futures_util::stream::unfold((receiver, heard, failed), move |(mut receiver, heard, failed)| async move {
-        match next(&mut receiver, from).await {
-            Ok(request) => {
-                let request = request?;
-                heard.note(from);
-                Some((request, (receiver, heard, failed)))
+    futures_util::stream::unfold(
+        (receiver, last_contact, failed),
+        move |(mut receiver, last_contact, failed)| async move {
+            match next(&mut receiver, from).await {
+                Ok(request) => {
+                    let request = request?;
+                    last_contact.note(from);
+                    Some((request, (receiver, last_contact, failed)))
+                }
+                Err(error) => {
+                    // Fails only if the answers have ended before.
+                    let _ = failed.send(error);
+                    None
+                }
             }
-            Err(error) => {
-                // Fails only if the answers have ended before.
-                let _ = failed.send(error);
-                None
-            }
-        }
-    })
+        },
+    )
 }
 
 async fn next(receiver: &mut FrameReceiver, from: NodeId) -> Result<Option<Request>, ServeError> {

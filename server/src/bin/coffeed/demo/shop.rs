@@ -64,7 +64,7 @@ impl Shop {
         self.server = None;
         match ended {
             Closed::Failed(cause) => Some(format!("{} has failed: {cause}", self.place.name)),
-            Closed::Stopped | Closed::Retired => None,
+            Closed::Stopped | Closed::Removed => None,
         }
     }
 

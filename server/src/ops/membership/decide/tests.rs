@@ -20,8 +20,8 @@ fn id(letter: char) -> NodeId {
     NodeId(u64::from(u32::from(letter.to_ascii_lowercase())))
 }
 
-fn scene(nodes: &str) -> Scene {
-    let mut scene = Scene {
+fn view(nodes: &str) -> LeaderView {
+    let mut view = LeaderView {
         me: id('a'),
         voters: vec![BTreeSet::new()],
         learners: BTreeSet::new(),
@@ -35,15 +35,15 @@ fn scene(nodes: &str) -> Scene {
     for (n, word) in (0u64..).zip(nodes.split_whitespace()) {
         let letter = word.chars().next().expect("a letter");
         let (silent, lag) = (word.contains('!'), word.trim_matches(|c: char| !c.is_ascii_digit()));
-        let set = if letter.is_uppercase() { &mut scene.voters[0] } else { &mut scene.learners };
+        let set = if letter.is_uppercase() { &mut view.voters[0] } else { &mut view.learners };
         set.insert(id(letter));
-        scene.names.insert(id(letter), name(letter));
-        if id(letter) != scene.me {
-            scene.heard.insert(id(letter), Duration::from_millis(if silent { 5_000 } else { 10 * n }));
-            scene.matched.insert(id(letter), LAST_LOG - lag.parse::<u64>().unwrap_or(0));
+        view.names.insert(id(letter), name(letter));
+        if id(letter) != view.me {
+            view.heard.insert(id(letter), Duration::from_millis(if silent { 5_000 } else { 10 * n }));
+            view.matched.insert(id(letter), LAST_LOG - lag.parse::<u64>().unwrap_or(0));
         }
     }
-    scene
+    view
 }
 
 #[track_caller]
@@ -53,7 +53,7 @@ fn says(rejection: &Rejection, words: &str) {
 
 #[test]
 fn leadership_goes_to_a_voter_that_is_there_and_close() {
-    let to = |nodes: &str, to: char| successor(&scene(nodes), Some(&name(to)));
+    let to = |nodes: &str, to: char| successor(&view(nodes), Some(&name(to)));
     assert_eq!(to("A B C", 'c'), Ok(Some(id('c'))));
     assert_eq!(to("A B C", 'a'), Ok(None));
     says(&to("A B", 'x').expect_err("unknown"), "no member");
@@ -65,7 +65,7 @@ fn leadership_goes_to_a_voter_that_is_there_and_close() {
 
 #[test]
 fn without_a_name_leadership_goes_to_whoever_is_closest() {
-    let best = |nodes: &str| successor(&scene(nodes), None);
+    let best = |nodes: &str| successor(&view(nodes), None);
     assert_eq!(best("A B9 C3 D7"), Ok(Some(id('c'))));
     assert_eq!(best("A B C"), Ok(Some(id('b'))), "of two, the one that was heard last");
     assert_eq!(best("A B! C500"), Ok(Some(id('c'))));
@@ -77,37 +77,37 @@ fn without_a_name_leadership_goes_to_whoever_is_closest() {
 
 #[test]
 fn a_voter_that_is_not_heard_of_yet_cannot_lead() {
-    let mut scene = scene("A B");
-    scene.heard.clear();
-    scene.matched.clear();
-    assert!(successor(&scene, None).is_err());
-    assert!(successor(&scene, Some(&name('b'))).is_err());
+    let mut view = view("A B");
+    view.heard.clear();
+    view.matched.clear();
+    assert!(successor(&view, None).is_err());
+    assert!(successor(&view, Some(&name('b'))).is_err());
 }
 
 /// A node that lost its power a moment ago was heard lately too.
 #[test]
 fn nothing_hangs_on_a_voter_that_has_not_answered_since_it_was_asked() {
-    let mut scene = scene("A B C");
-    scene.heard.insert(id('c'), Duration::from_millis(250));
-    assert!(scene.is_there(id('c')) && !scene.answers(id('c')));
-    says(&successor(&scene, Some(&name('c'))).expect_err("no answer"), "does not answer");
-    assert_eq!(successor(&scene, None), Ok(Some(id('b'))));
-    says(&removal(&scene, id('b')).expect_err("1 of 2"), "no answer from c");
-    assert!(!may_stop(&scene, id('b')).0);
-    assert!(admission(&scene, &[], &name('c')).is_err(), "yet it is not lost either");
-    assert!(eviction(&scene, id('c')).is_err(), "and not to be evicted");
+    let mut view = view("A B C");
+    view.heard.insert(id('c'), Duration::from_millis(250));
+    assert!(view.is_there(id('c')) && !view.answers(id('c')));
+    says(&successor(&view, Some(&name('c'))).expect_err("no answer"), "does not answer");
+    assert_eq!(successor(&view, None), Ok(Some(id('b'))));
+    says(&may_remove(&view, id('b')).expect_err("1 of 2"), "no answer from c");
+    assert!(!may_stop(&view, id('b')).0);
+    assert!(may_join(&view, &[], &name('c')).is_err(), "yet it is not lost either");
+    assert!(may_force_remove(&view, id('c')).is_err(), "and not to be evicted");
 }
 
 #[test]
 fn leadership_stays_while_membership_changes() {
-    let mut scene = scene("A B");
-    scene.voters.push(BTreeSet::from([id('b')]));
-    assert!(matches!(successor(&scene, None), Err(Rejection::Unavailable(_))));
+    let mut view = view("A B");
+    view.voters.push(BTreeSet::from([id('b')]));
+    assert!(matches!(successor(&view, None), Err(Rejection::Unavailable(_))));
 }
 
 #[test]
 fn a_removal_leaves_a_quorum_in_reach() {
-    let remove = |nodes: &str, node: char| removal(&scene(nodes), id(node));
+    let remove = |nodes: &str, node: char| may_remove(&view(nodes), id(node));
     let count = |before, after| Ok(Count { before, after });
     assert_eq!(remove("A B C", 'c'), count(3, 2));
     assert_eq!(remove("A B C!", 'c'), count(3, 2), "one that is lost");
@@ -124,7 +124,7 @@ fn a_removal_leaves_a_quorum_in_reach() {
 
 #[test]
 fn a_stop_leaves_a_quorum_in_reach() {
-    let stop = |nodes: &str, node: char| may_stop(&scene(nodes), id(node)).0;
+    let stop = |nodes: &str, node: char| may_stop(&view(nodes), id(node)).0;
     assert!(stop("A B C", 'a'));
     assert!(stop("A B C!", 'c'), "it is not there anyway");
     assert!(stop("A B c", 'c'));
@@ -133,33 +133,33 @@ fn a_stop_leaves_a_quorum_in_reach() {
     assert!(!stop("A B", 'b'));
     assert!(!stop("A B C!", 'b'));
     assert!(!stop("A B C D! E!", 'a'));
-    let mut joint = scene("A B C");
+    let mut joint = view("A B C");
     joint.voters.push(BTreeSet::from([id('a'), id('b')]));
     assert!(!may_stop(&joint, id('b')).0, "of both sets");
 }
 
 #[test]
 fn some_objections_go_away_by_waiting() {
-    let may_go_away = |scene: &Scene, verdict: &dyn Fn(&Scene) -> bool| {
-        assert!(!verdict(scene));
-        scene.outlooks().iter().any(verdict)
+    let may_go_away = |view: &LeaderView, verdict: &dyn Fn(&LeaderView) -> bool| {
+        assert!(!verdict(view));
+        view.possible_views().iter().any(verdict)
     };
-    let successor = |scene: &Scene| successor(scene, None).is_ok();
-    let removal = |scene: &Scene| removal(scene, id('b')).is_ok();
-    let admission = |scene: &Scene| admission(scene, &[], &name('c')).is_ok();
-    let mut fresh = scene("A B C");
+    let successor = |view: &LeaderView| successor(view, None).is_ok();
+    let removal = |view: &LeaderView| may_remove(view, id('b')).is_ok();
+    let admission = |view: &LeaderView| may_join(view, &[], &name('c')).is_ok();
+    let mut fresh = view("A B C");
     fresh.heard.clear();
     fresh.matched.clear();
     assert!(may_go_away(&fresh, &successor));
     assert!(may_go_away(&fresh, &removal));
-    assert!(may_go_away(&scene("A B C"), &admission));
-    assert!(!may_go_away(&scene("A"), &successor), "there is nobody to wait for");
-    assert!(!may_go_away(&scene("B a"), &removal), "the last voter stays the last");
+    assert!(may_go_away(&view("A B C"), &admission));
+    assert!(!may_go_away(&view("A"), &successor), "there is nobody to wait for");
+    assert!(!may_go_away(&view("B a"), &removal), "the last voter stays the last");
 }
 
 #[test]
 fn only_whoever_is_lost_is_evicted() {
-    let evict = |nodes: &str| eviction(&scene(nodes), id('c'));
+    let evict = |nodes: &str| may_force_remove(&view(nodes), id('c'));
     assert_eq!(evict("A B C!"), Ok(()));
     assert_eq!(evict("A B c!"), Ok(()));
     assert_eq!(evict("A B"), Ok(()), "no member, but on record");
@@ -169,7 +169,7 @@ fn only_whoever_is_lost_is_evicted() {
 
 #[test]
 fn a_vote_is_for_whoever_is_there_and_close() {
-    let promote = |nodes: &str| promotion(&scene(nodes), id('d'));
+    let promote = |nodes: &str| may_promote(&view(nodes), id('d'));
     assert_eq!(promote("A B d"), Ok(()));
     assert_eq!(promote("A B d1024"), Ok(()));
     assert!(matches!(promote("A B d1025"), Err(Rejection::Unavailable(_))));
@@ -185,12 +185,12 @@ fn record(letter: char, standing: MemberState) -> NodeRecord {
 fn a_node_without_data_gets_in_once_its_old_self_is_gone() {
     let member = [record('c', MemberState::Member)];
     let joining = [record('c', MemberState::Joining)];
-    let admit = |nodes: &str, records: &[NodeRecord]| admission(&scene(nodes), records, &name('c'));
-    assert_eq!(admit("A B", &[]), Ok(Admission::Free));
-    assert_eq!(admit("A B", &[record('c', MemberState::Shutdown)]), Ok(Admission::Free));
-    assert_eq!(admit("A B C!", &member), Ok(Admission::Expel(id('c'))));
-    assert_eq!(admit("A B c!", &joining), Ok(Admission::Expel(id('c'))));
+    let admit = |nodes: &str, records: &[NodeRecord]| may_join(&view(nodes), records, &name('c'));
+    assert_eq!(admit("A B", &[]), Ok(JoinVerdict::Accept));
+    assert_eq!(admit("A B", &[record('c', MemberState::Shutdown)]), Ok(JoinVerdict::Accept));
+    assert_eq!(admit("A B C!", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
+    assert_eq!(admit("A B c!", &joining), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
     assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it lives");
-    assert_eq!(admit("A B! C! D", &member), Ok(Admission::Expel(id('c'))), "2 of 3 are left");
+    assert_eq!(admit("A B! C! D", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))), "2 of 3 are left");
     assert!(matches!(admit("A B! C!", &member), Err(Rejection::Refused { .. })), "no quorum without it");
 }

@@ -11,9 +11,9 @@ fn name(id: u64) -> NodeName {
     NodeName::new(format!("n{id}")).expect("legal")
 }
 
-fn known(id: u64, standing: MemberState) -> Known {
+fn known(id: u64, standing: MemberState) -> KnownNode {
     let address = Address::new(format!("127.0.0.1:{}", 7400 + id)).expect("legal");
-    Known { id: NodeId(id), name: name(id), address, standing: Some(standing) }
+    KnownNode { id: NodeId(id), name: name(id), address, standing: Some(standing) }
 }
 
 fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
@@ -57,7 +57,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
 /// What node 1 sees of three voters, of which it reaches these.
 fn view(reached: &[NodeStatus]) -> ClusterView {
     let all = [1, 2, 3].map(|id| known(id, MemberState::Member)).to_vec();
-    let reached: Reached = reached.iter().map(|status| (status.name.clone(), status.clone())).collect();
+    let reached: StatusByName = reached.iter().map(|status| (status.name.clone(), status.clone())).collect();
     compose(&reached[&name(1)], all, &reached)
 }
 

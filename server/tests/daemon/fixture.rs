@@ -10,13 +10,13 @@ use coffee_client::cert::{self, Existing, LEAF_DAYS};
 use coffee_common::id::NodeName;
 
 /// What a node called ming needs.
-pub(crate) struct Shop {
+pub(crate) struct DaemonFixture {
     folder: tempfile::TempDir,
 }
 
 /// What came of running `coffeed`.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct DaemonOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -33,14 +33,14 @@ cert = "node-ming.crt"
 key = "node-ming.key"
 "#;
 
-impl Shop {
+impl DaemonFixture {
     /// One in which everything is as it should be.
     pub(crate) fn new() -> Self {
-        let shop = Self { folder: tempfile::tempdir().expect("a folder") };
-        cert::create_ca(shop.path(), Existing::Keep).expect("a CA");
-        shop.certify("ming");
-        shop.configure(CONFIG);
-        shop
+        let fixture = Self { folder: tempfile::tempdir().expect("a folder") };
+        cert::create_ca(fixture.path(), Existing::Keep).expect("a CA");
+        fixture.certify("ming");
+        fixture.configure(CONFIG);
+        fixture
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -61,19 +61,23 @@ impl Shop {
     }
 
     /// Runs `coffeed` with its configuration and these words, which have to keep it from starting.
-    pub(crate) fn coffeed(&self, words: &[&str]) -> Ended {
+    pub(crate) fn coffeed(&self, words: &[&str]) -> DaemonOutput {
         self.coffeed_with(words, &[])
     }
 
     /// The same, with variables.
-    pub(crate) fn coffeed_with(&self, words: &[&str], variables: &[(&str, &str)]) -> Ended {
+    pub(crate) fn coffeed_with(&self, words: &[&str], variables: &[(&str, &str)]) -> DaemonOutput {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coffeed"));
         command.arg("--config").arg(self.file("coffeed.toml")).args(words).current_dir(self.path());
         let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COFFEED_"));
         ours.for_each(|(name, _)| _ = command.env_remove(name));
         let output = command.envs(variables.iter().copied()).output().expect("coffeed runs");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-        Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        DaemonOutput {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// `coffeed` does not start: with this code, error and hint, and leaves no data behind.
@@ -85,7 +89,7 @@ impl Shop {
     }
 }
 
-impl Ended {
+impl DaemonOutput {
     #[track_caller]
     pub(crate) fn assert_failed(&self, code: i32, error: &str, hint: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");

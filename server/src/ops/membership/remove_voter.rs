@@ -9,30 +9,30 @@ use tokio::time::Instant;
 
 use super::{
     Leading,
-    decide::{eviction, may_stop, not_a_member, refused, removal},
+    decide::{may_force_remove, may_remove, may_stop, not_a_member, refused},
+    leader_view::{LeaderView, find},
     millis_since,
-    scene::{Scene, find},
 };
-use crate::node::propose::{Miss, propose};
+use crate::node::propose::{ProposeError, propose};
 
 impl Leading {
     /// Takes a node out, and notes what is remembered of it. Does nothing that
     /// was done before.
-    pub(super) async fn expel(
+    pub(super) async fn remove_voter(
         &self,
         name: &NodeName,
         id: NodeId,
         standing: Option<MemberState>,
-    ) -> Result<Response, Miss> {
+    ) -> Result<Response, ProposeError> {
         if id == self.replica.id() {
-            return Err(Miss::NotDone(format!("{name} leads, and has to hand over first")));
+            return Err(ProposeError::NotApplied(format!("{name} leads, and has to hand over first")));
         }
         let mut changed = false;
         // Kept until all is noted: somebody else would take it for half done.
-        let turn = self.turn().await?;
-        if self.scene().is_member(id) {
-            self.decide(|scene| removal(scene, id)).await?;
-            turn.take_out(id).await?;
+        let guard = self.lock_changes().await?;
+        if self.view().is_member(id) {
+            self.decide(|view| may_remove(view, id)).await?;
+            guard.remove_node(id).await?;
             tracing::info!(node = %name, %id, "taken out of the membership");
             changed = true;
         }
@@ -54,24 +54,24 @@ impl Leading {
         name: &NodeName,
         id: NodeId,
         standing: Option<MemberState>,
-    ) -> Result<(), Miss> {
+    ) -> Result<(), ProposeError> {
         let command = Command::SetNodeState { name: name.clone(), id, standing };
         propose(&self.replica, None, command, self.deadline).await.map(drop)
     }
 
     /// Evicts a node that is lost, and forgets it.
-    pub(super) async fn remove(&self, name: &NodeName, dry_run: bool) -> Result<Response, Miss> {
+    pub(super) async fn remove(&self, name: &NodeName, dry_run: bool) -> Result<Response, ProposeError> {
         let began = Instant::now();
-        let scene = self.scene();
+        let view = self.view();
         let records = self.records()?;
-        let member = scene.member(name);
+        let member = view.member(name);
         let Some(id) = member.or_else(|| find(&records, name).map(|record| record.id)) else {
             return Err(not_a_member(name).into());
         };
-        self.decide(|scene| eviction(scene, id)).await?;
-        let count = self.decide(|scene| removal(scene, id)).await?;
+        self.decide(|view| may_force_remove(view, id)).await?;
+        let count = self.decide(|view| may_remove(view, id)).await?;
         if !dry_run {
-            self.expel(name, id, None).await?;
+            self.remove_voter(name, id, None).await?;
         }
         Ok(Response::Removed(Removal {
             node: name.clone(),
@@ -84,23 +84,23 @@ impl Leading {
     }
 
     /// Whether a node can be stopped without losing the quorum.
-    pub(super) async fn can_stop(&self, name: &NodeName) -> Result<Response, Miss> {
-        let Some(id) = self.scene().member(name) else {
+    pub(super) async fn can_stop(&self, name: &NodeName) -> Result<Response, ProposeError> {
+        let Some(id) = self.view().member(name) else {
             return match find(&self.records()?, name) {
                 Some(_) => Ok(Response::CanStop { yes: true, reason: format!("{name} takes no part") }),
                 None => Err(not_a_member(name).into()),
             };
         };
-        let stop = |scene: &Scene| match may_stop(scene, id) {
+        let stop = |view: &LeaderView| match may_stop(view, id) {
             (true, reason) => Ok(reason),
             (false, reason) => Err(refused(reason, String::new())),
         };
         match self.decide(stop).await {
             Ok(reason) => Ok(Response::CanStop { yes: true, reason }),
-            Err(Miss::Rejected(Rejection::Refused { reason, .. })) => {
+            Err(ProposeError::Rejected(Rejection::Refused { reason, .. })) => {
                 Ok(Response::CanStop { yes: false, reason })
             }
-            Err(miss) => Err(miss),
+            Err(error) => Err(error),
         }
     }
 }

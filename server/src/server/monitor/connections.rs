@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const DIAL_WITHIN: Duration = Duration::from_millis(900);
 
 /// Runs for as long as the node has this part in its cluster.
-pub(super) async fn keep_warm(node: Arc<Node>, replica: Arc<Replica>, network: PeerNetwork) {
+pub(in crate::server) async fn keep_warm(node: Arc<Node>, replica: Arc<Replica>, network: PeerNetwork) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

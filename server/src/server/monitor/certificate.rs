@@ -20,7 +20,7 @@ const WARN_SECONDS: u64 = WARN_DAYS.unsigned_abs() * 86_400;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Looks until the node is to stop, or is gone.
-pub(super) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
+pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     while let Some(node) = node.upgrade() {
         let pause = look(&node);
         drop(node);

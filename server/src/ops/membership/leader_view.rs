@@ -15,7 +15,7 @@ use crate::node::replica::Metrics;
 
 /// The cluster in the eyes of its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scene {
+pub(super) struct LeaderView {
     /// The leader itself.
     pub(super) me: NodeId,
     /// Who votes. Two sets while a change is under way.
@@ -38,7 +38,7 @@ pub(super) struct Scene {
     pub(super) since_asked: Duration,
 }
 
-impl Scene {
+impl LeaderView {
     /// What the leader's metrics say, on a question that came up so long ago.
     pub(super) fn of(metrics: &Metrics, lately: Duration, since_asked: Duration) -> Self {
         let membership = metrics.membership_config.membership();
@@ -71,10 +71,10 @@ impl Scene {
         id == self.me || self.heard.get(&id).is_some_and(|ago| *ago <= time)
     }
 
-    /// The scene as it may look in a while: everybody heard, or everybody but
+    /// The view as it may look in a while: everybody heard, or everybody but
     /// one. What stands against something in all of these will not go away by
     /// waiting.
-    pub(super) fn outlooks(&self) -> Vec<Self> {
+    pub(super) fn possible_views(&self) -> Vec<Self> {
         let others: Vec<NodeId> = self.names.keys().filter(|id| **id != self.me).copied().collect();
         let mut all_there = self.clone();
         all_there.heard = others.iter().map(|id| (*id, Duration::ZERO)).collect();
@@ -82,13 +82,13 @@ impl Scene {
             all_there.matched.entry(*id).or_insert(self.last_log);
         }
         let all_but = |gone: &NodeId| {
-            let mut scene = all_there.clone();
-            scene.heard.remove(gone);
-            scene
+            let mut view = all_there.clone();
+            view.heard.remove(gone);
+            view
         };
-        let mut outlooks: Vec<Self> = others.iter().map(all_but).collect();
-        outlooks.push(all_there);
-        outlooks
+        let mut possible_views: Vec<Self> = others.iter().map(all_but).collect();
+        possible_views.push(all_there);
+        possible_views
     }
 
     /// Whether a node has a vote.

@@ -14,9 +14,9 @@ use coffee_common::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Membership;
+use super::MembershipManager;
 use crate::{
-    node::{Order, replica::Replica},
+    node::{LifecycleCommand, replica::Replica},
     ops::status,
 };
 
@@ -24,10 +24,10 @@ use crate::{
 const LEASES: u32 = 10;
 const PATIENCE_MIN: Duration = Duration::from_secs(3);
 
-impl Membership {
+impl MembershipManager {
     /// Looks out for this node's own removal, and has the node retire when it
     /// finds it. Runs for as long as the node has this part in its cluster.
-    pub async fn look_out(self, replica: Arc<Replica>) {
+    pub async fn watch_for_removal(self, replica: Arc<Replica>) {
         let patience = PATIENCE_MIN.max(LEASES * self.node.lease());
         let mut ticks = interval(patience / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -35,7 +35,7 @@ impl Membership {
             ticks.tick().await;
             if misses_its_leader(&replica, patience).await && self.is_out(&replica).await {
                 tracing::info!(id = %replica.id(), "this node was taken out of the cluster");
-                if self.node.order(Order::Retire { id: replica.id() }) {
+                if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
                     return;
                 }
             }
@@ -61,7 +61,7 @@ async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
     if replica.leads() {
         return false;
     }
-    replica.lead().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
+    replica.leader().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
 }
 
 /// Who asks for its record.

@@ -1,7 +1,7 @@
 //! A node's life, from its start to its end.
 //!
 //! One task, which alone has the data directory: it waits to be called, joins,
-//! takes part, and ends, each of these until something else is due.
+//! takes runtime, and ends, each of these until something else is due.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,13 +20,13 @@ use super::{
     Closed, StartError,
     join::{self, Promotion},
     mode::{FOUNDER, Mode},
-    part::Part,
+    replica_runtime::ReplicaRuntime,
 };
 use crate::{
     api::{admin::Listening, client::Api, peer::PeerContext},
     config::Config,
-    node::{Node, Order},
-    ops::membership::Membership,
+    node::{LifecycleCommand, Node},
+    ops::membership::MembershipManager,
     raft_types::Member,
     server::shutdown,
     storage::{
@@ -39,41 +39,36 @@ use crate::{
 const ELECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// All that a node consists of.
-pub(super) struct Life {
+pub(super) struct Lifecycle {
     pub(super) node: Arc<Node>,
-    pub(super) membership: Membership,
+    pub(super) membership: MembershipManager,
     pub(super) api: Api,
     pub(super) endpoint: Endpoint,
     pub(super) data: DataDir,
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) config: Config,
     pub(super) peers: watch::Sender<Option<PeerContext>>,
-    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) commands: mpsc::Receiver<LifecycleCommand>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Those who watch are answered until the end.
     pub(super) admin: Option<Listening>,
 }
 
-/// What is left of it for others to see.
-pub(super) struct Ends {
-    pub(super) closed: watch::Receiver<Option<Closed>>,
-}
-
 /// What a node does until something else is due.
-enum Stage {
+enum LifecycleStage {
     /// It belongs to no cluster, and waits for a call.
     Waiting,
     /// It asks these members to be let in.
     Asking(Vec<Address>),
     /// It was let in, and catches up; these members it asks for its vote.
-    CatchingUp(Box<Part>, Vec<Address>),
-    /// It takes part.
-    Running(Box<Part>),
+    CatchingUp(Box<ReplicaRuntime>, Vec<Address>),
+    /// It takes runtime.
+    Running(Box<ReplicaRuntime>),
     /// It ends like this.
-    Ending(Option<Box<Part>>, Closed),
+    Ending(Option<Box<ReplicaRuntime>>, Closed),
 }
 
-impl Stage {
+impl LifecycleStage {
     fn phase(&self) -> LifecyclePhase {
         match self {
             Self::Waiting => LifecyclePhase::Waiting,
@@ -84,9 +79,9 @@ impl Stage {
     }
 }
 
-impl Life {
+impl Lifecycle {
     /// Does what can fail of the start, then goes on by itself.
-    pub(super) async fn begin(mut self, mode: Mode) -> Result<Ends, StartError> {
+    pub(super) async fn begin(mut self, mode: Mode) -> Result<watch::Receiver<Option<Closed>>, StartError> {
         let stage = match self.first_stage(mode).await {
             Ok(stage) => stage,
             Err(error) => {
@@ -102,15 +97,15 @@ impl Life {
             let how = self.live(stage).await;
             sender.send_replace(Some(how));
         });
-        Ok(Ends { closed })
+        Ok(closed)
     }
 
-    async fn first_stage(&mut self, mode: Mode) -> Result<Stage, StartError> {
+    async fn first_stage(&mut self, mode: Mode) -> Result<LifecycleStage, StartError> {
         match mode {
-            Mode::Resume(identity) => Ok(Stage::Running(self.take_part(&identity).await?)),
+            Mode::Resume(identity) => Ok(LifecycleStage::Running(self.take_part(&identity).await?)),
             Mode::ResumeJoining(identity) => {
-                let part = self.take_part(&identity).await?;
-                Ok(Stage::CatchingUp(part, self.config.join.clone()))
+                let runtime = self.take_part(&identity).await?;
+                Ok(LifecycleStage::CatchingUp(runtime, self.config.join.clone()))
             }
             Mode::Found => {
                 let cluster = ClusterId::random().map_err(|error| StartError::Internal(error.to_string()))?;
@@ -124,28 +119,29 @@ impl Life {
                 };
                 self.data.adopt(identity.clone())?;
                 tracing::info!(%cluster, "founding a cluster");
-                Ok(Stage::Running(self.found(&identity).await?))
+                Ok(LifecycleStage::Running(self.found(&identity).await?))
             }
-            Mode::ResumeFounding(identity) => Ok(Stage::Running(self.found(&identity).await?)),
-            Mode::Join(members) => Ok(Stage::Asking(members)),
-            Mode::Wait => Ok(Stage::Waiting),
+            Mode::ResumeFounding(identity) => Ok(LifecycleStage::Running(self.found(&identity).await?)),
+            Mode::Join(members) => Ok(LifecycleStage::Asking(members)),
+            Mode::Wait => Ok(LifecycleStage::Waiting),
         }
     }
 
-    /// Opens the node's part in a cluster, and lets it serve.
-    async fn take_part(&mut self, identity: &NodeIdentity) -> Result<Box<Part>, StartError> {
-        let mut part =
-            Part::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config).await?;
-        part.take_part(&self.node, &self.membership);
-        self.peers.send_replace(Some(part.peers.clone()));
-        tracing::info!(cluster = %identity.cluster, id = %identity.id, "taking part");
-        Ok(Box::new(part))
+    /// Opens the node's runtime in a cluster, and lets it serve.
+    async fn take_part(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
+        let mut runtime =
+            ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
+                .await?;
+        runtime.take_part(&self.node, &self.membership);
+        self.peers.send_replace(Some(runtime.peers.clone()));
+        tracing::info!(cluster = %identity.cluster, id = %identity.id, "taking runtime");
+        Ok(Box::new(runtime))
     }
 
     /// Founds a cluster of one, or finishes that.
-    async fn found(&mut self, identity: &NodeIdentity) -> Result<Box<Part>, StartError> {
-        let part = self.take_part(identity).await?;
-        let raft = part.replica.raft();
+    async fn found(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
+        let runtime = self.take_part(identity).await?;
+        let raft = runtime.replica.raft();
         let internal = |error: &dyn std::fmt::Display| StartError::Internal(error.to_string());
         if !raft.is_initialized().await.map_err(|error| internal(&error))? {
             let member = Member { name: self.node.name().clone(), address: self.node.address().clone() };
@@ -153,61 +149,61 @@ impl Life {
             raft.initialize(members).await.map_err(|error| internal(&error))?;
         }
         self.data.set_standing(MemberState::Member)?;
-        let leads = part.replica.until(|metrics| metrics.state.is_leader());
+        let leads = runtime.replica.until(|metrics| metrics.state.is_leader());
         if timeout(ELECTED_WITHIN, leads).await.is_err() {
             tracing::warn!("the new cluster has no leader yet");
         }
-        Ok(part)
+        Ok(runtime)
     }
 
-    async fn live(mut self, mut stage: Stage) -> Closed {
+    async fn live(mut self, mut stage: LifecycleStage) -> Closed {
         loop {
             self.node.set_phase(stage.phase());
             stage = match stage {
-                Stage::Waiting => self.wait().await,
-                Stage::Asking(members) => self.ask(members).await,
-                Stage::CatchingUp(part, members) => self.catch_up(part, members).await,
-                Stage::Running(part) => self.run(part).await,
-                Stage::Ending(part, how) => return self.end(part, how).await,
+                LifecycleStage::Waiting => self.wait().await,
+                LifecycleStage::Asking(members) => self.ask(members).await,
+                LifecycleStage::CatchingUp(runtime, members) => self.catch_up(runtime, members).await,
+                LifecycleStage::Running(runtime) => self.run(runtime).await,
+                LifecycleStage::Ending(runtime, how) => return self.end(runtime, how).await,
             };
         }
     }
 
-    async fn wait(&mut self) -> Stage {
+    async fn wait(&mut self) -> LifecycleStage {
         tracing::info!(node = %self.node.name(), "waiting to be booted: coffeectl boot {}", self.node.name());
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return Stage::Ending(None, Closed::Stopped),
-                order = self.orders.recv() => match order {
-                    Some(Order::Join { members, .. }) => return Stage::Asking(members),
-                    Some(Order::Retire { .. }) => {}
-                    None => return Stage::Ending(None, Closed::Stopped),
+                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(None, Closed::Stopped),
+                command = self.commands.recv() => match command {
+                    Some(LifecycleCommand::Join { members, .. }) => return LifecycleStage::Asking(members),
+                    Some(LifecycleCommand::ShutDownRemoved { .. }) => {}
+                    None => return LifecycleStage::Ending(None, Closed::Stopped),
                 },
             }
         }
     }
 
-    async fn ask(&mut self, members: Vec<Address>) -> Stage {
+    async fn ask(&mut self, members: Vec<Address>) -> LifecycleStage {
         // A node whose data was set aside goes back to its own cluster, and to no other.
         let own = self.data.identity().filter(|identity| !identity.rejoin.is_empty());
         let own = own.map(|identity| identity.cluster);
         let admitted = tokio::select! {
-            () = stopped(&mut self.stopping) => return Stage::Ending(None, Closed::Stopped),
+            () = stopped(&mut self.stopping) => return LifecycleStage::Ending(None, Closed::Stopped),
             admitted = join::ask(&self.node, &members, own) => admitted,
-            order = self.orders.recv() => return match order {
+            command = self.commands.recv() => return match command {
                 // Somebody called: he knows who is there.
-                Some(Order::Join { members: now, .. }) => Stage::Asking(now),
-                _ => Stage::Asking(members),
+                Some(LifecycleCommand::Join { members: now, .. }) => LifecycleStage::Asking(now),
+                _ => LifecycleStage::Asking(members),
             },
         };
         match self.enter(admitted).await {
-            Ok(part) => Stage::CatchingUp(part, members),
-            Err(error) => Stage::Ending(None, Closed::Failed(error.to_string().into())),
+            Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
+            Err(error) => LifecycleStage::Ending(None, Closed::Failed(error.to_string().into())),
         }
     }
 
     /// Starts a new life in a cluster.
-    async fn enter(&mut self, (cluster, id): (ClusterId, NodeId)) -> Result<Box<Part>, StartError> {
+    async fn enter(&mut self, (cluster, id): (ClusterId, NodeId)) -> Result<Box<ReplicaRuntime>, StartError> {
         let identity = NodeIdentity {
             cluster,
             id,
@@ -219,73 +215,73 @@ impl Life {
         self.take_part(&identity).await
     }
 
-    async fn catch_up(&mut self, part: Box<Part>, mut members: Vec<Address>) -> Stage {
+    async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, mut members: Vec<Address>) -> LifecycleStage {
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return Stage::Ending(Some(part), Closed::Stopped),
-                cause = part.failed() => return Stage::Ending(Some(part), Closed::Failed(cause)),
-                order = self.orders.recv() => match order {
-                    Some(Order::Join { members: now, .. }) => members = now,
-                    Some(Order::Retire { id }) if id == part.replica.id() => return self.retire(part),
+                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
+                cause = runtime.failed() => return LifecycleStage::Ending(Some(runtime), Closed::Failed(cause)),
+                command = self.commands.recv() => match command {
+                    Some(LifecycleCommand::Join { members: now, .. }) => members = now,
+                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => return self.shut_down_removed(runtime),
                     _ => {}
                 },
-                promotion = join::promote(&self.node, &part.replica, &members) => match promotion {
+                promotion = join::promote(&self.node, &runtime.replica, &members) => match promotion {
                     Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
-                        Ok(()) => Stage::Running(part),
-                        Err(error) => Stage::Ending(Some(part), Closed::Failed(error.to_string().into())),
+                        Ok(()) => LifecycleStage::Running(runtime),
+                        Err(error) => LifecycleStage::Ending(Some(runtime), Closed::Failed(error.to_string().into())),
                     },
-                    Promotion::Unknown => return self.start_over(part, members).await,
+                    Promotion::Unknown => return self.start_over(runtime, members).await,
                 },
             }
         }
     }
 
     /// The id that this node got is good for nothing any more.
-    async fn start_over(&mut self, part: Box<Part>, members: Vec<Address>) -> Stage {
-        tracing::warn!(id = %part.replica.id(), "the cluster does not know this node any more: joining anew");
-        self.leave(part).await;
+    async fn start_over(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
+        tracing::warn!(id = %runtime.replica.id(), "the cluster does not know this node any more: joining anew");
+        self.leave(runtime).await;
         if let Err(error) = self.data.set_standing(MemberState::Shutdown) {
-            return Stage::Ending(None, Closed::Failed(error.to_string().into()));
+            return LifecycleStage::Ending(None, Closed::Failed(error.to_string().into()));
         }
-        Stage::Asking(members)
+        LifecycleStage::Asking(members)
     }
 
-    async fn run(&mut self, part: Box<Part>) -> Stage {
+    async fn run(&mut self, runtime: Box<ReplicaRuntime>) -> LifecycleStage {
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return Stage::Ending(Some(part), Closed::Stopped),
-                cause = part.failed() => return Stage::Ending(Some(part), Closed::Failed(cause)),
-                order = self.orders.recv() => match order {
-                    Some(Order::Retire { id }) if id == part.replica.id() => return self.retire(part),
+                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
+                cause = runtime.failed() => return LifecycleStage::Ending(Some(runtime), Closed::Failed(cause)),
+                command = self.commands.recv() => match command {
+                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => return self.shut_down_removed(runtime),
                     Some(_) => {}
-                    None => return Stage::Ending(Some(part), Closed::Stopped),
+                    None => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
                 },
             }
         }
     }
 
     /// Notes durably that it was taken out, before it goes.
-    fn retire(&mut self, part: Box<Part>) -> Stage {
-        tracing::info!(id = %part.replica.id(), "taken out of the cluster: stopping for good");
+    fn shut_down_removed(&mut self, runtime: Box<ReplicaRuntime>) -> LifecycleStage {
+        tracing::info!(id = %runtime.replica.id(), "taken out of the cluster: stopping for good");
         match self.data.set_standing(MemberState::Shutdown) {
-            Ok(()) => Stage::Ending(Some(part), Closed::Retired),
-            Err(error) => Stage::Ending(Some(part), Closed::Failed(error.to_string().into())),
+            Ok(()) => LifecycleStage::Ending(Some(runtime), Closed::Removed),
+            Err(error) => LifecycleStage::Ending(Some(runtime), Closed::Failed(error.to_string().into())),
         }
     }
 
-    async fn leave(&self, part: Box<Part>) {
+    async fn leave(&self, runtime: Box<ReplicaRuntime>) {
         self.peers.send_replace(None);
         self.node.set_replica(None);
-        part.close().await;
+        runtime.close().await;
     }
 
-    async fn end(mut self, part: Option<Box<Part>>, how: Closed) -> Closed {
-        if how == Closed::Stopped && part.is_some() {
+    async fn end(mut self, runtime: Option<Box<ReplicaRuntime>>, how: Closed) -> Closed {
+        if how == Closed::Stopped && runtime.is_some() {
             shutdown::hand_over(&self.membership).await;
         }
         shutdown::drain(&self.api, &self.endpoint).await;
-        if let Some(part) = part {
-            self.leave(part).await;
+        if let Some(runtime) = runtime {
+            self.leave(runtime).await;
         }
         self.endpoint.close("this node is stopping").await;
         if let Some(admin) = &mut self.admin {

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ENOUGH_BYTES: u64 = 2 * DISK_FREE_BYTES_MIN;
 
 /// Looks until the node is to stop, or is gone.
-pub(super) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
+pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     let mut scarce = false;
     while let Some(node) = node.upgrade() {
         // One that does not answer is found out by the log, which writes to it.

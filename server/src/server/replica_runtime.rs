@@ -6,12 +6,12 @@ use coffee_common::{id::NodeId, quic::Endpoint};
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
-use super::{StartError, warm::keep_warm};
+use super::{StartError, monitor::connections::keep_warm};
 use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
-    node::{Node, leader_contact::Heard, raft, replica::Replica},
-    ops::{divergence, membership::Membership},
+    node::{Node, leader_contact::LastContact, raft, replica::Replica},
+    ops::{divergence, membership::MembershipManager},
     storage::{
         checkpointed::Checkpointed,
         databases::Databases,
@@ -30,7 +30,7 @@ const SIMULATED_WAIT: Duration = Duration::from_millis(5);
 const SIMULATED_FOLD_BYTES: usize = 32 << 10;
 
 /// A node's part in a cluster, open.
-pub(crate) struct Part {
+pub(crate) struct ReplicaRuntime {
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: PeerContext,
     network: PeerNetwork,
@@ -41,7 +41,7 @@ pub(crate) struct Part {
     chores: JoinSet<()>,
 }
 
-impl Part {
+impl ReplicaRuntime {
     /// Opens storage and starts consensus.
     pub(crate) async fn open(
         data: &DataDir,
@@ -60,31 +60,38 @@ impl Part {
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
                 .await?;
-        let heard = Heard::default();
+        let last_contact = LastContact::default();
         let peers = PeerContext {
             raft: raft.clone(),
             cluster: identity.cluster,
             own: identity.id,
             inbox,
-            heard: heard.clone(),
+            last_contact: last_contact.clone(),
             refusals: Refusals::default(),
         };
         let (own_log, own_checkpointer) = (log.clone(), checkpointer.clone());
-        let replica =
-            Replica::new(identity.cluster, identity.id, raft, own_log, reader, own_checkpointer, heard);
+        let replica = Replica::new(
+            identity.cluster,
+            identity.id,
+            raft,
+            own_log,
+            reader,
+            own_checkpointer,
+            last_contact,
+        );
         let replica = Arc::new(replica);
         Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
     }
 
     /// Lets the node take part: from now on it serves.
-    pub(crate) fn take_part(&mut self, node: &Arc<Node>, membership: &Membership) {
+    pub(crate) fn take_part(&mut self, node: &Arc<Node>, membership: &MembershipManager) {
         self.check_address(node);
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.chores.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
         self.chores.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
-        self.chores.spawn(membership.clone().tend(Arc::clone(&self.replica)));
-        self.chores.spawn(membership.clone().look_out(Arc::clone(&self.replica)));
+        self.chores.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
+        self.chores.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
     }
 
     /// The others know a member by the address under which it was let in.

@@ -9,20 +9,20 @@ use std::{sync::Arc, time::Duration};
 use coffee_common::command::MemberState;
 use tokio::time::{Instant, sleep};
 
-use super::{Leading, Membership};
+use super::{Leading, MembershipManager};
 use crate::node::{
-    propose::Miss,
+    propose::ProposeError,
     replica::{Replica, ServerMetrics},
 };
 
 /// How long an attempt takes.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 
-impl Membership {
+impl MembershipManager {
     /// Finishes, whenever this node comes to lead and with each change of
     /// membership after that, what was left half done. Runs for as long as the
     /// node has this part in its cluster.
-    pub async fn tend(self, replica: Arc<Replica>) {
+    pub async fn resume_changes(self, replica: Arc<Replica>) {
         let mut done = None;
         loop {
             let mut seen = None;
@@ -37,7 +37,7 @@ impl Membership {
             let deadline = Instant::now() + ATTEMPT_WITHIN;
             let finished = match self.leading(&replica, deadline).await {
                 Ok(leading) => leading.finish().await,
-                Err(miss) => Err(miss),
+                Err(error) => Err(error),
             };
             match finished {
                 Ok(()) => done = seen,
@@ -51,12 +51,12 @@ impl Membership {
 }
 
 impl Leading {
-    async fn finish(&self) -> Result<(), Miss> {
+    async fn finish(&self) -> Result<(), ProposeError> {
         // Settles joint consensus, too. Who notes something else of a node keeps the turn until it is noted.
-        let _turn = self.turn().await?;
-        let scene = self.scene();
+        let _guard = self.lock_changes().await?;
+        let view = self.view();
         for record in self.records()? {
-            if record.standing == MemberState::Member && !scene.is_member(record.id) {
+            if record.standing == MemberState::Member && !view.is_member(record.id) {
                 tracing::info!(node = %record.name, id = %record.id, "noting that it was taken out");
                 self.mark(&record.name, record.id, Some(MemberState::Shutdown)).await?;
             }

@@ -1,0 +1,5 @@
+//! Background tasks that watch a running node and log what needs attention.
+
+pub(super) mod certificate;
+pub(super) mod connections;
+pub(super) mod disk;
