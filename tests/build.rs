@@ -1,5 +1,5 @@
-//! Lets the simulator's own `getrandom` be found by who looks for it while the
-//! program runs, too: some crates ask the dynamic linker in place of the linker.
+//! Exports the simulator's own `getrandom` from its executable, for crates that look the
+//! symbol up at run time with the dynamic linker.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

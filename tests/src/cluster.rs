@@ -6,9 +6,9 @@
 //! cluster.node("ming").kill().await;
 //! ```
 //!
-//! Each node has a configuration file, certificates and a process of its own.
-//! Nothing outlives the value: processes are killed by their ids, the folder
-//! goes. What the nodes said is shown where a test fails.
+//! Each node has its own configuration file, certificates and process. Nothing outlives
+//! the value: processes are killed by their ids, and the folder is deleted. When a test
+//! fails, the nodes' logs are printed.
 
 mod log;
 mod metrics;
@@ -21,21 +21,21 @@ use coffee_client::{Address, Client, CredentialFiles, Credentials, cert};
 use coffee_common::{id::NodeName, protocol::Role};
 
 pub use self::{
-    log::Log,
-    node::{Beginning, Host, Node},
+    log::NodeLog,
+    node::{Beginning, Host, NodeProcess},
 };
 use crate::coffeectl::Coffeectl;
 
 /// The shops, in the order in which they start.
 pub const SHOPS: [&str; 5] = ["ming", "hong", "peng", "long", "hu"];
 
-/// Timers with room for a machine that does other things as well.
+/// Timers with slack for a machine that is busy with other work.
 const PATIENT_TIMERS: &str =
     "[timers]\nheartbeat_interval_ms = 100\nelection_timeout_min_ms = 500\nelection_timeout_max_ms = 1000\n";
 
-/// A cluster that is being planned.
+/// A cluster to be prepared or started.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ClusterPlan {
     members: usize,
     waiting: usize,
     settings: String,
@@ -46,41 +46,47 @@ pub struct Plan {
 /// A cluster of daemons.
 #[derive(Debug)]
 pub struct Cluster {
-    nodes: Vec<Node>,
+    nodes: Vec<NodeProcess>,
     folder: tempfile::TempDir,
 }
 
 impl Cluster {
-    /// One of so many members.
-    pub fn of(members: usize) -> Plan {
-        Plan { members, waiting: 0, settings: String::new(), timers: PATIENT_TIMERS, hosts: Vec::new() }
+    /// Plans a cluster of `members` members.
+    pub fn of(members: usize) -> ClusterPlan {
+        ClusterPlan {
+            members,
+            waiting: 0,
+            settings: String::new(),
+            timers: PATIENT_TIMERS,
+            hosts: Vec::new(),
+        }
     }
 }
 
-impl Plan {
-    /// So many nodes more, which wait to be booted.
+impl ClusterPlan {
+    /// Adds nodes that wait for `coffeectl boot`.
     #[must_use]
     pub fn and_waiting(mut self, waiting: usize) -> Self {
         self.waiting = waiting;
         self
     }
 
-    /// With the timers that a node has where nothing else is configured.
+    /// Uses the timers of a node without configuration.
     #[must_use]
     pub fn with_default_timers(mut self) -> Self {
         self.timers = "";
         self
     }
 
-    /// With these lines (whole sections) at the end of each configuration.
+    /// Appends these lines (whole sections) to each configuration.
     #[must_use]
     pub fn with(mut self, settings: &str) -> Self {
         self.settings.push_str(settings);
         self
     }
 
-    /// Runs the nodes there, in the order of [`SHOPS`]; those beyond the end
-    /// run on loopback.
+    /// Runs the nodes on these hosts, in the order of [`SHOPS`]; the remaining ones run
+    /// on loopback.
     #[must_use]
     pub fn on(mut self, hosts: Vec<Host>) -> Self {
         self.hosts = hosts;
@@ -93,7 +99,7 @@ impl Plan {
         let folder = tempfile::Builder::new().prefix("coffee-cluster-").tempdir().expect("a folder");
         make_certificates(&folder.path().join("certs"));
         let settings = format!("{}{}", self.timers, self.settings);
-        let mut nodes: Vec<Node> = Vec::new();
+        let mut nodes: Vec<NodeProcess> = Vec::new();
         let mut hosts = self.hosts.into_iter();
         for (n, name) in SHOPS.into_iter().take(self.members + self.waiting).enumerate() {
             let beginning = match n {
@@ -101,7 +107,7 @@ impl Plan {
                 n if n < self.members => Beginning::Join(vec![nodes[0].address()]),
                 _ => Beginning::Wait,
             };
-            nodes.push(Node::new(
+            nodes.push(NodeProcess::new(
                 name,
                 hosts.next().unwrap_or_default(),
                 folder.path(),
@@ -135,8 +141,8 @@ fn make_certificates(folder: &Path) {
 }
 
 impl Cluster {
-    /// Starts the nodes of a cluster that was only prepared, and waits until
-    /// the first `members` of them vote.
+    /// Starts the nodes of a prepared cluster, and waits until the first `members` of
+    /// them vote.
     pub async fn found(&mut self, members: usize) {
         self.nodes[0].start().await;
         self.coffeectl(["wait", "--for", "leader"]).ok().await;
@@ -150,21 +156,21 @@ impl Cluster {
 
     /// A node by its name.
     #[track_caller]
-    pub fn node(&mut self, name: &str) -> &mut Node {
+    pub fn node(&mut self, name: &str) -> &mut NodeProcess {
         self.nodes.iter_mut().find(|node| node.name() == name).expect("a node of the cluster")
     }
 
     /// All nodes, in the order of [`SHOPS`].
-    pub fn nodes(&mut self) -> &mut [Node] {
+    pub fn nodes(&mut self) -> &mut [NodeProcess] {
         &mut self.nodes
     }
 
-    /// The same, for who only looks.
-    pub fn watched(&self) -> &[Node] {
+    /// Like [`Self::nodes`], read-only.
+    pub fn watched(&self) -> &[NodeProcess] {
         &self.nodes
     }
 
-    /// The folder that holds everything.
+    /// The folder that contains everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -175,17 +181,17 @@ impl Cluster {
         self.folder.path().join("certs")
     }
 
-    /// Where the nodes listen.
+    /// The addresses of all nodes.
     pub fn addresses(&self) -> Vec<Address> {
-        self.nodes.iter().map(Node::address).collect()
+        self.nodes.iter().map(NodeProcess::address).collect()
     }
 
-    /// `coffeectl` as an admin who knows every node.
+    /// `coffeectl` as an admin that knows every node.
     pub fn coffeectl<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
         self.coffeectl_at(&self.addresses(), words)
     }
 
-    /// `coffeectl` as an admin who knows one node.
+    /// `coffeectl` as an admin that knows one node.
     pub fn coffeectl_via<'a>(&self, node: &str, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
         let node = self.nodes.iter().find(|known| known.name() == node).expect("a node of the cluster");
         self.coffeectl_at(&[node.address()], words)
@@ -200,14 +206,14 @@ impl Cluster {
             .args(words)
     }
 
-    /// The name of the leader, once there is one.
+    /// Waits for a leader, and returns its name.
     pub async fn leader(&self) -> String {
         self.coffeectl(["wait", "--for", "leader"]).ok().await;
         let list: serde_json::Value = self.json(["list"]).await;
         list["leader"].as_str().expect("there is a leader").to_owned()
     }
 
-    /// What `coffeectl -o json` answers.
+    /// Returns the output of `coffeectl -o json`.
     pub async fn json<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> serde_json::Value {
         let text = self.coffeectl(words).args(["-o", "json"]).ok().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))

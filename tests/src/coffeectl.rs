@@ -6,10 +6,10 @@ use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use crate::processes;
 
-/// No command of a test takes longer.
+/// Longer than any command of a test.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A command line that is being put together.
+/// A `coffeectl` command line under construction.
 #[derive(Debug)]
 pub struct Coffeectl {
     command: Command,
@@ -18,11 +18,11 @@ pub struct Coffeectl {
     signal: Option<(&'static str, Duration)>,
 }
 
-/// A command that has ended.
+/// The result of a finished command.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct CoffeectlOutput {
     line: String,
-    /// Its exit code; `None` if a signal ended it.
+    /// Its exit code; `None` if a signal killed it.
     pub code: Option<i32>,
     /// What it wrote to standard output.
     pub stdout: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct Ended {
 }
 
 impl Coffeectl {
-    /// `coffeectl` with nothing behind it, and without any of our own variables.
+    /// `coffeectl` without arguments, and without `COFFEECTL_*` variables.
     pub fn new() -> Self {
         let mut command = Command::new(processes::path("coffeectl"));
         let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COFFEECTL_"));
@@ -42,21 +42,21 @@ impl Coffeectl {
         Self { command, stdin: Vec::new(), stdout: None, signal: None }
     }
 
-    /// Adds words.
+    /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.command.args(words);
         self
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Leaves a variable out.
+    /// Removes an environment variable.
     #[must_use]
     pub fn without_env(mut self, name: &str) -> Self {
         self.command.env_remove(name);
@@ -70,41 +70,41 @@ impl Coffeectl {
         self
     }
 
-    /// What it reads from standard input; nothing, unless set.
+    /// Sets its standard input; empty by default.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// Where its standard output goes, instead of to us.
+    /// Redirects its standard output to a file.
     #[must_use]
     pub fn stdout_to(mut self, file: File) -> Self {
         self.stdout = Some(file);
         self
     }
 
-    /// Runs it, and sends it a signal after a while.
-    pub async fn signalled(mut self, signal: &'static str, after: Duration) -> Ended {
+    /// Runs it, and sends it a signal after this time.
+    pub async fn signalled(mut self, signal: &'static str, after: Duration) -> CoffeectlOutput {
         self.signal = Some((signal, after));
         self.run().await
     }
 
     /// Runs it to its end.
-    pub async fn run(mut self) -> Ended {
+    pub async fn run(mut self) -> CoffeectlOutput {
         let line = format!("{:?}", self.command.as_std());
         let stdout = self.stdout.take().map_or_else(Stdio::piped, Stdio::from);
         self.command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("coffeectl starts");
         let mut stdin = child.stdin.take().expect("standard input is ours");
-        // One that does not read its input has closed it: that is no failure of ours.
+        // A command that does not read its input has closed it, which is not a failure.
         let feeding = async move { _ = stdin.write_all(&self.stdin).await };
         let signalling = send_later(self.signal, child.id());
         let ended =
             timeout(PATIENCE, async { tokio::join!(feeding, signalling, child.wait_with_output()).2 });
         let output =
             ended.await.unwrap_or_else(|_| panic!("{line} does not end")).expect("its output is ours");
-        Ended {
+        CoffeectlOutput {
             line,
             code: output.status.code(),
             stdout: output.stdout,
@@ -112,14 +112,13 @@ impl Coffeectl {
         }
     }
 
-    /// Runs it; it has to succeed. Returns what it wrote to standard output.
+    /// Runs it and asserts success. Returns its standard output.
     #[track_caller]
     pub fn ok(self) -> impl Future<Output = String> {
         self.ends_with(0)
     }
 
-    /// Runs it; it has to end with this code. Returns what it wrote to
-    /// standard output.
+    /// Runs it and asserts its exit code. Returns its standard output.
     #[track_caller]
     pub fn ends_with(self, code: i32) -> impl Future<Output = String> {
         let caller = std::panic::Location::caller();
@@ -130,7 +129,7 @@ impl Coffeectl {
         }
     }
 
-    /// Runs it; it has to fail with this code, and to say this and a hint.
+    /// Runs it and asserts that it fails with this code, this text and a hint.
     #[track_caller]
     pub fn fails(self, code: i32, saying: &'static str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -143,7 +142,8 @@ impl Coffeectl {
     }
 }
 
-/// A command says nothing that shows when it has begun to wait, so time has to.
+/// The command prints nothing when it begins to wait, so the signal is sent after a fixed
+/// time.
 async fn send_later(signal: Option<(&'static str, Duration)>, pid: Option<u32>) {
     if let (Some((signal, after)), Some(pid)) = (signal, pid) {
         tokio::time::sleep(after).await;
@@ -157,13 +157,14 @@ impl Default for Coffeectl {
     }
 }
 
-impl Ended {
+impl CoffeectlOutput {
     /// Standard output as text.
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// An error has a sentence and a hint, and nothing that only a developer reads.
+    /// Asserts that an error has a message and a hint, and nothing that only a developer
+    /// reads.
     #[track_caller]
     pub fn assert_errors_are_for_people(&self) {
         for wanted in ["error: ", "hint: "] {
@@ -175,7 +176,7 @@ impl Ended {
     }
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for CoffeectlOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let code = self.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         write!(f, "{} ended with {code}\n{}{}", self.line, self.stdout(), self.stderr)

@@ -1,9 +1,9 @@
-//! Reads what a command of this package is told: each flag is followed by its value.
+//! Parses the flags of this package's commands. Each flag takes a value.
 
-/// A number from 1.
+/// Parses an integer of at least 1.
 ///
 /// # Errors
-/// It is none, in words.
+/// If it is not one, as a message.
 pub fn number(flag: &str, text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number) if (1..=100_000_000).contains(&number) => Ok(number),
@@ -11,18 +11,18 @@ pub fn number(flag: &str, text: &str) -> Result<u64, String> {
     }
 }
 
-/// Numbers from 1, with commas in between.
+/// Parses comma-separated integers of at least 1.
 ///
 /// # Errors
-/// One of them is none.
+/// If one of them is not.
 pub fn numbers(flag: &str, text: &str) -> Result<Vec<u64>, String> {
     text.split(',').map(|word| number(flag, word)).collect()
 }
 
-/// What these names stand for, with commas in between.
+/// Looks up comma-separated names.
 ///
 /// # Errors
-/// There is none of that name.
+/// If one of them is unknown.
 pub fn named<T: Copy>(flag: &str, text: &str, known: &[(&str, T)]) -> Result<Vec<T>, String> {
     let find = |word: &str| {
         let found = known.iter().find(|(name, _)| *name == word);

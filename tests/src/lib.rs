@@ -1,4 +1,4 @@
-//! What the tests of the whole share.
+//! Shared by the tests of the whole system: clusters of processes, loads, measurements.
 
 pub mod cluster;
 pub mod coffeectl;
@@ -6,8 +6,8 @@ pub mod flags;
 pub mod load;
 pub mod outage;
 pub mod processes;
+pub mod recorder;
 pub mod samples;
 pub mod sim;
 pub mod timeline;
 pub mod usage;
-pub mod witness;

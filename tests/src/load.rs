@@ -1,11 +1,10 @@
-//! A write load that notices whether a write was lost or done twice.
+//! A write load that detects lost and repeated writes.
 //!
-//! Each writer has a key of its own and sets it to 1, 2, 3 and so on, one
-//! write at a time, without conditions. The cluster counts how often a key was
-//! set (its version), so at the end ([`verify`]) the version tells of a write
-//! done twice or not at all, and the value of one that was overtaken. A write
-//! whose outcome is unknown is tried again under its request id until the
-//! outcome is known, so that little is left to guess.
+//! Each writer owns a key and sets it to 1, 2, 3 and so on, one write at a time, without
+//! conditions. The cluster counts how often a key was set (its version). At the end
+//! ([`verify`]) the version reveals a write that was lost or applied twice, and the value
+//! reveals one that was overtaken. A write whose outcome is unknown is retried under its
+//! request id until the outcome is known, so that little remains in doubt.
 
 mod record;
 mod verify;
@@ -26,44 +25,44 @@ use tokio::{
 };
 
 pub use self::{
-    record::{Acknowledged, Failure, Record, Writer},
-    verify::{Finding, Report, verify},
+    record::{Acknowledged, FailedCall, WriteRecord, WriterRecord},
+    verify::{Verification, Violation, verify},
 };
 
-/// How long a writer goes on asking what became of a write in doubt.
+/// How long a writer retries a write in doubt.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What to write.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// How many writers, each with one write in flight.
+pub struct LoadOptions {
+    /// Number of writers, each with one write in flight.
     pub writers: usize,
-    /// What the keys start with: two loads at once need two prefixes.
+    /// Prefix of the keys: two concurrent loads need two prefixes.
     pub prefix: String,
-    /// How large the values are, at least.
+    /// Size of the values, at least.
     pub value_bytes: usize,
 }
 
-impl Default for Options {
+impl Default for LoadOptions {
     fn default() -> Self {
         Self { writers: 64, prefix: "load".into(), value_bytes: 256 }
     }
 }
 
-/// A load that is under way.
+/// A running load.
 #[derive(Debug)]
 pub struct Load {
     began: Instant,
     stop: watch::Sender<bool>,
     acknowledged: Arc<AtomicU64>,
-    /// Counts acknowledged writes, for those who wait for some.
+    /// Notifies of each acknowledged write.
     progress: watch::Receiver<()>,
-    writers: JoinSet<Writer>,
+    writers: JoinSet<WriterRecord>,
 }
 
 impl Load {
     /// Starts the writers, spread over the clients (at least one).
-    pub fn start(clients: &[Client], options: &Options) -> Self {
+    pub fn start(clients: &[Client], options: &LoadOptions) -> Self {
         let stop = watch::Sender::new(false);
         let (told, progress) = watch::channel(());
         let acknowledged = Arc::new(AtomicU64::new(0));
@@ -71,7 +70,7 @@ impl Load {
         for (n, client) in clients.iter().cycle().take(options.writers).enumerate() {
             let pen = Pen {
                 client: client.clone(),
-                writer: Writer::new(format!("{}/{n}", options.prefix)),
+                writer: WriterRecord::new(format!("{}/{n}", options.prefix)),
                 value_bytes: options.value_bytes,
                 acknowledged: Arc::clone(&acknowledged),
                 told: told.clone(),
@@ -81,13 +80,13 @@ impl Load {
         Self { began: Instant::now(), stop, acknowledged, progress, writers }
     }
 
-    /// How many writes have been acknowledged so far.
+    /// Returns how many writes have been acknowledged so far.
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire)
     }
 
-    /// Waits until so many more writes have been acknowledged. Whether that
-    /// came about within `timeout`.
+    /// Waits until `more` further writes have been acknowledged. Returns whether that
+    /// happened within `timeout`.
     pub async fn acknowledges(&mut self, more: u64, timeout: Duration) -> bool {
         let goal = self.acknowledged() + more;
         let deadline = Instant::now() + timeout;
@@ -100,26 +99,26 @@ impl Load {
         true
     }
 
-    /// Lets each writer end its last write, and returns what became of all.
-    pub async fn stop(self) -> Record {
+    /// Lets each writer finish its last write, and returns all outcomes.
+    pub async fn stop(self) -> WriteRecord {
         self.stop.send_replace(true);
         let mut writers = self.writers.join_all().await;
         writers.sort_by(|a, b| a.key.cmp(&b.key));
-        Record { began: self.began, ended: Instant::now(), writers }
+        WriteRecord { began: self.began, ended: Instant::now(), writers }
     }
 }
 
-/// What one writer writes with.
+/// One writer's state.
 struct Pen {
     client: Client,
-    writer: Writer,
+    writer: WriterRecord,
     value_bytes: usize,
     acknowledged: Arc<AtomicU64>,
     told: watch::Sender<()>,
 }
 
 impl Pen {
-    async fn write_until(mut self, stop: watch::Receiver<bool>) -> Writer {
+    async fn write_until(mut self, stop: watch::Receiver<bool>) -> WriterRecord {
         for counter in 1.. {
             if *stop.borrow() {
                 break;
@@ -129,11 +128,11 @@ impl Pen {
         self.writer
     }
 
-    /// Writes once, and finds out what became of it.
+    /// Writes once, and records the outcome.
     async fn write(&mut self, counter: u64) {
         let batch = match self.batch(counter) {
             Ok(batch) => batch,
-            Err(error) => return self.writer.failures.push(Failure::now(error)),
+            Err(error) => return self.writer.failures.push(FailedCall::now(error)),
         };
         let begun = Instant::now();
         match self.client.batch(batch.clone()).await {
@@ -141,7 +140,7 @@ impl Pen {
             Err(error) => {
                 let in_doubt = error.outcome() == OutcomeKind::Unknown;
                 let request = request_of(&error);
-                self.writer.failures.push(Failure::now(error));
+                self.writer.failures.push(FailedCall::now(error));
                 match request {
                     Some(request) => self.resolve(counter, request, batch).await,
                     None if in_doubt => self.writer.unresolved.push(counter),
@@ -158,9 +157,9 @@ impl Pen {
         self.told.send_replace(());
     }
 
-    /// Tries a write in doubt again, under its id, until its outcome is known.
-    /// What is found to have been done does not count as acknowledged: nobody
-    /// was told in time.
+    /// Retries a write in doubt under its id until its outcome is known. A write that
+    /// turns out to be applied does not count as acknowledged, since its caller saw an
+    /// error.
     async fn resolve(&mut self, counter: u64, request: RequestId, batch: Batch) {
         let deadline = Instant::now() + RESOLVE_TIMEOUT;
         while Instant::now() < deadline {
@@ -168,7 +167,7 @@ impl Pen {
                 Ok(_) => return self.writer.resolved.push(counter),
                 Err(Error::Unknown { .. }) => {}
                 Err(error) => {
-                    self.writer.failures.push(Failure::now(error));
+                    self.writer.failures.push(FailedCall::now(error));
                     break;
                 }
             }

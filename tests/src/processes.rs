@@ -1,10 +1,10 @@
-//! The compiled commands: where they are, that they are new enough, and
-//! signals to their processes.
+//! The compiled commands: where they are, whether they are up to date, and signals to
+//! their processes.
 //!
-//! `cargo test --workspace` compiles `coffeed` and `coffeectl` before any test
-//! runs, since their packages have integration tests of their own. Whoever
-//! runs the tests of this package alone may find old ones, or none: then they
-//! are compiled here, once in a process, in the profile of the test.
+//! `cargo test --workspace` compiles `coffeed` and `coffeectl` before any test runs,
+//! since their packages have integration tests of their own. With `-p coffee-tests` alone
+//! they may be missing or stale. They are then compiled here, once per process, in the
+//! profile of the test.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use std::{
     time::SystemTime,
 };
 
-/// The folders of which the commands are made.
+/// Source folders of the commands.
 const SOURCES: [&str; 3] = ["client", "common", "server"];
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -30,25 +30,26 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Set for a test that runs itself again where it could not compile.
 const MADE: &str = "COFFEE_COMMANDS_ARE_MADE";
 
-/// Compiles the commands if need be, and sees to it that `run`, which is this
-/// test once more, takes them as they are.
+/// Compiles the commands if necessary, and tells `run`, which executes this test again,
+/// to use them as they are.
 pub fn made_for(run: &mut Command) -> &mut Command {
     LazyLock::force(&FOLDER);
     run.env(MADE, "yes")
 }
 
-/// The path of a compiled command, `coffeed` or `coffeectl`.
+/// Returns the path of a compiled command: `coffeed` or `coffeectl`.
 pub fn path(name: &str) -> PathBuf {
     FOLDER.join(name)
 }
 
-/// Sends a process of ours a signal: `TERM`, `INT`, `KILL`, `STOP`, `CONT`.
+/// Sends a signal to a process that a test started: `TERM`, `INT`, `KILL`, `STOP`,
+/// `CONT`.
 pub async fn signal(pid: u32, signal: &str) {
     let sent = tokio::process::Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     assert!(sent.await.expect("kill can be run").success(), "{signal} does not reach process {pid}");
 }
 
-/// The folder above `deps`, in which the running test lies.
+/// Returns the folder above `deps`, which contains the running test.
 fn target_folder() -> PathBuf {
     let test = env::current_exe().expect("the running test has a path");
     let deps = test.parent().expect("the running test lies in a folder");

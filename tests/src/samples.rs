@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The same figure, once for each time that it was measured.
+/// One figure, once per measurement.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples(Vec<f64>);
 
@@ -20,29 +20,29 @@ impl FromIterator<Duration> for Samples {
     }
 }
 
-/// Milliseconds.
+/// Converts to milliseconds.
 pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// A count as a figure.
-#[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^53")]
+/// Converts a count to a figure.
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 pub fn count(number: u64) -> f64 {
     number as f64
 }
 
-/// Whether a figure is within its bound, as tables say it.
+/// How tables show whether a figure is within its bound.
 pub fn verdict(passed: bool) -> &'static str {
     if passed { "PASS" } else { "missed" }
 }
 
 impl Samples {
-    /// All of them, the smallest first.
+    /// Returns all samples, smallest first.
     pub fn all(&self) -> &[f64] {
         &self.0
     }
 
-    /// The one in the middle, or what lies between the two that are; 0 where there are none.
+    /// Returns the median, interpolated for an even count; 0 without samples.
     pub fn median(&self) -> f64 {
         match self.0.len() {
             0 => 0.0,
@@ -51,12 +51,12 @@ impl Samples {
         }
     }
 
-    /// The smallest; 0 where there are none.
+    /// Returns the smallest sample; 0 without samples.
     pub fn least(&self) -> f64 {
         self.0.first().copied().unwrap_or(0.0)
     }
 
-    /// The largest; 0 where there are none.
+    /// Returns the largest sample; 0 without samples.
     pub fn most(&self) -> f64 {
         self.0.last().copied().unwrap_or(0.0)
     }

@@ -1,5 +1,5 @@
-//! What judges a simulated cluster, apart from the simulation.
+//! Checks for simulated clusters, independent of the simulator.
 
 pub mod checks;
 pub mod linearizable;
-pub mod seen;
+pub mod observation;

@@ -1,4 +1,4 @@
-//! When operations succeeded, and for how long none did.
+//! When operations succeeded, and how long none did.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use tokio::time::Instant;
 pub struct Success {
     /// When it began.
     pub begun: Instant,
-    /// When its success was known.
+    /// When its success became known.
     pub ended: Instant,
 }
 
-/// Operations that succeeded, in the order of their ends, or nearly so.
+/// Successful operations, ordered by their ends, or nearly so.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline(Vec<Success>);
 
-/// A span without a success.
+/// A time span without a success.
 #[derive(Debug, Clone, Copy)]
 pub struct Gap {
-    /// The last one before, or the begin of what was looked at.
+    /// The last success before it, or the start of the examined period.
     pub from: Instant,
-    /// How long it was.
+    /// Its length.
     pub span: Duration,
 }
 
@@ -33,30 +33,30 @@ impl FromIterator<Success> for Timeline {
 }
 
 impl Timeline {
-    /// Adds one.
+    /// Adds a success.
     pub fn push(&mut self, success: Success) {
         self.0.push(success);
     }
 
-    /// How many there are.
+    /// Returns the number of successes.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// How many began at this moment or later.
+    /// Returns how many began at `from` or later.
     pub fn begun_since(&self, from: Instant) -> usize {
-        // The latest ones stand last, but for those that took long.
+        // The list is nearly sorted: only slow operations are out of order.
         self.0.iter().rev().take_while(|success| success.ended >= from).filter(|s| s.begun >= from).count()
     }
 
-    /// Those that were under way between two moments.
+    /// Returns the operations that were in flight between two moments.
     #[must_use]
     pub fn between(&self, from: Instant, to: Instant) -> Self {
         self.0.iter().filter(|success| success.ended >= from && success.begun < to).copied().collect()
     }
 
-    /// The longest span without a success between two moments. What is left
-    /// of a gap that reaches beyond them counts.
+    /// Returns the longest span without a success between two moments. Only the part of a
+    /// gap between them counts.
     pub fn longest_gap_between(&self, from: Instant, to: Instant) -> Gap {
         let mut ends: Vec<Instant> = self.0.iter().map(|success| success.ended).collect();
         ends.retain(|end| (from..to).contains(end));
@@ -73,13 +73,13 @@ impl Timeline {
         longest
     }
 
-    /// The first success that began after `at`: how long after it that was.
+    /// Returns how long after `at` the first operation that began after `at` succeeded.
     pub fn first_after(&self, at: Instant) -> Option<Duration> {
         let later = self.0.iter().filter(|success| success.begun >= at);
         later.map(|success| success.ended - at).min()
     }
 
-    /// What `per_thousand` of a thousand took at most: 500 is the median, 1000 the slowest.
+    /// Returns the latency at `per_thousand`: 500 is the median, 1000 the slowest.
     pub fn latency(&self, per_thousand: usize) -> Option<Duration> {
         let mut latencies: Vec<Duration> =
             self.0.iter().map(|success| success.ended - success.begun).collect();
@@ -93,7 +93,8 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Each took 4 ms at most, and ended so many milliseconds after the begin.
+    /// Operations that took at most 4 ms each, and ended at these milliseconds after the
+    /// start.
     fn timeline(ends_ms: &[u64]) -> (Instant, Timeline) {
         let began = Instant::now();
         let at = |ms: u64| began + Duration::from_millis(ms);

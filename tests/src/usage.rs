@@ -1,25 +1,25 @@
-//! What the servers took of the machine, from `/proc`, and what their disk was
-//! told to write, from the disk itself: `/proc/PID/io` counts a page each time
-//! it gets dirty, and nothing that the file system writes for itself.
+//! What servers consume: CPU and memory from `/proc`, and bytes written from the disk's
+//! own counters. `/proc/PID/io` would count a page each time it gets dirty, and miss what
+//! the file system writes for itself.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Used up to now, by all servers of one kind together.
+/// Total consumption of all servers of one kind.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Seconds of CPU.
     pub cpu_seconds: f64,
-    /// Bytes that the disk wrote, for whomever; 0 where the folder lies on no disk.
+    /// Bytes that the disk wrote, for all processes; 0 if the folder is not on a disk.
     pub written: u64,
-    /// Bytes of memory that are theirs now.
+    /// Resident memory now, in bytes.
     pub memory: u64,
 }
 
 impl Usage {
-    /// `folder` is one on the disk that they write to.
+    /// Measures these processes; `folder` is on the disk that they write to.
     pub fn of(pids: &[u32], folder: &Path) -> Self {
         let mut all = Self { written: written(folder), ..Self::default() };
         for pid in pids {
@@ -29,7 +29,7 @@ impl Usage {
         all
     }
 
-    /// What came on top since then; memory as it is now.
+    /// Returns what was consumed since `before`; memory as of now.
     pub fn since(self, before: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,
@@ -39,10 +39,10 @@ impl Usage {
     }
 }
 
-/// Bytes of memory that a process holds: `VmRSS` of proc(5).
+/// Returns a process's resident memory in bytes: `VmRSS` of proc(5).
 ///
 /// # Panics
-/// It does not run.
+/// If the process does not run.
 pub fn memory(pid: u32) -> u64 {
     let status = read(pid, "status");
     let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5) says so");
@@ -53,17 +53,19 @@ fn read(pid: u32, file: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the server runs")
 }
 
-/// proc(5): fields 14 and 15 are the ticks in user and kernel mode; the second, in brackets, may hold blanks.
+/// proc(5): fields 14 and 15 are the ticks in user and kernel mode. The second field, in
+/// brackets, may contain blanks.
 #[expect(clippy::cast_precision_loss, reason = "a run has few ticks")]
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = read(pid, "stat");
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
     let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
-    // USER_HZ is 100 on every Linux of ours.
+    // USER_HZ is 100 on every supported Linux.
     ticks as f64 / 100.0
 }
 
-/// The kernel's Documentation/block/stat.rst: field 7 is the sectors written, of 512 bytes each.
+/// The kernel's Documentation/block/stat.rst: field 7 is the number of sectors written,
+/// of 512 bytes each.
 fn written(folder: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let Ok(metadata) = fs::metadata(folder) else { return 0 };
@@ -73,7 +75,7 @@ fn written(folder: &Path) -> u64 {
     sectors.unwrap_or(0) * 512
 }
 
-/// Bytes that the files below take on the disk.
+/// Returns the bytes that the files below these folders occupy.
 pub fn disk(folders: &[PathBuf]) -> u64 {
     folders.iter().map(|folder| below(folder)).sum()
 }
@@ -109,7 +111,8 @@ mod tests {
         fs::write(folder.path().join("inner/file"), vec![1; 1 << 20]).unwrap();
         fs::File::open(folder.path().join("inner/file")).unwrap().sync_all().unwrap();
         assert!(disk(&[folder.path().to_owned()]) >= 1 << 20);
-        // Where the folder is in memory, or on a file system of its own device, there is no disk to ask.
+        // A folder in memory, or on a file system with its own device number, has no disk
+        // statistics.
         let after = written(folder.path());
         assert!(after == 0 || after >= before + (1 << 20), "{before} {after}");
     }

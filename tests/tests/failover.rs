@@ -1,6 +1,7 @@
-//! Losing and moving the leader while 64 clients write.
+//! Killing, moving and removing the leader while 64 clients write.
 //!
-//! A few rounds of each in the ordinary run. For figures, in release and alone:
+//! The default run takes a few rounds. For figures, in release mode and with nothing else
+//! running:
 //!
 //! ```text
 //! COFFEE_ROUNDS=20 cargo test --release -p coffee-tests --test failover -- --test-threads 1 --nocapture
@@ -12,20 +13,20 @@ use coffee_client::Client;
 use coffee_common::protocol::{RaftStatus, Role};
 use coffee_tests::{
     cluster::Cluster,
-    load::{Load, Options, Record, verify},
+    load::{Load, LoadOptions, WriteRecord, verify},
 };
 use tokio::time::{Instant, interval, timeout};
 
-/// Rounds of each test in the ordinary run.
+/// Rounds per test in the default run.
 const ROUNDS: usize = 2;
 
-/// Acknowledged writes that have to be seen before a fault and behind it: a
-/// round with less load than that would prove little.
+/// Acknowledged writes required before and after a fault. A round with less load would
+/// prove little.
 const WRITES: u64 = 500;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a write is made to wait for a dead leader, and how soon the next one does it.
+/// Number of attempts, and the maximum delay of a forwarded write after the election.
 const TRIES: usize = 3;
 const DELAY_MAX: Duration = Duration::from_millis(200);
 
@@ -33,11 +34,11 @@ fn rounds() -> usize {
     std::env::var("COFFEE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
 }
 
-/// Times of some rounds, for the table.
+/// Outage times of the rounds, for the report.
 #[derive(Default)]
-struct Times(Vec<Duration>);
+struct OutageTimes(Vec<Duration>);
 
-impl Times {
+impl OutageTimes {
     fn median(&self) -> Duration {
         let mut times = self.0.clone();
         times.sort();
@@ -59,18 +60,18 @@ impl Times {
     }
 }
 
-/// One round: load, the fault, load again; nothing lost and nothing doubled.
-/// Returns what was written and when the fault was.
-async fn round<F>(cluster: &mut Cluster, client: &Client, n: usize, fault: F) -> (Record, Instant)
+/// One round: load, fault, load; asserts that no write is lost or doubled. Returns the
+/// record and the time of the fault.
+async fn round<F>(cluster: &mut Cluster, client: &Client, n: usize, fault: F) -> (WriteRecord, Instant)
 where
     F: AsyncFnOnce(&mut Cluster),
 {
-    let options = Options { writers: 64, prefix: format!("round-{n}"), ..Options::default() };
+    let options = LoadOptions { writers: 64, prefix: format!("round-{n}"), ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(client), &options);
     assert!(load.acknowledges(WRITES, PATIENCE).await, "writes flow before the fault");
     let at = Instant::now();
     fault(cluster).await;
-    assert!(load.acknowledges(WRITES, PATIENCE).await, "writes flow behind the fault");
+    assert!(load.acknowledges(WRITES, PATIENCE).await, "writes flow after the fault");
     let record = load.stop().await;
     let report = verify(client, &record).await.expect("it can be read back");
     assert!(report.is_clean(), "{report}");
@@ -83,8 +84,8 @@ async fn five() -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// Three election timeouts, as the node's own default has them; where the
-/// build is not optimised and other tests run beside, more.
+/// Three election timeouts (the default of a node); more in a debug build with other
+/// tests running.
 fn failover_max() -> Duration {
     if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(3 * 600) }
 }
@@ -92,15 +93,16 @@ fn failover_max() -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_leader_loses_and_doubles_nothing() {
     let (mut cluster, client) = five().await;
-    let (mut times, mut acknowledged, mut failed) = (Times::default(), 0, 0);
+    let (mut times, mut acknowledged, mut failed) = (OutageTimes::default(), 0, 0);
     for n in 0..rounds() {
         let leader = cluster.leader().await;
         let kill = async |cluster: &mut Cluster| cluster.node(&leader).kill().await;
         let (record, at) = round(&mut cluster, &client, n, kill).await;
         let first = record.first_after(at).expect("writes flowed again");
-        // The first write after the kill may have been acknowledged before it: the gap tells.
+        // A write that began after the kill may have been acknowledged before it took
+        // effect: the gap is decisive.
         let gap = record.longest_gap_between(at, record.ended).span.max(first);
-        assert!(gap < failover_max(), "writes stood still for {gap:?}");
+        assert!(gap < failover_max(), "writes stalled for {gap:?}");
         times.0.push(gap);
         acknowledged += record.acknowledged();
         failed += record.failed();
@@ -114,7 +116,7 @@ async fn killing_the_leader_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn moving_the_leader_fails_no_write() {
     let (mut cluster, client) = five().await;
-    let (mut times, mut acknowledged) = (Times::default(), 0);
+    let (mut times, mut acknowledged) = (OutageTimes::default(), 0);
     for n in 0..rounds() {
         let transfer = async |cluster: &mut Cluster| {
             cluster.coffeectl(["transfer"]).ok().await;
@@ -131,7 +133,7 @@ async fn moving_the_leader_fails_no_write() {
 #[tokio::test(flavor = "multi_thread")]
 async fn taking_the_leader_down_fails_no_write() {
     let (mut cluster, client) = five().await;
-    let (mut times, mut acknowledged) = (Times::default(), 0);
+    let (mut times, mut acknowledged) = (OutageTimes::default(), 0);
     for n in 0..rounds() {
         let leader = cluster.leader().await;
         let down = async |cluster: &mut Cluster| {
@@ -141,7 +143,7 @@ async fn taking_the_leader_down_fails_no_write() {
         assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
         times.0.push(record.longest_gap_between(at, record.ended).span);
         acknowledged += record.acknowledged();
-        assert!(cluster.node(&leader).ended().await.success(), "a node that is taken down ends with 0");
+        assert!(cluster.node(&leader).ended().await.success(), "a node that is taken down exits with 0");
         cluster.node(&leader).start().await;
         cluster.coffeectl(["boot", &leader]).ok().await;
     }
@@ -149,8 +151,8 @@ async fn taking_the_leader_down_fails_no_write() {
     client.close().await;
 }
 
-/// A write that a follower has passed on to a leader that was killed is done
-/// by the next leader as soon as there is one: nobody waits for the dead.
+/// A write that a follower has forwarded to a killed leader is applied by the next leader
+/// as soon as one is elected, without waiting for a timeout.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_at_a_follower_does_not_wait_for_a_dead_leader() {
     let mut cluster = Cluster::of(3).with_default_timers().start().await;
@@ -163,10 +165,10 @@ async fn a_write_at_a_follower_does_not_wait_for_a_dead_leader() {
             client.credentials(cluster.credentials(Role::Admin)).build().expect("a client")
         });
         let [writer, observer] = at_follower;
-        writer.set(format!("before/{n}"), "x").await.expect("it is passed on, and the link is there");
+        writer.set(format!("before/{n}"), "x").await.expect("it is forwarded, which opens the link");
         let before = status(&observer).await.leader;
         cluster.node(&leader).kill().await;
-        let write = tokio::spawn(async move { writer.set(format!("behind/{n}"), "x").await });
+        let write = tokio::spawn(async move { writer.set(format!("after/{n}"), "x").await });
         let mut looks = interval(Duration::from_millis(5));
         let elected = async {
             while status(&observer).await.leader.is_none_or(|leads| Some(leads) == before) {
@@ -180,7 +182,7 @@ async fn a_write_at_a_follower_does_not_wait_for_a_dead_leader() {
         cluster.node(&leader).start().await;
         cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
     }
-    // The shortest: other tests run beside this one.
+    // The shortest, since other tests run at the same time.
     let shortest = waits.iter().min().expect("there are some");
     assert!(*shortest < DELAY_MAX, "it waited for the dead leader each time: {waits:?}");
 }

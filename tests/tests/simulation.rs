@@ -1,5 +1,5 @@
-//! The simulated cluster: seeds that once found something, a few fresh ones,
-//! and that the simulation repeats itself and finds what is planted.
+//! The simulated cluster: seeds that once found a bug, some fresh seeds, determinism, and
+//! detection of a stale read.
 //!
 //! A long run: `cargo run --release -p coffee-tests --bin simulate -- soak SECONDS`.
 
@@ -8,16 +8,16 @@ use std::{process::Command, thread, time::Duration};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// Seeds worth running each time, with their seconds and the reason.
+/// Seeds for each run, with their seconds and the reason.
 const SEEDS: &str = include_str!("simulation_seeds.txt");
 
-/// How long fresh seeds are run, of so many simulated seconds of faults each.
+/// How long fresh seeds run, and the simulated seconds of faults of each.
 const FRESH: Duration = Duration::from_secs(45);
 const SECONDS: u64 = 6;
 const WORKERS: u64 = 2;
-/// How many seeds are run twice, and compared.
+/// Number of seeds that are run twice and compared.
 const REPEATED: u64 = 50;
-/// More than are run in one go, so that no two runs share a seed.
+/// Larger than the number of seeds of a run, so that no two runs share a seed.
 const SEEDS_APART: u64 = 1000;
 
 fn simulate(seed: u64, seconds: u64, flags: &[&str]) -> Value {
@@ -29,11 +29,11 @@ fn simulate(seed: u64, seconds: u64, flags: &[&str]) -> Value {
     })
 }
 
-/// Nothing was wrong, and there was something to get wrong.
+/// Asserts that there were no violations, and enough load.
 fn assert_clean(seed: u64, seconds: u64) {
     let report = simulate(seed, seconds, &[]);
     let wrong = report["wrong"].as_array().expect("a list");
-    assert!(wrong.is_empty(), "{wrong:?}; again with: simulate {seed} {seconds}");
+    assert!(wrong.is_empty(), "{wrong:?}; repeat with: simulate {seed} {seconds}");
     assert!(report["operations"]["acknowledged"].as_u64() > Some(100), "too little load: {report}");
 }
 

@@ -1,4 +1,4 @@
-//! Frames: what both ends of a connection do with each request.
+//! Frames: the work of both ends of a connection per request.
 
 use coffee_common::{
     frame::{self, Deframer},
@@ -19,7 +19,7 @@ fn encode(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(1_u64)).bench_local(|| frame::encode(&ask).expect("encodes"));
 }
 
-/// Cuts a stream into messages and decodes them, so many that came at once.
+/// Splits a stream of `frames` messages, and decodes them.
 #[divan::bench(args = [1, 64])]
 fn decode(bencher: Bencher<'_, '_>, frames: u64) {
     let stream: Vec<u8> =

@@ -1,4 +1,4 @@
-//! The log: appending, each time until it is durable.
+//! The log: appends, until durable.
 
 use std::cell::RefCell;
 
@@ -16,11 +16,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::entries::{any, entry, key, log_id};
 
-/// As many as a node keeps.
+/// Entries that a node keeps by default.
 const KEPT: u64 = 10_000;
 
-/// A log on a real disk, that is purged as it grows.
-struct Log {
+/// A log on a real disk that is purged as it grows.
+struct BenchLog {
     runtime: Runtime,
     store: LogStore,
     last: u64,
@@ -28,10 +28,10 @@ struct Log {
     _folder: tempfile::TempDir,
 }
 
-impl Log {
+impl BenchLog {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        // There is no state machine that could still need what is purged.
+        // No state machine needs the purged entries.
         let checkpointed = Checkpointed::new();
         checkpointed.advance_to(u64::MAX);
         let runtime = Builder::new_current_thread().build().expect("a runtime");
@@ -41,7 +41,7 @@ impl Log {
         Self { runtime, store, last: 0, purged: 0, _folder: folder }
     }
 
-    /// The next entries. Purges now and then, which does not count.
+    /// Returns the next entries. Purges from time to time, which is not measured.
     fn next(&mut self, count: u64) -> Vec<LogEntry> {
         if self.last > self.purged + 2 * KEPT {
             self.purged = self.last - KEPT;
@@ -52,7 +52,8 @@ impl Log {
         (first..=self.last).map(|index| entry(index, key(any(index)))).collect()
     }
 
-    /// Appends each of these batches without waiting, then waits until all are durable.
+    /// Appends these batches without waiting in between, then waits until all are
+    /// durable.
     fn append(&mut self, batches: Vec<Vec<LogEntry>>) {
         self.runtime.block_on(async {
             let mut waiting = Vec::with_capacity(batches.len());
@@ -68,20 +69,20 @@ impl Log {
     }
 }
 
-/// So many entries in one append.
+/// One append of `entries` entries.
 #[divan::bench(args = [1, 64, 1024], max_time = 3)]
 fn append(bencher: Bencher<'_, '_>, entries: u64) {
-    let log = RefCell::new(Log::new());
+    let log = RefCell::new(BenchLog::new());
     bencher
         .counter(ItemsCount::new(entries))
         .with_inputs(|| vec![log.borrow_mut().next(entries)])
         .bench_local_values(|batches| log.borrow_mut().append(batches));
 }
 
-/// So many appends of one entry, before the first of them is durable.
+/// Concurrent appends of one entry each, before the first is durable.
 #[divan::bench(args = [1, 64, 1024], max_time = 3)]
 fn group_commit(bencher: Bencher<'_, '_>, appends: u64) {
-    let log = RefCell::new(Log::new());
+    let log = RefCell::new(BenchLog::new());
     bencher
         .counter(ItemsCount::new(appends))
         .with_inputs(|| log.borrow_mut().next(appends).into_iter().map(|entry| vec![entry]).collect())

@@ -1,13 +1,13 @@
-//! What the parts of a write and of a read cost, each by itself, on real files.
+//! The parts of a write and of a read in isolation, on real files.
 //!
 //! ```text
 //! cargo bench -p coffee-tests --bench micro
 //! cargo bench -p coffee-tests --bench micro -- log::
 //! ```
 //!
-//! Figures of one machine on one day: they compare with those of another
-//! commit in the same hour. Parts are reached through what openraft and the
-//! ports reach them through, so that the benchmarks outlive what is inside.
+//! Figures are comparable only on the same machine within the same hour. The parts are
+//! called through the interfaces that openraft and the api use, so the benchmarks survive
+//! changes of the internals.
 
 mod entries;
 mod frames;

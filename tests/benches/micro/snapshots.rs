@@ -1,4 +1,4 @@
-//! A snapshot of all keys: cut into chunks, received, and put in place.
+//! A snapshot of all keys: sent, received, installed.
 
 use std::cell::RefCell;
 
@@ -7,11 +7,11 @@ use coffeed::storage::snapshot::{ReceivedSnapshot, SnapshotData, SnapshotInbox};
 use divan::{Bencher, counter::ItemsCount};
 use openraft::storage::RaftStateMachine;
 
-use crate::{entries::KEYS, state::State};
+use crate::{entries::KEYS, state::BenchState};
 
-fn chunks(state: &mut State) -> Vec<Bytes> {
+fn chunks(state: &mut BenchState) -> Vec<Bytes> {
     let SnapshotData::Source(source) = state.checkpoint().snapshot else {
-        panic!("an own state is a source");
+        panic!("a node's own state is a source");
     };
     source.chunks().map(|chunk| chunk.expect("reads")).collect()
 }
@@ -26,26 +26,26 @@ fn receive(inbox: &SnapshotInbox, chunks: &[Bytes]) -> ReceivedSnapshot {
 
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn send(bencher: Bencher<'_, '_>) {
-    let state = RefCell::new(State::full());
+    let state = RefCell::new(BenchState::full());
     bencher.counter(ItemsCount::new(KEYS)).bench_local(|| chunks(&mut state.borrow_mut()));
 }
 
-/// Until it is durable beside the old state.
+/// Until the received state is durable beside the old one.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn take_in(bencher: Bencher<'_, '_>) {
-    let chunks = chunks(&mut State::full());
-    let follower = State::empty();
+    let chunks = chunks(&mut BenchState::full());
+    let follower = BenchState::empty();
     let inbox = follower.machine.inbox();
     bencher.counter(ItemsCount::new(KEYS)).bench_local(|| receive(&inbox, &chunks));
 }
 
-/// Until it has taken the old state's place.
+/// Until the received state has replaced the old one.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn install(bencher: Bencher<'_, '_>) {
-    let chunks = chunks(&mut State::full());
+    let chunks = chunks(&mut BenchState::full());
     bencher
         .with_inputs(|| {
-            let follower = State::empty();
+            let follower = BenchState::empty();
             let received = receive(&follower.machine.inbox(), &chunks);
             (follower, received)
         })

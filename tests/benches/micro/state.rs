@@ -1,4 +1,4 @@
-//! The state: applying entries, making it durable, reading it.
+//! The state: applying entries, making them durable, reading.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -20,21 +20,21 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::entries::{KEYS, any, entry, key};
 
-/// How many entries are applied at once while the keys are made.
+/// Entries applied at once during the initial fill.
 const FILLING: u64 = 1024;
 
 /// A state machine on a real disk.
-pub(crate) struct State {
+pub(crate) struct BenchState {
     pub(crate) runtime: Runtime,
     pub(crate) machine: StateMachine,
     last: u64,
     _folder: tempfile::TempDir,
 }
 
-impl State {
+impl BenchState {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        // What waits for the disk does so in a thread beside.
+        // Blocking disk work runs in a second thread.
         let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
         let files = Arc::new(StateDir::new(folder.path().join("state.redb")));
         let machine = runtime.block_on(async {
@@ -43,7 +43,7 @@ impl State {
         Self { runtime, machine: machine.expect("opens"), last: 0, _folder: folder }
     }
 
-    /// One that holds every key, durably.
+    /// A state that holds every key, durably.
     pub(crate) fn full() -> Self {
         let mut state = Self::empty();
         while state.last < KEYS {
@@ -56,7 +56,7 @@ impl State {
         state
     }
 
-    /// The next entries, each of which sets any of the keys.
+    /// Returns the next entries, each of which sets a pseudorandom key.
     pub(crate) fn next(&mut self, count: u64) -> Vec<LogEntry> {
         let first = self.last + 1;
         self.last += count;
@@ -68,27 +68,27 @@ impl State {
         self.runtime.block_on(self.machine.apply(entries)).expect("applies");
     }
 
-    /// Makes it durable.
+    /// Writes a checkpoint.
     pub(crate) fn checkpoint(&mut self) -> Snapshot {
         let building = async { self.machine.get_snapshot_builder().await.build_snapshot().await };
         self.runtime.block_on(building).expect("durable")
     }
 }
 
-/// So many entries at once.
+/// `entries` entries at once.
 #[divan::bench(args = [1, 16, 64, 1024], max_time = 3)]
 fn apply(bencher: Bencher<'_, '_>, entries: u64) {
-    let state = RefCell::new(State::full());
+    let state = RefCell::new(BenchState::full());
     bencher
         .counter(ItemsCount::new(entries))
         .with_inputs(|| state.borrow_mut().next(entries))
         .bench_local_values(|entries| state.borrow_mut().apply(entries));
 }
 
-/// A checkpoint behind so many entries.
+/// A checkpoint after `entries` entries.
 #[divan::bench(args = [1000, 10_000], sample_count = 10)]
 fn checkpoint(bencher: Bencher<'_, '_>, entries: u64) {
-    let state = RefCell::new(State::full());
+    let state = RefCell::new(BenchState::full());
     let apply = || {
         let mut state = state.borrow_mut();
         let entries = state.next(entries);
@@ -100,7 +100,7 @@ fn checkpoint(bencher: Bencher<'_, '_>, entries: u64) {
 /// One key.
 #[divan::bench(max_time = 2)]
 fn get(bencher: Bencher<'_, '_>) {
-    let state = State::full();
+    let state = BenchState::full();
     let reader = state.machine.reader();
     let mut n = 0;
     bencher.counter(ItemsCount::new(1_u64)).bench_local(|| {
@@ -109,10 +109,10 @@ fn get(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A page of so many keys with their values.
+/// A page of `limit` keys with their values.
 #[divan::bench(args = [100], max_time = 2)]
 fn range(bencher: Bencher<'_, '_>, limit: u32) {
-    let state = State::full();
+    let state = BenchState::full();
     let reader = state.machine.reader();
     let all = KeyRange::prefix("order/");
     bencher.counter(ItemsCount::new(limit)).bench_local(|| {

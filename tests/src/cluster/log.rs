@@ -1,4 +1,4 @@
-//! What a node has said.
+//! Log output of a node.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,16 +8,16 @@ use tokio::{
     time::timeout,
 };
 
-/// The lines that a node has written to standard error, over all its lives.
+/// The lines that a node has written to standard error, in all its runs.
 #[derive(Debug, Clone)]
-pub struct Log(Arc<watch::Sender<Vec<String>>>);
+pub struct NodeLog(Arc<watch::Sender<Vec<String>>>);
 
-impl Log {
+impl NodeLog {
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Vec::new())))
     }
 
-    /// Takes lines until there are no more.
+    /// Collects lines until the stream ends.
     pub(super) fn follow(&self, from: impl AsyncRead + Unpin + Send + 'static) {
         let log = self.clone();
         let mut lines = BufReader::new(from).lines();
@@ -28,24 +28,25 @@ impl Log {
         });
     }
 
-    /// How many lines there are by now.
+    /// Returns the number of lines so far.
     pub fn len(&self) -> usize {
         self.0.borrow().len()
     }
 
-    /// Whether nothing was said.
+    /// Whether nothing was logged.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Waits for a line with this in it, from the line `from` on.
+    /// Waits until a line from number `from` on contains `words`. Returns false after
+    /// `patience`.
     pub async fn says(&self, from: usize, words: &str, patience: Duration) -> bool {
         let mut lines = self.0.subscribe();
         let found = |lines: &Vec<String>| lines.iter().skip(from).any(|line| line.contains(words));
         timeout(patience, lines.wait_for(found)).await.is_ok_and(|found| found.is_ok())
     }
 
-    /// The last lines.
+    /// Returns the last `count` lines.
     pub fn tail(&self, count: usize) -> String {
         let lines = self.0.borrow();
         lines[lines.len().saturating_sub(count)..].join("\n")

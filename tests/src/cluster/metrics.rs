@@ -1,4 +1,4 @@
-//! What a node shows to those who watch it; its configuration has `[admin] listen`.
+//! Reads a node's metrics; its configuration must set `[admin] listen`.
 
 use std::net::SocketAddr;
 
@@ -8,11 +8,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::node::{Node, PATIENCE};
+use super::node::{NodeProcess, PATIENCE};
 
-impl Node {
-    /// The sum of a metric's samples whose lines have all these `words`. Zero, if
-    /// there are none.
+impl NodeProcess {
+    /// Returns the sum of a metric's samples whose lines contain all `words`; 0 if there
+    /// are none.
     pub async fn metric(&self, name: &str, words: &[&str]) -> f64 {
         let text = timeout(PATIENCE, self.metrics()).await.expect("it answers").expect("over HTTP");
         let mine = |line: &&str| {
@@ -22,7 +22,7 @@ impl Node {
         };
         let value = |line: &str| -> f64 {
             let (_, value) = line.rsplit_once(' ').expect("a sample has a value");
-            value.parse().expect("which is a number")
+            value.parse().expect("it is a number")
         };
         text.lines().filter(mine).map(value).sum()
     }
@@ -35,7 +35,7 @@ impl Node {
         Ok(answer)
     }
 
-    /// The address that it got, by its log.
+    /// Finds the address of its metrics endpoint in its log.
     fn watched_at(&self) -> SocketAddr {
         let log = self.log().tail(usize::MAX);
         let lines = log.lines().rev().filter(|line| line.contains("listening for metrics"));

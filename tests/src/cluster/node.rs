@@ -1,4 +1,4 @@
-//! One node: its configuration, and its process while it has one.
+//! One node: its configuration, and its process while it runs.
 
 use std::{
     fs,
@@ -14,20 +14,20 @@ use tokio::{
     time::timeout,
 };
 
-use super::{log::Log, ports};
+use super::{log::NodeLog, ports};
 use crate::processes;
 
-/// A node takes no longer to start or to stop.
+/// Longer than any start or stop of a node.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node of a [`Cluster`](super::Cluster).
 #[derive(Debug)]
-pub struct Node {
+pub struct NodeProcess {
     name: String,
     host: Host,
     port: u16,
     folder: PathBuf,
-    log: Log,
+    log: NodeLog,
     process: Option<Child>,
 }
 
@@ -36,7 +36,8 @@ pub struct Node {
 pub struct Host {
     /// The address that it listens on.
     pub address: Ipv4Addr,
-    /// The words of a command that runs the node's own: `env`, `nsenter`. May be none.
+    /// A command line in which the node's own is run, such as `env` or `nsenter`. May be
+    /// empty.
     pub under: Vec<String>,
 }
 
@@ -46,24 +47,24 @@ impl Default for Host {
     }
 }
 
-/// How a node begins.
+/// How a node joins its cluster.
 #[derive(Debug, Clone)]
 pub enum Beginning {
-    /// As the first one of a new cluster.
+    /// As the first node of a new cluster.
     Bootstrap,
-    /// Asks these to be let in.
+    /// Asks these nodes to accept it.
     Join(Vec<Address>),
     /// Waits for `boot`.
     Wait,
 }
 
-impl Node {
+impl NodeProcess {
     /// Writes its configuration; `settings` go to the end of the file.
     pub(super) fn new(name: &str, host: Host, top: &Path, beginning: &Beginning, settings: &str) -> Self {
         let folder = top.join(name);
         fs::create_dir_all(&folder).expect("a folder for the node");
         let port = ports::free();
-        let node = Self { name: name.to_owned(), host, port, folder, log: Log::new(), process: None };
+        let node = Self { name: name.to_owned(), host, port, folder, log: NodeLog::new(), process: None };
         let beginning = match beginning {
             Beginning::Bootstrap => "bootstrap = true".to_owned(),
             Beginning::Join(members) => {
@@ -107,12 +108,12 @@ impl Node {
         fs::write(self.config(), text).expect("the configuration can be written");
     }
 
-    /// What it has said.
-    pub fn log(&self) -> &Log {
+    /// Its log output.
+    pub fn log(&self) -> &NodeLog {
         &self.log
     }
 
-    /// Whether it has a process. One that ended by itself counts until somebody waited for it.
+    /// Whether it has a process. One that ended on its own counts until it is waited for.
     pub fn is_started(&self) -> bool {
         self.process.is_some()
     }
@@ -122,14 +123,14 @@ impl Node {
         self.start_with(&[]).await;
     }
 
-    /// The same, with more flags.
+    /// Like [`Self::start`], with additional flags.
     pub async fn start_with(&mut self, flags: &[&str]) {
         let from = self.log.len();
         self.spawn(flags);
         self.says_from(from, "listening").await;
     }
 
-    /// Starts its process, with more flags, and waits for nothing.
+    /// Starts its process with additional flags, and does not wait.
     pub fn spawn(&mut self, flags: &[&str]) {
         let coffeed = processes::path("coffeed");
         let mut command = match self.host.under.split_first() {
@@ -144,11 +145,12 @@ impl Node {
         self.run(command);
     }
 
-    /// Starts its process, whose files cannot grow beyond so many bytes: for it, that is a full disk.
+    /// Starts its process with a limit on file sizes in bytes: to the process it is a
+    /// full disk.
     pub fn spawn_with_file_limit(&mut self, bytes: u64) {
         let mut command = Command::new("sh");
-        // The limit is in blocks of 512 bytes (POSIX). Without the trap, the
-        // signal that comes with the error would end the process.
+        // The limit is in blocks of 512 bytes (POSIX). Without the trap, the signal that
+        // accompanies the error would end the process.
         let script = format!("trap '' XFSZ; ulimit -f {} && exec \"$0\" --config \"$1\"", bytes / 512);
         command.arg("-c").arg(script).arg(processes::path("coffeed")).arg(self.config());
         self.run(command);
@@ -156,7 +158,7 @@ impl Node {
 
     fn run(&mut self, mut command: Command) {
         assert!(self.process.is_none(), "{} runs already", self.name);
-        // As its unit does (`deploy/coffeed.service`).
+        // As in its unit (`deploy/coffeed.service`).
         command.env("MALLOC_ARENA_MAX", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("coffeed starts");
@@ -164,20 +166,20 @@ impl Node {
         self.process = Some(child);
     }
 
-    /// Waits until it says this, from line `from` of its log on.
+    /// Waits until its log contains `words`, from line `from` on.
     pub async fn says_from(&self, from: usize, words: &str) {
         let said = self.log.says(from, words, PATIENCE).await;
         assert!(said, "{} does not say {words:?}:\n{}", self.name, self.log.tail(50));
     }
 
-    /// Cuts its power: SIGKILL.
+    /// Kills it with SIGKILL.
     pub async fn kill(&mut self) {
         let process = self.process.as_mut().expect("it runs");
         process.start_kill().expect("it can be killed");
         self.ended().await;
     }
 
-    /// Asks it to stop (SIGTERM), and waits until it has.
+    /// Stops it with SIGTERM, and waits for its end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM").await;
         self.ended().await
@@ -188,12 +190,12 @@ impl Node {
         processes::signal(self.pid(), signal).await;
     }
 
-    /// The id of its process, which has to run.
+    /// Returns the id of its process, which must run.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().and_then(Child::id).expect("it runs")
     }
 
-    /// Waits until its process has ended.
+    /// Waits for the end of its process.
     pub async fn ended(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");
         match timeout(PATIENCE, process.wait()).await {
@@ -202,7 +204,7 @@ impl Node {
         }
     }
 
-    /// Takes its data away, as a new disk would. It must not run.
+    /// Deletes its data, as if it had a new disk. The node must not run.
     pub fn wipe(&self) {
         assert!(self.process.is_none(), "{} runs", self.name);
         fs::remove_dir_all(self.data()).expect("its data can be removed");

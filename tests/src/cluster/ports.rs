@@ -6,15 +6,15 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the range from which systems hand out ports to whoever asks for any:
-/// so nobody gets a node's port while the node is down.
+/// Below the range of ephemeral ports, so a node's port is not handed out while the node
+/// is down.
 const FIRST: u32 = 12_000;
 const COUNT: u32 = 20_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A port that nobody listens on. Each call of a process gives another one,
-/// and different processes look in different places.
+/// Returns a port on which no process listens. Each call returns another one, and
+/// different processes start their search in different places.
 pub(super) fn free() -> u16 {
     for _ in 0..COUNT {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);

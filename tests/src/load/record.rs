@@ -1,4 +1,4 @@
-//! What became of each write of a load.
+//! Outcomes of a load's writes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,38 +7,38 @@ use tokio::time::Instant;
 
 use crate::timeline::{Gap, Success, Timeline};
 
-/// What became of all writes of a load.
+/// Outcomes of all writes of a load.
 #[derive(Debug, Clone)]
-pub struct Record {
-    /// When it began.
+pub struct WriteRecord {
+    /// When the load began.
     pub began: Instant,
-    /// When the last writer was done.
+    /// When the last writer finished.
     pub ended: Instant,
-    /// By writer.
-    pub writers: Vec<Writer>,
+    /// One record per writer.
+    pub writers: Vec<WriterRecord>,
 }
 
-/// What became of the writes of one writer.
+/// Outcomes of one writer's writes.
 #[derive(Debug, Clone, Default)]
-pub struct Writer {
-    /// The key that it alone writes.
+pub struct WriterRecord {
+    /// The key that only this writer writes.
     pub key: String,
-    /// The writes that were acknowledged, in order.
+    /// Acknowledged writes, in order.
     pub acknowledged: Vec<Acknowledged>,
-    /// The calls that failed, in order.
-    pub failures: Vec<Failure>,
-    /// Writes that came into doubt, and were found later to have been done: their counters.
+    /// Failed calls, in order.
+    pub failures: Vec<FailedCall>,
+    /// Counters of writes that were in doubt and turned out to be applied.
     pub resolved: Vec<u64>,
-    /// Writes of which nobody knows: their counters.
+    /// Counters of writes whose outcome is unknown.
     pub unresolved: Vec<u64>,
 }
 
-/// A write that was acknowledged.
+/// An acknowledged write.
 #[derive(Debug, Clone, Copy)]
 pub struct Acknowledged {
-    /// What was written.
+    /// The value written.
     pub counter: u64,
-    /// The revision that it made.
+    /// The revision of the write.
     pub revision: Revision,
     /// When the call began.
     pub begun: Instant,
@@ -48,26 +48,26 @@ pub struct Acknowledged {
 
 /// A call that failed.
 #[derive(Debug, Clone)]
-pub struct Failure {
-    /// When.
+pub struct FailedCall {
+    /// When it failed.
     pub at: Instant,
-    /// How.
+    /// The error.
     pub error: Error,
 }
 
-impl Writer {
-    /// One that has written nothing.
+impl WriterRecord {
+    /// A writer without writes.
     pub fn new(key: String) -> Self {
         Self { key, ..Self::default() }
     }
 }
 
-impl Failure {
+impl FailedCall {
     pub(super) fn now(error: Error) -> Self {
         Self { at: Instant::now(), error }
     }
 
-    /// The kind of the failure, in one word.
+    /// The kind of failure, as a word for reports.
     pub fn kind(&self) -> &'static str {
         match (&self.error, self.error.outcome()) {
             (_, OutcomeKind::Unknown) => "unknown",
@@ -78,18 +78,18 @@ impl Failure {
     }
 }
 
-impl Record {
-    /// How many writes were acknowledged.
+impl WriteRecord {
+    /// Number of acknowledged writes.
     pub fn acknowledged(&self) -> usize {
         self.writers.iter().map(|writer| writer.acknowledged.len()).sum()
     }
 
-    /// How many calls failed.
+    /// Number of failed calls.
     pub fn failed(&self) -> usize {
         self.failures().count()
     }
 
-    /// How many calls failed, by kind.
+    /// Number of failed calls, by kind.
     pub fn failed_by_kind(&self) -> BTreeMap<&'static str, usize> {
         self.failures().fold(BTreeMap::new(), |mut kinds, failure| {
             *kinds.entry(failure.kind()).or_default() += 1;
@@ -98,7 +98,7 @@ impl Record {
     }
 
     /// All failures, by writer.
-    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+    pub fn failures(&self) -> impl Iterator<Item = &FailedCall> {
         self.writers.iter().flat_map(|writer| &writer.failures)
     }
 
@@ -108,14 +108,13 @@ impl Record {
         acks.map(|ack| Success { begun: ack.begun, ended: ack.ended }).collect()
     }
 
-    /// The longest span without an acknowledged write in a part of the load.
-    /// What is left of a gap that reaches beyond it counts.
+    /// The longest span without an acknowledged write in a part of the load. Only the
+    /// part of a gap within it counts.
     pub fn longest_gap_between(&self, from: Instant, to: Instant) -> Gap {
         self.timeline().longest_gap_between(from, to)
     }
 
-    /// The first acknowledged write that began after `at`: how long after it
-    /// was it acknowledged.
+    /// How long after `at` the first write that began after `at` was acknowledged.
     pub fn first_after(&self, at: Instant) -> Option<Duration> {
         self.timeline().first_after(at)
     }

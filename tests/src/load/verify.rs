@@ -1,65 +1,65 @@
-//! Whether what a load was told is what the cluster holds.
+//! Checks that the cluster holds what the load was told.
 
 use std::fmt;
 
 use coffee_client::{Client, Entry, Error, Revision};
 
-use super::record::{Record, Writer};
+use super::record::{WriteRecord, WriterRecord};
 
-/// What was found.
+/// Result of a verification.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// How many keys were read.
+pub struct Verification {
+    /// Number of keys read.
     pub keys: usize,
-    /// How many writes nobody knows the outcome of: each may or may not count.
+    /// Number of writes whose outcome is unknown: each may or may not be applied.
     pub unresolved: usize,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
+    /// Violations found.
+    pub findings: Vec<Violation>,
 }
 
-/// Something that must not be.
+/// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// Acknowledged writes are not there.
+pub enum Violation {
+    /// Acknowledged writes are missing.
     Lost {
         /// The key.
         key: String,
-        /// How often it must have been set at least.
+        /// Minimum number of times it must have been set.
         expected: u64,
-        /// How often it was.
+        /// Number of times it was set.
         version: u64,
     },
-    /// Writes took effect more than once, or although they were said not to.
+    /// Writes were applied more than once, or although they were rejected.
     Doubled {
         /// The key.
         key: String,
-        /// How often it can have been set at most.
+        /// Maximum number of times it can have been set.
         expected: u64,
-        /// How often it was.
+        /// Number of times it was set.
         version: u64,
     },
-    /// The key holds an older value than the last one acknowledged, or none of this load.
-    Behind {
+    /// The key holds an older value than the last acknowledged one, or a foreign value.
+    Outdated {
         /// The key.
         key: String,
-        /// The last counter that is known to have been written.
+        /// The last counter that is known to be written.
         expected: u64,
-        /// What the key holds.
+        /// The value of the key.
         value: String,
     },
-    /// Two acknowledged writes of one writer have revisions in the wrong order.
+    /// The revisions of two acknowledged writes of one writer are in the wrong order.
     Disordered {
         /// The key.
         key: String,
-        /// The later write, whose revision is not the greater one.
+        /// The later write, whose revision is not greater.
         counter: u64,
     },
 }
 
-/// Reads each key of the load and compares. Nobody else may have written
-/// those keys, and the keys must not have been there before.
-pub async fn verify(client: &Client, record: &Record) -> Result<Report, Error> {
-    let mut report = Report::default();
+/// Reads each key of the load and compares. The keys must have been absent before, and
+/// only the load may have written them.
+pub async fn verify(client: &Client, record: &WriteRecord) -> Result<Verification, Error> {
+    let mut report = Verification::default();
     for writer in &record.writers {
         let entry = client.get(writer.key.clone()).await?;
         report.keys += 1;
@@ -69,40 +69,40 @@ pub async fn verify(client: &Client, record: &Record) -> Result<Report, Error> {
     Ok(report)
 }
 
-impl Report {
-    /// Whether nothing is wrong.
+impl Verification {
+    /// Whether no violation was found.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} keys, {} writes unresolved", self.keys, self.unresolved)?;
         self.findings.iter().try_for_each(|finding| write!(f, "\n{finding:?}"))
     }
 }
 
-fn judge(writer: &Writer, entry: Option<&Entry>) -> Vec<Finding> {
+fn judge(writer: &WriterRecord, entry: Option<&Entry>) -> Vec<Violation> {
     let key = || writer.key.clone();
     let known = (writer.acknowledged.len() + writer.resolved.len()) as u64;
     let most = known + writer.unresolved.len() as u64;
     let version = entry.map_or(0, |entry| entry.version);
     let mut findings = Vec::new();
     if version < known {
-        findings.push(Finding::Lost { key: key(), expected: known, version });
+        findings.push(Violation::Lost { key: key(), expected: known, version });
     }
     if version > most {
-        findings.push(Finding::Doubled { key: key(), expected: most, version });
+        findings.push(Violation::Doubled { key: key(), expected: most, version });
     }
     findings.extend(judge_value(writer, entry));
     findings.extend(judge_order(writer));
     findings
 }
 
-/// The value must be that of the last write known to have been done, or of a
-/// later one in doubt.
-fn judge_value(writer: &Writer, entry: Option<&Entry>) -> Option<Finding> {
+/// The value must be that of the last write known to be applied, or of a later one in
+/// doubt.
+fn judge_value(writer: &WriterRecord, entry: Option<&Entry>) -> Option<Violation> {
     let acknowledged = writer.acknowledged.iter().map(|ack| ack.counter);
     let expected = acknowledged.chain(writer.resolved.iter().copied()).max().unwrap_or(0);
     let value = entry.map(|entry| String::from_utf8_lossy(entry.value.as_bytes()).trim_end().to_owned());
@@ -110,15 +110,15 @@ fn judge_value(writer: &Writer, entry: Option<&Entry>) -> Option<Finding> {
     let fits = value.parse().is_ok_and(|counter: u64| {
         counter == expected || counter > expected && writer.unresolved.contains(&counter)
     });
-    (!fits).then(|| Finding::Behind { key: writer.key.clone(), expected, value })
+    (!fits).then(|| Violation::Outdated { key: writer.key.clone(), expected, value })
 }
 
-fn judge_order(writer: &Writer) -> impl Iterator<Item = Finding> {
+fn judge_order(writer: &WriterRecord) -> impl Iterator<Item = Violation> {
     let mut before = Revision(0);
     writer.acknowledged.iter().filter_map(move |ack| {
         let ordered = ack.revision > before;
         before = ack.revision;
-        (!ordered).then(|| Finding::Disordered { key: writer.key.clone(), counter: ack.counter })
+        (!ordered).then(|| Violation::Disordered { key: writer.key.clone(), counter: ack.counter })
     })
 }
 
@@ -129,13 +129,13 @@ mod tests {
 
     use super::{super::record::Acknowledged, *};
 
-    fn writer(acknowledged: &[(u64, u64)], resolved: &[u64], unresolved: &[u64]) -> Writer {
+    fn writer(acknowledged: &[(u64, u64)], resolved: &[u64], unresolved: &[u64]) -> WriterRecord {
         let now = Instant::now();
         let acknowledged = acknowledged
             .iter()
             .map(|&(counter, at)| Acknowledged { counter, revision: Revision(at), begun: now, ended: now })
             .collect();
-        Writer {
+        WriterRecord {
             key: "k".into(),
             acknowledged,
             failures: Vec::new(),
@@ -144,18 +144,18 @@ mod tests {
         }
     }
 
-    fn findings(writer: &Writer, value: &str, version: u64) -> String {
+    fn findings(writer: &WriterRecord, value: &str, version: u64) -> String {
         let entry = (version > 0).then(|| Entry {
             value: Value::new(format!("{value}   ")).expect("legal"),
             created: Revision(1),
             modified: Revision(9),
             version,
         });
-        let word = |finding: &Finding| match finding {
-            Finding::Lost { .. } => "lost",
-            Finding::Doubled { .. } => "doubled",
-            Finding::Behind { .. } => "behind",
-            Finding::Disordered { .. } => "disordered",
+        let word = |finding: &Violation| match finding {
+            Violation::Lost { .. } => "lost",
+            Violation::Doubled { .. } => "doubled",
+            Violation::Outdated { .. } => "outdated",
+            Violation::Disordered { .. } => "disordered",
         };
         judge(writer, entry.as_ref()).iter().map(word).collect::<Vec<_>>().join(" ")
     }
@@ -178,13 +178,17 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found() {
         let two = writer(&[(1, 5), (2, 7)], &[], &[]);
-        assert_eq!(findings(&two, "", 0), "lost behind");
-        assert_eq!(findings(&two, "1", 1), "lost behind");
+        assert_eq!(findings(&two, "", 0), "lost outdated");
+        assert_eq!(findings(&two, "1", 1), "lost outdated");
         assert_eq!(findings(&two, "2", 3), "doubled");
-        assert_eq!(findings(&two, "1", 2), "behind", "an older write was done again later");
-        assert_eq!(findings(&two, "latte", 2), "behind");
+        assert_eq!(findings(&two, "1", 2), "outdated", "an older write was done again later");
+        assert_eq!(findings(&two, "latte", 2), "outdated");
         assert_eq!(findings(&writer(&[(1, 7), (2, 5)], &[], &[]), "2", 2), "disordered");
-        assert_eq!(findings(&writer(&[(1, 5)], &[2], &[]), "1", 1), "lost behind");
-        assert_eq!(findings(&writer(&[(2, 5)], &[], &[1]), "1", 2), "behind", "the one in doubt came after");
+        assert_eq!(findings(&writer(&[(1, 5)], &[2], &[]), "1", 1), "lost outdated");
+        assert_eq!(
+            findings(&writer(&[(2, 5)], &[], &[1]), "1", 2),
+            "outdated",
+            "the one in doubt came after"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! What must be true of a cluster at all times: one property a file.
+//! Invariants of a cluster that must hold at all times, one per file.
 //!
-//! Each is told of every node that is seen, in the order of time, and says when
-//! its property does not hold. "Raft" is Ongaro's thesis, "Consensus: Bridging
-//! Theory and Practice" (2014).
+//! Each check receives observations of all nodes, in order of time, and reports when its
+//! invariant is violated. "Raft" is Ongaro's thesis, "Consensus: Bridging Theory and
+//! Practice" (2014).
 
 mod durable;
 mod election;
@@ -15,7 +15,7 @@ mod state_machine;
 #[cfg(test)]
 mod tests;
 
-use super::seen::Seen;
+use super::observation::Observation;
 
 pub use self::{
     durable::DurableBeforeAnswered, election::ElectionSafety, leader_completeness::LeaderCompleteness,
@@ -23,17 +23,17 @@ pub use self::{
     state_machine::StateMachineSafety,
 };
 
-/// A property that is watched.
-pub trait Check {
-    /// All nodes that can be seen are looked at next, at one moment.
+/// An invariant under observation.
+pub trait SafetyCheck {
+    /// Begins a round: all observable nodes follow, as of one moment.
     fn begin(&mut self) {}
 
-    /// Looks at a node; says what is wrong, if anything is.
-    fn look(&mut self, seen: &Seen) -> Result<(), String>;
+    /// Checks one node's observation. Returns the violation, if any.
+    fn look(&mut self, seen: &Observation) -> Result<(), String>;
 }
 
-/// All of them.
-pub fn all() -> Vec<Box<dyn Check>> {
+/// All checks.
+pub fn all() -> Vec<Box<dyn SafetyCheck>> {
     vec![
         Box::new(DurableBeforeAnswered::default()),
         Box::new(ElectionSafety::default()),

@@ -1,42 +1,42 @@
-//! Whether a history of one register is linearizable (Herlihy and Wing, 1990).
+//! Checks whether a history of one register is linearizable (Herlihy and Wing, 1990).
 //!
-//! The search of Wing and Gong with the memory of Lowe ("Testing for
-//! Linearizability", 2017): walk the history; lift an operation that may have
-//! taken effect now if the register allows it, remembering each pair of lifted
-//! operations and register, so that no pair is tried twice; go back where an
-//! operation ended that was not lifted. A write in doubt that is overwritten
-//! unseen may as well not have happened, so it is not lifted before a write:
-//! else many writes in doubt would take forever.
+//! The search of Wing and Gong with Lowe's memoization ("Testing for Linearizability",
+//! 2017): walk the history; lift an operation that may take effect now if the register
+//! allows it; remember each pair of lifted operations and register, so that no pair is
+//! tried twice; backtrack at the return of an operation that was not lifted. A write in
+//! doubt that is overwritten unseen may as well not have happened, so it is not lifted
+//! before a write. Otherwise many writes in doubt would take forever.
 //!
-//! A history of many keys is linearizable if and only if that of each key is
-//! (locality), so each key is judged by itself. Of an operation on several keys
-//! each key sees its part: what is found wrong of a part is wrong of the whole.
+//! A history of many keys is linearizable if and only if the history of each key is
+//! (locality), so each key is checked on its own. An operation on several keys
+//! contributes its part to each of them: a violation in a part is a violation of the
+//! whole.
 
 use std::collections::HashSet;
 
-/// What a key holds: a value that was written once only, or nothing.
+/// Contents of a key: a value that is written only once, or nothing.
 pub type Register = Option<u64>;
 
-/// What an operation does to the register, and what was seen of it.
+/// An operation's effect on the register, with what it observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Saw this.
+    /// Read this value.
     Read(Register),
-    /// Gave it this, whatever it was.
+    /// Wrote this value unconditionally.
     Write(Register),
-    /// Gave it `to`, since it was `from`.
+    /// Wrote `to`, since the register was `from`.
     Swap {
-        /// What it had to be.
+        /// The required old value.
         from: Register,
-        /// What it was given.
+        /// The new value.
         to: Register,
     },
-    /// Was refused, since it was not this.
+    /// Was rejected, since the register was not this value.
     IsNot(Register),
 }
 
 impl Action {
-    /// The register behind it, if it may take effect on this one.
+    /// Returns the register after this action, if the action may take effect on it.
     fn on(self, register: Register) -> Option<Register> {
         match self {
             Self::Read(seen) => (seen == register).then_some(register),
@@ -47,67 +47,68 @@ impl Action {
     }
 }
 
-/// An operation of a history.
+/// An operation in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation {
+pub struct RecordedOperation {
     /// When it was called.
     pub called: u64,
-    /// When it returned. `None`: nobody knows whether, or when, it took effect.
+    /// When it returned. `None`: it is unknown whether and when it took effect.
     pub returned: Option<u64>,
-    /// What it was.
+    /// Its effect.
     pub action: Action,
 }
 
-/// What the search has found.
+/// Result of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// There is an order that explains everything.
+pub enum HistoryVerdict {
+    /// Some order explains every observation.
     Linearizable,
-    /// There is none.
+    /// No order does.
     Violated,
-    /// The search was given up.
+    /// The search hit its limit.
     Undecided,
 }
 
-/// Pairs that are tried at most.
+/// Maximum number of pairs to try.
 const STEPS_MAX: usize = 5_000_000;
 
 #[derive(Debug, Clone, Copy)]
-enum Event {
+enum CallEvent {
     Call(usize),
     Return(usize),
 }
 
-/// Judges the history of one key, which held nothing before.
-pub fn check(history: &[Operation]) -> Verdict {
+/// Checks the history of one key, which was absent at first.
+pub fn check(history: &[RecordedOperation]) -> HistoryVerdict {
     Search::new(history).run()
 }
 
 struct Search<'a> {
-    history: &'a [Operation],
-    events: Vec<Event>,
-    /// For each event the next one that is not lifted; the last entry is the head.
+    history: &'a [RecordedOperation],
+    events: Vec<CallEvent>,
+    /// The next event that is not lifted, per event; the last element is the head.
     next: Vec<usize>,
     previous: Vec<usize>,
-    /// Where the return of an operation is, if it has one.
+    /// Position of each operation's return, if it has one.
     returns: Vec<Option<usize>>,
     lifted: Vec<u64>,
     lifted_returning: usize,
 }
 
 impl<'a> Search<'a> {
-    fn new(history: &'a [Operation]) -> Self {
-        let mut timed: Vec<(u64, bool, Event)> = Vec::new();
+    fn new(history: &'a [RecordedOperation]) -> Self {
+        let mut timed: Vec<(u64, bool, CallEvent)> = Vec::new();
         for (n, operation) in history.iter().enumerate() {
-            timed.push((operation.called, false, Event::Call(n)));
-            timed.extend(operation.returned.map(|at| (at, true, Event::Return(n))));
+            timed.push((operation.called, false, CallEvent::Call(n)));
+            timed.extend(operation.returned.map(|at| (at, true, CallEvent::Return(n))));
         }
-        // At the same time calls come first: whoever overlaps may have either order.
+        // Calls sort before returns of the same time: overlapping operations may take
+        // effect in either order.
         timed.sort_by_key(|(at, is_return, _)| (*at, *is_return));
-        let events: Vec<Event> = timed.into_iter().map(|(_, _, event)| event).collect();
+        let events: Vec<CallEvent> = timed.into_iter().map(|(_, _, event)| event).collect();
         let mut returns = vec![None; history.len()];
         for (at, event) in events.iter().enumerate() {
-            if let Event::Return(n) = event {
+            if let CallEvent::Return(n) = event {
                 returns[*n] = Some(at);
             }
         }
@@ -118,7 +119,7 @@ impl<'a> Search<'a> {
         Self { history, events, next, previous, returns, lifted, lifted_returning: 0 }
     }
 
-    fn run(&mut self) -> Verdict {
+    fn run(&mut self) -> HistoryVerdict {
         let head = self.events.len();
         let returning = self.returns.iter().flatten().count();
         let mut tried: HashSet<(Vec<u64>, Register, bool)> = HashSet::new();
@@ -127,7 +128,7 @@ impl<'a> Search<'a> {
         let mut at = self.next[head];
         while self.lifted_returning < returning {
             let call = (at != head).then(|| self.events[at]);
-            if let Some(Event::Call(n)) = call {
+            if let Some(CallEvent::Call(n)) = call {
                 let unseen = path.last().is_some_and(|(at, _)| self.is_write_in_doubt(*at));
                 let writes = matches!(self.history[n].action, Action::Write(_));
                 let after = self.history[n].action.on(register).filter(|_| !(unseen && writes));
@@ -136,7 +137,7 @@ impl<'a> Search<'a> {
                 let is_new = |after: &Register| tried.insert((self.lifted.clone(), *after, in_doubt));
                 if let Some(after) = after.filter(is_new) {
                     if tried.len() > STEPS_MAX {
-                        return Verdict::Undecided;
+                        return HistoryVerdict::Undecided;
                     }
                     path.push((at, register));
                     register = after;
@@ -148,20 +149,20 @@ impl<'a> Search<'a> {
                 }
                 continue;
             }
-            // Somebody returned who cannot have taken effect yet: another order.
-            let Some((lifted_at, before)) = path.pop() else { return Verdict::Violated };
-            let Event::Call(n) = self.events[lifted_at] else { unreachable!("only calls are lifted") };
+            // An operation returned that cannot have taken effect yet: try another order.
+            let Some((lifted_at, before)) = path.pop() else { return HistoryVerdict::Violated };
+            let CallEvent::Call(n) = self.events[lifted_at] else { unreachable!("only calls are lifted") };
             register = before;
             self.lower(lifted_at, n);
             self.mark(n, false);
             at = self.next[lifted_at];
         }
-        Verdict::Linearizable
+        HistoryVerdict::Linearizable
     }
 
-    /// Whether the call at this event is of a write that nobody knows the outcome of.
+    /// Whether the call at this event is a write with unknown outcome.
     fn is_write_in_doubt(&self, call: usize) -> bool {
-        let Event::Call(n) = self.events[call] else { return false };
+        let CallEvent::Call(n) = self.events[call] else { return false };
         self.returns[n].is_none() && matches!(self.history[n].action, Action::Write(_))
     }
 
@@ -178,7 +179,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Undoes [`Search::lift`], in the opposite order.
+    /// Undoes [`Search::lift`], in reverse order.
     fn lower(&mut self, call: usize, n: usize) {
         if let Some(at) = self.returns[n] {
             self.link(at);
@@ -188,15 +189,15 @@ impl<'a> Search<'a> {
     }
 
     fn unlink(&mut self, at: usize) {
-        let (before, behind) = (self.previous[at], self.next[at]);
-        self.next[before] = behind;
-        self.previous[behind] = before;
+        let (before, after) = (self.previous[at], self.next[at]);
+        self.next[before] = after;
+        self.previous[after] = before;
     }
 
     fn link(&mut self, at: usize) {
-        let (before, behind) = (self.previous[at], self.next[at]);
+        let (before, after) = (self.previous[at], self.next[at]);
         self.next[before] = at;
-        self.previous[behind] = at;
+        self.previous[after] = at;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Backups, and what is restored from them.
+//! Backups, and restores from them.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
@@ -6,34 +6,33 @@ use coffee_client::{Consistency, KeyRange, PageOptions, Revision};
 use coffee_common::{backup::Unpacker, protocol::Role};
 use coffee_tests::{
     cluster::Cluster,
-    load::{Load, Options, Record},
+    load::{Load, LoadOptions, WriteRecord},
 };
 
-use crate::{
-    offline::{coffeed, word_behind},
-    recover::is_kept_out,
+use crate::support::{
+    coffeed::{coffeed, word_after},
+    refusal::is_kept_out,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So far ahead a restored cluster goes on.
+/// Added to the revision by a restore.
 const AHEAD: u64 = 1_000_000_000;
 
 async fn verified(cluster: &Cluster, file: &str) -> serde_json::Value {
     cluster.json(["backup", "verify", file]).await
 }
 
-/// What each key of a load has to be in a state that ends with `at`: the last
-/// counter that was acknowledged up to there, and the revision that it made.
-fn history(record: &Record, at: Revision) -> BTreeMap<String, (u64, Revision)> {
-    let last = |writer: &coffee_tests::load::Writer| {
+/// The last counter acknowledged up to revision `at`, and its revision, by key.
+fn history(record: &WriteRecord, at: Revision) -> BTreeMap<String, (u64, Revision)> {
+    let last = |writer: &coffee_tests::load::WriterRecord| {
         let before = writer.acknowledged.iter().rfind(|write| write.revision <= at)?;
         Some((writer.key.clone(), (before.counter, before.revision)))
     };
     record.writers.iter().filter_map(last).collect()
 }
 
-/// The same, as a cluster has it.
+/// The same, read from the cluster.
 async fn kept(cluster: &Cluster, prefix: &str) -> BTreeMap<String, (u64, Revision)> {
     let client = cluster.client(Role::Reader).with_timeout(PATIENCE);
     let options = PageOptions { limit: 0, keys_only: false, consistency: Consistency::Linearizable };
@@ -49,21 +48,20 @@ async fn kept(cluster: &Cluster, prefix: &str) -> BTreeMap<String, (u64, Revisio
         .collect()
 }
 
-/// Starts a node alone, on what was restored.
+/// Starts a node alone on its restored data.
 async fn goes_on(cluster: &mut Cluster, node: &str) {
     cluster.node(node).start().await;
     cluster.coffeectl_via(node, ["wait", "--for", "leader", "--node", node]).ok().await;
 }
 
-/// Under load, each backup is the state behind one entry, whichever node gives
-/// it, and holds all that was acknowledged before. What is restored from it is
-/// just that, goes on with higher revisions, and has nothing to do with the old
-/// nodes, which in turn have nothing to do with it.
+/// Under load, each backup is a state as of one entry, from whichever node it is taken,
+/// and contains every write acknowledged before. A restored cluster has exactly that
+/// state, continues with higher revisions, and does not mix with the old nodes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_one_moment_and_comes_back_as_it_was() {
     let mut cluster = Cluster::of(3).start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(20));
-    let options = Options { writers: 16, value_bytes: 5_000, ..Options::default() };
+    let options = LoadOptions { writers: 16, value_bytes: 5_000, ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(&client), &options);
     let reader = cluster.client(Role::Reader).with_timeout(PATIENCE);
     let mut revisions = Vec::new();
@@ -105,10 +103,10 @@ fn file_of(cluster: &Cluster, n: usize) -> String {
     format!("{}/{n}.backup", cluster.folder().display())
 }
 
-/// The old nodes go on as the old cluster, or wait; none mixes in. They come
-/// in when their data is set aside.
+/// The old nodes continue as the old cluster, or wait; none joins the restored one until
+/// its data is set aside.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_cluster_and_its_old_nodes_are_strangers() {
+async fn a_restored_cluster_and_its_old_nodes_do_not_mix() {
     let mut cluster = Cluster::of(3).start().await;
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     let backup = file_of(&cluster, 0);
@@ -122,11 +120,11 @@ async fn a_restored_cluster_and_its_old_nodes_are_strangers() {
     coffeed(ming, &["restore", &backup]).await.fails(2, "is not empty");
     ming.wipe();
     let said = coffeed(ming, &["restore", &backup]).await.ok();
-    let new = word_behind(&said, "--cluster").to_owned();
+    let new = word_after(&said, "--cluster").to_owned();
     assert!(!old.to_string().contains(&new), "it is another cluster");
     goes_on(&mut cluster, "ming").await;
 
-    // Two of three: the old cluster is alive again, with what the backup does not have.
+    // Two of three: the old cluster serves again, with writes that the backup lacks.
     for node in ["hong", "peng"] {
         cluster.node(node).start().await;
     }
@@ -140,7 +138,7 @@ async fn a_restored_cluster_and_its_old_nodes_are_strangers() {
     let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!((&list["voters"], &list["cluster"]), (&1.into(), &new.clone().into()), "{list}");
 
-    // The words of `restore` are all it takes.
+    // The commands that `restore` prints are sufficient.
     let from = cluster.node("ming").address().to_string();
     for node in ["hong", "peng"] {
         cluster.node(node).stop().await;
@@ -161,7 +159,7 @@ async fn a_restored_cluster_and_its_old_nodes_are_strangers() {
     cluster.coffeectl(["set", "order/2", "ristretto"]).ok().await;
 }
 
-/// Any byte that flips is found, and so is any end that is missing.
+/// Every flipped bit and every truncation is detected.
 #[tokio::test]
 async fn damage_of_a_backup_is_found_wherever_it_is() {
     let cluster = Cluster::of(1).start().await;
@@ -185,7 +183,7 @@ async fn damage_of_a_backup_is_found_wherever_it_is() {
         assert!(!is_whole(&spoilt), "byte {at} of {}", whole.len());
         assert!(!is_whole(&whole[..at]), "{at} bytes of {}", whole.len());
     }
-    // And the command says so.
+    // The command reports it.
     let spoil = |bytes: &[u8]| fs::write(&path, bytes).expect("writable");
     let mut spoilt = whole.clone();
     spoilt[whole.len() / 2] ^= 1;
@@ -197,7 +195,8 @@ async fn damage_of_a_backup_is_found_wherever_it_is() {
     cluster.coffeectl(["backup", "verify", &path]).fails(1, "it is not a coffeed backup").await;
 }
 
-/// Nothing is touched by a backup that is not whole; what broke off is cleared by the next try.
+/// A damaged backup changes nothing; leftovers of an interrupted restore are removed by
+/// the next attempt.
 #[tokio::test]
 async fn a_restore_of_a_damaged_backup_leaves_nothing() {
     let mut cluster = Cluster::of(1).start().await;
@@ -222,7 +221,7 @@ async fn a_restore_of_a_damaged_backup_leaves_nothing() {
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
 }
 
-/// Who may, to where, and as fresh as what.
+/// Roles, destinations and consistency of backups.
 #[tokio::test]
 async fn a_backup_is_for_admins_and_never_half_there() {
     let mut cluster = Cluster::of(3).start().await;

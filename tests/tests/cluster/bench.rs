@@ -1,11 +1,11 @@
-//! `bench` against real daemons: it measures, judges, and leaves nothing behind.
+//! `bench` against real daemons: measures, judges, and removes its keys.
 
 use std::time::Duration;
 
 use coffee_tests::cluster::Cluster;
 use serde_json::Value;
 
-/// Short, with bounds that a slow machine keeps.
+/// A short run, with bounds that a slow machine meets.
 const SHORT: [&str; 11] = [
     "--seconds=1",
     "--warm-up=0",
@@ -55,7 +55,7 @@ async fn a_bench_measures_judges_and_cleans_up() {
     assert_eq!((&report["passed"], operations(&report)), (&false.into(), vec!["get"]), "{report}");
     assert_eq!(keys_left(&cluster).await, 0);
 
-    // Cut off, it says what it left, and how to take it away.
+    // When interrupted, it prints which keys it left, and how to delete them.
     let ran = cluster
         .coffeectl(["bench", "get", "--seconds=600", "--keys=150"])
         .signalled("INT", Duration::from_secs(3))

@@ -1,5 +1,5 @@
-//! Certificates in operation: renewed, revoked and moved to another CA while
-//! the daemons run and others write.
+//! Certificates in operation: renewed, revoked and moved to another CA while the daemons
+//! run and clients write.
 
 use std::{fs, time::Duration};
 
@@ -13,18 +13,19 @@ use coffee_common::{
 };
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
-    load::{Load, Options, verify},
+    load::{Load, LoadOptions, verify},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Renewed certificates are taken up at SIGHUP: connections go on, and new
-/// ones show them.
+/// SIGHUP loads renewed certificates: existing connections stay, and new ones present the
+/// new certificate.
 #[tokio::test(flavor = "multi_thread")]
 async fn sighup_takes_up_renewed_certificates_under_load() {
     let mut cluster = Cluster::of(3).start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
-    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    let mut load =
+        Load::start(std::slice::from_ref(&client), &LoadOptions { writers: 8, ..LoadOptions::default() });
     assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
     for shop in &SHOPS[..3] {
         let before = serial_shown(&cluster, shop).await;
@@ -44,7 +45,8 @@ async fn sighup_takes_up_renewed_certificates_under_load() {
     assert!(days.is_some_and(|days| (99..=100).contains(&days)), "{list}");
 }
 
-/// What is wrong changes nothing, and is said in the answer and in the log.
+/// An invalid configuration changes nothing, and is reported in the answer and in the
+/// log.
 #[tokio::test]
 async fn a_reload_that_fails_changes_nothing() {
     let mut cluster = Cluster::of(1).start().await;
@@ -70,11 +72,11 @@ async fn a_reload_that_fails_changes_nothing() {
     let from = cluster.node("ming").log().len();
     cluster.node("ming").signal("HUP").await;
     cluster.node("ming").says_from(from, "nothing was reloaded").await;
-    assert_eq!(serial_shown(&cluster, "ming").await, serial, "it goes on as before");
+    assert_eq!(serial_shown(&cluster, "ming").await, serial, "it is unchanged");
     copy("good.crt", "node-ming.crt");
     assert_eq!(cluster.coffeectl(["reload"]).ok().await, "ming: nothing has changed\n");
 
-    // What only a restart can change is named.
+    // Settings that need a restart are listed.
     cluster.node("ming").write_config(&format!("{config}[storage]\nlog_keep_entries = 77\n"));
     let said = cluster.coffeectl(["reload"]).ok().await;
     assert_eq!(said, "ming: nothing has changed\nming: only after a restart: storage.log_keep_entries\n");
@@ -86,7 +88,7 @@ async fn a_reload_that_fails_changes_nothing() {
         .await;
 }
 
-/// A client that is revoked is cut off, and not let in again.
+/// A revoked client is disconnected, and not accepted again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_client_is_cut_off() {
     let mut cluster = Cluster::of(3).start().await;
@@ -95,7 +97,7 @@ async fn a_revoked_client_is_cut_off() {
     let mut connections = Vec::new();
     for address in cluster.addresses() {
         let connected = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client).await;
-        connections.push(connected.expect("a writer is let in"));
+        connections.push(connected.expect("a writer is accepted"));
     }
     let set = ["set", "order/1", "latte"];
     cluster.coffeectl(set).env("COFFEECTL_AS", "writer-test").ok().await;
@@ -104,7 +106,7 @@ async fn a_revoked_client_is_cut_off() {
         let ended = tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is cut off");
         assert!(ended.to_string().contains("the certificate of writer test: it was revoked"), "{ended}");
     }
-    // As somebody would who does not know of it.
+    // Uses the revoked certificate without knowing that it is revoked.
     let stolen = |words: [&'static str; 3]| {
         let file = |ending: &str| cluster.certs().join(format!("writer-test.{ending}"));
         cluster
@@ -118,7 +120,7 @@ async fn a_revoked_client_is_cut_off() {
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
 }
 
-/// A node that is revoked is cut off by the others, which go on without it.
+/// A revoked node is disconnected by the others, which continue without it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_node_is_cut_off() {
     let mut cluster = Cluster::of(3).start().await;
@@ -138,13 +140,13 @@ async fn a_revoked_node_is_cut_off() {
     cluster.coffeectl_via(&leader, ["node", "remove", lost, "--yes"]).ok().await;
 }
 
-/// A CA takes the place of another with reloads alone, and no write fails: the
-/// way that the README shows.
+/// A CA is replaced by reloads alone, without failed writes, as documented.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_is_replaced_under_load() {
     let mut cluster = Cluster::of(3).start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
-    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    let mut load =
+        Load::start(std::slice::from_ref(&client), &LoadOptions { writers: 8, ..LoadOptions::default() });
     assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
     let old = fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads");
     let left_behind = cluster.client(Role::Writer);
@@ -164,7 +166,7 @@ async fn a_ca_is_replaced_under_load() {
     assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
     ends_clean(load, &client).await;
 
-    // Nobody gets in by the word of the old CA any more, and all are in reach of each other.
+    // Certificates of the old CA are no longer accepted, and all nodes reach each other.
     assert!(!fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads").contains(&old));
     let error = left_behind.set("order/1", "latte").await.expect_err("it shows a certificate of the old CA");
     assert!(matches!(error, coffee_client::Error::Identity(_)), "{error}");
@@ -179,7 +181,7 @@ async fn a_ca_is_replaced_under_load() {
     cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
 }
 
-/// Certificates that end soon are warned of where somebody looks.
+/// Certificates that expire soon cause warnings in status output.
 #[tokio::test]
 async fn certificates_that_end_soon_are_warned_of() {
     let mut cluster = Cluster::of(1).prepare();
@@ -198,7 +200,7 @@ async fn certificates_that_end_soon_are_warned_of() {
     cluster.coffeectl(["cert", "list", "--check"]).ok().await;
 }
 
-/// Revokes a name, and gives the list to every node.
+/// Revokes a name, and distributes the list to every node.
 async fn revoke(cluster: &mut Cluster, name: &str) {
     cluster.coffeectl(["cert", "revoke", name]).fails(8, "nobody is here to confirm it").await;
     cluster.coffeectl(["cert", "revoke", name, "--yes"]).ok().await;
@@ -207,13 +209,14 @@ async fn revoke(cluster: &mut Cluster, name: &str) {
         node.write_config(&config.replace("[tls]\n", "[tls]\ncrl = \"../certs/ca.crl\"\n"));
         let from = node.log().len();
         node.signal("HUP").await;
-        // The one that was revoked does not take the list up.
+        // The revoked node does not load the list.
         let revoked = name == format!("node-{}", node.name());
         node.says_from(from, if revoked { "nothing was reloaded" } else { "reloaded" }).await;
     }
 }
 
-/// Reloads one node after another, with some writes in between. What each has taken up.
+/// Reloads one node after another, with some writes in between. Returns what each has
+/// loaded.
 async fn reload_all(cluster: &Cluster, load: &mut Load) -> Vec<String> {
     let mut changed = Vec::new();
     for shop in &SHOPS[..3] {
@@ -232,11 +235,11 @@ async fn ends_clean(load: Load, client: &Client) {
     assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
 }
 
-/// The serial number of the certificate that a node shows to a newcomer.
+/// Serial number of the certificate that a node presents on a new connection.
 async fn serial_shown(cluster: &Cluster, shop: &str) -> String {
     let node = cluster.watched().iter().find(|node| node.name() == shop).expect("a node of the cluster");
     let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Reader), &EndpointOptions::default());
     let expect = Expect::Node(shop.parse().expect("legal"));
     let connected = endpoint.expect("an endpoint").connect(&node.address(), &expect, Protocol::Client).await;
-    connected.expect("a reader is let in").peer_serial()
+    connected.expect("a reader is accepted").peer_serial()
 }

@@ -1,28 +1,28 @@
-//! A node whose databases are damaged: it does not start, and gets all back from the others.
+//! A node with damaged databases does not start, and is rebuilt from the others.
 
 use std::fs;
 
 use coffee_tests::{cluster::Cluster, processes};
 use tokio::process::Command;
 
-use crate::refused::refuses;
+use crate::support::refusal::refuses;
 
 const ORDERS: usize = 40;
 const PAGE_BYTES: usize = 4096;
 
-/// What happens to the bytes of a file.
+/// A way to damage the bytes of a file.
 type Harm = fn(&mut Vec<u8>);
 
-/// Each leaves nothing of the file to rely on.
+/// Each leaves the file unusable.
 const HARMS: [Harm; 4] = [
     |bytes| bytes.truncate(bytes.len() / 2 / PAGE_BYTES * PAGE_BYTES),
     |bytes| bytes.truncate(PAGE_BYTES / 2),
     |bytes| bytes[..64].fill(0),
-    // One bit in the middle of each page but the header's.
+    // One bit in the middle of each page except the header's.
     |bytes| bytes.iter_mut().skip(PAGE_BYTES + 64).step_by(PAGE_BYTES).for_each(|byte| *byte ^= 1),
 ];
 
-/// `node` is damaged in each way, then rebuilt with the help of `other`.
+/// Damages `node` in each way, then rebuilds it from `other`.
 async fn damaged(node: &str, other: &str, file: &str) {
     let mut cluster = Cluster::of(3).start().await;
     for order in 0..ORDERS {
@@ -52,7 +52,7 @@ async fn damaged(node: &str, other: &str, file: &str) {
     }
 }
 
-/// The hint is right: this, and a start, is all it takes.
+/// The printed hint and a start are sufficient.
 async fn rebuild(cluster: &mut Cluster, node: &str, other: &str) {
     let from = cluster.node(other).address().to_string();
     let mut command = Command::new(processes::path("coffeed"));
@@ -82,7 +82,7 @@ async fn a_node_whose_state_is_damaged() {
     damaged("hong", "peng", "state.redb").await;
 }
 
-/// Its configuration says that it founds a cluster: it must not found another.
+/// Its configuration says `bootstrap`, which must not found another cluster.
 #[tokio::test]
 async fn the_founder_whose_log_is_damaged() {
     damaged("ming", "hong", "log.wal").await;

@@ -1,10 +1,10 @@
-//! Each exit code of `coffeectl`, produced by a cluster that is in that state.
+//! Each exit code of `coffeectl`, produced by a cluster in the corresponding state.
 
 use std::{fs::OpenOptions, time::Duration};
 
 use coffee_tests::cluster::{Cluster, SHOPS};
 
-/// 0, 2, 3, 4, 7 and 8 need no more than a cluster that is well; 1 a full disk behind the output.
+/// 0, 2, 3, 4, 7 and 8 need only a healthy cluster; 1 needs a full disk for the output.
 #[tokio::test]
 async fn of_a_cluster_that_is_well() {
     let mut cluster = Cluster::of(1).start().await;
@@ -28,12 +28,12 @@ async fn of_a_cluster_that_is_well() {
     assert!(cluster.node("ming").stop().await.success());
 }
 
-/// 5 where nothing can have been written.
+/// 5: nothing was written.
 #[tokio::test]
 async fn of_a_cluster_that_is_not_there() {
     let mut cluster = Cluster::of(3).start().await;
     let leader = cluster.leader().await;
-    // Nobody leads any more, and the one that is left cannot.
+    // The leader is gone, and the remaining node cannot be elected.
     let left = SHOPS[..3].iter().rfind(|shop| **shop != leader).expect("there are three");
     for shop in SHOPS[..3].iter().filter(|shop| *shop != left) {
         cluster.node(shop).kill().await;
@@ -49,8 +49,7 @@ async fn of_a_cluster_that_is_not_there() {
     quick(&["list"]).fails(5, "").await;
 }
 
-/// 6 where a write was sent and nobody can say what became of it: the same
-/// request tells later.
+/// 6: a write was sent, and its outcome is unknown; the same request tells it later.
 #[tokio::test]
 async fn of_a_write_in_doubt() {
     let mut cluster = Cluster::of(3).start().await;
@@ -75,7 +74,7 @@ async fn of_a_write_in_doubt() {
     cluster.coffeectl(["set", "order/1", "tea", "--request-id", request]).fails(2, "").await;
 }
 
-/// 130 and 143 where a signal ends it.
+/// 130 and 143: ended by a signal.
 #[tokio::test]
 async fn of_a_command_that_is_interrupted() {
     let cluster = Cluster::of(1).start().await;
@@ -86,9 +85,9 @@ async fn of_a_command_that_is_interrupted() {
     }
 }
 
-/// The wrong CA: neither side believes the other.
+/// The wrong CA: neither side accepts the other.
 #[tokio::test]
-async fn of_somebody_from_another_cluster() {
+async fn with_certificates_of_another_cluster() {
     let (cluster, other) = (Cluster::of(1).start().await, Cluster::of(1).prepare());
     let stranger = cluster.coffeectl(["list"]).env("COFFEECTL_CERTS", other.certs());
     stranger.fails(7, "").await;

@@ -1,5 +1,4 @@
-//! Callers that mean no good, or do not know better: a clear answer, nothing
-//! lost, and the daemon stays up.
+//! Hostile or faulty callers get a clear error; nothing is lost, and the daemon stays up.
 
 use std::{net::UdpSocket, time::Duration};
 
@@ -16,12 +15,12 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs `attack` against a daemon, which then has to be as well as before.
-async fn survives<F: Future<Output = ()>>(attack: impl FnOnce(Caller) -> F) {
+/// Runs `attack` against a daemon, and asserts that the daemon is unharmed.
+async fn survives<F: Future<Output = ()>>(attack: impl FnOnce(HostileCaller) -> F) {
     let mut cluster = Cluster::of(1).start().await;
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     let endpoint = |role| Endpoint::dial_only(&cluster.credentials(role), &EndpointOptions::default());
-    let caller = Caller {
+    let caller = HostileCaller {
         address: cluster.addresses().remove(0),
         reader: endpoint(Role::Reader).expect("an endpoint"),
         writer: endpoint(Role::Writer).expect("an endpoint"),
@@ -31,36 +30,37 @@ async fn survives<F: Future<Output = ()>>(attack: impl FnOnce(Caller) -> F) {
     assert!(cluster.node("ming").stop().await.success(), "it has been up all the time");
 }
 
-/// Who attacks.
-struct Caller {
+/// The attacker.
+struct HostileCaller {
     address: Address,
     reader: Endpoint,
     writer: Endpoint,
 }
 
-impl Caller {
+impl HostileCaller {
     async fn connect(&self) -> Connection {
         let connected = self.writer.connect(&self.address, &Expect::AnyNode, Protocol::Client).await;
-        connected.expect("a writer is let in")
+        connected.expect("a writer is accepted")
     }
 
-    /// Sends bytes on a stream of their own; the daemon has to end the stream
-    /// or the connection instead of waiting for more.
+    /// Sends bytes on a new stream; the daemon must end the stream or the connection
+    /// instead of waiting for more.
     async fn send(&self, bytes: impl Into<Bytes>) {
         let connection = self.connect().await;
         let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
         sender.send(bytes.into()).await.expect("sent");
         let answer = timeout(PATIENCE, receiver.receive()).await.expect("the daemon does not wait for more");
-        assert!(!matches!(answer, Ok(Some(_))), "there is no answer to that");
+        assert!(!matches!(answer, Ok(Some(_))), "it is not answered");
         connection.close("done");
     }
 }
 
 #[tokio::test]
 async fn noise_on_the_port() {
-    survives(async |caller: Caller| {
+    survives(async |caller: HostileCaller| {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        // A fixed noise (xorshift), in packets of every length; some look like QUIC's first.
+        // Deterministic noise (xorshift), in packets of every length; some resemble QUIC
+        // Initial packets.
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         for length in 0..1500_usize {
             let noise = |_| {
@@ -73,7 +73,7 @@ async fn noise_on_the_port() {
             if length % 3 == 0 && length > 5 {
                 packet[..5].copy_from_slice(&[0xc3, 0, 0, 0, 1]);
             }
-            // One that the system does not take is no test either.
+            // A packet that the kernel rejects tests nothing.
             let _ = socket.send_to(&packet, caller.address.as_str());
         }
     })
@@ -82,7 +82,7 @@ async fn noise_on_the_port() {
 
 #[tokio::test]
 async fn frames_that_are_none() {
-    survives(async |caller: Caller| {
+    survives(async |caller: HostileCaller| {
         let long = u32::try_from(FRAME_BYTES_MAX + 1).expect("in range").to_le_bytes();
         caller.send([&long[..], &[frame::FRAME_VERSION]].concat()).await;
         caller.send([&u32::MAX.to_le_bytes()[..], &[frame::FRAME_VERSION]].concat()).await;
@@ -99,7 +99,7 @@ async fn frames_that_are_none() {
 
 #[tokio::test]
 async fn a_client_that_speaks_as_a_peer() {
-    survives(async |caller: Caller| {
+    survives(async |caller: HostileCaller| {
         let connected = caller.writer.connect(&caller.address, &Expect::AnyNode, Protocol::Peer).await;
         assert!(matches!(connected, Err(ConnectError::Identity { .. })), "{connected:?}");
     })
@@ -108,9 +108,9 @@ async fn a_client_that_speaks_as_a_peer() {
 
 #[tokio::test]
 async fn a_reader_that_pretends_to_ask_for_an_admin() {
-    survives(async |caller: Caller| {
+    survives(async |caller: HostileCaller| {
         let connected = caller.reader.connect(&caller.address, &Expect::AnyNode, Protocol::Client).await;
-        let connection = connected.expect("a reader is let in");
+        let connection = connected.expect("a reader is accepted");
         let admin = Identity { name: "boss".parse().expect("legal"), role: Role::Admin };
         for (on_behalf_of, request) in [
             (Some(admin), Request::Transfer { to: None }),
@@ -135,7 +135,7 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
     .await;
 }
 
-/// What is too large is refused before it is sent, and by name.
+/// An oversized value is rejected before it is sent, with its limit.
 #[tokio::test]
 async fn a_key_and_a_value_that_are_too_large() {
     let mut cluster = Cluster::of(1).start().await;

@@ -1,4 +1,4 @@
-//! Limits and log level, changed by a reload while a daemon runs.
+//! Limits and log level, changed by a reload at run time.
 
 use std::{fs, time::Duration};
 
@@ -11,13 +11,13 @@ use coffee_tests::cluster::Cluster;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-/// Writes at once: of 1 MiB each, less than a node has in flight unless it is told.
+/// Concurrent writes of 1 MiB each: below the default limit in flight.
 const WRITES: usize = 32;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A lower limit keeps newcomers out and those who are in; a higher one lets
-/// them in again.
+/// A lower connection limit rejects new connections and closes existing ones; a higher
+/// one accepts them again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_up_how_many_connections_there_may_be() {
     let mut cluster = Cluster::of(1).start().await;
@@ -28,7 +28,7 @@ async fn a_reload_takes_up_how_many_connections_there_may_be() {
     let connect = || endpoint.connect(&address, &Expect::AnyNode, Protocol::Client);
     let mut connections: Vec<Connection> = Vec::new();
     for _ in 0..=fewest {
-        connections.push(connect().await.expect("room for all"));
+        connections.push(connect().await.expect("below the limit"));
     }
 
     let config = fs::read_to_string(cluster.node("ming").config()).expect("reads");
@@ -37,14 +37,14 @@ async fn a_reload_takes_up_how_many_connections_there_may_be() {
     cluster.coffeectl(["reload"]).fails(8, "limits.connections_max is 1").await;
     cluster.node("ming").write_config(&with(&format!("connections_max = {fewest}")));
     let from = cluster.node("ming").log().len();
-    // Nobody else gets in by then, so it is told by a signal.
+    // Admin connections are rejected as well, so the reload is sent by signal.
     cluster.node("ming").signal("HUP").await;
     cluster.node("ming").says_from(from, "limits.connections_max").await;
     connect().await.expect_err("there are too many already");
-    assert!(connections.iter().all(|connection| !connection.is_closed()), "those who were in stay");
+    assert!(connections.iter().all(|connection| !connection.is_closed()), "existing connections stay");
 
     for connection in connections.drain(fewest / 2..) {
-        connection.close("make room");
+        connection.close("close");
         connection.closed().await;
     }
     // Closed connections count until both sides have forgotten them.
@@ -62,11 +62,11 @@ async fn a_reload_takes_up_how_many_connections_there_may_be() {
     let said = cluster.coffeectl(["reload"]).ok().await;
     assert_eq!(said, "ming: reloaded limits.connections_max\n");
     for _ in 0..fewest {
-        connections.push(connect().await.expect("room again"));
+        connections.push(connect().await.expect("below the limit again"));
     }
 }
 
-/// With less room, writes that come together are turned away, and done later.
+/// With a lower limit, concurrent writes are rejected and retried until they succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_up_how_many_bytes_may_be_in_flight() {
     let mut cluster = Cluster::of(1).with("[admin]\nlisten = \"127.0.0.1:0\"\n").start().await;
@@ -92,8 +92,8 @@ async fn a_reload_takes_up_how_many_bytes_may_be_in_flight() {
     assert_ne!(overloads(&mut cluster).await, 0.0, "there was room for three");
 }
 
-/// Another level in the configuration counts; the same one leaves alone what
-/// somebody set by hand.
+/// A changed level in the configuration takes effect; an unchanged one keeps a level set
+/// at run time.
 #[tokio::test]
 async fn a_reload_takes_up_the_log_level() {
     let mut cluster = Cluster::of(1).start().await;

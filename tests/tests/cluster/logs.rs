@@ -1,4 +1,4 @@
-//! What daemons log, and what they never do.
+//! What daemons log, and what they never log.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use coffee_tests::cluster::Cluster;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Keys and values are the shops' business: at the level that a daemon has
-/// where nothing else is configured, none is logged, whatever goes wrong.
+/// At the default level no key or value is logged, whatever goes wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_keys_nor_values_nor_secrets_are_logged() {
     let mut cluster = Cluster::of(3).start().await;
@@ -32,7 +31,7 @@ async fn neither_keys_nor_values_nor_secrets_are_logged() {
     let reader = cluster.client(Role::Reader);
     assert!(matches!(reader.set(key, value).await, Err(Error::Denied(_))), "a reader may not write");
 
-    // A leader that is lost while writes are under way, and comes back.
+    // A leader that is lost during writes, and returns.
     let leader = cluster.leader().await;
     let writer = cluster.client(Role::Writer).with_timeout(Duration::from_secs(20));
     let writes = (0..50).map(|n| {
@@ -42,7 +41,7 @@ async fn neither_keys_nor_values_nor_secrets_are_logged() {
     let writing: Vec<_> = writes.map(tokio::spawn).collect();
     cluster.node(&leader).kill().await;
     for write in writing {
-        // Done or in doubt: both are told to whoever asked, not to the log.
+        // Applied or in doubt: both are reported to the caller, not logged.
         let _ = write.await.expect("no panic");
     }
     cluster.node(&leader).start().await;
@@ -84,5 +83,5 @@ async fn the_level_is_changed_while_a_node_runs() {
     assert_eq!(told["nodes"][0]["changed"], false, "{told}");
     let writer = cluster.client(Role::Writer);
     assert!(matches!(writer.log_level(Some(LogLevel::Debug)).await, Err(Error::Denied(_))));
-    cluster.coffeectl(["log-level", "--node", "nobody"]).fails(3, "there is no node nobody").await;
+    cluster.coffeectl(["log-level", "--node", "absent"]).fails(3, "there is no node absent").await;
 }

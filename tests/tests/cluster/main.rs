@@ -1,20 +1,20 @@
-//! A cluster in real processes: daemons with configuration files and
-//! certificates, asked and run with `coffeectl` and with the library.
+//! A cluster of real processes: daemons with configuration files and certificates, used
+//! through `coffeectl` and through the library.
 
 mod backup;
 mod bench;
 mod certificates;
 mod damage;
-mod differs;
+mod data_directory;
+mod divergence;
 mod exit_codes;
 mod hostile;
 mod limits;
 mod logs;
 mod members;
 mod nightly;
-mod offline;
 mod recover;
-mod refused;
 mod restart;
 mod rolling;
+mod support;
 mod verbs;

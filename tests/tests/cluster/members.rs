@@ -1,29 +1,28 @@
-//! Nodes that come and go under load.
+//! Membership changes under load.
 
 use std::time::Duration;
 
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
-    load::{Load, Options, verify},
+    load::{Load, LoadOptions, verify},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Each node in turn is taken out, and brought back under a new id, while
-/// others write: no write is lost.
+/// Each node in turn is removed, and brought back under a new id, without losing a write.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_node_in_turn_is_taken_down_and_booted_under_load() {
     let mut cluster = Cluster::of(3).start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
-    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    let mut load =
+        Load::start(std::slice::from_ref(&client), &LoadOptions { writers: 8, ..LoadOptions::default() });
     for shop in &SHOPS[..3] {
         let before = id_of(&cluster, shop).await;
         cluster.coffeectl(["down", shop, "--yes"]).ok().await;
         assert!(cluster.node(shop).ended().await.success(), "{shop} ends with 0");
         assert!(load.acknowledges(20, PATIENCE).await, "writes flow without {shop}");
-        // It is down for good: started again, it waits. Whoever founded the
-        // cluster must not be told to found another one.
+        // It was removed: restarted, it waits. A founder must not found another cluster.
         cluster.node(shop).start_with(&["--bootstrap=false"]).await;
         cluster.coffeectl(["boot", shop]).ok().await;
         cluster.coffeectl(["wait", "--for", "voter", "--node", shop]).ok().await;
@@ -54,8 +53,8 @@ async fn a_node_without_its_disk_joins_again() {
     assert_eq!(list["voters"], 3, "{list}");
 }
 
-/// A node that lost its disk, and waits to be booted, is a voter only when it
-/// votes anew: the vote of its old incarnation still stands while it comes in.
+/// A node that lost its disk and waits to be booted becomes a voter under a new id only:
+/// the vote of its old incarnation stays valid while it joins.
 #[tokio::test]
 async fn a_node_without_its_disk_is_booted_again() {
     let mut cluster = Cluster::of(3).and_waiting(1).start().await;
@@ -72,7 +71,7 @@ async fn a_node_without_its_disk_is_booted_again() {
     assert_eq!((&long["id"], &list["voters"]), (&again["id"], &4.into()), "{list}");
 }
 
-/// A node that will never come back is removed, unless that costs the quorum.
+/// A permanently lost node is removed, unless that costs the quorum.
 #[tokio::test]
 async fn a_lost_node_is_removed() {
     let mut cluster = Cluster::of(4).start().await;
@@ -83,11 +82,11 @@ async fn a_lost_node_is_removed() {
     cluster.coffeectl(lost).args(["--yes"]).ok().await;
     assert_eq!(cluster.json(["list"]).await["voters"], 3);
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
-    // One that still answers is not lost.
-    cluster.coffeectl(["node", "remove", "nobody", "--yes"]).fails(3, "nobody").await;
+    // A node that still answers is not lost.
+    cluster.coffeectl(["node", "remove", "absent", "--yes"]).fails(3, "absent").await;
 }
 
-/// What would lose the quorum is refused, and nothing has changed.
+/// A change that would lose the quorum is rejected without effect.
 #[tokio::test]
 async fn the_quorum_is_kept() {
     let mut cluster = Cluster::of(3).start().await;

@@ -1,4 +1,4 @@
-//! The backups that a timer takes: the script and the units of `deploy/`.
+//! Scheduled backups: the script and the units of `deploy/`.
 
 use std::{
     fs,
@@ -56,7 +56,7 @@ async fn a_night_takes_a_backup_and_keeps_the_last_ones() {
     let newest = folder.join(&kept[1]).display().to_string();
     assert_eq!(cluster.json(["backup", "verify", &newest]).await["keys"], 1);
 
-    // A night without a cluster takes nothing away.
+    // Without a reachable cluster no backup is deleted.
     cluster.node("ming").kill().await;
     let other = cluster.folder().join("other");
     fs::create_dir(&other).expect("a folder");

@@ -1,4 +1,4 @@
-//! A cluster that loses its quorum for good, and goes on with what is left.
+//! A cluster that permanently loses its quorum, and continues from the survivors.
 
 use std::{fs, time::Duration};
 
@@ -6,38 +6,39 @@ use coffee_client::Revision;
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
-    load::{Load, Options, Record},
+    load::{Load, LoadOptions, WriteRecord},
 };
 
-use crate::{
-    offline::{coffeed, coffeed_alone, word_behind},
-    refused::refuses,
+use crate::support::{
+    coffeed::{coffeed, coffeed_alone, word_after},
+    refusal::{is_kept_out, refuses},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What each writer had acknowledged last.
-fn last(record: &Record) -> Vec<(String, u64, Revision)> {
-    let last = |writer: &coffee_tests::load::Writer| {
+/// The last acknowledged write of each writer.
+fn last(record: &WriteRecord) -> Vec<(String, u64, Revision)> {
+    let last = |writer: &coffee_tests::load::WriterRecord| {
         let write = writer.acknowledged.last().expect("each has written");
         (writer.key.clone(), write.counter, write.revision)
     };
     record.writers.iter().map(last).collect()
 }
 
-/// Three of five lose their disks at once, under load. What the two others have
-/// is compared, the furthest goes on alone, and the rest comes in again: the
-/// one with old data is kept out until that is set aside.
+/// Three of five lose their disks at once, under load. The survivors' data is compared,
+/// the most advanced one continues alone, and the others rejoin. The survivor with old
+/// data is rejected until that data is set aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_five_are_left_and_go_on() {
     let mut cluster = Cluster::of(5).start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(2));
-    let settled = Options { writers: 8, prefix: "settled".into(), ..Options::default() };
+    let settled = LoadOptions { writers: 8, prefix: "settled".into(), ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(&client), &settled);
     assert!(load.acknowledges(200, PATIENCE).await, "writes flow");
     let settled = last(&load.stop().await);
     cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
-    let mut load = Load::start(std::slice::from_ref(&client), &Options { writers: 8, ..Options::default() });
+    let mut load =
+        Load::start(std::slice::from_ref(&client), &LoadOptions { writers: 8, ..LoadOptions::default() });
     assert!(load.acknowledges(100, PATIENCE).await, "writes flow");
     for node in &SHOPS[..3] {
         cluster.node(node).kill().await;
@@ -45,7 +46,7 @@ async fn two_of_five_are_left_and_go_on() {
     }
     cluster.coffeectl(["get", "order/1", "--timeout", "2s"]).fails(5, "").await;
     drop(load);
-    // One of them loses its power as well.
+    // One of them loses power as well.
     cluster.node("long").stop().await;
     cluster.node("hu").kill().await;
 
@@ -53,7 +54,7 @@ async fn two_of_five_are_left_and_go_on() {
     let other = if furthest == "long" { "hu" } else { "long" };
     let said = coffeed(cluster.node(&furthest), &["recover", "--yes"]).await.ok();
     assert!(said.contains("is the only member of the new cluster"), "{said}");
-    let new = word_behind(&said, "--cluster").to_owned();
+    let new = word_after(&said, "--cluster").to_owned();
     cluster.node(&furthest).start().await;
     cluster.coffeectl_via(&furthest, ["wait", "--for", "leader", "--node", &furthest]).ok().await;
     for (key, counter, revision) in &settled {
@@ -65,8 +66,8 @@ async fn two_of_five_are_left_and_go_on() {
     let set: u64 = set.trim().parse().expect("a revision");
     assert!(settled.iter().all(|(_, _, revision)| set > revision.0 + 1_000_000_000), "{set}");
 
-    strangers(&mut cluster, &furthest, other, &new).await;
-    // New disks in the place of the lost ones.
+    do_not_mix(&mut cluster, &furthest, other, &new).await;
+    // New disks for the lost nodes.
     for node in &SHOPS[..3] {
         cluster.node(node).start_with(&["--bootstrap=false"]).await;
         cluster.coffeectl_via(&furthest, ["boot", node]).ok().await;
@@ -80,8 +81,8 @@ async fn two_of_five_are_left_and_go_on() {
     assert_eq!(cluster.coffeectl_via(other, local).ok().await, "latte");
 }
 
-/// Takes a report of each that is left, compares them, and gives the furthest.
-/// Nothing is changed by it.
+/// Collects a report from each survivor, compares them, and returns the most advanced
+/// one. Changes nothing.
 async fn compared(cluster: &mut Cluster) -> String {
     let mut reports = Vec::new();
     for node in ["long", "hu"] {
@@ -99,11 +100,11 @@ async fn compared(cluster: &mut Cluster) -> String {
     let verdict = coffeed_alone(&words).await.ok();
     assert!(verdict.contains("2 of 5 voters are here; missing: ming, hong, peng\n"), "{verdict}");
     assert!(verdict.contains("may be lost: what was acknowledged behind entry"), "{verdict}");
-    word_behind(&verdict, "furthest:").to_owned()
+    word_after(&verdict, "furthest:").to_owned()
 }
 
-/// Another survivor, with the data of the old cluster, is none of the new one.
-async fn strangers(cluster: &mut Cluster, furthest: &str, other: &str, new: &str) {
+/// Another survivor, with the old cluster's data, does not belong to the new cluster.
+async fn do_not_mix(cluster: &mut Cluster, furthest: &str, other: &str, new: &str) {
     cluster.node(other).start().await;
     is_kept_out(cluster, furthest, other).await;
     cluster.coffeectl_via(other, ["get", "order/1", "--timeout", "2s"]).fails(5, "").await;
@@ -117,15 +118,6 @@ async fn strangers(cluster: &mut Cluster, furthest: &str, other: &str, new: &str
     cluster.coffeectl_via(furthest, ["wait", "--for", "voter", "--node", other]).ok().await;
 }
 
-/// `stranger` is of another cluster than `member`, which cannot bring it in. On a
-/// slow machine the question is asked twice, and then the first time may count
-/// as in doubt.
-pub(crate) async fn is_kept_out(cluster: &Cluster, member: &str, stranger: &str) {
-    let boot = cluster.coffeectl_via(member, ["boot", stranger, "--timeout", "20s"]).run().await;
-    assert!(matches!(boot.code, Some(6 | 8)), "{boot}");
-    assert!(boot.stderr.contains("belongs to the cluster"), "{boot}");
-}
-
 #[tokio::test]
 async fn what_cannot_be_recovered_is_refused() {
     let mut cluster = Cluster::of(1).start().await;
@@ -136,7 +128,7 @@ async fn what_cannot_be_recovered_is_refused() {
     let report = coffeed(ming, &["recover"]).await.ok();
     assert!(report.contains("name = \"ming\"") && report.contains("last_write = \""), "{report}");
 
-    // One that broke off is gone on with, and nobody starts before.
+    // An interrupted recovery must be completed before a start.
     let note = ming.data().join("unfinished.toml");
     fs::write(&note, "nonsense").expect("writable");
     refuses(ming, 2, "unfinished.toml is damaged").await;

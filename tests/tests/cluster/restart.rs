@@ -1,20 +1,20 @@
-//! Power cuts of everything at once, and orderly stops.
+//! Power cuts of all nodes at once, and clean stops.
 
 use std::time::Duration;
 
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::Cluster,
-    load::{Load, Options, verify},
+    load::{Load, LoadOptions, verify},
 };
 
-/// All five lose power in the middle of a load: everything acknowledged is there.
+/// All five nodes are killed under load: every acknowledged write survives.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_all_nodes_lose_power() {
     let mut cluster = Cluster::of(5).start().await;
     for round in 0..2 {
         let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(2));
-        let options = Options { prefix: format!("round-{round}"), writers: 16, ..Options::default() };
+        let options = LoadOptions { prefix: format!("round-{round}"), writers: 16, ..LoadOptions::default() };
         let mut load = Load::start(std::slice::from_ref(&client), &options);
         assert!(load.acknowledges(300, Duration::from_secs(60)).await, "writes flow");
         for node in cluster.nodes() {
@@ -36,7 +36,7 @@ async fn nothing_acknowledged_is_lost_when_all_nodes_lose_power() {
     }
 }
 
-/// SIGTERM hands leadership over and ends with 0; the node goes on afterwards.
+/// SIGTERM transfers leadership and exits with 0; the node continues after a restart.
 #[tokio::test]
 async fn a_stop_is_clean_and_a_start_goes_on() {
     let mut cluster = Cluster::of(3).start().await;
@@ -54,11 +54,11 @@ async fn a_stop_is_clean_and_a_start_goes_on() {
     assert_eq!(list["voters"], 3, "stopping changes no membership: {list}");
 }
 
-/// The second signal does not wait for what the first one began.
+/// A second signal ends the node at once.
 #[tokio::test]
 async fn a_second_signal_ends_a_node_at_once() {
     let mut cluster = Cluster::of(1).start().await;
-    // What is being handed over or drained takes its time while the others do not answer.
+    // Transferring or draining takes time while the others do not answer.
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let node = cluster.node("ming");
         node.signal("STOP").await;

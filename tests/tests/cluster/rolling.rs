@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Dura
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::Cluster,
-    load::{Load, Options, verify},
+    load::{Load, LoadOptions, verify},
     processes,
 };
 
-/// Stops a daemon by its pid file and starts it again, as a service manager
-/// does. A node with a file NODE.broken is one where that goes wrong.
+/// Stops a daemon by its pid file and restarts it, as a service manager does. Fails for a
+/// node with a file NODE.broken.
 const RESTART: &str = r#"set -eu
 cd "$(dirname "$0")"
 [ ! -e "$1.broken" ] || { echo "no service $1" >&2; exit 9; }
@@ -22,11 +22,12 @@ COFFEED --config "$1/coffeed.toml" </dev/null >/dev/null 2>>"$1/log" &
 echo $! >"$1.pid"
 "#;
 
-/// A cluster, and the script for its nodes. Ends what the script has started.
+/// A cluster, and the script for its nodes. Kills the processes that the script has
+/// started.
 struct Rolled {
     cluster: Cluster,
     script: PathBuf,
-    /// The processes that the cluster has started.
+    /// Ids of the processes that the cluster has started.
     first: BTreeMap<String, String>,
 }
 
@@ -54,7 +55,7 @@ impl Rolled {
         fs::read_to_string(file).expect("it has a pid file").trim().to_owned()
     }
 
-    /// Whether its process is another one than the cluster started.
+    /// Whether the script has replaced its process.
     fn is_restarted(&self, node: &str) -> bool {
         self.pid(node) != self.first[node]
     }
@@ -72,12 +73,12 @@ impl Drop for Rolled {
     }
 }
 
-/// Five nodes, each with a new process in the end, and no write that failed.
+/// All five nodes get a new process, and no write fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_of_five_nodes_fails_no_write() {
     let rolled = Rolled::of(5).await;
     let client = rolled.cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
-    let options = Options { writers: 16, ..Options::default() };
+    let options = LoadOptions { writers: 16, ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(&client), &options);
     assert!(load.acknowledges(200, Duration::from_secs(60)).await, "writes flow");
     let leader = rolled.cluster.leader().await;
@@ -102,7 +103,7 @@ async fn a_rolling_restart_of_five_nodes_fails_no_write() {
     client.close().await;
 }
 
-/// What goes wrong ends it, with word of what was done and how to go on.
+/// The first failure ends the restart; the error says what was done and how to continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_failure_ends_it() {
     let mut rolled = Rolled::of(3).await;
@@ -112,7 +113,7 @@ async fn the_first_failure_ends_it() {
     let exec = rolled.exec();
     let roll = ["rolling", "restart", "--exec", &exec, "-o", "plain"];
 
-    // Nothing happens before somebody says yes, and a dry run only shows the order.
+    // Nothing happens without confirmation, and a dry run only shows the order.
     let ended = rolled.cluster.coffeectl(roll).run().await;
     assert_eq!(ended.code, Some(8), "{ended}");
     let dry = rolled.cluster.coffeectl(roll).args(["--dry-run"]).ok().await;
@@ -120,7 +121,7 @@ async fn the_first_failure_ends_it() {
     assert_eq!(order, [first, second, &leader]);
     assert!(rolled.names().iter().all(|node| !rolled.is_restarted(node)));
 
-    // The second one does not let itself be restarted.
+    // The second node's restart fails.
     fs::write(rolled.cluster.folder().join(format!("{second}.broken")), "").expect("it is written");
     let ended = rolled.cluster.coffeectl(roll).args(["--yes"]).run().await;
     assert_eq!(ended.code, Some(1), "{ended}");
@@ -138,13 +139,14 @@ async fn the_first_failure_ends_it() {
     }
     assert!(rolled.is_restarted(first) && !rolled.is_restarted(second) && !rolled.is_restarted(&leader));
 
-    // A command that says it was done, and was not.
+    // A command that succeeds without restarting the node.
     let idle = ["rolling", "restart", "--exec", "true {node}", "--yes", "--node-timeout", "3s"];
     let ended = rolled.cluster.coffeectl(idle).args(["--nodes", first]).run().await;
     assert_eq!(ended.code, Some(1), "{ended}");
     assert!(ended.stderr.contains("the command has not restarted it"), "{ended}");
 
-    // A node is down: nothing is touched, unless that was said; and never the quorum.
+    // With a node down nothing is restarted unless requested; and never if that loses the
+    // quorum.
     rolled.cluster.node(second).kill().await;
     rolled.cluster.coffeectl(roll).args(["--yes"]).fails(8, "is unreachable: nothing was restarted").await;
     let pid = rolled.pid(first);

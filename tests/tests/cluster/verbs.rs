@@ -15,7 +15,7 @@ async fn from_the_command() {
         leadership_through(&cluster, via).await;
     }
     waiting_node_says_so(&cluster, "hu").await;
-    // The last member is brought in, and taken down, through followers.
+    // The last member is added, and removed, through followers.
     let leader = cluster.leader().await;
     let via = SHOPS.into_iter().find(|shop| *shop != leader && *shop != "hu").expect("there are four");
     let address = cluster.node("hu").address();
@@ -25,7 +25,7 @@ async fn from_the_command() {
     keys_through(&cluster, "hu").await;
     cluster.coffeectl_via(via, boot).ok().await;
     cluster.coffeectl_via(via, ["down", "hu", "--yes"]).ok().await;
-    assert!(cluster.node("hu").ended().await.success(), "whoever was taken down ends with 0");
+    assert!(cluster.node("hu").ended().await.success(), "a node that was taken down exits with 0");
     let list = cluster.json(["list"]).await;
     let hu = list["nodes"]
         .as_array()

@@ -1,28 +1,23 @@
-//! Faults of real processes, networks and disks under load.
+//! Faults of real processes, networks and disks, under load.
 //!
-//! Each test is a class of faults that strikes a cluster of three daemons, the
-//! leader and a follower by turns, while 32 clients write: nothing that was
-//! acknowledged may be lost or done twice, and where a quorum is spared writes
-//! go on. What needs namespaces runs in a sandbox that ends with it; what the
-//! machine cannot do is skipped, and says so.
+//! Each test injects one class of faults into a cluster of three daemons, alternately
+//! into the leader and a follower, while 32 clients write. No acknowledged write may be
+//! lost or applied twice, and writes continue if a quorum is spared. Tests that need
+//! namespaces run in a sandbox that ends with them. Tests that the machine does not
+//! support are skipped, with the reason.
 //!
-//! Once each in the ordinary run. Rounds are given in `COFFEE_FAULTS`; for
-//! figures of 10 each, in release and alone (as root; about half an hour):
+//! The default run injects each fault once. `COFFEE_FAULTS` sets the number of rounds;
+//! for figures, in release mode and with nothing else running (as root; about half an
+//! hour):
 //!
 //! ```text
 //! COFFEE_FAULTS=10 cargo test --release -p coffee-tests --test faults -- --test-threads 1 --nocapture
 //! ```
 
-mod disk;
-mod disks;
-mod links;
-mod machine;
-mod network;
-mod process;
-mod round;
-mod sandbox;
-mod starve;
-mod table;
+mod disk_faults;
+mod link_faults;
+mod process_faults;
+mod support;
 
 use std::{env, time::Duration};
 
@@ -31,24 +26,27 @@ use coffee_tests::cluster::{Cluster, Host, SHOPS};
 use tokio::runtime::Runtime;
 
 use crate::{
-    disks::{Blackout, Disks, FailedSync, Full, PowerCut},
-    links::{Links, Slow},
-    machine::Need,
-    network::Network,
-    process::{AllKilled, Killed, NoDescriptors, Starving, Stopped, WrongClock},
-    round::{Fault, Scene, round},
-    table::Row,
+    disk_faults::{Blackout, DiskPowerCut, Disks, FailedSync, Full},
+    link_faults::{LinkFault, Slow},
+    process_faults::{AllKilled, Killed, NoDescriptors, Starving, Stopped, WrongClock},
+    support::{
+        machine::Need,
+        network::Network,
+        round::{FaultEnvironment, InjectedFault, round},
+        sandbox,
+        table::{self, FaultRow},
+    },
 };
 
 const NODES: usize = 3;
 
-/// The longest that writes may stand still where a quorum is spared.
+/// Maximum write stall if a quorum is spared.
 const GAP_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 10 });
 
-/// Snapshots and purges come often, so that they fall into every fault.
+/// Frequent snapshots and purges, so that they coincide with every fault.
 const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n";
 
-/// Whom a class of faults strikes.
+/// Victims of a class of faults.
 #[derive(Debug, Clone, Copy)]
 enum Whom {
     Leader,
@@ -84,10 +82,10 @@ impl Class {
         self
     }
 
-    /// Runs the rounds, if the machine can, where they belong. `make` prepares
-    /// the fault before the nodes start.
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
-    fn run<F: Fault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
+    /// Runs the rounds, if the machine supports them, in a sandbox if necessary. `make`
+    /// prepares the fault before the nodes start.
+    #[expect(clippy::print_stdout, reason = "a skipped test prints the reason")]
+    fn run<F: InjectedFault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
         if let Some(reason) = self.needs.iter().find_map(|need| need.missing()) {
             println!("skipped: {}: {reason}", self.name);
             return;
@@ -102,7 +100,7 @@ impl Class {
         }
     }
 
-    async fn play<F: Fault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
+    async fn play<F: InjectedFault>(&self, make: impl FnOnce(&mut Cluster) -> F) {
         let network = self.needs.contains(&Need::Network).then(|| Network::of(&SHOPS[..NODES]));
         let mut plan = Cluster::of(NODES).with(SETTINGS).on(self.hosts(network.as_ref()));
         if !cfg!(debug_assertions) {
@@ -112,16 +110,16 @@ impl Class {
         let mut fault = make(&mut cluster);
         cluster.found(NODES).await;
         let client = cluster.client(Role::Admin).with_timeout(Duration::from_secs(10));
-        let mut scene = Scene { cluster, network, client, rounds: 0 };
+        let mut environment = FaultEnvironment { cluster, network, client, rounds: 0 };
         for whom in self.whom {
-            self.strike(&mut scene, &mut fault, *whom).await;
+            self.strike(&mut environment, &mut fault, *whom).await;
         }
-        scene.client.close().await;
-        // All have come through it, and whoever is asked to stop does.
-        for node in scene.cluster.nodes() {
+        environment.client.close().await;
+        // Every node has survived, and stops when asked to.
+        for node in environment.cluster.nodes() {
             assert!(node.stop().await.success(), "{}", node.log().tail(20));
         }
-        // Disks go before the folder in which they are mounted.
+        // Disks must be unmounted before their folder is deleted.
         drop(fault);
     }
 
@@ -133,10 +131,10 @@ impl Class {
         hosts
     }
 
-    async fn strike<F: Fault>(&self, scene: &mut Scene, fault: &mut F, whom: Whom) {
-        let mut row = Row::default();
+    async fn strike<F: InjectedFault>(&self, environment: &mut FaultEnvironment, fault: &mut F, whom: Whom) {
+        let mut row = FaultRow::default();
         for n in 0..rounds() {
-            let leader = scene.cluster.leader().await;
+            let leader = environment.cluster.leader().await;
             let victim = match whom {
                 Whom::Leader | Whom::All => leader,
                 Whom::Follower => SHOPS[..NODES]
@@ -146,13 +144,13 @@ impl Class {
                     .find(|name| **name != leader)
                     .map_or(leader, |name| (*name).into()),
             };
-            let outcome = round(scene, fault, &victim).await;
+            let outcome = round(environment, fault, &victim).await;
             row.add(&outcome.record, &outcome.report, outcome.at);
             assert!(outcome.report.is_clean(), "{}, {victim}: {}", self.name, outcome.report);
         }
         row.publish(&format!("{} ({})", self.name, format!("{whom:?}").to_lowercase()));
         let bounded = !F::SPARES_QUORUM || row.worst() < GAP_MAX;
-        assert!(bounded, "{}: writes stood still for {:?}", self.name, row.worst());
+        assert!(bounded, "{}: writes stalled for {:?}", self.name, row.worst());
     }
 }
 
@@ -173,22 +171,22 @@ fn stopped_and_continued() {
 
 #[test]
 fn cut_off() {
-    Class::of("partition").needs(&[Need::Network]).run(|_| Links::CutOff);
+    Class::of("partition").needs(&[Need::Network]).run(|_| LinkFault::CutOff);
 }
 
 #[test]
 fn deaf() {
-    Class::of("partition, inwards only").needs(&[Need::Network]).run(|_| Links::Deaf);
+    Class::of("partition, inbound only").needs(&[Need::Network]).run(|_| LinkFault::Deaf);
 }
 
 #[test]
 fn mute() {
-    Class::of("partition, outwards only").needs(&[Need::Network]).run(|_| Links::Mute);
+    Class::of("partition, outbound only").needs(&[Need::Network]).run(|_| LinkFault::Mute);
 }
 
 #[test]
 fn lossy_link() {
-    Class::of("30 % loss").needs(&[Need::Network]).run(|_| Links::Lossy);
+    Class::of("30 % loss").needs(&[Need::Network]).run(|_| LinkFault::Lossy);
 }
 
 #[test]
@@ -208,7 +206,7 @@ fn sync_fails() {
 
 #[test]
 fn power_cut() {
-    Class::of("power cut").needs(&[Need::Mounts]).run(|cluster| PowerCut(Disks::mount(cluster)));
+    Class::of("power cut").needs(&[Need::Mounts]).run(|cluster| DiskPowerCut(Disks::mount(cluster)));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Frames that are none, and requests that are not the caller's to make, over
-//! connections of clients with good certificates.
+//! Invalid frames and unauthorized requests, over client connections with valid
+//! certificates.
 
 use std::time::Duration;
 
@@ -16,46 +16,46 @@ use coffee_common::{
 use fastrand::Rng;
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{noise, scene::Scene, tally::Tally};
+use crate::support::{environment::HostileEnvironment, mutated_frames, tally::Tally};
 
-/// Streams at once; their order of arrival is anybody's guess, so that each
-/// kind of noise is the first to be judged now and then.
+/// Concurrent streams per round. Their order of arrival is random, so each kind of
+/// mutation is the first to be checked at times.
 const VOLLEY: u64 = 6;
 
-/// A daemon that has not reacted by then waits for something that never comes.
+/// A daemon that has not reacted within this time waits for more input.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Sends so many pieces, some by readers and some by writers.
-pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
-    let victims = scene.victims().await;
+/// Sends `pieces` streams, some by readers and some by writers.
+pub(crate) async fn attack(environment: &HostileEnvironment, pieces: u64) -> Tally {
+    let victims = environment.victims().await;
     let lanes = [(Role::Reader, &victims[0]), (Role::Reader, &victims[1]), (Role::Writer, &victims[0])];
     let mut running = JoinSet::new();
     for (n, (role, victim)) in (0..).zip(lanes) {
-        let lane = Lane {
-            credentials: scene.cluster.credentials(role),
+        let lane = ClientLane {
+            credentials: environment.cluster.credentials(role),
             victim: victim.clone(),
             asks: asks(role),
-            rng: noise::rng(n),
+            rng: mutated_frames::rng(n),
         };
         running.spawn(lane.run(pieces / lanes.len() as u64));
     }
     Tally::gather(running).await
 }
 
-struct Lane {
+struct ClientLane {
     credentials: Credentials,
     victim: Address,
     asks: Vec<Request>,
     rng: Rng,
 }
 
-impl Lane {
+impl ClientLane {
     async fn run(mut self, pieces: u64) -> Tally {
         let endpoint = Endpoint::dial_only(&self.credentials, &EndpointOptions::default()).expect("a socket");
         let mut tally = Tally::default();
         while tally.sent < pieces {
             let connected = endpoint.connect(&self.victim, &Expect::AnyNode, Protocol::Client).await;
-            let connection = connected.expect("a good certificate is let in");
+            let connection = connected.expect("a valid certificate is accepted");
             while tally.sent < pieces && !connection.is_closed() {
                 self.volley(&connection, &mut tally).await;
             }
@@ -76,7 +76,7 @@ impl Lane {
                 break;
             }
             tally.sent += 1;
-            // A stream that is broken off has no answer either.
+            // A stream that is reset gets no answer.
             if self.rng.u8(0..16) == 0 {
                 sender.reset()
             } else {
@@ -90,19 +90,23 @@ impl Lane {
         }
     }
 
-    /// A writer asks for what only others may, in good frames: spoiled, one of
-    /// them might become a write that he may make.
+    /// A writer sends unauthorized requests in valid frames only: mutated, one might
+    /// become a write that it is allowed to make.
     fn piece(&mut self) -> Bytes {
         let own = self.credentials.identity().role;
         let request = self.asks[self.rng.usize(..self.asks.len())].clone();
         let pretends = self.rng.bool().then(|| Identity { name: name("boss"), role: Role::Admin });
         let ask = RequestFrame { id: self.rng.u64(..), timeout_ms: 5_000, on_behalf_of: pretends, request };
         let frame = frame::encode(&ask).expect("a frame");
-        if own == Role::Reader && self.rng.u8(0..4) > 0 { noise::spoil(&mut self.rng, &frame) } else { frame }
+        if own == Role::Reader && self.rng.u8(0..4) > 0 {
+            mutated_frames::spoil(&mut self.rng, &frame)
+        } else {
+            frame
+        }
     }
 }
 
-/// Reads to the end of a stream, and says what was on it.
+/// Reads a stream to its end, and classifies its contents.
 async fn how_it_ends(receiver: &mut FrameReceiver) -> &'static str {
     let mut seen = "not the protocol";
     while let Ok(Some(message)) = receiver.receive().await {
@@ -123,7 +127,7 @@ fn name(name: &str) -> NodeName {
     name.parse().expect("legal")
 }
 
-/// What one of this role may not ask; a reader's questions besides, to be spoiled.
+/// Requests that this role may not make; for a reader also permitted ones, to be mutated.
 fn asks(role: Role) -> Vec<Request> {
     let node = || name("hong");
     let address = || "127.0.0.1:1".parse::<Address>().expect("legal");

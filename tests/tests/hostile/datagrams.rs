@@ -1,4 +1,4 @@
-//! Datagrams to the port, from somebody without any certificate.
+//! Datagrams to the port, from a host without a certificate.
 
 use std::time::Duration;
 
@@ -9,30 +9,35 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{noise, relay, scene::Scene, tally::Tally};
+use crate::support::{environment::HostileEnvironment, mutated_frames, relay, tally::Tally};
 
-/// So many at once, so often: 16,000 a second. The port of a node is no test
-/// of how much the kernel can throw away.
+/// Datagrams per burst, for 16,000 per second. More would test how many the kernel drops.
 const BURST: u64 = 32;
 const PACE: Duration = Duration::from_millis(2);
 
-/// The largest payload of UDP over IPv4.
+/// Largest UDP payload over IPv4.
 const LARGEST: usize = 65_507;
 
-/// A datagram in which a handshake may begin has at least so many bytes
-/// (RFC 9000, section 14.1).
+/// Minimum size of a datagram that begins a handshake (RFC 9000, section 14.1).
 const INITIAL_BYTES: usize = 1200;
 
-/// Nobody is sent more than this multiple of what came from his address,
-/// before he has proven that it is his (RFC 9000, section 8.1).
+/// Maximum ratio of bytes sent to an address to bytes received from it, until the address
+/// is validated (RFC 9000, section 8.1).
 const AMPLIFICATION_MAX: u64 = 3;
 
-pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
+pub(crate) async fn attack(environment: &HostileEnvironment, pieces: u64) -> Tally {
     let mut tally = Tally::default();
-    for (n, victim) in (20..).zip(scene.victims().await) {
-        let (socket, good) = relay::conversation(&scene.cluster.credentials(Role::Reader), &victim).await;
-        let mut attacker =
-            Attacker { socket, good, rng: noise::rng(n), tally: Tally::default(), bytes: 0, back: 0 };
+    for (n, victim) in (20..).zip(environment.victims().await) {
+        let (socket, good) =
+            relay::conversation(&environment.cluster.credentials(Role::Reader), &victim).await;
+        let mut attacker = Attacker {
+            socket,
+            good,
+            rng: mutated_frames::rng(n),
+            tally: Tally::default(),
+            bytes: 0,
+            back: 0,
+        };
         attacker.run(pieces / 3).await;
         let Attacker { bytes, back, .. } = attacker;
         assert!(back <= AMPLIFICATION_MAX * bytes, "{back} bytes come back for {bytes}");
@@ -42,13 +47,13 @@ pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
 }
 
 struct Attacker {
-    /// From which the node has heard a good client.
+    /// The address from which the node has heard a valid client.
     socket: UdpSocket,
-    /// What that one said.
+    /// That client's datagrams.
     good: Vec<Vec<u8>>,
     rng: Rng,
     tally: Tally,
-    /// Sent, and come back.
+    /// Bytes sent and received.
     bytes: u64,
     back: u64,
 }
@@ -64,7 +69,7 @@ impl Attacker {
             for _ in 0..BURST {
                 let piece = self.piece();
                 let socket = if self.rng.bool() { &self.socket } else { &elsewhere };
-                // One that the kernel does not take is not counted.
+                // A datagram that the kernel rejects is not counted.
                 if socket.send(&piece).await.is_ok() {
                     self.bytes += piece.len() as u64;
                     self.tally.sent += 1;
@@ -83,12 +88,12 @@ impl Attacker {
     fn piece(&mut self) -> Vec<u8> {
         let rng = &mut self.rng;
         match rng.u8(0..10) {
-            0 => noise::bytes(rng, 0),
-            1 => noise::bytes(rng, 1),
+            0 => mutated_frames::bytes(rng, 0),
+            1 => mutated_frames::bytes(rng, 1),
             2 => random(rng, 2..1500),
             3 => {
                 let count = if rng.u8(0..8) == 0 { LARGEST } else { 6_000 };
-                let mut giant = noise::bytes(rng, count);
+                let mut giant = mutated_frames::bytes(rng, count);
                 giant[..5].copy_from_slice(&[0xc3, 0, 0, 0, 1]);
                 giant
             }
@@ -97,7 +102,7 @@ impl Attacker {
                 long_header(rng, version)
             }
             5 | 6 => long_header(rng, 1),
-            // A short header with a connection id that was never given, and what looks like a packet.
+            // A short header with an unknown connection id, and random contents.
             7 => {
                 let mut spoofed = random(rng, 21..1200);
                 spoofed[0] = spoofed[0] & 0x3f | 0x40;
@@ -106,7 +111,7 @@ impl Attacker {
             8 => self.good[rng.usize(..self.good.len())].clone(),
             _ => {
                 let mut spoiled = self.good[rng.usize(..self.good.len())].clone();
-                noise::flip(rng, &mut spoiled, 0);
+                mutated_frames::flip(rng, &mut spoiled, 0);
                 spoiled.truncate(rng.usize(1..2 * spoiled.len()));
                 spoiled
             }
@@ -116,11 +121,11 @@ impl Attacker {
 
 fn random(rng: &mut Rng, lengths: std::ops::Range<usize>) -> Vec<u8> {
     let count = rng.usize(lengths);
-    noise::bytes(rng, count)
+    mutated_frames::bytes(rng, count)
 }
 
-/// What begins like a first packet (RFC 9000, section 17.2), with connection
-/// ids of legal and of other lengths, and goes on with noise.
+/// A header like that of an Initial packet (RFC 9000, section 17.2), with connection ids
+/// of legal and illegal lengths, followed by noise.
 fn long_header(rng: &mut Rng, version: u32) -> Vec<u8> {
     let count = rng.usize(INITIAL_BYTES - 200..INITIAL_BYTES + 200);
     let mut packet = vec![0xc0 | rng.u8(0..64)];
@@ -128,20 +133,20 @@ fn long_header(rng: &mut Rng, version: u32) -> Vec<u8> {
     for _ in 0..2 {
         let length = if rng.u8(0..8) == 0 { rng.u8(..) } else { rng.u8(8..=20) };
         packet.push(length);
-        packet.extend(noise::bytes(rng, length.into()));
+        packet.extend(mutated_frames::bytes(rng, length.into()));
     }
     if rng.bool() {
-        // No token, and a length that is right.
+        // No token, and a correct length.
         let rest = count.saturating_sub(packet.len() + 3);
         packet.push(0);
         packet.extend((u16::try_from(rest).expect("short") | 0x4000).to_be_bytes());
     }
     let rest = count.saturating_sub(packet.len());
-    packet.extend(noise::bytes(rng, rest));
+    packet.extend(mutated_frames::bytes(rng, rest));
     packet
 }
 
-/// What a node answers to somebody unknown.
+/// Classifies a node's answer to an unknown host.
 fn kind_of(answer: &[u8]) -> &'static str {
     match answer {
         [first, 0, 0, 0, 0, ..] if first & 0x80 != 0 => "version negotiation",

@@ -1,4 +1,4 @@
-//! More connections than anybody needs, without certificates and with.
+//! Floods of connections, without and with certificates.
 
 use std::time::Duration;
 
@@ -9,25 +9,26 @@ use coffee_common::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{scene::Scene, stranger::Stranger, tally::Tally};
+use crate::support::{environment::HostileEnvironment, raw_client::RawClient, tally::Tally};
 
-/// How many dial at once: the attackers share the machine with the daemons, and
-/// more would measure what the processors leave over.
+/// Concurrent dialers. The attackers share the machine with the daemons: more would
+/// measure its processors.
 const LANES: usize = 8;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Dials so often without a certificate, from many sides at once.
-pub(crate) async fn strangers(scene: &Scene, count: usize) -> Tally {
-    let victims = scene.victims().await;
+/// Dials `count` times without a certificate, concurrently.
+pub(crate) async fn unauthenticated(environment: &HostileEnvironment, count: usize) -> Tally {
+    let victims = environment.victims().await;
     let mut running = JoinSet::new();
     for lane in 0..LANES {
         let victim = victims[lane % victims.len()].clone();
         running.spawn(async move {
-            let stranger = Stranger::new(None, if lane % 2 == 0 { ALPN_CLIENT } else { ALPN_PEER });
+            let raw_client = RawClient::new(None, if lane % 2 == 0 { ALPN_CLIENT } else { ALPN_PEER });
             let mut tally = Tally::sent(count / LANES);
             for _ in 0..tally.sent {
-                let end = stranger.dial(&victim).await.expect_err("nobody is let in without a certificate");
+                let end =
+                    raw_client.dial(&victim).await.expect_err("a caller without a certificate is rejected");
                 tally.note(end);
             }
             tally
@@ -36,19 +37,19 @@ pub(crate) async fn strangers(scene: &Scene, count: usize) -> Tally {
     Tally::gather(running).await
 }
 
-/// Dials so often with a good certificate, and goes at once.
-pub(crate) async fn visitors(scene: &Scene, count: usize) -> Tally {
-    let victims = scene.victims().await;
+/// Dials `count` times with a valid certificate, and closes at once.
+pub(crate) async fn short_lived(environment: &HostileEnvironment, count: usize) -> Tally {
+    let victims = environment.victims().await;
     let mut running = JoinSet::new();
     for lane in 0..LANES {
         let (credentials, victim) =
-            (scene.cluster.credentials(Role::Reader), victims[lane % victims.len()].clone());
+            (environment.cluster.credentials(Role::Reader), victims[lane % victims.len()].clone());
         running.spawn(async move {
             let endpoint = endpoint(&credentials);
             let mut tally = Tally::sent(count / LANES);
             for _ in 0..tally.sent {
                 dial(&endpoint, &victim).await.close("no more than a visit");
-                tally.note("let in");
+                tally.note("accepted");
             }
             endpoint.close("done").await;
             tally
@@ -57,11 +58,11 @@ pub(crate) async fn visitors(scene: &Scene, count: usize) -> Tally {
     Tally::gather(running).await
 }
 
-/// Opens so many connections to the leader with good certificates, and keeps
-/// all of them, silent, until there are as many as there should be.
-pub(crate) async fn guests(scene: &Scene, count: usize) -> Tally {
-    let victim = scene.victims().await.remove(0);
-    let credentials = scene.cluster.credentials(Role::Reader);
+/// Opens `count` idle connections to the leader with valid certificates, and keeps them
+/// until all are open.
+pub(crate) async fn idle(environment: &HostileEnvironment, count: usize) -> Tally {
+    let victim = environment.victims().await.remove(0);
+    let credentials = environment.cluster.credentials(Role::Reader);
     let mut running = JoinSet::new();
     for _ in 0..LANES {
         let (credentials, victim) = (credentials.clone(), victim.clone());
@@ -88,7 +89,7 @@ fn endpoint(credentials: &Credentials) -> Endpoint {
     Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket")
 }
 
-/// Dials until there is room.
+/// Dials until the connection is accepted.
 async fn dial(endpoint: &Endpoint, victim: &Address) -> Connection {
     let in_the_end = async {
         loop {
@@ -97,5 +98,5 @@ async fn dial(endpoint: &Endpoint, victim: &Address) -> Connection {
             }
         }
     };
-    timeout(PATIENCE, in_the_end).await.expect("a good certificate is let in")
+    timeout(PATIENCE, in_the_end).await.expect("a valid certificate is accepted")
 }

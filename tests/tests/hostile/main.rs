@@ -1,56 +1,48 @@
-//! Clients and peers that mean no good, against real daemons with real
-//! certificates: they are turned away, and nobody else notices.
+//! Hostile clients and peers against real daemons with real certificates: they are
+//! rejected, and other clients do not notice.
 //!
-//! A few thousand pieces in the ordinary run. At length, in release and alone:
+//! The default run sends a few thousand pieces per attack. The long form, in release mode
+//! and with nothing else running:
 //!
 //! ```text
 //! COFFEE_HOSTILE=1000000 cargo test --release -p coffee-tests --test hostile -- --nocapture
 //! ```
 //!
-//! prints a table: attack, pieces sent, how they ended, the most that a daemon
-//! grew by, and what 99 of 100 requests of a good client took at most, before
-//! the attack and under it.
+//! Prints a table: attack, pieces sent, how they ended, the most that a daemon's memory
+//! grew, and the p99 latency of a valid client before and during the attack.
 
-mod bystander;
-mod cases;
 mod certificates;
 mod clients;
 mod datagrams;
 mod floods;
-mod forge;
-mod forgery;
-mod noise;
 mod peers;
-mod relay;
-mod scene;
 mod slow;
-mod stranger;
-mod tally;
+mod support;
 
 use std::env;
 
 use tokio::sync::Mutex;
 
-use scene::Scene;
+use support::environment::HostileEnvironment;
 
-/// Pieces of each attack in the ordinary run.
+/// Pieces per attack in the default run.
 const PIECES: u64 = 3_000;
 
-/// Datagrams in the ordinary run; at length, a tenth of the pieces.
+/// Datagrams in the default run; a tenth of the pieces in the long form.
 const DATAGRAMS: u64 = 10_000;
 
-/// So many hold the door: twice as many as there is room for.
+/// Concurrent handshakes: twice the maximum.
 const HOLDERS: usize = 500;
 
-/// One attack at a time, lest they disturb each other's figures.
+/// One attack at a time, since they would disturb each other's figures.
 static STAGE: Mutex<()> = Mutex::const_new(());
 
-/// How many pieces to send.
+/// Number of pieces per attack.
 fn pieces() -> u64 {
     env::var("COFFEE_HOSTILE").ok().and_then(|count| count.parse().ok()).unwrap_or(PIECES)
 }
 
-/// A number of connections: ten times as many at length.
+/// Scales a number of connections: ten times as many in the long form.
 fn scaled(count: usize) -> usize {
     if pieces() > PIECES { 10 * count } else { count }
 }
@@ -58,55 +50,61 @@ fn scaled(count: usize) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_of_clients() {
     let _alone = STAGE.lock().await;
-    let scene = Scene::set().await;
-    let tally = scene.under("frames of clients", clients::attack(&scene, pieces())).await;
+    let environment = HostileEnvironment::set().await;
+    let tally = environment.under("frames of clients", clients::attack(&environment, pieces())).await;
     assert!(tally.of("denied") > pieces() / 10 && tally.of("not the protocol") > pieces() / 10, "{tally}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_of_peers() {
     let _alone = STAGE.lock().await;
-    let scene = Scene::set().await;
-    let tally = scene.under("frames of peers", peers::attack(&scene, pieces())).await;
+    let environment = HostileEnvironment::set().await;
+    let tally = environment.under("frames of peers", peers::attack(&environment, pieces())).await;
     assert!(tally.of(peers::GIVEN_UP) > pieces() / 3 && tally.of("out of date") > 0, "{tally}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn datagrams_of_strangers() {
+async fn unauthenticated_datagrams() {
     let _alone = STAGE.lock().await;
-    let scene = Scene::set().await;
+    let environment = HostileEnvironment::set().await;
     let count = (pieces() / 10).max(DATAGRAMS);
-    let tally = scene.under("datagrams", datagrams::attack(&scene, count)).await;
+    let tally = environment.under("datagrams", datagrams::attack(&environment, count)).await;
     assert!(tally.of("version negotiation") > 0 && tally.of("stateless reset") > 0, "{tally}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn certificates_that_nobody_should_believe() {
+async fn forged_certificates() {
     let _alone = STAGE.lock().await;
-    certificates::are_turned_away().await;
+    certificates::are_rejected().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_connections() {
     let _alone = STAGE.lock().await;
-    let scene = Scene::set().await;
-    let tally = scene.under("strangers", floods::strangers(&scene, scaled(160))).await;
-    assert_eq!(tally.of("alert 116"), tally.sent, "each is told why: {tally}");
-    let tally = scene.under("visitors", floods::visitors(&scene, scaled(160))).await;
-    assert_eq!(tally.of("let in"), tally.sent, "{tally}");
-    let tally = scene.under("guests", floods::guests(&scene, scaled(160))).await;
+    let environment = HostileEnvironment::set().await;
+    let tally =
+        environment.under("unauthenticated", floods::unauthenticated(&environment, scaled(160))).await;
+    assert_eq!(tally.of("alert 116"), tally.sent, "each gets the reason: {tally}");
+    let tally =
+        environment.under("short-lived connections", floods::short_lived(&environment, scaled(160))).await;
+    assert_eq!(tally.of("accepted"), tally.sent, "{tally}");
+    let tally = environment.under("idle connections", floods::idle(&environment, scaled(160))).await;
     assert_eq!(tally.of("kept"), tally.sent, "{tally}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_never_end() {
     let _alone = STAGE.lock().await;
-    let scene = Scene::set().await;
-    let tally = scene.under("slow streams", slow::streams(&scene, scaled(24))).await;
-    assert_eq!(tally.of(peers::GIVEN_UP), tally.sent / 2, "peers have to say what they want: {tally}");
-    let tally = scene.under("slow handshakes", slow::handshakes(&scene, HOLDERS)).await;
-    // One may come in the very moment in which all the others knock.
-    assert!(tally.of(slow::LET_IN) >= slow::NEWCOMERS * 3 / 4, "newcomers find the door open: {tally}");
-    // Each of the others begins anew every three seconds.
-    assert!(tally.sent < 4 * HOLDERS as u64, "newcomers do not wait in a queue: {tally}");
+    let environment = HostileEnvironment::set().await;
+    let tally = environment.under("slow streams", slow::streams(&environment, scaled(24))).await;
+    assert_eq!(
+        tally.of(peers::GIVEN_UP),
+        tally.sent / 2,
+        "peers must announce their purpose in time: {tally}"
+    );
+    let tally = environment.under("slow handshakes", slow::handshakes(&environment, HOLDERS)).await;
+    // A newcomer may arrive at the moment when all attackers begin.
+    assert!(tally.of(slow::ACCEPTED) >= slow::NEWCOMERS * 3 / 4, "newcomers are accepted: {tally}");
+    // Each attacker's handshake is given up and restarted every three seconds.
+    assert!(tally.sent < 4 * HOLDERS as u64, "newcomers wait in a queue: {tally}");
 }

@@ -1,5 +1,4 @@
-//! Frames that are none, and lies that are well-formed, over connections of
-//! peers with good certificates.
+//! Invalid frames and well-formed lies, over peer connections with valid certificates.
 
 use std::time::Duration;
 
@@ -20,71 +19,71 @@ use fastrand::Rng;
 use serde::de::DeserializeOwned;
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{forgery::Liar, noise, scene::Scene, tally::Tally};
+use crate::support::{environment::HostileEnvironment, lying_peer::LyingPeer, mutated_frames, tally::Tally};
 
-/// Streams at once.
+/// Concurrent streams.
 const VOLLEY: usize = 16;
 
-/// A daemon that has not reacted by then waits for something that never comes.
+/// A daemon that has not reacted within this time waits for more input.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a stream ends on which nothing is answered.
+/// Classification of a stream without an answer.
 pub(crate) const GIVEN_UP: &str = "given up";
 
-/// Sends so many streams: a follower's to the leader and to another follower,
-/// the leader's own to a follower, and a follower's in the leader's name.
-pub(crate) async fn attack(scene: &Scene, pieces: u64) -> Tally {
-    let (leader, led) = scene.leader().await;
+/// Sends `pieces` streams: from a follower to the leader and to another follower, from
+/// the leader to a follower, and from a follower in the leader's name.
+pub(crate) async fn attack(environment: &HostileEnvironment, pieces: u64) -> Tally {
+    let (leader, led) = environment.leader().await;
     let mut followers = SHOPS.iter().take(3).filter(|name| **name != leader);
     let (Some(one), Some(other)) = (followers.next(), followers.next()) else { panic!("three nodes") };
     let leader = leader.as_str();
-    // The certificate's name, the claimed one, and the victim.
+    // Name in the certificate, claimed name, and victim.
     let callers =
         [(*one, *one, leader), (*one, *one, *other), (leader, leader, *other), (*one, leader, *other)];
     let mut running = JoinSet::new();
     for (n, (name, claimed, victim)) in (10..).zip(callers) {
-        let lane = Lane {
-            credentials: credentials(scene, name),
-            victim: scene.address(victim),
-            liar: liar(&led, scene.raft(claimed).await.id, scene.raft(victim).await.id),
+        let lane = PeerLane {
+            credentials: credentials(environment, name),
+            victim: environment.address(victim),
+            liar: liar(&led, environment.raft(claimed).await.id, environment.raft(victim).await.id),
             honest: name == claimed,
-            rng: noise::rng(n),
+            rng: mutated_frames::rng(n),
         };
         running.spawn(lane.run(pieces / callers.len() as u64));
     }
     Tally::gather(running).await
 }
 
-/// A node's certificate, stolen.
-pub(crate) fn credentials(scene: &Scene, node: &str) -> Credentials {
-    let certs = scene.cluster.certs();
+/// A node's stolen certificate.
+pub(crate) fn credentials(environment: &HostileEnvironment, node: &str) -> Credentials {
+    let certs = environment.cluster.certs();
     let file = |ending| certs.join(format!("node-{node}.{ending}"));
     let files = CredentialFiles::new(certs.join("ca.crt"), file("crt"), file("key"));
     Credentials::load(&files).expect("a good certificate")
 }
 
-fn liar(led: &RaftStatus, own: NodeId, to: NodeId) -> Liar {
+fn liar(led: &RaftStatus, own: NodeId, to: NodeId) -> LyingPeer {
     let node = led.leader.expect("it leads");
     let leader = LeaderRecord { term: led.term, node };
-    Liar { cluster: led.cluster, own, to, leader, last: led.last_log.0 }
+    LyingPeer { cluster: led.cluster, own, to, leader, last: led.last_log.0 }
 }
 
-struct Lane {
+struct PeerLane {
     credentials: Credentials,
     victim: Address,
-    liar: Liar,
-    /// Whether it calls itself what its certificate says.
+    liar: LyingPeer,
+    /// Whether its claimed name matches its certificate.
     honest: bool,
     rng: Rng,
 }
 
-impl Lane {
+impl PeerLane {
     async fn run(mut self, pieces: u64) -> Tally {
         let endpoint = Endpoint::dial_only(&self.credentials, &EndpointOptions::default()).expect("a socket");
         let mut tally = Tally::default();
         while tally.sent < pieces {
             let connected = endpoint.connect(&self.victim, &Expect::AnyNode, Protocol::Peer).await;
-            let connection = connected.expect("a good certificate is let in");
+            let connection = connected.expect("a valid certificate is accepted");
             while tally.sent < pieces && !connection.is_closed() {
                 self.volley(&connection, &mut tally).await;
             }
@@ -106,7 +105,7 @@ impl Lane {
                 break;
             }
             tally.sent += 1;
-            // A stream that is broken off has no answer either.
+            // A stream that is reset gets no answer.
             if self.rng.u8(0..16) == 0 {
                 sender.reset()
             } else {
@@ -127,7 +126,7 @@ impl Lane {
             let mut frames = self.liar.stream(&mut self.rng);
             if self.rng.bool() {
                 let at = self.rng.usize(..frames.len());
-                frames[at] = noise::spoil(&mut self.rng, &frames[at]);
+                frames[at] = mutated_frames::spoil(&mut self.rng, &frames[at]);
                 if self.liar.might_say(&frames[at]) {
                     continue;
                 }
@@ -137,25 +136,25 @@ impl Lane {
     }
 }
 
-/// What the first frame of a stream says that it is for, if it is whole.
+/// The purpose that the first frame of a stream announces, if it is valid.
 fn purpose(first: &[u8]) -> Option<Purpose> {
     Some(frame::decode::<Hello>(first.get(HEADER_BYTES..)?).ok()?.purpose)
 }
 
-/// Reads to the end of a stream, and says what was on it.
+/// Reads a stream to its end, and classifies its contents.
 async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> &'static str {
     let mut seen = GIVEN_UP;
     while let Ok(Some(message)) = receiver.receive().await {
-        seen = match purpose.expect("a stream that says nothing is told nothing") {
+        seen = match purpose.expect("a stream without a purpose gets no answer") {
             Purpose::Append => match decode(&message) {
                 Appended::HigherVote(_) => "out of date",
                 other => panic!("{other:?}"),
             },
             Purpose::Ask => match decode(&message) {
                 Reply::Ballot { granted: false, .. } => "vote denied",
-                Reply::Transfer(Err(_)) => "not taken over",
-                // One that means a third node is taken note of.
-                Reply::Transfer(Ok(())) => "no concern",
+                Reply::Transfer(Err(_)) => "transfer rejected",
+                // A transfer to a third node is acknowledged without effect.
+                Reply::Transfer(Ok(())) => "not affected",
                 other => panic!("{other:?}"),
             },
             Purpose::Snapshot => match decode(&message) {

@@ -1,4 +1,4 @@
-//! Callers that begin, and never come to an end.
+//! Callers that begin, and never finish.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -16,34 +16,37 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use crate::{peers, relay, scene::Scene, tally::Tally};
+use crate::{
+    peers,
+    support::{environment::HostileEnvironment, relay, tally::Tally},
+};
 
-/// A byte so often.
+/// Interval between bytes.
 const PACE: Duration = Duration::from_secs(1);
 
-/// A stream of a peer has to say within five seconds what it is for.
+/// A peer stream must announce its purpose within five seconds.
 const LASTS: Duration = Duration::from_secs(6);
 
-/// Where those are who begin handshakes: another address of this machine.
+/// Address of the callers that begin handshakes: another loopback address.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// So many newcomers want in while others hold the door.
+/// Valid callers that connect during the attack.
 pub(crate) const NEWCOMERS: u64 = 20;
 
-/// How it ends for a newcomer who is let in.
-pub(crate) const LET_IN: &str = "newcomers let in";
+/// Classification of an accepted newcomer.
+pub(crate) const ACCEPTED: &str = "newcomers accepted";
 
-/// Opens as many streams as it may on each of so many connections, of clients
-/// and of a peer, and sends a large frame on each, a byte at a time.
-pub(crate) async fn streams(scene: &Scene, connections: usize) -> Tally {
-    let (leader, _) = scene.leader().await;
-    let victim = scene.address(&leader);
-    let node = scene.cluster.watched().iter().find(|node| node.name() != leader).expect("a follower");
+/// Opens the maximum number of streams on each of `connections` connections, of clients
+/// and of a peer, and sends a large frame on each, one byte at a time.
+pub(crate) async fn streams(environment: &HostileEnvironment, connections: usize) -> Tally {
+    let (leader, _) = environment.leader().await;
+    let victim = environment.address(&leader);
+    let node = environment.cluster.watched().iter().find(|node| node.name() != leader).expect("a follower");
     let mut running = JoinSet::new();
     for n in 0..connections {
         let (credentials, protocol) = match n % 2 {
-            0 => (scene.cluster.credentials(Role::Reader), Protocol::Client),
-            _ => (peers::credentials(scene, node.name()), Protocol::Peer),
+            0 => (environment.cluster.credentials(Role::Reader), Protocol::Client),
+            _ => (peers::credentials(environment, node.name()), Protocol::Peer),
         };
         running.spawn(trickle(credentials, victim.clone(), protocol));
     }
@@ -52,7 +55,7 @@ pub(crate) async fn streams(scene: &Scene, connections: usize) -> Tally {
 
 async fn trickle(credentials: Credentials, victim: Address, protocol: Protocol) -> Tally {
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
-    let connection = endpoint.connect(&victim, &Expect::AnyNode, protocol).await.expect("is let in");
+    let connection = endpoint.connect(&victim, &Expect::AnyNode, protocol).await.expect("is accepted");
     let mut streams = open_all(&connection).await;
     let mut tally = Tally::sent(streams.len());
     let length = u32::try_from(FRAME_BYTES_MAX).expect("in range").to_le_bytes();
@@ -63,7 +66,7 @@ async fn trickle(credentials: Credentials, victim: Address, protocol: Protocol) 
         pace.tick().await;
         let next = Bytes::from(byte.next().into_iter().collect::<Vec<u8>>());
         for (sender, _) in &mut streams {
-            // One that the node has given up is looked at below.
+            // Fails on a stream that the node has given up; checked below.
             let _ = sender.send(next.clone()).await;
         }
     }
@@ -83,12 +86,11 @@ async fn open_all(connection: &Connection) -> Vec<(FrameSender, FrameReceiver)> 
     streams
 }
 
-/// Has so many handshakes under way all the time, from an address that is real,
-/// and never reads what the node answers to them. Meanwhile newcomers with good
-/// certificates want in, one after the other.
-pub(crate) async fn handshakes(scene: &Scene, count: usize) -> Tally {
-    let victim = scene.victims().await.remove(0);
-    let credentials = scene.cluster.credentials(Role::Reader);
+/// Keeps `count` handshakes open from a real address, and never reads the node's answers.
+/// Meanwhile newcomers with valid certificates connect one after the other.
+pub(crate) async fn handshakes(environment: &HostileEnvironment, count: usize) -> Tally {
+    let victim = environment.victims().await.remove(0);
+    let credentials = environment.cluster.credentials(Role::Reader);
     let stop = watch::Sender::new(false);
     let mut running = JoinSet::new();
     for _ in 0..count {
@@ -112,17 +114,17 @@ async fn begin(credentials: Credentials, victim: Address, mut stopped: watch::Re
             tally.add(Tally::sent(1));
             tokio::select! {
                 connected = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client) => {
-                    assert!(connected.is_err(), "it hears no answer");
-                    tally.note("came to nothing");
+                    assert!(connected.is_err(), "it receives no answer");
+                    tally.note("failed");
                 }
-                _ = stopped.changed() => tally.note("left alone"),
+                _ = stopped.changed() => tally.note("still open"),
             }
         }
         tally
     };
     tokio::select! {
         tally = dial => tally,
-        () = relay::carry_there(&front, &back) => unreachable!("it goes on for ever"),
+        () = relay::carry_there(&front, &back) => unreachable!("it never ends"),
     }
 }
 
@@ -131,7 +133,7 @@ async fn newcomers(credentials: &Credentials, victim: &Address) -> Tally {
     for _ in 0..NEWCOMERS {
         let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
         let connected = endpoint.connect(victim, &Expect::AnyNode, Protocol::Client).await;
-        tally.note(if connected.is_ok() { LET_IN } else { "newcomers kept out" });
+        tally.note(if connected.is_ok() { ACCEPTED } else { "newcomers rejected" });
         endpoint.close("done").await;
     }
     tally

@@ -1,22 +1,22 @@
-//! The write load against whole nodes in this process: what clients see of a
-//! planned move of the leader, and of its death.
+//! The write load against nodes embedded in this process: what clients observe when
+//! leadership moves and when the leader dies.
 
-mod cluster;
+mod support;
 
 use std::time::Duration;
 
-use coffee_tests::load::{Load, Options, Record, verify};
+use coffee_tests::load::{Load, LoadOptions, WriteRecord, verify};
 use tokio::time::Instant;
 
-use cluster::Cluster;
+use support::embedded_cluster::EmbeddedCluster;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn load(cluster: &Cluster, writers: usize) -> Load {
-    Load::start(&[cluster.client()], &Options { writers, ..Options::default() })
+fn load(cluster: &EmbeddedCluster, writers: usize) -> Load {
+    Load::start(&[cluster.client()], &LoadOptions { writers, ..LoadOptions::default() })
 }
 
-async fn assert_clean(cluster: &Cluster, record: &Record) {
+async fn assert_clean(cluster: &EmbeddedCluster, record: &WriteRecord) {
     let report = verify(&cluster.client(), record).await.expect("reads");
     assert!(report.is_clean(), "{report}");
     assert!(record.acknowledged() > 0);
@@ -24,7 +24,7 @@ async fn assert_clean(cluster: &Cluster, record: &Record) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_write_fails_while_leadership_moves() {
-    let cluster = Cluster::of(&["ming", "hong", "peng"]).await;
+    let cluster = EmbeddedCluster::of(&["ming", "hong", "peng"]).await;
     let mut load = load(&cluster, 16);
     for _ in 0..3 {
         assert!(load.acknowledges(100, SOON).await, "writes flow");
@@ -40,7 +40,7 @@ async fn no_write_fails_while_leadership_moves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_write_is_lost_or_doubled_when_the_leader_dies() {
-    let mut cluster = Cluster::of(&["ming", "hong", "peng"]).await;
+    let mut cluster = EmbeddedCluster::of(&["ming", "hong", "peng"]).await;
     let mut load = load(&cluster, 16);
     assert!(load.acknowledges(100, SOON).await, "writes flow");
     let killed = Instant::now();

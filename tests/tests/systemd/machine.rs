@@ -1,8 +1,8 @@
-//! A Debian whose PID 1 is systemd, and all that becomes of the package in it.
+//! The package in a Debian whose PID 1 is systemd, from installation to purge.
 //!
-//! Needs root, namespaces, control groups, systemd-nspawn, mmdebstrap with a
-//! mirror (once: the root file system is kept under `target/tmp`) and cargo-deb;
-//! what is missing is said. Everything runs in namespaces that end with it.
+//! Needs root, namespaces, control groups, systemd-nspawn, mmdebstrap with a mirror
+//! (once: the root file system is kept under `target/tmp`) and cargo-deb. Prints what is
+//! missing. Everything runs in namespaces that end with it.
 
 mod inside;
 mod root;
@@ -13,7 +13,7 @@ use std::{env, path::Path, time::Duration};
 
 use coffee_tests::{
     cluster::SHOPS,
-    load::{Load, Options, verify},
+    load::{Load, LoadOptions, verify},
 };
 use tokio::time::Instant;
 
@@ -21,11 +21,11 @@ use self::{
     inside::Machine,
     shops::{are_synced, is_replaced_after, stop, unit, units},
 };
-use crate::programs::skipped;
+use crate::support::programs::skipped;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Writes that have to go on between two blows.
+/// Writes that must succeed between two steps.
 const WRITES: u64 = 50;
 
 fn cycles() -> usize {
@@ -33,7 +33,7 @@ fn cycles() -> usize {
 }
 
 #[test]
-#[ignore = "takes minutes, and a Debian of its own; .ci/run asks for it by name"]
+#[ignore = "takes minutes, and boots a Debian; .ci/run runs it by name"]
 fn a_machine_with_five_shops() {
     if let Some(folder) = sandbox::inside() {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -49,7 +49,7 @@ fn a_machine_with_five_shops() {
 }
 
 async fn story(folder: &Path) {
-    let mut steps = Steps::new();
+    let mut steps = StepLog::new();
     let mut machine = Machine::boot(folder).await;
     steps.done("boots");
     install(&machine).await;
@@ -61,35 +61,35 @@ async fn story(folder: &Path) {
     journal(&machine).await;
     steps.done("the journal has it");
     misconfigured(&machine).await;
-    steps.done("who is wrongly configured is not started again and again");
+    steps.done("a wrongly configured node is not restarted in a loop");
     cold_start(&machine).await;
     steps.done("starts without a quorum");
     hang(&machine).await;
     steps.done("a node that hangs is replaced");
     reload(&machine).await;
-    steps.done("reloads, and stays what it was where it cannot");
+    steps.done("reloads, and keeps its settings if it cannot");
     taken_down(&mut machine).await;
     steps.done("a node that was taken down stays down, over a reboot too");
     let slowest = cycles_under_load(&machine).await;
     steps.done(&format!("{} cycles under load, nothing lost; slowest stop {slowest:?}", cycles()));
     upgrade(&machine).await;
-    steps.done("upgrades, and restarts nothing by itself");
+    steps.done("upgrades, without restarting anything");
     remove(&machine).await;
     steps.done("removed and purged, the data is still there");
     machine.power_off().await;
 }
 
-/// What was done, as it is done.
-struct Steps {
+/// Prints each step as it is completed.
+struct StepLog {
     began: Instant,
 }
 
-impl Steps {
+impl StepLog {
     fn new() -> Self {
         Self { began: Instant::now() }
     }
 
-    #[expect(clippy::print_stdout, reason = "a test of minutes says how far it is")]
+    #[expect(clippy::print_stdout, reason = "a test that takes minutes prints its progress")]
     fn done(&mut self, what: &str) {
         println!("{:>6.1} s  {what}", self.began.elapsed().as_secs_f64());
     }
@@ -104,7 +104,7 @@ async fn install(machine: &Machine) {
     machine.sh("test -x /usr/bin/coffeed && test -x /usr/bin/coffeectl && id coffeed").await;
     assert_eq!(machine.property("coffeed", "ActiveState").await, "inactive");
     assert_eq!(machine.property("coffeed", "UnitFileState").await, "disabled");
-    // The root file system leaves documentation out, so the package itself is asked for it.
+    // The root file system excludes documentation, so the package is listed instead.
     let brings = machine.sh(&format!("dpkg-deb -c /packages/coffeed_{}.deb", root::VERSIONS[0])).await;
     for path in [
         "doc/coffeed/examples/coffeed.toml",
@@ -132,7 +132,7 @@ async fn journal(machine: &Machine) {
         ours.iter().any(|line| line["MESSAGE"].as_str().is_some_and(|said| said.contains(words)))
     };
     assert!(says("listening") && says("taking part"), "{ours:?}");
-    assert!(!says("latte") && !says("order/1"), "what is kept is nobody's business: {ours:?}");
+    assert!(!says("latte") && !says("order/1"), "stored data does not belong in the journal: {ours:?}");
     assert!(ours.iter().all(|line| line["_SYSTEMD_UNIT"] == "coffeed@ming.service"), "{ours:?}");
     machine.property_is(&unit("ming"), "StatusText", |status| status.contains("5 voters")).await;
 }
@@ -177,12 +177,12 @@ async fn hang(machine: &Machine) {
     are_synced(machine).await;
 }
 
-/// A renewed certificate is taken up by the same process, and systemd sees both
-/// ends of a reload, whatever comes of it.
+/// The same process loads a renewed certificate, and systemd sees both ends of a reload,
+/// whether it succeeds or not.
 async fn reload(machine: &Machine) {
     let unit = unit("ming");
     let before = machine.property(&unit, "MainPID").await;
-    // From now on it writes down what it is told.
+    // From here on systemd logs its notifications.
     machine.sh("systemctl log-level debug").await;
     machine.sh("coffeectl cert renew node-ming").await;
     machine.sh("install -o coffeed -g coffeed -m 0600 /srv/certs/node-ming.crt /etc/coffeed/certs/").await;
@@ -207,7 +207,7 @@ async fn reloads(machine: &Machine, unit: &str, outcome: &str) {
     machine
         .until(&format!("{told:?} and {outcome:?} in the journal"), async || {
             let journal = machine.sh(&since).await;
-            // The message itself; what was reloaded is a field beside it.
+            // The message itself; what was reloaded is a separate field.
             told.iter().all(|words| journal.contains(words))
                 && journal.lines().any(|line| line.starts_with(outcome))
         })
@@ -237,7 +237,8 @@ async fn taken_down(machine: &mut Machine) {
     machine.property_is(&hu, "StatusText", |status| status.contains("5 voters")).await;
 }
 
-/// hu runs, waits, and has no part in the cluster, though it names members to join.
+/// Asserts that hu runs and waits without being a member, though it names members to
+/// join.
 async fn is_out(machine: &Machine) {
     machine.property_is(&unit("hu"), "StatusText", |status| status.starts_with("waiting to be booted")).await;
     let list = machine.sh("coffeectl -o json list").await;
@@ -249,23 +250,23 @@ async fn is_out(machine: &Machine) {
 /// Stops, starts and kills the shops in turn while four of five serve.
 async fn cycles_under_load(machine: &Machine) -> Duration {
     let client = shops::client(machine);
-    let options = Options { writers: 16, ..Options::default() };
+    let options = LoadOptions { writers: 16, ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(&client), &options);
     let mut slowest = Duration::ZERO;
     for cycle in 0..cycles() {
-        assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stand still before cycle {cycle}");
+        assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stall before cycle {cycle}");
         let shop = SHOPS[cycle % SHOPS.len()];
         if cycle % 2 == 0 {
             slowest = slowest.max(stop(machine, shop).await);
-            assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stand still without {shop}");
+            assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stall without {shop}");
             machine.sh(&format!("systemctl start {}", unit(shop))).await;
         } else {
             is_replaced_after(machine, shop, "KILL").await;
         }
-        // The next one must find a quorum without this one's help.
+        // The next one must find a quorum without this one.
         machine.sh(&format!("coffeectl wait --for synced --node {shop} --timeout 60s")).await;
     }
-    assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stand still at the end");
+    assert!(load.acknowledges(WRITES, PATIENCE).await, "writes stall at the end");
     let record = load.stop().await;
     let report = verify(&client, &record).await.expect("it can be read back");
     assert!(report.is_clean(), "{report}");

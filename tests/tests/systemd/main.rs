@@ -1,16 +1,16 @@
-//! coffeed under systemd: what the daemon tells it, what the units allow, and
-//! all of it in a machine whose PID 1 is systemd, with the package installed.
+//! coffeed under systemd: its notifications, its units, and the package in a machine
+//! whose PID 1 is systemd.
 //!
-//! The last one takes minutes, so it runs when it is asked for, as root:
+//! The last one takes minutes, so it runs only on request, as root:
 //!
 //! ```text
 //! cargo test -p coffee-tests --test systemd -- --ignored --nocapture
 //! ```
 //!
-//! `COFFEE_CYCLES` is the number of its start, stop and kill cycles under load:
-//! 6 unless set. `machine` says what the host has to have.
+//! `COFFEE_CYCLES` sets the number of its stop, start and kill cycles under load; the
+//! default is 6. `machine` lists what the host must provide.
 
 mod machine;
 mod notify;
-mod programs;
+mod support;
 mod units;

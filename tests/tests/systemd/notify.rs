@@ -1,4 +1,4 @@
-//! What a real daemon tells systemd, whose place a socket of the test takes.
+//! A daemon's notifications to systemd, received by a socket of the test.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -14,22 +14,22 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::programs::{missing, outcome, skipped};
+use crate::support::programs::{missing, outcome, skipped};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The watchdog bites after this long.
+/// Watchdog timeout.
 const BITES_AFTER: Duration = Duration::from_millis(1_500);
 
-/// Days that a renewed certificate is valid.
+/// Validity of a renewed certificate, in days.
 const RENEWED_FOR: u32 = 100;
 
-/// In the place of systemd.
+/// Plays the role of systemd.
 struct Systemd {
     messages: mpsc::UnboundedReceiver<String>,
-    /// What came and was not asked for yet.
+    /// Messages received but not consumed.
     heard: Vec<String>,
-    /// Reads at once what comes: the queue of such a socket is short.
+    /// Reads messages at once: the queue of such a socket is short.
     _reading: JoinSet<()>,
 }
 
@@ -50,7 +50,7 @@ impl Systemd {
         Self { messages, heard: Vec::new(), _reading: reading }
     }
 
-    /// The words that run a node under it.
+    /// Command line that runs a node with this socket.
     fn host(path: &Path) -> Host {
         let under = [
             "env".to_owned(),
@@ -64,7 +64,8 @@ impl Systemd {
         self.heard.push(self.messages.recv().await.expect("it listens"));
     }
 
-    /// Waits until a message says this, and returns it; what came before is forgotten.
+    /// Waits for a message that contains `words`, and returns it; discards earlier
+    /// messages.
     #[track_caller]
     fn is_told(&mut self, words: &str) -> impl Future<Output = String> {
         let deadline = Instant::now() + PATIENCE;
@@ -72,14 +73,14 @@ impl Systemd {
         async move {
             while !self.heard.iter().any(|message| message.contains(words)) {
                 let heard = timeout_at(deadline, self.hear()).await;
-                assert!(heard.is_ok(), "at {caller}: not told {words:?}, but {:?}", self.heard);
+                assert!(heard.is_ok(), "at {caller}: no message contains {words:?}: {:?}", self.heard);
             }
             let at = self.heard.iter().position(|message| message.contains(words)).expect("just found");
             self.heard.drain(..=at).next_back().expect("just found")
         }
     }
 
-    /// Listens for so long; how often the watchdog was fed.
+    /// Listens for `span`; returns how many times the watchdog was fed.
     async fn feeds_within(&mut self, span: Duration) -> usize {
         self.heard.clear();
         while self.messages.try_recv().is_ok() {}
@@ -104,7 +105,7 @@ async fn a_node_is_ready_before_it_has_a_quorum_and_says_how_it_is() {
     systemd.is_told("STATUS=leads in term 1; 2 voters").await;
     systemd.is_told("WATCHDOG=1").await;
 
-    // Alone, it has no quorum; it is ready all the same.
+    // The remaining node has no quorum, and stays ready.
     cluster.node("hong").kill().await;
     cluster.node("ming").stop().await;
     systemd.is_told("STOPPING=1").await;
@@ -129,9 +130,9 @@ async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
     let mut cluster = Cluster::of(1).on(vec![Systemd::host(&path)]).start().await;
     systemd.is_told("WATCHDOG=1").await;
     let fed = systemd.feeds_within(2 * BITES_AFTER).await;
-    assert!(fed >= 3, "fed {fed} times while all was well");
+    assert!(fed >= 3, "fed {fed} times in normal operation");
 
-    // From now on each sync takes longer than the watchdog waits.
+    // From here on each sync takes longer than the watchdog timeout.
     let pid = cluster.node("ming").pid().to_string();
     let mut strace = Command::new("strace")
         .args(["-f", "-p", &pid, "-o", "/dev/null", "-e", "trace=fdatasync,fsync"])
@@ -146,7 +147,7 @@ async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
     let reading = tokio::io::AsyncBufReadExt::read_line(&mut attached, &mut line);
     timeout(PATIENCE, reading).await.expect("in time").expect("strace says that it is attached");
     assert!(line.contains("attached"), "{line}");
-    // A sync that had begun before may still come back, once.
+    // A sync that began before may still return, once.
     let fed = systemd.feeds_within(2 * BITES_AFTER).await;
     assert!(fed <= 1, "fed {fed} times over a disk that hangs");
     assert!(cluster.node("ming").log().says(0, "does not answer", PATIENCE).await);
@@ -154,8 +155,8 @@ async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
     strace.wait().await.expect("strace ends with what it traces");
 }
 
-/// systemd takes a reload for done with the READY that comes after it, and by
-/// the time in RELOADING it tells this one from an earlier one.
+/// systemd considers a reload done at the READY that follows it, and distinguishes it
+/// from an earlier one by the time in RELOADING.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_says_when_it_begins_and_that_it_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +172,7 @@ async fn a_reload_says_when_it_begins_and_that_it_is_done() {
     assert_eq!(serial_shown(&cluster).await, renewed);
 }
 
-/// One that fails changes nothing, and is not left half done in systemd's eyes.
+/// A failed reload changes nothing, and systemd sees it finish.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_that_fails_is_done_too_and_the_node_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -182,7 +183,7 @@ async fn a_reload_that_fails_is_done_too_and_the_node_goes_on() {
     let (pid, serial) = (cluster.node("ming").pid(), serial_shown(&cluster).await);
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
 
-    // The new certificate would do, but a setting is wrong: neither counts.
+    // The new certificate is valid, but a setting is wrong: neither is loaded.
     let certificate = cluster.certs().join("node-ming.crt");
     let renewed = cert::renew(&cluster.certs(), &certificate, RENEWED_FOR).expect("renews");
     let renewed = renewed.info.expect("reads").serial;
@@ -199,7 +200,8 @@ async fn a_reload_that_fails_is_done_too_and_the_node_goes_on() {
     assert_eq!(cluster.node("ming").pid(), pid);
 }
 
-/// Has ming reload, with this outcome in its log, and systemd told of beginning and end.
+/// Reloads ming, and asserts this outcome in its log, and a begin and an end in systemd's
+/// view.
 async fn reloads(systemd: &mut Systemd, cluster: &mut Cluster, outcome: &str) {
     let from = cluster.node("ming").log().len();
     let before = monotonic();
@@ -217,7 +219,7 @@ fn monotonic() -> Duration {
     clock_gettime(ClockId::Monotonic).try_into().expect("it does not run backwards")
 }
 
-/// The serial number of the certificate that ming shows.
+/// Serial number of the certificate that ming presents.
 async fn serial_shown(cluster: &Cluster) -> String {
     cluster.client(Role::Reader).status().await.expect("it answers").certificate.serial
 }

@@ -1,28 +1,28 @@
-//! The units as systemd reads them: understood to the last word, and closed.
+//! The units as systemd reads them: valid, and hardened.
 
 use std::{fs, path::Path, process::Command};
 
 use coffee_tests::processes;
 
-use crate::programs::{missing, outcome, skipped};
+use crate::support::programs::{missing, outcome, skipped};
 
 const UNITS: [&str; 2] = ["coffeed.service", "coffeed@.service"];
 
-/// Tenths of the exposure that `systemd-analyze security` allows for.
+/// Maximum exposure level of `systemd-analyze security`, in tenths.
 const EXPOSURE_MAX: &str = "15";
 
 fn deploy() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy"))
 }
 
-/// The units in a folder of their own, with the daemon where it was built, and
-/// templates as instances.
+/// Copies the units into a folder, with the path of the built daemon, and templates as
+/// instances.
 fn placed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let coffeed = processes::path("coffeed");
     for unit in UNITS {
         let text = fs::read_to_string(deploy().join(unit)).expect("a unit");
-        assert!(text.contains("ExecStart=/usr/bin/coffeed "), "{unit} runs what the package brings");
+        assert!(text.contains("ExecStart=/usr/bin/coffeed "), "{unit} runs the installed command");
         let text = text.replace("/usr/bin/coffeed", coffeed.to_str().expect("a path in text"));
         fs::write(folder.path().join(unit.replace("@.", "@ming.")), text).expect("written");
     }
@@ -39,7 +39,7 @@ fn systemd_understands_the_units() {
         let path = folder.path().join(unit.replace("@.", "@ming."));
         let (success, said) =
             outcome(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
-        // Of the host's own units nothing is asked.
+        // The host's own units are not checked.
         let ours: Vec<&str> = said.lines().filter(|line| line.contains("coffeed")).collect();
         assert!(ours.is_empty(), "{unit}: {ours:?}");
         assert!(success, "{unit}: {said}");

@@ -6,13 +6,13 @@ use coffee_client::{Client, Consistency, bench::Failed};
 use coffee_common::protocol::Role;
 use coffee_tests::cluster::{Cluster, SHOPS};
 
-use crate::contestant::{Contestant, Timers, until_done};
+use crate::contestant::{Contestant, TimerSetting, until_done};
 
-/// Where all nodes stand in one room: a lost leader is replaced in about 110 ms.
+/// For nodes in one room: a lost leader is replaced in about 110 ms.
 const TUNED: &str =
     "[timers]\nheartbeat_interval_ms = 15\nelection_timeout_min_ms = 40\nelection_timeout_max_ms = 60\n";
 
-/// A try that a node that starts does not answer is given up after this long.
+/// Timeout of an attempt at a node that is starting.
 const TRY: Duration = Duration::from_millis(100);
 
 /// A running cluster.
@@ -20,18 +20,18 @@ pub(crate) struct Coffeed {
     cluster: Cluster,
     members: usize,
     admin: Client,
-    /// How long each node's log was when it was started.
+    /// Length of each node's log at its last start.
     log_from: [usize; SHOPS.len()],
 }
 
 impl Contestant for Coffeed {
     type Target = (Client, Consistency);
 
-    fn prepare(nodes: usize, timers: Timers) -> Self {
+    fn prepare(nodes: usize, timers: TimerSetting) -> Self {
         let plan = Cluster::of(nodes).with_default_timers();
         let plan = match timers {
-            Timers::Default => plan,
-            Timers::Tuned => plan.with(TUNED),
+            TimerSetting::Default => plan,
+            TimerSetting::Tuned => plan.with(TUNED),
         };
         let cluster = plan.prepare();
         let admin = cluster.client(Role::Admin);
@@ -66,12 +66,12 @@ impl Contestant for Coffeed {
     }
 
     async fn transfer(&mut self) {
-        let moved = self.admin.transfer(None).await.expect("leadership can be handed over");
+        let moved = self.admin.transfer(None).await.expect("leadership can be transferred");
         assert!(moved.changed, "{moved:?}");
     }
 
     async fn at_leader(&self, connections: usize) -> Vec<Self::Target> {
-        // A client goes to the leader by itself.
+        // A client finds the leader on its own.
         (0..connections).map(|_| (self.cluster.client(Role::Writer), Consistency::Linearizable)).collect()
     }
 
@@ -81,7 +81,8 @@ impl Contestant for Coffeed {
 
     async fn at(&self, node: usize) -> Result<Self::Target, Failed> {
         let node_at = &self.cluster.watched()[node];
-        // A packet that comes before the socket is there is sent again only after a long while.
+        // A packet sent before the socket is bound would be retransmitted only after a
+        // long delay.
         node_at.says_from(self.log_from[node], "listening").await;
         let client = Client::builder()
             .endpoints([node_at.address()])

@@ -1,4 +1,4 @@
-//! What both sides can do, so that each measurement is written once.
+//! The operations of both sides, so that each measurement is written once.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,88 +6,88 @@ use coffee_client::bench::{Failed, Target, fill};
 use coffee_tests::{samples::Samples, usage::Usage};
 use tokio::time::{Instant, interval, timeout_at};
 
-use crate::options::Options;
+use crate::options::CompareOptions;
 
-/// How many nodes each side has.
+/// Number of nodes of each side.
 pub(crate) const MEMBERS: usize = 3;
 
-/// Writes in flight while the keys are made.
+/// Writes in flight during the initial fill.
 const FILLING_CLIENTS: usize = 64;
 
-/// When a follower gives its leader up.
+/// Timeouts after which a follower gives up its leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timers {
-    /// As they are where nothing is configured.
+pub(crate) enum TimerSetting {
+    /// Defaults of the side.
     Default,
     /// For nodes in one room.
     Tuned,
 }
 
-/// How often a node is asked that is not expected to answer yet.
+/// Polling interval for a node that may not answer yet.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
-/// A node takes no longer to start, and a cluster to choose a leader.
+/// Longer than a start of a node, or an election.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A cluster of one side. Its nodes are numbered from 0.
+/// A cluster of one side. Nodes are numbered from 0.
 pub(crate) trait Contestant: Sized {
-    /// What a client does its operations with.
+    /// Target of a client's operations.
     type Target: Target;
 
-    /// Sets a cluster of so many members up, and starts none of them.
-    fn prepare(nodes: usize, timers: Timers) -> Self;
+    /// Prepares a cluster of `nodes` members, and starts none.
+    fn prepare(nodes: usize, timers: TimerSetting) -> Self;
 
-    /// Starts all, and waits until there is a leader.
+    /// Starts all nodes, and waits for a leader.
     async fn found(&mut self);
 
-    /// Starts a process, and waits for nothing that takes time.
+    /// Starts a process, without waiting until it serves.
     async fn spawn(&mut self, node: usize);
 
-    /// SIGKILL.
+    /// Kills a node with SIGKILL.
     async fn kill(&mut self, node: usize);
 
-    /// SIGTERM, and waits for the end of the process.
+    /// Stops a node with SIGTERM, and waits for its end.
     async fn stop(&mut self, node: usize);
 
-    /// Who leads.
+    /// Returns the leader.
     async fn leader(&self) -> usize;
 
-    /// Hands leadership over, as an operator does it.
+    /// Transfers leadership, as an operator would.
     async fn transfer(&mut self);
 
-    /// Connections to the leader.
+    /// Opens connections to the leader.
     async fn at_leader(&self, connections: usize) -> Vec<Self::Target>;
 
-    /// Clients as an application has them, which know every member.
+    /// Clients of an application, which know every member.
     fn anywhere(&self) -> Vec<Self::Target>;
 
-    /// Tries to do operations at this node, and waits for it as long as is
-    /// useful if it is not up yet.
+    /// Returns a target at this node. Waits as long as is useful if the node is not up
+    /// yet.
     async fn at(&self, node: usize) -> Result<Self::Target, Failed>;
 
-    /// The ids of the processes.
+    /// Process ids.
     fn pids(&self) -> Vec<u32>;
 
-    /// The folders of the nodes.
+    /// Data directories of the nodes.
     fn data(&self) -> Vec<PathBuf>;
 
-    /// Sets up and starts a cluster.
-    async fn start(nodes: usize, timers: Timers) -> Self {
+    /// Prepares and starts a cluster.
+    async fn start(nodes: usize, timers: TimerSetting) -> Self {
         let mut cluster = Self::prepare(nodes, timers);
         cluster.found().await;
         cluster
     }
 
-    /// What its servers have used.
+    /// Resources used by its servers.
     fn usage(&self) -> Usage {
         Usage::of(&self.pids(), &self.data()[0])
     }
 }
 
-/// Does something again and again until it succeeds.
+/// Retries until success.
 ///
 /// # Panics
-/// It takes a minute.
+/// After a minute.
 pub(crate) async fn until_done<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Failed>) -> T {
     let mut ticks = interval(ASK_EVERY);
     let deadline = Instant::now() + PATIENCE;
@@ -105,7 +105,7 @@ pub(crate) async fn until_done<T>(what: &str, mut attempt: impl AsyncFnMut() -> 
     done.unwrap_or_else(|_| panic!("{what} takes more than {PATIENCE:?}: {last:?}"))
 }
 
-/// The same of both sides.
+/// A value per side.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Both<T> {
     pub(crate) coffeed: T,
@@ -113,8 +113,8 @@ pub(crate) struct Both<T> {
 }
 
 impl<T> Both<T> {
-    /// Does it for one side after the other. Who comes first changes with the
-    /// rounds, in case the second pays for the first one's debts.
+    /// Runs one side after the other. The order alternates with the rounds, in case the
+    /// second pays for work that the first has deferred.
     pub(crate) async fn in_turns(
         round: usize,
         coffeed: impl Future<Output = T>,
@@ -138,15 +138,15 @@ pub(crate) fn samples<T>(trials: &[Both<T>], figure: impl Fn(&T) -> f64) -> Both
     }
 }
 
-/// A cluster that holds every key, and clients of it.
+/// A cluster that holds every key, and its clients.
 pub(crate) struct Loaded<C: Contestant> {
     pub(crate) cluster: C,
     pub(crate) targets: Vec<C::Target>,
 }
 
 impl<C: Contestant> Loaded<C> {
-    /// Three nodes, and so many connections to their leader.
-    pub(crate) async fn start(options: &Options, connections: usize) -> Self {
+    /// Starts three nodes, opens connections to their leader, and writes every key.
+    pub(crate) async fn start(options: &CompareOptions, connections: usize) -> Self {
         let cluster = C::start(MEMBERS, options.timers).await;
         let targets = cluster.at_leader(connections).await;
         fill(&options.keys(), FILLING_CLIENTS, &targets).await.expect("the leader takes writes");

@@ -17,29 +17,29 @@ use tokio::{
 };
 
 use crate::{
-    contestant::{Contestant, Timers, until_done},
-    etcd_client::{Connection, tls},
+    contestant::{Contestant, TimerSetting, until_done},
+    etcd_client::{EtcdConnection, tls},
     etcd_members::{Etcd, Members},
 };
 
-/// A process takes no longer to end.
+/// Longer than any process takes to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the cluster's own clients would use: one connection to a member each.
+/// Connections of the cluster's own clients: one per member.
 const CLIENTS: usize = 3;
 
-/// A cluster. Its processes end with it, its folder goes.
+/// A cluster. Its processes and its folder live as long as the value.
 pub(crate) struct EtcdCluster {
     processes: Vec<Option<Child>>,
     clients: Vec<SocketAddr>,
     peers: Vec<SocketAddr>,
-    certificates: Certificates,
+    certificates: EtcdCertificates,
     tls: Arc<ClientConfig>,
-    timers: Timers,
+    timers: TimerSetting,
     folder: tempfile::TempDir,
 }
 
-/// What `etcd --version` says first, or why there is none.
+/// Returns etcd's version, or why it cannot be run.
 pub(crate) fn version() -> Result<String, String> {
     let output = std::process::Command::new("etcd")
         .arg("--version")
@@ -49,19 +49,19 @@ pub(crate) fn version() -> Result<String, String> {
     text.lines().next().and_then(|line| line.rsplit(' ').next().map(str::to_owned)).ok_or(text)
 }
 
-/// Ports that were free a moment ago, all at once so that they differ.
+/// Returns ports that were free a moment ago, bound at the same time so that they differ.
 fn addresses(count: usize) -> Vec<SocketAddr> {
     let open = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let listeners: Vec<TcpListener> = (0..count).map(open).collect();
     listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
 }
 
-struct Certificates {
+struct EtcdCertificates {
     member: CredentialFiles,
     client: CredentialFiles,
 }
 
-fn certificates(folder: &Path) -> Certificates {
+fn certificates(folder: &Path) -> EtcdCertificates {
     let name = |text| NodeName::new(text).expect("a legal name");
     let keep = cert::Existing::Keep;
     let loopback = [cert::AltName::Ip(Ipv4Addr::LOCALHOST.into())];
@@ -71,7 +71,7 @@ fn certificates(folder: &Path) -> Certificates {
     let files = |issued: Result<cert::Issued, cert::CertError>| {
         issued.expect("a certificate").credential_files().expect("it has a key")
     };
-    Certificates { member: files(member), client: files(client) }
+    EtcdCertificates { member: files(member), client: files(client) }
 }
 
 impl EtcdCluster {
@@ -90,8 +90,9 @@ impl EtcdCluster {
             .args(["--initial-cluster", &initial.join(","), "--initial-cluster-state", "new"])
             .args(["--client-cert-auth", "--peer-client-cert-auth"])
             .args(["--logger", "zap", "--log-level", "error", "--quota-backend-bytes", "8589934592"]);
-        if self.timers == Timers::Tuned {
-            // The election timeout has to be five heartbeats at least, and etcd takes nothing below 10 and 50.
+        if self.timers == TimerSetting::Tuned {
+            // etcd requires an election timeout of at least five heartbeats, and minimums
+            // of 10 and 50 ms.
             command.args(["--heartbeat-interval", "15", "--election-timeout", "75"]);
         }
         for (option, file) in [("trusted-ca", &files.ca), ("cert", &files.cert), ("key", &files.key)] {
@@ -105,8 +106,8 @@ impl EtcdCluster {
         self.folder.path().join(format!("m{n}.log"))
     }
 
-    async fn connect(&self, n: usize) -> Result<Connection, Failed> {
-        Connection::open(self.clients[n], Arc::clone(&self.tls)).await
+    async fn connect(&self, n: usize) -> Result<EtcdConnection, Failed> {
+        EtcdConnection::open(self.clients[n], Arc::clone(&self.tls)).await
     }
 
     async fn ended(&mut self, n: usize) -> ExitStatus {
@@ -119,7 +120,7 @@ impl EtcdCluster {
 impl Contestant for EtcdCluster {
     type Target = Etcd;
 
-    fn prepare(nodes: usize, timers: Timers) -> Self {
+    fn prepare(nodes: usize, timers: TimerSetting) -> Self {
         let folder = tempfile::Builder::new().prefix("etcd-cluster-").tempdir().expect("a folder");
         let certificates = certificates(&folder.path().join("certs"));
         let all = addresses(2 * nodes);

@@ -20,14 +20,14 @@ use crate::protobuf::{Field, field, put_bytes, put_integer};
 
 /// One connection to a member; many calls at once.
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub(crate) struct EtcdConnection {
     sender: SendRequest<Bytes>,
     authority: Arc<str>,
 }
 
 /// What a member says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Status {
+pub(crate) struct EtcdStatus {
     /// Its id.
     pub(crate) member: u64,
     /// The id of its leader; 0 if it knows none.
@@ -62,7 +62,7 @@ pub(crate) fn tls(files: &CredentialFiles) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-impl Connection {
+impl EtcdConnection {
     pub(crate) async fn open(address: SocketAddr, tls: Arc<ClientConfig>) -> Result<Self, Failed> {
         let tcp = TcpStream::connect(address).await.map_err(|error| failed("connect", error))?;
         tcp.set_nodelay(true).map_err(|error| failed("connect", error))?;
@@ -80,15 +80,15 @@ impl Connection {
         Ok(Self { sender, authority: address.to_string().into() })
     }
 
-    pub(crate) async fn status(&self) -> Result<Status, Failed> {
-        let status = self.call("/etcdserverpb.Maintenance/Status", &[]).await?;
+    pub(crate) async fn status(&self) -> Result<EtcdStatus, Failed> {
+        let status = self.call("/etcdserverpb.Maintenance/EtcdStatus", &[]).await?;
         let integer = |message, number| match field(message, number) {
             Some(Field::Integer(integer)) => integer,
             _ => 0,
         };
         match field(&status, 1) {
             Some(Field::Bytes(header)) => {
-                Ok(Status { member: integer(header, 2), leader: integer(&status, 4) })
+                Ok(EtcdStatus { member: integer(header, 2), leader: integer(&status, 4) })
             }
             _ => Err(failed("protocol", "a status has a header")),
         }

@@ -1,9 +1,8 @@
-//! How operations find a member of etcd: one that is given, or any.
+//! How operations choose a member of etcd: a given one, or any.
 //!
-//! As etcd's own client (clientv3) does it: one connection to each member, and
-//! the next member where one cannot be reached. What was sent is not sent
-//! again, since a write of etcd that is tried twice may be done twice: so
-//! whatever was under way when its member died has failed.
+//! Follows etcd's own client (clientv3): one connection to each member, and the next
+//! member if one is unreachable. A request that was sent is not retried, since a repeated
+//! write may be applied twice. So requests in flight fail when their member dies.
 
 use std::{
     net::SocketAddr,
@@ -18,27 +17,27 @@ use coffee_client::bench::{Failed, Target};
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
-use crate::etcd_client::{CUT_OFF, Connection, NOT_SENT};
+use crate::etcd_client::{CUT_OFF, EtcdConnection, NOT_SENT};
 
-/// What a client does its operations with.
+/// A client's target.
 #[derive(Clone)]
 pub(crate) enum Etcd {
     /// This connection.
-    Only(Connection),
+    Only(EtcdConnection),
     /// Any member.
     Any(Arc<Preference>),
 }
 
-/// Members, and which one is asked.
+/// The members, and the currently preferred one.
 pub(crate) struct Preference {
     members: Arc<Members>,
     at: AtomicUsize,
 }
 
-/// All members, with a connection to those that were asked.
+/// All members, with connections to those used so far.
 pub(crate) struct Members {
     addresses: Vec<SocketAddr>,
-    connections: Vec<Mutex<Option<Connection>>>,
+    connections: Vec<Mutex<Option<EtcdConnection>>>,
     tls: Arc<ClientConfig>,
 }
 
@@ -48,18 +47,18 @@ impl Members {
         Arc::new(Self { addresses: addresses.to_vec(), connections, tls: Arc::clone(tls) })
     }
 
-    async fn connection(&self, member: usize) -> Result<Connection, Failed> {
+    async fn connection(&self, member: usize) -> Result<EtcdConnection, Failed> {
         let mut slot = self.connections[member].lock().await;
         if let Some(connection) = &*slot {
             return Ok(connection.clone());
         }
-        let opened = Connection::open(self.addresses[member], Arc::clone(&self.tls)).await;
+        let opened = EtcdConnection::open(self.addresses[member], Arc::clone(&self.tls)).await;
         let connection = opened.map_err(|failed| Failed { kind: NOT_SENT, ..failed })?;
         *slot = Some(connection.clone());
         Ok(connection)
     }
 
-    async fn give_up(&self, member: usize, broken: &Connection) {
+    async fn give_up(&self, member: usize, broken: &EtcdConnection) {
         let mut slot = self.connections[member].lock().await;
         if slot.as_ref().is_some_and(|connection| connection.is(broken)) {
             *slot = None;
@@ -68,18 +67,18 @@ impl Members {
 }
 
 impl Etcd {
-    /// A client that asks this member alone.
-    pub(crate) fn only(connection: Connection) -> Self {
+    /// A client of this member only.
+    pub(crate) fn only(connection: EtcdConnection) -> Self {
         Self::Only(connection)
     }
 
-    /// A client that asks `first` as long as it answers.
+    /// A client that prefers `first` as long as it answers.
     pub(crate) fn any(members: &Arc<Members>, first: usize) -> Self {
         let at = AtomicUsize::new(first % members.addresses.len());
         Self::Any(Arc::new(Preference { members: Arc::clone(members), at }))
     }
 
-    async fn operate(&self, operation: Operation) -> Result<(), Failed> {
+    async fn operate(&self, operation: EtcdOperation) -> Result<(), Failed> {
         match self {
             Self::Only(connection) => operation.at(connection).await,
             Self::Any(preference) => preference.operate(operation).await,
@@ -87,13 +86,13 @@ impl Etcd {
     }
 }
 
-enum Operation {
+enum EtcdOperation {
     Put(String, Bytes),
     Get(String),
 }
 
-impl Operation {
-    async fn at(&self, connection: &Connection) -> Result<(), Failed> {
+impl EtcdOperation {
+    async fn at(&self, connection: &EtcdConnection) -> Result<(), Failed> {
         match self {
             Self::Put(key, value) => connection.put(key, value).await,
             Self::Get(key) => connection.get(key).await,
@@ -102,7 +101,7 @@ impl Operation {
 }
 
 impl Preference {
-    async fn operate(&self, operation: Operation) -> Result<(), Failed> {
+    async fn operate(&self, operation: EtcdOperation) -> Result<(), Failed> {
         let count = self.members.addresses.len();
         let mut last = None;
         for _ in 0..count {
@@ -117,7 +116,7 @@ impl Preference {
                     answered => return answered,
                 },
             };
-            // Unless another client has gone on already.
+            // Unless another client has moved on already.
             let next = (member + 1) % count;
             let _ = self.at.compare_exchange(member, next, Ordering::Relaxed, Ordering::Relaxed);
             if failed.kind != NOT_SENT {
@@ -125,16 +124,16 @@ impl Preference {
             }
             last = Some(failed);
         }
-        Err(last.unwrap_or(Failed { kind: NOT_SENT, text: "there are no members".into() }))
+        Err(last.unwrap_or(Failed { kind: NOT_SENT, text: "the cluster has no members".into() }))
     }
 }
 
 impl Target for Etcd {
     async fn put(&self, key: String, value: Bytes) -> Result<(), Failed> {
-        self.operate(Operation::Put(key, value)).await
+        self.operate(EtcdOperation::Put(key, value)).await
     }
 
     async fn get(&self, key: String) -> Result<(), Failed> {
-        self.operate(Operation::Get(key)).await
+        self.operate(EtcdOperation::Get(key)).await
     }
 }

@@ -1,4 +1,4 @@
-//! Memory, disk, and bytes written, after many writes.
+//! Memory, disk usage, and bytes written, after many writes.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use crate::{
     coffeed::Coffeed,
     contestant::{Both, Contestant, Loaded, MEMBERS, samples},
     etcd::EtcdCluster,
-    line::{Goal, Line},
+    line::{FigureGoal, ResultLine},
     load::turn,
-    options::Options,
+    options::CompareOptions,
     targets,
 };
 
 /// Writes in flight.
 const CLIENTS: usize = 256;
 
-/// Both sides take turns, each with so many parts of the writes.
+/// The sides alternate, each with this many slices of the writes.
 const SLICES: u64 = 10;
 
-/// No slice takes longer.
+/// Longer than any slice.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// What the servers hold of the machine, in MB.
-struct Held {
+/// Resources that the servers hold, in MB.
+struct FootprintUsage {
     memory: f64,
     disk: f64,
 }
 
-pub(crate) async fn measure(options: &Options) -> Vec<Line> {
+pub(crate) async fn measure(options: &CompareOptions) -> Vec<ResultLine> {
     let coffeed = Loaded::<Coffeed>::start(options, options.coffeed_connections).await;
     let etcd = Loaded::<EtcdCluster>::start(options, options.etcd_connections).await;
     let mut ones = Vec::new();
@@ -48,29 +48,34 @@ pub(crate) async fn measure(options: &Options) -> Vec<Line> {
     let held = [Both { coffeed: held(&coffeed.cluster), etcd: held(&etcd.cluster) }];
     let after = format!("after {} puts over {} keys", options.puts, options.keys);
     vec![
-        Line::new(
-            "bytes written a put, 1 client".into(),
+        ResultLine::new(
+            "bytes written per put, 1 client".into(),
             "B",
             samples(&ones, |turn| turn.written),
             targets::WRITTEN,
         ),
-        Line::new("rate, 1 client".into(), "/s", samples(&ones, |turn| turn.rate), Goal::None),
-        Line::new(
+        ResultLine::new("rate, 1 client".into(), "/s", samples(&ones, |turn| turn.rate), FigureGoal::None),
+        ResultLine::new(
             format!("memory of three servers {after}"),
             "MB",
             samples(&held, |held| held.memory),
             targets::MEMORY,
         ),
-        Line::new(format!("disk a node {after}"), "MB", samples(&held, |held| held.disk), targets::DISK),
+        ResultLine::new(
+            format!("disk per node {after}"),
+            "MB",
+            samples(&held, |held| held.disk),
+            targets::DISK,
+        ),
     ]
 }
 
-fn plan(options: &Options, clients: usize, duration: Duration) -> Plan {
+fn plan(options: &CompareOptions, clients: usize, duration: Duration) -> Plan {
     Plan { work: Work::Put, clients, keys: options.keys(), warm_up: Duration::ZERO, duration, rate: None }
 }
 
-/// Writes so often, or a little more often: the count is looked at now and then.
-async fn write<C: Contestant>(loaded: &Loaded<C>, options: &Options, puts: u64) -> u64 {
+/// Writes at least `puts` times: the count is polled, so it may be slightly more.
+async fn write<C: Contestant>(loaded: &Loaded<C>, options: &CompareOptions, puts: u64) -> u64 {
     let mut run = Run::start(&plan(options, CLIENTS, LONGEST), &loaded.targets);
     let mut looks = interval(Duration::from_millis(10));
     while run.progress().successes < puts {
@@ -82,13 +87,13 @@ async fn write<C: Contestant>(loaded: &Loaded<C>, options: &Options, puts: u64) 
     run.progress().successes
 }
 
-fn held(cluster: &impl Contestant) -> Held {
+fn held(cluster: &impl Contestant) -> FootprintUsage {
     let mb = |bytes| count(bytes) / 1e6;
     let nodes = count(MEMBERS as u64);
-    Held { memory: mb(cluster.usage().memory), disk: mb(usage::disk(&cluster.data())) / nodes }
+    FootprintUsage { memory: mb(cluster.usage().memory), disk: mb(usage::disk(&cluster.data())) / nodes }
 }
 
-#[expect(clippy::print_stderr, reason = "a command that takes minutes says how far it is")]
+#[expect(clippy::print_stderr, reason = "a command that takes minutes prints its progress")]
 fn tell(slice: u64, both: Both<u64>) {
     eprintln!("{} of {SLICES}: {} puts of coffeed, {} of etcd", slice + 1, both.coffeed, both.etcd);
 }

@@ -1,4 +1,4 @@
-//! Reads and writes as fast as they go, by number of clients.
+//! Reads and writes at full speed, by number of clients.
 
 use std::time::Duration;
 
@@ -12,62 +12,62 @@ use crate::{
     coffeed::Coffeed,
     contestant::{Both, Contestant, Loaded, samples},
     etcd::EtcdCluster,
-    line::Line,
-    options::Options,
+    line::ResultLine,
+    options::CompareOptions,
     targets,
 };
 
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// One side's turn with some clients.
+/// One run of one side with some clients.
 #[derive(Debug, Clone)]
-pub(crate) struct Turn {
+pub(crate) struct LoadTurn {
     pub(crate) rate: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) failures: f64,
-    /// Operations for a second of CPU of the three servers.
+    /// Operations per second of CPU of the three servers.
     pub(crate) per_cpu_second: f64,
-    /// Bytes that the disk wrote for an operation, for all three servers.
+    /// Bytes that the disk wrote per operation, for all three servers.
     pub(crate) written: f64,
 }
 
-/// The turns with the same work.
+/// All runs of the same load.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct LoadRow {
     pub(crate) work: Work,
     pub(crate) clients: usize,
-    pub(crate) turns: Vec<Both<Turn>>,
+    pub(crate) turns: Vec<Both<LoadTurn>>,
 }
 
-/// All turns, and how the servers stand at the end.
+/// All runs, and the servers' resources at the end.
 #[derive(Debug)]
 pub(crate) struct Results {
-    pub(crate) rows: Vec<Row>,
-    pub(crate) standing: Both<Standing>,
+    pub(crate) rows: Vec<LoadRow>,
+    pub(crate) standing: Both<StandingUsage>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    /// Bytes of memory of the three servers.
+pub(crate) struct StandingUsage {
+    /// Memory of the three servers, in bytes.
     pub(crate) memory: u64,
-    /// Bytes of disk of the three servers.
+    /// Disk usage of the three servers, in bytes.
     pub(crate) disk: u64,
-    /// CPU seconds of the three servers in a second without work.
+    /// CPU seconds that the three servers use per idle second.
     pub(crate) idle: f64,
 }
 
-impl Row {
-    /// One figure of all its turns.
-    pub(crate) fn samples(&self, figure: impl Fn(&Turn) -> f64) -> Both<Samples> {
+impl LoadRow {
+    /// One figure of all runs.
+    pub(crate) fn samples(&self, figure: impl Fn(&LoadTurn) -> f64) -> Both<Samples> {
         samples(&self.turns, figure)
     }
 
-    /// What the targets speak of.
-    fn lines(&self) -> Vec<Line> {
+    /// The figures that have targets.
+    fn lines(&self) -> Vec<ResultLine> {
         let of = format!("{}, {} clients", name(self.work), self.clients);
         let line = |figure: &'static str, unit, samples| {
-            Line::new(
+            ResultLine::new(
                 format!("{of}: {figure}"),
                 unit,
                 samples,
@@ -78,14 +78,14 @@ impl Row {
             line("rate", "/s", self.samples(|turn| turn.rate)),
             line("p50", "ms", self.samples(|turn| turn.p50_ms)),
             line("p99", "ms", self.samples(|turn| turn.p99_ms)),
-            line("for a CPU second", "", self.samples(|turn| turn.per_cpu_second)),
+            line("per CPU second", "", self.samples(|turn| turn.per_cpu_second)),
         ]
     }
 }
 
 impl Results {
-    pub(crate) fn lines(&self) -> Vec<Line> {
-        self.rows.iter().flat_map(Row::lines).collect()
+    pub(crate) fn lines(&self) -> Vec<ResultLine> {
+        self.rows.iter().flat_map(LoadRow::lines).collect()
     }
 
     pub(crate) fn failures(&self) -> f64 {
@@ -102,12 +102,16 @@ pub(crate) fn name(work: Work) -> &'static str {
     }
 }
 
-pub(crate) async fn measure(options: &Options) -> Results {
+pub(crate) async fn measure(options: &CompareOptions) -> Results {
     let coffeed = Loaded::<Coffeed>::start(options, options.coffeed_connections).await;
     let etcd = Loaded::<EtcdCluster>::start(options, options.etcd_connections).await;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<LoadRow> = Vec::new();
     for clients in &options.clients {
-        rows.extend([Work::Put, Work::Get].map(|work| Row { work, clients: *clients, turns: Vec::new() }));
+        rows.extend([Work::Put, Work::Get].map(|work| LoadRow {
+            work,
+            clients: *clients,
+            turns: Vec::new(),
+        }));
     }
     for round in 0..options.rounds {
         for row in &mut rows {
@@ -128,8 +132,8 @@ pub(crate) async fn measure(options: &Options) -> Results {
     Results { rows, standing }
 }
 
-pub(crate) async fn turn<C: Contestant>(loaded: &Loaded<C>, plan: &Plan) -> Turn {
-    // A run of its own, so that what the servers use for it does not count either.
+pub(crate) async fn turn<C: Contestant>(loaded: &Loaded<C>, plan: &Plan) -> LoadTurn {
+    // A separate run, so that the servers' resources for it do not count either.
     let warm_up = Plan { duration: WARM_UP, ..plan.clone() };
     Run::start(&warm_up, &loaded.targets).finish().await;
     let before = loaded.cluster.usage();
@@ -137,7 +141,7 @@ pub(crate) async fn turn<C: Contestant>(loaded: &Loaded<C>, plan: &Plan) -> Turn
     let used = loaded.cluster.usage().since(before);
     let times = measured.all_times();
     let operations = count(measured.successes());
-    Turn {
+    LoadTurn {
         rate: measured.rate(),
         p50_ms: ms(times.percentile(50.0)),
         p99_ms: ms(times.percentile(99.0)),
@@ -147,15 +151,15 @@ pub(crate) async fn turn<C: Contestant>(loaded: &Loaded<C>, plan: &Plan) -> Turn
     }
 }
 
-async fn standing(cluster: &impl Contestant) -> Standing {
+async fn standing(cluster: &impl Contestant) -> StandingUsage {
     let before = cluster.usage();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let used = cluster.usage().since(before);
-    Standing { memory: used.memory, disk: usage::disk(&cluster.data()), idle: used.cpu_seconds }
+    StandingUsage { memory: used.memory, disk: usage::disk(&cluster.data()), idle: used.cpu_seconds }
 }
 
-#[expect(clippy::print_stderr, reason = "a command that takes minutes says how far it is")]
-fn tell(round: usize, row: &Row, both: &Both<Turn>) {
+#[expect(clippy::print_stderr, reason = "a command that takes minutes prints its progress")]
+fn tell(round: usize, row: &LoadRow, both: &Both<LoadTurn>) {
     for (side, turn) in [("coffeed", &both.coffeed), ("etcd", &both.etcd)] {
         eprintln!(
             "round {}: {side} {} {} clients: {:.0}/s, p99 {:.2} ms, {} failed",

@@ -1,5 +1,5 @@
-//! Puts the same work on three nodes of coffeed and three of etcd, side by
-//! side on this machine, and prints how they compare, and which targets are reached.
+//! Runs the same work on three nodes of coffeed and three of etcd, side by side on this
+//! machine, and prints how they compare and which targets are met.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin compare
@@ -10,19 +10,18 @@
 //! ```
 //!
 //! Both sides: certificates on both ends of every connection, durable writes,
-//! linearizable reads, default settings, processes that share the machine with
-//! this one, and the same generator (`coffee_client::bench`, closed loop, one
-//! thread). They take turns in short runs, and only one works at a time: the
-//! machine drifts, so that only what was measured next to each other compares.
-//! Each figure is the median of the rounds.
+//! linearizable reads, default settings, processes that share the machine with this one,
+//! and the same load generator (`coffee_client::bench`, closed loop, one thread). They
+//! alternate in short runs, and only one works at a time: the machine drifts, so only
+//! adjacent measurements compare. Each figure is the median of the rounds.
 //!
-//! In the load, all calls go to the leader; coffeed gets one connection, as its
-//! clients share one; etcd gets up to eight, since it serves a connection by one
-//! thread each way. Where the leader is killed or moved, clients are what an
-//! application has: coffeed's finds the leader and tries a write again under its
-//! request id, etcd's keeps a connection to each member and tells of a failure.
+//! In the load part all calls go to the leader. coffeed gets one connection, as its
+//! clients share one; etcd gets up to eight, since it serves a connection with one thread
+//! per direction. When the leader is killed or moved, the clients are those of an
+//! application: coffeed's client finds the leader and retries a write under its request
+//! id; etcd's keeps a connection to each member and reports a failure.
 //!
-//! Without etcd it says so, and ends with 0.
+//! Without etcd it prints so, and exits with 0.
 
 mod coffeed;
 mod contestant;
@@ -42,11 +41,11 @@ mod targets;
 
 use std::{path::Path, process::ExitCode};
 
-use self::options::{Options, Part};
+use self::options::{CompareOptions, ComparePart};
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 fn main() -> ExitCode {
-    let options = match Options::read(std::env::args().skip(1)) {
+    let options = match CompareOptions::read(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(why) => {
             eprintln!("error: {why}\nhint: {}", options::USAGE);
@@ -70,11 +69,11 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a command says what it found")]
-async fn compare(options: &Options, version: &str) -> Result<(), String> {
+#[expect(clippy::print_stdout, reason = "a command prints its results")]
+async fn compare(options: &CompareOptions, version: &str) -> Result<(), String> {
     let mut lines = Vec::new();
     println!("{}", table::heading(options, version));
-    if options.has(Part::Load) {
+    if options.has(ComparePart::Load) {
         let results = load::measure(options).await;
         println!("{}", table::load(&results, options));
         if let Some(path) = &options.svg {
@@ -82,13 +81,13 @@ async fn compare(options: &Options, version: &str) -> Result<(), String> {
         }
         lines.extend(results.lines());
     }
-    if options.has(Part::Footprint) {
+    if options.has(ComparePart::Footprint) {
         lines.extend(footprint::measure(options).await);
     }
-    if options.has(Part::Restart) {
+    if options.has(ComparePart::Restart) {
         lines.extend(restart::measure(options).await);
     }
-    for part in [Part::Failover, Part::Move] {
+    for part in [ComparePart::Failover, ComparePart::Move] {
         if options.has(part) {
             lines.extend(failover::measure(options, part).await);
         }

@@ -1,11 +1,11 @@
-//! What the command is told.
+//! Command-line options.
 
 use std::{path::PathBuf, time::Duration};
 
 use coffee_client::bench::Keys;
 use coffee_tests::flags::{named, number, numbers};
 
-use crate::contestant::Timers;
+use crate::contestant::TimerSetting;
 
 pub(crate) const USAGE: &str = "compare [--parts load,footprint,restart,failover,move] [--rounds N] [--seconds N] \
      [--clients N,N..] [--keys N] [--value-size BYTES] [--puts N] [--trials N] [--timers default|tuned] \
@@ -13,22 +13,22 @@ pub(crate) const USAGE: &str = "compare [--parts load,footprint,restart,failover
 
 const KEY_BYTES: usize = 32;
 
-/// What can be measured by itself.
+/// Measurements that can be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ComparePart {
     /// Reads and writes by number of clients.
     Load,
-    /// Memory and disk after many writes; bytes written for one.
+    /// Memory and disk after many writes; bytes written for one write.
     Footprint,
-    /// From the start of a node until it is of use.
+    /// Time from a node's start until it is useful.
     Restart,
-    /// The leader is killed.
+    /// Kills the leader.
     Failover,
-    /// The leader is moved.
+    /// Moves the leader.
     Move,
 }
 
-impl Part {
+impl ComparePart {
     const ALL: [(&str, Self); 5] = [
         ("load", Self::Load),
         ("footprint", Self::Footprint),
@@ -39,30 +39,30 @@ impl Part {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    pub(crate) parts: Vec<Part>,
-    /// How often each turn of a load is taken.
+pub(crate) struct CompareOptions {
+    pub(crate) parts: Vec<ComparePart>,
+    /// Number of runs of each load.
     pub(crate) rounds: usize,
-    /// How long a turn takes.
+    /// Duration of a run.
     pub(crate) duration: Duration,
     pub(crate) clients: Vec<usize>,
     pub(crate) keys: u64,
     pub(crate) value_bytes: usize,
-    /// Writes before memory and disk are looked at.
+    /// Writes before memory and disk are measured.
     pub(crate) puts: u64,
-    /// How often a node is restarted, killed, or made to lead.
+    /// How many times a node is restarted, killed, or made leader.
     pub(crate) trials: usize,
-    pub(crate) timers: Timers,
+    pub(crate) timers: TimerSetting,
     pub(crate) coffeed_connections: usize,
     pub(crate) etcd_connections: usize,
     pub(crate) svg: Option<PathBuf>,
     pub(crate) json: Option<PathBuf>,
 }
 
-impl Default for Options {
+impl Default for CompareOptions {
     fn default() -> Self {
         Self {
-            parts: Part::ALL.map(|(_, part)| part).into(),
+            parts: ComparePart::ALL.map(|(_, part)| part).into(),
             rounds: 3,
             duration: Duration::from_secs(3),
             clients: vec![1, 16, 64, 256, 1024],
@@ -70,7 +70,7 @@ impl Default for Options {
             value_bytes: 256,
             puts: 1_000_000,
             trials: 10,
-            timers: Timers::Default,
+            timers: TimerSetting::Default,
             coffeed_connections: 1,
             etcd_connections: 8,
             svg: None,
@@ -79,14 +79,14 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl CompareOptions {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self::default();
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
             let count = || number(&flag, &value);
             match flag.as_str() {
-                "--parts" => options.parts = named(&flag, &value, &Part::ALL)?,
+                "--parts" => options.parts = named(&flag, &value, &ComparePart::ALL)?,
                 "--rounds" => options.rounds = size(count()?)?,
                 "--seconds" => options.duration = Duration::from_secs(count()?),
                 "--clients" => {
@@ -102,29 +102,29 @@ impl Options {
                 "--etcd-connections" => options.etcd_connections = size(count()?)?,
                 "--svg" => options.svg = Some(value.into()),
                 "--json" => options.json = Some(value.into()),
-                _ => return Err(format!("there is no flag {flag}")),
+                _ => return Err(format!("unknown flag {flag}")),
             }
         }
         Ok(options)
     }
 
-    pub(crate) fn has(&self, part: Part) -> bool {
+    pub(crate) fn has(&self, part: ComparePart) -> bool {
         self.parts.contains(&part)
     }
 
-    /// The keys that are read and written.
+    /// Keys that are read and written.
     pub(crate) fn keys(&self) -> Keys {
         Keys::new("compare/".into(), self.keys, KEY_BYTES, self.value_bytes).expect("the keys fit")
     }
 }
 
-/// A number of things that are in memory at once.
+/// Converts a number of things that are in memory at once.
 fn size(number: u64) -> Result<usize, String> {
     usize::try_from(number).map_err(|error| error.to_string())
 }
 
-fn timers(flag: &str, word: &str) -> Result<Timers, String> {
-    let known = [("default", Timers::Default), ("tuned", Timers::Tuned)];
+fn timers(flag: &str, word: &str) -> Result<TimerSetting, String> {
+    let known = [("default", TimerSetting::Default), ("tuned", TimerSetting::Tuned)];
     named(flag, word, &known)?.pop().ok_or_else(|| format!("{flag} needs a value"))
 }
 
@@ -132,17 +132,20 @@ fn timers(flag: &str, word: &str) -> Result<Timers, String> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Options, String> {
-        Options::read(line.split_whitespace().map(str::to_owned))
+    fn read(line: &str) -> Result<CompareOptions, String> {
+        CompareOptions::read(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]
     fn flags_are_read() {
-        assert_eq!(read(""), Ok(Options::default()));
+        assert_eq!(read(""), Ok(CompareOptions::default()));
         let options = read("--clients 1,64 --rounds 5 --svg a.svg --parts move,load --timers tuned").unwrap();
         assert_eq!((options.clients.as_slice(), options.rounds), (&[1, 64][..], 5));
-        assert_eq!((options.svg, options.parts), (Some("a.svg".into()), vec![Part::Move, Part::Load]));
-        assert_eq!(options.timers, Timers::Tuned);
+        assert_eq!(
+            (options.svg, options.parts),
+            (Some("a.svg".into()), vec![ComparePart::Move, ComparePart::Load])
+        );
+        assert_eq!(options.timers, TimerSetting::Tuned);
         let wrongs =
             ["--rounds", "--rounds 0", "--clients 1,", "--brew 3", "--parts load,brew", "--timers slow"];
         for wrong in wrongs {

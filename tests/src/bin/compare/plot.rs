@@ -1,5 +1,5 @@
-//! The comparison as a picture: operations a second over clients, both axes
-//! logarithmic, one panel for writes and one for reads.
+//! Draws the comparison: operations per second over clients, both axes logarithmic, one
+//! panel for writes and one for reads.
 
 use std::fmt::Write;
 
@@ -7,15 +7,15 @@ use coffee_client::bench::Work;
 
 use crate::{
     contestant::Both,
-    load::{Results, Row},
-    options::Options,
+    load::{LoadRow, Results},
+    options::CompareOptions,
 };
 
 const PANEL: (f64, f64) = (340.0, 260.0);
 const MARGIN: (f64, f64) = (60.0, 46.0);
 const COLOURS: [(&str, &str); 2] = [("coffeed", "#b5651d"), ("etcd", "#4a7ebb")];
 
-/// From which rate to which; each line is ten times the one below.
+/// Range of rates; each line is ten times the one below.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     low: i32,
@@ -38,7 +38,7 @@ impl Scale {
     }
 }
 
-pub(crate) fn render(results: &Results, options: &Options, etcd_version: &str) -> String {
+pub(crate) fn render(results: &Results, options: &CompareOptions, etcd_version: &str) -> String {
     let width = 2.0 * (PANEL.0 + MARGIN.0) + 20.0;
     let height = PANEL.1 + 2.0 * MARGIN.1 + 20.0;
     let mut svg = format!(
@@ -47,11 +47,12 @@ pub(crate) fn render(results: &Results, options: &Options, etcd_version: &str) -
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
     let right = PANEL.0 + 2.0 * MARGIN.0;
-    for (left, work, title) in
-        [(MARGIN.0, Work::Put, "durable writes a second"), (right, Work::Get, "linearizable reads a second")]
-    {
+    for (left, work, title) in [
+        (MARGIN.0, Work::Put, "durable writes per second"),
+        (right, Work::Get, "linearizable reads per second"),
+    ] {
         let _ = writeln!(svg, "<g transform=\"translate({left} {})\">", MARGIN.1);
-        let rows: Vec<&Row> = results.rows.iter().filter(|row| row.work == work).collect();
+        let rows: Vec<&LoadRow> = results.rows.iter().filter(|row| row.work == work).collect();
         svg += &panel(&rows, title);
         svg += "</g>\n";
     }
@@ -64,8 +65,8 @@ pub(crate) fn render(results: &Results, options: &Options, etcd_version: &str) -
     svg + "</svg>\n"
 }
 
-fn panel(rows: &[&Row], title: &str) -> String {
-    let rates = |row: &&Row| {
+fn panel(rows: &[&LoadRow], title: &str) -> String {
+    let rates = |row: &&LoadRow| {
         let Both { coffeed, etcd } = row.samples(|turn| turn.rate);
         [coffeed.median(), etcd.median()]
     };
@@ -100,7 +101,8 @@ fn text(x: f64, y: f64, anchor: &str, words: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#333333\">{words}</text>\n")
 }
 
-/// A line through the points, each with its number: above for one side, below for the other.
+/// Draws a line through labelled points; labels are above for one side and below for the
+/// other.
 fn line(points: &[(f64, f64, f64)], label: &str, colour: &str, above: bool) -> String {
     let path: Vec<String> = points.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
     let mut svg = format!(

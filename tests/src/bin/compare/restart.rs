@@ -1,4 +1,4 @@
-//! How long a node takes from its start until it is of use.
+//! Time from a node's start until it is useful.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 
 use crate::{
     coffeed::Coffeed,
-    contestant::{Both, Contestant, Loaded, Timers, samples, until_done},
+    contestant::{Both, Contestant, Loaded, TimerSetting, samples, until_done},
     etcd::EtcdCluster,
-    line::Line,
-    options::Options,
+    line::ResultLine,
+    options::CompareOptions,
     targets,
 };
 
-pub(crate) async fn measure(options: &Options) -> Vec<Line> {
+pub(crate) async fn measure(options: &CompareOptions) -> Vec<ResultLine> {
     let mut first_writes = Vec::new();
     for round in 0..options.trials {
         first_writes.push(Both::in_turns(round, fresh::<Coffeed>(), fresh::<EtcdCluster>()).await);
@@ -26,13 +26,13 @@ pub(crate) async fn measure(options: &Options) -> Vec<Line> {
     let keys = options.keys();
     let (mut stopped, mut killed) = (Vec::new(), Vec::new());
     for round in 0..options.trials {
-        for (ending, times) in [(Ending::Stop, &mut stopped), (Ending::Kill, &mut killed)] {
+        for (ending, times) in [(StopKind::Stop, &mut stopped), (StopKind::Kill, &mut killed)] {
             let (ours, theirs) = (&mut coffeed.cluster, &mut etcd.cluster);
             times.push(Both::in_turns(round, again(ours, &keys, ending), again(theirs, &keys, ending)).await);
         }
     }
     let line = |what: String, times: &[Both<Duration>], goal| {
-        Line::new(what, "ms", samples(times, |time| ms(*time)), goal)
+        ResultLine::new(what, "ms", samples(times, |time| ms(*time)), goal)
     };
     let with = format!("with {} keys to its first linearizable read", options.keys);
     vec![
@@ -42,9 +42,9 @@ pub(crate) async fn measure(options: &Options) -> Vec<Line> {
     ]
 }
 
-/// A new node that is a cluster by itself, until it has acknowledged a write.
+/// Starts a new single-node cluster, and waits until it has acknowledged a write.
 async fn fresh<C: Contestant>() -> Duration {
-    let mut node = C::prepare(1, Timers::Default);
+    let mut node = C::prepare(1, TimerSetting::Default);
     let begin = Instant::now();
     node.spawn(0).await;
     until_done("a first write", async || {
@@ -55,18 +55,18 @@ async fn fresh<C: Contestant>() -> Duration {
 }
 
 #[derive(Clone, Copy)]
-enum Ending {
+enum StopKind {
     Stop,
     Kill,
 }
 
-/// A follower that ends and starts again, until it has answered a read that
-/// tells of every write acknowledged before.
-async fn again<C: Contestant>(cluster: &mut C, keys: &Keys, ending: Ending) -> Duration {
+/// Ends and restarts a follower, and waits until it has answered a read that reflects
+/// every write acknowledged before.
+async fn again<C: Contestant>(cluster: &mut C, keys: &Keys, ending: StopKind) -> Duration {
     let follower = (cluster.leader().await + 1) % cluster.data().len();
     match ending {
-        Ending::Stop => cluster.stop(follower).await,
-        Ending::Kill => cluster.kill(follower).await,
+        StopKind::Stop => cluster.stop(follower).await,
+        StopKind::Kill => cluster.kill(follower).await,
     }
     let begin = Instant::now();
     cluster.spawn(follower).await;
@@ -74,7 +74,7 @@ async fn again<C: Contestant>(cluster: &mut C, keys: &Keys, ending: Ending) -> D
     begin.elapsed()
 }
 
-/// Waits until a node that was started has caught up.
+/// Waits until a started node has caught up.
 pub(crate) async fn until_read<C: Contestant>(cluster: &C, node: usize, keys: &Keys) {
     until_done("a first read", async || cluster.at(node).await?.get(keys.key(0)).await).await;
 }

@@ -1,4 +1,4 @@
-//! What was found, as Markdown and as JSON.
+//! Results as Markdown and as JSON.
 
 use std::fmt::Write;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::{
     contestant::Both,
-    line::{Goal, Line},
-    load::{Results, Row, Standing, Turn, name},
-    options::Options,
+    line::{FigureGoal, ResultLine},
+    load::{LoadRow, LoadTurn, Results, StandingUsage, name},
+    options::CompareOptions,
 };
 
-/// What was compared, in a sentence.
-pub(crate) fn heading(options: &Options, etcd_version: &str) -> String {
+/// Describes the comparison in a sentence.
+pub(crate) fn heading(options: &CompareOptions, etcd_version: &str) -> String {
     format!(
         "coffeed {} and etcd {etcd_version}: three nodes each on one machine, mTLS, durable, linearizable; {} keys, \
          values of {} bytes\n",
@@ -23,8 +23,8 @@ pub(crate) fn heading(options: &Options, etcd_version: &str) -> String {
     )
 }
 
-/// The load, with all that was measured.
-pub(crate) fn load(results: &Results, options: &Options) -> String {
+/// Results of the load, with every figure.
+pub(crate) fn load(results: &Results, options: &CompareOptions) -> String {
     let mut text = format!(
         "medians of {} runs of {} s\n\n\
          | | clients | coffeed/s | etcd/s | ratio | p50 ms | etcd | p99 ms | etcd | ops a CPU s | etcd | ratio | \
@@ -35,23 +35,23 @@ pub(crate) fn load(results: &Results, options: &Options) -> String {
     for work in ["put", "get"] {
         results.rows.iter().filter(|row| name(row.work) == work).for_each(|found| text += &row(found));
     }
-    let standing = |name: &str, standing: &Standing| {
+    let standing = |name: &str, standing: &StandingUsage| {
         let mb = |bytes| count(bytes) / 1e6;
         format!(
-            "{name}: {:.0} MB of memory, {:.0} MB on disk, {:.2} s of CPU a second when idle\n",
+            "{name}: {:.0} MB of memory, {:.0} MB on disk, {:.2} s of CPU per second when idle\n",
             mb(standing.memory),
             mb(standing.disk),
             standing.idle
         )
     };
-    text += &format!("\nThe three servers after all of it ({} operations failed):\n\n", results.failures());
+    text += &format!("\nThe three servers after all runs ({} operations failed):\n\n", results.failures());
     text += &standing("- coffeed", &results.standing.coffeed);
     text += &standing("- etcd", &results.standing.etcd);
     text
 }
 
-fn row(row: &Row) -> String {
-    let both = |figure: fn(&Turn) -> f64| {
+fn row(row: &LoadRow) -> String {
+    let both = |figure: fn(&LoadTurn) -> f64| {
         let Both { coffeed, etcd } = row.samples(figure);
         [coffeed.median(), etcd.median()]
     };
@@ -75,9 +75,8 @@ fn row(row: &Row) -> String {
     text
 }
 
-/// The lines that stand for one figure each, with their targets. Of the load,
-/// only those that have one.
-pub(crate) fn targets(lines: &[Line]) -> String {
+/// Single figures with their targets; of the load, only figures that have a target.
+pub(crate) fn targets(lines: &[ResultLine]) -> String {
     let mut text =
         "| median (worst) | coffeed | etcd | ratio | target | |\n|---|---|---|---|---|---|\n".to_owned();
     for line in lines {
@@ -99,7 +98,7 @@ pub(crate) fn targets(lines: &[Line]) -> String {
     text
 }
 
-/// With as many digits as tell something.
+/// Formats with the significant digits.
 fn figure(value: f64) -> String {
     match value {
         value if value >= 100.0 || value == 0.0 => format!("{value:.0}"),
@@ -108,18 +107,18 @@ fn figure(value: f64) -> String {
     }
 }
 
-fn goal(goal: Goal) -> String {
+fn goal(goal: FigureGoal) -> String {
     match goal {
-        Goal::Times(times) => format!("at least {times} x etcd"),
-        Goal::Part(part) => format!("at most {part} x etcd"),
-        Goal::Within { median, worst } if median == worst => format!("at most {worst}"),
-        Goal::Within { median, worst } => format!("at most {median} ({worst})"),
-        Goal::None => String::new(),
+        FigureGoal::Times(times) => format!("at least {times} x etcd"),
+        FigureGoal::Part(part) => format!("at most {part} x etcd"),
+        FigureGoal::Within { median, worst } if median == worst => format!("at most {worst}"),
+        FigureGoal::Within { median, worst } => format!("at most {median} ({worst})"),
+        FigureGoal::None => String::new(),
     }
 }
 
-/// Everything, for programs.
-pub(crate) fn json(options: &Options, etcd_version: &str, lines: &[Line]) -> Value {
+/// Everything, as JSON.
+pub(crate) fn json(options: &CompareOptions, etcd_version: &str, lines: &[ResultLine]) -> Value {
     let lines: Vec<Value> = lines
         .iter()
         .map(|line| {

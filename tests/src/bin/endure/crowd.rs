@@ -1,5 +1,5 @@
-//! Far more clients than a small cluster has: what they get, and whether the
-//! cluster minds.
+//! Far more clients than usual for a small cluster: how they are served, and whether the
+//! cluster stays healthy.
 
 use std::{pin::pin, time::Duration};
 
@@ -15,38 +15,38 @@ use coffee_tests::{
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
-    options::Options,
-    scene::{Scene, VALUE_BYTES, keys, status},
+    options::EndureOptions,
+    rig::{Rig, VALUE_BYTES, keys, status},
 };
 
-/// Each has a write in flight at any time.
+/// Each client has one write in flight at any time.
 const CLIENTS: usize = 10_000;
 
-/// Programs that they are part of: each has connections of its own.
+/// Programs that the clients belong to; each has its own connections.
 const PROGRAMS: usize = 10;
 
-/// Which keys they write.
+/// Number of keys.
 const KEYS: u64 = 20_000;
 
-/// So many of these are more than a node takes on at once
+/// Values of this size exceed what a node admits at once
 /// ([`coffee_common::limits::PROPOSAL_BYTES_IN_FLIGHT_MAX`]).
 const LARGE_BYTES: usize = 16 << 10;
 
-/// No node takes more memory than this on top, whoever comes: what it takes on
-/// of writes, twice on their way through it, and what their connections hold.
+/// Maximum additional memory of a node: admitted writes, held twice on their way through
+/// it, and buffers of its connections.
 const GROWTH_BYTES_MAX: u64 = 512 << 20;
 
-/// A leader that has not heard a quorum for so long is close to losing it.
+/// A leader without contact to a quorum for this long is close to losing it.
 const SILENCE_MAX: Duration = Duration::from_millis(300);
 
-/// Some are served all the time, however many are turned away.
+/// Some clients are served at all times, however many are rejected.
 const GAP_MAX: Duration = Duration::from_secs(1);
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Returns whether the cluster bears it.
-#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
-pub(crate) async fn crowd(options: &Options) -> bool {
+/// Returns whether the cluster stays healthy.
+#[expect(clippy::print_stdout, reason = "prints each line as it is measured")]
+pub(crate) async fn crowd(options: &EndureOptions) -> bool {
     println!(
         "| clients | value bytes | writes/s | p50 ms | p99 | worst | failed | longest gap ms | quorum silent ms | \
          status takes ms | memory of a node MB | at most | elections | |\n\
@@ -59,14 +59,14 @@ pub(crate) async fn crowd(options: &Options) -> bool {
     borne
 }
 
-#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
+#[expect(clippy::print_stdout, reason = "prints each line as it is measured")]
 async fn come(clients: usize, value_bytes: usize, duration: Duration) -> bool {
-    let scene = Scene::start(Cluster::of(3)).await;
-    let program = |_| (scene.cluster.client(Role::Writer), Consistency::Linearizable);
+    let rig = Rig::start(Cluster::of(3)).await;
+    let program = |_| (rig.cluster.client(Role::Writer), Consistency::Linearizable);
     let programs: Vec<_> = (0..PROGRAMS).map(program).collect();
-    let leader = scene.observer(scene.leader().await.as_str());
+    let leader = rig.observer(rig.leader().await.as_str());
     let term = status(&leader).await.term;
-    let before = scene.most_memory();
+    let before = rig.most_memory();
 
     let keys = keys("crowd", KEYS, value_bytes);
     let plan = Plan { work: Work::Put, clients, keys, warm_up: Duration::ZERO, duration, rate: None };
@@ -74,11 +74,11 @@ async fn come(clients: usize, value_bytes: usize, duration: Duration) -> bool {
     let mut load = pin!(run.finish());
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Seen { memory: before, ..Seen::default() };
+    let mut seen = CrowdFigures { memory: before, ..CrowdFigures::default() };
     let measured = loop {
         tokio::select! {
             measured = &mut load => break measured,
-            _ = looks.tick() => seen.look(&scene, &leader).await,
+            _ = looks.tick() => seen.look(&rig, &leader).await,
         }
     };
     let elections = status(&leader).await.term - term;
@@ -105,28 +105,28 @@ async fn come(clients: usize, value_bytes: usize, duration: Duration) -> bool {
     passed
 }
 
-/// The worst of all looks.
+/// Worst figures of all observations.
 #[derive(Debug, Default)]
-struct Seen {
-    /// For how long the leader had not heard a quorum.
+struct CrowdFigures {
+    /// Time since the leader's last contact to a quorum.
     silent: Duration,
-    /// How long it took to say so.
+    /// Response time of that status request.
     answer: Duration,
-    /// What the largest node took.
+    /// Memory of the largest node.
     memory: u64,
 }
 
-impl Seen {
-    async fn look(&mut self, scene: &Scene, leader: &Client) {
+impl CrowdFigures {
+    async fn look(&mut self, rig: &Rig, leader: &Client) {
         let asked = Instant::now();
         let silent = status(leader).await.quorum_heard_ms;
         self.answer = self.answer.max(asked.elapsed());
         self.silent = self.silent.max(Duration::from_millis(silent.unwrap_or_default()));
-        self.memory = self.memory.max(scene.most_memory());
+        self.memory = self.memory.max(rig.most_memory());
     }
 }
 
-/// How many of which kind, or that there were none.
+/// Failures by kind, or none.
 fn failures(measured: &Measured) -> String {
     let kinds = measured.errors.iter().map(|(kind, errors)| format!("{} {kind}", errors.count));
     let kinds = kinds.collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! How long writes stand still while something happens.
+//! How long writes stall during an operation or a fault.
 
 use std::{fmt::Write, time::Duration};
 
@@ -11,20 +11,20 @@ use coffee_tests::{
 use tokio::time::{Instant, interval};
 
 use crate::{
-    options::Options,
-    scene::{Scene, busy_keys, status},
+    options::EndureOptions,
+    rig::{Rig, busy_keys, status},
 };
 
-/// No write may stand still for longer during upkeep and snapshots.
+/// Maximum stall during checkpoints, purges and snapshots.
 const GAP_MAX: Duration = Duration::from_millis(50);
 
-/// How often a leader is asked whether it has made a checkpoint.
+/// Polling interval for the leader's checkpoints.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// No checkpoint takes longer to come.
+/// Longer than any wait for a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What is seen of a span of a load.
+/// A table row for a span of a load.
 fn row(what: &str, timeline: &Timeline, from: Instant, to: Instant, failed: u64) -> String {
     let part = timeline.between(from, to);
     let latency = |per_thousand| part.latency(per_thousand).map_or(0.0, ms);
@@ -46,13 +46,13 @@ fn head() -> String {
         .to_owned()
 }
 
-/// The leader makes checkpoints and purges its log, and so do the others.
-pub(crate) async fn upkeep(options: &Options) -> String {
-    let scene = Scene::start(Cluster::of(3)).await;
-    scene.fill(&busy_keys()).await;
-    let leader = scene.observer(scene.leader().await.as_str());
-    let witness = scene.load();
-    witness.succeeds(500).await;
+/// Checkpoints and purges of the log, by all nodes.
+pub(crate) async fn upkeep(options: &EndureOptions) -> String {
+    let rig = Rig::start(Cluster::of(3)).await;
+    rig.fill(&busy_keys()).await;
+    let leader = rig.observer(rig.leader().await.as_str());
+    let recorder = rig.load();
+    recorder.succeeds(500).await;
     let (from, mut checkpoints, mut purges) = (Instant::now(), 0, 0);
     let mut before = status(&leader).await;
     let mut looks = interval(LOOK_EVERY);
@@ -65,62 +65,63 @@ pub(crate) async fn upkeep(options: &Options) -> String {
         assert!(from.elapsed() < PATIENCE, "the leader makes no checkpoints");
     }
     let to = Instant::now();
-    let seen = witness.finish().await;
+    let seen = recorder.finish().await;
     let what = format!("{checkpoints} checkpoints, {purges} purges of the leader");
     head() + &row(&what, &seen.timeline, from, to, seen.failures())
 }
 
-/// A fourth node comes, and gets a large state.
-pub(crate) async fn snapshot(options: &Options) -> String {
-    // Far fewer entries than there are keys stay in the log: the new node needs a snapshot.
+/// A fourth node joins, and receives a large state.
+pub(crate) async fn snapshot(options: &EndureOptions) -> String {
+    // The log keeps far fewer entries than there are keys, so the new node needs a
+    // snapshot.
     let keep = "[storage]\nsnapshot_every_entries = 10000\nlog_keep_entries = 1000\n";
-    let mut scene = Scene::start(Cluster::of(3).and_waiting(1).with(keep)).await;
-    scene.fill_mb(options.state_mb).await;
+    let mut rig = Rig::start(Cluster::of(3).and_waiting(1).with(keep)).await;
+    rig.fill_mb(options.state_mb).await;
     let newcomer = SHOPS[3];
-    let address = scene.cluster.node(newcomer).address();
-    let witness = scene.load();
-    witness.succeeds(500).await;
+    let address = rig.cluster.node(newcomer).address();
+    let recorder = rig.load();
+    recorder.succeeds(500).await;
     let quiet = Instant::now();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let from = Instant::now();
-    let booted = scene.admin.boot(newcomer.parse().expect("a name"), Some(address)).await;
+    let booted = rig.admin.boot(newcomer.parse().expect("a name"), Some(address)).await;
     let to = Instant::now();
     booted.expect("it gets a vote");
-    let status = status(&scene.observer(newcomer)).await;
+    let status = status(&rig.observer(newcomer)).await;
     assert!(status.purged.0 > 0, "it got its state from the log, not from a snapshot: {status:?}");
-    let seen = witness.finish().await;
+    let seen = recorder.finish().await;
     let failed = seen.failures();
     head()
         + &row("before", &seen.timeline, quiet, from, 0)
         + &row(&format!("a new node gets {} MB", options.state_mb), &seen.timeline, from, to, failed)
 }
 
-/// Leadership moves, again and again.
-pub(crate) async fn transfers(options: &Options) -> String {
-    let scene = Scene::start(Cluster::of(3)).await;
-    scene.fill(&busy_keys()).await;
+/// Leadership moves repeatedly.
+pub(crate) async fn transfers(options: &EndureOptions) -> String {
+    let rig = Rig::start(Cluster::of(3)).await;
+    rig.fill(&busy_keys()).await;
     let mut outages = Vec::new();
     for _ in 0..options.trials {
         let moved = async {
-            let moved = scene.admin.transfer(None).await.expect("leadership moves");
+            let moved = rig.admin.transfer(None).await.expect("leadership moves");
             assert!(moved.changed, "{moved:?}");
         };
-        outages.push(Outage::of(scene.load(), moved).await);
+        outages.push(Outage::of(rig.load(), moved).await);
     }
     outage_table("the leader moves", &outages)
 }
 
-/// The leader is killed, again and again.
-pub(crate) async fn kills(options: &Options) -> String {
-    let mut scene = Scene::start(Cluster::of(3)).await;
-    scene.fill(&busy_keys()).await;
+/// The leader is killed repeatedly.
+pub(crate) async fn kills(options: &EndureOptions) -> String {
+    let mut rig = Rig::start(Cluster::of(3)).await;
+    rig.fill(&busy_keys()).await;
     let mut outages = Vec::new();
     for _ in 0..options.trials {
-        let leader = scene.leader().await;
-        let witness = scene.load();
-        outages.push(Outage::of(witness, scene.cluster.node(leader.as_str()).kill()).await);
-        scene.cluster.node(leader.as_str()).start().await;
-        scene.cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+        let leader = rig.leader().await;
+        let recorder = rig.load();
+        outages.push(Outage::of(recorder, rig.cluster.node(leader.as_str()).kill()).await);
+        rig.cluster.node(leader.as_str()).start().await;
+        rig.cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
     }
     outage_table("the leader is killed", &outages)
 }

@@ -1,4 +1,4 @@
-//! What more nodes, more keys and larger values cost.
+//! The cost of more nodes, more keys and larger values.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use coffee_tests::{
 };
 
 use crate::{
-    options::Options,
-    scene::{CLIENTS, Scene, VALUE_BYTES, keys},
+    options::EndureOptions,
+    rig::{CLIENTS, Rig, VALUE_BYTES, keys},
 };
 
 const NODES: usize = 3;
 
-/// Where something else grows.
+/// Number of keys while another parameter grows.
 const KEYS: u64 = 100_000;
 
-/// Large values are fewer: so many bytes of them in all.
+/// Total bytes of values: larger values are fewer.
 const VALUES_MAX: u64 = 512 << 20;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 
-#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
-pub(crate) async fn grow(options: &Options) {
+#[expect(clippy::print_stdout, reason = "prints each line as it is measured")]
+pub(crate) async fn grow(options: &EndureOptions) {
     println!(
         "| nodes | keys | value bytes | put/s | p99 ms | worst | get/s | p99 ms | memory a node MB | disk a node MB | \
          written a put |\n|---|---|---|---|---|---|---|---|---|---|---|"
@@ -42,14 +42,14 @@ pub(crate) async fn grow(options: &Options) {
     }
 }
 
-async fn line(options: &Options, nodes: usize, key_count: u64, value_bytes: usize) -> String {
-    let scene = Scene::start(Cluster::of(nodes)).await;
+async fn line(options: &EndureOptions, nodes: usize, key_count: u64, value_bytes: usize) -> String {
+    let rig = Rig::start(Cluster::of(nodes)).await;
     let keys = keys("growth", key_count, value_bytes);
-    scene.fill(&keys).await;
-    let before = scene.usage();
-    let put = turn(&scene, &keys, Work::Put, options.duration).await;
-    let written = scene.usage().since(before).written;
-    let get = turn(&scene, &keys, Work::Get, options.duration).await;
+    rig.fill(&keys).await;
+    let before = rig.usage();
+    let put = turn(&rig, &keys, Work::Put, options.duration).await;
+    let written = rig.usage().since(before).written;
+    let get = turn(&rig, &keys, Work::Get, options.duration).await;
     let failed = put.failures() + get.failures();
     assert_eq!(failed, 0, "{:?} {:?}", put.errors, get.errors);
     let a_node = |bytes| count(bytes) / 1e6 / count(nodes as u64);
@@ -61,13 +61,13 @@ async fn line(options: &Options, nodes: usize, key_count: u64, value_bytes: usiz
         ms(put.all_times().worst()),
         get.rate(),
         p99(&get),
-        a_node(scene.usage().memory),
-        a_node(scene.disk()),
+        a_node(rig.usage().memory),
+        a_node(rig.disk()),
         count(written) / count(put.successes().max(1)),
     )
 }
 
-async fn turn(scene: &Scene, keys: &Keys, work: Work, duration: Duration) -> Measured {
+async fn turn(rig: &Rig, keys: &Keys, work: Work, duration: Duration) -> Measured {
     let plan = Plan { work, clients: CLIENTS, keys: keys.clone(), warm_up: WARM_UP, duration, rate: None };
-    Run::start(&plan, scene.writers()).finish().await
+    Run::start(&plan, rig.writers()).finish().await
 }

@@ -1,5 +1,5 @@
-//! How coffeed bears what does not happen every day: checkpoints, snapshots,
-//! lost leaders, a cold start, growth, a crowd of clients, and a long time at a high rate.
+//! How coffeed bears what does not happen every day: checkpoints, snapshots, lost
+//! leaders, a cold start, growth, a crowd of clients, and a long run at a high rate.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin endure -- --parts upkeep,transfers,kills
@@ -9,27 +9,27 @@
 //! cargo run --release -p coffee-tests --bin endure -- --parts soak --soak-seconds 3600
 //! ```
 //!
-//! Real daemons with default settings, all on this machine and with it the
-//! clients: 64 that write without a pause, where nothing else is said. A write
-//! is slow from the moment it begins. The crowd ends with 1 where it costs a leader
-//! or too much memory; the soak where memory, disk or times are not flat, a leader
-//! was lost, or a write failed.
+//! Real daemons with default settings, on one machine with the clients: 64 that write
+//! without a pause, unless stated otherwise. Latency counts from the moment a write is
+//! due to begin. Exits with 1 if the crowd costs a leader or too much memory, or if the
+//! soak finds that memory, disk or times are not flat, a leader was lost, or a write
+//! failed.
 
 mod cold;
 mod crowd;
 mod gaps;
 mod growth;
 mod options;
-mod scene;
+mod rig;
 mod soak;
 
 use std::process::ExitCode;
 
-use self::options::{Options, Part};
+use self::options::{EndureOptions, EndurePart};
 
-#[expect(clippy::print_stderr, reason = "a command says what it found")]
+#[expect(clippy::print_stderr, reason = "a command prints its results")]
 fn main() -> ExitCode {
-    let options = match Options::read(std::env::args().skip(1)) {
+    let options = match EndureOptions::read(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(why) => {
             eprintln!("error: {why}\nhint: {}", options::USAGE);
@@ -40,27 +40,27 @@ fn main() -> ExitCode {
     if runtime.block_on(endure(&options)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-#[expect(clippy::print_stdout, reason = "a command says what it found")]
-async fn endure(options: &Options) -> bool {
-    if options.has(Part::Upkeep) {
+#[expect(clippy::print_stdout, reason = "a command prints its results")]
+async fn endure(options: &EndureOptions) -> bool {
+    if options.has(EndurePart::Upkeep) {
         println!("{}", gaps::upkeep(options).await);
     }
-    if options.has(Part::Snapshot) {
+    if options.has(EndurePart::Snapshot) {
         println!("{}", gaps::snapshot(options).await);
     }
-    if options.has(Part::Transfers) {
+    if options.has(EndurePart::Transfers) {
         println!("{}", gaps::transfers(options).await);
     }
-    if options.has(Part::Kills) {
+    if options.has(EndurePart::Kills) {
         println!("{}", gaps::kills(options).await);
     }
-    if options.has(Part::Cold) {
+    if options.has(EndurePart::Cold) {
         println!("{}", cold::start(options).await);
     }
-    if options.has(Part::Growth) {
+    if options.has(EndurePart::Growth) {
         growth::grow(options).await;
     }
-    let borne = !options.has(Part::Crowd) || crowd::crowd(options).await;
-    let flat = !options.has(Part::Soak) || soak::soak(options.soak).await;
+    let borne = !options.has(EndurePart::Crowd) || crowd::crowd(options).await;
+    let flat = !options.has(EndurePart::Soak) || soak::soak(options.soak).await;
     borne && flat
 }

@@ -1,4 +1,4 @@
-//! What the command is told.
+//! Command-line options.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ pub(crate) const USAGE: &str = "endure [--parts upkeep,snapshot,transfers,kills,
      [--log-entries N] [--checkpoints N] [--trials N] [--seconds N] [--nodes N,N..] [--keys N,N..] [--values BYTES,..] \
      [--soak-seconds N]";
 
-/// What can be done by itself.
+/// Parts that can be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Checkpoints and purges while clients write.
+pub(crate) enum EndurePart {
+    /// Checkpoints and purges, under write load.
     Upkeep,
-    /// A new node gets a large state while clients write.
+    /// A new node receives a large state, under write load.
     Snapshot,
-    /// The leader moves while clients write.
+    /// The leader moves, under write load.
     Transfers,
-    /// The leader is killed while clients write.
+    /// The leader is killed, under write load.
     Kills,
     /// All nodes start with a large state and a long log.
     Cold,
@@ -25,11 +25,11 @@ pub(crate) enum Part {
     Growth,
     /// Far more clients than usual.
     Crowd,
-    /// A long time at a high rate.
+    /// A long run at a high rate.
     Soak,
 }
 
-impl Part {
+impl EndurePart {
     const ALL: [(&str, Self); 8] = [
         ("upkeep", Self::Upkeep),
         ("snapshot", Self::Snapshot),
@@ -43,17 +43,17 @@ impl Part {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    pub(crate) parts: Vec<Part>,
-    /// How large a large state is, in MB of values.
+pub(crate) struct EndureOptions {
+    pub(crate) parts: Vec<EndurePart>,
+    /// Size of a large state, in MB of values.
     pub(crate) state_mb: u64,
-    /// How many entries a long log has, at least.
+    /// Minimum length of a long log, in entries.
     pub(crate) log_entries: u64,
-    /// How many checkpoints of the leader the load sees.
+    /// Number of the leader's checkpoints under load.
     pub(crate) checkpoints: u64,
-    /// How often the leader is moved or killed.
+    /// How many times the leader is moved or killed.
     pub(crate) trials: usize,
-    /// How long a turn of the growth or of the crowd takes.
+    /// Duration of each run of growth and crowd.
     pub(crate) duration: Duration,
     pub(crate) nodes: Vec<u64>,
     pub(crate) keys: Vec<u64>,
@@ -61,10 +61,10 @@ pub(crate) struct Options {
     pub(crate) soak: Duration,
 }
 
-impl Default for Options {
+impl Default for EndureOptions {
     fn default() -> Self {
         Self {
-            parts: Part::ALL.map(|(_, part)| part).into(),
+            parts: EndurePart::ALL.map(|(_, part)| part).into(),
             state_mb: 1024,
             log_entries: 100_000,
             checkpoints: 5,
@@ -78,14 +78,14 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl EndureOptions {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self::default();
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
             let count = || number(&flag, &value);
             match flag.as_str() {
-                "--parts" => options.parts = named(&flag, &value, &Part::ALL)?,
+                "--parts" => options.parts = named(&flag, &value, &EndurePart::ALL)?,
                 "--state-mb" => options.state_mb = count()?,
                 "--log-entries" => options.log_entries = count()?,
                 "--checkpoints" => options.checkpoints = count()?,
@@ -97,13 +97,13 @@ impl Options {
                 "--keys" => options.keys = numbers(&flag, &value)?,
                 "--values" => options.values = numbers(&flag, &value)?,
                 "--soak-seconds" => options.soak = Duration::from_secs(count()?),
-                _ => return Err(format!("there is no flag {flag}")),
+                _ => return Err(format!("unknown flag {flag}")),
             }
         }
         Ok(options)
     }
 
-    pub(crate) fn has(&self, part: Part) -> bool {
+    pub(crate) fn has(&self, part: EndurePart) -> bool {
         self.parts.contains(&part)
     }
 }
@@ -112,15 +112,15 @@ impl Options {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Options, String> {
-        Options::read(line.split_whitespace().map(str::to_owned))
+    fn read(line: &str) -> Result<EndureOptions, String> {
+        EndureOptions::read(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]
     fn flags_are_read() {
-        assert_eq!(read(""), Ok(Options::default()));
+        assert_eq!(read(""), Ok(EndureOptions::default()));
         let options = read("--parts soak,cold --soak-seconds 60 --values 16,32").unwrap();
-        assert_eq!(options.parts, [Part::Soak, Part::Cold]);
+        assert_eq!(options.parts, [EndurePart::Soak, EndurePart::Cold]);
         assert_eq!((options.soak, options.values), (Duration::from_secs(60), vec![16, 32]));
         for wrong in ["--trials", "--trials 0", "--keys 1,", "--brew 3", "--parts soak,brew"] {
             assert!(read(wrong).is_err(), "{wrong}");

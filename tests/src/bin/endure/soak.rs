@@ -1,4 +1,4 @@
-//! A long time at a high rate: whether anything grows, or gets slower.
+//! A long run at a high rate: whether any resource grows, or writes get slower.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use coffee_tests::{
 };
 use tokio::time::Instant;
 
-use crate::scene::{Scene, busy_keys};
+use crate::rig::{Rig, busy_keys};
 
-/// What the cluster is to bear, of what it can at most.
+/// Rate of the soak, relative to the highest rate.
 const SHARE: f64 = 0.7;
 
-/// How long the highest rate is looked for.
+/// How long the highest rate is measured.
 const SEARCH: Duration = Duration::from_secs(10);
 
 const SEARCHING_CLIENTS: usize = 256;
 
-/// More than are ever in flight, unless it stalls.
+/// More than are ever in flight, unless the cluster stalls.
 const CLIENTS: usize = 2048;
 
-/// How many times it is looked at.
+/// Number of samples.
 const LOOKS: u32 = 60;
 
-/// Flat: the last quarter is not above the second one by more than this.
+/// Flat means: the last quarter exceeds the second one by at most this factor.
 const MEMORY_GROWTH_MAX: f64 = 1.10;
 const DISK_GROWTH_MAX: f64 = 1.10;
-/// Of a thousand writes the slowest: the machine has other things to do at times.
+/// For the p99.9: the machine has other work at times.
 const SLOWNESS_MAX: f64 = 2.0;
 
-/// Of the writes that are due, those that still stand in line when a look ends, the most:
-/// those of half a second in a minute, as after a stall of the machine. Who cannot keep up
-/// falls behind by more.
+/// Maximum share of due writes that have not begun at the end of a sample: those of half
+/// a second per minute, as after a stall of the machine. A cluster that cannot keep up
+/// exceeds it.
 const LINE_MAX: f64 = 0.01;
 
-/// A figure by its name, and how much it may grow.
+/// A figure by its name, and its maximum growth.
 type Bound = (&'static str, fn(&Look) -> f64, f64);
 
-/// What one look saw.
+/// A sample.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     memory: f64,
@@ -47,17 +47,17 @@ struct Look {
     slowest: f64,
     term: u64,
     failed: u64,
-    /// Due, and not begun when it ended; and all that were due.
+    /// Writes due but not begun at the end of the sample, and all that were due.
     in_line: u64,
     due: u64,
 }
 
-/// Returns whether all is flat.
-#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
+/// Returns whether all figures are flat.
+#[expect(clippy::print_stdout, reason = "prints each line as it is measured")]
 pub(crate) async fn soak(duration: Duration) -> bool {
-    let scene = Scene::start(Cluster::of(3)).await;
-    scene.fill(&busy_keys()).await;
-    let highest = Run::start(&plan(SEARCH, SEARCHING_CLIENTS, None), scene.writers()).finish().await.rate();
+    let rig = Rig::start(Cluster::of(3)).await;
+    rig.fill(&busy_keys()).await;
+    let highest = Run::start(&plan(SEARCH, SEARCHING_CLIENTS, None), rig.writers()).finish().await.rate();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -73,7 +73,7 @@ pub(crate) async fn soak(duration: Duration) -> bool {
     let span = (duration / LOOKS).max(Duration::from_secs(1));
     let mut looks = Vec::new();
     while began.elapsed() < duration {
-        let look = look(&scene, span, rate, began).await;
+        let look = look(&rig, span, rate, began).await;
         looks.push(look);
     }
     let (text, flat) = judge(&looks);
@@ -85,16 +85,16 @@ fn plan(duration: Duration, clients: usize, rate: Option<u32>) -> Plan {
     Plan { work: Work::Put, clients, keys: busy_keys(), warm_up: Duration::ZERO, duration, rate }
 }
 
-#[expect(clippy::print_stdout, reason = "each line as soon as it is there")]
-async fn look(scene: &Scene, span: Duration, rate: u32, began: Instant) -> Look {
-    let before = scene.usage();
-    let measured = Run::start(&plan(span, CLIENTS, Some(rate)), scene.writers()).finish().await;
-    let used = scene.usage().since(before);
+#[expect(clippy::print_stdout, reason = "prints each line as it is measured")]
+async fn look(rig: &Rig, span: Duration, rate: u32, began: Instant) -> Look {
+    let before = rig.usage();
+    let measured = Run::start(&plan(span, CLIENTS, Some(rate)), rig.writers()).finish().await;
+    let used = rig.usage().since(before);
     let times = measured.all_times();
-    let term = scene.admin.cluster().await.expect("it answers").term;
+    let term = rig.admin.cluster().await.expect("it answers").term;
     let look = Look {
         memory: count(used.memory) / 1e6,
-        disk: count(scene.disk()) / 1e6,
+        disk: count(rig.disk()) / 1e6,
         slowest: ms(times.percentile(99.9)),
         term,
         failed: measured.failures(),
@@ -119,7 +119,7 @@ async fn look(scene: &Scene, span: Duration, rate: u32, began: Instant) -> Look 
     look
 }
 
-/// Holds the last quarter against the second: the first one still fills caches.
+/// Compares the last quarter with the second: during the first one caches still fill.
 fn judge(looks: &[Look]) -> (String, bool) {
     let quarter = (looks.len() / 4).max(1);
     let early = &looks[quarter.min(looks.len() - 1)..(2 * quarter).clamp(1, looks.len())];
@@ -152,7 +152,7 @@ fn judge(looks: &[Look]) -> (String, bool) {
     let in_line = looks.iter().map(share).fold(0.0, f64::max);
     flat &= in_line <= LINE_MAX;
     text += &format!(
-        "| writes in line at the end of a look, of all | | {in_line:.5} | | {LINE_MAX} | {} |\n",
+        "| share of writes waiting at the end of a sample | | {in_line:.5} | | {LINE_MAX} | {} |\n",
         verdict(in_line <= LINE_MAX)
     );
     (text, flat)
@@ -182,7 +182,7 @@ mod tests {
         assert!(!judge(&looks(|n, look| look.slowest += if n < 30 { 0.0 } else { 5.0 })).1);
         assert!(!judge(&looks(|n, look| look.term += u64::from(n > 20))).1);
         assert!(!judge(&looks(|n, look| look.failed = u64::from(n == 3))).1);
-        assert!(!judge(&looks(|n, look| look.in_line = if n == 3 { 900 } else { 0 })).1, "it falls behind");
+        assert!(!judge(&looks(|n, look| look.in_line = if n == 3 { 900 } else { 0 })).1, "it cannot keep up");
         assert!(judge(&looks(|_, _| {})[..1]).1, "a short one");
     }
 }

@@ -1,8 +1,8 @@
-//! A disk that keeps what was synced, and of the rest what chance leaves.
+//! A simulated disk that keeps synced data, and a random part of the rest.
 //!
-//! Each file has a page cache, which programs see, and a durable image, which a
-//! power cut leaves. What was written and not synced is then lost, kept, or
-//! torn at sectors of 512 bytes, each write by itself.
+//! Each file has a page cache, which programs see, and a durable image, which survives a
+//! power cut. A power cut loses, keeps or tears (at sectors of 512 bytes) each unsynced
+//! write independently.
 
 use std::{
     collections::BTreeMap,
@@ -17,23 +17,23 @@ use coffee_common::id::NodeId;
 use coffeed::storage::{databases::Databases, log::LogStore, state::StateFiles};
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
-use crate::{entropy::Dice, trace::Trace};
+use crate::{entropy::SimRng, trace::Trace};
 
 const SECTOR_BYTES: usize = 512;
 
-/// Small, so that the log often goes on in another chunk.
+/// Small, so that the log often moves to another chunk.
 const LOG_CHUNK_BYTES: u32 = 32 << 10;
 
 #[derive(Debug, Clone)]
-enum Change {
+enum PendingWrite {
     Write(usize, Vec<u8>),
     Resize(usize),
 }
 
-fn apply(image: &mut Vec<u8>, change: &Change) {
+fn apply(image: &mut Vec<u8>, change: &PendingWrite) {
     match change {
-        Change::Resize(length) => image.resize(*length, 0),
-        Change::Write(at, bytes) => {
+        PendingWrite::Resize(length) => image.resize(*length, 0),
+        PendingWrite::Write(at, bytes) => {
             let end = at + bytes.len();
             if image.len() < end {
                 image.resize(end, 0);
@@ -44,42 +44,42 @@ fn apply(image: &mut Vec<u8>, change: &Change) {
 }
 
 #[derive(Debug, Default)]
-struct File {
+struct SimFile {
     cache: Vec<u8>,
     durable: Vec<u8>,
-    unsynced: Vec<Change>,
+    unsynced: Vec<PendingWrite>,
 }
 
-/// What is to go wrong.
+/// A failure to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// The power goes at this many steps from now, in the middle of things.
+pub(crate) enum DiskFailure {
+    /// Cuts the power after this many steps, possibly within an operation.
     PowerAfter(u64),
-    /// The sync after this many steps fails, and what it was for is lost.
+    /// Fails the sync after this many steps, and loses its data.
     SyncAfter(u64),
-    /// From now on there is no space.
+    /// Every write fails for lack of space.
     Full,
-    /// From now on each sync takes so long.
+    /// Each sync takes this long.
     Slow(Duration),
-    /// At the next step the host stands still for so long, once.
+    /// Stalls the host for this long at the next step, once.
     Pause(Duration),
 }
 
 #[derive(Debug, Default)]
-struct State {
-    files: BTreeMap<String, Arc<Mutex<File>>>,
-    /// Counts power cuts: whoever opened a file before one has nothing any more.
+struct DiskState {
+    files: BTreeMap<String, Arc<Mutex<SimFile>>>,
+    /// Counts power cuts: a handle opened before one is invalid.
     life: u64,
-    /// Counts the disks that were taken away.
+    /// Counts how many times the disk was replaced.
     generation: u64,
-    failure: Option<Failure>,
+    failure: Option<DiskFailure>,
     dead: bool,
 }
 
 /// The disk of a host.
 #[derive(Clone)]
-pub(crate) struct Disk {
-    state: Arc<Mutex<State>>,
+pub(crate) struct SimDisk {
+    state: Arc<Mutex<DiskState>>,
     life: u64,
     trace: Trace,
 }
@@ -88,21 +88,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the log of a node is called.
+/// File name of a node's log.
 pub(crate) fn log_name(id: NodeId) -> String {
     format!("log-{id}")
 }
 
-/// What the state of a node is called.
+/// File name of a node's state.
 pub(crate) fn state_name(id: NodeId) -> String {
     format!("state-{id}")
 }
 
-/// The host waits for its disk, or is stopped altogether: when it goes on, its
-/// clock has gone on, and all that was due meanwhile is late.
+/// Stalls the host, as a slow disk or a suspended machine does: its clock advances, and
+/// everything due meanwhile is late.
 fn stand_still(long: Duration) {
     if tokio::runtime::Handle::try_current().is_ok() {
-        // The clock moves when this is polled for the first time.
+        // The clock advances when this is first polled.
         let _ = pin!(tokio::time::advance(long)).poll(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -111,35 +111,35 @@ fn gone() -> io::Error {
     io::Error::other("the power is gone")
 }
 
-impl Disk {
-    /// An empty one.
+impl SimDisk {
+    /// Creates an empty disk.
     pub(crate) fn new(trace: Trace) -> Self {
         Self { state: Arc::default(), life: 0, trace }
     }
 
-    /// For a process that starts now.
+    /// Returns a handle for a process that starts now.
     pub(crate) fn mount(&self) -> Self {
         let life = lock(&self.state).life;
         Self { life, ..self.clone() }
     }
 
-    /// Has something go wrong.
-    pub(crate) fn fail(&self, failure: Failure) {
+    /// Injects a failure.
+    pub(crate) fn fail(&self, failure: DiskFailure) {
         lock(&self.state).failure = Some(failure);
     }
 
-    /// All is well again.
+    /// Ends the injected failure.
     pub(crate) fn mend(&self) {
         lock(&self.state).failure = None;
     }
 
-    /// Whether the power went in the middle of things.
+    /// Whether the power was cut within an operation.
     pub(crate) fn is_dead(&self) -> bool {
         lock(&self.state).dead
     }
 
-    /// Cuts the power: chance decides over what was not synced.
-    pub(crate) fn power_cut(&self, dice: &mut Dice) {
+    /// Cuts the power: `dice` decides about unsynced writes.
+    pub(crate) fn power_cut(&self, dice: &mut SimRng) {
         let mut state = lock(&self.state);
         state.life += 1;
         state.dead = false;
@@ -155,7 +155,7 @@ impl Disk {
         }
     }
 
-    /// Takes everything away, as a new disk would.
+    /// Deletes everything, like a replacement by an empty disk.
     pub(crate) fn wipe(&self) {
         let mut state = lock(&self.state);
         state.files.clear();
@@ -163,38 +163,38 @@ impl Disk {
         state.generation += 1;
     }
 
-    /// How often it was replaced by an empty one.
+    /// How many times it was replaced by an empty disk.
     pub(crate) fn generation(&self) -> u64 {
         lock(&self.state).generation
     }
 
-    /// What a power cut would certainly leave of a file, if there is one.
+    /// Contents of a file that would certainly survive a power cut, if it exists.
     pub(crate) fn durable(&self, name: &str) -> Option<Vec<u8>> {
         let file = Arc::clone(lock(&self.state).files.get(name)?);
         let durable = lock(&file).durable.clone();
         Some(durable)
     }
 
-    /// A step of work, which may be the one that fails.
+    /// Counts a step, and fails if a failure is due.
     fn step(&self, syncs: bool) -> io::Result<()> {
         let mut state = lock(&self.state);
         if state.dead || state.life != self.life {
             return Err(gone());
         }
         state.failure = match state.failure {
-            Some(Failure::PowerAfter(0)) => {
+            Some(DiskFailure::PowerAfter(0)) => {
                 state.dead = true;
                 return Err(gone());
             }
-            Some(Failure::PowerAfter(left)) => Some(Failure::PowerAfter(left - 1)),
-            Some(Failure::SyncAfter(0)) if syncs => return Err(io::Error::other("the disk fails")),
-            Some(Failure::SyncAfter(left)) => Some(Failure::SyncAfter(left.saturating_sub(1))),
-            Some(Failure::Full) if !syncs => return Err(io::ErrorKind::StorageFull.into()),
-            Some(Failure::Pause(long)) => {
+            Some(DiskFailure::PowerAfter(left)) => Some(DiskFailure::PowerAfter(left - 1)),
+            Some(DiskFailure::SyncAfter(0)) if syncs => return Err(io::Error::other("the disk fails")),
+            Some(DiskFailure::SyncAfter(left)) => Some(DiskFailure::SyncAfter(left.saturating_sub(1))),
+            Some(DiskFailure::Full) if !syncs => return Err(io::ErrorKind::StorageFull.into()),
+            Some(DiskFailure::Pause(long)) => {
                 stand_still(long);
                 None
             }
-            Some(Failure::Slow(long)) if syncs => {
+            Some(DiskFailure::Slow(long)) if syncs => {
                 stand_still(long);
                 state.failure
             }
@@ -203,7 +203,7 @@ impl Disk {
         Ok(())
     }
 
-    /// A file that is to be made gets its name when it is durable.
+    /// A file that is being created gets its name once it is durable.
     fn open_or_create(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
         if lock(&self.state).files.contains_key(name) {
             return builder.create_with_backend(self.backend(name.to_owned()));
@@ -224,36 +224,36 @@ impl Disk {
         self.step(true)
     }
 
-    fn backend(&self, name: String) -> Backend {
+    fn backend(&self, name: String) -> SimBackend {
         let file = Arc::clone(lock(&self.state).files.entry(name).or_default());
-        Backend { file, disk: self.clone() }
+        SimBackend { file, disk: self.clone() }
     }
 }
 
-fn survive(image: &mut Vec<u8>, change: &Change, dice: &mut Dice) {
+fn survive(image: &mut Vec<u8>, change: &PendingWrite, dice: &mut SimRng) {
     match (dice.below(4), change) {
         (0, _) => {}
-        (1 | 2, Change::Write(at, bytes)) => {
+        (1 | 2, PendingWrite::Write(at, bytes)) => {
             let (mut at, mut rest) = (*at, bytes.as_slice());
             while !rest.is_empty() {
-                let (sector, behind) = rest.split_at(rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
+                let (sector, after) = rest.split_at(rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
                 if dice.below(2) == 0 {
-                    apply(image, &Change::Write(at, sector.to_vec()));
+                    apply(image, &PendingWrite::Write(at, sector.to_vec()));
                 }
-                (at, rest) = (at + sector.len(), behind);
+                (at, rest) = (at + sector.len(), after);
             }
         }
         (_, change) => apply(image, change),
     }
 }
 
-impl fmt::Debug for Disk {
+impl fmt::Debug for SimDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Disk")
+        f.write_str("SimDisk")
     }
 }
 
-impl Databases for Disk {
+impl Databases for SimDisk {
     fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>> {
         let name = log_name(id);
         if !lock(&self.state).files.contains_key(&name) {
@@ -272,7 +272,7 @@ impl Databases for Disk {
 
 #[derive(Debug)]
 struct StateFolder {
-    disk: Disk,
+    disk: SimDisk,
     id: NodeId,
 }
 
@@ -312,14 +312,14 @@ impl StateFiles for StateFolder {
     }
 }
 
-struct Backend {
-    file: Arc<Mutex<File>>,
-    disk: Disk,
+struct SimBackend {
+    file: Arc<Mutex<SimFile>>,
+    disk: SimDisk,
 }
 
-impl fmt::Debug for Backend {
+impl fmt::Debug for SimBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Backend")
+        f.write_str("SimBackend")
     }
 }
 
@@ -327,15 +327,15 @@ fn place(offset: u64) -> usize {
     usize::try_from(offset).expect("simulated files fit into memory")
 }
 
-impl Backend {
-    fn change(&self, change: Change) {
+impl SimBackend {
+    fn change(&self, change: PendingWrite) {
         let mut file = lock(&self.file);
         apply(&mut file.cache, &change);
         file.unsynced.push(change);
     }
 }
 
-impl StorageBackend for Backend {
+impl StorageBackend for SimBackend {
     fn len(&self) -> io::Result<u64> {
         Ok(lock(&self.file).cache.len() as u64)
     }
@@ -353,14 +353,14 @@ impl StorageBackend for Backend {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.disk.step(false)?;
-        self.change(Change::Resize(place(length)));
+        self.change(PendingWrite::Resize(place(length)));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let synced = self.disk.step(true);
         if self.disk.is_dead() {
-            // Chance decides over what was to be synced.
+            // Random: the sync may have persisted any part.
             return synced;
         }
         let mut file = lock(&self.file);
@@ -379,9 +379,9 @@ impl StorageBackend for Backend {
         let alive = !self.disk.is_dead();
         let written = self.disk.step(false);
         if written.is_ok() || alive && self.disk.is_dead() {
-            // The power may go in the middle of it: chance decides over this one too.
+            // The power may be cut within this write, so it counts as unsynced already.
             self.disk.trace.note("write", offset ^ ((data.len() as u64) << 40));
-            self.change(Change::Write(place(offset), data.to_vec()));
+            self.change(PendingWrite::Write(place(offset), data.to_vec()));
         }
         written
     }

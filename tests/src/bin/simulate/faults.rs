@@ -1,30 +1,30 @@
-//! What breaks, when, and for how long.
+//! Faults: kinds, times and durations.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use coffee_common::{id::NodeId, protocol::RaftStatus};
 
-use crate::{disk::Failure, entropy::Dice, node::Shop, wall};
+use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, wall};
 
-/// Whether every shop runs, and the cluster has all of them as its voters: with
-/// less, a disk more that is lost may be one too many for the quorum.
-fn all_vote(shops: &[Shop]) -> bool {
+/// Whether every node runs and all are voters. Otherwise a further lost disk may cost the
+/// quorum.
+fn all_vote(shops: &[SimNode]) -> bool {
     let statuses: Vec<_> = shops.iter().filter_map(|shop| shop.status()?.raft).collect();
     let ids: Vec<NodeId> = statuses.iter().map(|raft| raft.id).collect();
     let agreed = |raft: &RaftStatus| matches!(&*raft.voters, [voters] if ids.iter().all(|id| voters.contains(id)) && voters.len() == ids.len());
     ids.len() == shops.len() && statuses.iter().all(agreed)
 }
 
-/// Breaks things, one after the other, and mends them again.
+/// Injects faults one after the other, and ends them again.
 pub(crate) struct Faults {
-    dice: Dice,
+    dice: SimRng,
     next_ms: u64,
     mends: Vec<(u64, Mend)>,
     counts: BTreeMap<&'static str, u64>,
     diary: Vec<String>,
-    /// Of a link that is well.
+    /// Latency of a healthy link.
     latency_max: Duration,
-    /// How far the wall clock is off.
+    /// Offset of the wall clock.
     wall_ms: i64,
 }
 
@@ -38,7 +38,7 @@ enum Mend {
     Wall,
 }
 
-/// At most so many nodes are down at once: a quorum stays.
+/// Maximum number of nodes down at once: a quorum remains.
 fn down_max(nodes: usize) -> usize {
     (nodes - 1) / 2
 }
@@ -46,7 +46,7 @@ fn down_max(nodes: usize) -> usize {
 impl Faults {
     pub(crate) fn new(seed: u64, begin_ms: u64, latency_max: Duration) -> Self {
         Self {
-            dice: Dice::new(seed, 1),
+            dice: SimRng::new(seed, 1),
             next_ms: begin_ms,
             mends: Vec::new(),
             counts: BTreeMap::new(),
@@ -56,7 +56,7 @@ impl Faults {
         }
     }
 
-    /// How often each kind came.
+    /// Number of faults of each kind.
     pub(crate) fn counts(&self) -> &BTreeMap<&'static str, u64> {
         &self.counts
     }
@@ -65,12 +65,12 @@ impl Faults {
         *self.counts.entry(what).or_default() += 1;
     }
 
-    /// What came, in the order of time.
+    /// Faults in order of time.
     pub(crate) fn diary(&self) -> &[String] {
         &self.diary
     }
 
-    /// Whether all that broke is mended.
+    /// Whether all faults have ended.
     pub(crate) fn are_over(&self) -> bool {
         self.mends.is_empty()
     }
@@ -80,8 +80,8 @@ impl Faults {
         self.mends.iter().any(|(_, mend)| matches!(mend, Mend::Start(down) if *down == node))
     }
 
-    /// What is due now. New faults come only while `breaking`.
-    pub(crate) fn step(&mut self, ms: u64, breaking: bool, sim: &mut turmoil::Sim<'_>, shops: &[Shop]) {
+    /// Ends and injects what is due. New faults begin only while `breaking`.
+    pub(crate) fn step(&mut self, ms: u64, breaking: bool, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
         self.mend(ms, sim, shops);
         wall::set(i64::try_from(ms).unwrap_or(0) + self.wall_ms);
         self.notice_ends(ms, sim, shops);
@@ -91,7 +91,7 @@ impl Faults {
         }
     }
 
-    fn mend(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[Shop]) {
+    fn mend(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
         let (due, later) = std::mem::take(&mut self.mends).into_iter().partition(|(at, _)| *at <= ms);
         self.mends = later;
         for (_, mend) in due {
@@ -113,8 +113,9 @@ impl Faults {
         }
     }
 
-    /// Whoever ended by itself, or lost its power in the middle of things, starts again later.
-    fn notice_ends(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[Shop]) {
+    /// Schedules a restart for each node that ended on its own or lost its power within
+    /// an operation.
+    fn notice_ends(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
         for (node, shop) in shops.iter().enumerate() {
             let ended = shop.take_end();
             if (ended.is_some() || shop.disk.is_dead()) && !self.is_down(node) {
@@ -125,8 +126,8 @@ impl Faults {
         }
     }
 
-    fn crash(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &Shop) {
-        // First, so that the host's last hold on its socket goes with the host.
+    fn crash(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &SimNode) {
+        // First, so that the last reference to the host's socket goes with the host.
         shop.forget();
         sim.crash(shop.name.as_str());
         shop.disk.power_cut(&mut self.dice);
@@ -134,7 +135,7 @@ impl Faults {
         self.mends.push((at, Mend::Start(node)));
     }
 
-    fn break_something(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[Shop]) {
+    fn break_something(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
         let node = self.dice.below(shops.len() as u64) as usize;
         let other = (node + 1 + self.dice.below(shops.len() as u64 - 1) as usize) % shops.len();
         let (name, other_name) = (shops[node].name.as_str(), shops[other].name.as_str());
@@ -148,15 +149,15 @@ impl Faults {
                 self.count("power cut");
                 self.crash(node, ms, sim, &shops[node]);
             }
-            1 | 2 if may_go => shops[node].disk.fail(Failure::PowerAfter(self.dice.below(60))),
+            1 | 2 if may_go => shops[node].disk.fail(DiskFailure::PowerAfter(self.dice.below(60))),
             3 if may_go => {
                 self.count("failed sync");
-                shops[node].disk.fail(Failure::SyncAfter(self.dice.below(20)));
+                shops[node].disk.fail(DiskFailure::SyncAfter(self.dice.below(20)));
                 self.mends.push((until, Mend::Disk(node)));
             }
             4 if may_go => {
                 self.count("full disk");
-                shops[node].disk.fail(Failure::Full);
+                shops[node].disk.fail(DiskFailure::Full);
                 self.mends.push((until, Mend::Disk(node)));
             }
             5 => {
@@ -178,7 +179,7 @@ impl Faults {
                 sim.hold(name, other_name);
                 self.mends.push((until, Mend::Release(node, other)));
             }
-            // The founder would found another cluster; an operator knows better, too.
+            // The founder would found another cluster, which no operator would do.
             9 if node != 0 && all_vote(shops) => {
                 self.count("disk lost");
                 self.crash(node, ms, sim, &shops[node]);
@@ -201,7 +202,7 @@ impl Faults {
             }
             13 => {
                 self.count("leader cut off");
-                if let Some(leader) = shops.iter().position(Shop::leads) {
+                if let Some(leader) = shops.iter().position(SimNode::leads) {
                     self.cut_off(leader, until, sim, shops);
                 }
             }
@@ -214,17 +215,17 @@ impl Faults {
             15 => {
                 self.count("slow sync");
                 let long = Duration::from_millis(5 + self.dice.below(200));
-                shops[node].disk.fail(Failure::Slow(long));
+                shops[node].disk.fail(DiskFailure::Slow(long));
                 self.mends.push((until, Mend::Disk(node)));
             }
             16 => {
                 self.count("pause");
                 let long = Duration::from_millis(200 + self.dice.below(5000));
-                shops[node].disk.fail(Failure::Pause(long));
+                shops[node].disk.fail(DiskFailure::Pause(long));
             }
             17 => {
                 self.count("wall clock jumps");
-                // By minutes, by days, or by more than certificates are valid.
+                // By up to minutes, days, or more than certificates are valid.
                 let most_ms = self.dice.of(&[600_000, 864_000_000, 400_000_000_000]);
                 let by = i64::try_from(self.dice.below(2 * most_ms)).unwrap_or(0);
                 self.wall_ms = by - i64::try_from(most_ms).unwrap_or(0);
@@ -234,17 +235,18 @@ impl Faults {
         }
     }
 
-    /// Nobody hears this node any more, nor does it hear anybody: clients do.
-    fn cut_off(&mut self, node: usize, until: u64, sim: &turmoil::Sim<'_>, shops: &[Shop]) {
+    /// Cuts the node off from all other nodes, in both directions. Clients still reach
+    /// it.
+    fn cut_off(&mut self, node: usize, until: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
         for far in (0..shops.len()).filter(|far| *far != node) {
             sim.partition(shops[node].name.as_str(), shops[far].name.as_str());
             self.mends.push((until, Mend::Repair(node, far)));
         }
     }
 
-    /// The nodes fall into two parts that do not hear each other, or of which
-    /// only one hears the other.
-    fn split(&mut self, until: u64, sim: &turmoil::Sim<'_>, shops: &[Shop]) {
+    /// Splits the nodes into two groups that cannot reach each other, or of which only
+    /// one reaches the other.
+    fn split(&mut self, until: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
         let side: Vec<u64> = shops.iter().map(|_| self.dice.below(2)).collect();
         let one_way = self.dice.below(3) == 0;
         let pairs = (0..shops.len()).flat_map(|a| (0..shops.len()).map(move |b| (a, b)));

@@ -1,8 +1,8 @@
-//! Looks inside a node, between two moments: what it has applied, and what a
-//! power cut would leave of its disk.
+//! Examines a node between two steps: its applied state, and what would survive a power
+//! cut.
 //!
-//! The disk is read from copies of its durable images, with the server's own
-//! code for a start after a power cut.
+//! Reads copies of the disk's durable images, with the server's own code for a start
+//! after a power cut.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use coffee_common::id::NodeId;
-use coffee_tests::sim::seen::{Inside, LogLine};
+use coffee_tests::sim::observation::{Inside, LogLine};
 use coffeed::{
     node::replica::Replica,
     raft_types::LogEntry,
@@ -30,25 +30,25 @@ use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::InMemoryBackend};
 
 use crate::{
-    disk::{Disk, log_name, state_name},
+    disk::{SimDisk, log_name, state_name},
     entropy::mix,
 };
 
-/// What is inside of the node `id`, which need not run.
-pub(crate) fn look(disk: &Disk, id: NodeId, replica: Option<&Replica>) -> Result<Inside, String> {
+/// Examines the node `id`, which may be down.
+pub(crate) fn look(disk: &SimDisk, id: NodeId, replica: Option<&Replica>) -> Result<Inside, String> {
     let (log, purged, voted) = read_log(disk, id).map_err(|error| format!("the log of {id}: {error}"))?;
     let durably_applied = read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
-    // A poisoned state is not read by anybody any more.
+    // A poisoned state cannot be read.
     let live = replica.and_then(|replica| replica.state().hash().ok());
     let state = live.and_then(|(last, hash)| Some((last?.index, hash)));
     Ok(Inside { log, voted, purged, durably_applied, state })
 }
 
-type Log = (Vec<LogLine>, u64, u64);
+type LogContents = (Vec<LogLine>, u64, u64);
 
-/// Entries, how far it is purged, and the term of the vote.
-fn read_log(disk: &Disk, id: NodeId) -> Result<Log, Box<dyn std::error::Error>> {
-    let Some(backend) = copy(disk, &log_name(id))? else { return Ok(Log::default()) };
+/// Returns the entries, the purged index, and the term of the vote.
+fn read_log(disk: &SimDisk, id: NodeId) -> Result<LogContents, Box<dyn std::error::Error>> {
+    let Some(backend) = copy(disk, &log_name(id))? else { return Ok(LogContents::default()) };
     let mut log = LogStore::open_inline(Box::new(backend), Checkpointed::new(), Poison::new())?;
     let purged = now(log.get_log_state())?.last_purged_log_id.map_or(0, |purged| purged.index);
     let voted = now(log.read_vote())?.map_or(0, |vote| VoteRecord::from(&vote).leader.term);
@@ -76,8 +76,8 @@ fn ids(set: &BTreeSet<NodeId>) -> Vec<u64> {
     set.iter().map(|id| id.0).collect()
 }
 
-/// The last entry that is applied durably.
-fn read_state(disk: &Disk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>> {
+/// Returns the last durably applied entry.
+fn read_state(disk: &SimDisk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>> {
     let Some(backend) = copy(disk, &state_name(id))? else { return Ok(0) };
     let database = Builder::new().create_with_backend(backend)?;
     let files = Arc::new(Copied { database: Mutex::new(Some(database)) });
@@ -86,8 +86,8 @@ fn read_state(disk: &Disk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>
     Ok(state.reader().hash()?.0.map_or(0, |last| last.index))
 }
 
-/// A copy of what a power cut would leave of a file.
-fn copy(disk: &Disk, name: &str) -> io::Result<Option<InMemoryBackend>> {
+/// Copies what would survive a power cut of a file.
+fn copy(disk: &SimDisk, name: &str) -> io::Result<Option<InMemoryBackend>> {
     let Some(image) = disk.durable(name).filter(|image| !image.is_empty()) else { return Ok(None) };
     let backend = InMemoryBackend::new();
     backend.set_len(image.len() as u64)?;
@@ -95,7 +95,7 @@ fn copy(disk: &Disk, name: &str) -> io::Result<Option<InMemoryBackend>> {
     Ok(Some(backend))
 }
 
-/// A state that was copied: to be opened, and for nothing else.
+/// A copied state: it can be opened, and nothing else.
 struct Copied {
     database: Mutex<Option<Database>>,
 }
@@ -134,10 +134,10 @@ impl StateFiles for Copied {
 }
 
 fn no(what: &str) -> io::Error {
-    io::Error::other(format!("{what}: a copy is only looked at"))
+    io::Error::other(format!("{what}: a copy is read-only"))
 }
 
-/// The result of what never waits.
+/// Returns the result of a future that is always ready.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

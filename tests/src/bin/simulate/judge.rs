@@ -1,19 +1,19 @@
-//! What must be true of a cluster at all times, and in the end.
+//! Collects violations, during the run and at its end.
 
 use std::{collections::BTreeMap, fmt};
 
-use coffee_tests::sim::linearizable::{self, Verdict};
+use coffee_tests::sim::linearizable::{self, HistoryVerdict};
 
 use crate::workload::History;
 
-/// What was found wrong.
+/// Violations found.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     wrong: Vec<String>,
 }
 
 impl Judge {
-    /// Something is wrong.
+    /// Records a violation.
     pub(crate) fn wrong(&mut self, what: impl Into<String>) {
         let what = what.into();
         if !self.wrong.contains(&what) {
@@ -21,26 +21,26 @@ impl Judge {
         }
     }
 
-    /// What was wrong.
+    /// Returns the violations.
     pub(crate) fn found(self) -> Vec<String> {
         self.wrong
     }
 
-    /// Judges what the clients have seen.
+    /// Checks the clients' history.
     pub(crate) fn history(&mut self, history: &History) {
         for (key, operations) in history.operations() {
             match linearizable::check(&operations) {
-                Verdict::Linearizable => {}
-                Verdict::Violated => self.wrong(format!("key {key} is not linearizable")),
-                Verdict::Undecided => self.wrong(format!("key {key}: undecided")),
+                HistoryVerdict::Linearizable => {}
+                HistoryVerdict::Violated => self.wrong(format!("key {key} is not linearizable")),
+                HistoryVerdict::Undecided => self.wrong(format!("key {key}: undecided")),
             }
         }
     }
 }
 
-/// What came of a seed.
+/// Result of a seed.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct SimReport {
     pub(crate) seed: u64,
     pub(crate) seconds: u64,
     pub(crate) behaviour: u64,
@@ -53,12 +53,12 @@ pub(crate) struct Report {
     pub(crate) events: BTreeMap<&'static str, u64>,
     pub(crate) healed_ms: Option<u64>,
     pub(crate) wrong: Vec<String>,
-    /// What came, and how the shops are in the end.
+    /// Faults in order, and the nodes' states at the end.
     pub(crate) diary: Vec<String>,
 }
 
-impl Report {
-    /// The same for programs.
+impl SimReport {
+    /// The same as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::json!({
             "seed": self.seed,
@@ -76,13 +76,13 @@ impl Report {
         })
     }
 
-    /// Whether nothing was wrong.
+    /// Whether no violation was found.
     pub(crate) fn is_clean(&self) -> bool {
         self.wrong.is_empty()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SimReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let faults: u64 = self.faults.values().sum();
         write!(
@@ -104,6 +104,6 @@ impl fmt::Display for Report {
             return f.write_str("nothing wrong");
         }
         self.diary.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
-        write!(f, "\nWRONG: {}; again with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
+        write!(f, "\nWRONG: {}; repeat with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
     }
 }

@@ -1,16 +1,16 @@
-//! Runs a whole cluster in one thread and in virtual time, from one seed, and
-//! breaks it: real servers and clients, real QUIC and TLS over a simulated
-//! network, real redb on simulated disks.
+//! Simulates a whole cluster in one thread and in virtual time, from one seed, and
+//! injects faults: real servers and clients, real QUIC and TLS over a simulated network,
+//! real redb on simulated disks.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin simulate -- SEED [SECONDS]
 //! cargo run --release -p coffee-tests --bin simulate -- soak SECONDS [FIRST_SEED]
 //! ```
 //!
-//! `COFFEE_LOG=coffeed=debug,openraft=info` in the environment shows what the
-//! servers log. Ends with 0 if nothing was wrong. The same seed does the same in every
-//! process, as the behaviour hash shows. `--local-reads` is a planted fault: it
-//! reads what the asked node has, which has to be found.
+//! `COFFEE_LOG=coffeed=debug,openraft=info` shows the servers' logs. Exits with 0 if no
+//! violation was found. The same seed behaves the same in every process, which the
+//! behaviour hash proves. `--local-reads` injects a fault: clients read the local state
+//! of the asked node, which must be detected.
 
 mod disk;
 mod entropy;
@@ -35,7 +35,7 @@ use std::{
 
 const USAGE: &str = "simulate SEED [SECONDS] [--json] [--local-reads], or simulate soak SECONDS [FIRST_SEED]";
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 fn main() -> ExitCode {
     if let Ok(filter) = std::env::var("COFFEE_LOG") {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).without_time();
@@ -52,11 +52,11 @@ fn main() -> ExitCode {
     let has = |flag: &str| flags.iter().any(|word| *word == flag);
     let (json, local_reads) = (has("--json"), has("--local-reads"));
     let (done, report) = mpsc::channel();
-    // A thread of its own: what it drew by chance before is another's.
+    // A fresh thread, without randomness drawn before.
     let work = move || {
         entropy::seed(seed);
         wall::set(0);
-        // Fails only where nobody waits any more.
+        // Fails only after the receiver timed out.
         let _ = done.send(world::run(seed, seconds, local_reads));
     };
     let Ok(_run) = std::thread::Builder::new().name(format!("seed {seed}")).spawn(work) else {
@@ -67,8 +67,7 @@ fn main() -> ExitCode {
     let report = match report.recv_timeout(limit) {
         Ok(report) => report,
         Err(error) => {
-            let what =
-                if error == RecvTimeoutError::Timeout { "it does not come to an end" } else { "it panicked" };
+            let what = if error == RecvTimeoutError::Timeout { "it does not end" } else { "it panicked" };
             eprintln!("seed {seed}: {what}");
             return ExitCode::FAILURE;
         }
@@ -81,8 +80,8 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!report.is_clean()))
 }
 
-#[expect(clippy::print_stderr, reason = "a command says how it is used")]
+#[expect(clippy::print_stderr, reason = "a command prints its usage")]
 fn usage() -> ExitCode {
-    eprintln!("error: no seed, or no number\nhint: {USAGE}");
+    eprintln!("error: the seed is missing or not a number\nhint: {USAGE}");
     ExitCode::from(2)
 }

@@ -1,4 +1,4 @@
-//! A simulated shop: its software, its disk, and what is known of it.
+//! A simulated node: its software, its disk, and its observable state.
 
 use std::{
     net::Ipv4Addr,
@@ -11,40 +11,40 @@ use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
 use coffeed::{Closed, Config, Server, node::replica::Replica};
 
 use crate::{
-    disk::Disk,
-    entropy::{Dice, mix},
-    socket::Socket,
+    disk::SimDisk,
+    entropy::{SimRng, mix},
+    socket::SimSocket,
     trace::Trace,
 };
 
-/// Where nodes listen.
+/// Port of every node.
 pub(crate) const PORT: u16 = 7400;
 
-/// What the host of a node runs, each time it starts.
+/// The software of a node's host, run at each start.
 #[derive(Clone)]
-pub(crate) struct Shop {
+pub(crate) struct SimNode {
     pub(crate) name: NodeName,
     pub(crate) credentials: Credentials,
-    pub(crate) disk: Disk,
+    pub(crate) disk: SimDisk,
     pub(crate) folder: PathBuf,
-    /// Whom it asks to be let in; the founder asks nobody.
+    /// The node to join; `None` for the founder.
     pub(crate) founder: Option<String>,
     pub(crate) seed: u64,
     pub(crate) trace: Trace,
-    pub(crate) life: Arc<Mutex<Life>>,
+    pub(crate) life: Arc<Mutex<NodeRun>>,
 }
 
-/// What is known of a shop from outside.
+/// State observable from outside.
 #[derive(Default)]
-pub(crate) struct Life {
+pub(crate) struct NodeRun {
     server: Option<Arc<Server>>,
-    /// How often it was started.
+    /// How many times it was started.
     pub(crate) starts: u64,
-    /// How it ended by itself, if it did.
+    /// Why it ended on its own, if it did.
     pub(crate) ended: Option<String>,
 }
 
-/// An endpoint of the host `name`, which is the one that is running.
+/// Creates an endpoint on the host `name`, which must be the current host.
 pub(crate) async fn endpoint(
     name: &str,
     port: u16,
@@ -52,7 +52,7 @@ pub(crate) async fn endpoint(
     seed: u64,
     trace: &Trace,
 ) -> Result<Endpoint, Box<dyn std::error::Error>> {
-    let socket = Socket::bind(turmoil::lookup(name), port, trace.clone()).await?;
+    let socket = SimSocket::bind(turmoil::lookup(name), port, trace.clone()).await?;
     let mut rng_seed = [0; 32];
     rng_seed[..8].copy_from_slice(&mix(seed).to_le_bytes());
     let options = EndpointOptions {
@@ -63,20 +63,20 @@ pub(crate) async fn endpoint(
     Ok(Endpoint::over_socket(socket, port == PORT, credentials, &options)?)
 }
 
-impl Shop {
-    fn life<T>(&self, work: impl FnOnce(&mut Life) -> T) -> T {
+impl SimNode {
+    fn life<T>(&self, work: impl FnOnce(&mut NodeRun) -> T) -> T {
         work(&mut self.life.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What it says of itself, while it runs.
+    /// Its own status, while it runs.
     pub(crate) fn status(&self) -> Option<NodeStatus> {
         self.life(|life| life.server.as_ref().map(|server| server.status()))
     }
 
-    /// How it is, for people.
+    /// A description for humans.
     pub(crate) fn describe(&self) -> String {
         match self.status() {
-            None => format!("{} does not run", self.name),
+            None => format!("{} is down", self.name),
             Some(status) => match status.raft {
                 None => format!("{} runs without a cluster: {:?}", self.name, status.phase),
                 Some(raft) => format!(
@@ -98,34 +98,34 @@ impl Shop {
         }
     }
 
-    /// Whether it says that it leads.
+    /// Whether it claims to lead.
     pub(crate) fn leads(&self) -> bool {
         self.replica().is_some_and(|replica| replica.leads())
     }
 
-    /// Its part in the cluster, while it has one.
+    /// Its replica, while it has one.
     pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
         self.life(|life| life.server.as_ref().and_then(|server| server.replica()))
     }
 
-    /// How it ended by itself, if it did since this was last asked.
+    /// Takes the reason why it ended on its own, if it did since the last call.
     pub(crate) fn take_end(&self) -> Option<String> {
         self.life(|life| life.ended.take())
     }
 
-    /// It has crashed: what is left of the server counts no more.
+    /// Drops the crashed server's state.
     pub(crate) fn forget(&self) {
         let server = self.life(|life| life.server.take());
         drop(server);
     }
 
-    /// Its disk is another one, and empty. It must not run.
+    /// Replaces its disk by an empty one. The node must be down.
     pub(crate) fn lose_disk(&self) {
         self.disk.wipe();
         std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
-    /// Another one with each start.
+    /// The configuration varies with each start.
     fn config(&self, address: &Address, starts: u64) -> Config {
         let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
@@ -133,7 +133,7 @@ impl Shop {
         config.advertise = Some(address.clone());
         config.bootstrap = self.founder.is_none();
         config.join.extend(self.founder.as_ref().map(|founder| self::address(founder)));
-        let mut dice = Dice::new(self.seed ^ starts, 3);
+        let mut dice = SimRng::new(self.seed ^ starts, 3);
         config.storage.snapshot_every_entries = dice.of(&[300, 300, 100, 1000]);
         config.storage.log_keep_entries = dice.of(&[100, 100, 20, 400]);
         config
@@ -151,11 +151,12 @@ impl Shop {
         };
         self.forget();
         self.life(|life| life.ended = Some(how));
-        // The host stays, as a machine without the daemon.
+        // The host stays up, like a machine without the daemon.
         std::future::pending().await
     }
 
-    /// An identity without databases beside it would be taken for damage.
+    /// The identity file expects databases beside it; without them it would be reported
+    /// as damage.
     fn stand_in(&self) -> std::io::Result<()> {
         if self.folder.join("identity.toml").exists() {
             for file in ["log.wal", "state.redb"] {
@@ -182,7 +183,7 @@ impl Shop {
     }
 }
 
-/// Where a node is reached.
+/// Address of a node.
 pub(crate) fn address(name: &str) -> Address {
     std::net::SocketAddr::from((turmoil::lookup(name), PORT)).into()
 }

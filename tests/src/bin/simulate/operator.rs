@@ -1,5 +1,5 @@
-//! Somebody who moves the leader, takes nodes down, and brings them back, while
-//! all else goes on.
+//! An operator that moves the leader, removes nodes and brings them back, during
+//! everything else.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use coffee_client::Credentials;
 use tokio::time::Instant;
 
 use crate::{
-    entropy::Dice,
+    entropy::SimRng,
     node::address,
     trace::Trace,
     world::{client, node_name},
@@ -16,14 +16,14 @@ use crate::{
 pub(crate) struct Operator {
     pub(crate) nodes: Vec<&'static str>,
     pub(crate) credentials: Credentials,
-    pub(crate) dice: Dice,
+    pub(crate) dice: SimRng,
     pub(crate) seed: u64,
     pub(crate) trace: Trace,
 }
 
 impl Operator {
-    /// Works until `end`. That something is refused, or fails, is no fault: what
-    /// was broken may stand against it.
+    /// Works until `end`. Rejections and failures are expected: a fault may prevent an
+    /// operation.
     pub(crate) async fn work(mut self, end: Duration) -> Result<(), Box<dyn std::error::Error>> {
         let end = Instant::now() + end;
         let client = client("operator", 50, &self.nodes, &self.credentials, self.seed, &self.trace).await?;
@@ -32,7 +32,7 @@ impl Operator {
             let name = self.dice.of(&self.nodes);
             let (what, done) = match self.dice.below(4) {
                 0 | 1 => ("transfer", client.transfer(None).await.is_ok()),
-                // The founder stays: it has nobody whom it could ask.
+                // The founder stays: it has no node to join.
                 2 if name != self.nodes[0] => {
                     ("down", client.down(Some(node_name(name)), false).await.is_ok())
                 }

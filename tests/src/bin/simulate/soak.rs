@@ -1,5 +1,4 @@
-//! Many seeds, each in a process of its own: what one has drawn by chance, or
-//! broken, is no other's.
+//! Runs many seeds, each in its own process: they share neither randomness nor damage.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +14,10 @@ use std::{
 
 use serde_json::Value;
 
-/// Simulated seconds of faults a seed.
+/// Simulated seconds of faults per seed.
 const SECONDS: u64 = 20;
 
-/// So many seeds, then a line on standard error.
+/// Seeds per progress line on standard error.
 const PROGRESS: u64 = 50;
 
 #[derive(Debug, Default)]
@@ -30,11 +29,11 @@ struct Sum {
     wrong: Vec<String>,
 }
 
-/// Runs seeds from `first` on, until so many real seconds are over. Whether
-/// nothing was wrong.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command says what it found")]
+/// Runs seeds from `first` on for `seconds` real seconds. Returns whether no violation
+/// was found.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 pub(crate) fn run(seconds: u64, first: u64) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "how long it really takes")]
+    #[expect(clippy::disallowed_methods, reason = "measures real time")]
     let began = Instant::now();
     let (next, sum) = (AtomicU64::new(first), Mutex::new(Sum::default()));
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -60,7 +59,7 @@ pub(crate) fn run(seconds: u64, first: u64) -> bool {
     sum.wrong.is_empty() && sum.seeds > 0
 }
 
-/// What came of a seed, or what the process said instead.
+/// Returns a seed's report, or the last line that the process printed instead.
 fn one(seed: u64) -> Result<Value, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
@@ -73,7 +72,7 @@ fn one(seed: u64) -> Result<Value, String> {
 impl Sum {
     fn line(&self, real: Duration) -> String {
         format!(
-            "{} seeds, {:.2} simulated hours, {:.1} simulated seconds a real second; operations {:?}; faults {:?}; {} wrong",
+            "{} seeds, {:.2} simulated hours, {:.1} simulated seconds per real second; operations {:?}; faults {:?}; {} seeds with violations",
             self.seeds,
             self.simulated_ms as f64 / 3_600_000.0,
             self.simulated_ms as f64 / 1000.0 / real.as_secs_f64(),
@@ -85,7 +84,7 @@ impl Sum {
 
     fn add(&mut self, seed: u64, report: Result<Value, String>) -> Option<String> {
         self.seeds += 1;
-        let again = format!("again with: simulate {seed} {SECONDS}");
+        let again = format!("repeat with: simulate {seed} {SECONDS}");
         let report = match report {
             Ok(report) => report,
             Err(said) => {

@@ -1,4 +1,4 @@
-//! A UDP socket of the simulated network, as quinn wants one.
+//! A UDP socket in the simulated network that implements quinn's interface.
 
 use std::{
     collections::VecDeque,
@@ -25,16 +25,16 @@ struct Inbox {
     waker: Option<Waker>,
 }
 
-/// A socket of the host that is running.
-pub(crate) struct Socket {
+/// A socket on the current host.
+pub(crate) struct SimSocket {
     socket: Arc<turmoil::net::UdpSocket>,
     inbox: Arc<Mutex<Inbox>>,
     local: SocketAddr,
     trace: Trace,
 }
 
-impl Socket {
-    /// Binds `port` of the host, whose address is `ip`.
+impl SimSocket {
+    /// Binds `port` of the current host, whose address is `ip`.
     pub(crate) async fn bind(ip: IpAddr, port: u16, trace: Trace) -> io::Result<Arc<Self>> {
         let socket = Arc::new(turmoil::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?);
         let inbox = Arc::new(Mutex::new(Inbox::default()));
@@ -54,9 +54,9 @@ async fn receive(socket: Arc<turmoil::net::UdpSocket>, inbox: Arc<Mutex<Inbox>>)
     }
 }
 
-impl fmt::Debug for Socket {
+impl fmt::Debug for SimSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Socket({})", self.local)
+        write!(f, "SimSocket({})", self.local)
     }
 }
 
@@ -69,18 +69,18 @@ impl UdpPoller for AlwaysWritable {
     }
 }
 
-impl AsyncUdpSocket for Socket {
+impl AsyncUdpSocket for SimSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Box::pin(AlwaysWritable)
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        // Whoever says farewell while all is taken down finds no network any more.
+        // During teardown the network is gone, so closing packets cannot be sent.
         if self.trace.is_over() {
             return Ok(());
         }
         self.trace.note("sent", transmit.contents.len() as u64);
-        // A datagram that finds no way is lost, as datagrams are.
+        // A datagram that cannot be routed is lost, as in a real network.
         let _ = self.socket.try_send_to(transmit.contents, transmit.destination);
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! What happened, as one number: two runs that behave alike have the same.
+//! A hash of everything that happened: two runs that behave alike have the same hash.
 //!
-//! Of packets only lengths count, never ciphertext.
+//! For packets it includes lengths, never ciphertext.
 
 use std::{
     collections::BTreeMap,
@@ -10,19 +10,19 @@ use std::{
 use crate::entropy::mix;
 
 #[derive(Debug, Default)]
-struct Noted {
+struct TraceState {
     hash: u64,
     counts: BTreeMap<&'static str, u64>,
     tick: u64,
     over: bool,
 }
 
-/// A place to note what happens.
+/// Collects events.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trace(Arc<Mutex<Noted>>);
+pub(crate) struct Trace(Arc<Mutex<TraceState>>);
 
 impl Trace {
-    /// Notes that this happened, now.
+    /// Records an event at the current time.
     pub(crate) fn note(&self, what: &'static str, value: u64) {
         let mut noted = self.lock();
         let name = what.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
@@ -30,32 +30,32 @@ impl Trace {
         *noted.counts.entry(what).or_default() += 1;
     }
 
-    /// Time goes on.
+    /// Advances the time.
     pub(crate) fn tick(&self) {
         self.lock().tick += 1;
     }
 
-    /// The simulation is over, and about to be taken down.
+    /// Marks the end of the simulation, before its teardown.
     pub(crate) fn end(&self) {
         self.lock().over = true;
     }
 
-    /// Whether it is over.
+    /// Whether the simulation has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().over
     }
 
-    /// The number.
+    /// The hash.
     pub(crate) fn hash(&self) -> u64 {
         self.lock().hash
     }
 
-    /// How often each thing happened.
+    /// Number of events of each kind.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.lock().counts.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Noted> {
+    fn lock(&self) -> MutexGuard<'_, TraceState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

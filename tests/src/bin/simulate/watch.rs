@@ -1,4 +1,4 @@
-//! Looks at all shops as time goes on, and has what it sees checked.
+//! Observes all nodes over time, and runs the checks.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use coffee_common::{
     protocol::{NodeStatus, RaftRole, RaftStatus},
 };
 use coffee_tests::sim::{
-    checks::{self, Check},
-    seen::Seen,
+    checks::{self, SafetyCheck},
+    observation::Observation,
 };
 
-use crate::{inside, node::Shop, trace::Trace};
+use crate::{inside, node::SimNode, trace::Trace};
 
-/// Between two looks inside, in simulated milliseconds.
+/// Interval between disk examinations, in simulated milliseconds.
 const INSIDE_EVERY_MS: u64 = 250;
 
-/// Somebody who looks, and remembers.
+/// An observer with memory.
 pub(crate) struct Watch {
-    checks: Vec<Box<dyn Check>>,
-    /// What was last seen of each shop.
-    last: BTreeMap<String, Seen>,
+    checks: Vec<Box<dyn SafetyCheck>>,
+    /// The last observation of each node.
+    last: BTreeMap<String, Observation>,
     trace: Trace,
     /// Whether the latest term has a leader.
     led: bool,
@@ -31,19 +31,20 @@ impl Watch {
         Self { checks: checks::all(), last: BTreeMap::new(), trace, led: false }
     }
 
-    /// Whether the latest term that anybody is in has a leader.
+    /// Whether the latest term of any node has a leader.
     pub(crate) fn led(&self) -> bool {
         self.led
     }
 
-    /// Looks at all shops; says what is wrong.
-    pub(crate) fn look(&mut self, ms: u64, shops: &[Shop]) -> Vec<String> {
+    /// Observes all nodes, and returns violations.
+    pub(crate) fn look(&mut self, ms: u64, shops: &[SimNode]) -> Vec<String> {
         let inside = ms.is_multiple_of(INSIDE_EVERY_MS);
         let mut wrong = Vec::new();
-        let mut all: Vec<Seen> = shops.iter().filter_map(|shop| self.see(shop, inside, &mut wrong)).collect();
+        let mut all: Vec<Observation> =
+            shops.iter().filter_map(|shop| self.see(shop, inside, &mut wrong)).collect();
         let term = all.iter().map(|seen| seen.term).max();
         self.led = all.iter().any(|seen| seen.leads && Some(seen.term) == term);
-        // Leaders last: what they count on has then been seen.
+        // Leaders last: the followers that they count on come first.
         all.sort_by_key(|seen| seen.leads);
         self.checks.iter_mut().for_each(|check| check.begin());
         for seen in all {
@@ -54,10 +55,10 @@ impl Watch {
         wrong
     }
 
-    /// What there is to see of a shop; also while it is down, if it has been seen before.
-    fn see(&mut self, shop: &Shop, inside: bool, wrong: &mut Vec<String>) -> Option<Seen> {
+    /// Observes a node; also one that is down, if it was observed before.
+    fn see(&mut self, shop: &SimNode, inside: bool, wrong: &mut Vec<String>) -> Option<Observation> {
         let replica = shop.replica();
-        // Storage that is poisoned answers nobody: the node is as good as down.
+        // A node with poisoned storage serves no requests: it counts as down.
         let status =
             replica.as_ref().and_then(|replica| replica.state().nodes().ok()).and_then(|_| shop.status());
         let disk = shop.disk.generation();
@@ -75,20 +76,20 @@ impl Watch {
                 }
                 Err(error) => wrong.push(error),
             }
-            self.last.insert(seen.name.clone(), Seen { inside: None, ..seen.clone() });
+            self.last.insert(seen.name.clone(), Observation { inside: None, ..seen.clone() });
         }
         Some(seen)
     }
 
-    /// A shop that does not run has a disk all the same.
-    fn down(&self, shop: &Shop, disk: u64) -> Option<Seen> {
+    /// A node that is down still has a disk.
+    fn down(&self, shop: &SimNode, disk: u64) -> Option<Observation> {
         let last = self.last.get(shop.name.as_str()).filter(|last| last.disk == disk)?;
-        Some(Seen { leads: false, matched: Vec::new(), ..last.clone() })
+        Some(Observation { leads: false, matched: Vec::new(), ..last.clone() })
     }
 }
 
-fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Seen {
-    Seen {
+fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Observation {
+    Observation {
         name: status.name.to_string(),
         disk,
         id: raft.id.0,

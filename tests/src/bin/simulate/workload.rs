@@ -1,5 +1,5 @@
-//! What clients do: writes, reads, conditions, deletes, batches and ranges on a
-//! handful of keys, through any node; and the history of it.
+//! The clients' work: writes, reads, conditions, deletes, batches and ranges on a few
+//! keys, through any node; and the recorded history.
 
 use std::{
     collections::BTreeMap,
@@ -12,29 +12,29 @@ use coffee_client::{
     Batch, Client, Condition, Consistency, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind,
     PageOptions, Reading, Revision, Value, Written,
 };
-use coffee_tests::sim::linearizable::{Action, Operation, Register};
+use coffee_tests::sim::linearizable::{Action, RecordedOperation, Register};
 use tokio::time::Instant;
 
-use crate::{entropy::Dice, trace::Trace};
+use crate::{entropy::SimRng, trace::Trace};
 
-/// How many keys there are.
+/// Number of keys.
 pub(crate) const KEYS: u64 = 4;
 
-/// How often a write in doubt is tried again under its request id.
+/// How many times a write in doubt is retried under its request id.
 const TRIES: usize = 4;
 
-/// What was done to each key, by all.
+/// Every operation on each key, by all clients.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History(Arc<Mutex<Recorded>>);
 
 #[derive(Debug, Default)]
 struct Recorded {
-    operations: BTreeMap<u64, Vec<Operation>>,
+    operations: BTreeMap<u64, Vec<RecordedOperation>>,
     acknowledged: u64,
     in_doubt: u64,
     refused: u64,
     next_value: u64,
-    /// By worker: its writes to its counter that were acknowledged, and those in doubt.
+    /// Acknowledged writes to each client's counter, and those in doubt.
     counters: BTreeMap<u64, (u64, u64)>,
 }
 
@@ -49,17 +49,17 @@ impl History {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was done to each key.
-    pub(crate) fn operations(&self) -> BTreeMap<u64, Vec<Operation>> {
+    /// Returns the operations on each key.
+    pub(crate) fn operations(&self) -> BTreeMap<u64, Vec<RecordedOperation>> {
         self.with(|recorded| recorded.operations.clone())
     }
 
-    /// Operations that were acknowledged, are in doubt, and were refused.
+    /// Numbers of operations acknowledged, in doubt, and rejected.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         self.with(|recorded| (recorded.acknowledged, recorded.in_doubt, recorded.refused))
     }
 
-    /// How often each worker's counter may have been written: at least, and at most.
+    /// Minimum and maximum number of writes to each client's counter.
     pub(crate) fn counters(&self) -> BTreeMap<u64, RangeInclusive<u64>> {
         let bounds = |(worker, (done, doubt)): (&u64, &(u64, u64))| (*worker, *done..=done + doubt);
         self.with(|recorded| recorded.counters.iter().map(bounds).collect())
@@ -73,26 +73,26 @@ impl History {
     }
 
     fn add(&self, key: u64, called: u64, returned: Option<u64>, action: Action) {
-        let operation = Operation { called, returned, action };
+        let operation = RecordedOperation { called, returned, action };
         self.with(|recorded| recorded.operations.entry(key).or_default().push(operation));
     }
 }
 
-/// One who does one thing after the other.
-pub(crate) struct Worker {
+/// A client that performs one operation at a time.
+pub(crate) struct WorkloadClient {
     pub(crate) number: u64,
     pub(crate) client: Client,
-    pub(crate) dice: Dice,
+    pub(crate) dice: SimRng,
     pub(crate) history: History,
     pub(crate) trace: Trace,
     /// When the simulation began.
     pub(crate) began: Instant,
     pub(crate) consistency: Consistency,
-    /// What it last saw of each key.
+    /// What it last read of each key.
     pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
 }
 
-/// The key that a worker alone writes, and never deletes.
+/// The key that only this client writes, and never deletes.
 pub(crate) fn counter(worker: u64) -> Key {
     Key::new(format!("n/{worker}")).expect("legal")
 }
@@ -111,13 +111,13 @@ fn register(entry: Option<&Entry>) -> Register {
 }
 
 fn set(at: u64, value: u64) -> Change {
-    // Some of them take several sectors of a disk, and several packets.
+    // Half of the values span several disk sectors and several packets.
     let width = if value.is_multiple_of(2) { 3000 } else { 1 };
     Change::Set(key(at), Value::new(format!("{value:<width$}")).expect("short"))
 }
 
-impl Worker {
-    /// Works until `end`.
+impl WorkloadClient {
+    /// Runs operations until `end`.
     pub(crate) async fn work(mut self, end: Instant) {
         while Instant::now() < end {
             let at = self.dice.below(KEYS);
@@ -188,7 +188,7 @@ impl Worker {
         let value = self.history.value();
         let (condition, from) = match self.seen.get(&at) {
             Some((revision, Some(from))) => (Condition::RevisionIs(key(at), *revision), Some(*from)),
-            // What was deleted has no revision any more.
+            // A deleted key has no revision.
             Some((_, None)) | None => (Condition::Absent(key(at)), None),
         };
         let batch = Batch::of(set(at, value)).when(condition);
@@ -222,7 +222,7 @@ impl Worker {
         }
     }
 
-    /// Writes, and tries again under the same request id while in doubt.
+    /// Writes, and retries under the same request id while in doubt.
     async fn settle(&mut self, batch: Batch) -> Result<Written, Error> {
         let mut result = self.client.batch(batch.clone()).await;
         for _ in 0..TRIES {
@@ -230,7 +230,7 @@ impl Worker {
             let request = *request;
             tokio::time::sleep(Duration::from_millis(50 + self.dice.below(300))).await;
             result = match self.client.write(request, batch.clone()).await {
-                // What was in doubt stays so until there is an outcome.
+                // A write in doubt stays in doubt until its own outcome is known.
                 Err(error) if error.outcome() == OutcomeKind::NotApplied && !is_outcome(&error) => {
                     Err(Error::Unknown { reason: error.to_string(), request: Some(request) })
                 }
@@ -240,12 +240,12 @@ impl Worker {
         result
     }
 
-    /// Writes to a key of its own, which counts how often it was written.
+    /// Writes to its own counter.
     async fn count(&mut self) {
         let key = counter(self.number);
         let value = Value::new(self.history.value().to_string()).expect("short");
         let number = self.number;
-        // In doubt until it is settled, for who looks meanwhile.
+        // Counts as in doubt until settled, for concurrent observers.
         self.history.with(|recorded| recorded.counted(number).1 += 1);
         let result = self.settle(Batch::of(Change::Set(key, value))).await;
         self.trace.note("count", self.now());
@@ -273,7 +273,7 @@ impl Worker {
     }
 }
 
-/// Whether the cluster has said what became of the request itself.
+/// Whether the error is the outcome of the request itself.
 fn is_outcome(error: &Error) -> bool {
     matches!(error, Error::ConditionFalse { .. })
 }

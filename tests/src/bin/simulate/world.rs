@@ -1,5 +1,4 @@
-//! The simulated world: shops, customers, somebody who looks at the end whether
-//! all is well, and time.
+//! The simulated world: nodes, clients, a final inspection, and time.
 
 use std::{
     sync::{
@@ -18,56 +17,56 @@ use coffee_tests::cluster::SHOPS;
 use tokio::time::Instant;
 
 use crate::{
-    disk::Disk,
-    entropy::Dice,
+    disk::SimDisk,
+    entropy::SimRng,
     faults::Faults,
-    judge::{Judge, Report},
-    node::{Shop, address, endpoint},
+    judge::{Judge, SimReport},
+    node::{SimNode, address, endpoint},
     operator::Operator,
     trace::Trace,
     watch::Watch,
-    workload::{History, Worker, counter},
+    workload::{History, WorkloadClient, counter},
 };
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long nothing is broken at the begin, so that the cluster comes about.
+/// How long the cluster may form before the first fault.
 const CALM_MS: u64 = 3000;
 
-/// A cluster that was broken has a leader within this time after the last fault.
+/// Maximum time from the last fault until a leader is elected.
 const LED_WITHIN_MS: u64 = 5000;
 
-/// A cluster that was broken has a leader, and all its nodes the same state,
-/// within this time after the last fault.
+/// Maximum time from the last fault until there is a leader and all nodes have the same
+/// state.
 const HEALED_WITHIN_MS: u64 = 30_000;
 
 const WORKERS: u64 = 5;
 
-type Failed = Box<dyn std::error::Error>;
+type SimError = Box<dyn std::error::Error>;
 
-/// What those within and outside the simulated hosts share.
+/// State shared between the simulation and the code on its hosts.
 #[derive(Clone, Default)]
-struct Shared {
+struct WorldContext {
     history: History,
     trace: Trace,
-    /// How customers read.
+    /// Consistency of the clients' reads.
     consistency: Consistency,
-    /// All faults are over.
+    /// Set when all faults are over.
     calm: Arc<AtomicBool>,
-    /// When all was well again after that, in simulated milliseconds.
+    /// When the cluster had recovered after that, in simulated milliseconds.
     healed_ms: Arc<AtomicU64>,
 }
 
-/// Runs a seed for so many simulated seconds of faults.
-pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
-    #[expect(clippy::disallowed_methods, reason = "how long it really took")]
+/// Runs a seed with `seconds` simulated seconds of faults.
+pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
+    #[expect(clippy::disallowed_methods, reason = "measures real time")]
     let real = std::time::Instant::now();
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Ca::create().expect("a CA");
     let consistency = if local_reads { Consistency::Local } else { Consistency::Linearizable };
-    let shared = Shared { consistency, ..Shared::default() };
+    let shared = WorldContext { consistency, ..WorldContext::default() };
     let count = if seed.is_multiple_of(3) { 5 } else { 3 };
-    let shops: Vec<Shop> =
+    let shops: Vec<SimNode> =
         SHOPS[..count].iter().map(|name| shop(name, seed, &ca, folder.path(), &shared)).collect();
     let latency_max = Duration::from_millis(1 + seed % 10);
     let mut sim = turmoil::Builder::new()
@@ -92,7 +91,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     let operator = Operator {
         nodes: names.clone(),
         credentials: credentials(Role::Admin, "operator"),
-        dice: Dice::new(seed, 2),
+        dice: SimRng::new(seed, 2),
         seed,
         trace: shared.trace.clone(),
     };
@@ -130,7 +129,8 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
         }
     }
     if led_ms.unwrap_or(ms) > calm_ms.unwrap_or(ms) + LED_WITHIN_MS {
-        judge.wrong(format!("calm at {calm_ms:?} ms, and a leader at {led_ms:?} ms only"));
+        judge
+            .wrong(format!("faults ended at {calm_ms:?} ms, but a leader was elected only at {led_ms:?} ms"));
     }
     judge.history(&shared.history);
     let mut diary = faults.diary().to_vec();
@@ -142,7 +142,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> Report {
     drop(sim);
     let (acknowledged, in_doubt, refused) = shared.history.counts();
     let healed = shared.healed_ms.load(Ordering::Acquire);
-    Report {
+    SimReport {
         seed,
         seconds,
         behaviour: shared.trace.hash(),
@@ -163,12 +163,12 @@ pub(crate) fn node_name(name: &str) -> NodeName {
     NodeName::new(name).expect("legal")
 }
 
-fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &Shared) -> Shop {
+fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &WorldContext) -> SimNode {
     let number = name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
-    Shop {
+    SimNode {
         name: node_name(name),
         credentials: ca.credentials(Role::Node, &node_name(name)).expect("a certificate"),
-        disk: Disk::new(shared.trace.clone()),
+        disk: SimDisk::new(shared.trace.clone()),
         folder: folder.join(name),
         founder: (name != SHOPS[0]).then(|| SHOPS[0].to_owned()),
         seed: number,
@@ -177,7 +177,7 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &Share
     }
 }
 
-/// A client at one simulated host.
+/// A client on a simulated host.
 pub(crate) async fn client(
     host: &str,
     number: u64,
@@ -185,7 +185,7 @@ pub(crate) async fn client(
     credentials: &Credentials,
     seed: u64,
     trace: &Trace,
-) -> Result<Client, Failed> {
+) -> Result<Client, SimError> {
     let port = u16::try_from(9000 + number)?;
     let endpoint = endpoint(host, port, credentials, seed ^ (number << 32), trace).await?;
     Ok(Client::builder()
@@ -201,20 +201,20 @@ async fn customers(
     nodes: Vec<&'static str>,
     credentials: Credentials,
     seed: u64,
-    shared: Shared,
+    shared: WorldContext,
     end: Duration,
-) -> Result<(), Failed> {
+) -> Result<(), SimError> {
     let began = Instant::now();
     let mut workers = Vec::new();
     for number in 0..WORKERS {
         let client = client("customers", number, &nodes, &credentials, seed, &shared.trace).await?;
-        // Half of them know one node only, whoever leads.
+        // Half of the clients know one node only, whether it leads or not.
         let node = nodes[usize::try_from(number)? % nodes.len()];
         let client = if number % 2 == 0 { client } else { client.at(address(node))? };
-        let worker = Worker {
+        let worker = WorkloadClient {
             number,
             client,
-            dice: Dice::new(seed, 100 + number),
+            dice: SimRng::new(seed, 100 + number),
             history: shared.history.clone(),
             trace: shared.trace.clone(),
             began,
@@ -229,13 +229,13 @@ async fn customers(
     Ok(())
 }
 
-/// Once the faults are over: the nodes come to the same state, and take a write.
+/// After the faults: waits until the nodes have the same state, and writes.
 async fn inspect(
     nodes: Vec<&'static str>,
     credentials: Credentials,
     seed: u64,
-    shared: Shared,
-) -> Result<(), Failed> {
+    shared: WorldContext,
+) -> Result<(), SimError> {
     while !shared.calm.load(Ordering::Acquire) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -244,7 +244,7 @@ async fn inspect(
     let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
     let mut state;
     loop {
-        // Whoever was taken down waits for this.
+        // A removed node waits for this.
         for name in &nodes {
             client.boot(node_name(name), Some(address(name))).await.ok();
         }
@@ -255,26 +255,26 @@ async fn inspect(
         }
         if Instant::now() > deadline {
             let errors: Vec<_> = state.iter().filter_map(|state| state.as_ref().err()).collect();
-            return Err(format!("not equal after {HEALED_WITHIN_MS} ms: {errors:?}").into());
+            return Err(format!("states still differ after {HEALED_WITHIN_MS} ms: {errors:?}").into());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for (worker, bounds) in shared.history.counters() {
-        let entry = client.get(counter(worker)).await.map_err(|error| format!("takes no read: {error}"))?;
+        let entry = client.get(counter(worker)).await.map_err(|error| format!("cannot read: {error}"))?;
         let times = entry.map_or(0, |entry| entry.version);
         if !bounds.contains(&times) {
             return Err(
-                format!("exactly once: {times} writes of worker {worker}, who made {bounds:?}").into()
+                format!("exactly once: {times} writes of client {worker}, which made {bounds:?}").into()
             );
         }
     }
-    client.set("fresh", "at last").await.map_err(|error| format!("takes no write: {error}"))?;
+    client.set("fresh", "at last").await.map_err(|error| format!("cannot write: {error}"))?;
     let healed = u64::try_from(began.elapsed().as_millis())?;
     shared.healed_ms.store(healed.max(1), Ordering::Release);
     Ok(())
 }
 
-/// What each node has, in its own words.
+/// Each node's state, as it reports it.
 async fn states(client: &Client, nodes: &[&str]) -> Vec<Result<String, String>> {
     let mut states = Vec::new();
     for name in nodes {

@@ -1,26 +1,26 @@
-//! Term and vote, and the entries that a leader counts, are on the disk before
-//! they are answered for (Raft, 3.8): a power cut takes nothing back.
+//! Term, vote, and the entries that a leader counts are on disk before they are
+//! acknowledged (Raft, 3.8), so a power cut loses none of them.
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Knows how far the disk of each node is. Followers are to be looked at before
-/// those who lead, at the same moment.
+/// Remembers how far each node's disk is. Followers must be checked before leaders of the
+/// same moment.
 #[derive(Debug, Default)]
 pub struct DurableBeforeAnswered {
-    /// By id, of those seen at this moment: the term, and the last entry that is durable.
+    /// Term and last durable entry of the nodes observed at this moment, by id.
     durable: BTreeMap<u64, (u64, u64)>,
 }
 
-impl Check for DurableBeforeAnswered {
+impl SafetyCheck for DurableBeforeAnswered {
     fn begin(&mut self) {
-        // Whoever is not seen has lost its disk.
+        // A node without an observation has lost its disk.
         self.durable.clear();
     }
 
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         if inside.voted < seen.term {
             return Err(format!(
@@ -28,10 +28,10 @@ impl Check for DurableBeforeAnswered {
                 seen.name, seen.term, inside.voted
             ));
         }
-        // A state that came as a snapshot stands for the entries before it.
+        // A state received as a snapshot replaces the entries before it.
         self.durable.insert(seen.id, (seen.term, inside.last().max(inside.durably_applied)));
         for (id, matched) in &seen.matched {
-            // Who follows another leader by now may have given up what this one counts.
+            // A follower of another leader may have truncated what this leader counts.
             let Some((_, last)) = self.durable.get(id).filter(|(term, _)| *term == seen.term) else {
                 continue;
             };

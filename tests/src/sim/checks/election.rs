@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Knows who led in each term.
+/// Remembers the leader of each term.
 #[derive(Debug, Default)]
 pub struct ElectionSafety {
     leaders: BTreeMap<u64, u64>,
 }
 
-impl Check for ElectionSafety {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for ElectionSafety {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         if !seen.leads {
             return Ok(());
         }

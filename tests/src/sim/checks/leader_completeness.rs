@@ -1,22 +1,22 @@
-//! Leader Completeness: an entry that is committed in a term is in the logs of
-//! the leaders of all later terms (Raft, 3.6.3).
+//! Leader Completeness: an entry committed in a term is in the logs of the leaders of all
+//! later terms (Raft, 3.6.3).
 //!
-//! What somebody has applied is committed, in no later term than his.
+//! An entry that a node has applied is committed, in that node's term at the latest.
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Knows what was committed.
+/// Remembers committed entries.
 #[derive(Debug, Default)]
 pub struct LeaderCompleteness {
-    /// By index: the term of the entry, and one in which it was committed.
+    /// Term of the entry, and a term in which it was committed, by index.
     committed: BTreeMap<u64, (u64, u64)>,
 }
 
-impl Check for LeaderCompleteness {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for LeaderCompleteness {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         for line in inside.log.iter().filter(|line| line.index <= seen.applied) {
             self.committed.entry(line.index).or_insert((line.term, seen.term));
@@ -27,11 +27,11 @@ impl Check for LeaderCompleteness {
         let kept = inside.log.first().map_or(seen.last_log + 1, |line| line.index);
         for (index, (term, _)) in self.committed.range(kept..).filter(|(_, (_, by))| *by <= seen.term) {
             let found = inside.line(*index).map(|line| line.term);
-            // A state that came as a snapshot stands for the entries before it.
+            // A state received as a snapshot replaces the entries before it.
             let in_state = found.is_none() && *index <= inside.durably_applied;
             if !in_state && found != Some(*term) {
                 return Err(format!(
-                    "leader completeness: {} leads in term {}, and has at {index} not the entry of term {term}, but {found:?}",
+                    "leader completeness: {} leads in term {}, and has at {index} {found:?} instead of the entry of term {term}",
                     seen.name, seen.term
                 ));
             }

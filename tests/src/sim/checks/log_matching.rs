@@ -1,24 +1,24 @@
-//! Log Matching: if two logs have an entry with the same index and term, they
-//! are the same in all entries up to it (Raft, 3.5).
+//! Log Matching: if two logs contain an entry with the same index and term, they are
+//! identical in all entries up to it (Raft, 3.5).
 //!
-//! By induction that is: index and term name an entry, and the one before it.
+//! Checked by induction: index and term identify an entry and its predecessor.
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Knows each entry that was ever seen.
+/// Remembers every entry ever observed.
 #[derive(Debug, Default)]
 pub struct LogMatching {
-    /// By index and term: the hash of the entry.
+    /// Hash of the entry, by index and term.
     entries: BTreeMap<(u64, u64), u64>,
-    /// By index and term: the term of the entry before it.
+    /// Term of the preceding entry, by index and term.
     before: BTreeMap<(u64, u64), u64>,
 }
 
-impl Check for LogMatching {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for LogMatching {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         let mut last = None;
         for line in &inside.log {
@@ -28,7 +28,7 @@ impl Check for LogMatching {
             }
             if let Some((index, term)) = last {
                 if index + 1 != line.index || term > line.term {
-                    return Err(format!("log matching: {} has {place:?} behind {last:?}", seen.name));
+                    return Err(format!("log matching: {} has {place:?} after {last:?}", seen.name));
                 }
                 if *self.before.entry(place).or_insert(term) != term {
                     return Err(format!("log matching: {} has another entry before {place:?}", seen.name));

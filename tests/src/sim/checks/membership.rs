@@ -1,21 +1,20 @@
-//! One change of membership at a time: of two memberships that follow on each
-//! other in a log, every quorum of the one meets every quorum of the other
-//! (Raft, 4.1 and 4.3).
+//! One membership change at a time: of two consecutive memberships in a log, every quorum
+//! of one intersects every quorum of the other (Raft, 4.1 and 4.3).
 //!
-//! That holds if they share a set of voters; between two simple sets it holds
-//! if they differ by one voter.
+//! That holds if they share a set of voters, or if both are simple and differ by one
+//! voter.
 
 use std::collections::BTreeSet;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Looks at each log by itself.
+/// Checks each log on its own.
 #[derive(Debug, Default)]
 pub struct OneChangeAtATime;
 
-impl Check for OneChangeAtATime {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for OneChangeAtATime {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         let mut last: Option<&Vec<Vec<u64>>> = None;
         for line in &inside.log {
@@ -23,7 +22,7 @@ impl Check for OneChangeAtATime {
             if voters.is_empty() || voters.len() > 2 || last.is_some_and(|last| !meet(last, voters)) {
                 let (name, index) = (&seen.name, line.index);
                 return Err(format!(
-                    "one change at a time: {name} has {voters:?} at {index}, behind {last:?}"
+                    "one change at a time: {name} has {voters:?} at {index}, after {last:?}"
                 ));
             }
             last = Some(voters);

@@ -1,15 +1,16 @@
-//! The log is purged only up to what is durably applied: a power cut takes the
-//! state back to that, and what is missing comes from the log. (coffeed's own.)
+//! The log is purged only up to the durably applied index: after a power cut the state
+//! falls back to that index, and the rest is replayed from the log. (An invariant of
+//! coffeed.)
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Compares two numbers.
+/// Compares the two indexes.
 #[derive(Debug, Default)]
 pub struct PurgedIsApplied;
 
-impl Check for PurgedIsApplied {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for PurgedIsApplied {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         if inside.purged <= inside.durably_applied {
             return Ok(());

@@ -1,23 +1,23 @@
-//! State Machine Safety: no two nodes apply different entries at the same index
-//! (Raft, 3.6.3). And, as the state follows from the entries alone, what they
-//! hold behind the same entry is the same.
+//! State Machine Safety: no two nodes apply different entries at the same index (Raft,
+//! 3.6.3). And since the state depends on the entries alone, two nodes hold the same
+//! state as of the same entry.
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::sim::seen::Seen;
+use super::SafetyCheck;
+use crate::sim::observation::Observation;
 
-/// Knows what was applied, and what came of it.
+/// Remembers applied entries and resulting states.
 #[derive(Debug, Default)]
 pub struct StateMachineSafety {
-    /// By index: term and hash of the entry.
+    /// Term and hash of the entry, by index.
     applied: BTreeMap<u64, (u64, u64)>,
-    /// By index: the hash of the state behind it.
+    /// Hash of the state as of the entry, by index.
     states: BTreeMap<u64, u64>,
 }
 
-impl Check for StateMachineSafety {
-    fn look(&mut self, seen: &Seen) -> Result<(), String> {
+impl SafetyCheck for StateMachineSafety {
+    fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
         for line in inside.log.iter().filter(|line| line.index <= seen.applied) {
             let entry = (line.term, line.hash);
@@ -32,10 +32,7 @@ impl Check for StateMachineSafety {
         }
         let Some((index, hash)) = inside.state else { return Ok(()) };
         if *self.states.entry(index).or_insert(hash) != hash {
-            return Err(format!(
-                "state machine safety: {} has another state behind entry {index}",
-                seen.name
-            ));
+            return Err(format!("state machine safety: {} has another state as of entry {index}", seen.name));
         }
         Ok(())
     }

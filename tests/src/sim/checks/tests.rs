@@ -1,14 +1,14 @@
-//! Each check finds what it is for, and says nothing of what is right.
+//! Each check finds its violation, and reports none for a correct history.
 
 use super::*;
-use crate::sim::seen::{Inside, LogLine};
+use crate::sim::observation::{Inside, LogLine};
 
-fn node(name: &str, id: u64, term: u64) -> Seen {
-    Seen { name: name.to_owned(), id, term, ..Seen::default() }
+fn node(name: &str, id: u64, term: u64) -> Observation {
+    Observation { name: name.to_owned(), id, term, ..Observation::default() }
 }
 
 /// A node whose log has entries of these terms, from 1 on.
-fn with_log(name: &str, terms: &[u64], applied: u64) -> Seen {
+fn with_log(name: &str, terms: &[u64], applied: u64) -> Observation {
     let line = |(index, term): (usize, &u64)| LogLine {
         index: index as u64 + 1,
         term: *term,
@@ -19,19 +19,19 @@ fn with_log(name: &str, terms: &[u64], applied: u64) -> Seen {
     let last_log = log.len() as u64;
     let voted = terms.last().copied().unwrap_or_default();
     let inside = Inside { log, voted, durably_applied: applied, ..Inside::default() };
-    Seen { applied, last_log, inside: Some(inside), ..node(name, 1, voted) }
+    Observation { applied, last_log, inside: Some(inside), ..node(name, 1, voted) }
 }
 
-fn leading(seen: Seen, term: u64) -> Seen {
-    Seen { leads: true, term, ..seen }
+fn leading(seen: Observation, term: u64) -> Observation {
+    Observation { leads: true, term, ..seen }
 }
 
-fn inside(seen: &mut Seen) -> &mut Inside {
+fn inside(seen: &mut Observation) -> &mut Inside {
     seen.inside.as_mut().expect("was given one")
 }
 
-/// What each of these looks like to the check, one after the other.
-fn verdicts<const N: usize>(check: &mut dyn Check, seen: [Seen; N]) -> [bool; N] {
+/// Runs the check on these observations in turn.
+fn verdicts<const N: usize>(check: &mut dyn SafetyCheck, seen: [Observation; N]) -> [bool; N] {
     seen.map(|seen| check.look(&seen).is_ok())
 }
 
@@ -39,7 +39,7 @@ fn verdicts<const N: usize>(check: &mut dyn Check, seen: [Seen; N]) -> [bool; N]
 fn a_vote_that_a_power_cut_would_lose_is_found() {
     let with = |term, voted| {
         let inside = Inside { voted, ..Inside::default() };
-        Seen { inside: Some(inside), ..node("a", 1, term) }
+        Observation { inside: Some(inside), ..node("a", 1, term) }
     };
     assert_eq!(
         verdicts(&mut DurableBeforeAnswered::default(), [with(3, 3), with(3, 4), with(4, 3)]),
@@ -49,9 +49,9 @@ fn a_vote_that_a_power_cut_would_lose_is_found() {
 
 #[test]
 fn entries_counted_that_a_power_cut_would_lose_are_found() {
-    let follower = |entries: usize, term| Seen { term, id: 2, ..with_log("b", &vec![1; entries], 0) };
-    let leader = || Seen { matched: vec![(2, 3)], ..leading(with_log("a", &[1], 0), 1) };
-    let check = |follower: Seen| {
+    let follower = |entries: usize, term| Observation { term, id: 2, ..with_log("b", &vec![1; entries], 0) };
+    let leader = || Observation { matched: vec![(2, 3)], ..leading(with_log("a", &[1], 0), 1) };
+    let check = |follower: Observation| {
         let mut check = DurableBeforeAnswered::default();
         check.look(&follower).is_ok() && check.look(&leader()).is_ok()
     };
@@ -63,7 +63,7 @@ fn entries_counted_that_a_power_cut_would_lose_are_found() {
     let mut later = DurableBeforeAnswered::default();
     let mut moved_on = follower(2, 5);
     inside(&mut moved_on).voted = 5;
-    assert!(later.look(&moved_on).is_ok() && later.look(&leader()).is_ok(), "it follows another by now");
+    assert!(later.look(&moved_on).is_ok() && later.look(&leader()).is_ok(), "it follows another leader now");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_leader_without_a_committed_entry_is_found() {
     let follower = with_log("a", &[1, 1, 2], 3);
     assert!(check.look(&follower).is_ok());
     assert!(check.look(&leading(with_log("b", &[1, 1, 2, 3], 0), 3)).is_ok());
-    assert!(check.look(&with_log("c", &[1, 1], 0)).is_ok(), "followers may be behind");
+    assert!(check.look(&with_log("c", &[1, 1], 0)).is_ok(), "followers may lag");
     assert!(check.look(&leading(with_log("c", &[1, 1], 0), 1)).is_ok(), "so may a leader of the past");
     assert!(check.look(&leading(with_log("c", &[1, 1], 0), 3)).is_err(), "entry 3 is missing");
     assert!(check.look(&leading(with_log("d", &[1, 1, 1], 0), 3)).is_err(), "entry 3 is another");
@@ -116,7 +116,7 @@ fn different_entries_applied_are_found() {
 }
 
 #[test]
-fn different_states_behind_one_entry_are_found() {
+fn different_states_as_of_one_entry_are_found() {
     let mut check = StateMachineSafety::default();
     let with_state = |state| {
         let mut seen = with_log("a", &[1], 1);
@@ -131,7 +131,7 @@ fn different_states_behind_one_entry_are_found() {
 fn a_log_purged_ahead_of_the_state_is_found() {
     let with = |purged, durably_applied| {
         let inside = Inside { purged, durably_applied, ..Inside::default() };
-        Seen { inside: Some(inside), ..node("a", 1, 1) }
+        Observation { inside: Some(inside), ..node("a", 1, 1) }
     };
     assert_eq!(verdicts(&mut PurgedIsApplied, [with(4, 4), with(4, 5), with(5, 4)]), [true, true, false]);
 }
@@ -155,7 +155,7 @@ fn two_changes_of_membership_at_once_are_found() {
 
 #[test]
 fn an_id_of_two_disks_is_found() {
-    let with = |name, id, disk| Seen { disk, ..node(name, id, 1) };
+    let with = |name, id, disk| Observation { disk, ..node(name, id, 1) };
     let seen = [with("a", 1, 0), with("b", 2, 0), with("a", 9, 1), with("a", 1, 0), with("b", 1, 0)];
     assert_eq!(verdicts(&mut NodeIdsOnce::default(), seen), [true, true, true, true, false]);
     assert!(NodeIdsOnce::default().look(&with("a", 1, 0)).is_ok());

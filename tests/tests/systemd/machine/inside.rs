@@ -1,5 +1,5 @@
-//! A machine that runs: PID 1 is systemd, the disk is a layer over the root
-//! file system, and commands are run in it.
+//! A running machine: PID 1 is systemd, the disk is an overlay over the root file system,
+//! and commands run inside it.
 
 use std::{
     fs,
@@ -14,24 +14,24 @@ use tokio::{
 };
 
 use super::{root, sandbox::Group};
-use crate::programs::run;
+use crate::support::programs::run;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether something has come about that nobody tells.
+/// Polling interval for conditions without notification.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What came of a command.
+/// Result of a command.
 pub(crate) struct Said {
     line: String,
     pub(crate) code: Option<i32>,
     pub(crate) text: String,
 }
 
-/// How systemd-nspawn ends when what runs in it reboots and the unit is not its own.
+/// Exit code of systemd-nspawn when the machine reboots outside nspawn's own unit.
 const START_AGAIN: i32 = 133;
 
-/// The machine.
+/// A booted machine.
 pub(crate) struct Machine {
     folder: PathBuf,
     disk: PathBuf,
@@ -39,7 +39,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots one whose layer of the disk lies in this folder.
+    /// Boots a machine whose overlay is in this folder.
     pub(crate) async fn boot(folder: &Path) -> Self {
         let layer = |name: &str| {
             let path = folder.join(name);
@@ -60,7 +60,7 @@ impl Machine {
         machine
     }
 
-    /// Its disk, seen from outside.
+    /// Path of its disk on the host.
     pub(crate) fn disk(&self) -> &Path {
         &self.disk
     }
@@ -73,7 +73,7 @@ impl Machine {
         .await;
     }
 
-    /// Reboots it. nspawn ends then, and says by its exit code that it is to be started again.
+    /// Reboots it. nspawn exits with a code that requests a restart.
     pub(crate) async fn reboot(&mut self) {
         self.try_sh("systemctl reboot").await;
         let ended = timeout(PATIENCE, self.nspawn.wait()).await;
@@ -83,14 +83,14 @@ impl Machine {
         self.is_up().await;
     }
 
-    /// Switches it off.
+    /// Powers it off.
     pub(crate) async fn power_off(mut self) {
         self.try_sh("systemctl poweroff").await;
         let ended = timeout(PATIENCE, self.nspawn.wait()).await;
         ended.expect("it goes off in time").expect("it is our process");
     }
 
-    /// Its PID 1, by our numbers.
+    /// The host's id of its PID 1.
     fn pid1(&self) -> Option<u32> {
         let parent = format!("PPid:\t{}", self.nspawn.id()?);
         let pids = fs::read_dir("/proc").expect("processes").flatten();
@@ -101,7 +101,7 @@ impl Machine {
         })
     }
 
-    /// Runs a line of shell; `None` where there is no machine to run it in.
+    /// Runs a shell command; `None` if the machine is not running.
     async fn try_sh(&self, line: &str) -> Option<Said> {
         let pid = self.pid1()?.to_string();
         let run = tokio::process::Command::new("nsenter")
@@ -119,12 +119,12 @@ impl Machine {
         Some(Said { line: line.to_owned(), code: output.status.code(), text })
     }
 
-    /// Runs a line of shell, whatever comes of it.
+    /// Runs a shell command; returns its result.
     pub(crate) async fn run(&self, line: &str) -> Said {
         self.try_sh(line).await.expect("the machine runs")
     }
 
-    /// Runs a line of shell, which has to succeed; returns what it said.
+    /// Runs a shell command and asserts success; returns its output.
     #[track_caller]
     pub(crate) fn sh(&self, line: &str) -> impl Future<Output = String> {
         let caller = std::panic::Location::caller();
@@ -152,9 +152,9 @@ impl Machine {
         self.until_or(looks, || format!("{name} of {unit} stays {:?}", last.borrow())).await;
     }
 
-    /// Waits until something holds that nobody tells of.
+    /// Polls until a condition holds.
     pub(crate) async fn until(&self, what: &str, met: impl AsyncFn() -> bool) {
-        self.until_or(met, || format!("{what}: this does not come about")).await;
+        self.until_or(met, || format!("timed out waiting: {what}")).await;
     }
 
     async fn until_or(&self, met: impl AsyncFn() -> bool, complaint: impl Fn() -> String) {
@@ -170,7 +170,7 @@ impl Machine {
     }
 }
 
-/// Switches on a machine with this disk.
+/// Starts a machine with this disk.
 fn start(folder: &Path, disk: &Path) -> Child {
     let groups = Group::of(folder).make().expect("control groups");
     let groups: Vec<String> = groups.iter().map(|file| file.display().to_string()).collect();

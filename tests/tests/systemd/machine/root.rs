@@ -1,4 +1,4 @@
-//! What the machine needs: a Debian to boot, and two versions of the package.
+//! Prerequisites of the machine: a Debian to boot, and two versions of the package.
 
 use std::{
     env, fs,
@@ -9,25 +9,25 @@ use std::{
 use coffee_tests::processes;
 
 use super::sandbox::Group;
-use crate::programs::{missing, outcome, run, skipped};
+use crate::support::programs::{missing, outcome, run, skipped};
 
 const SUITE: &str = "bookworm";
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps,libpam-systemd";
 
-/// The two versions, the older one first.
+/// The two versions, older first.
 pub(crate) const VERSIONS: [&str; 2] = ["0.0.1-1", "0.0.1-2"];
 
-/// Where things are kept for the next run.
+/// Folder of files kept for the next run.
 fn kept() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Where the root file system is.
+/// Path of the root file system.
 pub(crate) fn path() -> PathBuf {
     kept().join(format!("debian-{SUITE}"))
 }
 
-/// Sees to it that all is there; or says why it cannot be.
+/// Prepares everything, or returns what is missing.
 pub(crate) fn prepare(folder: &Path) -> Result<(), String> {
     let needed = ["unshare", "nsenter", "mount", "ip", "systemd-nspawn", "dpkg-deb"];
     let lacking = missing(&needed).or_else(missing_cargo_deb).or_else(not_root);
@@ -49,7 +49,7 @@ fn not_root() -> Option<String> {
     (id != "0").then(|| "only root can boot a machine".to_owned())
 }
 
-/// Makes the root file system, unless one is left from an earlier run.
+/// Builds the root file system, unless an earlier run left one.
 fn debian() -> Result<(), String> {
     let root = path();
     if root.join("usr/bin/systemctl").exists() {
@@ -66,13 +66,13 @@ fn debian() -> Result<(), String> {
     );
     if !made {
         let _ = fs::remove_dir_all(&new);
-        return Err(format!("no Debian can be had: {said}"));
+        return Err(format!("mmdebstrap failed: {said}"));
     }
     fs::rename(&new, &root).map_err(|error| format!("{}: {error}", root.display()))
 }
 
-/// Makes the package out of the commands that were compiled with the test, and
-/// a second version with nothing new in it but the number.
+/// Builds the package from the commands compiled with the test, and a second version that
+/// differs only in its number.
 fn packages(folder: &Path) {
     let bin = processes::path("coffeed");
     let profile = if bin.ends_with("release/coffeed") { "release" } else { "dev" };
@@ -98,14 +98,14 @@ fn packages(folder: &Path) {
     fs::remove_dir_all(&unpacked).expect("removed");
 }
 
-/// What lintian has against it; an error fails.
-#[expect(clippy::print_stdout, reason = "warnings are for whoever reads what the test says")]
+/// Runs lintian; errors fail the test.
+#[expect(clippy::print_stdout, reason = "shows the warnings, too")]
 fn lint(package: &Path) {
     let lintian = ["--allow-root", "--no-cfg", "--fail-on", "error"];
     println!("{}", run(Command::new("lintian").args(lintian).arg(package)));
 }
 
-/// Where a version of the package lies.
+/// Path of a version of the package.
 pub(crate) fn package(folder: &Path, version: &str) -> PathBuf {
     folder.join("packages").join(format!("coffeed_{version}.deb"))
 }

@@ -1,6 +1,6 @@
-//! The test in namespaces of its own: network, mounts and processes.
+//! Runs the test in its own namespaces: network, mounts and processes.
 //!
-//! It starts itself again inside them, and whatever it makes there ends with
+//! The test starts itself again inside them. Everything that it creates there ends with
 //! it: the machine with its systemd, its addresses, and the mount of its disk.
 
 use std::{
@@ -11,17 +11,17 @@ use std::{
 
 use coffee_tests::processes;
 
-/// Set inside: the folder for the machine.
+/// Set inside the sandbox: the machine's folder.
 const INSIDE: &str = "COFFEE_MACHINE_INSIDE";
 
-/// The folder for the machine, where this is inside already.
+/// The machine's folder, if this process is inside.
 pub(crate) fn inside() -> Option<PathBuf> {
     let folder = env::var_os(INSIDE)?;
-    crate::programs::run(Command::new("ip").args(["link", "set", "lo", "up"]));
+    crate::support::programs::run(Command::new("ip").args(["link", "set", "lo", "up"]));
     Some(folder.into())
 }
 
-/// Runs this test once more, inside, with a folder for the machine.
+/// Runs this test again inside the sandbox.
 pub(crate) fn run(test: &str, folder: &Path) {
     let mut unshare = Command::new("unshare");
     unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
@@ -35,30 +35,32 @@ pub(crate) fn run(test: &str, folder: &Path) {
     assert!(status.expect("unshare can be run").success(), "{test} failed inside its sandbox");
 }
 
-/// The control groups of the machine: without its own it would use ours.
+/// The machine's control groups: without its own it would use the host's.
 pub(crate) struct Group {
     folders: Vec<PathBuf>,
 }
 
 impl Group {
-    /// Of the machine that lies in this folder.
+    /// Control groups of the machine in this folder.
     pub(crate) fn of(machine: &Path) -> Self {
         let name = format!("coffee-{}", machine.file_name().expect("a name").to_string_lossy());
         let top = Path::new("/sys/fs/cgroup");
-        // A host with both hierarchies mounts these two; one with the new alone has it at the top.
+        // A host with both hierarchies mounts these two; one with only the new one has it
+        // at the top.
         let both = [top.join("systemd"), top.join("unified")];
         let tops = if both[1].is_dir() { both.to_vec() } else { vec![top.to_owned()] };
         Self { folders: tops.into_iter().map(|top| top.join(&name)).collect() }
     }
 
-    /// Why there cannot be any.
+    /// Returns why none can be created, if so.
     pub(crate) fn missing(&self) -> Option<String> {
         let made = self.make();
         self.remove();
         made.err().map(|error| format!("no control groups can be made: {error}"))
     }
 
-    /// Makes them; returns the files to which a process writes its id to be in them.
+    /// Creates them; returns the files that move a process into them when it writes its
+    /// id there.
     pub(crate) fn make(&self) -> std::io::Result<Vec<PathBuf>> {
         let make = |folder: &PathBuf| {
             fs::create_dir_all(folder)?;
@@ -68,7 +70,7 @@ impl Group {
         self.folders.iter().map(make).collect()
     }
 
-    /// Removes them, with those that the machine has made below.
+    /// Removes them, including those that the machine created below.
     pub(crate) fn remove(&self) {
         self.folders.iter().for_each(|folder| remove(folder));
     }
@@ -80,6 +82,6 @@ fn remove(folder: &Path) {
             remove(&entry.path());
         }
     }
-    // One that is still in use stays, and does no harm.
+    // A group that is still in use stays, without harm.
     let _ = fs::remove_dir(folder);
 }

@@ -14,7 +14,7 @@ fn address(n: usize) -> String {
     format!("127.0.0.1:{}", PORT + n)
 }
 
-/// Where the shops listen.
+/// Addresses of the shops.
 pub(crate) fn endpoints() -> String {
     (0..SHOPS.len()).map(address).collect::<Vec<_>>().join(",")
 }
@@ -23,12 +23,12 @@ pub(crate) fn unit(shop: &str) -> String {
     format!("coffeed@{shop}")
 }
 
-/// All of them, as words for `systemctl`.
+/// All units, as arguments for `systemctl`.
 pub(crate) fn units() -> String {
     SHOPS.map(unit).join(" ")
 }
 
-/// Makes certificates and configurations, as the documentation says.
+/// Creates certificates and configurations as documented.
 pub(crate) async fn furnish(machine: &Machine) {
     machine.sh("coffeectl cert ca && coffeectl cert client admin ops").await;
     machine.sh("install -m 0644 /srv/certs/ca.crt /etc/coffeed/certs/").await;
@@ -52,7 +52,7 @@ pub(crate) async fn furnish(machine: &Machine) {
     }
 }
 
-/// Starts them all, and waits until each has a vote.
+/// Starts all, and waits until each votes.
 pub(crate) async fn open(machine: &Machine) {
     machine.sh(&format!("systemctl start {}", unit(SHOPS[0]))).await;
     machine.sh("coffeectl wait --for leader").await;
@@ -62,7 +62,7 @@ pub(crate) async fn open(machine: &Machine) {
     }
 }
 
-/// A client of them, outside of the machine.
+/// A client outside the machine.
 pub(crate) fn client(machine: &Machine) -> Client {
     let file = |name: &str| machine.disk().join("srv/certs").join(name);
     let files = CredentialFiles::new(file("ca.crt"), file("admin-ops.crt"), file("admin-ops.key"));
@@ -72,7 +72,7 @@ pub(crate) fn client(machine: &Machine) -> Client {
     builder.build().expect("a client").with_timeout(Duration::from_secs(10))
 }
 
-/// Stops one; returns how long that took.
+/// Stops a shop; returns how long that took.
 pub(crate) async fn stop(machine: &Machine, shop: &str) -> Duration {
     let began = Instant::now();
     machine.sh(&format!("systemctl stop {}", unit(shop))).await;
@@ -82,7 +82,7 @@ pub(crate) async fn stop(machine: &Machine, shop: &str) -> Duration {
     took
 }
 
-/// Sends one a signal, and waits until systemd has started another process for it.
+/// Sends a shop a signal, and waits until systemd has started another process for it.
 pub(crate) async fn is_replaced_after(machine: &Machine, shop: &str, signal: &str) {
     let unit = unit(shop);
     let before = machine.property(&unit, "MainPID").await;
@@ -91,7 +91,7 @@ pub(crate) async fn is_replaced_after(machine: &Machine, shop: &str, signal: &st
     machine.property_is(&unit, "ActiveState", |state| state == "active").await;
 }
 
-/// Waits until all of them have all that there is.
+/// Waits until all shops are synced.
 pub(crate) async fn are_synced(machine: &Machine) {
     machine.sh("coffeectl wait --for synced --timeout 60s").await;
 }

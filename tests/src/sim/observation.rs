@@ -1,0 +1,70 @@
+//! A node as observed from outside, while nothing runs.
+//!
+//! Plain data: the observer fills it in, and the [`checks`](super::checks) evaluate it.
+//! Indexes are log indexes; 0 precedes all entries.
+
+/// A node at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Its name.
+    pub name: String,
+    /// How many times its disk was replaced by an empty one.
+    pub disk: u64,
+    /// Its id in the cluster.
+    pub id: u64,
+    /// Its term.
+    pub term: u64,
+    /// Whether it claims to lead.
+    pub leads: bool,
+    /// The last applied entry.
+    pub applied: u64,
+    /// The last entry of its log.
+    pub last_log: u64,
+    /// The last purged entry.
+    pub purged: u64,
+    /// The last matching entry of each member's log, as this leader knows it.
+    pub matched: Vec<(u64, u64)>,
+    /// Contents of its disk, if they were examined.
+    pub inside: Option<Inside>,
+}
+
+/// Contents of a node's disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// The log that would survive a power cut, from the first entry that is not purged.
+    pub log: Vec<LogLine>,
+    /// The term of the vote that would survive a power cut.
+    pub voted: u64,
+    /// The last purged entry of the log on disk.
+    pub purged: u64,
+    /// The last entry in the state that would survive a power cut.
+    pub durably_applied: u64,
+    /// The last applied entry, and a hash of the whole state as of it.
+    pub state: Option<(u64, u64)>,
+}
+
+/// An entry of a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its index.
+    pub index: u64,
+    /// The term in which it was proposed.
+    pub term: u64,
+    /// A hash of the whole entry.
+    pub hash: u64,
+    /// The sets of voters, if it is a membership: two while it changes.
+    pub voters: Option<Vec<Vec<u64>>>,
+}
+
+impl Inside {
+    /// Index of the last log entry that would survive a power cut.
+    pub fn last(&self) -> u64 {
+        self.log.last().map_or(self.purged, |line| line.index)
+    }
+
+    /// Returns the entry at `index`, if present.
+    pub fn line(&self, index: u64) -> Option<&LogLine> {
+        let first = self.log.first()?.index;
+        self.log.get(usize::try_from(index.checked_sub(first)?).ok()?)
+    }
+}

@@ -1,0 +1,120 @@
+//! A dialer without any of coffeed's checks: presents any certificate or none, and
+//! accepts every server certificate.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use coffee_client::Address;
+use coffee_common::frame::HEADER_BYTES;
+use quinn::{ConnectionError, crypto::rustls::QuicClientConfig};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring::default_provider},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::TLS13,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+/// QUIC's codes for TLS alerts (RFC 9001, section 4.8).
+const ALERTS: std::ops::Range<u64> = 0x100..0x200;
+
+/// A certificate chain and its key.
+#[derive(Debug)]
+pub(crate) struct ClientIdentity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// Dials from its own socket.
+pub(crate) struct RawClient(quinn::Endpoint);
+
+impl RawClient {
+    pub(crate) fn new(shown: Option<&ClientIdentity>, alpn: &[u8]) -> Self {
+        let tls = QuicClientConfig::try_from(tls(shown, alpn)).expect("TLS 1.3");
+        let mut endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
+        endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
+        Self(endpoint)
+    }
+
+    /// Dials a node. The error says why the node rejected it.
+    pub(crate) async fn dial(&self, node: &Address) -> Result<quinn::Connection, String> {
+        let address = node.as_str().parse().expect("a literal address");
+        let connecting = self.0.connect(address, "coffeed.invalid").expect("it may dial");
+        let connection = connecting.await.map_err(|error| ending(&error))?;
+        // The node's first message, an empty frame, confirms the connection.
+        let mut welcome = connection.accept_uni().await.map_err(|error| ending(&error))?;
+        let mut word = [0; HEADER_BYTES];
+        match welcome.read_exact(&mut word).await {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(connection.close_reason().map_or(error.to_string(), |error| ending(&error))),
+        }
+    }
+}
+
+/// How a connection ended: `alert NUMBER`, or the node's reason.
+fn ending(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ConnectionClosed(close) if ALERTS.contains(&close.error_code.into()) => {
+            format!("alert {}", u64::from(close.error_code) - ALERTS.start)
+        }
+        ConnectionError::ApplicationClosed(close) => String::from_utf8_lossy(&close.reason).into_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn tls(shown: Option<&ClientIdentity>, alpn: &[u8]) -> ClientConfig {
+    let provider = Arc::new(default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_protocol_versions(&[&TLS13]).expect("it is spoken");
+    let builder =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Credulous(Arc::clone(&provider))));
+    let mut config = match shown {
+        None => builder.with_no_client_auth(),
+        Some(ClientIdentity { chain, key }) => {
+            let key = provider.key_provider.load_private_key(key.clone_key()).expect("a key");
+            let pair = CertifiedKey::new(chain.clone(), key);
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
+        }
+    };
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config
+}
+
+/// Accepts any certificate.
+#[derive(Debug)]
+struct Credulous(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Credulous {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

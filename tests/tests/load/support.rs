@@ -1,0 +1,3 @@
+//! Helpers of the load tests.
+
+pub(crate) mod embedded_cluster;
