@@ -1,7 +1,7 @@
-//! A client of etcd: gRPC's unary calls over HTTP/2 and mTLS, and no more, so
-//! that the load generator takes little of the machine from etcd.
+//! A minimal client of etcd: unary gRPC calls over HTTP/2 and mTLS, so that the
+//! load generator takes little of the machine from etcd.
 //!
-//! Source: the gRPC document PROTOCOL-HTTP2, and etcd's rpc.proto.
+//! Source: the gRPC document PROTOCOL-HTTP2, and etcd's `rpc.proto`.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use coffee_client::{CredentialFiles, bench::Failed};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
+use prost::Message;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
@@ -16,35 +17,38 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::protobuf::{Field, field, put_bytes, put_integer};
+use crate::etcd_messages::{
+    MoveLeaderRequest, MoveLeaderResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    StatusRequest, StatusResponse,
+};
 
-/// One connection to a member; many calls at once.
+/// A connection to one member, for concurrent calls.
 #[derive(Clone)]
 pub(crate) struct EtcdConnection {
     sender: SendRequest<Bytes>,
     authority: Arc<str>,
 }
 
-/// What a member says of itself.
+/// A member's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EtcdStatus {
-    /// Its id.
+    /// Its member id.
     pub(crate) member: u64,
-    /// The id of its leader; 0 if it knows none.
+    /// The member id of its leader; 0 if it knows none.
     pub(crate) leader: u64,
 }
 
-/// The kind of a failure before anything was sent.
+/// Kind of a failure before the request was sent.
 pub(crate) const NOT_SENT: &str = "not sent";
 
-/// The kind of a failure of the connection while a call was under way.
+/// Kind of a connection failure while a call was in flight.
 pub(crate) const CUT_OFF: &str = "cut off";
 
 fn failed(kind: &'static str, error: impl std::fmt::Display) -> Failed {
     Failed { kind, text: error.to_string() }
 }
 
-/// How the client proves itself.
+/// TLS configuration with the client's certificate.
 pub(crate) fn tls(files: &CredentialFiles) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(&files.ca).expect("the CA's certificate");
@@ -75,55 +79,47 @@ impl EtcdConnection {
             .handshake(stream)
             .await
             .map_err(|error| failed("HTTP/2", error))?;
-        // Ends with the last sender; what fails is told to the calls under way.
+        // Ends with the last sender; errors are reported to the calls in flight.
         tokio::spawn(async move { connection.await.ok() });
         Ok(Self { sender, authority: address.to_string().into() })
     }
 
     pub(crate) async fn status(&self) -> Result<EtcdStatus, Failed> {
-        let status = self.call("/etcdserverpb.Maintenance/EtcdStatus", &[]).await?;
-        let integer = |message, number| match field(message, number) {
-            Some(Field::Integer(integer)) => integer,
-            _ => 0,
-        };
-        match field(&status, 1) {
-            Some(Field::Bytes(header)) => {
-                Ok(EtcdStatus { member: integer(header, 2), leader: integer(&status, 4) })
-            }
-            _ => Err(failed("protocol", "a status has a header")),
+        let status: StatusResponse = self.call("/etcdserverpb.Maintenance/Status", &StatusRequest {}).await?;
+        match status.header {
+            Some(header) => Ok(EtcdStatus { member: header.member_id, leader: status.leader }),
+            None => Err(failed("protocol", "the status has no header")),
         }
     }
 
-    /// Hands leadership over to the member with this id. Only the leader can.
+    /// Transfers leadership to the member with this id. Only the leader can.
     pub(crate) async fn move_leader(&self, to: u64) -> Result<(), Failed> {
-        let mut message = Vec::new();
-        put_integer(&mut message, 1, to);
-        self.call("/etcdserverpb.Maintenance/MoveLeader", &message).await.map(drop)
+        let request = MoveLeaderRequest { target_id: to };
+        let _: MoveLeaderResponse = self.call("/etcdserverpb.Maintenance/MoveLeader", &request).await?;
+        Ok(())
     }
 
-    /// Whether the other one is a clone of it.
+    /// Whether `other` is a clone of this connection.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.authority, &other.authority)
     }
 
-    pub(crate) async fn put(&self, key: &str, value: &[u8]) -> Result<(), Failed> {
-        let mut message = Vec::with_capacity(key.len() + value.len() + 16);
-        put_bytes(&mut message, 1, key.as_bytes());
-        put_bytes(&mut message, 2, value);
-        self.call("/etcdserverpb.KV/Put", &message).await.map(drop)
+    pub(crate) async fn put(&self, key: &str, value: &Bytes) -> Result<(), Failed> {
+        let request = PutRequest { key: Bytes::copy_from_slice(key.as_bytes()), value: Bytes::clone(value) };
+        let _: PutResponse = self.call("/etcdserverpb.KV/Put", &request).await?;
+        Ok(())
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<(), Failed> {
-        let mut message = Vec::with_capacity(key.len() + 8);
-        put_bytes(&mut message, 1, key.as_bytes());
-        let answer = self.call("/etcdserverpb.KV/Range", &message).await?;
-        match field(&answer, 2) {
-            Some(Field::Bytes(_)) => Ok(()),
-            _ => Err(failed("missing", "a key that was written is not there")),
+        let request = RangeRequest { key: Bytes::copy_from_slice(key.as_bytes()) };
+        let range: RangeResponse = self.call("/etcdserverpb.KV/Range", &request).await?;
+        match range.kvs.first() {
+            Some(_) => Ok(()),
+            None => Err(failed("missing", "a key that was written is missing")),
         }
     }
 
-    async fn call(&self, path: &str, message: &[u8]) -> Result<Bytes, Failed> {
+    async fn call<A: Message + Default>(&self, path: &str, message: &impl Message) -> Result<A, Failed> {
         let cut_off = |error: h2::Error| failed(CUT_OFF, error);
         let request = Request::post(format!("https://{}{path}", self.authority))
             .header("content-type", "application/grpc")
@@ -143,21 +139,22 @@ impl EtcdConnection {
         }
         let trailers = body.trailers().await.map_err(cut_off)?;
         check_status(trailers.as_ref().unwrap_or(&head.headers))?;
-        match answer.split_at_checked(FRAME_HEAD_BYTES) {
-            Some(_) => Ok(answer.freeze().slice(FRAME_HEAD_BYTES..)),
-            None => Err(failed("protocol", "an answer has a message")),
+        if answer.len() < FRAME_HEAD_BYTES {
+            return Err(failed("protocol", "the answer has no message"));
         }
+        A::decode(answer.freeze().slice(FRAME_HEAD_BYTES..)).map_err(|error| failed("protocol", error))
     }
 }
 
-/// Not compressed, and its length in four bytes.
+/// A flag (not compressed), and the length of the message in four bytes.
 const FRAME_HEAD_BYTES: usize = 5;
 
-fn framed(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(FRAME_HEAD_BYTES + message.len());
+fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(FRAME_HEAD_BYTES + length);
     frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.len()).expect("a small message"));
-    frame.put_slice(message);
+    frame.put_u32(u32::try_from(length).expect("a small message"));
+    message.encode(&mut frame).expect("a buffer that grows");
     frame.freeze()
 }
 
