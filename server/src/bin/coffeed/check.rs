@@ -1,4 +1,4 @@
-//! `coffeed --check-config`: everything that can be known without starting.
+//! `coffeed --check-config`: checks everything that can be checked without starting.
 
 use coffee_client::cli::{
     exit::ExitCode,
@@ -7,13 +7,13 @@ use coffee_client::cli::{
 };
 use coffeed::config::Config;
 
-/// Checks the certificates too, and shows the configuration that is in force.
+/// Checks configuration and certificates, and prints the effective configuration.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, Failure> {
     config
         .own_credentials(None)
         .map_err(|error| Failure::new(ExitCode::Denied, error.to_string()).hint(error.hint()))?;
     let text = toml::to_string(config).map_err(|error| {
-        Failure::new(ExitCode::Failed, format!("cannot show the configuration, which is good: {error}"))
+        Failure::new(ExitCode::Failed, format!("the configuration is valid but cannot be printed: {error}"))
     })?;
     let mut printer = Printer::standard(Format::default());
     printer.text(&text);

@@ -1,10 +1,10 @@
-//! The daemon's command line: flags and variables become settings.
+//! The daemon's command line: flags and environment variables become settings.
 //!
-//! Every setting of the configuration file is also a flag and a variable, and
-//! is called the same in all three: `timers.heartbeat_interval_ms`,
+//! Every setting of the configuration file is also a flag and a variable, with
+//! the same name in all three: `timers.heartbeat_interval_ms`,
 //! `--timers-heartbeat-interval-ms`, `COFFEED_TIMERS_HEARTBEAT_INTERVAL_MS`. A
-//! flag comes before a variable, a variable before the file, the file before
-//! the default. Reads no file and starts nothing.
+//! flag overrides its variable, the variable the file, the file the default.
+//! Reads no file and starts nothing.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
@@ -22,10 +22,10 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-A flag comes before its variable, the variable before the file, the file before
-the default. deploy/coffeed.toml explains every setting.";
+A flag overrides its variable, the variable the file, and the file the default.
+deploy/coffeed.toml explains every setting.";
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "coffeed",
@@ -36,33 +36,33 @@ the default. deploy/coffeed.toml explains every setting.";
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
-    /// Configuration file, in TOML
+    /// Configuration file (TOML)
     #[arg(long, short, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Check the configuration and the certificates, print what is in force, and leave
+    /// Check configuration and certificates, print the effective configuration, and exit
     #[arg(long)]
     pub(crate) check_config: bool,
     #[command(flatten)]
     settings: Flags,
 }
 
-/// A flag and a variable for each setting; `Config` explains them.
+/// One flag and one variable per setting; `Config` documents them.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 struct Flags {
-    /// The node's name: that of its certificate
+    /// Node name, as in its certificate
     #[arg(long)]
     name: Option<NodeName>,
     /// UDP address to listen on
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the others reach this node, if not where it listens
+    /// Address where other nodes reach this node, if it differs from --listen
     #[arg(long, value_name = "HOST:PORT")]
     advertise: Option<Address>,
-    /// Folder for the node's data, and nothing else
+    /// Data directory, used by this node only
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Start a new cluster, if there is no data
+    /// Found a new cluster if the data directory is empty
     #[arg(
         long,
         value_name = "BOOL",
@@ -71,49 +71,49 @@ struct Flags {
         default_missing_value = "true"
     )]
     bootstrap: Option<bool>,
-    /// Members to ask to be let in, if there is no data
+    /// Members to join through if the data directory is empty
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     join: Option<Vec<Address>>,
-    /// The CA's certificate
+    /// CA certificate
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
-    /// The node's certificate
+    /// Node certificate
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
-    /// The node's private key
+    /// Node private key
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
-    /// What the CA has revoked, as 'coffeectl cert revoke' makes it
+    /// Certificate revocation list, made by 'coffeectl cert revoke'
     #[arg(long, value_name = "FILE")]
     tls_crl: Option<PathBuf>,
-    /// How often the leader is heard
+    /// Leader heartbeat interval
     #[arg(long, value_name = "MS")]
     timers_heartbeat_interval_ms: Option<u64>,
-    /// Shortest time after the lease until a follower stands for election
+    /// Shortest election timeout, counted from the end of the leader lease
     #[arg(long, value_name = "MS")]
     timers_election_timeout_min_ms: Option<u64>,
-    /// Longest such time, and the lease
+    /// Longest election timeout; also the leader lease
     #[arg(long, value_name = "MS")]
     timers_election_timeout_max_ms: Option<u64>,
-    /// After how many entries a snapshot is taken
+    /// Log entries between snapshots
     #[arg(long, value_name = "N")]
     storage_snapshot_every_entries: Option<u64>,
-    /// How many entries stay behind a snapshot
+    /// Log entries kept before a snapshot, for followers that lag
     #[arg(long, value_name = "N")]
     storage_log_keep_entries: Option<u64>,
-    /// Most connections, with clients and nodes
+    /// Maximum connections, clients and nodes together
     #[arg(long, value_name = "N")]
     limits_connections_max: Option<usize>,
-    /// Most bytes of writes that are not committed yet
+    /// Maximum bytes of uncommitted writes
     #[arg(long, value_name = "BYTES")]
     limits_write_bytes_in_flight_max: Option<usize>,
-    /// TCP address for metrics and health checks, over HTTP
+    /// TCP address for metrics and health checks (HTTP)
     #[arg(long, value_name = "IP:PORT")]
     admin_listen: Option<SocketAddr>,
-    /// How much to log: error, warn, info, debug or trace
+    /// Log level: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
-    /// In which form: human or json
+    /// Log format: human or json
     #[arg(long, value_name = "FORM")]
     log_format: Option<LogFormat>,
 }
@@ -126,7 +126,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Argumen
         .map_err(|error| usage::unparsed(&error, "coffeed"))
 }
 
-/// The parser. Each setting's variable is made of its flag here, and nowhere else.
+/// Returns the parser. Only here is a setting's variable derived from its flag.
 pub(crate) fn command() -> clap::Command {
     let with_variable = |arg: Arg| {
         let variable = format!("COFFEED_{}", arg.get_id().as_str().to_uppercase());
@@ -138,21 +138,21 @@ pub(crate) fn command() -> clap::Command {
     })
 }
 
-/// What to do instead of running a node.
+/// Work other than running a node.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
-    /// Run up to five shops in this process, and a prompt to play with them
+    /// Run up to five shops in this process, with a prompt
     Demo(DemoArguments),
-    /// Set this node's damaged data aside: when it starts again it gets everything from the others
+    /// Set this node's damaged data aside; after a restart it copies all data from the others
     Rebuild(RebuildArguments),
-    /// Make the first node of a new cluster out of a backup
+    /// Make the first node of a new cluster from a backup
     Restore(RestoreArguments),
-    /// For a cluster that has lost its quorum for good: see what this node has left, and go on with it
+    /// Recover from a permanently lost quorum: inspect this node, or make a new cluster from it
     Recover(RecoverArguments),
 }
 
-/// Where a configuration comes from: flags and variables as they were when the
-/// daemon started, and the file as it is whenever it is read.
+/// The sources of a configuration: flags and variables from the start of the
+/// daemon, and the file, which is read each time.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     file: Option<PathBuf>,
@@ -160,24 +160,20 @@ pub(crate) struct Sources {
 }
 
 impl Arguments {
-    /// What flags and variables say, laid over the file, if one is named.
-    pub(crate) fn settings(self) -> Result<Settings, ConfigError> {
-        self.sources().settings()
-    }
-
-    /// Where the same is read again.
+    /// Returns the sources, to read the same settings later.
     pub(crate) fn sources(&self) -> Sources {
         Sources { file: self.config.clone(), flags: self.settings.clone() }
     }
 }
 
 impl Sources {
-    /// What they say now.
+    /// Reads the current configuration.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         self.settings()?.resolve()
     }
 
-    fn settings(&self) -> Result<Settings, ConfigError> {
+    /// Reads the current settings, before they are checked as a whole.
+    pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
         let file = self.file.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
         Ok(self.flags.clone().into_settings().over(file))
     }
@@ -278,7 +274,7 @@ mod tests {
             words.push(format!("--{}={value}", setting.replace(['.', '_'], "-")).into());
         }
         let arguments = parse(words).expect("good");
-        assert_eq!(arguments.settings().and_then(Settings::resolve), Ok(config));
+        assert_eq!(arguments.sources().config(), Ok(config));
     }
 
     #[test]
@@ -312,6 +308,6 @@ mod tests {
             panic!("help is shown")
         };
         assert!(help.contains("[env: COFFEED_TLS_KEY]"), "{help}");
-        assert!(help.contains("  7  certificate or key files"), "{help}");
+        assert!(help.contains("  7  certificate or key file error"), "{help}");
     }
 }

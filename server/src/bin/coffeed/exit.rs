@@ -1,30 +1,69 @@
-//! How the daemon ends: its exit codes are an interface, like its flags.
+//! The daemon's exit codes: an interface, like its flags.
 //!
-//! They are some of `coffeectl`'s, with the same numbers, and never change
-//! their meaning. The unit file in `deploy/` counts on them: what a restart
-//! cannot heal (2, 7) is not restarted, and neither is a clean end (0).
+//! They are a subset of `coffeectl`'s, with the same numbers, and never change
+//! their meaning. The unit file in `deploy/` relies on them: systemd does not
+//! restart after a clean exit (0), nor after an error that a restart cannot fix
+//! (2, 7).
 
-use coffee_client::cli::exit::ExitCode;
+use coffee_client::cli::{exit::ExitCode, failure::Failure};
+use coffeed::{StartError, storage::disk::DataDirError};
 
-/// Every code that the daemon ends with, and what it means there.
+/// Every exit code of the daemon with its meaning.
 const TABLE: [(ExitCode, &str); 6] = [
-    (ExitCode::Done, "stopped, or taken out of the cluster by an operator"),
+    (ExitCode::Done, "stopped, or removed from the cluster by an operator"),
     (ExitCode::Failed, "failed; a restart may help"),
-    (ExitCode::Usage, "usage, configuration, or data that does not fit it or is damaged"),
-    (ExitCode::Denied, "certificate or key files"),
+    (ExitCode::Usage, "usage or configuration error, or data that is damaged or does not match"),
+    (ExitCode::Denied, "certificate or key file error"),
     (ExitCode::Interrupted, "a second SIGINT cut the stop short"),
     (ExitCode::Terminated, "a second SIGTERM cut the stop short"),
 ];
 
-/// Every code, in order, with what it means.
+/// Every code in order with its meaning.
 pub(crate) fn rows() -> impl Iterator<Item = (u8, &'static str)> {
     TABLE.iter().map(|(code, meaning)| (code.number(), *meaning))
 }
 
-/// The table for people.
+/// The table of exit codes as help text.
 pub(crate) fn help() -> String {
     let lines = rows().map(|(number, meaning)| format!("\n  {number:>3}  {meaning}"));
     format!("Exit codes:{}", lines.collect::<String>())
+}
+
+/// The failure of a node that did not start, with its exit code and hint.
+pub(crate) fn failure(error: impl Into<StartError>) -> Failure {
+    let error = error.into();
+    Failure::new(code_of(&error), error.to_string()).hint(error.hint())
+}
+
+/// The exit code for a node that did not start.
+///
+/// An error that an operator must fix first (2, 7) is told apart from one that
+/// a restart may clear (1).
+fn code_of(error: &StartError) -> ExitCode {
+    use DataDirError as Data;
+    match error {
+        StartError::Credentials(_) => ExitCode::Denied,
+        StartError::Config(_) | StartError::Raft(_) => ExitCode::Usage,
+        StartError::DataDir(error) => match error {
+            Data::Io { .. } | Data::InUse { .. } | Data::SameIdAgain { .. } => ExitCode::Failed,
+            Data::NotADirectory { .. }
+            | Data::OtherNode { .. }
+            | Data::Newer { .. }
+            | Data::Damaged { .. }
+            | Data::Empty { .. }
+            | Data::NotEmpty { .. }
+            | Data::Unfinished { .. }
+            | Data::TakenOut { .. }
+            | Data::NoIdentity { .. } => ExitCode::Usage,
+        },
+        StartError::Log(error) if error.is_damage() => ExitCode::Usage,
+        StartError::State(error) if error.is_damage() => ExitCode::Usage,
+        StartError::Endpoint(_)
+        | StartError::Admin { .. }
+        | StartError::Log(_)
+        | StartError::State(_)
+        | StartError::Internal(_) => ExitCode::Failed,
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! coffeed: one node of a cluster, as a process.
 //!
-//! The edge: flags, logging, signals and exit codes are known here and
-//! nowhere else. What a node is, the library says.
+//! The edge: only here are flags, logging, signals and exit codes known. The
+//! library defines the node.
 
 mod check;
 mod cli;
@@ -27,7 +27,7 @@ use coffeed::config::ConfigError;
 
 use crate::{
     cli::{Arguments, Verb},
-    recover::RecoverVerb,
+    recover::{RecoverArguments, RecoverVerb},
 };
 
 fn main() -> std::process::ExitCode {
@@ -48,37 +48,27 @@ fn main() -> std::process::ExitCode {
     code.into()
 }
 
-/// Carries out what was asked for. Says whether the log is `structured`, once that is known.
+/// Carries out the command. Sets `structured` once it is known that the log has fields.
 fn run(arguments: Arguments, structured: &mut bool) -> Result<ExitCode, Failure> {
-    if let Some(Verb::Demo(demo)) = &arguments.verb {
-        return Ok(demo::run(demo));
-    }
-    if let Some(Verb::Rebuild(rebuild)) = &arguments.verb {
-        let rebuild = rebuild.clone();
-        let config = arguments.settings().and_then(|settings| settings.resolve());
-        return rebuild::run(&rebuild, &config.map_err(misconfigured)?);
-    }
-    if let Some(Verb::Recover(recover)) = &arguments.verb {
-        let recover = recover.clone();
-        if let Some(RecoverVerb::Compare(compare)) = &recover.verb {
-            return recover::compare(compare);
+    let config = |arguments: &Arguments| arguments.sources().config().map_err(misconfigured);
+    match &arguments.verb {
+        Some(Verb::Demo(demo)) => Ok(demo::run(demo)),
+        Some(Verb::Rebuild(rebuild)) => rebuild::run(rebuild, &config(&arguments)?),
+        Some(Verb::Restore(restore)) => restore::run(restore, &config(&arguments)?),
+        Some(Verb::Recover(RecoverArguments { verb: Some(RecoverVerb::Compare(compare)), .. })) => {
+            recover::compare(compare)
         }
-        let config = arguments.settings().and_then(|settings| settings.resolve());
-        return recover::run(&recover, &config.map_err(misconfigured)?);
+        Some(Verb::Recover(recover)) => recover::run(recover, &config(&arguments)?),
+        None if arguments.check_config => check::run(&config(&arguments)?),
+        None => serve(&arguments, structured),
     }
-    if let Some(Verb::Restore(restore)) = &arguments.verb {
-        let restore = restore.clone();
-        let config = arguments.settings().and_then(|settings| settings.resolve());
-        return restore::run(&restore, &config.map_err(misconfigured)?);
-    }
-    if arguments.check_config {
-        let config = arguments.settings().and_then(|settings| settings.resolve());
-        return check::run(&config.map_err(misconfigured)?);
-    }
+}
+
+/// Runs the node. Logging starts before the settings are resolved, so that an error in them is logged.
+fn serve(arguments: &Arguments, structured: &mut bool) -> Result<ExitCode, Failure> {
     let sources = arguments.sources();
-    let settings = arguments.settings().map_err(misconfigured)?;
-    let log = settings.log.clone().resolve();
-    let log = logging::start(log, settings.name.as_ref());
+    let settings = sources.settings().map_err(misconfigured)?;
+    let log = logging::start(settings.log.clone().resolve(), settings.name.as_ref());
     logging::end_on_panic();
     *structured = log.structured;
     run::run(settings.resolve().map_err(misconfigured)?, sources, log.control)

@@ -1,17 +1,17 @@
-//! What the verbs share that work on the data of a node that does not run.
+//! Shared by the verbs that work on the data of a stopped node.
 
 use coffee_client::cli::{exit::ExitCode, failure::Failure};
 use coffee_common::id::Address;
 use coffeed::{
-    Config, StartError,
+    Config,
     config::{LogLevel, LogOptions},
     raft_types::Member,
     storage::anew::AnewError,
 };
 
-use crate::{logging, run::code_of};
+use crate::{exit, logging};
 
-/// Does such work to its end.
+/// Runs `work` to its end.
 pub(crate) fn run<T>(
     config: &Config,
     work: impl Future<Output = Result<T, AnewError>>,
@@ -23,7 +23,7 @@ pub(crate) fn run<T>(
     runtime.block_on(work).map_err(failure)
 }
 
-/// This node, as the others will know it.
+/// This node as a member record.
 pub(crate) fn member(config: &Config) -> Member {
     let address = config.advertise.clone().unwrap_or_else(|| Address::from(config.listen));
     Member { name: config.name.clone(), address }
@@ -31,10 +31,7 @@ pub(crate) fn member(config: &Config) -> Member {
 
 fn failure(error: AnewError) -> Failure {
     match error {
-        AnewError::DataDir(error) => {
-            let error = StartError::from(error);
-            Failure::new(code_of(&error), error.to_string()).hint(error.hint())
-        }
+        AnewError::DataDir(error) => exit::failure(error),
         error => {
             let code = if error.is_final() { ExitCode::Usage } else { ExitCode::Failed };
             Failure::new(code, error.to_string()).hint(error.hint())

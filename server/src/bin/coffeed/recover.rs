@@ -1,8 +1,8 @@
-//! `coffeed recover`: what is left of a cluster that has lost its quorum.
+//! `coffeed recover`: a new cluster from the survivors of one that lost its quorum for good.
 //!
-//! Looks at the data of one node and prints a report; compares the reports of
-//! all nodes that are left; and on the one that is furthest makes a new cluster
-//! of its data. Changes nothing without `--yes`.
+//! Prints a report of one node's data, compares the reports of all surviving
+//! nodes, and makes a new cluster of the most advanced one. Changes nothing
+//! without `--yes`.
 
 mod compare;
 mod report;
@@ -20,39 +20,39 @@ use coffeed::{Config, storage::recover};
 use self::report::Report;
 use crate::offline;
 
-/// What `coffeed recover` takes.
+/// Arguments of `coffeed recover`.
 #[derive(Debug, Clone, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_value_name = "VERB",
     after_help = "\
-Without --yes it prints a report of what this node has, and changes nothing. Take
-one on each node that is left, compare them, and run it with --yes on the one
-that is furthest. Whatever is in its log is kept. It becomes the only member of a
-new cluster; the old members have no part in it until they join anew."
+Without --yes it prints a report of this node's data and changes nothing. Collect a
+report from each surviving node, compare them, and run it with --yes on the most
+advanced one. That node keeps everything in its log and becomes the only member of
+a new cluster. The other nodes must set their data aside and join that cluster."
 )]
 pub(crate) struct RecoverArguments {
     #[command(subcommand)]
     pub(crate) verb: Option<RecoverVerb>,
-    /// Make a new cluster of this node's data
+    /// Make a new cluster from this node's data
     #[arg(long, short, conflicts_with = "dry_run")]
     yes: bool,
-    /// Only print the report, as without --yes
+    /// Only print the report (the default)
     #[arg(long)]
     dry_run: bool,
 }
 
-/// `coffeed recover ..`.
+/// Subcommands of `coffeed recover`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RecoverVerb {
-    /// Say which of the nodes is furthest, and what may be lost
+    /// Compare reports: which node is most advanced, and what may be lost
     Compare(CompareArguments),
 }
 
-/// `coffeed recover compare`.
+/// Arguments of `coffeed recover compare`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompareArguments {
-    /// What 'coffeed recover' has printed, of each node that is left
+    /// Reports printed by 'coffeed recover', one per surviving node
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
 }
@@ -64,7 +64,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Failure>
     print(&compare::verdict(&reports)?)
 }
 
-/// Looks at this node's data, or recovers from it.
+/// Reports on this node's data, or recovers from it.
 pub(crate) fn run(arguments: &RecoverArguments, config: &Config) -> Result<ExitCode, Failure> {
     if !arguments.yes {
         let survivor = offline::run(config, recover::inspect(&config.data_dir, &config.name))?;
@@ -74,15 +74,15 @@ pub(crate) fn run(arguments: &RecoverArguments, config: &Config) -> Result<ExitC
     let (survivor, founded) = offline::run(config, recover::recover(&config.data_dir, &member))?;
     let (name, address, cluster) = (&member.name, &member.address, founded.cluster);
     let kept = match survivor.last {
-        Some(last) if !survivor.broke_off => format!("everything up to entry {} is kept\n", last.index),
+        Some(last) if !survivor.broke_off => format!("all entries up to {} are kept\n", last.index),
         _ => String::new(),
     };
     print(&format!(
         "{name} is the only member of the new cluster {cluster}\n{kept}\
-         revisions go on behind {revision}\n\
-         next: start coffeed here. Every old member sets its data aside before it is started again:\n\
+         revisions continue after {revision}\n\
+         next: start coffeed here. On every old member, set its data aside before it is started:\n\
          \x20 coffeed --config FILE rebuild --cluster {cluster} --from {address}\n\
-         a new one begins with an empty data directory, and is booted or joins\n",
+         a new member starts with an empty data directory and is booted, or joins\n",
         revision = founded.revision,
     ))
 }

@@ -1,4 +1,4 @@
-//! `coffeed restore`: the first node of a new cluster, out of a backup.
+//! `coffeed restore`: makes the first node of a new cluster from a backup.
 
 use std::{fs::File, path::PathBuf};
 
@@ -12,19 +12,19 @@ use coffeed::{Config, storage::restore};
 
 use crate::offline;
 
-/// What `coffeed restore` takes.
+/// Arguments of `coffeed restore`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RestoreArguments {
-    /// What 'coffeectl backup' has written
+    /// File written by 'coffeectl backup'
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
 }
 
-/// Only makes files and says so: the node starts as it always does.
+/// Writes the data directory and prints the next step. The node starts as usual afterwards.
 pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitCode, Failure> {
     let backup = File::open(&arguments.backup).map_err(|error| {
-        Failure::new(ExitCode::Usage, format!("{} cannot be read: {error}", arguments.backup.display()))
-            .hint("name a backup that is there and may be read by this user")
+        Failure::new(ExitCode::Usage, format!("cannot read {}: {error}", arguments.backup.display()))
+            .hint("check that the file exists and that this user may read it")
     })?;
     let member = offline::member(config);
     let (summary, founded) = offline::run(config, restore::restore(&config.data_dir, &member, backup))?;
@@ -32,8 +32,8 @@ pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitC
     let mut printer = Printer::standard(Format::default());
     printer.text(&format!(
         "{name} is the only member of the new cluster {cluster}: {keys} keys of {node} at revision {old}\n\
-         revisions go on behind {new}\n\
-         next: start coffeed here. Every other node begins with an empty data directory, or sets its own aside:\n\
+         revisions continue after {new}\n\
+         next: start coffeed here. Every other node starts with an empty data directory, or sets its old data aside:\n\
          \x20 coffeed --config FILE rebuild --cluster {cluster} --from {address}\n",
         cluster = founded.cluster,
         keys = summary.end.keys,
