@@ -33,13 +33,17 @@ use std::{
     time::Duration,
 };
 
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
 const USAGE: &str = "simulate SEED [SECONDS] [--json] [--local-reads], or simulate soak SECONDS [FIRST_SEED]";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 fn main() -> ExitCode {
     if let Ok(filter) = std::env::var("COFFEE_LOG") {
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).without_time();
-        log.with_writer(std::io::stderr).init();
+        match filter.parse::<Targets>() {
+            Ok(filter) => log_to_stderr(filter),
+            Err(error) => eprintln!("COFFEE_LOG is ignored: {error}"),
+        }
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (flags, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with("--"));
@@ -78,6 +82,12 @@ fn main() -> ExitCode {
         println!("{report}")
     }
     ExitCode::from(u8::from(!report.is_clean()))
+}
+
+/// Logs the servers' events to standard error, without the time, which would be real.
+fn log_to_stderr(filter: Targets) {
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
 #[expect(clippy::print_stderr, reason = "a command prints its usage")]
