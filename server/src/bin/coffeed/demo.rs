@@ -1,8 +1,8 @@
-//! `coffeed demo`: up to five shops in one process, and a prompt to run them.
+//! `coffeed demo`: up to five shops in one process, with a prompt.
 //!
-//! Everything is real: certificates, QUIC between the shops, files on disk.
-//! Only the processes are missing. Knows the library as any other program
-//! that embeds it does; what a verb means, `coffeectl` says.
+//! Certificates, QUIC between the shops and files on disk are real; only the
+//! processes are missing. Uses the library as any program that embeds it does,
+//! and `coffeectl` for the meaning of the verbs.
 
 mod certificates;
 mod premises;
@@ -24,13 +24,13 @@ use coffee_client::cli::{
 
 use self::{premises::Premises, shell::DemoShell, shops::Shops};
 
-/// What `coffeed demo` takes.
+/// Arguments of `coffeed demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArguments {
-    /// How many shops to start with
+    /// Number of shops to start with
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     nodes: u8,
-    /// Keep certificates and data here, and find them again the next time [default: a temporary folder]
+    /// Directory for certificates and data, reused by the next run [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -47,8 +47,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> ExitCode {
 fn start(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| cannot_start(&e))?;
-    let result = runtime.block_on(play(arguments));
-    // Not waiting for a thread that may still read from standard input.
+    let result = runtime.block_on(run_shops(arguments));
+    // A thread may still read standard input; it is not waited for.
     runtime.shutdown_background();
     result
 }
@@ -57,7 +57,7 @@ fn cannot_start(error: &std::io::Error) -> Failure {
     Failure::new(ExitCode::Failed, format!("cannot start: {error}"))
 }
 
-async fn play(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
+async fn run_shops(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
     let premises = Premises::open(arguments.data.as_deref())?;
     premises.log_to_file()?;
     let mut signals = Signals::listen().map_err(|error| cannot_start(&error))?;
@@ -67,15 +67,15 @@ async fn play(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
         signal = signals.next() => return Ok(signal),
     };
     let code = match opened {
-        Ok(()) => tend(arguments, &premises, &mut shops, &mut signals).await,
+        Ok(()) => run_prompt(arguments, &premises, &mut shops, &mut signals).await,
         Err(failure) => Err(failure),
     };
     shops.close().await;
     code
 }
 
-/// Opens the prompt, and has it tended until somebody quits.
-async fn tend(
+/// Runs the prompt until it is quit.
+async fn run_prompt(
     arguments: &DemoArguments,
     premises: &Premises,
     shops: &mut Shops,
@@ -88,7 +88,7 @@ async fn tend(
         context: None,
     };
     let printer = Printer::standard(Format::Table).with_line_ends(true);
-    // A demonstration asks no questions.
+    // The demo asks for no confirmation.
     let options = Options { yes: true, ..Options::default() };
     let mut interpreter = Interpreter::new(Session::new(connection), printer, options);
     interpreter.session().add_names(premises.shops().iter().map(|shop| &shop.name));
@@ -104,7 +104,7 @@ async fn tend(
     }
     match prompt.run(&mut shell, signals).await {
         signal @ (ExitCode::Interrupted | ExitCode::Terminated) => Ok(signal),
-        // What went wrong in a line was said, and nothing came of it.
+        // Failed lines were reported and do not set the exit code.
         _ => Ok(ExitCode::Done),
     }
 }
@@ -116,7 +116,7 @@ fn welcome(premises: &Premises, shops: &Shops) -> String {
         "Open: {names}. 'boot' opens the next shop, 'help' lists the verbs, 'quit' ends the demo.\n\
          From another terminal:\n  \
          coffeectl --certs {} --endpoints {endpoints} list\n\
-         Log of the shops: {}\n\n",
+         Log: {}\n\n",
         premises.certs().display(),
         premises.log_file().display(),
     )

@@ -1,9 +1,8 @@
-//! The daemon's log: for eyes, for machines, or for systemd's journal.
+//! The daemon's log: for people, for machines, or for systemd's journal.
 //!
-//! Only the daemon installs a logger; the library leaves that to its host. Where
-//! standard error is the journal's, and lines for eyes are asked for, entries go
-//! there by its own protocol: with their fields, and with a priority, which
-//! lines on a stream have not.
+//! Only the daemon installs a logger; the library leaves that to its host. If
+//! standard error is connected to the journal and the format is `human`, entries
+//! go there by the journal's own protocol, which keeps their fields and priority.
 
 mod control;
 mod journal;
@@ -31,32 +30,31 @@ use tracing_subscriber::{
 
 pub(crate) use self::control::Control;
 
-/// Whose lines are ours; everybody else is a library, and speaks up less.
+/// Targets of our own crates; libraries log less.
 const OURS: [&str; 4] = ["coffeed", "coffee_client", "coffee_common", "panic"];
 
-/// What has become of a logger.
-pub(crate) struct Started {
-    /// Changes how much it logs.
+/// A logger that was started.
+pub(crate) struct StartedLog {
+    /// Changes the log level.
     pub(crate) control: Control,
-    /// Whether what it logs has fields: then a failure is logged too, and not
-    /// printed for eyes.
+    /// Whether entries have fields: a failure is then logged instead of printed.
     pub(crate) structured: bool,
 }
 
-/// Logs from now on, for the rest of the process. `node` is who it is of.
-pub(crate) fn start(options: LogOptions, node: Option<&NodeName>) -> Started {
+/// Starts logging for the rest of the process. `node` names the node in journal entries.
+pub(crate) fn start(options: LogOptions, node: Option<&NodeName>) -> StartedLog {
     let (filter, handle) = reload::Layer::new(filter(options.level));
     let (layer, structured) = layer(options.format, filter, node);
-    // Fails only where a logger is installed already, which then stays.
+    // Fails only if a logger is already installed; that one stays.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
-    Started { control: Control::new(handle, options.level), structured }
+    StartedLog { control: Control::new(handle, options.level), structured }
 }
 
 type Filter = reload::Layer<Targets, Registry>;
 type FilterHandle = Handle<Targets, Registry>;
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// What logs in this form, and whether with fields.
+/// Returns the layer for a format, and whether its entries have fields.
 fn layer(format: LogFormat, filter: Filter, node: Option<&NodeName>) -> (BoxedLayer, bool) {
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let in_journal = journal::takes_standard_error();
@@ -64,7 +62,7 @@ fn layer(format: LogFormat, filter: Filter, node: Option<&NodeName>) -> (BoxedLa
         LogFormat::Json => (lines.json().flatten_event(true).with_filter(filter).boxed(), true),
         LogFormat::Human => match in_journal.then(|| journal::layer(node)) {
             Some(Ok(journal)) => (journal.with_filter(filter).boxed(), true),
-            // Its socket is out of reach: it takes lines, and puts the time on them.
+            // The journal's socket is unreachable, but it adds the time to lines.
             Some(Err(_)) => (lines.without_time().with_filter(filter).boxed(), false),
             None => (lines.with_filter(filter).boxed(), false),
         },
@@ -82,7 +80,7 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new().with_default(theirs).with_targets(OURS.map(|target| (target, ours)))
 }
 
-/// Says why the daemon does not run or go on: in the log where that has fields, else for eyes.
+/// Reports why the daemon ends: in the log if its entries have fields, otherwise printed.
 pub(crate) fn failure(failure: &Failure, structured: bool) {
     match structured {
         true => tracing::error!(hint = failure.hints().join("; "), "{}", failure.message()),
@@ -90,29 +88,29 @@ pub(crate) fn failure(failure: &Failure, structured: bool) {
     }
 }
 
-/// Logs a panic, and ends the process with the code of a failure.
+/// Makes a panic log its message and end the process with exit code 1.
 ///
-/// A task that panics takes an assumption of ours down with it, and tokio would
-/// let the rest of the node go on half alive. What was acknowledged is on disk,
-/// so a start from there is the safer way. A program that embeds the library
-/// decides for itself: there, the server stops and says why.
+/// A panic means that an assumption failed, and tokio would let the rest of the
+/// node continue without the task. Acknowledged writes are on disk, so a restart
+/// is safer. In a program that embeds the library, the server stops instead and
+/// reports why.
 pub(crate) fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let message = info.payload_as_str().unwrap_or("a panic without words");
+        let message = info.payload_as_str().unwrap_or("a panic without a message");
         if reads_unverified() {
-            // Caught there, and said of the file.
-            tracing::debug!(target: "panic", place, "a file is not what was written: {message}");
+            // The reader catches it and reports the file as damaged.
+            tracing::debug!(target: "panic", place, "a database file is damaged: {message}");
             return;
         }
         if place.contains("/redb-") {
             tracing::error!(
                 target: "panic", place,
-                "a database file is damaged, and coffeed ends: {message}; \
-                 hint: start it again: it checks its files, and says which one and what to do"
+                "a database file is damaged; exiting: {message}; \
+                 hint: restart coffeed: it checks its files and names the damaged one"
             );
         } else {
-            tracing::error!(target: "panic", place, "coffeed has a defect and ends: {message}");
+            tracing::error!(target: "panic", place, "panic (a bug in coffeed); exiting: {message}");
         }
         #[expect(
             clippy::exit,

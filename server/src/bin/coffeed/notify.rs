@@ -1,11 +1,11 @@
-//! What the daemon tells systemd of itself, by sd_notify(3).
+//! Notifies systemd of the daemon's state, by sd_notify(3).
 //!
-//! A datagram to the socket that `NOTIFY_SOCKET` names; where it names none,
-//! nobody is told and nothing is done. The daemon alone does this: a program
-//! that embeds the library talks to its own service manager. Guards two
-//! promises: READY is said once the node serves and never waits for a quorum
-//! (three hosts that start cold would wait for each other), and the watchdog is
-//! fed only after the node has shown that it is alive (`watchdog`).
+//! Sends datagrams to the socket in `NOTIFY_SOCKET`; without that variable it
+//! does nothing. Only the daemon does this: a program that embeds the library
+//! talks to its own service manager. Guards two promises: READY is sent once
+//! the node serves and never waits for a quorum (three hosts that start cold
+//! would wait for each other), and the watchdog is fed only after the node has
+//! proved that it is alive (`watchdog`).
 
 mod opening;
 mod socket;
@@ -21,29 +21,31 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::socket::Socket;
+use self::socket::SystemdSocket;
 
-/// How often the daemon looks whether its status is another one.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the status line is computed.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells systemd. Clones tell the same.
+/// Sends notifications to systemd. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Notifier {
-    socket: Option<Arc<Socket>>,
+    socket: Option<Arc<SystemdSocket>>,
     watchdog: Option<Duration>,
 }
 
-/// What goes on for as long as the node runs; ends when it is dropped.
-pub(crate) struct Keeping(#[expect(dead_code, reason = "held for its tasks, which end with it")] JoinSet<()>);
+/// The tasks that notify while the node runs; dropping it ends them.
+pub(crate) struct NotifyTasks(
+    #[expect(dead_code, reason = "held for its tasks, which end with it")] JoinSet<()>,
+);
 
 impl Notifier {
-    /// As systemd has said in the environment, which stays as it is.
+    /// Reads systemd's environment variables, which are left in place.
     pub(crate) fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
-        let socket = socket.and_then(|name| match Socket::to(&name) {
+        let socket = socket.and_then(|name| match SystemdSocket::to(&name) {
             Ok(socket) => Some(Arc::new(socket)),
             Err(error) => {
-                tracing::warn!(%error, "NOTIFY_SOCKET is set, but nobody can be told there");
+                tracing::warn!(%error, "NOTIFY_SOCKET is set but unusable");
                 None
             }
         });
@@ -51,13 +53,13 @@ impl Notifier {
         Self { socket, watchdog }
     }
 
-    /// The node is about to open its data, which takes the longer the more
-    /// there is: asks for the time.
+    /// Reports that the node opens its data, and extends the start timeout by
+    /// how much there is to read.
     pub(crate) async fn opening(&self, config: &Config) {
         if self.socket.is_some() {
             let bytes = opening::bytes_in(&config.data_dir);
             let allowed = opening::allowed(bytes);
-            self.tell(&[
+            self.send(&[
                 ("STATUS", &format!("opening {} MB of data", bytes.div_ceil(1 << 20))),
                 ("EXTEND_TIMEOUT_USEC", &allowed.as_micros().to_string()),
             ])
@@ -65,31 +67,31 @@ impl Notifier {
         }
     }
 
-    /// The node serves: its data is open, and it listens. Also said when a
-    /// reload is done.
+    /// Reports that the node serves: its data is open and it listens. Also ends
+    /// a reload.
     pub(crate) async fn ready(&self) {
-        self.tell(&[("READY", "1")]).await;
+        self.send(&[("READY", "1")]).await;
     }
 
-    /// A reload has begun; [`Notifier::ready`] ends it, whatever came of it.
+    /// Reports the start of a reload; [`Notifier::ready`] ends it, also after an error.
     pub(crate) async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let now = Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.try_into().unwrap_or(0));
-        self.tell(&[("RELOADING", "1"), ("MONOTONIC_USEC", &now.as_micros().to_string())]).await;
+        self.send(&[("RELOADING", "1"), ("MONOTONIC_USEC", &now.as_micros().to_string())]).await;
     }
 
-    /// The node is about to stop.
+    /// Reports that the node stops.
     pub(crate) async fn stopping(&self) {
-        self.tell(&[("STOPPING", "1"), ("STATUS", "stopping")]).await;
+        self.send(&[("STOPPING", "1"), ("STATUS", "stopping")]).await;
     }
 
-    /// Says in one line how the node is.
+    /// Sets the status line.
     pub(crate) async fn status(&self, line: &str) {
-        self.tell(&[("STATUS", line)]).await;
+        self.send(&[("STATUS", line)]).await;
     }
 
-    /// Keeps the status true, and feeds the watchdog, until the value is dropped.
-    pub(crate) fn keep(&self, server: &Arc<Server>) -> Keeping {
+    /// Updates the status line and feeds the watchdog until the value is dropped.
+    pub(crate) fn keep(&self, server: &Arc<Server>) -> NotifyTasks {
         let mut tasks = JoinSet::new();
         if self.socket.is_some() {
             tasks.spawn(keep_status(self.clone(), Arc::clone(server)));
@@ -97,32 +99,32 @@ impl Notifier {
         if let Some(period) = self.watchdog {
             tasks.spawn(watchdog::feed(self.clone(), Arc::clone(server), period));
         }
-        Keeping(tasks)
+        NotifyTasks(tasks)
     }
 
-    async fn tell(&self, assignments: &[(&str, &str)]) {
+    async fn send(&self, assignments: &[(&str, &str)]) {
         let Some(socket) = &self.socket else { return };
-        // A line is an assignment: no value may bring another one with it.
+        // One line is one assignment, so a value must not contain a line end.
         let line = |(name, value): &(&str, &str)| format!("{name}={}\n", value.replace(['\n', '\r'], " "));
         let message: String = assignments.iter().map(line).collect();
         if let Err(error) = socket.send(&message).await {
-            tracing::warn!(%error, "systemd cannot be told");
+            tracing::warn!(%error, "cannot notify systemd");
         }
     }
 }
 
 async fn keep_status(notifier: Notifier, server: Arc<Server>) {
-    let mut told = String::new();
-    let mut ticks = interval(LOOK_EVERY);
+    let mut sent = String::new();
+    let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let findings = server.readiness().await;
         let quorum = findings.iter().any(|finding| finding.check == ReadinessCheck::Quorum && finding.ok);
         let line = status::line(&server.status(), quorum);
-        if line != told {
+        if line != sent {
             notifier.status(&line).await;
-            told = line;
+            sent = line;
         }
     }
 }
@@ -138,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let systemd = UnixDatagram::bind(&path).expect("bound");
-        let socket = Socket::to(path.as_os_str()).expect("there");
+        let socket = SystemdSocket::to(path.as_os_str()).expect("there");
         let notifier = Notifier { socket: Some(Arc::new(socket)), watchdog: None };
         let heard = || {
             let mut bytes = [0; 4096];

@@ -1,5 +1,4 @@
-//! What the manual of `coffeed` says beyond its flags; and that the files in
-//! `deploy` are those of today's parser.
+//! The manual page of `coffeed` beyond its flags; tests keep the files in `deploy` up to date.
 
 use coffee_client::cli::pages::{Block, Section, completions, keep, manual, quoted};
 
@@ -32,14 +31,14 @@ fn configuration() -> Vec<Block> {
         text(
             "Every setting of the configuration file is also a flag and a variable of the same name:
 data_dir, --data-dir and COFFEED_DATA_DIR; in the section [timers] heartbeat_interval_ms,
---timers-heartbeat-interval-ms and COFFEED_TIMERS_HEARTBEAT_INTERVAL_MS. A flag comes before its
-variable, the variable before the file, the file before the default. Relative paths of the file
-are seen from its folder. The example configuration explains every setting.",
+--timers-heartbeat-interval-ms and COFFEED_TIMERS_HEARTBEAT_INTERVAL_MS. A flag overrides its
+variable, the variable the file, and the file the default. Relative paths in the file are resolved
+against the file's directory. The example configuration explains every setting.",
         ),
         text(
-            "A node without data starts a new cluster (bootstrap), asks members to be let in (join), or
-waits until an operator calls it (coffeectl boot). A node with data goes on as what it was,
-whatever these two say.",
+            "A node without data founds a new cluster (bootstrap), asks members to admit it (join), or
+waits until an operator adds it (coffeectl boot). A node with data continues in its cluster,
+and both settings are ignored.",
         ),
     ]
 }
@@ -47,14 +46,14 @@ whatever these two say.",
 fn signals() -> Vec<Block> {
     let stop = item(
         "SIGTERM, SIGINT",
-        "Stop in good order: hand leadership over, finish what is in flight, and end with 0.
-The membership stays as it is. A second one ends the process at once.",
+        "Stop cleanly: hand over leadership, finish requests in flight, and exit with 0.
+The membership does not change. A second signal ends the process at once.",
     );
     let reload = item(
         "SIGHUP",
-        "Reload: take up certificate, key, CAs, revocation list, limits and log level, without a
-lost connection. The log says what was taken up, and what counts only after a restart. If
-anything is wrong, nothing changes.",
+        "Reload certificate, key, CAs, revocation list, limits and log level without losing
+connections. The log names the reloaded settings and those that need a restart. On an error,
+nothing changes.",
     );
     vec![stop, reload]
 }
@@ -67,23 +66,23 @@ fn exit_status() -> Section {
 
 fn files() -> Vec<Block> {
     vec![
-        item("/etc/coffeed/coffeed.toml", "The configuration, where the service is run by systemd."),
-        item("DATA/LOCK", "Held while the data directory is in use."),
-        item("DATA/identity.toml", "Which node of which cluster the data is of."),
-        item("DATA/log.wal", "The log of Raft, and the node's vote."),
-        item("DATA/state.redb", "Keys and values, and what the cluster knows of its nodes."),
-        item("DATA/damaged-N", "What 'coffeed rebuild' has set aside."),
+        item("/etc/coffeed/coffeed.toml", "Configuration of the systemd service."),
+        item("DATA/LOCK", "Lock, held while the data directory is in use."),
+        item("DATA/identity.toml", "Identity: the node and cluster that the data belongs to."),
+        item("DATA/log.wal", "Raft log and vote."),
+        item("DATA/state.redb", "Replicated state: keys, values and node records."),
+        item("DATA/damaged-N", "Data set aside by 'coffeed rebuild'."),
     ]
 }
 
 fn examples() -> Vec<Block> {
     vec![
-        text("See whether a configuration and its certificates will do, and start the node:"),
+        text("Check the configuration and certificates, then start the node:"),
         Block::Example(
             "coffeed --config /etc/coffeed/coffeed.toml --check-config\ncoffeed --config /etc/coffeed/coffeed.toml"
                 .into(),
         ),
-        text("A file of the node is damaged; get everything from the others:"),
+        text("Replace damaged data by a copy from the other nodes:"),
         Block::Example("coffeed --config /etc/coffeed/coffeed.toml rebuild".into()),
     ]
 }

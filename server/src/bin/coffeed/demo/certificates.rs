@@ -1,4 +1,4 @@
-//! The certificates of the demo: made the first time, renewed in time.
+//! The certificates of the demo: made on the first run, renewed before they expire.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use coffee_common::{
     tls::{CredentialFiles, WARN_DAYS},
 };
 
-/// The files of a node or client in a folder.
+/// Returns the certificate files of a node or client in a directory.
 pub(super) fn files(folder: &Path, identity: &Identity) -> CredentialFiles {
     let name = cert::file_name(identity);
     let file = |name: String| folder.join(name);
     CredentialFiles::new(folder.join("ca.crt"), file(format!("{name}.crt")), file(format!("{name}.key")))
 }
 
-/// Sees to it that the folder has a CA, and good certificates of the nodes and the client.
+/// Makes sure that the directory has a CA and valid certificates for the nodes and the client.
 pub(super) fn prepare(folder: &Path, nodes: &[NodeName], client: &NodeName) -> Result<(), Failure> {
     keep(cert::create_ca(folder, Existing::Keep))?;
     for node in nodes {
@@ -29,7 +29,7 @@ pub(super) fn prepare(folder: &Path, nodes: &[NodeName], client: &NodeName) -> R
     renew(folder)
 }
 
-/// One that is there already is as good.
+/// Accepts a certificate that already exists.
 fn keep<T>(made: Result<T, CertError>) -> Result<(), Failure> {
     match made {
         Ok(_) | Err(CertError::Exists(_)) => Ok(()),

@@ -1,13 +1,13 @@
-//! Where the demo lives: a folder, and the ports of its shops.
+//! The demo's directory and the ports of its shops.
 //!
 //! ```text
-//! certs/        the CA, a certificate a shop, and one of a client with the role admin
+//! certs/        the CA, one certificate per shop, and one of an admin client
 //! ming/ hong/   the data of each shop that was ever open
-//! demo.toml     the ports: the shops remember each other by them
-//! demo.log      what the shops have to say
+//! demo.toml     the ports, by which the shops remember each other
+//! demo.log      the log of all shops
 //! ```
 //!
-//! A temporary folder goes away with this; a folder of the user's own stays.
+//! A temporary directory is deleted at the end; one named by the user stays.
 
 use std::{
     fs::{self, File},
@@ -29,27 +29,27 @@ use tracing::Level;
 
 use super::certificates;
 
-/// The shops, in the order in which they open.
+/// The shops in the order in which they open.
 const SHOPS: [&str; 5] = ["ming", "hong", "peng", "long", "hu"];
 
-/// Who runs them.
+/// The name in the client certificate.
 const CLIENT: &str = "demo";
 
-/// The first of the ports that are taken where they are free.
+/// The first port of the preferred range.
 const FIRST_PORT: u16 = 7400;
 
-/// A folder, and what is where in it.
+/// The demo's directory.
 pub(super) struct Premises {
     root: PathBuf,
-    /// Taken away when this is dropped.
+    /// Deleted on drop.
     _temporary: Option<TempDir>,
-    shops: Vec<Place>,
+    shops: Vec<ShopConfig>,
     client: NodeName,
 }
 
-/// What belongs to a shop, be it open or not.
+/// Configuration of one shop.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ShopConfig {
     pub(super) name: NodeName,
     pub(super) listen: SocketAddr,
     pub(super) data_dir: PathBuf,
@@ -63,7 +63,7 @@ struct Ports {
 }
 
 impl Premises {
-    /// Makes what is missing in the folder, or in a temporary one.
+    /// Opens the directory, or a temporary one, and creates what is missing.
     pub(super) fn open(data: Option<&Path>) -> Result<Self, Failure> {
         let (root, temporary) = match data {
             Some(folder) => (absolute(folder)?, None),
@@ -78,7 +78,7 @@ impl Premises {
         let certs = root.join("certs");
         certificates::prepare(&certs, &names, &client)?;
         let ports = ports(&root.join("demo.toml"))?;
-        let place = |(name, port): (NodeName, u16)| Place {
+        let place = |(name, port): (NodeName, u16)| ShopConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             data_dir: root.join(name.as_str()),
             tls: certificates::files(&certs, &Identity { name: name.clone(), role: Role::Node }),
@@ -88,27 +88,27 @@ impl Premises {
         Ok(Self { root, _temporary: temporary, shops, client })
     }
 
-    /// Where each shop is.
-    pub(super) fn shops(&self) -> &[Place] {
+    /// The configuration of every shop.
+    pub(super) fn shops(&self) -> &[ShopConfig] {
         &self.shops
     }
 
-    /// The folder of certificates.
+    /// The directory of certificates.
     pub(super) fn certs(&self) -> PathBuf {
         self.root.join("certs")
     }
 
-    /// The certificate of whoever types.
+    /// The client certificate of the prompt.
     pub(super) fn caller(&self) -> CredentialFiles {
         certificates::files(&self.certs(), &Identity { name: self.client.clone(), role: Role::Admin })
     }
 
-    /// Where the shops write what they have to say.
+    /// The log file of all shops.
     pub(super) fn log_file(&self) -> PathBuf {
         self.root.join("demo.log")
     }
 
-    /// Keeps the shops' log out of the prompt.
+    /// Sends the shops' log to a file, away from the prompt.
     pub(super) fn log_to_file(&self) -> Result<(), Failure> {
         let path = self.log_file();
         let file =
@@ -127,22 +127,22 @@ fn name(text: &str) -> Result<NodeName, Failure> {
     NodeName::new(text).map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))
 }
 
-/// The line for another terminal has to work from anywhere.
+/// Returns an absolute path, for the command line printed for another terminal.
 fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
     fs::create_dir_all(folder).and_then(|()| folder.canonicalize()).map_err(|error| unusable(folder, &error))
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!("{} cannot be used: {error}", path.display()))
-        .hint("name another folder with --data DIR")
+    Failure::usage(format!("cannot use {}: {error}", path.display()))
+        .hint("name another directory with --data DIR")
 }
 
-/// The ports that were chosen before, or new ones that are free.
+/// Returns the ports from an earlier run, or free ones.
 fn ports(file: &Path) -> Result<[u16; SHOPS.len()], Failure> {
     match fs::read_to_string(file) {
         Ok(text) => toml::from_str(&text).map(|Ports { ports }| ports).map_err(|error| {
-            Failure::usage(format!("{} is not as the demo wrote it: {}", file.display(), error.message()))
-                .hint("name another folder with --data DIR")
+            Failure::usage(format!("{} is not a valid demo.toml: {}", file.display(), error.message()))
+                .hint("name another directory with --data DIR")
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let ports = free_ports()
@@ -156,13 +156,13 @@ fn ports(file: &Path) -> Result<[u16; SHOPS.len()], Failure> {
     }
 }
 
-/// Those that are easy to remember, or else whatever the system gives.
+/// Returns the preferred ports if they are free, otherwise any free ports.
 fn free_ports() -> io::Result<[u16; SHOPS.len()]> {
-    let wished: [u16; SHOPS.len()] = std::array::from_fn(|i| FIRST_PORT + i as u16);
-    bind(wished).or_else(|_| bind([0; SHOPS.len()]))
+    let preferred: [u16; SHOPS.len()] = std::array::from_fn(|i| FIRST_PORT + i as u16);
+    bind(preferred).or_else(|_| bind([0; SHOPS.len()]))
 }
 
-/// Binds all before it lets any go, so that none is given out twice.
+/// Binds all ports before it releases any, so that none is returned twice.
 fn bind(ports: [u16; SHOPS.len()]) -> io::Result<[u16; SHOPS.len()]> {
     let sockets = ports.map(|port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)));
     let mut bound = [0; SHOPS.len()];
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_found_again() {
+    fn a_directory_is_reused() {
         let folder = tempfile::tempdir().unwrap();
         let first = Premises::open(Some(folder.path())).unwrap();
         let key = fs::read(&first.caller().key).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_folder_goes_away() {
+    fn a_temporary_directory_is_deleted() {
         let premises = Premises::open(None).unwrap();
         let root = premises.root.clone();
         assert!(root.join("certs/ca.crt").exists());

@@ -1,8 +1,7 @@
-//! The demo's prompt: every verb of `coffeectl`, and the few words that only
-//! make sense where one hand has all shops.
+//! The demo's prompt: the verbs of `coffeectl`, and forms that need all shops in one process.
 //!
-//! `boot` without a name opens the next shop; `set` and `get` without
-//! arguments use a number of no meaning. All else goes to the interpreter.
+//! `boot` without a name opens the next shop; `set` and `get` without arguments
+//! use a random number. Everything else goes to the interpreter.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -15,21 +14,21 @@ use coffee_client::cli::{
     prompt::Shell,
 };
 
-/// What `set` and `get` use where no key is named.
+/// The key of `set` and `get` without arguments.
 const KEY: &str = "demo/number";
 
 const HELP: &str = "\
 In the demo:
-  boot         Open the next shop, or again one that is down, and bring it in
-  boot SHOP    Open this shop (ming, hong, peng, long, hu), and bring it in
-  set          Give the key demo/number a random value
-  get          Print it
-  down         Take the leader out and close its shop; asks no question
-  quit         Close all shops, and end the demo
+  boot         Open the next shop, or one that is down, and add it to the cluster
+  boot SHOP    Open this shop (ming, hong, peng, long, hu) and add it
+  set          Set demo/number to a random value
+  get          Print demo/number
+  down         Remove the leader and close its shop, without confirmation
+  quit         Close all shops and end the demo
 
 ";
 
-/// Carries out the lines of the demo.
+/// Runs the lines typed at the demo's prompt.
 pub(super) struct DemoShell<'a> {
     interpreter: Interpreter,
     shops: &'a mut Shops,
@@ -40,12 +39,12 @@ impl<'a> DemoShell<'a> {
         Self { interpreter, shops }
     }
 
-    /// How many shops are open.
+    /// The number of open shops.
     pub(super) fn count(&self) -> usize {
         self.shops.endpoints().len()
     }
 
-    /// Opens the next shop, and brings it in.
+    /// Opens the next shop and adds it to the cluster.
     pub(super) async fn boot_next(&mut self) -> Flow {
         match self.shops.next() {
             Some(next) => self.boot(next).await,
@@ -91,9 +90,9 @@ impl<'a> DemoShell<'a> {
         self.interpreter.words(&words).await
     }
 
-    /// Asks those that are open, which lines before may have changed.
+    /// Points the client at the open shops, which earlier lines may have changed.
     fn follow_shops(&mut self) {
-        for failed in self.shops.bury() {
+        for failed in self.shops.reap() {
             self.interpreter.printer().note(&failed);
         }
         let endpoints = self.shops.endpoints();
@@ -112,7 +111,7 @@ impl Shell for DemoShell<'_> {
         };
         self.follow_shops();
         let flow = self.carry_out(&words).await;
-        // A shop that was taken down closes before the next line.
+        // A removed shop closes before the next line.
         self.shops.settle().await;
         flow
     }

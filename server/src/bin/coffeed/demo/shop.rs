@@ -1,4 +1,4 @@
-//! One shop: a server that is open or not.
+//! One shop: a server that is open or closed.
 
 use std::time::Duration;
 
@@ -10,90 +10,90 @@ use coffee_common::{
 use coffeed::{Closed, Config, Server};
 use futures_util::FutureExt;
 
-use super::premises::Place;
+use super::premises::ShopConfig;
 
-/// How long a shop that is closing may take.
+/// How long closing a shop may take.
 const CLOSING: Duration = Duration::from_secs(10);
 
 /// A shop of the demo.
 pub(super) struct Shop {
-    place: Place,
+    config: ShopConfig,
     server: Option<Server>,
 }
 
 impl Shop {
-    /// It is closed at first.
-    pub(super) fn new(place: Place) -> Self {
-        Self { place, server: None }
+    /// Returns a closed shop.
+    pub(super) fn new(config: ShopConfig) -> Self {
+        Self { config, server: None }
     }
 
     pub(super) fn name(&self) -> &NodeName {
-        &self.place.name
+        &self.config.name
     }
 
     pub(super) fn address(&self) -> Address {
-        self.place.listen.into()
+        self.config.listen.into()
     }
 
     /// Whether it was ever open.
     pub(super) fn has_data(&self) -> bool {
-        self.place.data_dir.exists()
+        self.config.data_dir.exists()
     }
 
     pub(super) fn server(&self) -> Option<&Server> {
         self.server.as_ref()
     }
 
-    /// Whether it serves. One that was taken down closes by itself.
+    /// Whether it serves. A removed node closes on its own.
     pub(super) fn is_open(&self) -> bool {
         self.server.as_ref().is_some_and(|server| {
             server.closed().now_or_never().is_none() && server.status().phase != LifecyclePhase::Stopping
         })
     }
 
-    /// Waits until it has closed, if it is about to.
+    /// Waits until it has closed, if it is closing.
     pub(super) async fn settle(&self) {
         if let Some(server) = self.server.as_ref().filter(|_| !self.is_open()) {
             let _ = tokio::time::timeout(CLOSING, server.closed()).await;
         }
     }
 
-    /// Lets go of a server that has ended; says why, if it was not meant to.
-    pub(super) fn bury(&mut self) -> Option<String> {
+    /// Drops a server that has ended; returns the cause if it failed.
+    pub(super) fn reap(&mut self) -> Option<String> {
         let ended = self.server.as_ref()?.closed().now_or_never()?;
         self.server = None;
         match ended {
-            Closed::Failed(cause) => Some(format!("{} has failed: {cause}", self.place.name)),
+            Closed::Failed(cause) => Some(format!("{} has failed: {cause}", self.config.name)),
             Closed::Stopped | Closed::Removed => None,
         }
     }
 
-    /// Whether it is open, and belongs to no cluster.
+    /// Whether it is open and belongs to no cluster.
     pub(super) fn waits(&self) -> bool {
         self.server.as_ref().is_some_and(|server| server.status().phase == LifecyclePhase::Waiting)
     }
 
-    /// Opens it, unless it is open: with the data that it has, as the first of
-    /// a new cluster, or waiting for somebody to bring it in.
+    /// Opens it, unless it is open: with its data, as the first node of a new
+    /// cluster, or waiting to be booted.
     pub(super) async fn open(&mut self, first: bool) -> Result<(), Failure> {
         if self.is_open() {
             return Ok(());
         }
         self.close().await;
-        let Place { name, listen, data_dir, tls } = self.place.clone();
+        let ShopConfig { name, listen, data_dir, tls } = self.config.clone();
         let config = Config { bootstrap: first, ..Config::new(name, listen, data_dir, tls) };
         let started = Server::builder(config).start().await;
         self.server = Some(started.map_err(|error| {
-            Failure::new(ExitCode::Failed, format!("{} does not open: {error}", self.place.name))
+            Failure::new(ExitCode::Failed, format!("{} failed to open: {error}", self.config.name))
                 .hint(error.hint())
         })?);
         Ok(())
     }
 
-    /// Closes it, or waits until it has closed. Its data stays.
+    /// Closes it and waits for that. Its data stays.
     pub(super) async fn close(&mut self) {
         if let Some(server) = self.server.take() {
-            // What it could not finish in time it finds in its data the next time.
+            // After the timeout, the next start continues from the data on disk.
             let _ = tokio::time::timeout(CLOSING, server.shutdown()).await;
         }
     }

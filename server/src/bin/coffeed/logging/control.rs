@@ -1,4 +1,4 @@
-//! How much is logged, changed while the daemon runs.
+//! The log level, which can change while the daemon runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use coffeed::config::LogLevel;
 
 use super::{FilterHandle, filter};
 
-/// Changes how much is logged.
+/// Changes the log level.
 pub(crate) struct Control {
     handle: FilterHandle,
     level: Mutex<LogLevel>,
@@ -17,11 +17,11 @@ impl Control {
         Self { handle, level: Mutex::new(level) }
     }
 
-    /// Logs so much from now on, if a level is given. Says what was logged before.
+    /// Sets the level, if one is given. Returns the previous level.
     pub(crate) fn set(&self, level: Option<LogLevel>) -> LogLevel {
         let mut now = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *now;
-        // Fails only where another logger was installed before ours, which nobody can change from here.
+        // Fails only if another logger was installed before ours.
         if let Some(level) = level
             && self.handle.reload(filter(level)).is_ok()
         {

@@ -1,4 +1,4 @@
-//! systemd's journal: whether it takes what we log, and the way to it.
+//! Logging to systemd's journal.
 
 use std::{
     fs::{File, Metadata},
@@ -8,23 +8,24 @@ use std::{
 
 use coffee_common::id::NodeName;
 
-/// Whether standard error leads to the journal. systemd says which file it has
-/// given us for that (systemd.exec(5), JOURNAL_STREAM); a child whose standard
-/// error is another one inherits the variable all the same.
+/// Returns whether standard error is connected to the journal.
+///
+/// systemd names that file in JOURNAL_STREAM (systemd.exec(5)). A child process
+/// inherits the variable even if its standard error is another file.
 pub(super) fn takes_standard_error() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
     let own = io::stderr().as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
     own.is_ok_and(|own| is_named(&stream, &own))
 }
 
-/// Whether `device:inode` names this file.
+/// Returns whether `device:inode` names this file.
 fn is_named(stream: &str, file: &Metadata) -> bool {
     let named = stream.split_once(':');
     let named = named.and_then(|(device, inode)| Some((device.parse().ok()?, inode.parse().ok()?)));
     named == Some((file.dev(), file.ino()))
 }
 
-/// What logs there. Our fields begin with `COFFEED_`; each entry says which node it is of.
+/// Returns the layer that logs there. Fields begin with `COFFEED_`; each entry names its node.
 pub(super) fn layer(node: Option<&NodeName>) -> io::Result<tracing_journald::Layer> {
     let node = node.map(|node| ("COFFEED_NODE", node.as_str()));
     let layer = tracing_journald::layer()?.with_field_prefix(Some("COFFEED".to_owned()));

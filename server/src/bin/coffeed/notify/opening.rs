@@ -1,27 +1,26 @@
 //! How long opening a node's data may take.
 //!
-//! All of it is read at start, and after a crash what the log holds is applied
-//! again. Instead of being put off again and again by a timer, which a disk
-//! that hangs would not stop, systemd is told once how long it may take, by
-//! how much there is to read.
+//! A start reads all data, and after a crash applies the log again. systemd is
+//! told once how long that may take, computed from the amount of data. A timer
+//! that extends the timeout again and again would also do so while a disk hangs.
 
 use std::{fs, path::Path, time::Duration};
 
-/// Slower than this is no disk that a node can live on.
+/// The slowest disk that a node can run on.
 const BYTES_PER_SECOND_MIN: u64 = 4 << 20;
 
-/// With nothing to read.
+/// The time allowed without data.
 const AT_LEAST: Duration = Duration::from_secs(60);
 
-/// The size of what lies in a data directory, of what was set aside not.
+/// The size of the files in a data directory, without data that was set aside.
 pub(super) fn bytes_in(data_dir: &Path) -> u64 {
-    // What cannot be read, or is not there yet, the start itself will say.
+    // The start itself reports a directory that is missing or unreadable.
     let entries = fs::read_dir(data_dir).into_iter().flatten().flatten();
     let files = entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file);
     files.map(|file| file.len()).sum()
 }
 
-/// How long reading so much may take.
+/// How long reading this many bytes may take.
 pub(super) fn allowed(bytes: u64) -> Duration {
     AT_LEAST + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN)
 }
@@ -31,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_more_there_is_the_longer_it_may_take() {
+    fn more_data_may_take_longer() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(bytes_in(&folder.path().join("not-there-yet")), 0);
         fs::write(folder.path().join("log.wal"), [7; 1000]).expect("written");

@@ -1,5 +1,5 @@
-//! The socket on which systemd listens: a path, or a name behind an `@` that
-//! lies in no file system.
+//! The socket of systemd: a path, or `@` and a name in the abstract namespace
+//! (unix(7)).
 
 use std::{
     ffi::OsStr,
@@ -15,25 +15,25 @@ use std::{
 
 use tokio::time::{Duration, Instant, sleep};
 
-/// How long the queue of messages may be full.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
-const ROOM_RETRY: Duration = Duration::from_millis(20);
+/// How long a full queue is retried.
+const RETRY_FOR: Duration = Duration::from_secs(5);
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 
-/// Where systemd listens.
+/// A socket to systemd.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(super) struct SystemdSocket {
     own: UnixDatagram,
     address: SocketAddr,
 }
 
-impl Socket {
-    /// The one that `NOTIFY_SOCKET` names.
+impl SystemdSocket {
+    /// Opens a socket to the address in `NOTIFY_SOCKET`.
     pub(super) fn to(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(name)?,
             _ => {
-                let what = format!("{} is neither a path nor a name behind @", name.display());
+                let what = format!("{} is neither a path nor @ and a name", name.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
             }
         };
@@ -42,15 +42,17 @@ impl Socket {
         Ok(Self { own, address })
     }
 
-    /// Sends one message. Where the queue is full it waits a while, since a lost
-    /// READY would end the node; but it blocks no thread, or a systemd that
-    /// hangs would make consensus hang as well.
+    /// Sends one message.
+    ///
+    /// Retries for a while if the queue is full, since systemd would end the
+    /// node after a lost READY. Blocks no thread: otherwise a systemd that hangs
+    /// would make consensus hang as well.
     pub(super) async fn send(&self, message: &str) -> io::Result<()> {
-        let give_up = Instant::now() + ROOM_WITHIN;
+        let give_up = Instant::now() + RETRY_FOR;
         loop {
             match self.own.send_to_addr(message.as_bytes(), &self.address) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < give_up => {
-                    sleep(ROOM_RETRY).await;
+                    sleep(RETRY_EVERY).await;
                 }
                 sent => return sent.map(drop),
             }
@@ -67,7 +69,7 @@ mod tests {
         let name = format!("coffeed-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).expect("a name");
         let systemd = UnixDatagram::bind_addr(&address).expect("bound");
-        let socket = Socket::to(OsStr::new(&format!("@{name}"))).expect("there");
+        let socket = SystemdSocket::to(OsStr::new(&format!("@{name}"))).expect("there");
         socket.send("READY=1\n").await.expect("sent");
         let mut bytes = [0; 64];
         let length = systemd.recv(&mut bytes).expect("told");
@@ -79,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let systemd = UnixDatagram::bind(&path).expect("bound");
-        let socket = Socket::to(path.as_os_str()).expect("there");
+        let socket = SystemdSocket::to(path.as_os_str()).expect("there");
         let fill = async {
             let mut sent = 0;
             while let Ok(sending) = tokio::time::timeout(Duration::from_millis(100), socket.send("x")).await {
@@ -88,7 +90,7 @@ mod tests {
             }
             sent
         };
-        assert!(fill.await > 0, "what nobody reads fills the queue");
+        assert!(fill.await > 0, "unread messages fill the queue");
         let waiting = socket.send("READY=1\n");
         let mut bytes = [0; 64];
         let reading = async {
@@ -97,13 +99,13 @@ mod tests {
             systemd.recv(&mut bytes).expect("one of those");
         };
         let (sent, ()) = tokio::join!(waiting, reading);
-        sent.expect("there was room");
+        sent.expect("sent once the queue had space");
     }
 
     #[test]
     fn other_names_are_refused() {
         for name in ["", "relative/path", "vsock:2:1234"] {
-            assert!(Socket::to(OsStr::new(name)).is_err(), "{name:?}");
+            assert!(SystemdSocket::to(OsStr::new(name)).is_err(), "{name:?}");
         }
     }
 }

@@ -1,18 +1,18 @@
-//! How the node is, in one line for `systemctl status`. Pure.
+//! The status line for `systemctl status`. Pure.
 
 use coffee_common::{
     id::NodeId,
     protocol::{LifecyclePhase, NodeStatus, RaftRole, RaftStatus},
 };
 
-/// The line. `in_touch`: it hears a leader with a quorum, or the quorum that it leads.
+/// Returns the line. `in_touch`: the node hears a leader with a quorum, or leads and hears a quorum.
 pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
         (LifecyclePhase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
-        (LifecyclePhase::Joining, None) => "asks to be let in".to_owned(),
-        (LifecyclePhase::Joining, Some(_)) => "catches up, before it gets a vote".to_owned(),
+        (LifecyclePhase::Joining, None) => "asking to join".to_owned(),
+        (LifecyclePhase::Joining, Some(_)) => "catching up before it becomes a voter".to_owned(),
         (LifecyclePhase::Running, Some(raft)) => running(raft, in_touch),
-        (LifecyclePhase::Running, None) => "starts".to_owned(),
+        (LifecyclePhase::Running, None) => "starting".to_owned(),
         (LifecyclePhase::Stopping, _) => "stopping".to_owned(),
     }
 }
@@ -21,21 +21,21 @@ fn running(raft: &RaftStatus, in_touch: bool) -> String {
     let term = raft.term;
     let strength = match raft.voters.as_slice() {
         [voters] => format!("{} voters", voters.len()),
-        _ => "the membership changes".to_owned(),
+        _ => "membership changing".to_owned(),
     };
     match (raft.role, raft.leader) {
-        (RaftRole::Leader, _) if in_touch => format!("leads in term {term}; {strength}"),
+        (RaftRole::Leader, _) if in_touch => format!("leader in term {term}; {strength}"),
         (RaftRole::Leader, _) => {
-            format!("leads in term {term}, but hears no quorum: writes wait; {strength}")
+            format!("leader in term {term}, but no quorum responds: writes wait; {strength}")
         }
-        // Until it wins an election, it counts as the follower of one that is long gone.
+        // Raft keeps the last leader of the term until another one is elected.
         (_, Some(leader)) if !in_touch => {
             let leader = name_of(raft, leader);
-            format!("does not hear {leader}, its leader in term {term}: writes wait; {strength}")
+            format!("no contact to {leader}, leader in term {term}: writes wait; {strength}")
         }
         (_, Some(leader)) => format!("follows {} in term {term}; {strength}", name_of(raft, leader)),
-        (RaftRole::Candidate, None) => format!("stands for election in term {term}; {strength}"),
-        (_, None) => format!("knows no leader in term {term}: writes wait for a quorum; {strength}"),
+        (RaftRole::Candidate, None) => format!("candidate in term {term}; {strength}"),
+        (_, None) => format!("no leader in term {term}: writes wait for a quorum; {strength}"),
     }
 }
 
@@ -96,40 +96,40 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_part_says_what_he_is_and_whether_there_is_a_quorum() {
+    fn a_member_shows_its_role_and_whether_there_is_a_quorum() {
         let says = |raft| line(&status(LifecyclePhase::Running, Some(raft)), true);
         let leads = raft(RaftRole::Leader, Some(2));
-        assert_eq!(says(leads.clone()), "leads in term 3; 3 voters");
+        assert_eq!(says(leads.clone()), "leader in term 3; 3 voters");
         let alone = RaftStatus { voters: vec![vec![NodeId(2)]], ..leads.clone() };
-        assert_eq!(says(alone), "leads in term 3; 1 voters");
+        assert_eq!(says(alone), "leader in term 3; 1 voters");
         assert_eq!(says(raft(RaftRole::Follower, Some(1))), "follows ming in term 3; 3 voters");
         assert_eq!(says(raft(RaftRole::Follower, Some(5))), "follows node 5 in term 3; 3 voters");
-        assert_eq!(says(raft(RaftRole::Candidate, None)), "stands for election in term 3; 3 voters");
+        assert_eq!(says(raft(RaftRole::Candidate, None)), "candidate in term 3; 3 voters");
         let lost = says(raft(RaftRole::Follower, None));
-        assert_eq!(lost, "knows no leader in term 3: writes wait for a quorum; 3 voters");
+        assert_eq!(lost, "no leader in term 3: writes wait for a quorum; 3 voters");
         let joint = RaftStatus { voters: vec![vec![NodeId(1)], vec![NodeId(2)]], ..leads };
-        assert_eq!(says(joint), "leads in term 3; the membership changes");
+        assert_eq!(says(joint), "leader in term 3; membership changing");
     }
 
     #[test]
-    fn who_has_lost_touch_says_so() {
+    fn a_member_without_contact_says_so() {
         let leads = status(LifecyclePhase::Running, Some(raft(RaftRole::Leader, Some(2))));
-        assert_eq!(line(&leads, false), "leads in term 3, but hears no quorum: writes wait; 3 voters");
+        assert_eq!(line(&leads, false), "leader in term 3, but no quorum responds: writes wait; 3 voters");
         let follows = status(LifecyclePhase::Running, Some(raft(RaftRole::Follower, Some(1))));
-        assert_eq!(line(&follows, false), "does not hear ming, its leader in term 3: writes wait; 3 voters");
+        assert_eq!(line(&follows, false), "no contact to ming, leader in term 3: writes wait; 3 voters");
     }
 
     #[test]
-    fn who_takes_no_part_says_what_he_waits_for() {
+    fn a_node_outside_a_cluster_says_what_it_waits_for() {
         assert_eq!(
             line(&status(LifecyclePhase::Waiting, None), true),
             "waiting to be booted: coffeectl boot hong"
         );
-        assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asks to be let in");
+        assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asking to join");
         let learner = raft(RaftRole::Learner, Some(1));
         assert_eq!(
             line(&status(LifecyclePhase::Joining, Some(learner)), true),
-            "catches up, before it gets a vote"
+            "catching up before it becomes a voter"
         );
         assert_eq!(line(&status(LifecyclePhase::Stopping, None), true), "stopping");
     }

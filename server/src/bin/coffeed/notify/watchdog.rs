@@ -1,9 +1,9 @@
-//! Feeds systemd's watchdog, as long as the node shows that it is alive.
+//! Feeds systemd's watchdog while the node is alive.
 //!
-//! Never by a timer alone: before each feed the node's consensus has answered,
-//! and its log writer has come back from the disk ([`Server::pulse`]). Where
-//! one of them hangs nothing is said, and systemd ends the process, which is as
-//! safe as a power cut.
+//! Never by a timer alone: before each feed, consensus must have answered and
+//! the log writer must have returned from the disk ([`Server::pulse`]). If one
+//! of them hangs, the watchdog is not fed and systemd ends the process, which is
+//! as safe as a power cut.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,32 +12,32 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Notifier;
 
-/// How often the watchdog is fed before it would bite.
+/// Feeds per watchdog timeout.
 const FEEDS: u32 = 3;
 
-/// How often to feed, by the environment; `None` where nobody watches us.
+/// The interval of feeds, from the environment; `None` without a watchdog.
 pub(super) fn period(variable: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     let whose = variable("WATCHDOG_PID");
     if whose.is_some_and(|pid| pid.parse() != Ok(std::process::id())) {
         return None;
     }
-    let bites_after = variable("WATCHDOG_USEC")?.parse().ok().filter(|usec| *usec > 0)?;
-    Some(Duration::from_micros(bites_after) / FEEDS)
+    let timeout_us = variable("WATCHDOG_USEC")?.parse().ok().filter(|usec| *usec > 0)?;
+    Some(Duration::from_micros(timeout_us) / FEEDS)
 }
 
-/// Feeds for ever, or until the node has ended.
+/// Feeds the watchdog until the task is aborted.
 pub(super) async fn feed(notifier: Notifier, server: Arc<Server>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match timeout(period, server.pulse()).await {
-            Ok(true) => notifier.tell(&[("WATCHDOG", "1")]).await,
-            // It has ended or is about to, which others say.
-            Ok(false) => tracing::debug!("consensus has stopped: the watchdog is not fed"),
+            Ok(true) => notifier.send(&[("WATCHDOG", "1")]).await,
+            // The node has ended or is about to; the end itself is logged elsewhere.
+            Ok(false) => tracing::debug!("consensus has stopped; the watchdog is not fed"),
             Err(_) => tracing::warn!(
                 waited = ?period,
-                "consensus or the disk of the log does not answer; if that goes on, systemd ends this process"
+                "consensus or the log disk does not respond; if this continues, systemd ends the process"
             ),
         }
     }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_fed_three_times_as_often_as_it_bites() {
+    fn it_is_fed_three_times_per_timeout() {
         assert_eq!(of(&[("WATCHDOG_USEC", "30000000")]), Some(Duration::from_secs(10)));
         let own = std::process::id().to_string();
         let ours = [("WATCHDOG_PID", own.as_str()), ("WATCHDOG_USEC", "3000000")];
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_watches_nobody_or_somebody_else_is_not_fed() {
+    fn a_watchdog_of_no_or_another_process_is_not_fed() {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[("WATCHDOG_USEC", "0")]), None);
         assert_eq!(of(&[("WATCHDOG_USEC", "soon")]), None);

@@ -1,10 +1,10 @@
-//! Which of the nodes that are left is furthest, and what may be lost.
+//! Compares reports: which surviving node is most advanced, and what may be lost.
 //!
-//! Pure. A log is further than another if its last entry is of a later term,
-//! or of the same term and behind (Raft, section 5.4.1). A write that was
-//! acknowledged is in the logs of a quorum. Where every quorum has one of the
-//! nodes that are left, the furthest of these has every such write, by the
-//! argument that gives a new leader all of them (Raft, section 5.4.3).
+//! Pure. A log is more advanced than another if its last entry has a later
+//! term, or the same term and a higher index (Raft, section 5.4.1). An
+//! acknowledged write is in the logs of a quorum. If every quorum contains a
+//! survivor, the most advanced survivor has every acknowledged write, by the
+//! argument for leader completeness (Raft, section 5.4.3).
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use coffee_client::cli::{exit::ExitCode, failure::Failure};
 
 use super::report::Report;
 
-/// What the reports say together, in words.
+/// Returns the comparison as text.
 pub(super) fn verdict(reports: &[Report]) -> Result<String, Failure> {
     check(reports)?;
     let mut ranked: Vec<&Report> = reports.iter().collect();
@@ -24,29 +24,29 @@ pub(super) fn verdict(reports: &[Report]) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Whether they can be compared at all.
+/// Rejects reports that cannot be compared.
 fn check(reports: &[Report]) -> Result<(), Failure> {
     let refuse = |what: String, hint: &str| Err(Failure::new(ExitCode::Usage, what).hint(hint));
     for (n, report) in reports.iter().enumerate() {
         if report.broke_off {
             return refuse(
-                format!("a recovery broke off on {}", report.name),
-                "run `coffeed --config FILE recover --yes` there again: it goes on where it broke off",
+                format!("a recovery was interrupted on {}", report.name),
+                "run `coffeed --config FILE recover --yes` there again; it resumes",
             );
         }
         if report.cluster != reports[0].cluster {
             return refuse(
                 format!(
-                    "{} is of the cluster {}, and {} of {}",
+                    "{} belongs to the cluster {}, but {} to {}",
                     reports[0].name, reports[0].cluster, report.name, report.cluster
                 ),
-                "compare nodes of one cluster; one that was recovered already goes on by itself",
+                "compare nodes of one cluster only; a recovered cluster already runs by itself",
             );
         }
         if reports[..n].iter().any(|other| other.name == report.name) {
             return refuse(
                 format!("there are two reports of {}", report.name),
-                "name each node's last report once",
+                "pass only the latest report of each node",
             );
         }
     }
@@ -75,12 +75,12 @@ fn table(ranked: &[&Report]) -> String {
     text
 }
 
-/// Harmless to show: a report comes from elsewhere.
+/// Returns the printable part of untrusted text, up to 32 characters.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic()).take(32).collect()
 }
 
-/// What is left of the voters, as far as the nodes know who they are.
+/// Describes how many voters survive, by the latest membership that a report knows.
 fn chances(known: &Report, reports: &[Report], furthest: &Report) -> String {
     let left =
         |set: &Vec<u64>| set.iter().filter(|id| reports.iter().any(|report| report.id == **id)).count();
@@ -95,29 +95,30 @@ fn chances(known: &Report, reports: &[Report], furthest: &Report) -> String {
         .filter(|member| reports.iter().all(|report| report.id != member.id))
         .map(|member| member.name.as_str())
         .collect();
-    let missing = if missing.is_empty() { "nobody".to_owned() } else { missing.join(", ") };
-    let mut text = format!("{counted} are here; missing: {missing}\n");
+    let missing = if missing.is_empty() { "none".to_owned() } else { missing.join(", ") };
+    let mut text = format!("{counted} have a report; missing: {missing}\n");
     if sets.iter().all(|(left, voters)| *left >= quorum(*voters)) {
-        text.push_str(
-            "these are a quorum: start them, and they go on by themselves; nothing has to be recovered\n",
-        );
+        text.push_str("these are a quorum: start them, and the cluster continues; no recovery is needed\n");
         return text;
     }
     if sets.iter().any(|(left, voters)| *left > voters - quorum(*voters)) {
-        let _ =
-            writeln!(text, "every quorum has one of them: {} has all that was acknowledged", furthest.name);
-    } else {
-        let behind =
-            furthest.last_write.as_deref().map_or(String::new(), |at| format!(", from {} on", shown(at)));
         let _ = writeln!(
             text,
-            "may be lost: what was acknowledged behind entry {}{behind}; the missing nodes may have it",
+            "every quorum contains one of them: {} has all acknowledged writes",
+            furthest.name
+        );
+    } else {
+        let since =
+            furthest.last_write.as_deref().map_or(String::new(), |at| format!(", made since {}", shown(at)));
+        let _ = writeln!(
+            text,
+            "may be lost: acknowledged writes after entry {}{since}; the missing nodes may have them",
             furthest.last_entry
         );
     }
     let _ = writeln!(
         text,
-        "furthest: {name}\nnext, where no more of the missing nodes can be had: on {name}, coffeed --config FILE recover --yes",
+        "most advanced: {name}\nnext, if no missing node can be brought back: on {name}, run coffeed --config FILE recover --yes",
         name = furthest.name
     );
     text
@@ -131,11 +132,11 @@ mod tests {
     fn a_later_term_goes_before_a_longer_log() {
         let (hong, hu) = (report("hong", 4, (3, 4711)), report("hu", 19, (4, 4700)));
         let text = verdict(&[hong, hu]).unwrap();
-        assert!(text.contains("furthest: hu\n"), "{text}");
-        assert!(text.contains("2 of 5 voters are here; missing: ming, peng, long\n"), "{text}");
+        assert!(text.contains("most advanced: hu\n"), "{text}");
+        assert!(text.contains("2 of 5 voters have a report; missing: ming, peng, long\n"), "{text}");
         assert!(
             text.contains(
-                "may be lost: what was acknowledged behind entry 4700, from 2026-11-23T02:04:13Z on"
+                "may be lost: acknowledged writes after entry 4700, made since 2026-11-23T02:04:13Z"
             ),
             "{text}"
         );
@@ -145,7 +146,7 @@ mod tests {
     fn a_quorum_needs_no_recovery() {
         let reports = [("ming", 1), ("hong", 4), ("peng", 9)].map(|(name, id)| report(name, id, (3, 4711)));
         let text = verdict(&reports).unwrap();
-        assert!(text.contains("nothing has to be recovered"), "{text}");
+        assert!(text.contains("no recovery is needed"), "{text}");
         assert!(!text.contains("--yes"), "{text}");
     }
 
@@ -157,7 +158,7 @@ mod tests {
             report.voters = vec![vec![1, 4, 9, 14]];
         }
         let text = verdict(&reports).unwrap();
-        assert!(text.contains("ming has all that was acknowledged\n"), "{text}");
+        assert!(text.contains("ming has all acknowledged writes\n"), "{text}");
         assert!(text.contains("recover --yes"), "{text}");
     }
 
@@ -169,7 +170,7 @@ mod tests {
         reports[0].voters = vec![vec![1, 4, 9], vec![1, 14, 19]];
         reports[0].membership_entry = 4711;
         let text = verdict(&reports).unwrap();
-        assert!(text.contains("3 of 3 voters and 1 of 3 voters are here"), "{text}");
+        assert!(text.contains("3 of 3 voters and 1 of 3 voters have a report"), "{text}");
         assert!(text.contains("recover --yes"), "{text}");
     }
 

@@ -1,7 +1,7 @@
-//! What one node has left, as a file that is carried to where it is compared.
+//! A report of one node's data, as a file to be compared on another machine.
 //!
-//! TOML, so that people read it too. Comes from another machine, and over
-//! whatever way: everything in it is judged when it is read.
+//! TOML, for people to read. Untrusted: everything in it is checked when it is
+//! read.
 
 use std::{fs, path::Path};
 
@@ -14,13 +14,13 @@ use coffee_common::{
 use coffeed::storage::recover::Survivor;
 use serde::{Deserialize, Serialize};
 
-/// The version that this build writes and reads.
+/// The report version that this build writes and reads.
 const FORMAT: u32 = 1;
 
-/// No report is longer, in bytes.
+/// Maximum length of a report, in bytes.
 const BYTES_MAX: u64 = 64 << 10;
 
-/// What one node has left.
+/// A report of one node's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Report {
@@ -28,32 +28,32 @@ pub(super) struct Report {
     format: u32,
     /// The node.
     pub(super) name: NodeName,
-    /// Which incarnation of it.
+    /// The id of this incarnation of the node.
     pub(super) id: u64,
     /// Its cluster.
     pub(super) cluster: String,
-    /// What it was in its cluster.
+    /// Its state in its cluster.
     standing: String,
     /// The term of its last vote.
     pub(super) vote_term: u64,
-    /// The index of the last entry that it has; 0 if there is none.
+    /// The index of its last log entry; 0 if it has none.
     pub(super) last_entry: u64,
     /// The term of that entry.
     pub(super) last_term: u64,
-    /// The last entry that is applied to its state.
+    /// The index of the last applied entry.
     pub(super) applied: u64,
-    /// The last entry that it knows to be committed: at least so much is.
+    /// The index of the last entry known to be committed: a lower bound.
     pub(super) committed: u64,
-    /// When the last write that it has was proposed, if that can be told.
+    /// When its last write was proposed, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) last_write: Option<String>,
-    /// A recovery broke off here: run it again, and nothing else.
+    /// Whether a recovery was interrupted here; it must be run again first.
     pub(super) broke_off: bool,
-    /// The index of the entry that made the membership what it is.
+    /// The index of the entry that set the membership.
     pub(super) membership_entry: u64,
-    /// The ids of those who vote; two sets while it changes.
+    /// The ids of the voters; two sets while the membership changes.
     pub(super) voters: Vec<Vec<u64>>,
-    /// Who they are.
+    /// All members.
     pub(super) members: Vec<ReportedMember>,
 }
 
@@ -61,11 +61,11 @@ pub(super) struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportedMember {
-    /// What Raft knows it by.
+    /// Its node id.
     pub(super) id: u64,
     /// Its name.
     pub(super) name: NodeName,
-    /// Where it is reached.
+    /// Its advertised address.
     pub(super) address: Address,
 }
 
@@ -112,9 +112,9 @@ impl Report {
 
     pub(super) fn to_text(&self) -> Result<String, Failure> {
         let text = toml::to_string(self)
-            .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot show the report: {error}")))?;
+            .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot print the report: {error}")))?;
         Ok(format!(
-            "# What {} has left. Nothing was changed. Compare it with those of the others:\n\
+            "# The data of {}. Nothing was changed. Compare this report with those of the other nodes:\n\
              #   coffeed recover compare REPORT..\n{text}",
             self.name
         ))
@@ -123,12 +123,12 @@ impl Report {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let unusable = |why: String| {
-            Failure::new(ExitCode::Usage, format!("{shown} is no report: {why}"))
-                .hint("a report is what `coffeed --config FILE recover` prints")
+            Failure::new(ExitCode::Usage, format!("{shown} is not a valid report: {why}"))
+                .hint("make one with `coffeed --config FILE recover`")
         };
         let length = fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len();
         if length > BYTES_MAX {
-            return Err(unusable(format!("it has {length} bytes")));
+            return Err(unusable(format!("it is {length} bytes long")));
         }
         let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
         Self::parse(&text).map_err(unusable)
@@ -136,20 +136,20 @@ impl Report {
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let report: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let set_is_sound = |set: &Vec<u64>| {
+        let set_is_valid = |set: &Vec<u64>| {
             !set.is_empty() && set.iter().all(|id| report.members.iter().any(|member| member.id == *id))
         };
         if report.format != FORMAT {
             return Err(format!("it has format {}; this build knows format {FORMAT}", report.format));
         }
         if report.cluster.parse::<ClusterId>().is_err() {
-            return Err("it names no cluster".to_owned());
+            return Err("its cluster id is not valid".to_owned());
         }
         if report.members.len() > NODES_MAX
             || report.voters.is_empty()
-            || !report.voters.iter().all(set_is_sound)
+            || !report.voters.iter().all(set_is_valid)
         {
-            return Err("its voters make no sense".to_owned());
+            return Err("its voters are not valid".to_owned());
         }
         Ok(report)
     }
@@ -159,7 +159,7 @@ impl Report {
 pub(super) mod tests {
     use super::*;
 
-    /// A report of one of five nodes, whose last entry is so.
+    /// A report of one of five nodes with this last entry.
     pub(in crate::recover) fn report(name: &str, id: u64, (last_term, last_entry): (u64, u64)) -> Report {
         let members = [("ming", 1), ("hong", 4), ("peng", 9), ("long", 14), ("hu", 19)];
         Report {
@@ -191,13 +191,13 @@ pub(super) mod tests {
     fn a_report_comes_back() {
         let hong = report("hong", 4, (3, 4711));
         let text = hong.to_text().unwrap();
-        assert!(text.starts_with("# What hong has left."), "{text}");
+        assert!(text.starts_with("# The data of hong."), "{text}");
         assert!(text.contains("last_entry = 4711\n"), "{text}");
         assert_eq!(Report::parse(&text), Ok(hong));
     }
 
     #[test]
-    fn what_is_no_report_is_refused() {
+    fn other_files_are_rejected() {
         let good = report("hong", 4, (3, 4711)).to_text().unwrap();
         for (from, to) in [
             ("format = 1", "format = 2"),
