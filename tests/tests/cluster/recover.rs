@@ -98,9 +98,9 @@ async fn compared(cluster: &mut Cluster) -> String {
     let words: Vec<&str> =
         ["recover", "compare"].into_iter().chain(reports.iter().map(String::as_str)).collect();
     let verdict = coffeed_alone(&words).await.ok();
-    assert!(verdict.contains("2 of 5 voters are here; missing: ming, hong, peng\n"), "{verdict}");
-    assert!(verdict.contains("may be lost: what was acknowledged behind entry"), "{verdict}");
-    word_after(&verdict, "furthest:").to_owned()
+    assert!(verdict.contains("2 of 5 voters have a report; missing: ming, hong, peng\n"), "{verdict}");
+    assert!(verdict.contains("may be lost: acknowledged writes after entry"), "{verdict}");
+    word_after(&verdict, "most advanced:").to_owned()
 }
 
 /// Another survivor, with the old cluster's data, does not belong to the new cluster.

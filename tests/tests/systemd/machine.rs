@@ -155,7 +155,7 @@ async fn misconfigured(machine: &Machine) {
 async fn cold_start(machine: &Machine) {
     machine.sh(&format!("systemctl stop {}", units())).await;
     machine.sh(&format!("systemctl start {}", unit("peng"))).await;
-    let waits = |status: &str| status.contains("writes wait") || status.contains("stands for election");
+    let waits = |status: &str| status.contains("writes wait") || status.contains("candidate in term");
     machine.property_is(&unit("peng"), "StatusText", waits).await;
     machine.sh(&format!("systemctl start {}", units())).await;
     machine.sh("coffeectl wait --for quorum").await;

@@ -102,7 +102,7 @@ async fn a_node_is_ready_before_it_has_a_quorum_and_says_how_it_is() {
     let mut cluster = Cluster::of(2).on(vec![Systemd::host(&path)]).start().await;
     systemd.is_told("EXTEND_TIMEOUT_USEC=").await;
     systemd.is_told("READY=1").await;
-    systemd.is_told("STATUS=leads in term 1; 2 voters").await;
+    systemd.is_told("STATUS=leader in term 1; 2 voters").await;
     systemd.is_told("WATCHDOG=1").await;
 
     // The remaining node has no quorum, and stays ready.
