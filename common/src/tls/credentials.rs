@@ -26,7 +26,7 @@ use crate::{
 /// The most certificates in a chain: the own one, and those between it and the CA.
 const CHAIN_MAX: usize = 8;
 
-/// What a node or a client presents, and which CAs it trusts. Cheap to clone.
+/// The certificate that a node or a client presents, and the CAs that it trusts. Cheap to clone.
 ///
 /// Every instance was verified: a trusted CA signed the certificate and did not revoke it, it is
 /// valid now, the key belongs to it, and it has an identity.

@@ -38,7 +38,7 @@ pub struct TlsError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The file does not exist.
-    #[error("there is no such file")]
+    #[error("no such file")]
     NotFound,
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]

@@ -15,7 +15,7 @@ use crate::fixture::{CONFIG, DaemonFixture};
 fn a_missing_file() {
     let fixture = DaemonFixture::new();
     fs::remove_file(fixture.file("node-ming.crt")).expect("removed");
-    fixture.refuses(&[], 7, "node-ming.crt: there is no such file", "coffeectl cert");
+    fixture.refuses(&[], 7, "node-ming.crt: no such file", "coffeectl cert");
 }
 
 #[test]

@@ -61,7 +61,7 @@ async fn a_reload_that_fails_changes_nothing() {
     for (config, sentence) in [
         (&spoiled, "unknown setting logs"),
         (&other_name, "that of node hong, but this node is called ming"),
-        (&no_list, "none.crl: there is no such file"),
+        (&no_list, "none.crl: no such file"),
     ] {
         cluster.node("ming").write_config(config);
         cluster.coffeectl(["reload"]).fails(8, sentence).await;

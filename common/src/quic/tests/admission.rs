@@ -112,7 +112,7 @@ async fn handshakes_wait_for_room() {
     let waiting = tokio::time::timeout(Duration::from_millis(200), hong.accept()).await;
     assert!(waiting.is_err(), "no second one while the first is under way");
     let _first = begun.complete().await.expect("accepts");
-    let _second = hong.accept().await.expect("now there is room").complete().await.expect("accepts");
+    let _second = hong.accept().await.expect("a slot is free now").complete().await.expect("accepts");
     first.await.expect("no panic").expect("dials");
     second.await.expect("no panic").expect("dials");
 }

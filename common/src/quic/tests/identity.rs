@@ -198,7 +198,7 @@ async fn dial_raw(ca: &TestCa, to: &Endpoint, alpn: &[u8], show_certificate: boo
         }
     };
     let (end, accepted) = tokio::join!(dial, accept);
-    accepted.expect_err("not let in");
+    accepted.expect_err("not accepted");
     end
 }
 
