@@ -15,27 +15,27 @@ use coffee_common::{
 };
 use tokio::sync::watch;
 
-use self::attempt::{Try, Turn, ending_of, poll_tries};
+use self::attempt::{Try, TryEvent, outcome_of, poll_tries};
 use crate::{
     channel::Channel,
-    error::Error,
-    hub::{Hub, Trouble},
-    pace,
-    retry::{Ending, Event, Fault, Repeat, Retry, Step, UnderWay, View, manner},
-    routing::{Choice, Target},
+    error::{Error, NotSentReason},
+    retry::{CallEvent, CallStep, InFlightTries, Retry, RetryContext, RetryPolicy, TryOutcome, policy_of},
+    routing::{Choice, RouteTarget},
+    shared::{ClientShared, LeaderSearchGuard},
+    timing,
 };
 
 /// Whoever wants to know the id of a write before it is sent.
-pub(crate) type Witness<'a> = &'a mut (dyn FnMut(RequestId) + Send);
+pub(crate) type OnRequestId<'a> = &'a mut (dyn FnMut(RequestId) + Send);
 
 /// A call under way. Dropped, it takes back what has not been sent.
 pub(crate) struct Call<'a> {
-    hub: &'a Arc<Hub>,
+    shared: &'a Arc<ClientShared>,
     request: Request,
     /// The request's id is drawn when it is first sent.
     unnamed: bool,
     /// Is told the id before the request is sent under it.
-    witness: Option<Witness<'a>>,
+    on_request_id: Option<OnRequestId<'a>>,
     retry: Retry,
     tries: Vec<Try>,
     deadline: Duration,
@@ -44,91 +44,91 @@ pub(crate) struct Call<'a> {
     /// Subscribed to once the call takes longer than it should.
     news: Option<watch::Receiver<u64>>,
     leaders_known: u64,
-    trouble: Option<Trouble>,
+    leader_search: Option<LeaderSearchGuard>,
 }
 
 impl<'a> Call<'a> {
     /// A call of a request whose id, if it is a write, the caller brings along.
-    pub(crate) fn new(hub: &'a Arc<Hub>, request: Request, timeout: Duration) -> Self {
-        Self::with(hub, request, timeout, false)
+    pub(crate) fn new(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration) -> Self {
+        Self::with(shared, request, timeout, false)
     }
 
     /// A write under an id of its own; the one in the request does not count.
-    pub(crate) fn unnamed(hub: &'a Arc<Hub>, request: Request, timeout: Duration) -> Self {
-        Self::with(hub, request, timeout, true)
+    pub(crate) fn unnamed(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration) -> Self {
+        Self::with(shared, request, timeout, true)
     }
 
-    /// Has `witness` told the id that is drawn.
-    pub(crate) fn witnessed(mut self, witness: Witness<'a>) -> Self {
-        self.witness = Some(witness);
+    /// Has `on_request_id` told the id that is drawn.
+    pub(crate) fn on_request_id(mut self, on_request_id: OnRequestId<'a>) -> Self {
+        self.on_request_id = Some(on_request_id);
         self
     }
 
-    fn with(hub: &'a Arc<Hub>, request: Request, timeout: Duration, unnamed: bool) -> Self {
-        let begin = hub.knowledge.now();
+    fn with(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration, unnamed: bool) -> Self {
+        let begin = shared.cache.now();
         let deadline = begin + timeout;
-        let (route, repeat) = manner(&request);
-        let repeat = if unnamed { Repeat::Named { id: None } } else { repeat };
+        let (route, policy) = policy_of(&request);
+        let policy = if unnamed { RetryPolicy::WithRequestId { id: None } } else { policy };
         Self {
-            hub,
+            shared,
             request,
             unnamed,
-            witness: None,
-            retry: Retry::new(route, repeat, begin, deadline),
+            on_request_id: None,
+            retry: Retry::new(route, policy, begin, deadline),
             tries: Vec::new(),
             deadline,
             resume_at: None,
             reply: None,
             news: None,
-            leaders_known: hub.knowledge.routes().leaders(),
-            trouble: None,
+            leaders_known: shared.cache.routes().leaders(),
+            leader_search: None,
         }
     }
 
     /// Carries the call to its end. The request comes back, for its id.
     pub(crate) async fn run(mut self) -> Result<(Response, Request), Error> {
-        let mut event = Event::Begin;
+        let mut event = CallEvent::Begin;
         loop {
             match self.step(event) {
-                Step::Ask(choice) => self.ask(choice),
-                Step::Pause(pause) => {
-                    self.resume_at = Some(self.hub.knowledge.now() + pause);
-                    self.is_in_trouble();
+                CallStep::Ask(choice) => self.ask(choice),
+                CallStep::Pause(pause) => {
+                    self.resume_at = Some(self.shared.cache.now() + pause);
+                    self.search_for_leader();
                 }
-                Step::Renew(upto) => {
+                CallStep::Renew(upto) => {
                     self.renew(upto);
-                    event = Event::Begin;
+                    event = CallEvent::Begin;
                     continue;
                 }
-                Step::Wait => {}
-                Step::Done => {
+                CallStep::Wait => {}
+                CallStep::Done => {
                     let response = self.reply.take().and_then(|reply| reply.result.ok());
                     return response.map(|response| (response, self.request)).ok_or_else(Error::misfit);
                 }
-                Step::Fail(error) => return Err(error),
+                CallStep::Fail(error) => return Err(error),
             }
-            event = self.happens().await;
+            event = self.next_event().await;
         }
     }
 
-    fn step(&mut self, event: Event) -> Step {
-        let under_way = UnderWay {
+    fn step(&mut self, event: CallEvent) -> CallStep {
+        let in_flight = InFlightTries {
             targets: self.tries.iter().map(|attempt| Arc::clone(&attempt.target)).collect(),
             sent: self.tries.iter().any(Try::may_be_sent),
         };
-        let knowledge = &self.hub.knowledge;
-        let view = View {
-            routes: &knowledge.routes(),
-            connected: &|address| self.hub.pool.is_ready(address),
-            now: knowledge.now(),
-            roll: knowledge.roll(),
-            under_way: &under_way,
+        let cache = &self.shared.cache;
+        let context = RetryContext {
+            routes: &cache.routes(),
+            connected: &|address| self.shared.pool.is_ready(address),
+            now: cache.now(),
+            roll: cache.roll(),
+            in_flight: &in_flight,
         };
-        self.retry.next(event, &view)
+        self.retry.next(event, &context)
     }
 
     fn renew(&mut self, upto: Revision) {
-        self.hub.knowledge.ids().reached(upto);
+        self.shared.cache.ids().reached(upto);
         self.tries.clear();
         self.unnamed = true;
         self.retry.renewed();
@@ -137,19 +137,19 @@ impl<'a> Call<'a> {
     /// Starts a try.
     fn ask(&mut self, choice: Choice) {
         if let Some(leader) = choice.connect {
-            self.hub.pool.dial(&leader.address, &leader.expect());
+            self.shared.pool.dial(&leader.address, &leader.expect());
         }
         let target = choice.target;
-        match self.hub.pool.ready(&target.address, &target.expect()) {
+        match self.shared.pool.ready(&target.address, &target.expect()) {
             Some(channel) => self.send(target, channel),
-            None => self.tries.push(Try::dial(&self.hub.pool, target, self.hub.knowledge.now())),
+            None => self.tries.push(Try::dial(&self.shared.pool, target, self.shared.cache.now())),
         }
     }
 
     /// Sends the request over a channel.
-    fn send(&mut self, target: Arc<Target>, channel: Channel) {
+    fn send(&mut self, target: Arc<RouteTarget>, channel: Channel) {
         self.name();
-        let now = self.hub.knowledge.now();
+        let now = self.shared.cache.now();
         let left = self.deadline.saturating_sub(now);
         self.tries.push(Try::ask(channel, target, &self.request, now, left));
     }
@@ -161,30 +161,30 @@ impl<'a> Call<'a> {
             return;
         }
         if let Request::Write { request, .. } = &mut self.request {
-            *request = self.hub.knowledge.ids().draw();
+            *request = self.shared.cache.ids().draw();
             self.retry.named(*request);
-            if let Some(witness) = &mut self.witness {
-                witness(*request);
+            if let Some(on_request_id) = &mut self.on_request_id {
+                on_request_id(*request);
             }
         }
     }
 
     /// Waits until something happens that calls for a decision.
-    async fn happens(&mut self) -> Event {
+    async fn next_event(&mut self) -> CallEvent {
         loop {
-            if let Some(event) = self.look() {
+            if let Some(event) = self.check_timers() {
                 return event;
             }
-            let wake_at = self.hub.knowledge.instant(self.wake_at());
+            let wake_at = self.shared.cache.instant(self.wake_at());
             let (tries, news) = (&mut self.tries, &mut self.news);
-            let turn = tokio::select! {
+            let event = tokio::select! {
                 biased;
-                turn = poll_fn(|cx| poll_tries(tries, cx)) => Some(turn),
+                event = poll_fn(|cx| poll_tries(tries, cx)) => Some(event),
                 () = changed(news) => None,
                 () = tokio::time::sleep_until(wake_at) => None,
             };
-            if let Some((position, turn)) = turn
-                && let Some(event) = self.turn(position, turn)
+            if let Some((position, event)) = event
+                && let Some(event) = self.on_try_event(position, event)
             {
                 return event;
             }
@@ -192,85 +192,89 @@ impl<'a> Call<'a> {
     }
 
     /// Takes in what became of a try.
-    fn turn(&mut self, position: usize, turn: Turn) -> Option<Event> {
+    fn on_try_event(&mut self, position: usize, event: TryEvent) -> Option<CallEvent> {
         let Try { target, .. } = self.tries.swap_remove(position);
-        let ending = match turn {
-            Turn::Connected(Ok(channel)) => {
+        let outcome = match event {
+            TryEvent::Connected(Ok(channel)) => {
                 self.send(target, channel);
                 return None;
             }
-            Turn::Connected(Err(error)) | Turn::Answered(Err(error)) => ending_of(error),
-            Turn::Answered(Ok(reply)) => self.answered(&target.address, reply),
+            TryEvent::Connected(Err(error)) | TryEvent::Answered(Err(error)) => outcome_of(error),
+            TryEvent::Answered(Ok(reply)) => self.answered(&target.address, reply),
         };
-        Some(Event::Ended(target, ending))
+        Some(CallEvent::Ended(target, outcome))
     }
 
-    fn answered(&mut self, address: &Address, reply: ResponseFrame) -> Ending {
-        self.hub.knowledge.answered(address, &reply);
+    fn answered(&mut self, address: &Address, reply: ResponseFrame) -> TryOutcome {
+        self.shared.cache.answered(address, &reply);
         match reply.result {
-            Err(rejection) => Ending::Rejected(rejection),
-            Ok(Response::Written(Outcome::Forgotten { upto })) => Ending::Forgotten(upto),
+            Err(rejection) => TryOutcome::Rejected(rejection),
+            Ok(Response::Written(Outcome::Forgotten { upto })) => TryOutcome::Forgotten(upto),
             Ok(_) => {
                 self.reply = Some(reply);
-                Ending::Settled
+                TryOutcome::Settled
             }
         }
     }
 
     /// Looks whether time or news call for a decision.
-    fn look(&mut self) -> Option<Event> {
-        let now = self.hub.knowledge.now();
+    fn check_timers(&mut self) -> Option<CallEvent> {
+        let now = self.shared.cache.now();
         if now >= self.deadline {
             self.tries.retain_mut(|attempt| !attempt.withdraw());
-            return Some(Event::Late);
+            return Some(CallEvent::Late);
         }
         if self.resume_at.is_some_and(|at| now >= at) {
             self.resume_at = None;
-            return Some(Event::Resumed);
+            return Some(CallEvent::Resumed);
         }
         if let Some(position) = self.tries.iter().position(|attempt| attempt.dials_too_long(now)) {
             let target = self.tries.swap_remove(position).target;
-            let what = format!("{}: no connection within {} ms", target.address, pace::PATIENCE.as_millis());
-            return Some(Event::Ended(target, Ending::NotSent(Fault::Unreachable(what))));
+            let what = format!(
+                "{}: no connection within {} ms",
+                target.address,
+                timing::CONNECT_PATIENCE.as_millis()
+            );
+            return Some(CallEvent::Ended(target, TryOutcome::NotSent(NotSentReason::Unreachable(what))));
         }
-        self.look_closer(now)
+        self.check_progress(now)
     }
 
     /// The same for a call that takes longer than it should.
-    fn look_closer(&mut self, now: Duration) -> Option<Event> {
+    fn check_progress(&mut self, now: Duration) -> Option<CallEvent> {
         if self.news.is_none() {
             if !self.tries.iter().any(|attempt| attempt.takes_long(now)) {
                 return None;
             }
-            self.heed_news();
+            self.subscribe_to_news();
         }
         if self.has_leader_news(now) {
             self.resume_at = None;
-            return Some(Event::News);
+            return Some(CallEvent::News);
         }
         let quiet = self.tries.iter_mut().any(|attempt| attempt.found_quiet(now));
         quiet.then(|| {
-            self.is_in_trouble();
-            Event::Quiet
+            self.search_for_leader();
+            CallEvent::Quiet
         })
     }
 
-    fn is_in_trouble(&mut self) {
-        self.heed_news();
-        if self.trouble.is_none() {
-            self.trouble = Some(self.hub.trouble());
+    fn search_for_leader(&mut self) {
+        self.subscribe_to_news();
+        if self.leader_search.is_none() {
+            self.leader_search = Some(self.shared.search_for_leader());
         }
     }
 
-    fn heed_news(&mut self) {
+    fn subscribe_to_news(&mut self) {
         if self.news.is_none() {
-            self.news = Some(self.hub.knowledge.news());
+            self.news = Some(self.shared.cache.news());
         }
     }
 
     /// Whether another leader was heard of who is not being asked already.
     fn has_leader_news(&mut self, now: Duration) -> bool {
-        let routes = self.hub.knowledge.routes();
+        let routes = self.shared.cache.routes();
         if std::mem::replace(&mut self.leaders_known, routes.leaders()) == routes.leaders() {
             return false;
         }
@@ -285,7 +289,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Target {
+impl RouteTarget {
     /// Whom a connection to it must lead to.
     pub(crate) fn expect(&self) -> Expect {
         self.name.clone().map_or(Expect::AnyNode, Expect::Node)

@@ -35,7 +35,7 @@ mod store;
 mod subject;
 pub(crate) mod write;
 
-pub use ca::{Ca, Pair};
+pub use ca::{Ca, CertificateAndKey};
 pub use error::CertError;
 pub use info::{CertificateInfo, Holder};
 pub use revoke::REVOCATIONS_FILE;

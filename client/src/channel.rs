@@ -1,14 +1,14 @@
 //! One connection to one node, and the asks in flight on it.
 //!
 //! Small asks share one long-lived stream: a task writes all that is queued
-//! at once, another reads the answers and hands each to its asker. A large
+//! at once, another reads the answers and hands each to its sender. A large
 //! ask gets a stream of its own; a large answer comes on one. Knows no retry
 //! and no other node. Guards that whoever asked learns precisely whether the
 //! ask may have reached the node, and that a dropped ask leaves nothing behind.
 
-mod answering;
 mod file;
-mod table;
+mod request_table;
+mod response_future;
 mod tasks;
 
 use std::{
@@ -30,9 +30,9 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::answering::Answering;
-use self::table::Table;
-use crate::{pace, retry::Fault};
+use self::request_table::RequestTable;
+pub(crate) use self::response_future::ResponseFuture;
+use crate::{error::NotSentReason, timing};
 
 /// How long a node has for its first word.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,19 +42,19 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection to a node. Cheap to clone; closed when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct Channel(Arc<Handle>);
+pub struct Channel(Arc<ChannelHandle>);
 
 /// Closes the connection when nobody asks on it any more; the tasks end with it.
 #[derive(Debug)]
-struct Handle(Arc<Shared>);
+struct ChannelHandle(Arc<ChannelShared>);
 
 /// What the askers and the tasks of one connection share.
 #[derive(Debug)]
-struct Shared {
+struct ChannelShared {
     connection: Connection,
     welcome: Welcome,
     next_id: AtomicU64,
-    table: Table,
+    table: RequestTable,
     /// Asks for a sign of life.
     ping: Bytes,
     /// How many answers have come.
@@ -82,7 +82,7 @@ pub enum Health {
 pub enum ChannelError {
     /// The node has certainly not received it, and never will.
     #[error("{0}")]
-    NotSent(Fault),
+    NotSent(NotSentReason),
     /// It was sent, and the connection ended before the answer came.
     #[error("no answer came: {0}")]
     Lost(String),
@@ -101,8 +101,8 @@ impl ChannelError {
 impl From<ConnectError> for ChannelError {
     fn from(error: ConnectError) -> Self {
         Self::NotSent(match error {
-            ConnectError::Identity { .. } => Fault::Identity(error.to_string()),
-            _ => Fault::Unreachable(error.to_string()),
+            ConnectError::Identity { .. } => NotSentReason::Identity(error.to_string()),
+            _ => NotSentReason::Unreachable(error.to_string()),
         })
     }
 }
@@ -128,7 +128,7 @@ impl Channel {
         let welcome = receive_welcome(&connection);
         let failed = |what: &str| {
             connection.close(what);
-            ChannelError::NotSent(Fault::Unreachable(format!("{address}: {what}")))
+            ChannelError::NotSent(NotSentReason::Unreachable(format!("{address}: {what}")))
         };
         let welcome = match tokio::time::timeout(WELCOME_TIMEOUT, welcome).await {
             Ok(Ok(welcome)) => welcome,
@@ -137,13 +137,13 @@ impl Channel {
         };
         let streams = connection.open(Priority::Normal).await;
         let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
-        let ping =
-            encode(table::NOBODY, &Request::Ping, None, PING_TIMEOUT).map_err(ChannelError::NotSent)?;
-        let shared = Arc::new(Shared {
+        let ping = encode(request_table::PROBE_ID, &Request::Ping, None, PING_TIMEOUT)
+            .map_err(ChannelError::NotSent)?;
+        let shared = Arc::new(ChannelShared {
             connection,
             welcome,
-            next_id: AtomicU64::new(table::NOBODY + 1),
-            table: Table::default(),
+            next_id: AtomicU64::new(request_table::PROBE_ID + 1),
+            table: RequestTable::default(),
             ping,
             answers: AtomicU64::new(0),
             to_write: Notify::new(),
@@ -151,7 +151,7 @@ impl Channel {
             health: watch::Sender::new(Health::Well),
         });
         tasks::spawn(&shared, sender, receiver);
-        Ok(Self(Arc::new(Handle(shared))))
+        Ok(Self(Arc::new(ChannelHandle(shared))))
     }
 
     /// What the node said when the connection was new.
@@ -189,11 +189,11 @@ impl Channel {
         on_behalf_of: Option<&Identity>,
         timeout: Duration,
     ) -> Result<ResponseFrame, ChannelError> {
-        let mut answering = self.start(request, on_behalf_of, timeout)?;
-        match tokio::time::timeout(timeout, &mut answering).await {
+        let mut response_future = self.start(request, on_behalf_of, timeout)?;
+        match tokio::time::timeout(timeout, &mut response_future).await {
             Ok(result) => result,
-            Err(_) if answering.withdraw() => {
-                Err(ChannelError::NotSent(Fault::Unreachable("the connection is too busy".into())))
+            Err(_) if response_future.withdraw() => {
+                Err(ChannelError::NotSent(NotSentReason::Unreachable("the connection is too busy".into())))
             }
             Err(_) => Err(ChannelError::TimedOut),
         }
@@ -206,14 +206,14 @@ impl Channel {
         request: &Request,
         on_behalf_of: Option<&Identity>,
         timeout: Duration,
-    ) -> Result<Answering, ChannelError> {
+    ) -> Result<ResponseFuture, ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = encode(id, request, on_behalf_of, timeout).map_err(ChannelError::NotSent)?;
         if frame.len() > SHARED_FRAME_BYTES_MAX {
-            return Answering::on_own_stream(shared, id, frame);
+            return ResponseFuture::on_own_stream(shared, id, frame);
         }
-        Answering::on_shared_stream(shared, id, frame)
+        ResponseFuture::on_shared_stream(shared, id, frame)
     }
 
     /// How many answers have come, to anyone: a node that answers others is not stuck.
@@ -223,21 +223,21 @@ impl Channel {
 
     /// An ask that has no answer after this long is to be looked at more closely.
     pub(crate) fn patience(&self) -> Duration {
-        pace::patience(self.shared().lease())
+        timing::patience(self.shared().lease())
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ChannelShared> {
         &self.0.0
     }
 }
 
-impl Drop for Handle {
+impl Drop for ChannelHandle {
     fn drop(&mut self) {
         self.0.end("closed by this side");
     }
 }
 
-impl Shared {
+impl ChannelShared {
     /// Ends the channel: whoever waits is told, and nobody can ask any more.
     /// Does nothing the second time.
     fn end(&self, reason: &str) {
@@ -275,11 +275,11 @@ fn encode(
     request: &Request,
     on_behalf_of: Option<&Identity>,
     timeout: Duration,
-) -> Result<Bytes, Fault> {
+) -> Result<Bytes, NotSentReason> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
     frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, request })
-        .map_err(|error| Fault::Unfit(error.to_string()))
+        .map_err(|error| NotSentReason::Unfit(error.to_string()))
 }
 
 #[cfg(test)]

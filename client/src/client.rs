@@ -23,7 +23,7 @@ pub use self::{
     keys::{Page, PageOptions, Reading, Written},
     nodes::{Booted, CanStop, NodeLogLevel, Transferred},
 };
-use crate::{call::Call, error::Error, hub::Hub, knowledge::Knowledge, routing::Routes};
+use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared};
 
 /// A client of one cluster.
 ///
@@ -33,7 +33,7 @@ use crate::{call::Call, error::Error, hub::Hub, knowledge::Knowledge, routing::R
 /// what it asked for may happen all the same.
 #[derive(Debug, Clone)]
 pub struct Client {
-    hub: Arc<Hub>,
+    shared: Arc<ClientShared>,
     timeout: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Client {
     /// The same client with another timeout for its calls.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { hub: Arc::clone(&self.hub), timeout }
+        Self { shared: Arc::clone(&self.shared), timeout }
     }
 
     /// How long a call may take.
@@ -58,18 +58,21 @@ impl Client {
     /// credentials and timeout. The node passes on what only the leader can do.
     pub fn at(&self, address: Address) -> Result<Self, Error> {
         let client = builder::random_client_id()?;
-        let knowledge = Knowledge::new(Routes::new([address], false), client);
-        Ok(Self { hub: Arc::new(Hub::new(self.hub.endpoint.clone(), knowledge)), timeout: self.timeout })
+        let cache = ClusterCache::new(Routes::new([address], false), client);
+        Ok(Self {
+            shared: Arc::new(ClientShared::new(self.shared.endpoint.clone(), cache)),
+            timeout: self.timeout,
+        })
     }
 
     /// A request id for a write, to be kept before the write is made: with it
     /// the write can be tried again, even by another process, and is done once.
     pub async fn new_request_id(&self) -> Result<RequestId, Error> {
-        if !self.hub.knowledge.ids().have_heard() {
+        if !self.shared.cache.ids().have_heard() {
             // Whatever node is connected to says what the cluster has reached.
             self.ask(Request::Ping).await?;
         }
-        Ok(self.hub.knowledge.ids().draw())
+        Ok(self.shared.cache.ids().draw())
     }
 
     /// Asks anything, as the protocol has it. Where the request is safe to
@@ -81,7 +84,7 @@ impl Client {
         if let Request::Backup { .. } = &request {
             return Err(Error::Invalid("a backup is more than an answer: ask with Client::backup".into()));
         }
-        let (response, _) = Call::new(&self.hub, request, self.timeout).run().await?;
+        let (response, _) = Call::new(&self.shared, request, self.timeout).run().await?;
         Ok(response)
     }
 
@@ -90,7 +93,7 @@ impl Client {
     /// that exist go on, but for those to nodes that are not to be believed any
     /// more; what was in flight on these is tried again.
     pub fn renew(&self, credentials: &Credentials) -> Result<(), Error> {
-        let ended = self.hub.endpoint.reload(credentials);
+        let ended = self.shared.endpoint.reload(credentials);
         ended.map(drop).map_err(|error| Error::Setup(error.to_string()))
     }
 
@@ -98,6 +101,6 @@ impl Client {
     /// share its QUIC endpoint, and waits, for at most a second, until the
     /// nodes have heard. Without it they notice within seconds.
     pub async fn close(self) {
-        self.hub.endpoint.close("the client is done").await;
+        self.shared.endpoint.close("the client is done").await;
     }
 }

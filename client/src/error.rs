@@ -69,6 +69,20 @@ pub enum OutcomeKind {
     Unknown,
 }
 
+/// Why something was certainly not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSentReason {
+    /// No connection came about, or it was gone before, or it was too busy.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The two ends do not accept each other's certificates.
+    #[error("{0}")]
+    Identity(String),
+    /// It cannot be sent at all.
+    #[error("{0}")]
+    Unfit(String),
+}
+
 impl Error {
     /// What is known of the call's effect.
     pub fn outcome(&self) -> OutcomeKind {

@@ -47,14 +47,14 @@ mod channel;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod client;
+mod cluster_cache;
 mod error;
-mod hub;
-mod knowledge;
-mod pace;
 mod pool;
 mod request_ids;
 mod retry;
 mod routing;
+mod shared;
+mod timing;
 
 pub use channel::{Channel, ChannelError, Health};
 pub use client::{
@@ -70,6 +70,5 @@ pub use coffee_common::{
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
 };
-pub use error::{Error, OutcomeKind};
+pub use error::{Error, NotSentReason, OutcomeKind};
 pub use pool::Pool;
-pub use retry::Fault;

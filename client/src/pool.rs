@@ -22,24 +22,24 @@ use tokio::sync::watch;
 
 use crate::{
     channel::{Channel, ChannelError, Health},
-    retry::Fault,
+    error::NotSentReason,
 };
 
 /// Channels by address. Cheap to clone; when the last clone is dropped, so are the channels.
 #[derive(Clone)]
-pub struct Pool(Arc<Inner>);
+pub struct Pool(Arc<PoolShared>);
 
-struct Inner {
+struct PoolShared {
     endpoint: Endpoint,
-    slots: Mutex<BTreeMap<Address, Slot>>,
+    slots: Mutex<BTreeMap<Address, PoolSlot>>,
     observer: Option<Observer>,
 }
 
 /// Is told what becomes of the channels of a pool.
-pub(crate) type Observer = Box<dyn Fn(&Address, Change<'_>) + Send + Sync>;
+pub(crate) type Observer = Box<dyn Fn(&Address, ChannelEvent<'_>) + Send + Sync>;
 
 /// What became of a channel.
-pub(crate) enum Change<'a> {
+pub(crate) enum ChannelEvent<'a> {
     /// It was opened.
     Opened(&'a Channel),
     /// It could not be opened.
@@ -48,21 +48,21 @@ pub(crate) enum Change<'a> {
     Now(Health),
 }
 
-enum Slot {
-    Dialling(Dial),
+enum PoolSlot {
+    Dialling(PendingDial),
     Open(Channel),
 }
 
-type Dial = watch::Receiver<Option<Result<Channel, ChannelError>>>;
+type PendingDial = watch::Receiver<Option<Result<Channel, ChannelError>>>;
 
 impl Pool {
     /// Dials with `endpoint`, and thereby with its credentials.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self(Arc::new(Inner { endpoint, slots: Mutex::default(), observer: None }))
+        Self(Arc::new(PoolShared { endpoint, slots: Mutex::default(), observer: None }))
     }
 
     pub(crate) fn observed(endpoint: Endpoint, observer: Observer) -> Self {
-        Self(Arc::new(Inner { endpoint, slots: Mutex::default(), observer: Some(observer) }))
+        Self(Arc::new(PoolShared { endpoint, slots: Mutex::default(), observer: Some(observer) }))
     }
 
     /// What it dials over.
@@ -92,7 +92,7 @@ impl Pool {
     /// The channel to `address`, if it is open and its node shows signs of life.
     pub fn ready(&self, address: &Address, expect: &Expect) -> Option<Channel> {
         match self.0.slots().get(address) {
-            Some(Slot::Open(channel)) if channel.is_well() => Some(channel),
+            Some(PoolSlot::Open(channel)) if channel.is_well() => Some(channel),
             _ => None,
         }
         .filter(|channel| check(channel, address, expect).is_ok())
@@ -101,7 +101,7 @@ impl Pool {
 
     /// Whether [`Pool::ready`] has a channel to `address`, whoever is there.
     pub(crate) fn is_ready(&self, address: &Address) -> bool {
-        matches!(self.0.slots().get(address), Some(Slot::Open(channel)) if channel.is_well())
+        matches!(self.0.slots().get(address), Some(PoolSlot::Open(channel)) if channel.is_well())
     }
 
     /// Sees to it that the address gets dialled, and does not wait.
@@ -126,30 +126,30 @@ impl Pool {
         channel.ask(request, on_behalf_of, timeout.saturating_sub(begin.elapsed())).await
     }
 
-    fn open_or_dial(&self, address: &Address, expect: &Expect) -> Result<Channel, Dial> {
+    fn open_or_dial(&self, address: &Address, expect: &Expect) -> Result<Channel, PendingDial> {
         let mut slots = self.0.slots();
         match slots.get(address) {
-            Some(Slot::Open(channel)) if !channel.is_ended() => return Ok(channel.clone()),
-            Some(Slot::Dialling(dial)) if dial.has_changed().is_ok() => return Err(dial.clone()),
+            Some(PoolSlot::Open(channel)) if !channel.is_ended() => return Ok(channel.clone()),
+            Some(PoolSlot::Dialling(dial)) if dial.has_changed().is_ok() => return Err(dial.clone()),
             _ => {}
         }
         let (sender, dial) = watch::channel(None);
-        slots.insert(address.clone(), Slot::Dialling(dial.clone()));
+        slots.insert(address.clone(), PoolSlot::Dialling(dial.clone()));
         drop(slots);
-        let keeper = Keeper { inner: Arc::downgrade(&self.0), address: address.clone() };
-        tokio::spawn(keeper.run(self.0.endpoint.clone(), expect.clone(), sender));
+        let task = SlotTask { shared: Arc::downgrade(&self.0), address: address.clone() };
+        tokio::spawn(task.run(self.0.endpoint.clone(), expect.clone(), sender));
         Err(dial)
     }
 }
 
-impl Inner {
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<Address, Slot>> {
+impl PoolShared {
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Address, PoolSlot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn observe(&self, address: &Address, change: Change<'_>) {
+    fn observe(&self, address: &Address, event: ChannelEvent<'_>) {
         if let Some(observer) = &self.observer {
-            observer(address, change);
+            observer(address, event);
         }
     }
 }
@@ -162,12 +162,12 @@ impl fmt::Debug for Pool {
 
 /// Looks after one slot, from the dial to the end of the channel. Does not
 /// keep the pool alive, nor the channel.
-struct Keeper {
-    inner: Weak<Inner>,
+struct SlotTask {
+    shared: Weak<PoolShared>,
     address: Address,
 }
 
-impl Keeper {
+impl SlotTask {
     async fn run(
         self,
         endpoint: Endpoint,
@@ -187,17 +187,17 @@ impl Keeper {
 
     /// Puts the channel into its slot, or clears the slot.
     fn settle(&self, result: &Result<Channel, ChannelError>) {
-        let Some(inner) = self.inner.upgrade() else { return };
+        let Some(shared) = self.shared.upgrade() else { return };
         match result {
             Ok(channel) => {
                 // First the observer: whoever finds the channel finds what it said.
-                inner.observe(&self.address, Change::Opened(channel));
-                inner.slots().insert(self.address.clone(), Slot::Open(channel.clone()));
+                shared.observe(&self.address, ChannelEvent::Opened(channel));
+                shared.slots().insert(self.address.clone(), PoolSlot::Open(channel.clone()));
             }
             Err(error) => {
                 tracing::debug!(address = %self.address, %error, "no connection");
-                inner.slots().remove(&self.address);
-                inner.observe(&self.address, Change::Failed);
+                shared.slots().remove(&self.address);
+                shared.observe(&self.address, ChannelEvent::Failed);
             }
         }
     }
@@ -205,14 +205,14 @@ impl Keeper {
     async fn watch(self, mut health: watch::Receiver<Health>) {
         while health.changed().await.is_ok() {
             let now = *health.borrow_and_update();
-            let Some(inner) = self.inner.upgrade() else { return };
+            let Some(shared) = self.shared.upgrade() else { return };
             if now == Health::Ended {
-                let mut slots = inner.slots();
-                if matches!(slots.get(&self.address), Some(Slot::Open(channel)) if channel.is_ended()) {
+                let mut slots = shared.slots();
+                if matches!(slots.get(&self.address), Some(PoolSlot::Open(channel)) if channel.is_ended()) {
                     slots.remove(&self.address);
                 }
             }
-            inner.observe(&self.address, Change::Now(now));
+            shared.observe(&self.address, ChannelEvent::Now(now));
             if now == Health::Ended {
                 return;
             }
@@ -223,15 +223,18 @@ impl Keeper {
 /// A channel that exists may lead to another node than the one that is wanted.
 fn check(channel: &Channel, address: &Address, expect: &Expect) -> Result<(), ChannelError> {
     match expect {
-        Expect::Node(name) if *name != channel.peer().name => Err(ChannelError::NotSent(Fault::Identity(
-            format!("{address} belongs to node {}; node {name} was expected", channel.peer().name),
-        ))),
+        Expect::Node(name) if *name != channel.peer().name => {
+            Err(ChannelError::NotSent(NotSentReason::Identity(format!(
+                "{address} belongs to node {}; node {name} was expected",
+                channel.peer().name
+            ))))
+        }
         _ => Ok(()),
     }
 }
 
 fn unreachable(what: String) -> ChannelError {
-    ChannelError::NotSent(Fault::Unreachable(what))
+    ChannelError::NotSent(NotSentReason::Unreachable(what))
 }
 
 fn abandoned() -> ChannelError {

@@ -13,9 +13,9 @@ use coffee_common::{
 };
 
 use crate::{
-    error::Error,
-    pace,
-    routing::{Choice, Route, Routes, Scene, Target},
+    error::{Error, NotSentReason},
+    routing::{Choice, Route, RouteContext, RouteTarget, Routes},
+    timing,
 };
 
 /// Most tries of one call in flight at once.
@@ -26,37 +26,23 @@ const RENEWALS_MAX: u32 = 3;
 
 /// What makes it safe to send a request again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
+pub(crate) enum RetryPolicy {
     /// It changes nothing.
-    Free,
+    ReadOnly,
     /// A write: its request id sees to it that it is done once.
-    Named {
+    WithRequestId {
         /// The id; `None` until one is drawn, when the write is first sent.
         id: Option<RequestId>,
     },
     /// Done again, it leads to the same end.
     Idempotent,
     /// Done again, it does more: hand leadership over to anyone, take down whoever leads.
-    Once,
-}
-
-/// Why something was certainly not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// No connection came about, or it was gone before, or it was too busy.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The two ends do not accept each other's certificates.
-    #[error("{0}")]
-    Identity(String),
-    /// It cannot be sent at all.
-    #[error("{0}")]
-    Unfit(String),
+    AtMostOnce,
 }
 
 /// How one try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum TryOutcome {
     /// With an answer that settles the call.
     Settled,
     /// The write's request id is older than what the cluster remembers.
@@ -64,18 +50,18 @@ pub(crate) enum Ending {
     /// The node would not.
     Rejected(Rejection),
     /// Nothing was sent.
-    NotSent(Fault),
+    NotSent(NotSentReason),
     /// It was sent, and no answer will come.
     Lost(String),
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum CallEvent {
     /// The call begins, or its request id was renewed.
     Begin,
     /// A try ended.
-    Ended(Arc<Target>, Ending),
+    Ended(Arc<RouteTarget>, TryOutcome),
     /// A try has had no answer for long, or its node shows no signs of life.
     Quiet,
     /// A leader was heard of who has not been asked since.
@@ -88,7 +74,7 @@ pub(crate) enum Event {
 
 /// What to do about it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum CallStep {
     /// Start another try.
     Ask(Choice),
     /// Come back after this long.
@@ -104,7 +90,7 @@ pub(crate) enum Step {
 }
 
 /// What a decision depends on besides the call itself.
-pub(crate) struct View<'a> {
+pub(crate) struct RetryContext<'a> {
     /// What is known of the nodes.
     pub(crate) routes: &'a Routes,
     /// Whether an endpoint is connected and shows signs of life.
@@ -114,14 +100,14 @@ pub(crate) struct View<'a> {
     /// Some random number.
     pub(crate) roll: u64,
     /// The other tries of this call that are under way.
-    pub(crate) under_way: &'a UnderWay,
+    pub(crate) in_flight: &'a InFlightTries,
 }
 
 /// Tries that have not ended.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UnderWay {
+pub(crate) struct InFlightTries {
     /// Whom they ask.
-    pub(crate) targets: Vec<Arc<Target>>,
+    pub(crate) targets: Vec<Arc<RouteTarget>>,
     /// Whether any of them may have reached its node.
     pub(crate) sent: bool,
 }
@@ -130,243 +116,254 @@ pub(crate) struct UnderWay {
 #[derive(Debug)]
 pub(crate) struct Retry {
     route: Route,
-    repeat: Repeat,
+    policy: RetryPolicy,
     deadline: Duration,
     /// From now on, what has not come into doubt so far shall not.
     last_ask: Duration,
-    tried: Vec<Arc<Target>>,
-    faults: Vec<(Address, Fault)>,
+    tried: Vec<Arc<RouteTarget>>,
+    not_sent_reasons: Vec<(Address, NotSentReason)>,
     /// A try may have been carried out, and ended without saying so.
     in_doubt: bool,
     renewals: u32,
     pauses: u32,
     /// The last thing that went wrong.
-    trouble: Option<String>,
+    last_failure: Option<String>,
 }
 
 /// Where a request is best sent, and what makes it safe to send it again.
-pub(crate) fn manner(request: &Request) -> (Route, Repeat) {
+pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
     let local = |consistency| match consistency {
         Consistency::Local => Route::First,
         Consistency::Linearizable => Route::Leader,
     };
     match request {
-        Request::Ping | Request::Status | Request::List => (Route::First, Repeat::Free),
+        Request::Ping | Request::Status | Request::List => (Route::First, RetryPolicy::ReadOnly),
         Request::Get { consistency, .. } | Request::Range { consistency, .. } => {
-            (local(*consistency), Repeat::Free)
+            (local(*consistency), RetryPolicy::ReadOnly)
         }
-        Request::CanStop { .. } | Request::ReadIndex => (Route::Leader, Repeat::Free),
-        Request::Write { request, .. } => (Route::Leader, Repeat::Named { id: Some(*request) }),
+        Request::CanStop { .. } | Request::ReadIndex => (Route::Leader, RetryPolicy::ReadOnly),
+        Request::Write { request, .. } => (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) }),
         Request::Down { dry_run: true, .. } | Request::Remove { dry_run: true, .. } => {
-            (Route::Leader, Repeat::Free)
+            (Route::Leader, RetryPolicy::ReadOnly)
         }
-        Request::Transfer { to: None } | Request::Down { node: None, .. } => (Route::Leader, Repeat::Once),
+        Request::Transfer { to: None } | Request::Down { node: None, .. } => {
+            (Route::Leader, RetryPolicy::AtMostOnce)
+        }
         Request::Boot { .. }
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::RemoveVoter { .. } => (Route::Leader, Repeat::Idempotent),
-        Request::StateDigest { .. } | Request::Backup { .. } => (Route::First, Repeat::Free),
+        | Request::RemoveVoter { .. } => (Route::Leader, RetryPolicy::Idempotent),
+        Request::StateDigest { .. } | Request::Backup { .. } => (Route::First, RetryPolicy::ReadOnly),
         Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
         | Request::Reload
-        | Request::LogLevel { .. } => (Route::First, Repeat::Idempotent),
+        | Request::LogLevel { .. } => (Route::First, RetryPolicy::Idempotent),
     }
 }
 
 impl Retry {
-    /// A call that has from `begin` until `deadline`, in the time of [`View::now`].
-    pub(crate) fn new(route: Route, repeat: Repeat, begin: Duration, deadline: Duration) -> Self {
+    /// A call that has from `begin` until `deadline`, in the time of [`RetryContext::now`].
+    pub(crate) fn new(route: Route, policy: RetryPolicy, begin: Duration, deadline: Duration) -> Self {
         Self {
             route,
-            repeat,
+            policy,
             deadline,
-            last_ask: pace::last_ask(begin, deadline),
+            last_ask: timing::last_ask(begin, deadline),
             tried: Vec::new(),
-            faults: Vec::new(),
+            not_sent_reasons: Vec::new(),
             // Whoever brings a request id along may have sent it before.
-            in_doubt: matches!(repeat, Repeat::Named { id: Some(_) }),
+            in_doubt: matches!(policy, RetryPolicy::WithRequestId { id: Some(_) }),
             renewals: 0,
             pauses: 0,
-            trouble: None,
+            last_failure: None,
         }
     }
 
     /// What to do about `event`.
-    pub(crate) fn next(&mut self, event: Event, view: &View<'_>) -> Step {
+    pub(crate) fn next(&mut self, event: CallEvent, context: &RetryContext<'_>) -> CallStep {
         match event {
-            Event::Begin => self.ask(view, false),
-            Event::Resumed if self.is_over(view) => Step::Fail(self.late(view)),
-            Event::Resumed => self.ask(view, false),
-            Event::Ended(target, ending) => self.ended(&target, ending, view),
-            Event::Quiet => self.ask_meanwhile(view, false),
-            Event::News if view.under_way.targets.is_empty() => self.ask(view, true),
-            Event::News => self.ask_meanwhile(view, true),
-            Event::Late => Step::Fail(self.late(view)),
+            CallEvent::Begin => self.ask(context, false),
+            CallEvent::Resumed if self.is_over(context) => CallStep::Fail(self.late(context)),
+            CallEvent::Resumed => self.ask(context, false),
+            CallEvent::Ended(target, outcome) => self.ended(&target, outcome, context),
+            CallEvent::Quiet => self.ask_meanwhile(context, false),
+            CallEvent::News if context.in_flight.targets.is_empty() => self.ask(context, true),
+            CallEvent::News => self.ask_meanwhile(context, true),
+            CallEvent::Late => CallStep::Fail(self.late(context)),
         }
     }
 
     /// Goes on under another request id.
     pub(crate) fn renewed(&mut self) {
-        self.repeat = Repeat::Named { id: None };
+        self.policy = RetryPolicy::WithRequestId { id: None };
         self.tried.clear();
     }
 
     /// The write has got its request id: from now on it may be sent.
     pub(crate) fn named(&mut self, id: RequestId) {
-        if self.repeat == (Repeat::Named { id: None }) {
-            self.repeat = Repeat::Named { id: Some(id) };
+        if self.policy == (RetryPolicy::WithRequestId { id: None }) {
+            self.policy = RetryPolicy::WithRequestId { id: Some(id) };
         }
     }
 
-    fn ended(&mut self, target: &Target, ending: Ending, view: &View<'_>) -> Step {
-        match ending {
-            Ending::Settled => Step::Done,
-            Ending::Forgotten(upto) => self.forgotten(upto, view),
-            Ending::Rejected(Rejection::Unknown(reason)) | Ending::Lost(reason) => self.doubt(reason, view),
-            Ending::Rejected(rejection @ Rejection::Unavailable(_)) => {
-                self.trouble = Some(format!("{}: {rejection}", target.address));
-                self.again(view)
+    fn ended(&mut self, target: &RouteTarget, outcome: TryOutcome, context: &RetryContext<'_>) -> CallStep {
+        match outcome {
+            TryOutcome::Settled => CallStep::Done,
+            TryOutcome::Forgotten(upto) => self.forgotten(upto, context),
+            TryOutcome::Rejected(Rejection::Unknown(reason)) | TryOutcome::Lost(reason) => {
+                self.doubt(reason, context)
+            }
+            TryOutcome::Rejected(rejection @ Rejection::Unavailable(_)) => {
+                self.last_failure = Some(format!("{}: {rejection}", target.address));
+                self.again(context)
             }
             // Those that have too much to do are not helped by being asked through others.
-            Ending::Rejected(rejection @ Rejection::Overloaded) => {
-                self.trouble = Some(format!("{}: {rejection}", target.address));
-                self.pause(view, pace::relief)
+            TryOutcome::Rejected(rejection @ Rejection::Overloaded) => {
+                self.last_failure = Some(format!("{}: {rejection}", target.address));
+                self.pause(context, timing::overload_pause)
             }
-            Ending::Rejected(rejection) if self.is_in_doubt(view) => Step::Fail(
+            TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => CallStep::Fail(
                 self.unknown(format!("an earlier try may have been carried out; then: {rejection}")),
             ),
-            Ending::Rejected(rejection) => Step::Fail(Error::rejected(rejection)),
-            Ending::NotSent(Fault::Unfit(reason)) => Step::Fail(self.unfit(reason, view)),
-            Ending::NotSent(fault) => self.not_sent(target, fault, view),
+            TryOutcome::Rejected(rejection) => CallStep::Fail(Error::rejected(rejection)),
+            TryOutcome::NotSent(NotSentReason::Unfit(reason)) => CallStep::Fail(self.unfit(reason, context)),
+            TryOutcome::NotSent(reason) => self.not_sent(target, reason, context),
         }
     }
 
-    fn forgotten(&mut self, upto: Revision, view: &View<'_>) -> Step {
-        if !matches!(self.repeat, Repeat::Named { .. }) {
-            return Step::Fail(Error::misfit());
+    fn forgotten(&mut self, upto: Revision, context: &RetryContext<'_>) -> CallStep {
+        if !matches!(self.policy, RetryPolicy::WithRequestId { .. }) {
+            return CallStep::Fail(Error::misfit());
         }
-        if self.is_in_doubt(view) || self.renewals >= RENEWALS_MAX {
-            return Step::Fail(self.unknown(
+        if self.is_in_doubt(context) || self.renewals >= RENEWALS_MAX {
+            return CallStep::Fail(self.unknown(
                 "the cluster no longer remembers this request: it may have been carried out before".into(),
             ));
         }
         self.renewals += 1;
-        Step::Renew(upto)
+        CallStep::Renew(upto)
     }
 
-    fn doubt(&mut self, reason: String, view: &View<'_>) -> Step {
-        self.in_doubt |= self.repeat != Repeat::Free;
-        if self.repeat == Repeat::Once {
-            return Step::Fail(self.unknown(reason));
+    fn doubt(&mut self, reason: String, context: &RetryContext<'_>) -> CallStep {
+        self.in_doubt |= self.policy != RetryPolicy::ReadOnly;
+        if self.policy == RetryPolicy::AtMostOnce {
+            return CallStep::Fail(self.unknown(reason));
         }
-        self.trouble = Some(reason);
-        self.again(view)
+        self.last_failure = Some(reason);
+        self.again(context)
     }
 
-    fn not_sent(&mut self, target: &Target, fault: Fault, view: &View<'_>) -> Step {
-        self.trouble = Some(fault.to_string());
-        self.faults.retain(|(address, _)| *address != target.address);
-        self.faults.push((target.address.clone(), fault));
-        match self.identity_fault(view) {
-            Some(error) => Step::Fail(error),
-            None => self.again(view),
+    fn not_sent(
+        &mut self,
+        target: &RouteTarget,
+        reason: NotSentReason,
+        context: &RetryContext<'_>,
+    ) -> CallStep {
+        self.last_failure = Some(reason.to_string());
+        self.not_sent_reasons.retain(|(address, _)| *address != target.address);
+        self.not_sent_reasons.push((target.address.clone(), reason));
+        match self.identity_failure(context) {
+            Some(error) => CallStep::Fail(error),
+            None => self.again(context),
         }
     }
 
     /// Certificates do not mend themselves: if that is what keeps every
     /// endpoint out of reach, there is nothing to wait for.
-    fn identity_fault(&self, view: &View<'_>) -> Option<Error> {
+    fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
         let is_identity = |address: &Address| {
-            self.faults.iter().any(|(at, fault)| at == address && matches!(fault, Fault::Identity(_)))
+            self.not_sent_reasons
+                .iter()
+                .any(|(at, reason)| at == address && matches!(reason, NotSentReason::Identity(_)))
         };
-        if self.is_in_doubt(view) || !view.routes.all_in(is_identity) {
+        if self.is_in_doubt(context) || !context.routes.all_in(is_identity) {
             return None;
         }
-        let (_, fault) = self.faults.last()?;
-        Some(Error::Identity(fault.to_string()))
+        let (_, reason) = self.not_sent_reasons.last()?;
+        Some(Error::Identity(reason.to_string()))
     }
 
     /// At once where an endpoint is left that may do better, or else after a pause.
-    fn again(&mut self, view: &View<'_>) -> Step {
-        if self.is_over(view) {
-            return Step::Fail(self.late(view));
+    fn again(&mut self, context: &RetryContext<'_>) -> CallStep {
+        if self.is_over(context) {
+            return CallStep::Fail(self.late(context));
         }
-        if view.routes.untried(&self.scene(view, false)) {
-            return self.ask(view, false);
+        if context.routes.untried(&self.route_context(context, false)) {
+            return self.ask(context, false);
         }
-        self.pause(view, pace::pause)
+        self.pause(context, timing::pause)
     }
 
-    fn pause(&mut self, view: &View<'_>, length: fn(u32, u64) -> Duration) -> Step {
-        if self.is_over(view) {
-            return Step::Fail(self.late(view));
+    fn pause(&mut self, context: &RetryContext<'_>, length: fn(u32, u64) -> Duration) -> CallStep {
+        if self.is_over(context) {
+            return CallStep::Fail(self.late(context));
         }
-        let pause = length(self.pauses, view.roll);
+        let pause = length(self.pauses, context.roll);
         self.pauses = self.pauses.saturating_add(1);
-        Step::Pause(pause.min(self.deadline - view.now))
+        CallStep::Pause(pause.min(self.deadline - context.now))
     }
 
-    fn ask(&mut self, view: &View<'_>, news: bool) -> Step {
-        match view.routes.choose(self.route, &self.scene(view, news)) {
+    fn ask(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
+        match context.routes.choose(self.route, &self.route_context(context, news)) {
             Some(choice) => self.chosen(choice),
-            None => Step::Fail(Error::Setup("there is no endpoint to ask".into())),
+            None => CallStep::Fail(Error::Setup("there is no endpoint to ask".into())),
         }
     }
 
-    fn chosen(&mut self, choice: Choice) -> Step {
+    fn chosen(&mut self, choice: Choice) -> CallStep {
         self.tried.push(choice.target.clone());
-        Step::Ask(choice)
+        CallStep::Ask(choice)
     }
 
-    fn scene<'a>(&'a self, view: &'a View<'a>, news: bool) -> Scene<'a> {
-        Scene { tried: &self.tried, connected: view.connected, news, now: view.now }
+    fn route_context<'a>(&'a self, context: &'a RetryContext<'a>, news: bool) -> RouteContext<'a> {
+        RouteContext { tried: &self.tried, connected: context.connected, news, now: context.now }
     }
 
     /// Starts another try beside those under way, if that is safe, and if it
     /// is at somebody else: to ask a node that is slow once more makes it slower.
-    fn ask_meanwhile(&mut self, view: &View<'_>, news: bool) -> Step {
-        let safe = matches!(self.repeat, Repeat::Free | Repeat::Named { .. });
-        if !safe || view.under_way.targets.len() >= TRIES_AT_ONCE_MAX {
-            return Step::Wait;
+    fn ask_meanwhile(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
+        let safe = matches!(self.policy, RetryPolicy::ReadOnly | RetryPolicy::WithRequestId { .. });
+        if !safe || context.in_flight.targets.len() >= TRIES_AT_ONCE_MAX {
+            return CallStep::Wait;
         }
-        match view.routes.choose(self.route, &self.scene(view, news)) {
-            Some(choice) if !view.under_way.targets.contains(&choice.target) => self.chosen(choice),
-            _ => Step::Wait,
+        match context.routes.choose(self.route, &self.route_context(context, news)) {
+            Some(choice) if !context.in_flight.targets.contains(&choice.target) => self.chosen(choice),
+            _ => CallStep::Wait,
         }
     }
 
-    fn is_in_doubt(&self, view: &View<'_>) -> bool {
-        self.in_doubt || self.repeat != Repeat::Free && view.under_way.sent
+    fn is_in_doubt(&self, context: &RetryContext<'_>) -> bool {
+        self.in_doubt || self.policy != RetryPolicy::ReadOnly && context.in_flight.sent
     }
 
     /// Whether there is no point in asking again. To ask at the last moment
     /// would turn what is certain, that nothing was done, into a doubt.
-    fn is_over(&self, view: &View<'_>) -> bool {
-        let certain = self.repeat != Repeat::Free && !self.is_in_doubt(view);
-        view.now >= if certain { self.last_ask } else { self.deadline }
+    fn is_over(&self, context: &RetryContext<'_>) -> bool {
+        let certain = self.policy != RetryPolicy::ReadOnly && !self.is_in_doubt(context);
+        context.now >= if certain { self.last_ask } else { self.deadline }
     }
 
-    fn late(&self, view: &View<'_>) -> Error {
-        let trouble = self.trouble.clone().unwrap_or_else(|| "no answer came".into());
-        if self.is_in_doubt(view) {
-            return self.unknown(format!("the time was over before an outcome was known: {trouble}"));
+    fn late(&self, context: &RetryContext<'_>) -> Error {
+        let last_failure = self.last_failure.clone().unwrap_or_else(|| "no answer came".into());
+        if self.is_in_doubt(context) {
+            return self.unknown(format!("the time was over before an outcome was known: {last_failure}"));
         }
-        Error::Unavailable(match self.repeat {
-            Repeat::Free => trouble,
-            _ => format!("{trouble}; nothing was done"),
+        Error::Unavailable(match self.policy {
+            RetryPolicy::ReadOnly => last_failure,
+            _ => format!("{last_failure}; nothing was done"),
         })
     }
 
-    fn unfit(&self, reason: String, view: &View<'_>) -> Error {
-        if self.is_in_doubt(view) { self.unknown(reason) } else { Error::Invalid(reason) }
+    fn unfit(&self, reason: String, context: &RetryContext<'_>) -> Error {
+        if self.is_in_doubt(context) { self.unknown(reason) } else { Error::Invalid(reason) }
     }
 
     fn unknown(&self, reason: String) -> Error {
-        let request = match self.repeat {
-            Repeat::Named { id } => id,
+        let request = match self.policy {
+            RetryPolicy::WithRequestId { id } => id,
             _ => None,
         };
         Error::Unknown { reason, request }
@@ -374,6 +371,6 @@ impl Retry {
 }
 
 #[cfg(test)]
-mod honesty;
+mod outcome_tests;
 #[cfg(test)]
 mod tests;

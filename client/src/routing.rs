@@ -12,11 +12,11 @@ use coffee_common::{
     protocol::Leader,
 };
 
-use crate::pace;
+use crate::timing;
 
 /// A node to ask: its address, and who must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct RouteTarget {
     /// Where it is reached.
     pub(crate) address: Address,
     /// Who it must be; `None` takes whichever node of the cluster answers.
@@ -35,7 +35,7 @@ pub(crate) enum Route {
 /// What was heard of the nodes so far.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    places: Vec<Place>,
+    places: Vec<KnownNode>,
     leader: Option<Address>,
     /// How often another leader was heard of.
     leaders: u64,
@@ -45,8 +45,8 @@ pub(crate) struct Routes {
 }
 
 #[derive(Debug)]
-struct Place {
-    target: Arc<Target>,
+struct KnownNode {
+    target: Arc<RouteTarget>,
     /// Given by the user, not learned from a node.
     given: bool,
     failures: u32,
@@ -54,9 +54,9 @@ struct Place {
 }
 
 /// What a choice depends on besides [`Routes`].
-pub(crate) struct Scene<'a> {
+pub(crate) struct RouteContext<'a> {
     /// The endpoints that this call has tried so far, with repetitions.
-    pub(crate) tried: &'a [Arc<Target>],
+    pub(crate) tried: &'a [Arc<RouteTarget>],
     /// Whether an endpoint is connected and shows signs of life.
     pub(crate) connected: &'a dyn Fn(&Address) -> bool,
     /// Whether a leader was heard of since the last try: it is asked, tried before or not.
@@ -69,9 +69,9 @@ pub(crate) struct Scene<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// Whom to ask.
-    pub(crate) target: Arc<Target>,
+    pub(crate) target: Arc<RouteTarget>,
     /// Whom to connect to meanwhile: a leader who will be asked directly next time.
-    pub(crate) connect: Option<Arc<Target>>,
+    pub(crate) connect: Option<Arc<RouteTarget>>,
 }
 
 impl Routes {
@@ -80,7 +80,7 @@ impl Routes {
         let mut routes = Self { places: Vec::new(), leader: None, leaders: 0, proven: None, follow_leader };
         for address in endpoints {
             if routes.place(&address).is_none() {
-                routes.places.push(Place::new(Target { address, name: None }, true));
+                routes.places.push(KnownNode::new(RouteTarget { address, name: None }, true));
             }
         }
         routes
@@ -115,9 +115,9 @@ impl Routes {
             Some(place) if place.given => {}
             Some(place) => place.rename(name),
             None => {
-                self.make_room();
-                let target = Target { address: address.clone(), name: Some(name.clone()) };
-                self.places.push(Place::new(target, false));
+                self.evict_oldest_learned();
+                let target = RouteTarget { address: address.clone(), name: Some(name.clone()) };
+                self.places.push(KnownNode::new(target, false));
             }
         }
     }
@@ -142,7 +142,7 @@ impl Routes {
     pub(crate) fn failed(&mut self, address: &Address, now: Duration) {
         if let Some(place) = self.place(address) {
             place.failures = place.failures.saturating_add(1);
-            place.avoid_until = now + pace::avoidance(place.failures);
+            place.avoid_until = now + timing::avoidance(place.failures);
         }
     }
 
@@ -159,15 +159,15 @@ impl Routes {
     }
 
     /// All endpoints, given or learned.
-    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+    pub(crate) fn targets(&self) -> Vec<Arc<RouteTarget>> {
         self.places.iter().map(|place| place.target.clone()).collect()
     }
 
     /// Whom to ask next. `None` only if there are no endpoints at all.
-    pub(crate) fn choose(&self, route: Route, scene: &Scene<'_>) -> Option<Choice> {
-        let leader = self.leader_place(route, scene);
+    pub(crate) fn choose(&self, route: Route, context: &RouteContext<'_>) -> Option<Choice> {
+        let leader = self.leader_place(route, context);
         if let Some(leader) = leader
-            && (scene.news || (scene.connected)(&leader.target.address) && !leader.was_tried(scene))
+            && (context.news || (context.connected)(&leader.target.address) && !leader.was_tried(context))
         {
             return Some(Choice { target: leader.target.clone(), connect: None });
         }
@@ -175,9 +175,9 @@ impl Routes {
             .places
             .iter()
             .enumerate()
-            .map(|(order, place)| (self.rank(place, order, route, scene), place))
+            .map(|(order, place)| (self.rank(place, order, route, context), place))
             .min_by_key(|(rank, _)| *rank)?;
-        let connect = leader.filter(|leader| !(scene.connected)(&leader.target.address));
+        let connect = leader.filter(|leader| !(context.connected)(&leader.target.address));
         Some(Choice {
             target: chosen.target.clone(),
             connect: connect.map(|leader| leader.target.clone()).filter(|leader| *leader != chosen.target),
@@ -186,9 +186,9 @@ impl Routes {
 
     /// Whether an endpoint is left that seems well and has not been tried: no
     /// need to pause before it.
-    pub(crate) fn untried(&self, scene: &Scene<'_>) -> bool {
-        let least = self.places.iter().map(|place| place.weight(scene)).min();
-        self.places.iter().any(|place| Some(place.weight(scene)) == least && !place.was_tried(scene))
+    pub(crate) fn untried(&self, context: &RouteContext<'_>) -> bool {
+        let least = self.places.iter().map(|place| place.weight(context)).min();
+        self.places.iter().any(|place| Some(place.weight(context)) == least && !place.was_tried(context))
     }
 
     /// Whether each of the endpoints is among `failed`.
@@ -196,17 +196,23 @@ impl Routes {
         self.places.iter().all(|place| failed(&place.target.address))
     }
 
-    fn leader_place(&self, route: Route, scene: &Scene<'_>) -> Option<&Place> {
-        let address = self.leader(scene.now).filter(|_| route == Route::Leader)?;
+    fn leader_place(&self, route: Route, context: &RouteContext<'_>) -> Option<&KnownNode> {
+        let address = self.leader(context.now).filter(|_| route == Route::Leader)?;
         self.places.iter().find(|place| place.target.address == *address)
     }
 
     /// The least goes first.
-    fn rank(&self, place: &Place, order: usize, route: Route, scene: &Scene<'_>) -> (usize, u8, usize) {
+    fn rank(
+        &self,
+        place: &KnownNode,
+        order: usize,
+        route: Route,
+        context: &RouteContext<'_>,
+    ) -> (usize, u8, usize) {
         let address = &place.target.address;
         let class = match route {
             Route::First => u8::from(!place.given),
-            Route::Leader => match ((scene.connected)(address), self.proven.as_ref() == Some(address)) {
+            Route::Leader => match ((context.connected)(address), self.proven.as_ref() == Some(address)) {
                 (true, true) => 0,
                 (true, false) => 1,
                 (false, _) if self.leader.as_ref() == Some(address) => 2,
@@ -214,16 +220,16 @@ impl Routes {
                 (false, false) => 4,
             },
         };
-        (place.weight(scene), class, order)
+        (place.weight(context), class, order)
     }
 
-    fn place(&mut self, address: &Address) -> Option<&mut Place> {
+    fn place(&mut self, address: &Address) -> Option<&mut KnownNode> {
         self.places.iter_mut().find(|place| place.target.address == *address)
     }
 
     /// Forgets the oldest learned endpoint if there are too many: a cluster
     /// whose addresses change must not fill our memory.
-    fn make_room(&mut self) {
+    fn evict_oldest_learned(&mut self) {
         let learned = self.places.iter().filter(|place| !place.given).count();
         if learned >= NODES_MAX
             && let Some(oldest) = self.places.iter().position(|place| !place.given)
@@ -233,15 +239,15 @@ impl Routes {
     }
 }
 
-impl Place {
-    fn new(target: Target, given: bool) -> Self {
+impl KnownNode {
+    fn new(target: RouteTarget, given: bool) -> Self {
         Self { target: Arc::new(target), given, failures: 0, avoid_until: Duration::ZERO }
     }
 
     fn rename(&mut self, name: &NodeName) {
         if self.target.name.as_ref() != Some(name) {
             let address = self.target.address.clone();
-            self.target = Arc::new(Target { address, name: Some(name.clone()) });
+            self.target = Arc::new(RouteTarget { address, name: Some(name.clone()) });
         }
     }
 
@@ -249,14 +255,14 @@ impl Place {
         now < self.avoid_until
     }
 
-    fn was_tried(&self, scene: &Scene<'_>) -> bool {
-        scene.tried.iter().any(|tried| tried.address == self.target.address)
+    fn was_tried(&self, context: &RouteContext<'_>) -> bool {
+        context.tried.iter().any(|tried| tried.address == self.target.address)
     }
 
     /// How often this call tried it; an endpoint that failed lately counts as tried twice more.
-    fn weight(&self, scene: &Scene<'_>) -> usize {
-        let tries = scene.tried.iter().filter(|tried| tried.address == self.target.address).count();
-        tries + if self.is_avoided(scene.now) { 2 } else { 0 }
+    fn weight(&self, context: &RouteContext<'_>) -> usize {
+        let tries = context.tried.iter().filter(|tried| tried.address == self.target.address).count();
+        tries + if self.is_avoided(context.now) { 2 } else { 0 }
     }
 }
 

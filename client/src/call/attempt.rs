@@ -14,30 +14,30 @@ use std::{
 use coffee_common::protocol::{Request, ResponseFrame};
 
 use crate::{
-    channel::{Answering, Channel, ChannelError},
-    pace,
+    channel::{Channel, ChannelError, ResponseFuture},
     pool::Pool,
-    retry::Ending,
-    routing::Target,
+    retry::TryOutcome,
+    routing::RouteTarget,
+    timing,
 };
 
 /// One try.
 pub(super) struct Try {
-    pub(super) target: Arc<Target>,
+    pub(super) target: Arc<RouteTarget>,
     began: Duration,
     /// For how long it is not looked at closely.
     patience: Duration,
-    state: State,
+    state: TryState,
 }
 
-enum State {
+enum TryState {
     Dialling(Pin<Box<dyn Future<Output = Result<Channel, ChannelError>> + Send>>),
-    Asked(Asked),
+    SentRequest(SentRequest),
     Failed(Option<ChannelError>),
 }
 
-struct Asked {
-    answering: Answering,
+struct SentRequest {
+    response: ResponseFuture,
     channel: Channel,
     /// When to wonder next whether the node is stuck.
     slow_at: Duration,
@@ -47,44 +47,49 @@ struct Asked {
 }
 
 /// What became of a try.
-pub(super) enum Turn {
+pub(super) enum TryEvent {
     Connected(Result<Channel, ChannelError>),
     Answered(Result<ResponseFrame, ChannelError>),
 }
 
 impl Try {
     /// Begins to connect.
-    pub(super) fn dial(pool: &Pool, target: Arc<Target>, now: Duration) -> Self {
+    pub(super) fn dial(pool: &Pool, target: Arc<RouteTarget>, now: Duration) -> Self {
         let (pool, to) = (pool.clone(), Arc::clone(&target));
         let dial = async move { pool.channel(&to.address, &to.expect()).await };
-        Self { target, began: now, patience: pace::PATIENCE, state: State::Dialling(Box::pin(dial)) }
+        Self {
+            target,
+            began: now,
+            patience: timing::CONNECT_PATIENCE,
+            state: TryState::Dialling(Box::pin(dial)),
+        }
     }
 
     /// Asks over a channel; the node has `left` to answer.
     pub(super) fn ask(
         channel: Channel,
-        target: Arc<Target>,
+        target: Arc<RouteTarget>,
         request: &Request,
         now: Duration,
         left: Duration,
     ) -> Self {
         let patience = channel.patience();
-        let state = match channel.start(request, None, pace::node_timeout(left)) {
-            Ok(answering) => State::Asked(Asked {
-                answering,
+        let state = match channel.start(request, None, timing::node_timeout(left)) {
+            Ok(response) => TryState::SentRequest(SentRequest {
+                response,
                 answers: channel.answers(),
                 channel,
-                slow_at: now + pace::SLOW,
+                slow_at: now + timing::SLOW,
                 found_silent: false,
             }),
-            Err(error) => State::Failed(Some(error)),
+            Err(error) => TryState::Failed(Some(error)),
         };
         Self { target, began: now, patience, state }
     }
 
     /// Whether the node may have received the request.
     pub(super) fn may_be_sent(&self) -> bool {
-        matches!(self.state, State::Asked(_))
+        matches!(self.state, TryState::SentRequest(_))
     }
 
     /// Whether it has taken longer than it should.
@@ -95,17 +100,17 @@ impl Try {
     /// When to look at it next. `closely` once it is known to take long.
     pub(super) fn wake_at(&self, closely: bool) -> Duration {
         match &self.state {
-            State::Asked(asked) if closely => asked.slow_at,
+            TryState::SentRequest(sent) if closely => sent.slow_at,
             _ => self.began + self.patience,
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TryEvent> {
         match &mut self.state {
-            State::Dialling(dial) => dial.as_mut().poll(cx).map(Turn::Connected),
-            State::Asked(asked) => Pin::new(&mut asked.answering).poll(cx).map(Turn::Answered),
-            State::Failed(error) => match error.take() {
-                Some(error) => Poll::Ready(Turn::Answered(Err(error))),
+            TryState::Dialling(dial) => dial.as_mut().poll(cx).map(TryEvent::Connected),
+            TryState::SentRequest(sent) => Pin::new(&mut sent.response).poll(cx).map(TryEvent::Answered),
+            TryState::Failed(error) => match error.take() {
+                Some(error) => Poll::Ready(TryEvent::Answered(Err(error))),
                 None => Poll::Pending,
             },
         }
@@ -114,46 +119,46 @@ impl Try {
     /// Whether the request has certainly not been sent, and never will be.
     pub(super) fn withdraw(&mut self) -> bool {
         match &mut self.state {
-            State::Asked(asked) => asked.answering.withdraw(),
-            State::Dialling(_) | State::Failed(_) => true,
+            TryState::SentRequest(sent) => sent.response.withdraw(),
+            TryState::Dialling(_) | TryState::Failed(_) => true,
         }
     }
 
     pub(super) fn dials_too_long(&self, now: Duration) -> bool {
-        matches!(self.state, State::Dialling(_)) && self.takes_long(now)
+        matches!(self.state, TryState::Dialling(_)) && self.takes_long(now)
     }
 
     /// Whether it is time, for the first time, to ask somebody else as well.
     pub(super) fn found_quiet(&mut self, now: Duration) -> bool {
-        let State::Asked(asked) = &mut self.state else { return false };
-        if !asked.found_silent && !asked.channel.is_well() {
-            asked.found_silent = true;
+        let TryState::SentRequest(sent) = &mut self.state else { return false };
+        if !sent.found_silent && !sent.channel.is_well() {
+            sent.found_silent = true;
             return true;
         }
-        if now < asked.slow_at {
+        if now < sent.slow_at {
             return false;
         }
-        let busy = std::mem::replace(&mut asked.answers, asked.channel.answers()) != asked.answers;
-        asked.slow_at = now + pace::SLOW;
-        !busy || now >= self.began + pace::BUSY
+        let busy = std::mem::replace(&mut sent.answers, sent.channel.answers()) != sent.answers;
+        sent.slow_at = now + timing::SLOW;
+        !busy || now >= self.began + timing::BUSY
     }
 }
 
 /// What becomes of any of the tries, and of which.
-pub(super) fn poll_tries(tries: &mut [Try], cx: &mut Context<'_>) -> Poll<(usize, Turn)> {
+pub(super) fn poll_tries(tries: &mut [Try], cx: &mut Context<'_>) -> Poll<(usize, TryEvent)> {
     for (position, attempt) in tries.iter_mut().enumerate() {
-        if let Poll::Ready(turn) = attempt.poll(cx) {
-            return Poll::Ready((position, turn));
+        if let Poll::Ready(event) = attempt.poll(cx) {
+            return Poll::Ready((position, event));
         }
     }
     Poll::Pending
 }
 
 /// How a try ends that has no answer.
-pub(super) fn ending_of(error: ChannelError) -> Ending {
+pub(super) fn outcome_of(error: ChannelError) -> TryOutcome {
     match error {
-        ChannelError::NotSent(fault) => Ending::NotSent(fault),
-        ChannelError::Lost(reason) => Ending::Lost(reason),
-        ChannelError::TimedOut => Ending::Lost(ChannelError::TimedOut.to_string()),
+        ChannelError::NotSent(fault) => TryOutcome::NotSent(fault),
+        ChannelError::Lost(reason) => TryOutcome::Lost(reason),
+        ChannelError::TimedOut => TryOutcome::Lost(ChannelError::TimedOut.to_string()),
     }
 }

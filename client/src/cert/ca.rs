@@ -24,7 +24,7 @@ use super::{
 
 /// A certificate and its private key, in PEM.
 #[derive(Clone)]
-pub struct Pair {
+pub struct CertificateAndKey {
     /// The certificate.
     pub certificate: String,
     /// The key.
@@ -33,11 +33,11 @@ pub struct Pair {
 
 /// A certificate authority in memory. Cheap to clone.
 #[derive(Clone)]
-pub struct Ca(Arc<Inner>);
+pub struct Ca(Arc<CaShared>);
 
-struct Inner {
+struct CaShared {
     /// Its own certificate alone.
-    pair: Pair,
+    pair: CertificateAndKey,
     /// All CAs that are to be trusted, with this one.
     bundle: String,
     /// Its name, in DER.
@@ -57,12 +57,12 @@ impl Ca {
         let mark = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
         name.push(DnType::CommonName, format!("coffeed CA {mark}"));
         let certificate = ca_params(name, &serial)?.self_signed(&key)?.pem();
-        Self::from_pair(Pair { certificate, key: key.serialize_pem() })
+        Self::from_pair(CertificateAndKey { certificate, key: key.serialize_pem() })
     }
 
     /// Takes one that was made before. Where several certificates are given,
     /// it is the first that the key belongs to; the others are trusted too.
-    pub fn from_pair(pair: Pair) -> Result<Self, CertError> {
+    pub fn from_pair(pair: CertificateAndKey) -> Result<Self, CertError> {
         let key = KeyPair::from_pem(&pair.key).map_err(|_| CertError::CaKeyMismatch)?;
         let own = |certificate: &String| {
             let parsed = Parsed::from_pem(certificate.as_bytes());
@@ -78,18 +78,18 @@ impl Ca {
         };
         let parsed = Parsed::from_pem(certificate.as_bytes())?;
         let issuer = Issuer::from_ca_cert_der(&parsed.der, key)?;
-        let (bundle, pair) = (pair.certificate, Pair { certificate, key: pair.key });
-        Ok(Self(Arc::new(Inner { pair, bundle, name: parsed.name, issuer, not_after: parsed.not_after })))
+        let (bundle, pair) = (pair.certificate, CertificateAndKey { certificate, key: pair.key });
+        Ok(Self(Arc::new(CaShared { pair, bundle, name: parsed.name, issuer, not_after: parsed.not_after })))
     }
 
     /// The same, and these CAs are trusted besides.
     pub(super) fn beside(&self, others: &str) -> Result<Self, CertError> {
         let certificate = format!("{}{others}", self.0.pair.certificate);
-        Self::from_pair(Pair { certificate, key: self.0.pair.key.clone() })
+        Self::from_pair(CertificateAndKey { certificate, key: self.0.pair.key.clone() })
     }
 
     /// Its certificate and key.
-    pub fn pair(&self) -> &Pair {
+    pub fn pair(&self) -> &CertificateAndKey {
         &self.0.pair
     }
 
@@ -131,14 +131,17 @@ impl Ca {
         let mut name = DistinguishedName::new();
         name.push(DnType::CommonName, parsed.common_name);
         let certificate = ca_params(name, &random()?)?.self_signed(self.0.issuer.key())?.pem();
-        Self::from_pair(Pair { certificate: certificate + &self.others(), key: self.0.pair.key.clone() })
+        Self::from_pair(CertificateAndKey {
+            certificate: certificate + &self.others(),
+            key: self.0.pair.key.clone(),
+        })
     }
 
     /// Makes a key, and a certificate for it that is valid for `days`.
-    pub fn issue(&self, subject: &Subject, days: u32) -> Result<Pair, CertError> {
+    pub fn issue(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let certificate = self.sign(subject, &key, days)?;
-        Ok(Pair { certificate, key: key.serialize_pem() })
+        Ok(CertificateAndKey { certificate, key: key.serialize_pem() })
     }
 
     /// Signs the public key of a certificate of ours again, for the same
@@ -177,7 +180,7 @@ impl Ca {
     }
 }
 
-impl Pair {
+impl CertificateAndKey {
     /// Credentials of this certificate and key, under a CA's certificate in PEM.
     pub fn credentials(&self, ca: &str) -> Result<Credentials, TlsError> {
         Credentials::from_pem(ca.as_bytes(), self.certificate.as_bytes(), self.key.as_bytes())
@@ -189,10 +192,10 @@ impl Pair {
     }
 }
 
-impl fmt::Debug for Pair {
+impl fmt::Debug for CertificateAndKey {
     /// Nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pair").field("certificate", &self.certificate).finish_non_exhaustive()
+        f.debug_struct("CertificateAndKey").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use coffee_common::{
 
 use super::{
     AltName, CertificateInfo, Existing, Holder, REVOCATIONS_FILE, Subject,
-    ca::{Ca, Pair},
+    ca::{Ca, CertificateAndKey},
     error::CertError,
     issued, now_seconds,
     revoke::Lists,
@@ -238,7 +238,7 @@ pub(super) fn load_ca(folder: &Path, name: &str) -> Result<Ca, CertError> {
     };
     let certificate = read_text(CredentialFile::Ca, &path("crt")).map_err(missing)?;
     let key = read_text(CredentialFile::Key, &path("key")).map_err(missing)?;
-    Ca::from_pair(Pair { certificate, key })
+    Ca::from_pair(CertificateAndKey { certificate, key })
 }
 
 pub(super) fn read_text(file: CredentialFile, path: &Path) -> Result<String, CertError> {
@@ -255,7 +255,7 @@ fn put_pair(
     folder: &Path,
     name: &str,
     existing: Existing,
-    make: impl FnOnce() -> Result<Pair, CertError>,
+    make: impl FnOnce() -> Result<CertificateAndKey, CertError>,
 ) -> Result<Issued, CertError> {
     let certificate = folder.join(format!("{name}.crt"));
     let key = folder.join(format!("{name}.key"));

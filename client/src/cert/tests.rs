@@ -139,7 +139,8 @@ fn a_ca_key_that_others_can_read_is_refused() {
 #[test]
 fn the_key_of_another_ca_does_not_sign() {
     let (one, other) = (Ca::create().expect("makes"), Ca::create().expect("makes"));
-    let mixed = Pair { certificate: one.certificate().to_owned(), key: other.pair().key.clone() };
+    let mixed =
+        CertificateAndKey { certificate: one.certificate().to_owned(), key: other.pair().key.clone() };
     assert!(matches!(Ca::from_pair(mixed), Err(CertError::CaKeyMismatch)));
 }
 
@@ -233,7 +234,7 @@ fn what_was_revoked_stays_so() {
     revoke(folder.path(), Some("node-hong")).expect("revokes");
     assert_eq!(revoke(folder.path(), None).expect("anew").serials, [""; 0]);
     let lists = revoke::Lists::load(folder.path()).expect("reads");
-    let ca = Ca::from_pair(Pair {
+    let ca = Ca::from_pair(CertificateAndKey {
         certificate: read(folder.path(), "ca.crt"),
         key: read(folder.path(), "ca.key"),
     });
@@ -320,7 +321,7 @@ fn a_rotation_that_broke_off_is_taken_up_again() {
     let folder = folder();
     let path = folder.path();
     let ming = issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
-    let old = Pair { certificate: read(path, "ca.crt"), key: read(path, "ca.key") };
+    let old = CertificateAndKey { certificate: read(path, "ca.crt"), key: read(path, "ca.key") };
     rotate_ca(path).expect("rotates");
     // As if the new key had not reached its place.
     fs::write(path.join("ca.key"), &old.key).expect("writes");

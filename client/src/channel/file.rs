@@ -1,5 +1,5 @@
 //! An ask whose answer is a file: on a stream of its own, from which the rest
-//! is read as fast as the asker takes it.
+//! is read as fast as the sender takes it.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -10,7 +10,7 @@ use coffee_common::{
 };
 
 use super::{Channel, ChannelError, encode};
-use crate::retry::Fault;
+use crate::error::NotSentReason;
 
 impl Channel {
     /// Asks, and waits for the answer for at most `timeout`. What follows the
@@ -20,11 +20,11 @@ impl Channel {
         request: &Request,
         timeout: Duration,
     ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
-        let answer = self.converse(request, timeout);
+        let answer = self.exchange(request, timeout);
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(ChannelError::TimedOut))
     }
 
-    async fn converse(
+    async fn exchange(
         &self,
         request: &Request,
         timeout: Duration,
@@ -33,8 +33,9 @@ impl Channel {
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = encode(id, request, None, timeout).map_err(ChannelError::NotSent)?;
         let opened = shared.connection.open(Priority::Normal).await;
-        let (mut sender, mut receiver) = opened
-            .map_err(|error| ChannelError::NotSent(Fault::Unreachable(shared.lost(&error.to_string()))))?;
+        let (mut sender, mut receiver) = opened.map_err(|error| {
+            ChannelError::NotSent(NotSentReason::Unreachable(shared.lost(&error.to_string())))
+        })?;
         let lost = |error: &dyn std::fmt::Display| ChannelError::Lost(error.to_string());
         sender.send(frame).await.map_err(|error| lost(&error))?;
         sender.finish();

@@ -16,23 +16,23 @@ use coffee_common::{
 };
 use tokio::time::Instant;
 
-use super::{Health, Shared};
-use crate::pace;
+use super::{ChannelShared, Health};
+use crate::timing;
 
 /// Starts the tasks.
-pub(super) fn spawn(shared: &Arc<Shared>, sender: FrameSender, receiver: FrameReceiver) {
+pub(super) fn spawn(shared: &Arc<ChannelShared>, sender: FrameSender, receiver: FrameReceiver) {
     tokio::spawn(until_end(Arc::clone(shared), write(Arc::clone(shared), sender)));
     tokio::spawn(until_end(Arc::clone(shared), read(Arc::clone(shared), receiver)));
     tokio::spawn(until_end(Arc::clone(shared), watch(Arc::clone(shared))));
 }
 
-async fn until_end(shared: Arc<Shared>, task: impl Future<Output = String>) {
+async fn until_end(shared: Arc<ChannelShared>, task: impl Future<Output = String>) {
     let reason = task.await;
     shared.end(&reason);
 }
 
 /// Writes all that is queued, as often as there is something.
-async fn write(shared: Arc<Shared>, mut sender: FrameSender) -> String {
+async fn write(shared: Arc<ChannelShared>, mut sender: FrameSender) -> String {
     let mut frames: Vec<Bytes> = Vec::new();
     loop {
         shared.to_write.notified().await;
@@ -50,7 +50,7 @@ async fn write(shared: Arc<Shared>, mut sender: FrameSender) -> String {
 }
 
 /// Hands out the answers on the shared stream.
-async fn read(shared: Arc<Shared>, mut receiver: FrameReceiver) -> String {
+async fn read(shared: Arc<ChannelShared>, mut receiver: FrameReceiver) -> String {
     loop {
         match receiver.receive().await {
             Ok(Some(message)) => {
@@ -64,18 +64,18 @@ async fn read(shared: Arc<Shared>, mut receiver: FrameReceiver) -> String {
     }
 }
 
-/// Takes in large answers, each on a stream of its own, and feels the pulse
+/// Takes in large answers, each on a stream of its own, and set_silent the pulse
 /// while somebody waits.
-async fn watch(shared: Arc<Shared>) -> String {
+async fn watch(shared: Arc<ChannelShared>) -> String {
     tokio::select! {
         reason = take_large_answers(Arc::clone(&shared)) => reason,
-        reason = feel_pulse(&shared) => reason,
+        reason = probe_liveness(&shared) => reason,
         why = shared.connection.closed() => why.to_string(),
     }
 }
 
 /// The number of these streams at once is bounded by the connection.
-async fn take_large_answers(shared: Arc<Shared>) -> String {
+async fn take_large_answers(shared: Arc<ChannelShared>) -> String {
     loop {
         let mut receiver = match shared.connection.accept_uni().await {
             Ok(receiver) => receiver,
@@ -101,13 +101,13 @@ async fn take_large_answers(shared: Arc<Shared>) -> String {
 /// only to what was sent, so where none came it is asked for one: it may have
 /// died after it acknowledged what somebody waits for. A node that was found
 /// silent is watched on, though nobody waits for it any more.
-async fn feel_pulse(shared: &Shared) -> String {
-    let silence = pace::silence(shared.lease());
+async fn probe_liveness(shared: &ChannelShared) -> String {
+    let silence = timing::silence(shared.lease());
     loop {
         shared.to_watch.notified().await;
         let mut seen = shared.connection.packets();
         let mut liveness = Liveness::new(seen, Instant::now());
-        let (mut next, mut silent) = (pace::PULSE, false);
+        let (mut next, mut silent) = (timing::PROBE_INTERVAL, false);
         while silent || !shared.table.is_idle() {
             tokio::time::sleep(next).await;
             let packets = shared.connection.packets();
@@ -116,18 +116,18 @@ async fn feel_pulse(shared: &Shared) -> String {
                 shared.to_write.notify_one();
             }
             let silent_for = liveness.observe(packets, Instant::now());
-            if silent_for > shared.patience(pace::SILENCE_MAX) {
+            if silent_for > shared.patience(timing::SILENCE_MAX) {
                 return format!("not a sign of life for {} ms", silent_for.as_millis());
             }
             let left = shared.patience(silence).saturating_sub(silent_for);
             silent = left.is_zero();
-            next = if silent { pace::PULSE } else { pace::PULSE.min(left) };
-            shared.feels(silent);
+            next = if silent { timing::PROBE_INTERVAL } else { timing::PROBE_INTERVAL.min(left) };
+            shared.set_silent(silent);
         }
     }
 }
 
-impl Shared {
+impl ChannelShared {
     fn answer(&self, message: &[u8]) -> Result<(), String> {
         match frame::decode(message) {
             Ok(ServerMessage::Response(reply)) => {
@@ -142,7 +142,7 @@ impl Shared {
         }
     }
 
-    fn feels(&self, silent: bool) {
+    fn set_silent(&self, silent: bool) {
         let now = if silent { Health::Silent } else { Health::Well };
         self.health.send_if_modified(|health| {
             let changed = *health != now && *health != Health::Ended;

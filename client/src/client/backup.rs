@@ -14,8 +14,8 @@ use super::Client;
 use crate::{
     channel::{Channel, ChannelError},
     error::Error,
-    retry::Fault,
-    routing::Target,
+    error::NotSentReason,
+    routing::RouteTarget,
 };
 
 /// A node that has sent nothing for this long is given up.
@@ -46,7 +46,7 @@ impl Client {
     /// as something comes. Takes the role `admin`.
     pub async fn backup(&self, consistency: Consistency) -> Result<Backup, Error> {
         let deadline = Instant::now() + self.timeout;
-        let targets = self.hub.knowledge.routes().targets();
+        let targets = self.shared.cache.routes().targets();
         let mut failed = Error::Unavailable("there is no endpoint".into());
         for (n, target) in targets.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -62,16 +62,16 @@ impl Client {
 
     async fn backup_of(
         &self,
-        target: &Arc<Target>,
+        target: &Arc<RouteTarget>,
         consistency: Consistency,
         dial_until: Instant,
         deadline: Instant,
     ) -> Result<Backup, Error> {
         let address = &target.address;
-        let dialled = timeout_at(dial_until, self.hub.pool.channel(address, &target.expect())).await;
+        let dialled = timeout_at(dial_until, self.shared.pool.channel(address, &target.expect())).await;
         let channel = dialled
             .unwrap_or_else(|_| {
-                Err(ChannelError::NotSent(Fault::Unreachable(format!("{address} is silent"))))
+                Err(ChannelError::NotSent(NotSentReason::Unreachable(format!("{address} is silent"))))
             })
             .map_err(unavailable)?;
         let left = deadline.saturating_duration_since(Instant::now());
@@ -156,7 +156,7 @@ async fn receive(receiver: &mut FrameReceiver) -> Result<Option<Bytes>, Error> {
 
 fn unavailable(error: ChannelError) -> Error {
     match error {
-        ChannelError::NotSent(Fault::Identity(why)) => Error::Identity(why),
+        ChannelError::NotSent(NotSentReason::Identity(why)) => Error::Identity(why),
         // It changes nothing, whether the node has heard of it or not.
         error => Error::Unavailable(error.to_string()),
     }

@@ -9,7 +9,7 @@ use coffee_common::{
 };
 
 use super::Client;
-use crate::{error::Error, hub::Hub, knowledge::Knowledge, pace, routing::Routes};
+use crate::{cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared, timing};
 
 /// Sets up a [`Client`]; made by [`Client::builder`].
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl ClientBuilder {
             credentials: None,
             quic: None,
             options: EndpointOptions::default(),
-            timeout: pace::CALL_TIMEOUT,
+            timeout: timing::CALL_TIMEOUT,
             follow_leader: true,
             client_id: None,
         }
@@ -101,8 +101,8 @@ impl ClientBuilder {
             (None, None) => return Err(Error::Setup("a client needs credentials".into())),
         };
         let client = self.client_id.map_or_else(random_client_id, Ok)?;
-        let knowledge = Knowledge::new(Routes::new(self.endpoints, self.follow_leader), client);
-        Ok(Client { hub: Arc::new(Hub::new(endpoint, knowledge)), timeout: self.timeout })
+        let cache = ClusterCache::new(Routes::new(self.endpoints, self.follow_leader), client);
+        Ok(Client { shared: Arc::new(ClientShared::new(endpoint, cache)), timeout: self.timeout })
     }
 }
 

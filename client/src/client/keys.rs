@@ -105,8 +105,8 @@ impl Client {
         batch.check()?;
         // The id of the request is drawn when it is first sent.
         let unnamed = RequestId { client: ClientId(0), sequence: 0, after: Revision(0) };
-        let call = Call::unnamed(&self.hub, Request::Write { request: unnamed, batch }, self.timeout);
-        let (response, request) = call.witnessed(&mut named).run().await?;
+        let call = Call::unnamed(&self.shared, Request::Write { request: unnamed, batch }, self.timeout);
+        let (response, request) = call.on_request_id(&mut named).run().await?;
         match request {
             Request::Write { request, .. } => written(request, response),
             _ => Err(Error::misfit()),

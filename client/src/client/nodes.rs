@@ -59,7 +59,7 @@ impl Client {
     /// All nodes, as one of them can reach the others. Works without a quorum.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
         let Response::Cluster(view) = self.ask(Request::List).await? else { return Err(Error::misfit()) };
-        let mut routes = self.hub.knowledge.routes();
+        let mut routes = self.shared.cache.routes();
         for node in view.nodes.iter().filter(|node| node.role.is_some()) {
             routes.learn(&node.name, &node.address);
         }

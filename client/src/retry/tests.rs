@@ -16,47 +16,47 @@ pub(super) fn id(sequence: u64) -> RequestId {
     RequestId { client: ClientId(1), sequence, after: Revision(9) }
 }
 
-fn fresh() -> Repeat {
-    Repeat::Named { id: None }
+fn fresh() -> RetryPolicy {
+    RetryPolicy::WithRequestId { id: None }
 }
 
-fn given() -> Repeat {
-    Repeat::Named { id: Some(id(1)) }
+fn given() -> RetryPolicy {
+    RetryPolicy::WithRequestId { id: Some(id(1)) }
 }
 
-pub(super) fn target(letter: char) -> Arc<Target> {
-    Arc::new(Target { address: Address::new(format!("{letter}:1")).expect("legal"), name: None })
+pub(super) fn target(letter: char) -> Arc<RouteTarget> {
+    Arc::new(RouteTarget { address: Address::new(format!("{letter}:1")).expect("legal"), name: None })
 }
 
-fn under_way(targets: &str, sent: bool) -> UnderWay {
-    UnderWay { targets: targets.chars().map(target).collect(), sent }
+fn in_flight(targets: &str, sent: bool) -> InFlightTries {
+    InFlightTries { targets: targets.chars().map(target).collect(), sent }
 }
 
 /// One call among the endpoints a, b and c.
-struct Script {
+struct ScriptedCall {
     routes: Routes,
     retry: Retry,
     now: Duration,
-    under_way: UnderWay,
+    in_flight: InFlightTries,
 }
 
-impl Script {
-    fn new(repeat: Repeat) -> Self {
+impl ScriptedCall {
+    fn new(policy: RetryPolicy) -> Self {
         let routes = Routes::new("abc".chars().map(|c| target(c).address.clone()), true);
-        let mut retry = Retry::new(Route::Leader, repeat, Duration::ZERO, DEADLINE);
+        let mut retry = Retry::new(Route::Leader, policy, Duration::ZERO, DEADLINE);
         retry.named(id(1));
-        Self { routes, retry, now: Duration::ZERO, under_way: UnderWay::default() }
+        Self { routes, retry, now: Duration::ZERO, in_flight: InFlightTries::default() }
     }
 
-    fn next(&mut self, event: Event) -> Step {
-        let view = View {
+    fn next(&mut self, event: CallEvent) -> CallStep {
+        let context = RetryContext {
             routes: &self.routes,
             connected: &|_| false,
             now: self.now,
             roll: 50,
-            under_way: &self.under_way,
+            in_flight: &self.in_flight,
         };
-        self.retry.next(event, &view)
+        self.retry.next(event, &context)
     }
 
     /// Plays events, written as letters, and writes down the steps: see `event` and `shown`.
@@ -67,15 +67,15 @@ impl Script {
             let step = match word {
                 "late" => {
                     self.now = DEADLINE;
-                    self.next(Event::Late)
+                    self.next(CallEvent::Late)
                 }
                 _ => self.next(event(word, last)),
             };
             match &step {
-                Step::Ask(choice) => {
+                CallStep::Ask(choice) => {
                     last = choice.target.address.as_str().chars().next().expect("a letter");
                 }
-                Step::Renew(_) => {
+                CallStep::Renew(_) => {
                     self.retry.renewed();
                     self.retry.named(id(2));
                 }
@@ -87,37 +87,37 @@ impl Script {
     }
 }
 
-fn event(word: &str, last: char) -> Event {
-    let ended = |ending| Event::Ended(target(last), ending);
+fn event(word: &str, last: char) -> CallEvent {
+    let ended = |ending| CallEvent::Ended(target(last), ending);
     match word {
-        "begin" => Event::Begin,
-        "resume" => Event::Resumed,
-        "quiet" => Event::Quiet,
-        "news" => Event::News,
-        "settled" => ended(Ending::Settled),
-        "forgotten" => ended(Ending::Forgotten(Revision(77))),
-        "unavailable" => ended(Ending::Rejected(Rejection::Unavailable("no leader".into()))),
-        "overloaded" => ended(Ending::Rejected(Rejection::Overloaded)),
-        "unknown" => ended(Ending::Rejected(Rejection::Unknown("deposed".into()))),
-        "denied" => ended(Ending::Rejected(Rejection::Denied("a reader".into()))),
+        "begin" => CallEvent::Begin,
+        "resume" => CallEvent::Resumed,
+        "quiet" => CallEvent::Quiet,
+        "news" => CallEvent::News,
+        "settled" => ended(TryOutcome::Settled),
+        "forgotten" => ended(TryOutcome::Forgotten(Revision(77))),
+        "unavailable" => ended(TryOutcome::Rejected(Rejection::Unavailable("no leader".into()))),
+        "overloaded" => ended(TryOutcome::Rejected(Rejection::Overloaded)),
+        "unknown" => ended(TryOutcome::Rejected(Rejection::Unknown("deposed".into()))),
+        "denied" => ended(TryOutcome::Rejected(Rejection::Denied("a reader".into()))),
         "refused" => {
-            ended(Ending::Rejected(Rejection::Refused { reason: "quorum".into(), hint: "boot".into() }))
+            ended(TryOutcome::Rejected(Rejection::Refused { reason: "quorum".into(), hint: "boot".into() }))
         }
-        "notsent" => ended(Ending::NotSent(Fault::Unreachable("no route".into()))),
-        "identity" => ended(Ending::NotSent(Fault::Identity("wrong CA".into()))),
-        "lost" => ended(Ending::Lost("cut off".into())),
+        "notsent" => ended(TryOutcome::NotSent(NotSentReason::Unreachable("no route".into()))),
+        "identity" => ended(TryOutcome::NotSent(NotSentReason::Identity("wrong CA".into()))),
+        "lost" => ended(TryOutcome::Lost("cut off".into())),
         other => panic!("no such event: {other}"),
     }
 }
 
-fn shown(step: &Step) -> String {
+fn shown(step: &CallStep) -> String {
     match step {
-        Step::Ask(choice) => choice.target.address.as_str().replace(":1", ""),
-        Step::Pause(pause) => format!("{}ms", pause.as_millis()),
-        Step::Renew(upto) => format!("renew{upto}"),
-        Step::Wait => "wait".into(),
-        Step::Done => "done".into(),
-        Step::Fail(error) => match error {
+        CallStep::Ask(choice) => choice.target.address.as_str().replace(":1", ""),
+        CallStep::Pause(pause) => format!("{}ms", pause.as_millis()),
+        CallStep::Renew(upto) => format!("renew{upto}"),
+        CallStep::Wait => "wait".into(),
+        CallStep::Done => "done".into(),
+        CallStep::Fail(error) => match error {
             Error::Unavailable(_) => "UNAVAILABLE",
             Error::Unknown { .. } => "UNKNOWN",
             Error::Identity(_) => "IDENTITY",
@@ -129,9 +129,9 @@ fn shown(step: &Step) -> String {
     }
 }
 
-fn table(repeat: Repeat, rows: &[(&str, &str)]) {
+fn table(policy: RetryPolicy, rows: &[(&str, &str)]) {
     for (events, steps) in rows {
-        assert_eq!(Script::new(repeat).play(events), *steps, "{repeat:?}: {events}");
+        assert_eq!(ScriptedCall::new(policy).play(events), *steps, "{policy:?}: {events}");
     }
 }
 
@@ -184,14 +184,14 @@ fn only_an_outcome_settles_a_write_that_was_in_doubt() {
 
 #[test]
 fn a_write_still_under_way_at_the_deadline_is_unknown() {
-    let mut script = Script::new(fresh());
-    script.play("begin");
-    script.under_way = under_way("a", true);
-    assert_eq!(script.play("late"), "UNKNOWN");
-    let mut script = Script::new(fresh());
-    script.play("begin");
-    script.under_way = under_way("a", false);
-    assert_eq!(script.play("late"), "UNAVAILABLE");
+    let mut call = ScriptedCall::new(fresh());
+    call.play("begin");
+    call.in_flight = in_flight("a", true);
+    assert_eq!(call.play("late"), "UNKNOWN");
+    let mut call = ScriptedCall::new(fresh());
+    call.play("begin");
+    call.in_flight = in_flight("a", false);
+    assert_eq!(call.play("late"), "UNAVAILABLE");
 }
 
 #[test]
@@ -208,17 +208,19 @@ fn a_forgotten_write_is_renamed_only_if_it_was_never_in_doubt() {
             ),
         ],
     );
-    let mut hedged = Script::new(fresh());
+    let mut hedged = ScriptedCall::new(fresh());
     hedged.play("begin");
-    hedged.under_way = under_way("a", true);
+    hedged.in_flight = in_flight("a", true);
     assert_eq!(hedged.play("forgotten"), "UNKNOWN");
 }
 
 #[test]
 fn a_renewed_write_begins_afresh_and_names_its_new_id() {
-    let mut script = Script::new(fresh());
-    assert_eq!(script.play("begin forgotten begin lost"), "a renew77 a b");
-    let Step::Fail(Error::Unknown { request, .. }) = script.next(Event::Late) else { panic!("unknown") };
+    let mut call = ScriptedCall::new(fresh());
+    assert_eq!(call.play("begin forgotten begin lost"), "a renew77 a b");
+    let CallStep::Fail(Error::Unknown { request, .. }) = call.next(CallEvent::Late) else {
+        panic!("unknown")
+    };
     assert_eq!(request, Some(id(2)));
 }
 
@@ -238,27 +240,27 @@ fn a_write_with_a_given_id_may_have_been_applied_before() {
 #[test]
 fn a_read_is_never_in_doubt() {
     table(
-        Repeat::Free,
+        RetryPolicy::ReadOnly,
         &[
             ("begin lost settled", "a b done"),
             ("begin unknown lost unavailable late", "a b c 10ms UNAVAILABLE"),
             ("begin lost denied", "a b DENIED"),
         ],
     );
-    let mut script = Script::new(Repeat::Free);
-    script.play("begin");
-    script.under_way = under_way("a", true);
-    assert_eq!(script.play("late"), "UNAVAILABLE");
+    let mut call = ScriptedCall::new(RetryPolicy::ReadOnly);
+    call.play("begin");
+    call.in_flight = in_flight("a", true);
+    assert_eq!(call.play("late"), "UNAVAILABLE");
 }
 
 #[test]
 fn what_is_idempotent_is_tried_again_but_not_twice_at_once() {
-    let mut script = Script::new(Repeat::Idempotent);
-    script.play("begin");
-    script.under_way = under_way("a", true);
-    assert_eq!(script.play("quiet news settled"), "wait wait done");
+    let mut call = ScriptedCall::new(RetryPolicy::Idempotent);
+    call.play("begin");
+    call.in_flight = in_flight("a", true);
+    assert_eq!(call.play("quiet news settled"), "wait wait done");
     table(
-        Repeat::Idempotent,
+        RetryPolicy::Idempotent,
         &[
             ("begin lost settled", "a b done"),
             ("begin lost late", "a b UNKNOWN"),
@@ -272,7 +274,7 @@ fn what_is_idempotent_is_tried_again_but_not_twice_at_once() {
 #[test]
 fn what_may_be_done_once_is_never_tried_again_in_doubt() {
     table(
-        Repeat::Once,
+        RetryPolicy::AtMostOnce,
         &[
             ("begin notsent unavailable settled", "a b c done"),
             ("begin lost", "a UNKNOWN"),
@@ -284,34 +286,34 @@ fn what_may_be_done_once_is_never_tried_again_in_doubt() {
 
 #[test]
 fn reads_and_writes_are_asked_elsewhere_while_a_node_is_quiet_within_bounds() {
-    for repeat in [Repeat::Free, fresh()] {
-        let mut script = Script::new(repeat);
-        assert_eq!(script.play("begin quiet quiet"), "a b c");
-        script.under_way = under_way("xxxx", true);
-        assert_eq!(script.play("quiet news settled"), "wait wait done");
+    for policy in [RetryPolicy::ReadOnly, fresh()] {
+        let mut call = ScriptedCall::new(policy);
+        assert_eq!(call.play("begin quiet quiet"), "a b c");
+        call.in_flight = in_flight("xxxx", true);
+        assert_eq!(call.play("quiet news settled"), "wait wait done");
     }
 }
 
 #[test]
 fn nobody_is_asked_again_who_is_being_asked() {
-    let mut script = Script::new(fresh());
-    script.play("begin");
+    let mut call = ScriptedCall::new(fresh());
+    call.play("begin");
     for (targets, expected) in [("a", "b"), ("ab", "c"), ("abc", "wait")] {
-        script.under_way = under_way(targets, true);
-        assert_eq!(script.play("quiet"), expected);
+        call.in_flight = in_flight(targets, true);
+        assert_eq!(call.play("quiet"), expected);
     }
 }
 
 #[test]
 fn a_new_leader_is_asked_at_once_tried_before_or_not() {
-    let mut script = Script::new(fresh());
-    script.play("begin unavailable unavailable unavailable");
+    let mut call = ScriptedCall::new(fresh());
+    call.play("begin unavailable unavailable unavailable");
     let leader = coffee_common::protocol::Leader {
         name: NodeName::new("hong").expect("legal"),
         address: target('b').address.clone(),
     };
-    script.routes.heard_of_leader(&leader);
-    assert_eq!(script.play("news"), "b");
+    call.routes.heard_of_leader(&leader);
+    assert_eq!(call.play("news"), "b");
 }
 
 #[test]
@@ -328,26 +330,26 @@ fn certificates_that_no_endpoint_accepts_end_the_call_at_once() {
 
 #[test]
 fn what_is_certain_is_not_put_in_doubt_at_the_last_moment() {
-    for (repeat, events, expected) in [
+    for (policy, events, expected) in [
         (fresh(), "unavailable", "UNAVAILABLE"),
         (fresh(), "resume", "UNAVAILABLE"),
         (fresh(), "lost", "b"),
-        (Repeat::Once, "notsent", "UNAVAILABLE"),
-        (Repeat::Free, "unavailable", "b"),
+        (RetryPolicy::AtMostOnce, "notsent", "UNAVAILABLE"),
+        (RetryPolicy::ReadOnly, "unavailable", "b"),
     ] {
-        let mut script = Script::new(repeat);
-        script.play("begin");
-        script.now = DEADLINE - Duration::from_millis(200);
-        assert_eq!(script.play(events), expected, "{repeat:?} {events}");
+        let mut call = ScriptedCall::new(policy);
+        call.play("begin");
+        call.now = DEADLINE - Duration::from_millis(200);
+        assert_eq!(call.play(events), expected, "{policy:?} {events}");
     }
 }
 
 #[test]
 fn a_pause_never_reaches_past_the_deadline() {
-    let mut script = Script::new(Repeat::Free);
-    script.play("begin unavailable unavailable");
-    script.now = DEADLINE - Duration::from_millis(3);
-    assert_eq!(script.play("unavailable"), "3ms");
+    let mut call = ScriptedCall::new(RetryPolicy::ReadOnly);
+    call.play("begin unavailable unavailable");
+    call.now = DEADLINE - Duration::from_millis(3);
+    assert_eq!(call.play("unavailable"), "3ms");
 }
 
 #[test]
@@ -356,27 +358,27 @@ fn each_request_has_its_manner() {
     let key = || Key::new("k").expect("legal");
     let get = |consistency| Request::Get { key: key(), consistency };
     let batch = Batch::of(Operation::Delete(key()));
-    for (request, route, repeat) in [
-        (Request::Status, Route::First, Repeat::Free),
-        (Request::List, Route::First, Repeat::Free),
-        (get(Consistency::Local), Route::First, Repeat::Free),
-        (get(Consistency::Linearizable), Route::Leader, Repeat::Free),
+    for (request, route, policy) in [
+        (Request::Status, Route::First, RetryPolicy::ReadOnly),
+        (Request::List, Route::First, RetryPolicy::ReadOnly),
+        (get(Consistency::Local), Route::First, RetryPolicy::ReadOnly),
+        (get(Consistency::Linearizable), Route::Leader, RetryPolicy::ReadOnly),
         (Request::Write { request: id(1), batch }, Route::Leader, given()),
-        (Request::Transfer { to: Some(node()) }, Route::Leader, Repeat::Idempotent),
-        (Request::Transfer { to: None }, Route::Leader, Repeat::Once),
-        (Request::Down { node: Some(node()), dry_run: false }, Route::Leader, Repeat::Idempotent),
-        (Request::Down { node: None, dry_run: false }, Route::Leader, Repeat::Once),
-        (Request::Down { node: None, dry_run: true }, Route::Leader, Repeat::Free),
+        (Request::Transfer { to: Some(node()) }, Route::Leader, RetryPolicy::Idempotent),
+        (Request::Transfer { to: None }, Route::Leader, RetryPolicy::AtMostOnce),
+        (Request::Down { node: Some(node()), dry_run: false }, Route::Leader, RetryPolicy::Idempotent),
+        (Request::Down { node: None, dry_run: false }, Route::Leader, RetryPolicy::AtMostOnce),
+        (Request::Down { node: None, dry_run: true }, Route::Leader, RetryPolicy::ReadOnly),
     ] {
-        assert_eq!(manner(&request), (route, repeat), "{request:?}");
+        assert_eq!(policy_of(&request), (route, policy), "{request:?}");
     }
 }
 
 #[test]
 fn a_failed_call_says_what_went_wrong() {
-    let mut script = Script::new(fresh());
-    script.play("begin notsent notsent unavailable");
-    let Step::Fail(error) = script.next(Event::Late) else { panic!("fails") };
+    let mut call = ScriptedCall::new(fresh());
+    call.play("begin notsent notsent unavailable");
+    let CallStep::Fail(error) = call.next(CallEvent::Late) else { panic!("fails") };
     assert_eq!(error.to_string(), "unavailable: c:1: no leader; nothing was done");
     assert_eq!(error.outcome(), OutcomeKind::NotApplied);
 }

@@ -17,15 +17,16 @@ fn routes(given: &str) -> Routes {
 /// Whom `routes` chooses, having tried `tried`, with `connected` connected;
 /// behind a `+`, whom to connect to meanwhile.
 fn choice(routes: &Routes, route: Route, tried: &str, connected: &str, now_s: u64) -> String {
-    let shown = |target: &Target| target.address.as_str().replace(":1", "");
-    let tried: Vec<_> = tried.chars().map(|c| Arc::new(Target { address: address(c), name: None })).collect();
-    let scene = Scene {
+    let shown = |target: &RouteTarget| target.address.as_str().replace(":1", "");
+    let tried: Vec<_> =
+        tried.chars().map(|c| Arc::new(RouteTarget { address: address(c), name: None })).collect();
+    let context = RouteContext {
         tried: &tried,
         connected: &|a| connected.chars().any(|c| address(c) == *a),
         news: false,
         now: Duration::from_secs(now_s),
     };
-    let choice = routes.choose(route, &scene).expect("there are endpoints");
+    let choice = routes.choose(route, &context).expect("there are endpoints");
     let connect = choice.connect.map(|target| format!("+{}", shown(&target))).unwrap_or_default();
     shown(&choice.target) + &connect
 }
@@ -91,8 +92,8 @@ fn news_of_a_leader_goes_before_whose_turn_it_is() {
     let mut routes = routes("ab");
     routes.heard_of_leader(&leader('b'));
     let tried = [routes.places[1].target.clone()];
-    let scene = Scene { tried: &tried, connected: &|_| false, news: true, now: Duration::ZERO };
-    assert_eq!(routes.choose(Route::Leader, &scene).map(|c| c.target), Some(tried[0].clone()));
+    let context = RouteContext { tried: &tried, connected: &|_| false, news: true, now: Duration::ZERO };
+    assert_eq!(routes.choose(Route::Leader, &context).map(|c| c.target), Some(tried[0].clone()));
 }
 
 #[test]
@@ -118,9 +119,9 @@ fn untried_means_worth_asking_without_a_pause() {
     let mut routes = routes("ab");
     let untried = |routes: &Routes, tried: &str| {
         let tried: Vec<_> =
-            tried.chars().map(|c| Arc::new(Target { address: address(c), name: None })).collect();
-        let scene = Scene { tried: &tried, connected: &|_| false, news: false, now: Duration::ZERO };
-        routes.untried(&scene)
+            tried.chars().map(|c| Arc::new(RouteTarget { address: address(c), name: None })).collect();
+        let context = RouteContext { tried: &tried, connected: &|_| false, news: false, now: Duration::ZERO };
+        routes.untried(&context)
     };
     assert!(untried(&routes, "a"));
     assert!(!untried(&routes, "ab"));

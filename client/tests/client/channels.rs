@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffee_client::{Channel, ChannelError, Fault, Health, NodeName, Pool, Response};
+use coffee_client::{Channel, ChannelError, Health, NodeName, NotSentReason, Pool, Response};
 use coffee_common::{
     protocol::{Identity, Request, Role},
     quic::Expect,
@@ -10,11 +10,11 @@ use coffee_common::{
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::fake::{Act, Lab, Node, SOON, always, value};
+use crate::fake::{Act, FakeNode, Lab, SOON, always, value};
 
 const BRIEF: Duration = Duration::from_millis(300);
 
-async fn channel(lab: &Lab, node: &Node) -> Channel {
+async fn channel(lab: &Lab, node: &FakeNode) -> Channel {
     let endpoint = lab.endpoint(Role::Node, "peng");
     Channel::connect(&endpoint, &node.address, &Expect::Node(node.name.clone())).await.expect("connects")
 }
@@ -120,7 +120,7 @@ async fn an_address_that_belongs_to_another_node_is_told_as_such() {
             Expect::AnyNode => drop(result.expect("answers")),
             Expect::Node(_) => {
                 let error = result.expect_err("another node");
-                assert!(matches!(error, ChannelError::NotSent(Fault::Identity(_))), "{error:?}");
+                assert!(matches!(error, ChannelError::NotSent(NotSentReason::Identity(_))), "{error:?}");
             }
         }
     }

@@ -16,7 +16,7 @@ use coffee_common::{
 };
 
 use self::run::{Desk, Ran, bare};
-use crate::fake::{Act, Lab, Node, always, applied, unavailable};
+use crate::fake::{Act, FakeNode, Lab, always, applied, unavailable};
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("legal")
@@ -39,7 +39,7 @@ fn removal(dry_run: bool) -> Removal {
 }
 
 /// A desk, and a node that always says the same.
-fn saying(result: Result<Response, Rejection>) -> (Lab, Desk, Node) {
+fn saying(result: Result<Response, Rejection>) -> (Lab, Desk, FakeNode) {
     let lab = Lab::new();
     let (desk, ming) = (Desk::of(&lab), lab.node("ming", always(result)));
     (lab, desk, ming)
@@ -50,7 +50,7 @@ fn ask(result: Result<Response, Rejection>, words: &[&str]) -> Ran {
     desk.asks(&[&ming], words).go()
 }
 
-fn operations(node: &Node) -> Vec<Batch> {
+fn operations(node: &FakeNode) -> Vec<Batch> {
     let batch = |request| match request {
         Request::Write { batch, .. } => Some(batch),
         _ => None,
@@ -150,7 +150,7 @@ fn nothing_is_taken_down_before_somebody_said_yes() {
             other => Err(Rejection::Invalid(format!("{other:?}"))),
         })
     });
-    let wet = |node: &Node| {
+    let wet = |node: &FakeNode| {
         let wet = |request: &Request| {
             matches!(request, Request::Down { dry_run: false, .. } | Request::Remove { dry_run: false, .. })
         };

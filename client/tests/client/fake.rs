@@ -39,7 +39,7 @@ pub(crate) enum Act {
 }
 
 /// Decides about each ask but [`Request::Ping`]; told how many came before it.
-pub(crate) type Script = Box<dyn Fn(usize, &Request) -> Act + Send + Sync>;
+pub(crate) type NodeScript = Box<dyn Fn(usize, &Request) -> Act + Send + Sync>;
 
 /// A certificate authority, and the nodes of a test.
 pub(crate) struct Lab {
@@ -47,19 +47,19 @@ pub(crate) struct Lab {
 }
 
 /// A node.
-pub(crate) struct Node {
+pub(crate) struct FakeNode {
     pub(crate) name: NodeName,
     pub(crate) address: Address,
-    seen: Arc<Seen>,
+    state: Arc<FakeState>,
     /// Dropped, it lets a frozen node go on.
     _thaw: mpsc::Sender<()>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Seen {
+struct FakeState {
     name: NodeName,
-    script: Script,
+    script: NodeScript,
     asks: Mutex<Vec<RequestFrame>>,
     leader: Mutex<Option<Leader>>,
     connections: watch::Sender<usize>,
@@ -82,11 +82,11 @@ impl Lab {
         &self,
         name: &str,
         script: impl Fn(usize, &Request) -> Act + Send + Sync + 'static,
-    ) -> Node {
+    ) -> FakeNode {
         let name = NodeName::new(name).expect("legal");
         let credentials = self.ca.credentials(Role::Node, &name).expect("credentials");
         let (thaw, frozen) = mpsc::channel();
-        let seen = Arc::new(Seen {
+        let state = Arc::new(FakeState {
             name: name.clone(),
             script: Box::new(script),
             asks: Mutex::default(),
@@ -96,7 +96,7 @@ impl Lab {
         });
         let (stop, stopped) = oneshot::channel();
         let (ready, address) = mpsc::channel();
-        let of_thread = Arc::clone(&seen);
+        let of_thread = Arc::clone(&state);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds");
             runtime.block_on(async {
@@ -112,7 +112,7 @@ impl Lab {
             runtime.shutdown_background();
         });
         let address = address.recv().expect("listens").into();
-        Node { name, address, seen, _thaw: thaw, stop: Some(stop), thread: Some(thread) }
+        FakeNode { name, address, state, _thaw: thaw, stop: Some(stop), thread: Some(thread) }
     }
 
     /// An endpoint that dials with these credentials.
@@ -123,7 +123,7 @@ impl Lab {
     }
 
     /// Sets up a client of these nodes.
-    pub(crate) fn client_of(&self, nodes: &[&Node]) -> ClientBuilder {
+    pub(crate) fn client_of(&self, nodes: &[&FakeNode]) -> ClientBuilder {
         let ops = NodeName::new("ops").expect("legal");
         Client::builder()
             .endpoints(nodes.iter().map(|node| node.address.clone()))
@@ -131,16 +131,16 @@ impl Lab {
     }
 }
 
-impl Node {
+impl FakeNode {
     /// From now on names this node as the leader.
-    pub(crate) fn says_leader_is(&self, leader: &Node) {
+    pub(crate) fn says_leader_is(&self, leader: &FakeNode) {
         let leader = Leader { name: leader.name.clone(), address: leader.address.clone() };
-        *self.seen.leader.lock().expect("sound") = Some(leader);
+        *self.state.leader.lock().expect("sound") = Some(leader);
     }
 
     /// What it was asked so far, searches for the leader not counted.
     pub(crate) fn asks(&self) -> Vec<RequestFrame> {
-        self.seen.asks.lock().expect("sound").clone()
+        self.state.asks.lock().expect("sound").clone()
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -158,7 +158,7 @@ impl Node {
 
     /// How many are connected, now and from now on.
     pub(crate) fn connections(&self) -> watch::Receiver<usize> {
-        self.seen.connections.subscribe()
+        self.state.connections.subscribe()
     }
 
     /// As `kill -9` does.
@@ -170,7 +170,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for FakeNode {
     fn drop(&mut self) {
         drop(self.stop.take());
     }
@@ -203,7 +203,7 @@ pub(crate) fn always(say: Result<Response, Rejection>) -> impl Fn(usize, &Reques
     move |_, _| Act::Say(say.clone())
 }
 
-impl Seen {
+impl FakeState {
     fn decide(&self, ask: RequestFrame) -> Act {
         if ask.request == Request::Ping {
             return Act::Say(Err(Rejection::Unavailable("a fake answers no ping".into())));
@@ -215,27 +215,27 @@ impl Seen {
     }
 }
 
-async fn serve(endpoint: Endpoint, seen: Arc<Seen>) {
+async fn serve(endpoint: Endpoint, state: Arc<FakeState>) {
     while let Some(handshake) = endpoint.accept().await {
-        let seen = Arc::clone(&seen);
+        let state = Arc::clone(&state);
         tokio::spawn(async move {
             if let Ok(connection) = handshake.complete().await {
-                seen.connections.send_modify(|count| *count += 1);
-                welcome(&connection, &seen).await;
-                streams(&connection, &seen).await;
-                seen.connections.send_modify(|count| *count -= 1);
+                state.connections.send_modify(|count| *count += 1);
+                welcome(&connection, &state).await;
+                streams(&connection, &state).await;
+                state.connections.send_modify(|count| *count -= 1);
             }
         });
     }
 }
 
-async fn welcome(connection: &Connection, seen: &Seen) {
+async fn welcome(connection: &Connection, state: &FakeState) {
     let welcome = ServerMessage::Welcome(Welcome {
-        node: seen.name.clone(),
+        node: state.name.clone(),
         version: "fake".into(),
         cluster: None,
         applied: Revision(100),
-        leader: seen.leader.lock().expect("sound").clone(),
+        leader: state.leader.lock().expect("sound").clone(),
         lease_ms: 300,
     });
     let mut sender = connection.open_uni(Priority::Normal).await.expect("opens");
@@ -243,9 +243,9 @@ async fn welcome(connection: &Connection, seen: &Seen) {
     sender.finish();
 }
 
-async fn streams(connection: &Connection, seen: &Arc<Seen>) {
+async fn streams(connection: &Connection, state: &Arc<FakeState>) {
     while let Ok((sender, receiver)) = connection.accept().await {
-        tokio::spawn(stream(connection.clone(), sender, receiver, Arc::clone(seen)));
+        tokio::spawn(stream(connection.clone(), sender, receiver, Arc::clone(state)));
     }
 }
 
@@ -253,7 +253,7 @@ async fn stream(
     connection: Connection,
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
-    seen: Arc<Seen>,
+    state: Arc<FakeState>,
 ) {
     let (answers, mut to_send) = tokio::sync::mpsc::unbounded_channel();
     let answering = async {
@@ -277,7 +277,7 @@ async fn stream(
         let answers = answers;
         while let Ok(Some(message)) = receiver.receive().await {
             let ask: RequestFrame = frame::decode(&message).expect("an ask");
-            act(&connection, ask, &seen, &answers);
+            act(&connection, ask, &state, &answers);
         }
     };
     tokio::join!(asking, answering);
@@ -286,15 +286,15 @@ async fn stream(
 fn act(
     connection: &Connection,
     ask: RequestFrame,
-    seen: &Arc<Seen>,
+    state: &Arc<FakeState>,
     answers: &tokio::sync::mpsc::UnboundedSender<ResponseFrame>,
 ) {
     let id = ask.id;
-    let decision = seen.decide(ask);
-    let frozen = Arc::clone(seen);
-    let (seen, answers) = (Arc::clone(seen), answers.clone());
+    let decision = state.decide(ask);
+    let frozen = Arc::clone(state);
+    let (state, answers) = (Arc::clone(state), answers.clone());
     let say = move |result| {
-        let leader = seen.leader.lock().expect("sound").clone();
+        let leader = state.leader.lock().expect("sound").clone();
         // Fails only if the client is gone.
         let _ = answers.send(ResponseFrame { id, leader, result });
     };

@@ -13,14 +13,14 @@ const MS: Duration = Duration::from_millis(1);
 
 /// Remembers how often each key was written; an operation waits or fails as its number says.
 #[derive(Clone)]
-struct Store {
+struct CountingStore {
     written: Arc<Mutex<BTreeMap<String, u64>>>,
     operations: Arc<AtomicU64>,
     wait: fn(u64) -> Duration,
     fails: fn(u64) -> bool,
 }
 
-impl Store {
+impl CountingStore {
     fn new(wait: fn(u64) -> Duration) -> Self {
         Self { written: Arc::default(), operations: Arc::default(), wait, fails: |_| false }
     }
@@ -35,7 +35,7 @@ impl Store {
     }
 }
 
-impl Target for Store {
+impl Target for CountingStore {
     async fn put(&self, key: String, _: Bytes) -> Result<(), Failed> {
         self.operation().await?;
         *self.written.lock().unwrap().entry(key).or_default() += 1;
@@ -52,13 +52,13 @@ fn plan(work: Work, clients: usize, duration: Duration, rate: Option<u32>) -> Pl
     Plan { work, clients, keys, warm_up: Duration::ZERO, duration, rate }
 }
 
-async fn measure(plan: &Plan, store: &Store) -> Measured {
+async fn measure(plan: &Plan, store: &CountingStore) -> Measured {
     Run::start(plan, std::slice::from_ref(store)).finish().await
 }
 
 #[tokio::test]
 async fn a_closed_loop_waits_for_each_answer() {
-    let store = Store::new(|_| 10 * MS);
+    let store = CountingStore::new(|_| 10 * MS);
     let plan = plan(Work::Put, 4, 100 * MS, None);
     let measured = measure(&plan, &store).await;
     let successes = measured.successes();
@@ -71,7 +71,7 @@ async fn a_closed_loop_waits_for_each_answer() {
 
 #[tokio::test]
 async fn what_was_due_during_a_stall_is_late() {
-    let store = Store::new(|number| if number == 0 { 100 * MS } else { Duration::ZERO });
+    let store = CountingStore::new(|number| if number == 0 { 100 * MS } else { Duration::ZERO });
     let plan = plan(Work::Put, 1, 200 * MS, Some(1000));
     let measured = measure(&plan, &store).await;
     assert_eq!(measured.successes() + measured.not_begun, 200);
@@ -83,7 +83,7 @@ async fn what_was_due_during_a_stall_is_late() {
 
 #[tokio::test]
 async fn what_could_not_begin_is_counted() {
-    let store = Store::new(|_| 20 * MS);
+    let store = CountingStore::new(|_| 20 * MS);
     let measured = measure(&plan(Work::Get, 1, 100 * MS, Some(1000)), &store).await;
     assert!(measured.successes() <= 6, "{}", measured.successes());
     assert_eq!(measured.successes() + measured.not_begun, 100);
@@ -91,7 +91,7 @@ async fn what_could_not_begin_is_counted() {
 
 #[tokio::test]
 async fn errors_are_counted_by_kind() {
-    let store = Store { fails: |number| number % 2 == 1, ..Store::new(|_| MS) };
+    let store = CountingStore { fails: |number| number % 2 == 1, ..CountingStore::new(|_| MS) };
     let measured = measure(&plan(Work::Get, 1, 50 * MS, None), &store).await;
     let odd = &measured.errors["odd"];
     assert_eq!(odd.first, "1 is odd");
@@ -101,7 +101,7 @@ async fn errors_are_counted_by_kind() {
 
 #[tokio::test]
 async fn warming_up_does_not_count() {
-    let store = Store::new(|_| MS);
+    let store = CountingStore::new(|_| MS);
     let plan = Plan { warm_up: 50 * MS, ..plan(Work::Get, 1, 50 * MS, None) };
     let mut run = Run::start(&plan, std::slice::from_ref(&store));
     assert!(run.progress().warming_up);
@@ -113,7 +113,7 @@ async fn warming_up_does_not_count() {
 
 #[tokio::test]
 async fn mixed_work_is_mixed() {
-    let store = Store::new(|_| Duration::ZERO);
+    let store = CountingStore::new(|_| Duration::ZERO);
     let mixed = |reads_percent| plan(Work::Mixed { reads_percent }, 8, 50 * MS, None);
     let measured = measure(&mixed(50), &store).await;
     assert_eq!(measured.times.len(), 2, "{:?}", measured.times.keys());
@@ -123,7 +123,7 @@ async fn mixed_work_is_mixed() {
 
 #[tokio::test]
 async fn filling_writes_every_key_once() {
-    let store = Store::new(|_| Duration::ZERO);
+    let store = CountingStore::new(|_| Duration::ZERO);
     let keys = Keys::new("b/".into(), 10, 8, 16).unwrap();
     fill(&keys, 3, std::slice::from_ref(&store)).await.unwrap();
     let written = store.written.lock().unwrap().clone();
@@ -132,7 +132,7 @@ async fn filling_writes_every_key_once() {
 
 #[tokio::test]
 async fn filling_ends_with_the_first_error() {
-    let store = Store { fails: |number| number == 5, ..Store::new(|_| Duration::ZERO) };
+    let store = CountingStore { fails: |number| number == 5, ..CountingStore::new(|_| Duration::ZERO) };
     let keys = Keys::new("b/".into(), 10, 8, 16).unwrap();
     assert!(fill(&keys, 3, std::slice::from_ref(&store)).await.is_err());
 }

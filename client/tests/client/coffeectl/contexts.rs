@@ -12,7 +12,7 @@ struct Office {
     folder: tempfile::TempDir,
     _lab: Lab,
     desk: Desk,
-    node: Node,
+    node: FakeNode,
 }
 
 impl Office {

@@ -12,7 +12,7 @@ use std::{
 use coffee_client::cert::{self, Existing};
 use coffee_common::{id::NodeName, protocol::Role};
 
-use crate::fake::{Lab, Node};
+use crate::fake::{FakeNode, Lab};
 
 /// A folder with the certificate of an admin, and the command to use it with.
 pub(crate) struct Desk {
@@ -63,7 +63,11 @@ impl Desk {
     }
 
     /// `coffeectl WORDS`, asking these nodes.
-    pub(crate) fn asks<W: Into<OsString>>(&self, nodes: &[&Node], words: impl IntoIterator<Item = W>) -> Run {
+    pub(crate) fn asks<W: Into<OsString>>(
+        &self,
+        nodes: &[&FakeNode],
+        words: impl IntoIterator<Item = W>,
+    ) -> Run {
         let mut run = bare(words);
         let endpoints: Vec<&str> = nodes.iter().map(|node| node.address.as_str()).collect();
         run.command.env("COFFEECTL_CERTS", self.certs()).env("COFFEECTL_ENDPOINTS", endpoints.join(","));

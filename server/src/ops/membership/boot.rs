@@ -97,7 +97,7 @@ impl Leading {
 
 fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> ProposeError {
     match error {
-        ChannelError::NotSent(coffee_client::Fault::Identity(what)) => refused(
+        ChannelError::NotSent(coffee_client::NotSentReason::Identity(what)) => refused(
             format!("{name} was not found at {address}: {what}"),
             "check the address, and the certificate of that node".to_owned(),
         )

@@ -22,25 +22,25 @@ use coffee_common::{
 use tokio::sync::oneshot;
 
 use super::ChannelError;
-use crate::retry::Fault;
+use crate::error::NotSentReason;
 
 /// The id of asks whose answer nobody waits for.
-pub(super) const NOBODY: u64 = 0;
+pub(super) const PROBE_ID: u64 = 0;
 
-pub(super) type Answered = oneshot::Receiver<Result<ResponseFrame, ChannelError>>;
+pub(super) type ResponseReceiver = oneshot::Receiver<Result<ResponseFrame, ChannelError>>;
 
 /// The asks of one channel.
 #[derive(Debug, Default)]
-pub(super) struct Table(Mutex<Inner>);
+pub(super) struct RequestTable(Mutex<TableState>);
 
 #[derive(Debug)]
-struct Inner {
+struct TableState {
     /// Everyone who waits for an answer, by the id of the ask.
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, Waiter>,
     /// Asks that the writer takes next, in order.
-    queue: Vec<Queued>,
+    queue: Vec<QueuedRequest>,
     /// Asks for which there is no room in flight yet, in order.
-    backlog: Vec<Queued>,
+    backlog: Vec<QueuedRequest>,
     /// How many asks are in the queue or sent, and unanswered.
     in_flight: usize,
     /// How many bytes those of them may have that share a stream.
@@ -50,19 +50,19 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct Waiting {
-    asker: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
+struct Waiter {
+    sender: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
     /// What it has of the window: nothing in the backlog, or on a stream of its own.
     taken: Option<Taken>,
 }
 
 #[derive(Debug)]
-struct Queued {
+struct QueuedRequest {
     id: u64,
     frame: Bytes,
 }
 
-impl Default for Inner {
+impl Default for TableState {
     fn default() -> Self {
         Self {
             waiting: BTreeMap::new(),
@@ -75,30 +75,30 @@ impl Default for Inner {
     }
 }
 
-impl Table {
+impl RequestTable {
     /// Queues an ask. Whether somebody was waiting already.
-    pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(Answered, bool), ChannelError> {
-        let mut inner = self.lock();
-        let (answered, busy) = inner.wait(id)?;
-        inner.backlog.push(Queued { id, frame });
-        inner.move_up();
+    pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(ResponseReceiver, bool), ChannelError> {
+        let mut state = self.lock();
+        let (answered, busy) = state.wait(id)?;
+        state.backlog.push(QueuedRequest { id, frame });
+        state.admit_backlog();
         Ok((answered, busy))
     }
 
     /// Waits for the answer to an ask that somebody else sends. Whether
     /// somebody was waiting already.
-    pub(super) fn wait(&self, id: u64) -> Result<(Answered, bool), ChannelError> {
-        let mut inner = self.lock();
-        let waiting = inner.wait(id)?;
-        inner.in_flight += 1;
+    pub(super) fn wait(&self, id: u64) -> Result<(ResponseReceiver, bool), ChannelError> {
+        let mut state = self.lock();
+        let waiting = state.wait(id)?;
+        state.in_flight += 1;
         Ok(waiting)
     }
 
     /// Queues a frame whose answer nobody waits for.
     pub(super) fn push(&self, frame: Bytes) {
-        let mut inner = self.lock();
-        if inner.ended.is_none() {
-            inner.queue.push(Queued { id: NOBODY, frame });
+        let mut state = self.lock();
+        if state.ended.is_none() {
+            state.queue.push(QueuedRequest { id: PROBE_ID, frame });
         }
     }
 
@@ -111,29 +111,29 @@ impl Table {
 
     /// Hands a reply to whoever waits for it. Whether there is more to write now.
     pub(super) fn answer(&self, reply: ResponseFrame) -> bool {
-        let mut inner = self.lock();
-        let Some(Waiting { asker, taken }) = inner.waiting.remove(&reply.id) else { return false };
+        let mut state = self.lock();
+        let Some(Waiter { sender, taken }) = state.waiting.remove(&reply.id) else { return false };
         let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
-        let more = inner.one_less_in_flight(taken, if overloaded { Sign::Congested } else { Sign::Clear });
-        drop(inner);
-        // Fails only if the asker is gone.
-        let _ = asker.send(Ok(reply));
+        let more = state.release(taken, if overloaded { Sign::Congested } else { Sign::Clear });
+        drop(state);
+        // Fails only if the sender is gone.
+        let _ = sender.send(Ok(reply));
         more
     }
 
     /// Takes an ask back. Whether it was certainly not sent.
     pub(super) fn withdraw(&self, id: u64) -> bool {
-        let mut inner = self.lock();
-        let Some(Waiting { taken, .. }) = inner.waiting.remove(&id) else { return false };
-        if let Some(position) = inner.backlog.iter().position(|queued| queued.id == id) {
-            inner.backlog.remove(position);
+        let mut state = self.lock();
+        let Some(Waiter { taken, .. }) = state.waiting.remove(&id) else { return false };
+        if let Some(position) = state.backlog.iter().position(|queued| queued.id == id) {
+            state.backlog.remove(position);
             return true;
         }
-        let queued = inner.queue.iter().position(|queued| queued.id == id);
+        let queued = state.queue.iter().position(|queued| queued.id == id);
         if let Some(position) = queued {
-            inner.queue.remove(position);
+            state.queue.remove(position);
         }
-        inner.one_less_in_flight(taken, Sign::Silent);
+        state.release(taken, Sign::Silent);
         queued.is_some()
     }
 
@@ -150,50 +150,50 @@ impl Table {
     /// Tells everyone who waits that the channel has ended: what was never
     /// taken was not sent, the rest is lost.
     pub(super) fn end(&self, reason: &str) {
-        let mut inner = self.lock();
-        inner.ended.get_or_insert_with(|| reason.to_owned());
-        let unsent: Vec<Queued> = std::mem::take(&mut inner.queue);
-        let backlog = std::mem::take(&mut inner.backlog);
-        let mut waiting = std::mem::take(&mut inner.waiting);
-        inner.in_flight = 0;
-        drop(inner);
+        let mut state = self.lock();
+        state.ended.get_or_insert_with(|| reason.to_owned());
+        let unsent: Vec<QueuedRequest> = std::mem::take(&mut state.queue);
+        let backlog = std::mem::take(&mut state.backlog);
+        let mut waiting = std::mem::take(&mut state.waiting);
+        state.in_flight = 0;
+        drop(state);
         for queued in unsent.into_iter().chain(backlog) {
-            if let Some(Waiting { asker, .. }) = waiting.remove(&queued.id) {
-                let _ = asker.send(Err(not_sent(reason)));
+            if let Some(Waiter { sender, .. }) = waiting.remove(&queued.id) {
+                let _ = sender.send(Err(not_sent(reason)));
             }
         }
-        for Waiting { asker, .. } in waiting.into_values() {
-            let _ = asker.send(Err(ChannelError::Lost(reason.to_owned())));
+        for Waiter { sender, .. } in waiting.into_values() {
+            let _ = sender.send(Err(ChannelError::Lost(reason.to_owned())));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, TableState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    fn wait(&mut self, id: u64) -> Result<(Answered, bool), ChannelError> {
+impl TableState {
+    fn wait(&mut self, id: u64) -> Result<(ResponseReceiver, bool), ChannelError> {
         if let Some(reason) = &self.ended {
             return Err(not_sent(reason));
         }
         let busy = !self.waiting.is_empty();
-        let (asker, answered) = oneshot::channel();
-        self.waiting.insert(id, Waiting { asker, taken: None });
+        let (sender, answered) = oneshot::channel();
+        self.waiting.insert(id, Waiter { sender, taken: None });
         Ok((answered, busy))
     }
 
     /// Gives back what an ask had in flight, and lets others move up. Whether any did.
-    fn one_less_in_flight(&mut self, taken: Option<Taken>, sign: Sign) -> bool {
+    fn release(&mut self, taken: Option<Taken>, sign: Sign) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(taken) = taken {
             self.window.give_back(taken, sign);
         }
-        self.move_up()
+        self.admit_backlog()
     }
 
     /// Queues as much of the backlog as there is room for. Whether that is anything.
-    fn move_up(&mut self) -> bool {
+    fn admit_backlog(&mut self) -> bool {
         let mut moved = false;
         while self.in_flight < REQUESTS_IN_FLIGHT_MAX
             && let Some(newest) = self.backlog.last()
@@ -211,7 +211,7 @@ impl Inner {
 }
 
 fn not_sent(reason: &str) -> ChannelError {
-    ChannelError::NotSent(Fault::Unreachable(reason.to_owned()))
+    ChannelError::NotSent(NotSentReason::Unreachable(reason.to_owned()))
 }
 
 #[cfg(test)]
@@ -226,11 +226,11 @@ mod tests {
         }
     }
 
-    fn queue(table: &Table, id: u64) -> Answered {
+    fn queue(table: &RequestTable, id: u64) -> ResponseReceiver {
         table.queue(id, Bytes::from(id.to_string())).expect("open").0
     }
 
-    fn taken(table: &Table) -> Vec<Bytes> {
+    fn taken(table: &RequestTable) -> Vec<Bytes> {
         let mut frames = Vec::new();
         table.take(&mut frames);
         frames
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn answers_find_their_askers_in_any_order() {
-        let table = Table::default();
+        let table = RequestTable::default();
         let (mut one, mut two) = (queue(&table, 1), queue(&table, 2));
         assert_eq!(taken(&table), ["1", "2"]);
         table.answer(reply(2));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_end_tells_apart_what_was_sent() {
-        let table = Table::default();
+        let table = RequestTable::default();
         let mut sent = queue(&table, 1);
         taken(&table);
         let mut own = table.wait(2).expect("open").0;
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn only_what_is_still_queued_can_be_taken_back_unsent() {
-        let table = Table::default();
+        let table = RequestTable::default();
         let _ = (queue(&table, 1), queue(&table, 2));
         assert!(table.withdraw(1));
         assert_eq!(taken(&table), ["2"]);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_is_bounded_and_the_rest_moves_up() {
-        let table = Table::default();
+        let table = RequestTable::default();
         let max = REQUESTS_IN_FLIGHT_MAX as u64;
         let askers: Vec<_> = (0..max + 2).map(|id| queue(&table, id)).collect();
         assert_eq!(taken(&table).len(), REQUESTS_IN_FLIGHT_MAX);
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn whoever_is_turned_away_leaves_room_for_half_as_many_bytes() {
         const FRAME: usize = 16 << 10;
-        let table = Table::default();
+        let table = RequestTable::default();
         let ask = |id| table.queue(id, Bytes::from(vec![0; FRAME])).expect("open").0;
         let answer = |ids: std::ops::Range<u64>, overloaded: bool| {
             for id in ids {

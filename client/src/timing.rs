@@ -11,7 +11,7 @@ use coffee_common::backoff::{delay, jitter};
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A try that has no connection after this long is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(150);
 
 /// A try is repeated elsewhere after this long, if the node has answered
 /// nobody in this time: it is stuck, or waits for one that is gone.
@@ -33,25 +33,25 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(1500);
 
 /// How often a connection with asks in flight is looked at for silence, at least. Not
 /// much more often: between two looks acknowledgements have to come.
-pub(crate) const PULSE: Duration = Duration::from_millis(30);
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(30);
 
 /// How long a node has to say who leads.
-pub(crate) const SEEK_TIMEOUT: Duration = Duration::from_millis(200);
+pub(crate) const SEARCH_TIMEOUT: Duration = Duration::from_millis(200);
 
-const SEEK: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(250);
+const SEARCH: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(250);
 /// So many times the shortest pause, before they grow: about two seconds.
-const SEEK_EAGERLY: u32 = 80;
+const SEARCH_EAGERLY: u32 = 80;
 
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(100);
-const RELIEF: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(1);
+const OVERLOAD_PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(1);
 const AVOID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
 const MARGIN_MAX: Duration = Duration::from_millis(250);
 
 const _: () = {
-    assert!(PULSE.as_millis() > 25 && PULSE.as_millis() < SILENCE_MIN.as_millis());
+    assert!(PROBE_INTERVAL.as_millis() > 25 && PROBE_INTERVAL.as_millis() < SILENCE_MIN.as_millis());
     assert!(SILENCE_MIN.as_millis() < SILENCE.as_millis());
     assert!(SILENCE.as_millis() < SILENCE_MAX.as_millis());
-    assert!(PATIENCE.as_millis() < SLOW.as_millis());
+    assert!(CONNECT_PATIENCE.as_millis() < SLOW.as_millis());
     assert!(SLOW.as_millis() < BUSY.as_millis());
     assert!(BUSY.as_millis() < CALL_TIMEOUT.as_millis());
     assert!(SILENCE_MAX.as_millis() < CALL_TIMEOUT.as_millis());
@@ -65,8 +65,8 @@ pub(crate) fn pause(round: u32, roll: u64) -> Duration {
 
 /// The same before a node is asked again that has too much to do. It grows
 /// further: who asks brings all his bytes along, and to turn them away is work too.
-pub(crate) fn relief(round: u32, roll: u64) -> Duration {
-    jitter(delay(&RELIEF, round), roll)
+pub(crate) fn overload_pause(round: u32, roll: u64) -> Duration {
+    jitter(delay(&OVERLOAD_PAUSE, round), roll)
 }
 
 /// For how long a node may owe a sign of life in a cluster that believes for `lease` in a
@@ -83,8 +83,8 @@ pub(crate) fn patience(lease: Duration) -> Duration {
 
 /// How long to wait before the `n`-th question who leads: short while an
 /// election may be under way, longer once it is something worse.
-pub(crate) fn seek(n: u32, roll: u64) -> Duration {
-    jitter(delay(&SEEK, n / SEEK_EAGERLY), roll)
+pub(crate) fn search_pause(n: u32, roll: u64) -> Duration {
+    jitter(delay(&SEARCH, n / SEARCH_EAGERLY), roll)
 }
 
 /// How long an endpoint that failed is tried last.
@@ -115,13 +115,14 @@ mod tests {
             assert_eq!(pause(round, 0), Duration::from_millis(nominal_ms) / 2);
             assert_eq!(pause(round, 100), Duration::from_millis(nominal_ms) * 3 / 2);
         }
-        let nominal_ms: Vec<u128> = [0, 3, 6, 7, 1000].map(|round| relief(round, 50).as_millis()).into();
+        let nominal_ms: Vec<u128> =
+            [0, 3, 6, 7, 1000].map(|round| overload_pause(round, 50).as_millis()).into();
         assert_eq!(nominal_ms, [10, 80, 640, 1000, 1000]);
     }
 
     #[test]
     fn a_search_begins_eagerly_and_calms_down() {
-        let nominal_ms: Vec<u128> = [0, 79, 80, 160, 10_000].map(|n| seek(n, 50).as_millis()).into();
+        let nominal_ms: Vec<u128> = [0, 79, 80, 160, 10_000].map(|n| search_pause(n, 50).as_millis()).into();
         assert_eq!(nominal_ms, [25, 25, 50, 100, 250]);
     }
 

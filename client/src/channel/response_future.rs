@@ -1,4 +1,4 @@
-//! An ask under way: a future of its answer.
+//! An ask under stream: a future of its answer.
 
 use std::{
     future::Future,
@@ -17,20 +17,20 @@ use coffee_common::{
     quic::{FrameReceiver, Priority},
 };
 
-use super::{ChannelError, Shared, table::Answered};
-use crate::retry::Fault;
+use super::{ChannelError, ChannelShared, request_table::ResponseReceiver};
+use crate::error::NotSentReason;
 
 /// Resolves to the answer. Dropped, it takes the ask back as far as that goes.
-pub(crate) struct Answering {
-    shared: Arc<Shared>,
+pub(crate) struct ResponseFuture {
+    shared: Arc<ChannelShared>,
     id: u64,
-    way: Way,
+    stream: RequestStream,
     settled: bool,
 }
 
-enum Way {
-    /// Queued for the stream that all small asks share.
-    Shared(Answered),
+enum RequestStream {
+    /// QueuedRequest for the stream that all small asks share.
+    Shared(ResponseReceiver),
     /// On a stream of its own.
     Own {
         answer: Pin<Box<dyn Future<Output = Result<ResponseFrame, ChannelError>> + Send>>,
@@ -38,9 +38,9 @@ enum Way {
     },
 }
 
-impl Answering {
+impl ResponseFuture {
     pub(super) fn on_shared_stream(
-        shared: &Arc<Shared>,
+        shared: &Arc<ChannelShared>,
         id: u64,
         frame: Bytes,
     ) -> Result<Self, ChannelError> {
@@ -49,17 +49,26 @@ impl Answering {
         if !busy {
             shared.to_watch.notify_one();
         }
-        Ok(Self { shared: Arc::clone(shared), id, way: Way::Shared(answered), settled: false })
+        Ok(Self { shared: Arc::clone(shared), id, stream: RequestStream::Shared(answered), settled: false })
     }
 
-    pub(super) fn on_own_stream(shared: &Arc<Shared>, id: u64, frame: Bytes) -> Result<Self, ChannelError> {
+    pub(super) fn on_own_stream(
+        shared: &Arc<ChannelShared>,
+        id: u64,
+        frame: Bytes,
+    ) -> Result<Self, ChannelError> {
         let (answered, busy) = shared.table.wait(id)?;
         if !busy {
             shared.to_watch.notify_one();
         }
         let sent = Arc::new(AtomicBool::new(false));
-        let answer = Box::pin(converse(Arc::clone(shared), frame, answered, Arc::clone(&sent)));
-        Ok(Self { shared: Arc::clone(shared), id, way: Way::Own { answer, sent }, settled: false })
+        let answer = Box::pin(exchange(Arc::clone(shared), frame, answered, Arc::clone(&sent)));
+        Ok(Self {
+            shared: Arc::clone(shared),
+            id,
+            stream: RequestStream::Own { answer, sent },
+            settled: false,
+        })
     }
 
     /// Takes the ask back. Whether it has certainly not been sent, and never will be.
@@ -71,22 +80,24 @@ impl Answering {
         if self.shared.table.has_queued() {
             self.shared.to_write.notify_one();
         }
-        match &self.way {
-            Way::Shared(_) => unqueued,
-            Way::Own { sent, .. } => !sent.load(Ordering::Acquire),
+        match &self.stream {
+            RequestStream::Shared(_) => unqueued,
+            RequestStream::Own { sent, .. } => !sent.load(Ordering::Acquire),
         }
     }
 }
 
-impl Future for Answering {
+impl Future for ResponseFuture {
     type Output = Result<ResponseFrame, ChannelError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.way {
-            Way::Shared(answered) => ready!(Pin::new(answered).poll(cx)).unwrap_or_else(|_| Err(ended())),
-            Way::Own { answer, .. } => ready!(answer.as_mut().poll(cx)),
+        let result = match &mut self.stream {
+            RequestStream::Shared(answered) => {
+                ready!(Pin::new(answered).poll(cx)).unwrap_or_else(|_| Err(ended()))
+            }
+            RequestStream::Own { answer, .. } => ready!(answer.as_mut().poll(cx)),
         };
-        if !matches!(self.way, Way::Shared(_)) {
+        if !matches!(self.stream, RequestStream::Shared(_)) {
             self.shared.table.withdraw(self.id);
         }
         self.settled = true;
@@ -94,7 +105,7 @@ impl Future for Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for ResponseFuture {
     fn drop(&mut self) {
         self.withdraw();
     }
@@ -102,15 +113,16 @@ impl Drop for Answering {
 
 /// Sends a large ask on a stream of its own, and waits for the answer: there
 /// or, if it is large too, wherever it comes.
-async fn converse(
-    shared: Arc<Shared>,
+async fn exchange(
+    shared: Arc<ChannelShared>,
     frame: Bytes,
-    answered: Answered,
+    answered: ResponseReceiver,
     sent: Arc<AtomicBool>,
 ) -> Result<ResponseFrame, ChannelError> {
     let opened = shared.connection.open(Priority::Bulk).await;
-    let (mut sender, receiver) =
-        opened.map_err(|error| ChannelError::NotSent(Fault::Unreachable(shared.lost(&error.to_string()))))?;
+    let (mut sender, receiver) = opened.map_err(|error| {
+        ChannelError::NotSent(NotSentReason::Unreachable(shared.lost(&error.to_string())))
+    })?;
     sent.store(true, Ordering::Release);
     sender.send(frame).await.map_err(|error| ChannelError::Lost(error.to_string()))?;
     sender.finish();

@@ -21,16 +21,16 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     channel::{Channel, Health},
-    pool::Change,
+    pool::ChannelEvent,
     request_ids::RequestIds,
     routing::Routes,
 };
 
 /// What one client knows.
 #[derive(Debug)]
-pub(crate) struct Knowledge {
+pub(crate) struct ClusterCache {
     routes: Mutex<Routes>,
-    /// Counts what may change a waiting call's mind: a new leader, a node gone silent.
+    /// Counts what may event a waiting call's mind: a new leader, a node gone silent.
     news: watch::Sender<u64>,
     ids: RequestIds,
     started: Instant,
@@ -38,7 +38,7 @@ pub(crate) struct Knowledge {
     rolled: AtomicU64,
 }
 
-impl Knowledge {
+impl ClusterCache {
     pub(crate) fn new(routes: Routes, client: ClientId) -> Self {
         Self {
             routes: Mutex::new(routes),
@@ -84,17 +84,17 @@ impl Knowledge {
     }
 
     /// The pool says what became of a channel.
-    pub(crate) fn changed(&self, address: &Address, change: &Change<'_>) {
-        match change {
-            Change::Opened(channel) => {
+    pub(crate) fn changed(&self, address: &Address, event: &ChannelEvent<'_>) {
+        match event {
+            ChannelEvent::Opened(channel) => {
                 self.routes().revived(address);
                 self.opened(channel);
             }
-            Change::Failed => self.routes().failed(address, self.now()),
-            Change::Now(Health::Well) => self.routes().revived(address),
-            Change::Now(Health::Silent | Health::Ended) => {
+            ChannelEvent::Failed => self.routes().failed(address, self.now()),
+            ChannelEvent::Now(Health::Well) => self.routes().revived(address),
+            ChannelEvent::Now(Health::Silent | Health::Ended) => {
                 self.routes().failed(address, self.now());
-                self.tell();
+                self.announce_news();
             }
         }
     }
@@ -123,11 +123,11 @@ impl Knowledge {
     pub(crate) fn heard_of_leader(&self, leader: &Leader) {
         if self.routes().heard_of_leader(leader) {
             tracing::debug!(leader = %leader.name, "heard of another leader");
-            self.tell();
+            self.announce_news();
         }
     }
 
-    fn tell(&self) {
+    fn announce_news(&self) {
         self.news.send_modify(|count| *count += 1);
     }
 }

@@ -1,0 +1,107 @@
+//! What all clones of a client share: channels, and what was learned.
+//!
+//! While calls are in trouble it asks the nodes, in turn, who leads: one
+//! question at a time however many calls wait, so that they hear of a new
+//! leader within tens of milliseconds of its election.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use coffee_common::{
+    protocol::Request,
+    quic::{Endpoint, Expect},
+};
+
+use crate::{cluster_cache::ClusterCache, pool::Pool, routing::RouteTarget, timing};
+
+/// What all clones of a client share.
+#[derive(Debug)]
+pub(crate) struct ClientShared {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) pool: Pool,
+    pub(crate) cache: Arc<ClusterCache>,
+    /// How many calls are in trouble.
+    searchers: AtomicUsize,
+    searching: AtomicBool,
+}
+
+/// A call is in trouble for as long as this lives.
+pub(crate) struct LeaderSearchGuard(Arc<ClientShared>);
+
+impl ClientShared {
+    pub(crate) fn new(endpoint: Endpoint, cache: ClusterCache) -> Self {
+        let cache = Arc::new(cache);
+        let observed = Arc::clone(&cache);
+        let observer = Box::new(move |address: &_, event: crate::pool::ChannelEvent<'_>| {
+            observed.changed(address, &event);
+        });
+        Self {
+            pool: Pool::observed(endpoint.clone(), observer),
+            endpoint,
+            cache,
+            searchers: AtomicUsize::new(0),
+            searching: AtomicBool::new(false),
+        }
+    }
+
+    /// A call is in trouble: starts the search for a leader, unless it is under way.
+    pub(crate) fn search_for_leader(self: &Arc<Self>) -> LeaderSearchGuard {
+        self.searchers.fetch_add(1, Ordering::AcqRel);
+        if self.cache.follows_leader() && !self.searching.swap(true, Ordering::AcqRel) {
+            tokio::spawn(run_leader_search(Arc::downgrade(self)));
+        }
+        LeaderSearchGuard(Arc::clone(self))
+    }
+}
+
+impl Drop for LeaderSearchGuard {
+    fn drop(&mut self) {
+        self.0.searchers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Asks the nodes in turn until no call is in trouble any more.
+async fn run_leader_search(shared: Weak<ClientShared>) {
+    for n in 0u32.. {
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.may_stop_searching() {
+            return;
+        }
+        let targets = shared.cache.routes().targets();
+        let position = usize::try_from(n).unwrap_or(0) % targets.len().max(1);
+        if let Some(target) = targets.get(position) {
+            shared.ask_who_leads(target).await;
+        }
+        let pause = timing::search_pause(n, shared.cache.roll());
+        drop(shared);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+impl ClientShared {
+    /// Whether the search may end. If a call gets into trouble meanwhile,
+    /// either it or this notices.
+    fn may_stop_searching(&self) -> bool {
+        if self.searchers.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        self.searching.store(false, Ordering::Release);
+        self.searchers.load(Ordering::Acquire) == 0 || self.searching.swap(true, Ordering::AcqRel)
+    }
+
+    /// Asks a connected node; one that is not gets dialled for the next round.
+    async fn ask_who_leads(&self, target: &RouteTarget) {
+        let expect: Expect = target.expect();
+        let Some(channel) = self.pool.ready(&target.address, &expect) else {
+            self.pool.dial(&target.address, &expect);
+            return;
+        };
+        if let Ok(reply) = channel.ask(&Request::Ping, None, timing::SEARCH_TIMEOUT).await
+            && let Some(leader) = &reply.leader
+        {
+            self.cache.heard_of_leader(leader);
+        }
+    }
+}
