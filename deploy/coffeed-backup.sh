@@ -1,27 +1,27 @@
 #!/bin/sh
-# Takes a backup of the cluster, verifies it, and keeps the last ones: what
-# coffeed-backup.service runs. Set by /etc/default/coffeed-backup, or here:
+# Takes a backup of the cluster, verifies it, and deletes the oldest ones.
+# coffeed-backup.service runs it. Configured in /etc/default/coffeed-backup:
 set -eu
 
-# Where the backups go: dated files, readable by their owner alone.
+# Directory of the backups: dated files, readable by their owner only.
 : "${BACKUP_DIR:=/var/backups/coffeed}"
-# How many are kept.
+# Number of backups to keep.
 : "${BACKUP_KEEP:=14}"
-# The certificate of a client with the role admin, as `coffeectl cert client admin backup` makes it.
+# Certificate of a client with the role admin, from `coffeectl cert client admin backup`.
 : "${COFFEECTL_CERTS:=/etc/coffeed/backup}"
 : "${COFFEECTL:=coffeectl}"
 export COFFEECTL_CERTS
 
 case $BACKUP_KEEP in
-    '' | *[!0-9]* | 0) echo "BACKUP_KEEP has to be a number from 1 on" >&2; exit 2 ;;
+    '' | *[!0-9]* | 0) echo "BACKUP_KEEP must be a number of at least 1" >&2; exit 2 ;;
 esac
 
 file=$BACKUP_DIR/coffeed-$(date -u +%Y%m%dT%H%M%SZ).backup
 "$COFFEECTL" backup "$file"
 "$COFFEECTL" backup verify "$file" >/dev/null
 
-# Only now, with a newer one that is whole, does an old one go. The dates in
-# their names put them in order.
+# An old backup is deleted only after the new one was verified. The dates in the
+# names sort them.
 set -- "$BACKUP_DIR"/coffeed-????????T??????Z.backup
 while [ $# -gt "$BACKUP_KEEP" ]; do
     rm -- "$1"
