@@ -108,7 +108,7 @@ async fn install(machine: &Machine) {
     let brings = machine.sh(&format!("dpkg-deb -c /packages/coffeed_{}.deb", root::VERSIONS[0])).await;
     for path in [
         "doc/coffeed/examples/coffeed.toml",
-        "doc/coffeed/deploy/runbooks/quorum-lost.md",
+        "doc/coffeed/deploy/OPERATIONS.md",
         "man/man8/coffeed.8.gz",
         "man/man8/coffeed-recover.8.gz",
         "man/man1/coffeectl.1.gz",
@@ -284,7 +284,7 @@ async fn upgrade(machine: &Machine) {
     };
     let before = pids().await;
     let said = machine.sh(&format!("apt-get install -y /packages/coffeed_{}.deb", root::VERSIONS[1])).await;
-    assert!(said.contains("goes on running until it is restarted: coffeed@"), "{said}");
+    assert!(said.contains("still running the previous version until restarted: coffeed@"), "{said}");
     assert_eq!(pids().await, before, "nothing was restarted");
     for shop in SHOPS {
         machine.sh(&format!("coffeectl can-stop {shop} && systemctl restart {}", unit(shop))).await;
