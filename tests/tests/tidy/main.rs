@@ -3,6 +3,7 @@
 
 mod circles;
 mod dialect;
+mod documents;
 mod files;
 mod imports;
 mod layers;
