@@ -18,3 +18,8 @@ pub mod storage;
 
 pub use config::Config;
 pub use server::{Builder, Closed, ReloadError, Server, StartError};
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
