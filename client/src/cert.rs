@@ -33,7 +33,7 @@ mod revoke;
 mod rotate;
 mod store;
 mod subject;
-pub(crate) mod write;
+pub mod write;
 
 pub use ca::{Ca, CertificateAndKey};
 pub use error::CertError;

@@ -44,8 +44,6 @@ mod call;
 #[cfg(feature = "cert")]
 pub mod cert;
 mod channel;
-#[cfg(feature = "cli")]
-pub mod cli;
 mod client;
 mod cluster_cache;
 mod error;

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Source folders of the commands.
-const SOURCES: [&str; 3] = ["client", "common", "server"];
+const SOURCES: [&str; 4] = ["client", "client/cli", "common", "server"];
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = target_folder();

@@ -1,5 +1,5 @@
 //! Puts files in place: whole or not at all, durable, and keys for their
-//! owner's eyes from the first byte.
+//! owner's eyes from the first byte. The command writes its own files so too.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -21,7 +21,7 @@ pub enum Existing {
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Secrecy {
+pub enum Secrecy {
     /// Everybody: a certificate.
     Public,
     /// Its owner alone: a key.
@@ -29,14 +29,19 @@ pub(crate) enum Secrecy {
 }
 
 /// A file that lies beside its place, complete and synced. Dropped, it goes away.
-pub(crate) struct Prepared {
+#[derive(Debug)]
+pub struct Prepared {
     aside: PathBuf,
     place: PathBuf,
 }
 
 impl Prepared {
     /// Writes `bytes` beside `place`.
-    pub(crate) fn new(place: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<Self, CertError> {
+    ///
+    /// # Errors
+    ///
+    /// [`CertError::Io`] if the file cannot be written.
+    pub fn new(place: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<Self, CertError> {
         let aside = aside(place)?;
         let prepared = Self { aside, place: place.to_owned() };
         write_new(&prepared.aside, bytes, secrecy).map_err(CertError::io("write", place))?;
@@ -44,7 +49,12 @@ impl Prepared {
     }
 
     /// Puts it in its place.
-    pub(crate) fn publish(self, existing: Existing) -> Result<(), CertError> {
+    ///
+    /// # Errors
+    ///
+    /// [`CertError::Exists`] if a file is there that is to be kept, and
+    /// [`CertError::Io`] if the file cannot be put in its place.
+    pub fn publish(self, existing: Existing) -> Result<(), CertError> {
         let put = match existing {
             Existing::Replace => fs::rename(&self.aside, &self.place),
             Existing::Keep => put_unless_there(&self.aside, &self.place),
@@ -111,7 +121,11 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Makes a folder that only its owner enters, unless it is there.
-pub(crate) fn make_folder(path: &Path) -> Result<(), CertError> {
+///
+/// # Errors
+///
+/// [`CertError::Io`] if it cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), CertError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -72,7 +72,6 @@ impl Lab {
     }
 
     /// What signs everybody's certificates.
-    #[cfg(feature = "cli")]
     pub(crate) fn ca(&self) -> &Ca {
         &self.ca
     }

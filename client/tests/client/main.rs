@@ -2,7 +2,6 @@
 
 mod calls;
 mod channels;
-#[cfg(feature = "cli")]
-mod coffeectl;
 mod failover;
+#[expect(dead_code, reason = "the tests of coffeectl use the rest")]
 mod fake;

@@ -57,16 +57,20 @@ fn the_domain_is_pure() {
 
 #[test]
 fn the_command_line_stays_at_the_edge() {
-    let edge = ["server/src/bin/coffeed", "client/src/cli", "client/src/bin"];
+    let edge = ["server/src/bin/coffeed", "client/cli"];
     for folder in ["client/", "server/"] {
         nobody_names("clap", folder, &edge, "flags are read at the edge");
+    }
+    for library in ["coffeectl", "rustyline"] {
+        nobody_names(library, "client/src/", &[], "the client is a library without the command");
     }
 }
 
 #[test]
 fn crates_depend_downwards() {
-    let order = ["common", "client", "server", "tests"];
+    let order = ["common", "client", "client/cli", "server", "tests"];
     let package = |folder: &str| match folder {
+        "client/cli" => "coffeectl".to_owned(),
         "server" => "coffeed".to_owned(),
         other => format!("coffee-{other}"),
     };

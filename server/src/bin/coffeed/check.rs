@@ -1,6 +1,6 @@
 //! `coffeed --check-config`: checks everything that can be checked without starting.
 
-use coffee_client::cli::{
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},

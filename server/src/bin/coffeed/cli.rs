@@ -9,8 +9,8 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
-use coffee_client::cli::usage::{self, Unparsed};
 use coffee_common::id::{Address, NodeName};
+use coffeectl::usage::{self, Unparsed};
 use coffeed::config::{
     AdminSettings, Config, ConfigError, LimitSettings, LogFormat, LogLevel, LogSettings, Settings,
     StorageSettings, TimerSettings, TlsSettings,

@@ -12,7 +12,7 @@ mod shops;
 
 use std::path::PathBuf;
 
-use coffee_client::cli::{
+use coffeectl::{
     Session, Signals,
     exit::ExitCode,
     failure::Failure,

@@ -5,7 +5,7 @@
 //! restart after a clean exit (0), nor after an error that a restart cannot fix
 //! (2, 7).
 
-use coffee_client::cli::{exit::ExitCode, failure::Failure};
+use coffeectl::{exit::ExitCode, failure::Failure};
 use coffeed::{StartError, storage::disk::DataDirError};
 
 /// Every exit code of the daemon with its meaning.

@@ -9,12 +9,12 @@ mod journal;
 
 use std::io::{self, IsTerminal};
 
-use coffee_client::cli::{
+use coffee_common::id::NodeName;
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},
 };
-use coffee_common::id::NodeName;
 use coffeed::{
     config::{LogFormat, LogLevel, LogOptions},
     storage::soundness::reads_unverified,

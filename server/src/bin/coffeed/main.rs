@@ -17,7 +17,7 @@ mod recover;
 mod restore;
 mod run;
 
-use coffee_client::cli::{
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},

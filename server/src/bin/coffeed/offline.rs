@@ -1,7 +1,7 @@
 //! Shared by the verbs that work on the data of a stopped node.
 
-use coffee_client::cli::{exit::ExitCode, failure::Failure};
 use coffee_common::id::Address;
+use coffeectl::{exit::ExitCode, failure::Failure};
 use coffeed::{
     Config,
     config::{LogLevel, LogOptions},

@@ -1,6 +1,6 @@
 //! The manual page of `coffeed` beyond its flags; tests keep the files in `deploy` up to date.
 
-use coffee_client::cli::pages::{Block, Section, completions, keep, manual, quoted};
+use coffeectl::pages::{Block, Section, completions, keep, manual, quoted};
 
 use crate::{cli, exit};
 

@@ -1,12 +1,12 @@
 //! `coffeed rebuild`: sets a node's data aside, so that it gets a fresh copy from the others.
 
 use clap::Args;
-use coffee_client::cli::{
+use coffee_common::id::{Address, ClusterId};
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},
 };
-use coffee_common::id::{Address, ClusterId};
 use coffeed::{Config, storage::disk};
 
 use crate::exit;

@@ -10,7 +10,7 @@ mod report;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use coffee_client::cli::{
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},

@@ -3,7 +3,7 @@
 use std::{fs::File, path::PathBuf};
 
 use clap::Args;
-use coffee_client::cli::{
+use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},

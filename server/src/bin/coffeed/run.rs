@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use coffee_client::cli::{Signals, exit::ExitCode, failure::Failure};
+use coffeectl::{Signals, exit::ExitCode, failure::Failure};
 use coffeed::{Closed, Config, Server};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},

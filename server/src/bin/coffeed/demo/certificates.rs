@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use coffee_client::{
-    cert::{self, CertError, Existing, LEAF_DAYS},
-    cli::failure::Failure,
-};
+use coffee_client::cert::{self, CertError, Existing, LEAF_DAYS};
 use coffee_common::{
     id::NodeName,
     protocol::{Identity, Role},
     tls::{CredentialFiles, WARN_DAYS},
 };
+use coffeectl::failure::Failure;
 
 /// Returns the certificate files of a node or client in a directory.
 pub(super) fn files(folder: &Path, identity: &Identity) -> CredentialFiles {

@@ -17,12 +17,12 @@ use std::{
     sync::Arc,
 };
 
-use coffee_client::cli::{exit::ExitCode, failure::Failure};
 use coffee_common::{
     id::NodeName,
     protocol::{Identity, Role},
     tls::CredentialFiles,
 };
+use coffeectl::{exit::ExitCode, failure::Failure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tracing::Level;

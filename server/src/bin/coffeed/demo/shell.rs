@@ -6,7 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::shops::Shops;
-use coffee_client::cli::{
+use coffeectl::{
     exit::ExitCode,
     interpreter::{self, Flow, Interpreter},
     options::Connection,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use coffee_client::cli::{exit::ExitCode, failure::Failure};
 use coffee_common::{
     id::{Address, NodeName},
     protocol::LifecyclePhase,
 };
+use coffeectl::{exit::ExitCode, failure::Failure};
 use coffeed::{Closed, Config, Server};
 use futures_util::FutureExt;
 

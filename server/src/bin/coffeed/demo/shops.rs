@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use coffee_client::cli::failure::Failure;
 use coffee_common::id::{Address, NodeName};
+use coffeectl::failure::Failure;
 use futures_util::future::join_all;
 
 use super::{premises::Premises, shop::Shop};

@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use coffee_client::cli::{exit::ExitCode, failure::Failure};
+use coffeectl::{exit::ExitCode, failure::Failure};
 
 use super::report::Report;
 

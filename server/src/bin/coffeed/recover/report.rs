@@ -5,12 +5,12 @@
 
 use std::{fs, path::Path};
 
-use coffee_client::cli::{dates, exit::ExitCode, failure::Failure};
 use coffee_common::{
     command::MemberState,
     id::{Address, ClusterId, NodeName},
     limits::NODES_MAX,
 };
+use coffeectl::{dates, exit::ExitCode, failure::Failure};
 use coffeed::storage::recover::Survivor;
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,205 @@
+//! Each verb as it may be typed, and as it may not.
+
+use super::*;
+use crate::{
+    exit::ExitCode,
+    failure::Failure,
+    usage::{Unparsed, unparsed},
+    words,
+};
+
+/// What a command line is read as. Variables of the machine that runs the tests are left out.
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    let words = words::split(line).expect("the line has words");
+    let command = command().mut_args(|arg| arg.env(Resettable::Reset));
+    let matches = command.try_get_matches_from(std::iter::once("coffeectl".to_owned()).chain(words))?;
+    Arguments::from_arg_matches(&matches)
+}
+
+fn verb(line: &str) -> Verb {
+    parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb.expect("there is a verb")
+}
+
+fn failure(line: &str) -> Failure {
+    match unparsed(&parse(line).expect_err(line), "coffeectl") {
+        Unparsed::Failure(failure) => failure,
+        Unparsed::Shown(text) => panic!("{line}: {text}"),
+    }
+}
+
+fn set(line: &str) -> SetArguments {
+    match verb(line) {
+        Verb::Set(arguments) => arguments,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_verb_parses() {
+    for line in [
+        "list",
+        "boot hong",
+        "boot hong --address 10.0.0.2:7400",
+        "set order/1 latte",
+        "set order/1 -",
+        "set order/1 --file order.bin",
+        "set order/1 latte --if-rev 7",
+        "set order/1 latte --if-absent",
+        "set order/1 latte --request-id 00000000000000000000000000c0ffee-7-4711",
+        "get order/1",
+        "get order/1 --consistency local",
+        "del order/1",
+        "del order/1 --if-rev 7",
+        "keys",
+        "keys order/ --limit 10 --values",
+        "bench",
+        "bench get --clients 1 --connections 2 --keys 10 --key-size 64 --value-size 0",
+        "bench mixed --reads 90 --rate 1000 --seconds 3 --warm-up 0",
+        "bench put --min-rate 1 --max-p99 1s --max-gap 2s",
+        "bench clean",
+        "transfer",
+        "transfer --to hong",
+        "down",
+        "down hong --dry-run",
+        "down hong --yes",
+        "node remove hong --dry-run",
+        "rolling restart --exec 'ssh {host} systemctl restart coffeed'",
+        "rolling restart --exec 'x {node}' --nodes ming,hong --node-timeout 60s --skip-down --yes",
+        "rolling restart --exec 'x {address}' --dry-run",
+        "can-stop hong",
+        "wait --for leader",
+        "wait --for leader --node hong",
+        "wait --for quorum",
+        "wait --for synced",
+        "wait --for voter --node hong --timeout 2m",
+        "status",
+        "status ming hong",
+        "log-level",
+        "log-level debug --node ming --node hong",
+        "cert ca",
+        "cert ca --replace",
+        "cert node hong --days 30 --host shop-2.example.net --host 10.0.0.2",
+        "cert client writer anna --replace",
+        "cert renew node-hong",
+        "cert list",
+        "context list",
+        "context show",
+        "context show shops",
+        "context use shops",
+        "context set shops --endpoints 10.0.0.1:7400,10.0.0.2:7400 --certs certs --as ops --timeout 5s",
+        "context remove shops",
+        "list --context shops",
+        "list --context ''",
+        "help",
+        "help exit-codes",
+        "help node remove",
+        "completion bash",
+    ] {
+        verb(line);
+    }
+    assert!(parse("").unwrap().verb.is_none());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_a_hint() {
+    for (line, says) in [
+        ("brew", "there is no verb 'brew'"),
+        ("lst", "did you mean list?"),
+        ("set k", "<VALUE>"),
+        ("set k v --file f", "--file"),
+        ("set k v --if-rev 1 --if-absent", "--if-absent"),
+        ("set k v --if-rev x", "--if-rev"),
+        ("set k v --request-id 7", "coffeectl printed"),
+        ("set '' v", "cannot be empty"),
+        ("get", "<KEY>"),
+        ("get a b", "'b'"),
+        ("keys a b", "'b'"),
+        ("keys --limit 0", "--limit"),
+        ("boot", "<NODE>"),
+        ("boot Hong", "no name"),
+        ("boot hong --address hong", "no address"),
+        ("transfer hong", "'hong'"),
+        ("node", "a verb is missing: remove"),
+        ("node remove", "<NODE>"),
+        ("rolling restart", "--exec <CMD>"),
+        ("rolling restart --exec x --nodes Ming", "no name"),
+        ("rolling", "a verb is missing: restart"),
+        ("can-stop", "<NODE>"),
+        ("wait", "--for"),
+        ("wait --for coffee", "leader, quorum, synced, voter"),
+        ("wait --for voter", "--node"),
+        ("cert client anna", "reader, writer, admin"),
+        ("cert client node anna", "reader, writer, admin"),
+        ("cert node hong --host 'a b'", "a b"),
+        ("cert node hong --days 0", "--days"),
+        ("list -o yaml", "table, json, plain"),
+        ("list --timeout 5", "unit"),
+        ("list --timeout 5h", "ms, s or m"),
+        ("list --timeout 0s", "from 1ms to 600s"),
+        ("list --timeout 11m", "from 1ms to 600s"),
+        ("list --timeout 99999999999999999999s", "from 1ms to 600s"),
+        ("list --endpoints nowhere", "no address"),
+        ("get k --consistency maybe", "linearizable, local"),
+        ("context", "a verb is missing: list, show"),
+        ("context use", "<NAME>"),
+        ("context use 'a b'", "no name of a context"),
+        ("list --context 'a/b'", "no name of a context"),
+        ("completion tcsh", "bash"),
+    ] {
+        let failure = failure(line);
+        assert_eq!(failure.code(), ExitCode::Usage, "{line}");
+        assert!(!failure.hints().is_empty(), "{line}: no hint");
+        let text = format!("{} {}", failure.message(), failure.hints().join(" "));
+        assert!(text.contains(says), "{line}: {text}");
+        assert!(
+            !failure.message().starts_with("error") && !failure.message().contains('\n'),
+            "{line}: {text}"
+        );
+    }
+}
+
+#[test]
+fn values_are_taken_as_they_are() {
+    assert_eq!(set("set k -5").value, Some("-5".into()));
+    assert_eq!(set("set k ''").value, Some("".into()));
+    assert_eq!(set("set -- -k --v").value, Some("--v".into()));
+    assert_eq!(set("set k -").value, Some("-".into()));
+    assert_eq!(failure("set k --if-abset").code(), ExitCode::Usage, "a typing error is no value");
+}
+
+#[test]
+fn flags_stand_before_or_behind_the_verb() {
+    for line in ["-o json --timeout 2s get k", "get k -o json --timeout 2s", "get -o json k --timeout=2000ms"]
+    {
+        let common = parse(line).unwrap().common;
+        assert_eq!(
+            (common.output, common.timeout),
+            (Some(Format::Json), Some(Duration::from_secs(2))),
+            "{line}"
+        );
+    }
+    let connection =
+        parse("list --endpoints 10.0.0.1:7400,10.0.0.2:7400 --certs c --as anna").unwrap().connection;
+    assert_eq!(connection.endpoints.len(), 2);
+    assert_eq!((connection.certs, connection.as_name), (Some("c".into()), Some("anna".into())));
+}
+
+#[test]
+fn a_line_of_the_prompt_has_the_same_verbs_and_quit() {
+    let words = |text: &str| words::split(text).unwrap();
+    assert!(matches!(line(&words("set k v -o json")).unwrap().verb, LineVerb::Verb(Verb::Set(_))));
+    assert!(matches!(line(&words("quit")).unwrap().verb, LineVerb::Quit));
+    assert!(matches!(line(&words("exit")).unwrap().verb, LineVerb::Quit));
+    for bad in ["brew", "list --endpoints 10.0.0.1:7400", "set k"] {
+        let error = line(&words(bad)).expect_err(bad);
+        let Unparsed::Failure(failure) = unparsed(&error, "") else { panic!("{bad}: help") };
+        assert!(!failure.hints().is_empty(), "{bad}");
+        assert!(!failure.hints().join(" ").contains("coffeectl"), "{bad}: {failure:?}");
+    }
+}
+
+#[test]
+fn the_parsers_are_sound() {
+    command().debug_assert();
+    line_command().debug_assert();
+}

@@ -1,0 +1,231 @@
+//! Carries out one line of a prompt, with the verbs and the parser of the
+//! command line.
+//!
+//! Guards: a line can do no more harm than a command: whatever is wrong with
+//! it is said, and the next line is read.
+
+use std::io::{self, IsTerminal};
+
+use crate::{
+    args::{self, LineVerb},
+    exit::ExitCode,
+    failure::Failure,
+    invocation::{Invocation, Place},
+    options::Options,
+    printer::Printer,
+    session::Session,
+    usage::{self, Unparsed},
+    verb,
+    words::{self, Spoken},
+};
+
+/// What hints call the program.
+const PROGRAM: &str = "coffeectl";
+
+/// What comes after a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The next line; this one ended so.
+    Next(ExitCode),
+    /// Nothing more.
+    Quit,
+}
+
+/// Carries out lines.
+pub struct Interpreter {
+    session: Session,
+    printer: Printer,
+    options: Options,
+    can_ask: bool,
+}
+
+impl Interpreter {
+    /// Asks through `session`, and says through `printer` what came of it;
+    /// `options` are those that no line overrides.
+    pub fn new(session: Session, printer: Printer, options: Options) -> Self {
+        Self { session, printer, options, can_ask: io::stdin().is_terminal() }
+    }
+
+    /// Where everything is said.
+    pub fn printer(&mut self) -> &mut Printer {
+        &mut self.printer
+    }
+
+    /// Whom it asks.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Carries out a line.
+    pub async fn line(&mut self, line: &str) -> Flow {
+        match split(line) {
+            Ok(words) => self.words(&words).await,
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Carries out the words of a line.
+    pub async fn words(&mut self, words: &[String]) -> Flow {
+        if words.is_empty() {
+            return Flow::Next(ExitCode::Done);
+        }
+        let line = match args::line(words) {
+            Ok(line) => line,
+            Err(error) => return self.unparsed(&error),
+        };
+        let LineVerb::Verb(verb) = line.verb else { return Flow::Quit };
+        let options = Options::resolve(&line.common, &self.options);
+        self.printer.set_format(options.format);
+        let mut invocation = Invocation {
+            session: &self.session,
+            printer: &mut self.printer,
+            options,
+            spoken: Spoken::new(words),
+            place: Place::Prompt,
+            can_ask: self.can_ask,
+        };
+        let result = verb::run(&verb, &mut invocation).await;
+        self.printer.set_format(self.options.format);
+        match result {
+            Ok(code) => self.finished(code),
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Says that a line was given up, and what is known of what it did.
+    pub fn interrupted(&mut self, code: ExitCode) -> Flow {
+        let failure = interrupted(&self.session, code);
+        self.failed(&failure)
+    }
+
+    fn unparsed(&mut self, error: &clap::Error) -> Flow {
+        match usage::unparsed(error, "") {
+            Unparsed::Shown(text) => {
+                self.printer.text(&text);
+                self.finished(ExitCode::Done)
+            }
+            Unparsed::Failure(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Ends at once where nobody reads any more.
+    fn finished(&mut self, code: ExitCode) -> Flow {
+        match self.printer.finish() {
+            Err(failure) => self.failed(&failure),
+            Ok(()) if self.printer.is_closed() => Flow::Quit,
+            Ok(()) => Flow::Next(code),
+        }
+    }
+
+    /// Says that a line failed.
+    pub fn failed(&mut self, failure: &Failure) -> Flow {
+        self.printer.failure(failure);
+        Flow::Next(failure.code())
+    }
+}
+
+/// The words of a line. A command that was copied from a shell, or from one
+/// of our hints, loses the name of the program.
+pub fn split(line: &str) -> Result<Vec<String>, Failure> {
+    let mut words = words::split(line).map_err(|error| {
+        Failure::usage(error.to_string()).hint("close the quotes, or put a backslash before them")
+    })?;
+    if words.first().is_some_and(|word| word == PROGRAM) {
+        words.remove(0);
+    }
+    Ok(words)
+}
+
+/// What to say of a command that a signal ended.
+pub(crate) fn interrupted(session: &Session, code: ExitCode) -> Failure {
+    let failure = match session.end_write() {
+        None => Failure::new(code, "interrupted"),
+        Some(hint) => Failure::new(code, "interrupted: the outcome of the write is unknown").hint(hint),
+    };
+    session.end_traces().into_iter().fold(failure, Failure::hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::id::{ClientId, RequestId, Revision};
+
+    use super::*;
+    use crate::{
+        options::{Caller, Connection},
+        printer::{
+            Format,
+            tests::{Captured, captured},
+        },
+    };
+
+    fn interpreter() -> (Interpreter, Captured, Captured) {
+        let (printer, out, err) = captured(Format::Table);
+        let connection = Connection {
+            endpoints: vec!["127.0.0.1:7400".parse().unwrap()],
+            caller: Caller::Nobody,
+            certs: None,
+            context: None,
+        };
+        (Interpreter::new(Session::new(connection), printer, Options::default()), out, err)
+    }
+
+    #[test]
+    fn a_command_from_a_shell_is_a_line_too() {
+        assert_eq!(split("coffeectl get 'a b'"), Ok(vec!["get".to_owned(), "a b".to_owned()]));
+        assert_eq!(split("  "), Ok(Vec::new()));
+        assert_eq!(split("get 'a").map_err(|failure| failure.code()), Err(ExitCode::Usage));
+    }
+
+    #[tokio::test]
+    async fn no_line_does_harm() {
+        let (mut interpreter, out, err) = interpreter();
+        for (line, code) in [
+            ("", ExitCode::Done),
+            (" # nothing", ExitCode::Done),
+            ("coffeectl", ExitCode::Done),
+            ("brew", ExitCode::Usage),
+            ("set k", ExitCode::Usage),
+            ("set k 'v", ExitCode::Usage),
+            ("set k -", ExitCode::Usage),
+            ("list --endpoints 127.0.0.1:1", ExitCode::Usage),
+            ("list", ExitCode::Usage),
+            ("help brew", ExitCode::Usage),
+        ] {
+            assert_eq!(interpreter.line(line).await, Flow::Next(code), "{line}");
+        }
+        assert_eq!(out.text(), "");
+        assert!(
+            err.text().contains("error: there is no verb 'brew'\nhint: 'help' lists the verbs\n"),
+            "{}",
+            err.text()
+        );
+        assert_eq!(interpreter.line("quit").await, Flow::Quit);
+        assert_eq!(interpreter.line("coffeectl exit").await, Flow::Quit);
+    }
+
+    #[tokio::test]
+    async fn an_option_counts_for_its_line_alone() {
+        let (mut interpreter, out, _) = interpreter();
+        interpreter.line("help exit-codes -o json").await;
+        interpreter.line("help exit-codes").await;
+        let lines: Vec<String> = out.text().lines().map(str::to_owned).collect();
+        assert!(lines[0].starts_with("{\"apiVersion\""), "{}", lines[0]);
+        assert_eq!(lines[1], "CODE  MEANING");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_is_of_unknown_outcome() {
+        let (mut interpreter, _, err) = interpreter();
+        assert_eq!(interpreter.interrupted(ExitCode::Interrupted), Flow::Next(ExitCode::Interrupted));
+        assert_eq!(err.text(), "error: interrupted\n");
+        let request = RequestId { client: ClientId(7), sequence: 1, after: Revision(3) };
+        interpreter.session.begin_write(request, &Spoken::new(["set", "k", "v"]));
+        interpreter.interrupted(ExitCode::Terminated);
+        assert!(
+            err.text().contains("error: interrupted: the outcome of the write is unknown\nhint: "),
+            "{}",
+            err.text()
+        );
+        assert!(err.text().ends_with(&format!(": set k v --request-id {request}\n")), "{}", err.text());
+    }
+}

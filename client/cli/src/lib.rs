@@ -1,0 +1,155 @@
+//! The command `coffeectl`, and its prompt for others to open.
+//!
+//! Words become raw arguments (`args`), those become options that are judged
+//! once ([`options`]), and with these a verb runs (`verb`). Only
+//! [`printer`] prints, and only [`failure`] and [`exit`] know exit codes.
+
+mod args;
+mod confirm;
+mod contexts;
+mod credentials;
+pub mod dates;
+pub mod exit;
+pub mod failure;
+pub mod interpreter;
+mod invocation;
+pub mod options;
+#[cfg(any(test, feature = "pages"))]
+pub mod pages;
+pub mod printer;
+pub mod prompt;
+mod session;
+mod signals;
+pub mod usage;
+mod verb;
+mod warnings;
+mod wording;
+mod words;
+
+use std::ffi::OsString;
+
+use tokio::runtime;
+
+use self::{
+    args::{Arguments, Verb},
+    exit::ExitCode,
+    failure::Failure,
+    interpreter::Interpreter,
+    invocation::{Invocation, Place},
+    options::{Connection, Options},
+    printer::{Format, Printer},
+    prompt::{Prompt, Settings},
+    usage::Unparsed,
+    words::Spoken,
+};
+pub use self::{session::Session, signals::Signals};
+
+/// Carries out a command line: that of `coffeectl`, its own name included.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let mut printer = Printer::standard(Format::default());
+    let result = match args::command_line(words.clone()) {
+        Ok(arguments) => start(arguments, &words, &mut printer),
+        Err(error) => match usage::unparsed(&error, "coffeectl") {
+            Unparsed::Shown(text) => {
+                printer.text(&text);
+                Ok(ExitCode::Done)
+            }
+            Unparsed::Failure(failure) => Err(failure),
+        },
+    };
+    match result.and_then(|code| printer.finish().map(|()| code)) {
+        Ok(code) => code,
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.code()
+        }
+    }
+}
+
+/// Judges what was typed, and runs one verb or the prompt.
+fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
+    let (connection, options) = resolve(&arguments)?;
+    let session = Session::new(connection);
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot start: {error}")))?;
+    printer.set_format(options.format);
+    let result = match &arguments.verb {
+        Some(verb) => {
+            let own_name = OsString::from("coffeectl");
+            let spoken = Spoken::new(std::iter::once(&own_name).chain(words.iter().skip(1)));
+            let invocation = Invocation {
+                can_ask: can_ask(),
+                place: Place::CommandLine,
+                session: &session,
+                printer,
+                options,
+                spoken,
+            };
+            runtime.block_on(one_verb(verb, invocation))
+        }
+        None => runtime.block_on(open_prompt(session, options)),
+    };
+    // Not waiting for a thread that may still read from standard input.
+    runtime.shutdown_background();
+    result
+}
+
+/// What holds for the command: flags and variables, laid over the context, laid over defaults.
+fn resolve(arguments: &Arguments) -> Result<(Connection, Options), Failure> {
+    let wanted = arguments.connection.context.clone();
+    match &arguments.verb {
+        // These ask nobody, and help where the file of the contexts is in disorder.
+        Some(Verb::Help(_) | Verb::Completion(_) | Verb::Context(_)) => {
+            let options = Options::resolve(&arguments.common, &Options::default());
+            Ok((Connection::none(wanted)?, options))
+        }
+        _ => {
+            let context = contexts::file::in_use(wanted.as_deref())?;
+            let timeout = context.as_ref().and_then(|(_, named)| named.timeout).map(|timeout| timeout.0);
+            let base = Options { timeout, ..Options::default() };
+            let connection = Connection::resolve(arguments.connection.clone(), context)?;
+            Ok((connection, Options::resolve(&arguments.common, &base)))
+        }
+    }
+}
+
+fn can_ask() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stdin())
+}
+
+async fn one_verb(verb: &Verb, mut invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
+    let mut signals = listen()?;
+    let session = invocation.session;
+    let result = tokio::select! {
+        result = verb::run(verb, &mut invocation) => result,
+        code = signals.next() => Err(interpreter::interrupted(session, code)),
+    };
+    session.close().await;
+    result
+}
+
+async fn open_prompt(session: Session, options: Options) -> Result<ExitCode, Failure> {
+    let mut signals = listen()?;
+    let printer = Printer::standard(options.format).with_line_ends(true);
+    let text = match &session.connection().context {
+        Some(context) => format!("coffee {context}> "),
+        None => "coffee> ".to_owned(),
+    };
+    let settings = Settings { text, echo: false, history: prompt::history_file() };
+    let mut interpreter = Interpreter::new(session, printer, options);
+    let mut prompt = Prompt::open(settings, &mut interpreter)?;
+    if prompt.is_at_terminal() {
+        interpreter.printer().note("'help' lists the verbs, 'quit' leaves; no node is stopped by it");
+    }
+    let code = prompt.run(&mut interpreter, &mut signals).await;
+    interpreter.session().close().await;
+    Ok(code)
+}
+
+fn listen() -> Result<Signals, Failure> {
+    Signals::listen()
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot listen for signals: {error}")))
+}

@@ -1,0 +1,193 @@
+//! Manual pages and completion scripts, made of a parser and of the sections
+//! that no parser knows.
+//!
+//! They lie in `deploy/man` and `deploy/completions`, so that a package needs
+//! nothing but the tree. Tests make them anew and compare ([`keep`]); no
+//! command that is shipped has this module in it.
+
+#[cfg(test)]
+mod coffeectl;
+mod quoted;
+
+use std::{collections::BTreeSet, env, fs, path::Path};
+
+use clap::{Arg, Command};
+use clap_complete::{Generator, Shell};
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+
+pub use self::quoted::{Quoted, quoted};
+use crate::exit::ExitCode;
+
+/// How the files are made anew; a test that finds an old one says so.
+const ANEW: &str = "COFFEE_GOLDEN=write cargo test -p coffeectl -p coffeed --lib --bins pages";
+
+/// Part of a manual page.
+#[derive(Debug, Clone)]
+pub struct Section {
+    /// Its heading, in capitals.
+    pub title: &'static str,
+    /// What it says.
+    pub blocks: Vec<Block>,
+}
+
+/// A piece of a section.
+#[derive(Debug, Clone)]
+pub enum Block {
+    /// A paragraph.
+    Text(String),
+    /// A word, and what there is to say about it.
+    Item(String, String),
+    /// Lines to be typed, as they are.
+    Example(String),
+}
+
+/// A file of that name, and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl Section {
+    /// A section of these blocks.
+    pub fn new(title: &'static str, blocks: impl Into<Vec<Block>>) -> Self {
+        Self { title, blocks: blocks.into() }
+    }
+
+    /// The variables that a command reads.
+    pub fn environment(command: &Command) -> Self {
+        let item = |arg: &Arg| {
+            let variable = arg.get_env()?.to_string_lossy().into_owned();
+            let flag = arg.get_long().map_or_else(String::new, |long| format!("The same as --{long}."));
+            Some(Block::Item(variable, flag))
+        };
+        Self::new("ENVIRONMENT", command.get_arguments().filter_map(item).collect::<Vec<_>>())
+    }
+
+    /// The exit codes of `coffeectl`.
+    pub fn exit_status() -> Self {
+        let item = |code: ExitCode| Block::Item(code.number().to_string(), sentence(code.meaning()));
+        Self::new("EXIT STATUS", ExitCode::all().map(item).collect::<Vec<_>>())
+    }
+
+    fn render(&self, roff: &mut Roff) {
+        roff.control("SH", [self.title]);
+        for (nth, block) in self.blocks.iter().enumerate() {
+            match block {
+                Block::Text(text) => {
+                    // A heading starts a paragraph by itself.
+                    if nth > 0 {
+                        roff.control("PP", []);
+                    }
+                    roff.text([roman(text)]);
+                }
+                Block::Item(term, text) => {
+                    roff.control("TP", []);
+                    roff.text([bold(term)]);
+                    roff.text([roman(text)]);
+                }
+                Block::Example(lines) => {
+                    roff.control("PP", []);
+                    roff.control("RS", ["4"]);
+                    roff.control("nf", []);
+                    lines.lines().for_each(|line| _ = roff.text([roman(line)]));
+                    roff.control("fi", []);
+                    roff.control("RE", []);
+                }
+            }
+        }
+    }
+}
+
+/// A text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+/// The page of a command with these sections at its end, and one for each of its verbs.
+pub fn manual(command: &Command, chapter: &str, sections: &[Section]) -> Vec<File> {
+    let mut command = command.clone().disable_help_subcommand(true);
+    command.build();
+    let top = format!("{}({chapter})", command.get_name());
+    let mut files = vec![page(&command, chapter, sections)];
+    verbs(&command, chapter, &top, &mut files);
+    files
+}
+
+fn verbs(command: &Command, chapter: &str, top: &str, files: &mut Vec<File>) {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let mut sections = Vec::new();
+        if let Some(notes) = verb.get_after_help() {
+            sections.push(Section::new("NOTES", [Block::Text(notes.to_string())]));
+        }
+        let rest = format!("{top}: options of every verb, environment, exit status.");
+        sections.push(Section::new("SEE ALSO", [Block::Text(rest)]));
+        files.push(page(verb, chapter, &sections));
+        verbs(verb, chapter, top, files);
+    }
+}
+
+fn page(command: &Command, chapter: &str, sections: &[Section]) -> File {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+    // What holds for every verb is said once, on the page of the command.
+    let is_verb = name != command.get_name();
+    let shown =
+        command.clone().mut_args(|arg| if is_verb && arg.is_global_set() { arg.hide(true) } else { arg });
+    let shown = shown.subcommand_help_heading("VERBS");
+    let has_verbs = shown.get_subcommands().any(|verb| !verb.is_hide_set());
+    let title = name.to_uppercase();
+    let man = Man::new(shown).title(title).section(chapter).source("coffeed").manual("coffeed").date("");
+    let mut text = Vec::new();
+    man.render_title(&mut text)
+        .and_then(|()| man.render_name_section(&mut text))
+        .and_then(|()| man.render_synopsis_section(&mut text))
+        .and_then(|()| man.render_description_section(&mut text))
+        .and_then(|()| man.render_options_section(&mut text))
+        .and_then(|()| if has_verbs { man.render_subcommands_section(&mut text) } else { Ok(()) })
+        .expect("memory can be written to");
+    let mut roff = Roff::new();
+    sections.iter().for_each(|section| section.render(&mut roff));
+    roff.to_writer(&mut text).expect("memory can be written to");
+    File { name: format!("{name}.{chapter}"), text: String::from_utf8(text).expect("it is text") }
+}
+
+/// The completion scripts of a command.
+pub fn completions(command: &Command) -> Vec<File> {
+    let name = command.get_name().to_owned();
+    let script = |shell: Shell| {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut command.clone(), &name, &mut text);
+        File { name: shell.file_name(&name), text: String::from_utf8(text).expect("it is text") }
+    };
+    [Shell::Bash, Shell::Zsh, Shell::Fish].map(script).into()
+}
+
+/// Compares files with those that lie in a folder of the tree and that are
+/// `ours`, or writes them there, if `COFFEE_GOLDEN` says `write`.
+pub fn keep(folder: &str, files: &[File], ours: impl Fn(&str) -> bool) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let write = env::var_os("COFFEE_GOLDEN").is_some_and(|what| what == "write");
+    let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    for entry in fs::read_dir(&folder).expect("the folder is there").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if ours(&name) && !wanted.contains(name.as_str()) {
+            assert!(write, "{} belongs to nothing; this takes it away:\n  {ANEW}", entry.path().display());
+            fs::remove_file(entry.path()).expect("it can be removed");
+        }
+    }
+    for file in files {
+        let path = folder.join(&file.name);
+        if write {
+            fs::write(&path, &file.text).expect("it can be written");
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == file.text, "{} is not up to date; this makes it so:\n  {ANEW}", path.display());
+    }
+}

@@ -1,0 +1,98 @@
+//! Lines typed at a terminal, with history and completion.
+
+use std::{fs, path::Path};
+
+use rustyline::{
+    Behavior, CompletionType, Config, Context, Helper, completion::Completer, error::ReadlineError,
+    highlight::Highlighter, hint::Hinter, history::DefaultHistory, validate::Validator,
+};
+
+use super::{Event, Settings, Source, complete::Completion};
+use crate::session::Names;
+
+/// So many lines are remembered.
+const HISTORY_LINES_MAX: usize = 1000;
+
+/// Somebody at a terminal.
+pub(super) struct Editor {
+    editor: rustyline::Editor<Helping, DefaultHistory>,
+    settings: Settings,
+}
+
+impl Editor {
+    pub(super) fn open(settings: &Settings, names: Names) -> rustyline::Result<Self> {
+        let config = Config::builder()
+            .max_history_size(HISTORY_LINES_MAX)?
+            .history_ignore_dups(true)?
+            .history_ignore_space(true)
+            .completion_type(CompletionType::List)
+            // Standard output is for data: the prompt goes to the terminal itself.
+            .behavior(Behavior::PreferTerm)
+            .build();
+        let mut editor = rustyline::Editor::with_config(config)?;
+        editor.set_helper(Some(Helping(Completion::new(names))));
+        if let Some(history) = &settings.history {
+            // The first time there is none.
+            let _ = editor.load_history(history);
+        }
+        Ok(Self { editor, settings: settings.clone() })
+    }
+
+    fn remember(&mut self, line: &str) {
+        let added = self.editor.add_history_entry(line);
+        if let (Ok(true), Some(history)) = (added, &self.settings.history) {
+            // A prompt that forgets is still a prompt.
+            let _ = make_private_folder(history).and_then(|()| self.editor.append_history(history));
+        }
+    }
+}
+
+/// What was typed may hold values: the file and its folder are the user's own.
+fn make_private_folder(file: &Path) -> rustyline::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(folder) = file.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    Ok(())
+}
+
+impl Source for Editor {
+    fn next(&mut self) -> Event {
+        match self.editor.readline(&self.settings.text) {
+            Ok(line) => {
+                self.remember(&line);
+                Event::Line(line)
+            }
+            Err(ReadlineError::Interrupted) => Event::Discarded,
+            Err(ReadlineError::Eof) => Event::End,
+            Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Event::Unreadable("the line is not UTF-8".to_owned())
+            }
+            Err(_) => Event::End,
+        }
+    }
+}
+
+/// What rustyline asks for help.
+struct Helping(Completion);
+
+impl Completer for Helping {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.0.at(&line[..position]))
+    }
+}
+
+impl Hinter for Helping {
+    type Hint = String;
+}
+
+impl Highlighter for Helping {}
+impl Validator for Helping {}
+impl Helper for Helping {}

@@ -1,0 +1,86 @@
+//! What clap has to say, in our own form: `error: ..`, then `hint: ..`.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::failure::Failure;
+
+/// Why no verb came out of some words.
+#[derive(Debug)]
+pub enum Unparsed {
+    /// Help or the version was asked for: here it is.
+    Shown(String),
+    /// The words make no sense.
+    Failure(Failure),
+}
+
+/// Sorts out an error of the parser. `program` is what the command starts
+/// with: nothing at the prompt.
+pub fn unparsed(error: &clap::Error, program: &str) -> Unparsed {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Shown(error.render().to_string()),
+        ErrorKind::InvalidSubcommand => Unparsed::Failure(no_such_verb(error, program)),
+        ErrorKind::MissingSubcommand => {
+            let verbs = context(error, ContextKind::ValidSubcommand).join(", ");
+            Unparsed::Failure(Failure::usage(format!("a verb is missing: {verbs}")).hint(help(program)))
+        }
+        _ => Unparsed::Failure(failure(&error.render().to_string(), program)),
+    }
+}
+
+fn no_such_verb(error: &clap::Error, program: &str) -> Failure {
+    let word = context(error, ContextKind::InvalidSubcommand).join(" ");
+    let similar = context(error, ContextKind::SuggestedSubcommand);
+    let failure = Failure::usage(format!("there is no verb '{word}'"));
+    match &similar[..] {
+        [] => failure.hint(help(program)),
+        similar => failure.hint(format!("did you mean {}?", similar.join(" or "))),
+    }
+}
+
+fn help(program: &str) -> String {
+    format!("'{}' lists the verbs", [program, "help"].join(" ").trim())
+}
+
+/// The words that clap keeps for this part of its message.
+fn context(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(word)) => vec![word.clone()],
+        Some(ContextValue::Strings(words)) => words.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Reads clap's message: a first sentence (which may go on in lines with
+/// blanks before them), tips, and the usage of the verb.
+fn failure(rendered: &str, program: &str) -> Failure {
+    let mut message = Vec::new();
+    let mut tips = Vec::new();
+    let mut usage = None;
+    let said = |line: &&str| !line.is_empty() && !line.starts_with("For more information");
+    for line in rendered.lines().map(str::trim).filter(said) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            tips.push(tip.to_owned());
+        } else if let Some(text) = line.strip_prefix("Usage: ") {
+            usage = Some(text.to_owned());
+        } else if usage.is_none() && tips.is_empty() {
+            message.push(line.strip_prefix("error: ").unwrap_or(line).to_owned());
+        }
+    }
+    let failure = tips.into_iter().fold(Failure::usage(join_sentence(&message)), Failure::hint);
+    match usage {
+        Some(usage) => failure.hint(format!("usage: {usage}")),
+        None if failure.hints().is_empty() && !program.is_empty() => {
+            failure.hint(format!("'{program} --help' says more"))
+        }
+        None if failure.hints().is_empty() => failure.hint(help(program)),
+        None => failure,
+    }
+}
+
+/// `the following was not provided:`, `<KEY>`, `<VALUE>` on one line.
+fn join_sentence(lines: &[String]) -> String {
+    match lines {
+        [first, rest @ ..] if first.ends_with(':') => format!("{first} {}", rest.join(", ")),
+        lines => lines.join(" "),
+    }
+}

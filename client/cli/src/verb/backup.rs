@@ -1,0 +1,197 @@
+//! `backup`: the whole state of the cluster, into a file or to standard output.
+
+mod file;
+mod verify;
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    time::Duration,
+};
+
+use coffee_client::{Backup, Summary};
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+
+use self::{
+    file::{FileAside, Output, Sink},
+    verify::Described,
+};
+use crate::{
+    args::{BackupArguments, BackupVerb},
+    confirm,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Printer, Report, escape},
+    wording,
+};
+
+/// How often to say how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+pub(crate) async fn run(
+    arguments: &BackupArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    match (&arguments.verb, &arguments.file) {
+        (Some(BackupVerb::Verify(arguments)), _) => verify::run(&arguments.file, invocation).await,
+        (None, Some(file)) => {
+            // The whole command is bounded where somebody said so; else progress is all that counts.
+            match invocation.options.timeout {
+                None => back_up(file, invocation).await,
+                Some(limit) => timeout(limit, back_up(file, invocation)).await.unwrap_or_else(|_| {
+                    Err(Failure::new(ExitCode::Unavailable, "the backup did not end in time")
+                        .hint("nothing is left of it; give it more --timeout, or leave that out"))
+                }),
+            }
+        }
+        (None, None) => Err(Failure::usage("say where the backup goes").hint("usage: backup FILE")),
+    }
+}
+
+async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let began = Instant::now();
+    let to_stdout = file.as_os_str() == "-";
+    if to_stdout && io::stdout().is_terminal() {
+        return Err(Failure::usage("a backup is not for a terminal")
+            .hint("name a file, or send standard output elsewhere: backup - | gzip > FILE"));
+    }
+    if !to_stdout && file::is_there(file)? && !invocation.options.yes {
+        let plan = format!("{} is there already, and will be replaced\n", shown(file));
+        confirm::confirm(&plan, invocation).await?;
+    }
+    let client = invocation.client(invocation.usual_timeout())?;
+    let backup = client.backup(invocation.options.consistency).await?;
+    let output = if to_stdout { Output::standard()? } else { Output::Aside(FileAside::create(file)?) };
+    let (summary, output) = carry(backup, output, invocation.printer).await?;
+    output.finish().await?;
+    let done = Done {
+        file: file.to_string_lossy().into_owned(),
+        backup: Described::new(&summary),
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    if to_stdout {
+        invocation.printer.note(done.line().trim_end());
+    } else {
+        invocation.printer.report(&done);
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Carries the backup to where it goes, and says how far it has come.
+async fn carry(
+    mut backup: Backup,
+    output: Output,
+    printer: &mut Printer,
+) -> Result<(Summary, Output), Failure> {
+    let mut sink = Sink::new(output);
+    let mut progress = Progress::new(backup.header().rows);
+    let carried = loop {
+        match backup.next().await {
+            Ok(Some(piece)) => {
+                if let Err(failure) = sink.write(piece).await {
+                    break Err(failure);
+                }
+                progress.show(backup.rows(), sink.bytes(), printer);
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    progress.end(printer);
+    carried?;
+    let summary = backup.summary().cloned();
+    let summary = summary.ok_or_else(|| Failure::new(ExitCode::Failed, "the backup has no end"))?;
+    Ok((summary, sink.into_output()?))
+}
+
+/// A line on a terminal that is written over again and again.
+struct Progress {
+    of: u64,
+    shown: Option<Instant>,
+    began: Instant,
+    on_terminal: bool,
+}
+
+impl Progress {
+    fn new(of: u64) -> Self {
+        Self { of, shown: None, began: Instant::now(), on_terminal: io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, rows: u64, bytes: u64, printer: &mut Printer) {
+        let due = self.shown.unwrap_or(self.began) + PROGRESS_EVERY;
+        if self.on_terminal && Instant::now() >= due {
+            self.shown = Some(Instant::now());
+            let percent = rows.saturating_mul(100) / self.of.max(1);
+            printer.aside(&format!("\r{percent:>3} % of {} rows, {}  ", self.of, wording::size(bytes)));
+        }
+    }
+
+    fn end(&self, printer: &mut Printer) {
+        if self.shown.is_some() {
+            printer.aside("\r\x1b[K");
+        }
+    }
+}
+
+fn shown(file: &Path) -> String {
+    escape::shown(&file.to_string_lossy())
+}
+
+/// A backup that was made.
+#[derive(Serialize)]
+struct Done {
+    file: String,
+    #[serde(flatten)]
+    backup: Described,
+    took_ms: u64,
+}
+
+impl Done {
+    fn line(&self) -> String {
+        format!(
+            "{}: {} keys at revision {} of {}, {}, after {}\n",
+            escape::shown(&self.file),
+            self.backup.keys,
+            self.backup.revision,
+            self.backup.node,
+            wording::size(self.backup.bytes),
+            wording::span(self.took_ms)
+        )
+    }
+}
+
+impl Report for Done {
+    fn table(&self) -> String {
+        self.line()
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let mut fields = vec![escape::field(&self.file)];
+        fields.extend(self.backup.fields());
+        vec![fields]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let done = Done { file: "nightly.backup".into(), backup: verify::tests::described(), took_ms: 31 };
+        assert_eq!(
+            printed(Format::Table, &done),
+            "nightly.backup: 12 keys at revision 4711 of ming, 3 KiB, after 31 ms\n"
+        );
+        assert!(printed(Format::Plain, &done).starts_with("nightly.backup\t0000"));
+        let json = printed(Format::Json, &done);
+        assert!(
+            json.starts_with(r#"{"apiVersion":"coffee/v1","file":"nightly.backup","cluster":"00"#),
+            "{json}"
+        );
+        assert!(json.ends_with("\"took_ms\":31}\n"), "{json}");
+    }
+}

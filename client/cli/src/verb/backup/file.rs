@@ -1,0 +1,215 @@
+//! Where a backup is written to.
+//!
+//! Guards that a file of the name that was asked for is a whole backup: it is
+//! written under another name, made durable, and then renamed; what broke off
+//! is removed. Only its owner may read it. Writing may wait for a disk or for
+//! whoever reads a pipe, so it is done on a thread apart: the connection has
+//! to be looked after meanwhile.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{OpenOptionsExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+
+use crate::{exit::ExitCode, failure::Failure, printer::escape};
+
+/// What an unfinished backup is called, behind its name.
+const ENDING: &str = ".partial";
+
+/// Whether a backup of this name is there already.
+pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(Failure::usage(format!("{} is no file", escape::shown(&path.to_string_lossy())))
+            .hint("name a file, or use - for standard output")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unwritable(path, &error)),
+    }
+}
+
+/// A file that gets its name when it is whole. Dropped before that, it is removed.
+pub(super) struct FileAside {
+    aside: PathBuf,
+    path: PathBuf,
+    file: File,
+    whole: bool,
+}
+
+impl FileAside {
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        let mut aside = path.to_owned().into_os_string();
+        aside.push(ENDING);
+        let aside = PathBuf::from(aside);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&aside).map_err(|error| unwritable(&aside, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let name = escape::shown(&aside.to_string_lossy());
+                return Err(Failure::new(ExitCode::Failed, format!("another backup is writing {name}"))
+                    .hint("wait for it, or use another name"));
+            }
+            Err(TryLockError::Error(error)) => return Err(unwritable(&aside, &error)),
+        }
+        // One that was left behind may have been readable for others.
+        let private = file.set_permissions(fs::Permissions::from_mode(0o600));
+        private.and_then(|()| file.set_len(0)).map_err(|error| unwritable(&aside, &error))?;
+        Ok(Self { aside, path: path.to_owned(), file, whole: false })
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        let finish = || {
+            self.file.sync_all()?;
+            fs::rename(&self.aside, &self.path)?;
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        };
+        finish().map_err(|error| unwritable(&self.path, &error))?;
+        self.whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for FileAside {
+    fn drop(&mut self) {
+        if !self.whole {
+            // It does not have the name of a backup: whoever finds it knows what it is.
+            let _ = fs::remove_file(&self.aside);
+        }
+    }
+}
+
+/// Where a backup goes.
+pub(super) enum Output {
+    /// Into a file.
+    Aside(FileAside),
+    /// To standard output.
+    Standard(File),
+}
+
+impl Output {
+    /// Standard output.
+    pub(super) fn standard() -> Result<Self, Failure> {
+        let own = io::stdout().as_fd().try_clone_to_owned();
+        own.map(|own| Self::Standard(File::from(own))).map_err(|error| unwritable(Path::new("-"), &error))
+    }
+
+    fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Aside(aside) => {
+                aside.file.write_all(piece).map_err(|error| unwritable(&aside.aside, &error))
+            }
+            Self::Standard(file) => file.write_all(piece).map_err(|error| unwritable(Path::new("-"), &error)),
+        }
+    }
+
+    /// Makes it durable, and gives it its name.
+    pub(super) async fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Aside(aside) => apart(move || aside.finish()).await,
+            Self::Standard(_) => Ok(()),
+        }
+    }
+}
+
+/// Writes pieces on a thread apart, one after the other.
+pub(super) struct Sink {
+    output: Option<Output>,
+    bytes: u64,
+}
+
+impl Sink {
+    pub(super) fn new(output: Output) -> Self {
+        Self { output: Some(output), bytes: 0 }
+    }
+
+    /// How much was written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) async fn write(&mut self, piece: Bytes) -> Result<(), Failure> {
+        let Some(mut output) = self.output.take() else { return Err(lost()) };
+        self.bytes += piece.len() as u64;
+        let output = apart(move || output.write(&piece).map(|()| output)).await?;
+        self.output = Some(output);
+        Ok(())
+    }
+
+    pub(super) fn into_output(self) -> Result<Output, Failure> {
+        self.output.ok_or_else(lost)
+    }
+}
+
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
+}
+
+fn lost() -> Failure {
+    Failure::new(ExitCode::Failed, "the backup cannot be written")
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let name = match path.as_os_str().as_encoded_bytes() {
+        b"-" => "standard output".to_owned(),
+        _ => escape::shown(&path.to_string_lossy()),
+    };
+    Failure::new(ExitCode::Failed, format!("{name} cannot be written: {error}"))
+        .hint("nothing is left of this backup; free some space or name another place, and run it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |file: io::Result<fs::DirEntry>| file.unwrap().file_name().to_string_lossy().into_owned();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_file_has_its_name_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.backup");
+        fs::write(folder.path().join("a.backup.partial"), "left behind by a crash, and longer").unwrap();
+        let mut sink = Sink::new(Output::Aside(FileAside::create(&path).unwrap()));
+        sink.write(Bytes::from_static(b"latte")).await.unwrap();
+        assert_eq!(names(folder.path()), ["a.backup.partial"]);
+        assert!(FileAside::create(&path).is_err_and(|failure| failure.message().contains("another backup")));
+        sink.into_output().unwrap().finish().await.unwrap();
+        assert_eq!(names(folder.path()), ["a.backup"]);
+        assert_eq!(fs::read(&path).unwrap(), b"latte");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn what_broke_off_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.backup");
+        fs::write(&path, "the one before").unwrap();
+        let mut sink = Sink::new(Output::Aside(FileAside::create(&path).unwrap()));
+        sink.write(Bytes::from_static(b"lat")).await.unwrap();
+        drop(sink);
+        assert_eq!(names(folder.path()), ["a.backup"]);
+        assert_eq!(fs::read(&path).unwrap(), b"the one before");
+    }
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(is_there(folder.path()).is_err_and(|failure| failure.code() == ExitCode::Usage));
+        assert_eq!(is_there(&folder.path().join("a")), Ok(false));
+    }
+}

@@ -1,0 +1,135 @@
+//! `bench`: loads the cluster, and judges what it did.
+
+mod clean;
+mod report;
+mod verdict;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use coffee_client::{
+    Client, OutcomeKind,
+    bench::{self, Keys, Measured, Plan, Progress, Run, Work},
+};
+use coffee_common::protocol::Consistency;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use self::{
+    report::{Outcome, Setting},
+    verdict::{Needs, Verdict},
+};
+use crate::{
+    args::{BenchArguments, BenchWork},
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::Printer,
+};
+
+/// What the keys of every run start with: nobody else's do.
+const PREFIX: &str = "coffeectl-bench/";
+
+/// How to take keys away that are still there.
+const LEFT_BEHIND: &str = "keys of the bench are still there: 'coffeectl bench clean' takes them away";
+
+/// How often to say how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes in flight while the keys are made that are read later.
+const FILLING_CLIENTS: usize = 64;
+
+pub(crate) async fn run(
+    arguments: &BenchArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let work = match arguments.work {
+        BenchWork::Clean => return clean::run(invocation).await,
+        BenchWork::Put => Work::Put,
+        BenchWork::Get => Work::Get,
+        BenchWork::Mixed => Work::Mixed { reads_percent: arguments.reads },
+    };
+    let plan = plan(work, arguments)?;
+    let timeout = invocation.usual_timeout();
+    let client = invocation.client(timeout)?;
+    let mut targets = vec![(client.clone(), invocation.options.consistency)];
+    for _ in 1..arguments.connections {
+        targets.push((invocation.session.another_client(timeout)?, invocation.options.consistency));
+    }
+    invocation.session.begin_traces(LEFT_BEHIND);
+    // Whoever may not write, or reaches nobody, learns it before anything starts.
+    if let Err(error) = client.set(plan.keys.key(0), vec![0; arguments.value_size as usize]).await {
+        invocation.session.end_traces();
+        let unknown = error.outcome() == OutcomeKind::Unknown;
+        let failure = Failure::from(error);
+        return Err(if unknown { failure.hint(LEFT_BEHIND) } else { failure });
+    }
+    let measured = measure(&plan, &targets, invocation.printer).await;
+    let removed = clean::remove(&client, plan.keys.prefix()).await;
+    invocation.session.end_traces();
+    for (extra, _) in targets.into_iter().skip(1) {
+        extra.close().await;
+    }
+    if let Err(error) = &removed {
+        invocation.printer.note(&format!("note: {error}\nhint: {LEFT_BEHIND}"));
+    }
+    let measured = measured?;
+    let verdict = Verdict::new(&measured, &Needs::new(arguments));
+    let setting = Setting::new(&plan, arguments);
+    invocation.printer.report(&Outcome::new(&setting, &measured, &verdict, removed.is_ok()));
+    verdict.into_result()
+}
+
+fn plan(work: Work, arguments: &BenchArguments) -> Result<Plan, Failure> {
+    // Runs side by side have keys of their own.
+    let prefix = format!("{PREFIX}{:06x}/", RandomState::new().hash_one(PREFIX) >> 40);
+    let shortest = prefix.len() + (arguments.keys - 1).to_string().len();
+    let (count, key_bytes) = (u64::from(arguments.keys), usize::from(arguments.key_size));
+    let keys = Keys::new(prefix, count, key_bytes, arguments.value_size as usize).ok_or_else(|| {
+        Failure::usage(format!("{count} keys do not fit into {key_bytes} bytes"))
+            .hint(format!("use --key-size {shortest}, or more"))
+    })?;
+    Ok(Plan {
+        work,
+        clients: arguments.clients.into(),
+        keys,
+        warm_up: Duration::from_secs(arguments.warm_up.into()),
+        duration: Duration::from_secs(arguments.seconds.into()),
+        rate: arguments.rate,
+    })
+}
+
+/// Runs the plan, and says how far it has come.
+async fn measure(
+    plan: &Plan,
+    targets: &[(Client, Consistency)],
+    printer: &mut Printer,
+) -> Result<Measured, Failure> {
+    if plan.work.reads() {
+        printer.note(&format!("writes {} keys", plan.keys.count()));
+        bench::fill(&plan.keys, FILLING_CLIENTS, targets).await.map_err(|failed| {
+            Failure::new(ExitCode::Failed, format!("the keys could not be written: {}", failed.text))
+        })?;
+    }
+    let mut run = Run::start(plan, targets);
+    let mut ticks = interval_at(Instant::now() + PROGRESS_EVERY, PROGRESS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            measured = run.finish() => return Ok(measured),
+            _ = ticks.tick() => printer.note(&progress(&run.progress())),
+        }
+    }
+}
+
+fn progress(progress: &Progress) -> String {
+    let seconds = progress.elapsed.as_secs();
+    match progress.warming_up {
+        true => format!("{seconds} s: warming up"),
+        false => format!("{seconds} s: {:.0} a second, {} failed", progress.rate, progress.failures),
+    }
+}
+
+#[cfg(test)]
+mod tests;

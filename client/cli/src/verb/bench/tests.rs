@@ -1,0 +1,116 @@
+//! The report and the verdict, from what was measured.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use coffee_client::bench::{ErrorCount, Failed, Target};
+
+use super::*;
+use crate::{
+    args,
+    printer::{Format, tests::printed},
+};
+
+/// Answers at once, and does as told.
+#[derive(Clone)]
+struct Store(Result<(), Failed>);
+
+impl Target for Store {
+    async fn put(&self, _: String, _: bytes::Bytes) -> Result<(), Failed> {
+        tokio::task::yield_now().await;
+        self.0.clone()
+    }
+    async fn get(&self, _: String) -> Result<(), Failed> {
+        self.0.clone()
+    }
+}
+
+fn arguments(words: &str) -> BenchArguments {
+    let words: Vec<String> = format!("bench {words}").split_whitespace().map(str::to_owned).collect();
+    match args::line(&words).map(|line| line.verb) {
+        Ok(args::LineVerb::Verb(args::Verb::Bench(arguments))) => arguments,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What comes out of a store that behaves like this.
+async fn measured(result: Result<(), Failed>) -> Measured {
+    let arguments = arguments("put --clients 1 --keys 1 --warm-up 0");
+    let plan = Plan { duration: Duration::from_millis(20), ..plan(Work::Put, &arguments).unwrap() };
+    Run::start(&plan, &[Store(result)]).finish().await
+}
+
+#[tokio::test]
+async fn a_good_cluster_passes() {
+    let measured = measured(Ok(())).await;
+    let arguments = arguments("put --min-rate 1 --max-p99 10s --max-gap 10s");
+    let verdict = Verdict::new(&measured, &Needs::new(&arguments));
+    assert!(verdict.passed(), "{verdict:?}");
+    let plan = plan(Work::Put, &arguments).unwrap();
+    let setting = Setting::new(&plan, &arguments);
+    let outcome = Outcome::new(&setting, &measured, &verdict, true);
+    let table = printed(Format::Table, &outcome);
+    assert!(table.starts_with("OPERATION "), "{table}");
+    let last = table.lines().last().unwrap();
+    assert!(last.starts_with("PASS: errors 0 (0), rate "), "{last}");
+    assert!(last.contains("(<= 10000 ms), gap "), "{last}");
+    assert!(printed(Format::Plain, &outcome).ends_with("\nPASS\n"));
+    let json: serde_json::Value = serde_json::from_str(&printed(Format::Json, &outcome)).unwrap();
+    assert_eq!((&json["passed"], &json["work"]), (&true.into(), &"put".into()), "{json}");
+    assert_eq!(verdict.into_result(), Ok(ExitCode::Done));
+}
+
+#[tokio::test]
+async fn what_stands_against_a_cluster_is_said() {
+    let failed = Failed { kind: "unavailable", text: "no\nleader".into() };
+    let measured = measured(Err(failed)).await;
+    let arguments = arguments("put --max-gap 1ms");
+    let verdict = Verdict::new(&measured, &Needs::new(&arguments));
+    let plan = plan(Work::Put, &arguments).unwrap();
+    let setting = Setting::new(&plan, &arguments);
+    let table = printed(Format::Table, &Outcome::new(&setting, &measured, &verdict, true));
+    let last = table.lines().last().unwrap();
+    assert!(last.starts_with("FAIL: errors "), "{last}");
+    assert!(last.contains(", rate 0/s (>= 100/s), p99 - (<= 500 ms), gap 20.0 ms (<= 1.00 ms)"), "{last}");
+    assert!(table.contains(" failed, unavailable; the first: no\\nleader\n"), "{table}");
+    let failure = verdict.into_result().unwrap_err();
+    assert_eq!(failure.code(), ExitCode::Failed);
+    assert_eq!(failure.message(), "the cluster is not good enough: errors, rate, p99, gap");
+    assert_eq!(failure.hints().len(), 3, "rate and p99 share one: {failure:?}");
+}
+
+#[test]
+fn keeping_up_is_enough_at_a_given_rate() {
+    let rate = |words| Needs::new(&arguments(words)).rate;
+    assert_eq!(
+        (rate("put"), rate("put --rate 5000"), rate("get --rate 5000 --min-rate 7")),
+        (100.0, 4500.0, 7.0)
+    );
+}
+
+#[test]
+fn what_never_began_is_told() {
+    let errors = BTreeMap::from([("denied", ErrorCount { count: 3, first: "no".into() })]);
+    let measured = Measured {
+        duration: Duration::from_secs(1),
+        times: BTreeMap::new(),
+        errors,
+        not_begun: 42,
+        longest_gap: Duration::ZERO,
+    };
+    let arguments = arguments("put --rate 100");
+    let plan = plan(Work::Put, &arguments).unwrap();
+    let (setting, verdict) =
+        (Setting::new(&plan, &arguments), Verdict::new(&measured, &Needs::new(&arguments)));
+    let outcome = Outcome::new(&setting, &measured, &verdict, false);
+    assert!(
+        printed(Format::Table, &outcome).contains("\n42 were due and never begun: all clients were busy\n")
+    );
+    assert_eq!(printed(Format::Plain, &outcome), "error\tdenied\t3\nnot begun\t42\ngap\t0\nFAIL\n");
+}
+
+#[test]
+fn keys_have_to_fit() {
+    let usage = |words| plan(Work::Put, &arguments(words)).map(drop).map_err(|failure| failure.code());
+    assert_eq!(usage("put --keys 1000000 --key-size 29"), Ok(()));
+    assert_eq!(usage("put --keys 1000000 --key-size 28"), Err(ExitCode::Usage));
+}

@@ -1,0 +1,113 @@
+//! PASS or FAIL, and why.
+
+use std::time::Duration;
+
+use coffee_client::bench::Measured;
+use serde::Serialize;
+
+use crate::{
+    args::BenchArguments,
+    exit::ExitCode,
+    failure::Failure,
+    verb::bench::report::{ms, whole},
+};
+
+/// Enough for a chain of shops many times over; a slow link or disk gets there too.
+const RATE_MIN: f64 = 100.0;
+
+/// A cluster that keeps up with a given rate may still be a little late.
+const KEEPS_UP: f64 = 0.9;
+
+const SLOW: &str = "the disk, the links or the CPU may be slow: 'coffeectl bench put --clients 1' shows what one \
+                    write takes, 'coffeectl status' how far each node is";
+
+const FALLS_OUT: &str = "see whether the leader changed while it ran: 'coffeectl list' shows the term, and the \
+                         nodes' logs say why";
+
+/// What a cluster has to reach.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Needs {
+    pub(super) rate: f64,
+    pub(super) p99: Duration,
+    pub(super) gap: Duration,
+}
+
+impl Needs {
+    pub(super) fn new(arguments: &BenchArguments) -> Self {
+        let rate = match (arguments.min_rate, arguments.rate) {
+            (Some(least), _) => least.into(),
+            (None, Some(rate)) => f64::from(rate) * KEEPS_UP,
+            (None, None) => RATE_MIN,
+        };
+        Self { rate, p99: arguments.max_p99, gap: arguments.max_gap }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) passed: bool,
+    pub(super) measured: String,
+    pub(super) needed: String,
+    #[serde(skip)]
+    hint: &'static str,
+}
+
+/// What became of all checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict(pub(super) Vec<Check>);
+
+impl Verdict {
+    pub(super) fn new(measured: &Measured, needs: &Needs) -> Self {
+        let all = measured.all_times();
+        let p99 = all.percentile(99.0);
+        let errors = Check {
+            name: "errors",
+            passed: measured.failures() == 0,
+            measured: measured.failures().to_string(),
+            needed: "0".into(),
+            hint: "'coffeectl list' shows which nodes are in reach; the first error of each kind is above",
+        };
+        let rate = Check {
+            name: "rate",
+            passed: measured.rate() >= needs.rate,
+            measured: format!("{}/s", whole(measured.rate())),
+            needed: format!(">= {}/s", whole(needs.rate)),
+            hint: SLOW,
+        };
+        let p99 = Check {
+            name: "p99",
+            passed: all.count() > 0 && p99 <= needs.p99,
+            measured: if all.count() > 0 { ms(p99) } else { "-".into() },
+            needed: format!("<= {}", ms(needs.p99)),
+            hint: SLOW,
+        };
+        let gap = Check {
+            name: "gap",
+            passed: measured.longest_gap <= needs.gap,
+            measured: ms(measured.longest_gap),
+            needed: format!("<= {}", ms(needs.gap)),
+            hint: FALLS_OUT,
+        };
+        Self(vec![errors, rate, p99, gap])
+    }
+
+    pub(super) fn passed(&self) -> bool {
+        self.0.iter().all(|check| check.passed)
+    }
+
+    /// How the command ends.
+    pub(super) fn into_result(self) -> Result<ExitCode, Failure> {
+        let failed: Vec<Check> = self.0.into_iter().filter(|check| !check.passed).collect();
+        if failed.is_empty() {
+            return Ok(ExitCode::Done);
+        }
+        let names: Vec<&str> = failed.iter().map(|check| check.name).collect();
+        let failure =
+            Failure::new(ExitCode::Failed, format!("the cluster is not good enough: {}", names.join(", ")));
+        let mut hints: Vec<&str> = failed.iter().map(|check| check.hint).collect();
+        hints.dedup();
+        Err(hints.into_iter().fold(failure, Failure::hint))
+    }
+}

@@ -1,0 +1,68 @@
+//! `boot`: brings a node in, and waits until it votes.
+
+use coffee_common::id::NodeName;
+use serde::Serialize;
+
+use crate::{
+    args::BootArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording,
+};
+
+pub(crate) async fn run(
+    arguments: &BootArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let client = invocation.client(invocation.patient_timeout())?;
+    let done = client.boot(arguments.node.clone(), arguments.address.clone()).await?;
+    invocation.session.add_names([&arguments.node]);
+    invocation.printer.report(&Booted {
+        node: arguments.node.clone(),
+        id: done.id.to_string(),
+        changed: done.changed,
+        took_ms: done.took_ms,
+    });
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Booted {
+    node: NodeName,
+    id: String,
+    changed: bool,
+    took_ms: u64,
+}
+
+impl Report for Booted {
+    fn table(&self) -> String {
+        let Self { node, id, took_ms, .. } = self;
+        if self.changed {
+            format!("{node} is a voter now: id {id}, after {}\n", wording::span(*took_ms))
+        } else {
+            format!("{node} is a voter already: id {id}\n")
+        }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let Self { node, id, changed, took_ms } = self;
+        vec![vec![node.to_string(), id.clone(), changed.to_string(), took_ms.to_string()]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let done =
+            Booted { node: NodeName::new("hong").unwrap(), id: "12".into(), changed: true, took_ms: 412 };
+        assert_eq!(printed(Format::Table, &done), "hong is a voter now: id 12, after 412 ms\n");
+        assert_eq!(printed(Format::Plain, &done), "hong\t12\ttrue\t412\n");
+        assert_eq!(
+            printed(Format::Json, &done),
+            "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"id\":\"12\",\"changed\":true,\"took_ms\":412}\n"
+        );
+        let already = Booted { changed: false, ..done };
+        assert_eq!(printed(Format::Table, &already), "hong is a voter already: id 12\n");
+    }
+}

@@ -1,0 +1,71 @@
+//! `can-stop`: whether a node can be stopped without losing the quorum.
+//!
+//! The exit code is the answer, so that a script can ask before it acts.
+
+use coffee_common::id::NodeName;
+use serde::Serialize;
+
+use crate::{
+    args::CanStopArguments,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Report, escape},
+};
+
+pub(crate) async fn run(
+    arguments: &CanStopArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let answer = invocation.client(invocation.usual_timeout())?.can_stop(arguments.node.clone()).await?;
+    invocation.printer.report(&CanStop {
+        node: arguments.node.clone(),
+        can_stop: answer.yes,
+        reason: answer.reason,
+    });
+    Ok(if answer.yes { ExitCode::Done } else { ExitCode::Refused })
+}
+
+#[derive(Serialize)]
+struct CanStop {
+    node: NodeName,
+    can_stop: bool,
+    reason: String,
+}
+
+impl CanStop {
+    fn word(&self) -> &'static str {
+        if self.can_stop { "yes" } else { "no" }
+    }
+}
+
+impl Report for CanStop {
+    fn table(&self) -> String {
+        format!("{}: {}\n", self.word(), escape::shown(&self.reason))
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![self.node.to_string(), self.word().to_owned(), escape::field(&self.reason)]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let no = CanStop {
+            node: NodeName::new("hong").unwrap(),
+            can_stop: false,
+            reason: "1 of 2 voters would be left".into(),
+        };
+        assert_eq!(printed(Format::Table, &no), "no: 1 of 2 voters would be left\n");
+        assert_eq!(printed(Format::Plain, &no), "hong\tno\t1 of 2 voters would be left\n");
+        assert_eq!(
+            printed(Format::Json, &no),
+            "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"can_stop\":false,\"reason\":\"1 of 2 voters would be left\"}\n"
+        );
+    }
+}

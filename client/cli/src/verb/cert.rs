@@ -1,0 +1,202 @@
+//! `cert`: makes, renews, revokes and lists certificates. Asks no node.
+
+mod change;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use coffee_client::cert::{self, Existing, Issued};
+
+use self::report::{Certificate, Certificates};
+use crate::{
+    args::{CertCaArguments, CertListArguments, CertRenewArguments, CertVerb},
+    credentials,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::Printer,
+    warnings,
+};
+
+pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
+    let (issued, note) = match verb {
+        CertVerb::Ca(CertCaArguments { drop_old: true, .. }) => {
+            return change::drop_old(&folder, invocation).await;
+        }
+        CertVerb::Ca(CertCaArguments { rotate: true, .. }) => (
+            cert::rotate_ca(&folder)?,
+            "ca.crt trusts both CAs: give it to every node and client before any certificate of the new one",
+        ),
+        CertVerb::Ca(arguments) => (
+            cert::create_ca(&folder, existing(arguments.replace))?,
+            "ca.key signs for anybody: it stays here, and nowhere else",
+        ),
+        CertVerb::Node(arguments) => {
+            let making = &arguments.making;
+            let replace = existing(making.replace);
+            (
+                cert::issue_node(&folder, &arguments.name, &arguments.host, making.days, replace)?,
+                "take it to the node, with its key and ca.crt; ca.key stays here",
+            )
+        }
+        CertVerb::Client(arguments) => {
+            let making = &arguments.making;
+            let replace = existing(making.replace);
+            (
+                cert::issue_client(&folder, arguments.role.into(), &arguments.name, making.days, replace)?,
+                "take it to the client, with its key and ca.crt; ca.key stays here",
+            )
+        }
+        CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => (
+            cert::renew(&folder, &certificate(&folder, name), *days)?,
+            "take it where the old one is, and 'coffeectl reload' the node; the key is the same",
+        ),
+        CertVerb::Renew(arguments) => return renew_all(&folder, arguments.days, invocation),
+        CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, invocation).await,
+        CertVerb::List(arguments) => return list(&folder, arguments, invocation),
+    };
+    invocation.printer.report(&Certificate::new(&issued, Some(true)));
+    invocation.printer.note(&format!("note: {note}"));
+    Ok(ExitCode::Done)
+}
+
+fn existing(replace: bool) -> Existing {
+    if replace { Existing::Replace } else { Existing::Keep }
+}
+
+/// The file of a certificate: its name in the folder, or a path of its own.
+fn certificate(folder: &Path, name: &str) -> PathBuf {
+    match name.strip_suffix(".crt") {
+        Some(_) => PathBuf::from(name),
+        None => folder.join(format!("{name}.crt")),
+    }
+}
+
+fn renew_all(folder: &Path, days: u32, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let issued = cert::renew_all(folder, days)?;
+    let certificates = issued.iter().map(|issued| Certificate::new(issued, Some(true)));
+    invocation.printer.report(&Certificates { certificates: certificates.collect() });
+    invocation.printer.note(
+        "note: take each where the old one is, and 'coffeectl reload' the nodes; the keys are the same",
+    );
+    Ok(ExitCode::Done)
+}
+
+fn list(
+    folder: &Path,
+    arguments: &CertListArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let issued = cert::list(folder)?;
+    let certificates = issued.iter().map(|issued| Certificate::new(issued, None));
+    invocation.printer.report(&Certificates { certificates: certificates.collect() });
+    warn(&issued, invocation.printer);
+    match arguments.check {
+        Some(days) => check(&issued, days.into()),
+        None => Ok(ExitCode::Done),
+    }
+}
+
+/// Says which certificates end soon, or have ended.
+fn warn(issued: &[Issued], printer: &mut Printer) {
+    for one in issued.iter().filter(|one| !one.revoked) {
+        if let Some(what) = days_left(one).and_then(warnings::expiry) {
+            let name = one.name();
+            printer.note(&format!("warning: {name} {what}: 'coffeectl cert renew {name}'"));
+        }
+    }
+}
+
+fn days_left(issued: &Issued) -> Option<i64> {
+    issued.info.as_ref().ok().map(cert::CertificateInfo::days_left)
+}
+
+/// Whether all are good for so many days.
+fn check(issued: &[Issued], days: i64) -> Result<ExitCode, Failure> {
+    let good = |one: &&Issued| !one.revoked && days_left(one).is_some_and(|left| left >= days);
+    let bad: Vec<String> = issued.iter().filter(|one| !good(one)).map(Issued::name).collect();
+    match bad.is_empty() {
+        true => Ok(ExitCode::Done),
+        false => {
+            Err(Failure::new(ExitCode::Denied, format!("not good for {days} more days: {}", bad.join(", ")))
+                .hint("renew what expires with 'coffeectl cert renew NAME', and remove what is of no use"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{id::NodeName, protocol::Role};
+
+    use super::*;
+    use crate::printer::{
+        Format,
+        tests::{captured, printed},
+    };
+
+    #[test]
+    fn a_folder_as_it_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |text| NodeName::new(text).unwrap();
+        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::issue_node(folder.path(), &name("ming"), &[], 365, Existing::Keep).unwrap();
+        cert::issue_client(folder.path(), Role::Admin, &name("ops"), 30, Existing::Keep).unwrap();
+        std::fs::write(folder.path().join("torn.crt"), "not PEM").unwrap();
+        std::fs::remove_file(folder.path().join("node-ming.key")).unwrap();
+        let issued = cert::list(folder.path()).unwrap();
+        let list = Certificates { certificates: issued.iter().map(|i| Certificate::new(i, None)).collect() };
+
+        let plain = printed(Format::Plain, &list);
+        let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split('\t').collect()).collect();
+        let picked: Vec<_> = rows.iter().map(|row| (row[0], row[1], row[2], row[5])).collect();
+        let expected = [
+            ("admin-ops", "admin", "ops", "here"),
+            ("ca", "ca", "-", "here"),
+            ("node-ming", "node", "ming", "-"),
+            ("torn", "-", "-", "-"),
+        ];
+        assert_eq!(picked, expected);
+        let table = printed(Format::Table, &list);
+        assert!(table.starts_with("NAME       ROLE   HOLDER  VALID UNTIL"), "{table}");
+        assert!(table.lines().last().is_some_and(|line| line.contains("no certificate")), "{table}");
+        let json = printed(Format::Json, &list);
+        assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","valid_until":""#), "{json}");
+    }
+
+    #[test]
+    fn what_ends_soon_is_warned_of_and_found_by_a_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |text| NodeName::new(text).unwrap();
+        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::issue_node(folder.path(), &name("ming"), &[], 365, Existing::Keep).unwrap();
+        let found = || cert::list(folder.path()).unwrap();
+        assert_eq!(check(&found(), 30), Ok(ExitCode::Done));
+        cert::issue_node(folder.path(), &name("hong"), &[], 12, Existing::Keep).unwrap();
+        let (mut printer, _, err) = captured(Format::Table);
+        warn(&found(), &mut printer);
+        // The day may have just begun.
+        let warning =
+            |days| format!("warning: node-hong expires in {days} days: 'coffeectl cert renew node-hong'\n");
+        assert!([warning(11), warning(12)].contains(&err.text()), "{}", err.text());
+        let failure = check(&found(), 30).unwrap_err();
+        assert_eq!(failure.code(), ExitCode::Denied);
+        assert!(failure.message().ends_with(": node-hong"), "{failure:?}");
+        assert_eq!(check(&found(), 11), Ok(ExitCode::Done));
+        cert::revoke(folder.path(), Some("node-ming")).unwrap();
+        let failure = check(&found(), 11).unwrap_err();
+        assert!(failure.message().ends_with(": node-ming"), "{failure:?}");
+        let list = Certificates { certificates: found().iter().map(|i| Certificate::new(i, None)).collect() };
+        let table = printed(Format::Table, &list);
+        assert!(
+            table.lines().any(|line| line.starts_with("node-ming") && line.ends_with("revoked")),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_named_or_has_a_path() {
+        assert_eq!(certificate(Path::new("c"), "node-ming"), Path::new("c/node-ming.crt"));
+        assert_eq!(certificate(Path::new("c"), "/etc/coffee/ming.crt"), Path::new("/etc/coffee/ming.crt"));
+    }
+}

@@ -1,0 +1,85 @@
+//! What cannot be taken back: revoking, and ending the trust in a CA.
+
+use std::path::{Path, PathBuf};
+
+use coffee_client::cert;
+use serde::Serialize;
+
+use super::report::Certificate;
+use crate::{
+    args::CertRevokeArguments,
+    confirm,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Report, escape},
+};
+
+/// Ends the trust in the CA before this one.
+pub(super) async fn drop_old(folder: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    if !invocation.options.yes {
+        let plan =
+            "trust the old CA no more, and remove its key: certificates that it has signed become useless\n";
+        confirm::confirm(plan, invocation).await?;
+    }
+    match cert::drop_old_ca(folder)? {
+        Some(issued) => {
+            invocation.printer.report(&Certificate::new(&issued, Some(true)));
+            invocation.printer.note(
+                "note: give ca.crt (and ca.crl) to every node and client, and 'coffeectl reload' the nodes",
+            );
+        }
+        None => invocation.printer.note("note: there is no old CA"),
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Revokes all certificates of a name.
+pub(super) async fn revoke(
+    folder: &Path,
+    arguments: &CertRevokeArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    if let (Some(name), false) = (&arguments.name, invocation.options.yes) {
+        let plan = format!("revoke every certificate of {}, for good\n", escape::shown(name));
+        confirm::confirm(&plan, invocation).await?;
+    }
+    let revoked = cert::revoke(folder, arguments.name.as_deref())?;
+    invocation.printer.report(&Revoked {
+        name: arguments.name.clone(),
+        serials: revoked.serials.clone(),
+        changed: !revoked.serials.is_empty(),
+        file: revoked.file,
+    });
+    invocation
+        .printer
+        .note("note: give it to every node (tls.crl in its configuration), and 'coffeectl reload' them");
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    name: Option<String>,
+    serials: Vec<String>,
+    changed: bool,
+    file: PathBuf,
+}
+
+impl Report for Revoked {
+    fn table(&self) -> String {
+        let file = escape::shown(&self.file.to_string_lossy());
+        match (&self.name, self.serials.len()) {
+            (None, _) => format!("{file} is made anew\n"),
+            (Some(name), 0) => format!("{} was revoked before; {file} says so\n", escape::shown(name)),
+            (Some(name), count) => {
+                format!("{} is revoked in {file}: {count} certificates\n", escape::shown(name))
+            }
+        }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let name = self.name.as_deref().map(escape::field);
+        let row = |serial: &String| vec![name.clone().unwrap_or_default(), serial.clone()];
+        self.serials.iter().map(row).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Certificates as they are shown.
+
+use std::path::PathBuf;
+
+use coffee_client::cert::{CertificateInfo, Holder, Issued};
+use serde::Serialize;
+
+use crate::{
+    dates,
+    printer::{Report, escape, table::Table},
+    wording,
+};
+
+#[derive(Serialize)]
+pub(super) struct Certificates {
+    pub(super) certificates: Vec<Certificate>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Certificate {
+    name: String,
+    role: Option<&'static str>,
+    holder: Option<String>,
+    valid_until: Option<String>,
+    days_left: Option<i64>,
+    serial: Option<String>,
+    certificate: PathBuf,
+    key: Option<PathBuf>,
+    problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<bool>,
+}
+
+impl Certificate {
+    pub(super) fn new(issued: &Issued, changed: Option<bool>) -> Self {
+        let info = issued.info.as_ref().ok();
+        let (role, holder) = info.map_or((None, None), |info| holder(&info.holder));
+        let problem = match &issued.info {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if issued.revoked => Some("revoked".to_owned()),
+            Ok(info) => problem(info),
+        };
+        Self {
+            name: issued.name(),
+            role,
+            holder,
+            valid_until: info.map(|info| dates::utc(info.not_after)),
+            days_left: info.map(CertificateInfo::days_left),
+            serial: info.map(|info| info.serial.clone()),
+            certificate: issued.certificate.clone(),
+            key: issued.key.clone(),
+            problem,
+            changed,
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        [
+            escape::field(&self.name),
+            wording::or_nothing(self.role),
+            wording::or_nothing(self.holder.as_ref()),
+            wording::or_nothing(self.valid_until.as_ref()),
+            wording::or_nothing(self.days_left),
+            if self.key.is_some() { "here" } else { wording::NOTHING }.to_owned(),
+        ]
+    }
+}
+
+fn holder(holder: &Holder) -> (Option<&'static str>, Option<String>) {
+    match holder {
+        Holder::Ca => (Some("ca"), None),
+        Holder::Leaf(identity) => (Some(identity.role.as_str()), Some(identity.name.to_string())),
+        Holder::Unknown(_) => (None, None),
+    }
+}
+
+fn problem(info: &CertificateInfo) -> Option<String> {
+    match &info.holder {
+        Holder::Unknown(error) => Some(error.to_string()),
+        _ if info.days_left() < 0 => Some("expired".to_owned()),
+        _ => None,
+    }
+}
+
+impl Report for Certificate {
+    fn table(&self) -> String {
+        let days = wording::or_nothing(self.days_left);
+        format!("{}: valid for {days} days\n", escape::shown(&self.certificate.to_string_lossy()))
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![self.cells().into()]
+    }
+}
+
+impl Report for Certificates {
+    fn table(&self) -> String {
+        let mut table =
+            Table::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "PROBLEM"]).right([4]);
+        for certificate in &self.certificates {
+            let [name, role, holder, until, days, key] = certificate.cells();
+            let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
+            table.row([name, role, holder, until, days, key, problem]);
+        }
+        table.render()
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        self.certificates.iter().map(|certificate| certificate.cells().into()).collect()
+    }
+}

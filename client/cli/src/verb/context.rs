@@ -1,0 +1,254 @@
+//! `context`: names for whom to ask and as whom, kept in a file.
+
+use std::path::{Path, PathBuf};
+
+use coffee_common::id::Address;
+use serde::Serialize;
+
+use crate::{
+    args::{self, ContextSetArguments, ContextVerb},
+    contexts::{ContextName, Named, file::ContextFile},
+    exit::ExitCode,
+    failure::Failure,
+    invocation::{Invocation, Place},
+    printer::{Report, table::Table},
+    wording,
+};
+
+pub(crate) fn run(verb: &ContextVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    match verb {
+        ContextVerb::List => list(invocation),
+        ContextVerb::Show(arguments) => show(arguments.name.as_ref(), invocation),
+        ContextVerb::Use(arguments) => put_in_use(&arguments.name, invocation),
+        ContextVerb::Set(arguments) => set(arguments, invocation),
+        ContextVerb::Remove(arguments) => remove(&arguments.name, invocation),
+    }
+}
+
+fn list(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let file = ContextFile::read()?;
+    let in_use = file.chosen(invocation.session.connection().context.as_deref())?.map(|(name, _)| name);
+    let rows: Vec<Shown> = file
+        .contexts
+        .contexts
+        .iter()
+        .map(|(name, named)| Shown::new(name, named, in_use.as_ref() == Some(name)))
+        .collect();
+    if rows.is_empty() {
+        invocation.printer.note(&format!("{} has no contexts", file.path().display()));
+    }
+    invocation.printer.report(&Listed { file: file.path(), contexts: rows });
+    Ok(ExitCode::Done)
+}
+
+/// The one of that name, or the one in use.
+fn show(name: Option<&ContextName>, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let file = ContextFile::read()?;
+    let in_use = file.chosen(invocation.session.connection().context.as_deref());
+    let (name, named) = match name {
+        Some(name) => {
+            let named = file.contexts.contexts.get(name);
+            (name.clone(), named.ok_or_else(|| file.missing(name, ExitCode::NotFound))?.clone())
+        }
+        None => in_use.clone()?.ok_or_else(|| {
+            Failure::new(ExitCode::NotFound, "no context is in use")
+                .hint("'coffeectl context list' shows them, 'coffeectl context use NAME' puts one in use")
+        })?,
+    };
+    let is_in_use = in_use.is_ok_and(|found| found.is_some_and(|(used, _)| used == name));
+    invocation.printer.report(&Shown::new(&name, &named, is_in_use));
+    Ok(ExitCode::Done)
+}
+
+fn put_in_use(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let mut file = ContextFile::read()?;
+    if !file.contexts.contexts.contains_key(name) {
+        return Err(file.missing(name, ExitCode::NotFound));
+    }
+    let changed = file.contexts.current.as_ref() != Some(name);
+    if changed {
+        file.contexts.current = Some(name.clone());
+        file.write()?;
+    }
+    if invocation.place == Place::Prompt && changed {
+        invocation.printer.note("this prompt goes on as it is; the next command is in that context");
+    }
+    invocation.printer.report(&Changed { deed: "is in use", context: name, changed });
+    Ok(ExitCode::Done)
+}
+
+fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    if invocation.place == Place::Prompt {
+        return Err(Failure::usage("a line of the prompt has no --endpoints and no --certs").hint(
+            "set a context from a shell: coffeectl context set NAME --endpoints HOST:PORT --certs DIR",
+        ));
+    }
+    let (flags, timeout) = args::flags_alone(invocation.spoken.words())?;
+    let said = Named::of_flags(flags, timeout).seen_from(&here()?);
+    if said == Named::default() {
+        return Err(Failure::usage("nothing is said of the context")
+            .hint("add --endpoints HOST:PORT,.., --certs DIR, --as NAME or --timeout TIME"));
+    }
+    let mut file = ContextFile::read()?;
+    let before = file.contexts.contexts.get(&arguments.name).cloned();
+    let after = said.over(before.clone().unwrap_or_default());
+    if after.endpoints.is_empty() {
+        return Err(Failure::usage("a context says whom to ask").hint("add --endpoints HOST:PORT,.."));
+    }
+    after.check().map_err(|what| Failure::usage(what).hint("see 'coffeectl help context set'"))?;
+    let changed = before.as_ref() != Some(&after);
+    if changed {
+        file.contexts.contexts.insert(arguments.name.clone(), after);
+        file.write()?;
+    }
+    if file.contexts.current.as_ref() != Some(&arguments.name) {
+        invocation.printer.note(&format!("to put it in use: coffeectl context use {}", arguments.name));
+    }
+    invocation.printer.report(&Changed { deed: "is set", context: &arguments.name, changed });
+    Ok(ExitCode::Done)
+}
+
+/// Paths are kept whole: the file is read from other folders.
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("the folder here has no path: {error}")))
+}
+
+fn remove(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let mut file = ContextFile::read()?;
+    if file.contexts.contexts.remove(name).is_none() {
+        return Err(file.missing(name, ExitCode::NotFound));
+    }
+    if file.contexts.current.as_ref() == Some(name) {
+        file.contexts.current = None;
+        invocation.printer.note("no context is in use now");
+    }
+    file.write()?;
+    invocation.printer.report(&Changed { deed: "is removed", context: name, changed: true });
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    file: &'a Path,
+    contexts: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    name: ContextName,
+    in_use: bool,
+    endpoints: Vec<Address>,
+    certs: Option<PathBuf>,
+    r#as: Option<String>,
+    ca: Option<PathBuf>,
+    crl: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    timeout_ms: Option<u64>,
+}
+
+impl Shown {
+    fn new(name: &ContextName, named: &Named, in_use: bool) -> Self {
+        let Named { endpoints, certs, as_name, ca_file, crl_file, cert_file, key_file, timeout } =
+            named.clone();
+        Self {
+            name: name.clone(),
+            in_use,
+            endpoints,
+            certs,
+            r#as: as_name,
+            ca: ca_file,
+            crl: crl_file,
+            cert: cert_file,
+            key: key_file,
+            timeout_ms: timeout.map(|time| u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    fn endpoints(&self) -> String {
+        self.endpoints.iter().map(Address::as_str).collect::<Vec<_>>().join(",")
+    }
+
+    fn cells(&self) -> [String; 5] {
+        let name = if self.in_use { format!("{} *", self.name) } else { self.name.to_string() };
+        [name, self.endpoints(), path(&self.certs), wording::or_nothing(self.r#as.as_ref()), self.timeout()]
+    }
+
+    fn timeout(&self) -> String {
+        wording::or_nothing(self.timeout_ms.map(|ms| format!("{ms} ms")))
+    }
+}
+
+/// A path as far as it is text: what cannot be shown was not typed.
+fn path(path: &Option<PathBuf>) -> String {
+    wording::or_nothing(path.as_ref().map(|path| path.display()))
+}
+
+impl Report for Shown {
+    fn table(&self) -> String {
+        let mut table = Table::without_header();
+        let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+        row("name", self.name.to_string());
+        row("in use", if self.in_use { "yes" } else { "no" }.to_owned());
+        row("endpoints", self.endpoints());
+        row("certs", path(&self.certs));
+        row("as", wording::or_nothing(self.r#as.as_ref()));
+        for (name, file) in [("ca", &self.ca), ("crl", &self.crl), ("cert", &self.cert), ("key", &self.key)] {
+            if file.is_some() {
+                row(name, path(file));
+            }
+        }
+        row("timeout", self.timeout());
+        table.render()
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![
+            self.name.to_string(),
+            self.in_use.to_string(),
+            self.endpoints(),
+            path(&self.certs),
+            wording::or_nothing(self.r#as.as_ref()),
+            wording::or_nothing(self.timeout_ms),
+            path(&self.ca),
+            path(&self.cert),
+            path(&self.key),
+            path(&self.crl),
+        ]]
+    }
+}
+
+impl Report for Listed<'_> {
+    fn table(&self) -> String {
+        if self.contexts.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(["NAME", "ENDPOINTS", "CERTS", "AS", "TIMEOUT"]);
+        self.contexts.iter().for_each(|shown| table.row(shown.cells()));
+        table.render()
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        self.contexts.iter().flat_map(Report::plain).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    context: &'a ContextName,
+    changed: bool,
+    #[serde(skip)]
+    deed: &'static str,
+}
+
+impl Report for Changed<'_> {
+    fn table(&self) -> String {
+        let Self { context, changed, deed } = self;
+        if *changed { format!("{context} {deed}\n") } else { format!("{context} {deed} already\n") }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![self.context.to_string(), self.changed.to_string()]]
+    }
+}

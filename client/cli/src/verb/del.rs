@@ -1,0 +1,72 @@
+//! `del`: takes a key away.
+
+use coffee_common::command::Operation;
+use serde::Serialize;
+
+use crate::{
+    args::DelArguments,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Report, escape},
+    verb::write::{self, Done},
+};
+
+pub(crate) async fn run(
+    arguments: &DelArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let operation = Operation::Delete(arguments.key.clone());
+    let conditions = write::if_revision(&arguments.key, arguments.if_rev).into_iter().collect();
+    let done = write::run(operation, conditions, arguments.request_id, invocation).await?;
+    invocation.printer.report(&Deleted {
+        key: arguments.key.as_str(),
+        changed: done.previous.is_some(),
+        done,
+    });
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Deleted<'a> {
+    key: &'a str,
+    changed: bool,
+    #[serde(flatten)]
+    done: Done,
+}
+
+impl Report for Deleted<'_> {
+    fn table(&self) -> String {
+        if self.changed {
+            format!("revision {}\n", self.done.revision)
+        } else {
+            format!("{} was not there\n", escape::shown(self.key))
+        }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![self.done.revision.to_string(), self.changed.to_string()]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let done = |previous| Done { revision: 9, previous, request_id: "c0ffee-7-1".into() };
+        let deleted = Deleted { key: "order/1", changed: true, done: done(Some(8)) };
+        assert_eq!(printed(Format::Table, &deleted), "revision 9\n");
+        assert_eq!(printed(Format::Plain, &deleted), "9\ttrue\n");
+        assert_eq!(
+            printed(Format::Json, &deleted),
+            "{\"apiVersion\":\"coffee/v1\",\"key\":\"order/1\",\"changed\":true,\"revision\":9,\"previous\":8,\
+             \"request_id\":\"c0ffee-7-1\"}\n"
+        );
+        let absent = Deleted { key: "a\nb", changed: false, done: done(None) };
+        assert_eq!(printed(Format::Table, &absent), "a\\nb was not there\n");
+        assert_eq!(printed(Format::Plain, &absent), "9\tfalse\n");
+    }
+}

@@ -1,0 +1,85 @@
+//! `get`: a key's value, byte for byte.
+
+use coffee_common::{command::Entry, id::Revision, key::Key};
+use serde::Serialize;
+
+use crate::{
+    args::GetArguments,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{escape, json::ValueField},
+};
+
+pub(crate) async fn run(
+    arguments: &GetArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let client = invocation.client(invocation.usual_timeout())?;
+    let read = client.get_with(arguments.key.clone(), invocation.options.consistency).await?;
+    let Some(entry) = read.entry else { return Err(not_there(&arguments.key)) };
+    invocation.printer.value(entry.value.as_bytes(), &Got::new(&arguments.key, &entry, read.at));
+    Ok(ExitCode::Done)
+}
+
+fn not_there(key: &Key) -> Failure {
+    Failure::new(ExitCode::NotFound, format!("there is no key {}", escape::shown(key.as_str())))
+        .hint("'coffeectl keys' lists those that are there")
+}
+
+#[derive(Serialize)]
+struct Got<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    value: ValueField,
+    revision: u64,
+    created: u64,
+    version: u64,
+    read_at: u64,
+}
+
+impl<'a> Got<'a> {
+    fn new(key: &'a Key, entry: &Entry, at: Revision) -> Self {
+        Self {
+            key: key.as_str(),
+            value: ValueField::new(entry.value.as_bytes()),
+            revision: entry.modified.0,
+            created: entry.created.0,
+            version: entry.version,
+            read_at: at.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::key::Value;
+
+    use super::*;
+    use crate::printer::{Format, tests::captured};
+
+    #[test]
+    fn golden() {
+        let print = |format, bytes: &'static [u8]| {
+            let (key, value) = (Key::new("order/1").unwrap(), Value::new(bytes).unwrap());
+            let entry = Entry { value, created: Revision(3), modified: Revision(7), version: 2 };
+            let (mut printer, out, _) = captured(format);
+            printer.value(entry.value.as_bytes(), &Got::new(&key, &entry, Revision(9)));
+            out.text()
+        };
+        assert_eq!(print(Format::Table, b"a\tb"), "a\tb");
+        assert_eq!(print(Format::Plain, b"a\tb"), "a\tb");
+        assert_eq!(
+            print(Format::Json, b"a\tb"),
+            "{\"apiVersion\":\"coffee/v1\",\"key\":\"order/1\",\"value\":\"a\\tb\",\"revision\":7,\"created\":3,\
+             \"version\":2,\"read_at\":9}\n"
+        );
+        assert!(print(Format::Json, b"\xff").contains(r#""value_base64":"/w==""#));
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_has_its_own_code() {
+        assert_eq!(not_there(&Key::new("a\nb").unwrap()).message(), r"there is no key a\nb");
+        assert_eq!(not_there(&Key::new("k").unwrap()).code(), ExitCode::NotFound);
+    }
+}

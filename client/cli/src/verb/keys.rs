@@ -1,0 +1,164 @@
+//! `keys`: the keys that start with a prefix, page by page.
+//!
+//! Pages are printed as they come, so the memory that it takes does not grow
+//! with the number of keys. Each page is read at a revision of its own.
+
+use coffee_client::PageOptions;
+use coffee_common::{
+    command::Entry,
+    key::{Key, KeyRange},
+    limits::RANGE_KEYS_MAX,
+};
+use serde::Serialize;
+
+use crate::{
+    args::KeysArguments,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Report, escape, json::ValueField, table::Table},
+};
+
+/// A table shows no more of a value than this, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+pub(crate) async fn run(
+    arguments: &KeysArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let client = invocation.client(invocation.usual_timeout())?;
+    let mut range = KeyRange::prefix(&arguments.prefix);
+    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let mut more = true;
+    invocation.printer.list_start("keys");
+    while more && left > 0 && !invocation.printer.is_closed() {
+        let limit = u32::try_from(left).unwrap_or(RANGE_KEYS_MAX).min(RANGE_KEYS_MAX);
+        let options =
+            PageOptions { limit, keys_only: !arguments.values, consistency: invocation.options.consistency };
+        let page = client.range(range.clone(), options).await?;
+        let rows: Vec<Row> =
+            page.entries.iter().map(|(key, entry)| Row::new(key, entry, arguments.values)).collect();
+        invocation.printer.list_page(&rows, table);
+        left = left.saturating_sub(rows.len() as u64);
+        let last = page.entries.last().map(|(key, _)| range.clone().after(key));
+        more = page.more && last.is_some();
+        range = last.unwrap_or(range);
+    }
+    invocation.printer.list_end(&Rest { more });
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Rest {
+    /// Whether there are more keys than the limit.
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    value_field: Option<ValueField>,
+    revision: u64,
+    created: u64,
+    version: u64,
+    #[serde(skip)]
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> Row<'a> {
+    fn new(key: &'a Key, entry: &'a Entry, with_value: bool) -> Self {
+        let value = with_value.then_some(&entry.value.as_bytes()[..]);
+        Self {
+            key: key.as_str(),
+            value_field: value.map(ValueField::new),
+            revision: entry.modified.0,
+            created: entry.created.0,
+            version: entry.version,
+            value,
+        }
+    }
+}
+
+fn table(rows: &[Row<'_>]) -> String {
+    let mut table = Table::without_header().right([1]);
+    for row in rows {
+        match row.value {
+            None => table.row([escape::shown(row.key)]),
+            Some(value) => table.row([escape::shown(row.key), row.revision.to_string(), shown_value(value)]),
+        }
+    }
+    table.render()
+}
+
+/// A value on the rest of a line: cut off where it is long, counted where it is no text.
+fn shown_value(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Err(_) => format!("({} bytes)", value.len()),
+        Ok(text) => match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+            None => escape::shown(text),
+            Some((end, _)) => format!("{}.. ({} bytes)", escape::shown(&text[..end]), value.len()),
+        },
+    }
+}
+
+impl Report for Row<'_> {
+    fn table(&self) -> String {
+        table(std::slice::from_ref(self))
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let mut fields = vec![escape::field(self.key), self.revision.to_string()];
+        fields.extend(self.value.map(escape::bytes_field));
+        vec![fields]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{id::Revision, key::Value};
+
+    use super::*;
+    use crate::printer::{Format, tests::captured};
+
+    fn entry(value: &[u8], revision: u64) -> Entry {
+        Entry {
+            value: Value::new(value.to_vec()).unwrap(),
+            created: Revision(3),
+            modified: Revision(revision),
+            version: 2,
+        }
+    }
+
+    fn printed(format: Format, with_values: bool) -> String {
+        let keys = ["order/1", "a\tb☕"].map(|text| Key::new(text).unwrap());
+        let entries = [entry(b"latte", 7), entry(b"\xff\n", 4711)];
+        let rows: Vec<Row> = keys.iter().zip(&entries).map(|(k, e)| Row::new(k, e, with_values)).collect();
+        let (mut printer, out, _) = captured(format);
+        printer.list_start("keys");
+        printer.list_page(&rows, table);
+        printer.list_end(&Rest { more: false });
+        out.text()
+    }
+
+    #[test]
+    fn golden() {
+        assert_eq!(printed(Format::Table, false), "order/1\na\\tb☕\n");
+        assert_eq!(printed(Format::Table, true), "order/1     7  latte\na\\tb☕   4711  (2 bytes)\n");
+        assert_eq!(printed(Format::Plain, false), "order/1\t7\na\\tb☕\t4711\n");
+        assert_eq!(printed(Format::Plain, true), "order/1\t7\tlatte\na\\tb☕\t4711\t\\xff\\n\n");
+        assert_eq!(
+            printed(Format::Json, true),
+            "{\"apiVersion\":\"coffee/v1\",\"keys\":[{\"key\":\"order/1\",\"value\":\"latte\",\"revision\":7,\"created\":3,\
+             \"version\":2},{\"key\":\"a\\tb☕\",\"value_base64\":\"/wo=\",\"revision\":4711,\"created\":3,\"version\":2}],\
+             \"more\":false}\n"
+        );
+        assert!(!printed(Format::Json, false).contains("value"));
+    }
+
+    #[test]
+    fn long_values_are_cut_off_between_characters() {
+        assert_eq!(shown_value("ä".repeat(60).as_bytes()), "ä".repeat(60));
+        assert_eq!(shown_value("ä".repeat(61).as_bytes()), format!("{}.. (122 bytes)", "ä".repeat(60)));
+    }
+}

@@ -1,0 +1,226 @@
+//! `list`: the nodes, and how many may be lost.
+
+use coffee_common::protocol::{ClusterView, NodeView};
+use serde::Serialize;
+
+use crate::{
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Report, table::Table},
+    warnings, wording,
+};
+
+pub(crate) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let view = invocation.view(invocation.usual_timeout()).await?;
+    invocation.printer.report(&Nodes::new(&view));
+    for warning in warnings::of_cluster(&view) {
+        invocation.printer.note(&warning);
+    }
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Nodes<'a> {
+    cluster: Option<String>,
+    asked: &'a str,
+    leader: Option<&'a str>,
+    term: u64,
+    joint: bool,
+    voters: u32,
+    voters_in_reach: u32,
+    may_lose: u32,
+    nodes: Vec<Node<'a>>,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    name: &'a str,
+    id: Option<String>,
+    role: Option<&'static str>,
+    state: &'static str,
+    address: &'a str,
+    lag: Option<u64>,
+    applied: Option<u64>,
+    version: Option<&'a str>,
+    certificate_days_left: Option<i64>,
+    disk_free_bytes: Option<u64>,
+}
+
+impl<'a> Nodes<'a> {
+    fn new(view: &'a ClusterView) -> Self {
+        Self {
+            cluster: view.cluster.map(|id| id.to_string()),
+            asked: view.asked.as_str(),
+            leader: view.leader.as_ref().map(|name| name.as_str()),
+            term: view.term,
+            joint: view.joint,
+            voters: view.voters,
+            voters_in_reach: view.voters_in_reach,
+            may_lose: view.may_lose,
+            nodes: view.nodes.iter().map(Node::new).collect(),
+        }
+    }
+
+    /// The line below the table: what an operator looks for first.
+    fn summary(&self) -> String {
+        if self.cluster.is_none() {
+            return format!("{} belongs to no cluster: it waits for boot", self.asked);
+        }
+        let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
+        let lose = match self.may_lose {
+            _ if self.voters_in_reach < wording::quorum(self.voters) => "no quorum".to_owned(),
+            0 => "none may be lost".to_owned(),
+            n => format!("{n} more may be lost"),
+        };
+        let leader = match self.leader {
+            Some(name) => format!("leader {name}, term {}", self.term),
+            None => "no leader".to_owned(),
+        };
+        let joint = if self.joint { "; a change of membership is under way" } else { "" };
+        format!("{reach}, {lose}; {leader}{joint}")
+    }
+}
+
+impl<'a> Node<'a> {
+    fn new(node: &'a NodeView) -> Self {
+        Self {
+            name: node.name.as_str(),
+            id: node.id.map(|id| id.to_string()),
+            role: node.role.map(wording::role),
+            state: wording::state(node.state),
+            address: node.address.as_str(),
+            lag: node.lag,
+            applied: node.applied.map(|revision| revision.0),
+            version: node.version.as_deref(),
+            certificate_days_left: node.certificate_until_s.map(wording::days_until),
+            disk_free_bytes: node.disk_free_bytes,
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        [
+            self.name.to_owned(),
+            wording::or_nothing(self.role),
+            self.state.to_owned(),
+            self.address.to_owned(),
+            wording::or_nothing(self.lag),
+            wording::or_nothing(self.applied),
+            wording::or_nothing(self.version),
+        ]
+    }
+}
+
+impl Report for Nodes<'_> {
+    fn table(&self) -> String {
+        let mut table =
+            Table::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"]).right([4, 5]);
+        self.nodes.iter().for_each(|node| table.row(node.cells()));
+        format!("{}{}\n", table.render(), self.summary())
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        self.nodes.iter().map(|node| node.cells().into()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        id::{Address, ClusterId, NodeId, NodeName, Revision},
+        protocol::{NodeState, RaftRole},
+    };
+
+    use super::*;
+    use crate::{
+        printer::{Format, tests::printed},
+        wording::tests::in_days,
+    };
+
+    fn node(name: &str, id: u64, role: Option<RaftRole>, state: NodeState) -> NodeView {
+        let up = state == NodeState::Up;
+        NodeView {
+            name: NodeName::new(name).unwrap(),
+            id: Some(NodeId(id)),
+            address: Address::new(format!("10.0.0.{id}:7400")).unwrap(),
+            role,
+            state,
+            lag: up.then_some(id - 1),
+            applied: up.then_some(Revision(4711)),
+            version: up.then(|| "0.1.0".to_owned()),
+            certificate_until_s: up.then(|| in_days(300)),
+            disk_free_bytes: up.then_some(5 << 30),
+        }
+    }
+
+    fn view() -> ClusterView {
+        ClusterView {
+            cluster: Some(ClusterId(0xc0ffee)),
+            asked: NodeName::new("ming").unwrap(),
+            leader: NodeName::new("ming").ok(),
+            term: 3,
+            joint: false,
+            voters: 3,
+            voters_in_reach: 2,
+            may_lose: 0,
+            nodes: vec![
+                node("ming", 1, Some(RaftRole::Leader), NodeState::Up),
+                node("hong", 7, Some(RaftRole::Follower), NodeState::Up),
+                node("peng", 12, Some(RaftRole::Follower), NodeState::Unreachable),
+                node("long", 20, None, NodeState::Shutdown),
+            ],
+        }
+    }
+
+    #[test]
+    fn golden() {
+        let view = view();
+        let nodes = Nodes::new(&view);
+        assert_eq!(
+            printed(Format::Table, &nodes),
+            "\
+NAME  ROLE      STATE        ADDRESS         LAG  APPLIED  VERSION
+ming  leader    up           10.0.0.1:7400     0     4711  0.1.0
+hong  follower  up           10.0.0.7:7400     6     4711  0.1.0
+peng  follower  unreachable  10.0.0.12:7400    -        -  -
+long  -         shutdown     10.0.0.20:7400    -        -  -
+2 of 3 voters in reach, none may be lost; leader ming, term 3
+"
+        );
+        assert_eq!(
+            printed(Format::Plain, &nodes),
+            "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\n\
+             hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\n\
+             peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\n\
+             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\n"
+        );
+        let json = printed(Format::Json, &nodes);
+        assert!(
+            json.starts_with(
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120},"#
+            ),
+            "{json}"
+        );
+        assert!(
+            json.ends_with(
+                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null}]}\n"
+            ),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn the_summary_says_how_safe_it_is() {
+        let whole = ClusterView { voters_in_reach: 3, may_lose: 1, ..view() };
+        assert_eq!(
+            Nodes::new(&whole).summary(),
+            "3 of 3 voters in reach, 1 more may be lost; leader ming, term 3"
+        );
+        let lost = ClusterView { voters_in_reach: 1, leader: None, ..view() };
+        assert_eq!(Nodes::new(&lost).summary(), "1 of 3 voters in reach, no quorum; no leader");
+        let joint = ClusterView { joint: true, ..view() };
+        assert!(Nodes::new(&joint).summary().ends_with("; a change of membership is under way"));
+        let waiting = ClusterView { cluster: None, ..view() };
+        assert_eq!(Nodes::new(&waiting).summary(), "ming belongs to no cluster: it waits for boot");
+    }
+}

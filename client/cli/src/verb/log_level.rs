@@ -1,0 +1,83 @@
+//! `log-level`: how much nodes log, shown or changed while they run.
+//!
+//! What is changed lasts until the daemon is started again: its configuration
+//! stays as it is.
+
+use coffee_client::NodeLogLevel;
+use serde::Serialize;
+
+use super::status::addresses;
+use crate::{
+    args::LogLevelArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report,
+};
+
+pub(crate) async fn run(
+    arguments: &LogLevelArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let addresses = addresses(&arguments.nodes, invocation).await?;
+    let client = invocation.client(invocation.usual_timeout())?;
+    let (mut levels, mut code) = (Vec::new(), ExitCode::Done);
+    for address in addresses {
+        match client.at(address.clone())?.log_level(arguments.level).await {
+            Ok(level) => levels.push(Level::from(level)),
+            Err(error) => {
+                let failure = Failure::from(error);
+                code = if code == ExitCode::Done { failure.code() } else { code };
+                let message = format!("{address}: {}", failure.message());
+                invocation.printer.failure(&failure.with_message(message));
+            }
+        }
+    }
+    invocation.printer.list_start("nodes");
+    invocation.printer.list_page(&levels, |levels| levels.iter().map(Report::table).collect());
+    invocation.printer.list_end(&Rest {});
+    Ok(code)
+}
+
+#[derive(Serialize)]
+struct Rest {}
+
+#[derive(Serialize)]
+struct Level {
+    node: String,
+    level: &'static str,
+    changed: bool,
+}
+
+impl From<NodeLogLevel> for Level {
+    fn from(told: NodeLogLevel) -> Self {
+        Self { node: told.node.to_string(), level: told.level.as_str(), changed: told.changed }
+    }
+}
+
+impl Report for Level {
+    fn table(&self) -> String {
+        let Self { node, level, changed } = self;
+        match changed {
+            true => format!("{node} logs {level} now, until it is started again\n"),
+            false => format!("{node} logs {level}\n"),
+        }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![self.node.clone(), self.level.to_owned(), self.changed.to_string()]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let level = Level { node: "ming".to_owned(), level: "debug", changed: true };
+        assert_eq!(printed(Format::Table, &level), "ming logs debug now, until it is started again\n");
+        assert_eq!(printed(Format::Plain, &level), "ming\tdebug\ttrue\n");
+        let json = "{\"apiVersion\":\"coffee/v1\",\"node\":\"ming\",\"level\":\"debug\",\"changed\":true}\n";
+        assert_eq!(printed(Format::Json, &level), json);
+        let same = Level { changed: false, ..level };
+        assert_eq!(printed(Format::Table, &same), "ming logs debug\n");
+    }
+}

@@ -1,0 +1,15 @@
+//! `restore` and `recover`: they work on the data directory of a node that does
+//! not run, which only the daemon knows. Says where they are.
+
+use crate::failure::Failure;
+
+pub(crate) fn restore() -> Failure {
+    Failure::usage("restore works on a node's data directory, not on a cluster that runs").hint(
+        "on the new cluster's first node, before its daemon is started: coffeed --config FILE restore BACKUP",
+    )
+}
+
+pub(crate) fn recover() -> Failure {
+    Failure::usage("recover works on a node's data directory, not on a cluster that runs")
+        .hint("on each node that is left, its daemon being stopped: coffeed --config FILE recover")
+}

@@ -1,0 +1,138 @@
+//! `rolling restart`: restarts the nodes one after another, with a command of
+//! the operator's, and never more of them at once than the cluster can spare.
+//!
+//! Guards: the next node is not touched before the one before it was seen to
+//! have a new process, is a member again and has caught up. The first thing
+//! that goes wrong ends it, with word of what was done and what was not.
+
+mod command;
+mod node;
+mod order;
+mod report;
+
+use std::time::Duration;
+
+use coffee_common::id::NodeName;
+use tokio::time::Instant;
+
+use self::{
+    command::Template,
+    node::{Again, Steps},
+    order::Stop,
+    report::{Done, Planned, Rest},
+};
+use crate::{
+    args::{RollingRestartArguments, RollingVerb},
+    confirm,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::Report,
+    wording,
+};
+
+pub(crate) async fn run(verb: &RollingVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+    let RollingVerb::Restart(arguments) = verb;
+    let template = Template::new(&arguments.exec)?;
+    let view = invocation.view(invocation.usual_timeout()).await?;
+    let order = order::plan(&view, &arguments.nodes, arguments.skip_down)?;
+    let plan = Planned::new(&order, &template);
+    if arguments.dry_run {
+        invocation.printer.report(&plan);
+        return Ok(ExitCode::Done);
+    }
+    if !invocation.options.yes {
+        confirm::confirm(&plan.table(), invocation).await?;
+    }
+    match invocation.options.timeout {
+        None => Roll::new(arguments, &template, order).go(invocation).await,
+        Some(whole) => Roll::new(arguments, &template, order).within(whole).go(invocation).await,
+    }
+}
+
+/// A rolling restart under way.
+struct Roll<'a> {
+    arguments: &'a RollingRestartArguments,
+    template: &'a Template,
+    left: Vec<Stop>,
+    count: usize,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Roll<'a> {
+    fn new(arguments: &'a RollingRestartArguments, template: &'a Template, left: Vec<Stop>) -> Self {
+        Self { arguments, template, count: left.len(), left, deadline: None }
+    }
+
+    /// Ends all of it after this time.
+    fn within(self, whole: Duration) -> Self {
+        Self { deadline: Some(Instant::now() + whole), ..self }
+    }
+
+    /// One node after another.
+    async fn go(mut self, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+        invocation.printer.list_start("nodes");
+        let mut changed = false;
+        while !self.left.is_empty() {
+            match self.one(invocation).await {
+                Ok(done) => print(done, invocation),
+                Err((stop, failure)) => {
+                    print(Done::failed(&stop), invocation);
+                    let left: Vec<Stop> = std::iter::once(stop).chain(self.left).collect();
+                    left.iter().skip(1).for_each(|stop| print(Done::left(stop), invocation));
+                    invocation.printer.list_end(&Rest { changed });
+                    invocation.session.end_traces();
+                    return Err(failure.hint(go_on(&left, invocation)));
+                }
+            }
+            changed = true;
+        }
+        invocation.printer.list_end(&Rest { changed });
+        invocation.session.end_traces();
+        Ok(ExitCode::Done)
+    }
+
+    /// The next node: which one it is decides who leads by now.
+    async fn one(&mut self, invocation: &mut Invocation<'_>) -> Result<Done, (Stop, Failure)> {
+        let client = invocation.client(invocation.usual_timeout());
+        let leader = match &client {
+            Ok(client) => client.cluster().await.ok().and_then(|view| view.leader),
+            Err(_) => None,
+        };
+        let stop = order::take_next(&mut self.left, leader.as_ref());
+        let place = format!("{} of {}", self.count - self.left.len(), self.count);
+        invocation.printer.note(&format!("{}: {place}", stop.name));
+        invocation.session.begin_traces(go_on(std::iter::once(&stop).chain(&self.left), invocation));
+        let client = match client {
+            Ok(client) => client,
+            Err(failure) => return Err((stop, failure)),
+        };
+        let began = Instant::now();
+        let patience = self.arguments.node_timeout;
+        let deadline = self.deadline.into_iter().chain([began + patience]).min().unwrap_or(began);
+        let mut steps = Steps::new(client, &stop, self.template.command(&stop));
+        match tokio::time::timeout_at(deadline, steps.restart()).await {
+            Ok(Ok(Again { led })) => Ok(Done::restarted(&stop, led, began.elapsed())),
+            Ok(Err(failure)) => Err((stop, failure)),
+            Err(_) => {
+                let waited = wording::span(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+                let missing = steps.missing();
+                let message = format!("after {waited} {}", missing.message());
+                let failure = missing
+                    .with_message(message)
+                    .hint(format!("'coffeectl status {}' and the log of {} say more", stop.name, stop.name));
+                Err((stop, failure))
+            }
+        }
+    }
+}
+
+fn print(done: Done, invocation: &mut Invocation<'_>) {
+    invocation.printer.list_page(&[done], |page| page.iter().map(Report::table).collect());
+}
+
+/// The command that does the rest.
+fn go_on<'a>(left: impl IntoIterator<Item = &'a Stop>, invocation: &Invocation<'_>) -> String {
+    let names: Vec<&str> = left.into_iter().map(|stop| NodeName::as_str(&stop.name)).collect();
+    format!("to go on where it stopped: {}", invocation.spoken.instead("--nodes", &names.join(",")))
+}

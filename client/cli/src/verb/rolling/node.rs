@@ -1,0 +1,379 @@
+//! One node of a rolling restart: asked whether it may stop, stopped by the
+//! operator's command, seen to come back as a new process, and to catch up.
+
+use std::{io, process::Stdio, time::Duration};
+
+use coffee_client::{Client, Error};
+use coffee_common::{
+    id::{NodeName, Revision},
+    protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, RaftRole},
+};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use super::order::Stop;
+use crate::{exit::ExitCode, failure::Failure, wording};
+
+/// How often to look.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long one look may take: a node that stops does not answer.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long after the command a node may go on as the process that it was.
+const RESTARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A node that is back.
+#[derive(Debug)]
+pub(super) struct Again {
+    /// Whether it led before.
+    pub(super) led: bool,
+}
+
+/// Takes a node through its restart.
+pub(super) struct Steps<'a> {
+    client: Client,
+    stop: &'a Stop,
+    command: String,
+    stage: Stage,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    /// Why it cannot be stopped yet.
+    MayStop(String),
+    Transfer,
+    Answer,
+    Command,
+    /// The command is done, and nobody has answered since.
+    Back,
+    /// The command is done, and the old process answers.
+    Same,
+    /// Why it has not caught up yet.
+    Synced(String),
+}
+
+impl<'a> Steps<'a> {
+    pub(super) fn new(client: Client, stop: &'a Stop, command: String) -> Self {
+        Self { client, stop, command, stage: Stage::MayStop("nobody has answered".into()) }
+    }
+
+    /// What was still missing, for who ran out of patience.
+    pub(super) fn missing(&self) -> Failure {
+        let name = &self.stop.name;
+        let code = match &self.stage {
+            Stage::MayStop(_) => ExitCode::Refused,
+            _ => ExitCode::Failed,
+        };
+        let message = match &self.stage {
+            Stage::MayStop(why) => format!("{name} still could not be stopped: {why}"),
+            Stage::Transfer => format!("{name} still led, and was not stopped"),
+            Stage::Answer => format!("{name} still did not answer, and was not stopped"),
+            Stage::Command => {
+                format!("the command for {name} had not ended; it was given up, and what it did is not known")
+            }
+            Stage::Back => format!("{name} had not come back"),
+            Stage::Same => {
+                format!("{name} was still the process that it was: the command has not restarted it")
+            }
+            Stage::Synced(why) => format!("{name} was back, but had not caught up: {why}"),
+        };
+        Failure::new(code, message)
+    }
+
+    /// All of it.
+    pub(super) async fn restart(&mut self) -> Result<Again, Failure> {
+        let led = self.hand_over().await?;
+        self.may_stop().await?;
+        let own = self.client.at(self.stop.address.clone())?.with_timeout(LOOK_WITHIN);
+        self.stage = Stage::Answer;
+        let mut life = Life::of(&self.first_look(&own).await?);
+        self.stage = Stage::Command;
+        self.run_command(&own, &mut life).await?;
+        self.stage = Stage::Back;
+        self.comes_back(&own, &mut life).await?;
+        self.synced().await?;
+        Ok(Again { led })
+    }
+
+    /// Where it leads, leadership goes to another one first. Whether it led.
+    async fn hand_over(&mut self) -> Result<bool, Failure> {
+        let mut led = false;
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            let leader = match self.client.cluster().await {
+                Ok(view) => view.leader,
+                Err(error) => {
+                    self.stage = Stage::MayStop(error.to_string());
+                    passes(error).map(|()| None)?
+                }
+            };
+            match leader {
+                Some(leader) if leader != self.stop.name => return Ok(led),
+                Some(_) => {
+                    self.stage = Stage::Transfer;
+                    led = true;
+                    match self.client.transfer(None).await {
+                        Ok(_) | Err(Error::Unknown { .. }) => {}
+                        Err(error) => passes(error)?,
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Until the cluster can do without it.
+    async fn may_stop(&mut self) -> Result<(), Failure> {
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            self.stage = Stage::MayStop(match self.client.can_stop(self.stop.name.clone()).await {
+                Ok(answer) if answer.yes => return Ok(()),
+                Ok(answer) => answer.reason,
+                Err(error) => {
+                    let why = error.to_string();
+                    passes(error).map(|()| why)?
+                }
+            });
+        }
+    }
+
+    async fn first_look(&self, own: &Client) -> Result<NodeStatus, Failure> {
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            match own.status().await {
+                Ok(status) if status.name != self.stop.name => return Err(self.somebody_else(&status.name)),
+                Ok(status) => return Ok(status),
+                Err(error) => passes(error)?,
+            }
+        }
+    }
+
+    /// Runs the command to its end, and looks at the node meanwhile: one that
+    /// comes back at once is not missed.
+    async fn run_command(&self, own: &Client, life: &mut Life) -> Result<(), Failure> {
+        let mut child = spawn(&self.command)?;
+        let watch = async {
+            let mut ticks = ticks();
+            loop {
+                ticks.tick().await;
+                if let Ok(status) = own.status().await {
+                    life.saw(&status);
+                }
+            }
+        };
+        let ended = tokio::select! {
+            ended = child.wait() => ended,
+            never = watch => never,
+        };
+        let failed = |what: String| {
+            Err(Failure::new(ExitCode::Failed, format!("the command for {} {what}", self.stop.name))
+                .hint(format!("it was: {}", self.command)))
+        };
+        match ended {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => match status.code() {
+                Some(code) => failed(format!("ended with {code}")),
+                None => failed("was ended by a signal".into()),
+            },
+            Err(error) => failed(format!("cannot be waited for: {error}")),
+        }
+    }
+
+    /// Until a new process answers, and takes part.
+    async fn comes_back(&mut self, own: &Client, life: &mut Life) -> Result<(), Failure> {
+        let ended = Instant::now();
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            let Ok(status) = own.status().await else { continue };
+            if status.name != self.stop.name {
+                return Err(self.somebody_else(&status.name));
+            }
+            life.saw(&status);
+            if life.is_new && status.phase == LifecyclePhase::Running {
+                return Ok(());
+            }
+            self.stage = if life.is_new { Stage::Back } else { Stage::Same };
+            if !life.is_new && ended.elapsed() >= RESTARTS_WITHIN {
+                let up = wording::span(status.uptime_ms);
+                let message =
+                    format!("the command has not restarted {}: its process is up for {up}", self.stop.name);
+                return Err(Failure::new(ExitCode::Failed, message).hint(format!("it was: {}", self.command)));
+            }
+        }
+    }
+
+    /// Until it has applied what the leader had when it was back.
+    async fn synced(&mut self) -> Result<(), Failure> {
+        let mut target = None;
+        let mut ticks = ticks();
+        loop {
+            ticks.tick().await;
+            let why = match self.client.cluster().await {
+                Ok(view) => match judge(&view, &self.stop.name, &mut target) {
+                    Ok(()) => return Ok(()),
+                    Err(why) => why,
+                },
+                Err(error) => {
+                    let why = error.to_string();
+                    passes(error).map(|()| why)?
+                }
+            };
+            self.stage = Stage::Synced(why);
+        }
+    }
+
+    fn somebody_else(&self, name: &NodeName) -> Failure {
+        let Stop { name: wanted, address, .. } = self.stop;
+        Failure::new(ExitCode::Failed, format!("at {address}, {name} answers and not {wanted}")).hint(
+            "'coffeectl list' shows which address is on record; 'advertise' in the configuration sets it",
+        )
+    }
+}
+
+/// Goes on where waiting may help.
+fn passes(error: Error) -> Result<(), Failure> {
+    match error {
+        Error::Unavailable(_) | Error::Unknown { .. } | Error::Refused { .. } => Ok(()),
+        error => Err(error.into()),
+    }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Starts a command. What it says goes to standard error: the data is ours.
+fn spawn(command: &str) -> Result<Child, Failure> {
+    Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Failure::new(ExitCode::Failed, format!("no shell can be started: {error}")))
+}
+
+/// Tells a new process from the old one: by when it started, since one that
+/// was young may have been up for less than the one that took its place.
+#[derive(Debug)]
+struct Life {
+    started_at_ms: u64,
+    is_new: bool,
+}
+
+impl Life {
+    fn of(status: &NodeStatus) -> Self {
+        Self { started_at_ms: status.started_at_ms, is_new: false }
+    }
+
+    fn saw(&mut self, status: &NodeStatus) {
+        self.is_new |= status.started_at_ms != self.started_at_ms;
+    }
+}
+
+/// Whether a node takes part, and has what the leader had at the first look.
+fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> Result<(), String> {
+    let leader = view.nodes.iter().find(|node| Some(&node.name) == view.leader.as_ref());
+    let target = match (*target, leader.and_then(|leader| leader.applied)) {
+        (Some(target), _) => target,
+        (None, Some(applied)) => *target.insert(applied),
+        (None, None) => return Err("no node leads".into()),
+    };
+    let node = view.nodes.iter().find(|node| node.name == *name).ok_or("it is not in the list")?;
+    match (node.state, node.role, node.applied) {
+        (NodeState::Up, Some(RaftRole::Candidate), _) => Err("it stands for election".into()),
+        (NodeState::Up, Some(_), Some(applied)) if applied >= target && view.leader.is_some() => Ok(()),
+        (NodeState::Up, Some(_), Some(applied)) if applied < target => {
+            Err(format!("it is at {applied} of {target}"))
+        }
+        (NodeState::Up, Some(_), _) => Err("no node leads".into()),
+        (state, ..) => Err(format!("it is {}", wording::state(state))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        id::{Address, ClusterId, NodeId},
+        protocol::{CertificateStatus, NodeView},
+    };
+
+    use super::*;
+
+    fn status(started_at_ms: u64) -> NodeStatus {
+        NodeStatus {
+            name: NodeName::new("hong").unwrap(),
+            address: Address::new("hong:7400").unwrap(),
+            version: String::new(),
+            phase: LifecyclePhase::Running,
+            uptime_ms: 1,
+            raft: None,
+            certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: 0 },
+            started_at_ms,
+            disk_free_bytes: None,
+        }
+    }
+
+    #[test]
+    fn a_new_process_has_started_at_another_time() {
+        let mut life = Life::of(&status(5_000));
+        life.saw(&status(5_000));
+        assert!(!life.is_new);
+        // The clock may have been set back meanwhile.
+        life.saw(&status(4_000));
+        assert!(life.is_new);
+        life.saw(&status(4_000));
+        assert!(life.is_new, "and it stays one");
+    }
+
+    #[test]
+    fn a_node_has_caught_up_with_what_the_leader_had_at_first() {
+        let name = |text: &str| NodeName::new(text).unwrap();
+        let node = |text: &str, role, state, applied| NodeView {
+            name: name(text),
+            id: Some(NodeId(1)),
+            address: Address::new("hong:7400").unwrap(),
+            role,
+            state,
+            lag: None,
+            applied: Some(Revision(applied)),
+            version: None,
+            certificate_until_s: None,
+            disk_free_bytes: None,
+        };
+        let view = |leader_at, role, state, applied| ClusterView {
+            cluster: Some(ClusterId(1)),
+            asked: name("ming"),
+            leader: Some(name("ming")),
+            term: 1,
+            joint: false,
+            voters: 2,
+            voters_in_reach: 2,
+            may_lose: 0,
+            nodes: vec![
+                node("ming", Some(RaftRole::Leader), NodeState::Up, leader_at),
+                node("hong", role, state, applied),
+            ],
+        };
+        let mut target = None;
+        let mut judged = |view: ClusterView| judge(&view, &name("hong"), &mut target);
+        let follower = Some(RaftRole::Follower);
+        assert_eq!(judged(view(10, follower, NodeState::Up, 8)), Err("it is at 8 of 10".into()));
+        assert_eq!(judged(view(90, follower, NodeState::Up, 10)), Ok(()));
+        assert_eq!(judged(view(90, None, NodeState::Unreachable, 10)), Err("it is unreachable".into()));
+        let candidate = view(90, Some(RaftRole::Candidate), NodeState::Up, 10);
+        assert_eq!(judged(candidate), Err("it stands for election".into()));
+        let headless = ClusterView { leader: None, ..view(90, follower, NodeState::Up, 10) };
+        assert_eq!(judged(headless), Err("no node leads".into()));
+    }
+}

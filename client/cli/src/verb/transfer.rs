@@ -1,0 +1,75 @@
+//! `transfer`: hands leadership to another node.
+
+use coffee_common::id::NodeName;
+use serde::Serialize;
+
+use crate::{
+    args::TransferArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report,
+    wording,
+};
+
+pub(crate) async fn run(
+    arguments: &TransferArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let done = invocation.client(invocation.usual_timeout())?.transfer(arguments.to.clone()).await?;
+    invocation.printer.report(&Transferred {
+        from: done.from,
+        to: done.to,
+        term: done.term,
+        changed: done.changed,
+        took_ms: done.took_ms,
+    });
+    Ok(ExitCode::Done)
+}
+
+#[derive(Serialize)]
+struct Transferred {
+    from: NodeName,
+    to: NodeName,
+    term: u64,
+    changed: bool,
+    took_ms: u64,
+}
+
+impl Report for Transferred {
+    fn table(&self) -> String {
+        let Self { from, to, term, took_ms, .. } = self;
+        if self.changed {
+            format!("leadership went from {from} to {to}: term {term}, after {}\n", wording::span(*took_ms))
+        } else {
+            format!("{to} leads already: term {term}\n")
+        }
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let Self { from, to, term, changed, took_ms } = self;
+        vec![vec![
+            from.to_string(),
+            to.to_string(),
+            term.to_string(),
+            changed.to_string(),
+            took_ms.to_string(),
+        ]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    #[test]
+    fn golden() {
+        let name = |text| NodeName::new(text).unwrap();
+        let done = Transferred { from: name("ming"), to: name("hong"), term: 4, changed: true, took_ms: 12 };
+        assert_eq!(printed(Format::Table, &done), "leadership went from ming to hong: term 4, after 12 ms\n");
+        assert_eq!(printed(Format::Plain, &done), "ming\thong\t4\ttrue\t12\n");
+        assert_eq!(
+            printed(Format::Json, &done),
+            "{\"apiVersion\":\"coffee/v1\",\"from\":\"ming\",\"to\":\"hong\",\"term\":4,\"changed\":true,\"took_ms\":12}\n"
+        );
+        let already = Transferred { changed: false, from: name("hong"), ..done };
+        assert_eq!(printed(Format::Table, &already), "hong leads already: term 4\n");
+    }
+}

@@ -1,0 +1,300 @@
+//! `wait`: until the cluster is as somebody wants it, in place of a sleep.
+
+use std::time::Duration;
+
+use coffee_common::{
+    id::{NodeName, Revision},
+    protocol::{ClusterView, NodeState, NodeView, RaftRole},
+};
+use serde::Serialize;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::{
+    args::{Goal, WaitArguments},
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::Report,
+    wording::{self, quorum},
+};
+
+/// How often to look.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(
+    arguments: &WaitArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let wanted = Wanted::new(arguments)?;
+    let start = Instant::now();
+    let deadline = start + invocation.patient_timeout();
+    let why_not = match tokio::time::timeout_at(deadline, look_until(&wanted, deadline, invocation)).await {
+        Ok(Ok(())) => return Ok(reached(&wanted, start, invocation)),
+        Ok(Err(Stop::Failed(failure))) => return Err(failure),
+        Ok(Err(Stop::Late(why_not))) => why_not,
+        Err(_) => "no node answered".to_owned(),
+    };
+    let waited = wording::span(u64::try_from((deadline - start).as_millis()).unwrap_or(u64::MAX));
+    Err(Failure::new(ExitCode::Unavailable, format!("waited {waited} for {}: {why_not}", wanted.name()))
+        .hint("'coffeectl list' shows how the nodes are; --timeout waits longer"))
+}
+
+fn reached(wanted: &Wanted, start: Instant, invocation: &mut Invocation<'_>) -> ExitCode {
+    let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    invocation.printer.report(&Reached { reached: wanted.name(), node: wanted.node.clone(), waited_ms });
+    ExitCode::Done
+}
+
+/// Why no look was the last one.
+enum Stop {
+    /// Time is over; this is what stood against it.
+    Late(String),
+    /// Waiting does not help.
+    Failed(Failure),
+}
+
+async fn look_until(wanted: &Wanted, deadline: Instant, invocation: &Invocation<'_>) -> Result<(), Stop> {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut target = None;
+    // What was seen last tells more than a look that ran out of time.
+    let mut seen: Option<String> = None;
+    loop {
+        ticks.tick().await;
+        let why_not = match invocation.view(deadline.saturating_duration_since(Instant::now())).await {
+            Ok(view) => match wanted.judge(&view, &mut target) {
+                Ok(()) => return Ok(()),
+                Err(why_not) => seen.insert(why_not).clone(),
+            },
+            Err(failure) if failure.code() == ExitCode::Unavailable => {
+                seen.clone().unwrap_or_else(|| failure.message().to_owned())
+            }
+            Err(failure) => return Err(Stop::Failed(failure)),
+        };
+        if Instant::now() + LOOK_EVERY >= deadline {
+            return Err(Stop::Late(why_not));
+        }
+    }
+}
+
+/// What is waited for.
+struct Wanted {
+    goal: Goal,
+    node: Option<NodeName>,
+}
+
+impl Wanted {
+    fn new(arguments: &WaitArguments) -> Result<Self, Failure> {
+        if arguments.goal == Goal::Quorum && arguments.node.is_some() {
+            return Err(Failure::usage("a quorum is not that of one node").hint("leave --node out"));
+        }
+        Ok(Self { goal: arguments.goal, node: arguments.node.clone() })
+    }
+
+    fn name(&self) -> &'static str {
+        match self.goal {
+            Goal::Leader => "leader",
+            Goal::Quorum => "quorum",
+            Goal::Synced => "synced",
+            Goal::Voter => "voter",
+        }
+    }
+
+    /// Whether it is so, or what stands against it. `target` remembers what
+    /// the leader had applied when it was first seen.
+    fn judge(&self, view: &ClusterView, target: &mut Option<Revision>) -> Result<(), String> {
+        match self.goal {
+            Goal::Leader => self.judge_leader(view),
+            Goal::Quorum => judge_quorum(view),
+            Goal::Synced => self.judge_synced(view, target),
+            Goal::Voter => self.judge_voter(view),
+        }
+    }
+
+    fn judge_leader(&self, view: &ClusterView) -> Result<(), String> {
+        match (&view.leader, &self.node) {
+            (None, _) => Err("no node leads".into()),
+            (Some(leader), Some(node)) if leader != node => Err(format!("{leader} leads")),
+            (Some(_), _) => Ok(()),
+        }
+    }
+
+    fn judge_synced(&self, view: &ClusterView, target: &mut Option<Revision>) -> Result<(), String> {
+        let leader = view.nodes.iter().find(|node| node.role == Some(RaftRole::Leader));
+        let target = match (*target, leader.and_then(|leader| leader.applied)) {
+            (Some(target), _) => target,
+            (None, Some(applied)) => *target.insert(applied),
+            (None, None) => return Err("no node leads".into()),
+        };
+        let meant = |node: &&NodeView| match &self.node {
+            Some(name) => node.name == *name,
+            // One that is not reached says nothing of its role, and is a member all the same.
+            None => node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting),
+        };
+        let mut nodes = view.nodes.iter().filter(meant).peekable();
+        if nodes.peek().is_none() {
+            return Err(self.not_there());
+        }
+        match nodes.find(|node| node.applied.is_none_or(|applied| applied < target)) {
+            None => Ok(()),
+            Some(NodeView { name, applied: Some(applied), .. }) => {
+                Err(format!("{name} is at {applied} of {target}"))
+            }
+            Some(NodeView { name, state, .. }) => Err(format!("{name} is {}", wording::state(*state))),
+        }
+    }
+
+    fn judge_voter(&self, view: &ClusterView) -> Result<(), String> {
+        let Some(node) = view.nodes.iter().find(|node| Some(&node.name) == self.node.as_ref()) else {
+            return Err(self.not_there());
+        };
+        match (node.role, node.state) {
+            (Some(RaftRole::Leader | RaftRole::Follower | RaftRole::Candidate), NodeState::Up) => Ok(()),
+            (Some(role), NodeState::Up) => Err(format!("{} is a {}", node.name, wording::role(role))),
+            (_, state) => Err(format!("{} is {}", node.name, wording::state(state))),
+        }
+    }
+
+    fn not_there(&self) -> String {
+        format!("{} is not in the list", wording::or_nothing(self.node.as_ref()))
+    }
+}
+
+fn judge_quorum(view: &ClusterView) -> Result<(), String> {
+    let (reach, voters) = (view.voters_in_reach, view.voters);
+    match &view.leader {
+        _ if voters == 0 || reach < quorum(voters) => Err(format!("{reach} of {voters} voters are in reach")),
+        None => Err("no node leads".into()),
+        Some(_) => Ok(()),
+    }
+}
+
+#[derive(Serialize)]
+struct Reached {
+    reached: &'static str,
+    node: Option<NodeName>,
+    waited_ms: u64,
+}
+
+impl Report for Reached {
+    fn table(&self) -> String {
+        format!("{}: yes, after {}\n", self.reached, wording::span(self.waited_ms))
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        vec![vec![
+            self.reached.to_owned(),
+            wording::or_nothing(self.node.as_ref()),
+            self.waited_ms.to_string(),
+        ]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::id::{Address, ClusterId, NodeId};
+
+    use super::*;
+    use crate::printer::{Format, tests::printed};
+
+    fn name(text: &str) -> NodeName {
+        NodeName::new(text).unwrap()
+    }
+
+    fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied: Option<u64>) -> NodeView {
+        NodeView {
+            name: name(text),
+            id: Some(NodeId(1)),
+            address: Address::new("10.0.0.1:7400").unwrap(),
+            role,
+            state,
+            lag: None,
+            applied: applied.map(Revision),
+            version: None,
+            certificate_until_s: None,
+            disk_free_bytes: None,
+        }
+    }
+
+    fn view() -> ClusterView {
+        ClusterView {
+            cluster: Some(ClusterId(1)),
+            asked: name("ming"),
+            leader: Some(name("ming")),
+            term: 1,
+            joint: false,
+            voters: 3,
+            voters_in_reach: 2,
+            may_lose: 0,
+            nodes: vec![
+                node("ming", Some(RaftRole::Leader), NodeState::Up, Some(10)),
+                node("hong", Some(RaftRole::Learner), NodeState::Up, Some(9)),
+                node("peng", None, NodeState::Unreachable, None),
+                node("long", None, NodeState::Shutdown, None),
+            ],
+        }
+    }
+
+    fn judge(goal: Goal, node: Option<&str>, view: &ClusterView) -> Result<(), String> {
+        Wanted { goal, node: node.map(name) }.judge(view, &mut None)
+    }
+
+    #[test]
+    fn leader() {
+        assert_eq!(judge(Goal::Leader, None, &view()), Ok(()));
+        assert_eq!(judge(Goal::Leader, Some("hong"), &view()), Err("ming leads".into()));
+        let headless = ClusterView { leader: None, ..view() };
+        assert_eq!(judge(Goal::Leader, None, &headless), Err("no node leads".into()));
+    }
+
+    #[test]
+    fn a_quorum_needs_most_voters_and_a_leader() {
+        assert_eq!(judge(Goal::Quorum, None, &view()), Ok(()));
+        let few = ClusterView { voters_in_reach: 1, ..view() };
+        assert_eq!(judge(Goal::Quorum, None, &few), Err("1 of 3 voters are in reach".into()));
+        let headless = ClusterView { leader: None, ..view() };
+        assert_eq!(judge(Goal::Quorum, None, &headless), Err("no node leads".into()));
+        let none = ClusterView { voters: 0, voters_in_reach: 0, ..view() };
+        assert!(judge(Goal::Quorum, None, &none).is_err());
+    }
+
+    #[test]
+    fn voter() {
+        assert_eq!(judge(Goal::Voter, Some("ming"), &view()), Ok(()));
+        assert_eq!(judge(Goal::Voter, Some("hong"), &view()), Err("hong is a learner".into()));
+        assert_eq!(judge(Goal::Voter, Some("peng"), &view()), Err("peng is unreachable".into()));
+        assert_eq!(judge(Goal::Voter, Some("hu"), &view()), Err("hu is not in the list".into()));
+    }
+
+    #[test]
+    fn synced_is_what_the_leader_had_when_the_wait_began() {
+        let wanted = Wanted { goal: Goal::Synced, node: Some(name("hong")) };
+        let mut target = None;
+        assert_eq!(wanted.judge(&view(), &mut target), Err("hong is at 9 of 10".into()));
+        let mut later = view();
+        later.nodes[0].applied = Some(Revision(99));
+        later.nodes[1].applied = Some(Revision(10));
+        assert_eq!(wanted.judge(&later, &mut target), Ok(()), "the leader may be ahead by now");
+        assert_eq!(judge(Goal::Synced, Some("hong"), &later), Err("hong is at 10 of 99".into()));
+    }
+
+    #[test]
+    fn without_a_name_all_members_have_to_be_synced() {
+        let mut view = view();
+        view.nodes[1].applied = Some(Revision(10));
+        assert_eq!(judge(Goal::Synced, None, &view), Err("peng is unreachable".into()));
+        view.nodes[2] = node("peng", Some(RaftRole::Follower), NodeState::Up, Some(11));
+        assert_eq!(judge(Goal::Synced, None, &view), Ok(()), "long was taken down, and is no member");
+    }
+
+    #[test]
+    fn golden() {
+        let reached = Reached { reached: "leader", node: None, waited_ms: 120 };
+        assert_eq!(printed(Format::Table, &reached), "leader: yes, after 120 ms\n");
+        assert_eq!(printed(Format::Plain, &reached), "leader\t-\t120\n");
+        assert_eq!(
+            printed(Format::Json, &reached),
+            "{\"apiVersion\":\"coffee/v1\",\"reached\":\"leader\",\"node\":null,\"waited_ms\":120}\n"
+        );
+    }
+}

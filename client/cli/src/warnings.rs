@@ -1,0 +1,133 @@
+//! What does no harm yet, and will: said on standard error, and only then.
+//! What is right on most days would be a column of noise.
+
+use coffee_common::{
+    id::NodeName,
+    limits::DISK_FREE_BYTES_MIN,
+    protocol::{ClusterView, NodeStatus, NodeView},
+    tls::WARN_DAYS,
+};
+
+use super::wording;
+
+/// Of the nodes in reach.
+pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
+    let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
+    view.nodes.iter().flat_map(of_one).collect()
+}
+
+/// Of a node that was asked itself.
+pub(crate) fn of_node(status: &NodeStatus) -> Vec<String> {
+    of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes)
+}
+
+fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> Vec<String> {
+    let certificate = certificate_until_s.and_then(|until| certificate(name, until));
+    certificate.into_iter().chain(disk_free_bytes.and_then(|free| disk(name, free))).collect()
+}
+
+/// That a certificate with so many days left ends soon, or has ended.
+pub(crate) fn expiry(days_left: i64) -> Option<String> {
+    match days_left {
+        WARN_DAYS.. => None,
+        0.. => Some(format!("expires in {days_left} days")),
+        _ => Some("has expired".to_owned()),
+    }
+}
+
+fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
+    let what = expiry(wording::days_until(until_s))?;
+    Some(format!(
+        "warning: the certificate of {name} {what}: 'coffeectl cert renew node-{name}', \
+         copy it there, then 'coffeectl reload'"
+    ))
+}
+
+fn disk(name: &NodeName, free: u64) -> Option<String> {
+    let room = wording::size(free);
+    (free < DISK_FREE_BYTES_MIN)
+        .then(|| format!("warning: the disk of {name} has {room} left: make room before its writes fail"))
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        id::{Address, NodeId},
+        protocol::{CertificateStatus, LifecyclePhase, NodeState},
+    };
+
+    use super::*;
+    use crate::wording::tests::in_days;
+
+    fn node(name: &str, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> NodeView {
+        NodeView {
+            name: name.parse().unwrap(),
+            id: Some(NodeId(1)),
+            address: Address::new("10.0.0.1:7400").unwrap(),
+            role: None,
+            state: NodeState::Up,
+            lag: None,
+            applied: None,
+            version: None,
+            certificate_until_s,
+            disk_free_bytes,
+        }
+    }
+
+    fn view(nodes: Vec<NodeView>) -> ClusterView {
+        let asked = "ming".parse().unwrap();
+        let (voters, voters_in_reach, may_lose) = (5, 5, 2);
+        ClusterView {
+            cluster: None,
+            asked,
+            leader: None,
+            term: 1,
+            joint: false,
+            voters,
+            voters_in_reach,
+            may_lose,
+            nodes,
+        }
+    }
+
+    #[test]
+    fn what_ends_soon_or_runs_full_is_warned_of() {
+        let view = view(vec![
+            node("ming", Some(in_days(30)), Some(DISK_FREE_BYTES_MIN)),
+            node("hong", Some(in_days(29)), None),
+            node("peng", Some(in_days(-3)), Some(DISK_FREE_BYTES_MIN - 1)),
+            node("long", None, Some(0)),
+            node("hu", None, None),
+        ]);
+        let renew =
+            |name| format!("'coffeectl cert renew node-{name}', copy it there, then 'coffeectl reload'");
+        assert_eq!(
+            of_cluster(&view),
+            [
+                format!("warning: the certificate of hong expires in 29 days: {}", renew("hong")),
+                format!("warning: the certificate of peng has expired: {}", renew("peng")),
+                "warning: the disk of peng has 63 MiB left: make room before its writes fail".to_owned(),
+                "warning: the disk of long has 0 bytes left: make room before its writes fail".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_node_says_the_same_of_itself() {
+        let mut status = NodeStatus {
+            name: "ming".parse().unwrap(),
+            address: Address::new("10.0.0.1:7400").unwrap(),
+            version: "0.1.0".into(),
+            phase: LifecyclePhase::Waiting,
+            uptime_ms: 1,
+            raft: None,
+            certificate: CertificateStatus { serial: "4a".into(), valid_until_s: in_days(31) },
+            started_at_ms: 1,
+            disk_free_bytes: Some(1 << 40),
+        };
+        assert_eq!(of_node(&status), [""; 0]);
+        status.certificate.valid_until_s = in_days(2);
+        status.disk_free_bytes = Some(1 << 20);
+        assert_eq!(of_node(&status).len(), 2);
+    }
+}
