@@ -1,15 +1,12 @@
 //! Moments, as people and scripts read them.
 
-/// A moment as RFC 3339 has it, to the second: of seconds since 1970.
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Formats seconds since 1970 as RFC 3339, to the second. A moment that RFC
+/// 3339 cannot express stays a number.
 pub fn utc(seconds: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| seconds.to_string(),
-        |t| {
-            let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-            let (hour, minute, second) = (t.hour(), t.minute(), t.second());
-            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-        },
-    )
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())
 }
 
 #[cfg(test)]

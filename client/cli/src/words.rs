@@ -4,6 +4,10 @@
 //! quotes and backslashes keep them together. What [`join`] writes, a shell
 //! reads as the same words, and so does [`split`] where no word has control
 //! characters. Knows nothing of verbs.
+//!
+//! Not the crate `shlex`: it does not say which quote is open, and it writes
+//! control characters and bytes that are not UTF-8 raw between single quotes.
+//! A hint goes to a terminal, so [`join`] writes them as `$'\x1b'`.
 
 use std::{
     ffi::{OsStr, OsString},
