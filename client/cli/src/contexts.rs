@@ -21,7 +21,7 @@ use coffee_common::id::Address;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::args::{self, ConnectionArguments};
+use crate::duration;
 
 /// The longest name, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -110,16 +110,13 @@ impl TryFrom<String> for Timeout {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        args::duration(&text).map(Self)
+        duration::parse(&text).map(Self)
     }
 }
 
 impl From<Timeout> for String {
     fn from(Timeout(time): Timeout) -> Self {
-        match time.as_millis() {
-            ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
-            ms => format!("{ms}ms"),
-        }
+        duration::render(time)
     }
 }
 
@@ -181,20 +178,6 @@ impl Contexts {
 }
 
 impl Named {
-    /// What flags say, and nothing else.
-    pub(crate) fn of_flags(flags: ConnectionArguments, timeout: Option<Duration>) -> Self {
-        Self {
-            endpoints: flags.endpoints,
-            certs: flags.certs,
-            as_name: flags.as_name,
-            ca_file: flags.ca_file,
-            crl_file: flags.crl_file,
-            cert_file: flags.cert_file,
-            key_file: flags.key_file,
-            timeout: timeout.map(Timeout),
-        }
-    }
-
     /// Whether flags could say the same.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match self {

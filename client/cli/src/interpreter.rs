@@ -82,6 +82,7 @@ impl Interpreter {
             options,
             spoken: Spoken::new(words),
             place: Place::Prompt,
+            parsers: args::PARSERS,
             can_ask: self.can_ask,
         };
         let result = verb::run(&verb, &mut invocation).await;

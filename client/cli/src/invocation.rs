@@ -22,6 +22,15 @@ pub(crate) enum Place {
     Prompt,
 }
 
+/// The parsers of both places. They know every verb, so no verb can name them.
+#[derive(Clone, Copy)]
+pub(crate) struct Parsers {
+    /// That of the command line.
+    pub(crate) command_line: fn() -> clap::Command,
+    /// That of a line of the prompt.
+    pub(crate) line: fn() -> clap::Command,
+}
+
 /// One command, and what it needs.
 pub(crate) struct Invocation<'a> {
     pub(crate) session: &'a Session,
@@ -29,11 +38,20 @@ pub(crate) struct Invocation<'a> {
     pub(crate) options: Options,
     pub(crate) spoken: Spoken,
     pub(crate) place: Place,
+    pub(crate) parsers: Parsers,
     /// Whether somebody is there who can be asked.
     pub(crate) can_ask: bool,
 }
 
 impl Invocation<'_> {
+    /// The parser of the place where the command was typed.
+    pub(crate) fn parser(&self) -> clap::Command {
+        match self.place {
+            Place::CommandLine => (self.parsers.command_line)(),
+            Place::Prompt => (self.parsers.line)(),
+        }
+    }
+
     pub(crate) fn usual_timeout(&self) -> Duration {
         self.options.timeout.unwrap_or(USUAL)
     }

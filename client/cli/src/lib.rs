@@ -9,8 +9,10 @@ mod confirm;
 mod contexts;
 mod credentials;
 pub mod dates;
+mod duration;
 pub mod exit;
 pub mod failure;
+mod flags;
 pub mod interpreter;
 mod invocation;
 pub mod options;
@@ -31,7 +33,7 @@ use std::ffi::OsString;
 use tokio::runtime;
 
 use self::{
-    args::{Arguments, Verb},
+    args::CtlArguments,
     exit::ExitCode,
     failure::Failure,
     interpreter::Interpreter,
@@ -40,6 +42,7 @@ use self::{
     printer::{Format, Printer},
     prompt::{Prompt, Settings},
     usage::Unparsed,
+    verb::CtlVerb,
     words::Spoken,
 };
 pub use self::{session::Session, signals::Signals};
@@ -68,7 +71,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Judges what was typed, and runs one verb or the prompt.
-fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
+fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let (connection, options) = resolve(&arguments)?;
     let session = Session::new(connection);
     let runtime = runtime::Builder::new_current_thread()
@@ -83,6 +86,7 @@ fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Res
             let invocation = Invocation {
                 can_ask: can_ask(),
                 place: Place::CommandLine,
+                parsers: args::PARSERS,
                 session: &session,
                 printer,
                 options,
@@ -98,11 +102,11 @@ fn start(arguments: Arguments, words: &[OsString], printer: &mut Printer) -> Res
 }
 
 /// What holds for the command: flags and variables, laid over the context, laid over defaults.
-fn resolve(arguments: &Arguments) -> Result<(Connection, Options), Failure> {
+fn resolve(arguments: &CtlArguments) -> Result<(Connection, Options), Failure> {
     let wanted = arguments.connection.context.clone();
     match &arguments.verb {
         // These ask nobody, and help where the file of the contexts is in disorder.
-        Some(Verb::Help(_) | Verb::Completion(_) | Verb::Context(_)) => {
+        Some(CtlVerb::Help(_) | CtlVerb::Completion(_) | CtlVerb::Context(_)) => {
             let options = Options::resolve(&arguments.common, &Options::default());
             Ok((Connection::none(wanted)?, options))
         }
@@ -120,7 +124,7 @@ fn can_ask() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
-async fn one_verb(verb: &Verb, mut invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
+async fn one_verb(verb: &CtlVerb, mut invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let mut signals = listen()?;
     let session = invocation.session;
     let result = tokio::select! {

@@ -8,9 +8,9 @@ use std::{path::PathBuf, time::Duration};
 use coffee_common::{id::Address, protocol::Consistency, tls::CredentialFiles};
 
 use crate::{
-    args::{CommonArguments, ConnectionArguments},
     contexts::{ContextName, Named},
     failure::Failure,
+    flags::{CommonArguments, ConnectionArguments},
     printer::Format,
 };
 
@@ -72,7 +72,7 @@ impl Connection {
         arguments: ConnectionArguments,
         context: Option<(ContextName, Named)>,
     ) -> Result<Self, Failure> {
-        let typed = Named::of_flags(arguments, None);
+        let typed = arguments.named(None);
         let (context, named) = match context {
             Some((name, named)) => (Some(name.as_str().to_owned()), typed.over(named)),
             None => (None, typed),
@@ -137,7 +137,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{args::Freshness, exit::ExitCode};
+    use crate::{exit::ExitCode, flags::Freshness};
 
     fn path(text: &str) -> Option<PathBuf> {
         Some(text.into())

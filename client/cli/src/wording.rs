@@ -1,6 +1,6 @@
 //! The words that several verbs share, so that each thing has one.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
 use coffee_common::protocol::{LifecyclePhase, NodeState, RaftRole};
 
@@ -65,6 +65,25 @@ pub(crate) fn span(ms: u64) -> String {
         120..7_200 => format!("{} min", seconds / 60),
         7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A rate without a fraction.
+pub(crate) fn whole(rate: f64) -> String {
+    format!("{rate:.0}")
+}
+
+/// A short time in milliseconds, with three digits at least.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    microseconds(time.as_micros())
+}
+
+/// A number of microseconds in milliseconds, with three digits at least.
+pub(crate) fn microseconds(us: u128) -> String {
+    match us {
+        0..10_000 => format!("{}.{:02} ms", us / 1000, us % 1000 / 10),
+        10_000..100_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        _ => format!("{} ms", us / 1000),
     }
 }
 

@@ -1,22 +1,25 @@
 //! Each verb as it may be typed, and as it may not.
 
+use std::time::Duration;
+
 use super::*;
 use crate::{
     exit::ExitCode,
     failure::Failure,
+    printer::Format,
     usage::{Unparsed, unparsed},
     words,
 };
 
 /// What a command line is read as. Variables of the machine that runs the tests are left out.
-fn parse(line: &str) -> Result<Arguments, clap::Error> {
+fn parse(line: &str) -> Result<CtlArguments, clap::Error> {
     let words = words::split(line).expect("the line has words");
     let command = command().mut_args(|arg| arg.env(Resettable::Reset));
     let matches = command.try_get_matches_from(std::iter::once("coffeectl".to_owned()).chain(words))?;
-    Arguments::from_arg_matches(&matches)
+    CtlArguments::from_arg_matches(&matches)
 }
 
-fn verb(line: &str) -> Verb {
+fn verb(line: &str) -> CtlVerb {
     parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb.expect("there is a verb")
 }
 
@@ -27,9 +30,10 @@ fn failure(line: &str) -> Failure {
     }
 }
 
-fn set(line: &str) -> SetArguments {
+/// What `set` would write: the argument, before a file or standard input is read.
+fn value(line: &str) -> Option<OsString> {
     match verb(line) {
-        Verb::Set(arguments) => arguments,
+        CtlVerb::Set(arguments) => arguments.value,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -160,10 +164,10 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
 
 #[test]
 fn values_are_taken_as_they_are() {
-    assert_eq!(set("set k -5").value, Some("-5".into()));
-    assert_eq!(set("set k ''").value, Some("".into()));
-    assert_eq!(set("set -- -k --v").value, Some("--v".into()));
-    assert_eq!(set("set k -").value, Some("-".into()));
+    assert_eq!(value("set k -5"), Some("-5".into()));
+    assert_eq!(value("set k ''"), Some("".into()));
+    assert_eq!(value("set -- -k --v"), Some("--v".into()));
+    assert_eq!(value("set k -"), Some("-".into()));
     assert_eq!(failure("set k --if-abset").code(), ExitCode::Usage, "a typing error is no value");
 }
 
@@ -187,7 +191,7 @@ fn flags_stand_before_or_behind_the_verb() {
 #[test]
 fn a_line_of_the_prompt_has_the_same_verbs_and_quit() {
     let words = |text: &str| words::split(text).unwrap();
-    assert!(matches!(line(&words("set k v -o json")).unwrap().verb, LineVerb::Verb(Verb::Set(_))));
+    assert!(matches!(line(&words("set k v -o json")).unwrap().verb, LineVerb::Verb(CtlVerb::Set(_))));
     assert!(matches!(line(&words("quit")).unwrap().verb, LineVerb::Quit));
     assert!(matches!(line(&words("exit")).unwrap().verb, LineVerb::Quit));
     for bad in ["brew", "list --endpoints 10.0.0.1:7400", "set k"] {

@@ -1,11 +1,16 @@
 //! Texts of others made harmless to show: what a terminal would obey is
 //! written out instead.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 /// A text for a table: on one line, nothing that a terminal would obey.
 pub(crate) fn shown(text: &str) -> String {
     escaped(text, |_| false)
+}
+
+/// A path for a table: as [`shown`].
+pub(crate) fn path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
 }
 
 /// A text for a tab-separated field. Backslashes are doubled, so that every

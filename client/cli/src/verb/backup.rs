@@ -5,10 +5,11 @@ mod verify;
 
 use std::{
     io::{self, IsTerminal},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
+use clap::{Args, Subcommand};
 use coffee_client::{Backup, Summary};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
@@ -18,7 +19,6 @@ use self::{
     verify::Described,
 };
 use crate::{
-    args::{BackupArguments, BackupVerb},
     confirm,
     exit::ExitCode,
     failure::Failure,
@@ -26,6 +26,42 @@ use crate::{
     printer::{Printer, Report, escape},
     wording,
 };
+
+/// `backup`.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    subcommand_value_name = "VERB",
+    after_help = "\
+The file holds all keys, as the first endpoint that answers has them: with
+--consistency local whatever it has, else every write acknowledged before. It
+appears under its name when it is whole and on the disk. It takes the role
+admin, and holds secrets as the cluster does. A new cluster is made of it with
+'coffeed --config FILE restore BACKUP'."
+)]
+pub(crate) struct BackupArguments {
+    #[command(subcommand)]
+    verb: Option<BackupVerb>,
+    /// Where to write it; - writes it to standard output
+    #[arg(value_name = "FILE", required = true)]
+    file: Option<PathBuf>,
+}
+
+/// `backup ..`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupVerb {
+    /// Read a backup through, and say what it holds and whether it is whole
+    Verify(BackupVerifyArguments),
+}
+
+/// `backup verify`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupVerifyArguments {
+    /// The backup; - reads it from standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
 
 /// How often to say how far it has come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -58,7 +94,7 @@ async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCod
             .hint("name a file, or send standard output elsewhere: backup - | gzip > FILE"));
     }
     if !to_stdout && file::is_there(file)? && !invocation.options.yes {
-        let plan = format!("{} is there already, and will be replaced\n", shown(file));
+        let plan = format!("{} is there already, and will be replaced\n", escape::path(file));
         confirm::confirm(&plan, invocation).await?;
     }
     let client = invocation.client(invocation.usual_timeout())?;
@@ -133,10 +169,6 @@ impl Progress {
             printer.aside("\r\x1b[K");
         }
     }
-}
-
-fn shown(file: &Path) -> String {
-    escape::shown(&file.to_string_lossy())
 }
 
 /// A backup that was made.

@@ -1,5 +1,6 @@
 //! `bench`: loads the cluster, and judges what it did.
 
+mod arguments;
 mod clean;
 mod report;
 mod verdict;
@@ -16,17 +17,13 @@ use coffee_client::{
 use coffee_common::protocol::Consistency;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+pub(crate) use self::arguments::BenchArguments;
 use self::{
+    arguments::BenchWork,
     report::{Outcome, Setting},
     verdict::{Needs, Verdict},
 };
-use crate::{
-    args::{BenchArguments, BenchWork},
-    exit::ExitCode,
-    failure::Failure,
-    invocation::Invocation,
-    printer::Printer,
-};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer};
 
 /// What the keys of every run start with: nobody else's do.
 const PREFIX: &str = "coffeectl-bench/";

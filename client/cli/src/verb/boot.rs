@@ -1,11 +1,21 @@
 //! `boot`: brings a node in, and waits until it votes.
 
-use coffee_common::id::NodeName;
+use clap::Args;
+use coffee_common::id::{Address, NodeName};
 use serde::Serialize;
 
-use crate::{
-    args::BootArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording,
-};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording};
+
+/// `boot`.
+#[derive(Debug, Args)]
+pub(crate) struct BootArguments {
+    /// The node's name
+    #[arg(value_name = "NODE")]
+    node: NodeName,
+    /// Where it is reached, unless the cluster remembers it
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<Address>,
+}
 
 pub(crate) async fn run(
     arguments: &BootArguments,

@@ -2,16 +2,24 @@
 //!
 //! The exit code is the answer, so that a script can ask before it acts.
 
+use clap::Args;
 use coffee_common::id::NodeName;
 use serde::Serialize;
 
 use crate::{
-    args::CanStopArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::{Report, escape},
 };
+
+/// `can-stop`.
+#[derive(Debug, Args)]
+pub(crate) struct CanStopArguments {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    node: NodeName,
+}
 
 pub(crate) async fn run(
     arguments: &CanStopArguments,

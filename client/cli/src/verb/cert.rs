@@ -1,5 +1,6 @@
 //! `cert`: makes, renews, revokes and lists certificates. Asks no node.
 
+mod arguments;
 mod change;
 mod report;
 
@@ -7,15 +8,13 @@ use std::path::{Path, PathBuf};
 
 use coffee_client::cert::{self, Existing, Issued};
 
-use self::report::{Certificate, Certificates};
+pub(crate) use self::arguments::CertVerb;
+use self::{
+    arguments::{CertCaArguments, CertListArguments, CertRenewArguments},
+    report::{Certificate, Certificates},
+};
 use crate::{
-    args::{CertCaArguments, CertListArguments, CertRenewArguments, CertVerb},
-    credentials,
-    exit::ExitCode,
-    failure::Failure,
-    invocation::Invocation,
-    printer::Printer,
-    warnings,
+    credentials, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer, warnings,
 };
 
 pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {

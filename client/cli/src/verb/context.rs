@@ -2,18 +2,60 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use coffee_common::id::Address;
 use serde::Serialize;
 
 use crate::{
-    args::{self, ContextSetArguments, ContextVerb},
     contexts::{ContextName, Named, file::ContextFile},
     exit::ExitCode,
     failure::Failure,
+    flags,
     invocation::{Invocation, Place},
     printer::{Report, table::Table},
     wording,
 };
+
+/// `context ..`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContextVerb {
+    /// List the contexts
+    List,
+    /// Print a context: the one in use, unless another is named
+    Show(ContextShowArguments),
+    /// Use a context from now on, in every command that names no other one
+    Use(ContextNameArguments),
+    /// Make or change a context of what --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout say
+    #[command(after_help = "What a flag does not say stays as it is. Variables do not count. The file \
+        holds paths of certificates and keys, never a key.")]
+    Set(ContextSetArguments),
+    /// Forget a context
+    Remove(ContextNameArguments),
+}
+
+/// `context show`.
+#[derive(Debug, Args)]
+pub(crate) struct ContextShowArguments {
+    /// Which context
+    #[arg(value_name = "NAME")]
+    name: Option<ContextName>,
+}
+
+/// `context use`, `context remove`.
+#[derive(Debug, Args)]
+pub(crate) struct ContextNameArguments {
+    /// Which context
+    #[arg(value_name = "NAME")]
+    name: ContextName,
+}
+
+/// `context set`.
+#[derive(Debug, Args)]
+pub(crate) struct ContextSetArguments {
+    /// Which context: letters, digits, '-', '_' and '.'
+    #[arg(value_name = "NAME")]
+    name: ContextName,
+}
 
 pub(crate) fn run(verb: &ContextVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match verb {
@@ -83,8 +125,8 @@ fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Resu
             "set a context from a shell: coffeectl context set NAME --endpoints HOST:PORT --certs DIR",
         ));
     }
-    let (flags, timeout) = args::flags_alone(invocation.spoken.words())?;
-    let said = Named::of_flags(flags, timeout).seen_from(&here()?);
+    let (flags, timeout) = flags::typed(invocation.spoken.words(), invocation.parser())?;
+    let said = flags.named(timeout).seen_from(&here()?);
     if said == Named::default() {
         return Err(Failure::usage("nothing is said of the context")
             .hint("add --endpoints HOST:PORT,.., --certs DIR, --as NAME or --timeout TIME"));

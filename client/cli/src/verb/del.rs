@@ -1,16 +1,30 @@
 //! `del`: takes a key away.
 
-use coffee_common::command::Operation;
+use clap::Args;
+use coffee_common::{command::Operation, id::RequestId, key::Key};
 use serde::Serialize;
 
 use crate::{
-    args::DelArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::{Report, escape},
     verb::write::{self, Done},
 };
+
+/// `del`.
+#[derive(Debug, Args)]
+pub(crate) struct DelArguments {
+    /// Which key
+    #[arg(value_name = "KEY")]
+    key: Key,
+    /// Only if the key was last changed at this revision
+    #[arg(long, value_name = "REVISION")]
+    if_rev: Option<u64>,
+    /// Repeat a write whose outcome is unknown: it is applied at most once
+    #[arg(long, value_name = "ID")]
+    request_id: Option<RequestId>,
+}
 
 pub(crate) async fn run(
     arguments: &DelArguments,

@@ -1,12 +1,25 @@
 //! `down`: takes a node out and shuts it down: the leader, unless another is named.
 
+use clap::Args;
+use coffee_common::id::NodeName;
+
 use crate::{
-    args::DownArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     verb::removal::{self, Kind, Wish},
 };
+
+/// `down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    /// Which node; the leader if none is named
+    #[arg(value_name = "NODE")]
+    node: Option<NodeName>,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
 
 pub(crate) async fn run(
     arguments: &DownArguments,

@@ -1,15 +1,23 @@
 //! `get`: a key's value, byte for byte.
 
+use clap::Args;
 use coffee_common::{command::Entry, id::Revision, key::Key};
 use serde::Serialize;
 
 use crate::{
-    args::GetArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::{escape, json::ValueField},
 };
+
+/// `get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// Which key
+    #[arg(value_name = "KEY")]
+    key: Key,
+}
 
 pub(crate) async fn run(
     arguments: &GetArguments,

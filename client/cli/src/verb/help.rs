@@ -1,14 +1,22 @@
 //! `help`: explains the verbs, and the exit codes.
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    args::{self, HelpArguments},
     exit::ExitCode,
     failure::Failure,
-    invocation::{Invocation, Place},
+    invocation::Invocation,
     printer::{Report, table::Table},
 };
+
+/// `help`.
+#[derive(Debug, Args)]
+pub(crate) struct HelpArguments {
+    /// A verb, or exit-codes
+    #[arg(value_name = "TOPIC")]
+    topic: Vec<String>,
+}
 
 const EXIT_CODES: &str = "exit-codes";
 
@@ -16,7 +24,7 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
     match &arguments.topic[..] {
         [topic] if topic == EXIT_CODES => invocation.printer.report(&ExitCodes::new()),
         topic => {
-            let text = page(topic, invocation.place)?;
+            let text = page(topic, invocation.parser())?;
             invocation.printer.text(&text);
         }
     }
@@ -24,11 +32,7 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
 }
 
 /// The help of the verb that these words lead to.
-fn page(topic: &[String], place: Place) -> Result<String, Failure> {
-    let mut root = match place {
-        Place::CommandLine => args::command(),
-        Place::Prompt => args::line_command(),
-    };
+fn page(topic: &[String], mut root: clap::Command) -> Result<String, Failure> {
     root.build();
     let mut command = &mut root;
     for word in topic {
@@ -72,47 +76,4 @@ impl Report for ExitCodes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::printer::{Format, tests::printed};
-
-    #[test]
-    fn golden() {
-        let codes = ExitCodes::new();
-        assert_eq!(
-            printed(Format::Table, &codes),
-            "\
-CODE  MEANING
-   0  done, or already so
-   1  failed, none of the below
-   2  usage or configuration
-   3  key or node not found
-   4  condition false (--if-rev, --if-absent)
-   5  unavailable: no node, no leader, no quorum; nothing was written
-   6  timed out or cut off: outcome unknown; retry with the same --request-id
-   7  TLS, identity or permission
-   8  refused by a safety check, or --yes missing
- 130  interrupted (SIGINT)
- 143  interrupted (SIGTERM)
-"
-        );
-        assert!(printed(Format::Plain, &codes).starts_with("0\tdone, or already so\n1\tfailed"));
-        let json = printed(Format::Json, &codes);
-        assert!(json.starts_with(
-            r#"{"apiVersion":"coffee/v1","exit_codes":[{"code":0,"meaning":"done, or already so"},"#
-        ));
-    }
-
-    #[test]
-    fn every_verb_has_a_page() {
-        for place in [Place::CommandLine, Place::Prompt] {
-            for verb in args::line_command().get_subcommands() {
-                let topic = [verb.get_name().to_owned()];
-                assert!(page(&topic, Place::Prompt).is_ok_and(|page| page.contains("Usage:")), "{topic:?}");
-            }
-            let words = ["node".to_owned(), "remove".to_owned()];
-            assert!(page(&words, place).is_ok_and(|page| page.contains("lost node")));
-            assert_eq!(page(&["brew".to_owned()], place).map_err(|f| f.code()), Err(ExitCode::Usage));
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Pages are printed as they come, so the memory that it takes does not grow
 //! with the number of keys. Each page is read at a revision of its own.
 
+use clap::Args;
 use coffee_client::PageOptions;
 use coffee_common::{
     command::Entry,
@@ -12,12 +13,25 @@ use coffee_common::{
 use serde::Serialize;
 
 use crate::{
-    args::KeysArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::{Report, escape, json::ValueField, table::Table},
 };
+
+/// `keys`.
+#[derive(Debug, Args)]
+pub(crate) struct KeysArguments {
+    /// Only keys that start with this
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// At most this many
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// With their values
+    #[arg(long)]
+    values: bool,
+}
 
 /// A table shows no more of a value than this, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 60;

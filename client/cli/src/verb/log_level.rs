@@ -3,13 +3,24 @@
 //! What is changed lasts until the daemon is started again: its configuration
 //! stays as it is.
 
+use clap::Args;
 use coffee_client::NodeLogLevel;
+use coffee_common::{id::NodeName, protocol::LogLevel};
 use serde::Serialize;
 
 use super::status::addresses;
-use crate::{
-    args::LogLevelArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report,
-};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report};
+
+/// `log-level`.
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// How much to log from now on: error, warn, info, debug or trace
+    #[arg(value_name = "LEVEL")]
+    level: Option<LogLevel>,
+    /// A node to ask in place of the endpoints; may be given again
+    #[arg(long = "node", value_name = "NODE")]
+    nodes: Vec<NodeName>,
+}
 
 pub(crate) async fn run(
     arguments: &LogLevelArguments,

@@ -1,12 +1,32 @@
 //! `node remove`: takes a node that is lost out of the cluster.
 
+use clap::{Args, Subcommand};
+use coffee_common::id::NodeName;
+
 use crate::{
-    args::NodeVerb,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     verb::removal::{self, Kind, Wish},
 };
+
+/// `node ..`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeVerb {
+    /// Take a lost node out of the cluster
+    Remove(RemoveArguments),
+}
+
+/// `node remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// Which node
+    #[arg(value_name = "NODE")]
+    node: NodeName,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
 
 pub(crate) async fn run(verb: &NodeVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let NodeVerb::Remove(arguments) = verb;

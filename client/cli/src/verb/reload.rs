@@ -3,21 +3,29 @@
 //! One node after another, and no further once one refuses: what is wrong with
 //! its files may be wrong with those of the others.
 
+use clap::Args;
 use coffee_common::{
-    id::Address,
+    id::{Address, NodeName},
     protocol::{CertificateStatus, Identity, Reload},
 };
 use serde::Serialize;
 
 use super::status;
 use crate::{
-    args::ReloadArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::{Report, escape},
     wording,
 };
+
+/// `reload`.
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// Which nodes, in place of the endpoints
+    #[arg(value_name = "NODE")]
+    nodes: Vec<NodeName>,
+}
 
 pub(crate) async fn run(
     arguments: &ReloadArguments,

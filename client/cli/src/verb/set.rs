@@ -1,28 +1,52 @@
 //! `set`: gives a key a value, byte for byte.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read},
     os::unix::ffi::OsStrExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use clap::Args;
 use coffee_common::{
     command::{Condition, Operation},
-    key::{KeyError, Value},
+    id::RequestId,
+    key::{Key, KeyError, Value},
     limits::VALUE_BYTES_MAX,
 };
 use serde::Serialize;
 
 use crate::{
-    args::SetArguments,
     exit::ExitCode,
     failure::Failure,
     invocation::{Invocation, Place},
     printer::Report,
     verb::write::{self, Done},
 };
+
+/// `set`.
+#[derive(Debug, Args)]
+pub(crate) struct SetArguments {
+    /// 1 to 1024 bytes of UTF-8
+    #[arg(value_name = "KEY")]
+    key: Key,
+    /// Up to 1 MiB; - reads it from standard input
+    #[arg(value_name = "VALUE", required_unless_present = "file", allow_negative_numbers = true)]
+    pub(crate) value: Option<OsString>,
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    file: Option<PathBuf>,
+    /// Only if the key was last changed at this revision
+    #[arg(long, value_name = "REVISION")]
+    if_rev: Option<u64>,
+    /// Only if the key is not there
+    #[arg(long, conflicts_with = "if_rev")]
+    if_absent: bool,
+    /// Repeat a write whose outcome is unknown: it is applied at most once
+    #[arg(long, value_name = "ID")]
+    request_id: Option<RequestId>,
+}
 
 pub(crate) async fn run(
     arguments: &SetArguments,

@@ -3,6 +3,7 @@
 //! Every node is asked on its own, and one that does not answer is no reason
 //! to keep back what the others said.
 
+use clap::Args;
 use coffee_client::Client;
 use coffee_common::{
     id::{Address, NodeId, NodeName},
@@ -12,7 +13,6 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::{
-    args::StatusArguments,
     dates,
     exit::ExitCode,
     failure::Failure,
@@ -20,6 +20,14 @@ use crate::{
     printer::{Report, table::Table},
     warnings, wording,
 };
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Nodes to ask in place of the endpoints
+    #[arg(value_name = "NODE")]
+    nodes: Vec<NodeName>,
+}
 
 pub(crate) async fn run(
     arguments: &StatusArguments,

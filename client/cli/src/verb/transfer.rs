@@ -1,12 +1,18 @@
 //! `transfer`: hands leadership to another node.
 
+use clap::Args;
 use coffee_common::id::NodeName;
 use serde::Serialize;
 
-use crate::{
-    args::TransferArguments, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report,
-    wording,
-};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording};
+
+/// `transfer`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferArguments {
+    /// To which node; the most caught-up one if none is named
+    #[arg(long, value_name = "NODE")]
+    to: Option<NodeName>,
+}
 
 pub(crate) async fn run(
     arguments: &TransferArguments,

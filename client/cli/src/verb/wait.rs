@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
 use coffee_common::{
     id::{NodeName, Revision},
     protocol::{ClusterView, NodeState, NodeView, RaftRole},
@@ -10,13 +11,36 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
-    args::{Goal, WaitArguments},
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
     printer::Report,
     wording::{self, quorum},
 };
+
+/// `wait`.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArguments {
+    /// What to wait for
+    #[arg(long = "for", value_name = "WHAT")]
+    goal: Goal,
+    /// Which node has to be it (leader, synced, voter)
+    #[arg(long, value_name = "NODE", required_if_eq("goal", "voter"))]
+    node: Option<NodeName>,
+}
+
+/// What `wait` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    /// A node leads
+    Leader,
+    /// Most voters are in reach, and one leads
+    Quorum,
+    /// All members (or the named node) have applied what the leader had when the wait began
+    Synced,
+    /// The named node votes
+    Voter,
+}
 
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

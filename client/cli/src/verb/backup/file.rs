@@ -27,7 +27,7 @@ const ENDING: &str = ".partial";
 pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(Failure::usage(format!("{} is no file", escape::shown(&path.to_string_lossy())))
+        Ok(_) => Err(Failure::usage(format!("{} is no file", escape::path(path)))
             .hint("name a file, or use - for standard output")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(unwritable(path, &error)),
@@ -53,7 +53,7 @@ impl FileAside {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let name = escape::shown(&aside.to_string_lossy());
+                let name = escape::path(&aside);
                 return Err(Failure::new(ExitCode::Failed, format!("another backup is writing {name}"))
                     .hint("wait for it, or use another name"));
             }
@@ -162,7 +162,7 @@ fn lost() -> Failure {
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let name = match path.as_os_str().as_encoded_bytes() {
         b"-" => "standard output".to_owned(),
-        _ => escape::shown(&path.to_string_lossy()),
+        _ => escape::path(path),
     };
     Failure::new(ExitCode::Failed, format!("{name} cannot be written: {error}"))
         .hint("nothing is left of this backup; free some space or name another place, and run it again")

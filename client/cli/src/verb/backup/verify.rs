@@ -9,7 +9,6 @@ use std::{
 use coffee_common::backup::{BackupError, BackupMember, Summary, Unpacker};
 use serde::Serialize;
 
-use super::shown;
 use crate::{
     dates,
     exit::ExitCode,
@@ -42,7 +41,7 @@ pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<
 }
 
 fn verify_file(path: &Path) -> Result<Summary, Failure> {
-    let name = shown(path);
+    let name = escape::path(path);
     let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
     verify(&mut file, &name)
 }
@@ -189,7 +188,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::verb::backup) fn described() -> Described {
+    pub(crate) fn described() -> Described {
         let end = BackupEnd { keys: 12, bytes: 3000, sha256: [0xab; 32] };
         Described::new(&Summary { header: header(), end, bytes: 3072 })
     }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use coffee_client::bench::{Measured, OperationKind, Plan, Times};
 use serde::Serialize;
 
-use super::verdict::{Check, Verdict};
+use super::{
+    arguments::{BenchArguments, BenchWork},
+    verdict::{Check, Verdict},
+};
 use crate::{
-    args::{BenchArguments, BenchWork},
     printer::{Report, escape, table::Table},
+    wording,
 };
 
 /// What was done.
@@ -161,8 +164,8 @@ impl Report for Outcome<'_> {
         let mut table =
             Table::new(["OPERATION", "COUNT", "A SECOND", "P50", "P90", "P99", "P99.9", "WORST"]).right(1..8);
         for row in &self.operations {
-            let [p50, p90, p99, p999, worst] = row.times_us().map(shown_us);
-            let (count, rate) = (row.count.to_string(), whole(row.per_second));
+            let [p50, p90, p99, p999, worst] = row.times_us().map(wording::microseconds);
+            let (count, rate) = (row.count.to_string(), wording::whole(row.per_second));
             table.row([row.operation.into(), count, rate, p50, p90, p99, p999, worst]);
         }
         let mut text = table.render() + &self.setting.sentence();
@@ -199,21 +202,4 @@ impl Report for Outcome<'_> {
 
 fn rounded(rate: f64) -> f64 {
     (rate * 10.0).round() / 10.0
-}
-
-pub(super) fn whole(rate: f64) -> String {
-    format!("{rate:.0}")
-}
-
-pub(super) fn ms(time: Duration) -> String {
-    shown_us(time.as_micros())
-}
-
-/// Three digits at least, in milliseconds.
-fn shown_us(us: u128) -> String {
-    match us {
-        0..10_000 => format!("{}.{:02} ms", us / 1000, us % 1000 / 10),
-        10_000..100_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
-        _ => format!("{} ms", us / 1000),
-    }
 }

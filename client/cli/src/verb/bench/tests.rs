@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     args,
     printer::{Format, tests::printed},
+    verb::CtlVerb,
 };
 
 /// Answers at once, and does as told.
@@ -27,7 +28,7 @@ impl Target for Store {
 fn arguments(words: &str) -> BenchArguments {
     let words: Vec<String> = format!("bench {words}").split_whitespace().map(str::to_owned).collect();
     match args::line(&words).map(|line| line.verb) {
-        Ok(args::LineVerb::Verb(args::Verb::Bench(arguments))) => arguments,
+        Ok(args::LineVerb::Verb(CtlVerb::Bench(arguments))) => arguments,
         other => panic!("{other:?}"),
     }
 }

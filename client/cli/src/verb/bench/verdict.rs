@@ -5,12 +5,8 @@ use std::time::Duration;
 use coffee_client::bench::Measured;
 use serde::Serialize;
 
-use crate::{
-    args::BenchArguments,
-    exit::ExitCode,
-    failure::Failure,
-    verb::bench::report::{ms, whole},
-};
+use super::arguments::BenchArguments;
+use crate::{exit::ExitCode, failure::Failure, wording};
 
 /// Enough for a chain of shops many times over; a slow link or disk gets there too.
 const RATE_MIN: f64 = 100.0;
@@ -72,22 +68,22 @@ impl Verdict {
         let rate = Check {
             name: "rate",
             passed: measured.rate() >= needs.rate,
-            measured: format!("{}/s", whole(measured.rate())),
-            needed: format!(">= {}/s", whole(needs.rate)),
+            measured: format!("{}/s", wording::whole(measured.rate())),
+            needed: format!(">= {}/s", wording::whole(needs.rate)),
             hint: SLOW,
         };
         let p99 = Check {
             name: "p99",
             passed: all.count() > 0 && p99 <= needs.p99,
-            measured: if all.count() > 0 { ms(p99) } else { "-".into() },
-            needed: format!("<= {}", ms(needs.p99)),
+            measured: if all.count() > 0 { wording::milliseconds(p99) } else { "-".into() },
+            needed: format!("<= {}", wording::milliseconds(needs.p99)),
             hint: SLOW,
         };
         let gap = Check {
             name: "gap",
             passed: measured.longest_gap <= needs.gap,
-            measured: ms(measured.longest_gap),
-            needed: format!("<= {}", ms(needs.gap)),
+            measured: wording::milliseconds(measured.longest_gap),
+            needed: format!("<= {}", wording::milliseconds(needs.gap)),
             hint: FALLS_OUT,
         };
         Self(vec![errors, rate, p99, gap])

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use coffee_client::cert;
 use serde::Serialize;
 
-use super::report::Certificate;
+use super::{arguments::CertRevokeArguments, report::Certificate};
 use crate::{
-    args::CertRevokeArguments,
     confirm,
     exit::ExitCode,
     failure::Failure,

@@ -27,13 +27,13 @@ pub(crate) enum CertVerb {
 pub(crate) struct CertCaArguments {
     /// Put it in the place of the one that is there: all certificates of that one become useless
     #[arg(long)]
-    pub(crate) replace: bool,
+    pub(super) replace: bool,
     /// Put it in the place of the one that is there in two steps: from now on both are trusted
     #[arg(long, conflicts_with = "replace")]
-    pub(crate) rotate: bool,
+    pub(super) rotate: bool,
     /// The second step: trust the old one no more
     #[arg(long, conflicts_with_all = ["replace", "rotate"])]
-    pub(crate) drop_old: bool,
+    pub(super) drop_old: bool,
 }
 
 /// `cert node`.
@@ -41,12 +41,12 @@ pub(crate) struct CertCaArguments {
 pub(crate) struct CertNodeArguments {
     /// The node's name
     #[arg(value_name = "NODE")]
-    pub(crate) name: NodeName,
+    pub(super) name: NodeName,
     /// A host name or address to put into it as well, for other tools; may be repeated
     #[arg(long, value_name = "HOST")]
-    pub(crate) host: Vec<AltName>,
+    pub(super) host: Vec<AltName>,
     #[command(flatten)]
-    pub(crate) making: CertMakingArguments,
+    pub(super) making: CertMakingArguments,
 }
 
 /// `cert client`.
@@ -54,12 +54,12 @@ pub(crate) struct CertNodeArguments {
 pub(crate) struct CertClientArguments {
     /// What it may do
     #[arg(value_name = "ROLE")]
-    pub(crate) role: ClientRole,
+    pub(super) role: ClientRole,
     /// The client's name
     #[arg(value_name = "NAME")]
-    pub(crate) name: NodeName,
+    pub(super) name: NodeName,
     #[command(flatten)]
-    pub(crate) making: CertMakingArguments,
+    pub(super) making: CertMakingArguments,
 }
 
 /// What `cert node` and `cert client` share.
@@ -67,10 +67,10 @@ pub(crate) struct CertClientArguments {
 pub(crate) struct CertMakingArguments {
     /// How long it is valid
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
-    pub(crate) days: u32,
+    pub(super) days: u32,
     /// Put it in the place of the one that is there
     #[arg(long)]
-    pub(crate) replace: bool,
+    pub(super) replace: bool,
 }
 
 /// `cert renew`.
@@ -78,13 +78,13 @@ pub(crate) struct CertMakingArguments {
 pub(crate) struct CertRenewArguments {
     /// Which, as `cert list` names it: ca, node-ming, admin-ops
     #[arg(value_name = "NAME", required_unless_present = "all")]
-    pub(crate) name: Option<String>,
+    pub(super) name: Option<String>,
     /// All but those of CAs and those that were revoked
     #[arg(long, conflicts_with = "name")]
-    pub(crate) all: bool,
+    pub(super) all: bool,
     /// How long it is valid from now; the CA's is made for ten years
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
-    pub(crate) days: u32,
+    pub(super) days: u32,
 }
 
 /// `cert revoke`.
@@ -92,7 +92,7 @@ pub(crate) struct CertRenewArguments {
 pub(crate) struct CertRevokeArguments {
     /// Whose, as `cert list` names it: node-ming, admin-ops; without a name the list is only made anew
     #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 /// `cert list`.
@@ -100,7 +100,7 @@ pub(crate) struct CertRevokeArguments {
 pub(crate) struct CertListArguments {
     /// End with code 7 if one is expired, revoked or unreadable, or has fewer days left than this [default: 30]
     #[arg(long, value_name = "DAYS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
-    pub(crate) check: Option<u32>,
+    pub(super) check: Option<u32>,
 }
 
 /// What a client may do. Each may do what those before it may.

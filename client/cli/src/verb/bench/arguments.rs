@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, value_parser};
 use coffee_common::limits;
 
-use super::duration;
+use crate::duration;
 
 /// `bench`.
 #[derive(Debug, Args)]
@@ -19,43 +19,43 @@ uses one core: where that is the limit, run several side by side.")]
 pub(crate) struct BenchArguments {
     /// What to do
     #[arg(value_name = "WORK", value_enum, default_value = "put")]
-    pub(crate) work: BenchWork,
+    pub(super) work: BenchWork,
     /// Operations in flight at most
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = value_parser!(u16).range(1..=4096))]
-    pub(crate) clients: u16,
+    pub(super) clients: u16,
     /// Connections that the clients share
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value_parser!(u16).range(1..=256))]
-    pub(crate) connections: u16,
+    pub(super) connections: u16,
     /// How many keys, chosen from at random
     #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) keys: u32,
+    pub(super) keys: u32,
     /// Bytes of a key
     #[arg(long, value_name = "BYTES", default_value_t = 32, value_parser = value_parser!(u16).range(..=limits::KEY_BYTES_MAX as i64))]
-    pub(crate) key_size: u16,
+    pub(super) key_size: u16,
     /// Bytes of a value
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = value_parser!(u32).range(..=limits::VALUE_BYTES_MAX as i64))]
-    pub(crate) value_size: u32,
+    pub(super) value_size: u32,
     /// How long to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u32).range(1..=86_400))]
-    pub(crate) seconds: u32,
+    pub(super) seconds: u32,
     /// How long to run before anything counts
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = value_parser!(u32).range(..=3600))]
-    pub(crate) warm_up: u32,
+    pub(super) warm_up: u32,
     /// Operations that are due a second, whatever the answers take; times count from there [default: each client waits for its answer]
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) rate: Option<u32>,
+    pub(super) rate: Option<u32>,
     /// Reads in a hundred operations of 'mixed'
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = value_parser!(u8).range(..=100))]
-    pub(crate) reads: u8,
+    pub(super) reads: u8,
     /// PASS needs this many operations a second [default: 100, or nine tenths of --rate]
     #[arg(long, value_name = "COUNT")]
-    pub(crate) min_rate: Option<u32>,
+    pub(super) min_rate: Option<u32>,
     /// PASS needs 99 of 100 operations to take no longer
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
-    pub(crate) max_p99: Duration,
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration::parse)]
+    pub(super) max_p99: Duration,
     /// PASS needs a success at least this often
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub(crate) max_gap: Duration,
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
+    pub(super) max_gap: Duration,
 }
 
 /// What a bench does.

@@ -1,0 +1,47 @@
+//! The pages of help, in both places, and the exit codes in each format.
+
+use super::*;
+use crate::{
+    args::PARSERS,
+    printer::{Format, tests::printed},
+};
+
+#[test]
+fn golden() {
+    let codes = ExitCodes::new();
+    assert_eq!(
+        printed(Format::Table, &codes),
+        "\
+CODE  MEANING
+   0  done, or already so
+   1  failed, none of the below
+   2  usage or configuration
+   3  key or node not found
+   4  condition false (--if-rev, --if-absent)
+   5  unavailable: no node, no leader, no quorum; nothing was written
+   6  timed out or cut off: outcome unknown; retry with the same --request-id
+   7  TLS, identity or permission
+   8  refused by a safety check, or --yes missing
+ 130  interrupted (SIGINT)
+ 143  interrupted (SIGTERM)
+"
+    );
+    assert!(printed(Format::Plain, &codes).starts_with("0\tdone, or already so\n1\tfailed"));
+    let json = printed(Format::Json, &codes);
+    assert!(json.starts_with(
+        r#"{"apiVersion":"coffee/v1","exit_codes":[{"code":0,"meaning":"done, or already so"},"#
+    ));
+}
+
+#[test]
+fn every_verb_has_a_page() {
+    for parser in [PARSERS.command_line, PARSERS.line] {
+        for verb in parser().get_subcommands() {
+            let topic = [verb.get_name().to_owned()];
+            assert!(page(&topic, parser()).is_ok_and(|page| page.contains("Usage:")), "{topic:?}");
+        }
+        let words = ["node".to_owned(), "remove".to_owned()];
+        assert!(page(&words, parser()).is_ok_and(|page| page.contains("lost node")));
+        assert_eq!(page(&["brew".to_owned()], parser()).map_err(|f| f.code()), Err(ExitCode::Usage));
+    }
+}
