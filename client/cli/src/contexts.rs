@@ -132,7 +132,7 @@ pub(crate) struct Contexts {
 /// Contexts as they were written, with where.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ParsedContexts {
     current: Option<Spanned<ContextName>>,
     #[serde(default)]
     contexts: BTreeMap<ContextName, Spanned<Named>>,
@@ -150,7 +150,7 @@ impl Contexts {
     /// Understands the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
         let at = |start: usize| Some(text.get(..start)?.matches('\n').count() + 1);
-        let written: Written = toml::from_str(text).map_err(|error| Wrong {
+        let written: ParsedContexts = toml::from_str(text).map_err(|error| Wrong {
             line: error.span().and_then(|span| at(span.start)),
             what: error.message().trim_end().replace('\n', ", ").replace('`', "'"),
         })?;

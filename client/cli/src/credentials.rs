@@ -10,19 +10,21 @@ use coffee_common::{
     tls::{CredentialFiles, Credentials, TlsError},
 };
 
-use crate::{exit::ExitCode, failure::Failure, options::Caller};
+use crate::{exit::ExitCode, failure::Failure, options::CredentialSource};
 
 /// The caller's certificates, ready for use.
-pub(crate) fn load(caller: &Caller) -> Result<Credentials, Failure> {
+pub(crate) fn load(caller: &CredentialSource) -> Result<Credentials, Failure> {
     Ok(Credentials::load(&files(caller)?)?)
 }
 
-fn files(caller: &Caller) -> Result<CredentialFiles, Failure> {
+fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {
     match caller {
-        Caller::Nobody => Err(Failure::usage("no certificates are named, and nodes talk to nobody without")
-            .hint("add --certs DIR, or --ca FILE --cert FILE --key FILE (or set COFFEECTL_CERTS)")),
-        Caller::Files(files) => Ok(files.clone()),
-        Caller::Folder { folder, name, ca, crl } => {
+        CredentialSource::Unset => {
+            Err(Failure::usage("no certificates are named, and nodes talk to nobody without")
+                .hint("add --certs DIR, or --ca FILE --cert FILE --key FILE (or set COFFEECTL_CERTS)"))
+        }
+        CredentialSource::Files(files) => Ok(files.clone()),
+        CredentialSource::Folder { folder, name, ca, crl } => {
             let files = choose(folder, name.as_deref())?;
             Ok(CredentialFiles {
                 ca: ca.clone().unwrap_or_else(|| files.ca.clone()),
@@ -140,7 +142,8 @@ mod tests {
     fn the_only_client_is_chosen() {
         let folder = folder_with_clients(&[(Role::Admin, "ops")]);
         assert_eq!(chosen(&folder, None), Ok("admin-ops.crt".into()));
-        let caller = Caller::Folder { folder: folder.path().into(), name: None, ca: None, crl: None };
+        let caller =
+            CredentialSource::Folder { folder: folder.path().into(), name: None, ca: None, crl: None };
         assert_eq!(load(&caller).unwrap().identity(), &Identity { name: name("ops"), role: Role::Admin });
     }
 
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_how_to_be_somebody() {
-        let failure = load(&Caller::Nobody).unwrap_err();
+        let failure = load(&CredentialSource::Unset).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Usage);
         assert!(failure.hints()[0].contains("--certs DIR"), "{failure:?}");
     }
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_a_matter_of_identity() {
         let files = CredentialFiles::new("/nowhere/ca", "/nowhere/c", "/nowhere/k");
-        let failure = load(&Caller::Files(files)).unwrap_err();
+        let failure = load(&CredentialSource::Files(files)).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Denied);
         assert!(failure.message().contains("/nowhere/"), "{failure:?}");
     }

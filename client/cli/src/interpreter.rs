@@ -10,10 +10,10 @@ use crate::{
     args::{self, LineVerb},
     exit::ExitCode,
     failure::Failure,
-    invocation::{Invocation, Place},
-    options::Options,
+    invocation::{Invocation, Origin},
+    options::CommonOptions,
     printer::Printer,
-    session::Session,
+    session::ClientSession,
     usage::{self, Unparsed},
     verb,
     words::{self, Spoken},
@@ -33,16 +33,16 @@ pub enum Flow {
 
 /// Carries out lines.
 pub struct Interpreter {
-    session: Session,
+    session: ClientSession,
     printer: Printer,
-    options: Options,
+    options: CommonOptions,
     can_ask: bool,
 }
 
 impl Interpreter {
     /// Asks through `session`, and says through `printer` what came of it;
     /// `options` are those that no line overrides.
-    pub fn new(session: Session, printer: Printer, options: Options) -> Self {
+    pub fn new(session: ClientSession, printer: Printer, options: CommonOptions) -> Self {
         Self { session, printer, options, can_ask: io::stdin().is_terminal() }
     }
 
@@ -52,7 +52,7 @@ impl Interpreter {
     }
 
     /// Whom it asks.
-    pub fn session(&mut self) -> &mut Session {
+    pub fn session(&mut self) -> &mut ClientSession {
         &mut self.session
     }
 
@@ -74,14 +74,14 @@ impl Interpreter {
             Err(error) => return self.unparsed(&error),
         };
         let LineVerb::Verb(verb) = line.verb else { return Flow::Quit };
-        let options = Options::resolve(&line.common, &self.options);
+        let options = CommonOptions::resolve(&line.common, &self.options);
         self.printer.set_format(options.format);
         let mut invocation = Invocation {
             session: &self.session,
             printer: &mut self.printer,
             options,
             spoken: Spoken::new(words),
-            place: Place::Prompt,
+            origin: Origin::Prompt,
             parsers: args::PARSERS,
             can_ask: self.can_ask,
         };
@@ -138,7 +138,7 @@ pub fn split(line: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// What to say of a command that a signal ended.
-pub(crate) fn interrupted(session: &Session, code: ExitCode) -> Failure {
+pub(crate) fn interrupted(session: &ClientSession, code: ExitCode) -> Failure {
     let failure = match session.end_write() {
         None => Failure::new(code, "interrupted"),
         Some(hint) => Failure::new(code, "interrupted: the outcome of the write is unknown").hint(hint),
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        options::{Caller, Connection},
+        options::{ConnectionOptions, CredentialSource},
         printer::{
             Format,
             tests::{Captured, captured},
@@ -161,13 +161,13 @@ mod tests {
 
     fn interpreter() -> (Interpreter, Captured, Captured) {
         let (printer, out, err) = captured(Format::Table);
-        let connection = Connection {
+        let connection = ConnectionOptions {
             endpoints: vec!["127.0.0.1:7400".parse().unwrap()],
-            caller: Caller::Nobody,
+            credentials: CredentialSource::Unset,
             certs: None,
             context: None,
         };
-        (Interpreter::new(Session::new(connection), printer, Options::default()), out, err)
+        (Interpreter::new(ClientSession::new(connection), printer, CommonOptions::default()), out, err)
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use coffee_client::Client;
 use coffee_common::protocol::ClusterView;
 
-use crate::{failure::Failure, options::Options, printer::Printer, session::Session, words::Spoken};
+use crate::{
+    failure::Failure, options::CommonOptions, printer::Printer, session::ClientSession, words::Spoken,
+};
 
 /// How long a verb takes at most that only asks or changes keys.
 const USUAL: Duration = Duration::from_secs(5);
@@ -15,7 +17,7 @@ const PATIENT: Duration = Duration::from_secs(60);
 
 /// Where a command was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Origin {
     /// To a shell. Standard input is the verb's own.
     CommandLine,
     /// At our prompt. Standard input has the lines.
@@ -33,11 +35,11 @@ pub(crate) struct Parsers {
 
 /// One command, and what it needs.
 pub(crate) struct Invocation<'a> {
-    pub(crate) session: &'a Session,
+    pub(crate) session: &'a ClientSession,
     pub(crate) printer: &'a mut Printer,
-    pub(crate) options: Options,
+    pub(crate) options: CommonOptions,
     pub(crate) spoken: Spoken,
-    pub(crate) place: Place,
+    pub(crate) origin: Origin,
     pub(crate) parsers: Parsers,
     /// Whether somebody is there who can be asked.
     pub(crate) can_ask: bool,
@@ -46,9 +48,9 @@ pub(crate) struct Invocation<'a> {
 impl Invocation<'_> {
     /// The parser of the place where the command was typed.
     pub(crate) fn parser(&self) -> clap::Command {
-        match self.place {
-            Place::CommandLine => (self.parsers.command_line)(),
-            Place::Prompt => (self.parsers.line)(),
+        match self.origin {
+            Origin::CommandLine => (self.parsers.command_line)(),
+            Origin::Prompt => (self.parsers.line)(),
         }
     }
 

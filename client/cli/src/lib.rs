@@ -37,15 +37,15 @@ use self::{
     exit::ExitCode,
     failure::Failure,
     interpreter::Interpreter,
-    invocation::{Invocation, Place},
-    options::{Connection, Options},
+    invocation::{Invocation, Origin},
+    options::{CommonOptions, ConnectionOptions},
     printer::{Format, Printer},
     prompt::{Prompt, Settings},
     usage::Unparsed,
     verb::CtlVerb,
     words::Spoken,
 };
-pub use self::{session::Session, signals::Signals};
+pub use self::{session::ClientSession, signals::Signals};
 
 /// Carries out a command line: that of `coffeectl`, its own name included.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -73,7 +73,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Judges what was typed, and runs one verb or the prompt.
 fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let (connection, options) = resolve(&arguments)?;
-    let session = Session::new(connection);
+    let session = ClientSession::new(connection);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -85,7 +85,7 @@ fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> 
             let spoken = Spoken::new(std::iter::once(&own_name).chain(words.iter().skip(1)));
             let invocation = Invocation {
                 can_ask: can_ask(),
-                place: Place::CommandLine,
+                origin: Origin::CommandLine,
                 parsers: args::PARSERS,
                 session: &session,
                 printer,
@@ -102,20 +102,20 @@ fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> 
 }
 
 /// What holds for the command: flags and variables, laid over the context, laid over defaults.
-fn resolve(arguments: &CtlArguments) -> Result<(Connection, Options), Failure> {
+fn resolve(arguments: &CtlArguments) -> Result<(ConnectionOptions, CommonOptions), Failure> {
     let wanted = arguments.connection.context.clone();
     match &arguments.verb {
         // These ask nobody, and help where the file of the contexts is in disorder.
         Some(CtlVerb::Help(_) | CtlVerb::Completion(_) | CtlVerb::Context(_)) => {
-            let options = Options::resolve(&arguments.common, &Options::default());
-            Ok((Connection::none(wanted)?, options))
+            let options = CommonOptions::resolve(&arguments.common, &CommonOptions::default());
+            Ok((ConnectionOptions::none(wanted)?, options))
         }
         _ => {
             let context = contexts::file::in_use(wanted.as_deref())?;
             let timeout = context.as_ref().and_then(|(_, named)| named.timeout).map(|timeout| timeout.0);
-            let base = Options { timeout, ..Options::default() };
-            let connection = Connection::resolve(arguments.connection.clone(), context)?;
-            Ok((connection, Options::resolve(&arguments.common, &base)))
+            let base = CommonOptions { timeout, ..CommonOptions::default() };
+            let connection = ConnectionOptions::resolve(arguments.connection.clone(), context)?;
+            Ok((connection, CommonOptions::resolve(&arguments.common, &base)))
         }
     }
 }
@@ -135,7 +135,7 @@ async fn one_verb(verb: &CtlVerb, mut invocation: Invocation<'_>) -> Result<Exit
     result
 }
 
-async fn open_prompt(session: Session, options: Options) -> Result<ExitCode, Failure> {
+async fn open_prompt(session: ClientSession, options: CommonOptions) -> Result<ExitCode, Failure> {
     let mut signals = listen()?;
     let printer = Printer::standard(options.format).with_line_ends(true);
     let text = match &session.connection().context {

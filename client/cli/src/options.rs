@@ -22,11 +22,11 @@ const CA_FILE: &str = "ca.crt";
 
 /// Whom to ask, and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct ConnectionOptions {
     /// The nodes to ask; never empty.
     pub endpoints: Vec<Address>,
     /// Who asks.
-    pub caller: Caller,
+    pub credentials: CredentialSource,
     /// The folder of certificates, if one is named.
     pub certs: Option<PathBuf>,
     /// The name of the context that this comes from, if it comes from one.
@@ -35,9 +35,9 @@ pub struct Connection {
 
 /// Where it is written who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+pub enum CredentialSource {
     /// Nowhere: enough for verbs that ask no node.
-    Nobody,
+    Unset,
     /// In these files.
     Files(CredentialFiles),
     /// In a folder, where the name (or there being one client only) says which.
@@ -55,7 +55,7 @@ pub enum Caller {
 
 /// How to ask and answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options {
+pub struct CommonOptions {
     /// Time for the whole command; `None` for what is usual for the verb.
     pub timeout: Option<Duration>,
     /// How to write data.
@@ -66,7 +66,7 @@ pub struct Options {
     pub yes: bool,
 }
 
-impl Connection {
+impl ConnectionOptions {
     /// Judges what was typed; what is not there is as in the context, if one is in use.
     pub(crate) fn resolve(
         arguments: ConnectionArguments,
@@ -82,12 +82,17 @@ impl Connection {
             empty if empty.is_empty() => vec![default_endpoint()?],
             endpoints => endpoints,
         };
-        Ok(Self { endpoints, caller: caller(named)?, certs, context })
+        Ok(Self { endpoints, credentials: caller(named)?, certs, context })
     }
 
     /// Nobody is asked; `context` was named.
     pub(crate) fn none(context: Option<String>) -> Result<Self, Failure> {
-        Ok(Self { endpoints: vec![default_endpoint()?], caller: Caller::Nobody, certs: None, context })
+        Ok(Self {
+            endpoints: vec![default_endpoint()?],
+            credentials: CredentialSource::Unset,
+            certs: None,
+            context,
+        })
     }
 }
 
@@ -96,7 +101,7 @@ fn default_endpoint() -> Result<Address, Failure> {
 }
 
 /// A file that is named comes before that of the folder.
-fn caller(named: Named) -> Result<Caller, Failure> {
+fn caller(named: Named) -> Result<CredentialSource, Failure> {
     let Named { certs, as_name: name, ca_file: ca, crl_file: crl, cert_file, key_file, .. } = named;
     match (certs, cert_file, key_file) {
         (_, Some(_), None) | (_, None, Some(_)) => {
@@ -110,19 +115,19 @@ fn caller(named: Named) -> Result<Caller, Failure> {
             Err(Failure::usage("--as and --cert both say who asks").hint("give one of them"))
         }
         (certs, Some(cert), Some(key)) => match ca.or_else(|| certs.map(|folder| folder.join(CA_FILE))) {
-            Some(ca) => Ok(Caller::Files(CredentialFiles { ca, cert, key, crl })),
+            Some(ca) => Ok(CredentialSource::Files(CredentialFiles { ca, cert, key, crl })),
             None => Err(Failure::usage("the CA's certificate is not named").hint("add --ca FILE")),
         },
-        (Some(folder), None, None) => Ok(Caller::Folder { folder, name, ca, crl }),
+        (Some(folder), None, None) => Ok(CredentialSource::Folder { folder, name, ca, crl }),
         (None, None, None) if ca.is_some() || crl.is_some() => {
             Err(Failure::usage("the CA's files alone do not say who asks")
                 .hint("add --cert FILE and --key FILE, or --certs DIR"))
         }
-        (None, None, None) => Ok(Caller::Nobody),
+        (None, None, None) => Ok(CredentialSource::Unset),
     }
 }
 
-impl Options {
+impl CommonOptions {
     /// Judges what was typed; what is not there is as in `base`.
     pub(crate) fn resolve(arguments: &CommonArguments, base: &Self) -> Self {
         Self {
@@ -143,22 +148,23 @@ mod tests {
         Some(text.into())
     }
 
-    fn resolved(arguments: ConnectionArguments) -> Caller {
-        Connection::resolve(arguments, None).unwrap().caller
+    fn resolved(arguments: ConnectionArguments) -> CredentialSource {
+        ConnectionOptions::resolve(arguments, None).unwrap().credentials
     }
 
     #[test]
     fn nothing_typed_is_no_failure_yet() {
-        let connection = Connection::resolve(ConnectionArguments::default(), None).unwrap();
+        let connection = ConnectionOptions::resolve(ConnectionArguments::default(), None).unwrap();
         assert_eq!(connection.endpoints, [Address::new("127.0.0.1:7400").unwrap()]);
-        assert_eq!(connection.caller, Caller::Nobody);
+        assert_eq!(connection.credentials, CredentialSource::Unset);
     }
 
     #[test]
     fn a_folder_is_enough() {
         let arguments =
             ConnectionArguments { certs: path("c"), as_name: Some("ops".into()), ..Default::default() };
-        let expected = Caller::Folder { folder: "c".into(), name: Some("ops".into()), ca: None, crl: None };
+        let expected =
+            CredentialSource::Folder { folder: "c".into(), name: Some("ops".into()), ca: None, crl: None };
         assert_eq!(resolved(arguments), expected);
     }
 
@@ -170,7 +176,7 @@ mod tests {
             key_file: path("own.key"),
             ..Default::default()
         };
-        let files = |ca: &str| Caller::Files(CredentialFiles::new(ca, "own.crt", "own.key"));
+        let files = |ca: &str| CredentialSource::Files(CredentialFiles::new(ca, "own.crt", "own.key"));
         assert_eq!(resolved(own.clone()), files("c/ca.crt"));
         assert_eq!(resolved(ConnectionArguments { ca_file: path("ca.crt"), ..own }), files("ca.crt"));
     }
@@ -192,7 +198,7 @@ mod tests {
             },
         ];
         for arguments in half {
-            let failure = Connection::resolve(arguments.clone(), None).unwrap_err();
+            let failure = ConnectionOptions::resolve(arguments.clone(), None).unwrap_err();
             assert_eq!(failure.code(), ExitCode::Usage, "{arguments:?}");
             assert!(!failure.hints().is_empty(), "{arguments:?}");
         }
@@ -200,21 +206,24 @@ mod tests {
 
     #[test]
     fn what_a_line_does_not_say_is_as_at_the_start() {
-        let base =
-            Options { timeout: Some(Duration::from_secs(9)), format: Format::Plain, ..Default::default() };
-        assert_eq!(Options::resolve(&CommonArguments::default(), &base), base);
+        let base = CommonOptions {
+            timeout: Some(Duration::from_secs(9)),
+            format: Format::Plain,
+            ..Default::default()
+        };
+        assert_eq!(CommonOptions::resolve(&CommonArguments::default(), &base), base);
         let line = CommonArguments {
             timeout: Some(Duration::from_secs(1)),
             output: Some(Format::Json),
             consistency: Some(Freshness::Local),
             yes: true,
         };
-        let expected = Options {
+        let expected = CommonOptions {
             timeout: Some(Duration::from_secs(1)),
             format: Format::Json,
             consistency: Consistency::Local,
             yes: true,
         };
-        assert_eq!(Options::resolve(&line, &base), expected);
+        assert_eq!(CommonOptions::resolve(&line, &base), expected);
     }
 }

@@ -30,12 +30,12 @@ pub struct Section {
     /// Its heading, in capitals.
     pub title: &'static str,
     /// What it says.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<ManualBlock>,
 }
 
 /// A piece of a section.
 #[derive(Debug, Clone)]
-pub enum Block {
+pub enum ManualBlock {
     /// A paragraph.
     Text(String),
     /// A word, and what there is to say about it.
@@ -46,7 +46,7 @@ pub enum Block {
 
 /// A file of that name, and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct GeneratedFile {
     /// Its name, without a folder.
     pub name: String,
     /// Its text.
@@ -55,7 +55,7 @@ pub struct File {
 
 impl Section {
     /// A section of these blocks.
-    pub fn new(title: &'static str, blocks: impl Into<Vec<Block>>) -> Self {
+    pub fn new(title: &'static str, blocks: impl Into<Vec<ManualBlock>>) -> Self {
         Self { title, blocks: blocks.into() }
     }
 
@@ -64,14 +64,14 @@ impl Section {
         let item = |arg: &Arg| {
             let variable = arg.get_env()?.to_string_lossy().into_owned();
             let flag = arg.get_long().map_or_else(String::new, |long| format!("The same as --{long}."));
-            Some(Block::Item(variable, flag))
+            Some(ManualBlock::Item(variable, flag))
         };
         Self::new("ENVIRONMENT", command.get_arguments().filter_map(item).collect::<Vec<_>>())
     }
 
     /// The exit codes of `coffeectl`.
     pub fn exit_status() -> Self {
-        let item = |code: ExitCode| Block::Item(code.number().to_string(), sentence(code.meaning()));
+        let item = |code: ExitCode| ManualBlock::Item(code.number().to_string(), sentence(code.meaning()));
         Self::new("EXIT STATUS", ExitCode::all().map(item).collect::<Vec<_>>())
     }
 
@@ -79,19 +79,19 @@ impl Section {
         roff.control("SH", [self.title]);
         for (nth, block) in self.blocks.iter().enumerate() {
             match block {
-                Block::Text(text) => {
+                ManualBlock::Text(text) => {
                     // A heading starts a paragraph by itself.
                     if nth > 0 {
                         roff.control("PP", []);
                     }
                     roff.text([roman(text)]);
                 }
-                Block::Item(term, text) => {
+                ManualBlock::Item(term, text) => {
                     roff.control("TP", []);
                     roff.text([bold(term)]);
                     roff.text([roman(text)]);
                 }
-                Block::Example(lines) => {
+                ManualBlock::Example(lines) => {
                     roff.control("PP", []);
                     roff.control("RS", ["4"]);
                     roff.control("nf", []);
@@ -112,7 +112,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// The page of a command with these sections at its end, and one for each of its verbs.
-pub fn manual(command: &Command, chapter: &str, sections: &[Section]) -> Vec<File> {
+pub fn manual(command: &Command, chapter: &str, sections: &[Section]) -> Vec<GeneratedFile> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
     let top = format!("{}({chapter})", command.get_name());
@@ -121,20 +121,20 @@ pub fn manual(command: &Command, chapter: &str, sections: &[Section]) -> Vec<Fil
     files
 }
 
-fn verbs(command: &Command, chapter: &str, top: &str, files: &mut Vec<File>) {
+fn verbs(command: &Command, chapter: &str, top: &str, files: &mut Vec<GeneratedFile>) {
     for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let mut sections = Vec::new();
         if let Some(notes) = verb.get_after_help() {
-            sections.push(Section::new("NOTES", [Block::Text(notes.to_string())]));
+            sections.push(Section::new("NOTES", [ManualBlock::Text(notes.to_string())]));
         }
         let rest = format!("{top}: options of every verb, environment, exit status.");
-        sections.push(Section::new("SEE ALSO", [Block::Text(rest)]));
+        sections.push(Section::new("SEE ALSO", [ManualBlock::Text(rest)]));
         files.push(page(verb, chapter, &sections));
         verbs(verb, chapter, top, files);
     }
 }
 
-fn page(command: &Command, chapter: &str, sections: &[Section]) -> File {
+fn page(command: &Command, chapter: &str, sections: &[Section]) -> GeneratedFile {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     // What holds for every verb is said once, on the page of the command.
     let is_verb = name != command.get_name();
@@ -155,23 +155,23 @@ fn page(command: &Command, chapter: &str, sections: &[Section]) -> File {
     let mut roff = Roff::new();
     sections.iter().for_each(|section| section.render(&mut roff));
     roff.to_writer(&mut text).expect("memory can be written to");
-    File { name: format!("{name}.{chapter}"), text: String::from_utf8(text).expect("it is text") }
+    GeneratedFile { name: format!("{name}.{chapter}"), text: String::from_utf8(text).expect("it is text") }
 }
 
 /// The completion scripts of a command.
-pub fn completions(command: &Command) -> Vec<File> {
+pub fn completions(command: &Command) -> Vec<GeneratedFile> {
     let name = command.get_name().to_owned();
     let script = |shell: Shell| {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut command.clone(), &name, &mut text);
-        File { name: shell.file_name(&name), text: String::from_utf8(text).expect("it is text") }
+        GeneratedFile { name: shell.file_name(&name), text: String::from_utf8(text).expect("it is text") }
     };
     [Shell::Bash, Shell::Zsh, Shell::Fish].map(script).into()
 }
 
 /// Compares files with those that lie in a folder of the tree and that are
 /// `ours`, or writes them there, if `COFFEE_GOLDEN` says `write`.
-pub fn keep(folder: &str, files: &[File], ours: impl Fn(&str) -> bool) {
+pub fn keep(folder: &str, files: &[GeneratedFile], ours: impl Fn(&str) -> bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
     let write = env::var_os("COFFEE_GOLDEN").is_some_and(|what| what == "write");
     let wanted: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();

@@ -28,7 +28,7 @@ pub enum Format {
 }
 
 /// What a verb has to say, in each format.
-pub trait Report: Serialize {
+pub trait Printable: Serialize {
     /// For eyes: whole lines, each ended by a newline.
     fn table(&self) -> String;
     /// For scripts: lines of fields, each field free of tabs and newlines.
@@ -82,7 +82,7 @@ impl Printer {
     }
 
     /// Writes a report to standard output.
-    pub fn report<R: Report>(&mut self, report: &R) {
+    pub fn report<R: Printable>(&mut self, report: &R) {
         match self.format {
             Format::Table => self.data(report.table().as_bytes()),
             Format::Plain => self.data(plain_lines(&report.plain()).as_bytes()),
@@ -111,7 +111,7 @@ impl Printer {
     }
 
     /// Writes the next page of it; `table` shows a page for eyes.
-    pub fn list_page<R: Report>(&mut self, page: &[R], table: impl FnOnce(&[R]) -> String) {
+    pub fn list_page<R: Printable>(&mut self, page: &[R], table: impl FnOnce(&[R]) -> String) {
         match self.format {
             Format::Table => self.data(table(page).as_bytes()),
             Format::Plain => page.iter().for_each(|item| self.data(plain_lines(&item.plain()).as_bytes())),
@@ -232,7 +232,7 @@ pub(crate) mod tests {
     }
 
     /// What `report` prints in `format`.
-    pub(crate) fn printed(format: Format, report: &impl Report) -> String {
+    pub(crate) fn printed(format: Format, report: &impl Printable) -> String {
         let (mut printer, out, _) = captured(format);
         printer.report(report);
         out.text()
@@ -254,7 +254,7 @@ pub(crate) mod tests {
         name: &'static str,
     }
 
-    impl Report for Cup {
+    impl Printable for Cup {
         fn table(&self) -> String {
             format!("a cup of {}\n", self.name)
         }
@@ -274,7 +274,7 @@ pub(crate) mod tests {
     #[test]
     fn a_list_of_pages_is_one_document() {
         #[derive(Serialize)]
-        struct Rest {
+        struct CupsTail {
             more: bool,
         }
         let print = |format| {
@@ -282,7 +282,7 @@ pub(crate) mod tests {
             printer.list_start("cups");
             printer.list_page(&[Cup { name: "latte" }, Cup { name: "mocha" }], |_| "two cups\n".into());
             printer.list_page(&[Cup { name: "ristretto" }], |_| "a cup\n".into());
-            printer.list_end(&Rest { more: false });
+            printer.list_end(&CupsTail { more: false });
             out.text()
         };
         assert_eq!(print(Format::Table), "two cups\na cup\n");

@@ -66,7 +66,7 @@ pub struct Settings {
 
 /// What came instead of, or as, the next line.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum PromptEvent {
     /// A line, without its end.
     Line(String),
     /// Ctrl-C in the middle of typing.
@@ -78,9 +78,9 @@ pub(crate) enum Event {
 }
 
 /// Where lines come from.
-trait Source {
+trait LineSource {
     /// Waits for the next line.
-    fn next(&mut self) -> Event;
+    fn next(&mut self) -> PromptEvent;
 }
 
 /// Reads lines.
@@ -88,7 +88,7 @@ pub struct Prompt {
     settings: Settings,
     at_terminal: bool,
     wanted: std::sync::mpsc::Sender<()>,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<PromptEvent>,
     /// A line was asked for, and has not come yet.
     waiting: bool,
 }
@@ -115,11 +115,11 @@ impl Prompt {
     }
 
     /// Dropped halfway, it leaves the line to the next call.
-    async fn next(&mut self) -> Event {
+    async fn next(&mut self) -> PromptEvent {
         if !std::mem::replace(&mut self.waiting, true) && self.wanted.send(()).is_err() {
-            return Event::End;
+            return PromptEvent::End;
         }
-        let event = self.events.recv().await.unwrap_or(Event::End);
+        let event = self.events.recv().await.unwrap_or(PromptEvent::End);
         self.waiting = false;
         event
     }
@@ -141,13 +141,13 @@ impl Prompt {
                 },
             };
             let flow = match event {
-                Event::End => return code,
-                Event::Discarded => continue,
-                Event::Unreadable(why) => {
+                PromptEvent::End => return code,
+                PromptEvent::Discarded => continue,
+                PromptEvent::Unreadable(why) => {
                     shell.printer().failure(&Failure::usage(why));
                     Flow::Next(ExitCode::Usage)
                 }
-                Event::Line(line) => self.carry_out(&line, shell, signals).await,
+                PromptEvent::Line(line) => self.carry_out(&line, shell, signals).await,
             };
             match flow {
                 Flow::Quit => return code,
@@ -176,9 +176,9 @@ fn read_all(
     settings: &Settings,
     names: Names,
     wants: &std::sync::mpsc::Receiver<()>,
-    found: &mpsc::Sender<Event>,
+    found: &mpsc::Sender<PromptEvent>,
 ) {
-    let mut source: Box<dyn Source> = match editor::Editor::open(settings, names) {
+    let mut source: Box<dyn LineSource> = match editor::Editor::open(settings, names) {
         Ok(editor) if at_terminal => Box::new(editor),
         _ => Box::new(lines::Lines::new(io::stdin().lock())),
     };

@@ -16,7 +16,7 @@ use coffee_common::{
 use crate::{
     credentials,
     failure::{self, Failure},
-    options::Connection,
+    options::ConnectionOptions,
     words::Spoken,
 };
 
@@ -27,8 +27,8 @@ const GOODBYE: Duration = Duration::from_millis(50);
 pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 
 /// A connection to a cluster, made when it is first needed.
-pub struct Session {
-    connection: Connection,
+pub struct ClientSession {
+    connection: ConnectionOptions,
     client: Mutex<Option<Client>>,
     /// How to repeat the write that is under way, should it be given up.
     writing: Mutex<Option<String>>,
@@ -37,9 +37,9 @@ pub struct Session {
     names: Names,
 }
 
-impl Session {
+impl ClientSession {
     /// Connects to nobody yet.
-    pub fn new(connection: Connection) -> Self {
+    pub fn new(connection: ConnectionOptions) -> Self {
         Self {
             connection,
             client: Mutex::default(),
@@ -50,12 +50,12 @@ impl Session {
     }
 
     /// Whom it connects to.
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &ConnectionOptions {
         &self.connection
     }
 
     /// Connects to others from now on.
-    pub fn set_connection(&mut self, connection: Connection) {
+    pub fn set_connection(&mut self, connection: ConnectionOptions) {
         if self.connection != connection {
             self.connection = connection;
             *lock(&self.client) = None;
@@ -78,7 +78,7 @@ impl Session {
     }
 
     fn connect(&self) -> Result<Client, Failure> {
-        let credentials = credentials::load(&self.connection.caller)?;
+        let credentials = credentials::load(&self.connection.credentials)?;
         let endpoints = self.connection.endpoints.iter().cloned();
         Ok(Client::builder().endpoints(endpoints).credentials(credentials).build()?)
     }

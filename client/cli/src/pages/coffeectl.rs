@@ -3,15 +3,15 @@
 
 use clap::{builder::Resettable, error::ErrorKind};
 
-use super::{Block, Section, completions, keep, manual, quoted};
+use super::{ManualBlock, Section, completions, keep, manual, quoted};
 use crate::args;
 
-fn text(text: &str) -> Block {
-    Block::Text(text.replace('\n', " "))
+fn text(text: &str) -> ManualBlock {
+    ManualBlock::Text(text.replace('\n', " "))
 }
 
-fn item(term: &str, text: &str) -> Block {
-    Block::Item(term.into(), text.replace('\n', " "))
+fn item(term: &str, text: &str) -> ManualBlock {
+    ManualBlock::Item(term.into(), text.replace('\n', " "))
 }
 
 fn sections() -> Vec<Section> {
@@ -27,7 +27,7 @@ fn sections() -> Vec<Section> {
     ]
 }
 
-fn output() -> Vec<Block> {
+fn output() -> Vec<ManualBlock> {
     vec![
         text(
             "Data goes to standard output, all else to standard error. An error is a line that
@@ -46,7 +46,7 @@ no terminal, it reads lines from there. The first line that failed decides the e
     ]
 }
 
-fn files() -> Vec<Block> {
+fn files() -> Vec<ManualBlock> {
     vec![
         item(
             "DIR/ca.crt, DIR/ca.key",
@@ -71,33 +71,33 @@ file. It holds paths of certificates and keys, and never a key.",
     ]
 }
 
-fn examples() -> Vec<Block> {
+fn examples() -> Vec<ManualBlock> {
     vec![
         text("The certificates that a cluster and its operator need:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeectl --certs certs cert ca\ncoffeectl --certs certs cert node ming\n\
              coffeectl --certs certs cert client admin ops"
                 .into(),
         ),
         text("Write, read, and write again only if nobody else has meanwhile:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeectl set order/1 latte\ncoffeectl get order/1\ncoffeectl set order/1 mocha --if-rev 4711"
                 .into(),
         ),
         text("Give all that a name, and use it from now on:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeectl context set shops --certs certs --as ops --endpoints ming:7400,hong:7400\n\
              coffeectl context use shops"
                 .into(),
         ),
         text("Restart all nodes, one after another:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeectl rolling restart --exec 'ssh {host} systemctl restart coffeed' --dry-run\n\
              coffeectl rolling restart --exec 'ssh {host} systemctl restart coffeed'"
                 .into(),
         ),
         text("Restart a node, if the others can do without it:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeectl can-stop hong && ssh hong systemctl restart coffeed\n\
              coffeectl wait --for synced --node hong"
                 .into(),

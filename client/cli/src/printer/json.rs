@@ -33,6 +33,10 @@ pub(crate) fn list_tail(rest: &impl Serialize) -> Result<String, serde_json::Err
     Ok(if fields.is_empty() { "]}".to_owned() } else { format!("],{fields}}}") })
 }
 
+/// The fields besides a list, where there are none.
+#[derive(Serialize)]
+pub(crate) struct NoFields {}
+
 /// Bytes as a field `value`, or `value_base64`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ValueField {
@@ -99,10 +103,10 @@ mod tests {
     #[test]
     fn a_long_list_is_one_document() {
         #[derive(Serialize)]
-        struct Rest {
+        struct NumbersTail {
             more: bool,
         }
-        let text = format!("{}1,2{}", list_head("keys"), list_tail(&Rest { more: true }).unwrap());
+        let text = format!("{}1,2{}", list_head("keys"), list_tail(&NumbersTail { more: true }).unwrap());
         assert_eq!(text, r#"{"apiVersion":"coffee/v1","keys":[1,2],"more":true}"#);
     }
 }

@@ -2,12 +2,12 @@
 
 /// Lines of cells under a header.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
+pub(crate) struct TextTable {
     rows: Vec<Vec<String>>,
     right: Vec<usize>,
 }
 
-impl Table {
+impl TextTable {
     /// A table with these headings.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
         Self { rows: vec![header.map(str::to_owned).into()], right: Vec::new() }
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = Table::new(["NAME", "LAG", "STATE"]).right([1]);
+        let mut table = TextTable::new(["NAME", "LAG", "STATE"]).right([1]);
         table.row(["ming".into(), "0".into(), "up".into()]);
         table.row(["咖啡".into(), "12345".into(), String::new()]);
         assert_eq!(table.render(), "NAME    LAG  STATE\nming      0  up\n咖啡  12345\n");
@@ -77,6 +77,6 @@ mod tests {
 
     #[test]
     fn a_table_of_nothing_is_empty() {
-        assert_eq!(Table::without_header().render(), "");
+        assert_eq!(TextTable::without_header().render(), "");
     }
 }

@@ -7,7 +7,7 @@ use rustyline::{
     highlight::Highlighter, hint::Hinter, history::DefaultHistory, validate::Validator,
 };
 
-use super::{Event, Settings, Source, complete::Completion};
+use super::{LineSource, PromptEvent, Settings, complete::Completion};
 use crate::session::Names;
 
 /// So many lines are remembered.
@@ -56,19 +56,19 @@ fn make_private_folder(file: &Path) -> rustyline::Result<()> {
     Ok(())
 }
 
-impl Source for Editor {
-    fn next(&mut self) -> Event {
+impl LineSource for Editor {
+    fn next(&mut self) -> PromptEvent {
         match self.editor.readline(&self.settings.text) {
             Ok(line) => {
                 self.remember(&line);
-                Event::Line(line)
+                PromptEvent::Line(line)
             }
-            Err(ReadlineError::Interrupted) => Event::Discarded,
-            Err(ReadlineError::Eof) => Event::End,
+            Err(ReadlineError::Interrupted) => PromptEvent::Discarded,
+            Err(ReadlineError::Eof) => PromptEvent::End,
             Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Event::Unreadable("the line is not UTF-8".to_owned())
+                PromptEvent::Unreadable("the line is not UTF-8".to_owned())
             }
-            Err(_) => Event::End,
+            Err(_) => PromptEvent::End,
         }
     }
 }

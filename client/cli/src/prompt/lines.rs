@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::{Event, Source};
+use super::{LineSource, PromptEvent};
 
 /// No line is longer than this: a largest value, quoted, fits.
 const LINE_BYTES_MAX: u64 = 4 << 20;
@@ -18,7 +18,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Passes over the rest of a line that is too long, in bounded memory.
-    fn skip_line(&mut self) -> Event {
+    fn skip_line(&mut self) -> PromptEvent {
         let mut piece = Vec::new();
         while self
             .reader
@@ -32,24 +32,24 @@ impl<R: BufRead> Lines<R> {
             }
             piece.clear();
         }
-        Event::Unreadable(format!("the line has more than {LINE_BYTES_MAX} bytes"))
+        PromptEvent::Unreadable(format!("the line has more than {LINE_BYTES_MAX} bytes"))
     }
 }
 
-impl<R: BufRead> Source for Lines<R> {
-    fn next(&mut self) -> Event {
+impl<R: BufRead> LineSource for Lines<R> {
+    fn next(&mut self) -> PromptEvent {
         let mut bytes = Vec::new();
         match self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
-            Ok(0) => return Event::End,
+            Ok(0) => return PromptEvent::End,
             Ok(_) => {}
-            Err(_) => return Event::End,
+            Err(_) => return PromptEvent::End,
         }
         if !bytes.ends_with(b"\n") && bytes.len() as u64 == LINE_BYTES_MAX {
             return self.skip_line();
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Event::Line(text.trim_end_matches(['\n', '\r']).to_owned()),
-            Err(_) => Event::Unreadable("the line is not UTF-8".to_owned()),
+            Ok(text) => PromptEvent::Line(text.trim_end_matches(['\n', '\r']).to_owned()),
+            Err(_) => PromptEvent::Unreadable("the line is not UTF-8".to_owned()),
         }
     }
 }
@@ -63,10 +63,10 @@ mod tests {
         let mut events = Vec::new();
         loop {
             match lines.next() {
-                Event::End => return events,
-                Event::Line(line) => events.push(line),
-                Event::Unreadable(why) => events.push(format!("! {why}")),
-                Event::Discarded => events.push("!".to_owned()),
+                PromptEvent::End => return events,
+                PromptEvent::Line(line) => events.push(line),
+                PromptEvent::Unreadable(why) => events.push(format!("! {why}")),
+                PromptEvent::Discarded => events.push("!".to_owned()),
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printer, Report, escape},
+    printer::{Printable, Printer, escape},
     wording,
 };
 
@@ -102,7 +102,7 @@ async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCod
     let output = if to_stdout { Output::standard()? } else { Output::Aside(FileAside::create(file)?) };
     let (summary, output) = carry(backup, output, invocation.printer).await?;
     output.finish().await?;
-    let done = Done {
+    let done = BackupReport {
         file: file.to_string_lossy().into_owned(),
         backup: Described::new(&summary),
         took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -122,7 +122,7 @@ async fn carry(
     printer: &mut Printer,
 ) -> Result<(Summary, Output), Failure> {
     let mut sink = Sink::new(output);
-    let mut progress = Progress::new(backup.header().rows);
+    let mut progress = BackupProgress::new(backup.header().rows);
     let carried = loop {
         match backup.next().await {
             Ok(Some(piece)) => {
@@ -143,14 +143,14 @@ async fn carry(
 }
 
 /// A line on a terminal that is written over again and again.
-struct Progress {
+struct BackupProgress {
     of: u64,
     shown: Option<Instant>,
     began: Instant,
     on_terminal: bool,
 }
 
-impl Progress {
+impl BackupProgress {
     fn new(of: u64) -> Self {
         Self { of, shown: None, began: Instant::now(), on_terminal: io::stderr().is_terminal() }
     }
@@ -173,14 +173,14 @@ impl Progress {
 
 /// A backup that was made.
 #[derive(Serialize)]
-struct Done {
+struct BackupReport {
     file: String,
     #[serde(flatten)]
     backup: Described,
     took_ms: u64,
 }
 
-impl Done {
+impl BackupReport {
     fn line(&self) -> String {
         format!(
             "{}: {} keys at revision {} of {}, {}, after {}\n",
@@ -194,7 +194,7 @@ impl Done {
     }
 }
 
-impl Report for Done {
+impl Printable for BackupReport {
     fn table(&self) -> String {
         self.line()
     }
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn golden() {
-        let done = Done { file: "nightly.backup".into(), backup: verify::tests::described(), took_ms: 31 };
+        let done =
+            BackupReport { file: "nightly.backup".into(), backup: verify::tests::described(), took_ms: 31 };
         assert_eq!(
             printed(Format::Table, &done),
             "nightly.backup: 12 keys at revision 4711 of ming, 3 KiB, after 31 ms\n"

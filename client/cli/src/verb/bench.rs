@@ -20,8 +20,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 pub(crate) use self::arguments::BenchArguments;
 use self::{
     arguments::BenchWork,
-    report::{Outcome, Setting},
-    verdict::{Needs, Verdict},
+    report::{BenchReport, Setting},
+    verdict::{BenchVerdict, Needs},
 };
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer};
 
@@ -72,9 +72,9 @@ pub(crate) async fn run(
         invocation.printer.note(&format!("note: {error}\nhint: {LEFT_BEHIND}"));
     }
     let measured = measured?;
-    let verdict = Verdict::new(&measured, &Needs::new(arguments));
+    let verdict = BenchVerdict::new(&measured, &Needs::new(arguments));
     let setting = Setting::new(&plan, arguments);
-    invocation.printer.report(&Outcome::new(&setting, &measured, &verdict, removed.is_ok()));
+    invocation.printer.report(&BenchReport::new(&setting, &measured, &verdict, removed.is_ok()));
     verdict.into_result()
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use coffee_common::id::{Address, NodeName};
 use serde::Serialize;
 
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording};
 
 /// `boot`.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(crate) async fn run(
     let client = invocation.client(invocation.patient_timeout())?;
     let done = client.boot(arguments.node.clone(), arguments.address.clone()).await?;
     invocation.session.add_names([&arguments.node]);
-    invocation.printer.report(&Booted {
+    invocation.printer.report(&BootReport {
         node: arguments.node.clone(),
         id: done.id.to_string(),
         changed: done.changed,
@@ -34,14 +34,14 @@ pub(crate) async fn run(
 }
 
 #[derive(Serialize)]
-struct Booted {
+struct BootReport {
     node: NodeName,
     id: String,
     changed: bool,
     took_ms: u64,
 }
 
-impl Report for Booted {
+impl Printable for BootReport {
     fn table(&self) -> String {
         let Self { node, id, took_ms, .. } = self;
         if self.changed {
@@ -65,14 +65,14 @@ mod tests {
     #[test]
     fn golden() {
         let done =
-            Booted { node: NodeName::new("hong").unwrap(), id: "12".into(), changed: true, took_ms: 412 };
+            BootReport { node: NodeName::new("hong").unwrap(), id: "12".into(), changed: true, took_ms: 412 };
         assert_eq!(printed(Format::Table, &done), "hong is a voter now: id 12, after 412 ms\n");
         assert_eq!(printed(Format::Plain, &done), "hong\t12\ttrue\t412\n");
         assert_eq!(
             printed(Format::Json, &done),
             "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"id\":\"12\",\"changed\":true,\"took_ms\":412}\n"
         );
-        let already = Booted { changed: false, ..done };
+        let already = BootReport { changed: false, ..done };
         assert_eq!(printed(Format::Table, &already), "hong is a voter already: id 12\n");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, escape},
+    printer::{Printable, escape},
 };
 
 /// `can-stop`.
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let answer = invocation.client(invocation.usual_timeout())?.can_stop(arguments.node.clone()).await?;
-    invocation.printer.report(&CanStop {
+    invocation.printer.report(&CanStopReport {
         node: arguments.node.clone(),
         can_stop: answer.yes,
         reason: answer.reason,
@@ -35,19 +35,19 @@ pub(crate) async fn run(
 }
 
 #[derive(Serialize)]
-struct CanStop {
+struct CanStopReport {
     node: NodeName,
     can_stop: bool,
     reason: String,
 }
 
-impl CanStop {
+impl CanStopReport {
     fn word(&self) -> &'static str {
         if self.can_stop { "yes" } else { "no" }
     }
 }
 
-impl Report for CanStop {
+impl Printable for CanStopReport {
     fn table(&self) -> String {
         format!("{}: {}\n", self.word(), escape::shown(&self.reason))
     }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn golden() {
-        let no = CanStop {
+        let no = CanStopReport {
             node: NodeName::new("hong").unwrap(),
             can_stop: false,
             reason: "1 of 2 voters would be left".into(),

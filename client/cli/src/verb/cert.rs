@@ -11,7 +11,7 @@ use coffee_client::cert::{self, Existing, Issued};
 pub(crate) use self::arguments::CertVerb;
 use self::{
     arguments::{CertCaArguments, CertListArguments, CertRenewArguments},
-    report::{Certificate, Certificates},
+    report::{CertificateList, CertificateRow},
 };
 use crate::{
     credentials, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer, warnings,
@@ -55,7 +55,7 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
         CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, invocation).await,
         CertVerb::List(arguments) => return list(&folder, arguments, invocation),
     };
-    invocation.printer.report(&Certificate::new(&issued, Some(true)));
+    invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
     invocation.printer.note(&format!("note: {note}"));
     Ok(ExitCode::Done)
 }
@@ -74,8 +74,8 @@ fn certificate(folder: &Path, name: &str) -> PathBuf {
 
 fn renew_all(folder: &Path, days: u32, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let issued = cert::renew_all(folder, days)?;
-    let certificates = issued.iter().map(|issued| Certificate::new(issued, Some(true)));
-    invocation.printer.report(&Certificates { certificates: certificates.collect() });
+    let certificates = issued.iter().map(|issued| CertificateRow::new(issued, Some(true)));
+    invocation.printer.report(&CertificateList { certificates: certificates.collect() });
     invocation.printer.note(
         "note: take each where the old one is, and 'coffeectl reload' the nodes; the keys are the same",
     );
@@ -88,8 +88,8 @@ fn list(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let issued = cert::list(folder)?;
-    let certificates = issued.iter().map(|issued| Certificate::new(issued, None));
-    invocation.printer.report(&Certificates { certificates: certificates.collect() });
+    let certificates = issued.iter().map(|issued| CertificateRow::new(issued, None));
+    invocation.printer.report(&CertificateList { certificates: certificates.collect() });
     warn(&issued, invocation.printer);
     match arguments.check {
         Some(days) => check(&issued, days.into()),
@@ -144,7 +144,8 @@ mod tests {
         std::fs::write(folder.path().join("torn.crt"), "not PEM").unwrap();
         std::fs::remove_file(folder.path().join("node-ming.key")).unwrap();
         let issued = cert::list(folder.path()).unwrap();
-        let list = Certificates { certificates: issued.iter().map(|i| Certificate::new(i, None)).collect() };
+        let list =
+            CertificateList { certificates: issued.iter().map(|i| CertificateRow::new(i, None)).collect() };
 
         let plain = printed(Format::Plain, &list);
         let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split('\t').collect()).collect();
@@ -185,7 +186,8 @@ mod tests {
         cert::revoke(folder.path(), Some("node-ming")).unwrap();
         let failure = check(&found(), 11).unwrap_err();
         assert!(failure.message().ends_with(": node-ming"), "{failure:?}");
-        let list = Certificates { certificates: found().iter().map(|i| Certificate::new(i, None)).collect() };
+        let list =
+            CertificateList { certificates: found().iter().map(|i| CertificateRow::new(i, None)).collect() };
         let table = printed(Format::Table, &list);
         assert!(
             table.lines().any(|line| line.starts_with("node-ming") && line.ends_with("revoked")),

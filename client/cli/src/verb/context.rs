@@ -11,8 +11,8 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     flags,
-    invocation::{Invocation, Place},
-    printer::{Report, table::Table},
+    invocation::{Invocation, Origin},
+    printer::{Printable, table::TextTable},
     wording,
 };
 
@@ -70,11 +70,11 @@ pub(crate) fn run(verb: &ContextVerb, invocation: &mut Invocation<'_>) -> Result
 fn list(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let file = ContextFile::read()?;
     let in_use = file.chosen(invocation.session.connection().context.as_deref())?.map(|(name, _)| name);
-    let rows: Vec<Shown> = file
+    let rows: Vec<ContextRow> = file
         .contexts
         .contexts
         .iter()
-        .map(|(name, named)| Shown::new(name, named, in_use.as_ref() == Some(name)))
+        .map(|(name, named)| ContextRow::new(name, named, in_use.as_ref() == Some(name)))
         .collect();
     if rows.is_empty() {
         invocation.printer.note(&format!("{} has no contexts", file.path().display()));
@@ -98,7 +98,7 @@ fn show(name: Option<&ContextName>, invocation: &mut Invocation<'_>) -> Result<E
         })?,
     };
     let is_in_use = in_use.is_ok_and(|found| found.is_some_and(|(used, _)| used == name));
-    invocation.printer.report(&Shown::new(&name, &named, is_in_use));
+    invocation.printer.report(&ContextRow::new(&name, &named, is_in_use));
     Ok(ExitCode::Done)
 }
 
@@ -112,15 +112,15 @@ fn put_in_use(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<Exi
         file.contexts.current = Some(name.clone());
         file.write()?;
     }
-    if invocation.place == Place::Prompt && changed {
+    if invocation.origin == Origin::Prompt && changed {
         invocation.printer.note("this prompt goes on as it is; the next command is in that context");
     }
-    invocation.printer.report(&Changed { deed: "is in use", context: name, changed });
+    invocation.printer.report(&ContextChange { deed: "is in use", context: name, changed });
     Ok(ExitCode::Done)
 }
 
 fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
-    if invocation.place == Place::Prompt {
+    if invocation.origin == Origin::Prompt {
         return Err(Failure::usage("a line of the prompt has no --endpoints and no --certs").hint(
             "set a context from a shell: coffeectl context set NAME --endpoints HOST:PORT --certs DIR",
         ));
@@ -146,7 +146,7 @@ fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Resu
     if file.contexts.current.as_ref() != Some(&arguments.name) {
         invocation.printer.note(&format!("to put it in use: coffeectl context use {}", arguments.name));
     }
-    invocation.printer.report(&Changed { deed: "is set", context: &arguments.name, changed });
+    invocation.printer.report(&ContextChange { deed: "is set", context: &arguments.name, changed });
     Ok(ExitCode::Done)
 }
 
@@ -166,18 +166,18 @@ fn remove(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<ExitCod
         invocation.printer.note("no context is in use now");
     }
     file.write()?;
-    invocation.printer.report(&Changed { deed: "is removed", context: name, changed: true });
+    invocation.printer.report(&ContextChange { deed: "is removed", context: name, changed: true });
     Ok(ExitCode::Done)
 }
 
 #[derive(Serialize)]
 struct Listed<'a> {
     file: &'a Path,
-    contexts: Vec<Shown>,
+    contexts: Vec<ContextRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ContextRow {
     name: ContextName,
     in_use: bool,
     endpoints: Vec<Address>,
@@ -190,7 +190,7 @@ struct Shown {
     timeout_ms: Option<u64>,
 }
 
-impl Shown {
+impl ContextRow {
     fn new(name: &ContextName, named: &Named, in_use: bool) -> Self {
         let Named { endpoints, certs, as_name, ca_file, crl_file, cert_file, key_file, timeout } =
             named.clone();
@@ -227,9 +227,9 @@ fn path(path: &Option<PathBuf>) -> String {
     wording::or_nothing(path.as_ref().map(|path| path.display()))
 }
 
-impl Report for Shown {
+impl Printable for ContextRow {
     fn table(&self) -> String {
-        let mut table = Table::without_header();
+        let mut table = TextTable::without_header();
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
         row("name", self.name.to_string());
         row("in use", if self.in_use { "yes" } else { "no" }.to_owned());
@@ -261,30 +261,30 @@ impl Report for Shown {
     }
 }
 
-impl Report for Listed<'_> {
+impl Printable for Listed<'_> {
     fn table(&self) -> String {
         if self.contexts.is_empty() {
             return String::new();
         }
-        let mut table = Table::new(["NAME", "ENDPOINTS", "CERTS", "AS", "TIMEOUT"]);
+        let mut table = TextTable::new(["NAME", "ENDPOINTS", "CERTS", "AS", "TIMEOUT"]);
         self.contexts.iter().for_each(|shown| table.row(shown.cells()));
         table.render()
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        self.contexts.iter().flat_map(Report::plain).collect()
+        self.contexts.iter().flat_map(Printable::plain).collect()
     }
 }
 
 #[derive(Serialize)]
-struct Changed<'a> {
+struct ContextChange<'a> {
     context: &'a ContextName,
     changed: bool,
     #[serde(skip)]
     deed: &'static str,
 }
 
-impl Report for Changed<'_> {
+impl Printable for ContextChange<'_> {
     fn table(&self) -> String {
         let Self { context, changed, deed } = self;
         if *changed { format!("{context} {deed}\n") } else { format!("{context} {deed} already\n") }

@@ -8,8 +8,8 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, escape},
-    verb::write::{self, Done},
+    printer::{Printable, escape},
+    verb::write::{self, WriteResult},
 };
 
 /// `del`.
@@ -46,10 +46,10 @@ struct Deleted<'a> {
     key: &'a str,
     changed: bool,
     #[serde(flatten)]
-    done: Done,
+    done: WriteResult,
 }
 
-impl Report for Deleted<'_> {
+impl Printable for Deleted<'_> {
     fn table(&self) -> String {
         if self.changed {
             format!("revision {}\n", self.done.revision)
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn golden() {
-        let done = |previous| Done { revision: 9, previous, request_id: "c0ffee-7-1".into() };
+        let done = |previous| WriteResult { revision: 9, previous, request_id: "c0ffee-7-1".into() };
         let deleted = Deleted { key: "order/1", changed: true, done: done(Some(8)) };
         assert_eq!(printed(Format::Table, &deleted), "revision 9\n");
         assert_eq!(printed(Format::Plain, &deleted), "9\ttrue\n");

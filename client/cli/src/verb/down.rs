@@ -7,7 +7,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    verb::removal::{self, Kind, Wish},
+    verb::removal::{self, RemovalKind, Wish},
 };
 
 /// `down`.
@@ -25,6 +25,6 @@ pub(crate) async fn run(
     arguments: &DownArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    let wish = Wish { kind: Kind::Down, node: arguments.node.clone(), dry_run: arguments.dry_run };
+    let wish = Wish { kind: RemovalKind::Down, node: arguments.node.clone(), dry_run: arguments.dry_run };
     removal::run(wish, invocation).await
 }

@@ -7,7 +7,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, table::Table},
+    printer::{Printable, table::TextTable},
 };
 
 /// `help`.
@@ -48,24 +48,28 @@ fn page(topic: &[String], mut root: clap::Command) -> Result<String, Failure> {
 
 #[derive(Serialize)]
 struct ExitCodes {
-    exit_codes: Vec<Row>,
+    exit_codes: Vec<ExitCodeRow>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ExitCodeRow {
     code: u8,
     meaning: &'static str,
 }
 
 impl ExitCodes {
     fn new() -> Self {
-        Self { exit_codes: ExitCode::all().map(|c| Row { code: c.number(), meaning: c.meaning() }).collect() }
+        Self {
+            exit_codes: ExitCode::all()
+                .map(|c| ExitCodeRow { code: c.number(), meaning: c.meaning() })
+                .collect(),
+        }
     }
 }
 
-impl Report for ExitCodes {
+impl Printable for ExitCodes {
     fn table(&self) -> String {
-        let mut table = Table::new(["CODE", "MEANING"]).right([0]);
+        let mut table = TextTable::new(["CODE", "MEANING"]).right([0]);
         self.exit_codes.iter().for_each(|row| table.row([row.code.to_string(), row.meaning.to_owned()]));
         table.render()
     }

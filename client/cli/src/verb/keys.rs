@@ -16,7 +16,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, escape, json::ValueField, table::Table},
+    printer::{Printable, escape, json::ValueField, table::TextTable},
 };
 
 /// `keys`.
@@ -50,26 +50,26 @@ pub(crate) async fn run(
         let options =
             PageOptions { limit, keys_only: !arguments.values, consistency: invocation.options.consistency };
         let page = client.range(range.clone(), options).await?;
-        let rows: Vec<Row> =
-            page.entries.iter().map(|(key, entry)| Row::new(key, entry, arguments.values)).collect();
+        let rows: Vec<KeyRow> =
+            page.entries.iter().map(|(key, entry)| KeyRow::new(key, entry, arguments.values)).collect();
         invocation.printer.list_page(&rows, table);
         left = left.saturating_sub(rows.len() as u64);
         let last = page.entries.last().map(|(key, _)| range.clone().after(key));
         more = page.more && last.is_some();
         range = last.unwrap_or(range);
     }
-    invocation.printer.list_end(&Rest { more });
+    invocation.printer.list_end(&KeysTail { more });
     Ok(ExitCode::Done)
 }
 
 #[derive(Serialize)]
-struct Rest {
+struct KeysTail {
     /// Whether there are more keys than the limit.
     more: bool,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct KeyRow<'a> {
     key: &'a str,
     #[serde(flatten)]
     value_field: Option<ValueField>,
@@ -80,7 +80,7 @@ struct Row<'a> {
     value: Option<&'a [u8]>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> KeyRow<'a> {
     fn new(key: &'a Key, entry: &'a Entry, with_value: bool) -> Self {
         let value = with_value.then_some(&entry.value.as_bytes()[..]);
         Self {
@@ -94,8 +94,8 @@ impl<'a> Row<'a> {
     }
 }
 
-fn table(rows: &[Row<'_>]) -> String {
-    let mut table = Table::without_header().right([1]);
+fn table(rows: &[KeyRow<'_>]) -> String {
+    let mut table = TextTable::without_header().right([1]);
     for row in rows {
         match row.value {
             None => table.row([escape::shown(row.key)]),
@@ -116,7 +116,7 @@ fn shown_value(value: &[u8]) -> String {
     }
 }
 
-impl Report for Row<'_> {
+impl Printable for KeyRow<'_> {
     fn table(&self) -> String {
         table(std::slice::from_ref(self))
     }
@@ -147,11 +147,12 @@ mod tests {
     fn printed(format: Format, with_values: bool) -> String {
         let keys = ["order/1", "a\tb☕"].map(|text| Key::new(text).unwrap());
         let entries = [entry(b"latte", 7), entry(b"\xff\n", 4711)];
-        let rows: Vec<Row> = keys.iter().zip(&entries).map(|(k, e)| Row::new(k, e, with_values)).collect();
+        let rows: Vec<KeyRow> =
+            keys.iter().zip(&entries).map(|(k, e)| KeyRow::new(k, e, with_values)).collect();
         let (mut printer, out, _) = captured(format);
         printer.list_start("keys");
         printer.list_page(&rows, table);
-        printer.list_end(&Rest { more: false });
+        printer.list_end(&KeysTail { more: false });
         out.text()
     }
 

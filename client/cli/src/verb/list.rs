@@ -7,7 +7,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, table::Table},
+    printer::{Printable, table::TextTable},
     warnings, wording,
 };
 
@@ -30,11 +30,11 @@ struct Nodes<'a> {
     voters: u32,
     voters_in_reach: u32,
     may_lose: u32,
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<NodeRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct Node<'a> {
+struct NodeRow<'a> {
     name: &'a str,
     id: Option<String>,
     role: Option<&'static str>,
@@ -58,7 +58,7 @@ impl<'a> Nodes<'a> {
             voters: view.voters,
             voters_in_reach: view.voters_in_reach,
             may_lose: view.may_lose,
-            nodes: view.nodes.iter().map(Node::new).collect(),
+            nodes: view.nodes.iter().map(NodeRow::new).collect(),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-impl<'a> Node<'a> {
+impl<'a> NodeRow<'a> {
     fn new(node: &'a NodeView) -> Self {
         Self {
             name: node.name.as_str(),
@@ -111,10 +111,10 @@ impl<'a> Node<'a> {
     }
 }
 
-impl Report for Nodes<'_> {
+impl Printable for Nodes<'_> {
     fn table(&self) -> String {
         let mut table =
-            Table::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"]).right([4, 5]);
+            TextTable::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"]).right([4, 5]);
         self.nodes.iter().for_each(|node| table.row(node.cells()));
         format!("{}{}\n", table.render(), self.summary())
     }

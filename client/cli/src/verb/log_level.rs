@@ -9,7 +9,12 @@ use coffee_common::{id::NodeName, protocol::LogLevel};
 use serde::Serialize;
 
 use super::status::addresses;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report};
+use crate::{
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Printable, json::NoFields},
+};
 
 /// `log-level`.
 #[derive(Debug, Args)]
@@ -41,13 +46,10 @@ pub(crate) async fn run(
         }
     }
     invocation.printer.list_start("nodes");
-    invocation.printer.list_page(&levels, |levels| levels.iter().map(Report::table).collect());
-    invocation.printer.list_end(&Rest {});
+    invocation.printer.list_page(&levels, |levels| levels.iter().map(Printable::table).collect());
+    invocation.printer.list_end(&NoFields {});
     Ok(code)
 }
-
-#[derive(Serialize)]
-struct Rest {}
 
 #[derive(Serialize)]
 struct Level {
@@ -62,7 +64,7 @@ impl From<NodeLogLevel> for Level {
     }
 }
 
-impl Report for Level {
+impl Printable for Level {
     fn table(&self) -> String {
         let Self { node, level, changed } = self;
         match changed {

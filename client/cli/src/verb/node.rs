@@ -7,7 +7,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    verb::removal::{self, Kind, Wish},
+    verb::removal::{self, RemovalKind, Wish},
 };
 
 /// `node ..`.
@@ -30,6 +30,7 @@ pub(crate) struct RemoveArguments {
 
 pub(crate) async fn run(verb: &NodeVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let NodeVerb::Remove(arguments) = verb;
-    let wish = Wish { kind: Kind::Remove, node: Some(arguments.node.clone()), dry_run: arguments.dry_run };
+    let wish =
+        Wish { kind: RemovalKind::Remove, node: Some(arguments.node.clone()), dry_run: arguments.dry_run };
     removal::run(wish, invocation).await
 }

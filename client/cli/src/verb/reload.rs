@@ -15,7 +15,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, escape},
+    printer::{Printable, escape, json::NoFields},
     wording,
 };
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(
         match ask(address, invocation).await {
             Ok(reload) => {
                 let row = [Reloaded::new(&reload)];
-                invocation.printer.list_page(&row, |rows| rows.iter().map(Report::table).collect());
+                invocation.printer.list_page(&row, |rows| rows.iter().map(Printable::table).collect());
             }
             Err(failure) => {
                 let message = format!("{address}: {}", failure.message());
@@ -47,7 +47,7 @@ pub(crate) async fn run(
             }
         }
     }
-    invocation.printer.list_end(&Rest {});
+    invocation.printer.list_end(&NoFields {});
     match refused {
         Some(failure) => Err(failure),
         None => Ok(ExitCode::Done),
@@ -57,9 +57,6 @@ pub(crate) async fn run(
 async fn ask(address: &Address, invocation: &Invocation<'_>) -> Result<Reload, Failure> {
     Ok(invocation.client(invocation.usual_timeout())?.at(address.clone())?.reload().await?)
 }
-
-#[derive(Serialize)]
-struct Rest {}
 
 #[derive(Serialize)]
 struct Reloaded<'a> {
@@ -94,7 +91,7 @@ fn words(words: &[String], between: &str) -> String {
     words.iter().map(|word| escape::shown(word)).collect::<Vec<_>>().join(between)
 }
 
-impl Report for Reloaded<'_> {
+impl Printable for Reloaded<'_> {
     fn table(&self) -> String {
         let Self { name, settings, needs_restart, ended, .. } = self;
         let mut text = match settings.is_empty() {

@@ -11,20 +11,20 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::Report,
+    printer::Printable,
     wording::{self, quorum},
 };
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RemovalKind {
     /// The node is alive, and is shut down.
     Down,
     /// The node is lost.
     Remove,
 }
 
-impl Kind {
+impl RemovalKind {
     fn deed(self) -> &'static str {
         match self {
             Self::Down => "take it out of the cluster and shut it down",
@@ -42,7 +42,7 @@ impl Kind {
 
 /// What was asked for.
 pub(super) struct Wish {
-    pub(super) kind: Kind,
+    pub(super) kind: RemovalKind,
     /// `None` is the leader.
     pub(super) node: Option<NodeName>,
     pub(super) dry_run: bool,
@@ -77,9 +77,9 @@ async fn ask(
 ) -> Result<Removal, Failure> {
     let client = invocation.client(invocation.patient_timeout())?;
     match (wish.kind, node) {
-        (Kind::Remove, Some(node)) => Ok(client.remove(node, dry_run).await?),
-        (Kind::Remove, None) => Err(Failure::usage("name the node that is to be removed")),
-        (Kind::Down, node) => Ok(client.down(node, dry_run).await?),
+        (RemovalKind::Remove, Some(node)) => Ok(client.remove(node, dry_run).await?),
+        (RemovalKind::Remove, None) => Err(Failure::usage("name the node that is to be removed")),
+        (RemovalKind::Down, node) => Ok(client.down(node, dry_run).await?),
     }
 }
 
@@ -95,11 +95,11 @@ struct Removed {
     leader: Option<NodeName>,
     took_ms: u64,
     #[serde(skip)]
-    kind: Kind,
+    kind: RemovalKind,
 }
 
 impl Removed {
-    fn new(kind: Kind, removal: &Removal, dry_run: bool) -> Self {
+    fn new(kind: RemovalKind, removal: &Removal, dry_run: bool) -> Self {
         Self {
             node: removal.node.clone(),
             changed: removal.changed,
@@ -124,7 +124,7 @@ impl Removed {
     }
 }
 
-impl Report for Removed {
+impl Printable for Removed {
     fn table(&self) -> String {
         let Self { node, voters_before, voters_after, took_ms, .. } = self;
         match (self.changed, self.dry_run) {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn golden() {
-        let done = Removed::new(Kind::Down, &removal(), false);
+        let done = Removed::new(RemovalKind::Down, &removal(), false);
         assert_eq!(printed(Format::Table, &done), "ming is down: voters 5 -> 4, leader hong, after 37 ms\n");
         assert_eq!(printed(Format::Plain, &done), "ming\ttrue\t5\t4\thong\t37\n");
         assert_eq!(
@@ -179,14 +179,14 @@ mod tests {
             "{\"apiVersion\":\"coffee/v1\",\"node\":\"ming\",\"changed\":true,\"dry_run\":false,\"voters_before\":5,\
              \"voters_after\":4,\"quorum_before\":3,\"quorum_after\":3,\"leader\":\"hong\",\"took_ms\":37}\n"
         );
-        let already = Removed::new(Kind::Remove, &Removal { changed: false, ..removal() }, false);
+        let already = Removed::new(RemovalKind::Remove, &Removal { changed: false, ..removal() }, false);
         assert_eq!(printed(Format::Table, &already), "ming is removed already\n");
     }
 
     #[test]
     fn the_plan_shows_the_quorum_before_and_after() {
         let plan = Removed::new(
-            Kind::Down,
+            RemovalKind::Down,
             &Removal { voters_before: 4, voters_after: 3, leader: None, ..removal() },
             true,
         );

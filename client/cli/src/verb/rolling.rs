@@ -18,12 +18,12 @@ use tokio::time::Instant;
 
 use self::{
     command::Template,
-    node::{Again, Steps},
-    order::Stop,
-    report::{Done, Planned, Rest},
+    node::{Again, RestartSteps},
+    order::RestartTarget,
+    report::{Planned, RestartReport, RestartsTail},
 };
 use crate::{
-    confirm, duration, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording,
+    confirm, duration, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording,
 };
 
 /// `rolling ..`.
@@ -81,13 +81,13 @@ pub(crate) async fn run(verb: &RollingVerb, invocation: &mut Invocation<'_>) -> 
 struct Roll<'a> {
     arguments: &'a RollingRestartArguments,
     template: &'a Template,
-    left: Vec<Stop>,
+    left: Vec<RestartTarget>,
     count: usize,
     deadline: Option<Instant>,
 }
 
 impl<'a> Roll<'a> {
-    fn new(arguments: &'a RollingRestartArguments, template: &'a Template, left: Vec<Stop>) -> Self {
+    fn new(arguments: &'a RollingRestartArguments, template: &'a Template, left: Vec<RestartTarget>) -> Self {
         Self { arguments, template, count: left.len(), left, deadline: None }
     }
 
@@ -104,23 +104,26 @@ impl<'a> Roll<'a> {
             match self.one(invocation).await {
                 Ok(done) => print(done, invocation),
                 Err((stop, failure)) => {
-                    print(Done::failed(&stop), invocation);
-                    let left: Vec<Stop> = std::iter::once(stop).chain(self.left).collect();
-                    left.iter().skip(1).for_each(|stop| print(Done::left(stop), invocation));
-                    invocation.printer.list_end(&Rest { changed });
+                    print(RestartReport::failed(&stop), invocation);
+                    let left: Vec<RestartTarget> = std::iter::once(stop).chain(self.left).collect();
+                    left.iter().skip(1).for_each(|stop| print(RestartReport::left(stop), invocation));
+                    invocation.printer.list_end(&RestartsTail { changed });
                     invocation.session.end_traces();
                     return Err(failure.hint(go_on(&left, invocation)));
                 }
             }
             changed = true;
         }
-        invocation.printer.list_end(&Rest { changed });
+        invocation.printer.list_end(&RestartsTail { changed });
         invocation.session.end_traces();
         Ok(ExitCode::Done)
     }
 
     /// The next node: which one it is decides who leads by now.
-    async fn one(&mut self, invocation: &mut Invocation<'_>) -> Result<Done, (Stop, Failure)> {
+    async fn one(
+        &mut self,
+        invocation: &mut Invocation<'_>,
+    ) -> Result<RestartReport, (RestartTarget, Failure)> {
         let client = invocation.client(invocation.usual_timeout());
         let leader = match &client {
             Ok(client) => client.cluster().await.ok().and_then(|view| view.leader),
@@ -137,9 +140,9 @@ impl<'a> Roll<'a> {
         let began = Instant::now();
         let patience = self.arguments.node_timeout;
         let deadline = self.deadline.into_iter().chain([began + patience]).min().unwrap_or(began);
-        let mut steps = Steps::new(client, &stop, self.template.command(&stop));
+        let mut steps = RestartSteps::new(client, &stop, self.template.command(&stop));
         match tokio::time::timeout_at(deadline, steps.restart()).await {
-            Ok(Ok(Again { led })) => Ok(Done::restarted(&stop, led, began.elapsed())),
+            Ok(Ok(Again { led })) => Ok(RestartReport::restarted(&stop, led, began.elapsed())),
             Ok(Err(failure)) => Err((stop, failure)),
             Err(_) => {
                 let waited = wording::span(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -154,12 +157,12 @@ impl<'a> Roll<'a> {
     }
 }
 
-fn print(done: Done, invocation: &mut Invocation<'_>) {
-    invocation.printer.list_page(&[done], |page| page.iter().map(Report::table).collect());
+fn print(done: RestartReport, invocation: &mut Invocation<'_>) {
+    invocation.printer.list_page(&[done], |page| page.iter().map(Printable::table).collect());
 }
 
 /// The command that does the rest.
-fn go_on<'a>(left: impl IntoIterator<Item = &'a Stop>, invocation: &Invocation<'_>) -> String {
+fn go_on<'a>(left: impl IntoIterator<Item = &'a RestartTarget>, invocation: &Invocation<'_>) -> String {
     let names: Vec<&str> = left.into_iter().map(|stop| NodeName::as_str(&stop.name)).collect();
     format!("to go on where it stopped: {}", invocation.spoken.instead("--nodes", &names.join(",")))
 }

@@ -20,9 +20,9 @@ use serde::Serialize;
 use crate::{
     exit::ExitCode,
     failure::Failure,
-    invocation::{Invocation, Place},
-    printer::Report,
-    verb::write::{self, Done},
+    invocation::{Invocation, Origin},
+    printer::Printable,
+    verb::write::{self, WriteResult},
 };
 
 /// `set`.
@@ -52,7 +52,7 @@ pub(crate) async fn run(
     arguments: &SetArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    let value = value(arguments, invocation.place).await?;
+    let value = value(arguments, invocation.origin).await?;
     let operation = Operation::Set(arguments.key.clone(), value);
     let absent = arguments.if_absent.then(|| Condition::Absent(arguments.key.clone()));
     let conditions = write::if_revision(&arguments.key, arguments.if_rev).into_iter().chain(absent).collect();
@@ -62,17 +62,17 @@ pub(crate) async fn run(
 }
 
 /// The value that was typed, or that stands where it was said to be.
-async fn value(arguments: &SetArguments, place: Place) -> Result<Value, Failure> {
+async fn value(arguments: &SetArguments, origin: Origin) -> Result<Value, Failure> {
     match (&arguments.file, &arguments.value) {
         (Some(path), _) => {
             let path = path.clone();
             in_background(move || from_file(&path)).await
         }
-        (None, Some(dash)) if dash == "-" => match place {
-            Place::CommandLine => {
+        (None, Some(dash)) if dash == "-" => match origin {
+            Origin::CommandLine => {
                 in_background(|| from_reader(&mut io::stdin().lock(), "standard input", None)).await
             }
-            Place::Prompt => Err(Failure::usage("standard input has the lines of the prompt, and no value")
+            Origin::Prompt => Err(Failure::usage("standard input has the lines of the prompt, and no value")
                 .hint("use --file FILE")),
         },
         (None, value) => typed(value.as_deref().unwrap_or_default()),
@@ -126,10 +126,10 @@ struct Set<'a> {
     key: &'a str,
     changed: bool,
     #[serde(flatten)]
-    done: Done,
+    done: WriteResult,
 }
 
-impl Report for Set<'_> {
+impl Printable for Set<'_> {
     fn table(&self) -> String {
         format!("revision {}\n", self.done.revision)
     }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn golden() {
-        let done = Done { revision: 4711, previous: None, request_id: "c0ffee-7-1".into() };
+        let done = WriteResult { revision: 4711, previous: None, request_id: "c0ffee-7-1".into() };
         let set = Set { key: "order/1", changed: true, done };
         assert_eq!(printed(Format::Table, &set), "revision 4711\n");
         assert_eq!(printed(Format::Plain, &set), "4711\n");

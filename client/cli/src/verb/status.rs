@@ -17,7 +17,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, table::Table},
+    printer::{Printable, json::NoFields, table::TextTable},
     warnings, wording,
 };
 
@@ -54,10 +54,12 @@ pub(crate) async fn run(
             }
         }
     }
-    let rows: Vec<Status> = statuses.iter().map(Status::new).collect();
+    let rows: Vec<StatusReport> = statuses.iter().map(StatusReport::new).collect();
     invocation.printer.list_start("nodes");
-    invocation.printer.list_page(&rows, |rows| rows.iter().map(Report::table).collect::<Vec<_>>().join("\n"));
-    invocation.printer.list_end(&Rest {});
+    invocation
+        .printer
+        .list_page(&rows, |rows| rows.iter().map(Printable::table).collect::<Vec<_>>().join("\n"));
+    invocation.printer.list_end(&NoFields {});
     for warning in statuses.iter().flat_map(warnings::of_node) {
         invocation.printer.note(&warning);
     }
@@ -88,23 +90,20 @@ async fn ask(address: &Address, client: &Client) -> Result<NodeStatus, Failure> 
 }
 
 #[derive(Serialize)]
-struct Rest {}
-
-#[derive(Serialize)]
-struct Status<'a> {
+struct StatusReport<'a> {
     name: &'a str,
     address: &'a str,
     version: &'a str,
     phase: &'static str,
     uptime_ms: u64,
-    member: Option<Member>,
-    certificate: Certificate<'a>,
+    member: Option<MemberStatus>,
+    certificate: CertificateValidity<'a>,
     disk_free_bytes: Option<u64>,
 }
 
 /// The certificate that it shows.
 #[derive(Serialize)]
-struct Certificate<'a> {
+struct CertificateValidity<'a> {
     serial: &'a str,
     valid_until: String,
     days_left: i64,
@@ -112,7 +111,7 @@ struct Certificate<'a> {
 
 /// What a member knows of its cluster.
 #[derive(Serialize)]
-struct Member {
+struct MemberStatus {
     cluster: String,
     id: String,
     role: &'static str,
@@ -128,7 +127,7 @@ struct Member {
     quorum_heard_ms: Option<u64>,
 }
 
-impl<'a> Status<'a> {
+impl<'a> StatusReport<'a> {
     fn new(status: &'a NodeStatus) -> Self {
         Self {
             name: status.name.as_str(),
@@ -136,8 +135,8 @@ impl<'a> Status<'a> {
             version: &status.version,
             phase: wording::phase(status.phase),
             uptime_ms: status.uptime_ms,
-            member: status.raft.as_ref().map(Member::new),
-            certificate: Certificate {
+            member: status.raft.as_ref().map(MemberStatus::new),
+            certificate: CertificateValidity {
                 serial: &status.certificate.serial,
                 valid_until: dates::utc(i64::try_from(status.certificate.valid_until_s).unwrap_or(i64::MAX)),
                 days_left: wording::days_until(status.certificate.valid_until_s),
@@ -154,8 +153,8 @@ impl<'a> Status<'a> {
             row("phase", self.phase),
             row("uptime", wording::span(self.uptime_ms)),
         ];
-        rows.extend(self.member.iter().flat_map(Member::rows));
-        let Certificate { serial, valid_until, .. } = &self.certificate;
+        rows.extend(self.member.iter().flat_map(MemberStatus::rows));
+        let CertificateValidity { serial, valid_until, .. } = &self.certificate;
         rows.push(row("certificate", format!("{serial} until {valid_until}")));
         rows.extend(self.disk_free_bytes.map(|free| row("disk free", wording::size(free))));
         rows
@@ -166,7 +165,7 @@ fn row(name: &str, value: impl Into<String>) -> [String; 2] {
     [name.to_owned(), value.into()]
 }
 
-impl Member {
+impl MemberStatus {
     fn new(raft: &RaftStatus) -> Self {
         let name = |id: &NodeId| {
             let record = raft.nodes.iter().find(|record| record.id == *id);
@@ -224,9 +223,9 @@ impl Member {
     }
 }
 
-impl Report for Status<'_> {
+impl Printable for StatusReport<'_> {
     fn table(&self) -> String {
-        let mut table = Table::without_header();
+        let mut table = TextTable::without_header();
         self.rows().into_iter().for_each(|row| table.row(row));
         table.render()
     }
@@ -236,7 +235,7 @@ impl Report for Status<'_> {
         let member = self
             .member
             .as_ref()
-            .map_or_else(|| [(); 9].map(|()| wording::NOTHING.to_owned()), Member::fields);
+            .map_or_else(|| [(); 9].map(|()| wording::NOTHING.to_owned()), MemberStatus::fields);
         vec![own.into_iter().chain([self.uptime_ms.to_string()]).chain(member).collect()]
     }
 }
@@ -295,7 +294,7 @@ mod tests {
     #[test]
     fn golden() {
         let status = status();
-        let status = Status::new(&status);
+        let status = StatusReport::new(&status);
         assert_eq!(
             printed(Format::Table, &status),
             "\
@@ -336,7 +335,7 @@ disk free     5120 MiB
     #[test]
     fn a_node_without_a_cluster_has_less_to_say() {
         let status = NodeStatus { phase: LifecyclePhase::Waiting, raft: None, ..status() };
-        let status = Status::new(&status);
+        let status = StatusReport::new(&status);
         assert_eq!(printed(Format::Table, &status).lines().count(), 7);
         assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
         assert!(printed(Format::Json, &status).contains(r#""member":null"#));

@@ -4,7 +4,7 @@ use clap::Args;
 use coffee_common::id::NodeName;
 use serde::Serialize;
 
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report, wording};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording};
 
 /// `transfer`.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let done = invocation.client(invocation.usual_timeout())?.transfer(arguments.to.clone()).await?;
-    invocation.printer.report(&Transferred {
+    invocation.printer.report(&TransferReport {
         from: done.from,
         to: done.to,
         term: done.term,
@@ -30,7 +30,7 @@ pub(crate) async fn run(
 }
 
 #[derive(Serialize)]
-struct Transferred {
+struct TransferReport {
     from: NodeName,
     to: NodeName,
     term: u64,
@@ -38,7 +38,7 @@ struct Transferred {
     took_ms: u64,
 }
 
-impl Report for Transferred {
+impl Printable for TransferReport {
     fn table(&self) -> String {
         let Self { from, to, term, took_ms, .. } = self;
         if self.changed {
@@ -68,14 +68,15 @@ mod tests {
     #[test]
     fn golden() {
         let name = |text| NodeName::new(text).unwrap();
-        let done = Transferred { from: name("ming"), to: name("hong"), term: 4, changed: true, took_ms: 12 };
+        let done =
+            TransferReport { from: name("ming"), to: name("hong"), term: 4, changed: true, took_ms: 12 };
         assert_eq!(printed(Format::Table, &done), "leadership went from ming to hong: term 4, after 12 ms\n");
         assert_eq!(printed(Format::Plain, &done), "ming\thong\t4\ttrue\t12\n");
         assert_eq!(
             printed(Format::Json, &done),
             "{\"apiVersion\":\"coffee/v1\",\"from\":\"ming\",\"to\":\"hong\",\"term\":4,\"changed\":true,\"took_ms\":12}\n"
         );
-        let already = Transferred { changed: false, from: name("hong"), ..done };
+        let already = TransferReport { changed: false, from: name("hong"), ..done };
         assert_eq!(printed(Format::Table, &already), "hong leads already: term 4\n");
     }
 }

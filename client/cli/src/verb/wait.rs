@@ -14,7 +14,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::Report,
+    printer::Printable,
     wording::{self, quorum},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct WaitArguments {
     /// What to wait for
     #[arg(long = "for", value_name = "WHAT")]
-    goal: Goal,
+    goal: WaitGoal,
     /// Which node has to be it (leader, synced, voter)
     #[arg(long, value_name = "NODE", required_if_eq("goal", "voter"))]
     node: Option<NodeName>,
@@ -31,7 +31,7 @@ pub(crate) struct WaitArguments {
 
 /// What `wait` waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Goal {
+pub(crate) enum WaitGoal {
     /// A node leads
     Leader,
     /// Most voters are in reach, and one leads
@@ -54,8 +54,8 @@ pub(crate) async fn run(
     let deadline = start + invocation.patient_timeout();
     let why_not = match tokio::time::timeout_at(deadline, look_until(&wanted, deadline, invocation)).await {
         Ok(Ok(())) => return Ok(reached(&wanted, start, invocation)),
-        Ok(Err(Stop::Failed(failure))) => return Err(failure),
-        Ok(Err(Stop::Late(why_not))) => why_not,
+        Ok(Err(WaitFailure::Failed(failure))) => return Err(failure),
+        Ok(Err(WaitFailure::Late(why_not))) => why_not,
         Err(_) => "no node answered".to_owned(),
     };
     let waited = wording::span(u64::try_from((deadline - start).as_millis()).unwrap_or(u64::MAX));
@@ -65,19 +65,23 @@ pub(crate) async fn run(
 
 fn reached(wanted: &Wanted, start: Instant, invocation: &mut Invocation<'_>) -> ExitCode {
     let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    invocation.printer.report(&Reached { reached: wanted.name(), node: wanted.node.clone(), waited_ms });
+    invocation.printer.report(&WaitReport { reached: wanted.name(), node: wanted.node.clone(), waited_ms });
     ExitCode::Done
 }
 
 /// Why no look was the last one.
-enum Stop {
+enum WaitFailure {
     /// Time is over; this is what stood against it.
     Late(String),
     /// Waiting does not help.
     Failed(Failure),
 }
 
-async fn look_until(wanted: &Wanted, deadline: Instant, invocation: &Invocation<'_>) -> Result<(), Stop> {
+async fn look_until(
+    wanted: &Wanted,
+    deadline: Instant,
+    invocation: &Invocation<'_>,
+) -> Result<(), WaitFailure> {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut target = None;
@@ -93,23 +97,23 @@ async fn look_until(wanted: &Wanted, deadline: Instant, invocation: &Invocation<
             Err(failure) if failure.code() == ExitCode::Unavailable => {
                 seen.clone().unwrap_or_else(|| failure.message().to_owned())
             }
-            Err(failure) => return Err(Stop::Failed(failure)),
+            Err(failure) => return Err(WaitFailure::Failed(failure)),
         };
         if Instant::now() + LOOK_EVERY >= deadline {
-            return Err(Stop::Late(why_not));
+            return Err(WaitFailure::Late(why_not));
         }
     }
 }
 
 /// What is waited for.
 struct Wanted {
-    goal: Goal,
+    goal: WaitGoal,
     node: Option<NodeName>,
 }
 
 impl Wanted {
     fn new(arguments: &WaitArguments) -> Result<Self, Failure> {
-        if arguments.goal == Goal::Quorum && arguments.node.is_some() {
+        if arguments.goal == WaitGoal::Quorum && arguments.node.is_some() {
             return Err(Failure::usage("a quorum is not that of one node").hint("leave --node out"));
         }
         Ok(Self { goal: arguments.goal, node: arguments.node.clone() })
@@ -117,10 +121,10 @@ impl Wanted {
 
     fn name(&self) -> &'static str {
         match self.goal {
-            Goal::Leader => "leader",
-            Goal::Quorum => "quorum",
-            Goal::Synced => "synced",
-            Goal::Voter => "voter",
+            WaitGoal::Leader => "leader",
+            WaitGoal::Quorum => "quorum",
+            WaitGoal::Synced => "synced",
+            WaitGoal::Voter => "voter",
         }
     }
 
@@ -128,10 +132,10 @@ impl Wanted {
     /// the leader had applied when it was first seen.
     fn judge(&self, view: &ClusterView, target: &mut Option<Revision>) -> Result<(), String> {
         match self.goal {
-            Goal::Leader => self.judge_leader(view),
-            Goal::Quorum => judge_quorum(view),
-            Goal::Synced => self.judge_synced(view, target),
-            Goal::Voter => self.judge_voter(view),
+            WaitGoal::Leader => self.judge_leader(view),
+            WaitGoal::Quorum => judge_quorum(view),
+            WaitGoal::Synced => self.judge_synced(view, target),
+            WaitGoal::Voter => self.judge_voter(view),
         }
     }
 
@@ -194,13 +198,13 @@ fn judge_quorum(view: &ClusterView) -> Result<(), String> {
 }
 
 #[derive(Serialize)]
-struct Reached {
+struct WaitReport {
     reached: &'static str,
     node: Option<NodeName>,
     waited_ms: u64,
 }
 
-impl Report for Reached {
+impl Printable for WaitReport {
     fn table(&self) -> String {
         format!("{}: yes, after {}\n", self.reached, wording::span(self.waited_ms))
     }
@@ -259,61 +263,61 @@ mod tests {
         }
     }
 
-    fn judge(goal: Goal, node: Option<&str>, view: &ClusterView) -> Result<(), String> {
+    fn judge(goal: WaitGoal, node: Option<&str>, view: &ClusterView) -> Result<(), String> {
         Wanted { goal, node: node.map(name) }.judge(view, &mut None)
     }
 
     #[test]
     fn leader() {
-        assert_eq!(judge(Goal::Leader, None, &view()), Ok(()));
-        assert_eq!(judge(Goal::Leader, Some("hong"), &view()), Err("ming leads".into()));
+        assert_eq!(judge(WaitGoal::Leader, None, &view()), Ok(()));
+        assert_eq!(judge(WaitGoal::Leader, Some("hong"), &view()), Err("ming leads".into()));
         let headless = ClusterView { leader: None, ..view() };
-        assert_eq!(judge(Goal::Leader, None, &headless), Err("no node leads".into()));
+        assert_eq!(judge(WaitGoal::Leader, None, &headless), Err("no node leads".into()));
     }
 
     #[test]
     fn a_quorum_needs_most_voters_and_a_leader() {
-        assert_eq!(judge(Goal::Quorum, None, &view()), Ok(()));
+        assert_eq!(judge(WaitGoal::Quorum, None, &view()), Ok(()));
         let few = ClusterView { voters_in_reach: 1, ..view() };
-        assert_eq!(judge(Goal::Quorum, None, &few), Err("1 of 3 voters are in reach".into()));
+        assert_eq!(judge(WaitGoal::Quorum, None, &few), Err("1 of 3 voters are in reach".into()));
         let headless = ClusterView { leader: None, ..view() };
-        assert_eq!(judge(Goal::Quorum, None, &headless), Err("no node leads".into()));
+        assert_eq!(judge(WaitGoal::Quorum, None, &headless), Err("no node leads".into()));
         let none = ClusterView { voters: 0, voters_in_reach: 0, ..view() };
-        assert!(judge(Goal::Quorum, None, &none).is_err());
+        assert!(judge(WaitGoal::Quorum, None, &none).is_err());
     }
 
     #[test]
     fn voter() {
-        assert_eq!(judge(Goal::Voter, Some("ming"), &view()), Ok(()));
-        assert_eq!(judge(Goal::Voter, Some("hong"), &view()), Err("hong is a learner".into()));
-        assert_eq!(judge(Goal::Voter, Some("peng"), &view()), Err("peng is unreachable".into()));
-        assert_eq!(judge(Goal::Voter, Some("hu"), &view()), Err("hu is not in the list".into()));
+        assert_eq!(judge(WaitGoal::Voter, Some("ming"), &view()), Ok(()));
+        assert_eq!(judge(WaitGoal::Voter, Some("hong"), &view()), Err("hong is a learner".into()));
+        assert_eq!(judge(WaitGoal::Voter, Some("peng"), &view()), Err("peng is unreachable".into()));
+        assert_eq!(judge(WaitGoal::Voter, Some("hu"), &view()), Err("hu is not in the list".into()));
     }
 
     #[test]
     fn synced_is_what_the_leader_had_when_the_wait_began() {
-        let wanted = Wanted { goal: Goal::Synced, node: Some(name("hong")) };
+        let wanted = Wanted { goal: WaitGoal::Synced, node: Some(name("hong")) };
         let mut target = None;
         assert_eq!(wanted.judge(&view(), &mut target), Err("hong is at 9 of 10".into()));
         let mut later = view();
         later.nodes[0].applied = Some(Revision(99));
         later.nodes[1].applied = Some(Revision(10));
         assert_eq!(wanted.judge(&later, &mut target), Ok(()), "the leader may be ahead by now");
-        assert_eq!(judge(Goal::Synced, Some("hong"), &later), Err("hong is at 10 of 99".into()));
+        assert_eq!(judge(WaitGoal::Synced, Some("hong"), &later), Err("hong is at 10 of 99".into()));
     }
 
     #[test]
     fn without_a_name_all_members_have_to_be_synced() {
         let mut view = view();
         view.nodes[1].applied = Some(Revision(10));
-        assert_eq!(judge(Goal::Synced, None, &view), Err("peng is unreachable".into()));
+        assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is unreachable".into()));
         view.nodes[2] = node("peng", Some(RaftRole::Follower), NodeState::Up, Some(11));
-        assert_eq!(judge(Goal::Synced, None, &view), Ok(()), "long was taken down, and is no member");
+        assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long was taken down, and is no member");
     }
 
     #[test]
     fn golden() {
-        let reached = Reached { reached: "leader", node: None, waited_ms: 120 };
+        let reached = WaitReport { reached: "leader", node: None, waited_ms: 120 };
         assert_eq!(printed(Format::Table, &reached), "leader: yes, after 120 ms\n");
         assert_eq!(printed(Format::Plain, &reached), "leader\t-\t120\n");
         assert_eq!(

@@ -14,7 +14,7 @@ use crate::{failure::Failure, invocation::Invocation};
 
 /// What is known of a write that was done.
 #[derive(Debug, Serialize)]
-pub(super) struct Done {
+pub(super) struct WriteResult {
     pub(super) revision: u64,
     pub(super) previous: Option<u64>,
     pub(super) request_id: String,
@@ -26,7 +26,7 @@ pub(super) async fn run(
     conditions: Vec<Condition>,
     request: Option<RequestId>,
     invocation: &mut Invocation<'_>,
-) -> Result<Done, Failure> {
+) -> Result<WriteResult, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
     let batch = Batch { conditions, operations: vec![operation] };
     let (session, spoken) = (invocation.session, &invocation.spoken);
@@ -39,7 +39,7 @@ pub(super) async fn run(
     };
     invocation.session.end_write();
     let written = result.map_err(|error| Failure::of_write(error, &invocation.spoken))?;
-    Ok(Done {
+    Ok(WriteResult {
         revision: written.revision.0,
         previous: written.effects.first().and_then(|effect| effect.previous).map(|revision| revision.0),
         request_id: written.request.to_string(),

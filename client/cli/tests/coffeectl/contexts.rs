@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::{
-    run::{Desk, Run, bare},
+    run::{CommandRun, Desk, bare},
     *,
 };
 
@@ -36,7 +36,7 @@ impl Office {
     }
 
     /// A command that knows the file and nothing else.
-    fn run(&self, words: &[&str]) -> Run {
+    fn run(&self, words: &[&str]) -> CommandRun {
         bare(words).with("COFFEECTL_CONTEXT_FILE", self.file().to_str().expect("UTF-8"))
     }
 

@@ -18,7 +18,7 @@ use coffee_common::{
     protocol::{ClusterView, NodeState, NodeView, RaftRole, Rejection, Removal, Request},
 };
 
-use self::run::{Desk, Ran, bare};
+use self::run::{CommandOutput, Desk, bare};
 use crate::fake::{Act, FakeNode, Lab, always, applied, unavailable};
 
 fn name(text: &str) -> NodeName {
@@ -48,7 +48,7 @@ fn saying(result: Result<Response, Rejection>) -> (Lab, Desk, FakeNode) {
     (lab, desk, ming)
 }
 
-fn ask(result: Result<Response, Rejection>, words: &[&str]) -> Ran {
+fn ask(result: Result<Response, Rejection>, words: &[&str]) -> CommandOutput {
     let (_lab, desk, ming) = saying(result);
     desk.asks(&[&ming], words).go()
 }

@@ -20,13 +20,13 @@ pub(crate) struct Desk {
 }
 
 /// A command that is about to be run.
-pub(crate) struct Run {
+pub(crate) struct CommandRun {
     command: Command,
     stdin: Vec<u8>,
 }
 
 /// One that was.
-pub(crate) struct Ran {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
     pub(crate) err: String,
@@ -67,7 +67,7 @@ impl Desk {
         &self,
         nodes: &[&FakeNode],
         words: impl IntoIterator<Item = W>,
-    ) -> Run {
+    ) -> CommandRun {
         let mut run = bare(words);
         let endpoints: Vec<&str> = nodes.iter().map(|node| node.address.as_str()).collect();
         run.command.env("COFFEECTL_CERTS", self.certs()).env("COFFEECTL_ENDPOINTS", endpoints.join(","));
@@ -76,14 +76,14 @@ impl Desk {
 }
 
 /// `coffeectl WORDS`, without a variable of ours.
-pub(crate) fn bare<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> Run {
+pub(crate) fn bare<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> CommandRun {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coffeectl"));
     command.env_clear().args(words.into_iter().map(Into::into));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Run { command, stdin: Vec::new() }
+    CommandRun { command, stdin: Vec::new() }
 }
 
-impl Run {
+impl CommandRun {
     pub(crate) fn reads(mut self, stdin: impl Into<Vec<u8>>) -> Self {
         self.stdin = stdin.into();
         self
@@ -95,7 +95,7 @@ impl Run {
     }
 
     /// Runs it to its end.
-    pub(crate) fn go(self) -> Ran {
+    pub(crate) fn go(self) -> CommandOutput {
         let stdin = self.stdin.clone();
         let mut child = self.start();
         // Fails if the command does not want to read it all.
@@ -109,7 +109,7 @@ impl Run {
     }
 
     /// Starts it, sends a signal once it was `heard`, and waits for its end.
-    pub(crate) fn signalled(self, signal: &str, heard: &mpsc::Receiver<()>) -> Ran {
+    pub(crate) fn signalled(self, signal: &str, heard: &mpsc::Receiver<()>) -> CommandOutput {
         let mut child = self.start();
         heard.recv_timeout(Duration::from_secs(10)).expect("it gets so far");
         let stdin = child.stdin.take();
@@ -121,7 +121,7 @@ impl Run {
     }
 
     /// Runs it while nobody reads what it says beyond the first bytes.
-    pub(crate) fn cut_short(self) -> Ran {
+    pub(crate) fn cut_short(self) -> CommandOutput {
         let mut child = self.start();
         drop(child.stdin.take());
         let mut first = [0; 1];
@@ -130,14 +130,14 @@ impl Run {
     }
 }
 
-impl From<Output> for Ran {
+impl From<Output> for CommandOutput {
     fn from(output: Output) -> Self {
         let err = String::from_utf8(output.stderr).expect("is UTF-8");
         Self { code: output.status.code(), out: output.stdout, err }
     }
 }
 
-impl Ran {
+impl CommandOutput {
     /// It ended with this code and said this, and nothing went wrong.
     #[track_caller]
     pub(crate) fn says(&self, out: &str) {

@@ -13,11 +13,11 @@ mod shops;
 use std::path::PathBuf;
 
 use coffeectl::{
-    Session, Signals,
+    ClientSession, Signals,
     exit::ExitCode,
     failure::Failure,
     interpreter::{Flow, Interpreter},
-    options::{Caller, Connection, Options},
+    options::{CommonOptions, ConnectionOptions, CredentialSource},
     printer::{Format, Printer},
     prompt::{Prompt, Settings},
 };
@@ -81,16 +81,16 @@ async fn run_prompt(
     shops: &mut Shops,
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
-    let connection = Connection {
+    let connection = ConnectionOptions {
         endpoints: shops.endpoints(),
-        caller: Caller::Files(premises.caller()),
+        credentials: CredentialSource::Files(premises.caller()),
         certs: Some(premises.certs()),
         context: None,
     };
     let printer = Printer::standard(Format::Table).with_line_ends(true);
     // The demo asks for no confirmation.
-    let options = Options { yes: true, ..Options::default() };
-    let mut interpreter = Interpreter::new(Session::new(connection), printer, options);
+    let options = CommonOptions { yes: true, ..CommonOptions::default() };
+    let mut interpreter = Interpreter::new(ClientSession::new(connection), printer, options);
     interpreter.session().add_names(premises.shops().iter().map(|shop| &shop.name));
     let settings = Settings { text: "coffee> ".into(), echo: true, history: None };
     let mut prompt = Prompt::open(settings, &mut interpreter)?;

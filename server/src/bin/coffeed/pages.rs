@@ -1,15 +1,15 @@
 //! The manual page of `coffeed` beyond its flags; tests keep the files in `deploy` up to date.
 
-use coffeectl::pages::{Block, Section, completions, keep, manual, quoted};
+use coffeectl::pages::{ManualBlock, Section, completions, keep, manual, quoted};
 
 use crate::{cli, exit};
 
-fn text(text: &str) -> Block {
-    Block::Text(text.replace('\n', " "))
+fn text(text: &str) -> ManualBlock {
+    ManualBlock::Text(text.replace('\n', " "))
 }
 
-fn item(term: &str, text: &str) -> Block {
-    Block::Item(term.into(), text.replace('\n', " "))
+fn item(term: &str, text: &str) -> ManualBlock {
+    ManualBlock::Item(term.into(), text.replace('\n', " "))
 }
 
 fn sections() -> Vec<Section> {
@@ -26,7 +26,7 @@ fn sections() -> Vec<Section> {
     ]
 }
 
-fn configuration() -> Vec<Block> {
+fn configuration() -> Vec<ManualBlock> {
     vec![
         text(
             "Every setting of the configuration file is also a flag and a variable of the same name:
@@ -43,7 +43,7 @@ and both settings are ignored.",
     ]
 }
 
-fn signals() -> Vec<Block> {
+fn signals() -> Vec<ManualBlock> {
     let stop = item(
         "SIGTERM, SIGINT",
         "Stop cleanly: hand over leadership, finish requests in flight, and exit with 0.
@@ -60,11 +60,11 @@ nothing changes.",
 
 fn exit_status() -> Section {
     let rows = exit::rows();
-    let items = rows.map(|(number, meaning)| Block::Item(number.to_string(), format!("{meaning}.")));
+    let items = rows.map(|(number, meaning)| ManualBlock::Item(number.to_string(), format!("{meaning}.")));
     Section::new("EXIT STATUS", items.collect::<Vec<_>>())
 }
 
-fn files() -> Vec<Block> {
+fn files() -> Vec<ManualBlock> {
     vec![
         item("/etc/coffeed/coffeed.toml", "Configuration of the systemd service."),
         item("DATA/LOCK", "Lock, held while the data directory is in use."),
@@ -75,15 +75,15 @@ fn files() -> Vec<Block> {
     ]
 }
 
-fn examples() -> Vec<Block> {
+fn examples() -> Vec<ManualBlock> {
     vec![
         text("Check the configuration and certificates, then start the node:"),
-        Block::Example(
+        ManualBlock::Example(
             "coffeed --config /etc/coffeed/coffeed.toml --check-config\ncoffeed --config /etc/coffeed/coffeed.toml"
                 .into(),
         ),
         text("Replace damaged data by a copy from the other nodes:"),
-        Block::Example("coffeed --config /etc/coffeed/coffeed.toml rebuild".into()),
+        ManualBlock::Example("coffeed --config /etc/coffeed/coffeed.toml rebuild".into()),
     ]
 }
 

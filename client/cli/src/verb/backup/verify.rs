@@ -13,8 +13,8 @@ use crate::{
     dates,
     exit::ExitCode,
     failure::Failure,
-    invocation::{Invocation, Place},
-    printer::{Report, escape, table::Table},
+    invocation::{Invocation, Origin},
+    printer::{Printable, escape, table::TextTable},
     wording,
 };
 
@@ -23,7 +23,7 @@ const PIECE_BYTES: usize = 256 << 10;
 
 pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let from_stdin = file.as_os_str() == "-";
-    if from_stdin && invocation.place == Place::Prompt {
+    if from_stdin && invocation.origin == Origin::Prompt {
         return Err(
             Failure::usage("standard input has the lines of the prompt, and no backup").hint("name a file")
         );
@@ -83,18 +83,18 @@ pub(super) struct Described {
     pub(super) bytes: u64,
     sha256: String,
     coffeed: String,
-    members: Vec<Member>,
+    members: Vec<MemberRow>,
 }
 
 #[derive(Serialize)]
-struct Member {
+struct MemberRow {
     name: String,
     id: String,
     address: String,
     votes: bool,
 }
 
-impl Member {
+impl MemberRow {
     fn new(member: &BackupMember) -> Self {
         let BackupMember { id, name, address, votes } = member;
         Self { name: name.to_string(), id: id.to_string(), address: address.to_string(), votes: *votes }
@@ -115,7 +115,7 @@ impl Described {
             bytes: *bytes,
             sha256: end.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             coffeed: header.version.clone(),
-            members: header.members.iter().map(Member::new).collect(),
+            members: header.members.iter().map(MemberRow::new).collect(),
         }
     }
 
@@ -133,10 +133,10 @@ impl Described {
     }
 }
 
-impl Report for Described {
+impl Printable for Described {
     fn table(&self) -> String {
         let members: Vec<&str> = self.members.iter().map(|member| member.name.as_str()).collect();
-        let mut table = Table::without_header();
+        let mut table = TextTable::without_header();
         for (name, value) in [
             ("whole", "yes".to_owned()),
             ("cluster", self.cluster.clone()),

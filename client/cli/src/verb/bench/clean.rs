@@ -10,7 +10,7 @@ use coffee_common::{
 use serde::Serialize;
 
 use super::PREFIX;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Report};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable};
 
 pub(super) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
@@ -47,7 +47,7 @@ struct Cleaned {
     removed: u64,
 }
 
-impl Report for Cleaned {
+impl Printable for Cleaned {
     fn table(&self) -> String {
         format!("{} keys taken away\n", self.removed)
     }

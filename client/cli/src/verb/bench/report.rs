@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::{
     arguments::{BenchArguments, BenchWork},
-    verdict::{Check, Verdict},
+    verdict::{BenchCheck, BenchVerdict},
 };
 use crate::{
-    printer::{Report, escape, table::Table},
+    printer::{Printable, escape, table::TextTable},
     wording,
 };
 
@@ -73,7 +73,7 @@ impl Setting {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Row {
+struct OperationRow {
     operation: &'static str,
     count: u64,
     per_second: f64,
@@ -84,7 +84,7 @@ struct Row {
     worst_us: u128,
 }
 
-impl Row {
+impl OperationRow {
     fn new(kind: OperationKind, times: &Times, duration: Duration) -> Self {
         let at = |percent| times.percentile(percent).as_micros();
         Self {
@@ -113,29 +113,30 @@ struct Errors {
 
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Outcome<'a> {
+pub(super) struct BenchReport<'a> {
     #[serde(flatten)]
     setting: &'a Setting,
-    operations: Vec<Row>,
+    operations: Vec<OperationRow>,
     per_second: f64,
     errors: Vec<Errors>,
     /// Operations that were due and never begun, since all clients were busy.
     not_begun: u64,
     longest_gap_us: u128,
     passed: bool,
-    checks: &'a [Check],
+    checks: &'a [BenchCheck],
     /// Whether the keys are gone again.
     removed: bool,
 }
 
-impl<'a> Outcome<'a> {
+impl<'a> BenchReport<'a> {
     pub(super) fn new(
         setting: &'a Setting,
         measured: &Measured,
-        verdict: &'a Verdict,
+        verdict: &'a BenchVerdict,
         removed: bool,
     ) -> Self {
-        let row = |(kind, times): (&OperationKind, &Times)| Row::new(*kind, times, measured.duration);
+        let row =
+            |(kind, times): (&OperationKind, &Times)| OperationRow::new(*kind, times, measured.duration);
         let errors = measured.errors.iter().map(|(kind, errors)| Errors {
             kind,
             count: errors.count,
@@ -159,10 +160,11 @@ impl<'a> Outcome<'a> {
     }
 }
 
-impl Report for Outcome<'_> {
+impl Printable for BenchReport<'_> {
     fn table(&self) -> String {
         let mut table =
-            Table::new(["OPERATION", "COUNT", "A SECOND", "P50", "P90", "P99", "P99.9", "WORST"]).right(1..8);
+            TextTable::new(["OPERATION", "COUNT", "A SECOND", "P50", "P90", "P99", "P99.9", "WORST"])
+                .right(1..8);
         for row in &self.operations {
             let [p50, p90, p99, p999, worst] = row.times_us().map(wording::microseconds);
             let (count, rate) = (row.count.to_string(), wording::whole(row.per_second));

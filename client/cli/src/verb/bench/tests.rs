@@ -13,9 +13,9 @@ use crate::{
 
 /// Answers at once, and does as told.
 #[derive(Clone)]
-struct Store(Result<(), Failed>);
+struct FixedTarget(Result<(), Failed>);
 
-impl Target for Store {
+impl Target for FixedTarget {
     async fn put(&self, _: String, _: bytes::Bytes) -> Result<(), Failed> {
         tokio::task::yield_now().await;
         self.0.clone()
@@ -37,18 +37,18 @@ fn arguments(words: &str) -> BenchArguments {
 async fn measured(result: Result<(), Failed>) -> Measured {
     let arguments = arguments("put --clients 1 --keys 1 --warm-up 0");
     let plan = Plan { duration: Duration::from_millis(20), ..plan(Work::Put, &arguments).unwrap() };
-    Run::start(&plan, &[Store(result)]).finish().await
+    Run::start(&plan, &[FixedTarget(result)]).finish().await
 }
 
 #[tokio::test]
 async fn a_good_cluster_passes() {
     let measured = measured(Ok(())).await;
     let arguments = arguments("put --min-rate 1 --max-p99 10s --max-gap 10s");
-    let verdict = Verdict::new(&measured, &Needs::new(&arguments));
+    let verdict = BenchVerdict::new(&measured, &Needs::new(&arguments));
     assert!(verdict.passed(), "{verdict:?}");
     let plan = plan(Work::Put, &arguments).unwrap();
     let setting = Setting::new(&plan, &arguments);
-    let outcome = Outcome::new(&setting, &measured, &verdict, true);
+    let outcome = BenchReport::new(&setting, &measured, &verdict, true);
     let table = printed(Format::Table, &outcome);
     assert!(table.starts_with("OPERATION "), "{table}");
     let last = table.lines().last().unwrap();
@@ -65,10 +65,10 @@ async fn what_stands_against_a_cluster_is_said() {
     let failed = Failed { kind: "unavailable", text: "no\nleader".into() };
     let measured = measured(Err(failed)).await;
     let arguments = arguments("put --max-gap 1ms");
-    let verdict = Verdict::new(&measured, &Needs::new(&arguments));
+    let verdict = BenchVerdict::new(&measured, &Needs::new(&arguments));
     let plan = plan(Work::Put, &arguments).unwrap();
     let setting = Setting::new(&plan, &arguments);
-    let table = printed(Format::Table, &Outcome::new(&setting, &measured, &verdict, true));
+    let table = printed(Format::Table, &BenchReport::new(&setting, &measured, &verdict, true));
     let last = table.lines().last().unwrap();
     assert!(last.starts_with("FAIL: errors "), "{last}");
     assert!(last.contains(", rate 0/s (>= 100/s), p99 - (<= 500 ms), gap 20.0 ms (<= 1.00 ms)"), "{last}");
@@ -101,8 +101,8 @@ fn what_never_began_is_told() {
     let arguments = arguments("put --rate 100");
     let plan = plan(Work::Put, &arguments).unwrap();
     let (setting, verdict) =
-        (Setting::new(&plan, &arguments), Verdict::new(&measured, &Needs::new(&arguments)));
-    let outcome = Outcome::new(&setting, &measured, &verdict, false);
+        (Setting::new(&plan, &arguments), BenchVerdict::new(&measured, &Needs::new(&arguments)));
+    let outcome = BenchReport::new(&setting, &measured, &verdict, false);
     assert!(
         printed(Format::Table, &outcome).contains("\n42 were due and never begun: all clients were busy\n")
     );

@@ -41,7 +41,7 @@ impl Needs {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Check {
+pub(super) struct BenchCheck {
     pub(super) name: &'static str,
     pub(super) passed: bool,
     pub(super) measured: String,
@@ -52,34 +52,34 @@ pub(super) struct Check {
 
 /// What became of all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict(pub(super) Vec<Check>);
+pub(super) struct BenchVerdict(pub(super) Vec<BenchCheck>);
 
-impl Verdict {
+impl BenchVerdict {
     pub(super) fn new(measured: &Measured, needs: &Needs) -> Self {
         let all = measured.all_times();
         let p99 = all.percentile(99.0);
-        let errors = Check {
+        let errors = BenchCheck {
             name: "errors",
             passed: measured.failures() == 0,
             measured: measured.failures().to_string(),
             needed: "0".into(),
             hint: "'coffeectl list' shows which nodes are in reach; the first error of each kind is above",
         };
-        let rate = Check {
+        let rate = BenchCheck {
             name: "rate",
             passed: measured.rate() >= needs.rate,
             measured: format!("{}/s", wording::whole(measured.rate())),
             needed: format!(">= {}/s", wording::whole(needs.rate)),
             hint: SLOW,
         };
-        let p99 = Check {
+        let p99 = BenchCheck {
             name: "p99",
             passed: all.count() > 0 && p99 <= needs.p99,
             measured: if all.count() > 0 { wording::milliseconds(p99) } else { "-".into() },
             needed: format!("<= {}", wording::milliseconds(needs.p99)),
             hint: SLOW,
         };
-        let gap = Check {
+        let gap = BenchCheck {
             name: "gap",
             passed: measured.longest_gap <= needs.gap,
             measured: wording::milliseconds(measured.longest_gap),
@@ -95,7 +95,7 @@ impl Verdict {
 
     /// How the command ends.
     pub(super) fn into_result(self) -> Result<ExitCode, Failure> {
-        let failed: Vec<Check> = self.0.into_iter().filter(|check| !check.passed).collect();
+        let failed: Vec<BenchCheck> = self.0.into_iter().filter(|check| !check.passed).collect();
         if failed.is_empty() {
             return Ok(ExitCode::Done);
         }

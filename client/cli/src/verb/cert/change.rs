@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use coffee_client::cert;
 use serde::Serialize;
 
-use super::{arguments::CertRevokeArguments, report::Certificate};
+use super::{arguments::CertRevokeArguments, report::CertificateRow};
 use crate::{
     confirm,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Report, escape},
+    printer::{Printable, escape},
 };
 
 /// Ends the trust in the CA before this one.
@@ -23,7 +23,7 @@ pub(super) async fn drop_old(folder: &Path, invocation: &mut Invocation<'_>) -> 
     }
     match cert::drop_old_ca(folder)? {
         Some(issued) => {
-            invocation.printer.report(&Certificate::new(&issued, Some(true)));
+            invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
             invocation.printer.note(
                 "note: give ca.crt (and ca.crl) to every node and client, and 'coffeectl reload' the nodes",
             );
@@ -44,7 +44,7 @@ pub(super) async fn revoke(
         confirm::confirm(&plan, invocation).await?;
     }
     let revoked = cert::revoke(folder, arguments.name.as_deref())?;
-    invocation.printer.report(&Revoked {
+    invocation.printer.report(&RevocationReport {
         name: arguments.name.clone(),
         serials: revoked.serials.clone(),
         changed: !revoked.serials.is_empty(),
@@ -57,14 +57,14 @@ pub(super) async fn revoke(
 }
 
 #[derive(Serialize)]
-struct Revoked {
+struct RevocationReport {
     name: Option<String>,
     serials: Vec<String>,
     changed: bool,
     file: PathBuf,
 }
 
-impl Report for Revoked {
+impl Printable for RevocationReport {
     fn table(&self) -> String {
         let file = escape::shown(&self.file.to_string_lossy());
         match (&self.name, self.serials.len()) {

@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use crate::{
     dates,
-    printer::{Report, escape, table::Table},
+    printer::{Printable, escape, table::TextTable},
     wording,
 };
 
 #[derive(Serialize)]
-pub(super) struct Certificates {
-    pub(super) certificates: Vec<Certificate>,
+pub(super) struct CertificateList {
+    pub(super) certificates: Vec<CertificateRow>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Certificate {
+pub(super) struct CertificateRow {
     name: String,
     role: Option<&'static str>,
     holder: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Certificate {
     changed: Option<bool>,
 }
 
-impl Certificate {
+impl CertificateRow {
     pub(super) fn new(issued: &Issued, changed: Option<bool>) -> Self {
         let info = issued.info.as_ref().ok();
         let (role, holder) = info.map_or((None, None), |info| holder(&info.holder));
@@ -82,7 +82,7 @@ fn problem(info: &CertificateInfo) -> Option<String> {
     }
 }
 
-impl Report for Certificate {
+impl Printable for CertificateRow {
     fn table(&self) -> String {
         let days = wording::or_nothing(self.days_left);
         format!("{}: valid for {days} days\n", escape::shown(&self.certificate.to_string_lossy()))
@@ -93,10 +93,10 @@ impl Report for Certificate {
     }
 }
 
-impl Report for Certificates {
+impl Printable for CertificateList {
     fn table(&self) -> String {
         let mut table =
-            Table::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "PROBLEM"]).right([4]);
+            TextTable::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "PROBLEM"]).right([4]);
         for certificate in &self.certificates {
             let [name, role, holder, until, days, key] = certificate.cells();
             let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use coffee_common::id::Address;
 
-use super::order::Stop;
+use super::order::RestartTarget;
 use crate::{failure::Failure, words};
 
 /// What is replaced, in the words of the help.
@@ -29,7 +29,7 @@ impl Template {
     }
 
     /// The command for a node.
-    pub(super) fn command(&self, stop: &Stop) -> String {
+    pub(super) fn command(&self, stop: &RestartTarget) -> String {
         let quoted = |word: &str| words::join([word]);
         self.0
             .replace(NODE, &quoted(stop.name.as_str()))
@@ -53,7 +53,7 @@ mod tests {
 
     fn command(template: &str, address: &str) -> String {
         let name = NodeName::new("hong").unwrap();
-        let stop = Stop { name, address: Address::new(address).unwrap(), leads: false };
+        let stop = RestartTarget { name, address: Address::new(address).unwrap(), leads: false };
         Template::new(template).unwrap().command(&stop)
     }
 

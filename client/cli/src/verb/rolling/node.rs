@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use super::order::Stop;
+use super::order::RestartTarget;
 use crate::{exit::ExitCode, failure::Failure, wording};
 
 /// How often to look.
@@ -33,16 +33,16 @@ pub(super) struct Again {
 }
 
 /// Takes a node through its restart.
-pub(super) struct Steps<'a> {
+pub(super) struct RestartSteps<'a> {
     client: Client,
-    stop: &'a Stop,
+    stop: &'a RestartTarget,
     command: String,
-    stage: Stage,
+    stage: RestartStage,
 }
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
+enum RestartStage {
     /// Why it cannot be stopped yet.
     MayStop(String),
     Transfer,
@@ -56,30 +56,30 @@ enum Stage {
     Synced(String),
 }
 
-impl<'a> Steps<'a> {
-    pub(super) fn new(client: Client, stop: &'a Stop, command: String) -> Self {
-        Self { client, stop, command, stage: Stage::MayStop("nobody has answered".into()) }
+impl<'a> RestartSteps<'a> {
+    pub(super) fn new(client: Client, stop: &'a RestartTarget, command: String) -> Self {
+        Self { client, stop, command, stage: RestartStage::MayStop("nobody has answered".into()) }
     }
 
     /// What was still missing, for who ran out of patience.
     pub(super) fn missing(&self) -> Failure {
         let name = &self.stop.name;
         let code = match &self.stage {
-            Stage::MayStop(_) => ExitCode::Refused,
+            RestartStage::MayStop(_) => ExitCode::Refused,
             _ => ExitCode::Failed,
         };
         let message = match &self.stage {
-            Stage::MayStop(why) => format!("{name} still could not be stopped: {why}"),
-            Stage::Transfer => format!("{name} still led, and was not stopped"),
-            Stage::Answer => format!("{name} still did not answer, and was not stopped"),
-            Stage::Command => {
+            RestartStage::MayStop(why) => format!("{name} still could not be stopped: {why}"),
+            RestartStage::Transfer => format!("{name} still led, and was not stopped"),
+            RestartStage::Answer => format!("{name} still did not answer, and was not stopped"),
+            RestartStage::Command => {
                 format!("the command for {name} had not ended; it was given up, and what it did is not known")
             }
-            Stage::Back => format!("{name} had not come back"),
-            Stage::Same => {
+            RestartStage::Back => format!("{name} had not come back"),
+            RestartStage::Same => {
                 format!("{name} was still the process that it was: the command has not restarted it")
             }
-            Stage::Synced(why) => format!("{name} was back, but had not caught up: {why}"),
+            RestartStage::Synced(why) => format!("{name} was back, but had not caught up: {why}"),
         };
         Failure::new(code, message)
     }
@@ -89,11 +89,11 @@ impl<'a> Steps<'a> {
         let led = self.hand_over().await?;
         self.may_stop().await?;
         let own = self.client.at(self.stop.address.clone())?.with_timeout(LOOK_WITHIN);
-        self.stage = Stage::Answer;
-        let mut life = Life::of(&self.first_look(&own).await?);
-        self.stage = Stage::Command;
+        self.stage = RestartStage::Answer;
+        let mut life = ProcessWatch::of(&self.first_look(&own).await?);
+        self.stage = RestartStage::Command;
         self.run_command(&own, &mut life).await?;
-        self.stage = Stage::Back;
+        self.stage = RestartStage::Back;
         self.comes_back(&own, &mut life).await?;
         self.synced().await?;
         Ok(Again { led })
@@ -108,14 +108,14 @@ impl<'a> Steps<'a> {
             let leader = match self.client.cluster().await {
                 Ok(view) => view.leader,
                 Err(error) => {
-                    self.stage = Stage::MayStop(error.to_string());
+                    self.stage = RestartStage::MayStop(error.to_string());
                     passes(error).map(|()| None)?
                 }
             };
             match leader {
                 Some(leader) if leader != self.stop.name => return Ok(led),
                 Some(_) => {
-                    self.stage = Stage::Transfer;
+                    self.stage = RestartStage::Transfer;
                     led = true;
                     match self.client.transfer(None).await {
                         Ok(_) | Err(Error::Unknown { .. }) => {}
@@ -132,7 +132,7 @@ impl<'a> Steps<'a> {
         let mut ticks = ticks();
         loop {
             ticks.tick().await;
-            self.stage = Stage::MayStop(match self.client.can_stop(self.stop.name.clone()).await {
+            self.stage = RestartStage::MayStop(match self.client.can_stop(self.stop.name.clone()).await {
                 Ok(answer) if answer.yes => return Ok(()),
                 Ok(answer) => answer.reason,
                 Err(error) => {
@@ -157,7 +157,7 @@ impl<'a> Steps<'a> {
 
     /// Runs the command to its end, and looks at the node meanwhile: one that
     /// comes back at once is not missed.
-    async fn run_command(&self, own: &Client, life: &mut Life) -> Result<(), Failure> {
+    async fn run_command(&self, own: &Client, life: &mut ProcessWatch) -> Result<(), Failure> {
         let mut child = spawn(&self.command)?;
         let watch = async {
             let mut ticks = ticks();
@@ -187,7 +187,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Until a new process answers, and takes part.
-    async fn comes_back(&mut self, own: &Client, life: &mut Life) -> Result<(), Failure> {
+    async fn comes_back(&mut self, own: &Client, life: &mut ProcessWatch) -> Result<(), Failure> {
         let ended = Instant::now();
         let mut ticks = ticks();
         loop {
@@ -200,7 +200,7 @@ impl<'a> Steps<'a> {
             if life.is_new && status.phase == LifecyclePhase::Running {
                 return Ok(());
             }
-            self.stage = if life.is_new { Stage::Back } else { Stage::Same };
+            self.stage = if life.is_new { RestartStage::Back } else { RestartStage::Same };
             if !life.is_new && ended.elapsed() >= RESTARTS_WITHIN {
                 let up = wording::span(status.uptime_ms);
                 let message =
@@ -226,12 +226,12 @@ impl<'a> Steps<'a> {
                     passes(error).map(|()| why)?
                 }
             };
-            self.stage = Stage::Synced(why);
+            self.stage = RestartStage::Synced(why);
         }
     }
 
     fn somebody_else(&self, name: &NodeName) -> Failure {
-        let Stop { name: wanted, address, .. } = self.stop;
+        let RestartTarget { name: wanted, address, .. } = self.stop;
         Failure::new(ExitCode::Failed, format!("at {address}, {name} answers and not {wanted}")).hint(
             "'coffeectl list' shows which address is on record; 'advertise' in the configuration sets it",
         )
@@ -266,12 +266,12 @@ fn spawn(command: &str) -> Result<Child, Failure> {
 /// Tells a new process from the old one: by when it started, since one that
 /// was young may have been up for less than the one that took its place.
 #[derive(Debug)]
-struct Life {
+struct ProcessWatch {
     started_at_ms: u64,
     is_new: bool,
 }
 
-impl Life {
+impl ProcessWatch {
     fn of(status: &NodeStatus) -> Self {
         Self { started_at_ms: status.started_at_ms, is_new: false }
     }
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_new_process_has_started_at_another_time() {
-        let mut life = Life::of(&status(5_000));
+        let mut life = ProcessWatch::of(&status(5_000));
         life.saw(&status(5_000));
         assert!(!life.is_new);
         // The clock may have been set back meanwhile.

@@ -10,7 +10,7 @@ use crate::{exit::ExitCode, failure::Failure, wording};
 
 /// A node that is to be restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stop {
+pub(super) struct RestartTarget {
     pub(super) name: NodeName,
     pub(super) address: Address,
     /// Whether it led when the plan was made.
@@ -18,7 +18,11 @@ pub(super) struct Stop {
 }
 
 /// The nodes to restart, as things are: those of `wanted`, or all members.
-pub(super) fn plan(view: &ClusterView, wanted: &[NodeName], skip_down: bool) -> Result<Vec<Stop>, Failure> {
+pub(super) fn plan(
+    view: &ClusterView,
+    wanted: &[NodeName],
+    skip_down: bool,
+) -> Result<Vec<RestartTarget>, Failure> {
     let Some(leader) = &view.leader else {
         return Err(Failure::new(ExitCode::Unavailable, "no node leads: nothing was restarted")
             .hint("'coffeectl list' shows how the nodes are; 'coffeectl wait --for leader' waits for one"));
@@ -44,8 +48,8 @@ pub(super) fn plan(view: &ClusterView, wanted: &[NodeName], skip_down: bool) -> 
     }
     let meant = |node: &&&NodeView| wanted.is_empty() || wanted.contains(&node.name);
     let up = members.iter().filter(meant).filter(|node| node.state == NodeState::Up);
-    let mut order: Vec<Stop> = up
-        .map(|node| Stop {
+    let mut order: Vec<RestartTarget> = up
+        .map(|node| RestartTarget {
             name: node.name.clone(),
             address: node.address.clone(),
             leads: node.name == *leader,
@@ -82,7 +86,7 @@ fn known(view: &ClusterView, name: &NodeName) -> Result<(), Failure> {
 /// # Panics
 ///
 /// If none is left.
-pub(super) fn take_next(left: &mut Vec<Stop>, leader: Option<&NodeName>) -> Stop {
+pub(super) fn take_next(left: &mut Vec<RestartTarget>, leader: Option<&NodeName>) -> RestartTarget {
     let follower = left.iter().position(|stop| Some(&stop.name) != leader);
     left.remove(follower.unwrap_or(0))
 }

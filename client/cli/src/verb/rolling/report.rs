@@ -5,9 +5,9 @@ use std::time::Duration;
 use coffee_common::id::NodeName;
 use serde::Serialize;
 
-use super::{command::Template, order::Stop};
+use super::{command::Template, order::RestartTarget};
 use crate::{
-    printer::{Report, escape, table::Table},
+    printer::{Printable, escape, table::TextTable},
     wording,
 };
 
@@ -27,8 +27,8 @@ struct PlannedNode {
 }
 
 impl Planned {
-    pub(super) fn new(order: &[Stop], template: &Template) -> Self {
-        let node = |stop: &Stop| PlannedNode {
+    pub(super) fn new(order: &[RestartTarget], template: &Template) -> Self {
+        let node = |stop: &RestartTarget| PlannedNode {
             node: stop.name.clone(),
             role: if stop.leads { "leader" } else { "follower" },
             address: stop.address.to_string(),
@@ -38,9 +38,9 @@ impl Planned {
     }
 }
 
-impl Report for Planned {
+impl Printable for Planned {
     fn table(&self) -> String {
-        let mut table = Table::new(["NODE", "ROLE", "ADDRESS", "COMMAND"]);
+        let mut table = TextTable::new(["NODE", "ROLE", "ADDRESS", "COMMAND"]);
         for PlannedNode { node, role, address, command } in &self.nodes {
             table.row([node.to_string(), (*role).to_owned(), address.clone(), escape::shown(command)]);
         }
@@ -63,7 +63,7 @@ impl Report for Planned {
 /// What came of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Result {
+enum RestartResult {
     /// It has a new process, and has caught up.
     Restarted,
     /// It was its turn, and something went wrong.
@@ -74,55 +74,55 @@ enum Result {
 
 /// A node that was, or was not, restarted.
 #[derive(Serialize)]
-pub(super) struct Done {
+pub(super) struct RestartReport {
     node: NodeName,
-    result: Result,
+    result: RestartResult,
     led: bool,
     took_ms: Option<u64>,
 }
 
 /// What stands beside the nodes in JSON.
 #[derive(Serialize)]
-pub(super) struct Rest {
+pub(super) struct RestartsTail {
     pub(super) changed: bool,
 }
 
-impl Done {
-    pub(super) fn restarted(stop: &Stop, led: bool, took: Duration) -> Self {
+impl RestartReport {
+    pub(super) fn restarted(stop: &RestartTarget, led: bool, took: Duration) -> Self {
         let took_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        Self { node: stop.name.clone(), result: Result::Restarted, led, took_ms }
+        Self { node: stop.name.clone(), result: RestartResult::Restarted, led, took_ms }
     }
 
-    pub(super) fn failed(stop: &Stop) -> Self {
-        Self { node: stop.name.clone(), result: Result::Failed, led: stop.leads, took_ms: None }
+    pub(super) fn failed(stop: &RestartTarget) -> Self {
+        Self { node: stop.name.clone(), result: RestartResult::Failed, led: stop.leads, took_ms: None }
     }
 
-    pub(super) fn left(stop: &Stop) -> Self {
-        Self { node: stop.name.clone(), result: Result::Left, led: stop.leads, took_ms: None }
+    pub(super) fn left(stop: &RestartTarget) -> Self {
+        Self { node: stop.name.clone(), result: RestartResult::Left, led: stop.leads, took_ms: None }
     }
 
     fn word(&self) -> &'static str {
         match self.result {
-            Result::Restarted => "restarted",
-            Result::Failed => "failed",
-            Result::Left => "left",
+            RestartResult::Restarted => "restarted",
+            RestartResult::Failed => "failed",
+            RestartResult::Left => "left",
         }
     }
 }
 
-impl Report for Done {
+impl Printable for RestartReport {
     fn table(&self) -> String {
         let Self { node, led, .. } = self;
         match (self.result, self.took_ms) {
-            (Result::Restarted, took_ms) => {
+            (RestartResult::Restarted, took_ms) => {
                 let led = if *led { ", handed leadership over before" } else { "" };
                 format!(
                     "{node} was restarted: caught up after {}{led}\n",
                     wording::span(took_ms.unwrap_or(0))
                 )
             }
-            (Result::Failed, _) => format!("{node} failed\n"),
-            (Result::Left, _) => format!("{node} was left as it was\n"),
+            (RestartResult::Failed, _) => format!("{node} failed\n"),
+            (RestartResult::Left, _) => format!("{node} was left as it was\n"),
         }
     }
 
@@ -139,22 +139,25 @@ mod tests {
     use super::*;
     use crate::printer::{Format, tests::printed};
 
-    fn stop(name: &str, leads: bool) -> Stop {
+    fn stop(name: &str, leads: bool) -> RestartTarget {
         let address = Address::new(format!("{name}:7400")).unwrap();
-        Stop { name: NodeName::new(name).unwrap(), address, leads }
+        RestartTarget { name: NodeName::new(name).unwrap(), address, leads }
     }
 
     #[test]
     fn golden() {
-        let done = Done::restarted(&stop("hong", false), false, Duration::from_millis(4_213));
+        let done = RestartReport::restarted(&stop("hong", false), false, Duration::from_millis(4_213));
         assert_eq!(printed(Format::Table, &done), "hong was restarted: caught up after 4213 ms\n");
         assert_eq!(printed(Format::Plain, &done), "hong\trestarted\tfalse\t4213\n");
         assert_eq!(
             printed(Format::Json, &done),
             "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"result\":\"restarted\",\"led\":false,\"took_ms\":4213}\n"
         );
-        assert_eq!(printed(Format::Table, &Done::failed(&stop("hong", false))), "hong failed\n");
-        assert_eq!(printed(Format::Plain, &Done::left(&stop("ming", true))), "ming\tleft\ttrue\t-\n");
+        assert_eq!(printed(Format::Table, &RestartReport::failed(&stop("hong", false))), "hong failed\n");
+        assert_eq!(
+            printed(Format::Plain, &RestartReport::left(&stop("ming", true))),
+            "ming\tleft\ttrue\t-\n"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::shops::Shops;
 use coffeectl::{
     exit::ExitCode,
     interpreter::{self, Flow, Interpreter},
-    options::Connection,
+    options::ConnectionOptions,
     printer::Printer,
     prompt::Shell,
 };
@@ -98,7 +98,7 @@ impl<'a> DemoShell<'a> {
         let endpoints = self.shops.endpoints();
         if !endpoints.is_empty() {
             let session = self.interpreter.session();
-            session.set_connection(Connection { endpoints, ..session.connection().clone() });
+            session.set_connection(ConnectionOptions { endpoints, ..session.connection().clone() });
         }
     }
 }
