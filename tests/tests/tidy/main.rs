@@ -7,6 +7,7 @@ mod documents;
 mod files;
 mod imports;
 mod layers;
+mod links;
 mod names;
 mod tree;
 mod type_names;
