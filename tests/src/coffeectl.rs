@@ -24,9 +24,9 @@ pub struct CoffeectlOutput {
     line: String,
     /// Its exit code; `None` if a signal killed it.
     pub code: Option<i32>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use coffee_tests::load::{Load, LoadOptions, WriteRecord, verify};
 use tokio::time::Instant;
 
-use support::embedded_cluster::EmbeddedCluster;
+use support::threaded_cluster::ThreadedCluster;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn load(cluster: &EmbeddedCluster, writers: usize) -> Load {
+fn load(cluster: &ThreadedCluster, writers: usize) -> Load {
     Load::start(&[cluster.client()], &LoadOptions { writers, ..LoadOptions::default() })
 }
 
-async fn assert_clean(cluster: &EmbeddedCluster, record: &WriteRecord) {
+async fn assert_clean(cluster: &ThreadedCluster, record: &WriteRecord) {
     let report = verify(&cluster.client(), record).await.expect("reads");
     assert!(report.is_clean(), "{report}");
     assert!(record.acknowledged() > 0);
@@ -24,7 +24,7 @@ async fn assert_clean(cluster: &EmbeddedCluster, record: &WriteRecord) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_write_fails_while_leadership_moves() {
-    let cluster = EmbeddedCluster::of(&["ming", "hong", "peng"]).await;
+    let cluster = ThreadedCluster::of(&["ming", "hong", "peng"]).await;
     let mut load = load(&cluster, 16);
     for _ in 0..3 {
         assert!(load.acknowledges(100, SOON).await, "writes flow");
@@ -40,7 +40,7 @@ async fn no_write_fails_while_leadership_moves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_write_is_lost_or_doubled_when_the_leader_dies() {
-    let mut cluster = EmbeddedCluster::of(&["ming", "hong", "peng"]).await;
+    let mut cluster = ThreadedCluster::of(&["ming", "hong", "peng"]).await;
     let mut load = load(&cluster, 16);
     assert!(load.acknowledges(100, SOON).await, "writes flow");
     let killed = Instant::now();

@@ -1,3 +1,3 @@
 //! Helpers of the load tests.
 
-pub(crate) mod embedded_cluster;
+pub(crate) mod threaded_cluster;

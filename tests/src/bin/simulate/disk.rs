@@ -138,8 +138,8 @@ impl SimDisk {
         lock(&self.state).dead
     }
 
-    /// Cuts the power: `dice` decides about unsynced writes.
-    pub(crate) fn power_cut(&self, dice: &mut SimRng) {
+    /// Cuts the power: `rng` decides about unsynced writes.
+    pub(crate) fn power_cut(&self, rng: &mut SimRng) {
         let mut state = lock(&self.state);
         state.life += 1;
         state.dead = false;
@@ -148,7 +148,7 @@ impl SimDisk {
             let mut file = lock(file);
             let mut image = std::mem::take(&mut file.durable);
             for change in std::mem::take(&mut file.unsynced) {
-                survive(&mut image, &change, dice);
+                survive(&mut image, &change, rng);
             }
             file.cache.clone_from(&image);
             file.durable = image;
@@ -230,14 +230,14 @@ impl SimDisk {
     }
 }
 
-fn survive(image: &mut Vec<u8>, change: &PendingWrite, dice: &mut SimRng) {
-    match (dice.below(4), change) {
+fn survive(image: &mut Vec<u8>, change: &PendingWrite, rng: &mut SimRng) {
+    match (rng.below(4), change) {
         (0, _) => {}
         (1 | 2, PendingWrite::Write(at, bytes)) => {
             let (mut at, mut rest) = (*at, bytes.as_slice());
             while !rest.is_empty() {
                 let (sector, after) = rest.split_at(rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
-                if dice.below(2) == 0 {
+                if rng.below(2) == 0 {
                     apply(image, &PendingWrite::Write(at, sector.to_vec()));
                 }
                 (at, rest) = (at + sector.len(), after);

@@ -17,7 +17,7 @@ fn all_vote(shops: &[SimNode]) -> bool {
 
 /// Injects faults one after the other, and ends them again.
 pub(crate) struct Faults {
-    dice: SimRng,
+    rng: SimRng,
     next_ms: u64,
     mends: Vec<(u64, Mend)>,
     counts: BTreeMap<&'static str, u64>,
@@ -46,7 +46,7 @@ fn down_max(nodes: usize) -> usize {
 impl Faults {
     pub(crate) fn new(seed: u64, begin_ms: u64, latency_max: Duration) -> Self {
         Self {
-            dice: SimRng::new(seed, 1),
+            rng: SimRng::new(seed, 1),
             next_ms: begin_ms,
             mends: Vec::new(),
             counts: BTreeMap::new(),
@@ -86,7 +86,7 @@ impl Faults {
         wall::set(i64::try_from(ms).unwrap_or(0) + self.wall_ms);
         self.notice_ends(ms, sim, shops);
         if breaking && ms >= self.next_ms {
-            self.next_ms = ms + 200 + self.dice.below(2500);
+            self.next_ms = ms + 200 + self.rng.below(2500);
             self.break_something(ms, sim, shops);
         }
     }
@@ -130,29 +130,29 @@ impl Faults {
         // First, so that the last reference to the host's socket goes with the host.
         shop.forget();
         sim.crash(shop.name.as_str());
-        shop.disk.power_cut(&mut self.dice);
-        let at = ms + 100 + self.dice.below(3000);
+        shop.disk.power_cut(&mut self.rng);
+        let at = ms + 100 + self.rng.below(3000);
         self.mends.push((at, Mend::Start(node)));
     }
 
     fn break_something(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
-        let node = self.dice.below(shops.len() as u64) as usize;
-        let other = (node + 1 + self.dice.below(shops.len() as u64 - 1) as usize) % shops.len();
+        let node = self.rng.below(shops.len() as u64) as usize;
+        let other = (node + 1 + self.rng.below(shops.len() as u64 - 1) as usize) % shops.len();
         let (name, other_name) = (shops[node].name.as_str(), shops[other].name.as_str());
-        let until = ms + 300 + self.dice.below(3000);
+        let until = ms + 300 + self.rng.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.dice.below(18);
+        let what = self.rng.below(18);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
                 self.count("power cut");
                 self.crash(node, ms, sim, &shops[node]);
             }
-            1 | 2 if may_go => shops[node].disk.fail(DiskFailure::PowerAfter(self.dice.below(60))),
+            1 | 2 if may_go => shops[node].disk.fail(DiskFailure::PowerAfter(self.rng.below(60))),
             3 if may_go => {
                 self.count("failed sync");
-                shops[node].disk.fail(DiskFailure::SyncAfter(self.dice.below(20)));
+                shops[node].disk.fail(DiskFailure::SyncAfter(self.rng.below(20)));
                 self.mends.push((until, Mend::Disk(node)));
             }
             4 if may_go => {
@@ -187,12 +187,12 @@ impl Faults {
             }
             10 => {
                 self.count("link that loses");
-                sim.set_link_fail_rate(name, other_name, 0.02 * (1 + self.dice.below(20)) as f64);
+                sim.set_link_fail_rate(name, other_name, 0.02 * (1 + self.rng.below(20)) as f64);
                 self.mends.push((until, Mend::Loss(node, other)));
             }
             11 => {
                 self.count("slow link");
-                let latency = Duration::from_millis(30 + self.dice.below(400));
+                let latency = Duration::from_millis(30 + self.rng.below(400));
                 sim.set_link_max_message_latency(name, other_name, latency);
                 self.mends.push((until, Mend::Delay(node, other)));
             }
@@ -214,20 +214,20 @@ impl Faults {
             }
             15 => {
                 self.count("slow sync");
-                let long = Duration::from_millis(5 + self.dice.below(200));
+                let long = Duration::from_millis(5 + self.rng.below(200));
                 shops[node].disk.fail(DiskFailure::Slow(long));
                 self.mends.push((until, Mend::Disk(node)));
             }
             16 => {
                 self.count("pause");
-                let long = Duration::from_millis(200 + self.dice.below(5000));
+                let long = Duration::from_millis(200 + self.rng.below(5000));
                 shops[node].disk.fail(DiskFailure::Pause(long));
             }
             17 => {
                 self.count("wall clock jumps");
                 // By up to minutes, days, or more than certificates are valid.
-                let most_ms = self.dice.of(&[600_000, 864_000_000, 400_000_000_000]);
-                let by = i64::try_from(self.dice.below(2 * most_ms)).unwrap_or(0);
+                let most_ms = self.rng.of(&[600_000, 864_000_000, 400_000_000_000]);
+                let by = i64::try_from(self.rng.below(2 * most_ms)).unwrap_or(0);
                 self.wall_ms = by - i64::try_from(most_ms).unwrap_or(0);
                 self.mends.push((until, Mend::Wall));
             }
@@ -247,8 +247,8 @@ impl Faults {
     /// Splits the nodes into two groups that cannot reach each other, or of which only
     /// one reaches the other.
     fn split(&mut self, until: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
-        let side: Vec<u64> = shops.iter().map(|_| self.dice.below(2)).collect();
-        let one_way = self.dice.below(3) == 0;
+        let side: Vec<u64> = shops.iter().map(|_| self.rng.below(2)).collect();
+        let one_way = self.rng.below(3) == 0;
         let pairs = (0..shops.len()).flat_map(|a| (0..shops.len()).map(move |b| (a, b)));
         for (a, b) in pairs.filter(|(a, b)| side[*a] == 0 && side[*b] == 1) {
             let (from, to) = (shops[a].name.as_str(), shops[b].name.as_str());

@@ -133,9 +133,9 @@ impl SimNode {
         config.advertise = Some(address.clone());
         config.bootstrap = self.founder.is_none();
         config.join.extend(self.founder.as_ref().map(|founder| self::address(founder)));
-        let mut dice = SimRng::new(self.seed ^ starts, 3);
-        config.storage.snapshot_every_entries = dice.of(&[300, 300, 100, 1000]);
-        config.storage.log_keep_entries = dice.of(&[100, 100, 20, 400]);
+        let mut rng = SimRng::new(self.seed ^ starts, 3);
+        config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);
+        config.storage.log_keep_entries = rng.of(&[100, 100, 20, 400]);
         config
     }
 

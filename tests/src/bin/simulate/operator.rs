@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Operator {
     pub(crate) nodes: Vec<&'static str>,
     pub(crate) credentials: Credentials,
-    pub(crate) dice: SimRng,
+    pub(crate) rng: SimRng,
     pub(crate) seed: u64,
     pub(crate) trace: Trace,
 }
@@ -28,9 +28,9 @@ impl Operator {
         let end = Instant::now() + end;
         let client = client("operator", 50, &self.nodes, &self.credentials, self.seed, &self.trace).await?;
         while Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(500 + self.dice.below(3000))).await;
-            let name = self.dice.of(&self.nodes);
-            let (what, done) = match self.dice.below(4) {
+            tokio::time::sleep(Duration::from_millis(500 + self.rng.below(3000))).await;
+            let name = self.rng.of(&self.nodes);
+            let (what, done) = match self.rng.below(4) {
                 0 | 1 => ("transfer", client.transfer(None).await.is_ok()),
                 // The founder stays: it has no node to join.
                 2 if name != self.nodes[0] => {

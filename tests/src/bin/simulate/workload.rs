@@ -82,7 +82,7 @@ impl History {
 pub(crate) struct WorkloadClient {
     pub(crate) number: u64,
     pub(crate) client: Client,
-    pub(crate) dice: SimRng,
+    pub(crate) rng: SimRng,
     pub(crate) history: History,
     pub(crate) trace: Trace,
     /// When the simulation began.
@@ -120,8 +120,8 @@ impl WorkloadClient {
     /// Runs operations until `end`.
     pub(crate) async fn work(mut self, end: Instant) {
         while Instant::now() < end {
-            let at = self.dice.below(KEYS);
-            match self.dice.below(14) {
+            let at = self.rng.below(KEYS);
+            match self.rng.below(14) {
                 0..=3 => self.read(at).await,
                 4..=6 => self.write(at).await,
                 7 | 8 => self.swap(at).await,
@@ -130,7 +130,7 @@ impl WorkloadClient {
                 11 => self.list().await,
                 _ => self.count().await,
             }
-            tokio::time::sleep(Duration::from_millis(1 + self.dice.below(30))).await;
+            tokio::time::sleep(Duration::from_millis(1 + self.rng.below(30))).await;
         }
     }
 
@@ -228,7 +228,7 @@ impl WorkloadClient {
         for _ in 0..TRIES {
             let Err(Error::Unknown { request: Some(request), .. }) = &result else { break };
             let request = *request;
-            tokio::time::sleep(Duration::from_millis(50 + self.dice.below(300))).await;
+            tokio::time::sleep(Duration::from_millis(50 + self.rng.below(300))).await;
             result = match self.client.write(request, batch.clone()).await {
                 // A write in doubt stays in doubt until its own outcome is known.
                 Err(error) if error.outcome() == OutcomeKind::NotApplied && !is_outcome(&error) => {

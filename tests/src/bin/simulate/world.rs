@@ -91,7 +91,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     let operator = Operator {
         nodes: names.clone(),
         credentials: credentials(Role::Admin, "operator"),
-        dice: SimRng::new(seed, 2),
+        rng: SimRng::new(seed, 2),
         seed,
         trace: shared.trace.clone(),
     };
@@ -214,7 +214,7 @@ async fn customers(
         let worker = WorkloadClient {
             number,
             client,
-            dice: SimRng::new(seed, 100 + number),
+            rng: SimRng::new(seed, 100 + number),
             history: shared.history.clone(),
             trace: shared.trace.clone(),
             began,

@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// A cluster in this process.
-pub(crate) struct EmbeddedCluster {
+pub(crate) struct ThreadedCluster {
     ca: Ca,
     folder: TempDir,
-    nodes: Vec<EmbeddedNode>,
+    nodes: Vec<ThreadedNode>,
     client: Option<Client>,
 }
 
-struct EmbeddedNode {
+struct ThreadedNode {
     name: NodeName,
     address: Address,
     kill: Option<oneshot::Sender<()>>,
@@ -28,7 +28,7 @@ fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("legal")
 }
 
-impl EmbeddedCluster {
+impl ThreadedCluster {
     /// Starts nodes of these names, and waits until all vote.
     pub(crate) async fn of(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -56,7 +56,7 @@ impl EmbeddedCluster {
         node.kill();
     }
 
-    fn start(&self, name_text: &str) -> EmbeddedNode {
+    fn start(&self, name_text: &str) -> ThreadedNode {
         let node = name(name_text);
         let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
@@ -78,7 +78,7 @@ impl EmbeddedCluster {
             runtime.shutdown_background();
         });
         let address = address.recv().expect("starts");
-        EmbeddedNode { name: node, address, kill: Some(kill), thread: Some(thread) }
+        ThreadedNode { name: node, address, kill: Some(kill), thread: Some(thread) }
     }
 
     async fn until_all_vote(&self, client: &Client) {
@@ -99,7 +99,7 @@ impl EmbeddedCluster {
     }
 }
 
-impl EmbeddedNode {
+impl ThreadedNode {
     fn kill(&mut self) {
         drop(self.kill.take());
         if let Some(thread) = self.thread.take() {
@@ -108,8 +108,8 @@ impl EmbeddedNode {
     }
 }
 
-impl Drop for EmbeddedCluster {
+impl Drop for ThreadedCluster {
     fn drop(&mut self) {
-        self.nodes.iter_mut().for_each(EmbeddedNode::kill);
+        self.nodes.iter_mut().for_each(ThreadedNode::kill);
     }
 }
