@@ -362,7 +362,7 @@ pub enum Rejection {
     /// Not applied: the caller lacks permission.
     #[error("{0}")]
     Denied(String),
-    /// Not applied: there is no such node.
+    /// Not applied: the node does not exist.
     #[error("{0}")]
     NotFound(String),
     /// Not applied: a safety check failed.
