@@ -1,8 +1,8 @@
-//! How a node starts, in order.
+//! Starts a node, step by step.
 //!
-//! Whatever can be refused is refused before anything is changed; the node
-//! listens before it takes part, so that whoever it asks for a vote can reach
-//! it in turn.
+//! Everything that can fail is checked before anything is changed. The node
+//! listens before it joins consensus, because a peer that it asks for a vote
+//! must be able to reach it.
 
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,28 +18,54 @@ use tokio::{
 };
 
 use super::{
-    Builder, Server, StartError,
+    Server, StartError,
     accept::accept,
     lifecycle::Lifecycle,
     mode, monitor,
-    reload::{Reloading, set_limits},
+    reload::{ConfigSource, Reloading, set_limits},
 };
 use crate::{
     api::{
         admin::{Admin, Listening},
         client::Api,
     },
-    node::Node,
+    config::Config,
+    node::{LogControl, Node},
     ops::{membership::MembershipManager, reads::Reads},
-    storage::disk::DataDir,
+    storage::{databases::Databases, disk::DataDir},
 };
 
-/// How long the port of a node that has just stopped may stay in use.
+/// How long to retry a port that a node which has just stopped may still hold.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
 const PORT_RETRY: Duration = Duration::from_millis(20);
 
-pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
-    let Builder { config, credentials, options, endpoint, databases, source, log_control } = builder;
+/// The input of [`start`]: a configuration and the parts that the host program replaces.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) options: EndpointOptions,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) databases: Option<Arc<dyn Databases>>,
+    pub(super) source: Option<ConfigSource>,
+    pub(super) log_control: Option<LogControl>,
+}
+
+impl Setup {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            credentials: None,
+            options: EndpointOptions::default(),
+            endpoint: None,
+            databases: None,
+            source: None,
+            log_control: None,
+        }
+    }
+}
+
+pub(super) async fn start(setup: Setup) -> Result<Server, StartError> {
+    let Setup { config, credentials, options, endpoint, databases, source, log_control } = setup;
     let in_memory = credentials.is_some();
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
@@ -60,7 +86,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
         config.data_dir.clone(),
     );
     log_control.into_iter().for_each(|control| node.set_log_control(control));
-    let admin = watch_over(&node, config.admin.listen).await?;
+    let admin = listen_for_admin(&node, config.admin.listen).await?;
     let admin_address = admin.as_ref().map(Listening::address);
     let reads = Reads::new(node.clone());
     let membership = MembershipManager::new(node.clone(), reads.clone());
@@ -72,7 +98,7 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
-    // A simulated disk has no room to look for.
+    // A simulated disk has no free space to watch.
     if databases.is_none() {
         tokio::spawn(monitor::disk::watch(Arc::downgrade(&node), stopping.clone()));
     }
@@ -93,19 +119,23 @@ pub(super) async fn start(builder: Builder) -> Result<Server, StartError> {
     Ok(Server { node, address, admin_address, options, reloading, stop, closed })
 }
 
-/// Listens for those who watch the node, if it is to.
-async fn watch_over(node: &Arc<Node>, address: Option<SocketAddr>) -> Result<Option<Listening>, StartError> {
+/// Starts the admin listener if an address is configured.
+async fn listen_for_admin(
+    node: &Arc<Node>,
+    address: Option<SocketAddr>,
+) -> Result<Option<Listening>, StartError> {
     let Some(address) = address else { return Ok(None) };
     let listening = Admin::new(Arc::clone(node)).listen(address).await;
     let listening = listening.map_err(|source| StartError::Admin { address, source })?;
     tracing::info!(address = %listening.address(), "listening for metrics and health checks");
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "metrics and health checks are open to the network, without encryption");
+        tracing::warn!(%address, "metrics and health checks are served to the network without encryption");
     }
     Ok(Some(listening))
 }
 
-/// Listens. Where a node has just stopped, its port may take a moment to be free.
+/// Binds the node's address. Retries for a moment if the port is in use: a
+/// node that has just stopped may still hold it.
 async fn listen(
     address: SocketAddr,
     credentials: &Credentials,

@@ -19,7 +19,7 @@ const CRATES: [CrateRoot; 5] = [
 ];
 
 /// How many circles are left. The number may only shrink.
-const LEFT: usize = 11;
+const LEFT: usize = 10;
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
