@@ -52,14 +52,15 @@ impl BackupStream {
         consistency: Consistency,
         deadline: Instant,
     ) -> Result<Self, Rejection> {
-        let replica = reads.fresh(consistency, deadline).await?;
+        let fresh = reads.fresh(consistency, deadline).await?;
+        let replica = fresh.replica();
         let unavailable = |why: &dyn std::fmt::Display| Rejection::Unavailable(format!("no backup: {why}"));
         let snapshot = timeout_at(deadline, replica.snapshot()).await;
         let snapshot = snapshot.map_err(|_| unavailable(&"the state was not made durable in time"))?;
         let SnapshotData::Source(source) = snapshot.map_err(|error| unavailable(&error))?.snapshot else {
             return Err(unavailable(&"the state is not this node's own"));
         };
-        let header = header(node.name(), &replica, &source);
+        let header = header(node.name(), replica, &source);
         let header = header.ok_or_else(|| unavailable(&"nothing was applied yet"))?;
         Self::of(header, source).map_err(|error| unavailable(&error))
     }

@@ -59,15 +59,15 @@ pub(super) async fn read(
     consistency: Consistency,
     deadline: Instant,
 ) -> Result<(Response, Share), Rejection> {
-    let replica = reads.fresh(consistency, deadline).await?;
+    let fresh = reads.fresh(consistency, deadline).await?;
     let largest = Arc::clone(&room.0).acquire_many_owned(units(read.bytes_max()));
     let mut permit = match timeout_at(deadline, largest).await {
         Ok(Ok(permit)) => permit,
         _ => return Err(Rejection::Overloaded),
     };
     let response = match read {
-        Read::Key(key) => Reads::get(&replica, key)?,
-        Read::Range { range, limit, keys_only } => Reads::range(&replica, range, limit, keys_only)?,
+        Read::Key(key) => fresh.get(key)?,
+        Read::Range { range, limit, keys_only } => fresh.range(range, limit, keys_only)?,
     };
     let needed = units(bytes(&response)) as usize;
     let kept = permit.split(needed.min(permit.num_permits()));

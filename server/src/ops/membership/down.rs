@@ -125,10 +125,8 @@ impl MembershipManager {
 
     /// What is recorded of a node now.
     async fn record(&self, name: &NodeName, deadline: Instant) -> Result<NodeRecord, Rejection> {
-        let replica = self.reads.fresh(Consistency::Linearizable, deadline).await?;
-        let record = replica.state().node(name);
-        let record = record.map_err(|error| Rejection::Unavailable(error.to_string()))?;
-        record.ok_or_else(|| not_a_member(name))
+        let fresh = self.reads.fresh(Consistency::Linearizable, deadline).await?;
+        fresh.record(name)?.ok_or_else(|| not_a_member(name))
     }
 
     async fn ask_leader(&self, request: &Request, deadline: Instant) -> Result<Response, Rejection> {
