@@ -1,8 +1,8 @@
-//! This node, as its operations see it: its name, how to reach others, and
-//! its part in a cluster, while it has one.
+//! This node as its operations use it: its identity, its connections to other
+//! nodes, and its replica while it belongs to a cluster.
 //!
-//! What only the server above can do (join a cluster, stop for good) it is
-//! asked for with an [`LifecycleCommand`]; nothing here knows it.
+//! Does not know the server above it. Operations that need the server, such as
+//! joining a cluster, send it a [`LifecycleCommand`].
 
 pub mod leader_contact;
 pub mod propose;
@@ -33,33 +33,33 @@ use crate::{metrics::NodeMetrics, node::replica::Replica, storage::disk::SpacePr
 /// The version of coffeed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Orders that may wait for the server.
+/// Bound on lifecycle commands that wait for the server.
 const COMMANDS_MAX: usize = 16;
 
-/// What an operation asks of the server.
+/// A command from an operation to the server's lifecycle task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LifecycleCommand {
-    /// Ask these members to be let in.
+    /// Ask these members to join their cluster.
     Join {
-        /// The cluster.
+        /// The cluster to join.
         cluster: ClusterId,
-        /// Its members.
+        /// Addresses of its members.
         members: Vec<Address>,
     },
-    /// Stop, and stay down: the cluster has taken this node out.
+    /// Stop and stay down: the cluster has removed this node.
     ShutDownRemoved {
-        /// Which incarnation is meant.
+        /// The incarnation that was removed.
         id: NodeId,
     },
 }
 
-/// Takes up what configuration and certificates are by now.
+/// Reloads configuration and certificates.
 pub type Reloader = Box<dyn Fn() -> BoxFuture<'static, Result<Reload, Rejection>> + Send + Sync>;
 
-/// Changes how much is logged, if a level is given, and says what was logged before.
+/// Sets the log level if one is given, and returns the previous level.
 pub type LogControl = Arc<dyn Fn(Option<LogLevel>) -> LogLevel + Send + Sync>;
 
-/// This node.
+/// This node's identity, resources and state.
 pub struct Node {
     identity: Identity,
     address: Address,
@@ -77,8 +77,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that belongs to no cluster yet, and where its commands come out.
-    /// `lease` is how long a leader's heartbeat lasts.
+    /// Returns a node that belongs to no cluster yet, and the receiver of its
+    /// lifecycle commands. `lease` is the leader lease.
     pub fn new(
         name: NodeName,
         address: Address,
@@ -105,47 +105,47 @@ impl Node {
         (Arc::new(node), receiver)
     }
 
-    /// Its name.
+    /// The node's name.
     pub fn name(&self) -> &NodeName {
         &self.identity.name
     }
 
-    /// Who it is when it asks others.
+    /// The identity that the node presents to other nodes.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Where others reach it.
+    /// The address where other nodes reach it.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// How long a leader's heartbeat lasts: whoever was silent for longer may be gone.
+    /// The leader lease: a node that was silent for longer may be down.
     pub fn lease(&self) -> Duration {
         self.lease
     }
 
-    /// For how long it has been up.
+    /// The time since the node started.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// When it started, by its own clock, in milliseconds since 1970.
+    /// The time when the node started by its own clock, in milliseconds since 1970.
     pub fn started_at_ms(&self) -> u64 {
         self.started_at_ms
     }
 
-    /// How it reaches other nodes.
+    /// The pool of connections to other nodes.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// What it shows of itself, and whom it believes, at present.
+    /// The current credentials: its own certificate and the CAs that it trusts.
     pub fn credentials(&self) -> Credentials {
         self.pool.credentials()
     }
 
-    /// The certificate that it shows at present.
+    /// The serial number and expiry of the current certificate.
     pub fn certificate(&self) -> CertificateStatus {
         let credentials = self.credentials();
         CertificateStatus {
@@ -154,20 +154,20 @@ impl Node {
         }
     }
 
-    /// Whole days until its certificate is no longer valid; negative once that has passed.
+    /// Whole days until the certificate expires; negative once it has expired.
     pub fn certificate_days_left(&self) -> i64 {
         let credentials = self.credentials();
         let at = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
         (at(credentials.valid_until()) - at(credentials.now())).div_euclid(86_400)
     }
 
-    /// Says how it reloads: once, and before anybody asks for it.
+    /// Sets the function behind [`Node::reload`]. Called once, while the node starts.
     pub fn on_reload(&self, reloader: Reloader) {
-        // Whoever comes second has no say.
+        // The first call wins.
         let _ = self.reloader.set(reloader);
     }
 
-    /// Takes up what configuration and certificates are by now.
+    /// Reloads configuration and certificates.
     pub async fn reload(&self) -> Result<Reload, Rejection> {
         match self.reloader.get() {
             Some(reload) => reload().await,
@@ -175,64 +175,65 @@ impl Node {
         }
     }
 
-    /// The room on its disk.
+    /// The probe of free disk space.
     pub fn space(&self) -> &SpaceProbe {
         &self.space
     }
 
-    /// What it counts of its own work.
+    /// The node's metrics.
     pub fn metrics(&self) -> &NodeMetrics {
         &self.metrics
     }
 
-    /// How its log is controlled, if its host program lets it.
+    /// The function that controls the log level, if the host program gave one.
     pub fn log_control(&self) -> Option<&LogControl> {
         self.log_control.get()
     }
 
-    /// Lets its log be controlled. Counts once.
+    /// Sets the function that controls the log level. The first call wins.
     pub fn set_log_control(&self, control: LogControl) {
         let _ = self.log_control.set(control);
     }
 
-    /// What it does at present.
+    /// The current lifecycle phase.
     pub fn phase(&self) -> LifecyclePhase {
         *self.phase.borrow()
     }
 
-    /// Notes what it does from now on.
+    /// Sets the lifecycle phase.
     pub fn set_phase(&self, phase: LifecyclePhase) {
         self.phase.send_replace(phase);
     }
 
-    /// Its part in its cluster, while it has one.
+    /// The node's replica, while it belongs to a cluster.
     pub fn replica(&self) -> Option<Arc<Replica>> {
         self.replica.borrow().clone()
     }
 
-    /// Its part in its cluster; a node that has none cannot serve.
+    /// The node's replica, or [`Rejection::Unavailable`] if it belongs to no cluster.
     pub fn serving(&self) -> Result<Arc<Replica>, Rejection> {
         self.replica().ok_or_else(|| {
-            Rejection::Unavailable(format!("{} belongs to no cluster yet: boot it first", self.name()))
+            Rejection::Unavailable(format!("{} does not belong to a cluster yet: boot it first", self.name()))
         })
     }
 
-    /// Its part in its cluster, as it changes.
+    /// A receiver that follows changes of the replica.
     pub fn watch_replica(&self) -> watch::Receiver<Option<Arc<Replica>>> {
         self.replica.subscribe()
     }
 
-    /// Gives it a part in a cluster, or takes it away.
+    /// Sets or clears the replica.
     pub fn set_replica(&self, replica: Option<Arc<Replica>>) {
         self.replica.send_replace(replica);
     }
 
-    /// The leader, for those who ask where to go.
+    /// The leader's name and address, for responses to clients.
     pub fn leader_hint(&self) -> Option<Leader> {
         self.replica()?.leader_hint()
     }
 
-    /// Asks the server for something. `false`: it has stopped, or has too much to do.
+    /// Sends a command to the server. Returns `false` if the server has stopped
+    /// or too many commands are waiting.
     pub fn command(&self, command: LifecycleCommand) -> bool {
         self.commands.try_send(command).is_ok()
     }

@@ -1,6 +1,6 @@
-//! Operations that a node carries out for clients, peers and itself.
+//! Operations that a node performs for clients, for peers and for itself.
 //!
-//! Each stands on `node`; none knows how its caller was reached.
+//! Each uses `node`; none knows how its request arrived.
 
 pub mod backup;
 pub mod divergence;

@@ -1,15 +1,15 @@
-//! Faults that are planted on purpose, to prove that the simulator finds them.
+//! Fault injection: deliberate bugs that prove that the simulator finds them.
 //!
-//! They exist only in a build with `--cfg coffee_planted`, which nothing but
-//! their test makes; the one that `COFFEE_PLANTED` names is then in force. A
-//! site is one line, and stands where the rule that it breaks is kept:
+//! They exist only in a build with `--cfg coffee_planted`, which only their test
+//! makes. `COFFEE_PLANTED` names the active fault. Each site is one line, next to
+//! the code that keeps the rule which the fault breaks:
 //!
 //! ```text
 //! planted!("name", break_the_rule());
 //! if planted!("name") { the rule broken } else { the rule kept }
 //! ```
 
-/// Whether the fault of this name is planted: never, in a build for use.
+/// Whether the fault of this name is active: never in a production build.
 macro_rules! planted {
     ($name:literal) => {
         cfg!(coffee_planted) && $crate::planted::is($name)

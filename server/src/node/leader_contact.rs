@@ -1,7 +1,8 @@
-//! When this node last contact the leaders that it followed.
+//! The time of last contact with the current leader and its predecessor.
 //!
-//! Tells a leader that has just handed over, and is about to answer what it was asked, from
-//! one that was lost: by then nothing has come from that one for its lease.
+//! Distinguishes a leader that has just handed over, and is about to answer its
+//! pending requests, from one that is down: nothing has come from the latter for
+//! a lease.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +12,7 @@ use std::{
 use coffee_common::id::NodeId;
 use tokio::time::Instant;
 
-/// The last words of the leader and of the one before it. Clones share them.
+/// The last contact with the leader and with the previous leader. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct LastContact(Arc<Mutex<[Option<Contact>; 2]>>);
 
@@ -22,7 +23,7 @@ struct Contact {
 }
 
 impl LastContact {
-    /// Something came from this leader.
+    /// Records a message from this leader.
     pub fn note(&self, leader: NodeId) {
         let contact = Some(Contact { leader, at: Instant::now() });
         let [last, before] = &mut *self.contacts();
@@ -32,7 +33,7 @@ impl LastContact {
         }
     }
 
-    /// Whether this leader was contact not longer than `span` ago.
+    /// Whether there was contact with this leader within the last `span`.
     pub fn within(&self, span: Duration, leader: NodeId) -> bool {
         self.contacts()
             .iter()

@@ -1,8 +1,8 @@
-//! Puts a command into the log, and says honestly what came of it.
+//! Proposes commands and reports their outcome.
 //!
-//! Knows no client and no network. Guards the line between *certainly not
-//! done* and *unknown*: only a proposal that the consensus library turned away
-//! before appending it counts as not done.
+//! Knows no client and no network. Guards the line between *not applied* and
+//! *unknown*: only a proposal that openraft rejected before appending it counts
+//! as not applied.
 
 use coffee_common::{
     clock,
@@ -20,13 +20,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{node::replica::Replica, raft_types::TypeConfig};
 
-/// Why something that only the leader does was not done here.
+/// Why a request to the leader failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProposeError {
-    /// Certainly nothing was done, and another try, here or elsewhere, may go
-    /// better: mostly since this node does not lead at the moment.
+    /// The request was certainly not applied and can be retried, here or at
+    /// another node. The usual reason is that this node is not the leader.
     NotApplied(String),
-    /// It was refused, or its outcome is unknown.
+    /// The request was rejected, or its outcome is unknown.
     Rejected(Rejection),
 }
 
@@ -36,7 +36,7 @@ impl From<Rejection> for ProposeError {
     }
 }
 
-/// Proposes a command under the leader's clock, and waits until it is applied.
+/// Proposes a command, stamped with the leader's clock, and waits until it is applied.
 pub async fn propose(
     replica: &Replica,
     request: Option<RequestId>,
@@ -44,7 +44,7 @@ pub async fn propose(
     deadline: Instant,
 ) -> Result<Outcome, ProposeError> {
     if Instant::now() >= deadline {
-        return Err(Rejection::Unavailable("the time is over".to_owned()).into());
+        return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
     }
     let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command };
     match timeout_at(deadline, replica.raft().client_write(proposal)).await {
@@ -54,7 +54,7 @@ pub async fn propose(
     }
 }
 
-/// Proposes many commands as one, under the leader's clock.
+/// Proposes several commands together, stamped with the leader's clock.
 pub async fn propose_all(
     replica: &Replica,
     commands: impl IntoIterator<Item = (RequestId, Command)>,
@@ -71,16 +71,16 @@ pub async fn propose_all(
     }
 }
 
-/// Commands that were proposed together: what becomes of each, in their order.
+/// The outcomes of commands that were proposed together, in order.
 pub struct Proposed {
-    /// Ends at once where consensus stops, whatever is still to come.
+    /// Ends early if consensus stops.
     results: Fuse<BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>>,
-    /// So many of the next results came too late for those who asked.
+    /// The number of next results to skip because their callers timed out.
     overdue: usize,
 }
 
 impl Proposed {
-    /// Waits until the next command is applied. May be dropped: nothing is lost.
+    /// Waits until the next command is applied. Cancel safe.
     pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, ProposeError> {
         loop {
             let result = match timeout_at(deadline, self.results.next()).await {
@@ -104,32 +104,32 @@ impl Proposed {
     }
 }
 
-/// What an error of the consensus library says of a proposal's fate.
+/// Converts an error of openraft into the outcome of a proposal.
 pub(crate) fn propose_error(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
     match error {
-        // Turned away before it was appended: not the leader, handing over, or
-        // without a quorum for longer than the lease.
+        // Rejected before it was appended: this node is not the leader, is handing
+        // over, or has had no quorum for longer than the lease.
         RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            ProposeError::NotApplied(why_not(forward.reason).to_owned())
+            ProposeError::NotApplied(reason(forward.reason).to_owned())
         }
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
             ProposeError::NotApplied(format!("membership cannot be changed now: {error}"))
         }
         RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
-            unknown("another node took over the lead before it was committed")
+            unknown("another node became leader before it was committed")
         }
         RaftError::APIError(ClientWriteError::PreconditionFailed(_)) => {
-            unknown("membership changed meanwhile")
+            unknown("membership changed in the meantime")
         }
         RaftError::Fatal(_) => unknown("this node stopped before it was committed"),
     }
 }
 
-fn why_not(reason: ForwardReason) -> &'static str {
+fn reason(reason: ForwardReason) -> &'static str {
     match reason {
         ForwardReason::NotLeader => "there is no leader: too few voters are up, or an election is under way",
         ForwardReason::LeadershipTransfer => "leadership is being handed over",
-        ForwardReason::LeaseExpired => "the leader has lost touch with the quorum",
+        ForwardReason::LeaseExpired => "the leader has lost contact with the quorum",
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_result_that_comes_too_late_is_nobody_elses() {
+    async fn a_result_that_comes_too_late_is_not_given_to_the_next_caller() {
         let (results, mut proposed) = proposed();
         let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
         for _ in 0..2 {
@@ -177,20 +177,20 @@ mod tests {
             assert!(matches!(late, Err(ProposeError::Rejected(Rejection::Unknown(_)))), "{late:?}");
         }
         for index in 1..=3 {
-            results.send(result(index)).expect("somebody listens");
+            results.send(result(index)).expect("the receiver is open");
         }
         assert_eq!(proposed.next(later).await, Ok(applied(3)));
     }
 
     #[tokio::test]
-    async fn what_was_turned_away_is_told_from_what_is_unknown() {
+    async fn a_rejected_proposal_is_told_from_an_unknown_one() {
         let (results, mut proposed) = proposed();
         let later = Instant::now() + Duration::from_secs(60);
         let forward = openraft::errors::ForwardToLeader::empty();
-        results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("somebody listens");
+        results.send(Ok(Err(ClientWriteError::ForwardToLeader(forward)))).expect("the receiver is open");
         assert!(matches!(proposed.next(later).await, Err(ProposeError::NotApplied(_))));
         drop(results);
-        // Each of those who wait is told.
+        // Every waiting caller gets an answer.
         for _ in 0..2 {
             let stopped = proposed.next(later).await;
             assert!(matches!(stopped, Err(ProposeError::Rejected(Rejection::Unknown(_)))), "{stopped:?}");

@@ -1,7 +1,7 @@
-//! Consensus: how openraft is set up, and the handle to it.
+//! Configures and starts openraft.
 //!
-//! Knows the storage below, and of the network no more than openraft's trait.
-//! Guards what keeps a cluster both quick to find a leader and slow to drop one.
+//! Knows the storage below it, and the network only as openraft's trait. Guards
+//! the balance between electing a new leader quickly and keeping a healthy one.
 
 use std::sync::Arc;
 
@@ -14,30 +14,30 @@ use crate::{
     storage::{log::LogStore, snapshot::SnapshotData, state_machine::StateMachine},
 };
 
-/// The handle to this node's consensus. Clones share it.
+/// The handle to this node's openraft instance. Clones share it.
 pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// Purging takes an fsync: entries go in batches of at least this many.
+/// Minimum number of log entries per purge, because each purge costs an fsync.
 const PURGE_BATCH_ENTRIES: u64 = 512;
 
-/// How long a snapshot may be on its way without progress, three quarters of
-/// this being what openraft leaves to the network. The last step, in which the
-/// receiver's disk takes it all in and nothing is told, counts too.
+/// How long a snapshot transfer may make no progress. openraft gives three
+/// quarters of this to the network. The last step counts too: the receiver
+/// writes the whole snapshot to its disk and reports nothing until it is done.
 const SNAPSHOT_IDLE_MS: u64 = 120_000;
 
-/// Why consensus cannot be started.
+/// Why openraft cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum RaftError {
     /// The timers contradict each other.
     #[error("the timers do not fit together: {0}")]
     Timers(String),
-    /// It failed right away.
+    /// openraft failed while it started.
     #[error(transparent)]
     Fatal(#[from] Fatal<TypeConfig>),
 }
 
-/// Starts this node's consensus on its log and state. It does not campaign
-/// before its election timeout has passed.
+/// Starts openraft on this node's log and state. It does not campaign before its
+/// election timeout has passed.
 pub async fn start<N>(
     id: NodeId,
     timers: &Timers,
@@ -55,30 +55,30 @@ where
     Ok(Raft::new(id, Arc::new(config), network, log, state_machine).await?)
 }
 
-/// What openraft is told.
+/// Returns openraft's configuration.
 ///
-/// How long a cluster is without a leader when it loses one: each follower
-/// waits, from the last that it heard, for the leader's lease, which openraft
-/// takes to be the *longest* election timeout, and then for a time of its own
-/// between the two timeouts. The first to stand asks for a pre-vote, then for
-/// the vote: two round trips and one fsync. So with the defaults and four
-/// followers left that is 300 ms and 220 ms in the mean, less what had passed
-/// since the last heartbeat; at worst twice the longest timeout and a round.
+/// When a cluster loses its leader, each follower waits for the leader lease,
+/// counted from the last heartbeat (openraft uses the *maximum* election timeout
+/// as the lease), and then for a random time between the two election timeouts.
+/// The first candidate asks for a pre-vote, then for the vote: two round trips and
+/// one fsync. With the defaults and four followers left the mean time without a
+/// leader is 300 ms plus 220 ms, minus the age of the last heartbeat; at worst
+/// twice the maximum timeout plus a round.
 ///
-/// What may add to it: a follower whose log is shorter than another's is refused,
-/// and meanwhile the other's time comes; two that stand at the same moment
-/// refuse each other, and wait for a time of their own once more.
+/// Two things can prolong it. A candidate whose log is shorter than a voter's is
+/// rejected, and another follower has to time out. Two candidates that stand at
+/// the same moment reject each other and wait for another random time.
 ///
-/// It is safe on a machine that stalls: a follower has to hear nothing for the
-/// lease and the shortest timeout together (500 ms, eight heartbeats) before
-/// it as much as asks, and then most others must have heard nothing either.
+/// A stalled machine does not cause needless elections: a follower asks for a
+/// pre-vote only after it has heard nothing for the lease plus the minimum timeout
+/// (500 ms, eight heartbeats), and a majority must have heard nothing either.
 fn config(timers: &Timers, storage: &StorageOptions) -> Config {
     Config {
         cluster_name: "coffee".to_owned(),
         heartbeat_interval: timers.heartbeat_interval_ms,
-        // A follower that acknowledged entries just now needs no heartbeat.
-        // Half an interval leaves openraft's bound, the shortest election
-        // timeout, a distance at whatever timers the configuration allows.
+        // A follower that has just acknowledged entries needs no heartbeat.
+        // openraft bounds this by the minimum election timeout; half an interval
+        // is below that for all timers that the configuration allows.
         heartbeat_min_interval: Some(timers.heartbeat_interval_ms / 2),
         election_timeout_min: timers.election_timeout_min_ms,
         election_timeout_max: timers.election_timeout_max_ms,
@@ -86,17 +86,17 @@ fn config(timers: &Timers, storage: &StorageOptions) -> Config {
         max_payload_entries: APPEND_ENTRIES_MAX as u64,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(storage.snapshot_every_entries),
         max_in_snapshot_log_to_keep: storage.log_keep_entries,
-        // Beyond this, entries may be gone before they are asked for.
+        // Beyond this lag, entries may be purged before they are requested.
         replication_lag_threshold: storage.snapshot_every_entries + storage.log_keep_entries,
         purge_batch_size: PURGE_BATCH_ENTRIES.min(storage.snapshot_every_entries),
         backoff: "20ms 40ms 80ms ...500ms".to_owned(),
-        // `down` hands over before it removes a leader; this is for one that
-        // was elected in between. It stays until the others have heard.
+        // `down` hands over before it removes a leader; this is for a leader that
+        // was elected in between. It stays until the others have been told.
         removed_leader_step_down: StepDownPolicy::After(timers.heartbeat_interval_ms),
-        // Raft dissertation, section 9.6: a node that cannot win disturbs nobody.
+        // Raft dissertation, section 9.6: a node that cannot win does not disrupt the leader.
         enable_pre_vote: Some(true),
-        // A restarted leader stands for election like any other: what it has
-        // applied may be behind what it once acknowledged.
+        // A restarted leader stands for election like any other node: its applied
+        // state may lag the writes that it acknowledged before.
         enable_leader_restore: Some(false),
         ..Config::default()
     }
@@ -114,8 +114,8 @@ mod tests {
         let Timers { heartbeat_interval_ms, election_timeout_min_ms: min, election_timeout_max_ms: max } =
             timers;
         assert!(config(&timers, &StorageOptions::default()).validate().is_ok());
-        assert!(max + (min + max) / 2 <= 600, "writes go on after this long, in the mean of one follower");
-        assert!(2 * max <= 900, "and at worst after this long and a round");
+        assert!(max + (min + max) / 2 <= 600, "mean time until writes continue, with one follower");
+        assert!(2 * max <= 900, "worst case, without the election round");
         assert!(min + max >= 8 * heartbeat_interval_ms, "heartbeats that may be lost in a row");
     }
 

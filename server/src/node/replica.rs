@@ -1,9 +1,8 @@
-//! This node's part in its cluster, while it has one: its consensus, and what
-//! it has applied.
+//! This node's replica: its openraft instance, its log and its applied state.
 //!
-//! A thin bridge for the operations above, which ask it who leads and wait for
-//! that to change. Decides nothing. Guards that no operation holds a guard on
-//! what the consensus library publishes.
+//! A thin bridge for the operations above, which ask it for the leader and wait
+//! for changes. Decides nothing. Guards that no operation holds a lock on the
+//! metrics that openraft publishes.
 
 use std::{
     io,
@@ -35,12 +34,12 @@ use crate::{
     },
 };
 
-/// What the consensus library publishes of a node.
+/// The metrics that openraft publishes.
 pub type Metrics = RaftMetrics<TypeConfig>;
-/// What it publishes of leadership and membership alone.
+/// The metrics that openraft publishes about leadership and membership.
 pub type ServerMetrics = RaftServerMetrics<TypeConfig>;
 
-/// This node's part in its cluster.
+/// This node as a member of its cluster.
 pub struct Replica {
     cluster: ClusterId,
     id: NodeId,
@@ -48,25 +47,25 @@ pub struct Replica {
     log: LogStore,
     state: StateReader,
     checkpointer: Checkpointer,
-    /// The end of the log when the node started.
+    /// The last log index when the node started.
     log_at_start: Option<u64>,
     last_contact: LastContact,
     recovered: AtomicBool,
 }
 
-/// Whom this node follows.
+/// The leader that this node follows; the node itself if it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentLeader {
-    /// The leader.
+    /// The leader's id.
     pub id: NodeId,
-    /// Since which term it leads.
+    /// The term in which it was elected.
     pub term: u64,
-    /// What the membership says of it.
+    /// The leader's name and address in the membership.
     pub member: Member,
 }
 
 impl Replica {
-    /// The node `id` of `cluster`, whose consensus has just been started.
+    /// Returns the replica of node `id` of `cluster`, whose consensus has just been started.
     pub fn new(
         cluster: ClusterId,
         id: NodeId,
@@ -90,7 +89,7 @@ impl Replica {
         }
     }
 
-    /// The cluster.
+    /// The cluster's id.
     pub fn cluster(&self) -> ClusterId {
         self.cluster
     }
@@ -100,64 +99,64 @@ impl Replica {
         self.id
     }
 
-    /// The handle to its consensus.
+    /// The handle to openraft.
     pub fn raft(&self) -> &Raft {
         &self.raft
     }
 
-    /// Its log, for what that counts.
+    /// The log, for its metrics.
     pub fn log(&self) -> &LogStore {
         &self.log
     }
 
-    /// What it has applied.
+    /// The applied state.
     pub fn state(&self) -> &StateReader {
         &self.state
     }
 
-    /// What it has applied, at this point in time: made durable first.
+    /// Makes the applied state durable and returns a snapshot of it.
     pub async fn snapshot(&self) -> io::Result<Snapshot> {
         self.checkpointer.checkpoint().await
     }
 
-    /// All that the consensus library says of it at present.
+    /// The current metrics of openraft.
     pub fn metrics(&self) -> Metrics {
         self.raft.metrics().borrow_watched().clone()
     }
 
-    /// The membership that counts at present, be it committed or not.
+    /// The effective membership, committed or not.
     pub fn membership(&self) -> Arc<StoredMembership> {
         self.raft.server_metrics().borrow_watched().membership_config.clone()
     }
 
-    /// Whom it follows; itself, where it leads.
+    /// The leader that this node follows; the node itself if it leads.
     pub fn leader(&self) -> Option<CurrentLeader> {
         leader_of(&self.raft.server_metrics().borrow_watched())
     }
 
-    /// Whether it leads, as far as it knows.
+    /// Whether this node is the leader, as far as it knows.
     pub fn leads(&self) -> bool {
         self.raft.server_metrics().borrow_watched().state.is_leader()
     }
 
-    /// The leader, for those who ask where to go.
+    /// The leader's name and address, for responses to clients.
     pub fn leader_hint(&self) -> Option<Leader> {
         self.leader().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
     }
 
-    /// When it heard its leaders last.
+    /// The times of last contact with the leaders.
     pub fn last_contact(&self) -> &LastContact {
         &self.last_contact
     }
 
-    /// Waits until it follows somebody else than `old`, or nobody any more, or
-    /// until its consensus has stopped.
+    /// Waits until this node's leader is not `old`: another one or none. Also
+    /// returns when consensus has stopped.
     pub async fn leader_changed(&self, old: Option<&CurrentLeader>) {
         self.until(|metrics| leader_of(metrics).as_ref() != old).await;
     }
 
-    /// Waits until what is published of membership and leadership meets a
-    /// condition. `false`: its consensus has stopped before.
+    /// Waits until the published membership and leadership meet a condition.
+    /// Returns `false` if consensus stopped first.
     pub async fn until(&self, mut met: impl FnMut(&ServerMetrics) -> bool) -> bool {
         let mut changes: WatchReceiverOf<TypeConfig, ServerMetrics> = self.raft.server_metrics();
         loop {
@@ -175,8 +174,8 @@ impl Replica {
         self.state.wait_applied(revision).await;
     }
 
-    /// Waits until all is applied again that was applied before a restart.
-    /// Takes a quorum, since nothing else tells which part of the log is committed.
+    /// Waits until everything that was applied before a restart is applied again.
+    /// Needs a quorum: only a quorum knows which part of the log is committed.
     pub async fn recovered(&self) {
         if self.recovered.load(Ordering::Acquire) {
             return;
@@ -184,14 +183,14 @@ impl Replica {
         let mut changes = self.raft.metrics();
         while !self.has_recovered(&changes.borrow_and_update()) {
             if changes.changed().await.is_err() {
-                // Stopped: whoever waits runs into his own deadline.
+                // Consensus has stopped: the caller's own deadline ends the wait.
                 std::future::pending::<()>().await;
             }
         }
         self.recovered.store(true, Ordering::Release);
     }
 
-    /// Whether all is applied again that was applied before a restart.
+    /// Whether everything that was applied before a restart is applied again.
     pub fn is_recovered(&self) -> bool {
         self.recovered.load(Ordering::Acquire) || self.has_recovered(&self.raft.metrics().borrow_watched())
     }
@@ -200,27 +199,28 @@ impl Replica {
         let Some(start) = self.log_at_start else { return true };
         let applied = metrics.last_applied.map(|applied| applied.index);
         let committed = metrics.cluster_committed.map(|committed| committed.index);
-        // The end of the log may have been given up meanwhile: then it counts
-        // that all of what is there now is committed and applied.
+        // The end of the log may have been truncated in the meantime. Then the
+        // whole current log must be committed and applied.
         applied >= Some(start)
             || (committed.is_some() && committed >= metrics.last_log_index && applied >= committed)
     }
 
-    /// Returns once its consensus and then the disk of its log have answered;
-    /// never, while one of them hangs. `false`: one of them has stopped.
+    /// Returns once consensus and then the log's disk have responded. Does not
+    /// return while one of them hangs. Returns `false` if one has stopped.
     pub async fn pulse(&self) -> bool {
         self.raft.with_raft_state(|_| ()).await.is_ok() && self.log.probe().await.is_ok()
     }
 
-    /// How long ago a leader was heard, or this node voted or asked for votes:
-    /// what it counts its election timeout from. `None` if neither happened since it started.
+    /// The time since the last contact with a leader, or since this node voted or
+    /// asked for votes: the time that its election timeout counts. `None` if none
+    /// of these has happened since the start.
     pub async fn silence(&self) -> Option<Duration> {
         let last = self.raft.with_raft_state(|state| state.vote_last_modified()).await.ok().flatten();
         last.map(|last| last.elapsed())
     }
 }
 
-/// Whom a node follows, by what is published of it.
+/// Returns the leader that the published metrics name.
 pub fn leader_of(metrics: &ServerMetrics) -> Option<CurrentLeader> {
     let id = metrics.current_leader?;
     let member = metrics.membership_config.get_node(&id)?.clone();

@@ -1,10 +1,10 @@
-//! Has something done by the leader, whoever that is: here, or at the node
-//! that this one follows.
+//! Runs a request on the leader: locally if this node leads, otherwise by
+//! forwarding it.
 //!
-//! Waits for a leader where there is none, and tries again while it is certain
-//! that nothing was done. Guards that a request which was passed on is not
-//! passed on again: two nodes that each believe the other to lead would send
-//! it back and forth.
+//! Waits while there is no leader, and retries as long as the request was
+//! certainly not applied. Guards that a forwarded request is not forwarded
+//! again: two nodes that each take the other for the leader would send it back
+//! and forth.
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -23,34 +23,33 @@ use crate::node::{
     replica::{CurrentLeader, Replica},
 };
 
-/// Bounds of the pause between two tries at the same leader. A new leader is
-/// noticed at once, without a pause.
+/// Bounds of the pause between two attempts at the same leader. A new leader is
+/// tried at once.
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(100);
 
-/// For so long a leader that was replaced is still waited for: one that has
-/// just handed over is alive, and about to say so.
+/// How long to wait for the response of a leader that was replaced: one that has
+/// just handed over is alive and about to respond.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The same for a write: whoever asked can try it again at the new leader, under its id.
-/// So a leader that shows no signs of life, or showed none for its lease, gets none of it.
-const GRACE_OF_WRITES: Duration = Duration::from_millis(300);
+/// The same for a write, which the client can retry at the new leader under its
+/// request id. A leader that was silent for its lease, or is unresponsive, gets no grace.
+const WRITE_GRACE: Duration = Duration::from_millis(300);
 
-/// Something that the leader has to do.
+/// A request that only the leader can carry out.
 pub struct LeaderRequest<'a> {
-    /// What is asked.
+    /// The request itself.
     pub body: &'a Request,
-    /// Who asked first.
+    /// The client or node that sent it first.
     pub caller: &'a Identity,
-    /// It was passed on to this node already.
+    /// Whether another node forwarded it to this one.
     pub forwarded: bool,
-    /// When it has to be done.
+    /// When the caller stops waiting.
     pub deadline: Instant,
-    /// Whether doing it twice does no harm, so that it can be tried again
-    /// even where it may have been done.
+    /// Whether it is idempotent: it can be retried even if it may have been applied.
     pub repeatable: bool,
 }
 
-/// Does an request: with `here` where this node leads, else at the leader.
+/// Runs a request on the leader: with `here` if this node leads, otherwise remotely.
 pub async fn on_leader<F, D>(node: &Node, request: &LeaderRequest<'_>, here: F) -> Result<Response, Rejection>
 where
     F: Fn(Arc<Replica>) -> D,
@@ -81,7 +80,7 @@ where
     }
 }
 
-/// Waits for another leader, at most for `pause`. Returns whether there is one.
+/// Waits up to `pause` for another leader. Returns whether there is one.
 async fn wait(replica: &Replica, lead: Option<&CurrentLeader>, pause: Duration) -> bool {
     let again = Instant::now() + pause;
     let _ = timeout_at(again, replica.leader_changed(lead)).await;
@@ -89,12 +88,12 @@ async fn wait(replica: &Replica, lead: Option<&CurrentLeader>, pause: Duration) 
     if now.is_some() && now.as_ref() != lead {
         return true;
     }
-    // Not sooner: where consensus has stopped, nothing is waited for above.
+    // Not sooner: if consensus has stopped, the wait above returns at once.
     sleep_until(again).await;
     false
 }
 
-/// Has it done by the leader, another node.
+/// Forwards a request to the leader, another node.
 async fn there(
     node: &Node,
     replica: &Replica,
@@ -102,12 +101,12 @@ async fn there(
     request: &LeaderRequest<'_>,
 ) -> Result<Response, ProposeError> {
     let (name, expect) = (&lead.member.name, Expect::Node(lead.member.name.clone()));
-    let another_leads = || ProposeError::NotApplied(format!("{name} leads no more"));
+    let another_leads = || ProposeError::NotApplied(format!("{name} is no longer the leader"));
     let channel = tokio::select! {
         channel = timeout_at(request.deadline, node.pool().channel(&lead.member.address, &expect)) => channel,
         () = replica.leader_changed(Some(lead)) => return Err(another_leads()),
     };
-    // So far nothing was sent.
+    // Nothing has been sent so far.
     let channel = match channel {
         Ok(Ok(channel)) => channel,
         Ok(Err(error)) => {
@@ -119,7 +118,7 @@ async fn there(
     let mut ask = std::pin::pin!(channel.ask(request.body, Some(request.caller), timeout));
     let reply = tokio::select! {
         reply = &mut ask => reply,
-        // Maybe it is gone, maybe it is about to say that it has handed over.
+        // The old leader may be down, or about to respond that it has handed over.
         () = replica.leader_changed(Some(lead)) => {
             let is_write = matches!(request.body, Request::Write { .. });
             let was_there = replica.last_contact().within(node.lease(), lead.id);
@@ -134,24 +133,24 @@ async fn there(
     judge(name, request, reply)
 }
 
-/// How long to wait for the answer of a leader that leads no more. `was_there`: it was heard
-/// within its lease.
+/// How long to wait for the response of a leader that was replaced. `was_there`:
+/// there was contact with it within its lease.
 fn grace(repeatable: bool, is_write: bool, was_there: bool) -> Duration {
     match (repeatable, is_write) {
         (true, _) => Duration::ZERO,
         (false, true) if !was_there => Duration::ZERO,
-        (false, true) => GRACE_OF_WRITES,
+        (false, true) => WRITE_GRACE,
         (false, false) => GRACE,
     }
 }
 
 fn another_leads_now() -> ChannelError {
-    ChannelError::Lost("another node leads now".to_owned())
+    ChannelError::Lost("another node is the leader now".to_owned())
 }
 
-/// Ends when the node at the other end shows no signs of life.
+/// Waits until the node at the other end is unresponsive.
 async fn silence(channel: &Channel) {
-    // Its sender goes with the channel: no signs of life either.
+    // An error means that the channel is gone: unresponsive as well.
     let _ = channel.health().wait_for(|health| *health != Health::Well).await;
 }
 
@@ -168,13 +167,13 @@ fn judge(
         Err(error) if error.is_not_sent() || request.repeatable => {
             Err(ProposeError::NotApplied(format!("the leader, {leader}, did not answer: {error}")))
         }
-        Err(error) => Err(Rejection::Unknown(format!("it was passed on to {leader}: {error}")).into()),
+        Err(error) => Err(Rejection::Unknown(format!("it was forwarded to {leader}: {error}")).into()),
     }
 }
 
 fn not_leader(node: &Node, lead: Option<&CurrentLeader>) -> String {
     match lead {
-        Some(lead) => format!("{} does not lead; {} does", node.name(), lead.member.name),
+        Some(lead) => format!("{} is not the leader; {} is", node.name(), lead.member.name),
         None => "there is no leader: too few voters are up, or an election is under way".to_owned(),
     }
 }
@@ -188,10 +187,10 @@ mod tests {
         for (repeatable, is_write, was_there, expected) in [
             (true, false, true, Duration::ZERO),
             (true, true, true, Duration::ZERO),
-            // It was lost: what it was asked is asked anew, under the same id.
+            // It is down: the client retries under the same request id.
             (false, true, false, Duration::ZERO),
-            (false, true, true, GRACE_OF_WRITES),
-            // It cannot be asked twice.
+            (false, true, true, WRITE_GRACE),
+            // It must not be sent twice.
             (false, false, true, GRACE),
             (false, false, false, GRACE),
         ] {

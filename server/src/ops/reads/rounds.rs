@@ -1,7 +1,7 @@
-//! ReadIndexRounds of read indexes: whoever comes while one is under way shares the next.
+//! Rounds that fetch a read index: reads that arrive during one share the next.
 //!
-//! Guards that a read index was drawn after the read that uses it began: a
-//! round serves those alone who were there before it started.
+//! Guards that a read index is fetched after the read that uses it began: a round
+//! serves only the reads that arrived before it started.
 
 use std::{
     sync::{Arc, Weak},
@@ -26,12 +26,13 @@ use crate::{
     ops::forward::{LeaderRequest, on_leader},
 };
 
-/// A round takes so long at most, before it is begun anew for those who still wait.
+/// Time limit of a round, after which another one starts for the reads still waiting.
 const ROUND_MAX: Duration = Duration::from_secs(2);
 
 type Waiter = oneshot::Sender<Result<Revision, Rejection>>;
 
-/// Where reads wait for their index. Cheap to clone; ends with the last clone.
+/// The queue of reads that wait for an index. Cheap to clone; its task ends with
+/// the last clone.
 #[derive(Clone)]
 pub(super) struct ReadIndexRounds {
     waiters: mpsc::UnboundedSender<Waiter>,
@@ -44,7 +45,7 @@ impl ReadIndexRounds {
         Self { waiters }
     }
 
-    /// Waits for an index that is drawn from now on.
+    /// Waits for an index that is fetched after this call.
     pub(super) async fn join(&self, deadline: Instant) -> Result<Revision, Rejection> {
         let (waiter, answer) = oneshot::channel();
         let stopped = || Rejection::Unavailable("this node is stopping".to_owned());
@@ -53,7 +54,7 @@ impl ReadIndexRounds {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(stopped()),
             Err(_) => Err(Rejection::Unavailable(
-                "no quorum confirmed in time who leads: too few voters are up, or an election is under way"
+                "no quorum confirmed the leader in time: too few voters are up, or an election is under way"
                     .to_owned(),
             )),
         }
@@ -71,7 +72,7 @@ async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<Waiter>) {
             let Some(node) = node.upgrade() else { return };
             let result = round(&node).await;
             if let (Err(Rejection::Unavailable(why)), Some(_)) = (&result, node.replica()) {
-                tracing::debug!(%why, "no read index was to be had");
+                tracing::debug!(%why, "no read index available");
                 waiting.retain(|waiter| !waiter.is_closed());
             } else {
                 settle(&mut waiting, &result);
@@ -82,7 +83,7 @@ async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<Waiter>) {
 
 fn settle(waiting: &mut Vec<Waiter>, result: &Result<Revision, Rejection>) {
     for waiter in waiting.drain(..) {
-        // Some do not wait any more.
+        // The read may have timed out.
         let _ = waiter.send(result.clone());
     }
 }
@@ -97,19 +98,19 @@ async fn round(node: &Arc<Node>) -> Result<Revision, Rejection> {
     };
     match on_leader(node, &request, draw).await? {
         Response::ReadIndex(index) => Ok(index),
-        _ => Err(Rejection::Unavailable("the leader answered something else".to_owned())),
+        _ => Err(Rejection::Unavailable("the leader sent an unexpected response".to_owned())),
     }
 }
 
-/// Draws an index here, where this node leads.
+/// Gets a read index locally, as the leader.
 async fn draw(replica: Arc<Replica>) -> Result<Response, ProposeError> {
     match replica.raft().get_read_linearizer(ReadPolicy::ReadIndex).await {
         Ok(linearizer) => Ok(Response::ReadIndex(Revision(linearizer.read_log_id().index()))),
         Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(_))) => {
-            Err(ProposeError::NotApplied("this node leads no more".to_owned()))
+            Err(ProposeError::NotApplied("this node is no longer the leader".to_owned()))
         }
         Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-            Err(ProposeError::NotApplied("too few voters are in reach".to_owned()))
+            Err(ProposeError::NotApplied("too few voters are reachable".to_owned()))
         }
         Err(RaftError::Fatal(_)) => Err(ProposeError::NotApplied("this node is stopping".to_owned())),
     }
