@@ -1,30 +1,34 @@
-//! Read-only views: of this node, and of all nodes as this one reaches them.
+//! Read-only views of this node and of the cluster.
 //!
-//! Works without a leader and without a quorum: it is what an operator looks
-//! at when there is none. Changes nothing.
+//! Works without a leader and without a quorum, because an operator needs it
+//! most when there is neither. Changes nothing.
 
 mod cluster;
-mod own;
 pub mod ready;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use coffee_common::{
-    id::{Address, NodeId, NodeName},
-    protocol::{ClusterView, NodeStatus, Request, Response},
+    id::{Address, NodeId, NodeName, Revision},
+    protocol::{ClusterView, NodeStatus, RaftRole, RaftStatus, Request, Response},
     quic::Expect,
 };
+use openraft::{Instant, ServerState};
 use tokio::task::JoinSet;
 
 use self::cluster::{KnownNode, compose};
-pub use self::own::own;
-pub(crate) use self::own::{ROLES, role};
-use crate::node::Node;
+use crate::{
+    node::{
+        Node, VERSION,
+        replica::{Metrics, Replica},
+    },
+    raft_types::LogId,
+};
 
-/// Whoever has not answered after this long counts as not reached.
+/// A node that has not answered after this time counts as unreachable.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// All nodes that this one knows of, each asked for its own view.
+/// Asks all nodes that this one knows for their status and combines the answers.
 pub async fn cluster(node: &Arc<Node>) -> ClusterView {
     let own = own(node);
     let known = known(node);
@@ -44,7 +48,7 @@ pub async fn cluster(node: &Arc<Node>) -> ClusterView {
     compose(&own, known, &reached)
 }
 
-/// A node's view of itself, if it can be reached.
+/// Asks a node for its status; `None` if it cannot be reached.
 pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<NodeStatus> {
     let expect = Expect::Node(name.clone());
     let reply = node.pool().ask(address, &expect, &Request::Status, None, ANSWER_WITHIN).await.ok()?;
@@ -54,7 +58,7 @@ pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<Node
     }
 }
 
-/// Every node on record, and every member, whether on record yet or not.
+/// Returns every node on record and every member, on record yet or not.
 pub fn known(node: &Node) -> Vec<KnownNode> {
     let Some(replica) = node.replica() else { return Vec::new() };
     let mut known: BTreeMap<NodeId, KnownNode> = BTreeMap::new();
@@ -70,4 +74,72 @@ pub fn known(node: &Node) -> Vec<KnownNode> {
         });
     }
     known.into_values().collect()
+}
+
+/// Returns this node's status.
+pub fn own(node: &Node) -> NodeStatus {
+    NodeStatus {
+        name: node.name().clone(),
+        address: node.address().clone(),
+        version: VERSION.to_owned(),
+        phase: node.phase(),
+        uptime_ms: millis(node.uptime()),
+        raft: node.replica().map(|replica| raft(&replica)),
+        certificate: node.certificate(),
+        started_at_ms: node.started_at_ms(),
+        disk_free_bytes: node.space().last().map(|space| space.free_bytes),
+    }
+}
+
+fn raft(replica: &Replica) -> RaftStatus {
+    let metrics = replica.metrics();
+    let membership = metrics.membership_config.membership();
+    RaftStatus {
+        cluster: replica.cluster(),
+        id: replica.id(),
+        role: role(&metrics),
+        term: metrics.current_term,
+        leader: metrics.current_leader,
+        last_log: Revision(metrics.last_log_index.unwrap_or(0)),
+        committed: revision(metrics.local_committed),
+        applied: replica.state().applied(),
+        snapshot: revision(metrics.snapshot),
+        purged: revision(metrics.purged),
+        voters: membership.get_joint_config().iter().map(|set| set.iter().copied().collect()).collect(),
+        learners: membership.learner_ids().collect(),
+        matched: matched(&metrics),
+        quorum_heard_ms: metrics.last_quorum_acked.map(|at| millis(at.elapsed())),
+        nodes: replica.state().nodes().unwrap_or_default(),
+    }
+}
+
+/// The roles and the names under which metrics and status show them.
+pub(crate) const ROLES: [(&str, RaftRole); 4] = [
+    ("leader", RaftRole::Leader),
+    ("follower", RaftRole::Follower),
+    ("candidate", RaftRole::Candidate),
+    ("learner", RaftRole::Learner),
+];
+
+/// Returns the role that openraft's metrics show.
+pub(crate) fn role(metrics: &Metrics) -> RaftRole {
+    match metrics.state {
+        ServerState::Leader => RaftRole::Leader,
+        ServerState::Follower => RaftRole::Follower,
+        ServerState::Candidate => RaftRole::Candidate,
+        ServerState::Learner | ServerState::Shutdown => RaftRole::Learner,
+    }
+}
+
+fn matched(metrics: &Metrics) -> Vec<(NodeId, Revision)> {
+    let others = metrics.replication.iter().flatten();
+    others.map(|(id, matched)| (*id, revision(*matched))).collect()
+}
+
+fn revision(log: Option<LogId>) -> Revision {
+    Revision(log.map_or(0, |log| log.index))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
