@@ -1,11 +1,11 @@
 //! Backups: this node's state at one point in time, as the bytes of a file.
 //!
-//! What a snapshot is to another node, in the packing of
-//! [`coffee_common::backup`], which says whose state it is and that it is whole.
-//! In bounded memory: one chunk at a time, as it is asked for. Knows no client.
+//! A backup holds the rows of a snapshot in the format of
+//! [`coffee_common::backup`], which adds the origin and a proof of completeness.
+//! Reads one chunk at a time, in bounded memory. Knows no client.
 //!
 //! Guards that a linearizable backup holds every write that was acknowledged
-//! before it was asked for.
+//! before the backup was requested.
 
 use bytes::Bytes;
 use coffee_common::{
@@ -23,29 +23,29 @@ use crate::{
     storage::snapshot::{Chunks, SnapshotData, SnapshotError, SnapshotSource},
 };
 
-/// A backup that is being made: gives the pieces of its file, in order. Pins
-/// what it reads until it is dropped.
+/// An iterator over the pieces of a backup file, in order. Pins the snapshot that
+/// it reads until it is dropped.
 pub struct BackupStream {
     header: BackupHeader,
     first: Option<Bytes>,
-    /// Gone once the end was given.
+    /// `None` once the end was returned.
     packer: Option<Packer>,
     chunks: Chunks,
 }
 
-/// Why a backup broke off.
+/// Why a backup failed midway.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupStreamError {
-    /// The state cannot be read. The storage is poisoned by now.
+    /// The state cannot be read. The storage is poisoned.
     #[error(transparent)]
     State(#[from] SnapshotError),
-    /// A piece of it cannot be put into bytes.
+    /// A piece cannot be encoded.
     #[error(transparent)]
     Encode(#[from] BackupError),
 }
 
 impl BackupStream {
-    /// Begins a backup of a node, as soon as the node is as fresh as asked for.
+    /// Begins a backup once the node's state is fresh enough for `consistency`.
     pub async fn begin(
         node: &Node,
         reads: &Reads,
@@ -70,7 +70,7 @@ impl BackupStream {
         Ok(Self { header, first: Some(first), packer: Some(packer), chunks: source.chunks() })
     }
 
-    /// What it says of itself.
+    /// The header of the file.
     pub fn header(&self) -> &BackupHeader {
         &self.header
     }
@@ -90,8 +90,8 @@ impl BackupStream {
 impl Iterator for BackupStream {
     type Item = Result<Bytes, BackupStreamError>;
 
-    /// Reads the database: a few hundred microseconds, more if the disk is
-    /// asked. After an error there is no more, and no end of the file.
+    /// Reads the database: a few hundred microseconds, longer if it has to wait
+    /// for the disk. After an error the iterator ends, without the end of the file.
     fn next(&mut self) -> Option<Self::Item> {
         let piece = self.piece();
         if piece.is_err() {
@@ -101,7 +101,7 @@ impl Iterator for BackupStream {
     }
 }
 
-/// `None` where nothing was applied yet.
+/// Returns the header; `None` if nothing has been applied yet.
 fn header(node: &NodeName, replica: &Replica, source: &SnapshotSource) -> Option<BackupHeader> {
     let meta = source.meta();
     let last = meta.last_log_id?;

@@ -1,11 +1,11 @@
-//! Whether this node's state agrees with the others'.
+//! Detects whether this node's state diverges from the other replicas.
 //!
 //! Replicas that applied the same entries have the same state: the state
-//! machine safety property (Raft, figure 3). What breaks it is a defect, or
-//! damage that no checksum shows. So each node asks the others, from time to
-//! time, for the digest of their state behind an entry whose digest it knows
-//! itself. One that differs from a quorum takes itself out, and for good: its
-//! data says so from then on.
+//! machine safety property (Raft, figure 3). Only a bug, or corruption that no
+//! checksum detects, breaks it. Each node periodically asks the others for the
+//! digest of their state as of an entry whose digest it has itself. A node that
+//! differs from a quorum condemns its own state and stops: the data records that
+//! permanently.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,14 +23,13 @@ use crate::{
     storage::state_machine::Checkpointer,
 };
 
-/// How often the others are asked.
+/// How often to ask the other members.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How long one has to answer.
+/// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Compares this node's state with the others'. Ends with the node's part in
-/// its cluster, or once its state was found to be wrong.
+/// Compares this node's state with the other replicas until it is condemned.
 pub async fn compare(node: Arc<Node>, replica: Arc<Replica>, checkpointer: Checkpointer) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,7 +44,7 @@ pub async fn compare(node: Arc<Node>, replica: Arc<Replica>, checkpointer: Check
             let at = differing.iter().map(|member| member.at).min().unwrap_or_default();
             tracing::error!(
                 entry = at.0,
-                "the state differs from that of most others, behind this entry or an earlier one"
+                "this node's state differs from a quorum as of this entry or an earlier one"
             );
             checkpointer.condemn(at).await;
             return;
@@ -59,12 +58,12 @@ pub async fn compare(node: Arc<Node>, replica: Arc<Replica>, checkpointer: Check
     }
 }
 
-/// Another member whose state is not this node's.
+/// Another member whose state differs from this node's.
 #[derive(Debug, PartialEq)]
 struct Differing {
     id: NodeId,
     member: Member,
-    /// Behind which entry.
+    /// The entry as of which it differs.
     at: Revision,
 }
 
@@ -87,8 +86,8 @@ async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-/// Whether so many differing voters are a quorum: then nobody can have
-/// acknowledged what this node has.
+/// Whether the differing voters are a quorum. If they are, this node's state
+/// cannot be the acknowledged one.
 fn is_outvoted(voters: usize, differing: usize) -> bool {
     differing > voters / 2
 }

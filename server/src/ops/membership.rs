@@ -1,11 +1,10 @@
-//! Who leads and who belongs to the cluster, and how that changes.
+//! Changes of leadership and membership.
 //!
-//! What may be done is decided purely (`decide`) on what the leader sees
-//! (`view`); what is done is a row of steps, each of which does nothing the
-//! second time, so that an operation that broke off is finished by running it
-//! again. Guards: one change of membership at a time, each one committed and
-//! settled before the next; nothing that would lose the quorum; leadership
-//! handed over before a leader goes.
+//! Pure functions (`decide`) decide from the leader's view (`leader_view`) whether
+//! an operation is allowed. An operation is a sequence of idempotent steps: running
+//! it again finishes one that broke off. Guards: one membership change at a time,
+//! each committed and settled before the next; no change that loses the quorum;
+//! leadership is handed over before a leader is removed.
 
 mod accept_join;
 mod boot;
@@ -40,30 +39,31 @@ use crate::{
     },
 };
 
-/// For so many leases an objection may be due to somebody not having been heard yet.
+/// Number of leases for which an objection may have no other cause than a node that
+/// has not answered yet.
 const LEASES_OF_PATIENCE: u32 = 2;
 
-/// Carries out what concerns leadership and membership. Cheap to clone.
+/// Performs the operations on leadership and membership. Cheap to clone.
 #[derive(Clone)]
 pub struct MembershipManager {
     node: Arc<Node>,
     reads: Reads,
-    /// Held by whoever changes the membership.
+    /// Held while the membership changes.
     change_lock: Arc<Mutex<()>>,
 }
 
 impl MembershipManager {
-    /// For one node, whose reads find out what is recorded of the others.
+    /// Manages the membership from this node. `reads` reads the records of nodes.
     pub fn new(node: Arc<Node>, reads: Reads) -> Self {
         Self { node, reads, change_lock: Arc::default() }
     }
 
-    /// Has something done by the leader, be it this node or another.
+    /// Runs a request on the leader, this node or another.
     pub async fn on_leader(&self, request: &LeaderRequest<'_>) -> Result<Response, Rejection> {
         forward::on_leader(&self.node, request, |replica| self.here(replica, request)).await
     }
 
-    /// Does it here, where this node leads.
+    /// Runs a request locally, as the leader.
     async fn here(
         &self,
         replica: Arc<Replica>,
@@ -79,13 +79,13 @@ impl MembershipManager {
             Request::Join { node, address } => leading.accept_join(node, address).await,
             Request::Promote { id } => leading.promote(*id).await,
             Request::RemoveVoter { node, id, standing } => leading.remove_voter(node, *id, *standing).await,
-            _ => Err(Rejection::Invalid("this is nothing that a leader does".to_owned()).into()),
+            _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
         }
     }
 
     async fn leading(&self, replica: &Arc<Replica>, deadline: Instant) -> Result<Leading, ProposeError> {
-        // A leader that has just been elected may not have applied all that is recorded.
-        self.reads.fresh(Consistency::Linearizable, deadline).await.map_err(again)?;
+        // A leader that has just been elected may not have applied all records yet.
+        self.reads.fresh(Consistency::Linearizable, deadline).await.map_err(retryable)?;
         Ok(Leading {
             node: Arc::clone(&self.node),
             replica: Arc::clone(replica),
@@ -94,8 +94,8 @@ impl MembershipManager {
         })
     }
 
-    /// Hands leadership over, if this node has it, to whoever is best. Where
-    /// there is no other voter, it stays.
+    /// Hands leadership over to the most caught-up voter if this node is the leader.
+    /// Does nothing if there is no other voter.
     pub async fn hand_over(&self, deadline: Instant) -> Result<(), Rejection> {
         let Some(replica) = self.node.replica().filter(|replica| replica.leads()) else { return Ok(()) };
         let leading = Leading {
@@ -110,7 +110,7 @@ impl MembershipManager {
         leading.transfer(None).await.map(drop).map_err(rejection)
     }
 
-    /// A member calls this node into its cluster.
+    /// Accepts an invitation from a member of a cluster.
     pub fn invite(&self, cluster: ClusterId, members: &[Address]) -> Result<Response, Rejection> {
         let name = self.node.name();
         if let Some(replica) = self.node.replica() {
@@ -118,8 +118,8 @@ impl MembershipManager {
                 return Ok(Response::Done { changed: false });
             }
             return Err(Rejection::Refused {
-                reason: format!("{name} belongs to the cluster {}, not to {cluster}", replica.cluster()),
-                hint: format!("take it down there first, or give {name} an empty data directory"),
+                reason: format!("{name} belongs to cluster {}, not to {cluster}", replica.cluster()),
+                hint: format!("remove {name} from that cluster first, or give it an empty data directory"),
             });
         }
         if self.node.phase() == LifecyclePhase::Stopping {
@@ -132,25 +132,25 @@ impl MembershipManager {
         }
     }
 
-    /// The cluster has taken this node out: it stops, and stays down.
+    /// Stops this node and keeps it down: the cluster has removed it.
     pub fn shut_down_removed(&self, id: NodeId) -> Result<Response, Rejection> {
         match self.node.replica() {
             Some(replica) if replica.id() == id => {
                 if self.node.command(LifecycleCommand::ShutDownRemoved { id }) {
-                    // At once: whoever asks next shall not take it for a member.
+                    // At once: the next request must not find it a member.
                     self.node.set_phase(LifecyclePhase::Stopping);
                     Ok(Response::Done { changed: true })
                 } else {
                     Err(Rejection::Overloaded)
                 }
             }
-            // Another incarnation is meant, or it is done already.
+            // Meant for another incarnation, or already done.
             _ => Ok(Response::Done { changed: false }),
         }
     }
 }
 
-/// A node that leads, at work.
+/// An operation in progress on the leader.
 struct Leading {
     node: Arc<Node>,
     replica: Arc<Replica>,
@@ -163,8 +163,8 @@ impl Leading {
         LeaderView::of(&self.replica.metrics(), self.node.lease(), self.node.lease())
     }
 
-    /// Decides on what the others answer from now on, and if something stands
-    /// against it looks again for a while: not everybody has answered yet.
+    /// Decides from the answers that arrive from now on. On an objection it decides
+    /// again for a while, because not all nodes have answered yet.
     async fn decide<T>(
         &self,
         verdict: impl Fn(&LeaderView) -> Result<T, Rejection>,
@@ -172,13 +172,13 @@ impl Leading {
         let asked = Instant::now();
         let patience = self.deadline.min(asked + LEASES_OF_PATIENCE * self.node.lease());
         let mut changes = self.replica.raft().metrics();
-        // Asks everybody at once; one that is lost to this is asked by the next heartbeat.
+        // Asks all nodes at once; the next heartbeat repeats a lost one.
         let _ = self.replica.raft().trigger().heartbeat().await;
         loop {
             let view = LeaderView::of(&changes.borrow_and_update(), self.node.lease(), asked.elapsed());
             let objection = match verdict(&view) {
                 Ok(decided) => return Ok(decided),
-                Err(objection) => again(objection),
+                Err(objection) => retryable(objection),
             };
             let again = patience.min(Instant::now() + self.node.lease() / 4);
             let in_vain = || view.possible_views().iter().all(|view| verdict(view).is_err());
@@ -201,8 +201,12 @@ impl Leading {
     }
 }
 
-/// What can be tried again, as long as there is time.
-fn again(rejection: Rejection) -> ProposeError {
+fn no_longer_leader() -> ProposeError {
+    ProposeError::NotApplied("this node is no longer the leader".to_owned())
+}
+
+/// Makes an unavailable leader or node a reason to retry until the deadline.
+fn retryable(rejection: Rejection) -> ProposeError {
     match rejection {
         Rejection::Unavailable(why) => ProposeError::NotApplied(why),
         other => ProposeError::Rejected(other),

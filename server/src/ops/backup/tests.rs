@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The state of a cluster of one, in which a key was set.
+/// The state of a single-node cluster with one key.
 async fn source(folder: &std::path::Path) -> SnapshotSource {
     let files = Arc::new(StateDir::new(folder.join("state.redb")));
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };

@@ -1,4 +1,4 @@
-//! Lets nodes in: under a new id, as learners, then as voters.
+//! Accepts joining nodes: gives each a new id, adds it as a learner, then makes it a voter.
 
 use coffee_common::{
     command::{Command, MemberState, Outcome},
@@ -9,9 +9,10 @@ use openraft::async_runtime::WatchReceiver;
 use tokio::time::timeout_at;
 
 use super::{
-    Leading, again,
+    Leading,
     decide::{JoinVerdict, may_join, may_promote, refused},
     leader_view::{LeaderView, find_id},
+    no_longer_leader, retryable,
 };
 use crate::{
     node::propose::{ProposeError, propose},
@@ -19,8 +20,8 @@ use crate::{
 };
 
 impl Leading {
-    /// Gives a node without data an id. An earlier incarnation of it is taken
-    /// out first: it has lost its vote's memory, and must never vote again.
+    /// Gives a node without data a new id. Removes an earlier incarnation first: it
+    /// has lost the record of its votes and must never vote again.
     pub(super) async fn accept_join(
         &self,
         name: &NodeName,
@@ -31,57 +32,57 @@ impl Leading {
         match self.decide(|view| may_join(view, &records, name)).await? {
             JoinVerdict::Accept => {}
             JoinVerdict::RemoveOldFirst(old) => {
-                tracing::info!(node = %name, id = %old, "taking out a node that comes back without its data");
+                tracing::info!(node = %name, id = %old, "removing the old incarnation of a node that lost its data");
                 guard.remove_node(old).await?;
             }
         }
         let command = Command::AdmitNode { name: name.clone(), address: address.clone() };
         match propose(&self.replica, None, command, self.deadline).await? {
             Outcome::NodeAdmitted(id) => {
-                tracing::info!(node = %name, %address, %id, "admitted");
+                tracing::info!(node = %name, %address, %id, "join accepted");
                 Ok(Response::Admitted { cluster: self.replica.cluster(), id })
             }
             _ => Err(refused(
-                "the cluster keeps no more records of nodes".to_owned(),
-                "forget some that are shut down: coffeectl node remove NODE".to_owned(),
+                "the cluster cannot record any more nodes".to_owned(),
+                "remove nodes that are shut down: coffeectl node remove NODE".to_owned(),
             )
             .into()),
         }
     }
 
-    /// Makes a node a learner, waits until it has caught up, and gives it a vote.
+    /// Adds a node as a learner, waits until it has caught up, and makes it a voter.
     pub(super) async fn promote(&self, id: NodeId) -> Result<Response, ProposeError> {
         let records = self.records()?;
         let record = find_id(&records, id).filter(|record| record.standing != MemberState::Shutdown);
         let Some(record) = record else {
-            return Err(Rejection::NotFound(format!("node {id} is not, or no longer, on record")).into());
+            return Err(Rejection::NotFound(format!("the cluster has no record of node {id}")).into());
         };
         if !self.view().is_member(id) {
             let member = Member { name: record.name.clone(), address: record.address.clone() };
-            tracing::info!(node = %record.name, %id, "a learner is let in");
+            tracing::info!(node = %record.name, %id, "adding a learner");
             self.lock_changes().await?.add_learner(id, member).await?;
         }
         let changed = !self.view().votes(id);
         if changed {
             self.caught_up(id).await?;
             let guard = self.lock_changes().await?;
-            tracing::info!(node = %record.name, %id, "a learner has caught up and gets a vote");
+            tracing::info!(node = %record.name, %id, "learner has caught up, making it a voter");
             guard.add_voter(id).await?;
         }
         if record.standing != MemberState::Member {
-            self.mark(&record.name, id, Some(MemberState::Member)).await?;
+            self.record_state(&record.name, id, Some(MemberState::Member)).await?;
         }
         Ok(Response::Done { changed })
     }
 
-    /// Waits until a learner may get a vote.
+    /// Waits until a learner may become a voter.
     async fn caught_up(&self, id: NodeId) -> Result<(), ProposeError> {
         let mut changes = self.replica.raft().metrics();
         loop {
             let verdict = {
                 let metrics = changes.borrow_and_update();
                 if !metrics.state.is_leader() {
-                    return Err(ProposeError::NotApplied("this node leads no more".to_owned()));
+                    return Err(no_longer_leader());
                 }
                 may_promote(&LeaderView::of(&metrics, self.node.lease(), self.node.lease()), id)
             };
@@ -89,7 +90,7 @@ impl Leading {
             match timeout_at(self.deadline, changes.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(ProposeError::NotApplied("this node is stopping".to_owned())),
-                Err(_) => return Err(again(why)),
+                Err(_) => return Err(retryable(why)),
             }
         }
     }

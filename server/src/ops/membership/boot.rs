@@ -1,4 +1,4 @@
-//! Brings a node in, from the leader's side: calls it, and waits for its vote.
+//! Boots a node, on the leader: invites it and waits until it is a voter.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use coffee_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Leading, decide::refused, leader_view::find, millis_since};
+use super::{Leading, decide::refused, leader_view::find, millis_since, no_longer_leader};
 use crate::node::propose::ProposeError;
 
-/// How long the node has to answer the call.
+/// How long the node has to answer the invitation.
 const INVITE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Leading {
-    /// Calls a waiting node in, and waits until it has a vote.
+    /// Invites a waiting node and waits until it is a voter.
     pub(super) async fn boot(
         &self,
         name: &NodeName,
@@ -34,20 +34,20 @@ impl Leading {
         let recorded = find(&records, name).map(|record| &record.address);
         let Some(address) = address.or(recorded) else {
             return Err(Rejection::Invalid(format!(
-                "the cluster has no record of {name}: say where it is reached, with --address HOST:PORT"
+                "the cluster has no record of {name}: give its address with --address HOST:PORT"
             ))
             .into());
         };
-        // Asked even if it was heard just now: it may have lost its data since.
-        let anew = self.invite(name, address).await?;
+        // Invited even after recent contact: it may have lost its data since.
+        let joins = self.invite(name, address).await?;
         match old.filter(|id| view.votes(*id)) {
-            Some(id) if !anew => Ok(already(id)),
-            // Its vote is that of its old incarnation, and says nothing of the new one.
+            Some(id) if !joins => Ok(already(id)),
+            // The vote belongs to its old incarnation, not to the one that joins.
             gone => self.voter(name, gone, began).await,
         }
     }
 
-    /// Whether it comes in anew, with an id that it has yet to get.
+    /// Invites a node. Returns whether it will join under a new id.
     async fn invite(&self, name: &NodeName, address: &Address) -> Result<bool, ProposeError> {
         let membership = self.replica.membership();
         let others =
@@ -59,15 +59,15 @@ impl Leading {
         let reply = self.node.pool().ask(address, &expect, &request, None, within).await;
         match reply.map(|reply| reply.result) {
             Ok(Ok(Response::Done { changed })) => Ok(changed),
-            Ok(Ok(_)) => Err(ProposeError::NotApplied(format!("{name} answers in words that make no sense"))),
+            Ok(Ok(_)) => Err(ProposeError::NotApplied(format!("{name} sent an unexpected response"))),
             Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
             Ok(Err(rejection)) => Err(rejection.into()),
             Err(error) => Err(unreached(name, address, &error)),
         }
     }
 
-    /// Waits until a node of this name, other than the one that is `gone`, has
-    /// a vote, and the change that gave it is settled.
+    /// Waits until a node of this name, other than `gone`, is a voter and the
+    /// membership change is settled.
     async fn voter(
         &self,
         name: &NodeName,
@@ -86,9 +86,9 @@ impl Leading {
         let in_time = timeout_at(self.deadline, done).await.is_ok();
         match id {
             Some(id) => Ok(Response::Booted { id, changed: true, took_ms: millis_since(began) }),
-            None if in_time => Err(ProposeError::NotApplied("this node leads no more".to_owned())),
+            None if in_time => Err(no_longer_leader()),
             None => Err(Rejection::Unknown(format!(
-                "{name} was called and is on its way, but has no vote yet: it goes on catching up"
+                "{name} is joining, but is not a voter yet: it continues to catch up"
             ))
             .into()),
         }
@@ -98,8 +98,8 @@ impl Leading {
 fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> ProposeError {
     match error {
         ChannelError::NotSent(coffee_client::NotSentReason::Identity(what)) => refused(
-            format!("{name} was not found at {address}: {what}"),
-            "check the address, and the certificate of that node".to_owned(),
+            format!("the node at {address} is not {name}: {what}"),
+            format!("check the address and the certificate of {name}"),
         )
         .into(),
         error => ProposeError::NotApplied(format!("{name} does not answer at {address}: {error}")),

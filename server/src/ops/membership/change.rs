@@ -1,9 +1,9 @@
-//! Changes of membership: one at a time, each settled before the next.
+//! Membership changes: one at a time, each settled before the next.
 //!
-//! openraft makes two entries of a change of voters. A leader that is lost in
-//! between leaves joint consensus behind: safe, but slower and harder to keep
-//! in quorum. Whoever changes something next finishes it first, and a new
-//! leader does so right away (see [`super::resume`]).
+//! openraft writes two entries for a change of voters. A leader that fails between
+//! the two leaves joint consensus in place: safe, but slower, and it needs a quorum
+//! of both sets. The next change finishes it first, and a new leader finishes it at
+//! once (see [`super::resume`]).
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
     raft_types::Member,
 };
 
-/// The right to change the membership, which is settled.
+/// Exclusive access to the membership, which is settled. The only way to change it.
 pub(super) struct ChangeGuard {
     replica: Arc<Replica>,
     deadline: Instant,
@@ -31,16 +31,16 @@ pub(super) struct ChangeGuard {
 }
 
 impl Leading {
-    /// Waits for the turn to change the membership, and settles what an earlier
-    /// change has left behind.
+    /// Waits for exclusive access to the membership and finishes an incomplete
+    /// earlier change.
     pub(super) async fn lock_changes(&self) -> Result<ChangeGuard, ProposeError> {
-        let late = |_| ProposeError::NotApplied("another change of membership is under way".to_owned());
+        let late = |_| ProposeError::NotApplied("another membership change is in progress".to_owned());
         let lock = Arc::clone(&self.change_lock).lock_owned();
         let guard = Arc::new(timeout_at(self.deadline, lock).await.map_err(late)?);
         let guard = ChangeGuard { replica: Arc::clone(&self.replica), deadline: self.deadline, guard };
         timeout_at(self.deadline, guard.committed()).await.map_err(late)??;
         if self.replica.membership().get_joint_config().len() > 1 {
-            tracing::info!("finishing a change of membership that was left half done");
+            tracing::info!("finishing an incomplete membership change");
             guard.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await?;
         }
         Ok(guard)
@@ -48,7 +48,7 @@ impl Leading {
 }
 
 impl ChangeGuard {
-    /// Waits until the present membership is committed.
+    /// Waits until the current membership is committed.
     async fn committed(&self) -> Result<(), ProposeError> {
         let mut leads = true;
         self.replica
@@ -57,20 +57,20 @@ impl ChangeGuard {
                 !leads || metrics.membership_config.log_id() == metrics.committed_membership_config.log_id()
             })
             .await;
-        if leads { Ok(()) } else { Err(ProposeError::NotApplied("this node leads no more".to_owned())) }
+        if leads { Ok(()) } else { Err(super::no_longer_leader()) }
     }
 
-    /// Lets a node in as a learner.
+    /// Adds a node as a learner.
     pub(super) async fn add_learner(&self, id: NodeId, member: Member) -> Result<(), ProposeError> {
         self.change(ChangeMembers::AddNodes([(id, member)].into())).await
     }
 
-    /// Gives a learner a vote.
+    /// Makes a learner a voter.
     pub(super) async fn add_voter(&self, id: NodeId) -> Result<(), ProposeError> {
         self.change(ChangeMembers::AddVoterIds([id].into())).await
     }
 
-    /// Takes a node out.
+    /// Removes a node, voter or learner.
     pub(super) async fn remove_node(&self, id: NodeId) -> Result<(), ProposeError> {
         let votes = self.replica.membership().voter_ids().any(|voter| voter == id);
         self.change(if votes {
@@ -81,8 +81,8 @@ impl ChangeGuard {
         .await
     }
 
-    /// Makes a change and waits until it is settled. It goes on to its end,
-    /// and keeps the turn, even if nobody waits for it any more.
+    /// Makes a change and waits until it is settled. If the caller stops waiting,
+    /// the change continues and keeps the lock until it ends.
     async fn change(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), ProposeError> {
         let (replica, guard) = (Arc::clone(&self.replica), Arc::clone(&self.guard));
         let task = tokio::spawn(async move {
@@ -95,8 +95,8 @@ impl ChangeGuard {
         match timeout_at(self.deadline, task).await {
             Ok(Ok(Ok(_))) => Ok(()),
             Ok(Ok(Err(error))) => Err(propose_error(&error)),
-            Ok(Err(_)) => Err(unknown("was being changed when this node stopped")),
-            Err(_) => Err(unknown("is being changed, but was not settled in time")),
+            Ok(Err(_)) => Err(unknown("was changing when this node stopped")),
+            Err(_) => Err(unknown("is changing and was not settled in time")),
         }
     }
 }

@@ -1,9 +1,8 @@
-//! What may be done to leadership and membership.
+//! Decides which changes of leadership and membership are allowed.
 //!
-//! Pure: a [`LeaderView`] in, a verdict out, so that each rule is a line in a table
-//! of tests. Guards that nothing is begun which would leave the cluster
-//! without a leader or a quorum: openraft's transfer has no way back, and a
-//! voter that is gone cannot be asked for its vote.
+//! Pure: from a [`LeaderView`] to a verdict; each rule is a line in a table of tests.
+//! Guards that no change leaves the cluster without a leader or a quorum: openraft
+//! cannot revert a transfer, and a removed voter no longer votes.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +14,14 @@ use coffee_common::{
 
 use super::leader_view::{LeaderView, find};
 
-/// A node whose log is behind by no more than this has caught up: what is left
-/// travels in one append.
+/// A node whose log lags by at most this many entries has caught up: one append
+/// carries the rest.
 pub(super) const CAUGHT_UP_ENTRIES: u64 = 1024;
 
-/// Whom to hand leadership to. `None`: whoever was named leads already.
+/// Returns the node to transfer leadership to; `None` if `to` is the leader already.
 pub(super) fn successor(view: &LeaderView, to: Option<&NodeName>) -> Result<Option<NodeId>, Rejection> {
     if view.voters.len() > 1 {
-        return Err(Rejection::Unavailable("a change of membership is under way".to_owned()));
+        return Err(Rejection::Unavailable("a membership change is in progress".to_owned()));
     }
     match to {
         Some(name) => named_successor(view, name),
@@ -37,53 +36,53 @@ fn named_successor(view: &LeaderView, name: &NodeName) -> Result<Option<NodeId>,
     }
     if !view.votes(id) {
         return Err(refused(
-            format!("{name} has no vote yet, so it cannot lead"),
+            format!("{name} is not a voter yet, so it cannot lead"),
             format!("wait until it has caught up: coffeectl wait --for voter --node {name}"),
         ));
     }
     if !view.answers(id) {
         return Err(refused(
             format!("{name} does not answer"),
-            "see who is there with: coffeectl list".to_owned(),
+            "check the nodes with: coffeectl list".to_owned(),
         ));
     }
     if !has_caught_up(view, id) {
         return Err(refused(
-            format!("{name} is {} behind the leader", lag_in_words(view, id)),
+            format!("{name} lags the leader by {}", lag_in_words(view, id)),
             "let it catch up first, or name another node".to_owned(),
         ));
     }
     Ok(Some(id))
 }
 
-/// The voter whose log is the closest; of several, the one that was heard last.
+/// The most caught-up voter; of several, the one with the most recent contact.
 fn best_successor(view: &LeaderView) -> Result<NodeId, Rejection> {
     let voters = view.settled_voters();
     let ready = voters
         .iter()
         .filter(|id| **id != view.me && view.answers(**id) && has_caught_up(view, **id))
-        .min_by_key(|id| (view.lag(**id), view.heard.get(id).copied()));
+        .min_by_key(|id| (view.lag(**id), view.last_contact.get(id).copied()));
     match ready {
         Some(id) => Ok(*id),
         None if voters.len() <= 1 => Err(refused(
             "there is no other voter to lead".to_owned(),
-            "bring another node in first: coffeectl boot NODE".to_owned(),
+            "add another node first: coffeectl boot NODE".to_owned(),
         )),
         None => Err(refused(
             "no other voter answers and has caught up".to_owned(),
-            "see who is there with: coffeectl list".to_owned(),
+            "check the nodes with: coffeectl list".to_owned(),
         )),
     }
 }
 
-/// Voters before and after a removal.
+/// The number of voters before and after a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) before: u32,
     pub(super) after: u32,
 }
 
-/// Whether the cluster goes on without a node, taken out of the membership for good.
+/// Whether the cluster keeps a quorum if a node is removed from the membership.
 pub(super) fn may_remove(view: &LeaderView, node: NodeId) -> Result<Count, Rejection> {
     let before = view.settled_voters();
     let mut after = before.clone();
@@ -96,7 +95,7 @@ pub(super) fn may_remove(view: &LeaderView, node: NodeId) -> Result<Count, Rejec
     if after.is_empty() {
         return Err(refused(
             format!("{name} is the last voter: without it there is no cluster"),
-            format!("to stop it for a while, stop its daemon: systemctl stop coffeed (on {name})"),
+            format!("to stop it temporarily, stop its daemon: systemctl stop coffeed (on {name})"),
         ));
     }
     let there = after.iter().filter(|id| view.answers(**id)).count();
@@ -105,39 +104,39 @@ pub(super) fn may_remove(view: &LeaderView, node: NodeId) -> Result<Count, Rejec
         let gone = gone.collect::<Vec<_>>().join(", ");
         return Err(refused(
             format!(
-                "without {name}, {} of {} voters would be in reach, which is no quorum (no answer from {gone})",
+                "without {name}, only {} of {} voters would be reachable, less than a quorum (no answer from {gone})",
                 there, count.after
             ),
-            "bring those back first, or take them out: coffeectl node remove NODE".to_owned(),
+            "bring these nodes back first, or remove them: coffeectl node remove NODE".to_owned(),
         ));
     }
     Ok(count)
 }
 
-/// Whether a node may be evicted: one that is there is to be taken down instead.
+/// Whether a node may be removed without shutting it down: only if it is down already.
 pub(super) fn may_force_remove(view: &LeaderView, node: NodeId) -> Result<(), Rejection> {
     if !view.is_member(node) || !view.is_there(node) {
         return Ok(());
     }
     let name = view.name(node);
     Err(refused(
-        format!("{name} is there, and takes part"),
-        format!("take it down in good order: coffeectl down {name}"),
+        format!("{name} is up and a member of the cluster"),
+        format!("shut it down first: coffeectl down {name}"),
     ))
 }
 
-/// Whether a node may be stopped for a while, staying a member. Says why.
+/// Whether a node may be stopped temporarily while it stays a member, and why.
 pub(super) fn may_stop(view: &LeaderView, node: NodeId) -> (bool, String) {
     let name = view.name(node);
     if !view.votes(node) {
-        return (true, format!("{name} has no vote"));
+        return (true, format!("{name} is not a voter"));
     }
     let mut reason = String::new();
     for voters in &view.voters {
         let left = voters.iter().filter(|id| **id != node && view.answers(**id)).count();
         let quorum = quorum(voters);
         reason = format!(
-            "without {name}, {left} of {} voters are in reach; a quorum takes {quorum}",
+            "without {name}, {left} of {} voters are reachable; a quorum needs {quorum}",
             voters.len()
         );
         if left < quorum {
@@ -147,28 +146,28 @@ pub(super) fn may_stop(view: &LeaderView, node: NodeId) -> (bool, String) {
     (true, reason)
 }
 
-/// Whether a node may get a vote: it is there, and its log is close.
+/// Whether a node may become a voter: it is alive and has caught up.
 pub(super) fn may_promote(view: &LeaderView, node: NodeId) -> Result<(), Rejection> {
     if !view.is_there(node) {
-        return Err(Rejection::Unavailable(format!("{} has not been heard lately", view.name(node))));
+        return Err(Rejection::Unavailable(format!("no recent contact with {}", view.name(node))));
     }
     if !has_caught_up(view, node) {
         let (name, lag) = (view.name(node), lag_in_words(view, node));
-        return Err(Rejection::Unavailable(format!("{name} is {lag} behind")));
+        return Err(Rejection::Unavailable(format!("{name} lags by {lag}")));
     }
     Ok(())
 }
 
-/// What has to be done before a node that asks for it is let in.
+/// The verdict on a node that asks to join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JoinVerdict {
-    /// Nothing.
+    /// It may join.
     Accept,
-    /// An earlier incarnation of it, which is gone, has to be taken out.
+    /// It may join once its earlier incarnation, which is down, is removed.
     RemoveOldFirst(NodeId),
 }
 
-/// Whether a node without data may be let in under its name.
+/// Whether a node without data may join under its name.
 pub(super) fn may_join(
     view: &LeaderView,
     records: &[NodeRecord],
@@ -177,12 +176,12 @@ pub(super) fn may_join(
     let Some(old) = view.member(name) else { return Ok(JoinVerdict::Accept) };
     if view.is_there(old) {
         return Err(Rejection::Unavailable(format!(
-            "{name} is a member already, and was heard from lately: if it lost its data it is let in as soon as \
-             it has been silent for {} ms; if not, two nodes have this name",
-            view.lately.as_millis()
+            "{name} is a member already and was alive recently: if it lost its data, it may join once its old \
+             incarnation has been silent for {} ms; if not, two nodes have this name",
+            view.recent.as_millis()
         )));
     }
-    // One that never got its vote, or was marked as down, is no loss.
+    // One that never became a voter, or was shut down, does not count.
     match find(records, name) {
         Some(record) if record.id == old && record.standing != MemberState::Member && !view.votes(old) => {
             Ok(JoinVerdict::RemoveOldFirst(old))
@@ -199,7 +198,7 @@ fn lag_in_words(view: &LeaderView, id: NodeId) -> String {
     view.lag(id).map_or_else(|| "an unknown number of entries".to_owned(), |lag| format!("{lag} entries"))
 }
 
-/// How many of these make a quorum.
+/// The number of these voters that is a quorum.
 pub(super) fn quorum(voters: &BTreeSet<NodeId>) -> usize {
     voters.len() / 2 + 1
 }
@@ -213,7 +212,7 @@ pub(super) fn refused(reason: String, hint: String) -> Rejection {
 }
 
 pub(super) fn not_a_member(name: &NodeName) -> Rejection {
-    Rejection::NotFound(format!("{name} is no member of this cluster"))
+    Rejection::NotFound(format!("{name} is not a member of this cluster"))
 }
 
 #[cfg(test)]

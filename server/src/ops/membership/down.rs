@@ -1,9 +1,9 @@
-//! Takes a node out of the cluster and shuts it down.
+//! Removes a node from the cluster and shuts it down.
 //!
-//! Carried out by whichever node was asked, step by step: leadership goes to
-//! another node, which takes this one out of the membership; once that is
-//! committed, the node is told to stop. Each step finds out whether it is
-//! needed, so that running it again finishes what broke off.
+//! The node that received the request performs the steps: leadership moves to
+//! another node, the leader removes the node from the membership, and once that is
+//! committed, the node is told to stop. Each step checks whether it is needed;
+//! running the operation again finishes an incomplete one.
 
 use std::time::Duration;
 
@@ -23,17 +23,17 @@ use super::{
 };
 use crate::{node::propose::ProposeError, ops::forward::LeaderRequest};
 
-/// How long the node itself has to take note.
+/// How long the removed node has to answer.
 const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long one attempt takes, before it is looked again who leads.
+/// Time limit of one attempt. The next one looks up the leader again.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long after a failed attempt it is tried again.
+/// The pause after a failed attempt.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Leading {
-    /// What taking a node down would mean, or why it must not be.
+    /// Returns the effect of taking a node down, or why it is not safe.
     pub(super) async fn plan_down(&self, node: Option<&NodeName>) -> Result<Response, ProposeError> {
         let began = Instant::now();
         let name = node.unwrap_or_else(|| self.node.name());
@@ -57,7 +57,7 @@ impl Leading {
 }
 
 impl MembershipManager {
-    /// Takes a node down; without a name, the leader.
+    /// Takes a node down: without a name, the leader.
     pub async fn down(&self, node: Option<&NodeName>, deadline: Instant) -> Result<Response, Rejection> {
         let began = Instant::now();
         let plan = Request::Down { node: node.cloned(), dry_run: true };
@@ -72,21 +72,21 @@ impl MembershipManager {
         Ok(Response::Down(Removal { changed, leader, took_ms, ..plan }))
     }
 
-    /// Has it taken out of the membership by a leader that is not the node itself.
+    /// Has the node removed from the membership by a leader other than the node itself.
     async fn remove_by_leader(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
         let NodeRecord { name, id, .. } = record;
-        let expel =
+        let remove =
             Request::RemoveVoter { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
             self.hand_over_from(record, attempt).await?;
-            match self.ask_leader(&expel, attempt).await {
+            match self.ask_leader(&remove, attempt).await {
                 Ok(Response::Done { changed }) => return Ok(changed),
                 Ok(_) => return Err(misfit()),
-                // Most likely the node leads, again or still.
+                // Most likely the node is still, or again, the leader.
                 Err(Rejection::Unavailable(why) | Rejection::Unknown(why)) if Instant::now() < deadline => {
-                    tracing::info!(node = %name, %why, "it is not out yet");
-                    // An attempt that has no time left ends at once.
+                    tracing::info!(node = %name, %why, "node not removed yet, retrying");
+                    // An attempt without time left ends at once.
                     sleep(PAUSE).await;
                 }
                 Err(rejection) => return Err(rejection),
@@ -94,7 +94,7 @@ impl MembershipManager {
         }
     }
 
-    /// Has leadership handed over, if the node has it.
+    /// Has leadership handed over if the node is the leader.
     async fn hand_over_from(&self, record: &NodeRecord, deadline: Instant) -> Result<(), Rejection> {
         if self.node.leader_hint().is_none_or(|leader| leader.name != record.name) {
             return Ok(());
@@ -102,14 +102,14 @@ impl MembershipManager {
         let (request, caller) = (&Request::Transfer { to: None }, self.node.identity());
         let request = LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: false };
         match self.on_leader(&request).await {
-            // Who leads is looked at again.
+            // The next attempt looks up the leader again.
             Ok(_) | Err(Rejection::Unavailable(_) | Rejection::Unknown(_)) => Ok(()),
             Err(rejection) => Err(rejection),
         }
     }
 
-    /// Tells the node itself. If it does not hear, it finds out by itself once
-    /// it has missed its leader for a while (see [`super::removal_watch`]).
+    /// Tells the removed node to stop. If it is unreachable, it finds out later on
+    /// its own (see [`super::removal_watch`]).
     async fn shut_down_removed_node(&self, record: &NodeRecord) {
         if record.name == *self.node.name() {
             let _ = self.shut_down_removed(record.id);
@@ -119,11 +119,11 @@ impl MembershipManager {
         let request = Request::ShutDownRemoved { id: record.id };
         let pool = self.node.pool();
         if let Err(error) = pool.ask(&record.address, &expect, &request, None, SHUT_DOWN_WITHIN).await {
-            tracing::info!(node = %record.name, %error, "a node that was taken out could not be told");
+            tracing::info!(node = %record.name, %error, "removed node is unreachable");
         }
     }
 
-    /// What is recorded of a node now.
+    /// The current record of a node.
     async fn record(&self, name: &NodeName, deadline: Instant) -> Result<NodeRecord, Rejection> {
         let fresh = self.reads.fresh(Consistency::Linearizable, deadline).await?;
         fresh.record(name)?.ok_or_else(|| not_a_member(name))
@@ -137,5 +137,5 @@ impl MembershipManager {
 }
 
 fn misfit() -> Rejection {
-    Rejection::Unknown("the leader answered something else".to_owned())
+    Rejection::Unknown("the leader sent an unexpected response".to_owned())
 }

@@ -1,9 +1,8 @@
-//! How a node that was taken out while nobody could tell it finds out.
+//! Lets a node find out that it was removed while it was unreachable.
 //!
-//! It hears no leader any more, since none sends to it. After a while it asks
-//! the others what they have on record of it. A record is part of the
-//! replicated state, so that even a node that is behind never says of a member
-//! that it is none.
+//! No leader sends to a removed node. After some time without a leader the node
+//! asks the others for their record of it. Records are part of the replicated
+//! state: a lagging node never reports that a member is not a member.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,13 +19,13 @@ use crate::{
     ops::status,
 };
 
-/// So many leases without a leader, and at least this long, before the others are asked.
+/// Number of leases without a leader, and minimum time, before the node asks the others.
 const LEASES: u32 = 10;
 const PATIENCE_MIN: Duration = Duration::from_secs(3);
 
 impl MembershipManager {
-    /// Looks out for this node's own removal, and has the node retire when it
-    /// finds it. Runs for as long as the node has this part in its cluster.
+    /// Checks whether this node was removed and, if so, shuts it down. Runs as long
+    /// as the replica.
     pub async fn watch_for_removal(self, replica: Arc<Replica>) {
         let patience = PATIENCE_MIN.max(LEASES * self.node.lease());
         let mut ticks = interval(patience / 2);
@@ -34,7 +33,7 @@ impl MembershipManager {
         loop {
             ticks.tick().await;
             if misses_its_leader(&replica, patience).await && self.is_out(&replica).await {
-                tracing::info!(id = %replica.id(), "this node was taken out of the cluster");
+                tracing::info!(id = %replica.id(), "this node was removed from the cluster");
                 if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
                     return;
                 }
@@ -54,9 +53,9 @@ impl MembershipManager {
     }
 }
 
-/// Whether it knows no leader, or has heard nothing of the one it knows. A node
-/// that asks again and again to be elected never falls silent: its own asking
-/// counts as a sign of life there.
+/// Whether the node knows no leader, or had no contact with its leader for a while.
+/// The first case is needed because a node that keeps asking for votes is never
+/// silent: its own requests count as contact.
 async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
     if replica.leads() {
         return false;
@@ -64,7 +63,7 @@ async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
     replica.leader().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
 }
 
-/// Who asks for its record.
+/// The node that asks for its record.
 struct Own<'a> {
     cluster: ClusterId,
     id: NodeId,
@@ -72,7 +71,7 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
-    /// Whether another node's state proves that this node is a member no more.
+    /// Whether another node's state proves that this node was removed.
     fn is_out(&self, other: &RaftStatus) -> bool {
         // A node's id is the index of the entry that admitted it.
         if other.cluster != self.cluster || other.applied.0 < self.id.0 {
@@ -130,7 +129,7 @@ mod tests {
             (90, Some((50, MemberState::Shutdown)), true),
             (90, Some((70, MemberState::Joining)), true),
             (90, None, true),
-            // It is behind: it knows an earlier incarnation, or none yet.
+            // It lags: it knows an earlier incarnation, or none yet.
             (49, Some((20, MemberState::Shutdown)), false),
             (49, None, false),
         ] {

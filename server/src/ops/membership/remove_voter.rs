@@ -1,4 +1,4 @@
-//! Takes nodes out of the membership, for good.
+//! Removes nodes from the membership permanently.
 
 use coffee_common::{
     command::{Command, MemberState},
@@ -16,8 +16,8 @@ use super::{
 use crate::node::propose::{ProposeError, propose};
 
 impl Leading {
-    /// Takes a node out, and notes what is remembered of it. Does nothing that
-    /// was done before.
+    /// Removes a node and records its state, or deletes its record if `standing`
+    /// is `None`. Idempotent.
     pub(super) async fn remove_voter(
         &self,
         name: &NodeName,
@@ -25,15 +25,15 @@ impl Leading {
         standing: Option<MemberState>,
     ) -> Result<Response, ProposeError> {
         if id == self.replica.id() {
-            return Err(ProposeError::NotApplied(format!("{name} leads, and has to hand over first")));
+            return Err(ProposeError::NotApplied(format!("{name} is the leader and must hand over first")));
         }
         let mut changed = false;
-        // Kept until all is noted: somebody else would take it for half done.
+        // Held until the state is recorded: otherwise `resume` finds an incomplete removal.
         let guard = self.lock_changes().await?;
         if self.view().is_member(id) {
             self.decide(|view| may_remove(view, id)).await?;
             guard.remove_node(id).await?;
-            tracing::info!(node = %name, %id, "taken out of the membership");
+            tracing::info!(node = %name, %id, "removed from the membership");
             changed = true;
         }
         let records = self.records()?;
@@ -42,14 +42,14 @@ impl Leading {
             None => true,
         };
         if !noted {
-            self.mark(name, id, standing).await?;
+            self.record_state(name, id, standing).await?;
             changed = true;
         }
         Ok(Response::Done { changed })
     }
 
-    /// Notes what became of a node.
-    pub(super) async fn mark(
+    /// Records a node's state; `None` deletes the record.
+    pub(super) async fn record_state(
         &self,
         name: &NodeName,
         id: NodeId,
@@ -59,7 +59,7 @@ impl Leading {
         propose(&self.replica, None, command, self.deadline).await.map(drop)
     }
 
-    /// Evicts a node that is lost, and forgets it.
+    /// Removes a node that is down, and its record.
     pub(super) async fn remove(&self, name: &NodeName, dry_run: bool) -> Result<Response, ProposeError> {
         let began = Instant::now();
         let view = self.view();
@@ -87,7 +87,7 @@ impl Leading {
     pub(super) async fn can_stop(&self, name: &NodeName) -> Result<Response, ProposeError> {
         let Some(id) = self.view().member(name) else {
             return match find(&self.records()?, name) {
-                Some(_) => Ok(Response::CanStop { yes: true, reason: format!("{name} takes no part") }),
+                Some(_) => Ok(Response::CanStop { yes: true, reason: format!("{name} is not a member") }),
                 None => Err(not_a_member(name).into()),
             };
         };

@@ -1,8 +1,8 @@
-//! Finishes what a leader that was lost has left half done.
+//! Finishes the membership changes that a failed leader left incomplete.
 //!
-//! Taking a node out is two steps: it leaves the membership, then its record
-//! says so. Between the two it is no member, but nothing tells it: the cluster
-//! would neither send to it nor let it go.
+//! A removal has two steps: the node leaves the membership, then its record says
+//! so. Between the two the node is no longer a member and cannot find that out:
+//! the cluster neither sends to it nor tells it to stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,23 +15,22 @@ use crate::node::{
     replica::{Replica, ServerMetrics},
 };
 
-/// How long an attempt takes.
+/// Time limit of one attempt.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 
 impl MembershipManager {
-    /// Finishes, whenever this node comes to lead and with each change of
-    /// membership after that, what was left half done. Runs for as long as the
-    /// node has this part in its cluster.
+    /// Finishes incomplete changes whenever this node becomes leader, and after
+    /// each change of membership while it leads. Runs as long as the replica.
     pub async fn resume_changes(self, replica: Arc<Replica>) {
         let mut done = None;
         loop {
             let mut seen = None;
-            let leads_anew = |metrics: &ServerMetrics| {
+            let has_work = |metrics: &ServerMetrics| {
                 self.node.metrics().leaders.note(metrics.vote.leader_id.term, metrics.current_leader);
                 seen = Some((metrics.vote, *metrics.membership_config.log_id()));
                 metrics.state.is_leader() && seen != done
             };
-            if !replica.until(leads_anew).await {
+            if !replica.until(has_work).await {
                 return;
             }
             let deadline = Instant::now() + ATTEMPT_WITHIN;
@@ -42,7 +41,7 @@ impl MembershipManager {
             match finished {
                 Ok(()) => done = seen,
                 Err(why) => {
-                    tracing::debug!(?why, "the membership cannot be looked after yet");
+                    tracing::debug!(?why, "incomplete membership changes cannot be finished yet");
                     sleep(self.node.lease()).await;
                 }
             }
@@ -52,13 +51,13 @@ impl MembershipManager {
 
 impl Leading {
     async fn finish(&self) -> Result<(), ProposeError> {
-        // Settles joint consensus, too. Who notes something else of a node keeps the turn until it is noted.
+        // Settles joint consensus too. A removal holds this lock until the record says so.
         let _guard = self.lock_changes().await?;
         let view = self.view();
         for record in self.records()? {
             if record.standing == MemberState::Member && !view.is_member(record.id) {
-                tracing::info!(node = %record.name, id = %record.id, "noting that it was taken out");
-                self.mark(&record.name, record.id, Some(MemberState::Shutdown)).await?;
+                tracing::info!(node = %record.name, id = %record.id, "recording that a node was removed");
+                self.record_state(&record.name, record.id, Some(MemberState::Shutdown)).await?;
             }
         }
         Ok(())

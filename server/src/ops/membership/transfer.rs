@@ -1,11 +1,11 @@
-//! Hands leadership over.
+//! Transfers leadership.
 //!
-//! openraft neither checks the target nor takes a failed transfer back: the
-//! old leader stops proposing and beating, and waits to be replaced. So the
-//! target is checked before, and what came of it is confirmed after. Proposals
-//! that arrive meanwhile are turned away before they are appended; whoever
-//! brought them waits for the new leader and passes them on
-//! ([`crate::ops::forward`]), so that none fails.
+//! openraft neither checks the target nor reverts a failed transfer: the old leader
+//! stops proposing and sending heartbeats, and waits to be replaced. This module
+//! checks the target first and confirms the result afterwards. Proposals that
+//! arrive in between are rejected before they are appended; the node that received
+//! them waits for the new leader and forwards them ([`crate::ops::forward`]), so
+//! none fails.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Leading,
     decide::{refused, successor},
-    millis_since,
+    millis_since, no_longer_leader,
 };
 use crate::node::{
     propose::ProposeError,
     replica::{CurrentLeader, leader_of},
 };
 
-/// So many leases after a transfer that did not work there is a leader again,
-/// by an ordinary election, or there is no quorum.
+/// Number of leases after a failed transfer until an ordinary election has found a
+/// leader, unless there is no quorum.
 const LEASES_UNTIL_ELECTED: u32 = 10;
 
 impl Leading {
-    /// Hands leadership over to a node, or to whichever is the closest.
+    /// Transfers leadership to a node: without a name, to the most caught-up voter.
     pub(super) async fn transfer(&self, to: Option<&NodeName>) -> Result<Response, ProposeError> {
         let began = Instant::now();
         let (me, old) = (self.node.name(), self.replica.leader());
         let old = old.filter(|lead| lead.id == self.replica.id());
-        let Some(old) = old else { return Err(ProposeError::NotApplied(format!("{me} leads no more"))) };
+        let Some(old) = old else { return Err(no_longer_leader()) };
         let Some(target) = self.decide(|view| successor(view, to)).await? else {
             return Ok(transferred(me, &old, false, began));
         };
@@ -47,7 +47,7 @@ impl Leading {
         self.report(to, target, new, began)
     }
 
-    /// Waits until another node leads.
+    /// Waits until another node is the leader.
     async fn elected(&self, old: &CurrentLeader) -> Option<CurrentLeader> {
         let limit = Instant::now() + LEASES_UNTIL_ELECTED * self.node.lease().max(Duration::from_millis(100));
         let mut new = None;
@@ -75,11 +75,11 @@ impl Leading {
             }
             Some(new) => Err(refused(
                 format!("the node did not take over in time; {} was elected instead", new.member.name),
-                "look after it with `coffeectl list`, then try again".to_owned(),
+                "check the nodes with: coffeectl list, then retry".to_owned(),
             )
             .into()),
             None => Err(Rejection::Unknown(format!(
-                "{me} has stopped leading, and no other leader has been heard of within {} ms",
+                "{me} is no longer the leader, and no other leader is known after {} ms",
                 millis_since(began)
             ))
             .into()),

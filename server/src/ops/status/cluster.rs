@@ -1,7 +1,7 @@
-//! Puts what the nodes say of themselves together.
+//! Combines the statuses of the nodes into a view of the cluster.
 //!
-//! Pure. Guards that nothing is claimed which nobody said: a leader counts
-//! only if it was reached and most voters in reach follow it.
+//! Pure. Guards that the view claims nothing that no node reported: a leader
+//! counts only if it is reachable and most reachable voters follow it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +11,16 @@ use coffee_common::{
     protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus},
 };
 
-/// A node that the asked one knows of.
+/// A node that the asked node knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownNode {
     /// Its latest id.
     pub id: NodeId,
     /// Its name.
     pub name: NodeName,
-    /// Where it is reached.
+    /// The address where other nodes reach it.
     pub address: Address,
-    /// What the cluster remembers of it; `None` if nothing yet.
+    /// Its state on record; `None` if it is not on record yet.
     pub standing: Option<MemberState>,
 }
 
@@ -33,8 +33,8 @@ impl KnownNode {
 
 type StatusByName = BTreeMap<NodeName, NodeStatus>;
 
-/// The cluster, out of what the asked node knows and what those in reach said.
-/// `known` is in the order of ids, `reached` holds the asked node too.
+/// Composes the view from the nodes that the asked node knows and the statuses of
+/// the reachable ones. `known` is ordered by id; `reached` includes the asked node.
 pub(super) fn compose(asked: &NodeStatus, known: Vec<KnownNode>, reached: &StatusByName) -> ClusterView {
     let raft = asked.raft.as_ref();
     let snapshot = ClusterSnapshot::of(raft, &known, reached);
@@ -57,10 +57,10 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<KnownNode>, reached: &Statu
     }
 }
 
-/// What is known of the members.
+/// The statuses of the members.
 struct ClusterSnapshot<'a> {
     asked: Option<&'a RaftStatus>,
-    /// By id, those that answered as who they are on record.
+    /// The nodes that answered under the id on record.
     members: BTreeMap<NodeId, (&'a NodeName, &'a RaftStatus)>,
     reached: &'a StatusByName,
 }
@@ -78,7 +78,7 @@ impl<'a> ClusterSnapshot<'a> {
         Self { asked, members: answers.collect(), reached }
     }
 
-    /// The voters, as whoever has come furthest knows them.
+    /// The voters according to the most advanced node.
     fn voters(&self) -> &'a [Vec<NodeId>] {
         let views = self.members.values().map(|(_, raft)| *raft).chain(self.asked);
         views.max_by_key(|raft| (raft.applied, raft.last_log)).map_or(&[], |raft| &raft.voters)
@@ -88,7 +88,7 @@ impl<'a> ClusterSnapshot<'a> {
         self.voters().iter().flatten().copied().collect()
     }
 
-    /// Whoever says that it leads, in the highest term, and whom most voters in reach follow.
+    /// The node that claims leadership in the highest term, if most reachable voters follow it.
     fn leader(&self) -> Option<LeaderAnswer<'a>> {
         let leaders = self.members.values().filter(|(_, raft)| raft.role == RaftRole::Leader);
         let leader = *leaders.max_by_key(|(_, raft)| raft.term)?;
@@ -103,7 +103,7 @@ impl<'a> ClusterSnapshot<'a> {
         leader.map_or(highest, |(_, raft)| raft.term)
     }
 
-    /// How many voters are in reach, and how many of those may be lost.
+    /// The number of reachable voters, and how many of them may fail.
     fn strength(&self) -> (usize, usize) {
         let there = |id: &NodeId| self.members.contains_key(id);
         let spare = self.voters().iter().map(|set| {
@@ -132,7 +132,7 @@ impl<'a> ClusterSnapshot<'a> {
     }
 }
 
-/// What a node is. One that has got a vote may not have heard of it yet.
+/// Returns a node's role. A new voter may not know yet that it is one.
 fn role(own: RaftRole, votes: bool) -> RaftRole {
     match own {
         RaftRole::Learner if votes => RaftRole::Follower,
@@ -150,10 +150,10 @@ fn state(node: &KnownNode, status: Option<&NodeStatus>, takes_part: bool, votes:
     match status.phase {
         LifecyclePhase::Stopping => NodeState::Stopping,
         LifecyclePhase::Waiting => NodeState::Waiting,
-        // It has its vote, and just has not noted it yet.
+        // It is a voter and has not recorded that yet.
         LifecyclePhase::Joining if takes_part && votes => NodeState::Up,
         LifecyclePhase::Joining => NodeState::Joining,
-        // Another incarnation of it, or one that has not heard that it was taken down.
+        // Another incarnation of it, or a removed node that does not know it yet.
         LifecyclePhase::Running if node.standing == Some(MemberState::Shutdown) => NodeState::Stopping,
         LifecyclePhase::Running if takes_part => NodeState::Up,
         LifecyclePhase::Running => NodeState::Joining,
@@ -168,7 +168,7 @@ fn lag(leader: &RaftStatus, id: NodeId) -> Option<u64> {
     matched.map(|(_, matched)| leader.last_log.0.saturating_sub(matched.0))
 }
 
-/// A node that belongs to no cluster, seen by itself.
+/// The view of a node that belongs to no cluster.
 fn alone(asked: &NodeStatus) -> NodeView {
     NodeView {
         name: asked.name.clone(),

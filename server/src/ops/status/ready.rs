@@ -1,8 +1,8 @@
 //! Whether this node is ready to serve, and if not, why.
 //!
-//! Looks and decides nothing else: not being ready is a word to those who send
-//! clients here, and changes nothing in the node. What was found is gathered
-//! first (`Facts`); the verdict over it is pure.
+//! Read-only: readiness tells load balancers where to send clients and changes
+//! nothing in the node. The facts are gathered first (`Facts`); the verdict on
+//! them is pure.
 
 use std::time::Duration;
 
@@ -12,34 +12,34 @@ use tokio::time::timeout;
 
 use crate::node::{Node, replica::Replica};
 
-/// A node that has so many committed entries before it answers noticeably late.
-const ENTRIES_BEHIND_MAX: u64 = 10_000;
+/// A node that lags by more committed entries than this responds noticeably late.
+const LAG_ENTRIES_MAX: u64 = 10_000;
 
-/// A leader that was not heard for so many leases, and at least this long, may be gone.
+/// A leader may be down after this many leases, and at least this time, without contact.
 const LEASES: u32 = 4;
 const SILENCE_MIN: Duration = Duration::from_secs(1);
 
-/// How long consensus has to answer a question.
+/// How long to wait for an answer from consensus.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// Something that is to be in order.
+/// A readiness check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadinessCheck {
-    /// There is a leader with a quorum, and this node is in touch with it.
+    /// There is a leader with a quorum, and this node has contact with it.
     Quorum,
-    /// What is committed is applied here.
+    /// The committed entries are applied on this node.
     CaughtUp,
-    /// The disk has room.
+    /// The disk has free space.
     Disk,
-    /// The certificate that it shows is valid: whoever connects is let in.
+    /// The node's certificate is valid, so clients accept it.
     Certificate,
 }
 
 impl ReadinessCheck {
-    /// All of them.
+    /// All checks.
     pub const ALL: [Self; 4] = [Self::Quorum, Self::CaughtUp, Self::Disk, Self::Certificate];
 
-    /// Its name, as it is shown and asked for.
+    /// The check's name in output and in requests.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quorum => "quorum",
@@ -50,31 +50,31 @@ impl ReadinessCheck {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadinessResult {
-    /// Which.
+    /// The check.
     pub check: ReadinessCheck,
-    /// Whether it is in order.
+    /// Whether it passed.
     pub ok: bool,
-    /// Why, or why not: one line.
+    /// The reason, in one line.
     pub reason: String,
 }
 
-/// Checks everything.
+/// Runs all checks.
 pub async fn readiness(node: &Node) -> Vec<ReadinessResult> {
     let facts = Facts::gather(node).await;
     ReadinessCheck::ALL.map(|check| facts.judge(check)).into()
 }
 
-/// What a verdict hangs on.
+/// The facts that the checks judge.
 #[derive(Debug, Clone)]
 struct Facts {
     name: NodeName,
     phase: LifecyclePhase,
     silence_max: Duration,
     replica: Option<ReplicaFacts>,
-    /// Free bytes, or why that cannot be told.
+    /// Free bytes, or why they are unknown.
     disk_free: Result<u64, String>,
     certificate_days_left: i64,
 }
@@ -83,10 +83,10 @@ struct Facts {
 struct ReplicaFacts {
     leads: bool,
     leader: Option<NodeName>,
-    /// How long ago the leader was heard; where this node leads, the quorum.
-    /// An error says that consensus itself did not answer.
+    /// The time since the last contact with the leader or, if this node leads,
+    /// with the quorum. An error: consensus itself did not answer.
     heard: Result<Option<Duration>, &'static str>,
-    /// Whether it is a quorum by itself.
+    /// Whether this node alone is a quorum.
     alone: bool,
     applied: u64,
     committed: u64,
@@ -121,14 +121,14 @@ impl Facts {
         ReadinessResult { check, ok, reason: verdict.unwrap_or_else(|reason| reason) }
     }
 
-    /// Its replica in a cluster, in which it serves.
+    /// The facts of the replica, or why the node does not serve.
     fn serving(&self) -> Result<&ReplicaFacts, String> {
         if self.phase == LifecyclePhase::Stopping {
             return Err("this node is stopping".to_owned());
         }
         let waits = match self.phase {
             LifecyclePhase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
-            _ => "it waits to be let into a cluster".to_owned(),
+            _ => "it waits to join a cluster".to_owned(),
         };
         self.replica.as_ref().ok_or(waits)
     }
@@ -139,11 +139,11 @@ impl Facts {
         let ago = heard.map(|heard| format!("{} ms ago", heard.as_millis())).unwrap_or("never".to_owned());
         let late = heard.is_none_or(|heard| heard > self.silence_max);
         match &replica.leader {
-            _ if replica.leads && replica.alone => Ok("it leads, and is a quorum by itself".to_owned()),
-            _ if replica.leads && late => Err(format!("it leads, but heard a quorum {ago}")),
-            _ if replica.leads => Ok(format!("it leads, and heard a quorum {ago}")),
-            Some(leader) if late => Err(format!("it follows {leader}, which it heard {ago}")),
-            Some(leader) => Ok(format!("it follows {leader}, which it heard {ago}")),
+            _ if replica.leads && replica.alone => Ok("it leads and is the only voter".to_owned()),
+            _ if replica.leads && late => Err(format!("it leads; last contact with a quorum: {ago}")),
+            _ if replica.leads => Ok(format!("it leads; last contact with a quorum: {ago}")),
+            Some(leader) if late => Err(format!("it follows {leader}; last contact: {ago}")),
+            Some(leader) => Ok(format!("it follows {leader}; last contact: {ago}")),
             None => Err("there is no leader: too few voters are up, or an election is under way".to_owned()),
         }
     }
@@ -151,24 +151,24 @@ impl Facts {
     fn caught_up(&self) -> Result<String, String> {
         let replica = self.serving()?;
         let ReplicaFacts { applied, committed, .. } = *replica;
-        let behind = committed.saturating_sub(applied);
+        let lag = committed.saturating_sub(applied);
         if self.phase == LifecyclePhase::Joining {
-            Err(format!("it catches up before it gets a vote: entry {applied} of {committed}"))
+            Err(format!("it catches up before it becomes a voter: entry {applied} of {committed}"))
         } else if !replica.recovered {
-            Err(format!("it has not reached what it had before its start: entry {applied} of {committed}"))
-        } else if behind > ENTRIES_BEHIND_MAX {
-            Err(format!("it is {behind} entries behind: entry {applied} of {committed}"))
+            Err(format!("it has not recovered its state since the restart: entry {applied} of {committed}"))
+        } else if lag > LAG_ENTRIES_MAX {
+            Err(format!("it lags by {lag} entries: entry {applied} of {committed}"))
         } else {
             Ok(format!("entry {applied} of {committed} is applied"))
         }
     }
 
     fn disk(&self) -> Result<String, String> {
-        let free = *self.disk_free.as_ref().map_err(|why| format!("cannot tell the free room: {why}"))?;
+        let free = *self.disk_free.as_ref().map_err(|why| format!("the free space is unknown: {why}"))?;
         let mebibytes = free >> 20;
         if free < DISK_FREE_BYTES_MIN {
             return Err(format!(
-                "{mebibytes} MiB are free; it takes {} MiB at least",
+                "{mebibytes} MiB are free; at least {} MiB are needed",
                 DISK_FREE_BYTES_MIN >> 20
             ));
         }
@@ -177,7 +177,7 @@ impl Facts {
 
     fn certificate(&self) -> Result<String, String> {
         match self.certificate_days_left {
-            ..0 => Err("its certificate has expired: nobody who connects anew believes it".to_owned()),
+            ..0 => Err("its certificate has expired: new connections reject it".to_owned()),
             days => Ok(format!("its certificate is valid for {days} days")),
         }
     }
@@ -246,22 +246,22 @@ mod tests {
     #[test]
     fn a_follower_of_a_live_leader_is_ready() {
         let facts = follower();
-        assert_judged(&facts, ReadinessCheck::Quorum, true, "it follows ming, which it heard 40 ms ago");
+        assert_judged(&facts, ReadinessCheck::Quorum, true, "it follows ming; last contact: 40 ms ago");
         assert_judged(&facts, ReadinessCheck::CaughtUp, true, "entry 90 of 100 is applied");
         assert_judged(&facts, ReadinessCheck::Disk, true, "1024 MiB are free");
         assert_judged(&facts, ReadinessCheck::Certificate, true, "its certificate is valid for 364 days");
     }
 
     #[test]
-    fn without_a_quorum_nobody_is_ready() {
+    fn without_a_quorum_no_node_is_ready() {
         let quorum = |facts: &Facts, reason| assert_judged(facts, ReadinessCheck::Quorum, false, reason);
         quorum(
             &with(|replica| replica.leader = None),
             "there is no leader: too few voters are up, or an election is under way",
         );
         let silent = Ok(Some(Duration::from_millis(1201)));
-        quorum(&with(|replica| replica.heard = silent), "it follows ming, which it heard 1201 ms ago");
-        quorum(&with(|replica| replica.heard = Ok(None)), "it follows ming, which it heard never");
+        quorum(&with(|replica| replica.heard = silent), "it follows ming; last contact: 1201 ms ago");
+        quorum(&with(|replica| replica.heard = Ok(None)), "it follows ming; last contact: never");
         quorum(
             &with(|replica| replica.heard = Err("consensus does not answer")),
             "consensus does not answer",
@@ -272,42 +272,42 @@ mod tests {
                 replica.heard = heard;
             })
         };
-        quorum(&leads(silent), "it leads, but heard a quorum 1201 ms ago");
+        quorum(&leads(silent), "it leads; last contact with a quorum: 1201 ms ago");
         let just_now = Ok(Some(Duration::from_millis(3)));
         assert_judged(
             &leads(just_now),
             ReadinessCheck::Quorum,
             true,
-            "it leads, and heard a quorum 3 ms ago",
+            "it leads; last contact with a quorum: 3 ms ago",
         );
     }
 
     #[test]
-    fn the_only_voter_waits_for_nobody() {
+    fn the_only_voter_is_ready_alone() {
         let alone = with(|replica| (replica.leads, replica.alone, replica.heard) = (true, true, Ok(None)));
-        assert_judged(&alone, ReadinessCheck::Quorum, true, "it leads, and is a quorum by itself");
+        assert_judged(&alone, ReadinessCheck::Quorum, true, "it leads and is the only voter");
     }
 
     #[test]
-    fn a_node_that_is_behind_is_not_caught_up() {
-        let behind = |facts: &Facts, reason| assert_judged(facts, ReadinessCheck::CaughtUp, false, reason);
-        behind(
-            &with(|replica| replica.committed = 90 + ENTRIES_BEHIND_MAX + 1),
-            "it is 10001 entries behind: entry 90 of 10091",
+    fn a_node_that_lags_is_not_caught_up() {
+        let lags = |facts: &Facts, reason| assert_judged(facts, ReadinessCheck::CaughtUp, false, reason);
+        lags(
+            &with(|replica| replica.committed = 90 + LAG_ENTRIES_MAX + 1),
+            "it lags by 10001 entries: entry 90 of 10091",
         );
-        behind(
+        lags(
             &with(|replica| replica.recovered = false),
-            "it has not reached what it had before its start: entry 90 of 100",
+            "it has not recovered its state since the restart: entry 90 of 100",
         );
         let joining = Facts { phase: LifecyclePhase::Joining, ..follower() };
-        behind(&joining, "it catches up before it gets a vote: entry 90 of 100");
+        lags(&joining, "it catches up before it becomes a voter: entry 90 of 100");
     }
 
     #[test]
     fn a_node_without_a_part_is_not_ready() {
         for (phase, reason) in [
             (LifecyclePhase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
-            (LifecyclePhase::Joining, "it waits to be let into a cluster"),
+            (LifecyclePhase::Joining, "it waits to join a cluster"),
             (LifecyclePhase::Stopping, "this node is stopping"),
         ] {
             let facts = Facts { phase, replica: None, ..follower() };
@@ -321,13 +321,13 @@ mod tests {
     #[test]
     fn a_full_disk_is_not_ready() {
         let full = Facts { disk_free: Ok(DISK_FREE_BYTES_MIN - 1), ..follower() };
-        assert_judged(&full, ReadinessCheck::Disk, false, "63 MiB are free; it takes 64 MiB at least");
+        assert_judged(&full, ReadinessCheck::Disk, false, "63 MiB are free; at least 64 MiB are needed");
         let hangs = Facts { disk_free: Err("the disk does not answer".to_owned()), ..follower() };
         assert_judged(
             &hangs,
             ReadinessCheck::Disk,
             false,
-            "cannot tell the free room: the disk does not answer",
+            "the free space is unknown: the disk does not answer",
         );
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let last_day = Facts { certificate_days_left: 0, ..follower() };
         assert_judged(&last_day, ReadinessCheck::Certificate, true, "its certificate is valid for 0 days");
         let expired = Facts { certificate_days_left: -1, ..follower() };
-        let reason = "its certificate has expired: nobody who connects anew believes it";
+        let reason = "its certificate has expired: new connections reject it";
         assert_judged(&expired, ReadinessCheck::Certificate, false, reason);
     }
 }

@@ -1,8 +1,8 @@
-//! The rules, a line each.
+//! The rules, one line each.
 //!
-//! A cluster is written as its nodes: `A` leads; a capital letter votes, a
-//! small one does not; `!` behind it says that it was not heard lately, and a
-//! number how far its log is behind.
+//! A cluster is written as its nodes: `A` is the leader; a capital letter is a
+//! voter, a small one a learner. A `!` after the letter means no recent contact,
+//! and a number is the lag of its log in entries.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,10 +26,10 @@ fn view(nodes: &str) -> LeaderView {
         voters: vec![BTreeSet::new()],
         learners: BTreeSet::new(),
         names: BTreeMap::new(),
-        heard: BTreeMap::new(),
+        last_contact: BTreeMap::new(),
         matched: BTreeMap::new(),
         last_log: LAST_LOG,
-        lately: Duration::from_millis(300),
+        recent: Duration::from_millis(300),
         since_asked: Duration::from_millis(200),
     };
     for (n, word) in (0u64..).zip(nodes.split_whitespace()) {
@@ -39,7 +39,7 @@ fn view(nodes: &str) -> LeaderView {
         set.insert(id(letter));
         view.names.insert(id(letter), name(letter));
         if id(letter) != view.me {
-            view.heard.insert(id(letter), Duration::from_millis(if silent { 5_000 } else { 10 * n }));
+            view.last_contact.insert(id(letter), Duration::from_millis(if silent { 5_000 } else { 10 * n }));
             view.matched.insert(id(letter), LAST_LOG - lag.parse::<u64>().unwrap_or(0));
         }
     }
@@ -56,46 +56,46 @@ fn leadership_goes_to_a_voter_that_is_there_and_close() {
     let to = |nodes: &str, to: char| successor(&view(nodes), Some(&name(to)));
     assert_eq!(to("A B C", 'c'), Ok(Some(id('c'))));
     assert_eq!(to("A B C", 'a'), Ok(None));
-    says(&to("A B", 'x').expect_err("unknown"), "no member");
-    says(&to("A B c", 'c').expect_err("a learner"), "no vote");
+    says(&to("A B", 'x').expect_err("unknown"), "not a member");
+    says(&to("A B c", 'c').expect_err("a learner"), "not a voter");
     says(&to("A B C!", 'c').expect_err("silent"), "does not answer");
-    says(&to("A B C5000", 'c').expect_err("behind"), "5000 entries behind");
+    says(&to("A B C5000", 'c').expect_err("it lags"), "lags the leader by 5000 entries");
     assert_eq!(to("A B C1000", 'c'), Ok(Some(id('c'))));
 }
 
 #[test]
-fn without_a_name_leadership_goes_to_whoever_is_closest() {
+fn without_a_name_leadership_goes_to_the_most_caught_up_voter() {
     let best = |nodes: &str| successor(&view(nodes), None);
     assert_eq!(best("A B9 C3 D7"), Ok(Some(id('c'))));
-    assert_eq!(best("A B C"), Ok(Some(id('b'))), "of two, the one that was heard last");
+    assert_eq!(best("A B C"), Ok(Some(id('b'))), "of two, the one with the most recent contact");
     assert_eq!(best("A B! C500"), Ok(Some(id('c'))));
     assert_eq!(best("A b C"), Ok(Some(id('c'))));
     says(&best("A").expect_err("alone"), "no other voter to lead");
     says(&best("A b").expect_err("a learner alone"), "no other voter to lead");
-    says(&best("A B! C9999").expect_err("nobody ready"), "no other voter answers");
+    says(&best("A B! C9999").expect_err("none is ready"), "no other voter answers");
 }
 
 #[test]
-fn a_voter_that_is_not_heard_of_yet_cannot_lead() {
+fn a_voter_without_contact_yet_cannot_lead() {
     let mut view = view("A B");
-    view.heard.clear();
+    view.last_contact.clear();
     view.matched.clear();
     assert!(successor(&view, None).is_err());
     assert!(successor(&view, Some(&name('b'))).is_err());
 }
 
-/// A node that lost its power a moment ago was heard lately too.
+/// A node that lost power a moment ago also had recent contact.
 #[test]
-fn nothing_hangs_on_a_voter_that_has_not_answered_since_it_was_asked() {
+fn nothing_depends_on_a_voter_that_has_not_answered_since_it_was_asked() {
     let mut view = view("A B C");
-    view.heard.insert(id('c'), Duration::from_millis(250));
+    view.last_contact.insert(id('c'), Duration::from_millis(250));
     assert!(view.is_there(id('c')) && !view.answers(id('c')));
     says(&successor(&view, Some(&name('c'))).expect_err("no answer"), "does not answer");
     assert_eq!(successor(&view, None), Ok(Some(id('b'))));
     says(&may_remove(&view, id('b')).expect_err("1 of 2"), "no answer from c");
     assert!(!may_stop(&view, id('b')).0);
-    assert!(may_join(&view, &[], &name('c')).is_err(), "yet it is not lost either");
-    assert!(may_force_remove(&view, id('c')).is_err(), "and not to be evicted");
+    assert!(may_join(&view, &[], &name('c')).is_err(), "yet it does not count as down");
+    assert!(may_force_remove(&view, id('c')).is_err(), "and must not be removed by force");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_removal_leaves_a_quorum_in_reach() {
     let remove = |nodes: &str, node: char| may_remove(&view(nodes), id(node));
     let count = |before, after| Ok(Count { before, after });
     assert_eq!(remove("A B C", 'c'), count(3, 2));
-    assert_eq!(remove("A B C!", 'c'), count(3, 2), "one that is lost");
+    assert_eq!(remove("A B C!", 'c'), count(3, 2), "one that is down");
     assert_eq!(remove("A B", 'b'), count(2, 1));
     assert_eq!(remove("A B C D E!", 'd'), count(5, 4));
     assert_eq!(remove("A B C D! E!", 'd'), count(5, 4), "3 of 4");
@@ -118,7 +118,7 @@ fn a_removal_leaves_a_quorum_in_reach() {
     assert_eq!(remove("A B c!", 'c'), count(2, 2));
     says(&remove("A", 'a').expect_err("the last"), "last voter");
     says(&remove("A b", 'a').expect_err("the last voter"), "last voter");
-    says(&remove("A B C!", 'b').expect_err("1 of 2"), "1 of 2 voters would be in reach");
+    says(&remove("A B C!", 'b').expect_err("1 of 2"), "1 of 2 voters would be reachable");
     says(&remove("A B C! D!", 'b').expect_err("1 of 3"), "no answer from c, d");
 }
 
@@ -126,7 +126,7 @@ fn a_removal_leaves_a_quorum_in_reach() {
 fn a_stop_leaves_a_quorum_in_reach() {
     let stop = |nodes: &str, node: char| may_stop(&view(nodes), id(node)).0;
     assert!(stop("A B C", 'a'));
-    assert!(stop("A B C!", 'c'), "it is not there anyway");
+    assert!(stop("A B C!", 'c'), "it is down anyway");
     assert!(stop("A B c", 'c'));
     assert!(stop("A B C D E!", 'b'));
     assert!(!stop("A", 'a'));
@@ -148,27 +148,27 @@ fn some_objections_go_away_by_waiting() {
     let removal = |view: &LeaderView| may_remove(view, id('b')).is_ok();
     let admission = |view: &LeaderView| may_join(view, &[], &name('c')).is_ok();
     let mut fresh = view("A B C");
-    fresh.heard.clear();
+    fresh.last_contact.clear();
     fresh.matched.clear();
     assert!(may_go_away(&fresh, &successor));
     assert!(may_go_away(&fresh, &removal));
     assert!(may_go_away(&view("A B C"), &admission));
-    assert!(!may_go_away(&view("A"), &successor), "there is nobody to wait for");
+    assert!(!may_go_away(&view("A"), &successor), "there is no node to wait for");
     assert!(!may_go_away(&view("B a"), &removal), "the last voter stays the last");
 }
 
 #[test]
-fn only_whoever_is_lost_is_evicted() {
-    let evict = |nodes: &str| may_force_remove(&view(nodes), id('c'));
-    assert_eq!(evict("A B C!"), Ok(()));
-    assert_eq!(evict("A B c!"), Ok(()));
-    assert_eq!(evict("A B"), Ok(()), "no member, but on record");
-    says(&evict("A B C").expect_err("it is there"), "takes part");
-    says(&evict("A B c").expect_err("it is there"), "takes part");
+fn only_a_node_that_is_down_is_removed_by_force() {
+    let force = |nodes: &str| may_force_remove(&view(nodes), id('c'));
+    assert_eq!(force("A B C!"), Ok(()));
+    assert_eq!(force("A B c!"), Ok(()));
+    assert_eq!(force("A B"), Ok(()), "not a member, but on record");
+    says(&force("A B C").expect_err("it is up"), "is up");
+    says(&force("A B c").expect_err("it is up"), "is up");
 }
 
 #[test]
-fn a_vote_is_for_whoever_is_there_and_close() {
+fn only_a_node_that_is_alive_and_caught_up_becomes_a_voter() {
     let promote = |nodes: &str| may_promote(&view(nodes), id('d'));
     assert_eq!(promote("A B d"), Ok(()));
     assert_eq!(promote("A B d1024"), Ok(()));
@@ -182,7 +182,7 @@ fn record(letter: char, standing: MemberState) -> NodeRecord {
 }
 
 #[test]
-fn a_node_without_data_gets_in_once_its_old_self_is_gone() {
+fn a_node_without_data_joins_once_its_old_incarnation_is_down() {
     let member = [record('c', MemberState::Member)];
     let joining = [record('c', MemberState::Joining)];
     let admit = |nodes: &str, records: &[NodeRecord]| may_join(&view(nodes), records, &name('c'));
@@ -190,7 +190,7 @@ fn a_node_without_data_gets_in_once_its_old_self_is_gone() {
     assert_eq!(admit("A B", &[record('c', MemberState::Shutdown)]), Ok(JoinVerdict::Accept));
     assert_eq!(admit("A B C!", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
     assert_eq!(admit("A B c!", &joining), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
-    assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it lives");
+    assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it is alive");
     assert_eq!(admit("A B! C! D", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))), "2 of 3 are left");
     assert!(matches!(admit("A B! C!", &member), Err(Rejection::Refused { .. })), "no quorum without it");
 }

@@ -1,4 +1,4 @@
-//! Clusters in all sorts of states, as one node sees them.
+//! Views of clusters in various states.
 
 use coffee_common::{
     id::{ClusterId, Revision},
@@ -54,7 +54,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     }
 }
 
-/// What node 1 sees of three voters, of which it reaches these.
+/// Node 1's view of three voters, of which it reaches these.
 fn view(reached: &[NodeStatus]) -> ClusterView {
     let all = [1, 2, 3].map(|id| known(id, MemberState::Member)).to_vec();
     let reached: StatusByName = reached.iter().map(|status| (status.name.clone(), status.clone())).collect();
@@ -76,7 +76,7 @@ fn a_healthy_cluster() {
 }
 
 #[test]
-fn a_leader_that_is_not_reached_is_none() {
+fn a_leader_that_is_unreachable_is_not_shown() {
     let view = view(&[1, 3].map(|id| status(id, Some(raft(id, Some(2), V)))));
     assert_eq!(view.leader, None);
     assert_eq!((view.voters_in_reach, view.may_lose), (2, 0));
@@ -84,7 +84,7 @@ fn a_leader_that_is_not_reached_is_none() {
 }
 
 #[test]
-fn a_leader_whom_nobody_follows_any_more_is_none() {
+fn a_leader_without_followers_is_not_shown() {
     let view = view(&[
         status(1, Some(raft(1, None, V))),
         status(2, Some(raft(2, Some(2), V))),
@@ -123,7 +123,7 @@ fn nodes_that_were_taken_down_stay_on_the_list() {
     let all =
         vec![known(1, MemberState::Member), known(2, MemberState::Shutdown), known(3, MemberState::Shutdown)];
     let own = status(1, Some(raft(1, Some(1), &[1])));
-    // 3 was started again, and waits to be booted.
+    // 3 was restarted and waits to be booted.
     let reached = [own.clone(), status(3, None)].map(|status| (status.name.clone(), status)).into();
     let view = compose(&own, all, &reached);
     assert_eq!(states(&view), [NodeState::Up, NodeState::Shutdown, NodeState::Waiting]);
@@ -131,7 +131,7 @@ fn nodes_that_were_taken_down_stay_on_the_list() {
 }
 
 #[test]
-fn whoever_answers_as_somebody_else_takes_no_part() {
+fn a_node_that_answers_under_another_identity_does_not_count() {
     let mut stranger = raft(2, Some(2), V);
     stranger.cluster = ClusterId(8);
     let mut reborn = raft(3, Some(1), V);
