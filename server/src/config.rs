@@ -1,13 +1,12 @@
-//! What a node has to know before it starts.
+//! The configuration of a node.
 //!
-//! [`Config`] is complete and, once [`checked`](Config::check), consistent:
-//! the server takes it as it is. [`Settings`] is the same with holes, as it
-//! stands in a file, in flags or in variables; laid over each other they
-//! resolve to a [`Config`].
+//! [`Config`] is complete and, once [`checked`](Config::check), consistent.
+//! [`Settings`] is the partial form of one source: a file, flags or environment
+//! variables. Several of them, laid over each other, resolve to a [`Config`].
 //!
-//! Knows no command line and opens no file but the one it is told to read.
-//! Guards: whatever a person wrote is either understood or refused with its
-//! place and a hint; nothing is ignored.
+//! Knows no command line and opens only the file that it is told to read. Guards
+//! that every setting is either understood or rejected with its location and a
+//! hint; nothing is ignored.
 
 mod credentials;
 mod error;
@@ -34,76 +33,75 @@ pub use self::{
     },
 };
 
-/// How a node is set up.
+/// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The node's name: that of its certificate.
+    /// The node's name, which its certificate must have too.
     pub name: NodeName,
-    /// The UDP address that it listens on; port 0 takes any free one.
+    /// The UDP address to listen on; port 0 takes any free port.
     pub listen: SocketAddr,
-    /// Where the others reach it; `None` for the address that it listens on.
+    /// The address where other nodes and clients reach it; `None` for `listen`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advertise: Option<Address>,
-    /// The folder that holds its data, and nothing else.
+    /// The directory that holds the node's data and nothing else.
     pub data_dir: PathBuf,
-    /// Certificates and key.
+    /// The files with certificates and key.
     pub tls: CredentialFiles,
-    /// Whether it starts a new cluster, if it has no data.
+    /// Whether a node without data founds a new cluster.
     #[serde(default)]
     pub bootstrap: bool,
-    /// Members that it asks to be let in, if it has no data.
+    /// The members that a node without data asks to join their cluster.
     #[serde(default)]
     pub join: Vec<Address>,
-    /// When to beat, and when to elect.
+    /// Heartbeat interval and election timeouts.
     #[serde(default)]
     pub timers: Timers,
-    /// How much to keep.
+    /// When to take snapshots and how much log to keep.
     #[serde(default)]
     pub storage: StorageOptions,
-    /// How much to take on at once.
+    /// Limits of concurrent load.
     #[serde(default)]
     pub limits: Limits,
-    /// What to show to those who watch it.
+    /// Metrics and health checks over HTTP.
     #[serde(default)]
     pub admin: AdminOptions,
-    /// What to say. The library installs no logger: this is the daemon's.
+    /// The daemon's log. The library installs no logger and ignores this.
     #[serde(default)]
     pub log: LogOptions,
 }
 
-/// The clockwork of elections. The same at every node of a cluster.
+/// Heartbeat interval and election timeouts. Must be the same on every node of a cluster.
 ///
-/// A follower that hears nothing stands for election after
-/// `election_timeout_max_ms` (the leader's lease) and a random time between
-/// the two timeouts. The defaults suit shops of one region, up to about 40 ms
-/// of round trip apart.
+/// A follower without contact with the leader stands for election after
+/// `election_timeout_max_ms` (the leader lease) plus a random time between the two
+/// timeouts. The defaults suit nodes of one region with round trips up to about 40 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timers {
-    /// How often the leader is heard.
+    /// The interval between two heartbeats of the leader.
     pub heartbeat_interval_ms: u64,
-    /// The shortest time after the lease until a follower stands for election.
+    /// The minimum time between the end of the lease and an election.
     pub election_timeout_min_ms: u64,
-    /// The longest such time, and the lease itself.
+    /// The maximum time between the end of the lease and an election; also the lease.
     pub election_timeout_max_ms: u64,
 }
 
-/// How much of the past a node keeps.
+/// When a node takes snapshots and how much log it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageOptions {
-    /// After how many entries a snapshot is taken and the log is purged.
+    /// The number of log entries after which the node takes a snapshot and purges the log.
     pub snapshot_every_entries: u64,
-    /// How many entries stay behind a snapshot, for followers that are late.
+    /// The number of log entries kept before the snapshot, for followers that lag.
     pub log_keep_entries: u64,
 }
 
-/// What a node shows to those who watch it, over HTTP without encryption.
+/// Metrics and health checks over HTTP without encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminOptions {
-    /// The TCP address that it listens on; `None` for none. Port 0 takes any free one.
+    /// The TCP address to listen on; `None` to not listen. Port 0 takes any free port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
 }
@@ -121,7 +119,8 @@ impl Default for StorageOptions {
 }
 
 impl Config {
-    /// A node with everything else at its default: it waits to be booted.
+    /// Returns a configuration with all other settings at their defaults: the node
+    /// waits to be booted.
     pub fn new(
         name: NodeName,
         listen: SocketAddr,
@@ -144,7 +143,11 @@ impl Config {
         }
     }
 
-    /// Checks what no type can: how the settings relate to each other.
+    /// Checks the relations between settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the first setting that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_start()?;
         self.check_address()?;
@@ -158,7 +161,7 @@ impl Config {
             return Err(ConfigError::setting(
                 "data_dir",
                 "is empty",
-                "name the folder that holds the node's data",
+                "name the directory that holds the node's data",
             ));
         }
         if self.bootstrap && !self.join.is_empty() {
@@ -175,8 +178,8 @@ impl Config {
         if self.advertise.is_none() && self.listen.ip().is_unspecified() {
             return Err(ConfigError::setting(
                 "advertise",
-                &format!("is missing, and nobody can reach this node at {}", self.listen),
-                "set advertise to the HOST:PORT under which the other shops reach this node",
+                &format!("is missing, and {} is not an address that other nodes can reach", self.listen),
+                "set advertise to the HOST:PORT where the other nodes reach this node",
             ));
         }
         Ok(())
@@ -184,11 +187,11 @@ impl Config {
 }
 
 impl Timers {
-    /// Followers hear the leader at least so often before they give it up.
+    /// Number of heartbeat intervals that the minimum election timeout must exceed.
     const BEATS_BEFORE_ELECTION: u64 = 2;
     const LONGEST_MS: u64 = 600_000;
 
-    /// How long a leader's heartbeat lasts: whoever is silent for longer may be gone.
+    /// The leader lease: a node that was silent for longer may be down.
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.election_timeout_max_ms)
     }
@@ -206,7 +209,7 @@ impl Timers {
         if min <= beat.saturating_mul(Self::BEATS_BEFORE_ELECTION) {
             return Err(ConfigError::setting(
                 "timers.election_timeout_min_ms",
-                &format!("is {min}, which leaves no room for a lost heartbeat (one every {beat} ms)"),
+                &format!("is {min}, too short to survive a lost heartbeat (one every {beat} ms)"),
                 &format!("make it more than {} times the heartbeat interval", Self::BEATS_BEFORE_ELECTION),
             ));
         }
@@ -214,14 +217,14 @@ impl Timers {
             return Err(ConfigError::setting(
                 "timers.election_timeout_max_ms",
                 &format!("is {max}, not above election_timeout_min_ms ({min})"),
-                "nodes draw a time between the two, so that they do not all stand at once",
+                "nodes choose a random time between the two, to avoid simultaneous elections",
             ));
         }
         if max > Self::LONGEST_MS {
             return Err(ConfigError::setting(
                 "timers.election_timeout_max_ms",
                 &format!("is {max}, more than {}", Self::LONGEST_MS),
-                "times are in milliseconds",
+                "the unit is milliseconds",
             ));
         }
         Ok(())
@@ -234,7 +237,7 @@ impl StorageOptions {
             return Err(ConfigError::setting(
                 "storage.snapshot_every_entries",
                 "is 0",
-                "100000 suits most clusters; a snapshot costs a pass over the data",
+                "100000 suits most clusters; each snapshot reads all data once",
             ));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The credentials of a configured node: loaded, and checked whose they are.
+//! Loads a node's credentials and checks that they belong to it.
 
 use coffee_common::{
     id::NodeName,
@@ -8,21 +8,22 @@ use coffee_common::{
 
 use super::Config;
 
-/// Credentials with which a node cannot start.
+/// The reason why a node cannot use its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CredentialsError {
-    /// The files are not usable.
+    /// The files cannot be used.
     #[error(transparent)]
     Files(#[from] TlsError),
-    /// They are a client's.
+    /// The certificate belongs to a client.
     #[error("the certificate is that of the {} {}, not of a node", certificate.role.as_str(), certificate.name)]
     NotANode {
         /// The name in the configuration.
         configured: NodeName,
-        /// Whose the certificate is.
+        /// The identity in the certificate.
         certificate: Identity,
     },
-    /// They are another node's.
+    /// The certificate belongs to another node.
     #[error("the certificate is that of node {certificate}, but this node is called {configured}")]
     OtherNode {
         /// The name in the configuration.
@@ -33,21 +34,28 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    /// What to do about it.
+    /// A hint for the operator: the next command or change to try.
     pub fn hint(&self) -> String {
         match self {
             Self::Files(error) => error.hint(),
-            Self::NotANode { configured, .. } => format!("make one with `coffeectl cert node {configured}`"),
+            Self::NotANode { configured, .. } => {
+                format!("create one with `coffeectl cert node {configured}`")
+            }
             Self::OtherNode { configured, certificate } => {
-                format!("make one with `coffeectl cert node {configured}`, or set name to {certificate}")
+                format!("create one with `coffeectl cert node {configured}`, or set name to {certificate}")
             }
         }
     }
 }
 
 impl Config {
-    /// The node's own credentials: those given, or what the files hold. They
-    /// have to be those of a node of its name.
+    /// Returns the node's credentials: the given ones, otherwise those in the
+    /// configured files.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`] if the files cannot be used or the certificate is not that
+    /// of a node with the configured name.
     pub fn own_credentials(&self, given: Option<Credentials>) -> Result<Credentials, CredentialsError> {
         let credentials = given.map_or_else(|| Credentials::load(&self.tls), Ok)?;
         let identity = credentials.identity();

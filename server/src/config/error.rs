@@ -1,8 +1,8 @@
-//! What can be wrong with a configuration, in sentences for people.
+//! The error of a configuration, with location and hint.
 
 use std::{fmt, path::PathBuf};
 
-/// A configuration that cannot be used: prints where it is wrong and why.
+/// The reason why a configuration cannot be used: a location, a problem and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     place: ConfigLocation,
@@ -10,17 +10,18 @@ pub struct ConfigError {
     hint: String,
 }
 
-/// Where a configuration is wrong.
+/// The location of an error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConfigLocation {
-    /// In a file, and where in it: line and column, counted from 1.
+    /// A file, or a position in it.
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Where; `None` if it is about the file itself.
+        /// Line and column, counted from 1; `None` if the error concerns the whole file.
         at: Option<(usize, usize)>,
     },
-    /// In a setting, wherever it came from.
+    /// A setting from any source.
     Setting(&'static str),
 }
 
@@ -33,12 +34,12 @@ impl ConfigError {
         Self::new(ConfigLocation::Setting(setting), problem, hint)
     }
 
-    /// Where it is wrong.
+    /// The location of the error.
     pub fn place(&self) -> &ConfigLocation {
         &self.place
     }
 
-    /// What to do about it.
+    /// A hint for the operator: the next command or change to try.
     pub fn hint(&self) -> &str {
         &self.hint
     }

@@ -1,14 +1,18 @@
-//! Reads settings from a TOML file, and says where in it something is wrong.
+//! Reads settings from a TOML file and locates errors in it.
 
 use std::{fs::File, io::Read, ops::Range, path::Path};
 
 use super::{ConfigError, ConfigLocation, Settings};
 
-/// No configuration is longer than this.
+/// Maximum length of a configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 impl Settings {
-    /// Reads a file. Relative paths in it are seen from the file's folder.
+    /// Reads a file. Relative paths in it are resolved against the file's directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the file cannot be read or parsed.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path).map_err(|(problem, hint)| {
             ConfigError::new(ConfigLocation::File { path: path.to_owned(), at: None }, problem, hint)
@@ -17,7 +21,11 @@ impl Settings {
         Ok(settings.relative_to(path.parent().unwrap_or(Path::new(""))))
     }
 
-    /// Understands the text of a file; `path` is for messages alone.
+    /// Parses the text of a file; `path` is used only in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with line and column if the text is not a valid configuration.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let at = error.span().map(|span| position(text, &span));
@@ -39,19 +47,19 @@ fn read_text(path: &Path) -> Result<String, (String, &'static str)> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err((format!("it is larger than {FILE_BYTES_MAX} bytes"), "name a configuration file"));
     }
-    String::from_utf8(bytes).map_err(|_| ("it is no text in UTF-8".to_owned(), "name a configuration file"))
+    String::from_utf8(bytes).map_err(|_| ("it is not valid UTF-8".to_owned(), "name a configuration file"))
 }
 
-/// Line and column, counted from 1, of where a span starts.
+/// Returns line and column, counted from 1, of the start of a span.
 fn position(text: &str, span: &Range<usize>) -> (usize, usize) {
     let before = text.get(..span.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// Puts a parser's message into our words.
+/// Translates a parser's message into a problem and a hint.
 fn explain(message: &str) -> (String, String) {
-    // "unknown field `x`, expected one of `a`, `b`": serde's words, which a test here pins.
+    // "unknown field `x`, expected one of `a`, `b`": serde's wording, which a test pins.
     let mut quoted = message.split('`').skip(1).step_by(2);
     match (message.starts_with("unknown field "), quoted.next()) {
         (true, Some(unknown)) => {
@@ -69,15 +77,15 @@ fn explain(message: &str) -> (String, String) {
     }
 }
 
-/// The known word that was probably meant.
+/// Returns the known word that was probably meant.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &str| edits(&word.to_lowercase(), candidate);
     let best = known.iter().copied().min_by_key(|candidate| distance(candidate))?;
     (distance(best) <= 1 + word.chars().count() / 4).then_some(best)
 }
 
-/// How many characters have to be put in, taken out or replaced to turn one
-/// word into the other (Wagner and Fischer, 1974).
+/// The number of insertions, deletions and replacements that turn one word into the
+/// other (Wagner and Fischer, 1974).
 fn edits(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -1,5 +1,4 @@
-//! Bounds of a running node that its operator may set. All others are fixed, and
-//! stand in `common`.
+//! Limits that an operator may set. All others are fixed, in `coffee_common::limits`.
 
 use std::ops::RangeInclusive;
 
@@ -8,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 
-/// How much a node takes on at once. A reload takes up other ones.
+/// Limits of concurrent load. A reload applies new values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most connections that it has, with clients and nodes. Newcomers beyond
-    /// that are turned away; those that exist go on.
+    /// Maximum number of connections with clients and nodes. The node rejects further
+    /// ones; existing connections continue.
     pub connections_max: usize,
-    /// Most bytes of writes that are not committed yet; each counts for a little
-    /// more than its keys and values. More are turned away as overload, which
-    /// clients try again.
+    /// Maximum number of bytes of uncommitted writes; each write counts for a little
+    /// more than its keys and values. The node rejects further ones as overload, and
+    /// clients retry them.
     pub write_bytes_in_flight_max: usize,
 }
 

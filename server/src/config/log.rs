@@ -1,28 +1,28 @@
-//! What the daemon logs, as words in a configuration.
+//! Settings of the daemon's log.
 
 use std::str::FromStr;
 
 pub use coffee_common::protocol::LogLevel;
 use serde::{Deserialize, Serialize};
 
-/// What the daemon writes to its log, on standard error or to the journal.
+/// Settings of the daemon's log, on standard error or in systemd's journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogOptions {
-    /// How much.
+    /// The most detailed level that is logged.
     pub level: LogLevel,
-    /// In which form.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
-/// The form of a line in the log.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For eyes; where systemd's journal takes it, for that, with fields.
+    /// Text for people, or entries with fields if systemd's journal receives them.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -1,8 +1,7 @@
-//! Settings with holes: what one source of a configuration says, before all
-//! of them are laid over each other.
+//! Partial settings: the values from one source of a configuration.
 //!
-//! Guards: a setting is one field here and one in [`Config`], wherever it
-//! came from; what a source does not say is left to the next one.
+//! Guards that a setting is one field here and one in [`Config`], whatever its
+//! source; a value that one source leaves out comes from the next one.
 
 use std::{
     net::SocketAddr,
@@ -19,7 +18,7 @@ use super::{
     AdminOptions, Config, ConfigError, Limits, LogFormat, LogLevel, LogOptions, StorageOptions, Timers,
 };
 
-/// Declares a group of settings, and how one source is laid over another.
+/// Declares a group of settings and how one source overrides another.
 macro_rules! settings {
     ($(#[$attribute:meta])* $name:ident {
         $($field:ident: $kind:ty,)*
@@ -30,17 +29,17 @@ macro_rules! settings {
         #[serde(deny_unknown_fields, default)]
         pub struct $name {
             $(
-                #[doc = concat!("`", stringify!($field), "`, if this source says it.")]
+                #[doc = concat!("`", stringify!($field), "`, if this source sets it.")]
                 pub $field: Option<$kind>,
             )*
             $(
-                #[doc = concat!("The settings below `", stringify!($section), "`.")]
+                #[doc = concat!("The settings in the section `", stringify!($section), "`.")]
                 pub $section: $group,
             )*
         }
 
         impl $name {
-            /// What this source says, and what the other one says where this one is silent.
+            /// Merges two sources: values of `self` override those of `below`.
             pub fn over(self, below: Self) -> Self {
                 Self {
                     $($field: self.$field.or(below.$field),)*
@@ -52,7 +51,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// What one source says; [`Config`] explains each setting.
+    /// The settings from one source; [`Config`] explains each setting.
     Settings {
         name: NodeName,
         listen: SocketAddr,
@@ -80,7 +79,7 @@ settings! {
 }
 
 settings! {
-    /// The clockwork of elections; [`Timers`] explains each setting.
+    /// Heartbeat interval and election timeouts; [`Timers`] explains each setting.
     TimerSettings {
         heartbeat_interval_ms: u64,
         election_timeout_min_ms: u64,
@@ -89,7 +88,7 @@ settings! {
 }
 
 settings! {
-    /// How much to keep; [`StorageOptions`] explains each setting.
+    /// Snapshots and log retention; [`StorageOptions`] explains each setting.
     StorageSettings {
         snapshot_every_entries: u64,
         log_keep_entries: u64,
@@ -97,7 +96,7 @@ settings! {
 }
 
 settings! {
-    /// How much to take on; [`Limits`] explains each setting.
+    /// Limits of concurrent load; [`Limits`] explains each setting.
     LimitSettings {
         connections_max: usize,
         write_bytes_in_flight_max: usize,
@@ -105,14 +104,14 @@ settings! {
 }
 
 settings! {
-    /// What is shown to those who watch; [`AdminOptions`] explains each setting.
+    /// Metrics and health checks; [`AdminOptions`] explains each setting.
     AdminSettings {
         listen: SocketAddr,
     }
 }
 
 settings! {
-    /// What is logged; [`LogOptions`] explains each setting.
+    /// The daemon's log; [`LogOptions`] explains each setting.
     LogSettings {
         level: LogLevel,
         format: LogFormat,
@@ -120,7 +119,11 @@ settings! {
 }
 
 impl Settings {
-    /// Fills the holes with defaults, and checks the whole.
+    /// Fills in the defaults and checks the result.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a required setting is missing or settings contradict each other.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let config = Config {
             name: required("name", self.name)?,
@@ -140,12 +143,12 @@ impl Settings {
         Ok(config)
     }
 
-    /// Takes relative paths as seen from a folder.
+    /// Resolves relative paths against a directory.
     pub(super) fn relative_to(mut self, folder: &Path) -> Self {
         let TlsSettings { ca, cert, key, crl } = &mut self.tls;
         let paths = [&mut self.data_dir, ca, cert, key, crl];
         for path in paths.into_iter().flatten() {
-            // An empty path stays one, and is refused later.
+            // An empty path stays empty and is rejected later.
             if !path.as_os_str().is_empty() {
                 *path = folder.join(&path);
             }
@@ -199,7 +202,7 @@ impl LimitSettings {
 }
 
 impl LogSettings {
-    /// Fills the holes with defaults: the log is wanted before the rest is resolved.
+    /// Fills in the defaults. Separate, because the log starts before the rest is resolved.
     pub fn resolve(self) -> LogOptions {
         LogOptions { level: self.level.unwrap_or_default(), format: self.format.unwrap_or_default() }
     }

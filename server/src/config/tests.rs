@@ -39,7 +39,7 @@ fn a_minimal_file_gets_the_defaults() {
 }
 
 #[test]
-fn relative_paths_are_seen_from_the_folder_of_the_file() {
+fn relative_paths_are_resolved_against_the_directory_of_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("coffeed.toml");
     std::fs::write(&path, MINIMAL).expect("written");
@@ -76,7 +76,7 @@ fn a_bad_value_is_refused_where_it_stands() {
 }
 
 #[test]
-fn what_has_no_default_has_to_be_said() {
+fn a_setting_without_a_default_is_required() {
     assert_refused(
         "",
         "the setting name is missing",
@@ -95,14 +95,14 @@ fn settings_have_to_go_together() {
     let timers = |lines: &str| format!("{MINIMAL}\n[timers]\n{lines}");
     assert_refused(&with("bootstrap = true\njoin = ['h:1']"), "bootstrap cannot be true", "one first node");
     assert_refused(&MINIMAL.replace("127.0.0.1", "0.0.0.0"), "advertise is missing", "HOST:PORT");
-    assert_refused(&MINIMAL.replace("\"data\"", "\"\""), "data_dir is empty", "folder");
+    assert_refused(&MINIMAL.replace("\"data\"", "\"\""), "data_dir is empty", "directory");
     assert_refused(&timers("heartbeat_interval_ms = 0"), "timers.heartbeat_interval_ms is 0", "60");
     assert_refused(
         &timers("heartbeat_interval_ms = 100"),
         "election_timeout_min_ms is 200",
         "more than 2 times",
     );
-    assert_refused(&timers("election_timeout_max_ms = 200"), "election_timeout_max_ms is 200", "draw a time");
+    assert_refused(&timers("election_timeout_max_ms = 200"), "election_timeout_max_ms is 200", "random time");
     assert_refused(&timers("election_timeout_max_ms = 900000"), "more than 600000", "milliseconds");
     let limits = |line: &str| format!("{MINIMAL}[limits]\n{line}");
     assert_refused(&limits("connections_max = 100"), "limits.connections_max is 100", "from 128 to 65536");
@@ -111,13 +111,13 @@ fn settings_have_to_go_together() {
 }
 
 #[test]
-fn a_file_that_is_none_is_refused() {
+fn a_file_that_cannot_be_read_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = Settings::read(&folder.path().join("missing.toml")).expect_err("it is not there");
     assert!(missing.to_string().ends_with("missing.toml: there is no such file"), "{missing}");
     let binary = folder.path().join("binary");
     std::fs::write(&binary, [0xff, 0xfe, 0]).expect("written");
-    assert!(Settings::read(&binary).expect_err("no text").to_string().contains("no text in UTF-8"));
+    assert!(Settings::read(&binary).expect_err("no text").to_string().contains("not valid UTF-8"));
     assert!(Settings::read(folder.path()).expect_err("a folder").to_string().contains("cannot be read"));
 }
 
@@ -136,7 +136,7 @@ fn one_source_is_laid_over_another() {
 fn the_example_in_deploy_shows_every_setting_with_its_default() {
     let example = include_str!("../../../deploy/coffeed.toml");
     let shown = parse(example).and_then(Settings::resolve).expect("the example is good");
-    // A setting that is commented out has no blank behind its '#'.
+    // A setting that is commented out has no blank after its '#'.
     let bare = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
         _ => format!("{line}\n"),
@@ -145,7 +145,7 @@ fn the_example_in_deploy_shows_every_setting_with_its_default() {
     assert_eq!(
         parse(&everything).and_then(Settings::resolve),
         Ok(shown.clone()),
-        "defaults are shown as they are"
+        "the example shows the actual defaults"
     );
     let written = toml::Table::try_from(&shown).expect("it serializes");
     let named = everything.parse::<toml::Table>().expect("it is TOML");

@@ -27,11 +27,11 @@ fn a_key_that_others_can_read() {
 }
 
 #[test]
-fn a_key_that_is_none() {
+fn a_file_without_a_key() {
     let fixture = DaemonFixture::new();
     fs::write(fixture.file("node-ming.key"), "key").expect("written");
     fixture.refuses(&[], 7, "has no PEM-encoded private key", "coffeectl cert list");
-    // A folder in place of a file: whoever may read everything cannot read that.
+    // A folder in place of a file: even root cannot read it.
     fs::remove_file(fixture.file("ca.crt")).expect("removed");
     fs::create_dir(fixture.file("ca.crt")).expect("made");
     fixture.refuses(&[], 7, "it cannot be read", "chown");
@@ -79,7 +79,7 @@ fn a_certificate_whose_time_is_over() {
     fixture.refuses(&[], 7, "node-ming.crt: it expired 2 days ago", "coffeectl cert renew");
 }
 
-/// Replaces ming's certificate by one that ended two days ago.
+/// Replaces ming's certificate by one that expired two days ago.
 fn expire(fixture: &DaemonFixture) {
     let read = |name: &str| fs::read_to_string(fixture.file(name)).expect("readable");
     let ca_key = rcgen::KeyPair::from_pem(&read("ca.key")).expect("a key");

@@ -1,4 +1,4 @@
-//! Bad configurations, and good ones shown.
+//! Bad configurations, and the output of good ones.
 
 use crate::fixture::{CONFIG, DaemonFixture};
 
@@ -61,18 +61,18 @@ fn a_flag_comes_before_a_variable_and_that_before_the_file() {
 }
 
 #[test]
-fn what_is_shown_is_a_configuration_again() {
+fn the_output_is_a_valid_configuration() {
     let fixture = DaemonFixture::new();
     let first = fixture.coffeed(&["--check-config", "--join", "10.0.0.1:7400,10.0.0.2:7400"]);
     assert_eq!(first.code, Some(0), "{first:?}");
     fixture.configure(&first.stdout);
     let second = fixture.coffeed(&["--check-config"]);
     assert_eq!(second.stdout, first.stdout);
-    assert!(!fixture.file("data").exists(), "checking begins nothing");
+    assert!(!fixture.file("data").exists(), "a check creates nothing");
 }
 
 #[test]
-fn an_error_is_a_line_of_json_where_the_log_is() {
+fn an_error_is_a_line_of_json_if_the_log_is() {
     let fixture = DaemonFixture::new();
     let ended = fixture.coffeed(&["--log-format", "json", "--timers-election-timeout-max-ms", "1"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");

@@ -1,4 +1,4 @@
-//! A folder with a configuration and certificates, and `coffeed` run in it.
+//! Runs `coffeed` in a folder with a configuration and certificates.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use std::{
 use coffee_client::cert::{self, Existing, LEAF_DAYS};
 use coffee_common::id::NodeName;
 
-/// What a node called ming needs.
+/// The files of a node called ming.
 pub(crate) struct DaemonFixture {
     folder: tempfile::TempDir,
 }
 
-/// What came of running `coffeed`.
+/// Exit code and output of `coffeed`.
 #[derive(Debug)]
 pub(crate) struct DaemonOutput {
     pub(crate) code: Option<i32>,
@@ -34,7 +34,7 @@ key = "node-ming.key"
 "#;
 
 impl DaemonFixture {
-    /// One in which everything is as it should be.
+    /// A folder with valid files.
     pub(crate) fn new() -> Self {
         let fixture = Self { folder: tempfile::tempdir().expect("a folder") };
         cert::create_ca(fixture.path(), Existing::Keep).expect("a CA");
@@ -60,12 +60,12 @@ impl DaemonFixture {
         fs::write(self.file("coffeed.toml"), text).expect("written");
     }
 
-    /// Runs `coffeed` with its configuration and these words, which have to keep it from starting.
+    /// Runs `coffeed` with its configuration and these arguments, which must keep it from starting.
     pub(crate) fn coffeed(&self, words: &[&str]) -> DaemonOutput {
         self.coffeed_with(words, &[])
     }
 
-    /// The same, with variables.
+    /// The same, with environment variables.
     pub(crate) fn coffeed_with(&self, words: &[&str], variables: &[(&str, &str)]) -> DaemonOutput {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coffeed"));
         command.arg("--config").arg(self.file("coffeed.toml")).args(words).current_dir(self.path());
@@ -80,12 +80,13 @@ impl DaemonFixture {
         }
     }
 
-    /// `coffeed` does not start: with this code, error and hint, and leaves no data behind.
+    /// Checks that `coffeed` does not start: it exits with this code, error and hint and
+    /// creates no data.
     #[track_caller]
     pub(crate) fn refuses(&self, words: &[&str], code: i32, error: &str, hint: &str) {
         let ended = self.coffeed(words);
         ended.assert_failed(code, error, hint);
-        assert!(!self.file("data").exists(), "nothing was begun");
+        assert!(!self.file("data").exists(), "no data was created");
     }
 }
 

@@ -1,7 +1,7 @@
-//! What goes to systemd's journal, by the journal's own protocol.
+//! Log entries in systemd's journal, in the journal's own protocol.
 //!
-//! A socket of ours stands where the journal's would, in a mount namespace
-//! that only the daemon sees. Skipped where such a one cannot be made.
+//! A test socket replaces the journal's socket in a mount namespace that only the
+//! daemon sees. Skipped if the namespace cannot be created.
 
 use std::{
     collections::BTreeMap,
@@ -17,11 +17,11 @@ use crate::fixture::{CONFIG, DaemonFixture};
 
 type JournalEntry = BTreeMap<String, String>;
 
-/// Mounts `$1` where the journal's socket is looked for, and goes on as the rest of the words.
+/// Mounts `$1` at the path of the journal's socket, then runs the remaining arguments.
 const WITHIN: &str = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal \
     && mount --bind \"$1\" /run/systemd/journal && shift && exec \"$@\"";
 
-/// One entry as it was sent: `NAME=value`, or a name, a length, and a value of any bytes.
+/// Parses an entry: lines of `NAME=value`, or a name, a length, and a value of any bytes.
 fn entry(mut bytes: &[u8]) -> JournalEntry {
     let mut entry = JournalEntry::new();
     while !bytes.is_empty() {
@@ -42,7 +42,7 @@ fn entry(mut bytes: &[u8]) -> JournalEntry {
     entry
 }
 
-/// Runs `coffeed` with these words as systemd would; `None` where that cannot be.
+/// Runs `coffeed` with these arguments as systemd would; `None` if that is not possible here.
 fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<JournalEntry>)> {
     let folder = fixture.file("journal");
     fs::create_dir_all(&folder).expect("made");
@@ -52,9 +52,9 @@ fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<J
         command
     };
     if !within(&["true"]).output().is_ok_and(|output| output.status.success()) {
-        #[expect(clippy::print_stderr, reason = "who reads the result is to know what was not tested")]
+        #[expect(clippy::print_stderr, reason = "the result must show what was not tested")]
         {
-            eprintln!("skipped: a mount namespace cannot be made here");
+            eprintln!("skipped: a mount namespace cannot be created here");
         }
         return None;
     }
@@ -65,10 +65,10 @@ fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<J
         let (mut entries, mut bytes) = (Vec::new(), vec![0; 1 << 16]);
         loop {
             match socket.recv(&mut bytes) {
-                // An empty one asks whether anybody is there.
+                // An empty message probes for a listener.
                 Ok(0) => {}
                 Ok(length) => entries.push(entry(&bytes[..length])),
-                // Nothing came for a while: enough, once the daemon is gone.
+                // Silence for a while: done, once the daemon has ended.
                 Err(_) if ended.try_recv().is_ok() => return entries,
                 Err(_) => {}
             }
@@ -79,12 +79,12 @@ fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<J
     let mut command = within(&[env!("CARGO_BIN_EXE_coffeed"), "--config"]);
     command.arg(fixture.file("coffeed.toml")).args(words).env("JOURNAL_STREAM", stream).stderr(stderr);
     let output = command.output().expect("coffeed runs");
-    over.send(()).expect("somebody reads");
+    over.send(()).expect("the reader is alive");
     let lines = fs::read_to_string(fixture.file("stderr")).expect("readable");
     Some((output, lines, reading.join().expect("no panic")))
 }
 
-/// A fixture whose port is taken, so that its daemon has something to say and ends.
+/// A daemon whose port is in use: it logs an error and ends.
 fn unlucky() -> (DaemonFixture, std::net::UdpSocket) {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
     let fixture = DaemonFixture::new();
@@ -96,7 +96,7 @@ fn unlucky() -> (DaemonFixture, std::net::UdpSocket) {
 fn entries_have_a_priority_and_fields() {
     let (fixture, _taken) = unlucky();
     let Some((output, lines, entries)) = run(&fixture, &[]) else { return };
-    assert_eq!((output.status.code(), lines.as_str()), (Some(1), ""), "nothing is said twice");
+    assert_eq!((output.status.code(), lines.as_str()), (Some(1), ""), "no entry is also on standard error");
     let failure = entries.iter().find(|entry| entry["PRIORITY"] == "3").expect("a failure is logged");
     assert!(failure["MESSAGE"].contains("in use"), "{failure:#?}");
     assert!(failure.contains_key("COFFEED_HINT"), "{failure:#?}");
@@ -106,7 +106,7 @@ fn entries_have_a_priority_and_fields() {
 }
 
 #[test]
-fn who_asks_for_json_gets_lines_of_it() {
+fn with_the_json_format_the_log_goes_to_standard_error() {
     let (fixture, _taken) = unlucky();
     let Some((_, lines, entries)) = run(&fixture, &["--log-format", "json"]) else { return };
     assert!(entries.is_empty(), "{entries:#?}");

@@ -1,6 +1,5 @@
-//! The daemon `coffeed` as a process, before it runs: what it says of a
-//! configuration or of certificates with which it cannot start, and its exit
-//! codes. How it runs is tested in `tests/`.
+//! The daemon `coffeed` as a process that cannot start: errors, hints and exit codes
+//! for bad configurations and certificates. A running daemon is tested in `tests/`.
 
 mod certificates;
 mod configuration;
