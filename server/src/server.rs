@@ -1,10 +1,9 @@
-//! A node as one object: started, asked how it is, stopped.
+//! A node as one object: start it, query it, stop it.
 //!
-//! The composition root: nobody else knows all the parts. How a node starts
-//! is a story told in `start`, how it lives in `life`, how it stops in
-//! `shutdown`. Guards that a host program keeps its own: no
-//! subscriber, signal handler, panic hook or process-wide provider is
-//! installed, and whatever happens, the process goes on.
+//! The composition root: no other module knows all parts. `start` starts a node,
+//! `lifecycle` runs it, `shutdown` stops it. Guards that the host program stays in
+//! control: the library installs no log subscriber, signal handler, panic hook or
+//! process-wide crypto provider, and never ends the process.
 
 mod accept;
 mod builder;
@@ -43,9 +42,9 @@ use crate::{
     },
 };
 
-/// A node that has been started.
+/// A running node.
 ///
-/// Dropped, it stops as with [`Server::shutdown`], which nobody then waits for.
+/// Dropping it begins a [`Server::shutdown`] in the background.
 pub struct Server {
     node: Arc<Node>,
     address: SocketAddr,
@@ -56,65 +55,65 @@ pub struct Server {
     closed: watch::Receiver<Option<Closed>>,
 }
 
-/// How a node has ended.
+/// How a node ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
-    /// It was asked to stop. Started again, it goes on.
+    /// The host program stopped it. After a restart it continues as a member.
     Stopped,
-    /// The cluster has taken it out. Started again, it waits to be booted.
+    /// The cluster removed it. After a restart it waits to be booted.
     Removed,
-    /// It could not go on, for this reason. What it has acknowledged is safe:
-    /// with a quorum of the others, and with itself as far as its disk allows.
+    /// It failed for this reason. Acknowledged writes are safe on a quorum of the
+    /// other nodes, and on this node as far as its disk allows.
     Failed(Arc<str>),
 }
 
 impl Server {
-    /// Begins to set up a node.
+    /// Returns a builder for a node with this configuration.
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
     }
 
-    /// The UDP address that it listens on, with the port that it got.
+    /// The UDP address that the node listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The TCP address where those who watch it are answered, if there is one.
+    /// The TCP address that serves metrics and health checks, if configured.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// Where other nodes reach it.
+    /// The address where other nodes and clients reach it.
     pub fn advertised(&self) -> &Address {
         self.node.address()
     }
 
-    /// Its view of itself.
+    /// The node's own status. Needs no quorum.
     pub fn status(&self) -> NodeStatus {
         status::own(&self.node)
     }
 
-    /// Its metrics in Prometheus' text format, version 0.0.4: what `/metrics`
-    /// shows, but for those of the process, which are the host program's.
+    /// The node's metrics in Prometheus' text format, version 0.0.4: the content of
+    /// `/metrics` without the process metrics, which belong to the host program.
     pub async fn metrics(&self) -> String {
         Admin::new(Arc::clone(&self.node)).metrics().await
     }
 
-    /// Whether it is ready to serve, and why or why not: what `/readyz` says.
+    /// The results of the readiness checks, as `/readyz` shows them.
     pub async fn readiness(&self) -> Vec<ReadinessResult> {
         ready::readiness(&self.node).await
     }
 
-    /// Its part in its cluster, while it has one: for those who look inside, as
-    /// a simulation does.
+    /// The node's replica, while it belongs to a cluster. For the simulator.
+    #[doc(hidden)]
     pub fn replica(&self) -> Option<Arc<Replica>> {
         self.node.replica()
     }
 
-    /// Shows that the node is alive: returns once its consensus has answered, and
-    /// its log has come back from the disk. Does not return while one of them
-    /// hangs, which is what to watch for. `false`: consensus has stopped.
-    /// A node without a part in a cluster has neither, and answers at once.
+    /// Probes liveness: returns once consensus has responded and the log's disk has
+    /// completed a request. Does not return while one of them hangs, so call it with a
+    /// timeout. Returns `false` if consensus has stopped. A node that belongs to no
+    /// cluster has neither and returns `true` at once.
     pub async fn pulse(&self) -> bool {
         match self.node.replica() {
             Some(replica) => replica.pulse().await,
@@ -122,7 +121,11 @@ impl Server {
         }
     }
 
-    /// A client that begins with this node, and acts with the node's own credentials.
+    /// Returns a client that connects to this node with the node's own credentials.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the client's endpoint cannot be created.
     pub fn local_client(&self) -> Result<Client, coffee_client::Error> {
         let mut address = self.address;
         if address.ip().is_unspecified() {
@@ -138,43 +141,52 @@ impl Server {
             .build()
     }
 
-    /// Takes up what the configuration (see [`Builder::config_source`]) and the
-    /// files that it names are by now: certificate, key, CAs and revocation
-    /// list, limits, and the log level (see [`Builder::log_control`]). New connections show and believe what is new; those that exist go
-    /// on, but for those of others who would not be let in any more. Names the
-    /// settings that are others by now and count only after a restart.
+    /// Reloads the configuration (see [`Builder::config_source`]) and the files that
+    /// it names: certificate, key, CAs, revocation list, limits and the log level (see
+    /// [`Builder::log_control`]). New connections use the new certificates and CAs.
+    /// Existing connections continue, except those of peers that the new credentials
+    /// would reject. The result names the changed settings that need a restart.
     ///
-    /// All of it takes effect, or nothing: with an error the node goes on with
-    /// what it had.
+    /// # Errors
+    ///
+    /// [`ReloadError`] if the configuration or the credentials cannot be used. Then
+    /// nothing has changed.
     pub async fn reload(&self) -> Result<Reload, ReloadError> {
         self.reloading.reload(None).await
     }
 
-    /// The same, with this configuration.
+    /// Like [`Server::reload`], with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::reload`].
     pub async fn reload_with(&self, config: Config) -> Result<Reload, ReloadError> {
         self.reloading.reload(Some(config)).await
     }
 
-    /// The same for credentials that the host program has in memory. They have
-    /// to be this node's.
+    /// Like [`Server::reload`], with credentials that the host program has in memory.
+    /// They must be this node's.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`] if the credentials cannot be used. Then nothing has changed.
     pub async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
         self.reloading.renew(credentials).await
     }
 
-    /// Stops in good order: hands leadership over, finishes what is in flight,
-    /// makes the state durable, and lets go of the data directory. The
-    /// membership does not change. Returns how the node has ended, which may
-    /// have been before.
+    /// Stops the node cleanly: hands leadership over, finishes requests in flight,
+    /// makes the state durable, and unlocks the data directory. The membership does
+    /// not change. Returns how the node ended, which may have been earlier.
     pub async fn shutdown(&self) -> Closed {
         self.stop.send_replace(true);
         self.closed().await
     }
 
-    /// Waits until the node has ended, for whatever reason, and says how.
+    /// Waits until the node has ended, for any reason, and returns how.
     pub async fn closed(&self) -> Closed {
         match self.closed.clone().wait_for(Option::is_some).await.as_deref() {
             Ok(Some(closed)) => closed.clone(),
-            _ => Closed::Failed("the node's own task was lost".into()),
+            _ => Closed::Failed("the node's lifecycle task panicked".into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Lets connections in, and hands each to its port.
+//! Accepts connections and hands each to the API of its protocol.
 
 use std::sync::{
     Arc,
@@ -13,19 +13,19 @@ use crate::api::{
     peer::{self, PeerContext},
 };
 
-/// The consensus that peers talk to, once there is one.
+/// The context that serves peers, once the node has a replica.
 pub(super) type Peers = watch::Receiver<Option<PeerContext>>;
 
-/// Lets connections in until the endpoint accepts no more.
+/// Accepts connections until the endpoint stops accepting.
 pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers) {
-    let refused = Arc::new(AtomicU64::new(0));
+    let rejected = Arc::new(AtomicU64::new(0));
     while let Some(handshake) = endpoint.accept().await {
-        tokio::spawn(serve(handshake, api.clone(), peers.clone(), Arc::clone(&refused)));
+        tokio::spawn(serve(handshake, api.clone(), peers.clone(), Arc::clone(&rejected)));
     }
 }
 
-async fn serve(handshake: Handshake, api: Api, peers: Peers, refused: Arc<AtomicU64>) {
-    // Boxed: a connection that lasts does not go on holding what its handshake took.
+async fn serve(handshake: Handshake, api: Api, peers: Peers, rejected: Arc<AtomicU64>) {
+    // Boxed: a long connection must not keep the memory that its handshake needed.
     let outcome = Box::pin(handshake.complete()).await;
     match outcome {
         Ok(connection) => match connection.protocol() {
@@ -33,17 +33,17 @@ async fn serve(handshake: Handshake, api: Api, peers: Peers, refused: Arc<Atomic
             Protocol::Peer => serve_peer(connection, peers).await,
         },
         Err(error @ ConnectError::Identity { .. }) => {
-            let count = refused.fetch_add(1, Ordering::Relaxed) + 1;
-            // One line for each power of two: enough to see it, and how much of it.
+            let count = rejected.fetch_add(1, Ordering::Relaxed) + 1;
+            // One line per power of two shows the cause and the rate without a flood.
             if count.is_power_of_two() {
-                tracing::warn!(%error, count, "somebody was not let in");
+                tracing::warn!(reason = %error, count, "connection rejected");
             }
         }
-        Err(error) => tracing::debug!(%error, "a handshake came to nothing"),
+        Err(error) => tracing::debug!(%error, "handshake failed"),
     }
 }
 
-/// Serves a peer, once this node takes part: a leader may call before that.
+/// Serves a peer once this node has a replica; a leader may connect before that.
 async fn serve_peer(connection: Connection, mut peers: Peers) {
     let context = tokio::select! {
         context = peers.wait_for(Option::is_some) => context.ok().and_then(|context| context.clone()),

@@ -1,4 +1,4 @@
-//! Why a node cannot start.
+//! The error of a failed start.
 
 use std::{io, net::SocketAddr};
 
@@ -10,27 +10,28 @@ use crate::{
     storage::{disk::DataDirError, log::LogError, state::StateError},
 };
 
-/// Why a node cannot start. Nothing was changed, unless it says so.
+/// The reason why a node cannot start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
-    /// The configuration contradicts itself.
+    /// The configuration is inconsistent.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The certificates or the key cannot be used, or are somebody else's.
+    /// The certificates or the key cannot be used or belong to another identity.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// It cannot listen.
+    /// The node cannot listen for QUIC connections.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// It cannot listen for those who watch it.
+    /// The node cannot listen for metrics and health checks.
     #[error("cannot listen on {address} (TCP) for metrics and health checks: {source}")]
     Admin {
-        /// Where.
+        /// The configured address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The log cannot be used.
@@ -42,13 +43,13 @@ pub enum StartError {
     /// Consensus cannot be started.
     #[error(transparent)]
     Raft(#[from] RaftError),
-    /// Something that never fails did.
+    /// A bug, or an error that is not expected.
     #[error("{0}")]
     Internal(String),
 }
 
 impl StartError {
-    /// What to do about it, where that is known.
+    /// A hint for the operator: the next command or change to try.
     pub fn hint(&self) -> String {
         match self {
             Self::Config(error) => error.hint().to_owned(),
@@ -56,12 +57,12 @@ impl StartError {
             Self::DataDir(error) => error.hint().to_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
             Self::Admin { .. } => {
-                "set admin.listen to another address, or take it out of the configuration".to_owned()
+                "set admin.listen to another address or remove it from the configuration".to_owned()
             }
             Self::Log(error) => error.hint().to_owned(),
             Self::State(error) => error.hint().to_owned(),
             Self::Raft(_) => "check the timers in the configuration".to_owned(),
-            Self::Internal(_) => "start it again; if that does not help, report it".to_owned(),
+            Self::Internal(_) => "restart it; if that does not help, report a bug".to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Joining, from the side of the node that wants in: it asks members until one
-//! lets it in, and then until it has a vote.
+//! Joins a cluster, on the new node: asks members until one accepts it, then until
+//! it is a voter.
 //!
-//! Tries for as long as it is let: a shop's network may be down for a day.
+//! Retries without a time limit: a shop's network may be down for a day.
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -15,22 +15,22 @@ use tokio::time::sleep;
 
 use crate::node::{Node, replica::Replica};
 
-/// How long one member has to answer.
+/// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Bounds of the pause between two rounds of all members.
+/// Bounds of the pause between two rounds over all members.
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
-/// What came of asking for a vote.
+/// The result of asking to become a voter.
 pub(super) enum Promotion {
-    /// It has one.
+    /// The node is a voter.
     Voter,
-    /// The cluster does not know this node's id, or no longer.
+    /// The cluster does not know, or no longer knows, this node's id.
     Unknown,
 }
 
-/// Asks members in turn to be let in, until one does: one of the cluster `own`,
-/// if that is known.
+/// Asks members in turn to accept this node until one does. If `own` is given, only
+/// members of that cluster count.
 pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
     let mut attempts = JoinAttempts::default();
@@ -38,21 +38,21 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
         for member in members {
             match ask_one(node, member, &request).await {
                 Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
-                    attempts.complain(member, "it is of another cluster than this node was");
+                    attempts.failed(member, "it belongs to another cluster than this node did before");
                 }
                 Ok(Response::Admitted { cluster, id }) => {
-                    tracing::info!(%member, %cluster, %id, "let in");
+                    tracing::info!(%member, %cluster, %id, "join accepted");
                     return (cluster, id);
                 }
-                Ok(_) => attempts.complain(member, "it answered something else"),
-                Err(why) => attempts.complain(member, &why.to_string()),
+                Ok(_) => attempts.failed(member, "it sent an unexpected response"),
+                Err(why) => attempts.failed(member, &why.to_string()),
             }
         }
         attempts.pause().await;
     }
 }
 
-/// Asks members in turn for a vote, until this node has one.
+/// Asks members in turn to make this node a voter until it is one.
 pub(super) async fn promote(node: &Node, replica: &Arc<Replica>, members: &[Address]) -> Promotion {
     let id = replica.id();
     let votes =
@@ -70,21 +70,21 @@ async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Pr
         for member in known(node, replica, members) {
             match ask_one(node, &member, &request).await {
                 Ok(Response::Done { .. }) => return Promotion::Voter,
-                Ok(_) => attempts.complain(&member, "it answered something else"),
+                Ok(_) => attempts.failed(&member, "it sent an unexpected response"),
                 Err(Rejection::NotFound(_)) => return Promotion::Unknown,
-                Err(why) => attempts.complain(&member, &why.to_string()),
+                Err(why) => attempts.failed(&member, &why.to_string()),
             }
         }
         attempts.pause().await;
     }
 }
 
-/// The members that were named, and those that this node has heard of since.
+/// The configured members and those that this node has learned of since.
 fn known(node: &Node, replica: &Replica, members: &[Address]) -> Vec<Address> {
     let membership = replica.membership();
-    let heard_of = membership.nodes().map(|(_, member)| member.address.clone());
+    let learned = membership.nodes().map(|(_, member)| member.address.clone());
     let mut known: Vec<Address> = members.to_vec();
-    for address in heard_of {
+    for address in learned {
         if address != *node.address() && !known.contains(&address) {
             known.push(address);
         }
@@ -103,14 +103,14 @@ async fn ask_one(node: &Node, member: &Address, request: &Request) -> Result<Res
 #[derive(Default)]
 struct JoinAttempts {
     rounds: u32,
-    complaints: u64,
+    failures: u64,
 }
 
 impl JoinAttempts {
-    fn complain(&mut self, member: &Address, why: &str) {
-        self.complaints += 1;
-        if self.complaints.is_power_of_two() {
-            tracing::warn!(%member, %why, tries = self.complaints, "not let in yet");
+    fn failed(&mut self, member: &Address, why: &str) {
+        self.failures += 1;
+        if self.failures.is_power_of_two() {
+            tracing::warn!(%member, %why, tries = self.failures, "join not accepted yet");
         }
     }
 

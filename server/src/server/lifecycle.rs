@@ -1,7 +1,7 @@
-//! A node's life, from its start to its end.
+//! A node's lifecycle, from start to stop.
 //!
-//! One task, which alone has the data directory: it waits to be called, joins,
-//! takes runtime, and ends, each of these until something else is due.
+//! One task owns the data directory and moves through the stages: waiting for an
+//! invitation, joining, running, stopping.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,10 +35,10 @@ use crate::{
     },
 };
 
-/// A node that has founded a cluster leads it after this long, unless its disk is very slow.
+/// How long the start waits for a founder to become leader. It takes longer only on a very slow disk.
 const ELECTED_WITHIN: Duration = Duration::from_secs(5);
 
-/// All that a node consists of.
+/// The parts of a node.
 pub(super) struct Lifecycle {
     pub(super) node: Arc<Node>,
     pub(super) membership: MembershipManager,
@@ -50,21 +50,21 @@ pub(super) struct Lifecycle {
     pub(super) peers: watch::Sender<Option<PeerContext>>,
     pub(super) commands: mpsc::Receiver<LifecycleCommand>,
     pub(super) stopping: watch::Receiver<bool>,
-    /// Those who watch are answered until the end.
+    /// Serves metrics and health checks until the node has stopped.
     pub(super) admin: Option<Listening>,
 }
 
-/// What a node does until something else is due.
+/// The stage that a node is in until something moves it to the next one.
 enum LifecycleStage {
-    /// It belongs to no cluster, and waits for a call.
+    /// It belongs to no cluster and waits for an invitation.
     Waiting,
-    /// It asks these members to be let in.
+    /// It asks these members to join their cluster.
     Asking(Vec<Address>),
-    /// It was let in, and catches up; these members it asks for its vote.
+    /// It has joined and catches up. It asks these members to be made a voter.
     CatchingUp(Box<ReplicaRuntime>, Vec<Address>),
-    /// It takes runtime.
+    /// It is a voter.
     Running(Box<ReplicaRuntime>),
-    /// It ends like this.
+    /// It stops, and reports this to its host program.
     Ending(Option<Box<ReplicaRuntime>>, Closed),
 }
 
@@ -77,20 +77,28 @@ impl LifecycleStage {
             Self::Ending(..) => LifecyclePhase::Stopping,
         }
     }
+
+    fn stopped(runtime: Option<Box<ReplicaRuntime>>) -> Self {
+        Self::Ending(runtime, Closed::Stopped)
+    }
+
+    fn failed(runtime: Option<Box<ReplicaRuntime>>, cause: &dyn std::fmt::Display) -> Self {
+        Self::Ending(runtime, Closed::Failed(cause.to_string().into()))
+    }
 }
 
 impl Lifecycle {
-    /// Does what can fail of the start, then goes on by itself.
+    /// Performs the steps of the start that can fail, then runs in the background.
     pub(super) async fn begin(mut self, mode: Mode) -> Result<watch::Receiver<Option<Closed>>, StartError> {
         let stage = match self.first_stage(mode).await {
             Ok(stage) => stage,
             Err(error) => {
-                // Whoever was let in meanwhile is told.
+                // Tells the clients that have connected in the meantime.
                 self.endpoint.close("this node could not start").await;
                 return Err(error);
             }
         };
-        // Whoever asks right after the start is told what it does.
+        // A status request right after the start must show the right phase.
         self.node.set_phase(stage.phase());
         let (sender, closed) = watch::channel(None);
         tokio::spawn(async move {
@@ -102,9 +110,9 @@ impl Lifecycle {
 
     async fn first_stage(&mut self, mode: Mode) -> Result<LifecycleStage, StartError> {
         match mode {
-            Mode::Resume(identity) => Ok(LifecycleStage::Running(self.take_part(&identity).await?)),
+            Mode::Resume(identity) => Ok(LifecycleStage::Running(self.open_replica(&identity).await?)),
             Mode::ResumeJoining(identity) => {
-                let runtime = self.take_part(&identity).await?;
+                let runtime = self.open_replica(&identity).await?;
                 Ok(LifecycleStage::CatchingUp(runtime, self.config.join.clone()))
             }
             Mode::Found => {
@@ -127,20 +135,20 @@ impl Lifecycle {
         }
     }
 
-    /// Opens the node's runtime in a cluster, and lets it serve.
-    async fn take_part(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
+    /// Opens the node's replica and lets it serve.
+    async fn open_replica(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
         let mut runtime =
             ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
                 .await?;
-        runtime.take_part(&self.node, &self.membership);
+        runtime.activate(&self.node, &self.membership);
         self.peers.send_replace(Some(runtime.peers.clone()));
-        tracing::info!(cluster = %identity.cluster, id = %identity.id, "taking runtime");
+        tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");
         Ok(Box::new(runtime))
     }
 
-    /// Founds a cluster of one, or finishes that.
+    /// Founds a single-node cluster, or finishes an interrupted attempt.
     async fn found(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
-        let runtime = self.take_part(identity).await?;
+        let runtime = self.open_replica(identity).await?;
         let raft = runtime.replica.raft();
         let internal = |error: &dyn std::fmt::Display| StartError::Internal(error.to_string());
         if !raft.is_initialized().await.map_err(|error| internal(&error))? {
@@ -173,11 +181,11 @@ impl Lifecycle {
         tracing::info!(node = %self.node.name(), "waiting to be booted: coffeectl boot {}", self.node.name());
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(None, Closed::Stopped),
+                () = stopped(&mut self.stopping) => return LifecycleStage::stopped(None),
                 command = self.commands.recv() => match command {
                     Some(LifecycleCommand::Join { members, .. }) => return LifecycleStage::Asking(members),
                     Some(LifecycleCommand::ShutDownRemoved { .. }) => {}
-                    None => return LifecycleStage::Ending(None, Closed::Stopped),
+                    None => return LifecycleStage::stopped(None),
                 },
             }
         }
@@ -188,22 +196,25 @@ impl Lifecycle {
         let own = self.data.identity().filter(|identity| !identity.rejoin.is_empty());
         let own = own.map(|identity| identity.cluster);
         let admitted = tokio::select! {
-            () = stopped(&mut self.stopping) => return LifecycleStage::Ending(None, Closed::Stopped),
+            () = stopped(&mut self.stopping) => return LifecycleStage::stopped(None),
             admitted = join::ask(&self.node, &members, own) => admitted,
             command = self.commands.recv() => return match command {
-                // Somebody called: he knows who is there.
+                // The member that invites this node knows the current members.
                 Some(LifecycleCommand::Join { members: now, .. }) => LifecycleStage::Asking(now),
                 _ => LifecycleStage::Asking(members),
             },
         };
-        match self.enter(admitted).await {
+        match self.open_new_replica(admitted).await {
             Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
-            Err(error) => LifecycleStage::Ending(None, Closed::Failed(error.to_string().into())),
+            Err(error) => LifecycleStage::failed(None, &error),
         }
     }
 
-    /// Starts a new life in a cluster.
-    async fn enter(&mut self, (cluster, id): (ClusterId, NodeId)) -> Result<Box<ReplicaRuntime>, StartError> {
+    /// Opens a new replica under the id that the cluster gave this node.
+    async fn open_new_replica(
+        &mut self,
+        (cluster, id): (ClusterId, NodeId),
+    ) -> Result<Box<ReplicaRuntime>, StartError> {
         let identity = NodeIdentity {
             cluster,
             id,
@@ -212,23 +223,25 @@ impl Lifecycle {
             rejoin: Vec::new(),
         };
         self.data.adopt(identity.clone())?;
-        self.take_part(&identity).await
+        self.open_replica(&identity).await
     }
 
     async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, mut members: Vec<Address>) -> LifecycleStage {
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
-                cause = runtime.failed() => return LifecycleStage::Ending(Some(runtime), Closed::Failed(cause)),
+                () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
+                cause = runtime.failed() => return LifecycleStage::failed(Some(runtime), &cause),
                 command = self.commands.recv() => match command {
                     Some(LifecycleCommand::Join { members: now, .. }) => members = now,
-                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => return self.shut_down_removed(runtime),
+                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
+                        return self.shut_down_removed(runtime);
+                    }
                     _ => {}
                 },
                 promotion = join::promote(&self.node, &runtime.replica, &members) => match promotion {
                     Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
                         Ok(()) => LifecycleStage::Running(runtime),
-                        Err(error) => LifecycleStage::Ending(Some(runtime), Closed::Failed(error.to_string().into())),
+                        Err(error) => LifecycleStage::failed(Some(runtime), &error),
                     },
                     Promotion::Unknown => return self.start_over(runtime, members).await,
                 },
@@ -236,12 +249,12 @@ impl Lifecycle {
         }
     }
 
-    /// The id that this node got is good for nothing any more.
+    /// Joins again under a new id: the cluster no longer knows this node's id.
     async fn start_over(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
-        tracing::warn!(id = %runtime.replica.id(), "the cluster does not know this node any more: joining anew");
+        tracing::warn!(id = %runtime.replica.id(), "the cluster no longer knows this node's id, joining again");
         self.leave(runtime).await;
         if let Err(error) = self.data.set_standing(MemberState::Shutdown) {
-            return LifecycleStage::Ending(None, Closed::Failed(error.to_string().into()));
+            return LifecycleStage::failed(None, &error);
         }
         LifecycleStage::Asking(members)
     }
@@ -249,23 +262,25 @@ impl Lifecycle {
     async fn run(&mut self, runtime: Box<ReplicaRuntime>) -> LifecycleStage {
         loop {
             tokio::select! {
-                () = stopped(&mut self.stopping) => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
-                cause = runtime.failed() => return LifecycleStage::Ending(Some(runtime), Closed::Failed(cause)),
+                () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
+                cause = runtime.failed() => return LifecycleStage::failed(Some(runtime), &cause),
                 command = self.commands.recv() => match command {
-                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => return self.shut_down_removed(runtime),
+                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
+                        return self.shut_down_removed(runtime);
+                    }
                     Some(_) => {}
-                    None => return LifecycleStage::Ending(Some(runtime), Closed::Stopped),
+                    None => return LifecycleStage::stopped(Some(runtime)),
                 },
             }
         }
     }
 
-    /// Notes durably that it was taken out, before it goes.
+    /// Records durably that the node was removed, then stops it.
     fn shut_down_removed(&mut self, runtime: Box<ReplicaRuntime>) -> LifecycleStage {
-        tracing::info!(id = %runtime.replica.id(), "taken out of the cluster: stopping for good");
+        tracing::info!(id = %runtime.replica.id(), "removed from the cluster, stopping");
         match self.data.set_standing(MemberState::Shutdown) {
             Ok(()) => LifecycleStage::Ending(Some(runtime), Closed::Removed),
-            Err(error) => LifecycleStage::Ending(Some(runtime), Closed::Failed(error.to_string().into())),
+            Err(error) => LifecycleStage::failed(Some(runtime), &error),
         }
     }
 
@@ -292,8 +307,8 @@ impl Lifecycle {
     }
 }
 
-/// Waits until the host program wants the node to stop.
+/// Waits until the host program stops the node.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Where the other end is gone, nobody wants the node any more.
+    // An error means that the `Server` was dropped: that stops the node too.
     let _ = stopping.wait_for(|stop| *stop).await;
 }

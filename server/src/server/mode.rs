@@ -1,7 +1,7 @@
-//! How a node starts: decided by its data first, by its configuration second.
+//! Decides how a node starts: by its data first, by its configuration second.
 //!
-//! Pure. Guards that a node with data goes on as what it was, whatever its
-//! configuration says; above all, that it never founds a second cluster.
+//! Pure. Guards that a node with data continues as what it was, whatever its
+//! configuration says, and above all that it never founds a second cluster.
 
 use coffee_common::{
     command::MemberState,
@@ -10,24 +10,24 @@ use coffee_common::{
 
 use crate::storage::disk::NodeIdentity;
 
-/// The id of the node that founds a cluster. Every later one is the index of
-/// a log entry, and those of a new cluster's first entries are never given.
+/// The id of a cluster's founder. Every later id is the index of the log entry that
+/// added the node; a new cluster's first entries add none.
 pub(super) const FOUNDER: NodeId = NodeId(1);
 
 /// How a node starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Goes on as what it is.
+    /// Continues as a member.
     Resume(NodeIdentity),
-    /// Goes on joining, under the id that it got.
+    /// Continues to join under the id that it was given.
     ResumeJoining(NodeIdentity),
-    /// Goes on founding a cluster, which broke off.
+    /// Continues to found a cluster.
     ResumeFounding(NodeIdentity),
     /// Founds a cluster.
     Found,
-    /// Asks these members to be let in.
+    /// Asks these members to join their cluster.
     Join(Vec<Address>),
-    /// Waits until a member calls.
+    /// Waits for an invitation.
     Wait,
 }
 
@@ -46,8 +46,8 @@ pub(super) fn decide(identity: Option<&NodeIdentity>, bootstrap: bool, join: &[A
         MemberState::Joining => Mode::ResumeJoining(identity.clone()),
         // Its data was set aside.
         MemberState::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
-        // It was taken down by an operator, and comes back when one says so:
-        // a founder too, whose configuration still says that it bootstraps.
+        // An operator shut it down, and only an operator brings it back. This also
+        // holds for a founder whose configuration still says `bootstrap`.
         MemberState::Shutdown => Mode::Wait,
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_data_was_set_aside_joins_anew_whatever_its_configuration_says() {
+    fn a_node_whose_data_was_set_aside_joins_again_whatever_its_configuration_says() {
         let members: Vec<Address> = vec!["ming.example.net:7400".parse().expect("legal")];
         let others: Vec<Address> = vec!["peng.example.net:7400".parse().expect("legal")];
         let aside = NodeIdentity { rejoin: others.clone(), ..identity(1, MemberState::Shutdown) };
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_taken_down_waits_for_a_call() {
+    fn a_node_that_was_shut_down_waits_for_an_invitation() {
         let down = identity(9, MemberState::Shutdown);
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
         for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {

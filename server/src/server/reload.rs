@@ -1,13 +1,13 @@
-//! Takes up new certificates, limits and log level while the node runs.
+//! Reloads certificates, limits and the log level while the node runs.
 //!
-//! Reads the configuration again, and each file that it names once; judges all
-//! of it; and only then changes anything, in steps that cannot fail. So a
-//! reload takes effect as a whole or not at all. New connections show and
-//! believe what is new; those that exist go on, but for those of others who
-//! would not be let in any more.
+//! Reads the configuration again and each file that it names once, validates all of
+//! it, and only then makes changes, in steps that cannot fail: a reload takes effect
+//! as a whole or not at all. New connections use the new certificates and CAs.
+//! Existing connections continue, except those of peers that the new credentials
+//! would reject.
 //!
-//! Guards: a setting that is another one by now and is not taken up is named,
-//! whichever it is, and again with each reload until the node is restarted.
+//! Guards that every changed setting that needs a restart is named, on each reload
+//! until the restart.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,55 +27,58 @@ use crate::{
     node::Node,
 };
 
-/// The sections that are taken up while the node runs, and what else is, where
-/// the host program lets its log be controlled.
-const TAKEN_UP: [&str; 2] = ["tls.", "limits."];
+/// The sections that a reload applies.
+const RELOADABLE: [&str; 2] = ["tls.", "limits."];
+/// The setting that a reload applies if the host program lets the node control its log.
 const LOG_LEVEL: &str = "log.level";
 
-/// Where a host program's configuration comes from.
+/// Reads the host program's configuration again.
 pub(super) type ConfigSource = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-/// Why nothing was reloaded. The node goes on with what it had.
+/// The reason why a reload failed. The node keeps its previous settings and certificates.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReloadError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The certificates, the key or the revocation list cannot be used, or are somebody else's.
+    /// The certificates, the key or the revocation list cannot be used or belong to
+    /// another identity.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// QUIC does not take them.
+    /// The QUIC endpoint rejects the credentials.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The host program has handed the credentials over: there are no files to read again.
+    /// The host program passed the credentials in memory, so there are no files to
+    /// read again. Use [`Server::renew`](super::Server::renew).
     #[error("the certificates of this node were not read from files")]
     InMemory,
-    /// Something that never fails did.
+    /// A bug, or an error that is not expected.
     #[error("{0}")]
     Internal(String),
 }
 
 impl ReloadError {
-    /// What to do about it.
+    /// A hint for the operator: the next command or change to try.
     pub fn hint(&self) -> String {
         match self {
             Self::Config(error) => error.hint().to_owned(),
             Self::Credentials(error) => error.hint(),
             Self::Endpoint(error) => error.hint().to_owned(),
-            Self::InMemory => "the program that runs it has to hand over others".to_owned(),
-            Self::Internal(_) => "try again; if that does not help, report it".to_owned(),
+            Self::InMemory => "the program that runs this node must pass new credentials".to_owned(),
+            Self::Internal(_) => "retry; if that does not help, report a bug".to_owned(),
         }
     }
 }
 
-/// What it takes to reload.
+/// Reloads a running node.
 pub(super) struct Reloading {
     node: Weak<Node>,
     endpoint: Endpoint,
     api: Api,
     source: Option<ConfigSource>,
     in_memory: bool,
-    /// What is in force. Locked while something is reloaded: one at a time.
+    /// The configuration in effect. Locked during a reload: one at a time.
     running: Mutex<Config>,
 }
 
@@ -109,34 +112,34 @@ impl Reloading {
         reloading
     }
 
-    /// Takes up a configuration: the one given, or what the source says by now,
-    /// or the one in force with what its files hold by now.
+    /// Applies a configuration: the one given, otherwise the source's current one,
+    /// otherwise the one in effect, whose files are read again.
     pub(super) async fn reload(&self, given: Option<Config>) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
         let result = match self.read(&running, given).await {
-            Ok((wanted, credentials)) => self.take_up(&mut running, &wanted, credentials),
+            Ok((wanted, credentials)) => self.apply(&mut running, &wanted, credentials),
             Err(error) => Err(error),
         };
         match &result {
-            Ok(done) => tell(done),
+            Ok(done) => log(done),
             Err(error) => {
-                tracing::error!(%error, hint = error.hint(), "nothing was reloaded: this node goes on with what it had");
+                tracing::error!(%error, hint = error.hint(), "reload failed, previous settings stay in effect");
             }
         }
         result
     }
 
-    /// Takes up credentials that are no files.
+    /// Applies credentials that the host program has in memory.
     pub(super) async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
         let credentials = running.own_credentials(Some(credentials))?;
         let wanted = running.clone();
-        let done = self.take_up(&mut running, &wanted, Some(credentials))?;
-        tell(&done);
+        let done = self.apply(&mut running, &wanted, Some(credentials))?;
+        log(&done);
         Ok(done)
     }
 
-    /// Reads what is wanted, on a thread that may wait for the disk.
+    /// Reads configuration and credentials on a thread that may block.
     async fn read(
         &self,
         running: &Config,
@@ -153,7 +156,7 @@ impl Reloading {
                 (None, None) => running.clone(),
             };
             wanted.check()?;
-            // The node keeps its name, whatever it is called by now.
+            // The node keeps its name even if the configuration has a new one.
             let files = Config { tls: wanted.tls.clone(), ..running };
             let credentials = if in_memory { None } else { Some(files.own_credentials(None)?) };
             Ok((wanted, credentials))
@@ -163,7 +166,7 @@ impl Reloading {
         })
     }
 
-    fn take_up(
+    fn apply(
         &self,
         running: &mut Config,
         wanted: &Config,
@@ -203,13 +206,13 @@ impl Reloading {
     }
 }
 
-/// Takes on so much at once from now on.
+/// Applies new limits.
 pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, api: &Api) {
     endpoint.set_connections_max(limits.connections_max);
     api.set_write_bytes_in_flight_max(limits.write_bytes_in_flight_max);
 }
 
-/// Logs so much from now on; `false` where the host program does not let us.
+/// Sets the log level. Returns `false` if the host program does not support it.
 fn set_level(node: &Node, level: LogLevel) -> bool {
     let control = node.log_control();
     control.is_some_and(|control| {
@@ -218,7 +221,7 @@ fn set_level(node: &Node, level: LogLevel) -> bool {
     })
 }
 
-/// The settings that differ: first those that are taken up.
+/// Returns the settings that differ: those that a reload applies, then the others.
 fn compare(running: &Config, wanted: &Config) -> Result<(Vec<String>, Vec<String>), ReloadError> {
     let before = leaves(running)?;
     let after = leaves(wanted)?;
@@ -228,11 +231,11 @@ fn compare(running: &Config, wanted: &Config) -> Result<(Vec<String>, Vec<String
         .into_iter()
         .filter(other)
         .cloned()
-        .partition(|name| name == LOG_LEVEL || TAKEN_UP.iter().any(|section| name.starts_with(section))))
+        .partition(|name| name == LOG_LEVEL || RELOADABLE.iter().any(|section| name.starts_with(section))))
 }
 
-/// Each setting by its name, `storage.log_keep_entries`: whichever there are,
-/// none is forgotten here.
+/// Returns every setting by its name, such as `storage.log_keep_entries`. Taken from
+/// the serialized form: a new setting cannot be forgotten here.
 fn leaves(config: &Config) -> Result<BTreeMap<String, toml::Value>, ReloadError> {
     fn walk(prefix: &str, table: toml::Table, found: &mut BTreeMap<String, toml::Value>) {
         for (name, value) in table {
@@ -257,22 +260,19 @@ fn setting(file: CredentialFile) -> &'static str {
     }
 }
 
-fn tell(done: &Reload) {
+fn log(done: &Reload) {
     let Reload { changed, needs_restart, ended, certificate, .. } = done;
     let ended: Vec<String> = ended.iter().map(|who| format!("{} {}", who.role.as_str(), who.name)).collect();
     let (changed, ended) = (changed.join(" "), ended.join(", "));
     tracing::info!(changed, ended, serial = certificate.serial, "reloaded");
     if !needs_restart.is_empty() {
         let settings = needs_restart.join(" ");
-        tracing::warn!(settings, "these settings are others by now, and count only after a restart");
+        tracing::warn!(settings, "changed settings that need a restart");
     }
 }
 
 fn refusal(error: &ReloadError) -> Rejection {
-    Rejection::Refused {
-        reason: format!("nothing was reloaded, and it goes on with what it had: {error}"),
-        hint: error.hint(),
-    }
+    Rejection::Refused { reason: format!("nothing was reloaded: {error}"), hint: error.hint() }
 }
 
 #[cfg(test)]
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_taken_up_or_named() {
+    fn every_changed_setting_is_applied_or_named() {
         let running = config();
         let none: (Vec<String>, Vec<String>) = Default::default();
         assert_eq!(compare(&running, &running).expect("compares"), none);
@@ -307,6 +307,6 @@ mod tests {
         let named = ["advertise", "join", "listen", "log.format", "storage.log_keep_entries"];
         assert_eq!(needs_restart, named);
         let (changed, _) = compare(&wanted, &running).expect("compares");
-        assert_eq!(changed, taken_up, "also what is no longer set");
+        assert_eq!(changed, taken_up, "settings that were removed count too");
     }
 }

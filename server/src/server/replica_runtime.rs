@@ -1,4 +1,4 @@
-//! Opens a node's part in a cluster: storage, then consensus.
+//! A node's running replica: opens storage, then consensus, and closes them again.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,13 +23,13 @@ use crate::{
     },
 };
 
-/// How long a simulated disk lets the state wait: the others go on meanwhile.
+/// How long a simulated disk delays the state, while the other nodes continue.
 const SIMULATED_WAIT: Duration = Duration::from_millis(5);
 
 /// Small, so that folds come often among the few writes of a simulation.
 const SIMULATED_FOLD_BYTES: usize = 32 << 10;
 
-/// A node's part in a cluster, open.
+/// An open replica and its background tasks.
 pub(crate) struct ReplicaRuntime {
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: PeerContext,
@@ -37,8 +37,8 @@ pub(crate) struct ReplicaRuntime {
     log: LogStore,
     checkpointer: Checkpointer,
     poison: Poison,
-    /// What goes on in the background; ends with the part.
-    chores: JoinSet<()>,
+    /// Background tasks, which end with the replica.
+    tasks: JoinSet<()>,
 }
 
 impl ReplicaRuntime {
@@ -80,21 +80,21 @@ impl ReplicaRuntime {
             last_contact,
         );
         let replica = Arc::new(replica);
-        Ok(Self { replica, peers, network, log, checkpointer, poison, chores: JoinSet::new() })
+        Ok(Self { replica, peers, network, log, checkpointer, poison, tasks: JoinSet::new() })
     }
 
-    /// Lets the node take part: from now on it serves.
-    pub(crate) fn take_part(&mut self, node: &Arc<Node>, membership: &MembershipManager) {
+    /// Makes this the node's replica: the node serves from now on.
+    pub(crate) fn activate(&mut self, node: &Arc<Node>, membership: &MembershipManager) {
         self.check_address(node);
         node.set_replica(Some(Arc::clone(&self.replica)));
-        self.chores.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
+        self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
-        self.chores.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
-        self.chores.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
-        self.chores.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
+        self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
+        self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
+        self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
     }
 
-    /// The others know a member by the address under which it was let in.
+    /// Warns if the node's address is not the one under which the members know it.
     fn check_address(&self, node: &Node) {
         let membership = self.replica.membership();
         let known = membership.get_node(&self.replica.id()).map(|member| &member.address);
@@ -102,13 +102,14 @@ impl ReplicaRuntime {
             let (name, address) = (node.name(), node.address());
             tracing::warn!(
                 %known, %address,
-                "the others look for this node at its old address: to move it, run `coffeectl down {name}`, start it \
-                 again, then run `coffeectl boot {name} --address {address}`"
+                "other nodes connect to this node at its old address; hint: run `coffeectl down {name}`, restart \
+                 it, then run `coffeectl boot {name} --address {address}`"
             );
         }
     }
 
-    /// Waits until it cannot go on: the storage has failed, or consensus has stopped.
+    /// Waits until the replica fails: its storage has failed or consensus has stopped.
+    /// Returns the cause.
     pub(crate) async fn failed(&self) -> Arc<str> {
         tokio::select! {
             cause = self.poison.poisoned() => cause,
@@ -127,22 +128,22 @@ impl ReplicaRuntime {
         self.poison.cause().unwrap_or_else(stopped)
     }
 
-    /// Stops consensus, makes all durable, and closes the files.
+    /// Stops consensus, makes all state durable, and closes the files.
     pub(crate) async fn close(mut self) {
-        self.chores.shutdown().await;
+        self.tasks.shutdown().await;
         if let Err(error) = self.replica.raft().shutdown().await {
-            tracing::warn!(%error, "consensus did not stop in good order");
+            tracing::warn!(%error, "consensus did not stop cleanly");
         }
-        // So that the next start need not replay the log. A failed storage has said so already.
+        // Spares the next start the replay of the log. A failed storage has been logged already.
         let checkpointed = self.checkpointer.checkpoint().await;
         let closed = self.log.close().await;
         if let (None, Err(error)) = (self.poison.cause(), checkpointed.and(closed)) {
-            tracing::warn!(%error, "the storage was not closed in good order");
+            tracing::warn!(%error, "storage was not closed cleanly");
         }
     }
 }
 
-/// Opens the state, then the log, on a thread that may wait for the disk.
+/// Opens the state, then the log, on a thread that may block.
 async fn open_storage(
     data: &DataDir,
     id: NodeId,
@@ -183,7 +184,7 @@ fn open_databases(
     Ok((state, log))
 }
 
-/// Whether the two are of one node, and of one time.
+/// Checks that state and log belong together.
 fn check_fit(state: &StateMachine, log: &LogStore) -> Result<(), StartError> {
     log.check_vote(state.last_applied())?;
     Ok(state.check_reaches(log.purged())?)

@@ -1,8 +1,8 @@
-//! How a node stops in good order: leadership first, then what is in flight,
-//! then storage and connections.
+//! Stops a node cleanly: hands leadership over, then finishes requests in flight,
+//! then closes storage and connections.
 //!
-//! Each step is bounded in time: a node that cannot finish stops all the same,
-//! and whoever waits for an answer is told honestly that it is unknown.
+//! Each step has a time limit. A node that cannot finish stops anyway, and clients
+//! with unfinished writes learn that the outcome is unknown.
 
 use std::time::Duration;
 
@@ -11,26 +11,24 @@ use tokio::time::{Instant, timeout};
 
 use crate::{api::client::Api, ops::membership::MembershipManager};
 
-/// How long handing leadership over may take.
+/// Time limit for handing leadership over.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long requests in flight have to finish.
+/// Time limit for requests in flight.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Hands leadership over, if this node has it and another one can take it.
+/// Hands leadership over if this node is the leader and another node can take it.
 pub(crate) async fn hand_over(membership: &MembershipManager) {
     if let Err(why) = membership.hand_over(Instant::now() + HAND_OVER_WITHIN).await {
         tracing::info!(%why, "stopping without handing leadership over");
     }
 }
 
-/// Takes nothing new, and waits until what is in flight is answered.
+/// Accepts no new requests and waits until those in flight are answered.
 pub(crate) async fn drain(api: &Api, endpoint: &Endpoint) {
     api.close();
     endpoint.stop_accepting();
     if timeout(DRAIN_WITHIN, api.drained()).await.is_err() {
-        tracing::warn!(
-            "some requests did not finish in time; their callers will hear that the outcome is unknown"
-        );
+        tracing::warn!("requests in flight did not finish in time; their outcome is unknown to the clients");
     }
 }

@@ -1,4 +1,4 @@
-//! What can only be seen, or brought about, from inside.
+//! Tests that need access to a server's internals.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -54,7 +54,7 @@ async fn a_leader_finishes_a_change_that_was_left_half_done() {
     let leader = replica(&ming);
     until_voters(&leader, 2).await;
 
-    // As a leader leaves it that is lost between the two entries of a removal.
+    // The state after a leader failed between the two entries of a removal.
     let membership = leader.membership();
     let both: BTreeSet<_> = membership.voter_ids().collect();
     let sets = vec![both, BTreeSet::from([leader.id()])];
@@ -66,5 +66,5 @@ async fn a_leader_finishes_a_change_that_was_left_half_done() {
 
     until_voters(&leader, 1).await;
     let gone = replica(&hong).id();
-    assert!(leader.membership().get_node(&gone).is_none(), "whoever lost its vote is out");
+    assert!(leader.membership().get_node(&gone).is_none(), "the removed voter is not a member");
 }

@@ -71,7 +71,7 @@ async fn a_reload_that_fails_changes_nothing() {
     cluster.coffeectl(["reload"]).fails(8, "it does not belong to the certificate").await;
     let from = cluster.node("ming").log().len();
     cluster.node("ming").signal("HUP").await;
-    cluster.node("ming").says_from(from, "nothing was reloaded").await;
+    cluster.node("ming").says_from(from, "reload failed").await;
     assert_eq!(serial_shown(&cluster, "ming").await, serial, "it is unchanged");
     copy("good.crt", "node-ming.crt");
     assert_eq!(cluster.coffeectl(["reload"]).ok().await, "ming: nothing has changed\n");
@@ -80,7 +80,7 @@ async fn a_reload_that_fails_changes_nothing() {
     cluster.node("ming").write_config(&format!("{config}[storage]\nlog_keep_entries = 77\n"));
     let said = cluster.coffeectl(["reload"]).ok().await;
     assert_eq!(said, "ming: nothing has changed\nming: only after a restart: storage.log_keep_entries\n");
-    cluster.node("ming").says_from(from, "count only after a restart").await;
+    cluster.node("ming").says_from(from, "changed settings that need a restart").await;
     cluster
         .coffeectl(["reload"])
         .env("COFFEECTL_AS", "writer-test")
@@ -187,7 +187,7 @@ async fn certificates_that_end_soon_are_warned_of() {
     let mut cluster = Cluster::of(1).prepare();
     cert::renew(&cluster.certs(), &cluster.certs().join("node-ming.crt"), 12).expect("renews");
     cluster.found(1).await;
-    cluster.node("ming").says_from(0, "this node's certificate expires soon").await;
+    cluster.node("ming").says_from(0, "certificate expires soon").await;
     let ended = cluster.coffeectl(["list"]).run().await;
     let warning = "warning: the certificate of ming expires in 1";
     assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{ended}");
@@ -211,7 +211,7 @@ async fn revoke(cluster: &mut Cluster, name: &str) {
         node.signal("HUP").await;
         // The revoked node does not load the list.
         let revoked = name == format!("node-{}", node.name());
-        node.says_from(from, if revoked { "nothing was reloaded" } else { "reloaded" }).await;
+        node.says_from(from, if revoked { "reload failed" } else { "reloaded" }).await;
     }
 }
 

@@ -57,7 +57,7 @@ async fn neither_keys_nor_values_nor_secrets_are_logged() {
     };
     for node in cluster.nodes() {
         let log = node.log().tail(usize::MAX);
-        assert!(log.contains("listening") && log.contains("taking part"), "this is a log: {log}");
+        assert!(log.contains("listening") && log.contains("replica opened"), "this is a log: {log}");
         let key_file = format!("node-{}.key", node.name());
         for word in ["sesame", "PRIVATE", secret(&key_file).as_str()] {
             assert!(!log.contains(word), "{} logs {word:?}: {log}", node.name());

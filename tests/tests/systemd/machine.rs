@@ -131,7 +131,7 @@ async fn journal(machine: &Machine) {
     let says = |words: &str| {
         ours.iter().any(|line| line["MESSAGE"].as_str().is_some_and(|said| said.contains(words)))
     };
-    assert!(says("listening") && says("taking part"), "{ours:?}");
+    assert!(says("listening") && says("replica opened"), "{ours:?}");
     assert!(!says("latte") && !says("order/1"), "stored data does not belong in the journal: {ours:?}");
     assert!(ours.iter().all(|line| line["_SYSTEMD_UNIT"] == "coffeed@ming.service"), "{ours:?}");
     machine.property_is(&unit("ming"), "StatusText", |status| status.contains("5 voters")).await;
@@ -190,7 +190,7 @@ async fn reload(machine: &Machine) {
     machine
         .sh("cp -p /etc/coffeed/ming.toml /etc/coffeed/ming.kept && echo '[logs]' >> /etc/coffeed/ming.toml")
         .await;
-    reloads(machine, &unit, "nothing was reloaded").await;
+    reloads(machine, &unit, "reload failed").await;
     machine.sh("mv /etc/coffeed/ming.kept /etc/coffeed/ming.toml").await;
     machine.sh("systemctl log-level info").await;
     assert_eq!(machine.property(&unit, "MainPID").await, before, "it is the same process");

@@ -189,7 +189,7 @@ async fn a_reload_that_fails_is_done_too_and_the_node_goes_on() {
     let renewed = renewed.info.expect("reads").serial;
     let config = std::fs::read_to_string(cluster.node("ming").config()).expect("reads");
     cluster.node("ming").write_config(&format!("{config}\n[logs]\n"));
-    reloads(&mut systemd, &mut cluster, "nothing was reloaded").await;
+    reloads(&mut systemd, &mut cluster, "reload failed").await;
     assert_eq!(serial_shown(&cluster).await, serial, "it shows the certificate that it had");
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await.trim_end(), "latte");
     systemd.is_told("WATCHDOG=1").await;

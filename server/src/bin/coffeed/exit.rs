@@ -58,11 +58,8 @@ fn code_of(error: &StartError) -> ExitCode {
         },
         StartError::Log(error) if error.is_damage() => ExitCode::Usage,
         StartError::State(error) if error.is_damage() => ExitCode::Usage,
-        StartError::Endpoint(_)
-        | StartError::Admin { .. }
-        | StartError::Log(_)
-        | StartError::State(_)
-        | StartError::Internal(_) => ExitCode::Failed,
+        // The rest, and any variant to come: a restart may clear it.
+        _ => ExitCode::Failed,
     }
 }
 

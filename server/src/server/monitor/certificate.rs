@@ -1,8 +1,8 @@
-//! Says in the log that the node's certificate ends soon, or has ended.
+//! Logs a warning before the node's certificate expires, and an error once it has.
 //!
-//! Once a day, and when it ends. Tokio's time says when to look, and the clock
-//! that judges certificates what is seen: where that one jumps, a day passes
-//! until it is noticed.
+//! Checks once a day and at the moment of expiry. Tokio's clock schedules the check,
+//! and the system clock that validates certificates decides. A jump of the system
+//! clock is noticed within a day.
 
 use std::{
     sync::{Arc, Weak},
@@ -14,15 +14,15 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::node::Node;
 
-/// As seconds.
+/// The warning period in seconds.
 const WARN_SECONDS: u64 = WARN_DAYS.unsigned_abs() * 86_400;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Looks until the node is to stop, or is gone.
+/// Checks the certificate until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     while let Some(node) = node.upgrade() {
-        let pause = look(&node);
+        let pause = check(&node);
         drop(node);
         if timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok() {
             return;
@@ -30,8 +30,8 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
     }
 }
 
-/// Says what there is to say, and when to look again.
-fn look(node: &Arc<Node>) -> Duration {
+/// Checks once. Returns the time until the next check.
+fn check(node: &Arc<Node>) -> Duration {
     let credentials = node.credentials();
     let (now, until) = (credentials.now(), credentials.valid_until());
     let name = node.name();
@@ -41,9 +41,9 @@ fn look(node: &Arc<Node>) -> Duration {
             tracing::error!(
                 days,
                 serial = credentials.serial(),
-                "this node's certificate has expired: nobody lets it in any more, and a restart would fail; \
-                 connections that exist go on; hint: `coffeectl cert renew node-{name}`, put it where the old one is, \
-                 then `coffeectl reload` or SIGHUP"
+                "certificate has expired: new connections are rejected and a restart would fail; existing \
+                 connections continue; hint: run `coffeectl cert renew node-{name}`, replace the old file, then \
+                 run `coffeectl reload` or send SIGHUP"
             );
             DAY
         }
@@ -51,8 +51,8 @@ fn look(node: &Arc<Node>) -> Duration {
             tracing::warn!(
                 days = left / DAY.as_secs(),
                 serial = credentials.serial(),
-                "this node's certificate expires soon: `coffeectl cert renew node-{name}`, put it where the old one \
-                 is, then `coffeectl reload` or SIGHUP"
+                "certificate expires soon; hint: run `coffeectl cert renew node-{name}`, replace the old file, then \
+                 run `coffeectl reload` or send SIGHUP"
             );
             DAY.min(Duration::from_secs(left))
         }

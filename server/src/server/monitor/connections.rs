@@ -1,9 +1,9 @@
-//! Keeps connections to the other members warm, before they are needed.
+//! Keeps connections to the other members open before they are needed.
 //!
-//! A candidate that first has to shake hands with its voters, or a node that
-//! passes its first request on to a new leader, loses milliseconds just when
-//! the cluster has no leader. So every node keeps both of its connections to
-//! every member open: the peers' and the clients'.
+//! Without this a candidate would first have to complete handshakes with the voters,
+//! and a node that forwards its first request to a new leader would lose
+//! milliseconds just when the cluster has no leader. Every node keeps two
+//! connections to every member open, one per protocol: peer and client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,13 +15,13 @@ use crate::{
     node::{Node, replica::Replica},
 };
 
-/// How often it is looked whether all connections are there.
+/// How often all connections are checked.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long the connections have to come about.
+/// How long a connection may take to open.
 const DIAL_WITHIN: Duration = Duration::from_millis(900);
 
-/// Runs for as long as the node has this part in its cluster.
+/// Runs as long as the replica.
 pub(in crate::server) async fn keep_warm(node: Arc<Node>, replica: Arc<Replica>, network: PeerNetwork) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -34,7 +34,7 @@ pub(in crate::server) async fn keep_warm(node: Arc<Node>, replica: Arc<Replica>,
             let (node, member) = (Arc::clone(&node), member.clone());
             tokio::spawn(async move {
                 let expect = Expect::Node(member.name);
-                // Whoever needs the connection later will say what is wrong with it.
+                // An error is reported when a request needs the connection.
                 let _ = timeout(DIAL_WITHIN, node.pool().channel(&member.address, &expect)).await;
             });
         }

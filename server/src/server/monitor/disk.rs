@@ -1,7 +1,7 @@
-//! Says in the log that the disk is filling up, and that there is room again.
+//! Logs when the disk is nearly full and when it has free space again.
 //!
-//! Looks every few seconds, so that whoever asks the node for its status does
-//! not have to wait for the disk.
+//! Measures every few seconds; a status request takes the last result and does not
+//! wait for the disk.
 
 use std::{sync::Weak, time::Duration};
 
@@ -10,38 +10,40 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::node::Node;
 
-/// How often it looks: what fills the disk sooner is told by the log, which then fails.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often the free space is measured. If the disk fills faster, the write-ahead
+/// log notices when it fails.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Room again is twice as much, lest every few bytes are a line in the log.
+/// The threshold to recover is twice the other one: a few bytes more or less must
+/// not log a line each time.
 const ENOUGH_BYTES: u64 = 2 * DISK_FREE_BYTES_MIN;
 
-/// Looks until the node is to stop, or is gone.
+/// Measures the free space until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     let mut scarce = false;
     while let Some(node) = node.upgrade() {
-        // One that does not answer is found out by the log, which writes to it.
+        // An unresponsive disk is noticed by the log, which writes to it.
         if let Ok(space) = node.space().look().await {
             scarce = judge(scarce, space.free_bytes);
         }
         drop(node);
-        if timeout(LOOK_EVERY, stopping.wait_for(|stop| *stop)).await.is_ok() {
+        if timeout(CHECK_EVERY, stopping.wait_for(|stop| *stop)).await.is_ok() {
             return;
         }
     }
 }
 
-/// Whether room is scarce, after it was or was not. Says so where that changes.
+/// Returns whether space is scarce, given whether it was before. Logs a change.
 fn judge(scarce: bool, free_bytes: u64) -> bool {
     let limit = if scarce { ENOUGH_BYTES } else { DISK_FREE_BYTES_MIN };
     let now = free_bytes < limit;
     match (scarce, now) {
         (false, true) => tracing::warn!(
             free_bytes,
-            "the disk is nearly full: where the log finds no room, this node takes no more writes; \
-             hint: make room on the file system of the data"
+            "disk is nearly full: this node stops taking writes when the log runs out of space; \
+             hint: free space on the file system of the data directory"
         ),
-        (true, false) => tracing::info!(free_bytes, "the disk has room again"),
+        (true, false) => tracing::info!(free_bytes, "disk has enough free space again"),
         _ => {}
     }
     now
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_scarce_until_there_is_enough() {
+    fn space_is_scarce_until_there_is_enough() {
         let mut scarce = false;
         for (free, expected) in [
             (DISK_FREE_BYTES_MIN, false),
