@@ -1,13 +1,13 @@
-//! Three nodes in one program: a cluster without a daemon.
+//! Three nodes in one process: a cluster without a daemon.
 //!
 //! ```sh
 //! cargo run --example three_nodes
 //! ```
 //!
-//! Makes certificates in memory, founds a cluster, lets two more nodes join,
-//! writes at one and reads at another, hands leadership over, and stops. The
-//! server leaves the program its own: no logger, signal handler or panic hook
-//! is installed, and nothing here ends the process.
+//! Creates certificates in memory, founds a cluster, lets two more nodes join, writes
+//! through one node and reads through another, transfers leadership, and stops. The
+//! server leaves the host program in control: it installs no logger, signal handler or
+//! panic hook, and never ends the process.
 
 use std::{error::Error, path::Path};
 
@@ -33,13 +33,13 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Runs the example, and says what happened.
+/// Runs the example and returns a line per step.
 pub(crate) async fn run() -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let ca = Ca::create()?;
     let mut story = Vec::new();
 
-    // The first node founds the cluster; the others ask to be let in.
+    // The first node founds the cluster; the others join it.
     let ming = start(&ca, folder.path(), "ming", None).await?;
     let hong = start(&ca, folder.path(), "hong", Some(&ming)).await?;
     let peng = start(&ca, folder.path(), "peng", Some(&hong)).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn run() -> Result<Vec<String>> {
     until_voters(&client, 3).await?;
     story.push("three voters".to_owned());
 
-    // Whichever node is asked: each takes writes and reads.
+    // Every node takes writes and reads.
     let written = peng.local_client()?.set("order/1", "latte").await?;
     let entry = hong.local_client()?.get("order/1").await?.ok_or("the order is lost")?;
     let order = String::from_utf8_lossy(entry.value.as_bytes());
@@ -58,20 +58,20 @@ pub(crate) async fn run() -> Result<Vec<String>> {
     story.push(format!("{} leads instead of {}", moved.to, moved.from));
     client.set("order/2", "flat white").await?;
 
-    // Each stops in good order; the last one cannot hand over any more.
+    // Each node stops cleanly; the last one has no node to hand over to.
     for node in [ming, hong, peng] {
         if node.shutdown().await != Closed::Stopped {
-            return Err("a node did not stop in good order".into());
+            return Err("a node did not stop cleanly".into());
         }
     }
     story.push("all stopped".to_owned());
     Ok(story)
 }
 
-/// Starts a node on any free port, with its data in a folder of its own.
+/// Starts a node on any free port with its own data directory.
 async fn start(ca: &Ca, folder: &Path, name: &str, member: Option<&Server>) -> Result<Server> {
     let name: NodeName = name.parse()?;
-    // A node has credentials in files, or, as here, in memory.
+    // A node has its credentials in files or, as here, in memory.
     let nowhere = CredentialFiles::new("", "", "");
     let mut config = Config::new(name.clone(), "127.0.0.1:0".parse()?, folder.join(name.as_str()), nowhere);
     match member {
@@ -82,7 +82,7 @@ async fn start(ca: &Ca, folder: &Path, name: &str, member: Option<&Server>) -> R
     Ok(Server::builder(config).credentials(credentials).start().await?)
 }
 
-/// A node that joins catches up before it gets a vote.
+/// Waits until all nodes are voters: a node that joins catches up first.
 async fn until_voters(client: &Client, count: u32) -> Result<()> {
     for _ in 0..1_000 {
         let view = client.cluster().await?;

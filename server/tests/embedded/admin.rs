@@ -1,4 +1,4 @@
-//! What a node shows to those who watch it, over HTTP on the loopback.
+//! Metrics, health checks and the log level, over HTTP on the loopback.
 
 use std::{
     net::SocketAddr,
@@ -22,14 +22,14 @@ use crate::{
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// A node that founds a cluster, and shows itself.
+/// A founder with an admin listener.
 async fn watched(cluster: &EmbeddedCluster, node: &str) -> Server {
     let mut config = Config { bootstrap: true, ..cluster.config(node) };
     config.admin.listen = Some(LOOPBACK);
     cluster.try_start(config).await.expect("it starts")
 }
 
-/// Status and body of what is answered to these bytes.
+/// Sends these bytes and returns status and body of the response.
 async fn exchange(node: &Server, request: &[u8]) -> (u16, String) {
     let asking = async {
         let mut stream = TcpStream::connect(node.admin_address().expect("it listens")).await?;
@@ -167,7 +167,7 @@ async fn a_node_that_waits_is_alive_and_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_question_is_turned_away() {
+async fn a_malformed_request_is_rejected() {
     let cluster = EmbeddedCluster::new();
     let ming = watched(&cluster, "ming").await;
     assert_eq!(get(&ming, "/").await.0, 200);
@@ -187,12 +187,12 @@ async fn what_is_no_question_is_turned_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_slow_holds_nobody_up_for_long() {
+async fn a_slow_client_does_not_hold_up_others_for_long() {
     let cluster = EmbeddedCluster::new();
     let ming = watched(&cluster, "ming").await;
     let client = cluster.client_at(&ming);
     let address = ming.admin_address().expect("it listens");
-    // More than there are places, each with half a head.
+    // More connections than slots, each with half a request head.
     let mut slow = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(address).await.expect("connects");
@@ -202,15 +202,15 @@ async fn who_is_slow_holds_nobody_up_for_long() {
     let begun = Instant::now();
     client.set("order/1", "latte").await.expect("is written");
     assert!(begun.elapsed() < Duration::from_secs(2), "a write took {:?}", begun.elapsed());
-    // Each place is free again after its time, and those in front of the queue take it once.
+    // Each slot is free again after its timeout, and the connections at the head of the queue take it once.
     assert_eq!(get(&ming, "/livez").await.0, 200);
     for mut stream in slow {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
-        assert!(rest.is_empty(), "half a question has no answer");
+        assert!(rest.is_empty(), "half a request has no response");
     }
     ming.shutdown().await;
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +225,7 @@ async fn an_address_in_use_keeps_the_node_from_starting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_changed_only_where_the_host_program_lets_it() {
+async fn the_log_level_changes_only_if_the_host_program_supports_it() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     match cluster.client_at(&ming).log_level(Some(LogLevel::Debug)).await {

@@ -1,5 +1,5 @@
-//! Reads Prometheus' text format (version 0.0.4) as strictly as it is written
-//! down, and holds the metrics in it to the conventions.
+//! A strict parser of Prometheus' text format (version 0.0.4) that also checks the
+//! metrics against the naming conventions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What a text says.
+/// The samples of a text.
 #[derive(Debug)]
 pub(crate) struct Exposition {
     /// By name and labels.
@@ -15,7 +15,7 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    /// Understands a text; panics where it breaks a rule.
+    /// Parses a text. Panics if it breaks a rule.
     pub(crate) fn parse(text: &str) -> Self {
         assert!(text.ends_with('\n'), "the last line ends too");
         let mut samples = BTreeMap::new();
@@ -48,14 +48,14 @@ impl Exposition {
         exposition
     }
 
-    /// The one sample of this name and labels.
+    /// The only sample with this name and these labels.
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let value = self.samples.get(&(name.to_owned(), labels));
         *value.unwrap_or_else(|| panic!("no {name} with these labels: {:#?}", self.samples))
     }
 
-    /// Buckets ascend, end with all, and agree with the count.
+    /// Buckets ascend, end with +Inf, and agree with the count.
     fn assert_histograms(&self, name: &str) {
         let bucket = format!("{name}_bucket");
         let mut series: BTreeMap<BTreeMap<String, String>, Vec<(f64, f64)>> = BTreeMap::new();
@@ -78,7 +78,7 @@ impl Exposition {
     }
 }
 
-/// Naming, as <https://prometheus.io/docs/practices/naming/> has it.
+/// Checks the naming rules of <https://prometheus.io/docs/practices/naming/>.
 fn assert_conventional(name: &str, kind: &str) {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     assert!(name.chars().all(legal), "{name}");
@@ -94,14 +94,14 @@ fn assert_conventional(name: &str, kind: &str) {
 fn number(text: &str) -> f64 {
     match text {
         "+Inf" => f64::INFINITY,
-        finite => finite.parse().unwrap_or_else(|_| panic!("{text:?} is no number")),
+        finite => finite.parse().unwrap_or_else(|_| panic!("{text:?} is not a number")),
     }
 }
 
 /// `name{label="value",...} number`
 fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     let name: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    assert!(!name.is_empty(), "{line:?} is no sample");
+    assert!(!name.is_empty(), "{line:?} is not a sample");
     let mut rest = &line[name.len()..];
     let mut labels = BTreeMap::new();
     if let Some(inside) = rest.strip_prefix('{') {
@@ -123,7 +123,7 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     (name, labels, number(value))
 }
 
-/// What stands before the closing quote, with its escapes undone, and what follows.
+/// Returns the unescaped text before the closing quote, and the rest.
 fn quoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -133,7 +133,7 @@ fn quoted(text: &str) -> (String, &str) {
             '\\' => value.push(match chars.next() {
                 Some((_, 'n')) => '\n',
                 Some((_, c @ ('"' | '\\'))) => c,
-                other => panic!("{text}: {other:?} is no escape"),
+                other => panic!("{text}: {other:?} is not an escape"),
             }),
             c => value.push(c),
         }
@@ -141,7 +141,7 @@ fn quoted(text: &str) -> (String, &str) {
     panic!("{text}: no closing quote")
 }
 
-/// Prometheus' own judgement, where it is installed.
+/// Runs promtool's check, if it is installed.
 pub(crate) fn assert_promtool_agrees(text: &str) {
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -151,7 +151,7 @@ pub(crate) fn assert_promtool_agrees(text: &str) {
         .spawn();
     let mut promtool = match promtool {
         Ok(promtool) => promtool,
-        #[expect(clippy::print_stderr, reason = "who reads the result is to know what was not tested")]
+        #[expect(clippy::print_stderr, reason = "the result must show what was not tested")]
         Err(error) => return eprintln!("skipped: promtool does not run here ({error})"),
     };
     promtool.stdin.take().expect("piped").write_all(text.as_bytes()).expect("read");
@@ -161,7 +161,7 @@ pub(crate) fn assert_promtool_agrees(text: &str) {
 }
 
 #[test]
-fn a_text_is_taken_apart() {
+fn a_text_is_parsed() {
     let text = "# HELP coffeed_a_total How many.\n# TYPE coffeed_a_total counter\n\
         coffeed_a_total{b=\"c\\\"d\",e=\"\"} 7\ncoffeed_a_total{b=\"x\"} 0.5\n";
     let shown = Exposition::parse(text);

@@ -1,4 +1,4 @@
-//! Clients that do not keep to the protocol, and clients that ask too much.
+//! Clients that violate the protocol, and clients that ask for too much.
 
 use std::{net::UdpSocket, time::Duration};
 
@@ -41,17 +41,17 @@ fn get(id: u64, timeout_ms: u32) -> RequestFrame {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_breaks_the_protocol_is_told_and_loses_the_connection() {
+async fn a_client_that_breaks_the_protocol_is_told_and_loses_the_connection() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let too_long = [&(FRAME_BYTES_MAX as u32 + 1).to_le_bytes()[..], &[frame::FRAME_VERSION]].concat();
     let hostile: [Vec<u8>; 4] = [
-        // No message of ours.
+        // Not a message of this protocol.
         vec![3, 0, 0, 0, frame::FRAME_VERSION, 0xff, 0xff, 0xff],
         // A version from the future.
         vec![1, 0, 0, 0, 9, 0],
         too_long,
-        // A message, and something behind it.
+        // A message with trailing bytes.
         {
             let mut bytes = frame::encode(&get(1, 1000)).expect("encodes").to_vec();
             bytes[0] += 1;
@@ -70,7 +70,7 @@ async fn whoever_breaks_the_protocol_is_told_and_loses_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn noise_on_the_port_disturbs_nobody() {
+async fn noise_on_the_port_does_not_disturb_clients() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -83,7 +83,7 @@ async fn noise_on_the_port_disturbs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_questions_on_one_stream_are_all_answered() {
+async fn many_requests_on_one_stream_are_all_answered() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let (_endpoint, connection) = connect(&cluster, &ming).await;
@@ -103,7 +103,7 @@ async fn many_questions_on_one_stream_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_are_the_servers_too() {
+async fn the_server_enforces_the_limits_too() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let (_endpoint, connection) = connect(&cluster, &ming).await;
@@ -135,14 +135,14 @@ async fn large_values_travel_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_does_not_read_his_answers_holds_up_himself_alone() {
+async fn a_client_that_does_not_read_its_responses_holds_up_only_itself() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let client = cluster.client(&[&ming]);
     client.set("k", vec![7; 1 << 20]).await.expect("is written");
     let (_endpoint, connection) = connect(&cluster, &ming).await;
     let (mut sender, _receiver) = connection.open(Priority::Normal).await.expect("a stream");
-    // A hundred large answers that nobody takes: more than the node holds ready.
+    // A hundred large responses that the client does not read: more than the node buffers.
     let mut frames: Vec<Bytes> = (0..100).map(|id| frame::encode(&get(id, 500)).expect("encodes")).collect();
     sender.send_all(&mut frames).await.expect("is sent");
     for n in 0..20 {

@@ -1,5 +1,5 @@
-//! Whole nodes in one program, over real QUIC on the loopback: what a program
-//! that embeds the server sees.
+//! Whole nodes in one process over real QUIC on the loopback: the behaviour that a
+//! program which embeds the server sees.
 
 mod admin;
 mod exposition;

@@ -1,4 +1,4 @@
-//! Leadership handed over, nodes taken down, brought back, evicted, reborn.
+//! Leadership transfers, and nodes that are shut down, brought back, removed and replaced.
 
 use coffee_client::Error;
 use coffee_common::protocol::{ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole};
@@ -6,7 +6,7 @@ use coffeed::{Closed, Config, Server};
 
 use crate::support::{EmbeddedCluster, address, name, until, until_voter};
 
-/// Ming leads, hong and peng follow.
+/// Three voters: ming leads, hong and peng follow.
 async fn three(cluster: &EmbeddedCluster) -> [Server; 3] {
     let ming = cluster.founder("ming").await;
     let hong = cluster.joining("hong", &ming).await;
@@ -32,7 +32,7 @@ async fn leadership_goes_where_it_is_sent() {
     let moved = client.transfer(Some(name("peng"))).await.expect("is handed over");
     assert_eq!((moved.from, moved.to, moved.changed), (name("ming"), name("peng"), true));
     assert!(leads(&peng) && !leads(&ming));
-    // Asked of a node that follows, it finds its way.
+    // A follower forwards it to the leader.
     let moved = cluster.client_at(&ming).transfer(Some(name("hong"))).await.expect("is handed over");
     assert_eq!((moved.from, moved.to), (name("peng"), name("hong")));
     let again = client.transfer(Some(name("hong"))).await.expect("it leads already");
@@ -45,7 +45,7 @@ async fn leadership_goes_where_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_goes_down_in_good_order_and_comes_back() {
+async fn a_leader_is_shut_down_cleanly_and_comes_back() {
     let cluster = EmbeddedCluster::new();
     let [ming, hong, peng] = three(&cluster).await;
     let client = cluster.client(&[&hong, &peng]);
@@ -64,7 +64,7 @@ async fn a_leader_goes_down_in_good_order_and_comes_back() {
     let again = client.down(Some(name("ming")), false).await.expect("is done already");
     assert!(!again.changed);
 
-    // Started again it stays out until it is booted, even if its configuration names members.
+    // After a restart it waits to be booted, even if its configuration names members.
     let at = address(&ming);
     drop(ming);
     let listen = at.as_str().parse().expect("an IP address");
@@ -110,27 +110,27 @@ async fn what_would_lose_the_quorum_is_refused() {
         assert!(!client.can_stop(name(taken)).await.expect("answers").yes);
     }
     assert!(client.can_stop(name("peng")).await.expect("answers").yes);
-    // The one that is lost can be evicted, and then the others have room again.
+    // The node that is down can be removed; then one of the others may go.
     let alive = client.remove(name("hong"), false).await;
     assert!(matches!(alive, Err(Error::Refused { .. })), "{alive:?}");
-    let removed = client.remove(name("peng"), false).await.expect("is evicted");
+    let removed = client.remove(name("peng"), false).await.expect("is removed");
     assert_eq!((removed.voters_before, removed.voters_after), (3, 2));
     let view = client.cluster().await.expect("is listed");
-    assert!(view.nodes.iter().all(|node| node.name != name("peng")), "it is forgotten");
+    assert!(view.nodes.iter().all(|node| node.name != name("peng")), "its record is deleted");
     client.down(Some(name("hong")), false).await.expect("one goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_was_evicted_while_away_finds_out() {
+async fn a_node_that_was_removed_while_down_finds_out() {
     let cluster = EmbeddedCluster::new();
     let [ming, hong, peng] = three(&cluster).await;
     let at = address(&peng);
     assert_eq!(peng.shutdown().await, Closed::Stopped);
     drop(peng);
-    cluster.client(&[&ming, &hong]).remove(name("peng"), false).await.expect("is evicted");
+    cluster.client(&[&ming, &hong]).remove(name("peng"), false).await.expect("is removed");
     let peng = cluster.again("peng", &at).await;
     assert_eq!(peng.closed().await, Closed::Removed);
-    cluster.client(&[&ming]).set("order/1", "latte").await.expect("nobody was disturbed");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("the cluster was not disturbed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

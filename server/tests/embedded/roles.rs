@@ -1,4 +1,4 @@
-//! Who may do what, over real connections.
+//! The permissions of roles, over real connections.
 
 use coffee_client::Error;
 use coffee_common::{

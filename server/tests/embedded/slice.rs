@@ -1,4 +1,4 @@
-//! The way of a write and of a read, end to end.
+//! Writes and reads end to end.
 
 use coffee_common::protocol::{Consistency, LifecyclePhase};
 use coffeed::Closed;

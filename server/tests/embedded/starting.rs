@@ -1,4 +1,4 @@
-//! What a node refuses to start as, and says why.
+//! Conditions under which a node refuses to start, and its reasons.
 
 use coffee_common::protocol::{LifecyclePhase, Role};
 use coffeed::{Config, Server, StartError};
@@ -6,7 +6,7 @@ use coffeed::{Config, Server, StartError};
 use crate::support::{EmbeddedCluster, address, name};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_does_not_start_as_somebody_else() {
+async fn it_does_not_start_under_another_identity() {
     let cluster = EmbeddedCluster::new();
     for (role, who) in [(Role::Node, "peng"), (Role::Admin, "hong")] {
         let builder = Server::builder(cluster.config("hong")).credentials(cluster.credentials(role, who));
@@ -38,7 +38,7 @@ async fn data_and_port_are_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_bootstrap_goes_on_with_the_first_cluster() {
+async fn a_second_bootstrap_continues_the_first_cluster() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let id = ming.status().raft.expect("takes part").cluster;
@@ -49,7 +49,7 @@ async fn a_second_bootstrap_goes_on_with_the_first_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_taken_down_waits_and_founds_no_second_cluster() {
+async fn a_node_that_was_shut_down_waits_and_does_not_found_a_second_cluster() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let hong = cluster.waiting("hong").await;

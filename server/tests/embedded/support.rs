@@ -11,7 +11,7 @@ use coffee_common::{
 use coffeed::{Builder, Config, Server, StartError};
 use tempfile::TempDir;
 
-/// A shop chain to be: a CA, and a folder for the data of its nodes.
+/// A CA and a folder for the data of the nodes.
 pub(crate) struct EmbeddedCluster {
     pub(crate) ca: Ca,
     folder: TempDir,
@@ -60,19 +60,19 @@ impl EmbeddedCluster {
         self.try_start(config).await.expect("it starts")
     }
 
-    /// A node that asks another one to be let in.
+    /// A node that joins the cluster of another node.
     pub(crate) async fn joining(&self, node: &str, member: &Server) -> Server {
         let config = Config { join: vec![address(member)], ..self.config(node) };
         self.try_start(config).await.expect("it starts")
     }
 
-    /// A node with data, on the port that it had.
+    /// A node with data, restarted on its previous port.
     pub(crate) async fn again(&self, node: &str, at: &Address) -> Server {
         let listen = at.as_str().parse().expect("an IP address");
         self.try_start(Config { listen, ..self.config(node) }).await.expect("it starts")
     }
 
-    /// A client that goes wherever the leader is.
+    /// A client that follows the leader.
     pub(crate) fn client(&self, nodes: &[&Server]) -> Client {
         self.client_as(Role::Admin, nodes)
     }
@@ -86,7 +86,7 @@ impl EmbeddedCluster {
             .expect("a client")
     }
 
-    /// A client that asks this node, and lets it pass things on.
+    /// A client that asks only this node and lets it forward requests.
     pub(crate) fn client_at(&self, node: &Server) -> Client {
         self.client(&[node]).at(address(node)).expect("a client")
     }
@@ -96,7 +96,7 @@ pub(crate) fn address(node: &Server) -> Address {
     node.advertised().clone()
 }
 
-/// Waits until a node says something of itself.
+/// Waits until a node's status meets a condition.
 pub(crate) async fn until(node: &Server, what: &str, met: impl Fn(&NodeStatus) -> bool) {
     let wait = async {
         while !met(&node.status()) {
@@ -107,7 +107,7 @@ pub(crate) async fn until(node: &Server, what: &str, met: impl Fn(&NodeStatus) -
     assert!(waited.is_ok(), "{} never came to {what}: {:#?}", node.advertised(), node.status());
 }
 
-/// Waits until a node has a vote.
+/// Waits until a node is a voter.
 pub(crate) async fn until_voter(node: &Server) {
     until(node, "a vote", |status| {
         status.phase == coffee_common::protocol::LifecyclePhase::Running
