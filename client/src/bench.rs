@@ -1,12 +1,11 @@
-//! Loads a store with reads and writes of one size, and measures what comes back.
+//! A load generator: reads and writes of one size against any key-value store.
 //!
-//! A [`Plan`] says what to do, a [`Target`] does one operation, a [`Run`] does
-//! many for a while and says what it [`Measured`]. Times are counted from the
-//! moment at which an operation was due: where a rate is given, a store that
-//! stalls makes every operation late that was due meanwhile, whether or not it
-//! could be sent (no coordinated omission).
+//! A [`Plan`] describes the load, a [`Target`] executes one operation, a [`Run`]
+//! executes many and returns what it [`Measured`]. Latency counts from the moment
+//! an operation was due: at a fixed rate, a stalled store delays every operation
+//! due meanwhile, whether or not it could be sent (no coordinated omission).
 //!
-//! Knows no cluster and no command line: any store can be a target.
+//! Knows nothing of clusters or command lines.
 
 mod keys;
 mod measured;

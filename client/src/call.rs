@@ -1,7 +1,7 @@
-//! One call: carries out what [`Retry`] decides.
+//! Runs one call: carries out the steps that [`Retry`] decides.
 //!
-//! Starts tries, waits for what befalls them, and reports it; decides nothing
-//! about repeating itself. Everything that it started ends with it.
+//! Starts tries, waits for their events and reports them to [`Retry`]. Makes no
+//! retry decision. Everything a call starts ends with it.
 
 mod attempt;
 
@@ -25,16 +25,16 @@ use crate::{
     timing,
 };
 
-/// Whoever wants to know the id of a write before it is sent.
+/// Receives the request id of a write before the write is sent.
 pub(crate) type OnRequestId<'a> = &'a mut (dyn FnMut(RequestId) + Send);
 
-/// A call under way. Dropped, it takes back what has not been sent.
+/// A call in progress. Dropping it withdraws whatever has not been sent.
 pub(crate) struct Call<'a> {
     shared: &'a Arc<ClientShared>,
     request: Request,
-    /// The request's id is drawn when it is first sent.
+    /// The request id is still to be drawn, when the write is first sent.
     unnamed: bool,
-    /// Is told the id before the request is sent under it.
+    /// Called with the request id before the request is sent under it.
     on_request_id: Option<OnRequestId<'a>>,
     retry: Retry,
     tries: Vec<Try>,
@@ -48,17 +48,17 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call of a request whose id, if it is a write, the caller brings along.
+    /// Creates a call. A write is sent under the request id it contains.
     pub(crate) fn new(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration) -> Self {
         Self::with(shared, request, timeout, false)
     }
 
-    /// A write under an id of its own; the one in the request does not count.
+    /// Creates a write that gets a new request id; the one in `request` is ignored.
     pub(crate) fn unnamed(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration) -> Self {
         Self::with(shared, request, timeout, true)
     }
 
-    /// Has `on_request_id` told the id that is drawn.
+    /// Has `on_request_id` called with each id that is drawn.
     pub(crate) fn on_request_id(mut self, on_request_id: OnRequestId<'a>) -> Self {
         self.on_request_id = Some(on_request_id);
         self
@@ -85,7 +85,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Carries the call to its end. The request comes back, for its id.
+    /// Runs the call to its end. Returns the request as well, because it holds the id.
     pub(crate) async fn run(mut self) -> Result<(Response, Request), Error> {
         let mut event = CallEvent::Begin;
         loop {
@@ -154,8 +154,8 @@ impl<'a> Call<'a> {
         self.tries.push(Try::ask(channel, target, &self.request, now, left));
     }
 
-    /// Draws the write's id. Only now, since the channel's welcome has said
-    /// what the cluster has reached.
+    /// Draws the request id of a write, once a channel's welcome has said which
+    /// revision the cluster has reached.
     fn name(&mut self) {
         if !std::mem::take(&mut self.unnamed) {
             return;
@@ -169,7 +169,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Waits until something happens that calls for a decision.
+    /// Waits for the next event that calls for a decision.
     async fn next_event(&mut self) -> CallEvent {
         loop {
             if let Some(event) = self.check_timers() {
@@ -191,7 +191,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Takes in what became of a try.
+    /// Processes the event of a try.
     fn on_try_event(&mut self, position: usize, event: TryEvent) -> Option<CallEvent> {
         let Try { target, .. } = self.tries.swap_remove(position);
         let outcome = match event {
@@ -217,7 +217,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Looks whether time or news call for a decision.
+    /// Returns the event that is due now, if any: the deadline, the end of a pause, a
+    /// dial that takes too long.
     fn check_timers(&mut self) -> Option<CallEvent> {
         let now = self.shared.cache.now();
         if now >= self.deadline {
@@ -240,7 +241,8 @@ impl<'a> Call<'a> {
         self.check_progress(now)
     }
 
-    /// The same for a call that takes longer than it should.
+    /// The same for a call that takes longer than it should: news of a leader, or a
+    /// quiet node.
     fn check_progress(&mut self, now: Duration) -> Option<CallEvent> {
         if self.news.is_none() {
             if !self.tries.iter().any(|attempt| attempt.takes_long(now)) {
@@ -272,7 +274,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether another leader was heard of who is not being asked already.
+    /// Returns whether the client has learned of a new leader that this call is not
+    /// asking yet.
     fn has_leader_news(&mut self, now: Duration) -> bool {
         let routes = self.shared.cache.routes();
         if std::mem::replace(&mut self.leaders_known, routes.leaders()) == routes.leaders() {
@@ -290,13 +293,13 @@ impl<'a> Call<'a> {
 }
 
 impl RouteTarget {
-    /// Whom a connection to it must lead to.
+    /// Returns the identity that a connection to this target must have.
     pub(crate) fn expect(&self) -> Expect {
         self.name.clone().map_or(Expect::AnyNode, Expect::Node)
     }
 }
 
-/// Waits for news; forever, if none is heeded.
+/// Waits for news; forever if there is no subscription.
 async fn changed(news: &mut Option<watch::Receiver<u64>>) {
     if let Some(news) = news
         && news.changed().await.is_ok()

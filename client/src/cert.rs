@@ -1,28 +1,28 @@
-//! Makes, renews and reads the certificates of a cluster: a private CA, and
-//! what it signs for nodes and clients.
+//! Creates, renews and reads the certificates of a cluster: a private CA and what
+//! it signs for nodes and clients.
 //!
-//! One folder holds them. Its files are named for what is in them:
+//! They live in one directory, in files named for their content:
 //!
 //! ```text
-//! ca.crt  ca.key                      the CA: ca.crt goes to everybody, ca.key stays where it is
+//! ca.crt  ca.key                      the CA: distribute ca.crt, keep ca.key where it is
 //! node-ming.crt  node-ming.key        node ming
-//! admin-ops.crt  admin-ops.key        client ops, with the role admin (or writer, reader)
+//! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader)
 //! ca.crl                              what the CA has revoked, once there is something
-//! ca.issued                           the serial number of each certificate that was made
-//! ca-old.crt  ca-old.key              the CA before this one, while it is replaced
+//! ca.issued                           the serial number of each certificate it signed
+//! ca-old.crt  ca-old.key              the previous CA during a rotation
 //! ```
 //!
-//! While one CA takes the place of another, ca.crt holds both, the newer one first.
+//! During a rotation ca.crt contains both CAs, the new one first.
 //!
-//! Keys are Ed25519: small, quick, and with signatures of one length, which
-//! keeps simulations repeatable. Who a certificate is for stands in its URI
-//! (see [`coffee_common::tls::identity`]); a node's carries its name and
-//! whatever else it is called as DNS names and addresses too, for other tools.
+//! Keys are Ed25519: small and fast, with signatures of constant length, which
+//! keeps simulations repeatable. The identity is in the certificate's URI (see
+//! [`coffee_common::tls::identity`]). A node's certificate also has its name and
+//! its other names as DNS names and addresses, for other tools.
 //!
-//! Synchronous, and no part of the asynchronous library: certificates are made
-//! by a person at a desk, or in memory by a test. Guards: no key is ever, even
-//! for a moment, readable by others than its owner; no file is replaced
-//! without being told; a crash leaves the old file or the new one.
+//! Synchronous, unlike the rest of the library: certificates are created by an
+//! operator, or in memory by a test. Guards: no key is ever readable by others than
+//! its owner, not even briefly; no file is replaced unless asked for; a crash
+//! leaves the old file or the new one.
 
 mod bundle;
 mod ca;
@@ -46,15 +46,14 @@ pub use store::{
 pub use subject::{AltName, Subject};
 pub use write::Existing;
 
-/// How long a CA is valid, in days: ten years.
+/// Validity of a CA in days: ten years.
 pub const CA_DAYS: u32 = 3_653;
 
-/// How long what it signs is valid, in days, unless said otherwise: one year.
+/// Default validity of a node's or client's certificate in days: one year.
 pub const LEAF_DAYS: u32 = 365;
 
-/// Certificates are valid from so many seconds before they are made: the
-/// clocks of the shops do not agree to the second, and a certificate that was
-/// made just now must not be "not yet valid" next door.
+/// Certificates are valid from this many seconds before they are created: clocks
+/// differ, and a new certificate must not be "not yet valid" on another host.
 const BACKDATED_SECONDS: i64 = 300;
 
 const DAY_SECONDS: i64 = 86_400;

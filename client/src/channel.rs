@@ -1,10 +1,12 @@
-//! One connection to one node, and the asks in flight on it.
+//! One connection to one node, and the requests in flight on it.
 //!
-//! Small asks share one long-lived stream: a task writes all that is queued
-//! at once, another reads the answers and hands each to its sender. A large
-//! ask gets a stream of its own; a large answer comes on one. Knows no retry
-//! and no other node. Guards that whoever asked learns precisely whether the
-//! ask may have reached the node, and that a dropped ask leaves nothing behind.
+//! Small requests share one long-lived stream. A writer task sends everything
+//! queued at once; a reader task hands each response to its caller. A large request
+//! gets its own stream, and so does a large response.
+//!
+//! Knows nothing of retries or other nodes. Guards that the caller learns precisely
+//! whether a request may have reached the node, and that a dropped request leaves
+//! nothing allocated.
 
 mod file;
 mod request_table;
@@ -34,65 +36,69 @@ use self::request_table::RequestTable;
 pub(crate) use self::response_future::ResponseFuture;
 use crate::{error::NotSentReason, timing};
 
-/// How long a node has for its first word.
+/// How long a node may take to send its welcome.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the answer to a ping would be of use; nobody waits for it.
+/// The timeout sent with a ping. Its response is not awaited.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection to a node. Cheap to clone; closed when the last clone is dropped.
+/// A connection to a node.
+///
+/// Cheap to clone. The connection closes when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Channel(Arc<ChannelHandle>);
 
-/// Closes the connection when nobody asks on it any more; the tasks end with it.
+/// Closes the connection when the last [`Channel`] is dropped; the tasks end with
+/// it.
 #[derive(Debug)]
 struct ChannelHandle(Arc<ChannelShared>);
 
-/// What the askers and the tasks of one connection share.
+/// State shared by the callers and the tasks of one connection.
 #[derive(Debug)]
 struct ChannelShared {
     connection: Connection,
     welcome: Welcome,
     next_id: AtomicU64,
     table: RequestTable,
-    /// Asks for a sign of life.
+    /// An encoded ping, sent to make the node acknowledge something.
     ping: Bytes,
-    /// How many answers have come.
+    /// Number of responses received.
     answers: AtomicU64,
-    /// There is something to write, or the channel has ended.
+    /// Signalled when there is something to write, or the channel has ended.
     to_write: Notify,
-    /// Somebody waits for an answer.
+    /// Signalled when a caller waits for a response.
     to_watch: Notify,
     health: watch::Sender<Health>,
 }
 
-/// How a channel is.
+/// The health of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// In use, or ready for it.
+    /// In use, or ready for use.
     Well,
-    /// Nothing was heard from the node for a while, although it should have answered.
+    /// The node owes an acknowledgement and has sent nothing for a while.
     Silent,
-    /// The connection is gone.
+    /// The connection is closed.
     Ended,
 }
 
-/// Why an ask has no answer.
+/// Why a request has no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChannelError {
-    /// The node has certainly not received it, and never will.
+    /// The node has certainly not received the request and never will.
     #[error("{0}")]
     NotSent(NotSentReason),
-    /// It was sent, and the connection ended before the answer came.
-    #[error("no answer came: {0}")]
+    /// The request was sent, and the connection closed before the response arrived.
+    #[error("no response: {0}")]
     Lost(String),
-    /// It was sent, and no answer came in time.
-    #[error("no answer came in time")]
+    /// The request was sent, and no response arrived in time.
+    #[error("no response in time")]
     TimedOut,
 }
 
 impl ChannelError {
-    /// Whether the node has certainly not received the ask, and never will.
+    /// Returns whether the node has certainly not received the request and never will.
     pub fn is_not_sent(&self) -> bool {
         matches!(self, Self::NotSent(_))
     }
@@ -107,7 +113,7 @@ impl From<ConnectError> for ChannelError {
     }
 }
 
-/// As [`coffee_common::protocol::RequestFrame`], without owning what it sends.
+/// A borrowed [`RequestFrame`](coffee_common::protocol::RequestFrame).
 #[derive(Serialize)]
 struct RequestFrameRef<'a> {
     id: u64,
@@ -117,8 +123,11 @@ struct RequestFrameRef<'a> {
 }
 
 impl Channel {
-    /// Connects to the node at `address`, which must be whom `expect` says,
-    /// and waits for its welcome.
+    /// Connects to the node at `address` and waits for its welcome.
+    ///
+    /// # Errors
+    /// [`ChannelError::NotSent`]: the node is unreachable, or its certificate is not
+    /// the one that `expect` asks for.
     pub async fn connect(
         endpoint: &Endpoint,
         address: &Address,
@@ -133,7 +142,7 @@ impl Channel {
         let welcome = match tokio::time::timeout(WELCOME_TIMEOUT, welcome).await {
             Ok(Ok(welcome)) => welcome,
             Ok(Err(what)) => return Err(failed(&what)),
-            Err(_) => return Err(failed("the node did not say welcome in time")),
+            Err(_) => return Err(failed("the node sent no welcome in time")),
         };
         let streams = connection.open(Priority::Normal).await;
         let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
@@ -154,35 +163,38 @@ impl Channel {
         Ok(Self(Arc::new(ChannelHandle(shared))))
     }
 
-    /// What the node said when the connection was new.
+    /// Returns the message that the node sent when the connection was established.
     pub fn welcome(&self) -> &Welcome {
         &self.shared().welcome
     }
 
-    /// Who the node is, out of its verified certificate.
+    /// Returns the identity in the node's verified certificate.
     pub fn peer(&self) -> &Identity {
         self.shared().connection.peer()
     }
 
-    /// How the channel is, now and from now on.
+    /// Returns a receiver of the channel's health.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared().health.subscribe()
     }
 
-    /// Whether the channel can be asked, and shows signs of life.
+    /// Returns whether the channel is open and its node responsive.
     pub fn is_well(&self) -> bool {
         *self.shared().health.borrow() == Health::Well
     }
 
-    /// Whether the connection is gone.
+    /// Returns whether the connection is closed.
     pub fn is_ended(&self) -> bool {
         *self.shared().health.borrow() == Health::Ended
     }
 
-    /// Asks, and waits for the answer for at most `timeout`. Only a node may
-    /// ask `on_behalf_of` somebody else.
+    /// Sends a request and waits up to `timeout` for the response. Only a node may set
+    /// `on_behalf_of`.
     ///
-    /// May be dropped at any time; the node may carry the request out all the same.
+    /// The future may be dropped at any time; the node may execute the request anyway.
+    ///
+    /// # Errors
+    /// Says whether the node may have received the request: see [`ChannelError`].
     pub async fn ask(
         &self,
         request: &Request,
@@ -192,15 +204,15 @@ impl Channel {
         let mut response_future = self.start(request, on_behalf_of, timeout)?;
         match tokio::time::timeout(timeout, &mut response_future).await {
             Ok(result) => result,
-            Err(_) if response_future.withdraw() => {
-                Err(ChannelError::NotSent(NotSentReason::Unreachable("the connection is too busy".into())))
-            }
+            Err(_) if response_future.withdraw() => Err(ChannelError::NotSent(NotSentReason::Unreachable(
+                "the connection is overloaded: the request was not sent in time".into(),
+            ))),
             Err(_) => Err(ChannelError::TimedOut),
         }
     }
 
-    /// Queues an ask for sending at once. The node is told that the answer is
-    /// of use for `timeout`; how long to wait for it is the caller's affair.
+    /// Queues a request for immediate sending. `timeout` tells the node how long the
+    /// response is of use; the caller decides how long to wait.
     pub(crate) fn start(
         &self,
         request: &Request,
@@ -216,12 +228,13 @@ impl Channel {
         ResponseFuture::on_shared_stream(shared, id, frame)
     }
 
-    /// How many answers have come, to anyone: a node that answers others is not stuck.
+    /// Returns the number of responses received for all callers: a node that answers
+    /// others is not stuck.
     pub(crate) fn answers(&self) -> u64 {
         self.shared().answers.load(Ordering::Relaxed)
     }
 
-    /// An ask that has no answer after this long is to be looked at more closely.
+    /// Returns how long a request may go unanswered before it is examined.
     pub(crate) fn patience(&self) -> Duration {
         timing::patience(self.shared().lease())
     }
@@ -238,8 +251,7 @@ impl Drop for ChannelHandle {
 }
 
 impl ChannelShared {
-    /// Ends the channel: whoever waits is told, and nobody can ask any more.
-    /// Does nothing the second time.
+    /// Ends the channel: fails all waiting callers and all later requests. Idempotent.
     fn end(&self, reason: &str) {
         self.table.end(&self.lost(reason));
         self.connection.close(reason);
@@ -248,7 +260,7 @@ impl ChannelShared {
         self.to_watch.notify_one();
     }
 
-    /// For how long the cluster believes in a leader that is not heard of.
+    /// Returns the leader lease of the node's cluster.
     fn lease(&self) -> Duration {
         Duration::from_millis(self.welcome.lease_ms.into())
     }
@@ -258,14 +270,14 @@ impl ChannelShared {
     }
 }
 
-/// The node's first word.
+/// Receives the node's first message.
 async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
     let mut receiver = connection.accept_uni().await.map_err(|error| error.to_string())?;
     let message = receiver.receive().await.map_err(|error| error.to_string())?;
-    let message = message.ok_or("the node ended its welcome without a word")?;
+    let message = message.ok_or("the node closed its welcome stream without a message")?;
     match frame::decode(&message) {
         Ok(ServerMessage::Welcome(welcome)) => Ok(welcome),
-        Ok(ServerMessage::Response(_)) => Err("the node answered before it was asked".into()),
+        Ok(ServerMessage::Response(_)) => Err("protocol error: a response before any request".into()),
         Err(error) => Err(error.to_string()),
     }
 }

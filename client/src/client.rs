@@ -1,8 +1,8 @@
-//! The client: what a program asks of a cluster.
+//! The client of a cluster.
 //!
-//! Checks what it is given, wraps it into requests, and unwraps the answers.
-//! How a request finds its node, and what happens when it does not, is
-//! decided elsewhere ([`crate::routing`], [`crate::retry`]).
+//! Validates arguments, wraps them into requests and unwraps the responses. Which
+//! node receives a request is decided in [`crate::routing`], what follows a failure
+//! in [`crate::retry`].
 
 mod backup;
 mod builder;
@@ -27,10 +27,10 @@ use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Rout
 
 /// A client of one cluster.
 ///
-/// Cheap to clone; clones share connections and what was learned of the
-/// cluster. Each call finds the leader if it needs it, tries other nodes when
-/// one fails, and ends within the timeout. A call may be dropped at any time;
-/// what it asked for may happen all the same.
+/// Cheap to clone; clones share connections and what the client has learned about
+/// the cluster. Each call finds the leader if it needs one, retries on other nodes
+/// when one fails, and ends within the timeout. Calls may be dropped at any time,
+/// but the cluster may execute a dropped request.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<ClientShared>,
@@ -38,24 +38,27 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins to set up a client.
+    /// Returns a builder.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    /// The same client with another timeout for its calls.
+    /// Returns the same client with another timeout per call.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self { shared: Arc::clone(&self.shared), timeout }
     }
 
-    /// How long a call may take.
+    /// Returns the timeout per call.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// A client that asks the node at this address and no other, with the same
-    /// credentials and timeout. The node passes on what only the leader can do.
+    /// Returns a client that asks only the node at `address`, with the same credentials
+    /// and timeout. The node forwards requests that only the leader can execute.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if the system provides no random numbers.
     pub fn at(&self, address: Address) -> Result<Self, Error> {
         let client = builder::random_client_id()?;
         let cache = ClusterCache::new(Routes::new([address], false), client);
@@ -65,42 +68,61 @@ impl Client {
         })
     }
 
-    /// A request id for a write, to be kept before the write is made: with it
-    /// the write can be tried again, even by another process, and is done once.
+    /// Returns a request id for [`Client::write`].
+    ///
+    /// Store it before the write: with it the write can be retried, even by another
+    /// process, and still takes effect at most once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Identity`] if the client has not reached any
+    /// node yet and cannot reach one now.
     pub async fn new_request_id(&self) -> Result<RequestId, Error> {
         if !self.shared.cache.ids().have_heard() {
-            // Whatever node is connected to says what the cluster has reached.
+            // Any connected node says which revision the cluster has reached.
             self.ask(Request::Ping).await?;
         }
         Ok(self.shared.cache.ids().draw())
     }
 
-    /// Asks anything, as the protocol has it. Where the request is safe to
-    /// send again it is; a write counts as sent before, perhaps, under its id.
+    /// Sends any request of the protocol, and retries it where that is safe. A
+    /// [`Request::Write`] may have been sent before under its id.
+    ///
+    /// # Errors
+    /// Any [`Error`]; [`Error::Invalid`] for [`Request::Backup`], which needs
+    /// [`Client::backup`].
+    #[doc(hidden)]
     pub async fn ask(&self, request: Request) -> Result<Response, Error> {
         if let Request::Write { batch, .. } = &request {
             batch.check()?;
         }
         if let Request::Backup { .. } = &request {
-            return Err(Error::Invalid("a backup is more than an answer: ask with Client::backup".into()));
+            return Err(Error::Invalid(
+                "a backup needs Client::backup, because its response is a file".into(),
+            ));
         }
         let (response, _) = Call::new(&self.shared, request, self.timeout).run().await?;
         Ok(response)
     }
 
-    /// Shows and believes other credentials from the next connection on, and so
-    /// do its clones and all clients that share its QUIC endpoint. Connections
-    /// that exist go on, but for those to nodes that are not to be believed any
-    /// more; what was in flight on these is tried again.
+    /// Uses other credentials from the next connection on.
+    ///
+    /// This applies to all clients that share the QUIC endpoint. Existing connections
+    /// stay open, except to nodes whose certificate the new credentials reject;
+    /// requests in flight on those are retried.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if the credentials cannot be used.
     pub fn renew(&self, credentials: &Credentials) -> Result<(), Error> {
         let ended = self.shared.endpoint.reload(credentials);
         ended.map(drop).map_err(|error| Error::Setup(error.to_string()))
     }
 
-    /// Closes the connections of this client, its clones, and all clients that
-    /// share its QUIC endpoint, and waits, for at most a second, until the
-    /// nodes have heard. Without it they notice within seconds.
+    /// Closes the connections of this client, its clones and all clients that share its
+    /// QUIC endpoint.
+    ///
+    /// Waits up to a second for the nodes to acknowledge this. Without it they notice
+    /// within seconds.
     pub async fn close(self) {
-        self.shared.endpoint.close("the client is done").await;
+        self.shared.endpoint.close("closed by the client").await;
     }
 }

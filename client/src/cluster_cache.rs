@@ -1,7 +1,7 @@
-//! What one client has learned of its cluster, shared by all its calls.
+//! What one client knows about its cluster, shared by all its calls.
 //!
-//! Told by the pool what becomes of channels, and by calls what nodes answer;
-//! tells calls that wait when there is news. Never asks anybody itself.
+//! Fed by the pool with channel events and by calls with responses; notifies
+//! waiting calls of news. Sends no requests.
 
 use std::{
     sync::{
@@ -26,11 +26,12 @@ use crate::{
     routing::Routes,
 };
 
-/// What one client knows.
+/// The state of the cluster as far as the client knows it.
 #[derive(Debug)]
 pub(crate) struct ClusterCache {
     routes: Mutex<Routes>,
-    /// Counts what may event a waiting call's mind: a new leader, a node gone silent.
+    /// Counts events that may change a waiting call's decision: a new leader, a silent
+    /// node.
     news: watch::Sender<u64>,
     ids: RequestIds,
     started: Instant,
@@ -54,7 +55,8 @@ impl ClusterCache {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the leader is of interest: some clients keep to whom they were given.
+    /// Returns whether the client follows the leader rather than keeping to its
+    /// endpoints.
     pub(crate) fn follows_leader(&self) -> bool {
         self.routes().follows_leader()
     }
@@ -63,27 +65,27 @@ impl ClusterCache {
         &self.ids
     }
 
-    /// Changes when there is news.
+    /// Returns a receiver that changes with each piece of news.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }
 
-    /// The time since the client started.
+    /// Returns the time since the client started.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// A time since the client started, as an instant.
+    /// Converts a time since the client started to an instant.
     pub(crate) fn instant(&self, at: Duration) -> Instant {
         self.started + at
     }
 
-    /// Some number that looks random, and is the same in each run of a simulation.
+    /// Returns a pseudo-random number, the same in each run of a simulation.
     pub(crate) fn roll(&self) -> u64 {
         random::nth(self.seed, self.rolled.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The pool says what became of a channel.
+    /// Records an event of a channel.
     pub(crate) fn changed(&self, address: &Address, event: &ChannelEvent<'_>) {
         match event {
             ChannelEvent::Opened(channel) => {
@@ -107,7 +109,7 @@ impl ClusterCache {
         }
     }
 
-    /// The node at `address` answered.
+    /// Records a response of the node at `address`.
     pub(crate) fn answered(&self, address: &Address, reply: &ResponseFrame) {
         if let Some(revision) = reply.result.as_ref().ok().and_then(reached_by) {
             self.ids.reached(revision);
@@ -122,7 +124,7 @@ impl ClusterCache {
 
     pub(crate) fn heard_of_leader(&self, leader: &Leader) {
         if self.routes().heard_of_leader(leader) {
-            tracing::debug!(leader = %leader.name, "heard of another leader");
+            tracing::debug!(leader = %leader.name, "leader changed");
             self.announce_news();
         }
     }
@@ -132,7 +134,7 @@ impl ClusterCache {
     }
 }
 
-/// The revision that an answer proves to have been reached.
+/// Returns the revision that the cluster has reached according to a response.
 fn reached_by(response: &Response) -> Option<Revision> {
     match response {
         Response::Written(Outcome::Applied { revision, .. }) => Some(*revision),

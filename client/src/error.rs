@@ -1,8 +1,8 @@
-//! What can go wrong for a caller, and whether anything was done.
+//! Errors of calls, and what they say about the effect.
 //!
-//! Guards the promise of honest outcomes: whatever fails either certainly had
-//! no effect and never will ([`OutcomeKind::NotApplied`]), or it may have had
-//! one ([`OutcomeKind::Unknown`]). The two never mix.
+//! Guards the promise of honest outcomes: a failed call either certainly had no
+//! effect and never will ([`OutcomeKind::NotApplied`]), or may have had one
+//! ([`OutcomeKind::Unknown`]). The two are never confused.
 
 use coffee_common::{
     id::{RequestId, Revision},
@@ -10,81 +10,89 @@ use coffee_common::{
 };
 
 /// Why a call failed.
+///
+/// [`Error::outcome`] tells whether it may have had an effect, [`Error::hint`] what
+/// to do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The request makes no sense, or breaks a limit.
+    /// The request is malformed or exceeds a limit.
     #[error("{0}")]
     Invalid(String),
-    /// The client cannot be set up as asked.
+    /// The client cannot be set up with these settings.
     #[error("{0}")]
     Setup(String),
-    /// No such node.
+    /// The named node does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// A condition of a batch does not hold.
+    /// A condition of the batch does not hold.
     #[error("{}", condition_text(*.actual))]
     ConditionFalse {
-        /// Which one, counted from 0.
+        /// Index of the condition in the batch, from 0.
         condition: u32,
-        /// The revision of its key; `None` if the key is not there.
+        /// Current revision of the condition's key; `None` if the key does not exist.
         actual: Option<Revision>,
     },
-    /// The same request id came before with another batch.
-    #[error("this request id was used before, for another batch")]
+    /// The request id was already used for another batch.
+    #[error("this request id was already used for another batch")]
     RequestIdReused,
-    /// No node could do it in time: no node, no leader or no quorum.
+    /// No node could execute the request in time: no reachable node, no leader or no
+    /// quorum.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// It may have been done, or may yet be.
+    /// The request may have been executed, or may still be.
     #[error("the outcome is unknown: {reason}")]
     Unknown {
-        /// What happened.
+        /// Why the outcome is unknown.
         reason: String,
-        /// With this, the same write can be tried again and is done once.
+        /// The id of the write: retrying with it executes the write at most once.
         request: Option<RequestId>,
     },
-    /// The nodes and this client do not accept each other's certificates.
+    /// The nodes and this client reject each other's certificates.
     #[error("{0}")]
     Identity(String),
-    /// The role in the client's certificate does not allow it.
+    /// The role in the client's certificate does not allow the request.
     #[error("{0}")]
     Denied(String),
-    /// A safety check stands against it.
+    /// A safety check forbids the operation.
     #[error("{reason}")]
     Refused {
-        /// What stands against it.
+        /// Why the check failed.
         reason: String,
         /// What to do instead.
         hint: String,
     },
 }
 
-/// What is known of the effect of a call that failed.
+/// The effect of a failed call, as far as it is known.
+///
+/// Exhaustive on purpose: a failed call either had no effect or may have had one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeKind {
-    /// It had no effect and never will.
+    /// The call had no effect and never will.
     NotApplied,
-    /// It may have had its effect, or may yet have it.
+    /// The call may have had an effect, or may still have one.
     Unknown,
 }
 
-/// Why something was certainly not sent.
+/// Why a request was certainly not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotSentReason {
-    /// No connection came about, or it was gone before, or it was too busy.
+    /// There is no connection: none could be established, it was closed, or it was too
+    /// busy.
     #[error("{0}")]
     Unreachable(String),
-    /// The two ends do not accept each other's certificates.
+    /// The two ends reject each other's certificates.
     #[error("{0}")]
     Identity(String),
-    /// It cannot be sent at all.
+    /// The request cannot be encoded within the limits.
     #[error("{0}")]
     Unfit(String),
 }
 
 impl Error {
-    /// What is known of the call's effect.
+    /// Returns what is known about the call's effect.
     pub fn outcome(&self) -> OutcomeKind {
         match self {
             Self::Unknown { .. } => OutcomeKind::Unknown,
@@ -92,32 +100,34 @@ impl Error {
         }
     }
 
-    /// What to do about it, where there is something to say.
+    /// Returns the next step for an operator, if there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::ConditionFalse { actual: Some(revision), .. } => {
-                format!("read the key again: it is at revision {revision} now")
+                format!("read the key again: its current revision is {revision}")
             }
-            Self::ConditionFalse { actual: None, .. } => "read the key again: it is not there now".into(),
-            Self::RequestIdReused => "take a new request id for a new write".into(),
-            Self::Unavailable(_) => "see which nodes can be reached with `coffeectl list`".into(),
+            Self::ConditionFalse { actual: None, .. } => "read the key again: it does not exist now".into(),
+            Self::RequestIdReused => "use a new request id for a new write".into(),
+            Self::Unavailable(_) => "run `coffeectl list` to see which nodes are reachable".into(),
             Self::Unknown { request: Some(id), .. } => {
-                format!("try again with the same request id, `--request-id {id}`: it is done only once")
+                format!("retry with `--request-id {id}`: the write is executed at most once")
             }
-            Self::Unknown { request: None, .. } => "look with `coffeectl list` before you try again".into(),
+            Self::Unknown { request: None, .. } => {
+                "run `coffeectl list` to see the result before you retry".into()
+            }
             Self::Identity(_) => {
-                "check with `coffeectl cert list` that client and nodes have certificates of the same CA"
+                "run `coffeectl cert list` to check that client and nodes have certificates of the same CA"
                     .into()
             }
-            Self::Denied(_) => "use a certificate with a role that may do this".into(),
+            Self::Denied(_) => "use a certificate with a role that allows this".into(),
             Self::Refused { hint, .. } => hint.clone(),
-            Self::NotFound(_) => "see the nodes with `coffeectl list`".into(),
+            Self::NotFound(_) => "run `coffeectl list` to see the nodes".into(),
             Self::Invalid(_) | Self::Setup(_) => return None,
         };
         Some(hint).filter(|hint| !hint.is_empty())
     }
 
-    /// What a node's rejection means, where no try was ever in doubt.
+    /// Converts a node's rejection of a request that was never in doubt.
     pub(crate) fn rejected(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Unavailable(reason) => Self::Unavailable(reason),
@@ -130,9 +140,9 @@ impl Error {
         }
     }
 
-    /// A node answered with something that does not fit the question.
+    /// The node's response does not match the request.
     pub(crate) fn misfit() -> Self {
-        Self::Unknown { reason: "the node's answer does not fit the question".into(), request: None }
+        Self::Unknown { reason: "the node's response does not match the request".into(), request: None }
     }
 }
 
@@ -151,7 +161,7 @@ impl From<coffee_common::command::BatchError> for Error {
 fn condition_text(actual: Option<Revision>) -> String {
     match actual {
         Some(revision) => format!("a condition does not hold: the key is at revision {revision}"),
-        None => "a condition does not hold: the key is not there".into(),
+        None => "a condition does not hold: the key does not exist".into(),
     }
 }
 

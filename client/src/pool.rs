@@ -1,9 +1,8 @@
-//! Channels by address: dialled on demand, one dial at a time for an address,
-//! shared by all who ask.
+//! Channels by address: dialled on demand, one dial at a time per address, shared
+//! by all callers.
 //!
-//! Knows no retry and no leader; tells an observer what becomes of each
-//! channel. A channel that has ended is forgotten at once, and dialled anew
-//! when somebody next wants it.
+//! Knows nothing of retries or leaders; reports the events of each channel to an
+//! observer. A closed channel is dropped at once and dialled again on the next use.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +24,8 @@ use crate::{
     error::NotSentReason,
 };
 
-/// Channels by address. Cheap to clone; when the last clone is dropped, so are the channels.
+/// Channels by address. Cheap to clone; dropping the last clone closes the
+/// channels.
 #[derive(Clone)]
 pub struct Pool(Arc<PoolShared>);
 
@@ -35,16 +35,16 @@ struct PoolShared {
     observer: Option<Observer>,
 }
 
-/// Is told what becomes of the channels of a pool.
+/// Observes the channels of a pool.
 pub(crate) type Observer = Box<dyn Fn(&Address, ChannelEvent<'_>) + Send + Sync>;
 
-/// What became of a channel.
+/// An event of a channel.
 pub(crate) enum ChannelEvent<'a> {
-    /// It was opened.
+    /// The channel was opened.
     Opened(&'a Channel),
-    /// It could not be opened.
+    /// The channel could not be opened.
     Failed,
-    /// Its node is silent, or is not any more.
+    /// The health of the channel changed.
     Now(Health),
 }
 
@@ -56,7 +56,7 @@ enum PoolSlot {
 type PendingDial = watch::Receiver<Option<Result<Channel, ChannelError>>>;
 
 impl Pool {
-    /// Dials with `endpoint`, and thereby with its credentials.
+    /// Creates a pool that dials with `endpoint` and its credentials.
     pub fn new(endpoint: Endpoint) -> Self {
         Self(Arc::new(PoolShared { endpoint, slots: Mutex::default(), observer: None }))
     }
@@ -65,18 +65,21 @@ impl Pool {
         Self(Arc::new(PoolShared { endpoint, slots: Mutex::default(), observer: Some(observer) }))
     }
 
-    /// What it dials over.
+    /// Returns the QUIC endpoint of the pool.
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
 
-    /// What it dials with, at present.
+    /// Returns the current credentials of the endpoint.
     pub fn credentials(&self) -> Credentials {
         self.0.endpoint.credentials()
     }
 
-    /// The channel to `address`, dialled if need be. A dial goes on when its
-    /// waiter is dropped: the next one finds it done.
+    /// Returns the channel to `address`, dialling if necessary. The dial continues if
+    /// the caller stops waiting, and the next caller gets its result.
+    ///
+    /// # Errors
+    /// [`ChannelError::NotSent`] if the node is unreachable or is not the expected one.
     pub async fn channel(&self, address: &Address, expect: &Expect) -> Result<Channel, ChannelError> {
         let channel = match self.open_or_dial(address, expect) {
             Ok(channel) => channel,
@@ -89,7 +92,7 @@ impl Pool {
         Ok(channel)
     }
 
-    /// The channel to `address`, if it is open and its node shows signs of life.
+    /// Returns the channel to `address` if it is open and its node responsive.
     pub fn ready(&self, address: &Address, expect: &Expect) -> Option<Channel> {
         match self.0.slots().get(address) {
             Some(PoolSlot::Open(channel)) if channel.is_well() => Some(channel),
@@ -99,18 +102,21 @@ impl Pool {
         .cloned()
     }
 
-    /// Whether [`Pool::ready`] has a channel to `address`, whoever is there.
+    /// Returns whether there is a healthy channel to `address`, to any node.
     pub(crate) fn is_ready(&self, address: &Address) -> bool {
         matches!(self.0.slots().get(address), Some(PoolSlot::Open(channel)) if channel.is_well())
     }
 
-    /// Sees to it that the address gets dialled, and does not wait.
+    /// Starts to dial the address unless it is connected; does not wait.
     pub(crate) fn dial(&self, address: &Address, expect: &Expect) {
         let _ = self.open_or_dial(address, expect);
     }
 
-    /// Asks the node at `address` once, within `timeout`, dialling included.
-    /// The error says whether the node may have received it.
+    /// Sends one request to the node at `address`, within `timeout` including the dial.
+    /// Does not retry.
+    ///
+    /// # Errors
+    /// Says whether the node may have received the request: see [`ChannelError`].
     pub async fn ask(
         &self,
         address: &Address,
@@ -160,8 +166,8 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Looks after one slot, from the dial to the end of the channel. Does not
-/// keep the pool alive, nor the channel.
+/// Manages one slot from the dial to the end of the channel. Keeps neither the pool
+/// nor the channel alive.
 struct SlotTask {
     shared: Weak<PoolShared>,
     address: Address,
@@ -190,12 +196,12 @@ impl SlotTask {
         let Some(shared) = self.shared.upgrade() else { return };
         match result {
             Ok(channel) => {
-                // First the observer: whoever finds the channel finds what it said.
+                // The observer first: a caller that finds the channel also finds what its welcome said.
                 shared.observe(&self.address, ChannelEvent::Opened(channel));
                 shared.slots().insert(self.address.clone(), PoolSlot::Open(channel.clone()));
             }
             Err(error) => {
-                tracing::debug!(address = %self.address, %error, "no connection");
+                tracing::debug!(address = %self.address, %error, "connection failed");
                 shared.slots().remove(&self.address);
                 shared.observe(&self.address, ChannelEvent::Failed);
             }
@@ -220,7 +226,7 @@ impl SlotTask {
     }
 }
 
-/// A channel that exists may lead to another node than the one that is wanted.
+/// An open channel may lead to another node than the expected one.
 fn check(channel: &Channel, address: &Address, expect: &Expect) -> Result<(), ChannelError> {
     match expect {
         Expect::Node(name) if *name != channel.peer().name => {
@@ -238,5 +244,5 @@ fn unreachable(what: String) -> ChannelError {
 }
 
 fn abandoned() -> ChannelError {
-    unreachable("the dial was abandoned".into())
+    unreachable("the connection attempt was abandoned".into())
 }

@@ -1,8 +1,8 @@
 //! Draws request ids.
 //!
-//! Guards what [`RequestId`] promises: a sequence number is drawn once, and
-//! `after` is a revision that the cluster had reached before: the highest one
-//! that any node has told this client.
+//! Guards the contract of [`RequestId`]: a sequence number is drawn once, and
+//! `after` is a revision that the cluster had reached before: the highest one that
+//! any node has reported to this client.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -27,19 +27,19 @@ impl RequestIds {
         }
     }
 
-    /// A node said that the cluster has reached a revision.
+    /// Records that the cluster has reached a revision.
     pub(crate) fn reached(&self, revision: Revision) {
         self.reached.fetch_max(revision.0, Ordering::AcqRel);
         self.heard.store(true, Ordering::Release);
     }
 
-    /// Whether any node has said what the cluster has reached. Before that, an
-    /// id may well be refused as older than what the cluster remembers.
+    /// Returns whether any node has reported a revision. Before that, the cluster may
+    /// reject an id as older than what it remembers.
     pub(crate) fn have_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
     }
 
-    /// A new one.
+    /// Draws a new request id.
     pub(crate) fn draw(&self) -> RequestId {
         RequestId {
             client: self.client,

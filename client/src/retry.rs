@@ -1,9 +1,9 @@
-//! What to do next about a request: ask, wait, give up.
+//! Decides the next step of a call: send, wait or give up.
 //!
-//! Pure: a state machine of one call, fed with what happened and answering
-//! with what to do. Knows no network, no clock and no task. Guards the rule
-//! that no write is done twice and no outcome is claimed that is not certain:
-//! once a try of a write was in doubt, only an outcome settles it.
+//! Pure: a state machine per call that maps events to steps. Knows no network, no
+//! clock and no task. Guards that no write is executed twice and no uncertain
+//! outcome is reported as certain: once a write was in doubt, only its outcome
+//! settles it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,119 +18,121 @@ use crate::{
     timing,
 };
 
-/// Most tries of one call in flight at once.
+/// Maximum number of concurrent tries per call.
 const TRIES_AT_ONCE_MAX: usize = 4;
 
-/// How often a write may be given a new request id because the old one was forgotten.
+/// How often a write may get a new request id because the cluster no longer
+/// remembers the old one.
 const RENEWALS_MAX: u32 = 3;
 
 /// What makes it safe to send a request again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryPolicy {
-    /// It changes nothing.
+    /// The request changes nothing.
     ReadOnly,
-    /// A write: its request id sees to it that it is done once.
+    /// A write: its request id ensures that it is executed at most once.
     WithRequestId {
-        /// The id; `None` until one is drawn, when the write is first sent.
+        /// The id; `None` until the write is first sent.
         id: Option<RequestId>,
     },
-    /// Done again, it leads to the same end.
+    /// Executing the request twice has the same result as once.
     Idempotent,
-    /// Done again, it does more: hand leadership over to anyone, take down whoever leads.
+    /// Executing the request twice does more: transfer leadership to any node, take
+    /// down the current leader.
     AtMostOnce,
 }
 
 /// How one try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TryOutcome {
-    /// With an answer that settles the call.
+    /// A response settles the call.
     Settled,
     /// The write's request id is older than what the cluster remembers.
     Forgotten(Revision),
-    /// The node would not.
+    /// The node rejected the request.
     Rejected(Rejection),
-    /// Nothing was sent.
+    /// The request was certainly not sent.
     NotSent(NotSentReason),
-    /// It was sent, and no answer will come.
+    /// The request was sent, and no response will arrive.
     Lost(String),
 }
 
-/// What happened.
+/// An event of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CallEvent {
-    /// The call begins, or its request id was renewed.
+    /// The call begins, or continues with a new request id.
     Begin,
     /// A try ended.
     Ended(Arc<RouteTarget>, TryOutcome),
-    /// A try has had no answer for long, or its node shows no signs of life.
+    /// A try is unanswered for too long, or its node is silent.
     Quiet,
-    /// A leader was heard of who has not been asked since.
+    /// The client learned of a leader that this call has not asked yet.
     News,
     /// A pause is over.
     Resumed,
-    /// The time is over.
+    /// The deadline has passed.
     Late,
 }
 
-/// What to do about it.
+/// The next step of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CallStep {
     /// Start another try.
     Ask(Choice),
-    /// Come back after this long.
+    /// Continue after this pause.
     Pause(Duration),
-    /// Draw a new request id, based on this revision, and begin again.
+    /// Draw a new request id based on this revision, and start again.
     Renew(Revision),
-    /// Nothing: other tries are under way.
+    /// Wait for the tries in flight.
     Wait,
-    /// Hand the answer to the caller.
+    /// Return the response to the caller.
     Done,
-    /// Tell the caller.
+    /// Return the error to the caller.
     Fail(Error),
 }
 
-/// What a decision depends on besides the call itself.
+/// The inputs of a decision besides the call's own state.
 pub(crate) struct RetryContext<'a> {
-    /// What is known of the nodes.
+    /// The known nodes.
     pub(crate) routes: &'a Routes,
-    /// Whether an endpoint is connected and shows signs of life.
+    /// Whether an endpoint is connected and responsive.
     pub(crate) connected: &'a dyn Fn(&Address) -> bool,
     /// The time since the client started.
     pub(crate) now: Duration,
-    /// Some random number.
+    /// A random number.
     pub(crate) roll: u64,
-    /// The other tries of this call that are under way.
+    /// The other tries of this call in flight.
     pub(crate) in_flight: &'a InFlightTries,
 }
 
 /// Tries that have not ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlightTries {
-    /// Whom they ask.
+    /// The nodes that they ask.
     pub(crate) targets: Vec<Arc<RouteTarget>>,
     /// Whether any of them may have reached its node.
     pub(crate) sent: bool,
 }
 
-/// The state of one call.
+/// The retry state of one call.
 #[derive(Debug)]
 pub(crate) struct Retry {
     route: Route,
     policy: RetryPolicy,
     deadline: Duration,
-    /// From now on, what has not come into doubt so far shall not.
+    /// After this time, a request that was never in doubt is not sent any more.
     last_ask: Duration,
     tried: Vec<Arc<RouteTarget>>,
     not_sent_reasons: Vec<(Address, NotSentReason)>,
-    /// A try may have been carried out, and ended without saying so.
+    /// A try may have been executed, and its end did not say.
     in_doubt: bool,
     renewals: u32,
     pauses: u32,
-    /// The last thing that went wrong.
+    /// The last failure.
     last_failure: Option<String>,
 }
 
-/// Where a request is best sent, and what makes it safe to send it again.
+/// Returns where to send a request and what makes it safe to send it again.
 pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
     let local = |consistency| match consistency {
         Consistency::Local => Route::First,
@@ -165,7 +167,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
 }
 
 impl Retry {
-    /// A call that has from `begin` until `deadline`, in the time of [`RetryContext::now`].
+    /// Creates the state of a call that runs from `begin` to `deadline`, in the time of
+    /// [`RetryContext::now`].
     pub(crate) fn new(route: Route, policy: RetryPolicy, begin: Duration, deadline: Duration) -> Self {
         Self {
             route,
@@ -174,7 +177,7 @@ impl Retry {
             last_ask: timing::last_ask(begin, deadline),
             tried: Vec::new(),
             not_sent_reasons: Vec::new(),
-            // Whoever brings a request id along may have sent it before.
+            // A caller that supplies a request id may have sent it before.
             in_doubt: matches!(policy, RetryPolicy::WithRequestId { id: Some(_) }),
             renewals: 0,
             pauses: 0,
@@ -182,7 +185,7 @@ impl Retry {
         }
     }
 
-    /// What to do about `event`.
+    /// Returns the next step after `event`.
     pub(crate) fn next(&mut self, event: CallEvent, context: &RetryContext<'_>) -> CallStep {
         match event {
             CallEvent::Begin => self.ask(context, false),
@@ -196,13 +199,13 @@ impl Retry {
         }
     }
 
-    /// Goes on under another request id.
+    /// Continues with another request id.
     pub(crate) fn renewed(&mut self) {
         self.policy = RetryPolicy::WithRequestId { id: None };
         self.tried.clear();
     }
 
-    /// The write has got its request id: from now on it may be sent.
+    /// Records the request id of the write; from here on it may be sent.
     pub(crate) fn named(&mut self, id: RequestId) {
         if self.policy == (RetryPolicy::WithRequestId { id: None }) {
             self.policy = RetryPolicy::WithRequestId { id: Some(id) };
@@ -220,13 +223,13 @@ impl Retry {
                 self.last_failure = Some(format!("{}: {rejection}", target.address));
                 self.again(context)
             }
-            // Those that have too much to do are not helped by being asked through others.
+            // Sending the request through other nodes does not help an overloaded cluster.
             TryOutcome::Rejected(rejection @ Rejection::Overloaded) => {
                 self.last_failure = Some(format!("{}: {rejection}", target.address));
                 self.pause(context, timing::overload_pause)
             }
             TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => CallStep::Fail(
-                self.unknown(format!("an earlier try may have been carried out; then: {rejection}")),
+                self.unknown(format!("an earlier attempt may have been executed; then: {rejection}")),
             ),
             TryOutcome::Rejected(rejection) => CallStep::Fail(Error::rejected(rejection)),
             TryOutcome::NotSent(NotSentReason::Unfit(reason)) => CallStep::Fail(self.unfit(reason, context)),
@@ -240,7 +243,7 @@ impl Retry {
         }
         if self.is_in_doubt(context) || self.renewals >= RENEWALS_MAX {
             return CallStep::Fail(self.unknown(
-                "the cluster no longer remembers this request: it may have been carried out before".into(),
+                "the cluster no longer remembers this request: it may have been executed before".into(),
             ));
         }
         self.renewals += 1;
@@ -271,8 +274,8 @@ impl Retry {
         }
     }
 
-    /// Certificates do not mend themselves: if that is what keeps every
-    /// endpoint out of reach, there is nothing to wait for.
+    /// Certificates do not change within a call: if they alone keep every endpoint from
+    /// being reached, waiting is pointless.
     fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
         let is_identity = |address: &Address| {
             self.not_sent_reasons
@@ -286,7 +289,7 @@ impl Retry {
         Some(Error::Identity(reason.to_string()))
     }
 
-    /// At once where an endpoint is left that may do better, or else after a pause.
+    /// Retries at once if an untried healthy endpoint is left, otherwise after a pause.
     fn again(&mut self, context: &RetryContext<'_>) -> CallStep {
         if self.is_over(context) {
             return CallStep::Fail(self.late(context));
@@ -309,7 +312,7 @@ impl Retry {
     fn ask(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
         match context.routes.choose(self.route, &self.route_context(context, news)) {
             Some(choice) => self.chosen(choice),
-            None => CallStep::Fail(Error::Setup("there is no endpoint to ask".into())),
+            None => CallStep::Fail(Error::Setup("no endpoint is configured".into())),
         }
     }
 
@@ -322,8 +325,8 @@ impl Retry {
         RouteContext { tried: &self.tried, connected: context.connected, news, now: context.now }
     }
 
-    /// Starts another try beside those under way, if that is safe, and if it
-    /// is at somebody else: to ask a node that is slow once more makes it slower.
+    /// Starts a concurrent try if that is safe and goes to another node: sending a slow
+    /// node the same request again makes it slower.
     fn ask_meanwhile(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
         let safe = matches!(self.policy, RetryPolicy::ReadOnly | RetryPolicy::WithRequestId { .. });
         if !safe || context.in_flight.targets.len() >= TRIES_AT_ONCE_MAX {
@@ -339,17 +342,17 @@ impl Retry {
         self.in_doubt || self.policy != RetryPolicy::ReadOnly && context.in_flight.sent
     }
 
-    /// Whether there is no point in asking again. To ask at the last moment
-    /// would turn what is certain, that nothing was done, into a doubt.
+    /// Returns whether it is too late for another try. A request sent at the last
+    /// moment would turn the certainty that nothing was done into doubt.
     fn is_over(&self, context: &RetryContext<'_>) -> bool {
         let certain = self.policy != RetryPolicy::ReadOnly && !self.is_in_doubt(context);
         context.now >= if certain { self.last_ask } else { self.deadline }
     }
 
     fn late(&self, context: &RetryContext<'_>) -> Error {
-        let last_failure = self.last_failure.clone().unwrap_or_else(|| "no answer came".into());
+        let last_failure = self.last_failure.clone().unwrap_or_else(|| "no response".into());
         if self.is_in_doubt(context) {
-            return self.unknown(format!("the time was over before an outcome was known: {last_failure}"));
+            return self.unknown(format!("timed out with the outcome unknown: {last_failure}"));
         }
         Error::Unavailable(match self.policy {
             RetryPolicy::ReadOnly => last_failure,

@@ -1,8 +1,8 @@
-//! Which node to ask: what a client knows of the nodes, and the choice it makes.
+//! Selects the node to ask next from what the client knows about the nodes.
 //!
-//! Pure: knows no network and no clock; it is told what was heard and what
-//! the time is, and which nodes are connected. Nothing here can make a call
-//! wrong, only slow: any node takes any request.
+//! Pure: knows no network and no clock; the caller supplies the time and which
+//! nodes are connected. A wrong choice makes a call slow, never incorrect: any node
+//! accepts any request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,32 +14,32 @@ use coffee_common::{
 
 use crate::timing;
 
-/// A node to ask: its address, and who must be there.
+/// A node to ask: its address and expected name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteTarget {
-    /// Where it is reached.
+    /// The node's address.
     pub(crate) address: Address,
-    /// Who it must be; `None` takes whichever node of the cluster answers.
+    /// The name the node must have; `None` accepts any node of the cluster.
     pub(crate) name: Option<NodeName>,
 }
 
-/// Where a request is best sent.
+/// Where to send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// To the leader: others would have to pass it on.
+    /// To the leader: other nodes would have to forward it.
     Leader,
-    /// To the first endpoint that answers, in the order in which they were given.
+    /// To the first endpoint that answers, in the order given.
     First,
 }
 
-/// What was heard of the nodes so far.
+/// What the client knows about the nodes.
 #[derive(Debug)]
 pub(crate) struct Routes {
     places: Vec<KnownNode>,
     leader: Option<Address>,
-    /// How often another leader was heard of.
+    /// How often the leader changed.
     leaders: u64,
-    /// The endpoint that last did what was asked of it.
+    /// The last endpoint that executed a request.
     proven: Option<Address>,
     follow_leader: bool,
 }
@@ -53,29 +53,31 @@ struct KnownNode {
     avoid_until: Duration,
 }
 
-/// What a choice depends on besides [`Routes`].
+/// The inputs of a choice besides [`Routes`].
 pub(crate) struct RouteContext<'a> {
     /// The endpoints that this call has tried so far, with repetitions.
     pub(crate) tried: &'a [Arc<RouteTarget>],
-    /// Whether an endpoint is connected and shows signs of life.
+    /// Whether an endpoint is connected and responsive.
     pub(crate) connected: &'a dyn Fn(&Address) -> bool,
-    /// Whether a leader was heard of since the last try: it is asked, tried before or not.
+    /// Whether the client learned of a leader since the last try: it is asked even if
+    /// tried before.
     pub(crate) news: bool,
     /// The time since the client started.
     pub(crate) now: Duration,
 }
 
-/// The choice.
+/// The selected node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// Whom to ask.
+    /// The node to ask.
     pub(crate) target: Arc<RouteTarget>,
-    /// Whom to connect to meanwhile: a leader who will be asked directly next time.
+    /// A leader to connect to meanwhile, so that it can be asked directly next time.
     pub(crate) connect: Option<Arc<RouteTarget>>,
 }
 
 impl Routes {
-    /// Knows the endpoints that the user gave. `follow_leader` lets it learn more.
+    /// Creates routes for the endpoints given by the user. `follow_leader` lets them
+    /// learn others.
     pub(crate) fn new(endpoints: impl IntoIterator<Item = Address>, follow_leader: bool) -> Self {
         let mut routes = Self { places: Vec::new(), leader: None, leaders: 0, proven: None, follow_leader };
         for address in endpoints {
@@ -86,12 +88,12 @@ impl Routes {
         routes
     }
 
-    /// Whether it learns from what nodes say.
+    /// Returns whether it learns from what nodes say.
     pub(crate) fn follows_leader(&self) -> bool {
         self.follow_leader
     }
 
-    /// A node named the leader. Whether that is news.
+    /// Records the leader that a node named. Returns whether it is new.
     pub(crate) fn heard_of_leader(&mut self, leader: &Leader) -> bool {
         if !self.follow_leader || self.leader.as_ref() == Some(&leader.address) {
             return false;
@@ -106,7 +108,7 @@ impl Routes {
         true
     }
 
-    /// There is a node of this name at this address.
+    /// Records that the named node is at this address.
     pub(crate) fn learn(&mut self, name: &NodeName, address: &Address) {
         if !self.follow_leader {
             return;
@@ -122,7 +124,7 @@ impl Routes {
         }
     }
 
-    /// An endpoint did what was asked of it.
+    /// Records that an endpoint executed a request.
     pub(crate) fn proved(&mut self, address: &Address) {
         if self.proven.as_ref() != Some(address) {
             self.proven = Some(address.clone());
@@ -130,7 +132,7 @@ impl Routes {
         self.revived(address);
     }
 
-    /// An endpoint shows signs of life.
+    /// Records that an endpoint is responsive.
     pub(crate) fn revived(&mut self, address: &Address) {
         if let Some(place) = self.place(address) {
             place.failures = 0;
@@ -138,7 +140,7 @@ impl Routes {
         }
     }
 
-    /// An endpoint cannot be reached, or went silent: it is tried last for a while.
+    /// Records that an endpoint is unreachable or silent: it is tried last for a while.
     pub(crate) fn failed(&mut self, address: &Address, now: Duration) {
         if let Some(place) = self.place(address) {
             place.failures = place.failures.saturating_add(1);
@@ -146,24 +148,24 @@ impl Routes {
         }
     }
 
-    /// Where a leader is said to be who has not failed lately.
+    /// Returns the leader's address unless it failed recently.
     pub(crate) fn leader(&self, now: Duration) -> Option<&Address> {
         let leader = self.leader.as_ref()?;
         let place = self.places.iter().find(|place| place.target.address == *leader)?;
         (!place.is_avoided(now)).then_some(leader)
     }
 
-    /// How often another leader was heard of: tells whether there is news.
+    /// Returns how often the leader changed; a caller compares it to detect news.
     pub(crate) fn leaders(&self) -> u64 {
         self.leaders
     }
 
-    /// All endpoints, given or learned.
+    /// Returns all endpoints, given or learned.
     pub(crate) fn targets(&self) -> Vec<Arc<RouteTarget>> {
         self.places.iter().map(|place| place.target.clone()).collect()
     }
 
-    /// Whom to ask next. `None` only if there are no endpoints at all.
+    /// Returns the node to ask next; `None` only if there are no endpoints.
     pub(crate) fn choose(&self, route: Route, context: &RouteContext<'_>) -> Option<Choice> {
         let leader = self.leader_place(route, context);
         if let Some(leader) = leader
@@ -184,14 +186,14 @@ impl Routes {
         })
     }
 
-    /// Whether an endpoint is left that seems well and has not been tried: no
-    /// need to pause before it.
+    /// Returns whether a healthy endpoint is left that has not been tried, so no pause
+    /// is needed.
     pub(crate) fn untried(&self, context: &RouteContext<'_>) -> bool {
         let least = self.places.iter().map(|place| place.weight(context)).min();
         self.places.iter().any(|place| Some(place.weight(context)) == least && !place.was_tried(context))
     }
 
-    /// Whether each of the endpoints is among `failed`.
+    /// Returns whether `failed` holds for every endpoint.
     pub(crate) fn all_in(&self, failed: impl Fn(&Address) -> bool) -> bool {
         self.places.iter().all(|place| failed(&place.target.address))
     }
@@ -201,7 +203,7 @@ impl Routes {
         self.places.iter().find(|place| place.target.address == *address)
     }
 
-    /// The least goes first.
+    /// The endpoint with the lowest rank is asked first.
     fn rank(
         &self,
         place: &KnownNode,
@@ -227,8 +229,8 @@ impl Routes {
         self.places.iter_mut().find(|place| place.target.address == *address)
     }
 
-    /// Forgets the oldest learned endpoint if there are too many: a cluster
-    /// whose addresses change must not fill our memory.
+    /// Evicts the oldest learned endpoint if there are too many: a cluster whose
+    /// addresses keep changing must not fill memory.
     fn evict_oldest_learned(&mut self) {
         let learned = self.places.iter().filter(|place| !place.given).count();
         if learned >= NODES_MAX
@@ -259,7 +261,8 @@ impl KnownNode {
         context.tried.iter().any(|tried| tried.address == self.target.address)
     }
 
-    /// How often this call tried it; an endpoint that failed lately counts as tried twice more.
+    /// Returns how often this call tried the endpoint; a recent failure counts as two
+    /// more.
     fn weight(&self, context: &RouteContext<'_>) -> usize {
         let tries = context.tried.iter().filter(|tried| tried.address == self.target.address).count();
         tries + if self.is_avoided(context.now) { 2 } else { 0 }

@@ -1,8 +1,8 @@
-//! What all clones of a client share: channels, and what was learned.
+//! State shared by all clones of a client: channels and the cluster cache.
 //!
-//! While calls are in trouble it asks the nodes, in turn, who leads: one
-//! question at a time however many calls wait, so that they hear of a new
-//! leader within tens of milliseconds of its election.
+//! While calls wait for a leader, one task asks the nodes in turn who leads: one
+//! question at a time, however many calls wait. They learn of a new leader within
+//! tens of milliseconds of its election.
 
 use std::sync::{
     Arc, Weak,
@@ -16,18 +16,18 @@ use coffee_common::{
 
 use crate::{cluster_cache::ClusterCache, pool::Pool, routing::RouteTarget, timing};
 
-/// What all clones of a client share.
+/// State shared by all clones of a client.
 #[derive(Debug)]
 pub(crate) struct ClientShared {
     pub(crate) endpoint: Endpoint,
     pub(crate) pool: Pool,
     pub(crate) cache: Arc<ClusterCache>,
-    /// How many calls are in trouble.
+    /// Number of calls that wait for news of a leader.
     searchers: AtomicUsize,
     searching: AtomicBool,
 }
 
-/// A call is in trouble for as long as this lives.
+/// Keeps the search for a leader running while it exists.
 pub(crate) struct LeaderSearchGuard(Arc<ClientShared>);
 
 impl ClientShared {
@@ -46,7 +46,7 @@ impl ClientShared {
         }
     }
 
-    /// A call is in trouble: starts the search for a leader, unless it is under way.
+    /// Starts the search for a leader unless it is running.
     pub(crate) fn search_for_leader(self: &Arc<Self>) -> LeaderSearchGuard {
         self.searchers.fetch_add(1, Ordering::AcqRel);
         if self.cache.follows_leader() && !self.searching.swap(true, Ordering::AcqRel) {
@@ -62,7 +62,7 @@ impl Drop for LeaderSearchGuard {
     }
 }
 
-/// Asks the nodes in turn until no call is in trouble any more.
+/// Asks the nodes in turn until no call waits any more.
 async fn run_leader_search(shared: Weak<ClientShared>) {
     for n in 0u32.. {
         let Some(shared) = shared.upgrade() else { return };
@@ -81,8 +81,8 @@ async fn run_leader_search(shared: Weak<ClientShared>) {
 }
 
 impl ClientShared {
-    /// Whether the search may end. If a call gets into trouble meanwhile,
-    /// either it or this notices.
+    /// Returns whether the search may stop. If a call starts one at the same time,
+    /// exactly one of the two notices.
     fn may_stop_searching(&self) -> bool {
         if self.searchers.load(Ordering::Acquire) > 0 {
             return false;
@@ -91,7 +91,7 @@ impl ClientShared {
         self.searchers.load(Ordering::Acquire) == 0 || self.searching.swap(true, Ordering::AcqRel)
     }
 
-    /// Asks a connected node; one that is not gets dialled for the next round.
+    /// Asks a connected node; one that is not connected is dialled for the next round.
     async fn ask_who_leads(&self, target: &RouteTarget) {
         let expect: Expect = target.expect();
         let Some(channel) = self.pool.ready(&target.address, &expect) else {

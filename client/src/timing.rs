@@ -1,45 +1,47 @@
-//! How long a call waits for what, in one place, with the relations between the times.
+//! All timeouts, pauses and intervals of the client, and the relations between
+//! them.
 //!
-//! Pure: knows no clock. Pauses between tries are spread at random, so that
-//! many clients which lost the same leader do not all come back at once.
+//! Pure: knows no clock. Pauses between tries have jitter, so that clients which
+//! lost the same leader do not all return at once.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use coffee_common::backoff::{delay, jitter};
 
-/// How long a call may take, unless the caller says otherwise.
+/// Default timeout of a call.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A try that has no connection after this long is given up.
+/// A try that is not connected after this long is given up.
 pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(150);
 
-/// A try is repeated elsewhere after this long, if the node has answered
-/// nobody in this time: it is stuck, or waits for one that is gone.
+/// A try is repeated on another node after this long if its node has answered no
+/// request meanwhile: it is stuck, or waits for a node that is gone.
 pub(crate) const SLOW: Duration = Duration::from_millis(1000);
 
-/// A try is repeated elsewhere after this long, though the node answers
-/// others. Not sooner: where all are slow, this makes them slower.
+/// A try is repeated on another node after this long even if its node answers other
+/// requests. Not sooner: when all nodes are slow, retries make them slower.
 pub(crate) const BUSY: Duration = Duration::from_secs(3);
 
-/// A node is silent that has acknowledged nothing for this long, round trips
-/// not counted; or for less, where its cluster would soon choose another leader.
+/// A node that has acknowledged nothing for this long plus two round trips is
+/// silent; sooner if its cluster's lease is shorter.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// But not for less than this: QUIC acknowledges within 25 ms (RFC 9000 section 18.2).
+/// Lower bound for the same: QUIC acknowledges within 25 ms (RFC 9000 section
+/// 18.2).
 const SILENCE_MIN: Duration = Duration::from_millis(40);
 
-/// A connection that has been silent for this long is given up.
+/// A connection that has been silent for this long is closed.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(1500);
 
-/// How often a connection with asks in flight is looked at for silence, at least. Not
-/// much more often: between two looks acknowledgements have to come.
+/// Longest interval between liveness checks of a connection with requests in
+/// flight. Acknowledgements must fit between two checks.
 pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(30);
 
-/// How long a node has to say who leads.
+/// How long a node may take to say who leads.
 pub(crate) const SEARCH_TIMEOUT: Duration = Duration::from_millis(200);
 
 const SEARCH: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_millis(250);
-/// So many times the shortest pause, before they grow: about two seconds.
+/// Number of pauses of the shortest length before they grow: about two seconds.
 const SEARCH_EAGERLY: u32 = 80;
 
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(100);
@@ -57,49 +59,49 @@ const _: () = {
     assert!(SILENCE_MAX.as_millis() < CALL_TIMEOUT.as_millis());
 };
 
-/// The pause before another round of tries: doubling, between half and one
-/// and a half times its nominal length, as `roll` has it.
+/// Returns the pause before the next round of tries.
 pub(crate) fn pause(round: u32, roll: u64) -> Duration {
     jitter(delay(&PAUSE, round), roll)
 }
 
-/// The same before a node is asked again that has too much to do. It grows
-/// further: who asks brings all his bytes along, and to turn them away is work too.
+/// Returns the pause before the next try after an overloaded rejection. Grows
+/// further than [`pause`]: each retry sends its bytes again, and rejecting them
+/// costs work too.
 pub(crate) fn overload_pause(round: u32, roll: u64) -> Duration {
     jitter(delay(&OVERLOAD_PAUSE, round), roll)
 }
 
-/// For how long a node may owe a sign of life in a cluster that believes for `lease` in a
-/// leader that is not heard of: so that it is noticed by the time that another may lead.
+/// Returns how long a node may owe an acknowledgement, given the leader lease of
+/// its cluster: a dead leader is noticed before another can be elected.
 pub(crate) fn silence(lease: Duration) -> Duration {
     (lease / 2).clamp(SILENCE_MIN, SILENCE)
 }
 
-/// A try that has no answer after this long is looked at more closely: whether its node is
-/// silent, and whether another leads.
+/// Returns how long a try may go unanswered before the client checks whether its
+/// node is silent and whether another node leads.
 pub(crate) fn patience(lease: Duration) -> Duration {
     silence(lease) * 3 / 2
 }
 
-/// How long to wait before the `n`-th question who leads: short while an
-/// election may be under way, longer once it is something worse.
+/// Returns the pause before question `n` of a leader search: short during an
+/// election, longer afterwards.
 pub(crate) fn search_pause(n: u32, roll: u64) -> Duration {
     jitter(delay(&SEARCH, n / SEARCH_EAGERLY), roll)
 }
 
-/// How long an endpoint that failed is tried last.
+/// Returns how long an endpoint is tried last after this many failures in a row.
 pub(crate) fn avoidance(failures: u32) -> Duration {
     delay(&AVOID, failures.saturating_sub(1))
 }
 
-/// How long a node may take, so that its answer is here before `left` is over:
-/// a node that knows that nothing was written should be heard to say so.
+/// Returns the timeout to send to a node: less than `left`, so that a node which
+/// wrote nothing can say so in time.
 pub(crate) fn node_timeout(left: Duration) -> Duration {
     left - (left / 10).min(MARGIN_MAX)
 }
 
-/// How long before the deadline nothing more is asked that could come into
-/// doubt: as long as no answer to it can be expected.
+/// Returns the time after which no request is sent that could come into doubt,
+/// because its response cannot arrive before the deadline.
 pub(crate) fn last_ask(begin: Duration, deadline: Duration) -> Duration {
     begin + node_timeout(deadline.saturating_sub(begin))
 }

@@ -1,12 +1,12 @@
-//! The keys and values of a run, and chance.
+//! The keys and values of a run.
 
 use bytes::Bytes;
 use coffee_common::random::SplitMix64;
 
-/// How many values differ at most: they are cut from one block of random bytes.
+/// Number of distinct values: they are slices of one block of random bytes.
 const OFFSETS: usize = 64 << 10;
 
-/// Keys of one length, and values of one size.
+/// Keys of one length, with values of one size.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,
@@ -17,8 +17,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// `count` keys (at least one) of `key_bytes` bytes: the prefix, and a
-    /// number. `None` where the numbers do not fit into that.
+    /// Creates `count` keys (at least one) of `key_bytes` bytes: the prefix and a
+    /// number. Returns `None` if the numbers do not fit.
     pub fn new(prefix: String, count: u64, key_bytes: usize, value_bytes: usize) -> Option<Self> {
         let needed = count.checked_sub(1)?.to_string().len();
         let digits = key_bytes.checked_sub(prefix.len()).filter(|digits| *digits >= needed)?;
@@ -28,17 +28,17 @@ impl Keys {
         Some(Self { prefix, count, digits, value_bytes, block: block.into() })
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// What all of them start with.
+    /// Returns the common prefix of the keys.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// A key by its number.
+    /// Returns a key by its number.
     pub fn key(&self, number: u64) -> String {
         format!("{}{number:0width$}", self.prefix, width = self.digits)
     }
@@ -47,7 +47,7 @@ impl Keys {
         self.key(chance.below(self.count))
     }
 
-    /// Random bytes, without a copy.
+    /// Returns random bytes without copying.
     pub(super) fn any_value(&self, chance: &mut SplitMix64) -> Bytes {
         let start = usize::try_from(chance.below(OFFSETS as u64)).unwrap_or(0);
         self.block.slice(start..start + self.value_bytes)

@@ -1,4 +1,4 @@
-//! What is counted while a run goes on, and what comes out in the end.
+//! Measurements of a run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,20 +7,20 @@ use tokio::time::Instant;
 
 use super::Failed;
 
-/// Two of a thousand: times are told apart that differ by more.
+/// Latencies are distinguished to 0.1 %.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
-    /// It writes.
+    /// A write.
     Put,
-    /// It reads.
+    /// A read.
     Get,
 }
 
 impl OperationKind {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Put => "put",
@@ -29,7 +29,7 @@ impl OperationKind {
     }
 }
 
-/// How long operations took that succeeded.
+/// Latencies of successful operations.
 #[derive(Debug, Clone)]
 pub struct Times(Histogram<u64>);
 
@@ -40,22 +40,22 @@ impl Times {
         Self(histogram)
     }
 
-    /// How many there were.
+    /// Returns the number of operations.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// How many a second, if it took so long.
+    /// Returns operations per second over `duration`.
     pub fn rate(&self, duration: Duration) -> f64 {
         per_second(self.count(), duration)
     }
 
-    /// What so many in a hundred took at most.
+    /// Returns the latency at a percentile (0 to 100).
     pub fn percentile(&self, percent: f64) -> Duration {
         Duration::from_micros(self.0.value_at_percentile(percent))
     }
 
-    /// What the slowest took.
+    /// Returns the highest latency.
     pub fn worst(&self) -> Duration {
         Duration::from_micros(self.0.max())
     }
@@ -64,49 +64,49 @@ impl Times {
 /// Errors of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCount {
-    /// How many.
+    /// Number of errors.
     pub count: u64,
-    /// What the first one said.
+    /// Text of the first one.
     pub first: String,
 }
 
-/// What came out of a run. An operation counts that was due while it was
-/// measured, whenever it ended.
+/// The result of a run. Operations count if they were due during the measurement,
+/// whenever they ended.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// How long was measured.
+    /// Duration of the measurement.
     pub duration: Duration,
-    /// How long operations took, by what they do.
+    /// Latencies by kind of operation.
     pub times: BTreeMap<OperationKind, Times>,
     /// Errors by kind.
     pub errors: BTreeMap<&'static str, ErrorCount>,
-    /// Operations that were due and never began, since all clients were busy.
+    /// Operations that were due but never started because all clients were busy.
     pub not_begun: u64,
     /// The longest time without a success.
     pub longest_gap: Duration,
 }
 
 impl Measured {
-    /// How many operations succeeded.
+    /// Returns the number of successful operations.
     pub fn successes(&self) -> u64 {
         self.times.values().map(Times::count).sum()
     }
 
-    /// How many failed.
+    /// Returns the number of failed operations.
     pub fn failures(&self) -> u64 {
         self.errors.values().map(|errors| errors.count).sum()
     }
 
-    /// Successes a second.
+    /// Returns successes per second.
     pub fn rate(&self) -> f64 {
         per_second(self.successes(), self.duration)
     }
 
-    /// How long all took that succeeded.
+    /// Returns the latencies of all successful operations.
     pub fn all_times(&self) -> Times {
         let mut all = Times::new();
         for times in self.times.values() {
-            // Grows as it has to.
+            // Cannot fail: the histogram resizes.
             let _ = all.0.add(&times.0);
         }
         all
@@ -118,7 +118,7 @@ pub(super) fn per_second(count: u64, duration: Duration) -> f64 {
     count as f64 / duration.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
-/// Counts while a run goes on.
+/// Records operations during a run.
 #[derive(Debug)]
 pub(super) struct Recorder {
     begin: Instant,
@@ -158,7 +158,7 @@ impl Recorder {
             Ok(()) => {
                 let micros = u64::try_from((ended - due).as_micros()).unwrap_or(u64::MAX);
                 let times = self.measured.times.entry(kind).or_insert_with(Times::new);
-                // Grows as it has to.
+                // Cannot fail: the histogram resizes.
                 let _ = times.0.record(micros);
             }
             Err(failed) => {
@@ -168,7 +168,7 @@ impl Recorder {
         }
     }
 
-    /// Successes and failures up to now.
+    /// Returns successes and failures so far.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.measured.successes(), self.measured.failures())
     }

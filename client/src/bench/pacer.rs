@@ -1,4 +1,4 @@
-//! Says when operations are due.
+//! Schedules operations at a fixed rate.
 
 use std::{
     sync::{
@@ -11,11 +11,11 @@ use std::{
 
 use tokio::{sync::Semaphore, time::Instant};
 
-/// The thread looks this often whether it is still wanted.
+/// Longest sleep between checks whether the thread should end.
 const NAP_MAX: Duration = Duration::from_millis(50);
 
-/// Makes operations due, evenly spaced. It has a thread of its own, since the
-/// runtime's timers know no times below a millisecond.
+/// Makes operations due, evenly spaced. Uses its own thread because the runtime's
+/// timers have a resolution of a millisecond.
 #[derive(Debug)]
 pub(super) struct Pacer {
     schedule: Schedule,
@@ -32,20 +32,20 @@ struct Schedule {
 }
 
 impl Schedule {
-    /// When the operation with this number is due, from 0.
+    /// Returns when the operation with this number is due, from 0.
     fn due(self, number: u64) -> Instant {
         let nanos = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How many are due before this moment.
+    /// Returns how many operations are due before this moment.
     fn due_before(self, moment: Instant) -> u64 {
         let nanos = moment.saturating_duration_since(self.start).as_nanos();
         u64::try_from((nanos * u128::from(self.per_second)).div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 }
 
-/// Ends the thread when nobody wants it any more.
+/// Ends the thread when dropped.
 #[derive(Debug)]
 pub(super) struct PacerHandle(Arc<Pacer>);
 
@@ -56,7 +56,7 @@ impl Drop for PacerHandle {
 }
 
 impl Pacer {
-    /// So many operations a second (at least one) from now until `end`.
+    /// Starts to release operations at this rate (at least one per second) until `end`.
     pub(super) fn start(per_second: u32, start: Instant, end: Instant) -> (Arc<Self>, PacerHandle) {
         let schedule = Schedule { start, per_second: per_second.max(1) };
         let pacer = Arc::new(Self {
@@ -76,7 +76,7 @@ impl Pacer {
         while released < self.total && !self.dropped.load(Ordering::Relaxed) {
             let now = Instant::now();
             let due = self.schedule.due_before(now).min(self.total);
-            // No more than a semaphore holds: what does not fit comes with the next turn.
+            // Limited to what the semaphore holds; the rest is released in the next round.
             let more = usize::try_from(due - released).unwrap_or(usize::MAX);
             let more = more.min(Semaphore::MAX_PERMITS - self.due.available_permits());
             self.due.add_permits(more);
@@ -90,13 +90,13 @@ impl Pacer {
         self.due.close();
     }
 
-    /// Waits for an operation to be due; says since when. `None` at the end.
+    /// Waits for an operation and returns when it was due; `None` at the end.
     pub(super) async fn next(&self) -> Option<Instant> {
         self.due.acquire().await.ok()?.forget();
         Some(self.schedule.due(self.begun.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// How many operations were due from `begin` on, and never begun.
+    /// Returns how many operations due since `begin` were never started.
     pub(super) fn not_begun_since(&self, begin: Instant) -> u64 {
         let first_counted = self.schedule.due_before(begin);
         self.total - self.begun.load(Ordering::Relaxed).max(first_counted)

@@ -1,45 +1,44 @@
-//! What a run does.
+//! The load of a run.
 
 use std::time::Duration;
 
 use super::Keys;
 
-/// Which operations.
+/// The mix of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Writes.
+    /// Writes only.
     Put,
-    /// Reads of keys that are there.
+    /// Reads of existing keys only.
     Get,
-    /// Both, chosen at random: so many reads in a hundred.
+    /// Reads and writes, chosen at random.
     Mixed {
-        /// 0 to 100.
+        /// Percentage of reads, 0 to 100.
         reads_percent: u8,
     },
 }
 
 impl Work {
-    /// Whether it reads, so that the keys have to be there first.
+    /// Returns whether it reads, so that the keys must be written first.
     pub fn reads(self) -> bool {
         !matches!(self, Self::Put | Self::Mixed { reads_percent: 0 })
     }
 }
 
-/// What a run does.
+/// The load of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Which operations.
+    /// The mix of operations.
     pub work: Work,
-    /// How many operations are in flight at most; at least one.
+    /// Maximum number of operations in flight; at least one.
     pub clients: usize,
-    /// Which keys, and which values.
+    /// The keys and values to use.
     pub keys: Keys,
-    /// How long to run before anything counts.
+    /// Time before the measurement starts.
     pub warm_up: Duration,
-    /// How long to measure.
+    /// Duration of the measurement.
     pub duration: Duration,
-    /// How many operations are due a second in all, evenly spaced (open
-    /// loop), at least one; `None` if each client begins an operation where
-    /// its last one ended (closed loop).
+    /// Operations due per second in total, evenly spaced (open loop), at least one;
+    /// `None` if each client starts an operation when its last one ends (closed loop).
     pub rate: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! A run: its clients, until all of them have come back.
+//! A run: starts its clients and waits for them.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +14,7 @@ use super::{
     pacer::{Pacer, PacerHandle},
 };
 
-/// A run that is under way. Dropped, it ends at once.
+/// A run in progress. Dropping it stops the load at once.
 #[derive(Debug)]
 pub struct Run {
     recorder: Arc<Mutex<Recorder>>,
@@ -24,18 +24,18 @@ pub struct Run {
     begin: Instant,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Time since its start.
+    /// Time since the start.
     pub elapsed: Duration,
-    /// Whether it warms up, so that nothing counts yet.
+    /// Whether it is still warming up, so nothing counts yet.
     pub warming_up: bool,
-    /// Successes up to now.
+    /// Successes so far.
     pub successes: u64,
-    /// Failures up to now.
+    /// Failures so far.
     pub failures: u64,
-    /// Successes a second up to now.
+    /// Successes per second so far.
     pub rate: f64,
 }
 
@@ -64,7 +64,7 @@ impl Run {
         Self { recorder, clients, pacer, start, begin }
     }
 
-    /// How far it has come.
+    /// Returns the progress so far.
     pub fn progress(&self) -> Progress {
         let (successes, failures) = lock(&self.recorder).counts();
         let now = Instant::now();
@@ -74,8 +74,7 @@ impl Run {
         Progress { elapsed, warming_up, successes, failures, rate: if warming_up { 0.0 } else { rate } }
     }
 
-    /// Waits until the time is over and every operation that began has ended.
-    /// Nothing is lost where the wait is given up and begun again.
+    /// Waits until the time is over and every started operation has ended. Cancel safe.
     pub async fn finish(&mut self) -> Measured {
         while let Some(ended) = self.clients.join_next().await {
             if let Err(error) = ended
@@ -90,6 +89,9 @@ impl Run {
 }
 
 /// Writes every key once, with `clients` writes in flight.
+///
+/// # Errors
+/// Returns the first error of a write.
 pub async fn fill<T: Target>(keys: &Keys, clients: usize, targets: &[T]) -> Result<(), Failed> {
     let clients = clients.max(1);
     let mut writers = JoinSet::<Result<(), Failed>>::new();
@@ -154,7 +156,7 @@ impl<T: Target> Worker<T> {
         let failed = result.is_err();
         lock(&self.recorder).note(kind, due, Instant::now(), result);
         if failed {
-            // An error that comes at once would otherwise leave no time for anybody else.
+            // An immediate error would otherwise starve the other tasks.
             tokio::task::yield_now().await;
         }
     }
@@ -168,7 +170,7 @@ impl<T: Target> Worker<T> {
     }
 }
 
-/// Whoever panics while it holds this lock ends the run.
+/// A panic while the lock is held ends the run.
 fn lock(recorder: &Mutex<Recorder>) -> MutexGuard<'_, Recorder> {
     recorder.lock().unwrap_or_else(PoisonError::into_inner)
 }

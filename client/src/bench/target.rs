@@ -1,23 +1,23 @@
-//! What is measured: anything that stores values under keys.
+//! The store under load.
 
 use bytes::Bytes;
 
 use crate::{Client, Consistency, Error};
 
-/// An operation that failed.
+/// A failed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
-    /// What errors are counted by.
+    /// The kind under which errors are counted.
     pub kind: &'static str,
-    /// This one, for people.
+    /// The message of this error.
     pub text: String,
 }
 
-/// Does one operation. Cheap to clone, as each client of a run has one.
+/// Executes single operations. Cheap to clone: each client of a run has its own.
 pub trait Target: Clone + Send + Sync + 'static {
-    /// Gives a key a value, durably.
+    /// Sets a key durably.
     fn put(&self, key: String, value: Bytes) -> impl Future<Output = Result<(), Failed>> + Send;
-    /// Reads the value of a key that is there.
+    /// Reads the value of an existing key.
     fn get(&self, key: String) -> impl Future<Output = Result<(), Failed>> + Send;
 }
 
@@ -31,7 +31,7 @@ impl Target for (Client, Consistency) {
         let reading = self.0.get_with(key, self.1).await?;
         match reading.entry {
             Some(_) => Ok(()),
-            None => Err(Failed { kind: "missing", text: "a key that was written is not there".into() }),
+            None => Err(Failed { kind: "missing", text: "a key that was written does not exist".into() }),
         }
     }
 }

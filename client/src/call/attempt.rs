@@ -1,7 +1,7 @@
-//! One try of a call: a dial, then an ask over a channel.
+//! One try of a call: a dial, then a request over a channel.
 //!
-//! Knows whether it may have reached its node, and whether it takes
-//! suspiciously long; what follows from that is decided elsewhere.
+//! Knows whether the request may have reached the node and whether it takes
+//! suspiciously long. The consequences are decided elsewhere.
 
 use std::{
     future::Future,
@@ -25,7 +25,7 @@ use crate::{
 pub(super) struct Try {
     pub(super) target: Arc<RouteTarget>,
     began: Duration,
-    /// For how long it is not looked at closely.
+    /// How long the try may take before it is examined.
     patience: Duration,
     state: TryState,
 }
@@ -39,21 +39,21 @@ enum TryState {
 struct SentRequest {
     response: ResponseFuture,
     channel: Channel,
-    /// When to wonder next whether the node is stuck.
+    /// When to check next whether the node is stuck.
     slow_at: Duration,
-    /// How many answers its channel had brought to anyone by then.
+    /// The channel's count of responses at the last check.
     answers: u64,
     found_silent: bool,
 }
 
-/// What became of a try.
+/// The next event of a try.
 pub(super) enum TryEvent {
     Connected(Result<Channel, ChannelError>),
     Answered(Result<ResponseFrame, ChannelError>),
 }
 
 impl Try {
-    /// Begins to connect.
+    /// Starts to connect.
     pub(super) fn dial(pool: &Pool, target: Arc<RouteTarget>, now: Duration) -> Self {
         let (pool, to) = (pool.clone(), Arc::clone(&target));
         let dial = async move { pool.channel(&to.address, &to.expect()).await };
@@ -65,7 +65,7 @@ impl Try {
         }
     }
 
-    /// Asks over a channel; the node has `left` to answer.
+    /// Sends the request over a channel; the node has `left` to answer.
     pub(super) fn ask(
         channel: Channel,
         target: Arc<RouteTarget>,
@@ -87,17 +87,18 @@ impl Try {
         Self { target, began: now, patience, state }
     }
 
-    /// Whether the node may have received the request.
+    /// Returns whether the node may have received the request.
     pub(super) fn may_be_sent(&self) -> bool {
         matches!(self.state, TryState::SentRequest(_))
     }
 
-    /// Whether it has taken longer than it should.
+    /// Returns whether the try takes longer than it should.
     pub(super) fn takes_long(&self, now: Duration) -> bool {
         now >= self.began + self.patience
     }
 
-    /// When to look at it next. `closely` once it is known to take long.
+    /// Returns when to check the try next. `closely` is set once the call takes longer
+    /// than it should.
     pub(super) fn wake_at(&self, closely: bool) -> Duration {
         match &self.state {
             TryState::SentRequest(sent) if closely => sent.slow_at,
@@ -116,7 +117,8 @@ impl Try {
         }
     }
 
-    /// Whether the request has certainly not been sent, and never will be.
+    /// Withdraws the request. Returns whether it was certainly not sent and never will
+    /// be.
     pub(super) fn withdraw(&mut self) -> bool {
         match &mut self.state {
             TryState::SentRequest(sent) => sent.response.withdraw(),
@@ -128,7 +130,8 @@ impl Try {
         matches!(self.state, TryState::Dialling(_)) && self.takes_long(now)
     }
 
-    /// Whether it is time, for the first time, to ask somebody else as well.
+    /// Returns whether it is time to ask another node as well: once when the node falls
+    /// silent, and again at intervals while it does not answer.
     pub(super) fn found_quiet(&mut self, now: Duration) -> bool {
         let TryState::SentRequest(sent) = &mut self.state else { return false };
         if !sent.found_silent && !sent.channel.is_well() {
@@ -144,7 +147,7 @@ impl Try {
     }
 }
 
-/// What becomes of any of the tries, and of which.
+/// Returns the next event of any of the tries, with the position of that try.
 pub(super) fn poll_tries(tries: &mut [Try], cx: &mut Context<'_>) -> Poll<(usize, TryEvent)> {
     for (position, attempt) in tries.iter_mut().enumerate() {
         if let Poll::Ready(event) = attempt.poll(cx) {
@@ -154,7 +157,7 @@ pub(super) fn poll_tries(tries: &mut [Try], cx: &mut Context<'_>) -> Poll<(usize
     Poll::Pending
 }
 
-/// How a try ends that has no answer.
+/// Returns the outcome of a try that has no response.
 pub(super) fn outcome_of(error: ChannelError) -> TryOutcome {
     match error {
         ChannelError::NotSent(fault) => TryOutcome::NotSent(fault),

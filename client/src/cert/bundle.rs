@@ -1,10 +1,10 @@
-//! Several CAs in one file: each certificate as the text that it stands in.
+//! Several certificates in one PEM file.
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates of some PEM, each with its first line and its last, and
-/// without whatever stands between them.
+/// Returns the certificates in some PEM, each from its BEGIN to its END line,
+/// without the text between them.
 pub(super) fn split(pem: &str) -> impl Iterator<Item = String> {
     pem.split_inclusive(END).filter_map(|piece| {
         let certificate = &piece[piece.find(BEGIN)?..];

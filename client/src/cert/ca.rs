@@ -1,4 +1,4 @@
-//! A CA in memory, and what it signs. No files here.
+//! A CA in memory, and what it signs. No files.
 
 use std::{fmt, sync::Arc};
 
@@ -22,12 +22,12 @@ use super::{
     now_seconds,
 };
 
-/// A certificate and its private key, in PEM.
+/// A certificate and its private key in PEM.
 #[derive(Clone)]
 pub struct CertificateAndKey {
     /// The certificate.
     pub certificate: String,
-    /// The key.
+    /// The private key.
     pub key: String,
 }
 
@@ -36,32 +36,39 @@ pub struct CertificateAndKey {
 pub struct Ca(Arc<CaShared>);
 
 struct CaShared {
-    /// Its own certificate alone.
+    /// The CA's own certificate and key.
     pair: CertificateAndKey,
-    /// All CAs that are to be trusted, with this one.
+    /// All trusted CA certificates, this CA's included.
     bundle: String,
-    /// Its name, in DER.
+    /// The CA's name in DER.
     name: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
     not_after: i64,
 }
 
 impl Ca {
-    /// Makes a new one, valid for [`CA_DAYS`].
+    /// Creates a CA that is valid for [`CA_DAYS`].
+    ///
+    /// # Errors
+    /// [`CertError::Signing`] if key or certificate cannot be generated.
     pub fn create() -> Result<Self, CertError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let serial = random()?;
         let mut name = DistinguishedName::new();
-        // Two CAs never have one name: whoever meets a certificate of another
-        // CA is told "unknown CA", and not "wrong signature".
+        // CAs have distinct names, so that a certificate of another CA fails with "unknown CA"
+        // rather than "bad signature".
         let mark = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
         name.push(DnType::CommonName, format!("coffeed CA {mark}"));
         let certificate = ca_params(name, &serial)?.self_signed(&key)?.pem();
         Self::from_pair(CertificateAndKey { certificate, key: key.serialize_pem() })
     }
 
-    /// Takes one that was made before. Where several certificates are given,
-    /// it is the first that the key belongs to; the others are trusted too.
+    /// Loads a CA. If `pair` contains several certificates, the key belongs to one of
+    /// them and the others are trusted too.
+    ///
+    /// # Errors
+    /// [`CertError::CaKeyMismatch`] if the key belongs to none of the certificates,
+    /// [`CertError::Malformed`] if one cannot be parsed.
     pub fn from_pair(pair: CertificateAndKey) -> Result<Self, CertError> {
         let key = KeyPair::from_pem(&pair.key).map_err(|_| CertError::CaKeyMismatch)?;
         let own = |certificate: &String| {
@@ -71,7 +78,7 @@ impl Ca {
         let certificate = match bundle::split(&pair.certificate).find(own) {
             Some(certificate) => certificate,
             None => {
-                // Says what is wrong with a single one.
+                // Reports what is wrong with a single one.
                 Parsed::from_pem(pair.certificate.as_bytes())?;
                 return Err(CertError::CaKeyMismatch);
             }
@@ -82,50 +89,53 @@ impl Ca {
         Ok(Self(Arc::new(CaShared { pair, bundle, name: parsed.name, issuer, not_after: parsed.not_after })))
     }
 
-    /// The same, and these CAs are trusted besides.
+    /// Returns the same CA, which also trusts these CAs.
     pub(super) fn beside(&self, others: &str) -> Result<Self, CertError> {
         let certificate = format!("{}{others}", self.0.pair.certificate);
         Self::from_pair(CertificateAndKey { certificate, key: self.0.pair.key.clone() })
     }
 
-    /// Its certificate and key.
+    /// Returns the CA's certificate and key.
     pub fn pair(&self) -> &CertificateAndKey {
         &self.0.pair
     }
 
-    /// What everybody has to have, in PEM: its certificate, and those of the
-    /// CAs that are trusted besides.
+    /// Returns the PEM that every node and client needs: the CA's certificate and those
+    /// of the other trusted CAs.
     pub fn certificate(&self) -> &str {
         &self.0.bundle
     }
 
-    /// The certificates of the CAs that are trusted besides.
+    /// Returns the certificates of the other trusted CAs.
     pub(super) fn others(&self) -> String {
         bundle::split(&self.0.bundle).filter(|certificate| *certificate != self.0.pair.certificate).collect()
     }
 
-    /// Its name, in DER.
+    /// Returns the CA's name in DER.
     pub(super) fn name(&self) -> &[u8] {
         &self.0.name
     }
 
-    /// Until when it is valid, in seconds since 1970.
+    /// Returns the end of its validity in Unix seconds.
     pub(super) fn not_after(&self) -> i64 {
         self.0.not_after
     }
 
-    /// Whether the other one has the same key.
+    /// Returns whether both CAs have the same key.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0.issuer.key().subject_public_key_info() == other.0.issuer.key().subject_public_key_info()
     }
 
-    /// Signs a revocation list; in PEM.
+    /// Signs a revocation list and returns it in PEM.
     pub(super) fn sign_list(&self, list: &CertificateRevocationListParams) -> Result<String, CertError> {
         Ok(list.signed_by(&self.0.issuer)?.pem()?)
     }
 
-    /// The same CA, valid for [`CA_DAYS`] from now: same name, same key, so that
-    /// all it has signed stays good with the old certificate and with the new.
+    /// Returns the same CA, valid for [`CA_DAYS`] from now. Name and key stay the same,
+    /// so everything it signed remains valid under the old certificate and the new one.
+    ///
+    /// # Errors
+    /// [`CertError::Signing`] if the certificate cannot be signed.
     pub fn renewed(&self) -> Result<Self, CertError> {
         let parsed = Parsed::from_pem(self.0.pair.certificate.as_bytes())?;
         let mut name = DistinguishedName::new();
@@ -137,17 +147,24 @@ impl Ca {
         })
     }
 
-    /// Makes a key, and a certificate for it that is valid for `days`.
+    /// Creates a key and a certificate for it, valid for `days`.
+    ///
+    /// # Errors
+    /// [`CertError::Days`] and [`CertError::CaExpired`] if the validity is not
+    /// possible, [`CertError::Signing`] if signing fails.
     pub fn issue(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let certificate = self.sign(subject, &key, days)?;
         Ok(CertificateAndKey { certificate, key: key.serialize_pem() })
     }
 
-    /// Signs the public key of a certificate of ours again, for the same
-    /// subject and for `days` from now. The private key need not be there, and
-    /// stays the same: so only one file changes, and no moment comes in which
-    /// certificate and key do not belong together.
+    /// Signs the public key of an existing certificate again, for the same subject,
+    /// valid for `days` from now. The private key is not needed and does not change, so
+    /// only one file changes and certificate and key match at every moment.
+    ///
+    /// # Errors
+    /// [`CertError::File`] if this CA did not sign the certificate; otherwise as
+    /// [`Ca::issue`].
     pub fn reissue(&self, certificate: &str, days: u32) -> Result<String, CertError> {
         let parsed = Parsed::from_pem(certificate.as_bytes())?;
         let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(parsed.not_after.unsigned_abs()));
@@ -156,7 +173,10 @@ impl Ca {
         self.sign(&parsed.subject()?, &key, days)
     }
 
-    /// New credentials of this CA, ready for use and valid for [`LEAF_DAYS`].
+    /// Creates credentials of this CA in memory, valid for [`LEAF_DAYS`].
+    ///
+    /// # Errors
+    /// As [`Ca::issue`].
     pub fn credentials(&self, role: Role, name: &NodeName) -> Result<Credentials, CertError> {
         let identity = Identity { name: name.clone(), role };
         let pair = self.issue(&Subject { identity, alt_names: Vec::new() }, LEAF_DAYS)?;
@@ -172,7 +192,7 @@ impl Ca {
             return Err(CertError::CaExpired((now - self.0.not_after) / DAY_SECONDS));
         }
         let mut params = leaf_params(subject)?;
-        // Nothing outlives the CA that vouches for it.
+        // A certificate never outlives its CA.
         let not_after = (now + i64::from(days) * DAY_SECONDS).min(self.0.not_after);
         set_validity(&mut params, now, not_after)?;
         params.serial_number = Some(SerialNumber::from_slice(&random()?));
@@ -181,19 +201,26 @@ impl Ca {
 }
 
 impl CertificateAndKey {
-    /// Credentials of this certificate and key, under a CA's certificate in PEM.
+    /// Returns credentials of this certificate and key, under a CA's certificate in
+    /// PEM.
+    ///
+    /// # Errors
+    /// [`TlsError`] if the three do not belong together.
     pub fn credentials(&self, ca: &str) -> Result<Credentials, TlsError> {
         Credentials::from_pem(ca.as_bytes(), self.certificate.as_bytes(), self.key.as_bytes())
     }
 
-    /// What the certificate says.
+    /// Returns the content of the certificate.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`] if it cannot be parsed.
     pub fn info(&self) -> Result<CertificateInfo, CertError> {
         CertificateInfo::of_pem(self.certificate.as_bytes())
     }
 }
 
 impl fmt::Debug for CertificateAndKey {
-    /// Nothing of the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CertificateAndKey").field("certificate", &self.certificate).finish_non_exhaustive()
     }
@@ -256,7 +283,7 @@ fn set_validity(params: &mut CertificateParams, now: i64, not_after: i64) -> Res
     Ok(())
 }
 
-/// A serial number: random, positive, and of 16 bytes (RFC 5280, section 4.1.2.2).
+/// Returns a serial number: random, positive, 16 bytes (RFC 5280, section 4.1.2.2).
 fn random() -> Result<[u8; 16], CertError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| CertError::Signing(error.to_string()))?;
@@ -265,7 +292,7 @@ fn random() -> Result<[u8; 16], CertError> {
 }
 
 impl Parsed {
-    /// Whom the certificate was made for.
+    /// Returns the subject of the certificate.
     fn subject(&self) -> Result<Subject, CertError> {
         let Holder::Leaf(identity) = &self.holder else {
             return Err(CertError::Malformed("it belongs to a CA".to_owned()));

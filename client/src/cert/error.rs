@@ -1,4 +1,4 @@
-//! What goes wrong with certificates, in sentences for people.
+//! Errors of certificate operations, for operators.
 
 use std::{io, path::PathBuf};
 
@@ -9,106 +9,105 @@ use coffee_common::{
 
 use super::CA_DAYS;
 
-/// A certificate that was not made, renewed or read.
+/// Why a certificate was not created, renewed or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CertError {
-    /// The file is there already.
-    #[error("{0} exists already")]
+    /// The file exists.
+    #[error("{0} already exists")]
     Exists(PathBuf),
-    /// The folder has no CA.
+    /// The directory has no CA.
     #[error("there is no CA in {0}: ca.crt or ca.key is missing")]
     NoCa(PathBuf),
-    /// A file or folder does not let itself be read or written.
+    /// A file or directory cannot be read or written.
     #[error("cannot {action} {path}: {cause}")]
     Io {
-        /// What was to be done.
+        /// The failed action.
         action: &'static str,
-        /// With which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: io::Error,
     },
-    /// A file does not hold what it should.
+    /// A file does not have the expected content.
     #[error(transparent)]
     File(#[from] TlsError),
-    /// A certificate cannot be understood.
-    #[error("it is no certificate that can be understood: {0}")]
+    /// The certificate cannot be parsed.
+    #[error("not a usable certificate: {0}")]
     Malformed(String),
-    /// The certificate names nobody.
-    #[error("the certificate names nobody: {0}")]
+    /// The certificate has no valid identity.
+    #[error("the certificate has no valid identity: {0}")]
     Identity(#[from] IdentityError),
-    /// The key is not that of the CA's certificate.
+    /// The key does not belong to the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
-    /// It was revoked, so its key is not to be trusted.
+    /// The certificate was revoked, so its key must not be trusted.
     #[error("{0} was revoked")]
     Revoked(String),
-    /// Nothing of this name was ever made here.
-    #[error("no certificate called {0} was made with this CA")]
+    /// No certificate of this name was created with this CA.
+    #[error("this CA has never signed a certificate for {0}")]
     NeverIssued(String),
-    /// One CA takes the place of another, and that is not over.
-    #[error("ca.crt holds several CAs already: one is taking the place of another")]
+    /// A CA rotation is already in progress.
+    #[error("a CA rotation is already in progress: ca.crt contains several CAs")]
     Rotating,
-    /// The CA that is to go still vouches for these.
-    #[error("the old CA still vouches for {}", .0.join(", "))]
+    /// The old CA signed certificates that are still in use.
+    #[error("the old CA signed certificates that are still in use: {}", .0.join(", "))]
     StillNeeded(Vec<String>),
-    /// The CA's time is over.
+    /// The CA expired this many days ago.
     #[error("the CA expired {0} days ago")]
     CaExpired(i64),
-    /// Only 1 to [`CA_DAYS`].
-    #[error("a certificate is valid for 1 to {CA_DAYS} days, not for {0}")]
+    /// The validity is not within 1 to [`CA_DAYS`].
+    #[error("{0} days is not a valid duration for a certificate: 1 to {CA_DAYS}")]
     Days(u32),
-    /// No host name and no IP address.
+    /// Neither a host name nor an IP address.
     #[error("{0:?} is neither a host name nor an IP address")]
     AltName(String),
-    /// A node's certificate is made in another way.
-    #[error("{} is no role of a client", .0.as_str())]
+    /// The role of a node was requested for a client.
+    #[error("{} is not a client role", .0.as_str())]
     NotAClient(Role),
-    /// The system's random numbers or the signing failed.
+    /// The system provides no random numbers, or signing failed.
     #[error("cannot sign: {0}")]
     Signing(String),
 }
 
 impl CertError {
-    /// What to do about it.
+    /// Returns the next step for an operator.
     pub fn hint(&self) -> String {
         match self {
             Self::Exists(path) => {
                 format!(
-                    "keep it and make it valid for longer with `coffeectl cert renew`, or put another in the \
-                     place of {} with --replace",
+                    "extend it with `coffeectl cert renew`, or replace {} with --replace",
                     path.display()
                 )
             }
-            Self::NoCa(_) => "make one with `coffeectl cert ca`, or name the folder that has it".to_owned(),
-            Self::Io { .. } => "check the folder's owner, its permissions and the free space".to_owned(),
+            Self::NoCa(_) => "create one with `coffeectl cert ca`, or name the directory that has it".to_owned(),
+            Self::Io { .. } => "check the directory's owner and permissions, and the free disk space".to_owned(),
             Self::File(error) => error.hint(),
             Self::Malformed(_) | Self::Identity(_) => {
-                "`coffeectl cert list` shows which files are good".to_owned()
+                "run `coffeectl cert list` to see which files are valid".to_owned()
             }
-            Self::CaKeyMismatch => "put back the ca.crt and the ca.key that were made together".to_owned(),
+            Self::CaKeyMismatch => "restore the ca.crt and ca.key that were created together".to_owned(),
             Self::Revoked(_) => {
-                "make one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
+                "create one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
             }
-            Self::NeverIssued(_) => "`coffeectl cert list` shows the names".to_owned(),
+            Self::NeverIssued(_) => "run `coffeectl cert list` to see the names".to_owned(),
             Self::Rotating => {
-                "end that first: `coffeectl cert renew --all`, new certificates to all, then `coffeectl cert ca \
-                 --drop-old`"
+                "finish it first: `coffeectl cert renew --all`, distribute the new certificates, then `coffeectl \
+                 cert ca --drop-old`"
                     .to_owned()
             }
             Self::StillNeeded(_) => {
-                "renew them with `coffeectl cert renew --all`, and take them to where they are used".to_owned()
+                "renew them with `coffeectl cert renew --all` and install them where they are used".to_owned()
             }
             Self::CaExpired(_) => "renew the CA first: `coffeectl cert renew ca`".to_owned(),
-            Self::Days(_) => format!("choose a number of days from 1 to {CA_DAYS}"),
+            Self::Days(_) => format!("choose 1 to {CA_DAYS} days"),
             Self::AltName(_) => {
                 "use a host name such as shop-1.example.net, or an address such as 10.0.0.1".to_owned()
             }
             Self::NotAClient(_) => {
-                "choose admin, writer or reader; `coffeectl cert node NAME` makes a node's".to_owned()
+                "choose admin, writer or reader; `coffeectl cert node NAME` creates a node's certificate".to_owned()
             }
             Self::Signing(_) => {
-                "try again; if it stays, check the system's random number generator".to_owned()
+                "retry; if it fails again, check the system's random number generator".to_owned()
             }
         }
     }

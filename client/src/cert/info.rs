@@ -1,4 +1,4 @@
-//! What stands in a certificate.
+//! The content of a certificate.
 
 use coffee_common::{
     protocol::Identity,
@@ -9,36 +9,39 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 
 use super::{AltName, DAY_SECONDS, error::CertError, now_seconds};
 
-/// What stands in a certificate, for people and scripts. Not verified.
+/// The content of a certificate, for display. Not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateInfo {
-    /// Whose it is.
+    /// The holder.
     pub holder: Holder,
-    /// Further host names and addresses in it.
+    /// Further host names and addresses.
     pub alt_names: Vec<AltName>,
-    /// From when it is valid, in seconds since 1970.
+    /// Start of its validity in Unix seconds.
     pub not_before: i64,
-    /// Until when, in seconds since 1970.
+    /// End of its validity in Unix seconds.
     pub not_after: i64,
-    /// Its serial number, in hexadecimal.
+    /// Serial number in hexadecimal.
     pub serial: String,
-    /// The name of whoever signed it, in DER.
+    /// The issuer's name in DER.
     pub(super) issuer: Vec<u8>,
 }
 
-/// Whose a certificate is.
+/// The holder of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
-    /// A CA's.
+    /// A CA.
     Ca,
-    /// A node's or a client's.
+    /// A node or a client.
     Leaf(Identity),
-    /// Not one of ours.
+    /// Not an identity of this system.
     Unknown(IdentityError),
 }
 
 impl CertificateInfo {
-    /// Reads the first certificate of some PEM.
+    /// Parses the first certificate in some PEM.
+    ///
+    /// # Errors
+    /// [`CertError::Malformed`] if it cannot be parsed.
     pub fn of_pem(pem: &[u8]) -> Result<Self, CertError> {
         let parsed = Parsed::from_pem(pem)?;
         Ok(Self {
@@ -51,22 +54,22 @@ impl CertificateInfo {
         })
     }
 
-    /// How many whole days it stays valid; negative once it has expired.
+    /// Returns how many whole days it remains valid; negative once it has expired.
     pub fn days_left(&self) -> i64 {
         (self.not_after - now_seconds()).div_euclid(DAY_SECONDS)
     }
 }
 
-/// A certificate, taken apart.
+/// A parsed certificate.
 pub(super) struct Parsed {
     pub(super) der: CertificateDer<'static>,
     pub(super) holder: Holder,
     pub(super) common_name: String,
     pub(super) alt_names: Vec<AltName>,
-    /// The names of whoever signed it, and of itself, in DER.
+    /// The names of issuer and subject in DER.
     pub(super) issuer: Vec<u8>,
     pub(super) name: Vec<u8>,
-    /// A SubjectPublicKeyInfo in DER.
+    /// SubjectPublicKeyInfo in DER.
     pub(super) public_key: Vec<u8>,
     pub(super) not_before: i64,
     pub(super) not_after: i64,
@@ -76,7 +79,7 @@ pub(super) struct Parsed {
 impl Parsed {
     pub(super) fn from_pem(pem: &[u8]) -> Result<Self, CertError> {
         let der = CertificateDer::from_pem_slice(pem)
-            .map_err(|_| CertError::Malformed("it is not in PEM form".to_owned()))?;
+            .map_err(|_| CertError::Malformed("it is not in PEM format".to_owned()))?;
         let (_, x509) =
             X509Certificate::from_der(&der).map_err(|error| CertError::Malformed(error.to_string()))?;
         let holder = if x509.is_ca() {

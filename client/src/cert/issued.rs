@@ -1,10 +1,10 @@
-//! What was issued: one line a certificate, `SERIAL UNTIL NAME`, in a file of
-//! the folder.
+//! The register of issued certificates: one line per certificate, `SERIAL UNTIL
+//! NAME`, in a file of the directory.
 //!
-//! A renewed certificate takes the place of the one before it, which is good
-//! all the same until its time is over. To revoke a name is to revoke all of
-//! them, so each is noted before it is handed out. A line that a crash has
-//! torn belongs to a certificate that nobody got.
+//! A renewed certificate replaces its file, but its predecessor remains valid until
+//! it expires. Revoking a name revokes all of them, so each one is registered
+//! before it is handed out. A torn line belongs to a certificate that was never
+//! handed out.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,18 +17,18 @@ use super::error::CertError;
 /// The file's name.
 pub(super) const FILE: &str = "ca.issued";
 
-/// No such file is larger.
+/// Maximum size of the file.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// Notes a certificate, durably.
+/// Registers a certificate durably.
 pub(super) fn note(folder: &Path, serial: &str, not_after: i64, name: &str) -> Result<(), CertError> {
     let path = path(folder);
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // One write: two that come at once do not mix. An empty line does no harm,
-    // and ends one that was torn.
+    // A single write, so concurrent ones do not mix. The empty line is ignored, and terminates a
+    // torn one.
     let line = format!("\n{serial} {not_after} {name}\n");
     let written = options.open(&path).and_then(|mut file| {
         file.write_all(line.as_bytes())?;
@@ -37,7 +37,8 @@ pub(super) fn note(folder: &Path, serial: &str, not_after: i64, name: &str) -> R
     written.map_err(CertError::io("write", &path))
 }
 
-/// The serial numbers of all certificates of a name whose time is not over, in hexadecimal.
+/// Returns the serial numbers, in hexadecimal, of all unexpired certificates of a
+/// name.
 pub(super) fn serials(folder: &Path, name: &str, now: i64) -> Result<Vec<String>, CertError> {
     let path = path(folder);
     let text = match read(&path) {
@@ -60,7 +61,7 @@ fn path(folder: &Path) -> PathBuf {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > BYTES_MAX { Err(io::Error::other("it is too large")) } else { Ok(text) }
+    if text.len() as u64 > BYTES_MAX { Err(io::Error::other("the file is too large")) } else { Ok(text) }
 }
 
 #[cfg(test)]

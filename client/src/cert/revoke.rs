@@ -1,8 +1,8 @@
-//! Takes certificates back: revocation lists (RFC 5280, section 5), one of
-//! each CA that this folder has the key of, in one file.
+//! Revocation lists (RFC 5280, section 5): one per CA whose key is in this
+//! directory, all in one file.
 //!
-//! A list is good for as long as its CA: one that had to be made anew every
-//! month would one day stop the shops because somebody was on holiday.
+//! A list is valid as long as its CA. If lists expired monthly, a forgotten renewal
+//! would stop the cluster.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,21 +17,21 @@ use super::{BACKDATED_SECONDS, ca::Ca, error::CertError, now_seconds};
 /// The file's name.
 pub const REVOCATIONS_FILE: &str = "ca.crl";
 
-/// A list, taken apart.
+/// A parsed list.
 struct List {
-    /// The CA's name, in DER.
+    /// The CA's name in DER.
     issuer: Vec<u8>,
     number: u64,
-    /// Since when, in seconds since 1970, by serial number.
+    /// Revocation times in Unix seconds, by serial number.
     revoked: BTreeMap<Vec<u8>, i64>,
 }
 
-/// All lists of a folder.
+/// All lists of a directory.
 #[derive(Default)]
 pub(super) struct Lists(Vec<List>);
 
 impl Lists {
-    /// Those of a folder; none where it has none.
+    /// Loads the lists of a directory; none if there is no file.
     pub(super) fn load(folder: &Path) -> Result<Self, CertError> {
         let path = folder.join(REVOCATIONS_FILE);
         if path.symlink_metadata().is_err() {
@@ -46,15 +46,15 @@ impl Lists {
         Ok(Self(lists.collect::<Result<_, CertError>>()?))
     }
 
-    /// Whether a CA, by its name in DER, has revoked a serial number (in hexadecimal).
+    /// Returns whether the CA with this name (in DER) has revoked a serial number (in
+    /// hexadecimal).
     pub(super) fn revokes(&self, issuer: &[u8], serial: &str) -> bool {
         let serial = bytes(serial);
         self.0.iter().any(|list| list.issuer == issuer && list.revoked.contains_key(&serial))
     }
 
-    /// Adds serial numbers (in hexadecimal) to the list of each of these CAs,
-    /// which are all that are kept. Returns all lists in PEM, and which
-    /// numbers are new.
+    /// Adds serial numbers (in hexadecimal) to the lists of these CAs and drops all
+    /// other lists. Returns all lists in PEM, and the numbers that are new.
     pub(super) fn revoke(
         &mut self,
         cas: &[Ca],
@@ -97,8 +97,11 @@ impl List {
 
     fn sign(&self, ca: &Ca, now: i64) -> Result<String, CertError> {
         let at = |seconds| {
-            OffsetDateTime::from_unix_timestamp(seconds)
-                .map_err(|_| CertError::Signing("the clock shows a year that lists do not know".to_owned()))
+            OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| {
+                CertError::Signing(
+                    "the system clock shows a year that revocation lists cannot hold".to_owned(),
+                )
+            })
         };
         let revoked = self.revoked.iter().map(|(serial, since)| {
             Ok(RevokedCertParams {
@@ -120,7 +123,7 @@ impl List {
     }
 }
 
-/// A serial number without zeros in front, which DER adds and hexadecimal leaves out.
+/// Strips leading zeros, which DER adds and hexadecimal omits.
 fn bytes_of(serial: &[u8]) -> Vec<u8> {
     serial.iter().copied().skip_while(|byte| *byte == 0).collect()
 }

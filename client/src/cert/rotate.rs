@@ -1,9 +1,9 @@
-//! One CA takes the place of another, while both are trusted.
+//! CA rotation: one CA replaces another while both are trusted.
 //!
-//! Two steps, with time for people in between: [`rotate_ca`] makes the new CA
-//! and trusts both, [`drop_old_ca`] ends the trust in the old one, once nothing
-//! needs it. Guards: at no point, a crash included, is the key of the CA that
-//! `ca.crt` begins with lost; nothing that somebody still uses becomes useless.
+//! Two steps, with time in between to distribute certificates: [`rotate_ca`]
+//! creates the new CA and trusts both, [`drop_old_ca`] ends the trust in the old
+//! one once nothing needs it. Guards: the key of the first CA in `ca.crt` is never
+//! lost, not even by a crash; no certificate in use becomes invalid.
 
 use std::{fs, path::Path};
 
@@ -17,12 +17,16 @@ use super::{
     write::{Prepared, Secrecy, sync_folder},
 };
 
-/// Makes a new CA, which signs from now on. `ca.crt` trusts it and the old
-/// one, whose own files become `ca-old.crt` and `ca-old.key`.
+/// Creates a new CA, which signs from now on. `ca.crt` trusts both, and the old
+/// one's files become `ca-old.crt` and `ca-old.key`.
+///
+/// # Errors
+/// [`CertError::Rotating`] if a rotation is in progress; otherwise as
+/// [`super::create_ca`].
 pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
     let old = load_ca(folder, CA_NAME)?;
     match load_ca(folder, OLD_CA_NAME) {
-        // It broke off before the new key was there: nobody has seen the new CA.
+        // An interrupted rotation without a new key: no one has seen the new CA.
         Ok(before) if before.is(&old) => {}
         Err(CertError::NoCa(_)) if old.others().is_empty() => {}
         Ok(_) | Err(CertError::NoCa(_)) => return Err(CertError::Rotating),
@@ -31,16 +35,18 @@ pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
     put(folder, &format!("{OLD_CA_NAME}.key"), &old.pair().key, Secrecy::Private)?;
     put(folder, &format!("{OLD_CA_NAME}.crt"), &old.pair().certificate, Secrecy::Public)?;
     let new = Ca::create()?.beside(&old.pair().certificate)?;
-    // The old key still has its certificate in there.
+    // The old key still finds its certificate in there.
     put(folder, &format!("{CA_NAME}.crt"), new.certificate(), Secrecy::Public)?;
     put(folder, &format!("{CA_NAME}.key"), &new.pair().key, Secrecy::Private)?;
     Ok(Issued::at(folder.join(format!("{CA_NAME}.crt"))))
 }
 
-/// Ends the trust in the old CA: `ca.crt` and the revocation list are those of
-/// the new one alone, and the old one's key is removed. Refused while a
-/// certificate of the folder that is neither expired nor revoked is the old
-/// one's. `None` where there is no old one.
+/// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
+/// one, and the old key is removed. Returns `None` if there is no old CA.
+///
+/// # Errors
+/// [`CertError::StillNeeded`] while the directory has a valid certificate of the
+/// old CA.
 pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
     let ca = load_ca(folder, CA_NAME)?;
     let old = match load_ca(folder, OLD_CA_NAME) {
@@ -72,11 +78,11 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
         }
     }
     let place = folder.join(format!("{CA_NAME}.crt"));
-    sync_folder(&place).map_err(CertError::io("sync the folder of", &place))?;
+    sync_folder(&place).map_err(CertError::io("sync the directory of", &place))?;
     Ok(Some(Issued::at(place)))
 }
 
-/// The names of certificates in use that `ca` does not vouch for.
+/// Returns the names of certificates in use that `ca` did not sign.
 fn left_behind(folder: &Path, ca: &Ca) -> Result<Vec<String>, CertError> {
     let mut names = Vec::new();
     for issued in list(folder)? {

@@ -1,4 +1,4 @@
-//! A folder of certificates.
+//! A directory of certificates.
 
 use std::{
     fs,
@@ -23,44 +23,45 @@ use super::{
 /// The name of the CA's files, without `.crt` and `.key`.
 pub const CA_NAME: &str = "ca";
 
-/// The same of the CA before it, while it is replaced.
+/// The name of the previous CA's files during a rotation.
 pub(super) const OLD_CA_NAME: &str = "ca-old";
 
-/// More files than this are not looked at.
+/// Maximum number of files that are read.
 const FILES_MAX: usize = 10_000;
 
-/// A certificate in a folder.
+/// A certificate in a directory.
 #[derive(Debug)]
 pub struct Issued {
-    /// Where the certificate is.
+    /// Path of the certificate.
     pub certificate: PathBuf,
-    /// Where its key is, if it is there too.
+    /// Path of its key, if the key is there.
     pub key: Option<PathBuf>,
-    /// What it says, or why it cannot be read.
+    /// The content of the certificate, or why it cannot be read.
     pub info: Result<CertificateInfo, CertError>,
-    /// Whether its CA has revoked it, as far as this folder knows.
+    /// Whether its CA has revoked it, according to this directory.
     pub revoked: bool,
 }
 
-/// What became of a name that was revoked.
+/// The result of revoking a name.
 #[derive(Debug)]
 pub struct Revoked {
-    /// The revocation lists, in one file.
+    /// The file with the revocation lists.
     pub file: PathBuf,
-    /// The serial numbers that are revoked from now on, in hexadecimal.
+    /// The newly revoked serial numbers in hexadecimal.
     pub serials: Vec<String>,
 }
 
 impl Issued {
-    /// The files that make up [`coffee_common::tls::Credentials`], with the
-    /// CA's certificate and revocation list from the same folder; `None` where the key is missing.
+    /// Returns the files that make up [`coffee_common::tls::Credentials`], with the
+    /// CA's certificate and revocation list from the same directory; `None` if the key
+    /// is missing.
     pub fn credential_files(&self) -> Option<CredentialFiles> {
         let ca = self.certificate.with_file_name(format!("{CA_NAME}.crt"));
         let crl = Some(self.certificate.with_file_name(REVOCATIONS_FILE)).filter(|crl| crl.is_file());
         Some(CredentialFiles { ca, cert: self.certificate.clone(), key: self.key.clone()?, crl })
     }
 
-    /// Its name: that of its files, without `.crt` and `.key`.
+    /// Returns the name of its files, without `.crt` and `.key`.
     pub fn name(&self) -> String {
         self.certificate.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -74,18 +75,26 @@ impl Issued {
     }
 }
 
-/// The name of an identity's files, without `.crt` and `.key`.
+/// Returns the name of an identity's files, without `.crt` and `.key`.
 pub fn file_name(identity: &Identity) -> String {
     format!("{}-{}", identity.role.as_str(), identity.name)
 }
 
-/// Makes a CA in a folder, and the folder itself if need be.
+/// Creates a CA in a directory, and the directory if necessary.
+///
+/// # Errors
+/// [`CertError::Exists`] if there is a CA and `existing` keeps it,
+/// [`CertError::Io`] if a file cannot be written.
 pub fn create_ca(folder: &Path, existing: Existing) -> Result<Issued, CertError> {
     make_folder(folder)?;
     put_pair(folder, CA_NAME, existing, || Ok(Ca::create()?.pair().clone()))
 }
 
-/// Makes a node's key and certificate with the CA of the folder.
+/// Creates a node's key and certificate with the directory's CA.
+///
+/// # Errors
+/// [`CertError::NoCa`] if there is none; otherwise as [`create_ca`] and
+/// [`Ca::issue`].
 pub fn issue_node(
     folder: &Path,
     name: &NodeName,
@@ -96,7 +105,10 @@ pub fn issue_node(
     issue(folder, &Subject::node(name.clone(), alt_names.to_vec()), days, existing)
 }
 
-/// Makes a client's key and certificate with the CA of the folder.
+/// Creates a client's key and certificate with the directory's CA.
+///
+/// # Errors
+/// [`CertError::NotAClient`] for the role of a node; otherwise as [`issue_node`].
 pub fn issue_client(
     folder: &Path,
     role: Role,
@@ -117,15 +129,20 @@ fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Res
     })
 }
 
-/// Before it is handed out, so that it can be revoked in any case.
+/// Registers a certificate before it is handed out, so that it can always be
+/// revoked.
 fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<(), CertError> {
     issued::note(folder, &info.serial, info.not_after, name)
 }
 
-/// Makes a certificate valid for `days` from now, with the CA in `folder`.
-/// Only the certificate's own file changes: its key stays, and need not be
-/// there. A CA's certificate (in `ca.crt`) is renewed for as long as a new one.
-/// One that was revoked is not renewed: somebody else may have its key.
+/// Makes a certificate valid for `days` from now with the CA in `folder`.
+///
+/// Only the certificate's file changes: its key stays, and is not needed. The CA's
+/// own certificate (`ca.crt`) is renewed for [`CA_DAYS`](super::CA_DAYS).
+///
+/// # Errors
+/// [`CertError::Revoked`] for a revoked certificate, whose key may be stolen;
+/// otherwise as [`issue_node`].
 pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, CertError> {
     let ca = load_ca(folder, CA_NAME)?;
     let old = read_text(CredentialFile::Certificate, certificate)?;
@@ -148,8 +165,11 @@ pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, Cer
     Ok(Issued::at(certificate.to_owned()))
 }
 
-/// Makes every certificate of the folder valid for `days` from now, but for
-/// those of CAs and those that were revoked.
+/// Makes every certificate of the directory valid for `days` from now, except those
+/// of CAs and revoked ones.
+///
+/// # Errors
+/// As [`renew`]; stops at the first error.
 pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
     let is_leaf = |issued: &Issued| {
         issued.info.as_ref().is_ok_and(|info| matches!(info.holder, Holder::Leaf(_))) && !issued.revoked
@@ -158,9 +178,13 @@ pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
     leaves.map(|issued| renew(folder, &issued.certificate, days)).collect()
 }
 
-/// Revokes every certificate of a name (`node-ming`, `admin-ops`) whose time is
-/// not over; without a name it only makes the list anew. A list is made for
-/// each CA whose key is here.
+/// Revokes every unexpired certificate of a name (`node-ming`, `admin-ops`);
+/// without a name only rewrites the list. Writes a list for each CA whose key is in
+/// the directory.
+///
+/// # Errors
+/// [`CertError::NeverIssued`] if there is no such certificate, [`CertError::NoCa`]
+/// if there is no CA.
 pub fn revoke(folder: &Path, name: Option<&str>) -> Result<Revoked, CertError> {
     let cas = our_cas(folder)?;
     let serials = match name {
@@ -173,7 +197,7 @@ pub fn revoke(folder: &Path, name: Option<&str>) -> Result<Revoked, CertError> {
     Ok(Revoked { file, serials })
 }
 
-/// The CAs whose keys are here: one, and the one before it while it is replaced.
+/// Returns the CAs whose keys are here: one, or two during a rotation.
 fn our_cas(folder: &Path) -> Result<Vec<Ca>, CertError> {
     let current = load_ca(folder, CA_NAME)?;
     match load_ca(folder, OLD_CA_NAME) {
@@ -183,7 +207,8 @@ fn our_cas(folder: &Path) -> Result<Vec<Ca>, CertError> {
     }
 }
 
-/// What was noted of a name, and what lies in the folder: it may be older than the notes.
+/// Returns the registered serial numbers of a name, and that of its file, which may
+/// be older than the register.
 fn serials_of(folder: &Path, name: &str) -> Result<Vec<String>, CertError> {
     let mut serials = issued::serials(folder, name, now_seconds())?;
     let certificate = folder.join(format!("{name}.crt"));
@@ -193,7 +218,9 @@ fn serials_of(folder: &Path, name: &str) -> Result<Vec<String>, CertError> {
             Holder::Leaf(_) if !serials.contains(&info.serial) => serials.push(info.serial),
             Holder::Leaf(_) => {}
             Holder::Ca => {
-                return Err(CertError::Malformed("it belongs to a CA, which is replaced instead".to_owned()));
+                return Err(CertError::Malformed(
+                    "it belongs to a CA, which is rotated, not revoked".to_owned(),
+                ));
             }
             Holder::Unknown(problem) => return Err(problem.into()),
         }
@@ -208,9 +235,12 @@ fn name_file(error: CertError, path: &Path) -> CertError {
     }
 }
 
-/// The certificates of a folder, ordered by file name, the unreadable ones too.
+/// Returns the certificates of a directory by file name, unreadable ones included.
+///
+/// # Errors
+/// [`CertError::Io`] if the directory cannot be read.
 pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
-    let failed = || CertError::io("read the folder", folder);
+    let failed = || CertError::io("read the directory", folder);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed())?.take(FILES_MAX) {
         let path = entry.map_err(failed())?.path();
@@ -229,7 +259,7 @@ pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
     Ok(found.into_iter().map(judged).collect())
 }
 
-/// A CA of the folder, by the name of its files.
+/// Loads a CA of the directory by the name of its files.
 pub(super) fn load_ca(folder: &Path, name: &str) -> Result<Ca, CertError> {
     let path = |extension| folder.join(name).with_extension(extension);
     let missing = |error| match error {
@@ -249,8 +279,8 @@ pub(super) fn read_text(file: CredentialFile, path: &Path) -> Result<String, Cer
     })
 }
 
-/// Makes a pair and puts both files in place, the key first: a certificate
-/// that is there always has its key.
+/// Creates a pair and puts both files in place, the key first: an existing
+/// certificate always has its key.
 fn put_pair(
     folder: &Path,
     name: &str,
@@ -272,6 +302,6 @@ fn put_pair(
 }
 
 fn refuse_existing(path: &Path) -> Result<(), CertError> {
-    // Not `exists`, which takes a dangling link for a free name.
+    // Not `exists`, which reports a dangling link as a free name.
     if path.symlink_metadata().is_ok() { Err(CertError::Exists(path.to_owned())) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! Whom a certificate is made for.
+//! The subject of a certificate.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -10,31 +10,34 @@ use coffee_common::{
 
 use super::error::CertError;
 
-/// Whom a certificate is made for, and what else it is called.
+/// The subject of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// Name and role.
     pub identity: Identity,
-    /// Further host names and addresses, for other tools than ours.
+    /// Further host names and addresses, for other tools.
     pub alt_names: Vec<AltName>,
 }
 
-/// What a node is called besides its name.
+/// A further name of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AltName {
     /// A host name.
     Dns(String),
-    /// An address.
+    /// An IP address.
     Ip(IpAddr),
 }
 
 impl Subject {
-    /// A node.
+    /// Returns the subject of a node.
     pub fn node(name: NodeName, alt_names: Vec<AltName>) -> Self {
         Self { identity: Identity { name, role: Role::Node }, alt_names }
     }
 
-    /// A client of some role.
+    /// Returns the subject of a client.
+    ///
+    /// # Errors
+    /// [`CertError::NotAClient`] for the role of a node.
     pub fn client(role: Role, name: NodeName) -> Result<Self, CertError> {
         match role {
             Role::Node => Err(CertError::NotAClient(role)),

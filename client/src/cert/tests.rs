@@ -1,4 +1,4 @@
-//! Certificates in memory and in a folder.
+//! Tests of certificates in memory and in a directory.
 
 use std::{fs, path::Path};
 
@@ -18,12 +18,12 @@ fn mode(path: &Path) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).expect("is there").permissions()) & 0o777
 }
 
-/// For how many days a certificate was made.
+/// Returns for how many days a certificate was created.
 fn days(info: &CertificateInfo) -> i64 {
     (info.not_after - info.not_before - BACKDATED_SECONDS) / DAY_SECONDS
 }
 
-/// A folder with a CA.
+/// A directory with a CA.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     create_ca(folder.path(), Existing::Keep).expect("makes a CA");
@@ -191,7 +191,7 @@ fn alternative_names() {
     }
 }
 
-/// Every certificate of the name is revoked, also those that were renewed since.
+/// Revoking a name covers all its certificates, renewed ones included.
 #[test]
 fn a_name_is_revoked_with_all_that_was_made_for_it() {
     let folder = folder();
@@ -278,7 +278,7 @@ fn a_ca_is_replaced_in_two_steps() {
     assert_eq!(error.expect_err("it is the new CA's").problem, Problem::UnknownIssuer);
 
     assert!(matches!(drop_old_ca(path), Err(CertError::StillNeeded(names)) if names == ["node-ming"]));
-    // What the old CA signed can be revoked as long as it is trusted.
+    // What the old CA signed can be revoked while it is trusted.
     revoke(path, Some("node-ming")).expect("revokes");
     assert_eq!(load(&ming).expect_err("revoked").problem, Problem::Revoked);
     load(&hong).expect("good under two lists");
@@ -306,7 +306,7 @@ fn renewing_all_moves_them_to_the_new_ca() {
     rotate_ca(path).expect("rotates");
     assert_eq!(renew_all(path, 60).expect("renews").len(), 2);
     assert_eq!(read(path, "node-ming.key"), key);
-    // A CA that is renewed meanwhile keeps the other one beside it.
+    // Renewing a CA during a rotation keeps the other one in the bundle.
     renew(path, &path.join("ca.crt"), LEAF_DAYS).expect("renews");
     assert_eq!(bundle::split(&read(path, "ca.crt")).count(), 2);
     drop_old_ca(path).expect("nothing needs it").expect("it was there");
@@ -315,7 +315,7 @@ fn renewing_all_moves_them_to_the_new_ca() {
     }
 }
 
-/// Whatever a crash leaves behind, the same command ends it.
+/// The same command completes a rotation after any crash.
 #[test]
 fn a_rotation_that_broke_off_is_taken_up_again() {
     let folder = folder();
@@ -323,7 +323,7 @@ fn a_rotation_that_broke_off_is_taken_up_again() {
     let ming = issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
     let old = CertificateAndKey { certificate: read(path, "ca.crt"), key: read(path, "ca.key") };
     rotate_ca(path).expect("rotates");
-    // As if the new key had not reached its place.
+    // As if the new key had not been written.
     fs::write(path.join("ca.key"), &old.key).expect("writes");
     issue_node(path, &name("hong"), &[], 30, Existing::Keep).expect("the old CA signs");
     rotate_ca(path).expect("takes it up again");

@@ -63,7 +63,7 @@ impl Prepared {
             io::ErrorKind::AlreadyExists => CertError::Exists(self.place.clone()),
             _ => CertError::io("write", &self.place)(error),
         })?;
-        sync_folder(&self.place).map_err(CertError::io("sync the folder of", &self.place))
+        sync_folder(&self.place).map_err(CertError::io("sync the directory of", &self.place))
     }
 }
 
@@ -130,5 +130,5 @@ pub fn make_folder(path: &Path) -> Result<(), CertError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(CertError::io("make the folder", path))
+    builder.create(path).map_err(CertError::io("create the directory", path))
 }

@@ -1,5 +1,5 @@
-//! An ask whose answer is a file: on a stream of its own, from which the rest
-//! is read as fast as the sender takes it.
+//! A request whose response is a file: it uses its own stream, and the file is read
+//! from there as fast as the caller consumes it.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -13,8 +13,8 @@ use super::{Channel, ChannelError, encode};
 use crate::error::NotSentReason;
 
 impl Channel {
-    /// Asks, and waits for the answer for at most `timeout`. What follows the
-    /// answer comes out of the receiver, for as long as the channel is kept.
+    /// Sends a request and waits up to `timeout` for the response. The file then
+    /// arrives from the receiver while the channel is kept open.
     pub(crate) async fn ask_for_file(
         &self,
         request: &Request,
@@ -40,10 +40,10 @@ impl Channel {
         sender.send(frame).await.map_err(|error| lost(&error))?;
         sender.finish();
         let message = receiver.receive().await.map_err(|error| lost(&error))?;
-        let message = message.ok_or_else(|| lost(&"the node ended the stream"))?;
+        let message = message.ok_or_else(|| lost(&"the node closed the stream"))?;
         match frame::decode(&message) {
             Ok(ServerMessage::Response(reply)) => Ok((reply, receiver)),
-            Ok(ServerMessage::Welcome(_)) => Err(lost(&"a second welcome")),
+            Ok(ServerMessage::Welcome(_)) => Err(lost(&"protocol error: a second welcome")),
             Err(error) => Err(lost(&error)),
         }
     }

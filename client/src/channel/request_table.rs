@@ -1,12 +1,14 @@
-//! Who waits for which answer, and what is still to be written.
+//! The requests of one channel: callers waiting for a response, and frames to
+//! write.
 //!
-//! Pure but for its lock: no network, no time. Guards that an ask is either
-//! *waiting to be written* (then it can be taken back as if it had never been)
-//! or *possibly sent*, and that at most [`REQUESTS_IN_FLIGHT_MAX`] are the
-//! latter, with no more bytes than the node takes without turning them away.
-//! Where that leaves a backlog, the newest goes first: it has the most time
-//! left, and the oldest would be answered when nobody waits any more (Maurer,
-//! "Fail at Scale", ACM Queue 13(8), 2015).
+//! Pure except for its lock: no network, no clock. Guards that a request is either
+//! *queued* (it can be withdrawn without a trace) or *possibly sent*, that at most
+//! [`REQUESTS_IN_FLIGHT_MAX`] are possibly sent, and that their bytes stay within
+//! what the node accepts.
+//!
+//! The backlog is served newest first: the newest request has the most time left,
+//! and the oldest would be answered after its caller gave up (Maurer, "Fail at
+//! Scale", ACM Queue 13(8), 2015).
 
 use std::{
     collections::BTreeMap,
@@ -24,35 +26,35 @@ use tokio::sync::oneshot;
 use super::ChannelError;
 use crate::error::NotSentReason;
 
-/// The id of asks whose answer nobody waits for.
+/// The id of probes, which have no waiting caller.
 pub(super) const PROBE_ID: u64 = 0;
 
 pub(super) type ResponseReceiver = oneshot::Receiver<Result<ResponseFrame, ChannelError>>;
 
-/// The asks of one channel.
+/// The requests of one channel.
 #[derive(Debug, Default)]
 pub(super) struct RequestTable(Mutex<TableState>);
 
 #[derive(Debug)]
 struct TableState {
-    /// Everyone who waits for an answer, by the id of the ask.
+    /// The waiting callers, by request id.
     waiting: BTreeMap<u64, Waiter>,
-    /// Asks that the writer takes next, in order.
+    /// Requests that the writer takes next, in order.
     queue: Vec<QueuedRequest>,
-    /// Asks for which there is no room in flight yet, in order.
+    /// Requests that do not fit into the in-flight limits yet, in order.
     backlog: Vec<QueuedRequest>,
-    /// How many asks are in the queue or sent, and unanswered.
+    /// Number of unanswered requests that are queued or sent.
     in_flight: usize,
-    /// How many bytes those of them may have that share a stream.
+    /// Limits the bytes of in-flight requests on the shared stream.
     window: Window,
-    /// Why the channel has ended, once it has.
+    /// Why the channel has ended; `None` while it is open.
     ended: Option<String>,
 }
 
 #[derive(Debug)]
 struct Waiter {
     sender: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
-    /// What it has of the window: nothing in the backlog, or on a stream of its own.
+    /// The request's share of the window; `None` in the backlog or on its own stream.
     taken: Option<Taken>,
 }
 
@@ -76,7 +78,7 @@ impl Default for TableState {
 }
 
 impl RequestTable {
-    /// Queues an ask. Whether somebody was waiting already.
+    /// Queues a request. The flag tells whether a caller was waiting already.
     pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(ResponseReceiver, bool), ChannelError> {
         let mut state = self.lock();
         let (answered, busy) = state.wait(id)?;
@@ -85,8 +87,8 @@ impl RequestTable {
         Ok((answered, busy))
     }
 
-    /// Waits for the answer to an ask that somebody else sends. Whether
-    /// somebody was waiting already.
+    /// Registers a caller whose request travels on its own stream. The flag tells
+    /// whether a caller was waiting already.
     pub(super) fn wait(&self, id: u64) -> Result<(ResponseReceiver, bool), ChannelError> {
         let mut state = self.lock();
         let waiting = state.wait(id)?;
@@ -94,7 +96,7 @@ impl RequestTable {
         Ok(waiting)
     }
 
-    /// Queues a frame whose answer nobody waits for.
+    /// Queues a frame whose response is not awaited.
     pub(super) fn push(&self, frame: Bytes) {
         let mut state = self.lock();
         if state.ended.is_none() {
@@ -102,26 +104,26 @@ impl RequestTable {
         }
     }
 
-    /// Takes all that is queued: from now on these may have been sent. Whether
-    /// there was anything.
+    /// Takes all queued frames; from here on they may have been sent. Returns whether
+    /// there were any.
     pub(super) fn take(&self, frames: &mut Vec<Bytes>) -> bool {
         frames.extend(self.lock().queue.drain(..).map(|queued| queued.frame));
         !frames.is_empty()
     }
 
-    /// Hands a reply to whoever waits for it. Whether there is more to write now.
+    /// Hands a response to its caller. Returns whether there is now more to write.
     pub(super) fn answer(&self, reply: ResponseFrame) -> bool {
         let mut state = self.lock();
         let Some(Waiter { sender, taken }) = state.waiting.remove(&reply.id) else { return false };
         let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
         let more = state.release(taken, if overloaded { Sign::Congested } else { Sign::Clear });
         drop(state);
-        // Fails only if the sender is gone.
+        // Fails only if the caller is gone.
         let _ = sender.send(Ok(reply));
         more
     }
 
-    /// Takes an ask back. Whether it was certainly not sent.
+    /// Withdraws a request. Returns whether it was certainly not sent.
     pub(super) fn withdraw(&self, id: u64) -> bool {
         let mut state = self.lock();
         let Some(Waiter { taken, .. }) = state.waiting.remove(&id) else { return false };
@@ -137,18 +139,18 @@ impl RequestTable {
         queued.is_some()
     }
 
-    /// Whether nobody waits for anything.
+    /// Returns whether no caller waits.
     pub(super) fn is_idle(&self) -> bool {
         self.lock().waiting.is_empty()
     }
 
-    /// Whether asks are waiting to be written.
+    /// Returns whether requests are queued for writing.
     pub(super) fn has_queued(&self) -> bool {
         !self.lock().queue.is_empty()
     }
 
-    /// Tells everyone who waits that the channel has ended: what was never
-    /// taken was not sent, the rest is lost.
+    /// Ends the table and fails all waiting callers: queued requests as not sent, all
+    /// others as lost.
     pub(super) fn end(&self, reason: &str) {
         let mut state = self.lock();
         state.ended.get_or_insert_with(|| reason.to_owned());
@@ -183,7 +185,8 @@ impl TableState {
         Ok((answered, busy))
     }
 
-    /// Gives back what an ask had in flight, and lets others move up. Whether any did.
+    /// Releases an in-flight slot and admits requests from the backlog. Returns whether
+    /// any were admitted.
     fn release(&mut self, taken: Option<Taken>, sign: Sign) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(taken) = taken {
@@ -192,7 +195,7 @@ impl TableState {
         self.admit_backlog()
     }
 
-    /// Queues as much of the backlog as there is room for. Whether that is anything.
+    /// Queues as much of the backlog as fits. Returns whether anything was queued.
     fn admit_backlog(&mut self) -> bool {
         let mut moved = false;
         while self.in_flight < REQUESTS_IN_FLIGHT_MAX

@@ -1,4 +1,4 @@
-//! An ask under stream: a future of its answer.
+//! A request in flight, as a future of its response.
 
 use std::{
     future::Future,
@@ -20,7 +20,8 @@ use coffee_common::{
 use super::{ChannelError, ChannelShared, request_table::ResponseReceiver};
 use crate::error::NotSentReason;
 
-/// Resolves to the answer. Dropped, it takes the ask back as far as that goes.
+/// Resolves to the response. Dropping it withdraws the request if it is still
+/// unsent.
 pub(crate) struct ResponseFuture {
     shared: Arc<ChannelShared>,
     id: u64,
@@ -29,9 +30,9 @@ pub(crate) struct ResponseFuture {
 }
 
 enum RequestStream {
-    /// QueuedRequest for the stream that all small asks share.
+    /// Queued for the stream that all small requests share.
     Shared(ResponseReceiver),
-    /// On a stream of its own.
+    /// On its own stream.
     Own {
         answer: Pin<Box<dyn Future<Output = Result<ResponseFrame, ChannelError>> + Send>>,
         sent: Arc<AtomicBool>,
@@ -71,7 +72,8 @@ impl ResponseFuture {
         })
     }
 
-    /// Takes the ask back. Whether it has certainly not been sent, and never will be.
+    /// Withdraws the request. Returns whether it was certainly not sent and never will
+    /// be.
     pub(crate) fn withdraw(&mut self) -> bool {
         if std::mem::replace(&mut self.settled, true) {
             return false;
@@ -111,8 +113,8 @@ impl Drop for ResponseFuture {
     }
 }
 
-/// Sends a large ask on a stream of its own, and waits for the answer: there
-/// or, if it is large too, wherever it comes.
+/// Sends a large request on its own stream. The response arrives there or, if it is
+/// large too, on a unidirectional stream.
 async fn exchange(
     shared: Arc<ChannelShared>,
     frame: Bytes,
@@ -132,12 +134,15 @@ async fn exchange(
     }
 }
 
-/// The reply on an ask's own stream; never resolves if the stream ends without one.
+/// Receives the response on a request's own stream. Never resolves if the stream
+/// ends without one.
 async fn receive_reply(mut receiver: FrameReceiver) -> Result<ResponseFrame, ChannelError> {
     match receiver.receive().await {
         Ok(Some(message)) => match frame::decode(&message) {
             Ok(ServerMessage::Response(reply)) => Ok(reply),
-            Ok(ServerMessage::Welcome(_)) => Err(ChannelError::Lost("a second welcome".into())),
+            Ok(ServerMessage::Welcome(_)) => {
+                Err(ChannelError::Lost("protocol error: a second welcome".into()))
+            }
             Err(error) => Err(ChannelError::Lost(error.to_string())),
         },
         Ok(None) => std::future::pending().await,

@@ -1,6 +1,6 @@
-//! The tasks of a channel: one writes, one reads, one watches.
+//! The tasks of a channel: a writer, a reader and a watcher.
 //!
-//! Each ends with the connection, and ends the channel when it cannot go on.
+//! Each ends with the connection, and ends the channel when it fails.
 
 use std::{
     future::Future,
@@ -31,7 +31,7 @@ async fn until_end(shared: Arc<ChannelShared>, task: impl Future<Output = String
     shared.end(&reason);
 }
 
-/// Writes all that is queued, as often as there is something.
+/// Writes queued frames whenever there are any.
 async fn write(shared: Arc<ChannelShared>, mut sender: FrameSender) -> String {
     let mut frames: Vec<Bytes> = Vec::new();
     loop {
@@ -49,7 +49,7 @@ async fn write(shared: Arc<ChannelShared>, mut sender: FrameSender) -> String {
     }
 }
 
-/// Hands out the answers on the shared stream.
+/// Hands out the responses on the shared stream.
 async fn read(shared: Arc<ChannelShared>, mut receiver: FrameReceiver) -> String {
     loop {
         match receiver.receive().await {
@@ -58,14 +58,14 @@ async fn read(shared: Arc<ChannelShared>, mut receiver: FrameReceiver) -> String
                     return reason;
                 }
             }
-            Ok(None) => return "the node ended the stream".into(),
+            Ok(None) => return "the node closed the stream".into(),
             Err(error) => return error.to_string(),
         }
     }
 }
 
-/// Takes in large answers, each on a stream of its own, and set_silent the pulse
-/// while somebody waits.
+/// Receives large responses, each on its own stream, and probes the node's liveness
+/// while a caller waits.
 async fn watch(shared: Arc<ChannelShared>) -> String {
     tokio::select! {
         reason = take_large_answers(Arc::clone(&shared)) => reason,
@@ -74,7 +74,7 @@ async fn watch(shared: Arc<ChannelShared>) -> String {
     }
 }
 
-/// The number of these streams at once is bounded by the connection.
+/// The connection bounds the number of concurrent streams.
 async fn take_large_answers(shared: Arc<ChannelShared>) -> String {
     loop {
         let mut receiver = match shared.connection.accept_uni().await {
@@ -90,17 +90,17 @@ async fn take_large_answers(shared: Arc<ChannelShared>) -> String {
                     }
                 }
                 Ok(None) => {}
-                // Whoever waits for this answer has a timeout.
-                Err(error) => tracing::debug!(%error, "a large answer broke off"),
+                // The caller of this response has a timeout.
+                Err(error) => tracing::debug!(%error, "large response lost"),
             }
         });
     }
 }
 
-/// Notices when the node has owed a sign of life for too long. It owes one
-/// only to what was sent, so where none came it is asked for one: it may have
-/// died after it acknowledged what somebody waits for. A node that was found
-/// silent is watched on, though nobody waits for it any more.
+/// Detects a node that owes an acknowledgement for too long. A node only owes one
+/// for packets that were sent, so an idle connection is probed with a ping: the
+/// node may have died after it acknowledged a request that is still unanswered. A
+/// node found silent is watched further, even when no caller waits any more.
 async fn probe_liveness(shared: &ChannelShared) -> String {
     let silence = timing::silence(shared.lease());
     loop {
@@ -117,7 +117,7 @@ async fn probe_liveness(shared: &ChannelShared) -> String {
             }
             let silent_for = liveness.observe(packets, Instant::now());
             if silent_for > shared.patience(timing::SILENCE_MAX) {
-                return format!("not a sign of life for {} ms", silent_for.as_millis());
+                return format!("no packet from the node for {} ms", silent_for.as_millis());
             }
             let left = shared.patience(silence).saturating_sub(silent_for);
             silent = left.is_zero();
@@ -137,8 +137,8 @@ impl ChannelShared {
                 }
                 Ok(())
             }
-            Ok(ServerMessage::Welcome(_)) => Err("the node said welcome twice".into()),
-            Err(error) => Err(format!("the node sent something strange: {error}")),
+            Ok(ServerMessage::Welcome(_)) => Err("protocol error: a second welcome".into()),
+            Err(error) => Err(format!("protocol error: {error}")),
         }
     }
 
@@ -157,7 +157,7 @@ impl ChannelShared {
         *self.health.borrow() == Health::Ended
     }
 
-    /// A span, and two round trips on top of it.
+    /// Adds two round trips to a span.
     fn patience(&self, span: Duration) -> Duration {
         span + self.connection.rtt() * 2
     }

@@ -1,4 +1,4 @@
-//! Backups: a node's whole state as a file, piece by piece.
+//! Backups: the whole state of a node as a file, in pieces.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,15 +21,16 @@ use crate::{
 /// A node that has sent nothing for this long is given up.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// A node has at least this long to be reached, where there are others to ask.
+/// The least time a node gets to accept a connection when there are other nodes to
+/// try.
 const DIAL_MIN: Duration = Duration::from_millis(500);
 
-/// A backup on its way: the pieces of its file, in order.
+/// A backup in progress: the pieces of its file, in order.
 ///
-/// Every piece is verified as it passes. Only where [`Backup::next`] has given
-/// `None` are they the whole file. Dropped, it breaks the backup off.
+/// Each piece is verified as it arrives. The file is complete only once
+/// [`Backup::next`] has returned `None`. Dropping it cancels the backup.
 pub struct Backup {
-    /// Holds the connection.
+    /// Keeps the connection open.
     _channel: Channel,
     receiver: FrameReceiver,
     unpacker: Option<Unpacker>,
@@ -40,14 +41,20 @@ pub struct Backup {
 }
 
 impl Client {
-    /// Begins a backup of the first endpoint that can give one; a linearizable
-    /// one holds every write that was acknowledged before. The client's timeout
-    /// bounds what it takes to begin; after that it may take any time, as long
-    /// as something comes. Takes the role `admin`.
+    /// Starts a backup from the first endpoint that can provide one. Requires the role
+    /// `admin`.
+    ///
+    /// A linearizable backup contains every write that was acknowledged before. The
+    /// client's timeout bounds the start of the backup; the transfer may take any time
+    /// while data keeps arriving.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Identity`] if no endpoint can provide a
+    /// backup; [`Error::Denied`] if the role does not allow it.
     pub async fn backup(&self, consistency: Consistency) -> Result<Backup, Error> {
         let deadline = Instant::now() + self.timeout;
         let targets = self.shared.cache.routes().targets();
-        let mut failed = Error::Unavailable("there is no endpoint".into());
+        let mut failed = Error::Unavailable("no endpoint is configured".into());
         for (n, target) in targets.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let fair = left / u32::try_from(targets.len() - n).unwrap_or(u32::MAX);
@@ -71,7 +78,9 @@ impl Client {
         let dialled = timeout_at(dial_until, self.shared.pool.channel(address, &target.expect())).await;
         let channel = dialled
             .unwrap_or_else(|_| {
-                Err(ChannelError::NotSent(NotSentReason::Unreachable(format!("{address} is silent"))))
+                Err(ChannelError::NotSent(NotSentReason::Unreachable(format!(
+                    "{address}: no connection in time"
+                ))))
             })
             .map_err(unavailable)?;
         let left = deadline.saturating_duration_since(Instant::now());
@@ -80,7 +89,7 @@ impl Client {
         match reply.result {
             Ok(Response::Backup) => {}
             Ok(_) => return Err(Error::misfit()),
-            // Nothing was in doubt: it changes nothing.
+            // A backup changes nothing, so it is never in doubt.
             Err(Rejection::Unknown(why)) => return Err(Error::Unavailable(why)),
             Err(rejection) => return Err(Error::rejected(rejection)),
         }
@@ -104,21 +113,22 @@ impl Client {
 }
 
 impl Backup {
-    /// What it says of itself.
+    /// Returns the header of the backup.
     pub fn header(&self) -> &BackupHeader {
         &self.header
     }
 
-    /// How many rows have come: of those in the header.
+    /// Returns the number of rows received so far; the header has the total.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The next piece of the file; `None` behind the last one, when all of it
-    /// was found to be whole.
+    /// Returns the next piece of the file; `None` after the last piece, once the whole
+    /// file is verified.
     ///
     /// # Errors
-    /// It broke off, or is spoilt: what has come so far is no backup.
+    /// [`Error::Unavailable`] if the transfer broke off or the data is corrupt. The
+    /// pieces so far are not a valid backup.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -139,7 +149,7 @@ impl Backup {
         Ok(None)
     }
 
-    /// What is known of the whole file, once all of it has come.
+    /// Returns the summary of the file; `None` until it is complete.
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()
     }
@@ -148,24 +158,24 @@ impl Backup {
 async fn receive(receiver: &mut FrameReceiver) -> Result<Option<Bytes>, Error> {
     match timeout(IDLE_MAX, receiver.receive()).await {
         Ok(received) => {
-            received.map_err(|error| Error::Unavailable(format!("the backup broke off: {error}")))
+            received.map_err(|error| Error::Unavailable(format!("the backup was interrupted: {error}")))
         }
-        Err(_) => Err(Error::Unavailable("the backup broke off: nothing comes any more".into())),
+        Err(_) => Err(Error::Unavailable("the backup stopped: the node sent nothing for 30 s".into())),
     }
 }
 
 fn unavailable(error: ChannelError) -> Error {
     match error {
         ChannelError::NotSent(NotSentReason::Identity(why)) => Error::Identity(why),
-        // It changes nothing, whether the node has heard of it or not.
+        // A backup changes nothing, whether the node received the request or not.
         error => Error::Unavailable(error.to_string()),
     }
 }
 
 fn cut_off() -> Error {
-    Error::Unavailable("the backup broke off".into())
+    Error::Unavailable("the backup was interrupted".into())
 }
 
 fn spoilt(error: BackupError) -> Error {
-    Error::Unavailable(format!("the backup was spoilt on its way: {error}"))
+    Error::Unavailable(format!("the backup arrived corrupt: {error}"))
 }

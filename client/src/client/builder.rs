@@ -1,4 +1,4 @@
-//! Sets up a client.
+//! Builds a client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use coffee_common::{
 use super::Client;
 use crate::{cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared, timing};
 
-/// Sets up a [`Client`]; made by [`Client::builder`].
+/// Builds a [`Client`]; created by [`Client::builder`].
 #[derive(Debug)]
 pub struct ClientBuilder {
     endpoints: Vec<Address>,
@@ -36,60 +36,62 @@ impl ClientBuilder {
         }
     }
 
-    /// Nodes to begin with, the preferred ones first. One that can be reached
-    /// is enough: the client learns of the leader from it.
+    /// Adds nodes to contact, preferred ones first. One reachable node is enough: the
+    /// client learns the leader's address from it.
     #[must_use]
     pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Address>) -> Self {
         self.endpoints.extend(endpoints);
         self
     }
 
-    /// The client's certificate and key, and the CA that it believes.
+    /// Sets the client's certificate and key, and the CA that it trusts.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// How long a call may take: 5 seconds, unless set.
+    /// Sets the timeout per call. The default is 5 seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Whether to go straight to the leader, wherever it is (the default), or
-    /// to keep to the given endpoints and let them pass requests on.
+    /// Sets whether to send requests directly to the leader, wherever it is (the
+    /// default), or only to the given endpoints, which forward them.
     #[must_use]
     pub fn follow_leader(mut self, follow: bool) -> Self {
         self.follow_leader = follow;
         self
     }
 
-    /// How the QUIC endpoint behaves.
+    /// Sets options of the QUIC endpoint.
     #[must_use]
     pub fn endpoint_options(mut self, options: EndpointOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Dials with this endpoint, and its credentials, instead of one of its own.
+    /// Dials with this QUIC endpoint and its credentials instead of a new one.
     #[must_use]
     pub fn quic(mut self, endpoint: Endpoint) -> Self {
         self.quic = Some(endpoint);
         self
     }
 
-    /// Gives the client an id instead of a random one: for simulations, which
-    /// have to be repeatable. Two clients of one id would take each other's
-    /// writes for their own.
+    /// Sets the client id instead of a random one, for simulations that must be
+    /// repeatable. Two clients with the same id would confuse each other's writes.
     #[must_use]
     pub fn client_id(mut self, id: ClientId) -> Self {
         self.client_id = Some(id);
         self
     }
 
-    /// The client. Connects nowhere yet. To be called within a tokio runtime.
+    /// Builds the client. Does not connect yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if endpoints or credentials are missing or unusable.
     pub fn build(self) -> Result<Client, Error> {
         if self.endpoints.is_empty() {
             return Err(Error::Setup("a client needs at least one endpoint".into()));
@@ -107,5 +109,6 @@ impl ClientBuilder {
 }
 
 pub(super) fn random_client_id() -> Result<ClientId, Error> {
-    ClientId::random().map_err(|error| Error::Setup(format!("no random numbers: {error}")))
+    ClientId::random()
+        .map_err(|error| Error::Setup(format!("the system provides no random numbers: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Calls about keys: read them, change them.
+//! Calls that read and change keys.
 
 use bytes::Bytes;
 use coffee_common::{
@@ -14,52 +14,62 @@ use crate::{call::Call, error::Error};
 /// A batch that took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The request id that it was written under.
+    /// The request id under which it was written.
     pub request: RequestId,
-    /// The revision of each key that it set.
+    /// The revision of the write, and of each key that it set.
     pub revision: Revision,
-    /// What each operation did, in order.
+    /// The effect of each operation, in order.
     pub effects: Vec<Effect>,
 }
 
-/// A key as it was read.
+/// The result of reading one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The key's entry, if it is there.
+    /// The key's entry; `None` if the key does not exist.
     pub entry: Option<Entry>,
-    /// The revision up to which the read saw everything.
+    /// The revision at which the key was read.
     pub at: Revision,
 }
 
-/// Keys of a range, as they were read at one revision.
+/// A page of a range, read at one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys in order, with their entries (values empty if left out).
+    /// The keys in order, with their entries; values are empty with
+    /// [`PageOptions::keys_only`].
     pub entries: Vec<(Key, Entry)>,
-    /// Whether the range goes on behind the last of these: see [`KeyRange::after`].
+    /// Whether the range continues after the last of these; [`KeyRange::after`] returns
+    /// the rest.
     pub more: bool,
-    /// The revision up to which the read saw everything.
+    /// The revision at which the page was read.
     pub at: Revision,
 }
 
-/// How to read a range.
+/// Options for reading a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PageOptions {
-    /// At most this many keys; 0 means as many as a page holds.
+    /// Maximum number of keys; 0 for as many as fit on a page (up to 1000 keys and 1
+    /// MiB).
     pub limit: u32,
     /// Leaves the values out.
     pub keys_only: bool,
-    /// How fresh.
+    /// Whether the read is linearizable (the default) or local to one node.
     pub consistency: Consistency,
 }
 
 impl Client {
-    /// Gives a key a value.
+    /// Sets a key.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if key or value exceeds a limit; otherwise as
+    /// [`Client::batch`].
     pub async fn set(&self, key: impl Into<String>, value: impl Into<Bytes>) -> Result<Written, Error> {
         self.set_with(key, value, []).await
     }
 
-    /// Gives a key a value, if all conditions hold.
+    /// Sets a key if all conditions hold.
+    ///
+    /// # Errors
+    /// [`Error::ConditionFalse`] if one does not; otherwise as [`Client::set`].
     pub async fn set_with(
         &self,
         key: impl Into<String>,
@@ -70,12 +80,18 @@ impl Client {
         self.batch(Batch { conditions: conditions.into_iter().collect(), operations: vec![operation] }).await
     }
 
-    /// Takes a key away. Whether it was there stands in the effect.
+    /// Deletes a key. [`Effect::previous`] tells whether it existed.
+    ///
+    /// # Errors
+    /// As [`Client::set`].
     pub async fn delete(&self, key: impl Into<String>) -> Result<Written, Error> {
         self.delete_with(key, []).await
     }
 
-    /// Takes a key away, if all conditions hold.
+    /// Deletes a key if all conditions hold.
+    ///
+    /// # Errors
+    /// As [`Client::set_with`].
     pub async fn delete_with(
         &self,
         key: impl Into<String>,
@@ -85,25 +101,36 @@ impl Client {
         self.batch(Batch { conditions: conditions.into_iter().collect(), operations: vec![operation] }).await
     }
 
-    /// Carries out a batch, as one, if all its conditions hold.
+    /// Executes a batch atomically if all its conditions hold.
     ///
-    /// Draws a request id of its own: the batch is done at most once, however
-    /// often the client has to try.
+    /// Draws a request id: the batch takes effect at most once, however often the
+    /// client retries it.
+    ///
+    /// # Errors
+    /// [`Error::ConditionFalse`] if a condition does not hold, [`Error::Invalid`] if
+    /// the batch exceeds a limit, [`Error::Denied`] if the role does not allow it.
+    /// [`Error::Unavailable`] means the batch was not executed and never will be;
+    /// [`Error::Unknown`] means it may have been.
     pub async fn batch(&self, batch: Batch) -> Result<Written, Error> {
         self.batch_named(batch, |_| {}).await
     }
 
-    /// The same, and tells the request id before the batch is sent under it:
-    /// so that even a caller who gives up waiting, or is cut off, can later
-    /// learn with [`Client::write`] what became of it. Where an id proves too
-    /// old before anything was done, another is drawn, and told.
+    /// Executes a batch like [`Client::batch`], and passes the request id to `named`
+    /// before the batch is sent under it.
+    ///
+    /// A caller that stops waiting can thus learn the outcome later with
+    /// [`Client::write`]. If the cluster no longer remembers requests as old as the id
+    /// and nothing was executed, the client draws another id and passes it too.
+    ///
+    /// # Errors
+    /// As [`Client::batch`].
     pub async fn batch_named(
         &self,
         batch: Batch,
         mut named: impl FnMut(RequestId) + Send,
     ) -> Result<Written, Error> {
         batch.check()?;
-        // The id of the request is drawn when it is first sent.
+        // A placeholder: the id is drawn when the request is first sent.
         let unnamed = RequestId { client: ClientId(0), sequence: 0, after: Revision(0) };
         let call = Call::unnamed(&self.shared, Request::Write { request: unnamed, batch }, self.timeout);
         let (response, request) = call.on_request_id(&mut named).run().await?;
@@ -113,23 +140,33 @@ impl Client {
         }
     }
 
-    /// Carries out a batch under a request id that the caller brings along,
-    /// and may have used for the same batch before: it is done once.
+    /// Executes a batch under a request id from [`Client::new_request_id`] or an
+    /// earlier attempt. The batch takes effect at most once per id.
     ///
-    /// Since the client cannot know about earlier tries, whatever fails here
-    /// leaves the outcome unknown.
+    /// # Errors
+    /// As [`Client::batch`], except that nearly every failure is [`Error::Unknown`]:
+    /// the client cannot know whether an earlier attempt succeeded.
+    /// [`Error::RequestIdReused`] if the id was used for another batch.
     pub async fn write(&self, request: RequestId, batch: Batch) -> Result<Written, Error> {
         let response = self.ask(Request::Write { request, batch }).await?;
         written(request, response)
     }
 
-    /// Reads a key; `None` if it is not there. Sees every write that was
-    /// acknowledged before.
+    /// Reads a key; `None` if it does not exist. Sees every write that was acknowledged
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the key is not valid, [`Error::Denied`] if the role does
+    /// not allow it, [`Error::Unavailable`] or [`Error::Identity`] if no node could
+    /// answer in time.
     pub async fn get(&self, key: impl Into<String>) -> Result<Option<Entry>, Error> {
         Ok(self.get_with(key, Consistency::Linearizable).await?.entry)
     }
 
-    /// Reads a key, as fresh as asked for.
+    /// Reads a key with the given consistency.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
     pub async fn get_with(&self, key: impl Into<String>, consistency: Consistency) -> Result<Reading, Error> {
         match self.ask(Request::Get { key: Key::new(key)?, consistency }).await? {
             Response::Value { entry, at } => Ok(Reading { entry, at }),
@@ -137,7 +174,11 @@ impl Client {
         }
     }
 
-    /// Reads a page of a range of keys.
+    /// Reads one page of a range of keys. Read the next page from [`KeyRange::after`]
+    /// the last key while [`Page::more`] is set.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
     pub async fn range(&self, range: KeyRange, options: PageOptions) -> Result<Page, Error> {
         let PageOptions { limit, keys_only, consistency } = options;
         match self.ask(Request::Range { range, limit, keys_only, consistency }).await? {
@@ -157,7 +198,7 @@ fn written(request: RequestId, response: Response) -> Result<Written, Error> {
         }
         Response::Written(Outcome::RequestIdReused) => Err(Error::RequestIdReused),
         _ => Err(Error::Unknown {
-            reason: "the node's answer does not fit the question".into(),
+            reason: "the node's response does not match the request".into(),
             request: Some(request),
         }),
     }

@@ -9,54 +9,58 @@ use tokio::time::Instant;
 use super::Client;
 use crate::error::Error;
 
-/// A node that has a vote.
+/// A node that was made a voter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booted {
     /// The node's id.
     pub id: NodeId,
-    /// Whether it had no vote before.
+    /// Whether it became a voter with this call.
     pub changed: bool,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub took_ms: u64,
 }
 
-/// Leadership, handed over.
+/// A transfer of leadership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transferred {
-    /// Who led.
+    /// The previous leader.
     pub from: NodeName,
-    /// Who leads.
+    /// The current leader.
     pub to: NodeName,
-    /// Since which term.
+    /// The current term.
     pub term: u64,
-    /// Whether leadership moved.
+    /// Whether the leader changed.
     pub changed: bool,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub took_ms: u64,
 }
 
 /// Whether a node can be stopped without losing the quorum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanStop {
-    /// Whether it can.
+    /// Whether the node can be stopped.
     pub yes: bool,
-    /// Why, or why not.
+    /// The reason for the verdict.
     pub reason: String,
 }
 
-/// How much a node logs.
+/// The log level of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeLogLevel {
-    /// Which node.
+    /// The node.
     pub node: NodeName,
-    /// How much it logs.
+    /// Its log level.
     pub level: LogLevel,
-    /// Whether it was another level before.
+    /// Whether the call changed the level.
     pub changed: bool,
 }
 
 impl Client {
-    /// All nodes, as one of them can reach the others. Works without a quorum.
+    /// Returns all nodes of the cluster, as seen by the first reachable endpoint. Works
+    /// without a quorum.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Identity`] if no node can be reached.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
         let Response::Cluster(view) = self.ask(Request::List).await? else { return Err(Error::misfit()) };
         let mut routes = self.shared.cache.routes();
@@ -66,7 +70,10 @@ impl Client {
         Ok(*view)
     }
 
-    /// The view that the first reachable endpoint has of itself.
+    /// Returns the status of the first reachable endpoint.
+    ///
+    /// # Errors
+    /// As [`Client::cluster`].
     pub async fn status(&self) -> Result<NodeStatus, Error> {
         match self.ask(Request::Status).await? {
             Response::Status(status) => Ok(*status),
@@ -74,8 +81,12 @@ impl Client {
         }
     }
 
-    /// How much the first reachable endpoint logs. With a level, it logs that
-    /// much from now on, until it is started again. Takes the role admin.
+    /// Returns the log level of the first reachable endpoint; with a level, sets it
+    /// until the next restart. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the role does not allow it; otherwise as
+    /// [`Client::cluster`].
     pub async fn log_level(&self, level: Option<LogLevel>) -> Result<NodeLogLevel, Error> {
         match self.ask(Request::LogLevel { level }).await? {
             Response::LogLevel { node, level, changed } => Ok(NodeLogLevel { node, level, changed }),
@@ -83,8 +94,14 @@ impl Client {
         }
     }
 
-    /// Brings a waiting, new or shut down node in, and waits until it has a
-    /// vote. The address may be left out if the cluster has a record of it.
+    /// Adds a waiting, new or shut down node to the cluster and waits until it is a
+    /// voter. The address may be omitted if the cluster has a record of it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if a safety check forbids it, [`Error::NotFound`] if the node
+    /// is unknown, [`Error::Denied`] if the role does not allow it,
+    /// [`Error::Unavailable`] if nothing was done, [`Error::Unknown`] if something may
+    /// have been.
     pub async fn boot(&self, node: NodeName, address: Option<Address>) -> Result<Booted, Error> {
         match self.ask(Request::Boot { node, address }).await? {
             Response::Booted { id, changed, took_ms } => Ok(Booted { id, changed, took_ms }),
@@ -92,7 +109,10 @@ impl Client {
         }
     }
 
-    /// Hands leadership over, to the most caught-up node unless one is named.
+    /// Transfers leadership, to the most up-to-date node unless one is named.
+    ///
+    /// # Errors
+    /// As [`Client::boot`].
     pub async fn transfer(&self, to: Option<NodeName>) -> Result<Transferred, Error> {
         match self.ask(Request::Transfer { to }).await? {
             Response::Transferred { from, to, term, changed, took_ms } => {
@@ -102,11 +122,14 @@ impl Client {
         }
     }
 
-    /// Takes a node out of the cluster and shuts it down: the leader, unless
-    /// one is named. A dry run only says what would be done.
+    /// Removes a node from the cluster and shuts it down; the leader, unless one is
+    /// named. A dry run only reports what would happen.
+    ///
+    /// # Errors
+    /// As [`Client::boot`].
     pub async fn down(&self, node: Option<NodeName>, dry_run: bool) -> Result<Removal, Error> {
         let begin = Instant::now();
-        // Tried twice, "whoever leads" would be two nodes; a name stays the same.
+        // Retrying "the leader" could remove two nodes; a name stays the same.
         let node = match node {
             None if !dry_run => Some(self.leader().await?),
             named => named,
@@ -118,8 +141,10 @@ impl Client {
         }
     }
 
-    /// Takes a node that is lost out of the cluster. A dry run only says what
-    /// would be done.
+    /// Removes a lost node from the cluster. A dry run only reports what would happen.
+    ///
+    /// # Errors
+    /// As [`Client::boot`].
     pub async fn remove(&self, node: NodeName, dry_run: bool) -> Result<Removal, Error> {
         match self.ask(Request::Remove { node, dry_run }).await? {
             Response::Removed(removal) => Ok(removal),
@@ -127,7 +152,10 @@ impl Client {
         }
     }
 
-    /// Whether a node can be stopped without losing the quorum.
+    /// Returns whether a node can be stopped without losing the quorum.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the node is unknown; otherwise as [`Client::get`].
     pub async fn can_stop(&self, node: NodeName) -> Result<CanStop, Error> {
         match self.ask(Request::CanStop { node }).await? {
             Response::CanStop { yes, reason } => Ok(CanStop { yes, reason }),
@@ -135,9 +163,13 @@ impl Client {
         }
     }
 
-    /// Has the first reachable endpoint take up what its configuration and
-    /// certificates are by now, without a lost connection. Meant for
-    /// [`Client::at`] one node.
+    /// Makes the first reachable endpoint reload its configuration and certificates
+    /// without dropping connections. Meant for a client of one node: see
+    /// [`Client::at`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the configuration is not valid, [`Error::Denied`] if the
+    /// role does not allow it; otherwise as [`Client::cluster`].
     pub async fn reload(&self) -> Result<Reload, Error> {
         match self.ask(Request::Reload).await? {
             Response::Reloaded(reload) => Ok(*reload),
@@ -147,6 +179,6 @@ impl Client {
 
     async fn leader(&self) -> Result<NodeName, Error> {
         let view = self.cluster().await?;
-        view.leader.ok_or_else(|| Error::Unavailable("the nodes in reach agree on no leader".into()))
+        view.leader.ok_or_else(|| Error::Unavailable("the reachable nodes do not agree on a leader".into()))
     }
 }

@@ -1,7 +1,7 @@
-//! The promise of honest outcomes, held against whatever may befall a call.
+//! Property test of honest outcomes: random incidents against one call.
 //!
-//! A random call plays with one call and keeps book of what its nodes may
-//! have carried out; the call knows only what it is told.
+//! The simulation records what its nodes may have executed; the call knows only the
+//! events it receives.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::error::OutcomeKind;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What the call does next; applied to a random try, where it takes one.
+/// A simulated incident; most end a random try.
 #[derive(Debug, Clone, Copy)]
 enum Incident {
     Settle,
@@ -27,7 +27,7 @@ enum Incident {
     Wait,
 }
 
-/// The call, and what is true of it.
+/// A call and the truth about it.
 struct SimulatedCall {
     routes: Routes,
     retry: Retry,
@@ -36,7 +36,7 @@ struct SimulatedCall {
     /// Tries that have not ended, and whether each was sent.
     tries: Vec<(Arc<RouteTarget>, bool)>,
     pausing: bool,
-    /// A try was sent, and what ended it did not say that it did nothing.
+    /// A try was sent and may have been executed.
     maybe_done: bool,
 }
 
@@ -51,7 +51,8 @@ impl SimulatedCall {
         Self { routes, retry, policy, now: Duration::ZERO, tries: Vec::new(), pausing: false, maybe_done }
     }
 
-    /// Tells the call, and does what it says. Whether it goes on.
+    /// Passes an event to the call and applies its step. Returns whether the call
+    /// continues.
     fn tell(&mut self, event: CallEvent, sent: bool) -> Result<bool, TestCaseError> {
         let in_flight = InFlightTries {
             targets: self.tries.iter().map(|(target, _)| Arc::clone(target)).collect(),
@@ -118,7 +119,7 @@ impl SimulatedCall {
         self.tell(event, sent)
     }
 
-    /// How the try ends: one that was not sent cannot be answered.
+    /// Returns how the try ends: one that was not sent has no response.
     fn ending(&mut self, incident: Incident, was_sent: bool) -> TryOutcome {
         let reason = || "the call is bad".to_owned();
         match (incident, was_sent) {

@@ -1,5 +1,5 @@
-//! Table tests of the retry rule: each line of a table is a call, given as
-//! the events that befall it and the steps that it must take.
+//! Table tests of the retry rules: each line is a call, given as its events and the
+//! expected steps.
 
 use coffee_common::{
     command::{Batch, Operation},
@@ -32,7 +32,7 @@ fn in_flight(targets: &str, sent: bool) -> InFlightTries {
     InFlightTries { targets: targets.chars().map(target).collect(), sent }
 }
 
-/// One call among the endpoints a, b and c.
+/// One call with the endpoints a, b and c.
 struct ScriptedCall {
     routes: Routes,
     retry: Retry,
@@ -59,7 +59,7 @@ impl ScriptedCall {
         self.retry.next(event, &context)
     }
 
-    /// Plays events, written as letters, and writes down the steps: see `event` and `shown`.
+    /// Plays events, written as words, and returns the steps: see `event` and `shown`.
     fn play(&mut self, events: &str) -> String {
         let mut last = 'a';
         let mut steps = Vec::new();

@@ -1,4 +1,4 @@
-//! Which node is asked next, and when it is asked again.
+//! Tests of which node is asked next, and when one is asked again.
 
 use super::*;
 
@@ -14,8 +14,8 @@ fn routes(given: &str) -> Routes {
     Routes::new(given.chars().map(address), true)
 }
 
-/// Whom `routes` chooses, having tried `tried`, with `connected` connected;
-/// behind a `+`, whom to connect to meanwhile.
+/// Returns the endpoint that `routes` selects after `tried`, with `connected`
+/// connected; after a `+`, the endpoint to connect to meanwhile.
 fn choice(routes: &Routes, route: Route, tried: &str, connected: &str, now_s: u64) -> String {
     let shown = |target: &RouteTarget| target.address.as_str().replace(":1", "");
     let tried: Vec<_> =

@@ -1,4 +1,4 @@
-//! What the client tries again, and what it says about the outcome.
+//! Tests of retries, and of the outcome that calls report.
 
 use std::time::Duration;
 

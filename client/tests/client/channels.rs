@@ -1,4 +1,5 @@
-//! Channels and pools: what they say about an ask without an answer.
+//! Tests of channels and pools: what they report about a request without a
+//! response.
 
 use std::time::Duration;
 

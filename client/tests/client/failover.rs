@@ -1,4 +1,5 @@
-//! Whom the client asks: leaders, followers, nodes that are slow, silent or dead.
+//! Tests of node selection: leaders, followers, and nodes that are slow, silent or
+//! dead.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -116,7 +117,7 @@ async fn a_leader_that_dies_with_a_call_in_its_hands_is_noticed() {
         (lab.node("ming", |_, _: &Request| Act::Ignore), lab.node("hong", always(applied(2))));
     let client = lab.client_of(&[&ming, &hong]).build().expect("builds");
     let calling = tokio::spawn(async move { client.set("k", "v").await });
-    // Long enough for the node to acknowledge the call: from now on it owes nothing.
+    // Long enough for the node to acknowledge the call; afterwards it owes nothing.
     tokio::time::sleep(Duration::from_millis(100)).await;
     ming.kill();
     let killed = Instant::now();

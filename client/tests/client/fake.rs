@@ -1,7 +1,7 @@
-//! A scripted node: says what a test wants it to say.
+//! A scripted node: answers as a test tells it to.
 //!
-//! Each node has a thread and a runtime of its own, so that it can be killed
-//! or frozen as a process can, without a word to those who are connected.
+//! Each node has its own thread and runtime, so it can be killed or frozen like a
+//! process, without notice to its clients.
 
 use std::{
     net::SocketAddr,
@@ -21,37 +21,38 @@ use coffee_common::{
 };
 use tokio::sync::{oneshot, watch};
 
-/// What happens at all happens within this time, also on a busy machine.
+/// Upper bound for anything that should happen, also on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// What a node does about one ask.
+/// What a node does with one request.
 pub(crate) enum Act {
     /// Answers.
     Say(Result<Response, Rejection>),
-    /// Answers after a while.
+    /// Answers after a delay.
     SayAfter(Duration, Result<Response, Rejection>),
     /// Never answers.
     Ignore,
-    /// Cuts the connection.
+    /// Closes the connection.
     Cut,
-    /// Stands still, process and all, until the test drops the node.
+    /// Blocks the whole node until the test drops it.
     Freeze,
 }
 
-/// Decides about each ask but [`Request::Ping`]; told how many came before it.
+/// Decides about each request except [`Request::Ping`], given the number of
+/// requests before it.
 pub(crate) type NodeScript = Box<dyn Fn(usize, &Request) -> Act + Send + Sync>;
 
-/// A certificate authority, and the nodes of a test.
+/// A certificate authority for the nodes of a test.
 pub(crate) struct Lab {
     ca: Ca,
 }
 
-/// A node.
+/// A scripted node.
 pub(crate) struct FakeNode {
     pub(crate) name: NodeName,
     pub(crate) address: Address,
     state: Arc<FakeState>,
-    /// Dropped, it lets a frozen node go on.
+    /// Dropping it unblocks a frozen node.
     _thaw: mpsc::Sender<()>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -114,14 +115,14 @@ impl Lab {
         FakeNode { name, address, state, _thaw: thaw, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// An endpoint that dials with these credentials.
+    /// Returns an endpoint that dials with new credentials.
     pub(crate) fn endpoint(&self, role: Role, name: &str) -> Endpoint {
         let name = NodeName::new(name).expect("legal");
         let credentials = self.ca.credentials(role, &name).expect("credentials");
         Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("binds")
     }
 
-    /// Sets up a client of these nodes.
+    /// Returns a builder for a client of these nodes.
     pub(crate) fn client_of(&self, nodes: &[&FakeNode]) -> ClientBuilder {
         let ops = NodeName::new("ops").expect("legal");
         Client::builder()
@@ -131,13 +132,13 @@ impl Lab {
 }
 
 impl FakeNode {
-    /// From now on names this node as the leader.
+    /// Makes the node name this leader from now on.
     pub(crate) fn says_leader_is(&self, leader: &FakeNode) {
         let leader = Leader { name: leader.name.clone(), address: leader.address.clone() };
         *self.state.leader.lock().expect("sound") = Some(leader);
     }
 
-    /// What it was asked so far, searches for the leader not counted.
+    /// Returns the requests so far, except searches for the leader.
     pub(crate) fn asks(&self) -> Vec<RequestFrame> {
         self.state.asks.lock().expect("sound").clone()
     }
@@ -146,7 +147,7 @@ impl FakeNode {
         self.asks().len()
     }
 
-    /// The ids of the writes that it was asked.
+    /// Returns the ids of the writes it received.
     pub(crate) fn write_ids(&self) -> Vec<RequestId> {
         let id = |ask: RequestFrame| match ask.request {
             Request::Write { request, .. } => Some(request),
@@ -155,12 +156,12 @@ impl FakeNode {
         self.asks().into_iter().filter_map(id).collect()
     }
 
-    /// How many are connected, now and from now on.
+    /// Returns the number of open connections, as a receiver.
     pub(crate) fn connections(&self) -> watch::Receiver<usize> {
         self.state.connections.subscribe()
     }
 
-    /// As `kill -9` does.
+    /// Stops the node like `kill -9`.
     pub(crate) fn kill(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -186,7 +187,7 @@ pub(crate) fn unavailable() -> Result<Response, Rejection> {
     Err(Rejection::Unavailable("no leader".into()))
 }
 
-/// The key holds these bytes.
+/// The key has this value.
 pub(crate) fn value(at: u64, bytes: Vec<u8>) -> Result<Response, Rejection> {
     let entry = Entry {
         value: Value::new(bytes).expect("legal"),
@@ -197,7 +198,7 @@ pub(crate) fn value(at: u64, bytes: Vec<u8>) -> Result<Response, Rejection> {
     Ok(Response::Value { entry: Some(entry), at: Revision(at) })
 }
 
-/// A script that says the same about everything.
+/// A script that gives every request the same response.
 pub(crate) fn always(say: Result<Response, Rejection>) -> impl Fn(usize, &Request) -> Act + Send + Sync {
     move |_, _| Act::Say(say.clone())
 }
@@ -307,7 +308,7 @@ fn act(
         }
         Act::Ignore => {}
         Act::Cut => connection.close("the test wants it so"),
-        // Fails when the node is dropped: that is the event.
+        // Returns when the node is dropped.
         Act::Freeze => drop(frozen.frozen.lock().expect("sound").recv()),
     }
 }

@@ -1,4 +1,4 @@
-//! Runs against stores of which the tests know how they behave.
+//! Runs against stores with known behaviour.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Remembers how often each key was written; an operation waits or fails as its number says.
+/// Counts the writes per key; an operation waits or fails depending on its number.
 #[derive(Clone)]
 struct CountingStore {
     written: Arc<Mutex<BTreeMap<String, u64>>>,
@@ -75,7 +75,7 @@ async fn what_was_due_during_a_stall_is_late() {
     let plan = plan(Work::Put, 1, 200 * MS, Some(1000));
     let measured = measure(&plan, &store).await;
     assert_eq!(measured.successes() + measured.not_begun, 200);
-    // All that were due in the first half of the stall: a quarter at least.
+    // All operations due in the first half of the stall: at least a quarter.
     assert!(measured.all_times().percentile(76.0) >= 49 * MS, "{:?}", measured.all_times().percentile(76.0));
     assert!(measured.all_times().worst() >= 99 * MS);
     assert!(measured.longest_gap >= 99 * MS);
