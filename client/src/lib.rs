@@ -1,42 +1,140 @@
-//! An async client of a coffeed cluster.
+//! An async client of a `coffeed` cluster, a replicated key-value store.
 //!
-//! A [`Client`] needs the address of one node at least, and a certificate of
-//! the cluster's CA. It finds the leader, keeps to it, falls back to other
-//! nodes, and tries again within one deadline for each call. A write is done
-//! once however often it is tried, and a call that fails says whether it had
-//! an effect: certainly not, or unknown ([`Error::outcome`]).
+//! A [`Client`] needs the address of at least one node and a certificate
+//! signed by the cluster's CA. It finds the leader and retries on other nodes,
+//! within one deadline per call.
+//!
+//! # Features
+//!
+//! - Linearizable reads and writes; cheaper local reads on request ([`Consistency`]).
+//! - Atomic batches with conditions: compare-and-set, create, delete-if-unchanged ([`Batch`]).
+//! - A write takes effect at most once however often it is retried, even by
+//!   another process that knows its request id.
+//! - Honest failures: an [`Error`] says whether the call certainly had no effect
+//!   or may have had one ([`Error::outcome`]), and what to do next ([`Error::hint`]).
+//! - One QUIC connection per node, mutual TLS 1.3, many requests in flight;
+//!   failover within tens of milliseconds of an election.
+//! - Backups as a verified stream, and the calls that manage a cluster.
+//!
+//! Cargo features, off by default: `cert` creates and rotates a private CA and
+//! its certificates, `bench` is a load generator.
+//!
+//! # Limits
+//!
+//! | | |
+//! |---|---|
+//! | key | 1 to 1024 bytes of UTF-8 without NUL |
+//! | value | up to 1 MiB |
+//! | batch | up to 128 operations, 128 conditions and 2 MiB |
+//! | page of a range | up to 1000 keys and 1 MiB |
+//! | requests in flight per connection | 4096; further ones wait |
+//!
+//! There are no watches, leases or transactions across batches.
+//!
+//! # Set and get
 //!
 //! ```no_run
-//! use coffee_client::{Client, Condition, CredentialFiles, Credentials, Error};
+//! use coffee_client::{Client, CredentialFiles, Credentials};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let credentials = Credentials::load(&CredentialFiles::new("ca.pem", "ops.pem", "ops.key"))?;
+//! let credentials = Credentials::load(&CredentialFiles::new("ca.crt", "writer-app.crt", "writer-app.key"))?;
 //! let client = Client::builder()
 //!     .endpoints(["shop-1.example.net:7400".parse()?, "shop-2.example.net:7400".parse()?])
 //!     .credentials(credentials)
 //!     .build()?;
 //!
-//! let written = client.set("order/1", "latte").await?;
-//! let entry = client.get("order/1").await?.ok_or("somebody took the order away")?;
+//! client.set("order/1", "latte").await?;
+//! let entry = client.get("order/1").await?.ok_or("the key does not exist")?;
 //! assert_eq!(entry.value.as_bytes(), "latte");
-//!
-//! // Only if nobody changed the order since.
-//! let unchanged = Condition::RevisionIs("order/1".parse()?, written.revision);
-//! match client.set_with("order/1", "flat white", [unchanged]).await {
-//!     Ok(written) => assert!(written.revision > entry.modified),
-//!     Err(Error::ConditionFalse { .. }) => {}
-//!     Err(error) => return Err(error.into()),
-//! }
 //! client.close().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Below the client are the parts that nodes use as well to ask each other:
-//! a [`Channel`] is one connection with many requests in flight, a [`Pool`]
-//! keeps one to each address. They ask once and say precisely what became of it.
+//! # Compare and set
 //!
-//! Knows the protocol and nothing of the server: no storage, no consensus.
+//! ```no_run
+//! # use coffee_client::{Client, Condition, Error, Key, Revision};
+//! # async fn example(client: Client, read_at: Revision) -> Result<(), Box<dyn std::error::Error>> {
+//! let unchanged = Condition::RevisionIs(Key::new("order/1")?, read_at);
+//! match client.set_with("order/1", "flat white", [unchanged]).await {
+//!     Ok(written) => println!("written at revision {}", written.revision),
+//!     Err(Error::ConditionFalse { actual, .. }) => println!("changed since: {actual:?}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Batch
+//!
+//! ```no_run
+//! # use coffee_client::{Batch, Client, Condition, Key, Operation, Value};
+//! # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let (open, done) = (Key::new("open/1")?, Key::new("done/1")?);
+//! let batch = Batch {
+//!     conditions: vec![Condition::Present(open.clone())],
+//!     operations: vec![Operation::Delete(open), Operation::Set(done, Value::new("latte")?)],
+//! };
+//! let written = client.batch(batch).await?;
+//! assert_eq!(written.effects.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Read a range page by page
+//!
+//! ```no_run
+//! # use coffee_client::{Client, Error, KeyRange, PageOptions};
+//! # async fn example(client: Client) -> Result<(), Error> {
+//! let mut range = KeyRange::prefix("order/");
+//! loop {
+//!     let page = client.range(range.clone(), PageOptions::default()).await?;
+//!     for (key, entry) in &page.entries {
+//!         println!("{key}: {} bytes", entry.value.as_bytes().len());
+//!     }
+//!     match page.entries.last() {
+//!         Some((last, _)) if page.more => range = range.after(last),
+//!         _ => break,
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Retry with a stored request id
+//!
+//! Store the id before the write. After a crash, or when the outcome is
+//! unknown, repeat the same batch under the same id.
+//!
+//! ```no_run
+//! # use coffee_client::{Batch, Client, Error, Key, Operation, RequestId, Value};
+//! # fn store(id: RequestId) {}
+//! # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let id = client.new_request_id().await?;
+//! store(id);
+//! let batch = Batch::of(Operation::Set(Key::new("order/1")?, Value::new("latte")?));
+//! let written = loop {
+//!     match client.write(id, batch.clone()).await {
+//!         Err(Error::Unknown { .. }) => continue,
+//!         result => break result?,
+//!     }
+//! };
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Embedding
+//!
+//! The crate `coffeed` runs a node within another program; use this client to
+//! talk to it. Nodes use the lower layers of this crate among themselves: a
+//! [`Channel`] is one connection with many requests in flight, a [`Pool`] keeps
+//! one channel per address. These never retry, and report precisely what became
+//! of a request ([`ChannelError`]).
+//!
+//! This crate knows the protocol, not the server: no storage, no consensus.
+
+#![deny(missing_docs)]
 
 #[cfg(feature = "bench")]
 pub mod bench;
@@ -59,12 +157,14 @@ pub use client::{
     Backup, Booted, CanStop, Client, ClientBuilder, NodeLogLevel, Page, PageOptions, Reading, Transferred,
     Written,
 };
+#[doc(hidden)]
+pub use coffee_common::protocol::{Request, Response};
 pub use coffee_common::{
     backup::Summary,
     command::{Batch, Condition, Effect, Entry, Operation},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Consistency, LogLevel, Request, Response},
+    protocol::{Consistency, LogLevel},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
 };
