@@ -19,7 +19,7 @@ use self::attempt::{Try, TryEvent, outcome_of, poll_tries};
 use crate::{
     channel::Channel,
     error::{Error, NotSentReason},
-    retry::{CallEvent, CallStep, InFlightTries, Retry, RetryContext, RetryPolicy, TryOutcome, policy_of},
+    retry::{InFlightTries, Retry, RetryContext, RetryEvent, RetryPolicy, RetryStep, TryOutcome, policy_of},
     routing::{Choice, RouteTarget},
     shared::{ClientShared, LeaderSearchGuard},
     timing,
@@ -87,31 +87,31 @@ impl<'a> Call<'a> {
 
     /// Runs the call to its end. Returns the request as well, because it holds the id.
     pub(crate) async fn run(mut self) -> Result<(Response, Request), Error> {
-        let mut event = CallEvent::Begin;
+        let mut event = RetryEvent::Begin;
         loop {
             match self.step(event) {
-                CallStep::Ask(choice) => self.ask(choice),
-                CallStep::Pause(pause) => {
+                RetryStep::Ask(choice) => self.ask(choice),
+                RetryStep::Pause(pause) => {
                     self.resume_at = Some(self.shared.cache.now() + pause);
                     self.search_for_leader();
                 }
-                CallStep::Renew(upto) => {
+                RetryStep::Renew(upto) => {
                     self.renew(upto);
-                    event = CallEvent::Begin;
+                    event = RetryEvent::Begin;
                     continue;
                 }
-                CallStep::Wait => {}
-                CallStep::Done => {
+                RetryStep::Wait => {}
+                RetryStep::Done => {
                     let response = self.reply.take().and_then(|reply| reply.result.ok());
                     return response.map(|response| (response, self.request)).ok_or_else(Error::misfit);
                 }
-                CallStep::Fail(error) => return Err(error),
+                RetryStep::Fail(error) => return Err(error),
             }
             event = self.next_event().await;
         }
     }
 
-    fn step(&mut self, event: CallEvent) -> CallStep {
+    fn step(&mut self, event: RetryEvent) -> RetryStep {
         let in_flight = InFlightTries {
             targets: self.tries.iter().map(|attempt| Arc::clone(&attempt.target)).collect(),
             sent: self.tries.iter().any(Try::may_be_sent),
@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
     }
 
     /// Waits for the next event that calls for a decision.
-    async fn next_event(&mut self) -> CallEvent {
+    async fn next_event(&mut self) -> RetryEvent {
         loop {
             if let Some(event) = self.check_timers() {
                 return event;
@@ -192,7 +192,7 @@ impl<'a> Call<'a> {
     }
 
     /// Processes the event of a try.
-    fn on_try_event(&mut self, position: usize, event: TryEvent) -> Option<CallEvent> {
+    fn on_try_event(&mut self, position: usize, event: TryEvent) -> Option<RetryEvent> {
         let Try { target, .. } = self.tries.swap_remove(position);
         let outcome = match event {
             TryEvent::Connected(Ok(channel)) => {
@@ -202,7 +202,7 @@ impl<'a> Call<'a> {
             TryEvent::Connected(Err(error)) | TryEvent::Answered(Err(error)) => outcome_of(error),
             TryEvent::Answered(Ok(reply)) => self.answered(&target.address, reply),
         };
-        Some(CallEvent::Ended(target, outcome))
+        Some(RetryEvent::Ended(target, outcome))
     }
 
     fn answered(&mut self, address: &Address, reply: ResponseFrame) -> TryOutcome {
@@ -219,15 +219,15 @@ impl<'a> Call<'a> {
 
     /// Returns the event that is due now, if any: the deadline, the end of a pause, a
     /// dial that takes too long.
-    fn check_timers(&mut self) -> Option<CallEvent> {
+    fn check_timers(&mut self) -> Option<RetryEvent> {
         let now = self.shared.cache.now();
         if now >= self.deadline {
             self.tries.retain_mut(|attempt| !attempt.withdraw());
-            return Some(CallEvent::Late);
+            return Some(RetryEvent::Late);
         }
         if self.resume_at.is_some_and(|at| now >= at) {
             self.resume_at = None;
-            return Some(CallEvent::Resumed);
+            return Some(RetryEvent::Resumed);
         }
         if let Some(position) = self.tries.iter().position(|attempt| attempt.dials_too_long(now)) {
             let target = self.tries.swap_remove(position).target;
@@ -236,14 +236,14 @@ impl<'a> Call<'a> {
                 target.address,
                 timing::CONNECT_PATIENCE.as_millis()
             );
-            return Some(CallEvent::Ended(target, TryOutcome::NotSent(NotSentReason::Unreachable(what))));
+            return Some(RetryEvent::Ended(target, TryOutcome::NotSent(NotSentReason::Unreachable(what))));
         }
         self.check_progress(now)
     }
 
     /// The same for a call that takes longer than it should: news of a leader, or a
     /// quiet node.
-    fn check_progress(&mut self, now: Duration) -> Option<CallEvent> {
+    fn check_progress(&mut self, now: Duration) -> Option<RetryEvent> {
         if self.news.is_none() {
             if !self.tries.iter().any(|attempt| attempt.takes_long(now)) {
                 return None;
@@ -252,12 +252,12 @@ impl<'a> Call<'a> {
         }
         if self.has_leader_news(now) {
             self.resume_at = None;
-            return Some(CallEvent::News);
+            return Some(RetryEvent::News);
         }
         let quiet = self.tries.iter_mut().any(|attempt| attempt.found_quiet(now));
         quiet.then(|| {
             self.search_for_leader();
-            CallEvent::Quiet
+            RetryEvent::Quiet
         })
     }
 

@@ -59,7 +59,7 @@ pub(crate) enum TryOutcome {
 
 /// An event of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CallEvent {
+pub(crate) enum RetryEvent {
     /// The call begins, or continues with a new request id.
     Begin,
     /// A try ended.
@@ -76,7 +76,7 @@ pub(crate) enum CallEvent {
 
 /// The next step of a call.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum CallStep {
+pub(crate) enum RetryStep {
     /// Start another try.
     Ask(Choice),
     /// Continue after this pause.
@@ -186,16 +186,16 @@ impl Retry {
     }
 
     /// Returns the next step after `event`.
-    pub(crate) fn next(&mut self, event: CallEvent, context: &RetryContext<'_>) -> CallStep {
+    pub(crate) fn next(&mut self, event: RetryEvent, context: &RetryContext<'_>) -> RetryStep {
         match event {
-            CallEvent::Begin => self.ask(context, false),
-            CallEvent::Resumed if self.is_over(context) => CallStep::Fail(self.late(context)),
-            CallEvent::Resumed => self.ask(context, false),
-            CallEvent::Ended(target, outcome) => self.ended(&target, outcome, context),
-            CallEvent::Quiet => self.ask_meanwhile(context, false),
-            CallEvent::News if context.in_flight.targets.is_empty() => self.ask(context, true),
-            CallEvent::News => self.ask_meanwhile(context, true),
-            CallEvent::Late => CallStep::Fail(self.late(context)),
+            RetryEvent::Begin => self.ask(context, false),
+            RetryEvent::Resumed if self.is_over(context) => RetryStep::Fail(self.late(context)),
+            RetryEvent::Resumed => self.ask(context, false),
+            RetryEvent::Ended(target, outcome) => self.ended(&target, outcome, context),
+            RetryEvent::Quiet => self.ask_meanwhile(context, false),
+            RetryEvent::News if context.in_flight.targets.is_empty() => self.ask(context, true),
+            RetryEvent::News => self.ask_meanwhile(context, true),
+            RetryEvent::Late => RetryStep::Fail(self.late(context)),
         }
     }
 
@@ -212,9 +212,9 @@ impl Retry {
         }
     }
 
-    fn ended(&mut self, target: &RouteTarget, outcome: TryOutcome, context: &RetryContext<'_>) -> CallStep {
+    fn ended(&mut self, target: &RouteTarget, outcome: TryOutcome, context: &RetryContext<'_>) -> RetryStep {
         match outcome {
-            TryOutcome::Settled => CallStep::Done,
+            TryOutcome::Settled => RetryStep::Done,
             TryOutcome::Forgotten(upto) => self.forgotten(upto, context),
             TryOutcome::Rejected(Rejection::Unknown(reason)) | TryOutcome::Lost(reason) => {
                 self.doubt(reason, context)
@@ -228,32 +228,32 @@ impl Retry {
                 self.last_failure = Some(format!("{}: {rejection}", target.address));
                 self.pause(context, timing::overload_pause)
             }
-            TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => CallStep::Fail(
+            TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => RetryStep::Fail(
                 self.unknown(format!("an earlier attempt may have been executed; then: {rejection}")),
             ),
-            TryOutcome::Rejected(rejection) => CallStep::Fail(Error::rejected(rejection)),
-            TryOutcome::NotSent(NotSentReason::Unfit(reason)) => CallStep::Fail(self.unfit(reason, context)),
+            TryOutcome::Rejected(rejection) => RetryStep::Fail(Error::rejected(rejection)),
+            TryOutcome::NotSent(NotSentReason::Unfit(reason)) => RetryStep::Fail(self.unfit(reason, context)),
             TryOutcome::NotSent(reason) => self.not_sent(target, reason, context),
         }
     }
 
-    fn forgotten(&mut self, upto: Revision, context: &RetryContext<'_>) -> CallStep {
+    fn forgotten(&mut self, upto: Revision, context: &RetryContext<'_>) -> RetryStep {
         if !matches!(self.policy, RetryPolicy::WithRequestId { .. }) {
-            return CallStep::Fail(Error::misfit());
+            return RetryStep::Fail(Error::misfit());
         }
         if self.is_in_doubt(context) || self.renewals >= RENEWALS_MAX {
-            return CallStep::Fail(self.unknown(
+            return RetryStep::Fail(self.unknown(
                 "the cluster no longer remembers this request: it may have been executed before".into(),
             ));
         }
         self.renewals += 1;
-        CallStep::Renew(upto)
+        RetryStep::Renew(upto)
     }
 
-    fn doubt(&mut self, reason: String, context: &RetryContext<'_>) -> CallStep {
+    fn doubt(&mut self, reason: String, context: &RetryContext<'_>) -> RetryStep {
         self.in_doubt |= self.policy != RetryPolicy::ReadOnly;
         if self.policy == RetryPolicy::AtMostOnce {
-            return CallStep::Fail(self.unknown(reason));
+            return RetryStep::Fail(self.unknown(reason));
         }
         self.last_failure = Some(reason);
         self.again(context)
@@ -264,12 +264,12 @@ impl Retry {
         target: &RouteTarget,
         reason: NotSentReason,
         context: &RetryContext<'_>,
-    ) -> CallStep {
+    ) -> RetryStep {
         self.last_failure = Some(reason.to_string());
         self.not_sent_reasons.retain(|(address, _)| *address != target.address);
         self.not_sent_reasons.push((target.address.clone(), reason));
         match self.identity_failure(context) {
-            Some(error) => CallStep::Fail(error),
+            Some(error) => RetryStep::Fail(error),
             None => self.again(context),
         }
     }
@@ -290,9 +290,9 @@ impl Retry {
     }
 
     /// Retries at once if an untried healthy endpoint is left, otherwise after a pause.
-    fn again(&mut self, context: &RetryContext<'_>) -> CallStep {
+    fn again(&mut self, context: &RetryContext<'_>) -> RetryStep {
         if self.is_over(context) {
-            return CallStep::Fail(self.late(context));
+            return RetryStep::Fail(self.late(context));
         }
         if context.routes.untried(&self.route_context(context, false)) {
             return self.ask(context, false);
@@ -300,25 +300,25 @@ impl Retry {
         self.pause(context, timing::pause)
     }
 
-    fn pause(&mut self, context: &RetryContext<'_>, length: fn(u32, u64) -> Duration) -> CallStep {
+    fn pause(&mut self, context: &RetryContext<'_>, length: fn(u32, u64) -> Duration) -> RetryStep {
         if self.is_over(context) {
-            return CallStep::Fail(self.late(context));
+            return RetryStep::Fail(self.late(context));
         }
         let pause = length(self.pauses, context.roll);
         self.pauses = self.pauses.saturating_add(1);
-        CallStep::Pause(pause.min(self.deadline - context.now))
+        RetryStep::Pause(pause.min(self.deadline - context.now))
     }
 
-    fn ask(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
+    fn ask(&mut self, context: &RetryContext<'_>, news: bool) -> RetryStep {
         match context.routes.choose(self.route, &self.route_context(context, news)) {
             Some(choice) => self.chosen(choice),
-            None => CallStep::Fail(Error::Setup("no endpoint is configured".into())),
+            None => RetryStep::Fail(Error::Setup("no endpoint is configured".into())),
         }
     }
 
-    fn chosen(&mut self, choice: Choice) -> CallStep {
+    fn chosen(&mut self, choice: Choice) -> RetryStep {
         self.tried.push(choice.target.clone());
-        CallStep::Ask(choice)
+        RetryStep::Ask(choice)
     }
 
     fn route_context<'a>(&'a self, context: &'a RetryContext<'a>, news: bool) -> RouteContext<'a> {
@@ -327,14 +327,14 @@ impl Retry {
 
     /// Starts a concurrent try if that is safe and goes to another node: sending a slow
     /// node the same request again makes it slower.
-    fn ask_meanwhile(&mut self, context: &RetryContext<'_>, news: bool) -> CallStep {
+    fn ask_meanwhile(&mut self, context: &RetryContext<'_>, news: bool) -> RetryStep {
         let safe = matches!(self.policy, RetryPolicy::ReadOnly | RetryPolicy::WithRequestId { .. });
         if !safe || context.in_flight.targets.len() >= TRIES_AT_ONCE_MAX {
-            return CallStep::Wait;
+            return RetryStep::Wait;
         }
         match context.routes.choose(self.route, &self.route_context(context, news)) {
             Some(choice) if !context.in_flight.targets.contains(&choice.target) => self.chosen(choice),
-            _ => CallStep::Wait,
+            _ => RetryStep::Wait,
         }
     }
 

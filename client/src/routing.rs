@@ -32,10 +32,10 @@ pub(crate) enum Route {
     First,
 }
 
-/// What the client knows about the nodes.
+/// The nodes, as far as the client knows them.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    places: Vec<KnownNode>,
+    places: Vec<RouteEntry>,
     leader: Option<Address>,
     /// How often the leader changed.
     leaders: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Routes {
 }
 
 #[derive(Debug)]
-struct KnownNode {
+struct RouteEntry {
     target: Arc<RouteTarget>,
     /// Given by the user, not learned from a node.
     given: bool,
@@ -82,7 +82,7 @@ impl Routes {
         let mut routes = Self { places: Vec::new(), leader: None, leaders: 0, proven: None, follow_leader };
         for address in endpoints {
             if routes.place(&address).is_none() {
-                routes.places.push(KnownNode::new(RouteTarget { address, name: None }, true));
+                routes.places.push(RouteEntry::new(RouteTarget { address, name: None }, true));
             }
         }
         routes
@@ -119,7 +119,7 @@ impl Routes {
             None => {
                 self.evict_oldest_learned();
                 let target = RouteTarget { address: address.clone(), name: Some(name.clone()) };
-                self.places.push(KnownNode::new(target, false));
+                self.places.push(RouteEntry::new(target, false));
             }
         }
     }
@@ -198,7 +198,7 @@ impl Routes {
         self.places.iter().all(|place| failed(&place.target.address))
     }
 
-    fn leader_place(&self, route: Route, context: &RouteContext<'_>) -> Option<&KnownNode> {
+    fn leader_place(&self, route: Route, context: &RouteContext<'_>) -> Option<&RouteEntry> {
         let address = self.leader(context.now).filter(|_| route == Route::Leader)?;
         self.places.iter().find(|place| place.target.address == *address)
     }
@@ -206,7 +206,7 @@ impl Routes {
     /// The endpoint with the lowest rank is asked first.
     fn rank(
         &self,
-        place: &KnownNode,
+        place: &RouteEntry,
         order: usize,
         route: Route,
         context: &RouteContext<'_>,
@@ -225,7 +225,7 @@ impl Routes {
         (place.weight(context), class, order)
     }
 
-    fn place(&mut self, address: &Address) -> Option<&mut KnownNode> {
+    fn place(&mut self, address: &Address) -> Option<&mut RouteEntry> {
         self.places.iter_mut().find(|place| place.target.address == *address)
     }
 
@@ -241,7 +241,7 @@ impl Routes {
     }
 }
 
-impl KnownNode {
+impl RouteEntry {
     fn new(target: RouteTarget, given: bool) -> Self {
         Self { target: Arc::new(target), given, failures: 0, avoid_until: Duration::ZERO }
     }

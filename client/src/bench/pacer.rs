@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pacer_nobody_wants_ends() {
+    async fn a_dropped_pacer_ends() {
         let start = Instant::now();
         let (pacer, handle) = Pacer::start(1, start, start + Duration::from_secs(3600));
         drop(handle);

@@ -58,7 +58,7 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
     if !old && ca.others().is_empty() {
         return Ok(None);
     }
-    let needed = left_behind(folder, &ca)?;
+    let needed = still_needed(folder, &ca)?;
     if !needed.is_empty() {
         return Err(CertError::StillNeeded(needed));
     }
@@ -83,7 +83,7 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
 }
 
 /// Returns the names of certificates in use that `ca` did not sign.
-fn left_behind(folder: &Path, ca: &Ca) -> Result<Vec<String>, CertError> {
+fn still_needed(folder: &Path, ca: &Ca) -> Result<Vec<String>, CertError> {
     let mut names = Vec::new();
     for issued in list(folder)? {
         let Ok(info) = &issued.info else { continue };

@@ -232,7 +232,7 @@ fn what_was_revoked_stays_so() {
     let first = revoke(folder.path(), Some("node-ming")).expect("revokes").serials;
     assert_eq!(revoke(folder.path(), Some("node-ming")).expect("again").serials, [""; 0]);
     revoke(folder.path(), Some("node-hong")).expect("revokes");
-    assert_eq!(revoke(folder.path(), None).expect("anew").serials, [""; 0]);
+    assert_eq!(revoke(folder.path(), None).expect("rewrites").serials, [""; 0]);
     let lists = revoke::Lists::load(folder.path()).expect("reads");
     let ca = Ca::from_pair(CertificateAndKey {
         certificate: read(folder.path(), "ca.crt"),
@@ -245,7 +245,7 @@ fn what_was_revoked_stays_so() {
 #[test]
 fn only_what_was_issued_is_revoked() {
     let folder = folder();
-    assert!(matches!(revoke(folder.path(), Some("node-nobody")), Err(CertError::NeverIssued(_))));
+    assert!(matches!(revoke(folder.path(), Some("node-unknown")), Err(CertError::NeverIssued(_))));
     assert!(matches!(revoke(folder.path(), Some("ca")), Err(CertError::Malformed(_))));
     assert!(matches!(revoke(folder.path(), Some("../x")), Err(CertError::NeverIssued(_))));
     assert!(!folder.path().join("ca.crl").exists());

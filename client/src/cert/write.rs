@@ -1,5 +1,5 @@
-//! Puts files in place: whole or not at all, durable, and keys for their
-//! owner's eyes from the first byte. The command writes its own files so too.
+//! Writes files atomically and durably, and keys readable only by their owner from
+//! the first byte. The command writes its own files the same way.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,26 +9,26 @@ use std::{
 
 use super::error::CertError;
 
-/// What to do with a file that is there already.
+/// How to treat an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// Leave it, and fail.
+    /// Keep it, and fail.
     #[default]
     Keep,
-    /// Put the new one in its place.
+    /// Replace it.
     Replace,
 }
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrecy {
-    /// Everybody: a certificate.
+    /// Everyone: a certificate.
     Public,
-    /// Its owner alone: a key.
+    /// Only its owner: a key.
     Private,
 }
 
-/// A file that lies beside its place, complete and synced. Dropped, it goes away.
+/// A complete, synced temporary file next to its destination. Deleted when dropped.
 #[derive(Debug)]
 pub struct Prepared {
     aside: PathBuf,
@@ -36,10 +36,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Writes `bytes` beside `place`.
+    /// Writes `bytes` to a temporary file next to `place`.
     ///
     /// # Errors
-    ///
     /// [`CertError::Io`] if the file cannot be written.
     pub fn new(place: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<Self, CertError> {
         let aside = aside(place)?;
@@ -48,12 +47,11 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Puts it in its place.
+    /// Moves the file to its destination.
     ///
     /// # Errors
-    ///
-    /// [`CertError::Exists`] if a file is there that is to be kept, and
-    /// [`CertError::Io`] if the file cannot be put in its place.
+    /// [`CertError::Exists`] if the destination exists and must be kept,
+    /// [`CertError::Io`] if the file cannot be moved.
     pub fn publish(self, existing: Existing) -> Result<(), CertError> {
         let put = match existing {
             Existing::Replace => fs::rename(&self.aside, &self.place),
@@ -69,14 +67,13 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // Published or never written: either way nothing is left to remove.
+        // Published or never written: in both cases there is nothing to remove.
         let _ = fs::remove_file(&self.aside);
     }
 }
 
-/// A second name for a file is refused where the name is taken, in one step;
-/// a rename would replace what is there. Some file systems know no second
-/// names: there a look has to do.
+/// A hard link fails atomically if the name exists, while a rename would replace
+/// the file. On file systems without hard links, a check before the rename must do.
 fn put_unless_there(aside: &Path, place: &Path) -> io::Result<()> {
     match fs::hard_link(aside, place) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
@@ -120,11 +117,10 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes a folder that only its owner enters, unless it is there.
+/// Creates a directory that only its owner may enter, unless it exists.
 ///
 /// # Errors
-///
-/// [`CertError::Io`] if it cannot be made.
+/// [`CertError::Io`] if it cannot be created.
 pub fn make_folder(path: &Path) -> Result<(), CertError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -38,7 +38,7 @@ pub(super) struct RequestTable(Mutex<TableState>);
 #[derive(Debug)]
 struct TableState {
     /// The waiting callers, by request id.
-    waiting: BTreeMap<u64, Waiter>,
+    waiting: BTreeMap<u64, PendingCaller>,
     /// Requests that the writer takes next, in order.
     queue: Vec<QueuedRequest>,
     /// Requests that do not fit into the in-flight limits yet, in order.
@@ -52,7 +52,7 @@ struct TableState {
 }
 
 #[derive(Debug)]
-struct Waiter {
+struct PendingCaller {
     sender: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
     /// The request's share of the window; `None` in the backlog or on its own stream.
     taken: Option<Taken>,
@@ -114,7 +114,7 @@ impl RequestTable {
     /// Hands a response to its caller. Returns whether there is now more to write.
     pub(super) fn answer(&self, reply: ResponseFrame) -> bool {
         let mut state = self.lock();
-        let Some(Waiter { sender, taken }) = state.waiting.remove(&reply.id) else { return false };
+        let Some(PendingCaller { sender, taken }) = state.waiting.remove(&reply.id) else { return false };
         let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
         let more = state.release(taken, if overloaded { Sign::Congested } else { Sign::Clear });
         drop(state);
@@ -126,7 +126,7 @@ impl RequestTable {
     /// Withdraws a request. Returns whether it was certainly not sent.
     pub(super) fn withdraw(&self, id: u64) -> bool {
         let mut state = self.lock();
-        let Some(Waiter { taken, .. }) = state.waiting.remove(&id) else { return false };
+        let Some(PendingCaller { taken, .. }) = state.waiting.remove(&id) else { return false };
         if let Some(position) = state.backlog.iter().position(|queued| queued.id == id) {
             state.backlog.remove(position);
             return true;
@@ -160,11 +160,11 @@ impl RequestTable {
         state.in_flight = 0;
         drop(state);
         for queued in unsent.into_iter().chain(backlog) {
-            if let Some(Waiter { sender, .. }) = waiting.remove(&queued.id) {
+            if let Some(PendingCaller { sender, .. }) = waiting.remove(&queued.id) {
                 let _ = sender.send(Err(not_sent(reason)));
             }
         }
-        for Waiter { sender, .. } in waiting.into_values() {
+        for PendingCaller { sender, .. } in waiting.into_values() {
             let _ = sender.send(Err(ChannelError::Lost(reason.to_owned())));
         }
     }
@@ -181,7 +181,7 @@ impl TableState {
         }
         let busy = !self.waiting.is_empty();
         let (sender, answered) = oneshot::channel();
-        self.waiting.insert(id, Waiter { sender, taken: None });
+        self.waiting.insert(id, PendingCaller { sender, taken: None });
         Ok((answered, busy))
     }
 
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_turned_away_leaves_room_for_half_as_many_bytes() {
+    fn an_overloaded_rejection_halves_the_bytes_in_flight() {
         const FRAME: usize = 16 << 10;
         let table = RequestTable::default();
         let ask = |id| table.queue(id, Bytes::from(vec![0; FRAME])).expect("open").0;

@@ -53,7 +53,7 @@ impl SimulatedCall {
 
     /// Passes an event to the call and applies its step. Returns whether the call
     /// continues.
-    fn tell(&mut self, event: CallEvent, sent: bool) -> Result<bool, TestCaseError> {
+    fn tell(&mut self, event: RetryEvent, sent: bool) -> Result<bool, TestCaseError> {
         let in_flight = InFlightTries {
             targets: self.tries.iter().map(|(target, _)| Arc::clone(target)).collect(),
             sent: self.tries.iter().any(|(_, sent)| *sent),
@@ -69,28 +69,28 @@ impl SimulatedCall {
             },
         );
         match step {
-            CallStep::Ask(choice) => {
+            RetryStep::Ask(choice) => {
                 let alone = matches!(self.policy, RetryPolicy::AtMostOnce | RetryPolicy::Idempotent);
                 prop_assert!(!alone || self.tries.is_empty(), "twice at once");
                 prop_assert!(self.policy != RetryPolicy::AtMostOnce || !self.maybe_done, "twice");
                 self.pausing = false;
                 self.tries.push((choice.target, sent));
             }
-            CallStep::Pause(_) => self.pausing = true,
-            CallStep::Renew(_) => {
+            RetryStep::Pause(_) => self.pausing = true,
+            RetryStep::Renew(_) => {
                 prop_assert!(!self.maybe_done && !in_flight.sent, "renamed in doubt");
                 self.tries.clear();
                 self.retry.renewed();
                 self.retry.named(tests::id(2));
-                return self.tell(CallEvent::Begin, sent);
+                return self.tell(RetryEvent::Begin, sent);
             }
-            CallStep::Wait => prop_assert!(self.pausing || !self.tries.is_empty(), "stuck after {event:?}"),
-            CallStep::Done => {
-                let settled = matches!(event, CallEvent::Ended(_, TryOutcome::Settled));
+            RetryStep::Wait => prop_assert!(self.pausing || !self.tries.is_empty(), "stuck after {event:?}"),
+            RetryStep::Done => {
+                let settled = matches!(event, RetryEvent::Ended(_, TryOutcome::Settled));
                 prop_assert!(settled, "done without an answer");
                 return Ok(false);
             }
-            CallStep::Fail(error) => {
+            RetryStep::Fail(error) => {
                 let maybe = self.maybe_done || in_flight.sent;
                 let honest = self.policy == RetryPolicy::ReadOnly || !maybe;
                 prop_assert!(honest || error.outcome() == OutcomeKind::Unknown, "{error:?}");
@@ -103,17 +103,17 @@ impl SimulatedCall {
     fn apply(&mut self, incident: Incident, which: usize, sent: bool) -> Result<bool, TestCaseError> {
         let event = match incident {
             Incident::Quiet if self.tries.is_empty() => return Ok(true),
-            Incident::Quiet => CallEvent::Quiet,
-            Incident::News => CallEvent::News,
+            Incident::Quiet => RetryEvent::Quiet,
+            Incident::News => RetryEvent::News,
             Incident::Wait if self.pausing => {
                 self.pausing = false;
-                CallEvent::Resumed
+                RetryEvent::Resumed
             }
             Incident::Wait => return Ok(true),
             _ if self.tries.is_empty() => return Ok(true),
             _ => {
                 let (target, was_sent) = self.tries.swap_remove(which % self.tries.len());
-                CallEvent::Ended(target, self.ending(incident, was_sent))
+                RetryEvent::Ended(target, self.ending(incident, was_sent))
             }
         };
         self.tell(event, sent)
@@ -121,7 +121,7 @@ impl SimulatedCall {
 
     /// Returns how the try ends: one that was not sent has no response.
     fn ending(&mut self, incident: Incident, was_sent: bool) -> TryOutcome {
-        let reason = || "the call is bad".to_owned();
+        let reason = || "an incident".to_owned();
         match (incident, was_sent) {
             (Incident::Identity, false) => TryOutcome::NotSent(NotSentReason::Identity(reason())),
             (_, false) | (Incident::Unreachable | Incident::Identity, true) => {
@@ -169,20 +169,20 @@ proptest! {
         incidents in prop::collection::vec((incident(), any::<usize>(), any::<bool>(), 0u64..400), 0..60),
     ) {
         let mut call = SimulatedCall::new(policy);
-        let mut goes_on = call.tell(CallEvent::Begin, true)?;
+        let mut goes_on = call.tell(RetryEvent::Begin, true)?;
         for (incident, which, sent, passes_ms) in incidents {
             if !goes_on {
                 return Ok(());
             }
             call.now += Duration::from_millis(passes_ms);
             goes_on = match call.now >= DEADLINE {
-                true => call.tell(CallEvent::Late, sent)?,
+                true => call.tell(RetryEvent::Late, sent)?,
                 false => call.apply(incident, which, sent)?,
             };
         }
         if goes_on {
             call.now = DEADLINE;
-            prop_assert!(!call.tell(CallEvent::Late, true)?, "no end at the deadline");
+            prop_assert!(!call.tell(RetryEvent::Late, true)?, "no end at the deadline");
         }
     }
 }

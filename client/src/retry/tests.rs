@@ -48,7 +48,7 @@ impl ScriptedCall {
         Self { routes, retry, now: Duration::ZERO, in_flight: InFlightTries::default() }
     }
 
-    fn next(&mut self, event: CallEvent) -> CallStep {
+    fn next(&mut self, event: RetryEvent) -> RetryStep {
         let context = RetryContext {
             routes: &self.routes,
             connected: &|_| false,
@@ -67,15 +67,15 @@ impl ScriptedCall {
             let step = match word {
                 "late" => {
                     self.now = DEADLINE;
-                    self.next(CallEvent::Late)
+                    self.next(RetryEvent::Late)
                 }
                 _ => self.next(event(word, last)),
             };
             match &step {
-                CallStep::Ask(choice) => {
+                RetryStep::Ask(choice) => {
                     last = choice.target.address.as_str().chars().next().expect("a letter");
                 }
-                CallStep::Renew(_) => {
+                RetryStep::Renew(_) => {
                     self.retry.renewed();
                     self.retry.named(id(2));
                 }
@@ -87,13 +87,13 @@ impl ScriptedCall {
     }
 }
 
-fn event(word: &str, last: char) -> CallEvent {
-    let ended = |ending| CallEvent::Ended(target(last), ending);
+fn event(word: &str, last: char) -> RetryEvent {
+    let ended = |ending| RetryEvent::Ended(target(last), ending);
     match word {
-        "begin" => CallEvent::Begin,
-        "resume" => CallEvent::Resumed,
-        "quiet" => CallEvent::Quiet,
-        "news" => CallEvent::News,
+        "begin" => RetryEvent::Begin,
+        "resume" => RetryEvent::Resumed,
+        "quiet" => RetryEvent::Quiet,
+        "news" => RetryEvent::News,
         "settled" => ended(TryOutcome::Settled),
         "forgotten" => ended(TryOutcome::Forgotten(Revision(77))),
         "unavailable" => ended(TryOutcome::Rejected(Rejection::Unavailable("no leader".into()))),
@@ -110,14 +110,14 @@ fn event(word: &str, last: char) -> CallEvent {
     }
 }
 
-fn shown(step: &CallStep) -> String {
+fn shown(step: &RetryStep) -> String {
     match step {
-        CallStep::Ask(choice) => choice.target.address.as_str().replace(":1", ""),
-        CallStep::Pause(pause) => format!("{}ms", pause.as_millis()),
-        CallStep::Renew(upto) => format!("renew{upto}"),
-        CallStep::Wait => "wait".into(),
-        CallStep::Done => "done".into(),
-        CallStep::Fail(error) => match error {
+        RetryStep::Ask(choice) => choice.target.address.as_str().replace(":1", ""),
+        RetryStep::Pause(pause) => format!("{}ms", pause.as_millis()),
+        RetryStep::Renew(upto) => format!("renew{upto}"),
+        RetryStep::Wait => "wait".into(),
+        RetryStep::Done => "done".into(),
+        RetryStep::Fail(error) => match error {
             Error::Unavailable(_) => "UNAVAILABLE",
             Error::Unknown { .. } => "UNKNOWN",
             Error::Identity(_) => "IDENTITY",
@@ -218,7 +218,7 @@ fn a_forgotten_write_is_renamed_only_if_it_was_never_in_doubt() {
 fn a_renewed_write_begins_afresh_and_names_its_new_id() {
     let mut call = ScriptedCall::new(fresh());
     assert_eq!(call.play("begin forgotten begin lost"), "a renew77 a b");
-    let CallStep::Fail(Error::Unknown { request, .. }) = call.next(CallEvent::Late) else {
+    let RetryStep::Fail(Error::Unknown { request, .. }) = call.next(RetryEvent::Late) else {
         panic!("unknown")
     };
     assert_eq!(request, Some(id(2)));
@@ -295,7 +295,7 @@ fn reads_and_writes_are_asked_elsewhere_while_a_node_is_quiet_within_bounds() {
 }
 
 #[test]
-fn nobody_is_asked_again_who_is_being_asked() {
+fn a_node_that_is_being_asked_is_not_asked_again() {
     let mut call = ScriptedCall::new(fresh());
     call.play("begin");
     for (targets, expected) in [("a", "b"), ("ab", "c"), ("abc", "wait")] {
@@ -378,7 +378,7 @@ fn each_request_has_its_manner() {
 fn a_failed_call_says_what_went_wrong() {
     let mut call = ScriptedCall::new(fresh());
     call.play("begin notsent notsent unavailable");
-    let CallStep::Fail(error) = call.next(CallEvent::Late) else { panic!("fails") };
+    let RetryStep::Fail(error) = call.next(RetryEvent::Late) else { panic!("fails") };
     assert_eq!(error.to_string(), "unavailable: c:1: no leader; nothing was done");
     assert_eq!(error.outcome(), OutcomeKind::NotApplied);
 }

@@ -48,7 +48,7 @@ async fn a_write_without_an_answer_is_unknown_at_the_deadline_and_says_its_id() 
     let ming = lab.node("ming", |_, _: &Request| Act::Ignore);
     let client = lab.client_of(&[&ming]).timeout(Duration::from_millis(400)).build().expect("builds");
     let begin = Instant::now();
-    let error = client.set("k", "v").await.expect_err("nobody answers");
+    let error = client.set("k", "v").await.expect_err("no node answers");
     assert!(begin.elapsed() < SOON);
     assert_eq!(error.outcome(), OutcomeKind::Unknown);
     let Error::Unknown { request, .. } = error else { panic!("{error:?}") };
@@ -103,7 +103,7 @@ async fn a_write_tells_its_id_before_it_is_sent() {
     let key = Key::new("k").expect("legal");
     let batch = Batch::of(Operation::Delete(key));
     let mut told = Vec::new();
-    let error = client.batch_named(batch, |id| told.push(id)).await.expect_err("nobody answers");
+    let error = client.batch_named(batch, |id| told.push(id)).await.expect_err("no node answers");
     assert_eq!(told[..1], ming.write_ids()[..1]);
     assert!(matches!(error, Error::Unknown { request: Some(id), .. } if told == [id]), "{error:?}");
 }
@@ -215,7 +215,7 @@ async fn dropped_calls_leave_room_for_others() {
     for _ in 0..9 {
         let calls: Vec<_> = (0..1_000).map(|_| client.set("k", "v")).collect();
         let all = futures_util::future::join_all(calls);
-        assert!(tokio::time::timeout(Duration::from_millis(300), all).await.is_err(), "nobody answers");
+        assert!(tokio::time::timeout(Duration::from_millis(300), all).await.is_err(), "no node answers");
     }
     let deadline = Instant::now() + SOON;
     while ming.asked() < 9_000 && Instant::now() < deadline {

@@ -100,7 +100,7 @@ async fn those_who_want_the_same_channel_share_one_dial() {
 }
 
 #[tokio::test]
-async fn a_pool_dials_anew_when_a_channel_has_ended() {
+async fn a_pool_dials_again_when_a_channel_has_ended() {
     let lab = Lab::new();
     let ming = lab.node("ming", |nth, _: &Request| if nth == 0 { Act::Cut } else { Act::Say(done()) });
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
@@ -134,6 +134,6 @@ async fn a_dial_that_takes_too_long_was_not_sent() {
     ming.kill();
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
     let ask = pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, BRIEF);
-    let error = timeout(SOON, ask).await.expect("in time").expect_err("nobody is there");
+    let error = timeout(SOON, ask).await.expect("in time").expect_err("the node is gone");
     assert!(error.is_not_sent(), "{error:?}");
 }

@@ -45,7 +45,7 @@ async fn a_client_that_shall_not_follow_keeps_to_its_endpoint() {
 }
 
 #[tokio::test]
-async fn local_reads_go_to_the_first_endpoint_whoever_leads() {
+async fn local_reads_go_to_the_first_endpoint_regardless_of_the_leader() {
     let lab = Lab::new();
     let (ming, hong) =
         (lab.node("ming", always(value(1, vec![1]))), lab.node("hong", always(value(2, vec![2]))));
@@ -69,12 +69,12 @@ async fn a_node_without_a_leader_is_passed_over() {
 }
 
 #[tokio::test]
-async fn nobody_there_means_nothing_written() {
+async fn no_node_means_nothing_written() {
     let lab = Lab::new();
     let mut ming = lab.node("ming", always(applied(1)));
     ming.kill();
     let client = lab.client_of(&[&ming]).timeout(Duration::from_millis(600)).build().expect("builds");
-    let error = client.set("k", "v").await.expect_err("nobody is there");
+    let error = client.set("k", "v").await.expect_err("the node is gone");
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert_eq!(error.outcome(), OutcomeKind::NotApplied);
     assert!(error.to_string().contains(ming.address.as_str()), "{error}");

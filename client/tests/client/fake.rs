@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 /// Upper bound for anything that should happen, also on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// What a node does with one request.
+/// A node's reaction to one request.
 pub(crate) enum Act {
     /// Answers.
     Say(Result<Response, Rejection>),
@@ -103,7 +103,7 @@ impl Lab {
                 let listen = SocketAddr::from(([127, 0, 0, 1], 0));
                 let endpoint = Endpoint::serve(listen, &credentials, &EndpointOptions::default());
                 let endpoint = endpoint.expect("listens");
-                ready.send(endpoint.local_address()).expect("somebody waits");
+                ready.send(endpoint.local_address()).expect("the test waits");
                 tokio::select! {
                     () = serve(endpoint, of_thread) => {}
                     _ = stopped => {}

@@ -154,7 +154,7 @@ async fn a_ca_is_replaced_under_load() {
     cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
     assert_eq!(reload_all(&cluster, &mut load).await, ["tls.ca"; 3]);
     client.renew(&cluster.credentials(Role::Writer)).expect("both CAs");
-    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).fails(8, "still vouches for admin-test").await;
+    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).fails(8, "still in use: admin-test").await;
     cluster.coffeectl(["cert", "renew", "--all"]).ok().await;
     assert_eq!(reload_all(&cluster, &mut load).await, ["tls.cert"; 3]);
     client.renew(&cluster.credentials(Role::Writer)).expect("the new certificate");
