@@ -4,9 +4,10 @@
 //! nothing of networks, requests or the server above. It never calls up: it
 //! answers through the callbacks that the consensus library hands in.
 //!
-//! Two files: `log.wal`, a write-ahead log, whose writes are durable before
-//! anybody is told of them, and `state.redb`, a database that commits without
-//! fsync, and is replayed from the log after a crash. Both share one [`poison`].
+//! Two files. `log.wal` is a write-ahead log: a write is acknowledged after its
+//! fsync. `state.redb` is a database that is written by flushes, each a durable
+//! transaction; what was applied since the last flush is replayed from the log
+//! after a crash. Both share one [`poison`].
 
 pub mod anew;
 pub mod checkpointed;

@@ -1,9 +1,10 @@
 //! How far the state database is durable: what ties the log to the state.
 //!
-//! Guards that `purged <= durably applied`: the state commits without fsync and
-//! is replayed from the log after a crash, so the log must keep every entry
-//! that the state might lose. The state machine moves this forward after each
-//! durable commit; the log refuses to purge beyond it.
+//! Guards that `purged <= durably applied`: entries are applied in memory and
+//! written to the database by flushes. After a crash the entries since the last
+//! flush are replayed from the log, so the log must keep them. The state machine
+//! moves this index forward after each flush has returned from its fsync; the
+//! log refuses to purge beyond it.
 
 use std::sync::{
     Arc,

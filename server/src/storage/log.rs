@@ -1,4 +1,4 @@
-//! Raft's log and vote, durable in the file `log`.
+//! Raft's log and vote, durable in the file `log.wal`.
 //!
 //! What Raft asks for is answered from memory where it is new and from the
 //! file where it is old (`view`, `read`); what changes goes through the one

@@ -3,7 +3,7 @@
 //! Raft may read an entry as soon as `append` returns, before the writer has
 //! it on disk. So the newest entries, and always all those that are not yet
 //! written, are kept here as the *tail*: an index in the tail is read from it,
-//! one before it from the database. The tail has no holes and ends with the
+//! an earlier one from the file. The tail has no holes and ends with the
 //! last entry. Pure: no I/O.
 
 use std::{collections::VecDeque, ops::Range};
@@ -123,7 +123,7 @@ impl View {
         }
     }
 
-    /// What of `range` is there: the part that is in the database, and then the
+    /// What of `range` is there: the part that is in the file, and then the
     /// part that is in the tail.
     pub(super) fn split(&self, range: Range<u64>) -> (Range<u64>, Range<u64>) {
         let first = next(self.purged.as_ref()).max(self.first);
