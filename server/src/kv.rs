@@ -1,29 +1,34 @@
-//! The domain: what a command does to the state.
+//! The state machine: what a command does to the state.
 //!
-//! Pure and synchronous: the same commands give the same tables, byte for
-//! byte, on every node. So this module knows no clock (times come stamped into
-//! the command), no randomness, no task or thread, no consensus library and no
-//! network; only the state in layers, which somebody else gives it and folds
-//! into a database.
+//! Pure and synchronous: the same commands produce the same tables, byte for
+//! byte, on every node. This module knows no clock (commands carry their time),
+//! no randomness, no task or thread, no consensus library and no network. The
+//! caller gives it the state as a [`Store`] and flushes it to a database.
 //!
-//! The invariants that it guards:
+//! Guards these invariants:
 //!
-//! - a batch takes effect as one, and only if all its conditions held before it;
+//! - a batch takes effect as a whole, and only if all its conditions held before it;
 //! - a request takes effect at most once, however often it is proposed;
 //! - no record is used whose checksum does not match.
+//!
+//! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
+//! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <-
+//! `tables` (the only writer) <- `batch`, `nodes`, `requests` (commands).
 
-mod base;
 mod batch;
+mod db_snapshot;
 mod digest;
-mod hash;
-mod layers;
-mod layout;
+mod error;
 mod memory;
+mod memtable;
 #[cfg(test)]
-mod model;
+mod model_tests;
 mod nodes;
-mod overlay;
 mod requests;
+mod row;
+mod schema;
+mod store;
+mod table;
 mod tables;
 mod view;
 
@@ -34,23 +39,28 @@ use coffee_common::{
 
 use self::requests::Recall;
 pub use self::{
-    base::{Base, RowIter},
+    db_snapshot::{DbSnapshot, RowIter},
     digest::Digest,
-    hash::state_hash,
-    layers::Layers,
-    layout::{KvError, check_row},
+    error::KvError,
     memory::RequestMemory,
+    memtable::MemTable,
     nodes::introduce,
-    overlay::Overlay,
-    tables::{MetaKey, Rows, Table, Tables, check_format, create_tables, note_meta, prepare},
-    view::Page,
+    row::check_row,
+    schema::{WritableTable, check_format, create_tables, note_meta, prepare},
+    store::Store,
+    table::{MetaKey, Table},
+    tables::Tables,
+    view::RangePage,
 };
 
-/// Applies the entry at log index `at`, and says what came of it.
+/// Applies the entry at log index `at` and returns its outcome.
 ///
-/// A proposal that carries a request id is first looked up in the memory of
-/// requests, so that trying a write again answers what came of it the first
-/// time. After an error neither state nor memory must be used further.
+/// A proposal with a request id is looked up in the request memory first, so
+/// that a retried write returns the outcome of the first attempt.
+///
+/// # Errors
+/// A row is damaged, or the database failed. Neither the state nor the memory
+/// may be used after an error.
 pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
     let Some(request) = &proposal.request else { return execute(tables, at, proposal) };
     let digest = requests::digest(&proposal.command)?;

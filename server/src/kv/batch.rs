@@ -4,9 +4,13 @@
 //! state before it, all of them before the first operation.
 
 use super::{
-    digest::number,
-    layout::{Head, KvError, decode_head, encode_entry},
-    tables::{Table, Tables},
+    error::KvError,
+    row::{
+        self,
+        format::{RowHeader, decode_header, encode_entry},
+    },
+    table::Table,
+    tables::Tables,
 };
 use coffee_common::{
     command::{Batch, Condition, Effect, Operation, Outcome},
@@ -46,37 +50,42 @@ fn operate(tables: &mut Tables<'_>, at: Revision, operation: &Operation) -> Resu
     Ok(Effect { previous: previous.map(|head| head.modified) })
 }
 
-fn set(tables: &mut Tables<'_>, at: Revision, key: &Key, value: &Value) -> Result<Option<Head>, KvError> {
+fn set(
+    tables: &mut Tables<'_>,
+    at: Revision,
+    key: &Key,
+    value: &Value,
+) -> Result<Option<RowHeader>, KvError> {
     let previous = take_out(tables, key)?;
     let next = match previous {
-        Some(head) => Head { modified: at, version: head.version.saturating_add(1), ..head },
-        None => Head { created: at, modified: at, version: 1 },
+        Some(head) => RowHeader { modified: at, version: head.version.saturating_add(1), ..head },
+        None => RowHeader { created: at, modified: at, version: 1 },
     };
     encode_entry(&mut tables.row, key, next, value.as_bytes());
-    tables.layers.insert(Table::Keys, key.as_str().as_bytes(), &tables.row);
+    tables.store.insert(Table::Keys, key.as_str().as_bytes(), &tables.row);
     tables.digest.add(Table::Keys, key.as_str().as_bytes(), &tables.row);
     Ok(previous)
 }
 
-fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
+fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
     let previous = take_out(tables, key)?;
     if previous.is_some() {
-        tables.layers.remove(Table::Keys, key.as_str().as_bytes());
+        tables.store.remove(Table::Keys, key.as_str().as_bytes());
     }
     Ok(previous)
 }
 
 /// Takes a row, which is to be replaced, out of the digest.
-fn take_out(tables: &mut Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
+fn take_out(tables: &mut Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
     let key = key.as_str().as_bytes();
-    let Some(row) = tables.layers.row(Table::Keys, key)? else { return Ok(None) };
-    let head = decode_head(key, row.get())?;
-    tables.digest.subtract(number(Table::Keys, key, row.get()));
+    let Some(row) = tables.store.row(Table::Keys, key)? else { return Ok(None) };
+    let head = decode_header(key, row.get())?;
+    tables.digest.subtract(row::contribution(Table::Keys, key, row.get()));
     Ok(Some(head))
 }
 
-fn head(tables: &Tables<'_>, key: &Key) -> Result<Option<Head>, KvError> {
+fn head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
     let key = key.as_str().as_bytes();
-    let row = tables.layers.row(Table::Keys, key)?;
-    row.map(|row| decode_head(key, row.get())).transpose()
+    let row = tables.store.row(Table::Keys, key)?;
+    row.map(|row| decode_header(key, row.get())).transpose()
 }

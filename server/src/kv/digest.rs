@@ -1,19 +1,19 @@
-//! A digest of a whole state, kept up with each row that changes.
+//! A digest of the whole state, updated with every row that changes.
 //!
-//! Replicas that applied the same entries have the same one, so that nodes can
-//! tell each other from time to time whether they still agree. It is the sum
-//! of a number for each row, whatever the order in which the rows came; that
-//! number is made of the checksums that the row carries anyway, so the digest
-//! costs no look at keys and values. It finds accidents: replicas that took a
-//! different way, rows that were lost. It is no defence against forgery.
+//! Replicas that applied the same entries have the same digest, so nodes can
+//! check from time to time that they agree. The digest is the sum of one number
+//! per row, independent of the order in which rows were written. The number is
+//! made of the checksums that the row already carries, so the digest costs no
+//! pass over keys and values. It detects accidents: replicas that diverged, and
+//! lost rows. It does not protect against forgery.
 //!
-//! [`Table::Meta`] is left out: it holds the digest itself.
+//! [`Table::Meta`] does not contribute: it holds the digest itself.
 
 use super::{
-    layers::Layers,
-    layout::{KvError, checksums},
-    requests,
-    tables::Table,
+    error::KvError,
+    row::{self, format},
+    store::Store,
+    table::Table,
 };
 
 /// The digest of a state.
@@ -21,11 +21,14 @@ use super::{
 pub struct Digest(pub u64);
 
 impl Digest {
-    /// Reads a whole state.
-    pub fn of(layers: &Layers) -> Result<Self, KvError> {
+    /// Computes the digest of a state. Reads every row.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn of(store: &Store) -> Result<Self, KvError> {
         let mut digest = Self::default();
         for table in Table::ALL {
-            for row in layers.rows(table)? {
+            for row in store.rows(table)? {
                 let (key, row) = row?;
                 digest.add(table, key.get(), row.get());
             }
@@ -33,37 +36,32 @@ impl Digest {
         Ok(digest)
     }
 
-    /// A row was put in.
+    /// As [`Digest::of`], but of [`Table::Meta`] too: equal only on replicas that
+    /// have applied the same last entry.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn of_all(store: &Store) -> Result<Self, KvError> {
+        let mut digest = Self::of(store)?;
+        for row in store.rows(Table::Meta)? {
+            let (_, row) = row?;
+            digest.add_number(format::scatter(format::checksums(Table::Meta, row.get())));
+        }
+        Ok(digest)
+    }
+
+    /// Adds a row.
     pub fn add(&mut self, table: Table, key: &[u8], row: &[u8]) {
-        self.add_number(number(table, key, row));
+        self.add_number(row::contribution(table, key, row));
     }
 
-    /// A row of this number was put in.
-    pub(super) fn add_number(&mut self, number: u64) {
-        self.0 = self.0.wrapping_add(number);
+    /// Adds a row's contribution.
+    pub(super) fn add_number(&mut self, contribution: u64) {
+        self.0 = self.0.wrapping_add(contribution);
     }
 
-    /// A row of this number was taken out.
-    pub(super) fn subtract(&mut self, number: u64) {
-        self.0 = self.0.wrapping_sub(number);
+    /// Subtracts the contribution of a row that was replaced or deleted.
+    pub(super) fn subtract(&mut self, contribution: u64) {
+        self.0 = self.0.wrapping_sub(contribution);
     }
-}
-
-/// What a row adds: its checksums cover the table and the key, too. A row of
-/// requests adds what each of its records does, which was added one by one.
-pub(super) fn number(table: Table, key: &[u8], row: &[u8]) -> u64 {
-    match table {
-        Table::Meta => 0,
-        Table::Keys | Table::Nodes => scatter(checksums(table, row)),
-        Table::Requests => requests::numbers(key, row),
-    }
-}
-
-/// Spreads numbers that differ little over all 64 bits, one to one (the
-/// finalizer of splitmix64), so that sums of them hardly ever meet.
-pub(super) fn scatter(number: u64) -> u64 {
-    let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

@@ -16,36 +16,34 @@
 //! is known from it: applying reads no record but of a request that comes again.
 //! Records that are forgotten stay in their row until all of it is.
 
-mod chunk;
-
 use coffee_common::{
     command::{Command, Outcome},
     id::{RequestId, Revision},
 };
 
-use self::chunk::Records;
-pub(super) use self::chunk::{check as check_row, first as chunk_of, numbers};
 use super::{
-    layers::Layers,
-    layout::KvError,
-    memory::{RequestMemory, Slot},
-    tables::{MetaKey, Table, Tables},
+    error::KvError,
+    memory::{RememberedRequest, RequestMemory},
+    row::requests::{self as rows, RequestRecords},
+    store::Store,
+    table::{MetaKey, Table},
+    tables::Tables,
 };
 
 impl RequestMemory {
     /// Reads the memory out of the tables. `limit` has to be the same on all
     /// nodes, for all time: it is part of a replicated rule.
-    pub fn load(layers: &Layers, limit: u64) -> Result<Self, KvError> {
-        let forgotten = match layers.meta(MetaKey::Forgotten)? {
+    pub fn load(store: &Store, limit: u64) -> Result<Self, KvError> {
+        let forgotten = match store.meta(MetaKey::Forgotten)? {
             Some(payload) => decode_index(&payload)?,
             None => Revision::default(),
         };
         let mut memory = Self::new(limit, forgotten);
-        for row in layers.rows(Table::Requests)? {
+        for row in store.rows(Table::Requests)? {
             let (key, row) = row?;
-            for record in Records::open(key.get(), row.get())? {
+            for record in RequestRecords::open(key.get(), row.get())? {
                 let record = record?;
-                memory.load_next(Slot::new(&record.request, record.at, record.number))?;
+                memory.load_next(RememberedRequest::new(&record.request, record.at, record.contribution))?;
             }
         }
         Ok(memory)
@@ -71,9 +69,9 @@ pub(super) fn recall(
 ) -> Result<Recall, KvError> {
     planted!("applied-twice", return Ok(Recall::New));
     if let Some(index) = tables.memory.find(request) {
-        let key = chunk::key(index);
-        let row = tables.layers.row(Table::Requests, &key)?.ok_or(MISSING)?;
-        let mut records = Records::open(&key, row.get())?;
+        let key = rows::key(index);
+        let row = tables.store.row(Table::Requests, &key)?.ok_or(MISSING)?;
+        let mut records = RequestRecords::open(&key, row.get())?;
         let record = records.find(|record| record.as_ref().map_or(true, |record| record.at == index));
         let record = record.ok_or(MISSING)??;
         let same = record.digest == digest;
@@ -93,13 +91,13 @@ pub(super) fn remember(
     digest: u64,
     outcome: &Outcome,
 ) -> Result<(), KvError> {
-    let number = chunk::encode(&mut tables.row, at, digest, request, outcome)?;
+    let number = rows::encode(&mut tables.row, at, digest, request, outcome)?;
     let record = &tables.row;
-    tables.layers.update(Table::Requests, &chunk::key(at), |row| chunk::add(row, at, record))?;
+    tables.store.update(Table::Requests, &rows::key(at), |row| rows::append(row, at, record))?;
     tables.digest.add_number(number);
-    if let Some(gone) = tables.memory.push(Slot::new(request, at, number)) {
-        tables.layers.remove(Table::Requests, &gone.chunk.to_be_bytes());
-        tables.digest.subtract(gone.number);
+    if let Some(gone) = tables.memory.push(RememberedRequest::new(request, at, number)) {
+        tables.store.remove(Table::Requests, &gone.first_index.to_be_bytes());
+        tables.digest.subtract(gone.contribution);
     }
     Ok(())
 }
@@ -108,17 +106,18 @@ pub(super) fn remember(
 /// command by mistake, and has not to withstand more than that: its length,
 /// and a checksum that never misses a difference of up to 32 bits in a row.
 pub(super) fn digest(command: &Command) -> Result<u64, KvError> {
-    let digest = postcard::serialize_with_flavor(command, Digest::default()).map_err(KvError::Encode)?;
+    let digest =
+        postcard::serialize_with_flavor(command, CommandDigest::default()).map_err(KvError::Encode)?;
     Ok(u64::from(digest.length) << 32 | u64::from(digest.crc))
 }
 
 #[derive(Default)]
-struct Digest {
+struct CommandDigest {
     length: u32,
     crc: u32,
 }
 
-impl postcard::ser_flavors::Flavor for Digest {
+impl postcard::ser_flavors::Flavor for CommandDigest {
     type Output = Self;
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {

@@ -1,4 +1,4 @@
-//! Reads of the state as it is.
+//! Reads of the current state.
 
 use std::ops::Bound;
 
@@ -11,35 +11,42 @@ use coffee_common::{
 
 use super::{
     digest::Digest,
-    layers::{Layers, Rows},
-    layout::{KvError, decode_entry, decode_key, open},
-    nodes,
-    tables::{MetaKey, Table},
+    error::KvError,
+    row::{
+        format::{decode_entry, decode_key, open},
+        nodes,
+    },
+    store::Store,
+    table::{MetaKey, Table},
 };
 
-/// A part of a range of keys.
+/// A page of a range of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Page {
-    /// The keys in order, with their entries (values empty if left out).
+pub struct RangePage {
+    /// The keys in order, with their entries (values are empty if only keys were asked for).
     pub entries: Vec<(Key, Entry)>,
-    /// Whether the range goes on behind the last of these.
+    /// Whether the range continues after the last of these.
     pub more: bool,
 }
 
-const ALL: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
-
-impl Layers {
+impl Store {
     /// Reads a key.
+    ///
+    /// # Errors
+    /// The row is damaged, or the database failed.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, KvError> {
         let key = key.as_str().as_bytes();
         self.row(Table::Keys, key)?.map(|row| decode_entry(key, row.get(), false)).transpose()
     }
 
-    /// Reads a page of a range: at most `limit` keys (0: as many as a page
-    /// holds), [`RANGE_KEYS_MAX`] keys, and [`RANGE_BYTES_MAX`] bytes of keys
-    /// and values, the first key excepted.
-    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> Result<Page, KvError> {
-        let mut page = Page::default();
+    /// Reads a page of a range: at most `limit` keys (0: no limit of the
+    /// caller's), [`RANGE_KEYS_MAX`] keys, and [`RANGE_BYTES_MAX`] bytes of keys
+    /// and values. The first key is always included.
+    ///
+    /// # Errors
+    /// A row is damaged, or the database failed.
+    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> Result<RangePage, KvError> {
+        let mut page = RangePage::default();
         if range.is_empty() {
             return Ok(page);
         }
@@ -60,24 +67,28 @@ impl Layers {
     }
 
     /// Reads the record of a node.
+    ///
+    /// # Errors
+    /// The row is damaged, or the database failed.
     pub fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, KvError> {
         let key = name.as_str().as_bytes();
         self.row(Table::Nodes, key)?.map(|row| nodes::decode(key, row.get())).transpose()
     }
 
     /// Reads the records of all nodes, in the order of their names.
+    ///
+    /// # Errors
+    /// A row is damaged, or the database failed.
     pub fn nodes(&self) -> Result<Vec<NodeRecord>, KvError> {
         let rows = self.rows(Table::Nodes)?;
         rows.map(|row| row.and_then(|(key, row)| nodes::decode(key.get(), row.get()))).collect()
     }
 
-    /// Every row of a table, in order, as it is: nothing of it is verified.
-    pub(super) fn rows(&self, table: Table) -> Result<Rows<'_>, KvError> {
-        self.rows_from(table, ALL)
-    }
-
-    /// The digest that the state says it has; of an empty one, where it says
-    /// nothing. Reads one row.
+    /// Reads the digest that is stored with the state; that of an empty state if
+    /// none is. Reads one row.
+    ///
+    /// # Errors
+    /// The row is damaged, or the database failed.
     pub fn digest(&self) -> Result<Digest, KvError> {
         let Some(digest) = self.meta(MetaKey::Digest)? else { return Ok(Digest::default()) };
         let bytes =
@@ -85,7 +96,10 @@ impl Layers {
         Ok(Digest(u64::from_le_bytes(bytes)))
     }
 
-    /// Reads and verifies what is kept of the state as a whole.
+    /// Reads a value that describes the state as a whole.
+    ///
+    /// # Errors
+    /// The row is damaged, or the database failed.
     pub fn meta(&self, key: MetaKey) -> Result<Option<Vec<u8>>, KvError> {
         let row = self.row(Table::Meta, key.as_bytes())?;
         row.map(|row| open(Table::Meta, key.as_bytes(), row.get()).map(<[u8]>::to_vec)).transpose()

@@ -3,7 +3,7 @@
 //! Knows neither how commands are applied nor how snapshots travel. Guards that
 //! a database that failed, or that was found damaged, is not used further: its
 //! first error poisons the storage. And that what lies in front of the database
-//! (see [`Layers`]) goes where the database goes.
+//! (see [`Store`]) goes where the database goes.
 
 mod files;
 mod offload;
@@ -20,7 +20,7 @@ pub use self::{
     offload::Offload,
 };
 use crate::{
-    kv::{Base, KvError, Layers, MetaKey, Overlay, Tables},
+    kv::{DbSnapshot, KvError, MemTable, MetaKey, Store, Tables},
     raft_types::{LogId, SnapshotMeta, StoredMembership},
     storage::{
         poison::Poison,
@@ -152,7 +152,7 @@ impl From<StateError> for std::io::Error {
 /// An open state database, and what was applied since it was last written.
 pub(super) struct Database {
     // Fields are dropped in this order: the transaction in it before the database.
-    layers: RwLock<Layers>,
+    layers: RwLock<Store>,
     redb: redb::Database,
     name: Arc<str>,
     poison: Poison,
@@ -160,7 +160,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, KvError> {
-        let layers = RwLock::new(Layers::over(read_base(&redb)?));
+        let layers = RwLock::new(Store::over(read_base(&redb)?));
         Ok(Self { layers, redb, name, poison })
     }
 
@@ -170,18 +170,18 @@ impl Database {
 
     /// The state as it is now. It does not change as long as this is held: to
     /// be held for a read, never while anything is waited for.
-    pub(super) fn layers(&self) -> Result<RwLockReadGuard<'_, Layers>, StateError> {
+    pub(super) fn layers(&self) -> Result<RwLockReadGuard<'_, Store>, StateError> {
         self.layers.read().map_err(|_| self.fail(StateErrorKind::BrokenOff))
     }
 
     /// The state, to be changed. Readers wait.
-    pub(super) fn layers_mut(&self) -> Result<RwLockWriteGuard<'_, Layers>, StateError> {
+    pub(super) fn layers_mut(&self) -> Result<RwLockWriteGuard<'_, Store>, StateError> {
         self.layers.write().map_err(|_| self.fail(StateErrorKind::BrokenOff))
     }
 
     /// Notes that what is applied by now is to be folded.
     pub(super) fn freeze(&self) -> Result<(), StateError> {
-        self.layers_mut()?.freeze();
+        self.layers_mut()?.seal();
         Ok(())
     }
 
@@ -189,11 +189,11 @@ impl Database {
     /// go on meanwhile. Waits for the disk. Not to be called by two at once.
     /// Afterwards the layers' base is what is durable.
     pub(super) fn fold(&self) -> Result<(), StateError> {
-        let Some(overlay) = self.layers()?.to_fold() else { return Ok(()) };
-        let base = write(&self.redb, &overlay).map_err(|error| self.fail(error))?;
+        let Some(memtable) = self.layers()?.sealed() else { return Ok(()) };
+        let base = write(&self.redb, &memtable).map_err(|error| self.fail(error))?;
         // In this order: what is dropped is dropped after the lock is given back.
-        let of_no_use = self.layers_mut()?.settle(base);
-        drop((of_no_use, overlay));
+        let of_no_use = self.layers_mut()?.install_flushed(base);
+        drop((of_no_use, memtable));
         release(&self.redb).map_err(|error| self.fail(error))
     }
 
@@ -209,11 +209,11 @@ impl Database {
 }
 
 /// Folds in one transaction, so that the database stands at one entry.
-fn write(redb: &redb::Database, overlay: &Overlay) -> Result<Base, KvError> {
+fn write(redb: &redb::Database, memtable: &MemTable) -> Result<DbSnapshot, KvError> {
     let mut txn = redb.begin_write()?;
     // Two fsyncs instead of one, but a crash costs no walk through all pages at the next start.
     txn.set_quick_repair(true);
-    overlay.fold(&txn)?;
+    memtable.flush(&txn)?;
     txn.commit()?;
     read_base(redb)
 }
@@ -227,12 +227,12 @@ fn release(redb: &redb::Database) -> Result<(), KvError> {
 }
 
 /// What the database holds now.
-pub(super) fn read_base(redb: &redb::Database) -> Result<Base, KvError> {
-    Base::open(&redb.begin_read()?)
+pub(super) fn read_base(redb: &redb::Database) -> Result<DbSnapshot, KvError> {
+    DbSnapshot::open(&redb.begin_read()?)
 }
 
 /// Reads what a state is: up to which entry, with which membership.
-pub(super) fn read_meta(layers: &Layers) -> Result<SnapshotMeta, StateErrorKind> {
+pub(super) fn read_meta(layers: &Store) -> Result<SnapshotMeta, StateErrorKind> {
     let applied = layers.meta(MetaKey::Applied)?;
     let membership = layers.meta(MetaKey::Membership)?;
     let applied = applied.map(|bytes| record::decode::<LogIdRecord>(&bytes)).transpose()?;

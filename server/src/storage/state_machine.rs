@@ -9,7 +9,7 @@
 //!   (`purged <= durably applied`, see [`Checkpointed`]);
 //! - nothing more is applied, answered or read after a first error.
 //!
-//! Entries are applied in memory, in layers over the database ([`kv::Layers`](crate::kv::Layers)).
+//! Entries are applied in memory, in layers over the database ([`kv::Store`](crate::kv::Store)).
 //! A *fold* writes what came together into the database, in one transaction:
 //! on disk the state is at any time what it was behind one entry, and after a
 //! crash it is replayed from there. A checkpoint is a fold that is waited for;

@@ -9,7 +9,7 @@ use coffee_common::{
     limits::REQUEST_MEMORY_MAX,
 };
 use coffee_tests::cluster::Cluster;
-use coffeed::kv::{self, Base, Layers, RequestMemory, Tables};
+use coffeed::kv::{self, DbSnapshot, RequestMemory, Store, Tables};
 use redb::{Database, ReadableDatabase};
 
 use crate::support::refusal::refuses;
@@ -20,8 +20,8 @@ const ORDERS: usize = 130;
 /// Applies a change that is in no log entry.
 fn go_astray(state: &Path) {
     let database = Database::open(state).expect("it is not in use");
-    let base = Base::open(&database.begin_read().expect("begins")).expect("opens");
-    let mut layers = Layers::over(base);
+    let base = DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens");
+    let mut layers = Store::over(base);
     let mut memory = RequestMemory::load(&layers, REQUEST_MEMORY_MAX).expect("loads");
     let mut tables = Tables::open(&mut layers, &mut memory).expect("opens");
     let key = Key::new("order/0").expect("legal");
@@ -30,8 +30,8 @@ fn go_astray(state: &Path) {
     kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
     tables.finish();
     let transaction = database.begin_write().expect("begins");
-    layers.freeze();
-    layers.to_fold().expect("something changed").fold(&transaction).expect("folds");
+    layers.seal();
+    layers.sealed().expect("something changed").flush(&transaction).expect("flushes");
     transaction.commit().expect("commits");
 }
 

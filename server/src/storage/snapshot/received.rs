@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use redb::{Builder, Database, DatabaseError};
 
 use crate::{
-    kv::{KvError, Layers, RequestMemory},
+    kv::{KvError, RequestMemory, Store},
     raft_types::SnapshotMeta,
     storage::state::{StateFiles, read_base},
 };
@@ -30,7 +30,7 @@ impl ReceivedSnapshot {
 
     /// Reads the memory of requests out of it.
     pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
-        RequestMemory::load(&Layers::over(read_base(&self.database)?), limit)
+        RequestMemory::load(&Store::over(read_base(&self.database)?), limit)
     }
 
     /// Puts it in the place of the state, durably, and gives its database. A

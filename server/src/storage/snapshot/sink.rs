@@ -25,7 +25,7 @@ use super::{
     received::{ReceivedSnapshot, Scratch},
 };
 use crate::{
-    kv::{self, Digest, KvError, Layers, MetaKey, Table},
+    kv::{self, Digest, KvError, MetaKey, Store, Table},
     raft_types::SnapshotMeta,
     storage::{
         poison::Poison,
@@ -193,7 +193,7 @@ impl SnapshotSink {
         if rows != header.rows || rows != trailer.rows {
             return Err(SnapshotError::Contradiction("it has not as many rows as it says"));
         }
-        let state = Layers::over(read_base(&database)?);
+        let state = Store::over(read_base(&database)?);
         if read_meta(&state)? != header.meta {
             return Err(SnapshotError::Contradiction("its rows and its header disagree"));
         }
@@ -223,7 +223,7 @@ fn poisoning(poison: &Poison, name: &str, error: SnapshotError) -> SnapshotError
     error
 }
 
-fn open_tables(txn: &WriteTransaction) -> Result<Vec<(Table, kv::Rows<'_>)>, KvError> {
+fn open_tables(txn: &WriteTransaction) -> Result<Vec<(Table, kv::WritableTable<'_>)>, KvError> {
     Table::ALL.into_iter().map(|table| Ok((table, txn.open_table(table.definition())?))).collect()
 }
 

@@ -14,7 +14,7 @@ use super::{
     format::{CHUNK_BYTES, Header, Kind, Row, Sequence, Trailer},
 };
 use crate::{
-    kv::{self, Base, KvError, Layers, RowIter, Table},
+    kv::{self, DbSnapshot, KvError, RowIter, Store, Table},
     raft_types::SnapshotMeta,
     storage::state::{Database, StateError, StateErrorKind, read_meta},
 };
@@ -27,7 +27,7 @@ pub type Claim = Arc<()>;
 /// A state at one point in time.
 pub struct SnapshotSource {
     // Fields are dropped in this order: a transaction before its database.
-    base: Arc<Base>,
+    base: Arc<DbSnapshot>,
     database: Arc<Database>,
     meta: SnapshotMeta,
     rows: u64,
@@ -37,8 +37,8 @@ pub struct SnapshotSource {
 impl SnapshotSource {
     /// The state as it was after the last fold.
     pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
-        let base = database.layers()?.base().clone();
-        let describe = || Ok((read_meta(&Layers::over(base.clone()))?, base.count_rows()?));
+        let base = database.layers()?.snapshot().clone();
+        let describe = || Ok((read_meta(&Store::over(base.clone()))?, base.count_rows()?));
         let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
         Ok(Self { base, database, meta, rows, claim: None })
     }

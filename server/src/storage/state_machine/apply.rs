@@ -16,7 +16,7 @@ use super::{
     marks::{Mark, Marks},
 };
 use crate::{
-    kv::{self, KvError, Layers, RequestMemory, Tables},
+    kv::{self, KvError, RequestMemory, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
     storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
 };
@@ -105,7 +105,7 @@ fn apply_entries(
 }
 
 fn apply_to(
-    layers: &mut Layers,
+    layers: &mut Store,
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::{marks::Mark, shared::Shared};
 use crate::{
-    kv::{Layers, Page, state_hash},
+    kv::{Digest, RangePage, Store},
     metrics::RequestMemoryMetrics,
     raft_types::LogId,
     storage::state::{StateErrorKind, read_meta},
@@ -60,7 +60,7 @@ impl StateReader {
     }
 
     /// Reads the state as it is now. Nothing is applied meanwhile.
-    fn read<T>(&self, read: impl FnOnce(&Layers) -> Result<T, StateErrorKind>) -> io::Result<(T, Revision)> {
+    fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T, StateErrorKind>) -> io::Result<(T, Revision)> {
         // Taken first: the read sees at least what was applied by then.
         let at = self.applied();
         let database = self.shared.database();
@@ -76,8 +76,8 @@ impl StateReader {
         self.read(|layers| Ok(layers.get(key)?))
     }
 
-    /// Reads a page of a range; see [`Layers::range`].
-    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(Page, Revision)> {
+    /// Reads a page of a range; see [`Store::range`].
+    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(RangePage, Revision)> {
         self.read(|layers| Ok(layers.range(range, limit, keys_only)?))
     }
 
@@ -94,7 +94,7 @@ impl StateReader {
     /// Hashes the whole state: equal on all replicas at the same last applied
     /// entry, which is given too. Reads everything, and holds up applying meanwhile.
     pub fn hash(&self) -> io::Result<(Option<LogId>, u64)> {
-        let hash = |layers: &Layers| Ok((read_meta(layers)?.last_log_id, state_hash(layers)?));
+        let hash = |layers: &Store| Ok((read_meta(layers)?.last_log_id, Digest::of_all(layers)?.0));
         Ok(self.read(hash)?.0)
     }
 }

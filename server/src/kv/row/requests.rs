@@ -1,8 +1,8 @@
-//! Rows of requests: the records of many log indexes in one row.
+//! Rows of requests: the records of 256 log indexes in one row.
 //!
-//! An on-disk format, held by golden bytes. A row for each record would cost
-//! every write two more changes of a B-tree; so they are added to the row that
-//! is last, and its checksum grows with it.
+//! An on-disk format, held by golden bytes. One row per record would cost every
+//! write two more changes of a B-tree. So a record is appended to the last row,
+//! and the row's checksum is extended.
 //!
 //! ```text
 //! key     first index 8 (big endian)
@@ -10,51 +10,48 @@
 //! record  place 1 | length 4 | digest 8 | client 16 | sequence 8 | after 8 | outcome (postcard) ...
 //! ```
 //!
-//! `place` is the record's index less the first one, `length` that of the
-//! outcome. Records stand in the order of their indexes.
+//! `place` is the record's index minus the first index, `length` the length of
+//! the outcome. Records are in the order of their indexes.
 
 use coffee_common::{
     command::Outcome,
     id::{ClientId, RequestId, Revision},
 };
 
-use crate::kv::{
-    digest::scatter,
-    layout::{Fields, KvError, open, seal_more},
-    tables::Table,
-};
+use super::format::{FieldReader, open, scatter, seal_more};
+use crate::kv::{error::KvError, table::Table};
 
-/// So many indexes share a row: 15 to 25 KB, as a rule.
-const INDEXES: u64 = 256;
+/// Log indexes per row: a row has 15 to 25 KB.
+const INDEXES_PER_ROW: u64 = 256;
 
 /// Bytes of a record before its outcome.
-const HEAD_BYTES: usize = 45;
+const RECORD_HEADER_BYTES: usize = 45;
 
-/// The first index of the row that an index belongs to.
-pub(in crate::kv) fn first(at: Revision) -> u64 {
-    at.0 - at.0 % INDEXES
+/// The first index of the row that holds an index.
+pub(in crate::kv) fn first_index(at: Revision) -> u64 {
+    at.0 - at.0 % INDEXES_PER_ROW
 }
 
-/// The key of the row that an index belongs to.
+/// The key of the row that holds an index.
 pub(in crate::kv) fn key(at: Revision) -> [u8; 8] {
-    first(at).to_be_bytes()
+    first_index(at).to_be_bytes()
 }
 
-/// What is remembered of a request.
+/// The record of a remembered request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Record<'row> {
+pub(in crate::kv) struct RequestRecord<'row> {
     /// The index that applied it.
-    pub(super) at: Revision,
-    /// Of its command.
-    pub(super) digest: u64,
-    pub(super) request: RequestId,
+    pub(in crate::kv) at: Revision,
+    /// The digest of its command.
+    pub(in crate::kv) digest: u64,
+    pub(in crate::kv) request: RequestId,
     outcome: &'row [u8],
-    /// What it adds to the digest of the state.
-    pub(super) number: u64,
+    /// Its contribution to the digest of the state.
+    pub(in crate::kv) contribution: u64,
 }
 
-impl Record<'_> {
-    pub(super) fn outcome(&self) -> Result<Outcome, KvError> {
+impl RequestRecord<'_> {
+    pub(in crate::kv) fn outcome(&self) -> Result<Outcome, KvError> {
         match postcard::take_from_bytes(self.outcome) {
             Ok((outcome, [])) => Ok(outcome),
             _ => Err(malformed("an outcome is malformed")),
@@ -62,9 +59,9 @@ impl Record<'_> {
     }
 }
 
-/// Puts a record together in `bytes`, in place of what it held. Gives what it
-/// adds to the digest of the state.
-pub(super) fn encode(
+/// Encodes a record into `bytes`, whose content it replaces. Returns its
+/// contribution to the digest of the state.
+pub(in crate::kv) fn encode(
     bytes: &mut Vec<u8>,
     at: Revision,
     digest: u64,
@@ -72,67 +69,67 @@ pub(super) fn encode(
     outcome: &Outcome,
 ) -> Result<u64, KvError> {
     bytes.clear();
-    bytes.push((at.0 % INDEXES) as u8);
+    bytes.push((at.0 % INDEXES_PER_ROW) as u8);
     bytes.extend_from_slice(&[0; 4]);
     bytes.extend_from_slice(&digest.to_le_bytes());
     bytes.extend_from_slice(&request.client.0.to_le_bytes());
     bytes.extend_from_slice(&request.sequence.to_le_bytes());
     bytes.extend_from_slice(&request.after.0.to_le_bytes());
     *bytes = postcard::to_extend(outcome, std::mem::take(bytes)).map_err(KvError::Encode)?;
-    let length = (bytes.len() - HEAD_BYTES) as u32;
+    let length = (bytes.len() - RECORD_HEADER_BYTES) as u32;
     bytes[1..5].copy_from_slice(&length.to_le_bytes());
-    Ok(number(&key(at), bytes))
+    Ok(record_contribution(&key(at), bytes))
 }
 
-/// Adds an encoded record to its row, which may be empty.
-pub(super) fn add(row: &mut Vec<u8>, at: Revision, record: &[u8]) {
+/// Appends an encoded record to its row, which may be empty.
+pub(in crate::kv) fn append(row: &mut Vec<u8>, at: Revision, record: &[u8]) {
     seal_more(Table::Requests, &key(at), row, record);
 }
 
-/// What a record adds to the digest of the state: its checksum covers its index.
-fn number(key: &[u8], record: &[u8]) -> u64 {
+/// A record's contribution to the digest of the state. Its checksum covers its index.
+fn record_contribution(key: &[u8], record: &[u8]) -> u64 {
     let crc = crc32c::crc32c_append(crc32c::crc32c(key), record);
     scatter((record.len() as u64) << 32 | u64::from(crc))
 }
 
-/// What the records of a row add to the digest of the state. Those that are
-/// malformed count for nothing.
-pub(in crate::kv) fn numbers(key: &[u8], row: &[u8]) -> u64 {
-    let records = Records::open(key, row).into_iter().flatten();
-    records.flatten().fold(0, |sum, record| sum.wrapping_add(record.number))
+/// The contribution of a row: the sum of its records. Malformed records
+/// contribute nothing.
+pub(super) fn contribution(key: &[u8], row: &[u8]) -> u64 {
+    let records = RequestRecords::open(key, row).into_iter().flatten();
+    records.flatten().fold(0, |sum, record| sum.wrapping_add(record.contribution))
 }
 
-/// Verifies a row as it comes out of a snapshot.
-pub(in crate::kv) fn check(key: &[u8], row: &[u8]) -> Result<(), KvError> {
-    for record in Records::open(key, row)? {
+/// Verifies a row that arrived in a snapshot.
+pub(super) fn check(key: &[u8], row: &[u8]) -> Result<(), KvError> {
+    for record in RequestRecords::open(key, row)? {
         record?.outcome()?;
     }
     Ok(())
 }
 
-/// The records of a row, whose checksum was verified. Ends with an error.
-pub(super) struct Records<'row> {
+/// The records of a row whose checksum was verified. Ends after the first error.
+pub(in crate::kv) struct RequestRecords<'row> {
     key: [u8; 8],
     first: u64,
     rest: &'row [u8],
-    /// The place that the next record has at least.
+    /// The lowest place that the next record may have.
     place: u64,
 }
 
-impl<'row> Records<'row> {
-    pub(super) fn open(key: &[u8], row: &'row [u8]) -> Result<Self, KvError> {
+impl<'row> RequestRecords<'row> {
+    pub(in crate::kv) fn open(key: &[u8], row: &'row [u8]) -> Result<Self, KvError> {
         let rest = open(Table::Requests, key, row)?;
         let key: [u8; 8] = key.try_into().map_err(|_| malformed("an index has a wrong length"))?;
         let first = u64::from_be_bytes(key);
-        match first.is_multiple_of(INDEXES) && !rest.is_empty() {
+        match first.is_multiple_of(INDEXES_PER_ROW) && !rest.is_empty() {
             true => Ok(Self { key, first, rest, place: 0 }),
-            false => Err(malformed("it is no row of requests")),
+            false => Err(malformed("it is not a row of requests")),
         }
     }
 
-    fn step(&mut self) -> Result<Record<'row>, KvError> {
+    fn read_record(&mut self) -> Result<RequestRecord<'row>, KvError> {
         let whole = self.rest;
-        let mut fields = Fields { table: Table::Requests, rest: whole };
+        let mut fields = FieldReader { table: Table::Requests, rest: whole };
         let [place] = fields.take()?;
         let length = u32::from_le_bytes(fields.take()?);
         let digest = u64::from_le_bytes(fields.take()?);
@@ -147,19 +144,25 @@ impl<'row> Records<'row> {
         self.place = u64::from(place) + 1;
         self.rest = rest;
         let at = Revision(self.first.saturating_add(place.into()));
-        let number = number(&self.key, &whole[..whole.len() - rest.len()]);
-        Ok(Record { at, digest, request: RequestId { client, sequence, after }, outcome, number })
+        let contribution = record_contribution(&self.key, &whole[..whole.len() - rest.len()]);
+        Ok(RequestRecord {
+            at,
+            digest,
+            request: RequestId { client, sequence, after },
+            outcome,
+            contribution,
+        })
     }
 }
 
-impl<'row> Iterator for Records<'row> {
-    type Item = Result<Record<'row>, KvError>;
+impl<'row> Iterator for RequestRecords<'row> {
+    type Item = Result<RequestRecord<'row>, KvError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        let record = self.step();
+        let record = self.read_record();
         if record.is_err() {
             self.rest = &[];
         }
@@ -187,7 +190,7 @@ mod tests {
             let effects = vec![Effect { previous: Some(Revision(9)) }];
             let outcome = Outcome::Applied { revision: at, effects };
             encode(&mut record, at, 7, &request(at.0), &outcome).expect("encodes");
-            add(&mut row, at, &record);
+            append(&mut row, at, &record);
         }
         row
     }
@@ -198,7 +201,7 @@ mod tests {
         crate::golden::check("state_requests", &row);
         let key = key(Revision(4711));
         check(&key, &row).expect("its own bytes");
-        let records: Result<Vec<_>, _> = Records::open(&key, &row).expect("its own bytes").collect();
+        let records: Result<Vec<_>, _> = RequestRecords::open(&key, &row).expect("its own bytes").collect();
         let records = records.expect("its own bytes");
         let found: Vec<_> =
             records.iter().map(|record| (record.at.0, record.digest, record.request)).collect();
@@ -209,12 +212,12 @@ mod tests {
     #[test]
     fn a_record_counts_the_same_alone_and_among_others() {
         let key = key(Revision(4711));
-        let both = numbers(&key, &row(&[4711, 4713]));
-        assert_eq!(both, numbers(&key, &row(&[4711])).wrapping_add(numbers(&key, &row(&[4713]))));
-        let elsewhere = first(Revision(4711)) + INDEXES + 4711 % INDEXES;
+        let both = contribution(&key, &row(&[4711, 4713]));
+        assert_eq!(both, contribution(&key, &row(&[4711])).wrapping_add(contribution(&key, &row(&[4713]))));
+        let elsewhere = first_index(Revision(4711)) + INDEXES_PER_ROW + 4711 % INDEXES_PER_ROW;
         assert_ne!(
-            numbers(&key, &row(&[4711])),
-            numbers(&super::key(Revision(elsewhere)), &row(&[elsewhere]))
+            contribution(&key, &row(&[4711])),
+            contribution(&super::key(Revision(elsewhere)), &row(&[elsewhere]))
         );
     }
 
@@ -222,7 +225,7 @@ mod tests {
     fn rows_that_are_none_are_refused() {
         let at = Revision(4711);
         let good = row(&[4711, 4713]);
-        assert!(check(&key(Revision(4711 + INDEXES)), &good).is_err(), "of another key");
+        assert!(check(&key(Revision(4711 + INDEXES_PER_ROW)), &good).is_err(), "of another key");
         assert!(check(&key(at), &row(&[4713, 4711])).is_err(), "out of order");
         assert!(check(&key(at), &row(&[4711, 4711])).is_err(), "twice");
         for end in 0..good.len() {

@@ -1,37 +1,40 @@
-//! The rows that the database holds, at one point in time.
+//! The rows of the database at one point in time.
 //!
-//! A base pins the pages that it reads: it is given up for the next one as soon
-//! as there is one. Nothing that it gives is verified but by whoever decodes it.
+//! A snapshot pins the pages that it reads, so it is replaced after every
+//! flush. Rows are returned unverified: the code that decodes a row verifies it.
 
 use std::ops::Bound;
 
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetadata};
 
-use super::{layout::KvError, tables::Table};
+use super::{error::KvError, table::Table};
 
-type Bytes = &'static [u8];
+type ByteSlice = &'static [u8];
 
 /// A row of the database, or its key.
-pub(super) type Stored = AccessGuard<'static, Bytes>;
+pub(super) type StoredBytes = AccessGuard<'static, ByteSlice>;
 
-/// Every row of a table of the database, in order. Reads on while its base is there.
-pub type RowIter = redb::Range<'static, Bytes, Bytes>;
+/// Every row of a table of the database, in order. Valid while its snapshot exists.
+pub type RowIter = redb::Range<'static, ByteSlice, ByteSlice>;
 
-/// All tables of the database, as one transaction sees them.
-pub struct Base {
+/// All tables of the database, as one read transaction sees them.
+pub struct DbSnapshot {
     /// In the order of [`Table::ALL`].
-    tables: [ReadOnlyTable<Bytes, Bytes>; Table::ALL.len()],
+    tables: [ReadOnlyTable<ByteSlice, ByteSlice>; Table::ALL.len()],
 }
 
-impl Base {
+impl DbSnapshot {
     /// Opens the tables in a transaction.
+    ///
+    /// # Errors
+    /// A table is missing, or the database failed.
     pub fn open(txn: &ReadTransaction) -> Result<Self, KvError> {
         let open = |table: Table| txn.open_table(table.definition());
         let [keys, requests, nodes, meta] = Table::ALL;
         Ok(Self { tables: [open(keys)?, open(requests)?, open(nodes)?, open(meta)?] })
     }
 
-    pub(super) fn row(&self, table: Table, key: &[u8]) -> Result<Option<Stored>, KvError> {
+    pub(super) fn row(&self, table: Table, key: &[u8]) -> Result<Option<StoredBytes>, KvError> {
         Ok(self.tables[table.position()].get(key)?)
     }
 
@@ -43,12 +46,18 @@ impl Base {
         Ok(self.tables[table.position()].range::<&[u8]>(bounds)?)
     }
 
-    /// Every row of a table, in order, as it is.
+    /// Every row of a table, in order, unverified.
+    ///
+    /// # Errors
+    /// The database failed.
     pub fn rows(&self, table: Table) -> Result<RowIter, KvError> {
         Ok(self.tables[table.position()].range::<&[u8]>(..)?)
     }
 
-    /// How many rows all tables have together.
+    /// The number of rows of all tables together.
+    ///
+    /// # Errors
+    /// The database failed.
     pub fn count_rows(&self) -> Result<u64, KvError> {
         self.tables.iter().try_fold(0, |rows, table| Ok(rows + table.len()?))
     }

@@ -1,5 +1,4 @@
-//! A model of the state in plain maps, and the comparison of [`apply`] with it
-//! on random histories.
+//! Compares [`apply`] with a model of the state in plain maps, on random histories.
 
 mod cases;
 
@@ -16,20 +15,20 @@ use coffee_common::{
 use proptest::prelude::*;
 use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
 
-use super::{Base, Digest, Layers, RequestMemory, Tables, apply, create_tables, state_hash};
+use super::{DbSnapshot, Digest, RequestMemory, Store, Tables, apply, create_tables};
 
-/// How many requests are remembered here: few, so that histories outlive them.
+/// How many requests are remembered: few, so that histories outlast them.
 const MEMORY: u64 = 3;
 
 #[derive(Default)]
-struct Model {
+struct KvModel {
     keys: BTreeMap<Key, Entry>,
     nodes: BTreeMap<NodeName, NodeRecord>,
     remembered: Vec<(RequestId, Command, Outcome, Revision)>,
     forgotten: Revision,
 }
 
-impl Model {
+impl KvModel {
     fn apply(&mut self, at: Revision, proposal: &Proposal) -> Outcome {
         let Some(request) = proposal.request else { return self.execute(at, proposal) };
         let same =
@@ -110,9 +109,9 @@ impl Model {
     }
 }
 
-/// A database in memory, what lies in front of it, and the memory of requests.
+/// A store over a database in memory, and the request memory.
 struct Real {
-    layers: Layers,
+    store: Store,
     memory: RequestMemory,
     database: Database,
 }
@@ -124,14 +123,14 @@ impl Real {
         let txn = database.begin_write().expect("begins");
         create_tables(&txn).expect("creates");
         txn.commit().expect("commits");
-        let layers = Layers::over(base(&database));
-        let memory = RequestMemory::load(&layers, limit).expect("loads");
-        Self { layers, memory, database }
+        let store = Store::over(snapshot(&database));
+        let memory = RequestMemory::load(&store, limit).expect("loads");
+        Self { store, memory, database }
     }
 
     /// Applies entries in one batch.
     fn apply(&mut self, entries: &[(Revision, Proposal)]) -> Vec<Outcome> {
-        let mut tables = Tables::open(&mut self.layers, &mut self.memory).expect("opens");
+        let mut tables = Tables::open(&mut self.store, &mut self.memory).expect("opens");
         let outcomes =
             entries.iter().map(|(at, proposal)| apply(&mut tables, *at, proposal).expect("applies"));
         let outcomes = outcomes.collect();
@@ -139,33 +138,34 @@ impl Real {
         outcomes
     }
 
-    /// Folds what is frozen, or all there is. `false`: there is nothing.
-    fn fold(&mut self) -> bool {
-        self.layers.freeze();
-        let Some(overlay) = self.layers.to_fold() else { return false };
+    /// Flushes the sealed memtable, or else everything. Returns `false` if there
+    /// was nothing to flush.
+    fn flush(&mut self) -> bool {
+        self.store.seal();
+        let Some(memtable) = self.store.sealed() else { return false };
         let txn = self.database.begin_write().expect("begins");
-        overlay.fold(&txn).expect("folds");
+        memtable.flush(&txn).expect("flushes");
         txn.commit().expect("commits");
-        drop(self.layers.settle(base(&self.database)));
+        drop(self.store.install_flushed(snapshot(&self.database)));
         true
     }
 
-    /// Folds all, and forgets what is in memory, as a stop and a start do.
+    /// Flushes everything and drops what is in memory, as a restart does.
     fn restart(&mut self) {
-        while self.fold() {}
-        self.layers = Layers::over(base(&self.database));
-        self.memory = RequestMemory::load(&self.layers, MEMORY).expect("loads");
+        while self.flush() {}
+        self.store = Store::over(snapshot(&self.database));
+        self.memory = RequestMemory::load(&self.store, MEMORY).expect("loads");
     }
 
     fn hash(&self) -> u64 {
-        let digest = self.layers.digest().expect("reads");
-        assert_eq!(digest, Digest::of(&self.layers).expect("reads"), "it was kept up");
-        state_hash(&self.layers).expect("hashes")
+        let digest = self.store.digest().expect("reads");
+        assert_eq!(digest, Digest::of(&self.store).expect("reads"), "it was updated with every row");
+        Digest::of_all(&self.store).expect("reads").0
     }
 }
 
-fn base(database: &Database) -> Base {
-    Base::open(&database.begin_read().expect("begins")).expect("opens")
+fn snapshot(database: &Database) -> DbSnapshot {
+    DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens")
 }
 
 fn key(name: &str) -> Key {
@@ -209,12 +209,12 @@ fn any_node_command() -> impl Strategy<Value = Command> {
     })
 }
 
-/// A command, and with which request id: of which client, which sequence, how
-/// long before its proposal. Few of each, so that ids come again, with the same
-/// command (retries) and with others (mistakes).
-type Step = (Command, Option<(u8, u8, u64)>);
+/// A command and its request id: client, sequence, and how many entries ago it
+/// was created. Few of each, so ids are repeated with the same command (retries)
+/// and with others (mistakes).
+type RequestedCommand = (Command, Option<(u8, u8, u64)>);
 
-fn any_history() -> impl Strategy<Value = Vec<Vec<Step>>> {
+fn any_history() -> impl Strategy<Value = Vec<Vec<RequestedCommand>>> {
     let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())));
     let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command()];
     let back = prop_oneof![0u64..12, 0u64..200];
@@ -222,11 +222,11 @@ fn any_history() -> impl Strategy<Value = Vec<Vec<Step>>> {
     prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)
 }
 
-/// The entries of a history: some indexes are left to entries without a command,
-/// so many that a row of requests has few of them.
-fn entries(history: &[Vec<Step>]) -> Vec<Vec<(Revision, Proposal)>> {
+/// The entries of a history. Leaves gaps in the indexes, as entries without a
+/// command do, so wide that a row of requests has few records.
+fn entries(history: &[Vec<RequestedCommand>]) -> Vec<Vec<(Revision, Proposal)>> {
     let mut index = 0;
-    let mut entry = |(command, request): &Step| {
+    let mut entry = |(command, request): &RequestedCommand| {
         index += if index % 5 == 3 { 97 } else { 1 };
         let request = request.map(|(client, sequence, back)| RequestId {
             client: ClientId(client.into()),
@@ -238,8 +238,8 @@ fn entries(history: &[Vec<Step>]) -> Vec<Vec<(Revision, Proposal)>> {
     history.iter().map(|steps| steps.iter().map(&mut entry).collect()).collect()
 }
 
-fn assert_same_state(real: &Real, model: &Model) {
-    let view = &real.layers;
+fn assert_same_state(real: &Real, model: &KvModel) {
+    let view = &real.store;
     let page = view.range(&KeyRange::all(), 0, false).expect("reads");
     assert_eq!(page.entries, model.keys.clone().into_iter().collect::<Vec<_>>());
     assert_eq!(view.nodes().expect("reads"), model.nodes.values().cloned().collect::<Vec<_>>());
@@ -249,17 +249,17 @@ fn assert_same_state(real: &Real, model: &Model) {
     assert_eq!(real.memory.forgotten(), model.forgotten);
 }
 
-/// What happens between two batches.
+/// An event between two batches.
 #[derive(Debug, Clone, Copy)]
 enum Between {
     Nothing,
-    Freeze,
-    Fold,
+    Seal,
+    Flush,
     Restart,
 }
 
 fn any_between() -> impl Strategy<Value = Vec<Between>> {
-    let any = [Between::Nothing, Between::Freeze, Between::Fold, Between::Restart];
+    let any = [Between::Nothing, Between::Seal, Between::Flush, Between::Restart];
     prop::collection::vec(prop::sample::select(any.to_vec()), 8)
 }
 
@@ -267,8 +267,8 @@ impl Real {
     fn go_through(&mut self, between: Between) {
         match between {
             Between::Nothing => {}
-            Between::Freeze => self.layers.freeze(),
-            Between::Fold => drop(self.fold()),
+            Between::Seal => self.store.seal(),
+            Between::Flush => drop(self.flush()),
             Between::Restart => self.restart(),
         }
     }
@@ -277,7 +277,7 @@ impl Real {
 proptest! {
     #[test]
     fn apply_does_what_the_model_does(history in any_history(), between in any_between()) {
-        let (mut real, mut model) = (Real::new(MEMORY), Model::default());
+        let (mut real, mut model) = (Real::new(MEMORY), KvModel::default());
         for (entries, between) in entries(&history).iter().zip(between) {
             let expected: Vec<_> = entries.iter().map(|(at, proposal)| model.apply(*at, proposal)).collect();
             prop_assert_eq!(real.apply(entries), expected);
@@ -287,7 +287,7 @@ proptest! {
     }
 
     #[test]
-    fn neither_batches_nor_folds_make_a_difference(history in any_history(), between in any_between()) {
+    fn neither_batches_nor_flushes_make_a_difference(history in any_history(), between in any_between()) {
         let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
         for (entries, between) in entries(&history).into_iter().zip(between) {
             batched.apply(&entries);

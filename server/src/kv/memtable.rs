@@ -1,8 +1,8 @@
-//! What was changed since the last fold, in memory.
+//! The rows that changed since the last flush, in memory.
 //!
-//! Row by row what the database will hold, or that it will hold none: however
-//! often a row was changed, it is folded once. Guards that a fold is one
-//! transaction, so that the database is at any time the state at one entry.
+//! Holds the latest version of each changed row, or a tombstone if the row was
+//! deleted: a row is flushed once, however often it changed. Guards that a flush
+//! is one transaction, so the database always holds the state as of one entry.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -11,27 +11,27 @@ use std::{
 
 use redb::WriteTransaction;
 
-use super::{layout::KvError, tables::Table};
+use super::{error::KvError, table::Table};
 
-/// About what a row takes in memory besides its bytes.
+/// The approximate memory that a row takes besides its bytes.
 const ROW_OVERHEAD_BYTES: usize = 96;
 
-/// A row as it is to be; `None`: it is taken out.
-type Change = Option<Vec<u8>>;
+/// The new row, or `None` (a tombstone) if it was deleted.
+type ChangedRow = Option<Vec<u8>>;
 
 /// Changed rows of a table, in order.
-pub(super) type Changes<'a> = btree_map::Range<'a, Box<[u8]>, Change>;
+pub(super) type ChangedRows<'a> = btree_map::Range<'a, Box<[u8]>, ChangedRow>;
 
-/// Changes of the tables.
+/// Changed rows of all tables.
 #[derive(Default)]
-pub struct Overlay {
+pub struct MemTable {
     /// In the order of [`Table::ALL`].
-    tables: [BTreeMap<Box<[u8]>, Change>; Table::ALL.len()],
+    tables: [BTreeMap<Box<[u8]>, ChangedRow>; Table::ALL.len()],
     bytes: usize,
 }
 
-impl Overlay {
-    /// About how many bytes of memory it takes.
+impl MemTable {
+    /// The approximate memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -40,12 +40,13 @@ impl Overlay {
         self.tables.iter().all(BTreeMap::is_empty)
     }
 
-    /// What it says of a row; `None`: nothing.
+    /// Returns the row if it changed: `Some(None)` is a deleted row, `None` an
+    /// unchanged one.
     pub(super) fn row(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
         self.tables[table.position()].get(key).map(Option::as_deref)
     }
 
-    pub(super) fn rows_from(&self, table: Table, bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> Changes<'_> {
+    pub(super) fn rows_from(&self, table: Table, bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> ChangedRows<'_> {
         self.tables[table.position()].range::<[u8], _>(bounds)
     }
 
@@ -64,7 +65,7 @@ impl Overlay {
         }
     }
 
-    /// Changes a row that it has.
+    /// Changes a row in place. Does nothing if the memtable has no such row.
     pub(super) fn update(&mut self, table: Table, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
         if let Some(Some(row)) = self.tables[table.position()].get_mut(key) {
             self.bytes -= row.len();
@@ -80,18 +81,21 @@ impl Overlay {
         }
     }
 
-    fn add(&mut self, table: Table, key: &[u8], change: Change) {
+    fn add(&mut self, table: Table, key: &[u8], change: ChangedRow) {
         self.bytes += ROW_OVERHEAD_BYTES + key.len() + change.as_ref().map_or(0, Vec::len);
         self.tables[table.position()].insert(key.into(), change);
     }
 
-    /// Drops the rows of a table: a fault that is planted.
+    /// Drops the rows of a table: a planted fault.
     pub(super) fn lose(&mut self, table: Table) {
         self.tables[table.position()].clear();
     }
 
-    /// Writes the changes into the tables of the database, in order.
-    pub fn fold(&self, txn: &WriteTransaction) -> Result<(), KvError> {
+    /// Writes the changed rows to the tables of the database, in order.
+    ///
+    /// # Errors
+    /// The database failed. The transaction must not be committed then.
+    pub fn flush(&self, txn: &WriteTransaction) -> Result<(), KvError> {
         for table in Table::ALL {
             let mut rows = txn.open_table(table.definition())?;
             for (key, change) in &self.tables[table.position()] {

@@ -1,4 +1,4 @@
-//! Single histories, each with what has to come of it.
+//! Single histories, each with its expected outcomes.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn a_retry_is_answered_and_not_applied() {
 }
 
 #[test]
-fn a_request_older_than_the_memory_is_refused() {
+fn a_request_older_than_the_memory_is_rejected() {
     let mut real = Real::new(MEMORY);
     let first = set(1, 0, "a");
     real.apply(&[(Revision(1), first.clone())]);
@@ -37,12 +37,12 @@ fn a_request_older_than_the_memory_is_refused() {
     }
     let forgotten = Outcome::Forgotten { upto: Revision(1) };
     assert_eq!(real.apply(&[(Revision(5), first)]), [forgotten]);
-    // Nobody can have applied this one before the revision that was forgotten.
+    // No node can have applied this one before the revision that was forgotten.
     assert_eq!(real.apply(&[(Revision(6), set(5, 1, "a"))]), [applied(6, Some(4))]);
 }
 
 #[test]
-fn a_request_from_another_history_is_refused() {
+fn a_request_from_another_history_is_rejected() {
     let mut real = Real::new(MEMORY);
     let forgotten = Outcome::Forgotten { upto: Revision(0) };
     assert_eq!(real.apply(&[(Revision(7), set(1, 7, "a"))]), [forgotten]);
@@ -76,7 +76,7 @@ fn pages_of_a_range_follow_each_other() {
     let mut range = KeyRange::all();
     let mut seen = Vec::new();
     loop {
-        let page = real.layers.range(&range, 2, true).expect("reads");
+        let page = real.store.range(&range, 2, true).expect("reads");
         seen.extend(page.entries.iter().map(|(key, _)| key.to_string()));
         let Some((last, _)) = page.entries.last().filter(|_| page.more) else { break };
         range = range.after(last);
@@ -93,23 +93,23 @@ fn a_page_stops_at_its_size() {
         let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch) };
         real.apply(&[(Revision(at), proposal)]);
     }
-    let page = real.layers.range(&KeyRange::all(), 0, false).expect("reads");
+    let page = real.store.range(&KeyRange::all(), 0, false).expect("reads");
     assert_eq!((page.entries.len(), page.more), (1, true));
-    let page = real.layers.range(&KeyRange::all(), 0, true).expect("reads");
+    let page = real.store.range(&KeyRange::all(), 0, true).expect("reads");
     assert_eq!((page.entries.len(), page.more), (3, false));
     assert!(page.entries.iter().all(|(_, entry)| entry.value.as_bytes().is_empty()));
 }
 
 #[test]
 fn what_a_batch_takes_back_leaves_the_same_state() {
-    let step = |operation| Proposal {
+    let proposal = |operation| Proposal {
         request: None,
         proposed_at_ms: 0,
         command: Command::Batch(Batch::of(operation)),
     };
     let entries = [
-        (Revision(1), step(Operation::Set(key("b"), Value::default()))),
-        (Revision(2), step(Operation::Delete(key("b")))),
+        (Revision(1), proposal(Operation::Set(key("b"), Value::default()))),
+        (Revision(2), proposal(Operation::Delete(key("b")))),
     ];
     let (mut batched, mut single) = (Real::new(MEMORY), Real::new(MEMORY));
     batched.apply(&entries);

@@ -1,0 +1,58 @@
+//! Why the tables of the state cannot be used any longer.
+
+use super::table::{ROW_FORMAT, TABLES_FORMAT, Table};
+
+/// Why the tables cannot be used any longer.
+#[derive(Debug, thiserror::Error)]
+pub enum KvError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Box<redb::Error>),
+    /// A row does not hold what was written.
+    #[error("a row of the table {table:?} is damaged: {what}")]
+    Damaged {
+        /// The table of the row.
+        table: Table,
+        /// The check that failed.
+        what: &'static str,
+    },
+    /// A row has a format that this build does not know.
+    #[error("a row of the table {table:?} has format {format}; this build knows format {ROW_FORMAT}")]
+    Format {
+        /// The table of the row.
+        table: Table,
+        /// The format of the row.
+        format: u8,
+    },
+    /// Another version of coffeed wrote the tables.
+    #[error("its tables have format {0}; this build knows format {TABLES_FORMAT}")]
+    Version(u32),
+    /// A value cannot be encoded.
+    #[error("a row cannot be encoded: {0}")]
+    Encode(#[source] postcard::Error),
+}
+
+/// Implements `From` for every database error that a transaction can return.
+macro_rules! database_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for KvError {
+            fn from(error: $error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        })*
+    };
+}
+database_errors!(
+    redb::DatabaseError,
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::SetDurabilityError,
+    redb::CommitError
+);
+
+impl KvError {
+    pub(super) fn damaged(table: Table, what: &'static str) -> Self {
+        Self::Damaged { table, what }
+    }
+}
