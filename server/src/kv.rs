@@ -68,7 +68,7 @@ pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Resu
         Recall::Settled(outcome) => Ok(outcome),
         Recall::New => {
             let outcome = execute(tables, at, proposal)?;
-            requests::remember(tables, at, request, digest, &outcome)?;
+            tables.remember(at, request, digest, &outcome)?;
             Ok(outcome)
         }
     }
@@ -81,7 +81,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
             nodes::admit(tables, at, name, address, proposal.proposed_at_ms)
         }
         Command::SetNodeState { name, id, standing } => {
-            nodes::mark(tables, name, *id, *standing, proposal.proposed_at_ms)
+            nodes::set_state(tables, name, *id, *standing, proposal.proposed_at_ms)
         }
     }
 }

@@ -1,14 +1,11 @@
 //! Batches of operations on keys.
 //!
-//! Guards that a batch takes effect as one: its conditions are judged on the
-//! state before it, all of them before the first operation.
+//! Guards that a batch takes effect as a whole: all its conditions are evaluated
+//! on the state before it, ahead of the first operation.
 
 use super::{
     error::KvError,
-    row::{
-        self,
-        format::{RowHeader, decode_header, encode_entry},
-    },
+    row::format::{RowHeader, decode_header, encode_entry},
     table::Table,
     tables::Tables,
 };
@@ -18,10 +15,10 @@ use coffee_common::{
     key::{Key, Value},
 };
 
-/// Does what a batch says, if its conditions hold.
+/// Executes the operations of a batch if its conditions hold.
 pub(super) fn execute(tables: &mut Tables<'_>, at: Revision, batch: &Batch) -> Result<Outcome, KvError> {
-    if let Some(refusal) = first_false_condition(tables, &batch.conditions)? {
-        return Ok(refusal);
+    if let Some(condition_false) = first_false_condition(tables, &batch.conditions)? {
+        return Ok(condition_false);
     }
     let effects = batch.operations.iter().map(|operation| operate(tables, at, operation));
     Ok(Outcome::Applied { revision: at, effects: effects.collect::<Result<_, _>>()? })
@@ -29,7 +26,7 @@ pub(super) fn execute(tables: &mut Tables<'_>, at: Revision, batch: &Batch) -> R
 
 fn first_false_condition(tables: &Tables<'_>, conditions: &[Condition]) -> Result<Option<Outcome>, KvError> {
     for (condition, position) in conditions.iter().zip(0..) {
-        let actual = head(tables, condition.key())?.map(|head| head.modified);
+        let actual = header(tables, condition.key())?.map(|header| header.modified);
         let holds = match condition {
             Condition::RevisionIs(_, revision) => actual == Some(*revision),
             Condition::Absent(_) => actual.is_none(),
@@ -47,7 +44,7 @@ fn operate(tables: &mut Tables<'_>, at: Revision, operation: &Operation) -> Resu
         Operation::Set(key, value) => set(tables, at, key, value)?,
         Operation::Delete(key) => delete(tables, key)?,
     };
-    Ok(Effect { previous: previous.map(|head| head.modified) })
+    Ok(Effect { previous: previous.map(|header| header.modified) })
 }
 
 fn set(
@@ -56,36 +53,25 @@ fn set(
     key: &Key,
     value: &Value,
 ) -> Result<Option<RowHeader>, KvError> {
-    let previous = take_out(tables, key)?;
-    let next = match previous {
-        Some(head) => RowHeader { modified: at, version: head.version.saturating_add(1), ..head },
-        None => RowHeader { created: at, modified: at, version: 1 },
-    };
-    encode_entry(&mut tables.row, key, next, value.as_bytes());
-    tables.store.insert(Table::Keys, key.as_str().as_bytes(), &tables.row);
-    tables.digest.add(Table::Keys, key.as_str().as_bytes(), &tables.row);
-    Ok(previous)
+    let bytes = key.as_str().as_bytes();
+    tables.put(Table::Keys, bytes, |old, row| {
+        let previous = old.map(|old| decode_header(bytes, old)).transpose()?;
+        let next = match previous {
+            Some(header) => RowHeader { modified: at, version: header.version.saturating_add(1), ..header },
+            None => RowHeader { created: at, modified: at, version: 1 },
+        };
+        encode_entry(row, key, next, value.as_bytes());
+        Ok(previous)
+    })
 }
 
 fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
-    let previous = take_out(tables, key)?;
-    if previous.is_some() {
-        tables.store.remove(Table::Keys, key.as_str().as_bytes());
-    }
-    Ok(previous)
+    let key = key.as_str().as_bytes();
+    tables.take(Table::Keys, key, |old| decode_header(key, old))
 }
 
-/// Takes a row, which is to be replaced, out of the digest.
-fn take_out(tables: &mut Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
+fn header(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
     let key = key.as_str().as_bytes();
-    let Some(row) = tables.store.row(Table::Keys, key)? else { return Ok(None) };
-    let head = decode_header(key, row.get())?;
-    tables.digest.subtract(row::contribution(Table::Keys, key, row.get()));
-    Ok(Some(head))
-}
-
-fn head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
-    let key = key.as_str().as_bytes();
-    let row = tables.store.row(Table::Keys, key)?;
+    let row = tables.store().row(Table::Keys, key)?;
     row.map(|row| decode_header(key, row.get())).transpose()
 }

@@ -1,14 +1,11 @@
-//! The records of nodes: who was ever admitted, and what became of it.
+//! Node records: every node that was ever admitted, and its state.
 //!
-//! Keyed by name. Guards that a record belongs to the latest incarnation of
-//! its name: an old one can no longer be marked.
+//! Keyed by name. Guards that a record belongs to the latest incarnation of its
+//! name: the state of an earlier one can no longer be set.
 
 use super::{
     error::KvError,
-    row::{
-        self,
-        nodes::{decode, encode},
-    },
+    row::nodes::{decode, encode},
     store::Store,
     table::Table,
     tables::Tables,
@@ -19,7 +16,7 @@ use coffee_common::{
     limits::NODES_MAX,
 };
 
-/// Admits a node under the id `at`, in place of one of the same name.
+/// Admits a node under the id `at`. Replaces the record of the same name.
 pub(super) fn admit(
     tables: &mut Tables<'_>,
     at: Revision,
@@ -27,74 +24,61 @@ pub(super) fn admit(
     address: &Address,
     since_ms: u64,
 ) -> Result<Outcome, KvError> {
-    let known = find(tables.store, name)?;
-    if known.is_none() && is_full(tables.store)? {
+    let known = tables.store().node(name)?;
+    if known.is_none() && is_full(tables.store())? {
         return Ok(Outcome::TooManyNodes);
     }
     let id = NodeId(at.0);
     let id = if planted!("id-reused") { known.map_or(id, |known| known.id) } else { id };
     let (name, address) = (name.clone(), address.clone());
-    write(tables, &NodeRecord { id, name, address, standing: MemberState::Joining, since_ms })?;
+    put(tables, &NodeRecord { id, name, address, standing: MemberState::Joining, since_ms })?;
     Ok(Outcome::NodeAdmitted(id))
 }
 
-/// Notes what became of a node. A record that says so already keeps its time.
-pub(super) fn mark(
+/// Sets the state of a node; `None` deletes its record. A record that has this
+/// state already keeps its time.
+pub(super) fn set_state(
     tables: &mut Tables<'_>,
     name: &NodeName,
     id: NodeId,
     standing: Option<MemberState>,
     since_ms: u64,
 ) -> Result<Outcome, KvError> {
-    let Some(record) = find(tables.store, name)?.filter(|record| record.id == id) else {
-        return Ok(Outcome::NodeMarked(false));
+    let Some(record) = tables.store().node(name)?.filter(|record| record.id == id) else {
+        return Ok(Outcome::NodeStateSet(false));
     };
+    let key = name.as_str().as_bytes();
     match standing {
-        None => {
-            take_out(tables, name)?;
-            tables.store.remove(Table::Nodes, name.as_str().as_bytes());
-        }
+        None => drop(tables.take(Table::Nodes, key, |row| decode(key, row))?),
         Some(standing) if standing == record.standing => {}
-        Some(standing) => write(tables, &NodeRecord { standing, since_ms, ..record })?,
+        Some(standing) => put(tables, &NodeRecord { standing, since_ms, ..record })?,
     }
     Ok(Outcome::NodeStateSet(true))
 }
 
-/// Makes a record of a member whose name has none: of the node that founded
-/// the cluster, which nobody admitted.
+/// Adds the record of a member whose name has none: the founder of the cluster,
+/// which no command admitted. Does nothing if there is a record or the table is
+/// full.
+///
+/// # Errors
+/// A row is damaged, or the database failed.
 pub fn introduce(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
-    match find(tables.store, &record.name)? {
-        None if !is_full(tables.store)? => write(tables, record),
+    match tables.store().node(&record.name)? {
+        None if !is_full(tables.store())? => put(tables, record),
         _ => Ok(()),
     }
 }
 
-fn find(store: &Store, name: &NodeName) -> Result<Option<NodeRecord>, KvError> {
-    let key = name.as_str().as_bytes();
-    store.row(Table::Nodes, key)?.map(|row| decode(key, row.get())).transpose()
-}
-
-/// Whether no more records are kept.
+/// Whether there are as many records as a cluster keeps.
 fn is_full(store: &Store) -> Result<bool, KvError> {
     let mut rows = store.rows(Table::Nodes)?;
     rows.by_ref().take(NODES_MAX - 1).try_for_each(|row| row.map(drop))?;
     Ok(rows.next().transpose()?.is_some())
 }
 
-fn write(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
-    let row = encode(record)?;
-    take_out(tables, &record.name)?;
-    let key = record.name.as_str().as_bytes();
-    tables.store.insert(Table::Nodes, key, &row);
-    tables.digest.add(Table::Nodes, key, &row);
-    Ok(())
-}
-
-/// Takes a row, which is to be replaced, out of the digest.
-fn take_out(tables: &mut Tables<'_>, name: &NodeName) -> Result<(), KvError> {
-    let key = name.as_str().as_bytes();
-    if let Some(row) = tables.store.row(Table::Nodes, key)? {
-        tables.digest.subtract(row::contribution(Table::Nodes, key, row.get()));
-    }
-    Ok(())
+fn put(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
+    tables.put(Table::Nodes, record.name.as_str().as_bytes(), |_, row| {
+        *row = encode(record)?;
+        Ok(())
+    })
 }

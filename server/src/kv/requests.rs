@@ -1,20 +1,20 @@
-//! The memory of requests: what came of the last writes that carried an id.
+//! The request memory: the outcomes of the last writes that carried an id.
 //!
 //! Guards that a request takes effect at most once. Each remembered request has
-//! a record under the log index that applied it (`chunk`). The newest `limit` of
-//! them are kept; the highest index that was dropped is `forgotten`. A request
-//! names a revision `after` which the cluster had reached before the request was
-//! first sent, so whatever applied it has a higher index:
+//! a record under the log index that applied it (row/requests.rs). The newest
+//! `limit` records are kept; `forgotten` is the highest index that was dropped.
+//! A request names a revision `after`, which the cluster had reached before the
+//! request was first sent, so the entry that applied it has a higher index:
 //!
 //! - it is remembered: its outcome is known;
 //! - `after` is `forgotten` or later, and it is not remembered: it was never applied;
-//! - `after` is before `forgotten`: nobody can tell, and it is refused.
+//! - `after` is before `forgotten`: this cannot be decided, and it is rejected.
 //!
-//! The rule reads the log alone, never a clock, so all replicas agree on it.
+//! The rule depends on the log alone, never on a clock, so all replicas agree.
 //!
-//! Records are found by request through [`RequestMemory`], and what is forgotten
-//! is known from it: applying reads no record but of a request that comes again.
-//! Records that are forgotten stay in their row until all of it is.
+//! [`RequestMemory`] finds the record of a request and knows which records are
+//! forgotten, so applying reads a record only when a request is retried. A
+//! forgotten record stays in its row until the whole row is forgotten.
 
 use coffee_common::{
     command::{Command, Outcome},
@@ -31,8 +31,11 @@ use super::{
 };
 
 impl RequestMemory {
-    /// Reads the memory out of the tables. `limit` has to be the same on all
-    /// nodes, for all time: it is part of a replicated rule.
+    /// Loads the memory from the tables. `limit` must be the same on all nodes
+    /// and must never change: it is part of a replicated rule.
+    ///
+    /// # Errors
+    /// A record is damaged, or the database failed.
     pub fn load(store: &Store, limit: u64) -> Result<Self, KvError> {
         let forgotten = match store.meta(MetaKey::Forgotten)? {
             Some(payload) => decode_index(&payload)?,
@@ -52,15 +55,15 @@ impl RequestMemory {
 
 const MISSING: KvError = KvError::Damaged { table: Table::Requests, what: "it is missing" };
 
-/// What is remembered of a request.
+/// The result of looking a request up.
 pub(super) enum Recall {
-    /// It is answered with this, and not applied.
+    /// Answer with this outcome; do not apply the request.
     Settled(Outcome),
-    /// It was never applied.
+    /// The request was never applied.
     New,
 }
 
-/// Looks a request up that is proposed at index `at`.
+/// Looks up a request that is proposed at index `at`.
 pub(super) fn recall(
     tables: &Tables<'_>,
     at: Revision,
@@ -68,43 +71,24 @@ pub(super) fn recall(
     digest: u64,
 ) -> Result<Recall, KvError> {
     planted!("applied-twice", return Ok(Recall::New));
-    if let Some(index) = tables.memory.find(request) {
+    if let Some(index) = tables.memory().find(request) {
         let key = rows::key(index);
-        let row = tables.store.row(Table::Requests, &key)?.ok_or(MISSING)?;
+        let row = tables.store().row(Table::Requests, &key)?.ok_or(MISSING)?;
         let mut records = RequestRecords::open(&key, row.get())?;
         let record = records.find(|record| record.as_ref().map_or(true, |record| record.at == index));
         let record = record.ok_or(MISSING)??;
         let same = record.digest == digest;
         return Ok(Recall::Settled(if same { record.outcome()? } else { Outcome::RequestIdReused }));
     }
-    let upto = tables.memory.forgotten();
-    // A revision that the cluster had not even reached was taken from another history.
-    let tellable = upto <= request.after && request.after < at;
-    Ok(if tellable { Recall::New } else { Recall::Settled(Outcome::Forgotten { upto }) })
+    let upto = tables.memory().forgotten();
+    // A revision that the cluster has not reached yet belongs to another history.
+    let decidable = upto <= request.after && request.after < at;
+    Ok(if decidable { Recall::New } else { Recall::Settled(Outcome::Forgotten { upto }) })
 }
 
-/// Remembers what came of a request, and drops the oldest one beyond the limit.
-pub(super) fn remember(
-    tables: &mut Tables<'_>,
-    at: Revision,
-    request: &RequestId,
-    digest: u64,
-    outcome: &Outcome,
-) -> Result<(), KvError> {
-    let number = rows::encode(&mut tables.row, at, digest, request, outcome)?;
-    let record = &tables.row;
-    tables.store.update(Table::Requests, &rows::key(at), |row| rows::append(row, at, record))?;
-    tables.digest.add_number(number);
-    if let Some(gone) = tables.memory.push(RememberedRequest::new(request, at, number)) {
-        tables.store.remove(Table::Requests, &gone.first_index.to_be_bytes());
-        tables.digest.subtract(gone.contribution);
-    }
-    Ok(())
-}
-
-/// Tells commands apart. It finds a request id that was used for another
-/// command by mistake, and has not to withstand more than that: its length,
-/// and a checksum that never misses a difference of up to 32 bits in a row.
+/// A digest that tells commands apart: the length and a CRC. It only has to
+/// detect a request id that was reused for another command by mistake. The CRC
+/// detects every difference that spans up to 32 bits.
 pub(super) fn digest(command: &Command) -> Result<u64, KvError> {
     let digest =
         postcard::serialize_with_flavor(command, CommandDigest::default()).map_err(KvError::Encode)?;

@@ -1,53 +1,134 @@
-//! The tables while entries are applied.
+//! The tables while entries are applied: the only writer of the state.
+//!
+//! Guards that the digest is updated with every row that changes. A row that was
+//! written without the digest would make this replica differ from the others, so
+//! store and digest are private to this file: [`Tables::put`], [`Tables::take`]
+//! and [`Tables::remember`] change both.
 
-use coffee_common::id::Revision;
+use coffee_common::{
+    command::Outcome,
+    id::{RequestId, Revision},
+};
 
 use super::{
     digest::Digest,
     error::KvError,
-    memory::RequestMemory,
-    row::format::seal,
-    store::Store,
+    memory::{RememberedRequest, RequestMemory},
+    row::{self, format::seal, requests},
+    store::{RowBytes, Store},
     table::{MetaKey, Table},
 };
 
-/// The tables as applying changes them, and the memory that goes with them.
+/// The tables while a batch of entries is applied, and the request memory.
 pub struct Tables<'state> {
-    pub(super) store: &'state mut Store,
-    pub(super) memory: &'state mut RequestMemory,
+    store: &'state mut Store,
+    digest: Digest,
+    memory: &'state mut RequestMemory,
     forgotten_before: Revision,
-    pub(super) digest: Digest,
-    /// Where rows are put together, so that not each of them takes memory anew.
-    pub(super) row: Vec<u8>,
+    /// The row that is being encoded: one buffer for all of them.
+    row: Vec<u8>,
 }
 
 impl<'state> Tables<'state> {
-    /// Opens the tables. `memory` is the one that was loaded from them, and has
-    /// seen everything that was applied since.
+    /// Opens the tables for a batch. `memory` must have been loaded from `store`
+    /// and have seen all entries that were applied since.
+    ///
+    /// # Errors
+    /// The stored digest is damaged, or the database failed.
     pub fn open(store: &'state mut Store, memory: &'state mut RequestMemory) -> Result<Self, KvError> {
         let digest = store.digest()?;
         let forgotten_before = memory.forgotten();
-        Ok(Self { store, memory, forgotten_before, digest, row: Vec::new() })
+        Ok(Self { store, digest, memory, forgotten_before, row: Vec::new() })
     }
 
-    /// Notes something of the state as a whole.
+    /// The state, for reads.
+    pub(super) fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// The request memory, for reads.
+    pub(super) fn memory(&self) -> &RequestMemory {
+        self.memory
+    }
+
+    /// Inserts or replaces a row. `encode` receives the old row, if there is one,
+    /// and the buffer for the new row. Nothing changes if it fails.
+    pub(super) fn put<T>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        encode: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Result<T, KvError>,
+    ) -> Result<T, KvError> {
+        let result = {
+            let old = self.store.row(table, key)?;
+            let old = old.as_ref().map(RowBytes::get);
+            let result = encode(old, &mut self.row)?;
+            if let Some(old) = old {
+                self.digest.subtract(row::contribution(table, key, old));
+            }
+            result
+        };
+        self.store.insert(table, key, &self.row);
+        self.digest.add(table, key, &self.row);
+        Ok(result)
+    }
+
+    /// Deletes a row. `decode` receives it; nothing changes if that fails.
+    /// Returns `None` if there is no such row.
+    pub(super) fn take<T>(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, KvError>,
+    ) -> Result<Option<T>, KvError> {
+        let Some(old) = self.store.row(table, key)? else { return Ok(None) };
+        let result = decode(old.get())?;
+        self.digest.subtract(row::contribution(table, key, old.get()));
+        drop(old);
+        self.store.remove(table, key);
+        Ok(Some(result))
+    }
+
+    /// Adds the record of a request, and deletes the oldest row of records if all
+    /// of it is forgotten. A record is appended to its row without reading the
+    /// row, and added to the digest alone.
+    pub(super) fn remember(
+        &mut self,
+        at: Revision,
+        request: &RequestId,
+        command_digest: u64,
+        outcome: &Outcome,
+    ) -> Result<(), KvError> {
+        let contribution = requests::encode(&mut self.row, at, command_digest, request, outcome)?;
+        let record = &self.row;
+        self.store.update(Table::Requests, &requests::key(at), |row| requests::append(row, at, record))?;
+        self.digest.add_number(contribution);
+        if let Some(row) = self.memory.push(RememberedRequest::new(request, at, contribution)) {
+            self.store.remove(Table::Requests, &row.first_index.to_be_bytes());
+            self.digest.subtract(row.contribution);
+        }
+        Ok(())
+    }
+
+    /// Writes a value that describes the state as a whole. The digest does not
+    /// cover it.
     pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) {
         let row = seal(Table::Meta, key.as_bytes(), payload);
         self.store.insert(Table::Meta, key.as_bytes(), &row);
     }
 
-    /// The digest of the rows as they are now.
+    /// The digest of the current rows.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Writes what was held back until the end of a batch.
+    /// Ends a batch: writes what is written once per batch.
     pub fn finish(mut self) {
         let forgotten = self.memory.forgotten();
         if forgotten != self.forgotten_before {
             self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes());
         }
-        // Even if it is what it was: else whether there is a row at all would
+        // Even if it did not change: otherwise the existence of the row would
         // depend on where a batch ends.
         self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes());
     }
