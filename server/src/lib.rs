@@ -7,7 +7,7 @@ mod planted;
 pub mod api;
 pub mod config;
 #[cfg(test)]
-mod golden;
+mod golden_test;
 pub mod kv;
 pub mod metrics;
 pub mod node;

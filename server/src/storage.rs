@@ -9,23 +9,19 @@
 //! transaction; what was applied since the last flush is replayed from the log
 //! after a crash. Both share one [`poison`].
 
-pub mod anew;
-pub mod checkpointed;
+pub mod corruption;
 mod create;
-#[cfg(test)]
-mod damage;
 pub mod databases;
 pub mod disk;
+pub mod durable_index;
 pub mod log;
+pub mod new_cluster;
 pub mod poison;
-#[cfg(test)]
-mod power_cuts;
 pub mod record;
 pub mod recover;
 pub mod restore;
 pub mod snapshot;
-pub mod soundness;
 pub mod state;
 pub mod state_machine;
 #[cfg(test)]
-mod suite;
+mod tests;

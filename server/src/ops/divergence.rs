@@ -68,7 +68,7 @@ struct Differing {
 }
 
 async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
-    let Some((newest, _)) = replica.state().mark(Revision(u64::MAX)) else { return Vec::new() };
+    let Some((newest, _)) = replica.state().digest_at(Revision(u64::MAX)) else { return Vec::new() };
     let membership = replica.membership();
     let others = membership.nodes().filter(|(id, _)| **id != replica.id());
     let request = Request::StateDigest { cluster: replica.cluster(), upto: newest };
@@ -79,7 +79,7 @@ async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
         let Ok(Ok(Response::StateDigest(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
             return None;
         };
-        let own = replica.state().mark(at).filter(|(own, _)| *own == at);
+        let own = replica.state().digest_at(at).filter(|(own, _)| *own == at);
         let differs = own.is_some_and(|(_, digest)| digest.0 != theirs);
         differs.then(|| Differing { id: *id, member: member.clone(), at })
     });

@@ -13,9 +13,9 @@ use crate::{
     node::{Node, leader_contact::LastContact, raft, replica::Replica},
     ops::{divergence, membership::MembershipManager},
     storage::{
-        checkpointed::Checkpointed,
         databases::Databases,
         disk::{DataDir, NodeIdentity},
+        durable_index::DurableIndex,
         log::{LogError, LogStore},
         poison::Poison,
         state::{Offload, StateDir, StateOptions},
@@ -27,7 +27,7 @@ use crate::{
 const SIMULATED_WAIT: Duration = Duration::from_millis(5);
 
 /// Small, so that folds come often among the few writes of a simulation.
-const SIMULATED_FOLD_BYTES: usize = 32 << 10;
+const SIMULATED_FLUSH_BYTES: usize = 32 << 10;
 
 /// An open replica and its background tasks.
 pub(crate) struct ReplicaRuntime {
@@ -151,11 +151,11 @@ async fn open_storage(
 ) -> Result<(StateMachine, LogStore), StartError> {
     let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
     let open = move || {
-        let checkpointed = Checkpointed::new();
+        let durable_index = DurableIndex::new();
         let files = Arc::new(StateDir::new(state_path));
         let options = StateOptions { own: Some(id), ..StateOptions::default() };
-        let state = StateMachine::open(files, options, checkpointed.clone(), poison.clone())?;
-        let log = LogStore::open(&log_path, checkpointed, poison)?;
+        let state = StateMachine::open(files, options, durable_index.clone(), poison.clone())?;
+        let log = LogStore::open(&log_path, durable_index, poison)?;
         check_fit(&state, &log)?;
         Ok((state, log))
     };
@@ -169,17 +169,17 @@ fn open_databases(
     id: NodeId,
     poison: &Poison,
 ) -> Result<(StateMachine, LogStore), StartError> {
-    let checkpointed = Checkpointed::new();
+    let durable_index = DurableIndex::new();
     let options = StateOptions {
         offload: Offload::Later(SIMULATED_WAIT),
-        fold_bytes: SIMULATED_FOLD_BYTES,
+        flush_bytes: SIMULATED_FLUSH_BYTES,
         own: Some(id),
         ..StateOptions::default()
     };
-    let state = StateMachine::open(databases.state(id), options, checkpointed.clone(), poison.clone())?;
+    let state = StateMachine::open(databases.state(id), options, durable_index.clone(), poison.clone())?;
     let failed = |source| LogError::Io { file: "log".to_owned(), source };
     let file = databases.log(id).map_err(failed)?;
-    let log = LogStore::open_inline(file, checkpointed, poison.clone())?;
+    let log = LogStore::open_inline(file, durable_index, poison.clone())?;
     check_fit(&state, &log)?;
     Ok((state, log))
 }

@@ -33,7 +33,7 @@ pub use self::{
     identity::NodeIdentity,
     rebuild::rebuild,
     space::{Space, SpaceProbe},
-    unfinished::{Unfinished, Work},
+    unfinished::{OfflineWork, Unfinished},
 };
 
 const IDENTITY: &str = "identity.toml";

@@ -3,7 +3,7 @@
 //! What Raft asks for is answered from memory where it is new and from the
 //! file where it is old (`view`, `read`); what changes goes through the one
 //! writer (`writer`), which appends it to the file (`wal`, `records`). Guards that nothing is purged which the state
-//! machine could still lose (see [`Checkpointed`]), and that a log with holes
+//! machine could still lose (see [`DurableIndex`]), and that a log with holes
 //! or damaged entries is never served.
 
 mod error;
@@ -28,12 +28,12 @@ use tokio::sync::oneshot;
 
 pub use self::error::LogError;
 use self::{
-    view::View,
-    wal::{LogFile, Places},
-    writer::{Appended, Change, Queue},
+    view::LogView,
+    wal::{EntryLocations, LogFile},
+    writer::{EncodedEntries, LogChange, Queue},
 };
 use super::{
-    checkpointed::Checkpointed,
+    durable_index::DurableIndex,
     poison::Poison,
     record::{LogIdRecord, VoteRecord},
 };
@@ -45,21 +45,21 @@ use crate::{
 /// Raft's log. Clones share it.
 #[derive(Debug, Clone)]
 pub struct LogStore {
-    shared: Arc<Shared>,
+    shared: Arc<SharedLog>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedLog {
     /// Names the file in messages.
     name: String,
     /// `None` once it is closed.
     file: Mutex<Option<Arc<LogFile>>>,
-    places: Arc<Mutex<Places>>,
-    view: Arc<Mutex<View>>,
+    locations: Arc<Mutex<EntryLocations>>,
+    view: Arc<Mutex<LogView>>,
     queue: Mutex<Option<Queue>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     poison: Poison,
-    checkpointed: Checkpointed,
+    durable_index: DurableIndex,
 }
 
 impl LogStore {
@@ -70,7 +70,7 @@ impl LogStore {
     /// The storage has failed before, or fails now.
     pub async fn close(&self) -> io::Result<()> {
         let (done, flushed) = oneshot::channel();
-        let flushed = match self.push(Change::Close(done)) {
+        let flushed = match self.push(LogChange::Close(done)) {
             Ok(()) => flushed.await.unwrap_or_else(|_| Err(closed())),
             Err(error) => Err(error),
         };
@@ -92,7 +92,7 @@ impl LogStore {
     /// The storage has failed before, or fails now, or is closed.
     pub async fn probe(&self) -> io::Result<()> {
         let (done, answered) = oneshot::channel();
-        self.push(Change::Probe(done))?;
+        self.push(LogChange::Probe(done))?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -124,11 +124,11 @@ impl LogStore {
         }
     }
 
-    fn view(&self) -> MutexGuard<'_, View> {
+    fn view(&self) -> MutexGuard<'_, LogView> {
         lock(&self.shared.view)
     }
 
-    fn push(&self, change: Change) -> io::Result<()> {
+    fn push(&self, change: LogChange) -> io::Result<()> {
         self.shared.poison.check()?;
         match &*lock(&self.shared.queue) {
             Some(queue) => queue.push(change),
@@ -151,7 +151,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let (done, written) = oneshot::channel();
-        self.push(Change::Vote { vote: VoteRecord::from(vote), done })?;
+        self.push(LogChange::Vote { vote: VoteRecord::from(vote), done })?;
         written.await.unwrap_or_else(|_| Err(closed()))?;
         self.view().vote = Some(*vote);
         Ok(())
@@ -176,7 +176,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = LogEntry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut appended = Appended::default();
+        let mut appended = EncodedEntries::default();
         let mut taken = Vec::new();
         for entry in entries {
             let bytes = records::add_entry(&mut appended.bytes, &entry).map_err(io::Error::other)?;
@@ -193,7 +193,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 })?;
             }
         }
-        self.push(Change::Append { appended, last, done })
+        self.push(LogChange::Append { appended, last, done })
     }
 
     /// Waits for the disk. What follows may be applied before it is durable
@@ -202,20 +202,20 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn truncate_after(&mut self, keep: Option<LogId>) -> io::Result<()> {
         self.view().truncate(keep);
         let (done, gone) = oneshot::channel();
-        self.push(Change::Truncate { keep: keep.as_ref().map(LogIdRecord::from), done })?;
+        self.push(LogChange::Truncate { keep: keep.as_ref().map(LogIdRecord::from), done })?;
         gone.await.unwrap_or_else(|_| Err(closed()))
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
-        if !self.shared.checkpointed.covers(upto.index) {
-            let durable = self.shared.checkpointed.last();
+        if !self.shared.durable_index.covers(upto.index) {
+            let durable = self.shared.durable_index.last();
             return Err(self.shared.poison.set(format!(
                 "refusing to purge the log up to {}: the state is durable up to {durable:?} only",
                 upto.index
             )));
         }
         self.view().purge(upto);
-        self.push(Change::Purge { upto: LogIdRecord::from(&upto) })
+        self.push(LogChange::Purge { upto: LogIdRecord::from(&upto) })
     }
 }
 

@@ -14,8 +14,8 @@ use futures_util::{StreamExt, TryStreamExt};
 use openraft::storage::{RaftLogReader, RaftLogStorage, RaftStateMachine};
 
 use super::{
-    anew::{AnewError, Founded, Storage},
-    disk::{DataDir, NodeIdentity, Unfinished, Work},
+    disk::{DataDir, NodeIdentity, OfflineWork, Unfinished},
+    new_cluster::{Founded, NewClusterError, Storage},
 };
 use crate::raft_types::{LogId, Member, Payload, StoredMembership, Vote};
 
@@ -48,7 +48,7 @@ pub struct Survivor {
 ///
 /// # Errors
 /// There is no data of this node, or it is damaged, or in use.
-pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, AnewError> {
+pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, NewClusterError> {
     let (data, left) = DataDir::open_to_recover(path, name)?;
     let mut storage = open(&data, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
@@ -61,7 +61,7 @@ pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, AnewError
 ///
 /// # Errors
 /// There is no data of this node, or it is damaged, in use, or cannot be written.
-pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded), AnewError> {
+pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded), NewClusterError> {
     let (mut data, left) = DataDir::open_to_recover(path, &member.name)?;
     let mut storage = open(&data, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
@@ -69,7 +69,7 @@ pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded)
         Some(plan) => plan,
         None => {
             let term = survivor.vote.map_or(0, |vote| vote.leader_id().term);
-            let plan = Unfinished::plan(Work::Recover, survivor.last, term)?;
+            let plan = Unfinished::plan(OfflineWork::Recover, survivor.last, term)?;
             data.begin(&plan)?;
             plan
         }
@@ -80,7 +80,7 @@ pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded)
     Ok((survivor, plan.founded()))
 }
 
-fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, AnewError> {
+fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, NewClusterError> {
     let storage = Storage::open(data)?;
     // Half done, the state is ahead of the vote.
     if left.is_none() {
@@ -90,7 +90,7 @@ fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, AnewError>
 }
 
 impl Storage {
-    async fn look(&mut self, data: &DataDir, broke_off: bool) -> Result<Survivor, AnewError> {
+    async fn look(&mut self, data: &DataDir, broke_off: bool) -> Result<Survivor, NewClusterError> {
         let identity = data.identity().cloned();
         let identity =
             identity.ok_or_else(|| super::disk::DataDirError::Empty { path: data.path().to_owned() })?;
@@ -118,7 +118,7 @@ impl Storage {
     }
 
     /// Applies whatever is in the log.
-    async fn apply_all(&mut self) -> Result<(), AnewError> {
+    async fn apply_all(&mut self) -> Result<(), NewClusterError> {
         let start = self.state.last_applied().map_or(0, |applied| applied.index + 1);
         let end = self.log.get_log_state().await?.last_log_id.map_or(0, |last| last.index + 1);
         if start < end {

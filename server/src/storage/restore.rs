@@ -14,8 +14,8 @@ use std::{
 use coffee_common::backup::{BackupBlock, BackupHeader, Summary, Unpacker};
 
 use super::{
-    anew::{AnewError, Founded, Storage},
-    disk::{DataDir, NodeIdentity, Unfinished, Work},
+    disk::{DataDir, NodeIdentity, OfflineWork, Unfinished},
+    new_cluster::{Founded, NewClusterError, Storage},
     poison::Poison,
     record::LogIdRecord,
     snapshot::{SnapshotError, SnapshotInbox},
@@ -35,11 +35,11 @@ pub async fn restore(
     path: &Path,
     member: &Member,
     mut backup: impl Read + Seek,
-) -> Result<(Summary, Founded), AnewError> {
+) -> Result<(Summary, Founded), NewClusterError> {
     let summary = read_through(&mut backup, |_| Ok(()))?;
-    backup.rewind().map_err(AnewError::Unreadable)?;
+    backup.rewind().map_err(NewClusterError::Unreadable)?;
     let mut data = DataDir::open_to_restore(path)?;
-    let plan = Unfinished::plan(Work::Restore, Some(last(&summary.header)), 0)?;
+    let plan = Unfinished::plan(OfflineWork::Restore, Some(last(&summary.header)), 0)?;
     data.begin(&plan)?;
     match fill(&data, &plan, member, backup).await {
         Ok(identity) => {
@@ -63,7 +63,7 @@ async fn fill(
     plan: &Unfinished,
     member: &Member,
     mut backup: impl Read,
-) -> Result<NodeIdentity, AnewError> {
+) -> Result<NodeIdentity, NewClusterError> {
     let files = Arc::new(StateDir::new(data.state_path()));
     let mut sink = SnapshotInbox::new(files, StateOptions::default(), Poison::new()).begin()?;
     let summary = read_through(&mut backup, |block| match block {
@@ -82,8 +82,8 @@ async fn fill(
 /// Reads a backup to its end, and hands over each of its blocks once it is verified.
 fn read_through(
     reader: &mut impl Read,
-    mut take: impl FnMut(BackupBlock) -> Result<(), AnewError>,
-) -> Result<Summary, AnewError> {
+    mut take: impl FnMut(BackupBlock) -> Result<(), NewClusterError>,
+) -> Result<Summary, NewClusterError> {
     let mut unpacker = Unpacker::default();
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -91,7 +91,7 @@ fn read_through(
             Ok(0) => return Ok(unpacker.finish()?),
             Ok(read) => unpacker.push(&piece[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(AnewError::Unreadable(error)),
+            Err(error) => return Err(NewClusterError::Unreadable(error)),
         }
         while let Some(block) = unpacker.next_block()? {
             take(block)?;

@@ -7,8 +7,6 @@
 
 mod files;
 mod offload;
-#[cfg(test)]
-pub(super) mod test_disk;
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -23,9 +21,9 @@ use crate::{
     kv::{DbSnapshot, KvError, MemTable, MetaKey, Store, Tables},
     raft_types::{LogId, SnapshotMeta, StoredMembership},
     storage::{
+        corruption,
         poison::Poison,
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
-        soundness,
     },
 };
 
@@ -40,7 +38,7 @@ pub struct StateOptions {
     pub offload: Offload,
     /// Once what was applied takes so many bytes of memory, it is written into
     /// the database. Applying waits for that when it takes twice as many.
-    pub fold_bytes: usize,
+    pub flush_bytes: usize,
     /// Whose state it is: the nodes of a cluster write in turns.
     pub own: Option<NodeId>,
 }
@@ -51,7 +49,7 @@ impl Default for StateOptions {
             cache_bytes: 16 << 20,
             check_integrity: true,
             offload: Offload::default(),
-            fold_bytes: 16 << 20,
+            flush_bytes: 16 << 20,
             own: None,
         }
     }
@@ -87,7 +85,7 @@ pub enum StateErrorKind {
     Unreadable,
     /// It is an earlier one, or has lost what it held.
     #[error("it is damaged: {applied} is applied, but the log goes on only behind {purged}")]
-    Behind {
+    LogStartsLater {
         /// What is applied, in words.
         applied: String,
         /// The last entry that the log no longer holds.
@@ -113,10 +111,10 @@ pub enum StateErrorKind {
 impl StateErrorKind {
     fn is_damage(&self) -> bool {
         match self {
-            Self::Kv(KvError::Database(error)) => soundness::damage(error).is_some(),
+            Self::Kv(KvError::Database(error)) => corruption::damage(error).is_some(),
             Self::Kv(KvError::Damaged { .. })
             | Self::Record(_)
-            | Self::Behind { .. }
+            | Self::LogStartsLater { .. }
             | Self::Differs { .. }
             | Self::Unreadable => true,
             _ => false,
@@ -137,7 +135,7 @@ impl StateError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self.is_damage() {
-            true => soundness::REBUILD,
+            true => corruption::REBUILD,
             false => "check the disk and the permissions of the data directory, then start again",
         }
     }
@@ -152,7 +150,7 @@ impl From<StateError> for std::io::Error {
 /// An open state database, and what was applied since it was last written.
 pub(super) struct Database {
     // Fields are dropped in this order: the transaction in it before the database.
-    layers: RwLock<Store>,
+    store: RwLock<Store>,
     redb: redb::Database,
     name: Arc<str>,
     poison: Poison,
@@ -160,8 +158,8 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, KvError> {
-        let layers = RwLock::new(Store::over(read_base(&redb)?));
-        Ok(Self { layers, redb, name, poison })
+        let store = RwLock::new(Store::over(read_base(&redb)?));
+        Ok(Self { store, redb, name, poison })
     }
 
     pub(super) fn redb(&self) -> &redb::Database {
@@ -170,29 +168,29 @@ impl Database {
 
     /// The state as it is now. It does not change as long as this is held: to
     /// be held for a read, never while anything is waited for.
-    pub(super) fn layers(&self) -> Result<RwLockReadGuard<'_, Store>, StateError> {
-        self.layers.read().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+    pub(super) fn store(&self) -> Result<RwLockReadGuard<'_, Store>, StateError> {
+        self.store.read().map_err(|_| self.fail(StateErrorKind::BrokenOff))
     }
 
     /// The state, to be changed. Readers wait.
     pub(super) fn layers_mut(&self) -> Result<RwLockWriteGuard<'_, Store>, StateError> {
-        self.layers.write().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+        self.store.write().map_err(|_| self.fail(StateErrorKind::BrokenOff))
     }
 
     /// Notes that what is applied by now is to be folded.
-    pub(super) fn freeze(&self) -> Result<(), StateError> {
-        self.layers_mut()?.seal();
+    pub(super) fn seal(&self) -> Result<(), StateError> {
+        self.store_mut()?.seal();
         Ok(())
     }
 
     /// Writes what is frozen into the database, durably; applying and reading
     /// go on meanwhile. Waits for the disk. Not to be called by two at once.
-    /// Afterwards the layers' base is what is durable.
-    pub(super) fn fold(&self) -> Result<(), StateError> {
-        let Some(memtable) = self.layers()?.sealed() else { return Ok(()) };
+    /// Afterwards the store' base is what is durable.
+    pub(super) fn flush(&self) -> Result<(), StateError> {
+        let Some(memtable) = self.store()?.sealed() else { return Ok(()) };
         let base = write(&self.redb, &memtable).map_err(|error| self.fail(error))?;
         // In this order: what is dropped is dropped after the lock is given back.
-        let of_no_use = self.layers_mut()?.install_flushed(base);
+        let of_no_use = self.store_mut()?.install_flushed(base);
         drop((of_no_use, memtable));
         release(&self.redb).map_err(|error| self.fail(error))
     }
@@ -232,9 +230,9 @@ pub(super) fn read_base(redb: &redb::Database) -> Result<DbSnapshot, KvError> {
 }
 
 /// Reads what a state is: up to which entry, with which membership.
-pub(super) fn read_meta(layers: &Store) -> Result<SnapshotMeta, StateErrorKind> {
-    let applied = layers.meta(MetaKey::Applied)?;
-    let membership = layers.meta(MetaKey::Membership)?;
+pub(super) fn read_meta(store: &Store) -> Result<SnapshotMeta, StateErrorKind> {
+    let applied = store.meta(MetaKey::Applied)?;
+    let membership = store.meta(MetaKey::Membership)?;
     let applied = applied.map(|bytes| record::decode::<LogIdRecord>(&bytes)).transpose()?;
     let membership = membership.map(|bytes| record::decode::<StoredMembershipRecord>(&bytes)).transpose()?;
     Ok(SnapshotMeta {

@@ -6,14 +6,14 @@
 //!   data, memory of requests, membership and last applied entry;
 //! - every snapshot meta that leaves here is durable, so that the log, which is
 //!   purged up to one at most, never loses what the state still needs
-//!   (`purged <= durably applied`, see [`Checkpointed`]);
+//!   (`purged <= durably applied`, see [`DurableIndex`]);
 //! - nothing more is applied, answered or read after a first error.
 //!
-//! Entries are applied in memory, in layers over the database ([`kv::Store`](crate::kv::Store)).
+//! Entries are applied in memory, in store over the database ([`kv::Store`](crate::kv::Store)).
 //! A *fold* writes what came together into the database, in one transaction:
 //! on disk the state is at any time what it was behind one entry, and after a
 //! crash it is replayed from there. A checkpoint is a fold that is waited for;
-//! memory that fills begins one by itself, at each node in its turn (see `stagger`).
+//! memory that fills begins one by itself, at each node in its lock (see `flush_schedule`).
 //! Applying goes on meanwhile, and waits only where it is faster than the disk for long.
 //!
 //! A checkpoint may be ahead of the log's own fsync; the log then starts behind
@@ -26,10 +26,10 @@
 //! through [`Offload`](super::state::Offload).
 
 mod apply;
-mod marks;
+mod digest_history;
+mod flush_schedule;
 mod reader;
-mod shared;
-mod stagger;
+mod shared_state;
 #[cfg(test)]
 mod tests;
 
@@ -42,16 +42,16 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 
-use self::shared::Shared;
-pub use self::{marks::Mark, reader::StateReader};
+use self::shared_state::SharedState;
+pub use self::{digest_history::StateDigest, reader::StateReader};
 use crate::{
     kv::{MetaKey, RequestMemory},
     raft_types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},
     storage::{
-        checkpointed::Checkpointed,
+        corruption,
+        durable_index::DurableIndex,
         poison::Poison,
         snapshot::{ReceivedSnapshot, Snapshot, SnapshotData, SnapshotError, SnapshotInbox, SnapshotSource},
-        soundness,
         state::{Database, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
 };
@@ -62,7 +62,7 @@ const KEPT_BYTES_MAX: usize = 1 << 30;
 
 /// Applies the log to the state database.
 pub struct StateMachine {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
     memory: RequestMemory,
     /// Up to which entry the state is, and with which membership.
     meta: SnapshotMeta,
@@ -77,16 +77,16 @@ impl StateMachine {
     /// snapshots that were not installed. Waits for the disk, for a longer
     /// time if the state has to be repaired after a crash.
     ///
-    /// What is durable is noted in `checkpointed`, which the log is to be given.
+    /// What is durable is noted in `durable_index`, which the log is to be given.
     pub fn open(
         files: Arc<dyn StateFiles>,
         options: StateOptions,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
     ) -> Result<Self, StateError> {
         let name = files.name();
-        let open = || Self::open_unverified(files, options, checkpointed, poison);
-        soundness::reading_unverified(open).unwrap_or_else(|soundness::Unreadable| {
+        let open = || Self::open_unverified(files, options, durable_index, poison);
+        corruption::reading_unverified(open).unwrap_or_else(|corruption::Unreadable| {
             Err(StateError::new(&name.into(), StateErrorKind::Unreadable))
         })
     }
@@ -94,16 +94,16 @@ impl StateMachine {
     fn open_unverified(
         files: Arc<dyn StateFiles>,
         options: StateOptions,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
     ) -> Result<Self, StateError> {
-        let shared = Shared::open(files, options, checkpointed, poison)?;
+        let shared = SharedState::open(files, options, durable_index, poison)?;
         let database = shared.database();
         let (memory, meta) = {
-            let layers = database.layers()?;
-            let memory = RequestMemory::load(&layers, REQUEST_MEMORY_MAX);
+            let store = database.store()?;
+            let memory = RequestMemory::load(&store, REQUEST_MEMORY_MAX);
             let memory = memory.map_err(|error| database.fail(error))?;
-            (memory, read_meta(&layers).map_err(|error| database.fail(error))?)
+            (memory, read_meta(&store).map_err(|error| database.fail(error))?)
         };
         check_agrees(&database)?;
         shared.note_memory(&memory);
@@ -131,7 +131,7 @@ impl StateMachine {
                 Err(self
                     .shared
                     .database()
-                    .fail(StateErrorKind::Behind { applied, purged: purged.to_string() }))
+                    .fail(StateErrorKind::LogStartsLater { applied, purged: purged.to_string() }))
             }
         }
     }
@@ -170,7 +170,7 @@ impl StateMachine {
         } else {
             return Ok(());
         };
-        Err(self.shared.refuse(format!(
+        Err(self.shared.reject(format!(
             "{refusal}: {meta} said, {} received, {:?} applied",
             received.meta(),
             self.meta.last_log_id
@@ -180,7 +180,7 @@ impl StateMachine {
 
 /// Whether the state is none that was found to differ from the others'.
 fn check_agrees(database: &Database) -> Result<(), StateError> {
-    let differs = database.layers()?.meta(MetaKey::Differs).map_err(|error| database.fail(error))?;
+    let differs = database.store()?.meta(MetaKey::Differs).map_err(|error| database.fail(error))?;
     match differs {
         None => Ok(()),
         Some(at) => {
@@ -271,7 +271,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 /// for, since the log may then be purged. Cheap to clone.
 #[derive(Clone)]
 pub struct Checkpointer {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
 }
 
 impl Checkpointer {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use coffee_common::id::NodeId;
 use coffeed::{
     raft_types::{LogEntry, TypeConfig, Vote},
-    storage::{checkpointed::Checkpointed, log::LogStore, poison::Poison},
+    storage::{durable_index::DurableIndex, log::LogStore, poison::Poison},
 };
 use divan::{Bencher, counter::ItemsCount};
 use openraft::{
@@ -32,7 +32,7 @@ impl BenchLog {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // No state machine needs the purged entries.
-        let checkpointed = Checkpointed::new();
+        let checkpointed = DurableIndex::new();
         checkpointed.advance_to(u64::MAX);
         let runtime = Builder::new_current_thread().build().expect("a runtime");
         let path = folder.path().join("log.wal");

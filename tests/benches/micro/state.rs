@@ -6,7 +6,7 @@ use coffee_common::key::KeyRange;
 use coffeed::{
     raft_types::LogEntry,
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         poison::Poison,
         snapshot::Snapshot,
         state::{StateDir, StateOptions},
@@ -38,7 +38,7 @@ impl BenchState {
         let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
         let files = Arc::new(StateDir::new(folder.path().join("state.redb")));
         let machine = runtime.block_on(async {
-            StateMachine::open(files, StateOptions::default(), Checkpointed::new(), Poison::new())
+            StateMachine::open(files, StateOptions::default(), DurableIndex::new(), Poison::new())
         });
         Self { runtime, machine: machine.expect("opens"), last: 0, _folder: folder }
     }

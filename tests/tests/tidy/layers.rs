@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 7] = [
     &["node"],
     &["storage"],
     &["kv"],
-    &["config", "metrics", "raft_types", "golden", "planted"],
+    &["config", "metrics", "raft_types", "golden_test", "planted"],
 ];
 
 /// Modules below `api` that never use each other.

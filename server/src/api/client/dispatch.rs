@@ -103,7 +103,7 @@ fn log_level(node: &Node, caller: &Caller, level: Option<LogLevel>) -> Result<Re
 /// The digest of this node's state behind an entry up to `upto`.
 fn mark(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u64)> {
     let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
-    replica.state().mark(upto).map(|(at, digest)| (at, digest.0))
+    replica.state().digest_at(upto).map(|(at, digest)| (at, digest.0))
 }
 
 /// What the leader has to do for a caller.

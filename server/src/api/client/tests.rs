@@ -234,9 +234,9 @@ fn answers() -> Vec<ServerMessage> {
 fn golden_frames_of_clients() {
     let frames = |frames: Vec<bytes::Bytes>| frames.concat();
     let asks = asks().iter().map(|ask| frame::encode(ask).expect("encodes")).collect();
-    crate::golden::check("client_asks", &frames(asks));
+    crate::golden_test::check("client_asks", &frames(asks));
     let answers = answers().iter().map(|answer| frame::encode(answer).expect("encodes")).collect();
-    crate::golden::check("client_answers", &frames(answers));
+    crate::golden_test::check("client_answers", &frames(answers));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::{
     },
     raft_types::Member,
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         log::LogStore,
         poison::Poison,
         state::{StateDir, StateOptions},
@@ -50,14 +50,14 @@ impl Node {
         let name = NodeName::new(NAMES[number]).expect("legal");
         let credentials = ca.credentials(Role::Node, &name).expect("issued");
         let endpoint = Endpoint::serve(listen, &credentials, &EndpointOptions::default()).expect("binds");
-        let (poison, checkpointed) = (Poison::new(), Checkpointed::new());
+        let (poison, durable_index) = (Poison::new(), DurableIndex::new());
         let folder = dir.join(NAMES[number]);
         std::fs::create_dir_all(&folder).expect("a folder");
         let files = Arc::new(StateDir::new(folder.join("state.redb")));
         let machine =
-            StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())
+            StateMachine::open(files, StateOptions::default(), durable_index.clone(), poison.clone())
                 .expect("opens");
-        let log = LogStore::open(&folder.join("log.wal"), checkpointed, poison).expect("opens");
+        let log = LogStore::open(&folder.join("log.wal"), durable_index, poison).expect("opens");
         let (reader, inbox) = (machine.reader(), machine.inbox());
         let storage = StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10 };
         let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);

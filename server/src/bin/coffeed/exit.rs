@@ -53,7 +53,7 @@ fn code_of(error: &StartError) -> ExitCode {
             | Data::Empty { .. }
             | Data::NotEmpty { .. }
             | Data::Unfinished { .. }
-            | Data::TakenOut { .. }
+            | Data::Removed { .. }
             | Data::NoIdentity { .. } => ExitCode::Usage,
         },
         StartError::Log(error) if error.is_damage() => ExitCode::Usage,

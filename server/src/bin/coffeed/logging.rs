@@ -17,7 +17,7 @@ use coffeectl::{
 };
 use coffeed::{
     config::{LogFormat, LogLevel, LogOptions},
-    storage::soundness::reads_unverified,
+    storage::corruption::reads_unverified,
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{

@@ -6,7 +6,7 @@ use coffeed::{
     Config,
     config::{LogLevel, LogOptions},
     raft_types::Member,
-    storage::anew::AnewError,
+    storage::new_cluster::NewClusterError,
 };
 
 use crate::{exit, logging};
@@ -14,7 +14,7 @@ use crate::{exit, logging};
 /// Runs `work` to its end.
 pub(crate) fn run<T>(
     config: &Config,
-    work: impl Future<Output = Result<T, AnewError>>,
+    work: impl Future<Output = Result<T, NewClusterError>>,
 ) -> Result<T, Failure> {
     logging::start(LogOptions { level: LogLevel::Error, ..config.log }, Some(&config.name));
     logging::end_on_panic();
@@ -29,9 +29,9 @@ pub(crate) fn member(config: &Config) -> Member {
     Member { name: config.name.clone(), address }
 }
 
-fn failure(error: AnewError) -> Failure {
+fn failure(error: NewClusterError) -> Failure {
     match error {
-        AnewError::DataDir(error) => exit::failure(error),
+        NewClusterError::DataDir(error) => exit::failure(error),
         error => {
             let code = if error.is_final() { ExitCode::Usage } else { ExitCode::Failed };
             Failure::new(code, error.to_string()).hint(error.hint())

@@ -186,7 +186,7 @@ mod tests {
     fn golden_row_of_a_key() {
         let key = Key::new("order/1").expect("legal");
         let row = entry_row(&key, b"latte");
-        crate::golden::check("state_keys", &row);
+        crate::golden_test::check("state_keys", &row);
         let entry = decode_entry(key.as_str().as_bytes(), &row, false).expect("its own bytes");
         assert_eq!(entry.value.as_bytes().as_ref(), b"latte");
         assert_eq!((entry.created, entry.modified, entry.version), (Revision(3), Revision(4711), 7));
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn golden_row_of_meta() {
         let row = seal(Table::Meta, b"forgotten", &4711u64.to_le_bytes());
-        crate::golden::check("state_meta", &row);
+        crate::golden_test::check("state_meta", &row);
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod tests {
             since_ms: 1_700_000_000_000,
         };
         let row = encode(&record).expect("encodes");
-        crate::golden::check("state_nodes", &row);
+        crate::golden_test::check("state_nodes", &row);
         assert_eq!(decode(b"hong", &row).expect("its own bytes"), record);
         assert!(decode(b"peng", &row).is_err());
     }

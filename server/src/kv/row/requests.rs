@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn golden_row_of_requests() {
         let row = row(&[4711, 4713]);
-        crate::golden::check("state_requests", &row);
+        crate::golden_test::check("state_requests", &row);
         let key = key(Revision(4711));
         check(&key, &row).expect("its own bytes");
         let records: Result<Vec<_>, _> = RequestRecords::open(&key, &row).expect("its own bytes").collect();

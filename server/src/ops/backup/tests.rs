@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     raft_types::{LogEntry, Member, Membership, Payload},
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         poison::Poison,
         record::LogIdRecord,
         state::{Offload, StateDir, StateOptions},
@@ -28,7 +28,7 @@ async fn source(folder: &std::path::Path) -> SnapshotSource {
     let files = Arc::new(StateDir::new(folder.join("state.redb")));
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
     let mut machine =
-        StateMachine::open(files, options, Checkpointed::new(), Poison::new()).expect("a new state");
+        StateMachine::open(files, options, DurableIndex::new(), Poison::new()).expect("a new state");
     let name: NodeName = "ming".parse().expect("legal");
     let address: Address = "ming.example.net:7400".parse().expect("legal");
     let members = BTreeMap::from([(NodeId(1), Member { name, address })]);
@@ -68,7 +68,7 @@ async fn golden_file_of_a_backup() {
     let rows = header.rows;
     let backup = BackupStream::of(header.clone(), source).expect("begins");
     let file: Vec<u8> = backup.flat_map(|piece| piece.expect("a piece")).collect();
-    crate::golden::check("backup_file", &file);
+    crate::golden_test::check("backup_file", &file);
 
     let mut unpacker = Unpacker::default();
     unpacker.push(&file);

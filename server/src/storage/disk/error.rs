@@ -7,8 +7,8 @@ use std::{
 
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
-use super::{identity, unfinished::Work};
-use crate::storage::soundness;
+use super::{identity, unfinished::OfflineWork};
+use crate::storage::corruption;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +57,11 @@ pub enum DataDirError {
         /// The directory.
         path: PathBuf,
         /// What was begun.
-        work: Work,
+        work: OfflineWork,
     },
     /// Its node was taken out of its cluster.
     #[error("{} holds the data of a node that was taken out of its cluster", path.display())]
-    TakenOut {
+    Removed {
         /// The directory.
         path: PathBuf,
     },
@@ -126,19 +126,19 @@ impl DataDirError {
             Self::NotEmpty { .. } => {
                 "a backup is restored into an empty directory: move away what is in it, or name another data_dir"
             }
-            Self::Unfinished { work: Work::Restore, .. } => {
+            Self::Unfinished { work: OfflineWork::Restore, .. } => {
                 "run the same `coffeed restore` again: it begins anew"
             }
-            Self::Unfinished { work: Work::Recover, .. } => {
+            Self::Unfinished { work: OfflineWork::Recover, .. } => {
                 "run `coffeed recover --yes` again: it goes on where it broke off"
             }
-            Self::TakenOut { .. } => {
+            Self::Removed { .. } => {
                 "it may be far behind: recover from a member that is left, or restore a backup"
             }
             Self::Damaged { path, .. }
                 if path.extension().is_some_and(|kind| kind == "redb" || kind == "wal") =>
             {
-                soundness::REBUILD
+                corruption::REBUILD
             }
             Self::Damaged { .. } | Self::NoIdentity { .. } => {
                 "move the directory away and let the node join again with an empty one (`join`, not `bootstrap`): \

@@ -35,7 +35,7 @@ struct FormatAlone {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+struct IdentityFields {
     format: u64,
     cluster: String,
     id: u64,
@@ -69,7 +69,8 @@ impl NodeIdentity {
         if format > FORMAT {
             return Err(DataDirError::Newer { path: path.to_owned(), format });
         }
-        let fields: Fields = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        let fields: IdentityFields =
+            toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
         let identity = Self {
             cluster: fields
                 .cluster

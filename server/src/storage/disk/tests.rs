@@ -186,7 +186,7 @@ fn a_file_in_its_place_is_an_error() {
 
 #[test]
 fn the_identity_is_pinned() {
-    crate::golden::check("identity", identity(7).to_text().as_bytes());
+    crate::golden_test::check("identity", identity(7).to_text().as_bytes());
 }
 
 proptest! {

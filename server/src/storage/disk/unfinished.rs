@@ -25,7 +25,7 @@ const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
 
 /// What was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum OfflineWork {
     /// A backup is being restored.
     Restore,
     /// A cluster without a quorum is being recovered.
@@ -36,7 +36,7 @@ pub enum Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// What was begun.
-    pub work: Work,
+    pub work: OfflineWork,
     /// The new cluster.
     pub cluster: ClusterId,
     /// The index of the new cluster's first entry.
@@ -47,7 +47,7 @@ pub struct Unfinished {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+struct UnfinishedFields {
     work: String,
     cluster: String,
     first: u64,
@@ -55,7 +55,7 @@ struct Fields {
     checksum: String,
 }
 
-impl Work {
+impl OfflineWork {
     /// The verb of coffeed that does it.
     pub fn word(self) -> &'static str {
         match self {
@@ -78,8 +78,10 @@ impl Unfinished {
 
     fn parse(text: &str, path: &Path) -> Result<Self, DataDirError> {
         let damaged = |what: String| DataDirError::Damaged { path: path.to_owned(), what };
-        let fields: Fields = toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
-        let work = [Work::Restore, Work::Recover].into_iter().find(|work| work.word() == fields.work);
+        let fields: UnfinishedFields =
+            toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
+        let work =
+            [OfflineWork::Restore, OfflineWork::Recover].into_iter().find(|work| work.word() == fields.work);
         let unfinished = Self {
             work: work.ok_or_else(|| damaged("the work is unknown".into()))?,
             cluster: fields
@@ -126,7 +128,7 @@ impl DataDir {
         files::create_folder(path)?;
         let lock = files::lock(path)?;
         match read(path)? {
-            Some(Unfinished { work: Work::Restore, .. }) => {}
+            Some(Unfinished { work: OfflineWork::Restore, .. }) => {}
             Some(Unfinished { work, .. }) => {
                 return Err(DataDirError::Unfinished { path: path.to_owned(), work });
             }
@@ -148,12 +150,12 @@ impl DataDir {
         }
         let lock = files::lock(path)?;
         let left = read(path)?;
-        if let Some(Unfinished { work: Work::Restore, .. }) = left {
-            return Err(DataDirError::Unfinished { path: path.to_owned(), work: Work::Restore });
+        if let Some(Unfinished { work: OfflineWork::Restore, .. }) = left {
+            return Err(DataDirError::Unfinished { path: path.to_owned(), work: OfflineWork::Restore });
         }
         let identity = Self::read_identity(path, name)?.ok_or_else(empty)?;
         if identity.standing == MemberState::Shutdown {
-            return Err(DataDirError::TakenOut { path: path.to_owned() });
+            return Err(DataDirError::Removed { path: path.to_owned() });
         }
         check_not_empty(&path.join(LOG))?;
         check_not_empty(&path.join(STATE))?;

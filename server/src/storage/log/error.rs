@@ -5,8 +5,8 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use super::wal::Fault;
-use crate::storage::soundness;
+use super::wal::LogFault;
+use crate::storage::corruption;
 
 /// Why the log cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +39,14 @@ impl LogError {
     }
 
     /// The file cannot be used.
-    pub(super) fn fault(file: &str, fault: impl Into<Fault>) -> Self {
+    pub(super) fn fault(file: &str, fault: impl Into<LogFault>) -> Self {
         let file = file.to_owned();
         match fault.into() {
-            Fault::Damage(what) => Self::Damaged { file, what },
-            Fault::Io(source) if source.kind() == ErrorKind::UnexpectedEof => {
+            LogFault::Damage(what) => Self::Damaged { file, what },
+            LogFault::Io(source) if source.kind() == ErrorKind::UnexpectedEof => {
                 Self::Damaged { file, what: "it is cut short".to_owned() }
             }
-            Fault::Io(source) => Self::Io { file, source },
+            LogFault::Io(source) => Self::Io { file, source },
         }
     }
 
@@ -58,7 +58,7 @@ impl LogError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Damaged { .. } => soundness::REBUILD,
+            Self::Damaged { .. } => corruption::REBUILD,
             Self::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
                 "free some space on that file system and start again; nothing that was acknowledged is lost"
             }

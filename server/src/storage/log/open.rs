@@ -9,22 +9,22 @@ use std::{
 use redb::StorageBackend;
 
 use super::{
-    LogError, LogStore, Shared,
-    records::Head,
-    view::View,
+    LogError, LogStore, SharedLog,
+    records::LogSummary,
+    view::LogView,
     wal::{CHUNK_BYTES, RealFile, Wal},
-    writer::{Queue, Writer},
+    writer::{LogWriter, Queue},
 };
-use crate::storage::{checkpointed::Checkpointed, poison::Poison};
+use crate::storage::{durable_index::DurableIndex, poison::Poison};
 
 impl LogStore {
     /// Opens the log in the file at `path`, which is made if it is not there.
     /// Reads all of it, and waits for the disk.
-    pub fn open(path: &Path, checkpointed: Checkpointed, poison: Poison) -> Result<Self, LogError> {
+    pub fn open(path: &Path, durable_index: DurableIndex, poison: Poison) -> Result<Self, LogError> {
         let name = path.display().to_string();
         let fill = |aside| Wal::create(Box::new(aside), CHUNK_BYTES);
         let file = RealFile::open_or_create(path, fill).map_err(|error| LogError::fault(&name, error))?;
-        Self::start(name, Box::new(file), checkpointed, poison, Writing::Thread)
+        Self::start(name, Box::new(file), durable_index, poison, Writing::Thread)
     }
 
     /// Makes an empty log on a storage backend, durably. An entry has to fit into
@@ -37,33 +37,33 @@ impl LogStore {
     /// appends, without a thread of its own: for simulation.
     pub fn open_inline(
         backend: Box<dyn StorageBackend>,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
     ) -> Result<Self, LogError> {
-        Self::start("log".to_owned(), backend, checkpointed, poison, Writing::Inline)
+        Self::start("log".to_owned(), backend, durable_index, poison, Writing::Inline)
     }
 
     /// As [`LogStore::open_inline`], with the thread.
     #[cfg(test)]
     pub(super) fn open_threaded(
         backend: Box<dyn StorageBackend>,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
     ) -> Result<Self, LogError> {
-        Self::start("log".to_owned(), backend, checkpointed, poison, Writing::Thread)
+        Self::start("log".to_owned(), backend, durable_index, poison, Writing::Thread)
     }
 
     fn start(
         name: String,
         backend: Box<dyn StorageBackend>,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
         writing: Writing,
     ) -> Result<Self, LogError> {
         let wal = Wal::open(backend).map_err(|fault| LogError::fault(&name, fault))?;
-        let (file, places) = (Arc::clone(wal.file()), Arc::clone(wal.places()));
+        let (file, locations) = (Arc::clone(wal.file()), Arc::clone(wal.locations()));
         let view = Arc::new(Mutex::new(view(wal.head())));
-        let writer = Writer::new(name.clone(), wal, Arc::clone(&view), poison.clone());
+        let writer = LogWriter::new(name.clone(), wal, Arc::clone(&view), poison.clone());
         let (queue, thread) = match writing {
             Writing::Inline => (Queue::Inline(Arc::new(Mutex::new(writer))), None),
             Writing::Thread => {
@@ -71,15 +71,15 @@ impl LogStore {
                 (queue, Some(thread))
             }
         };
-        let shared = Shared {
+        let shared = SharedLog {
             name,
             file: Mutex::new(Some(file)),
-            places,
+            locations,
             view,
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(thread),
             poison,
-            checkpointed,
+            durable_index,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -91,9 +91,9 @@ enum Writing {
     Inline,
 }
 
-fn view(head: &Head) -> View {
-    let Head { vote, committed, purged, last } = head.clone();
-    View::opened(
+fn view(head: &LogSummary) -> LogView {
+    let LogSummary { vote, committed, purged, last } = head.clone();
+    LogView::opened(
         vote.map(Into::into),
         committed.map(Into::into),
         purged.map(Into::into),

@@ -18,9 +18,9 @@ use openraft::{OptionalSend, storage::RaftLogReader};
 
 use super::{
     LogError, LogStore, closed, lock,
-    records::{self, Record},
-    view::Room,
-    wal::{LogFile, Place},
+    records::{self, LogRecord},
+    view::ReadBudget,
+    wal::{EntryLocation, LogFile},
 };
 use crate::raft_types::{LogEntry, TypeConfig, Vote};
 
@@ -68,11 +68,11 @@ impl LogStore {
     /// All entries of `range` that are there.
     fn read_all(&self, range: Range<u64>) -> io::Result<Vec<LogEntry>> {
         let file = self.file()?;
-        let _in_place = file.reading();
+        let _pinned = file.reading();
         let (stored, tail) = {
             let view = self.view();
             let (stored, tail) = view.split(range);
-            (self.places(stored), view.tail(tail, usize::MAX))
+            (self.locations(stored), view.tail(tail, usize::MAX))
         };
         let mut entries = self.read_stored(&file, stored?, usize::MAX)?;
         entries.extend(tail);
@@ -82,14 +82,14 @@ impl LogStore {
     /// The first entries of `range`, at least one if there are any, within `bytes_max`.
     fn read_some(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
         let file = self.file()?;
-        let _in_place = file.reading();
+        let _pinned = file.reading();
         let stored = {
             let view = self.view();
             let (stored, tail) = view.split(range);
             if stored.is_empty() {
                 return Ok(view.tail(tail, bytes_max));
             }
-            self.places(stored)?
+            self.locations(stored)?
         };
         self.read_stored(&file, stored, bytes_max)
     }
@@ -116,13 +116,13 @@ impl LogStore {
 
     /// Where the entries of a range lie. To be asked while the view is locked,
     /// which says that they are there: what left the view since may be gone.
-    fn places(&self, range: Range<u64>) -> io::Result<(u64, Vec<Place>)> {
-        let (first, places) = lock(&self.shared.places).of(range.clone());
-        let missing = match places.len() as u64 {
+    fn locations(&self, range: Range<u64>) -> io::Result<(u64, Vec<EntryLocation>)> {
+        let (first, locations) = lock(&self.shared.locations).of(range.clone());
+        let missing = match locations.len() as u64 {
             _ if range.is_empty() => return Ok((range.start, Vec::new())),
             _ if first > range.start => range.start,
             count if first + count < range.end => first + count,
-            _ => return Ok((first, places)),
+            _ => return Ok((first, locations)),
         };
         Err(self.damaged(missing, "it is missing"))
     }
@@ -130,21 +130,21 @@ impl LogStore {
     fn read_stored(
         &self,
         file: &LogFile,
-        (first, places): (u64, Vec<Place>),
+        (first, locations): (u64, Vec<EntryLocation>),
         bytes_max: usize,
     ) -> io::Result<Vec<LogEntry>> {
-        let mut room = Room::new(bytes_max);
+        let mut budget = ReadBudget::new(bytes_max);
         let mut entries = Vec::new();
         let mut bytes = Vec::new();
-        for (index, place) in (first..).zip(places) {
+        for (index, place) in (first..).zip(locations) {
             bytes.resize(place.bytes as usize, 0);
             file.read(place.offset, &mut bytes).map_err(|error| self.unreadable(error))?;
             let entry = match records::open(&bytes) {
-                Ok((Record::Entry(entry), _)) if entry.log_id.index == index => entry,
+                Ok((LogRecord::Entry(entry), _)) if entry.log_id.index == index => entry,
                 Ok(_) => return Err(self.damaged(index, "something else is in its place")),
                 Err(error) => return Err(self.damaged(index, error)),
             };
-            if !room.takes(&entry) {
+            if !budget.takes(&entry) {
                 break;
             }
             entries.push(entry);

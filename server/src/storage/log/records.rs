@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Length and checksum.
-pub(super) const HEAD_BYTES: usize = 8;
+pub(super) const HEADER_BYTES: usize = 8;
 
 const BEGIN: u8 = 1;
 const ENTRY: u8 = 2;
@@ -28,7 +28,7 @@ const CONTINUED: u8 = 8;
 
 /// What is known of the log besides its entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct LogSummary {
     /// The last vote.
     pub(super) vote: Option<VoteRecord>,
     /// The last entry known to be committed.
@@ -41,9 +41,9 @@ pub(super) struct Head {
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Record {
+pub(super) enum LogRecord {
     /// The first of each chunk: what all records before it have made.
-    Begin(Head),
+    Begin(LogSummary),
     /// The next entry.
     Entry(LogEntry),
     /// A vote takes the place of the one before.
@@ -74,7 +74,7 @@ pub(super) enum RecordFault {
     Kind(u8),
     /// It cannot be read.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    LogRecord(#[from] RecordError),
 }
 
 /// Adds an entry to `bytes`; says how long its record is.
@@ -85,21 +85,21 @@ pub(super) fn add_entry(bytes: &mut Vec<u8>, entry: &LogEntry) -> Result<usize, 
 }
 
 /// The bytes of a record that is no entry.
-pub(super) fn sealed(record: &Record) -> Result<Vec<u8>, RecordError> {
+pub(super) fn sealed(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
     fn of<T: Serialize>(kind: u8, value: &T) -> Result<Vec<u8>, RecordError> {
         let mut bytes = Vec::new();
         seal(&mut bytes, kind, |bytes| record::encode_behind(bytes, value))?;
         Ok(bytes)
     }
     match record {
-        Record::Begin(head) => of(BEGIN, head),
-        Record::Entry(entry) => of(ENTRY, &EntryRecord::from(entry)),
-        Record::Vote(vote) => of(VOTE, vote),
-        Record::Truncate(keep) => of(TRUNCATE, keep),
-        Record::Purge(upto) => of(PURGE, upto),
-        Record::Committed(committed) => of(COMMITTED, committed),
-        Record::Closed => of(CLOSED, &()),
-        Record::Continued => of(CONTINUED, &()),
+        LogRecord::Begin(head) => of(BEGIN, head),
+        LogRecord::Entry(entry) => of(ENTRY, &EntryRecord::from(entry)),
+        LogRecord::Vote(vote) => of(VOTE, vote),
+        LogRecord::Truncate(keep) => of(TRUNCATE, keep),
+        LogRecord::Purge(upto) => of(PURGE, upto),
+        LogRecord::Committed(committed) => of(COMMITTED, committed),
+        LogRecord::Closed => of(CLOSED, &()),
+        LogRecord::Continued => of(CONTINUED, &()),
     }
 }
 
@@ -109,41 +109,41 @@ fn seal(
     body: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, RecordError>,
 ) -> Result<(), RecordError> {
     let start = bytes.len();
-    bytes.extend_from_slice(&[0; HEAD_BYTES]);
+    bytes.extend_from_slice(&[0; HEADER_BYTES]);
     bytes.push(kind);
     *bytes = body(std::mem::take(bytes))?;
-    let (head, content) = bytes[start..].split_at_mut(HEAD_BYTES);
+    let (head, content) = bytes[start..].split_at_mut(HEADER_BYTES);
     head[..4].copy_from_slice(&(content.len() as u32).to_le_bytes());
     head[4..].copy_from_slice(&crc32c::crc32c(content).to_le_bytes());
     Ok(())
 }
 
 /// The record that `bytes` begin with, and how long it is.
-pub(super) fn open(bytes: &[u8]) -> Result<(Record, usize), RecordFault> {
+pub(super) fn open(bytes: &[u8]) -> Result<(LogRecord, usize), RecordFault> {
     let word =
         |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
     let (length, checksum) = word(0).zip(word(4)).ok_or(RecordFault::Short)?;
-    let end = HEAD_BYTES + length as usize;
-    let content = bytes.get(HEAD_BYTES..end).ok_or(RecordFault::Short)?;
+    let end = HEADER_BYTES + length as usize;
+    let content = bytes.get(HEADER_BYTES..end).ok_or(RecordFault::Short)?;
     if crc32c::crc32c(content) != checksum && !planted!("torn-tail-accepted") {
         return Err(RecordFault::Checksum);
     }
     let (kind, body) = content.split_first().ok_or(RecordFault::Short)?;
     let record = match *kind {
-        BEGIN => Record::Begin(record::decode(body)?),
-        ENTRY => Record::Entry(record::decode::<EntryRecord<'_>>(body)?.try_into()?),
-        VOTE => Record::Vote(record::decode(body)?),
-        TRUNCATE => Record::Truncate(record::decode(body)?),
-        PURGE => Record::Purge(record::decode(body)?),
-        COMMITTED => Record::Committed(record::decode(body)?),
-        CLOSED => nothing(body, Record::Closed)?,
-        CONTINUED => nothing(body, Record::Continued)?,
+        BEGIN => LogRecord::Begin(record::decode(body)?),
+        ENTRY => LogRecord::Entry(record::decode::<EntryRecord<'_>>(body)?.try_into()?),
+        VOTE => LogRecord::Vote(record::decode(body)?),
+        TRUNCATE => LogRecord::Truncate(record::decode(body)?),
+        PURGE => LogRecord::Purge(record::decode(body)?),
+        COMMITTED => LogRecord::Committed(record::decode(body)?),
+        CLOSED => nothing(body, LogRecord::Closed)?,
+        CONTINUED => nothing(body, LogRecord::Continued)?,
         kind => return Err(RecordFault::Kind(kind)),
     };
     Ok((record, end))
 }
 
-fn nothing(body: &[u8], record: Record) -> Result<Record, RecordFault> {
+fn nothing(body: &[u8], record: LogRecord) -> Result<LogRecord, RecordFault> {
     record::decode::<()>(body)?;
     Ok(record)
 }
@@ -155,21 +155,21 @@ mod tests {
     use super::*;
     use crate::raft_types::Payload;
 
-    fn all() -> Vec<Record> {
+    fn all() -> Vec<LogRecord> {
         let id = LogIdRecord { term: 3, index: 7 };
         let vote = VoteRecord {
             leader: record::LeaderRecord { term: 3, node: coffee_common::id::NodeId(1) },
             committed: true,
         };
         vec![
-            Record::Begin(Head { vote: Some(vote), last: Some(id), ..Head::default() }),
-            Record::Entry(LogEntry::new(id.into(), Payload::Blank)),
-            Record::Vote(vote),
-            Record::Truncate(None),
-            Record::Purge(id),
-            Record::Committed(id),
-            Record::Closed,
-            Record::Continued,
+            LogRecord::Begin(LogSummary { vote: Some(vote), last: Some(id), ..LogSummary::default() }),
+            LogRecord::Entry(LogEntry::new(id.into(), Payload::Blank)),
+            LogRecord::Vote(vote),
+            LogRecord::Truncate(None),
+            LogRecord::Purge(id),
+            LogRecord::Committed(id),
+            LogRecord::Closed,
+            LogRecord::Continued,
         ]
     }
 
@@ -192,6 +192,6 @@ mod tests {
     #[test]
     fn golden_records_of_the_log() {
         let records: Vec<u8> = all().iter().flat_map(|record| sealed(record).expect("encodes")).collect();
-        crate::golden::check("log_records", &records);
+        crate::golden_test::check("log_records", &records);
     }
 }

@@ -16,7 +16,7 @@ use coffee_common::{
 use openraft::{entry::RaftEntry, storage::RaftLogReader, type_config::TypeConfigExt};
 use redb::StorageBackend;
 
-use self::disk::{Disk, PowerCut};
+use self::disk::{LogDisk, LogPowerCut};
 use super::*;
 use crate::{
     raft_types::Payload,
@@ -26,12 +26,12 @@ use crate::{
 /// A largest entry fits, and many small ones do not.
 const CHUNK_BYTES: u32 = 1200 << 10;
 
-fn open(disk: &Disk) -> LogStore {
+fn open(disk: &LogDisk) -> LogStore {
     LogStore::open_threaded(file(disk), durable_state(), Poison::new()).expect("opens")
 }
 
 /// The disk as the file of a log, which is made if there is none.
-fn file(disk: &Disk) -> Box<dyn StorageBackend> {
+fn file(disk: &LogDisk) -> Box<dyn StorageBackend> {
     if disk.is_empty() {
         LogStore::create_on(disk.clone(), CHUNK_BYTES).expect("made");
     }
@@ -39,22 +39,22 @@ fn file(disk: &Disk) -> Box<dyn StorageBackend> {
 }
 
 /// Opens what a power cut leaves.
-fn reopen(disk: &Disk) -> LogStore {
-    open(&disk.power_cut(PowerCut::LosesAll))
+fn reopen(disk: &LogDisk) -> LogStore {
+    open(&disk.power_cut(LogPowerCut::LosesAll))
 }
 
 /// A log that has voted in term 1, as one has before it takes entries.
-async fn open_voted(disk: &Disk) -> LogStore {
+async fn open_voted(disk: &LogDisk) -> LogStore {
     let mut log = open(disk);
     log.save_vote(&vote(1)).await.expect("durable");
     log
 }
 
 /// A state machine that has everything on disk.
-fn durable_state() -> Checkpointed {
-    let checkpointed = Checkpointed::new();
-    checkpointed.advance_to(1_000_000);
-    checkpointed
+fn durable_state() -> DurableIndex {
+    let durable_index = DurableIndex::new();
+    durable_index.advance_to(1_000_000);
+    durable_index
 }
 
 fn id(term: u64, index: u64) -> LogId {

@@ -18,7 +18,7 @@ const TAIL_BYTES_MAX: usize = 32 << 20;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct View {
+pub(super) struct LogView {
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
     pub(super) purged: Option<LogId>,
@@ -32,7 +32,7 @@ pub(super) struct View {
     written: u64,
 }
 
-impl View {
+impl LogView {
     /// The view of a log that was just opened: all of it is on disk.
     pub(super) fn opened(
         vote: Option<Vote>,
@@ -137,24 +137,24 @@ impl View {
     pub(super) fn tail(&self, range: Range<u64>, bytes_max: usize) -> Vec<LogEntry> {
         let Some(first) = self.tail.front().map(|entry| entry.log_id.index) else { return Vec::new() };
         let skip = range.start.saturating_sub(first) as usize;
-        let mut room = Room::new(bytes_max);
+        let mut budget = ReadBudget::new(bytes_max);
         let wanted = self.tail.iter().skip(skip).take_while(|entry| entry.log_id.index < range.end);
-        wanted.take_while(|entry| room.takes(entry)).cloned().collect()
+        wanted.take_while(|entry| budget.takes(entry)).cloned().collect()
     }
 }
 
 /// How many more entries one answer takes: the first one always.
-pub(super) struct Room {
+pub(super) struct ReadBudget {
     left: usize,
     empty: bool,
 }
 
-impl Room {
+impl ReadBudget {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self { left: bytes_max, empty: true }
     }
 
-    /// Whether there is room for this entry, which is then taken.
+    /// Whether there is budget for this entry, which is then taken.
     pub(super) fn takes(&mut self, entry: &LogEntry) -> bool {
         let bytes = bytes(entry);
         let fits = self.empty || bytes <= self.left;
@@ -168,7 +168,7 @@ fn next(id: Option<&LogId>) -> u64 {
     id.map_or(0, |id| id.index + 1)
 }
 
-/// About how much room an entry takes.
+/// About how much budget an entry takes.
 pub(super) fn bytes(entry: &LogEntry) -> usize {
     const OVERHEAD: usize = 64;
     OVERHEAD
@@ -194,7 +194,7 @@ mod tests {
         LogIdRecord { term, index }.into()
     }
 
-    fn indexes(view: &View, range: Range<u64>) -> (Range<u64>, Vec<u64>) {
+    fn indexes(view: &LogView, range: Range<u64>) -> (Range<u64>, Vec<u64>) {
         let (stored, tail) = view.split(range);
         let entries = view.tail(tail, usize::MAX);
         (stored, entries.iter().map(|entry| entry.log_id.index).collect())
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_not_written_is_read_from_memory() {
-        let mut view = View::opened(None, None, Some(id(1, 2)), Some(id(1, 5)));
+        let mut view = LogView::opened(None, None, Some(id(1, 2)), Some(id(1, 5)));
         assert_eq!(indexes(&view, 0..99), (3..6, vec![]));
         view.push(entry(1, 6)).expect("in place");
         view.push(entry(1, 7)).expect("in place");
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn entries_that_took_the_place_of_others_are_not_taken_as_written() {
-        let mut view = View::opened(None, None, None, Some(id(1, 5)));
+        let mut view = LogView::opened(None, None, None, Some(id(1, 5)));
         view.push(entry(1, 6)).expect("in place");
         view.truncate(Some(id(1, 5)));
         view.push(entry(2, 6)).expect("in place");
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_log_that_is_purged_whole_goes_on_behind_it() {
-        let mut view = View::opened(None, None, None, None);
+        let mut view = LogView::opened(None, None, None, None);
         view.purge(id(4, 100));
         assert_eq!((view.last(), view.next_index()), (Some(id(4, 100)), 101));
         assert_eq!(indexes(&view, 0..200), (101..101, vec![]));
@@ -237,7 +237,7 @@ mod tests {
     /// went on in term 4's log under a leader of term 6.
     #[test]
     fn a_snapshot_takes_the_place_of_an_end_of_a_later_term() {
-        let mut view = View::opened(None, None, None, Some(id(5, 3)));
+        let mut view = LogView::opened(None, None, None, Some(id(5, 3)));
         view.purge(id(4, 10));
         assert_eq!((view.last(), view.purged), (Some(id(4, 10)), Some(id(4, 10))));
         view.push(entry(6, 11)).expect("in place");
@@ -248,7 +248,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_tail_ends_with_the_log_and_has_no_holes(steps in prop::collection::vec((0u8..4, 0u64..6), 0..80)) {
-            let mut view = View::default();
+            let mut view = LogView::default();
             for (step, by) in steps {
                 match step {
                     0 | 1 => { for _ in 0..by { view.push(entry(1, view.next_index())).expect("in place"); } }

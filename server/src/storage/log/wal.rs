@@ -12,7 +12,7 @@
 
 mod file;
 mod frame;
-mod places;
+mod locations;
 mod replay;
 
 use std::{
@@ -25,17 +25,17 @@ use redb::StorageBackend;
 
 pub(super) use self::{
     file::{CHUNK_BYTES, FileFault, LogFile, RealFile},
-    places::{Place, Places},
-    replay::Fault,
+    locations::{EntryLocation, EntryLocations},
+    replay::LogFault,
 };
 use super::{
     lock,
-    records::{self, Head, Record},
+    records::{self, LogRecord, LogSummary},
 };
 use crate::storage::record::LogIdRecord;
 
 /// Kept free at the end of a chunk, for the frame that says where the log goes on.
-const END_BYTES: usize = 2 * frame::HEAD_BYTES + 32;
+const END_BYTES: usize = 2 * frame::HEADER_BYTES + 32;
 
 /// The first frame of a chunk is never longer.
 const BEGIN_BYTES_MAX: usize = 256;
@@ -57,9 +57,9 @@ struct Chunk {
 /// The end of the log, where it grows.
 pub(super) struct Wal {
     file: Arc<LogFile>,
-    places: Arc<Mutex<Places>>,
+    locations: Arc<Mutex<EntryLocations>>,
     /// What all records up to now have made.
-    head: Head,
+    head: LogSummary,
     /// Oldest first; the last one grows.
     chunks: VecDeque<Chunk>,
     free: BTreeSet<usize>,
@@ -75,28 +75,28 @@ impl Wal {
     /// Makes an empty log on a backend, durably.
     pub(super) fn create(backend: Box<dyn StorageBackend>, chunk_bytes: u32) -> io::Result<()> {
         let file = LogFile::create(backend, chunk_bytes)?;
-        let begin = begin(&file, Chunk { slot: 0, sequence: 1 }, 1, &Head::default())?;
+        let begin = begin(&file, Chunk { slot: 0, sequence: 1 }, 1, &LogSummary::default())?;
         file.write(file.place(0), &begin)?;
         file.sync()?;
         file.close()
     }
 
     /// Opens a log. Reads all of it, and waits for the disk.
-    pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, Fault> {
+    pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, LogFault> {
         let file = LogFile::open(backend)?;
         let found = replay::replay(&file)?;
         let used: BTreeSet<usize> = found.chunks.iter().map(|chunk| chunk.slot).collect();
         let mut wal = Self {
             free: (0..file.chunks()?).filter(|slot| !used.contains(slot)).collect(),
             file: Arc::new(file),
-            places: Arc::new(Mutex::new(found.places)),
+            locations: Arc::new(Mutex::new(found.locations)),
             head: found.head,
             chunks: found.chunks,
             at: found.at,
             number: found.number,
-            frame: vec![0; frame::HEAD_BYTES],
+            frame: vec![0; frame::HEADER_BYTES],
         };
-        wal.write_last_again(found.last_frame)?;
+        wal.rewrite_last_frame(found.last_frame)?;
         wal.release()?;
         Ok(wal)
     }
@@ -105,18 +105,18 @@ impl Wal {
         &self.file
     }
 
-    pub(super) fn places(&self) -> &Arc<Mutex<Places>> {
-        &self.places
+    pub(super) fn locations(&self) -> &Arc<Mutex<EntryLocations>> {
+        &self.locations
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &LogSummary {
         &self.head
     }
 
     /// After a sync that failed, the page cache may say what the disk does not
     /// know. Only the last frame can be of that kind, since nothing is written
     /// after a failure: once it is written again, it is where it seems to be.
-    fn write_last_again(&mut self, start: usize) -> io::Result<()> {
+    fn rewrite_last_frame(&mut self, start: usize) -> io::Result<()> {
         let place = self.chunk_place() + start as u64;
         let mut bytes = vec![0; self.at - start];
         self.file.read(place, &mut bytes)?;
@@ -127,26 +127,26 @@ impl Wal {
     /// Adds entries, whose records lie one behind the other in `bytes`. They
     /// reach the disk together, unless they are more than a chunk holds.
     pub(super) fn add_entries(&mut self, entries: &[(LogIdRecord, usize)], bytes: &[u8]) -> io::Result<()> {
-        self.make_room(bytes.len().min(self.room_of_a_chunk()))?;
+        self.ensure_space(bytes.len().min(self.chunk_capacity()))?;
         let mut rest = bytes;
         for (id, length) in entries {
             let (record, behind) = rest.split_at(*length);
             rest = behind;
-            self.make_room(*length)?;
+            self.ensure_space(*length)?;
             let offset = self.chunk_place() + (self.at + self.frame.len()) as u64;
             self.frame.extend_from_slice(record);
             self.head.last = Some(*id);
-            lock(&self.places).add(id.index, Place { offset, bytes: *length as u32 });
+            lock(&self.locations).add(id.index, EntryLocation { offset, bytes: *length as u32 });
         }
         Ok(())
     }
 
     /// Adds a record that is no entry.
-    pub(super) fn add(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn add(&mut self, record: &LogRecord) -> io::Result<()> {
         let bytes = records::sealed(record).map_err(io::Error::other)?;
-        self.make_room(bytes.len())?;
+        self.ensure_space(bytes.len())?;
         self.frame.extend_from_slice(&bytes);
-        replay::note(&mut self.head, &mut lock(&self.places), record);
+        replay::note(&mut self.head, &mut lock(&self.locations), record);
         Ok(())
     }
 
@@ -169,13 +169,13 @@ impl Wal {
     }
 
     /// What an empty chunk takes in one frame.
-    fn room_of_a_chunk(&self) -> usize {
-        self.file.chunk_bytes().saturating_sub(BEGIN_BYTES_MAX + frame::HEAD_BYTES + END_BYTES)
+    fn chunk_capacity(&self) -> usize {
+        self.file.chunk_bytes().saturating_sub(BEGIN_BYTES_MAX + frame::HEADER_BYTES + END_BYTES)
     }
 
     /// Sees to it that a record of so many bytes fits behind what was added.
-    fn make_room(&mut self, bytes: usize) -> io::Result<()> {
-        if bytes > self.room_of_a_chunk() {
+    fn ensure_space(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes > self.chunk_capacity() {
             let what = format!("{bytes} bytes are more than a chunk of the log holds");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
@@ -184,11 +184,11 @@ impl Wal {
             return Ok(());
         }
         self.write_frame()?;
-        self.go_on_elsewhere()
+        self.begin_next_chunk()
     }
 
     fn write_frame(&mut self) -> io::Result<()> {
-        if self.frame.len() == frame::HEAD_BYTES {
+        if self.frame.len() == frame::HEADER_BYTES {
             return Ok(());
         }
         let (place, sequence) = (self.chunk_place() + self.at as u64, self.chunk().sequence);
@@ -196,12 +196,12 @@ impl Wal {
         self.file.write(place, &self.frame)?;
         self.at = frame::aligned(self.at + self.frame.len());
         self.number += 1;
-        self.frame.truncate(frame::HEAD_BYTES);
+        self.frame.truncate(frame::HEADER_BYTES);
         self.frame.shrink_to(FRAME_BYTES_KEPT);
         Ok(())
     }
 
-    fn go_on_elsewhere(&mut self) -> io::Result<()> {
+    fn begin_next_chunk(&mut self) -> io::Result<()> {
         self.file.sync()?;
         let (old, old_place) = (self.chunk(), self.chunk_place() + self.at as u64);
         let slot = self.take_chunk()?;
@@ -209,8 +209,8 @@ impl Wal {
         let begin = begin(&self.file, chunk, self.number, &self.head)?;
         self.file.write(self.file.place(slot), &begin)?;
         self.file.sync()?;
-        let mut end = vec![0; frame::HEAD_BYTES];
-        end.extend(records::sealed(&Record::Continued).map_err(io::Error::other)?);
+        let mut end = vec![0; frame::HEADER_BYTES];
+        end.extend(records::sealed(&LogRecord::Continued).map_err(io::Error::other)?);
         // The same number as the frame that it speaks of.
         frame::seal(&mut end, old_place, old.sequence, self.number);
         self.file.write(old_place, &end)?;
@@ -222,7 +222,7 @@ impl Wal {
 
     fn take_chunk(&mut self) -> io::Result<usize> {
         if let Some(slot) = self.free.pop_first() {
-            let _alone = self.file.alone();
+            let _exclusive = self.file.exclusive();
             return Ok(slot);
         }
         let slot = self.chunks.len();
@@ -233,7 +233,7 @@ impl Wal {
     /// Frees the chunks before the first entry that is left. To be called when
     /// it is durable that the others are purged.
     fn release(&mut self) -> io::Result<()> {
-        let first = lock(&self.places).first().map(|(_, place)| self.file.chunk_of(place.offset));
+        let first = lock(&self.locations).first().map(|(_, place)| self.file.chunk_of(place.offset));
         let first = first.filter(|_| !planted!("chunk-freed-too-early"));
         while self.chunks.len() > 1 && Some(self.chunks[0].slot) != first {
             self.free.extend(self.chunks.pop_front().map(|chunk| chunk.slot));
@@ -247,7 +247,7 @@ impl Wal {
             cut = Some(last);
         }
         if let Some(slot) = cut {
-            let _alone = self.file.alone();
+            let _exclusive = self.file.exclusive();
             self.file.cut(slot)?;
         }
         Ok(())
@@ -255,9 +255,9 @@ impl Wal {
 }
 
 /// The first frame of a chunk.
-fn begin(file: &LogFile, chunk: Chunk, number: u64, head: &Head) -> io::Result<Vec<u8>> {
-    let mut frame = vec![0; frame::HEAD_BYTES];
-    frame.extend(records::sealed(&Record::Begin(head.clone())).map_err(io::Error::other)?);
+fn begin(file: &LogFile, chunk: Chunk, number: u64, head: &LogSummary) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; frame::HEADER_BYTES];
+    frame.extend(records::sealed(&LogRecord::Begin(head.clone())).map_err(io::Error::other)?);
     frame::seal(&mut frame, file.place(chunk.slot), chunk.sequence, number);
     Ok(frame)
 }

@@ -18,7 +18,7 @@ use std::{
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
-use super::{LogError, lock, records::Record, view::View, wal::Wal};
+use super::{LogError, lock, records::LogRecord, view::LogView, wal::Wal};
 use crate::{
     raft_types::{LogId, TypeConfig},
     storage::{
@@ -32,17 +32,17 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// Entries as they are written.
 #[derive(Debug, Default)]
-pub(super) struct Appended {
+pub(super) struct EncodedEntries {
     /// Which ones, and how many bytes of `bytes` each takes.
     pub(super) entries: Vec<(LogIdRecord, usize)>,
     pub(super) bytes: Vec<u8>,
 }
 
 /// One change of the log.
-pub(super) enum Change {
+pub(super) enum LogChange {
     /// Adds entries.
     Append {
-        appended: Appended,
+        appended: EncodedEntries,
         /// The last entry among them, if there are any.
         last: Option<LogId>,
         /// Told once they are durable.
@@ -69,7 +69,7 @@ pub(super) enum Change {
     Close(oneshot::Sender<io::Result<()>>),
 }
 
-impl Change {
+impl LogChange {
     fn bytes(&self) -> usize {
         match self {
             Self::Append { appended, .. } => appended.bytes.len(),
@@ -82,15 +82,15 @@ impl Change {
 #[derive(Debug, Clone)]
 pub(super) enum Queue {
     /// A thread of its own writes them.
-    Thread(mpsc::Sender<Change>),
+    Thread(mpsc::Sender<LogChange>),
     /// Whoever queues one writes it: everything in one thread, for simulation.
-    Inline(Arc<Mutex<Writer>>),
+    Inline(Arc<Mutex<LogWriter>>),
 }
 
 impl Queue {
     /// Queues a change. Once the writer has stopped, whoever waits for the
     /// change learns so by its dropped or failed answer.
-    pub(super) fn push(&self, change: Change) -> io::Result<()> {
+    pub(super) fn push(&self, change: LogChange) -> io::Result<()> {
         match self {
             Self::Thread(sender) => sender.send(change).map_err(|_| io::Error::other("the log is closed")),
             Self::Inline(writer) => {
@@ -104,23 +104,23 @@ impl Queue {
 }
 
 /// Writes batches of changes.
-pub(super) struct Writer {
+pub(super) struct LogWriter {
     /// Names the file in messages.
     name: String,
     wal: Wal,
     /// Told after each write how far the log is on disk.
-    view: Arc<Mutex<View>>,
+    view: Arc<Mutex<LogView>>,
     poison: Poison,
 }
 
-impl std::fmt::Debug for Writer {
+impl std::fmt::Debug for LogWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").finish_non_exhaustive()
+        f.debug_struct("LogWriter").finish_non_exhaustive()
     }
 }
 
-impl Writer {
-    pub(super) fn new(name: String, wal: Wal, view: Arc<Mutex<View>>, poison: Poison) -> Self {
+impl LogWriter {
+    pub(super) fn new(name: String, wal: Wal, view: Arc<Mutex<LogView>>, poison: Poison) -> Self {
         Self { name, wal, view, poison }
     }
 
@@ -131,7 +131,7 @@ impl Writer {
         Ok((Queue::Thread(sender), thread))
     }
 
-    fn run(mut self, queue: &mpsc::Receiver<Change>) {
+    fn run(mut self, queue: &mpsc::Receiver<LogChange>) {
         while let Ok(first) = queue.recv() {
             // Before the batch is gathered: the entries that it speaks of are queued by now.
             let committed = self.committed();
@@ -156,40 +156,40 @@ impl Writer {
     }
 
     /// Writes a batch, then answers for each of its changes.
-    fn write(&mut self, batch: Vec<Change>, committed: Option<LogIdRecord>) {
+    fn write(&mut self, batch: Vec<LogChange>, committed: Option<LogIdRecord>) {
         let result = self.write_or_poison(&batch, committed);
         let metrics = &self.wal.file().metrics;
         metrics.batch_changes.observe(batch.len() as u64);
-        metrics.batch_bytes.observe(batch.iter().map(Change::bytes).sum::<usize>() as u64);
+        metrics.batch_bytes.observe(batch.iter().map(LogChange::bytes).sum::<usize>() as u64);
         let result = if planted!("callback-too-early") { Ok(()) } else { result };
         for change in batch {
             self.answer(change, &result);
         }
     }
 
-    fn answer(&self, change: Change, result: &io::Result<()>) {
+    fn answer(&self, change: LogChange, result: &io::Result<()>) {
         let result = match result {
             Ok(()) => Ok(()),
             Err(error) => Err(io::Error::other(error.to_string())),
         };
         match change {
-            Change::Append { last, done, .. } => {
+            LogChange::Append { last, done, .. } => {
                 if let (Ok(()), Some(last)) = (&result, last) {
                     lock(&self.view).wrote(last);
                 }
                 done.io_completed(result);
             }
-            Change::Vote { done, .. }
-            | Change::Truncate { done, .. }
-            | Change::Probe(done)
-            | Change::Close(done) => {
+            LogChange::Vote { done, .. }
+            | LogChange::Truncate { done, .. }
+            | LogChange::Probe(done)
+            | LogChange::Close(done) => {
                 let _ = done.send(result);
             }
-            Change::Purge { .. } => {}
+            LogChange::Purge { .. } => {}
         }
     }
 
-    fn write_or_poison(&mut self, batch: &[Change], committed: Option<LogIdRecord>) -> io::Result<()> {
+    fn write_or_poison(&mut self, batch: &[LogChange], committed: Option<LogIdRecord>) -> io::Result<()> {
         self.poison.check()?;
         self.write_durably(batch, committed).map_err(|error| {
             let error = LogError::fault(&self.name, error);
@@ -198,23 +198,23 @@ impl Writer {
     }
 
     /// One write, one fsync. Returns only once the disk has it.
-    fn write_durably(&mut self, batch: &[Change], committed: Option<LogIdRecord>) -> io::Result<()> {
+    fn write_durably(&mut self, batch: &[LogChange], committed: Option<LogIdRecord>) -> io::Result<()> {
         for change in batch {
             match change {
-                Change::Append { appended, .. } => {
+                LogChange::Append { appended, .. } => {
                     self.wal.add_entries(&appended.entries, &appended.bytes)?
                 }
-                Change::Vote { .. } if planted!("vote-not-persisted") => {}
-                Change::Vote { vote, .. } => self.wal.add(&Record::Vote(*vote))?,
-                Change::Truncate { keep, .. } => self.wal.add(&Record::Truncate(*keep))?,
-                Change::Purge { upto } => self.wal.add(&Record::Purge(*upto))?,
+                LogChange::Vote { .. } if planted!("vote-not-persisted") => {}
+                LogChange::Vote { vote, .. } => self.wal.add(&LogRecord::Vote(*vote))?,
+                LogChange::Truncate { keep, .. } => self.wal.add(&LogRecord::Truncate(*keep))?,
+                LogChange::Purge { upto } => self.wal.add(&LogRecord::Purge(*upto))?,
                 // The sync below is what it is for.
-                Change::Probe(_) => {}
-                Change::Close(_) => self.wal.add(&Record::Closed)?,
+                LogChange::Probe(_) => {}
+                LogChange::Close(_) => self.wal.add(&LogRecord::Closed)?,
             }
         }
         if let Some(committed) = committed {
-            self.wal.add(&Record::Committed(committed))?;
+            self.wal.add(&LogRecord::Committed(committed))?;
         }
         self.wal.sync()
     }

@@ -67,7 +67,7 @@ fn entries_survive_and_are_pinned() {
         assert_eq!(LogEntry::try_from(back), Ok(entry));
         all.extend(bytes);
     }
-    crate::golden::check("record_entries", &all);
+    crate::golden_test::check("record_entries", &all);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn votes_and_snapshot_metas_survive_and_are_pinned() {
     let back: SnapshotMetaRecord = decode(&bytes).expect("decodes");
     assert_eq!(SnapshotMeta::try_from(back), Ok(meta));
     all.extend(bytes);
-    crate::golden::check("record_vote_meta", &all);
+    crate::golden_test::check("record_vote_meta", &all);
 }
 
 #[test]

@@ -30,18 +30,18 @@ pub(super) const FORMAT: u8 = 2;
 /// A chunk of rows is closed as soon as it has this size.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
-const ROW_HEAD_BYTES: usize = 7;
+const ROW_HEADER_BYTES: usize = 7;
 const CRC_BYTES: usize = 4;
 
 // A chunk that is almost full takes one more row. The largest is that of a key.
 const _: () = {
-    let largest_row = ROW_HEAD_BYTES + KEY_BYTES_MAX + 33 + VALUE_BYTES_MAX;
+    let largest_row = ROW_HEADER_BYTES + KEY_BYTES_MAX + 33 + VALUE_BYTES_MAX;
     assert!(CHUNK_BYTES + largest_row + CRC_BYTES < SNAPSHOT_CHUNK_BYTES_MAX);
 };
 
 /// What a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ChunkKind {
     Header = 1,
     Rows = 2,
     Trailer = 3,
@@ -49,7 +49,7 @@ pub(super) enum Kind {
 
 /// What a stream begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct SnapshotHeader {
     /// How many rows follow.
     pub(super) rows: u64,
     /// What the snapshot holds.
@@ -58,7 +58,7 @@ pub(super) struct Header {
 
 /// What a stream ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trailer {
+pub(super) struct SnapshotTrailer {
     /// How many rows there were.
     pub(super) rows: u64,
     /// The checksum of all chunks before.
@@ -67,7 +67,7 @@ pub(super) struct Trailer {
 
 /// One row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row<'chunk> {
+pub(super) struct SnapshotRow<'chunk> {
     pub(super) table: Table,
     pub(super) key: &'chunk [u8],
     pub(super) row: &'chunk [u8],
@@ -75,12 +75,12 @@ pub(super) struct Row<'chunk> {
 
 /// Numbers and sums up the chunks of one stream. Both ends keep one.
 #[derive(Debug, Default)]
-pub(super) struct Sequence {
+pub(super) struct ChunkSequence {
     next: u64,
     crc: u32,
 }
 
-impl Sequence {
+impl ChunkSequence {
     /// The checksum of all chunks so far.
     pub(super) fn crc(&self) -> u32 {
         self.crc
@@ -97,17 +97,17 @@ impl Sequence {
     pub(super) fn open<'chunk>(
         &mut self,
         chunk: &'chunk [u8],
-    ) -> Result<(Kind, &'chunk [u8]), SnapshotError> {
+    ) -> Result<(ChunkKind, &'chunk [u8]), SnapshotError> {
         let Some((content, crc)) = chunk.split_last_chunk::<CRC_BYTES>() else {
             return Err(self.malformed("it is too short"));
         };
         if *crc != self.checksum(content).to_le_bytes() {
             return Err(self.malformed("its checksum does not match, or it is not the next one"));
         }
-        let kind = [Kind::Header, Kind::Rows, Kind::Trailer];
+        let kind = [ChunkKind::Header, ChunkKind::Rows, ChunkKind::Trailer];
         let known = kind.into_iter().find(|kind| content.first() == Some(&(*kind as u8)));
         let kind = known.ok_or_else(|| self.malformed("it is of no known kind"))?;
-        if kind != Kind::Trailer {
+        if kind != ChunkKind::Trailer {
             self.pass(chunk);
         }
         Ok((kind, &content[1..]))
@@ -127,9 +127,9 @@ impl Sequence {
     }
 }
 
-impl Header {
+impl SnapshotHeader {
     pub(super) fn encode(&self) -> Result<Vec<u8>, RecordError> {
-        let mut chunk = vec![Kind::Header as u8];
+        let mut chunk = vec![ChunkKind::Header as u8];
         chunk.extend_from_slice(&MAGIC);
         chunk.push(FORMAT);
         chunk.extend_from_slice(&self.rows.to_le_bytes());
@@ -139,7 +139,7 @@ impl Header {
 
     pub(super) fn decode(body: &[u8]) -> Result<Self, SnapshotError> {
         let malformed = SnapshotError::Malformed { chunk: 0, what: "the header is malformed" };
-        let mut reader = Reader(body);
+        let mut reader = ByteReader(body);
         match (reader.array(), reader.array()) {
             (Some(&MAGIC), Some(&[FORMAT])) => {}
             (Some(&MAGIC), Some(&[format])) => return Err(SnapshotError::Format(format)),
@@ -151,22 +151,22 @@ impl Header {
     }
 }
 
-impl Trailer {
+impl SnapshotTrailer {
     pub(super) fn encode(self) -> Vec<u8> {
-        let mut chunk = vec![Kind::Trailer as u8];
+        let mut chunk = vec![ChunkKind::Trailer as u8];
         chunk.extend_from_slice(&self.rows.to_le_bytes());
         chunk.extend_from_slice(&self.crc.to_le_bytes());
         chunk
     }
 
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
-        let mut reader = Reader(body);
+        let mut reader = ByteReader(body);
         let (rows, crc) = (u64::from_le_bytes(*reader.array()?), u32::from_le_bytes(*reader.array()?));
         reader.0.is_empty().then_some(Self { rows, crc })
     }
 }
 
-impl<'chunk> Row<'chunk> {
+impl<'chunk> SnapshotRow<'chunk> {
     /// Adds the row to a chunk of rows.
     pub(super) fn encode(&self, chunk: &mut Vec<u8>) {
         chunk.push(self.table as u8);
@@ -178,7 +178,7 @@ impl<'chunk> Row<'chunk> {
 
     /// Takes the next row off the body of a chunk of rows.
     pub(super) fn decode(body: &mut &'chunk [u8]) -> Option<Self> {
-        let mut reader = Reader(body);
+        let mut reader = ByteReader(body);
         let [table] = *reader.array()?;
         let table = Table::of(table)?;
         let key_length = u16::from_le_bytes(*reader.array()?);
@@ -190,9 +190,9 @@ impl<'chunk> Row<'chunk> {
     }
 }
 
-struct Reader<'chunk>(&'chunk [u8]);
+struct ByteReader<'chunk>(&'chunk [u8]);
 
-impl<'chunk> Reader<'chunk> {
+impl<'chunk> ByteReader<'chunk> {
     fn array<const N: usize>(&mut self) -> Option<&'chunk [u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -21,7 +21,7 @@ use redb::{Durability, WriteTransaction};
 
 use super::{
     SnapshotError,
-    format::{Header, Kind, Row, Sequence, Trailer},
+    format::{ChunkKind, ChunkSequence, SnapshotHeader, SnapshotRow, SnapshotTrailer},
     received::{ReceivedSnapshot, Scratch},
 };
 use crate::{
@@ -70,7 +70,7 @@ impl SnapshotInbox {
             name: self.files.name(),
             poison: self.poison.clone(),
             latest: self.latest.clone(),
-            sequence: Sequence::default(),
+            sequence: ChunkSequence::default(),
             header: None,
             last: None,
             rows: 0,
@@ -94,13 +94,13 @@ pub struct SnapshotSink {
     name: String,
     poison: Poison,
     latest: Arc<AtomicU64>,
-    sequence: Sequence,
-    header: Option<Header>,
+    sequence: ChunkSequence,
+    header: Option<SnapshotHeader>,
     /// The last row: the next one has to come behind it.
     last: Option<(Table, Vec<u8>)>,
     rows: u64,
     digest: Digest,
-    trailer: Option<Trailer>,
+    trailer: Option<SnapshotTrailer>,
 }
 
 impl SnapshotSink {
@@ -128,13 +128,13 @@ impl SnapshotSink {
         let crc = self.sequence.crc();
         let (kind, body) = self.sequence.open(chunk)?;
         match (kind, &self.header, self.trailer) {
-            (Kind::Header, None, None) => {
-                self.header = Some(Header::decode(body)?);
+            (ChunkKind::Header, None, None) => {
+                self.header = Some(SnapshotHeader::decode(body)?);
                 Ok(())
             }
-            (Kind::Rows, Some(_), None) => self.write_rows(body),
-            (Kind::Trailer, Some(_), None) => {
-                let trailer = Trailer::decode(body).filter(|trailer| trailer.crc == crc);
+            (ChunkKind::Rows, Some(_), None) => self.write_rows(body),
+            (ChunkKind::Trailer, Some(_), None) => {
+                let trailer = SnapshotTrailer::decode(body).filter(|trailer| trailer.crc == crc);
                 let trailer = trailer.ok_or_else(|| self.sequence.malformed("the trailer does not match"))?;
                 self.trailer = Some(trailer);
                 Ok(())
@@ -148,7 +148,8 @@ impl SnapshotSink {
         txn.set_durability(Durability::None).map_err(KvError::from)?;
         let mut tables = open_tables(&txn)?;
         while !body.is_empty() {
-            let row = Row::decode(&mut body).ok_or_else(|| self.sequence.malformed("a row is cut off"))?;
+            let row =
+                SnapshotRow::decode(&mut body).ok_or_else(|| self.sequence.malformed("a row is cut off"))?;
             self.check_order(&row)?;
             kv::check_row(row.table, row.key, row.row)?;
             for (table, rows) in &mut tables {
@@ -163,7 +164,7 @@ impl SnapshotSink {
         Ok(txn.commit().map_err(KvError::from)?)
     }
 
-    fn check_order(&mut self, row: &Row<'_>) -> Result<(), SnapshotError> {
+    fn check_order(&mut self, row: &SnapshotRow<'_>) -> Result<(), SnapshotError> {
         let in_order = match &self.last {
             None => true,
             Some((table, key)) => (*table, key.as_slice()) < (row.table, row.key),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{
     SnapshotError,
-    format::{CHUNK_BYTES, Header, Kind, Row, Sequence, Trailer},
+    format::{CHUNK_BYTES, ChunkKind, ChunkSequence, SnapshotHeader, SnapshotRow, SnapshotTrailer},
 };
 use crate::{
     kv::{self, DbSnapshot, KvError, RowIter, Store, Table},
@@ -37,7 +37,7 @@ pub struct SnapshotSource {
 impl SnapshotSource {
     /// The state as it was after the last fold.
     pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
-        let base = database.layers()?.snapshot().clone();
+        let base = database.store()?.snapshot().clone();
         let describe = || Ok((read_meta(&Store::over(base.clone()))?, base.count_rows()?));
         let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
         Ok(Self { base, database, meta, rows, claim: None })
@@ -63,8 +63,8 @@ impl SnapshotSource {
         self.rows
     }
 
-    fn header(&self) -> Header {
-        Header { rows: self.rows, meta: self.meta.clone() }
+    fn header(&self) -> SnapshotHeader {
+        SnapshotHeader { rows: self.rows, meta: self.meta.clone() }
     }
 
     /// Cuts it into chunks, one after the other, as they are asked for. Each
@@ -75,15 +75,15 @@ impl SnapshotSource {
             rows_left: None,
             tables: Table::ALL.iter(),
             source: self,
-            stage: Stage::Header,
-            sequence: Sequence::default(),
+            stage: StreamStage::Header,
+            sequence: ChunkSequence::default(),
             rows_sent: 0,
             keys_sent: 0,
         }
     }
 }
 
-enum Stage {
+enum StreamStage {
     Header,
     Rows,
     Trailer,
@@ -95,8 +95,8 @@ pub struct Chunks {
     rows_left: Option<(Table, RowIter)>,
     tables: std::slice::Iter<'static, Table>,
     source: SnapshotSource,
-    stage: Stage,
-    sequence: Sequence,
+    stage: StreamStage,
+    sequence: ChunkSequence,
     rows_sent: u64,
     keys_sent: u64,
 }
@@ -114,7 +114,7 @@ impl Chunks {
 
     /// The next chunk of rows; `None` if no row is left.
     fn rows(&mut self) -> Result<Option<Vec<u8>>, KvError> {
-        let mut chunk = vec![Kind::Rows as u8];
+        let mut chunk = vec![ChunkKind::Rows as u8];
         while chunk.len() < CHUNK_BYTES && self.row(&mut chunk)? {}
         Ok((chunk.len() > 1).then_some(chunk))
     }
@@ -133,7 +133,7 @@ impl Chunks {
             };
             let (key, row) = row?;
             kv::check_row(*table, key.value(), row.value())?;
-            Row { table: *table, key: key.value(), row: row.value() }.encode(chunk);
+            SnapshotRow { table: *table, key: key.value(), row: row.value() }.encode(chunk);
             self.rows_sent += 1;
             self.keys_sent += u64::from(*table == Table::Keys);
             return Ok(true);
@@ -141,21 +141,21 @@ impl Chunks {
     }
 
     fn step(&mut self) -> Result<Option<Bytes>, StateErrorKind> {
-        if let Stage::Header = self.stage {
-            self.stage = Stage::Rows;
+        if let StreamStage::Header = self.stage {
+            self.stage = StreamStage::Rows;
             return Ok(Some(self.sequence.seal(self.source.header().encode()?)));
         }
-        if let Stage::Rows = self.stage {
+        if let StreamStage::Rows = self.stage {
             match self.rows()? {
                 Some(chunk) => return Ok(Some(self.sequence.seal(chunk))),
-                None => self.stage = Stage::Trailer,
+                None => self.stage = StreamStage::Trailer,
             }
         }
-        if let Stage::Done = self.stage {
+        if let StreamStage::Done = self.stage {
             return Ok(None);
         }
-        self.stage = Stage::Done;
-        let trailer = Trailer { rows: self.rows_sent, crc: self.sequence.crc() };
+        self.stage = StreamStage::Done;
+        let trailer = SnapshotTrailer { rows: self.rows_sent, crc: self.sequence.crc() };
         Ok(Some(self.sequence.seal(trailer.encode())))
     }
 }
@@ -166,7 +166,7 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step();
         step.map_err(|error| {
-            self.stage = Stage::Done;
+            self.stage = StreamStage::Done;
             self.source.database.fail(error).into()
         })
         .transpose()

@@ -13,7 +13,7 @@ use openraft::storage::{ApplyResponder, EntryResponder};
 
 use super::{
     StateMachine,
-    marks::{Mark, Marks},
+    digest_history::{DigestHistory, StateDigest},
 };
 use crate::{
     kv::{self, KvError, RequestMemory, Store, Tables},
@@ -30,13 +30,13 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// Entries that are applied together, and who waits for them.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct ApplyBatch {
     entries: Vec<LogEntry>,
     responders: Vec<Option<ApplyResponder<TypeConfig>>>,
     bytes: usize,
 }
 
-impl Batch {
+impl ApplyBatch {
     /// Whether it takes no more.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= BATCH_ENTRIES_MAX || self.bytes >= BATCH_BYTES
@@ -52,12 +52,12 @@ impl Batch {
 }
 
 /// Waits for an entry, and takes those that are there already behind it.
-pub(super) async fn gather<S>(entries: &mut S) -> io::Result<Option<Batch>>
+pub(super) async fn gather<S>(entries: &mut S) -> io::Result<Option<ApplyBatch>>
 where
     S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin,
 {
     let Some(first) = entries.try_next().await? else { return Ok(None) };
-    let mut batch = Batch::default();
+    let mut batch = ApplyBatch::default();
     batch.push(first);
     while !batch.is_full() {
         match entries.next().now_or_never() {
@@ -70,13 +70,13 @@ where
 
 impl StateMachine {
     /// Applies a batch, and answers for each entry once all of it is applied.
-    pub(super) async fn apply_batch(&mut self, batch: Batch) -> io::Result<()> {
+    pub(super) async fn apply_batch(&mut self, batch: ApplyBatch) -> io::Result<()> {
         self.shared.poison().check()?;
-        self.shared.make_room(self.meta.last_membership.membership()).await?;
+        self.shared.limit_memory(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
         self.bytes_since = self.bytes_since.saturating_add(batch.bytes);
-        let (outcomes, marks) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
-        self.shared.note_marks(marks);
+        let (outcomes, digests) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
+        self.shared.add_digests(digests);
         self.shared.note_memory(&self.memory);
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
@@ -90,7 +90,7 @@ impl StateMachine {
     }
 }
 
-type Applied = (Vec<Outcome>, Vec<Mark>);
+type Applied = (Vec<Outcome>, Vec<StateDigest>);
 
 /// Applies entries as one, in memory.
 fn apply_entries(
@@ -99,33 +99,33 @@ fn apply_entries(
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
 ) -> Result<Applied, StateError> {
-    let mut layers = database.layers_mut()?;
+    let mut store = database.store_mut()?;
     // Poisoned before the lock is given back: nobody reads half of it.
-    apply_to(&mut layers, memory, meta, entries).map_err(|error| database.fail(error))
+    apply_to(&mut store, memory, meta, entries).map_err(|error| database.fail(error))
 }
 
 fn apply_to(
-    layers: &mut Store,
+    store: &mut Store,
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
 ) -> Result<Applied, StateErrorKind> {
-    let mut tables = Tables::open(layers, memory)?;
+    let mut tables = Tables::open(store, memory)?;
     let mut outcomes = Vec::with_capacity(entries.len());
-    let mut marks = Vec::new();
+    let mut digests = Vec::new();
     for entry in entries {
         check_order(meta.last_log_id.as_ref(), &entry.log_id)?;
         outcomes.push(apply_entry(&mut tables, meta, entry)?);
         meta.last_log_id = Some(entry.log_id);
-        if Marks::is_due(entry.log_id.index) {
-            marks.push((Revision(entry.log_id.index), tables.digest()));
+        if DigestHistory::is_due(entry.log_id.index) {
+            digests.push((Revision(entry.log_id.index), tables.digest()));
         }
     }
     if let Some(last) = &meta.last_log_id {
         write_applied(&mut tables, last)?;
     }
     tables.finish();
-    Ok((outcomes, marks))
+    Ok((outcomes, digests))
 }
 
 /// Never the same entry twice, and never backwards. That none is left out is

@@ -13,7 +13,7 @@ use coffee_common::{
 };
 use tokio::sync::watch;
 
-use super::{marks::Mark, shared::Shared};
+use super::{digest_history::StateDigest, shared_state::SharedState};
 use crate::{
     kv::{Digest, RangePage, Store},
     metrics::RequestMemoryMetrics,
@@ -24,11 +24,11 @@ use crate::{
 /// Reads what is applied. Cheap to clone.
 #[derive(Clone)]
 pub struct StateReader {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
 }
 
 impl StateReader {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<SharedState>) -> Self {
         Self { shared }
     }
 
@@ -50,8 +50,8 @@ impl StateReader {
 
     /// What the state was at the last mark at or before `upto`: replicas that
     /// have a mark at the same entry are to have the same digest there.
-    pub fn mark(&self, upto: Revision) -> Option<Mark> {
-        self.shared.mark(upto)
+    pub fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
+        self.shared.digest_at(upto)
     }
 
     /// How much is remembered of requests.
@@ -64,37 +64,37 @@ impl StateReader {
         // Taken first: the read sees at least what was applied by then.
         let at = self.applied();
         let database = self.shared.database();
-        let layers = database.layers()?;
+        let store = database.store()?;
         self.shared.poison().check()?;
         // A read that fails, or that finds damage, takes the node out: it must never answer wrong.
-        let answer = read(&layers).map_err(|error| database.fail(error))?;
+        let answer = read(&store).map_err(|error| database.fail(error))?;
         Ok((answer, at))
     }
 
     /// Reads a key; the revision is one up to which the read saw everything.
     pub fn get(&self, key: &Key) -> io::Result<(Option<Entry>, Revision)> {
-        self.read(|layers| Ok(layers.get(key)?))
+        self.read(|store| Ok(store.get(key)?))
     }
 
     /// Reads a page of a range; see [`Store::range`].
     pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(RangePage, Revision)> {
-        self.read(|layers| Ok(layers.range(range, limit, keys_only)?))
+        self.read(|store| Ok(store.range(range, limit, keys_only)?))
     }
 
     /// Reads the record of a node.
     pub fn node(&self, name: &NodeName) -> io::Result<Option<NodeRecord>> {
-        Ok(self.read(|layers| Ok(layers.node(name)?))?.0)
+        Ok(self.read(|store| Ok(store.node(name)?))?.0)
     }
 
     /// Reads the records of all nodes, in the order of their names.
     pub fn nodes(&self) -> io::Result<Vec<NodeRecord>> {
-        Ok(self.read(|layers| Ok(layers.nodes()?))?.0)
+        Ok(self.read(|store| Ok(store.nodes()?))?.0)
     }
 
     /// Hashes the whole state: equal on all replicas at the same last applied
     /// entry, which is given too. Reads everything, and holds up applying meanwhile.
     pub fn hash(&self) -> io::Result<(Option<LogId>, u64)> {
-        let hash = |layers: &Store| Ok((read_meta(layers)?.last_log_id, Digest::of_all(layers)?.0));
+        let hash = |store: &Store| Ok((read_meta(store)?.last_log_id, Digest::of_all(store)?.0));
         Ok(self.read(hash)?.0)
     }
 }

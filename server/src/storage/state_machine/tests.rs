@@ -1,7 +1,7 @@
 //! The state machine on a disk that forgets and fails.
 
 mod applying;
-mod folding;
+mod flushing;
 mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,34 +22,35 @@ use crate::{
     raft_types::{LogEntry, Member, Membership, Payload},
     storage::{
         record::LogIdRecord,
-        state::{Offload, StateDir, test_disk::TestDisk},
+        state::{Offload, StateDir},
+        tests::disk::TestDisk,
     },
 };
 
 /// A state machine, and what it is tied to.
-struct Node {
+struct TestNode {
     disk: TestDisk,
-    checkpointed: Checkpointed,
+    durable_index: DurableIndex,
     poison: Poison,
     machine: StateMachine,
 }
 
-impl Node {
+impl TestNode {
     fn start(disk: TestDisk) -> Self {
-        Self::start_with(disk, StateOptions::default().fold_bytes, Offload::Inline)
+        Self::start_with(disk, StateOptions::default().flush_bytes, Offload::Inline)
     }
 
-    fn start_with(disk: TestDisk, fold_bytes: usize, offload: Offload) -> Self {
-        Self::start_as(None, disk, fold_bytes, offload)
+    fn start_with(disk: TestDisk, flush_bytes: usize, offload: Offload) -> Self {
+        Self::start_as(None, disk, flush_bytes, offload)
     }
 
-    fn start_as(own: Option<NodeId>, disk: TestDisk, fold_bytes: usize, offload: Offload) -> Self {
+    fn start_as(own: Option<NodeId>, disk: TestDisk, flush_bytes: usize, offload: Offload) -> Self {
         let options =
-            StateOptions { cache_bytes: 1 << 20, offload, fold_bytes, own, ..StateOptions::default() };
-        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+            StateOptions { cache_bytes: 1 << 20, offload, flush_bytes, own, ..StateOptions::default() };
+        let (durable_index, poison) = (DurableIndex::new(), Poison::new());
         let machine =
-            StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
-        Self { disk, checkpointed, poison, machine: machine.expect("opens") }
+            StateMachine::open(Arc::new(disk.clone()), options, durable_index.clone(), poison.clone());
+        Self { disk, durable_index, poison, machine: machine.expect("opens") }
     }
 
     fn new() -> Self {

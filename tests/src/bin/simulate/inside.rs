@@ -18,7 +18,7 @@ use coffeed::{
     node::replica::Replica,
     raft_types::LogEntry,
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         log::LogStore,
         poison::Poison,
         record::{self, EntryRecord, PayloadRecord, VoteRecord},
@@ -49,7 +49,7 @@ type LogContents = (Vec<LogLine>, u64, u64);
 /// Returns the entries, the purged index, and the term of the vote.
 fn read_log(disk: &SimDisk, id: NodeId) -> Result<LogContents, Box<dyn std::error::Error>> {
     let Some(backend) = copy(disk, &log_name(id))? else { return Ok(LogContents::default()) };
-    let mut log = LogStore::open_inline(Box::new(backend), Checkpointed::new(), Poison::new())?;
+    let mut log = LogStore::open_inline(Box::new(backend), DurableIndex::new(), Poison::new())?;
     let purged = now(log.get_log_state())?.last_purged_log_id.map_or(0, |purged| purged.index);
     let voted = now(log.read_vote())?.map_or(0, |vote| VoteRecord::from(&vote).leader.term);
     let entries = now(log.try_get_log_entries(0..u64::MAX))?;
@@ -82,7 +82,7 @@ fn read_state(disk: &SimDisk, id: NodeId) -> Result<u64, Box<dyn std::error::Err
     let database = Builder::new().create_with_backend(backend)?;
     let files = Arc::new(Copied { database: Mutex::new(Some(database)) });
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
-    let state = StateMachine::open(files, options, Checkpointed::new(), Poison::new())?;
+    let state = StateMachine::open(files, options, DurableIndex::new(), Poison::new())?;
     Ok(state.reader().hash()?.0.map_or(0, |last| last.index))
 }
 

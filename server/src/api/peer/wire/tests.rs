@@ -62,7 +62,7 @@ fn golden_frames_between_members() {
         SnapshotProgress::Done(vote()),
         SnapshotProgress::Refused("no".to_owned()),
     ]));
-    crate::golden::check("peer_frames", &all);
+    crate::golden_test::check("peer_frames", &all);
 }
 
 #[test]

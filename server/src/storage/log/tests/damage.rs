@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    super::{records::Record, wal::Wal},
+    super::{records::LogRecord, wal::Wal},
     *,
 };
 
@@ -49,18 +49,18 @@ async fn a_damaged_entry_is_named_with_file_and_next_step() {
 #[test]
 fn what_is_missing_or_out_of_order_is_refused() {
     let id = |term, index| LogIdRecord { term, index };
-    let entry = |term, index| Record::Entry(LogEntry::new(id(term, index).into(), Payload::Blank));
-    let vote = |term| Record::Vote(VoteRecord::from(&vote(term)));
+    let entry = |term, index| LogRecord::Entry(LogEntry::new(id(term, index).into(), Payload::Blank));
+    let vote = |term| LogRecord::Vote(VoteRecord::from(&vote(term)));
     let tries = [
         ("log entry 2: it is missing", vec![vote(1), entry(1, 0), entry(1, 1), entry(1, 3)]),
-        ("log entry 2: it is missing", vec![vote(1), Record::Purge(id(1, 1)), entry(1, 3)]),
+        ("log entry 2: it is missing", vec![vote(1), LogRecord::Purge(id(1, 1)), entry(1, 3)]),
         ("the vote is for term 0", vec![entry(1, 0)]),
         ("the vote is for term 1", vec![vote(1), entry(2, 0)]),
         ("log entry 1: it is of an earlier term", vec![vote(2), entry(2, 0), entry(1, 1)]),
-        ("begins or ends in its middle", vec![vote(1), Record::Begin(Default::default())]),
+        ("begins or ends in its middle", vec![vote(1), LogRecord::Begin(Default::default())]),
     ];
     for (expected, records) in tries {
-        let disk = Disk::default();
+        let disk = LogDisk::default();
         let mut wal = Wal::open(file(&disk)).expect("opens");
         for record in records {
             wal.add(&record).expect("added");
@@ -74,13 +74,13 @@ fn what_is_missing_or_out_of_order_is_refused() {
 
 #[tokio::test]
 async fn damage_that_is_met_while_reading_poisons() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, (0..9).map(|index| large(index, 999)).collect()).await;
     let mut log = reopen(&disk);
     let backend = lock(&log.shared.file).clone().expect("is open");
-    let (_, places) = lock(&log.shared.places).of(4..5);
-    backend.write(places[0].offset + 100, b"x").expect("writes");
+    let (_, locations) = lock(&log.shared.locations).of(4..5);
+    backend.write(locations[0].offset + 100, b"x").expect("writes");
     let error = log.try_get_log_entries(0..9).await.expect_err("is damaged").to_string();
     assert!(error.contains("log entry 4: its checksum") && error.contains("coffeed rebuild"), "{error}");
     assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");
@@ -88,13 +88,13 @@ async fn damage_that_is_met_while_reading_poisons() {
 
 #[tokio::test]
 async fn no_flipped_bit_is_ever_served() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..40)).await;
     log.close().await.expect("flushed");
     let whole = disk.durable();
     let expected = ids(&mut LogStore::open_inline(
-        Box::new(Disk::holding(whole.clone())),
+        Box::new(LogDisk::holding(whole.clone())),
         durable_state(),
         Poison::new(),
     )
@@ -106,7 +106,7 @@ async fn no_flipped_bit_is_ever_served() {
     for bit in (0..used * 8).step_by(13) {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        match LogStore::open_inline(Box::new(Disk::holding(flipped)), durable_state(), Poison::new()) {
+        match LogStore::open_inline(Box::new(LogDisk::holding(flipped)), durable_state(), Poison::new()) {
             Ok(mut log) => {
                 assert_eq!(ids(&mut log).await, expected, "bit {bit}");
                 assert_eq!(log.read_vote().await.expect("whole"), Some(vote(1)), "bit {bit}");
@@ -120,7 +120,7 @@ async fn no_flipped_bit_is_ever_served() {
 /// Nobody was told that what a power cut tore is durable.
 #[tokio::test]
 async fn a_torn_end_is_left_out_and_written_over() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..5)).await;
     let whole = disk.durable();
@@ -130,7 +130,7 @@ async fn a_torn_end_is_left_out_and_written_over() {
     for lost in (1..2000).step_by(97) {
         let mut torn = later.clone();
         torn[used - lost..used].copy_from_slice(&whole[used - lost..used]);
-        let disk = Disk::holding(torn);
+        let disk = LogDisk::holding(torn);
         let mut log = open(&disk);
         assert_eq!(last(&mut log).await, Some(id(1, 4)), "{lost} bytes lost");
         append(&mut log, entries(1, 5..6)).await;

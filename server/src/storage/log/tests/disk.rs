@@ -12,9 +12,9 @@ use crate::storage::log::lock;
 
 /// See the module. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk {
+pub(super) struct LogDisk {
     platter: Arc<Mutex<Platter>>,
-    gate: Arc<Gate>,
+    gate: Arc<SyncGate>,
 }
 
 #[derive(Debug, Default)]
@@ -22,21 +22,21 @@ struct Platter {
     now: Vec<u8>,
     durable: Vec<u8>,
     /// What was done since the last sync, in order.
-    unsynced: Vec<Step>,
+    unsynced: Vec<DiskStep>,
     syncs: u64,
     /// How many more steps succeed; `None`: all do.
     fuel: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum DiskStep {
     Write(u64, Vec<u8>),
     Resize(u64),
 }
 
 /// What a power cut does to each 512 bytes that were not synced.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum PowerCut {
+pub(super) enum LogPowerCut {
     /// They are lost.
     LosesAll,
     /// Some of them arrived: by the bits of this seed.
@@ -44,7 +44,7 @@ pub(super) enum PowerCut {
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct SyncGate {
     state: Mutex<(Closed, Waiting)>,
     changed: Condvar,
 }
@@ -52,13 +52,13 @@ struct Gate {
 type Closed = bool;
 type Waiting = bool;
 
-impl Disk {
+impl LogDisk {
     /// What a machine finds after a power cut.
-    pub(super) fn power_cut(&self, how: PowerCut) -> Self {
+    pub(super) fn power_cut(&self, how: LogPowerCut) -> Self {
         let platter = lock(&self.platter);
         let mut durable = platter.durable.clone();
-        if let PowerCut::LosesSome(mut seed) = how {
-            let sectors = platter.unsynced.iter().flat_map(Step::sectors);
+        if let LogPowerCut::LosesSome(mut seed) = how {
+            let sectors = platter.unsynced.iter().flat_map(DiskStep::sectors);
             for step in sectors {
                 // xorshift64: enough to toss a coin.
                 seed ^= seed << 13;
@@ -115,7 +115,7 @@ impl Disk {
         assert!(held_up.is_ok());
     }
 
-    fn step(&self, step: Step) -> io::Result<()> {
+    fn step(&self, step: DiskStep) -> io::Result<()> {
         let mut platter = lock(&self.platter);
         platter.burn()?;
         step.apply(&mut platter.now);
@@ -137,7 +137,7 @@ impl Platter {
     }
 }
 
-impl Step {
+impl DiskStep {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Resize(len) => bytes.resize(*len as usize, 0),
@@ -168,7 +168,7 @@ impl Step {
     }
 }
 
-impl StorageBackend for Disk {
+impl StorageBackend for LogDisk {
     fn len(&self) -> io::Result<u64> {
         Ok(lock(&self.platter).now.len() as u64)
     }
@@ -184,11 +184,11 @@ impl StorageBackend for Disk {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.step(Step::Resize(len))
+        self.step(DiskStep::Resize(len))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.step(Step::Write(offset, data.to_vec()))
+        self.step(DiskStep::Write(offset, data.to_vec()))
     }
 
     fn sync_data(&self) -> io::Result<()> {

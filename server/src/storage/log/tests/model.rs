@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Debug, Clone, Copy)]
-enum Do {
+enum LogStep {
     Vote,
     Append(u64),
     Truncate(u64),
@@ -20,13 +20,13 @@ enum Do {
 
 /// What the log holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Model {
+struct LogModel {
     term: u64,
     purged: Option<LogId>,
     entries: Vec<LogId>,
 }
 
-impl Model {
+impl LogModel {
     fn last(&self) -> Option<LogId> {
         self.entries.last().copied().or(self.purged)
     }
@@ -42,31 +42,31 @@ impl Model {
 }
 
 /// The log and what it should be after each of the changes that were started.
-struct Run {
+struct LogRun {
     log: LogStore,
-    now: Model,
-    history: Vec<Model>,
+    now: LogModel,
+    history: Vec<LogModel>,
     /// Which prefix of the history is acknowledged as soon as this is answered.
     waiting: Vec<(usize, oneshot::Receiver<Result<(), io::Error>>)>,
     acknowledged: usize,
 }
 
-impl Run {
+impl LogRun {
     fn new(log: LogStore) -> Self {
-        let now = Model::default();
+        let now = LogModel::default();
         Self { log, history: vec![now.clone()], now, waiting: Vec::new(), acknowledged: 0 }
     }
 
     /// Does one step; `false` once the disk has failed.
-    async fn step(&mut self, step: Do) -> bool {
+    async fn step(&mut self, step: LogStep) -> bool {
         let started = self.history.len();
         let result = match step {
-            Do::Vote => {
+            LogStep::Vote => {
                 self.now.term += 1;
                 self.history.push(self.now.clone());
                 self.log.save_vote(&vote(self.now.term)).await
             }
-            Do::Append(count) => {
+            LogStep::Append(count) => {
                 let next = self.now.next_index();
                 let entries = entries(self.now.term, next..next + count);
                 self.now.entries.extend(entries.iter().map(|entry| entry.log_id));
@@ -75,13 +75,13 @@ impl Run {
                 self.waiting.push((started, flushed));
                 return self.log.append(entries, IOFlushed::signal(done)).await.is_ok();
             }
-            Do::Truncate(count) => {
+            LogStep::Truncate(count) => {
                 let keep = self.now.back(count).or(self.now.purged);
                 self.now.entries.retain(|entry| Some(entry.index) <= keep.map(|keep| keep.index));
                 self.history.push(self.now.clone());
                 self.log.truncate_after(keep).await
             }
-            Do::Purge(left) => {
+            LogStep::Purge(left) => {
                 let Some(upto) = self.now.back(left) else { return true };
                 self.now.purged = Some(upto);
                 self.now.entries.retain(|entry| entry.index > upto.index);
@@ -89,7 +89,7 @@ impl Run {
                 // Nobody is told when it is durable.
                 return self.log.purge(upto).await.is_ok();
             }
-            Do::Commit => return self.log.save_committed(self.now.last()).await.is_ok(),
+            LogStep::Commit => return self.log.save_committed(self.now.last()).await.is_ok(),
         };
         if result.is_ok() {
             self.acknowledged = started;
@@ -98,7 +98,7 @@ impl Run {
     }
 
     /// What may be found after a power cut.
-    async fn end(mut self) -> Vec<Model> {
+    async fn end(mut self) -> Vec<LogModel> {
         for (started, flushed) in self.waiting {
             if matches!(flushed.await, Ok(Ok(()))) {
                 self.acknowledged = self.acknowledged.max(started);
@@ -108,37 +108,37 @@ impl Run {
     }
 }
 
-async fn found(log: &mut LogStore) -> Model {
+async fn found(log: &mut LogStore) -> LogModel {
     let state = log.get_log_state().await.expect("whole");
     let entries = ids(log).await;
     assert_eq!(entries.last().copied().or(state.last_purged_log_id), state.last_log_id);
     let committed = log.read_committed().await.expect("whole");
     assert!(committed.map(|committed| committed.index) <= state.last_log_id.map(|last| last.index));
     let term = log.read_vote().await.expect("whole").map_or(0, |vote| vote.leader_id().term);
-    Model { term, purged: state.last_purged_log_id, entries }
+    LogModel { term, purged: state.last_purged_log_id, entries }
 }
 
-fn any_step() -> impl Strategy<Value = Do> {
+fn any_step() -> impl Strategy<Value = LogStep> {
     prop_oneof![
-        1 => Just(Do::Vote),
-        5 => (1u64..20).prop_map(Do::Append),
-        1 => (0u64..15).prop_map(Do::Truncate),
-        1 => (0u64..30).prop_map(Do::Purge),
-        1 => Just(Do::Commit),
+        1 => Just(LogStep::Vote),
+        5 => (1u64..20).prop_map(LogStep::Append),
+        1 => (0u64..15).prop_map(LogStep::Truncate),
+        1 => (0u64..30).prop_map(LogStep::Purge),
+        1 => Just(LogStep::Commit),
     ]
 }
 
-fn open_as(disk: &Disk, inline: bool) -> LogStore {
-    let (checkpointed, poison) = (durable_state(), Poison::new());
+fn open_as(disk: &LogDisk, inline: bool) -> LogStore {
+    let (durable_index, poison) = (durable_state(), Poison::new());
     if disk.is_empty() {
         // Small, so that the log often goes on in another chunk.
         LogStore::create_on(disk.clone(), 4 << 10).expect("made");
     }
     let file = Box::new(disk.clone());
     if inline {
-        LogStore::open_inline(file, checkpointed, poison).expect("opens")
+        LogStore::open_inline(file, durable_index, poison).expect("opens")
     } else {
-        LogStore::open_threaded(file, checkpointed, poison).expect("opens")
+        LogStore::open_threaded(file, durable_index, poison).expect("opens")
     }
 }
 
@@ -153,8 +153,8 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let disk = Disk::default();
-            let mut run = Run::new(open_as(&disk, inline));
+            let disk = LogDisk::default();
+            let mut run = LogRun::new(open_as(&disk, inline));
             disk.fail_after(Some(fails_after));
             for step in steps {
                 if !run.step(step).await {
@@ -162,7 +162,7 @@ proptest! {
                 }
             }
             let possible = run.end().await;
-            for cut in [PowerCut::LosesAll, PowerCut::LosesSome(seed | 1)] {
+            for cut in [LogPowerCut::LosesAll, LogPowerCut::LosesSome(seed | 1)] {
                 let mut log = open_as(&disk.power_cut(cut), inline);
                 let found = found(&mut log).await;
                 assert!(possible.contains(&found), "{cut:?} left {found:?}, expected one of {possible:?}");

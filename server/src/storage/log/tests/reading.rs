@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn replication_reads_stop_at_their_size() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, (0..6).map(|index| large(index, 400 << 10)).collect()).await;
     assert_eq!(log.limited_get_log_entries(0, 6).await.expect("whole").len(), 2);
@@ -24,7 +24,7 @@ async fn replication_reads_stop_at_their_size() {
 /// A largest value alone is more than a part; it goes by itself.
 #[tokio::test]
 async fn entries_to_be_applied_come_in_parts_and_none_is_left_out() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, (0..8).map(|index| large(index, 1 << 20)).collect()).await;
     let mut log = reopen(&disk);
@@ -43,7 +43,7 @@ async fn entries_to_be_applied_come_in_parts_and_none_is_left_out() {
 
 #[tokio::test]
 async fn what_is_purged_is_not_sent_as_something_else() {
-    let mut log = open_voted(&Disk::default()).await;
+    let mut log = open_voted(&LogDisk::default()).await;
     append(&mut log, entries(1, 0..9)).await;
     log.purge(id(1, 4)).await.expect("queued");
     assert_eq!(log.limited_get_log_entries(3, 9).await.expect("whole"), vec![]);
@@ -53,7 +53,7 @@ async fn what_is_purged_is_not_sent_as_something_else() {
 /// Readers in other tasks meet purges: what they get is whole, and never taken for damage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_under_a_reader_is_no_damage() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..2000)).await;
     let mut log = reopen(&disk);

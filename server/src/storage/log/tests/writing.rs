@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_power_cut() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open(&disk);
     log.save_vote(&vote(3)).await.expect("durable");
     append(&mut log, entries(3, 0..10)).await;
@@ -28,7 +28,7 @@ async fn what_was_acknowledged_survives_a_power_cut() {
 /// came back behind it after a crash would keep the node from starting.
 #[tokio::test]
 async fn entries_that_were_given_up_are_gone_for_good() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..10)).await;
     log.truncate_after(Some(id(1, 6))).await.expect("durable");
@@ -37,7 +37,7 @@ async fn entries_that_were_given_up_are_gone_for_good() {
 
 #[tokio::test]
 async fn an_append_can_be_read_at_once_and_is_answered_only_after_the_sync() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     disk.close_gate();
     let mut flushed = start_append(&mut log, entries(1, 0..3)).await;
@@ -52,7 +52,7 @@ async fn an_append_can_be_read_at_once_and_is_answered_only_after_the_sync() {
 
 #[tokio::test]
 async fn a_vote_is_answered_only_after_the_sync() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open(&disk);
     disk.close_gate();
     let saving = tokio::spawn({
@@ -70,7 +70,7 @@ async fn a_vote_is_answered_only_after_the_sync() {
 
 #[tokio::test]
 async fn what_gathers_during_a_sync_shares_the_next_one() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     let before = disk.syncs();
     append(&mut log, entries(1, 0..1)).await;
@@ -93,7 +93,7 @@ async fn what_gathers_during_a_sync_shares_the_next_one() {
 
 #[tokio::test]
 async fn noting_what_is_committed_takes_no_sync_of_its_own() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..3)).await;
     let before = disk.syncs();
@@ -106,7 +106,7 @@ async fn noting_what_is_committed_takes_no_sync_of_its_own() {
 
 #[tokio::test]
 async fn after_a_failed_sync_nothing_is_acknowledged() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..5)).await;
     disk.fail_after(Some(0));
@@ -125,7 +125,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged() {
 /// What is queued when a sync fails is answered too, and with the failure.
 #[tokio::test]
 async fn whoever_waits_behind_a_failed_sync_learns_of_it() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     disk.close_gate();
     let first = start_append(&mut log, entries(1, 0..1)).await;
@@ -139,10 +139,10 @@ async fn whoever_waits_behind_a_failed_sync_learns_of_it() {
 
 #[tokio::test]
 async fn nothing_is_purged_that_the_state_could_lose() {
-    let checkpointed = Checkpointed::new();
-    checkpointed.advance_to(4);
+    let durable_index = DurableIndex::new();
+    durable_index.advance_to(4);
     let mut log =
-        LogStore::open_threaded(file(&Disk::default()), checkpointed, Poison::new()).expect("opens");
+        LogStore::open_threaded(file(&LogDisk::default()), durable_index, Poison::new()).expect("opens");
     append(&mut log, entries(1, 0..10)).await;
     log.purge(id(1, 4)).await.expect("covered");
     assert!(log.purge(id(1, 5)).await.is_err());
@@ -151,7 +151,7 @@ async fn nothing_is_purged_that_the_state_could_lose() {
 
 #[tokio::test]
 async fn a_hole_poisons() {
-    let mut log = open(&Disk::default());
+    let mut log = open(&LogDisk::default());
     append(&mut log, entries(1, 0..3)).await;
     let (done, _flushed) = TypeConfig::oneshot();
     assert!(log.append(entries(1, 4..5), IOFlushed::signal(done)).await.is_err());
@@ -160,7 +160,7 @@ async fn a_hole_poisons() {
 
 #[tokio::test]
 async fn a_snapshot_takes_the_place_of_the_whole_log() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open(&disk);
     log.save_vote(&vote(5)).await.expect("durable");
     append(&mut log, entries(5, 0..4)).await;
@@ -187,20 +187,20 @@ async fn a_closed_log_can_be_opened_again_while_clones_are_left() {
 
 #[tokio::test]
 async fn the_inline_writer_does_the_same() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let open =
-        |disk: Disk| LogStore::open_inline(file(&disk), durable_state(), Poison::new()).expect("opens");
+        |disk: LogDisk| LogStore::open_inline(file(&disk), durable_state(), Poison::new()).expect("opens");
     let mut log = open(disk.clone());
     log.save_vote(&vote(1)).await.expect("durable");
     append(&mut log, entries(1, 0..3)).await;
     log.truncate_after(Some(id(1, 1))).await.expect("done");
-    let mut log = open(disk.power_cut(PowerCut::LosesAll));
+    let mut log = open(disk.power_cut(LogPowerCut::LosesAll));
     assert_eq!(ids(&mut log).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_waits_for_a_disk_that_hangs() {
-    let disk = Disk::default();
+    let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     log.probe().await.expect("the disk answers");
     let synced = disk.syncs();

@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 
 const PAGE_BYTES: u64 = 4096;
 
-const TITLE_BYTES: usize = 24;
+const HEADER_BYTES: usize = 24;
 
 /// Zeros are written by parts of so many bytes.
 const ZEROS_BYTES: usize = 1 << 20;
@@ -38,7 +38,7 @@ pub(in crate::storage::log) enum FileFault {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("it is no log, or its first page is damaged")]
-    Title,
+    NotALog,
     #[error("a newer version of coffeed has written it (format {0}, this one reads up to {VERSION})")]
     Newer(u32),
 }
@@ -59,20 +59,20 @@ impl LogFile {
         let file = Self { backend, chunk_bytes, metrics: LogMetrics::default(), reading: RwLock::default() };
         file.backend.set_len(PAGE_BYTES)?;
         file.add_chunk(0)?;
-        file.backend.write(0, &title(chunk_bytes))?;
+        file.backend.write(0, &header(chunk_bytes))?;
         Ok(file)
     }
 
     pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, FileFault> {
-        let mut found = [0; TITLE_BYTES];
+        let mut found = [0; HEADER_BYTES];
         if backend.len()? < PAGE_BYTES {
-            return Err(FileFault::Title);
+            return Err(FileFault::NotALog);
         }
         backend.read(0, &mut found)?;
         let word = |at: usize| u32::from_le_bytes([found[at], found[at + 1], found[at + 2], found[at + 3]]);
         let (version, chunk_bytes) = (word(12), word(16));
         if !found.starts_with(MAGIC) || word(20) != crc32c::crc32c(&found[..20]) || chunk_bytes == 0 {
-            return Err(FileFault::Title);
+            return Err(FileFault::NotALog);
         }
         if version != VERSION {
             return Err(FileFault::Newer(version));
@@ -100,7 +100,7 @@ impl LogFile {
         ((offset - PAGE_BYTES) / u64::from(self.chunk_bytes)) as usize
     }
 
-    /// Makes room for the chunk behind the last one, and writes it: overwriting
+    /// Makes budget for the chunk behind the last one, and writes it: overwriting
     /// what is there already takes the disk less than writing what is not.
     pub(super) fn add_chunk(&self, chunk: usize) -> io::Result<()> {
         self.backend.set_len(self.place(chunk + 1))?;
@@ -112,7 +112,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Gives the room of this chunk and all behind it back.
+    /// Gives the budget of this chunk and all behind it back.
     pub(super) fn cut(&self, chunk: usize) -> io::Result<()> {
         self.backend.set_len(self.place(chunk))
     }
@@ -142,19 +142,19 @@ impl LogFile {
     }
 
     /// Waits until nobody reads what was there before.
-    pub(super) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+    pub(super) fn exclusive(&self) -> RwLockWriteGuard<'_, ()> {
         self.reading.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn title(chunk_bytes: u32) -> [u8; TITLE_BYTES] {
-    let mut title = [0; TITLE_BYTES];
-    title[..12].copy_from_slice(MAGIC);
-    title[12..16].copy_from_slice(&VERSION.to_le_bytes());
-    title[16..20].copy_from_slice(&chunk_bytes.to_le_bytes());
-    let checksum = crc32c::crc32c(&title[..20]);
-    title[20..].copy_from_slice(&checksum.to_le_bytes());
-    title
+fn header(chunk_bytes: u32) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..12].copy_from_slice(MAGIC);
+    header[12..16].copy_from_slice(&VERSION.to_le_bytes());
+    header[16..20].copy_from_slice(&chunk_bytes.to_le_bytes());
+    let checksum = crc32c::crc32c(&header[..20]);
+    header[20..].copy_from_slice(&checksum.to_le_bytes());
+    header
 }
 
 /// The file at a path.
@@ -220,8 +220,8 @@ mod tests {
         let open = |edit: fn(&dyn StorageBackend)| {
             let backend = InMemoryBackend::new();
             LogFile::create(Box::new(InMemoryBackend::new()), 8192).expect("made");
-            backend.set_len(PAGE_BYTES + 8192).expect("room");
-            backend.write(0, &title(8192)).expect("written");
+            backend.set_len(PAGE_BYTES + 8192).expect("budget");
+            backend.write(0, &header(8192)).expect("written");
             edit(&backend);
             LogFile::open(Box::new(backend))
                 .map(|file| file.chunks().expect("a length"))
@@ -233,11 +233,11 @@ mod tests {
         assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 8192 + 100).expect("cut")), Ok(1));
         assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 100).expect("cut")), Ok(0));
         let newer = |backend: &dyn StorageBackend| {
-            let mut title = title(8192);
-            title[12] = 2;
-            let checksum = crc32c::crc32c(&title[..20]);
-            title[20..].copy_from_slice(&checksum.to_le_bytes());
-            backend.write(0, &title).expect("written");
+            let mut header = header(8192);
+            header[12] = 2;
+            let checksum = crc32c::crc32c(&header[..20]);
+            header[20..].copy_from_slice(&checksum.to_le_bytes());
+            backend.write(0, &header).expect("written");
         };
         assert!(open(newer).expect_err("refused").contains("newer"));
     }

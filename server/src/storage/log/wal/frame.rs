@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-pub(super) const HEAD_BYTES: usize = 24;
+pub(super) const HEADER_BYTES: usize = 24;
 
 /// Frames start at multiples of this.
 const ALIGNMENT: usize = 8;
@@ -39,7 +39,7 @@ pub(super) fn aligned(at: usize) -> usize {
 
 /// Fills in the head of a frame, for which the first bytes have been left free.
 pub(super) fn seal(frame: &mut [u8], place: u64, sequence: u64, number: u64) {
-    let length = (frame.len() - HEAD_BYTES) as u32;
+    let length = (frame.len() - HEADER_BYTES) as u32;
     frame[4..8].copy_from_slice(&length.to_le_bytes());
     frame[8..16].copy_from_slice(&sequence.to_le_bytes());
     frame[16..24].copy_from_slice(&number.to_le_bytes());
@@ -50,14 +50,14 @@ pub(super) fn seal(frame: &mut [u8], place: u64, sequence: u64, number: u64) {
 /// The frame at `at` of a chunk that lies at `place` in the file, if there is a whole one.
 pub(super) fn open(chunk: &[u8], at: usize, place: u64) -> Option<Frame> {
     let bytes = chunk.get(at..)?;
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
+    let (head, rest) = bytes.split_at_checked(HEADER_BYTES)?;
     let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     let length = word(4) as usize;
     if length == 0 || length > rest.len() {
         return None;
     }
-    let whole = word(0) == checksum(place + at as u64, &bytes[4..HEAD_BYTES + length]);
-    let records = at + HEAD_BYTES..at + HEAD_BYTES + length;
+    let whole = word(0) == checksum(place + at as u64, &bytes[4..HEADER_BYTES + length]);
+    let records = at + HEADER_BYTES..at + HEADER_BYTES + length;
     (whole || planted!("torn-tail-accepted")).then(|| Frame {
         sequence: long(head, 8),
         number: long(head, 16),
@@ -72,9 +72,9 @@ fn long(head: &[u8], at: usize) -> u64 {
 /// Whether there is a whole frame of this chunk with a higher number than
 /// `number`, from `at` on.
 pub(super) fn any_later(chunk: &[u8], at: usize, place: u64, sequence: u64, number: u64) -> bool {
-    let end = chunk.len().saturating_sub(HEAD_BYTES);
+    let end = chunk.len().saturating_sub(HEADER_BYTES);
     (aligned(at)..end).step_by(ALIGNMENT).any(|at| {
-        let head = &chunk[at..at + HEAD_BYTES];
+        let head = &chunk[at..at + HEADER_BYTES];
         long(head, 8) == sequence && long(head, 16) > number && open(chunk, at, place).is_some()
     })
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn frame(place: u64, number: u64, records: &[u8]) -> Vec<u8> {
-        let mut frame = vec![0; HEAD_BYTES];
+        let mut frame = vec![0; HEADER_BYTES];
         frame.extend_from_slice(records);
         seal(&mut frame, place, 9, number);
         frame
@@ -98,7 +98,7 @@ mod tests {
     fn every_flipped_bit_and_every_other_place_is_noticed() {
         let chunk = frame(4096, 5, b"two records");
         let found = open(&chunk, 0, 4096).expect("whole");
-        assert_eq!(found, Frame { sequence: 9, number: 5, records: HEAD_BYTES..HEAD_BYTES + 11 });
+        assert_eq!(found, Frame { sequence: 9, number: 5, records: HEADER_BYTES..HEADER_BYTES + 11 });
         assert_eq!(found.next(), 40);
         assert_eq!(open(&chunk, 0, 8192), None);
         for bit in 0..chunk.len() * 8 {

@@ -11,29 +11,29 @@ use std::{collections::VecDeque, io};
 use super::{
     Chunk, FileFault, LogFile,
     frame::{self, Frame},
-    places::{Place, Places},
+    locations::{EntryLocation, EntryLocations},
 };
 use crate::storage::{
-    log::records::{self, Head, Record},
+    log::records::{self, LogRecord, LogSummary},
     record::LogIdRecord,
 };
 
 /// Why a log cannot be used.
 #[derive(Debug)]
-pub(in crate::storage::log) enum Fault {
+pub(in crate::storage::log) enum LogFault {
     /// It is not what was written.
     Damage(String),
     /// It cannot be read.
     Io(io::Error),
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for LogFault {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<FileFault> for Fault {
+impl From<FileFault> for LogFault {
     fn from(fault: FileFault) -> Self {
         match fault {
             FileFault::Io(error) => Self::Io(error),
@@ -43,9 +43,9 @@ impl From<FileFault> for Fault {
 }
 
 /// What a log holds.
-pub(super) struct Found {
-    pub(super) head: Head,
-    pub(super) places: Places,
+pub(super) struct ReplayedLog {
+    pub(super) head: LogSummary,
+    pub(super) locations: EntryLocations,
     pub(super) chunks: VecDeque<Chunk>,
     /// Where in the last chunk the next frame goes.
     pub(super) at: usize,
@@ -56,13 +56,13 @@ pub(super) struct Found {
 }
 
 /// What is known of a chunk from its first frame.
-struct Start {
+struct ChunkStart {
     chunk: Chunk,
     number: u64,
-    head: Head,
+    head: LogSummary,
 }
 
-pub(super) fn replay(file: &LogFile) -> Result<Found, Fault> {
+pub(super) fn replay(file: &LogFile) -> Result<ReplayedLog, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes()];
     let starts = starts(file)?;
     let mut replay = Replay { found: None };
@@ -75,13 +75,13 @@ pub(super) fn replay(file: &LogFile) -> Result<Found, Fault> {
     Ok(found)
 }
 
-fn damage(what: impl Into<String>) -> Fault {
-    Fault::Damage(what.into())
+fn damage(what: impl Into<String>) -> LogFault {
+    LogFault::Damage(what.into())
 }
 
 /// The chunks that make up the log, oldest first: those of consecutive
 /// sequences up to the highest, without those that hold purged entries only.
-fn starts(file: &LogFile) -> Result<Vec<Start>, Fault> {
+fn starts(file: &LogFile) -> Result<Vec<ChunkStart>, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes().min(super::BEGIN_BYTES_MAX)];
     let mut starts = Vec::new();
     for slot in 0..file.chunks()? {
@@ -89,41 +89,41 @@ fn starts(file: &LogFile) -> Result<Vec<Start>, Fault> {
         starts.extend(start(&bytes, slot, file.place(slot)));
     }
     starts.sort_by_key(|start| start.chunk.sequence);
-    let follows = |pair: &[Start]| pair[0].chunk.sequence + 1 == pair[1].chunk.sequence;
+    let follows = |pair: &[ChunkStart]| pair[0].chunk.sequence + 1 == pair[1].chunk.sequence;
     let first = starts.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
     let purged = starts.last().and_then(|last| last.head.purged);
     let index = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
-    let done_with = |start: &Start| index(start.head.last) <= index(purged);
+    let done_with = |start: &ChunkStart| index(start.head.last) <= index(purged);
     let needed = starts.iter().rposition(done_with).unwrap_or(0);
     Ok(starts.split_off(first.max(needed)))
 }
 
-fn start(bytes: &[u8], slot: usize, place: u64) -> Option<Start> {
+fn start(bytes: &[u8], slot: usize, place: u64) -> Option<ChunkStart> {
     let frame = frame::open(bytes, 0, place)?;
     match records::open(&bytes[frame.records.clone()]).ok()? {
-        (Record::Begin(head), length) if length == frame.records.len() => {
-            Some(Start { chunk: Chunk { slot, sequence: frame.sequence }, number: frame.number, head })
+        (LogRecord::Begin(head), length) if length == frame.records.len() => {
+            Some(ChunkStart { chunk: Chunk { slot, sequence: frame.sequence }, number: frame.number, head })
         }
         _ => None,
     }
 }
 
 struct Replay {
-    found: Option<Found>,
+    found: Option<ReplayedLog>,
 }
 
 impl Replay {
     fn chunk(
         &mut self,
         file: &LogFile,
-        start: &Start,
+        start: &ChunkStart,
         bytes: &[u8],
-        next: Option<&Start>,
-    ) -> Result<(), Fault> {
+        next: Option<&ChunkStart>,
+    ) -> Result<(), LogFault> {
         let place = file.place(start.chunk.slot);
-        let found = self.found.get_or_insert_with(|| Found {
+        let found = self.found.get_or_insert_with(|| ReplayedLog {
             head: start.head.clone(),
-            places: Places::default(),
+            locations: EntryLocations::default(),
             chunks: VecDeque::new(),
             at: 0,
             last_frame: 0,
@@ -158,38 +158,40 @@ impl Replay {
     }
 }
 
-fn last(head: &Head) -> String {
+fn last(head: &LogSummary) -> String {
     head.last.map_or_else(|| "the start of the log".to_owned(), |last| format!("log entry {}", last.index))
 }
 
 fn is_end(bytes: &[u8], frame: &Frame) -> bool {
-    matches!(records::open(&bytes[frame.records.clone()]), Ok((Record::Continued, _)))
+    matches!(records::open(&bytes[frame.records.clone()]), Ok((LogRecord::Continued, _)))
 }
 
-fn apply_all(found: &mut Found, chunk: &[u8], frame: &Frame, place: u64) -> Result<(), Fault> {
+fn apply_all(found: &mut ReplayedLog, chunk: &[u8], frame: &Frame, place: u64) -> Result<(), LogFault> {
     let mut at = frame.records.start;
     while at < frame.records.end {
         let fault =
             |error: records::RecordFault| damage(format!("what follows {}: {error}", last(&found.head)));
         let (record, length) = records::open(&chunk[at..frame.records.end]).map_err(fault)?;
         match &record {
-            Record::Begin(_) if found.at == 0 => {}
-            Record::Begin(_) | Record::Continued => return Err(damage("it begins or ends in its middle")),
-            Record::Entry(entry) => {
+            LogRecord::Begin(_) if found.at == 0 => {}
+            LogRecord::Begin(_) | LogRecord::Continued => {
+                return Err(damage("it begins or ends in its middle"));
+            }
+            LogRecord::Entry(entry) => {
                 let id = LogIdRecord::from(&entry.log_id);
                 check_order(found.head.last, id)?;
                 found.head.last = Some(id);
-                let place = Place { offset: place + at as u64, bytes: length as u32 };
-                found.places.add(id.index, place);
+                let place = EntryLocation { offset: place + at as u64, bytes: length as u32 };
+                found.locations.add(id.index, place);
             }
-            other => note(&mut found.head, &mut found.places, other),
+            other => note(&mut found.head, &mut found.locations, other),
         }
         at += length;
     }
     Ok(())
 }
 
-fn check_order(last: Option<LogIdRecord>, id: LogIdRecord) -> Result<(), Fault> {
+fn check_order(last: Option<LogIdRecord>, id: LogIdRecord) -> Result<(), LogFault> {
     match last {
         Some(last) if last.index + 1 != id.index => {
             Err(damage(format!("log entry {}: it is missing", last.index + 1)))
@@ -202,17 +204,17 @@ fn check_order(last: Option<LogIdRecord>, id: LogIdRecord) -> Result<(), Fault> 
 }
 
 /// What a record that is no entry does to the log.
-pub(super) fn note(head: &mut Head, places: &mut Places, record: &Record) {
+pub(super) fn note(head: &mut LogSummary, locations: &mut EntryLocations, record: &LogRecord) {
     let next = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
     match record {
-        Record::Vote(vote) => head.vote = Some(*vote),
-        Record::Committed(committed) => head.committed = Some(*committed),
-        Record::Truncate(keep) if next(*keep) < next(head.last) => {
-            places.cut(next(*keep));
+        LogRecord::Vote(vote) => head.vote = Some(*vote),
+        LogRecord::Committed(committed) => head.committed = Some(*committed),
+        LogRecord::Truncate(keep) if next(*keep) < next(head.last) => {
+            locations.cut(next(*keep));
             head.last = (*keep).or(head.purged);
         }
-        Record::Purge(upto) => {
-            places.purge(upto.index);
+        LogRecord::Purge(upto) => {
+            locations.purge(upto.index);
             if next(head.purged) <= upto.index {
                 head.purged = Some(*upto);
             }
@@ -222,20 +224,24 @@ pub(super) fn note(head: &mut Head, places: &mut Places, record: &Record) {
                 head.last = Some(*upto);
             }
         }
-        Record::Truncate(_) | Record::Begin(_) | Record::Entry(_) | Record::Closed | Record::Continued => {}
+        LogRecord::Truncate(_)
+        | LogRecord::Begin(_)
+        | LogRecord::Entry(_)
+        | LogRecord::Closed
+        | LogRecord::Continued => {}
     }
 }
 
 /// Whether all entries are there that should be, under a vote that was there before them.
-fn check(found: &Found) -> Result<(), Fault> {
-    let Head { vote, purged, last, .. } = &found.head;
+fn check(found: &ReplayedLog) -> Result<(), LogFault> {
+    let LogSummary { vote, purged, last, .. } = &found.head;
     let term = vote.map_or(0, |vote| vote.leader.term);
     if let Some(last) = last.filter(|last| last.term > term) {
         let last = crate::raft_types::LogId::from(last);
         return Err(damage(format!("the vote is for term {term}, but the log goes up to {last}")));
     }
     let next = purged.map_or(0, |purged| purged.index + 1);
-    match found.places.first() {
+    match found.locations.first() {
         Some((first, _)) if first > next && !(purged.is_none() && starts_anywhere(found)) => {
             Err(damage(format!("log entry {next}: it is missing")))
         }
@@ -247,6 +253,6 @@ fn check(found: &Found) -> Result<(), Fault> {
 }
 
 /// Openraft's own tests start a log anywhere: one whose first record is there says so.
-fn starts_anywhere(found: &Found) -> bool {
+fn starts_anywhere(found: &ReplayedLog) -> bool {
     found.chunks.front().is_some_and(|chunk| chunk.sequence == 1)
 }

@@ -42,7 +42,7 @@ impl Kept {
             committed: true,
         };
         let mut wal = kept.open();
-        wal.add(&Record::Vote(vote)).expect("added");
+        wal.add(&LogRecord::Vote(vote)).expect("added");
         wal.sync().expect("durable");
         kept
     }
@@ -53,8 +53,8 @@ impl Kept {
 
     fn refused(&self) -> String {
         match Wal::open(Box::new(self.clone())) {
-            Err(Fault::Damage(what)) => what,
-            Err(Fault::Io(error)) => panic!("{error}"),
+            Err(LogFault::Damage(what)) => what,
+            Err(LogFault::Io(error)) => panic!("{error}"),
             Ok(_) => panic!("it is opened"),
         }
     }
@@ -77,13 +77,13 @@ fn add(wal: &mut Wal, indexes: std::ops::Range<u64>) {
 }
 
 fn purge(wal: &mut Wal, upto: u64) {
-    wal.add(&Record::Purge(id(upto))).expect("added");
+    wal.add(&LogRecord::Purge(id(upto))).expect("added");
     wal.sync().expect("durable");
 }
 
 fn indexes(wal: &Wal) -> (u64, usize) {
-    let (first, places) = lock(wal.places()).of(0..u64::MAX);
-    (first, places.len())
+    let (first, locations) = lock(wal.locations()).of(0..u64::MAX);
+    (first, locations.len())
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_chunk_that_is_lost_is_missed() {
         let copy = Kept(Arc::new(InMemoryBackend::new()));
         let mut bytes = vec![0; kept.len().expect("a length") as usize];
         kept.read(0, &mut bytes).expect("reads");
-        copy.set_len(bytes.len() as u64).expect("room");
+        copy.set_len(bytes.len() as u64).expect("budget");
         copy.write(0, &bytes).expect("writes");
         edit(&copy);
         copy.refused()
@@ -191,7 +191,7 @@ fn what_takes_the_place_of_all_entries_needs_none_of_the_chunks_before() {
     for first in (0..300).step_by(10) {
         add(&mut wal, first..first + 10);
     }
-    wal.add(&Record::Truncate(None)).expect("added");
+    wal.add(&LogRecord::Truncate(None)).expect("added");
     add(&mut wal, 0..3);
     assert_eq!(indexes(&kept.open()), (0, 3));
     purge(&mut wal, 1000);

@@ -4,16 +4,16 @@ use super::*;
 
 #[tokio::test]
 async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
-    let mut node = Node::with(10).await;
-    assert_eq!(node.checkpointed.last(), None);
+    let mut node = TestNode::with(10).await;
+    assert_eq!(node.durable_index.last(), None);
     assert_eq!(node.checkpoint().await.expect("checkpoints").meta.last_log_id, Some(log_id(10)));
-    assert_eq!(node.checkpointed.last(), Some(10));
+    assert_eq!(node.durable_index.last(), Some(10));
     let at_checkpoint = node.hash();
     node.apply(11..=600).await.expect("applies");
-    assert_eq!((node.applied(), node.checkpointed.last()), (600, Some(10)));
+    assert_eq!((node.applied(), node.durable_index.last()), (600, Some(10)));
 
-    let mut after = Node::start(node.disk.power_cut(false));
-    assert_eq!((after.applied(), after.checkpointed.last()), (10, Some(10)));
+    let mut after = TestNode::start(node.disk.power_cut(false));
+    assert_eq!((after.applied(), after.durable_index.last()), (10, Some(10)));
     assert_eq!(after.hash(), at_checkpoint);
     after.apply(11..=600).await.expect("applies again");
     assert_eq!(after.hash(), node.hash());
@@ -21,14 +21,14 @@ async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
 
 #[tokio::test]
 async fn what_is_said_to_be_durable_survives_every_power_cut() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     for round in 0..20 {
         node.apply(round * 7 + 1..=round * 7 + 7).await.expect("applies");
         if round % 3 == 0 {
             node.checkpoint().await.expect("checkpoints");
         }
-        let after = Node::start(node.disk.power_cut(false));
-        assert_eq!(after.checkpointed.last(), node.checkpointed.last());
+        let after = TestNode::start(node.disk.power_cut(false));
+        assert_eq!(after.durable_index.last(), node.durable_index.last());
     }
 }
 
@@ -36,15 +36,15 @@ async fn what_is_said_to_be_durable_survives_every_power_cut() {
 /// after the power cut, and it is the state that those entries make.
 #[tokio::test]
 async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() {
-    let mut hashes = vec![Node::new().hash()];
-    let mut reference = Node::new();
+    let mut hashes = vec![TestNode::new().hash()];
+    let mut reference = TestNode::new();
     for index in 1..=60 {
         reference.apply(index..=index).await.expect("applies");
         hashes.push(reference.hash());
     }
     let mut failed = 0;
     for steps in (0..200).step_by(3) {
-        let mut node = Node::new();
+        let mut node = TestNode::new();
         node.disk.fail_after(steps);
         for first in (1..=60).step_by(6) {
             let applied = node.apply(first..=first + 5).await;
@@ -53,8 +53,8 @@ async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() 
                 break;
             }
         }
-        let said = node.checkpointed.last().unwrap_or_default();
-        let after = Node::start(node.disk.power_cut(false));
+        let said = node.durable_index.last().unwrap_or_default();
+        let after = TestNode::start(node.disk.power_cut(false));
         assert!(after.applied() >= said, "{} of {said} after {steps} steps", after.applied());
         assert_eq!(after.hash(), hashes[after.applied() as usize], "after {steps} steps");
     }
@@ -63,24 +63,24 @@ async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() 
 
 #[tokio::test]
 async fn the_snapshot_found_at_start_is_durable() {
-    let mut node = Node::with(10).await;
+    let mut node = TestNode::with(10).await;
     node.checkpoint().await.expect("checkpoints");
     node.apply(11..=20).await.expect("applies");
     let snapshot = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)), "not what is only in memory");
-    assert!(node.checkpointed.covers(10));
-    assert_eq!(Node::start(node.disk.power_cut(false)).applied(), 10);
+    assert!(node.durable_index.covers(10));
+    assert_eq!(TestNode::start(node.disk.power_cut(false)).applied(), 10);
 }
 
 #[tokio::test]
 async fn a_membership_is_kept_and_its_founder_is_on_record() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.apply_entries(vec![founding(0)]).await.expect("applies");
     let (applied, membership) = node.machine.applied_state().await.expect("reads");
     assert_eq!((applied, membership.log_id()), (Some(log_id(0)), &Some(log_id(0))));
     node.checkpoint().await.expect("checkpoints");
 
-    let mut after = Node::start(node.disk.power_cut(false));
+    let mut after = TestNode::start(node.disk.power_cut(false));
     assert_eq!(after.machine.applied_state().await.expect("reads"), (applied, membership));
     let nodes = after.machine.reader().nodes().expect("reads");
     let found: Vec<_> = nodes.iter().map(|node| (node.name.as_str(), node.id, node.standing)).collect();
@@ -89,25 +89,25 @@ async fn a_membership_is_kept_and_its_founder_is_on_record() {
 
 #[tokio::test]
 async fn a_failed_disk_poisons_and_nothing_is_applied_after_it() {
-    let mut node = Node::with(10).await;
+    let mut node = TestNode::with(10).await;
     node.disk.fail_after(0);
     assert!(node.checkpoint().await.is_err());
     let cause = node.poison.cause().expect("poisoned");
     assert!(cause.starts_with("the state database state: "), "{cause}");
     assert!(node.apply(11..=11).await.is_err());
     assert!(node.machine.reader().get(&key(1)).is_err());
-    assert_eq!((node.applied(), node.checkpointed.last()), (10, None));
+    assert_eq!((node.applied(), node.durable_index.last()), (10, None));
 }
 
 #[tokio::test]
 async fn no_entry_is_applied_twice() {
-    let mut node = Node::with(3).await;
+    let mut node = TestNode::with(3).await;
     assert!(node.apply(3..=3).await.is_err());
     assert!(node.poison.cause().is_some_and(|cause| cause.contains("cannot be applied behind")));
 }
 
 /// Alters what is in the database.
-fn alter(node: &Node, change: impl FnOnce(&redb::WriteTransaction)) {
+fn alter(node: &TestNode, change: impl FnOnce(&redb::WriteTransaction)) {
     let database = node.machine.shared.database();
     let txn = database.redb().begin_write().expect("begins");
     change(&txn);
@@ -116,7 +116,7 @@ fn alter(node: &Node, change: impl FnOnce(&redb::WriteTransaction)) {
 
 #[tokio::test]
 async fn a_damaged_row_takes_the_node_out() {
-    let mut node = Node::with(3).await;
+    let mut node = TestNode::with(3).await;
     node.checkpoint().await.expect("checkpoints");
     alter(&node, |txn| {
         let mut keys = txn.open_table(Table::Keys.definition()).expect("opens");
@@ -124,7 +124,7 @@ async fn a_damaged_row_takes_the_node_out() {
         *row.last_mut().expect("long") ^= 1;
         keys.insert(b"key/2".as_slice(), row.as_slice()).expect("inserts");
     });
-    let node = Node::start(node.disk.power_cut(false));
+    let node = TestNode::start(node.disk.power_cut(false));
     let reader = node.machine.reader();
     assert!(reader.get(&key(1)).is_ok());
     let error = reader.get(&key(2)).expect_err("damaged").to_string();
@@ -136,19 +136,19 @@ async fn a_damaged_row_takes_the_node_out() {
 
 #[tokio::test]
 async fn a_newer_format_is_refused() {
-    let node = Node::with(3).await;
+    let node = TestNode::with(3).await;
     alter(&node, |txn| kv::note_meta(txn, MetaKey::Format, &3u32.to_le_bytes()).expect("writes"));
 
     let disk = Arc::new(node.disk.power_cut(false));
     let options = StateOptions::default();
-    let opened = StateMachine::open(disk, options, Checkpointed::new(), Poison::new());
+    let opened = StateMachine::open(disk, options, DurableIndex::new(), Poison::new());
     let error = opened.err().expect("refused").to_string();
     assert!(error.ends_with("its tables have format 3; this build knows format 2"), "{error}");
 }
 
 #[tokio::test]
 async fn an_empty_state_has_no_snapshot() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     assert!(node.machine.get_current_snapshot().await.expect("reads").is_none());
     let built = node.checkpoint().await.expect("checkpoints");
     assert_eq!(built.meta, SnapshotMeta::default());
@@ -168,7 +168,7 @@ fn files_of_a_state_in_a_folder() {
     std::fs::write(folder.path().join("other"), "not ours").expect("writes");
     let open = || {
         let dir = Arc::new(StateDir::new(&path));
-        StateMachine::open(dir, StateOptions::default(), Checkpointed::new(), Poison::new())
+        StateMachine::open(dir, StateOptions::default(), DurableIndex::new(), Poison::new())
     };
     let machine = open().expect("opens");
     assert_eq!(files(), ["other", "state.redb"]);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The chunks of a node's state.
-async fn chunks(node: &mut Node) -> Vec<Vec<u8>> {
+async fn chunks(node: &mut TestNode) -> Vec<Vec<u8>> {
     let SnapshotData::Source(source) = node.checkpoint().await.expect("checkpoints").snapshot else {
         panic!("an own state is a source");
     };
@@ -18,25 +18,25 @@ fn feed(inbox: &SnapshotInbox, chunks: &[Vec<u8>]) -> Result<ReceivedSnapshot, S
     sink.finish()
 }
 
-async fn install(node: &mut Node, received: ReceivedSnapshot) -> io::Result<()> {
+async fn install(node: &mut TestNode, received: ReceivedSnapshot) -> io::Result<()> {
     let meta = received.meta().clone();
     node.machine.install_snapshot(&meta, SnapshotData::Received(received)).await
 }
 
 #[tokio::test]
 async fn a_snapshot_takes_the_place_of_the_state() {
-    let (mut leader, mut follower) = (Node::with(500).await, Node::with(20).await);
+    let (mut leader, mut follower) = (TestNode::with(500).await, TestNode::with(20).await);
     let reader = follower.machine.reader();
     assert!(reader.get(&key(30)).expect("reads").0.is_none());
     let received = feed(&follower.machine.inbox(), &chunks(&mut leader).await).expect("whole");
     install(&mut follower, received).await.expect("installs");
 
     assert_eq!(follower.hash(), leader.hash());
-    assert_eq!((follower.applied(), follower.checkpointed.last()), (500, Some(500)));
+    assert_eq!((follower.applied(), follower.durable_index.last()), (500, Some(500)));
     assert!(reader.get(&key(30)).expect("reads").0.is_some());
     // Nothing but the new state is left, it is durable, and it goes on as the old one did.
     assert_eq!(follower.disk.files(), ["state"]);
-    let mut after = Node::start(follower.disk.power_cut(false));
+    let mut after = TestNode::start(follower.disk.power_cut(false));
     for node in [&mut leader, &mut follower, &mut after] {
         node.apply(501..=900).await.expect("applies");
     }
@@ -46,7 +46,7 @@ async fn a_snapshot_takes_the_place_of_the_state() {
 /// The log behind it is what the receiver needs next.
 #[tokio::test]
 async fn while_a_state_is_sent_openraft_gets_no_later_one_for_long() {
-    let mut node = Node::with(10).await;
+    let mut node = TestNode::with(10).await;
     node.machine.kept_bytes_max = 2000;
     node.checkpoint().await.expect("checkpoints");
     let sent = node.machine.get_current_snapshot().await.expect("reads").expect("there is a state");
@@ -68,19 +68,19 @@ async fn while_a_state_is_sent_openraft_gets_no_later_one_for_long() {
 
 #[tokio::test]
 async fn a_power_cut_while_installing_leaves_the_old_state_or_the_new_one() {
-    let mut leader = Node::with(500).await;
+    let mut leader = TestNode::with(500).await;
     let chunks = chunks(&mut leader).await;
-    let old = Node::with(20).await.hash();
+    let old = TestNode::with(20).await.hash();
     for steps in 0..=2 {
         for renames_survive in [false, true] {
-            let mut follower = Node::with(20).await;
+            let mut follower = TestNode::with(20).await;
             follower.checkpoint().await.expect("checkpoints");
             let received = feed(&follower.machine.inbox(), &chunks).expect("whole");
             follower.disk.fail_after(steps);
             let installed = install(&mut follower, received).await;
             assert_eq!(installed.is_ok(), steps == 2);
             assert_eq!(follower.poison.cause().is_none(), steps == 2);
-            let after = Node::start(follower.disk.power_cut(renames_survive));
+            let after = TestNode::start(follower.disk.power_cut(renames_survive));
             let expected = if steps == 2 || (steps == 1 && renames_survive) { leader.hash() } else { old };
             assert_eq!(after.hash(), expected, "{steps} steps, renames survive: {renames_survive}");
             assert_eq!(after.disk.files(), ["state"]);
@@ -90,7 +90,7 @@ async fn a_power_cut_while_installing_leaves_the_old_state_or_the_new_one() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
-    let (mut leader, mut follower) = (Node::with(500).await, Node::with(20).await);
+    let (mut leader, mut follower) = (TestNode::with(500).await, TestNode::with(20).await);
     let chunks = chunks(&mut leader).await;
     let inbox = follower.machine.inbox();
     let mut refused = 0;
@@ -107,10 +107,10 @@ async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
 
 #[tokio::test]
 async fn a_snapshot_that_is_not_whole_is_refused() {
-    let mut leader = Node::with(9000).await;
+    let mut leader = TestNode::with(9000).await;
     let whole = chunks(&mut leader).await;
     assert!(whole.len() >= 5, "{} chunks", whole.len());
-    let inbox = Node::new().machine.inbox();
+    let inbox = TestNode::new().machine.inbox();
     assert!(feed(&inbox, &whole).is_ok());
 
     for end in 0..whole.len() {
@@ -139,9 +139,9 @@ async fn a_snapshot_that_is_not_whole_is_refused() {
 
 #[tokio::test]
 async fn a_later_snapshot_takes_the_place_of_one_under_way() {
-    let mut leader = Node::with(100).await;
+    let mut leader = TestNode::with(100).await;
     let chunks = chunks(&mut leader).await;
-    let follower = Node::new();
+    let follower = TestNode::new();
     let inbox = follower.machine.inbox();
     let mut first = inbox.begin().expect("begins");
     first.push(&chunks[0]).expect("the first chunk");
@@ -154,7 +154,7 @@ async fn a_later_snapshot_takes_the_place_of_one_under_way() {
 
 #[tokio::test]
 async fn a_snapshot_never_takes_the_state_back() {
-    let (mut leader, mut follower) = (Node::with(10).await, Node::with(20).await);
+    let (mut leader, mut follower) = (TestNode::with(10).await, TestNode::with(20).await);
     let received = feed(&follower.machine.inbox(), &chunks(&mut leader).await).expect("whole");
     assert!(install(&mut follower, received).await.is_err());
     assert_eq!(follower.applied(), 20);
@@ -162,9 +162,9 @@ async fn a_snapshot_never_takes_the_state_back() {
 
 #[tokio::test]
 async fn a_snapshot_has_a_golden_stream() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.apply_entries(vec![founding(0), set(1), set(2)]).await.expect("applies");
-    crate::golden::check("snapshot_stream", &chunks(&mut node).await.concat());
+    crate::golden_test::check("snapshot_stream", &chunks(&mut node).await.concat());
 }
 
 /// Rows of all sizes: some share a chunk with many, some need one of their own.
@@ -178,7 +178,7 @@ proptest! {
     fn any_state_arrives_as_it_was(sizes in prop::collection::vec(any_size(), 0..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let (mut leader, mut follower) = (Node::new(), Node::new());
+            let (mut leader, mut follower) = (TestNode::new(), TestNode::new());
             let entries = (1..).zip(sizes).map(|(index, bytes)| set_to(index, bytes));
             leader.apply_entries([founding(0)].into_iter().chain(entries).collect()).await.expect("applies");
             let chunks = chunks(&mut leader).await;
@@ -191,18 +191,18 @@ proptest! {
 
     #[test]
     fn hostile_chunks_never_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..4)) {
-        prop_assert!(feed(&Node::new().machine.inbox(), &chunks).is_err());
+        prop_assert!(feed(&TestNode::new().machine.inbox(), &chunks).is_err());
     }
 }
 
-/// A node that cannot write has to say so and end, not to refuse the leader for ever.
+/// A node that cannot write has to say so and end, not to reject the leader for ever.
 #[tokio::test]
 async fn a_disk_that_fails_under_a_snapshot_takes_the_node_out() {
-    let mut leader = Node::with(500).await;
+    let mut leader = TestNode::with(500).await;
     let chunks = chunks(&mut leader).await;
     let mut failed = 0;
     for steps in (0..400).step_by(7) {
-        let follower = Node::with(20).await;
+        let follower = TestNode::with(20).await;
         follower.disk.fail_after(steps);
         let fed = feed(&follower.machine.inbox(), &chunks);
         assert_eq!(follower.poison.cause().is_some(), fed.is_err(), "after {steps} steps: {:?}", fed.err());
@@ -217,9 +217,9 @@ async fn a_disk_that_fails_under_a_snapshot_takes_the_node_out() {
 /// What a peer sends wrong is no reason to end.
 #[tokio::test]
 async fn a_bad_snapshot_takes_nobody_out() {
-    let mut leader = Node::with(500).await;
+    let mut leader = TestNode::with(500).await;
     let mut chunks = chunks(&mut leader).await;
-    let follower = Node::with(20).await;
+    let follower = TestNode::with(20).await;
     chunks[1][40] ^= 1;
     feed(&follower.machine.inbox(), &chunks).map(drop).expect_err("is refused");
     assert_eq!(follower.poison.cause(), None);

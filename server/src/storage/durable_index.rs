@@ -13,12 +13,12 @@ use std::sync::{
 
 /// Up to which log index the state database is durable. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Checkpointed {
+pub struct DurableIndex {
     /// The first index that is not covered.
     next: Arc<AtomicU64>,
 }
 
-impl Checkpointed {
+impl DurableIndex {
     /// Nothing is durable yet.
     pub fn new() -> Self {
         Self::default()
@@ -47,12 +47,12 @@ mod tests {
 
     #[test]
     fn it_covers_up_to_the_last_checkpoint_and_never_goes_back() {
-        let checkpointed = Checkpointed::new();
-        assert_eq!((checkpointed.last(), checkpointed.covers(0)), (None, false));
-        checkpointed.advance_to(0);
-        assert!(checkpointed.covers(0) && !checkpointed.covers(1));
-        checkpointed.advance_to(7);
-        checkpointed.clone().advance_to(3);
-        assert_eq!(checkpointed.last(), Some(7));
+        let durable_index = DurableIndex::new();
+        assert_eq!((durable_index.last(), durable_index.covers(0)), (None, false));
+        durable_index.advance_to(0);
+        assert!(durable_index.covers(0) && !durable_index.covers(1));
+        durable_index.advance_to(7);
+        durable_index.clone().advance_to(3);
+        assert_eq!(durable_index.last(), Some(7));
     }
 }

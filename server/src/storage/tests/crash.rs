@@ -17,24 +17,25 @@ use openraft::{
     raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
 };
 
-use super::{
-    checkpointed::Checkpointed,
+use crate::raft_types::{Member, TypeConfig, Vote};
+use crate::storage::{
+    durable_index::DurableIndex,
     log::LogStore,
     poison::Poison,
     snapshot::{Snapshot, SnapshotData},
-    state::{Offload, StateOptions, test_disk::TestDisk},
+    state::{Offload, StateOptions},
     state_machine::{StateMachine, StateReader},
+    tests::disk::TestDisk,
 };
-use crate::raft_types::{Member, TypeConfig, Vote};
 
 /// The network of a cluster of one.
-struct Nobody;
+struct NoNetwork;
 
-fn nobody() -> RPCError<TypeConfig> {
+fn unreachable_peer() -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::new(&io::Error::other("there is nobody else")))
 }
 
-impl RaftNetworkFactory<TypeConfig> for Nobody {
+impl RaftNetworkFactory<TypeConfig> for NoNetwork {
     type Network = Self;
 
     async fn new_client(&mut self, _target: NodeId, _member: &Member) -> Self {
@@ -42,7 +43,7 @@ impl RaftNetworkFactory<TypeConfig> for Nobody {
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for Nobody {
+impl RaftNetworkV2<TypeConfig> for NoNetwork {
     type SnapshotData = SnapshotData;
 
     async fn append_entries(
@@ -50,7 +51,7 @@ impl RaftNetworkV2<TypeConfig> for Nobody {
         _rpc: AppendEntriesRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(nobody())
+        Err(unreachable_peer())
     }
 
     async fn vote(
@@ -58,7 +59,7 @@ impl RaftNetworkV2<TypeConfig> for Nobody {
         _rpc: VoteRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
-        Err(nobody())
+        Err(unreachable_peer())
     }
 
     async fn full_snapshot(
@@ -75,20 +76,20 @@ impl RaftNetworkV2<TypeConfig> for Nobody {
 struct Running {
     raft: openraft::Raft<TypeConfig, StateMachine>,
     reader: StateReader,
-    checkpointed: Checkpointed,
+    durable_index: DurableIndex,
     poison: Poison,
 }
 
 impl Running {
     async fn start(disk: &TestDisk) -> Self {
-        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let (durable_index, poison) = (DurableIndex::new(), Poison::new());
         let options =
             StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
         let files = Arc::new(disk.clone());
         let machine =
-            StateMachine::open(files, options, checkpointed.clone(), poison.clone()).expect("opens");
+            StateMachine::open(files, options, durable_index.clone(), poison.clone()).expect("opens");
         let log =
-            LogStore::open_inline(disk.log("log"), checkpointed.clone(), poison.clone()).expect("opens");
+            LogStore::open_inline(disk.log("log"), durable_index.clone(), poison.clone()).expect("opens");
         let reader = machine.reader();
         let config = Config {
             heartbeat_interval: 10,
@@ -100,8 +101,8 @@ impl Running {
             ..Config::default()
         };
         let config = Arc::new(config.validate().expect("fits together"));
-        let raft = openraft::Raft::new(NodeId(1), config, Nobody, log, machine).await.expect("starts");
-        Self { raft, reader, checkpointed, poison }
+        let raft = openraft::Raft::new(NodeId(1), config, NoNetwork, log, machine).await.expect("starts");
+        Self { raft, reader, durable_index, poison }
     }
 
     async fn write(&self, number: u64, after: Revision) -> Outcome {
@@ -146,7 +147,7 @@ async fn what_was_acknowledged_is_there_once_after_every_power_cut() {
             written += 10;
         }
         let purged = member.raft.metrics().borrow_watched().purged;
-        assert!(purged.is_none_or(|purged| member.checkpointed.covers(purged.index)));
+        assert!(purged.is_none_or(|purged| member.durable_index.covers(purged.index)));
         assert!(round == 0 || purged.is_some());
         disk = disk.power_cut(round % 2 == 0);
         assert_eq!(member.poison.cause(), None);

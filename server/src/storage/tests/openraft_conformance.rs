@@ -8,14 +8,14 @@ use openraft::{
 };
 use tempfile::TempDir;
 
-use super::{
-    checkpointed::Checkpointed,
+use crate::raft_types::TypeConfig;
+use crate::storage::{
+    durable_index::DurableIndex,
     log::LogStore,
     poison::Poison,
     state::{StateDir, StateOptions},
     state_machine::StateMachine,
 };
-use crate::raft_types::TypeConfig;
 
 struct Folders;
 
@@ -24,11 +24,11 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Folders {
         let folder = tempfile::tempdir().expect("a folder");
         let poison = Poison::new();
         // The suite purges a log whose entries it never applied, which ours would refuse.
-        let unchecked = Checkpointed::new();
+        let unchecked = DurableIndex::new();
         unchecked.advance_to(u64::MAX);
         let log = LogStore::open(&folder.path().join("log.wal"), unchecked, poison.clone()).expect("opens");
         let files = Arc::new(StateDir::new(folder.path().join("state.redb")));
-        let state = StateMachine::open(files, StateOptions::default(), Checkpointed::new(), poison);
+        let state = StateMachine::open(files, StateOptions::default(), DurableIndex::new(), poison);
         Ok((folder, log, state.expect("opens")))
     }
 }

@@ -17,7 +17,7 @@ use openraft::storage::IOFlushed;
 
 use super::*;
 use crate::storage::{
-    disk::Work,
+    disk::OfflineWork,
     recover::{inspect, recover},
     restore::restore,
     snapshot::SnapshotData,
@@ -183,7 +183,7 @@ async fn a_recovery_that_broke_off_is_gone_on_with() {
     };
 
     let (mut data, _) = DataDir::open_to_recover(&path, &member().name).expect("opens");
-    let plan = Unfinished::plan(Work::Recover, Some(last()), 5).expect("plans");
+    let plan = Unfinished::plan(OfflineWork::Recover, Some(last()), 5).expect("plans");
     data.begin(&plan).expect("notes");
     crash(&path);
     let mut storage = Storage::open(&data).expect("opens");
@@ -206,7 +206,7 @@ async fn a_recovery_that_broke_off_is_gone_on_with() {
 
     for path in crashes {
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
-        assert!(matches!(error, DataDirError::Unfinished { work: Work::Recover, .. }), "{error}");
+        assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Recover, .. }), "{error}");
         let backup = Cursor::new(Vec::new());
         assert!(restore(&path, &member(), backup).await.is_err(), "no restore clears it");
         let before = inspect(&path, &member().name).await.expect("looks");
@@ -256,10 +256,10 @@ async fn a_restore_that_broke_off_begins_anew() {
     assert_eq!((summary.end.keys, summary.header.cluster), (KEYS, OLD));
     check(&path, first).await;
     let error = restore(&path, &member(), Cursor::new(&backup)).await.expect_err("it is not empty");
-    assert!(matches!(error, AnewError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
+    assert!(matches!(error, NewClusterError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
 
     // Cut short with everything done but the last step; or with less of it.
-    let plan = Unfinished::plan(Work::Restore, Some(last()), 0).expect("plans");
+    let plan = Unfinished::plan(OfflineWork::Restore, Some(last()), 0).expect("plans");
     for missing in [
         &[][..],
         &["identity.toml"],
@@ -273,7 +273,7 @@ async fn a_restore_that_broke_off_begins_anew() {
             fs::remove_file(path.join(name)).expect("removes");
         }
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
-        assert!(matches!(error, DataDirError::Unfinished { work: Work::Restore, .. }), "{error}");
+        assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Restore, .. }), "{error}");
         assert!(recover(&path, &member()).await.is_err(), "no recovery goes on with it");
         let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("begins anew");
         check(&path, founded).await;
@@ -295,7 +295,7 @@ async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
     let pieces = [first, packer.data(1, b"these are no rows"), packer.end(1).expect("ends")];
     let path = folder.path().join("new");
     let error = restore(&path, &member(), Cursor::new(pieces.concat())).await.expect_err("it is refused");
-    assert!(matches!(error, AnewError::Snapshot(_)), "{error}");
+    assert!(matches!(error, NewClusterError::Snapshot(_)), "{error}");
     let names: Vec<_> =
         fs::read_dir(&path).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
     assert_eq!(names, ["LOCK"]);

@@ -11,8 +11,7 @@ use std::{
 
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
-use super::StateFiles;
-use crate::storage::log::LogStore;
+use crate::storage::{log::LogStore, state::StateFiles};
 
 const STATE: &str = "state";
 const SCRATCH: &str = "incoming-";
@@ -23,8 +22,8 @@ struct Content {
     synced: Vec<u8>,
 }
 
-type File = Arc<Mutex<Content>>;
-type Folder = BTreeMap<String, File>;
+type TestFile = Arc<Mutex<Content>>;
+type Folder = BTreeMap<String, TestFile>;
 
 #[derive(Clone, Default)]
 pub(in crate::storage) struct TestDisk {
@@ -79,7 +78,7 @@ impl TestDisk {
     /// it, and does no harm to what is left.
     pub(in crate::storage) fn power_cut(&self, renames_survive: bool) -> Self {
         let names = lock(if renames_survive { &self.now } else { &self.synced }).clone();
-        let survive = |file: File| {
+        let survive = |file: TestFile| {
             let synced = lock(&file).synced.clone();
             Arc::new(Mutex::new(Content { now: synced.clone(), synced }))
         };
@@ -121,7 +120,7 @@ impl TestDisk {
     fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
         lock(&self.synced).insert(name.to_owned(), file.clone());
-        Backend { file, fuel: self.fuel.clone() }
+        TestBackend { file, fuel: self.fuel.clone() }
     }
 
     fn open_file(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -178,14 +177,14 @@ impl StateFiles for TestDisk {
     }
 }
 
-struct Backend {
-    file: File,
+struct TestBackend {
+    file: TestFile,
     fuel: Arc<Fuel>,
 }
 
-impl fmt::Debug for Backend {
+impl fmt::Debug for TestBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Backend({} bytes)", lock(&self.file).now.len())
+        write!(f, "TestBackend({} bytes)", lock(&self.file).now.len())
     }
 }
 
@@ -193,7 +192,7 @@ fn place(offset: u64, length: usize) -> std::ops::Range<usize> {
     offset as usize..offset as usize + length
 }
 
-impl StorageBackend for Backend {
+impl StorageBackend for TestBackend {
     fn len(&self) -> io::Result<u64> {
         Ok(lock(&self.file).now.len() as u64)
     }

@@ -5,20 +5,20 @@ use std::time::Duration;
 use super::*;
 
 /// Room for some 20 of the entries here.
-const FOLD_BYTES: usize = 8 << 10;
+const FLUSH_BYTES: usize = 8 << 10;
 
 const WAIT: Duration = Duration::from_millis(5);
 
-fn inline() -> Node {
-    Node::start_with(TestDisk::default(), FOLD_BYTES, Offload::Inline)
+fn inline() -> TestNode {
+    TestNode::start_with(TestDisk::default(), FLUSH_BYTES, Offload::Inline)
 }
 
 /// A node whose folds take a while. Time is to be paused.
-fn later() -> Node {
-    Node::start_with(TestDisk::default(), FOLD_BYTES, Offload::Later(WAIT))
+fn later() -> TestNode {
+    TestNode::start_with(TestDisk::default(), FLUSH_BYTES, Offload::Later(WAIT))
 }
 
-impl Node {
+impl TestNode {
     async fn apply_each(&mut self, indexes: std::ops::RangeInclusive<u64>) -> io::Result<()> {
         for index in indexes {
             self.apply(index..=index).await?;
@@ -27,13 +27,13 @@ impl Node {
     }
 
     fn active_bytes(&self) -> usize {
-        self.machine.shared.database().layers().expect("whole").active_bytes()
+        self.machine.shared.database().store().expect("whole").active_bytes()
     }
 }
 
 #[tokio::test]
 async fn memory_that_fills_is_folded_by_itself() {
-    let (mut node, mut reference) = (inline(), Node::new());
+    let (mut node, mut reference) = (inline(), TestNode::new());
     let mut most = 0;
     for index in 1..=300 {
         node.apply_each(index..=index).await.expect("applies");
@@ -41,10 +41,10 @@ async fn memory_that_fills_is_folded_by_itself() {
     }
     reference.apply(1..=300).await.expect("applies");
     assert_eq!(node.hash(), reference.hash());
-    assert!(most < 2 * FOLD_BYTES, "{most}");
-    let durable = node.checkpointed.last().expect("folded");
+    assert!(most < 2 * FLUSH_BYTES, "{most}");
+    let durable = node.durable_index.last().expect("folded");
     assert!((200..300).contains(&durable), "{durable}");
-    let mut after = Node::start(node.disk.power_cut(false));
+    let mut after = TestNode::start(node.disk.power_cut(false));
     assert_eq!(after.applied(), durable);
     after.apply(durable + 1..=300).await.expect("applies again");
     assert_eq!(after.hash(), reference.hash());
@@ -55,10 +55,10 @@ async fn voters_fold_one_after_the_other() {
     let mut first_folds = Vec::new();
     for own in [2, 5, 9] {
         let disk = TestDisk::default();
-        let mut node = Node::start_as(Some(NodeId(own)), disk, FOLD_BYTES, Offload::Inline);
+        let mut node = TestNode::start_as(Some(NodeId(own)), disk, FLUSH_BYTES, Offload::Inline);
         node.apply_entries(vec![voters(0, [2, 5, 9])]).await.expect("applies");
         let mut index = 0;
-        while node.checkpointed.last().is_none() {
+        while node.durable_index.last().is_none() {
             index += 1;
             node.apply_each(index..=index).await.expect("applies");
         }
@@ -73,14 +73,14 @@ async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applie
     let mut last = None;
     for (applied, is_applied) in [(10, true), (100, false), (100, true), (200, false)] {
         node.apply_each(node.applied() + 1..=applied).await.expect("applies");
-        let folded = node.checkpointed.last();
+        let folded = node.durable_index.last();
         let snapshot = node.checkpoint().await.expect("durable").meta.last_log_id.map(|id| id.index);
         assert_eq!(snapshot, if is_applied { Some(applied) } else { folded });
-        assert!(snapshot > last && snapshot <= node.checkpointed.last(), "{last:?} {snapshot:?}");
+        assert!(snapshot > last && snapshot <= node.durable_index.last(), "{last:?} {snapshot:?}");
         last = snapshot;
     }
     // What is found at start is no news.
-    let mut after = Node::start(node.disk.power_cut(false));
+    let mut after = TestNode::start(node.disk.power_cut(false));
     let found = after.applied();
     after.apply(found + 1..=found + 1).await.expect("applies");
     let snapshot = after.checkpoint().await.expect("durable");
@@ -90,19 +90,19 @@ async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applie
 /// The log may be purged up to a snapshot at once, though the fold is not quite done.
 #[tokio::test]
 async fn what_is_given_as_a_snapshot_is_noted_as_durable() {
-    let mut node = Node::with(10).await;
+    let mut node = TestNode::with(10).await;
     let database = node.machine.shared.database();
-    database.freeze().and_then(|()| database.fold()).expect("folds, and does not come to note it");
+    database.seal().and_then(|()| database.flush()).expect("folds, and does not come to note it");
     let snapshot = node.checkpoint().await.expect("durable");
-    assert_eq!((snapshot.meta.last_log_id, node.checkpointed.last()), (Some(log_id(10)), Some(10)));
+    assert_eq!((snapshot.meta.last_log_id, node.durable_index.last()), (Some(log_id(10)), Some(10)));
 }
 
 /// Wherever the disk fails under a fold, a power cut leaves the state behind
 /// one entry, and none that is behind what was said to be durable.
 #[tokio::test]
 async fn a_fold_that_breaks_off_anywhere_leaves_an_earlier_state() {
-    let mut hashes = vec![Node::new().hash()];
-    let mut reference = Node::new();
+    let mut hashes = vec![TestNode::new().hash()];
+    let mut reference = TestNode::new();
     for index in 1..=200 {
         reference.apply(index..=index).await.expect("applies");
         hashes.push(reference.hash());
@@ -112,8 +112,8 @@ async fn a_fold_that_breaks_off_anywhere_leaves_an_earlier_state() {
         let mut node = inline();
         node.disk.fail_after(steps);
         failed += usize::from(node.apply_each(1..=200).await.is_err());
-        let said = node.checkpointed.last().unwrap_or_default();
-        let after = Node::start(node.disk.power_cut(false));
+        let said = node.durable_index.last().unwrap_or_default();
+        let after = TestNode::start(node.disk.power_cut(false));
         assert!(after.applied() >= said, "{} of {said} after {steps} steps", after.applied());
         assert_eq!(after.hash(), hashes[after.applied() as usize], "after {steps} steps");
     }
@@ -135,11 +135,11 @@ async fn applying_and_reading_go_on_while_a_checkpoint_is_taken() {
     for index in 1..=20 {
         assert!(reader.get(&key(index)).expect("reads").0.is_some(), "{index}");
     }
-    assert_eq!((began.elapsed(), node.checkpointed.last()), (Duration::ZERO, None));
+    assert_eq!((began.elapsed(), node.durable_index.last()), (Duration::ZERO, None));
     let hash = node.hash();
     let snapshot = checkpoint.await.expect("no panic").expect("durable");
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(10)), "the state as it was asked for");
-    assert_eq!((node.checkpointed.last(), node.hash()), (Some(10), hash));
+    assert_eq!((node.durable_index.last(), node.hash()), (Some(10), hash));
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,17 +152,17 @@ async fn applying_waits_for_a_fold_that_is_behind() {
         most = most.max(node.active_bytes());
     }
     assert!(began.elapsed() >= WAIT, "it waited");
-    assert!(most < 3 * FOLD_BYTES, "{most}");
-    let mut reference = Node::new();
+    assert!(most < 3 * FLUSH_BYTES, "{most}");
+    let mut reference = TestNode::new();
     reference.apply(1..=300).await.expect("applies");
     assert_eq!(node.hash(), reference.hash());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_is_installed_behind_a_fold_under_way() {
-    let (mut leader, mut follower) = (Node::with(500).await, later());
+    let (mut leader, mut follower) = (TestNode::with(500).await, later());
     follower.apply_each(1..=25).await.expect("applies");
-    assert_eq!((follower.checkpointed.last(), follower.active_bytes() < FOLD_BYTES), (None, true));
+    assert_eq!((follower.durable_index.last(), follower.active_bytes() < FLUSH_BYTES), (None, true));
     let source = leader.checkpoint().await.expect("checkpoints");
     follower.machine.install_snapshot(&source.meta, source.snapshot).await.expect("installs");
     tokio::time::sleep(10 * WAIT).await;

@@ -22,12 +22,13 @@ use openraft::{
 use crate::{
     raft_types::{LogEntry, LogId, Member, Membership, Payload, TypeConfig, Vote},
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         log::LogStore,
         poison::Poison,
         record::{LeaderRecord, LogIdRecord, VoteRecord},
-        state::{Offload, StateOptions, test_disk::TestDisk},
+        state::{Offload, StateOptions},
         state_machine::StateMachine,
+        tests::disk::TestDisk,
     },
 };
 
@@ -63,7 +64,7 @@ pub(super) struct Answers {
 
 /// Where a node noticed.
 #[derive(Debug, PartialEq)]
-pub(super) enum Refusal {
+pub(super) enum Detected {
     AtStart(String),
     AtRead(String),
 }
@@ -71,17 +72,17 @@ pub(super) enum Refusal {
 impl Sample {
     /// A node that was stopped in good order.
     pub(super) fn stopped() -> Self {
-        let (node, _) = Node::filled();
+        let (node, _) = SampleNode::filled();
         now(node.state.checkpointer().checkpoint()).expect("durable");
         now(node.log.close()).expect("flushed");
-        let Node { disk, state, log, .. } = node;
+        let SampleNode { disk, state, log, .. } = node;
         drop((state, log));
         Self::of("stopped", disk, None)
     }
 
     /// A node whose power was cut.
     pub(super) fn crashed() -> Self {
-        let (node, earlier) = Node::filled();
+        let (node, earlier) = SampleNode::filled();
         let torn = read_all(&earlier).expect("whole");
         assert_eq!(torn.log.len() as u64, ENTRIES - COMMIT - PURGED);
         Self::of("crashed", node.disk.power_cut(true), Some(torn))
@@ -94,27 +95,28 @@ impl Sample {
     }
 }
 
-struct Node {
+struct SampleNode {
     disk: TestDisk,
     state: StateMachine,
     log: LogStore,
 }
 
-impl Node {
+impl SampleNode {
     fn open(disk: TestDisk) -> Result<Self, String> {
-        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+        let (durable_index, poison) = (DurableIndex::new(), Poison::new());
         let options =
             StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
-        let state = StateMachine::open(Arc::new(disk.clone()), options, checkpointed.clone(), poison.clone());
+        let state =
+            StateMachine::open(Arc::new(disk.clone()), options, durable_index.clone(), poison.clone());
         let state = state.map_err(|error| error.to_string())?;
-        let log = LogStore::open_inline(disk.log(LOG), checkpointed, poison);
+        let log = LogStore::open_inline(disk.log(LOG), durable_index, poison);
         let log = log.map_err(|error| error.to_string())?;
         log.check_vote(state.last_applied()).map_err(|error| error.to_string())?;
         state.check_reaches(log.purged()).map_err(|error| error.to_string())?;
         Ok(Self { disk, state, log })
     }
 
-    /// One with entries that are purged, checkpointed, and applied only.
+    /// One with entries that are purged, durable_index, and applied only.
     /// Also the disk as it was before the last commit of the log.
     fn filled() -> (Self, TestDisk) {
         let mut node = Self::open(TestDisk::default()).expect("opens");
@@ -144,12 +146,12 @@ impl Node {
 }
 
 /// Opens the storage as the server does, replays what is left, reads everything.
-pub(super) fn read_all(disk: &TestDisk) -> Result<Answers, Refusal> {
-    let mut node = Node::open(disk.power_cut(true)).map_err(Refusal::AtStart)?;
-    node.read().map_err(|error| Refusal::AtRead(error.to_string()))
+pub(super) fn read_all(disk: &TestDisk) -> Result<Answers, Detected> {
+    let mut node = SampleNode::open(disk.power_cut(true)).map_err(Detected::AtStart)?;
+    node.read().map_err(|error| Detected::AtRead(error.to_string()))
 }
 
-impl Node {
+impl SampleNode {
     fn read(&mut self) -> io::Result<Answers> {
         let vote = now(self.log.read_vote())?;
         let about = now(self.log.get_log_state())?;

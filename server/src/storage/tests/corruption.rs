@@ -12,11 +12,11 @@
 //! A few hundred cases in the ordinary run; for the table of many:
 //!
 //! ```text
-//! COFFEE_DAMAGE=10000 cargo test --release -p coffeed --lib storage::damage -- --nocapture
+//! COFFEE_DAMAGE=10000 cargo test --release -p coffeed --lib storage::tests::corruption -- --nocapture
 //! ```
 
+mod outcomes;
 mod sample;
-mod table;
 
 use std::{
     env,
@@ -24,8 +24,8 @@ use std::{
 };
 
 use self::{
+    outcomes::{CorruptionOutcome, OutcomeTable},
     sample::{LOG, STATE, Sample, read_all},
-    table::{Outcome, Table},
 };
 
 /// Flips of the ordinary run; there are a tenth as many truncations and spoilt headers.
@@ -35,9 +35,9 @@ const FLIPS: usize = 300;
 const HEADER_BYTES: usize = 512;
 
 /// A repeatable sequence (xorshift64).
-struct Dice(u64);
+struct XorShift(u64);
 
-impl Dice {
+impl XorShift {
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -56,7 +56,7 @@ enum Damage {
 
 impl Damage {
     /// Damages `bytes`; says where.
-    fn strike(self, bytes: &mut Vec<u8>, dice: &mut Dice) -> String {
+    fn strike(self, bytes: &mut Vec<u8>, dice: &mut XorShift) -> String {
         match self {
             Self::Flip => {
                 let (at, bit) = (place_of_flip(bytes, dice), dice.below(8));
@@ -83,7 +83,7 @@ impl Damage {
 }
 
 /// Anywhere, but mostly where there is something.
-fn place_of_flip(bytes: &[u8], dice: &mut Dice) -> usize {
+fn place_of_flip(bytes: &[u8], dice: &mut XorShift) -> usize {
     let anywhere = dice.below(10) < 3;
     if anywhere {
         let limit = if dice.below(3) == 0 { HEADER_BYTES } else { bytes.len() };
@@ -97,28 +97,28 @@ fn place_of_flip(bytes: &[u8], dice: &mut Dice) -> usize {
     }
 }
 
-fn judge(sample: &Sample, file: &str, bytes: Vec<u8>) -> Outcome {
+fn judge(sample: &Sample, file: &str, bytes: Vec<u8>) -> CorruptionOutcome {
     let disk = sample.disk.with(file, bytes);
     match catch_unwind(AssertUnwindSafe(|| read_all(&disk))) {
-        Ok(Ok(answers)) if answers == sample.answers => Outcome::Harmless,
-        Ok(Ok(answers)) if file == LOG && sample.torn.as_ref() == Some(&answers) => Outcome::Torn,
-        Ok(Ok(_)) => Outcome::Wrong,
-        Ok(Err(sample::Refusal::AtStart(_))) => Outcome::AtStart,
-        Ok(Err(sample::Refusal::AtRead(_))) => Outcome::AtRead,
-        Err(_) => Outcome::Panic,
+        Ok(Ok(answers)) if answers == sample.answers => CorruptionOutcome::Harmless,
+        Ok(Ok(answers)) if file == LOG && sample.torn.as_ref() == Some(&answers) => CorruptionOutcome::Torn,
+        Ok(Ok(_)) => CorruptionOutcome::Wrong,
+        Ok(Err(sample::Detected::AtStart(_))) => CorruptionOutcome::AtStart,
+        Ok(Err(sample::Detected::AtRead(_))) => CorruptionOutcome::AtRead,
+        Err(_) => CorruptionOutcome::Panic,
     }
 }
 
 #[test]
 fn no_damage_at_rest_is_ever_served() {
     let flips = env::var("COFFEE_DAMAGE").ok().and_then(|flips| flips.parse().ok()).unwrap_or(FLIPS);
-    let mut table = Table::default();
+    let mut table = OutcomeTable::default();
     let mut failures = Vec::new();
     for sample in [Sample::stopped(), Sample::crashed()] {
         assert_eq!(read_all(&sample.disk).as_ref(), Ok(&sample.answers), "{} and whole", sample.name);
         for file in [LOG, STATE] {
             let whole = sample.disk.content(file);
-            let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+            let mut dice = XorShift(0x2545_f491_4f6c_dd1d);
             for (damage, cases) in
                 [(Damage::Flip, flips), (Damage::Truncation, flips / 10), (Damage::Header, flips / 10)]
             {
@@ -128,7 +128,7 @@ fn no_damage_at_rest_is_ever_served() {
                     let what = damage.strike(&mut bytes, &mut dice);
                     let outcome = judge(&sample, file, bytes);
                     table.count(sample.name, file, damage, outcome);
-                    if matches!(outcome, Outcome::Wrong | Outcome::Panic) {
+                    if matches!(outcome, CorruptionOutcome::Wrong | CorruptionOutcome::Panic) {
                         failures.push(format!("{outcome:?}: {}, {file}: {what}", sample.name));
                     }
                 }
@@ -142,7 +142,7 @@ fn no_damage_at_rest_is_ever_served() {
         failures.len(),
         failures[..failures.len().min(20)].join("\n")
     );
-    assert!(table.total(Outcome::AtStart) > 0, "damage is found");
+    assert!(table.total(CorruptionOutcome::AtStart) > 0, "damage is found");
 }
 
 /// Every bit of the headers, which say where everything else is; some of them
@@ -157,7 +157,7 @@ fn no_bit_of_a_header_is_trusted_blindly() {
                 let mut bytes = whole.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 let outcome = judge(&sample, file, bytes);
-                let safe = !matches!(outcome, Outcome::Wrong | Outcome::Panic);
+                let safe = !matches!(outcome, CorruptionOutcome::Wrong | CorruptionOutcome::Panic);
                 assert!(safe, "{}, {file}, bit {} of byte {}: {outcome:?}", sample.name, bit % 8, bit / 8);
             }
         }

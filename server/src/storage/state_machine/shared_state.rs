@@ -18,49 +18,49 @@ use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use super::{
-    marks::{Mark, Marks},
-    stagger::Stagger,
+    digest_history::{DigestHistory, StateDigest},
+    flush_schedule::FlushSchedule,
 };
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
     metrics::RequestMemoryMetrics,
     raft_types::{Membership, SnapshotMeta},
     storage::{
-        checkpointed::Checkpointed,
+        durable_index::DurableIndex,
         poison::Poison,
         snapshot::{Claim, ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
         state::{Database, Offload, StateError, StateErrorKind, StateFiles, StateOptions, read_meta},
     },
 };
 
-pub(super) struct Shared {
+pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
     name: Arc<str>,
     inbox: SnapshotInbox,
     offload: Offload,
-    fold_bytes: usize,
-    stagger: Stagger,
+    flush_bytes: usize,
+    flush_schedule: FlushSchedule,
     /// The last entry of the latest state that openraft has as a snapshot.
     snapshot: AtomicU64,
     claim: Claim,
     /// Held by whoever writes to the database. That has a lock of its own, but
     /// waiting for it would block a thread of the runtime.
-    turn: Arc<Mutex<()>>,
+    write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
-    marks: std::sync::Mutex<Marks>,
+    digests: std::sync::Mutex<DigestHistory>,
     request_memory: RequestMemoryMetrics,
-    checkpointed: Checkpointed,
+    durable_index: DurableIndex,
     poison: Poison,
 }
 
 /// The right to write to the database.
-type Turn = OwnedMutexGuard<()>;
+type WriteLock = OwnedMutexGuard<()>;
 
-impl Shared {
+impl SharedState {
     pub(super) fn open(
         files: Arc<dyn StateFiles>,
         options: StateOptions,
-        checkpointed: Checkpointed,
+        durable_index: DurableIndex,
         poison: Poison,
     ) -> Result<Arc<Self>, StateError> {
         let name: Arc<str> = files.name().into();
@@ -75,16 +75,16 @@ impl Shared {
             database: RwLock::new(Arc::new(database)),
             name,
             offload: options.offload,
-            fold_bytes: options.fold_bytes,
-            stagger: Stagger::new(options.own, options.fold_bytes),
+            flush_bytes: options.flush_bytes,
+            flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
             claim: Claim::default(),
             inbox: SnapshotInbox::new(files, options, poison.clone()),
-            turn: Arc::default(),
+            write_lock: Arc::default(),
             applied: watch::Sender::default(),
-            marks: std::sync::Mutex::default(),
+            digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
-            checkpointed,
+            durable_index,
             poison,
         }))
     }
@@ -121,12 +121,12 @@ impl Shared {
         &self.request_memory
     }
 
-    async fn turn(&self) -> Turn {
-        self.turn.clone().lock_owned().await
+    async fn write_lock(&self) -> WriteLock {
+        self.write_lock.clone().lock_owned().await
     }
 
     /// Poisons the storage because something was asked that must not be.
-    pub(super) fn refuse(&self, what: String) -> io::Error {
+    pub(super) fn reject(&self, what: String) -> io::Error {
         self.database().fail(StateErrorKind::OutOfOrder(what)).into()
     }
 
@@ -136,24 +136,24 @@ impl Shared {
     }
 
     /// Notes what the state was at certain entries.
-    pub(super) fn note_marks(&self, marks: Vec<Mark>) {
-        if !marks.is_empty() {
-            self.marks.lock().unwrap_or_else(PoisonError::into_inner).extend(marks);
+    pub(super) fn add_digests(&self, digests: Vec<StateDigest>) {
+        if !digests.is_empty() {
+            self.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
         }
     }
 
     /// What the state was at the last mark at or before `upto`.
-    pub(super) fn mark(&self, upto: Revision) -> Option<Mark> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
+    pub(super) fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
     }
 
     /// Notes in the state itself, durably, that it is not to be used, and
     /// poisons the storage.
     pub(super) async fn condemn(self: &Arc<Self>, at: Revision) {
-        let (shared, turn) = (self.clone(), self.turn().await);
+        let (shared, lock) = (self.clone(), self.write_lock().await);
         let condemn = move || {
             let noted = note_differs(shared.database().redb(), at);
-            drop(turn);
+            drop(lock);
             noted.map_err(io::Error::other)
         };
         if let Err(error) = self.offload.run(condemn).await {
@@ -165,7 +165,7 @@ impl Shared {
     /// Notes that the state is durable as it is.
     pub(super) fn note_durable(&self, meta: &SnapshotMeta) {
         if let Some(last) = &meta.last_log_id {
-            self.checkpointed.advance_to(last.index);
+            self.durable_index.advance_to(last.index);
             self.applied.send_if_modified(|applied| {
                 let behind = applied.0 < last.index;
                 *applied = Revision(applied.0.max(last.index));
@@ -176,26 +176,26 @@ impl Shared {
 
     /// Makes room in memory, if there is little left, by a fold in the
     /// background. Waits only for an earlier one that is behind.
-    pub(super) async fn make_room(self: &Arc<Self>, membership: &Membership) -> io::Result<()> {
-        let bytes = self.database().layers()?.active_bytes();
-        if bytes < self.stagger.due(membership.voter_ids()) {
+    pub(super) async fn limit_memory(self: &Arc<Self>, membership: &Membership) -> io::Result<()> {
+        let bytes = self.database().store()?.active_bytes();
+        if bytes < self.flush_schedule.threshold(membership.voter_ids()) {
             return Ok(());
         }
-        let turn = match self.turn.clone().try_lock_owned() {
-            Ok(turn) => turn,
-            Err(_) if bytes < 2 * self.fold_bytes => return Ok(()),
-            Err(_) => self.turn().await,
+        let lock = match self.write_lock.clone().try_lock_owned() {
+            Ok(lock) => lock,
+            Err(_) if bytes < 2 * self.flush_bytes => return Ok(()),
+            Err(_) => self.write_lock().await,
         };
         self.poison.check()?;
-        self.stagger.begins(true);
-        Ok(self.start_fold(turn)?)
+        self.flush_schedule.flush_begins(true);
+        Ok(self.start_flush(lock)?)
     }
 
     /// Folds in the background. An error poisons the storage.
-    fn start_fold(self: &Arc<Self>, turn: Turn) -> Result<(), StateError> {
-        self.database().freeze()?;
+    fn start_flush(self: &Arc<Self>, lock: WriteLock) -> Result<(), StateError> {
+        self.database().seal()?;
         let shared = self.clone();
-        self.offload.start(move || drop(shared.fold(&turn)));
+        self.offload.start(move || drop(shared.flush(&lock)));
         Ok(())
     }
 
@@ -204,9 +204,9 @@ impl Shared {
         self.poison.check()?;
         planted!("purged-ahead-of-checkpoint", return self.as_if_durable());
         planted!("checkpoint-ahead-of-fold", {
-            let turn = self.turn().await;
+            let lock = self.write_lock().await;
             let early = self.as_if_durable();
-            self.start_fold(turn)?;
+            self.start_flush(lock)?;
             return early;
         });
         let durable = self.durable()?;
@@ -232,20 +232,20 @@ impl Shared {
 
     /// Makes the state durable, and gives a view of just what was made durable.
     pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
-        let (shared, turn) = (self.clone(), self.turn().await);
+        let (shared, lock) = (self.clone(), self.write_lock().await);
         self.poison.check()?;
-        self.stagger.begins(false);
-        self.database().freeze()?;
+        self.flush_schedule.flush_begins(false);
+        self.database().seal()?;
         let checkpoint = move || {
-            shared.fold(&turn)?;
+            shared.flush(&lock)?;
             Ok(shared.durable()?)
         };
         self.offload.run(checkpoint).await
     }
 
     /// Writes what is frozen into the database, and notes that it is durable.
-    fn fold(&self, _turn: &Turn) -> Result<(), StateError> {
-        self.database().fold()?;
+    fn flush(&self, _lock: &WriteLock) -> Result<(), StateError> {
+        self.database().flush()?;
         self.durable().map(drop)
     }
 
@@ -276,7 +276,7 @@ impl Shared {
     fn as_if_durable(&self) -> io::Result<Snapshot> {
         let mut snapshot = self.durable()?;
         let database = self.database();
-        let meta = read_meta(&*database.layers()?);
+        let meta = read_meta(&*database.store()?);
         snapshot.meta = meta.map_err(|error| database.fail(error))?;
         self.note_durable(&snapshot.meta);
         Ok(snapshot)
@@ -284,11 +284,15 @@ impl Shared {
 
     /// Puts a received state in the place of this one.
     pub(super) async fn install(self: &Arc<Self>, received: ReceivedSnapshot) -> io::Result<RequestMemory> {
-        let (shared, turn) = (self.clone(), self.turn().await);
-        self.offload.run(move || Ok(shared.install_in_turn(received, &turn)?)).await
+        let (shared, lock) = (self.clone(), self.write_lock().await);
+        self.offload.run(move || Ok(shared.install_locked(received, &lock)?)).await
     }
 
-    fn install_in_turn(&self, received: ReceivedSnapshot, _turn: &Turn) -> Result<RequestMemory, StateError> {
+    fn install_locked(
+        &self,
+        received: ReceivedSnapshot,
+        _lock: &WriteLock,
+    ) -> Result<RequestMemory, StateError> {
         let meta = received.meta().clone();
         let install = || {
             let memory = received.load_memory(REQUEST_MEMORY_MAX)?;
@@ -299,7 +303,7 @@ impl Shared {
         let new = Database::new(redb, self.name.clone(), self.poison.clone());
         let new = Arc::new(new.map_err(|error| old.fail(error))?);
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
-        self.stagger.begins(false);
+        self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
         Ok(memory)
     }

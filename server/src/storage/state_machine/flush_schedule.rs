@@ -10,28 +10,28 @@ use coffee_common::id::NodeId;
 
 /// From how many bytes of changes on a node folds.
 #[derive(Debug)]
-pub(super) struct Stagger {
+pub(super) struct FlushSchedule {
     own: Option<NodeId>,
     full: usize,
     /// The last fold began when it was due: from there on, full memory is as
     /// far behind the others' as it was.
-    in_step: AtomicBool,
+    staggered: AtomicBool,
 }
 
-impl Stagger {
+impl FlushSchedule {
     /// For the node `own`, if it is one of a cluster, whose memory is full at `full` bytes.
     pub(super) fn new(own: Option<NodeId>, full: usize) -> Self {
-        Self { own, full, in_step: AtomicBool::new(false) }
+        Self { own, full, staggered: AtomicBool::new(false) }
     }
 
     /// From how many bytes on the next fold is due. The first of `n` voters
     /// begins when an `n`-th of its memory is full, the second at two, and so
     /// on; after that each one when all of it is.
-    pub(super) fn due(&self, voters: impl Iterator<Item = NodeId>) -> usize {
+    pub(super) fn threshold(&self, voters: impl Iterator<Item = NodeId>) -> usize {
         match self.own {
-            Some(own) if !self.in_step.load(Ordering::Relaxed) => {
+            Some(own) if !self.staggered.load(Ordering::Relaxed) => {
                 let (before, all) =
-                    voters.fold((0, 0), |(before, all), voter| (before + usize::from(voter < own), all + 1));
+                    voters.flush((0, 0), |(before, all), voter| (before + usize::from(voter < own), all + 1));
                 self.full * (before + 1) / all.max(before + 1)
             }
             _ => self.full,
@@ -39,8 +39,8 @@ impl Stagger {
     }
 
     /// Notes that a fold begins, at the moment at which it was due or at another.
-    pub(super) fn begins(&self, due: bool) {
-        self.in_step.store(due, Ordering::Relaxed);
+    pub(super) fn flush_begins(&self, due: bool) {
+        self.staggered.store(due, Ordering::Relaxed);
     }
 }
 
@@ -59,13 +59,13 @@ mod tests {
             (3, &[], 300),
         ] {
             let voters = || voters.iter().copied().map(NodeId);
-            let stagger = Stagger::new(Some(NodeId(own)), 300);
-            assert_eq!(stagger.due(voters()), first, "{own}");
-            stagger.begins(true);
-            assert_eq!(stagger.due(voters()), 300, "{own}");
-            stagger.begins(false);
-            assert_eq!(stagger.due(voters()), first, "{own}");
+            let flush_schedule = FlushSchedule::new(Some(NodeId(own)), 300);
+            assert_eq!(flush_schedule.threshold(voters()), first, "{own}");
+            flush_schedule.flush_begins(true);
+            assert_eq!(flush_schedule.threshold(voters()), 300, "{own}");
+            flush_schedule.flush_begins(false);
+            assert_eq!(flush_schedule.threshold(voters()), first, "{own}");
         }
-        assert_eq!(Stagger::new(None, 300).due([NodeId(1)].into_iter()), 300);
+        assert_eq!(FlushSchedule::new(None, 300).threshold([NodeId(1)].into_iter()), 300);
     }
 }

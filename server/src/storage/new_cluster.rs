@@ -25,8 +25,8 @@ use openraft::{
 };
 
 use super::{
-    checkpointed::Checkpointed,
-    disk::{DataDir, DataDirError, NodeIdentity, Unfinished, Work},
+    disk::{DataDir, DataDirError, NodeIdentity, OfflineWork, Unfinished},
+    durable_index::DurableIndex,
     log::{LogError, LogStore},
     poison::Poison,
     record::{LeaderRecord, LogIdRecord, VoteRecord},
@@ -56,7 +56,7 @@ pub struct Founded {
 
 /// Why no new cluster was made.
 #[derive(Debug, thiserror::Error)]
-pub enum AnewError {
+pub enum NewClusterError {
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -86,7 +86,7 @@ pub enum AnewError {
     Random(String),
 }
 
-impl AnewError {
+impl NewClusterError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -118,8 +118,8 @@ impl AnewError {
 impl Unfinished {
     /// What is to be made of a state and a log that end with `last`, where
     /// nobody has voted beyond `term`.
-    pub(super) fn plan(work: Work, last: Option<LogId>, term: u64) -> Result<Self, AnewError> {
-        let cluster = ClusterId::random().map_err(|error| AnewError::Random(error.to_string()))?;
+    pub(super) fn plan(work: OfflineWork, last: Option<LogId>, term: u64) -> Result<Self, NewClusterError> {
+        let cluster = ClusterId::random().map_err(|error| NewClusterError::Random(error.to_string()))?;
         let known = last.map_or(0, |last| last.index);
         Ok(Self {
             work,
@@ -154,11 +154,11 @@ impl Unfinished {
         LogIdRecord { term: self.term, index: self.founded().revision.0 }.into()
     }
 
-    fn entries(&self, member: &Member) -> Result<Vec<LogEntry>, AnewError> {
+    fn entries(&self, member: &Member) -> Result<Vec<LogEntry>, NewClusterError> {
         let id = self.founded().id;
         let Member { name, address } = member.clone();
         let alone = Membership::new(vec![[id].into()], BTreeMap::from([(id, member.clone())]));
-        let alone = alone.map_err(|error| AnewError::Io(io::Error::other(error)))?;
+        let alone = alone.map_err(|error| NewClusterError::Io(io::Error::other(error)))?;
         let command =
             |command| Payload::Normal(Proposal { request: None, proposed_at_ms: clock::now_ms(), command });
         let payloads = [
@@ -179,18 +179,19 @@ pub(super) struct Storage {
 
 impl Storage {
     /// Opens both; makes an empty log if there is none.
-    pub(super) fn open(data: &DataDir) -> Result<Self, AnewError> {
-        let (checkpointed, poison) = (Checkpointed::new(), Poison::new());
+    pub(super) fn open(data: &DataDir) -> Result<Self, NewClusterError> {
+        let (durable_index, poison) = (DurableIndex::new(), Poison::new());
         let files = Arc::new(StateDir::new(data.state_path()));
-        let state = StateMachine::open(files, StateOptions::default(), checkpointed.clone(), poison.clone())?;
-        let log = LogStore::open(&data.log_path(), checkpointed, poison)?;
+        let state =
+            StateMachine::open(files, StateOptions::default(), durable_index.clone(), poison.clone())?;
+        let log = LogStore::open(&data.log_path(), durable_index, poison)?;
         state.check_reaches(log.purged())?;
         Ok(Self { state, log })
     }
 
     /// Makes a cluster of what is applied, whose only member is this node. What
     /// was done of it before is not done again.
-    pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), AnewError> {
+    pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), NewClusterError> {
         let last = plan.last();
         let is_behind = |index: Option<u64>| index < Some(last.index);
         if is_behind(self.state.last_applied().map(|applied| applied.index)) {
@@ -199,7 +200,7 @@ impl Storage {
         }
         let record = self.state.reader().node(&member.name)?;
         if record.is_none_or(|record| record.id != plan.founded().id) {
-            return Err(AnewError::TooManyNodes);
+            return Err(NewClusterError::TooManyNodes);
         }
         self.state.checkpointer().checkpoint().await?;
         if self.log.read_vote().await?.is_none_or(|vote| vote.leader_id().term < plan.term) {

@@ -6,7 +6,7 @@ use super::Damage;
 
 /// What a case came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
+pub(super) enum CorruptionOutcome {
     /// Everything is answered as before.
     Harmless,
     /// The node does not start.
@@ -23,20 +23,22 @@ pub(super) enum Outcome {
 
 /// Cases by sample, file and damage.
 #[derive(Debug, Default)]
-pub(super) struct Table(BTreeMap<(&'static str, &'static str, Damage), BTreeMap<Outcome, usize>>);
+pub(super) struct OutcomeTable(
+    BTreeMap<(&'static str, &'static str, Damage), BTreeMap<CorruptionOutcome, usize>>,
+);
 
-impl Table {
+impl OutcomeTable {
     pub(super) fn count(
         &mut self,
         sample: &'static str,
         file: &'static str,
         damage: Damage,
-        outcome: Outcome,
+        outcome: CorruptionOutcome,
     ) {
         *self.0.entry((sample, file, damage)).or_default().entry(outcome).or_default() += 1;
     }
 
-    pub(super) fn total(&self, outcome: Outcome) -> usize {
+    pub(super) fn total(&self, outcome: CorruptionOutcome) -> usize {
         self.0.values().filter_map(|outcomes| outcomes.get(&outcome)).sum()
     }
 
@@ -51,12 +53,12 @@ impl Table {
                 "{sample:<10} {file:<6} {:<11} {:>6} {:>9} {:>9} {:>8} {:>6} {:>6} {:>6}",
                 format!("{damage:?}"),
                 outcomes.values().sum::<usize>(),
-                of(Outcome::Harmless),
-                of(Outcome::AtStart),
-                of(Outcome::AtRead),
-                of(Outcome::Torn),
-                of(Outcome::Wrong),
-                of(Outcome::Panic),
+                of(CorruptionOutcome::Harmless),
+                of(CorruptionOutcome::AtStart),
+                of(CorruptionOutcome::AtRead),
+                of(CorruptionOutcome::Torn),
+                of(CorruptionOutcome::Wrong),
+                of(CorruptionOutcome::Panic),
             );
         }
     }
