@@ -9,9 +9,8 @@
 //! transaction; what was applied since the last flush is replayed from the log
 //! after a crash. Both share one [`poison`].
 
+mod atomic_file;
 pub mod corruption;
-mod create;
-pub mod databases;
 pub mod disk;
 pub mod durable_index;
 pub mod log;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError, LogLevel},
-    storage::databases::Databases,
+    storage::state::Databases,
 };
 
 /// Configures and starts a [`Server`]; created by [`Server::builder`].

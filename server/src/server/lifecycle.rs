@@ -30,8 +30,8 @@ use crate::{
     raft_types::Member,
     server::shutdown,
     storage::{
-        databases::Databases,
         disk::{DataDir, NodeIdentity},
+        state::Databases,
     },
 };
 

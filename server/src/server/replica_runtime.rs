@@ -13,11 +13,11 @@ use crate::{
     node::{Node, leader_contact::LastContact, raft, replica::Replica},
     ops::{divergence, membership::MembershipManager},
     storage::{
-        databases::Databases,
         disk::{DataDir, NodeIdentity},
         durable_index::DurableIndex,
         log::{LogError, LogStore},
         poison::Poison,
+        state::Databases,
         state::{Offload, StateDir, StateOptions},
         state_machine::{Checkpointer, StateMachine},
     },

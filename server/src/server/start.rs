@@ -32,7 +32,7 @@ use crate::{
     config::Config,
     node::{LogControl, Node},
     ops::{membership::MembershipManager, reads::Reads},
-    storage::{databases::Databases, disk::DataDir},
+    storage::{disk::DataDir, state::Databases},
 };
 
 /// How long to retry a port that a node which has just stopped may still hold.

@@ -19,6 +19,7 @@ mod identity;
 mod rebuild;
 mod space;
 mod unfinished;
+mod work;
 
 use std::{
     fs::{self, File},
@@ -33,7 +34,8 @@ pub use self::{
     identity::NodeIdentity,
     rebuild::rebuild,
     space::{Space, SpaceProbe},
-    unfinished::{OfflineWork, Unfinished},
+    unfinished::Unfinished,
+    work::OfflineWork,
 };
 
 const IDENTITY: &str = "identity.toml";

@@ -14,7 +14,7 @@ use coffee_common::id::NodeId;
 use redb::{Builder, ReadableDatabase};
 
 pub use self::{
-    files::{StateDir, StateFiles},
+    files::{Databases, StateDir, StateFiles},
     offload::Offload,
 };
 use crate::{

@@ -7,8 +7,11 @@ use std::{
 
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
-use super::{identity, unfinished::OfflineWork};
+use super::work::OfflineWork;
 use crate::storage::corruption;
+
+/// The format of the data directory that this build writes and reads.
+pub(super) const FORMAT: u64 = 1;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +55,7 @@ pub enum DataDirError {
         path: PathBuf,
     },
     /// Something was begun in it, and is not done.
-    #[error("{} is half done: coffeed {} broke off in it", path.display(), work.word())]
+    #[error("{} is half done: coffeed {} broke off in it", path.display(), work.verb())]
     Unfinished {
         /// The directory.
         path: PathBuf,
@@ -72,7 +75,7 @@ pub enum DataDirError {
         path: PathBuf,
     },
     /// A newer coffeed wrote it.
-    #[error("{} has format {format}; this build knows format {known}", path.display(), known = identity::FORMAT)]
+    #[error("{} has format {format}; this build knows format {FORMAT}", path.display())]
     Newer {
         /// The identity file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! Single steps on the file system: the lock, and changes that survive a crash.
+//! The files of a data directory: its lock, and durable changes.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::DataDirError;
+use crate::storage::atomic_file::{self, parent};
 
 const LOCK: &str = "LOCK";
 
-/// Makes a folder that only its owner may look into, and those above it, if
-/// they are not there.
+/// Creates a folder that only its owner may read, and its parents, if they do
+/// not exist.
 pub(super) fn create_folder(path: &Path) -> Result<(), DataDirError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Ok(()),
@@ -34,7 +35,7 @@ pub(super) fn create_folder(path: &Path) -> Result<(), DataDirError> {
     sync_folder(parent)
 }
 
-/// Takes the lock of a folder, and leaves the process's id in it.
+/// Locks a folder, and writes the process id into the lock file.
 pub(super) fn lock(folder: &Path) -> Result<File, DataDirError> {
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
@@ -50,40 +51,25 @@ pub(super) fn lock(folder: &Path) -> Result<File, DataDirError> {
         }
         Err(TryLockError::Error(source)) => return Err(DataDirError::Io { path, source }),
     }
-    // For whoever finds the directory in use. The lock holds without it, on a full disk too.
+    // For the message of a process that finds the directory in use. The lock holds without it, also
+    // on a full disk.
     let _ =
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 
-/// Replaces a file so that a crash at any point leaves the old or the new one.
+/// Replaces a file; a crash leaves the old one or the new one.
 pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<(), DataDirError> {
-    let aside = folder.join(format!("{name}.new"));
-    let write = || {
-        let mut file = File::create(&aside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&aside, folder.join(name))
-    };
-    write().map_err(DataDirError::io(&aside))?;
-    sync_folder(folder)
+    let path = folder.join(name);
+    atomic_file::replace(&path, content).map_err(DataDirError::io(&path))
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists. Durable after [`sync_folder`].
 pub(super) fn remove(path: &Path) -> Result<(), DataDirError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(DataDirError::Io { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
+    atomic_file::remove_if_exists(path).map_err(DataDirError::io(path))
 }
 
-/// Makes durable which files there are in a folder.
+/// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), DataDirError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(DataDirError::io(folder))
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    atomic_file::sync_folder(folder).map_err(DataDirError::io(folder))
 }

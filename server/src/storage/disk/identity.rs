@@ -8,10 +8,7 @@ use coffee_common::{
 };
 use serde::Deserialize;
 
-use super::DataDirError;
-
-/// The format of the whole data directory that this build writes and reads.
-pub(super) const FORMAT: u64 = 1;
+use super::error::{DataDirError, FORMAT};
 
 /// Who a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,22 +15,15 @@ use coffee_common::{
 };
 use serde::Deserialize;
 
-use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, check_not_empty, files};
+use super::{
+    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, check_not_empty, files, work::OfflineWork,
+};
 
 /// The note.
 pub(super) const UNFINISHED: &str = "unfinished.toml";
 
 /// What may lie in a directory that counts as empty.
 const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
-
-/// What was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OfflineWork {
-    /// A backup is being restored.
-    Restore,
-    /// A cluster without a quorum is being recovered.
-    Recover,
-}
 
 /// What a directory is becoming.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,23 +48,13 @@ struct UnfinishedFields {
     checksum: String,
 }
 
-impl OfflineWork {
-    /// The verb of coffeed that does it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Restore => "restore",
-            Self::Recover => "recover",
-        }
-    }
-}
-
 impl Unfinished {
     fn to_text(&self) -> String {
         let Self { work, cluster, first, term } = self;
         format!(
             "# Written by coffeed, and removed when the work is done: run the same command again.\n\
              work = \"{}\"\ncluster = \"{cluster}\"\nfirst = {first}\nterm = {term}\nchecksum = \"{}\"\n",
-            work.word(),
+            work.verb(),
             self.checksum()
         )
     }
@@ -81,7 +64,7 @@ impl Unfinished {
         let fields: UnfinishedFields =
             toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
         let work =
-            [OfflineWork::Restore, OfflineWork::Recover].into_iter().find(|work| work.word() == fields.work);
+            [OfflineWork::Restore, OfflineWork::Recover].into_iter().find(|work| work.verb() == fields.work);
         let unfinished = Self {
             work: work.ok_or_else(|| damaged("the work is unknown".into()))?,
             cluster: fields
@@ -99,7 +82,7 @@ impl Unfinished {
 
     fn checksum(&self) -> String {
         let Self { work, cluster, first, term } = self;
-        format!("{:08x}", crc32c::crc32c(format!("{} {cluster} {first} {term}", work.word()).as_bytes()))
+        format!("{:08x}", crc32c::crc32c(format!("{} {cluster} {first} {term}", work.verb()).as_bytes()))
     }
 }
 

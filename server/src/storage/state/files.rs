@@ -7,11 +7,13 @@ use std::{
     fmt::Debug,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use redb::{Builder, Database, DatabaseError};
+use coffee_common::id::NodeId;
+use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use crate::storage::create;
+use crate::storage::atomic_file;
 
 /// The files of the state database: the state itself, and numbered scratch
 /// files for states that come in.
@@ -34,6 +36,22 @@ pub trait StateFiles: Debug + Send + Sync + 'static {
     fn discard_all(&self) -> io::Result<()>;
 }
 
+/// Where a node's log and state are, if not in its data directory: a simulated
+/// disk. The log is then written inline by the task that appends.
+///
+/// A node that gets another id finds nothing: its earlier data no longer counts.
+pub trait Databases: Debug + Send + Sync + 'static {
+    /// The log file of the node with this id. Creates an empty one if there is
+    /// none (see [`LogStore::create_on`](crate::storage::log::LogStore::create_on));
+    /// a crash leaves no file or a complete one.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>>;
+    /// The state of the node with this id.
+    fn state(&self, id: NodeId) -> Arc<dyn StateFiles>;
+}
+
 /// The files in a folder: `state.redb` and, beside it, `state.redb.incoming-1` and so on.
 #[derive(Debug, Clone)]
 pub struct StateDir {
@@ -51,10 +69,6 @@ impl StateDir {
         path.push(format!(".incoming-{number}"));
         path.into()
     }
-
-    fn folder(&self) -> &Path {
-        self.state.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
 }
 
 impl StateFiles for StateDir {
@@ -63,29 +77,29 @@ impl StateFiles for StateDir {
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        create::open_or_create(&self.state, builder)
+        atomic_file::open_or_create_database(&self.state, builder)
     }
 
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
-        create::remove_if_there(&self.scratch(number)).map_err(redb::StorageError::Io)?;
+        atomic_file::remove_if_exists(&self.scratch(number)).map_err(redb::StorageError::Io)?;
         builder.create(self.scratch(number))
     }
 
     fn install(&self, number: u64) -> io::Result<()> {
-        create::rename(&self.scratch(number), &self.state)
+        atomic_file::rename(&self.scratch(number), &self.state)
     }
 
     fn discard(&self, number: u64) -> io::Result<()> {
-        create::remove_if_there(&self.scratch(number))
+        atomic_file::remove_if_exists(&self.scratch(number))
     }
 
     fn discard_all(&self) -> io::Result<()> {
         let prefix = self.scratch("");
-        for file in fs::read_dir(self.folder())? {
+        for file in fs::read_dir(atomic_file::parent(&self.state))? {
             let path = file?.path();
             let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec());
             if name(&path).unwrap_or_default().starts_with(&name(&prefix).unwrap_or_default()) {
-                create::remove_if_there(&path)?;
+                atomic_file::remove_if_exists(&path)?;
             }
         }
         Ok(())

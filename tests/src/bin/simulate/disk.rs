@@ -14,7 +14,10 @@ use std::{
 };
 
 use coffee_common::id::NodeId;
-use coffeed::storage::{databases::Databases, log::LogStore, state::StateFiles};
+use coffeed::storage::{
+    log::LogStore,
+    state::{Databases, StateFiles},
+};
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::{entropy::SimRng, trace::Trace};

@@ -16,7 +16,7 @@ use std::{
 use redb::StorageBackend;
 use tokio::time::Instant;
 
-use crate::{metrics::LogMetrics, storage::create};
+use crate::{metrics::LogMetrics, storage::atomic_file};
 
 const MAGIC: &[u8; 12] = b"coffeed log\n";
 
@@ -169,7 +169,7 @@ impl RealFile {
         fill: impl FnOnce(Self) -> io::Result<()>,
     ) -> io::Result<Self> {
         if !path.try_exists()? {
-            create::whole(path, |aside| {
+            atomic_file::create(path, |aside| {
                 let mut options = OpenOptions::new();
                 fill(Self(options.read(true).write(true).create_new(true).mode(0o600).open(aside)?))
             })?;
