@@ -1,16 +1,17 @@
-//! Golden bytes: formats on disk and on the wire, pinned by files in `tests/golden`.
+//! Golden bytes: formats on disk and on the wire, pinned by files in
+//! `tests/golden`.
 //!
-//! A file holds hexadecimal digits. `COFFEE_GOLDEN=write` in the environment
-//! writes the files instead of comparing: a changed one needs a line in the
-//! change log, since data of older builds has to be read still.
+//! A file holds hexadecimal digits. With `COFFEE_GOLDEN=write` in the environment
+//! the files are written instead of compared. A changed file needs a line in the
+//! change log, because data of older builds must stay readable.
 
 use std::{env, fs, path::Path};
 
-/// Compares what is encoded with the golden file `name`.
+/// Compares `encoded` with the golden file `name`.
 pub(crate) fn check(name: &str, encoded: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name).with_extension("hex");
     let encoded = to_hex(encoded);
-    if env::var_os("COFFEE_GOLDEN").is_some_and(|what| what == "write") {
+    if env::var_os("COFFEE_GOLDEN").is_some_and(|value| value == "write") {
         fs::write(&path, &encoded).expect("the golden file can be written");
     }
     let golden = fs::read_to_string(&path).unwrap_or_default();
@@ -18,7 +19,8 @@ pub(crate) fn check(name: &str, encoded: &[u8]) {
         golden,
         encoded,
         "the format pinned by {} has changed: data of older builds could no longer be read. If that is \
-         meant, give it a new version, write the file anew with COFFEE_GOLDEN=write, and say so in CHANGELOG.md",
+         intended, give it a new version, rewrite the file with COFFEE_GOLDEN=write, and add a line to \
+         CHANGELOG.md",
         path.display()
     );
 }

@@ -1,7 +1,7 @@
-//! The types that openraft is put together from, named once.
+//! The openraft types of this program, named once.
 //!
 //! Knows the consensus library and the domain's types; no storage, network or
-//! server. Everything that names openraft's generics goes through here.
+//! server. All other files name openraft's generic types through here.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use openraft::type_config::alias as of;
 use serde::{Deserialize, Serialize};
 
 openraft::declare_raft_types!(
-    /// The parameters of our Raft.
+    /// The type parameters of our Raft.
     pub TypeConfig:
         D = Proposal,
         R = Outcome,
@@ -23,18 +23,18 @@ openraft::declare_raft_types!(
         AsyncRuntime = openraft::impls::TokioRuntime,
 );
 
-/// What the membership of the cluster says of a node.
+/// A member of the cluster, as the membership names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its name.
+    /// The member's name.
     pub name: NodeName,
-    /// Where it is reached.
+    /// The address at which other nodes reach it.
     pub address: Address,
 }
 
 #[cfg(test)]
 impl Default for Member {
-    /// Some member: openraft's own test suite asks for one.
+    /// Any member: openraft's own test suite needs one.
     fn default() -> Self {
         let (name, address) = ("ming".parse(), "ming.example.net:7400".parse());
         Self { name: name.expect("legal"), address: address.expect("legal") }
@@ -47,22 +47,22 @@ impl fmt::Display for Member {
     }
 }
 
-/// Names whom a vote is for: a term and a node. Each term has one leader at
-/// most (Raft, 3.4).
+/// A term and the node that a vote is for. Each term has at most one leader
+/// (Raft, 3.4).
 pub type LeaderId = openraft::impls::leader_id_std::LeaderId<u64, NodeId>;
-/// Names the leader of an entry: its term says it all.
+/// The leader of an entry. A term has one leader, so this is the term alone.
 pub type CommittedLeaderId = of::CommittedLeaderIdOf<TypeConfig>;
-/// A vote, committed once it won.
+/// A vote; committed once a quorum granted it.
 pub type Vote = of::VoteOf<TypeConfig>;
-/// Names a log entry: its leader and its index.
+/// The id of a log entry: its leader and its index.
 pub type LogId = of::LogIdOf<TypeConfig>;
-/// An entry of the log.
+/// A log entry.
 pub type LogEntry = openraft::Entry<CommittedLeaderId, Payload>;
-/// What an entry carries.
+/// The content of a log entry.
 pub type Payload = openraft::EntryPayload<Proposal, NodeId, Member>;
-/// Who votes, who learns.
+/// The voters and learners.
 pub type Membership = openraft::Membership<NodeId, Member>;
-/// A membership and the entry that made it so.
+/// A membership and the id of its entry.
 pub type StoredMembership = of::StoredMembershipOf<TypeConfig>;
-/// What a snapshot holds.
+/// The description of a snapshot: its last entry and membership.
 pub type SnapshotMeta = of::SnapshotMetaOf<TypeConfig>;

@@ -1,12 +1,12 @@
 //! Storage: Raft's log and the state machine, in files.
 //!
-//! Knows the consensus library's storage traits and the domain below it;
-//! nothing of networks, requests or the server above. It never calls up: it
-//! answers through the callbacks that the consensus library hands in.
+//! Knows the consensus library's storage traits and the domain below it; nothing
+//! of networks, requests or the server above. It never calls up: it answers
+//! through the callbacks that the consensus library passes in.
 //!
 //! Two files. `log.wal` is a write-ahead log: a write is acknowledged after its
 //! fsync. `state.redb` is a database that is written by flushes, each a durable
-//! transaction; what was applied since the last flush is replayed from the log
+//! transaction; entries applied since the last flush are replayed from the log
 //! after a crash. Both share one [`poison`].
 
 mod atomic_file;

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_are_found_and_the_oldest_make_room() {
+    fn the_latest_are_found_and_the_oldest_are_forgotten() {
         for start in [0, u32::MAX - 7] {
             let mut memory = RequestMemory::new(5, Revision(0));
             memory.dropped = start;

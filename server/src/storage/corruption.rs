@@ -1,8 +1,8 @@
-//! Whether a database file is what was written.
+//! Detects a damaged database file.
 //!
 //! Until its pages are verified, a file may hold anything, and redb panics on
-//! some kinds of damage. Guards that such a panic is an error of the file, and
-//! not taken for a defect of coffeed.
+//! some kinds of damage. Guards that such a panic is reported as damage of the
+//! file, not as a bug in coffeed.
 
 use std::{
     cell::Cell,
@@ -10,20 +10,20 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// What to do about a damaged database.
-pub(super) const REBUILD: &str = "if the disk is sound, run `coffeed rebuild` with this node's configuration: it sets \
-     the damaged data aside, and when the node starts again it gets everything from the others";
+/// The hint for a damaged database.
+pub(super) const REBUILD: &str = "if the disk is healthy, run `coffeed rebuild` with this node's configuration: it sets the \
+     damaged data aside, and at its next start the node gets all data from the others";
 
 thread_local! {
     static READS_UNVERIFIED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The database panicked over what is in a file.
+/// The database panicked while it read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Whether this thread reads a file that is not verified yet: a panic is then
-/// caught, and is to end nothing by itself.
+/// Whether this thread is reading a file that is not verified yet. A panic is
+/// then caught, and must not end the process.
 pub fn reads_unverified() -> bool {
     READS_UNVERIFIED.get()
 }
@@ -31,13 +31,13 @@ pub fn reads_unverified() -> bool {
 /// Runs `read` on a file that may hold anything.
 pub(super) fn reading_unverified<T>(read: impl FnOnce() -> T) -> Result<T, Unreadable> {
     let before = READS_UNVERIFIED.replace(true);
-    // What it has opened is dropped with it: nothing half done is seen again.
+    // The panic drops what `read` has opened, so nothing half done is used again.
     let result = catch_unwind(AssertUnwindSafe(read));
     READS_UNVERIFIED.set(before);
     result.map_err(|_| Unreadable)
 }
 
-/// What is wrong with a file, if this error of the database means that it is damaged.
+/// Describes the damage if this database error means that the file is damaged.
 pub(super) fn damage(error: &redb::Error) -> Option<String> {
     match error {
         redb::Error::Corrupted(_)

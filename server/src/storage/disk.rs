@@ -1,17 +1,17 @@
-//! The data directory: whose it is, and that nobody else uses it.
+//! The data directory: its owner and its lock.
 //!
 //! ```text
-//! LOCK            held for as long as the directory is in use
-//! identity.toml   which cluster, which node, what it is there
+//! LOCK            held while the directory is in use
+//! identity.toml   cluster, node and its member state
 //! log.wal         Raft's log
 //! state.redb      the state
 //! damaged-N       files that were set aside
-//! unfinished.toml there while a restore or a recovery is under way
+//! unfinished.toml present while a restore or a recovery is in progress
 //! ```
 //!
-//! Everything here is checked before a database is opened: a directory of
-//! another node, of a newer version, or one that is damaged, is refused and
-//! left as it is.
+//! All checks happen before a database is opened: a directory that belongs to
+//! another node, has a newer format, is damaged or in use is rejected and left
+//! unchanged.
 
 mod error;
 mod files;
@@ -51,13 +51,17 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the directory of the node `name`; makes it if it is not there.
+    /// Opens the directory of the node `name`; creates it if it does not exist.
+    ///
+    /// # Errors
+    /// The directory is another node's, in use, of a newer format, damaged, half
+    /// restored, or cannot be read or written.
     pub fn open(path: &Path, name: &NodeName) -> Result<Self, DataDirError> {
         files::create_folder(path)?;
         let lock = files::lock(path)?;
         unfinished::check_finished(path)?;
         let identity = Self::read_identity(path, name)?;
-        // A member without its log has forgotten whom it voted for: it must not start empty.
+        // A member without its log has forgotten its vote: it must not start empty.
         if identity.as_ref().is_some_and(|identity| identity.standing == MemberState::Member) {
             check_not_empty(&path.join(LOG))?;
             check_not_empty(&path.join(STATE))?;
@@ -83,30 +87,33 @@ impl DataDir {
         Ok(Some(identity))
     }
 
-    /// Who the node is, once it belongs to a cluster.
+    /// The node's identity; `None` if it never belonged to a cluster.
     pub fn identity(&self) -> Option<&NodeIdentity> {
         self.identity.as_ref()
     }
 
-    /// The folder.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file of the log.
+    /// The path of the log.
     pub fn log_path(&self) -> PathBuf {
         self.path.join(LOG)
     }
 
-    /// The file of the state.
+    /// The path of the state.
     pub fn state_path(&self) -> PathBuf {
         self.path.join(STATE)
     }
 
-    /// Starts a life in a cluster, which has let the node in: removes the
-    /// databases of an earlier life, then says who the node is from now on. A
+    /// Begins a new membership in a cluster that has admitted the node: removes
+    /// the databases of an earlier membership, then writes the new identity. A
     /// crash between the two leaves a node that belongs to no cluster and waits
-    /// to be let in anew.
+    /// to be admitted again.
+    ///
+    /// # Errors
+    /// The node had this id in this cluster before, or a file cannot be written.
     pub fn adopt(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {
         let NodeIdentity { cluster, id, .. } = identity;
         if self.identity.as_ref().is_some_and(|old| (old.cluster, old.id) == (cluster, id)) {
@@ -120,7 +127,10 @@ impl DataDir {
         self.write(identity)
     }
 
-    /// Notes what the node is in its cluster.
+    /// Records the state of the node in its cluster.
+    ///
+    /// # Errors
+    /// The identity cannot be written.
     pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
         match self.identity.clone() {
             Some(identity) if identity.standing != standing => {
@@ -142,7 +152,7 @@ fn check_not_empty(file: &Path) -> Result<(), DataDirError> {
     match fs::metadata(file) {
         Ok(found) if found.len() > 0 => Ok(()),
         Ok(_) => damaged("it is empty"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => damaged("it is not there"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => damaged("it is missing"),
         Err(source) => Err(DataDirError::Io { path: file.to_owned(), source }),
     }
 }

@@ -1,41 +1,42 @@
-//! How far the state database is durable: what ties the log to the state.
+//! The log index up to which the state database is durable: the link between log
+//! and state.
 //!
 //! Guards that `purged <= durably applied`: entries are applied in memory and
 //! written to the database by flushes. After a crash the entries since the last
 //! flush are replayed from the log, so the log must keep them. The state machine
-//! moves this index forward after each flush has returned from its fsync; the
-//! log refuses to purge beyond it.
+//! advances this index after a flush has returned from its fsync; the log refuses
+//! to purge beyond it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// Up to which log index the state database is durable. Clones share it.
+/// The log index up to which the state database is durable. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct DurableIndex {
-    /// The first index that is not covered.
+    /// The first index that is not durable.
     next: Arc<AtomicU64>,
 }
 
 impl DurableIndex {
-    /// Nothing is durable yet.
+    /// Creates an index as of which nothing is durable.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the entry at `index`, and all before it, would survive a crash
-    /// in the state database.
+    /// Whether the entry at `index`, and all before it, would survive a crash in
+    /// the state database.
     pub fn covers(&self, index: u64) -> bool {
         index < self.next.load(Ordering::Acquire)
     }
 
-    /// The last index that is covered.
+    /// The last durable index.
     pub fn last(&self) -> Option<u64> {
         self.next.load(Ordering::Acquire).checked_sub(1)
     }
 
-    /// Notes that everything up to `index` is durable. Never goes back.
+    /// Records that everything up to `index` is durable. Never goes back.
     pub fn advance_to(&self, index: u64) {
         self.next.fetch_max(index.saturating_add(1), Ordering::AcqRel);
     }

@@ -1,10 +1,10 @@
 //! Raft's log and vote, durable in the file `log.wal`.
 //!
-//! What Raft asks for is answered from memory where it is new and from the
-//! file where it is old (`view`, `read`); what changes goes through the one
-//! writer (`writer`), which appends it to the file (`wal`, `records`). Guards that nothing is purged which the state
-//! machine could still lose (see [`DurableIndex`]), and that a log with holes
-//! or damaged entries is never served.
+//! New entries are read from memory, old ones from the file (`view`, `read`). All
+//! changes go through one writer (`writer`), which appends them to the file
+//! (`wal`, `records`). Guards that no entry is purged that the state machine
+//! could still lose (see [`DurableIndex`]), and that a log with gaps or damaged
+//! entries is never served.
 
 mod error;
 mod open;
@@ -50,9 +50,9 @@ pub struct LogStore {
 
 #[derive(Debug)]
 struct SharedLog {
-    /// Names the file in messages.
+    /// The name of the file in messages.
     name: String,
-    /// `None` once it is closed.
+    /// `None` once the log is closed.
     file: Mutex<Option<Arc<LogFile>>>,
     locations: Arc<Mutex<EntryLocations>>,
     view: Arc<Mutex<LogView>>,
@@ -63,8 +63,8 @@ struct SharedLog {
 }
 
 impl LogStore {
-    /// Waits until everything queued is on disk, then closes the log: its file
-    /// may be opened again, even while clones of this are left.
+    /// Waits until all queued changes are durable, then closes the log. The file
+    /// may be opened again, even while clones of this exist.
     ///
     /// # Errors
     /// The storage has failed before, or fails now.
@@ -76,7 +76,7 @@ impl LogStore {
         };
         lock(&self.shared.queue).take();
         let thread = lock(&self.shared.thread).take();
-        // Nothing is queued any more: it ends at once.
+        // The queue is gone, so the thread ends at once.
         let writer = thread.map_or(Ok(()), JoinHandle::join);
         let file = lock(&self.shared.file).take();
         let closed = file.map_or(Ok(()), |file| file.close());
@@ -85,41 +85,41 @@ impl LogStore {
         closed
     }
 
-    /// Waits until all that is queued is on disk, and the disk has answered to
-    /// one sync more. Where the writer or the disk hangs, so does this.
+    /// Waits until all queued changes are durable and the disk has answered one
+    /// more sync. Hangs if the writer or the disk hangs.
     ///
     /// # Errors
-    /// The storage has failed before, or fails now, or is closed.
+    /// The storage has failed before, or fails now, or the log is closed.
     pub async fn probe(&self) -> io::Result<()> {
         let (done, answered) = oneshot::channel();
         self.push(LogChange::Probe(done))?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Has what its writer counts read, unless it is closed.
+    /// Reads the writer's metrics; `None` if the log is closed.
     pub fn metrics<T>(&self, read: impl FnOnce(&LogMetrics) -> T) -> Option<T> {
         let file = lock(&self.shared.file).clone()?;
         Some(read(&file.metrics))
     }
 
-    /// The last entry that the log no longer holds.
+    /// The last purged entry.
     pub fn purged(&self) -> Option<LogId> {
         self.view().purged
     }
 
-    /// Whether this may be the log of a node that has applied up to `applied`.
-    /// Its last entry may be an earlier one: entries are applied once a quorum
-    /// has them, and a snapshot goes before the log. Its vote may not.
+    /// Checks that this can be the log of a node that has applied up to
+    /// `applied`. The last entry may be an earlier one: entries are applied once
+    /// a quorum has them, and a snapshot is ahead of the log. The vote may not.
     ///
     /// # Errors
-    /// The log is an earlier one, or has lost what it held.
+    /// The log is an old copy, or has lost its vote.
     pub fn check_vote(&self, applied: Option<LogId>) -> Result<(), LogError> {
         let term = self.view().vote.map_or(0, |vote| vote.leader_id().term);
         match applied.filter(|applied| applied.leader_id.term > term) {
             None => Ok(()),
             Some(applied) => Err(LogError::Damaged {
                 file: self.shared.name.clone(),
-                what: format!("the vote is for term {term}, but what is applied goes up to {applied}"),
+                what: format!("the vote is for term {term}, but entries up to {applied} are applied"),
             }),
         }
     }
@@ -157,7 +157,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(())
     }
 
-    /// Does not wait for the disk: the note is written with what is written next.
+    /// Does not wait for the disk: the index is written with the next batch.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         self.shared.poison.check()?;
         self.view().committed = committed;
@@ -165,8 +165,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        // The note may have been written before the last of the entries that
-        // it speaks of: never claim more than is there.
+        // The index may have been written before the last entries that it covers: never claim
+        // more than is there.
         let view = self.view();
         Ok(view.committed.filter(|committed| Some(committed.index) <= view.last().map(|last| last.index)))
     }
@@ -189,16 +189,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             for entry in taken {
                 let found = entry.log_id.index;
                 view.push(entry).map_err(|expected| {
-                    self.shared.poison.set(format!("entry {found} would leave a hole: {expected} is next"))
+                    self.shared.poison.set(format!("entry {found} would leave a gap: {expected} is next"))
                 })?;
             }
         }
         self.push(LogChange::Append { appended, last, done })
     }
 
-    /// Waits for the disk. What follows may be applied before it is durable
-    /// here, and a checkpoint of the state may then be ahead of the log: entries
-    /// that were given up must not turn up behind it after a crash.
+    /// Waits for the disk. The entries that follow may be applied before they are
+    /// durable here, and a checkpoint of the state may then be ahead of the log:
+    /// truncated entries must not reappear after it in a crash.
     async fn truncate_after(&mut self, keep: Option<LogId>) -> io::Result<()> {
         self.view().truncate(keep);
         let (done, gone) = oneshot::channel();
@@ -223,8 +223,8 @@ fn closed() -> io::Error {
     io::Error::other("the log is closed")
 }
 
-/// Nothing panics while it holds one of these locks, short of a bug; then the
-/// poisoned storage speaks, not the poisoned lock.
+/// Only a bug could panic while one of these locks is held; then the poisoned
+/// storage reports it, not the poisoned lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,15 @@
-//! A new cluster, whose only member is this node, on a state that is there:
-//! what a restore and a recovery end with.
+//! A new cluster on an existing state, with this node as its only member: the
+//! last step of a restore and of a recovery.
 //!
-//! The new cluster's first entries are applied to the state as any others, and
-//! then done with: the node is admitted, is the only member, and is marked as
-//! such. Its log begins behind them. Guards that
+//! The first entries of the new cluster are applied to the state like any others:
+//! the node is admitted, becomes the only member, and is recorded as such. The
+//! log of the new cluster begins after them. Guards that
 //!
-//! - nothing that was given before is given again: the new entries lie
-//!   [`REVISIONS_AHEAD`] of the last one that is known, which the old cluster may
-//!   have gone beyond; node ids are indexes of entries, and so are new as well;
-//! - it can be done again after a crash at any point, and comes to the same.
+//! - no revision and no node id is used again: the new entries are
+//!   [`REVISIONS_AHEAD`] of the last known one, since the old cluster may have
+//!   continued after it. Node ids are indexes of entries, so they are new as
+//!   well;
+//! - after a crash at any point it can be repeated, with the same result.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
@@ -36,19 +37,19 @@ use super::{
 };
 use crate::raft_types::{LogEntry, LogId, Member, Membership, Payload, Vote};
 
-/// So far ahead of the last entry that is known a new cluster goes on: beyond
-/// what the old one can have written since.
+/// The distance between the last known entry and the first entry of the new
+/// cluster: more than the old cluster can have written since.
 pub const REVISIONS_AHEAD: u64 = 1_000_000_000;
 
-/// How many entries a new cluster begins with.
+/// The number of entries that a new cluster begins with.
 const ENTRIES: u64 = 3;
 
-/// A new cluster, as it was made.
+/// A new cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Founded {
-    /// Which.
+    /// Its id.
     pub cluster: ClusterId,
-    /// What Raft knows its only member by.
+    /// The id of its only member.
     pub id: NodeId,
     /// Its last entry.
     pub revision: Revision,
@@ -60,13 +61,13 @@ pub enum NewClusterError {
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// The backup is none, or is not whole.
+    /// The file is not a backup, or is incomplete or damaged.
     #[error("the backup cannot be used: {0}")]
     Backup(#[from] BackupError),
     /// The backup cannot be read.
     #[error("the backup cannot be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// What the backup holds cannot be used.
+    /// The content of the backup cannot be used.
     #[error("the backup cannot be used: {0}")]
     Snapshot(#[from] SnapshotError),
     /// The state cannot be used.
@@ -78,33 +79,33 @@ pub enum NewClusterError {
     /// A file cannot be written.
     #[error("the data directory cannot be written: {0}")]
     Io(#[from] io::Error),
-    /// There is no room for a record of this node.
-    #[error("the backup has as many records of nodes as a cluster keeps, and none of this one")]
+    /// There are too many node records to add this node's.
+    #[error("the backup has no record of this node, and as many node records as a cluster keeps")]
     TooManyNodes,
-    /// No id can be drawn for the new cluster.
+    /// The system has no random number for the id of the new cluster.
     #[error("no random numbers: {0}")]
     Random(String),
 }
 
 impl NewClusterError {
-    /// What to do about it.
+    /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::DataDir(error) => error.hint(),
-            Self::Backup(_) => "see what `coffeectl backup verify` says of it, and take another one",
-            Self::Unreadable(_) => "name a backup that is there and may be read by coffeed's user",
+            Self::Backup(_) => "check it with `coffeectl backup verify`, or use another backup",
+            Self::Unreadable(_) => "name a backup that exists and that coffeed's user may read",
             Self::Snapshot(_) => {
-                "nothing was kept of it; restore with the version of coffeed that made it, or take another backup"
+                "nothing was restored: use the version of coffeed that made the backup, or another backup"
             }
             Self::State(error) => error.hint(),
             Self::Log(error) => error.hint(),
             Self::Io(_) => "free some space or check the permissions, and run it again",
-            Self::TooManyNodes => "give this node the name of one of the backup's nodes",
+            Self::TooManyNodes => "set name to the name of a node in the backup",
             Self::Random(_) => "run it again",
         }
     }
 
-    /// Whether doing the same again is of no use.
+    /// Whether running it again cannot help.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Backup(_) | Self::Unreadable(_) | Self::Snapshot(_) | Self::TooManyNodes => true,
@@ -116,8 +117,8 @@ impl NewClusterError {
 }
 
 impl Unfinished {
-    /// What is to be made of a state and a log that end with `last`, where
-    /// nobody has voted beyond `term`.
+    /// Plans a new cluster on a state and a log that end with `last`, where no
+    /// vote is for a term later than `term`.
     pub(super) fn plan(work: OfflineWork, last: Option<LogId>, term: u64) -> Result<Self, NewClusterError> {
         let cluster = ClusterId::random().map_err(|error| NewClusterError::Random(error.to_string()))?;
         let known = last.map_or(0, |last| last.index);
@@ -129,7 +130,7 @@ impl Unfinished {
         })
     }
 
-    /// What the new cluster is.
+    /// The new cluster.
     pub(super) fn founded(&self) -> Founded {
         Founded {
             cluster: self.cluster,
@@ -138,7 +139,7 @@ impl Unfinished {
         }
     }
 
-    /// Who its only member is.
+    /// The identity of its only member.
     pub(super) fn identity(&self, member: &Member) -> NodeIdentity {
         let Founded { cluster, id, .. } = self.founded();
         NodeIdentity {
@@ -171,14 +172,14 @@ impl Unfinished {
     }
 }
 
-/// A node's storage, open while it does not run.
+/// The storage of a node that is not running.
 pub(super) struct Storage {
     pub(super) state: StateMachine,
     pub(super) log: LogStore,
 }
 
 impl Storage {
-    /// Opens both; makes an empty log if there is none.
+    /// Opens both; creates an empty log if there is none.
     pub(super) fn open(data: &DataDir) -> Result<Self, NewClusterError> {
         let (durable_index, poison) = (DurableIndex::new(), Poison::new());
         let files = Arc::new(StateDir::new(data.state_path()));
@@ -189,8 +190,8 @@ impl Storage {
         Ok(Self { state, log })
     }
 
-    /// Makes a cluster of what is applied, whose only member is this node. What
-    /// was done of it before is not done again.
+    /// Makes a cluster of the applied state, with this node as its only member.
+    /// Skips the steps that an earlier run has done.
     pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), NewClusterError> {
         let last = plan.last();
         let is_behind = |index: Option<u64>| index < Some(last.index);

@@ -1,15 +1,15 @@
-//! What stops a node for good once its storage has failed.
+//! Stops a node for good once its storage has failed.
 //!
-//! After a failed write nobody knows what is on the disk: a second fsync may
+//! After a failed write the content of the disk is unknown: a second fsync may
 //! report success for pages that the first one lost. So the first failure is
-//! kept, everything after it fails as well, nothing is acknowledged any more,
-//! and the server stops and names the cause.
+//! kept, everything after it fails too, nothing more is acknowledged, and the
+//! server stops and names the cause.
 
 use std::{io, sync::Arc};
 
 use tokio::sync::watch;
 
-/// Shared by all parts of one node's storage. Cheap to clone.
+/// The poison, shared by all parts of one node's storage. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poison {
     cause: Arc<watch::Sender<Option<Arc<str>>>>,
@@ -22,12 +22,13 @@ impl Default for Poison {
 }
 
 impl Poison {
-    /// None yet.
+    /// Creates one that is not poisoned.
     pub fn new() -> Self {
         Self { cause: Arc::new(watch::Sender::new(None)) }
     }
 
-    /// Poisons the storage. The first cause stays. Returns the error for whoever asked.
+    /// Poisons the storage and returns the cause as an error. The first cause
+    /// stays.
     pub fn set(&self, cause: impl std::fmt::Display) -> io::Error {
         self.cause.send_if_modified(|current| {
             let first = current.is_none();
@@ -41,12 +42,12 @@ impl Poison {
         self.check().err().unwrap_or_else(|| io::Error::other("storage failed"))
     }
 
-    /// The cause, once there is one.
+    /// The cause, if the storage is poisoned.
     pub fn cause(&self) -> Option<Arc<str>> {
         self.cause.borrow().clone()
     }
 
-    /// Fails once the storage is poisoned.
+    /// Fails if the storage is poisoned.
     pub fn check(&self) -> io::Result<()> {
         match self.cause() {
             None => Ok(()),
@@ -54,12 +55,12 @@ impl Poison {
         }
     }
 
-    /// Waits until the storage is poisoned; returns the cause.
+    /// Waits until the storage is poisoned, and returns the cause.
     pub async fn poisoned(&self) -> Arc<str> {
         let mut changes = self.cause.subscribe();
         match changes.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(cause)) => Arc::clone(cause),
-            // The sender lives in `self`, so the channel cannot be closed here.
+            // The sender is in `self`, so the channel cannot be closed here.
             _ => "storage failed".into(),
         }
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_cause_stays_and_wakes_whoever_waits() {
+    async fn the_first_cause_stays_and_wakes_waiting_tasks() {
         let poison = Poison::new();
         assert!(poison.check().is_ok());
         let waiting = tokio::spawn({

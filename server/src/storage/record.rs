@@ -1,9 +1,9 @@
-//! Raft's own values in our own bytes, for the disk and for the wire.
+//! Raft's values in our own encoding, for the disk and for the wire.
 //!
-//! openraft's layout changes between its versions, so none of it is ever
-//! written or sent. The mirrors here are what is: [`encode`] puts a version
-//! byte before a postcard message, golden bytes hold both. A frame on the wire
-//! has a version of its own and carries the mirrors as they are.
+//! openraft's layout changes between its versions, so it is never written or
+//! sent. The mirror types here are: [`encode`] puts a version byte before a
+//! postcard message, and golden bytes pin both. A frame on the wire has a version
+//! of its own and carries the mirrors without this byte.
 //!
 //! Knows the types of openraft and of the domain; no file and no connection.
 
@@ -24,47 +24,47 @@ use crate::raft_types::{
 /// The version that this build writes and reads.
 const VERSION: u8 = 1;
 
-/// Why bytes are no record.
+/// Why bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// There is not even a version.
+    /// There is no version byte.
     #[error("an empty record")]
     Empty,
     /// Another version of coffeed wrote it.
     #[error("record version {0}; this build knows version {VERSION}")]
     Version(u8),
-    /// It is not what was written, or cannot be put into bytes.
+    /// It does not hold what was written, or cannot be encoded.
     #[error("a malformed record: {0}")]
     Malformed(#[from] postcard::Error),
-    /// Bytes are left behind it.
-    #[error("{0} bytes behind a record")]
+    /// Bytes follow after the record.
+    #[error("{0} bytes after a record")]
     Trailing(usize),
     /// An entry does not follow the one before it.
-    #[error("entry {found} where entry {expected} belongs")]
+    #[error("entry {found} instead of entry {expected}")]
     OutOfPlace {
-        /// Its index.
+        /// The index of the entry.
         found: u64,
-        /// The index of the place.
+        /// The index that was expected.
         expected: u64,
     },
-    /// It names voters that it says nothing of.
-    #[error("a membership that is none: {0}")]
+    /// The membership is not valid: it names voters that are not members.
+    #[error("not a valid membership: {0}")]
     Membership(String),
 }
 
 /// Mirror of [`LeaderId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderRecord {
-    /// Its term.
+    /// The term.
     pub term: u64,
-    /// Which node.
+    /// The node that leads in this term, or is a candidate.
     pub node: NodeId,
 }
 
 /// Mirror of [`Vote`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoteRecord {
-    /// For whom.
+    /// The candidate or leader.
     pub leader: LeaderRecord,
     /// Whether a quorum granted it.
     pub committed: bool,
@@ -75,25 +75,25 @@ pub struct VoteRecord {
 pub struct LogIdRecord {
     /// The term of the leader that proposed the entry.
     pub term: u64,
-    /// Where it is in the log.
+    /// The index of the entry in the log.
     pub index: u64,
 }
 
 /// Mirror of [`Membership`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipRecord {
-    /// Who votes; two sets while it changes.
+    /// The voters; two sets during a joint configuration.
     pub voters: Vec<BTreeSet<NodeId>>,
-    /// All members, learners too.
+    /// All members, including learners.
     pub members: BTreeMap<NodeId, Member>,
 }
 
 /// Mirror of [`StoredMembership`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMembershipRecord {
-    /// The entry that made it so; `None` before the first.
+    /// The id of its entry; `None` before the first.
     pub log_id: Option<LogIdRecord>,
-    /// What it says.
+    /// The membership.
     pub membership: MembershipRecord,
 }
 
@@ -109,16 +109,16 @@ pub struct SnapshotMetaRecord {
 /// Mirror of [`LogEntry`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRecord<'a> {
-    /// Names it.
+    /// The id of the entry.
     pub log_id: LogIdRecord,
-    /// What it carries.
+    /// The content of the entry.
     pub payload: PayloadRecord<'a>,
 }
 
 /// Mirror of [`Payload`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadRecord<'a> {
-    /// Nothing: a new leader's first entry.
+    /// Nothing: the first entry of a new leader.
     Blank,
     /// A command.
     Normal(Cow<'a, Proposal>),
@@ -126,18 +126,27 @@ pub enum PayloadRecord<'a> {
     Membership(MembershipRecord),
 }
 
-/// Encodes a mirror for the disk, behind a version byte.
+/// Encodes a mirror for the disk, after a version byte.
+///
+/// # Errors
+/// The value cannot be encoded.
 pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, RecordError> {
-    encode_behind(Vec::new(), record)
+    encode_to(Vec::new(), record)
 }
 
-/// Does what [`encode`] does, behind what is in `bytes` already.
-pub fn encode_behind<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>, RecordError> {
+/// As [`encode`], but appends to `bytes`.
+///
+/// # Errors
+/// The value cannot be encoded.
+pub fn encode_to<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>, RecordError> {
     bytes.push(VERSION);
     Ok(postcard::to_extend(record, bytes)?)
 }
 
-/// Decodes what [`encode`] made.
+/// Decodes what [`encode`] has encoded.
+///
+/// # Errors
+/// The bytes are of another version, or malformed.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     match bytes.split_first() {
         None => Err(RecordError::Empty),

@@ -1,11 +1,10 @@
-//! What is left of a cluster that has lost its quorum: looks at one node's
-//! data, and makes a new cluster of it.
+//! Recovers a cluster that has lost its quorum: inspects one node's data, and
+//! makes a new cluster of it.
 //!
-//! Nobody can tell any more which of the last entries of a log were committed.
-//! Any of them may have been acknowledged, so all of them are kept, and count
-//! as committed. Guards that nothing is changed by looking, beyond what a start
-//! of the node would do, and that what broke off is gone on with and not begun
-//! again: see [`Unfinished`].
+//! It is not known which of the last entries of a log were committed. Any of them
+//! may have been acknowledged, so all are kept and count as committed. Guards
+//! that an inspection changes no more than a start of the node would, and that an
+//! interrupted recovery is continued, not begun again: see [`Unfinished`].
 
 use std::path::Path;
 
@@ -19,15 +18,16 @@ use super::{
 };
 use crate::raft_types::{LogId, Member, Payload, StoredMembership, Vote};
 
-/// So many entries of the end of the log are looked at for the time of the last write.
+/// The number of entries at the end of the log that are searched for the time of
+/// the last write.
 const LOOKED_AT: u64 = 512;
 
-/// What is left on one node.
+/// The data that is left on one node.
 #[derive(Debug, Clone)]
 pub struct Survivor {
-    /// Whose data it is.
+    /// The identity of the node.
     pub identity: NodeIdentity,
-    /// For whom it voted last.
+    /// Its last vote.
     pub vote: Option<Vote>,
     /// The last entry that it has, applied or in its log.
     pub last: Option<LogId>,
@@ -38,16 +38,16 @@ pub struct Survivor {
     /// The last membership that it has.
     pub membership: StoredMembership,
     /// When the last write that it has was proposed, by its leader's clock, in
-    /// milliseconds since 1970; if that can still be told.
+    /// milliseconds since 1970; `None` if unknown.
     pub last_write_ms: Option<u64>,
-    /// A recovery was begun here, and broke off.
+    /// Whether a recovery was begun here and interrupted.
     pub broke_off: bool,
 }
 
-/// Looks at the data of the node `name`. Waits for the disk.
+/// Inspects the data of the node `name`. Blocks on the disk.
 ///
 /// # Errors
-/// There is no data of this node, or it is damaged, or in use.
+/// There is no data of this node, or it is damaged or in use.
 pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, NewClusterError> {
     let (data, left) = DataDir::open_to_recover(path, name)?;
     let mut storage = open(&data, left.as_ref())?;
@@ -56,8 +56,8 @@ pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, NewCluste
     Ok(survivor)
 }
 
-/// Makes a new cluster of the data of this node, which becomes its only
-/// member. Says what was there, too. Waits for the disk.
+/// Makes a new cluster of the data of this node, which becomes its only member.
+/// Returns also what the data was. Blocks on the disk.
 ///
 /// # Errors
 /// There is no data of this node, or it is damaged, in use, or cannot be written.
@@ -82,7 +82,7 @@ pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded)
 
 fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, NewClusterError> {
     let storage = Storage::open(data)?;
-    // Half done, the state is ahead of the vote.
+    // In an interrupted recovery the state is ahead of the vote.
     if left.is_none() {
         storage.log.check_vote(storage.state.last_applied())?;
     }
@@ -117,7 +117,7 @@ impl Storage {
         Ok(Survivor { identity, vote, last, applied, committed, membership, last_write_ms, broke_off })
     }
 
-    /// Applies whatever is in the log.
+    /// Applies everything that is in the log.
     async fn apply_all(&mut self) -> Result<(), NewClusterError> {
         let start = self.state.last_applied().map_or(0, |applied| applied.index + 1);
         let end = self.log.get_log_state().await?.last_log_id.map_or(0, |last| last.index + 1);

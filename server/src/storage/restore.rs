@@ -1,9 +1,9 @@
-//! Makes the first data directory of a new cluster out of a backup.
+//! Makes the first data directory of a new cluster from a backup.
 //!
-//! Guards that nothing is touched before all of the backup was found to be
-//! whole, that it goes nowhere but into an empty directory, and that a crash
-//! leaves one that no node starts with, and that the next try clears. Each row
-//! is verified as one that comes from another node.
+//! Guards that nothing is changed before the whole backup was verified, that it
+//! is restored into an empty directory only, and that a crash leaves a directory
+//! that no node starts with and the next attempt clears. Each row is verified
+//! like one from another node.
 
 use std::{
     io::{self, Read, Seek},
@@ -23,14 +23,15 @@ use super::{
 };
 use crate::raft_types::{LogId, Member};
 
-/// So much is read at once.
+/// How many bytes are read at once.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Restores a backup into the directory at `path`, as the data of `member`,
-/// which is the only member of a new cluster. Waits for the disk.
+/// Restores a backup into the directory at `path`, as the data of `member`, which
+/// becomes the only member of a new cluster. Blocks on the disk.
 ///
 /// # Errors
-/// The backup is not whole, or the directory is not empty, or cannot be written.
+/// The backup is incomplete or damaged, or the directory is not empty or cannot
+/// be written.
 pub async fn restore(
     path: &Path,
     member: &Member,
@@ -47,7 +48,7 @@ pub async fn restore(
             Ok((summary, plan.founded()))
         }
         Err(error) => {
-            // Where this fails too, the next try clears it.
+            // If this fails too, the next attempt clears it.
             let _ = data.give_up();
             Err(error)
         }
@@ -79,7 +80,7 @@ async fn fill(
     Ok(plan.identity(member))
 }
 
-/// Reads a backup to its end, and hands over each of its blocks once it is verified.
+/// Reads a backup to its end, and passes each verified block to `take`.
 fn read_through(
     reader: &mut impl Read,
     mut take: impl FnMut(BackupBlock) -> Result<(), NewClusterError>,

@@ -1,12 +1,11 @@
 //! Snapshots: a whole state on its way from one node to another.
 //!
-//! The sender's [`SnapshotSource`] is a point-in-time read of its state, cut
-//! into chunks; the receiver's [`SnapshotSink`] makes a new database of them
-//! beside its old one, which the state machine then installs. Both ends work
-//! in bounded memory, a chunk at a time, and know nothing of the network that
-//! carries the chunks between them.
+//! The sender's [`SnapshotSource`] is a point-in-time read of its state, cut into
+//! chunks. The receiver's [`SnapshotSink`] writes them to a new database beside
+//! its old one, which the state machine then installs. Both ends hold one chunk
+//! at a time, and know nothing of the network between them.
 //!
-//! A snapshot is never stored: each transfer takes the state as it is then.
+//! A snapshot is never stored: each transfer reads the current state.
 
 mod format;
 mod received;
@@ -30,19 +29,19 @@ pub use self::{
     source::{Chunks, Claim, SnapshotSource},
 };
 
-/// A snapshot as openraft hands it around: its meta beside the data.
+/// A snapshot as openraft passes it: its meta and the data.
 pub type Snapshot = SnapshotOf<TypeConfig, SnapshotData>;
 
 /// The data of a snapshot.
 pub enum SnapshotData {
-    /// The own state at one point in time.
+    /// This node's own state at one point in time.
     Source(SnapshotSource),
-    /// A state that came from another node.
+    /// A state that was received from another node.
     Received(ReceivedSnapshot),
 }
 
 impl SnapshotData {
-    /// What the snapshot holds.
+    /// The last entry and the membership of the snapshot.
     pub fn meta(&self) -> &SnapshotMeta {
         match self {
             Self::Source(source) => source.meta(),
@@ -51,40 +50,39 @@ impl SnapshotData {
     }
 }
 
-/// Why a snapshot cannot be sent or received. Whoever receives it keeps the
-/// state that it has.
+/// Why a snapshot cannot be sent or received. The receiver keeps its state.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The sender's own state cannot be read.
+    /// The sender's state cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A received row is damaged, or the received database fails.
+    /// A received row is damaged, or the new database failed.
     #[error("the received state is unusable: {0}")]
     Received(#[from] KvError),
-    /// What the received state is cannot be read.
+    /// The meta of the received state cannot be read.
     #[error("the received state is unusable: {0}")]
     ReceivedMeta(#[from] StateErrorKind),
-    /// What it says of itself cannot be read.
-    #[error("the header of the snapshot is refused: {0}")]
+    /// The meta in the header cannot be decoded.
+    #[error("the header of the snapshot is rejected: {0}")]
     Header(#[from] RecordError),
-    /// A chunk is not what a sender sends.
-    #[error("chunk {chunk} of the snapshot is refused: {what}")]
+    /// A chunk does not hold what a sender sends.
+    #[error("chunk {chunk} of the snapshot is rejected: {what}")]
     Malformed {
-        /// Which chunk, counted from 0.
+        /// The number of the chunk, counted from 0.
         chunk: u64,
-        /// What does not fit.
+        /// The check that failed.
         what: &'static str,
     },
     /// Another version of coffeed sent it.
     #[error("the snapshot has format {0}; this build knows format {known}", known = format::FORMAT)]
     Format(u8),
-    /// Its parts do not fit together.
-    #[error("the snapshot is refused: {0}")]
+    /// Its parts contradict each other.
+    #[error("the snapshot is rejected: {0}")]
     Contradiction(&'static str),
     /// It ended before its last chunk.
     #[error("the snapshot was cut off")]
     Truncated,
-    /// Another snapshot began to come in.
-    #[error("another snapshot took its place")]
+    /// A later snapshot replaced it.
+    #[error("a later snapshot replaced it")]
     Superseded,
 }

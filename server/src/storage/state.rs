@@ -1,9 +1,8 @@
-//! The state database: its file, its options, and what becomes of its errors.
+//! The state database: its file, its options and its errors.
 //!
-//! Knows neither how commands are applied nor how snapshots travel. Guards that
-//! a database that failed, or that was found damaged, is not used further: its
-//! first error poisons the storage. And that what lies in front of the database
-//! (see [`Store`]) goes where the database goes.
+//! Knows neither how commands are applied nor how snapshots travel. Guards that a
+//! database is not used after it failed or was found damaged: its first error
+//! poisons the storage.
 
 mod files;
 mod offload;
@@ -27,19 +26,20 @@ use crate::{
     },
 };
 
-/// How the state database is run.
+/// Options of the state database.
 #[derive(Debug, Clone)]
 pub struct StateOptions {
-    /// Most bytes of pages that are kept in memory.
+    /// The size of redb's page cache, in bytes.
     pub cache_bytes: usize,
     /// Verifies every page when the database is opened: reads the whole file.
     pub check_integrity: bool,
-    /// Where work is done that waits for the disk.
+    /// Where work runs that waits for the disk.
     pub offload: Offload,
-    /// Once what was applied takes so many bytes of memory, it is written into
-    /// the database. Applying waits for that when it takes twice as many.
+    /// The size of the active memtable, in bytes, at which it is flushed. At
+    /// twice the size, applying waits for the flush.
     pub flush_bytes: usize,
-    /// Whose state it is: the nodes of a cluster write in turns.
+    /// The node whose state it is: the nodes of a cluster flush at different
+    /// times.
     pub own: Option<NodeId>,
 }
 
@@ -77,35 +77,36 @@ pub enum StateErrorKind {
     /// The database failed, or a row is damaged.
     #[error(transparent)]
     Kv(#[from] KvError),
-    /// What it says of the last applied entry or of the membership cannot be read.
+    /// The last applied entry or the membership cannot be decoded.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// What is in the file is no database.
+    /// The file is not a readable database.
     #[error("it cannot be read")]
     Unreadable,
-    /// It is an earlier one, or has lost what it held.
-    #[error("it is damaged: {applied} is applied, but the log goes on only behind {purged}")]
+    /// The log begins after the state ends: the state is an old copy, or has lost
+    /// entries.
+    #[error("it is damaged: {applied} is applied, but the log begins after {purged}")]
     LogStartsLater {
-        /// What is applied, in words.
+        /// The applied entries, for people.
         applied: String,
-        /// The last entry that the log no longer holds.
+        /// The last entry that was purged from the log.
         purged: String,
     },
-    /// It is not what the others have.
-    #[error("it is damaged: behind entry {at} it differs from what most of the others have")]
+    /// The state differs from a quorum of the other nodes' states.
+    #[error("it is damaged: as of entry {at} it differs from the state of most other nodes")]
     Differs {
-        /// The index of an entry behind which it does.
+        /// The index of an entry as of which it differs.
         at: u64,
     },
     /// The file system failed.
     #[error(transparent)]
     File(#[from] std::io::Error),
-    /// The consensus library asks for something that must not be.
+    /// The consensus library broke its contract.
     #[error("{0}")]
     OutOfOrder(String),
-    /// A change of it panicked half way.
-    #[error("applying broke off")]
-    BrokenOff,
+    /// A thread panicked while it changed the state.
+    #[error("a thread panicked while it changed the state")]
+    Panicked,
 }
 
 impl StateErrorKind {
@@ -127,12 +128,12 @@ impl StateError {
         Self { name: name.clone(), source: source.into() }
     }
 
-    /// Whether the file is not what was written: starting again is of no use.
+    /// Whether the file is damaged: a restart does not help.
     pub fn is_damage(&self) -> bool {
         self.source.is_damage()
     }
 
-    /// What to do about it.
+    /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self.is_damage() {
             true => corruption::REBUILD,
@@ -147,9 +148,10 @@ impl From<StateError> for std::io::Error {
     }
 }
 
-/// An open state database, and what was applied since it was last written.
+/// An open state database, and the changes since it was last written.
 pub(super) struct Database {
-    // Fields are dropped in this order: the transaction in it before the database.
+    // Fields are dropped in this order: the store holds a transaction of the
+    // database.
     store: RwLock<Store>,
     redb: redb::Database,
     name: Arc<str>,
@@ -158,7 +160,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, KvError> {
-        let store = RwLock::new(Store::over(read_base(&redb)?));
+        let store = RwLock::new(Store::over(read_snapshot(&redb)?));
         Ok(Self { store, redb, name, poison })
     }
 
@@ -166,36 +168,38 @@ impl Database {
         &self.redb
     }
 
-    /// The state as it is now. It does not change as long as this is held: to
-    /// be held for a read, never while anything is waited for.
+    /// Locks the current state for reading. It does not change while the guard is
+    /// held, and applying waits for it: do not hold it across a wait.
     pub(super) fn store(&self) -> Result<RwLockReadGuard<'_, Store>, StateError> {
-        self.store.read().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+        self.store.read().map_err(|_| self.fail(StateErrorKind::Panicked))
     }
 
-    /// The state, to be changed. Readers wait.
-    pub(super) fn layers_mut(&self) -> Result<RwLockWriteGuard<'_, Store>, StateError> {
-        self.store.write().map_err(|_| self.fail(StateErrorKind::BrokenOff))
+    /// Locks the state for changing. Readers wait.
+    pub(super) fn store_mut(&self) -> Result<RwLockWriteGuard<'_, Store>, StateError> {
+        self.store.write().map_err(|_| self.fail(StateErrorKind::Panicked))
     }
 
-    /// Notes that what is applied by now is to be folded.
+    /// Seals the active memtable, for the next flush.
     pub(super) fn seal(&self) -> Result<(), StateError> {
         self.store_mut()?.seal();
         Ok(())
     }
 
-    /// Writes what is frozen into the database, durably; applying and reading
-    /// go on meanwhile. Waits for the disk. Not to be called by two at once.
-    /// Afterwards the store' base is what is durable.
+    /// Writes the sealed memtable to the database, durably. Applying and reading
+    /// continue meanwhile. Blocks on the disk. The caller makes sure that there
+    /// is one flush at a time. Afterwards the store's snapshot is what is
+    /// durable.
     pub(super) fn flush(&self) -> Result<(), StateError> {
         let Some(memtable) = self.store()?.sealed() else { return Ok(()) };
-        let base = write(&self.redb, &memtable).map_err(|error| self.fail(error))?;
-        // In this order: what is dropped is dropped after the lock is given back.
-        let of_no_use = self.store_mut()?.install_flushed(base);
-        drop((of_no_use, memtable));
+        let snapshot = write(&self.redb, &memtable).map_err(|error| self.fail(error))?;
+        // Dropped after the lock is released, because dropping takes long.
+        let replaced = self.store_mut()?.install_flushed(snapshot);
+        drop((replaced, memtable));
         release(&self.redb).map_err(|error| self.fail(error))
     }
 
-    /// Poisons the storage with an error, and says whose error it is.
+    /// Poisons the storage with an error, and returns it with the name of the
+    /// file.
     pub(super) fn fail(&self, source: impl Into<StateErrorKind>) -> StateError {
         let error = StateError::new(&self.name, source);
         match error.is_damage() {
@@ -206,30 +210,32 @@ impl Database {
     }
 }
 
-/// Folds in one transaction, so that the database stands at one entry.
+/// Flushes in one transaction, so the database holds the state as of one entry.
 fn write(redb: &redb::Database, memtable: &MemTable) -> Result<DbSnapshot, KvError> {
     let mut txn = redb.begin_write()?;
-    // Two fsyncs instead of one, but a crash costs no walk through all pages at the next start.
+    // Costs a second fsync, but a crash then needs no scan of all pages at the
+    // next start.
     txn.set_quick_repair(true);
     memtable.flush(&txn)?;
     txn.commit()?;
-    read_base(redb)
+    read_snapshot(redb)
 }
 
-/// Lets the next fold use the pages that this one has replaced: a commit frees
-/// what nobody reads when it begins. Else the file would be a third larger.
+/// Lets the next flush reuse the pages that this one replaced: a commit frees the
+/// pages that no reader holds when it begins. Without this the file would be a
+/// third larger.
 fn release(redb: &redb::Database) -> Result<(), KvError> {
     let mut txn = redb.begin_write()?;
     txn.set_quick_repair(true);
     Ok(txn.commit()?)
 }
 
-/// What the database holds now.
-pub(super) fn read_base(redb: &redb::Database) -> Result<DbSnapshot, KvError> {
+/// Opens a snapshot of the database.
+pub(super) fn read_snapshot(redb: &redb::Database) -> Result<DbSnapshot, KvError> {
     DbSnapshot::open(&redb.begin_read()?)
 }
 
-/// Reads what a state is: up to which entry, with which membership.
+/// Reads the last entry and the membership of a state.
 pub(super) fn read_meta(store: &Store) -> Result<SnapshotMeta, StateErrorKind> {
     let applied = store.meta(MetaKey::Applied)?;
     let membership = store.meta(MetaKey::Membership)?;
@@ -241,14 +247,14 @@ pub(super) fn read_meta(store: &Store) -> Result<SnapshotMeta, StateErrorKind> {
     })
 }
 
-/// Notes up to which entry a state is.
+/// Writes the id of the last applied entry.
 pub(super) fn write_applied(tables: &mut Tables<'_>, applied: &LogId) -> Result<(), StateErrorKind> {
     let payload = record::encode(&LogIdRecord::from(applied))?;
     tables.write_meta(MetaKey::Applied, &payload);
     Ok(())
 }
 
-/// Notes the membership of a state.
+/// Writes the membership.
 pub(super) fn write_membership(
     tables: &mut Tables<'_>,
     membership: &StoredMembership,

@@ -2,28 +2,29 @@
 //!
 //! Guards that
 //!
-//! - nobody is answered before the state that he is told of is applied as one:
-//!   data, memory of requests, membership and last applied entry;
-//! - every snapshot meta that leaves here is durable, so that the log, which is
-//!   purged up to one at most, never loses what the state still needs
-//!   (`purged <= durably applied`, see [`DurableIndex`]);
-//! - nothing more is applied, answered or read after a first error.
+//! - a write is answered only after the state is applied as a whole: data,
+//!   request memory, membership and last applied entry;
+//! - every snapshot meta that is returned to openraft is durable. The log is
+//!   purged up to such a meta at most, so it keeps all entries that the state
+//!   still needs (`purged <= durably applied`, see [`DurableIndex`]);
+//! - nothing is applied, answered or read after a first error.
 //!
-//! Entries are applied in memory, in store over the database ([`kv::Store`](crate::kv::Store)).
-//! A *fold* writes what came together into the database, in one transaction:
-//! on disk the state is at any time what it was behind one entry, and after a
-//! crash it is replayed from there. A checkpoint is a fold that is waited for;
-//! memory that fills begins one by itself, at each node in its lock (see `flush_schedule`).
-//! Applying goes on meanwhile, and waits only where it is faster than the disk for long.
+//! Entries are applied in memory, to memtables over the database
+//! ([`kv::Store`](crate::kv::Store)). A *flush* writes a sealed memtable to the
+//! database in one transaction, so the database always holds the state as of one
+//! entry, and after a crash the log is replayed from there. A checkpoint is a
+//! flush that the caller waits for. A memtable that is full is flushed in the
+//! background, on each node at a different time (see `flush_schedule`). Applying
+//! continues meanwhile, and waits only if it outruns the disk for long.
 //!
-//! A checkpoint may be ahead of the log's own fsync; the log then starts behind
-//! it. That is safe as long as what the log gave up before (`truncate_after`)
-//! was durably gone when it returned.
+//! A checkpoint may be ahead of the log's own fsync; the log then begins after
+//! it. That is safe as long as truncated entries (`truncate_after`) are durably
+//! gone when that call returns.
 //!
-//! Applying works on the task that openraft gives its state machine, without a
-//! hop to a thread, which would cost two wake-ups: an entry is a few look-ups and
-//! copies, and a batch is bounded. What waits for the disk (folds, snapshots) goes
-//! through [`Offload`](super::state::Offload).
+//! Entries are applied on the task that openraft gives its state machine. Handing
+//! a batch to a thread would cost two wake-ups, while an entry is a few look-ups
+//! and copies, and a batch is bounded. Work that waits for the disk (flushes,
+//! snapshots) goes through [`Offload`](super::state::Offload).
 
 mod apply;
 mod digest_history;
@@ -56,28 +57,33 @@ use crate::{
     },
 };
 
-/// The log is not kept beyond this for a node that is sent a state: it may be slow, and
-/// the disk is not to fill for it.
+/// The most bytes of keys and values that the log keeps for a node that is
+/// receiving a snapshot: a slow receiver must not fill the disk.
 const KEPT_BYTES_MAX: usize = 1 << 30;
 
 /// Applies the log to the state database.
 pub struct StateMachine {
     shared: Arc<SharedState>,
     memory: RequestMemory,
-    /// Up to which entry the state is, and with which membership.
+    /// The last applied entry and the last membership.
     meta: SnapshotMeta,
-    /// Of keys and values that were applied since openraft was last let have a snapshot.
-    bytes_since: usize,
-    /// So many of them are kept in the log for one who is sent a state.
+    /// Bytes of keys and values that were applied since openraft last built a
+    /// snapshot.
+    bytes_since_snapshot: usize,
+    /// The value of [`KEPT_BYTES_MAX`], lower in tests.
     kept_bytes_max: usize,
 }
 
 impl StateMachine {
-    /// Opens the state, or makes an empty one, and removes what is left of
-    /// snapshots that were not installed. Waits for the disk, for a longer
-    /// time if the state has to be repaired after a crash.
+    /// Opens the state, or creates an empty one, and removes snapshots that were
+    /// not installed. Blocks on the disk, longer if the database has to be
+    /// repaired after a crash.
     ///
-    /// What is durable is noted in `durable_index`, which the log is to be given.
+    /// Advances `durable_index`, which the log must share, to what is durable.
+    ///
+    /// # Errors
+    /// The database cannot be opened or is damaged, or the state was found to
+    /// differ from the other nodes'.
     pub fn open(
         files: Arc<dyn StateFiles>,
         options: StateOptions,
@@ -109,25 +115,26 @@ impl StateMachine {
         shared.note_memory(&memory);
         shared.note_durable(&meta);
         shared.note_snapshot(&meta);
-        Ok(Self { shared, memory, meta, bytes_since: 0, kept_bytes_max: KEPT_BYTES_MAX })
+        Ok(Self { shared, memory, meta, bytes_since_snapshot: 0, kept_bytes_max: KEPT_BYTES_MAX })
     }
 
-    /// The last entry that is applied.
+    /// The last applied entry.
     pub fn last_applied(&self) -> Option<LogId> {
         self.meta.last_log_id
     }
 
-    /// Whether the log, which no longer holds entries up to `purged`, goes on
-    /// where this state ends.
+    /// Checks that the log, which is purged up to `purged`, continues where this
+    /// state ends.
     ///
     /// # Errors
-    /// The state is an earlier one, or has lost what it held.
+    /// The state is an old copy, or has lost entries.
     pub fn check_reaches(&self, purged: Option<LogId>) -> Result<(), StateError> {
         let applied = self.meta.last_log_id;
         match purged.filter(|purged| applied.map(|id| id.index) < Some(purged.index)) {
             None => Ok(()),
             Some(purged) => {
-                let applied = applied.map_or_else(|| "nothing".to_owned(), |id| format!("up to {id}"));
+                let applied =
+                    applied.map_or_else(|| "nothing".to_owned(), |id| format!("everything up to {id}"));
                 Err(self
                     .shared
                     .database()
@@ -136,17 +143,17 @@ impl StateMachine {
         }
     }
 
-    /// Reads what is applied.
+    /// A reader of the applied state.
     pub fn reader(&self) -> StateReader {
         StateReader::new(self.shared.clone())
     }
 
-    /// Makes the state durable when it is asked to.
+    /// A handle that makes the state durable.
     pub fn checkpointer(&self) -> Checkpointer {
         Checkpointer { shared: self.shared.clone() }
     }
 
-    /// Where snapshots from other nodes come in.
+    /// Receives snapshots from other nodes.
     pub fn inbox(&self) -> SnapshotInbox {
         self.shared.inbox().clone()
     }
@@ -163,22 +170,22 @@ impl StateMachine {
     }
 
     fn check_install(&self, meta: &SnapshotMeta, received: &ReceivedSnapshot) -> io::Result<()> {
-        let refusal = if meta != received.meta() {
-            "a snapshot is not what it is said to be"
+        let reason = if meta != received.meta() {
+            "the meta of the snapshot is not the announced one"
         } else if meta.last_log_id < self.meta.last_log_id {
-            "a snapshot would take the state back"
+            "the snapshot is older than the state"
         } else {
             return Ok(());
         };
         Err(self.shared.reject(format!(
-            "{refusal}: {meta} said, {} received, {:?} applied",
+            "{reason}: {meta} announced, {} received, {:?} applied",
             received.meta(),
             self.meta.last_log_id
         )))
     }
 }
 
-/// Whether the state is none that was found to differ from the others'.
+/// Fails if the state was found to differ from the other nodes'.
 fn check_agrees(database: &Database) -> Result<(), StateError> {
     let differs = database.store()?.meta(MetaKey::Differs).map_err(|error| database.fail(error))?;
     match differs {
@@ -190,7 +197,7 @@ fn check_agrees(database: &Database) -> Result<(), StateError> {
     }
 }
 
-/// Carries a snapshot from one place of this node to another.
+/// Copies a snapshot within this node.
 fn receive(inbox: &SnapshotInbox, source: SnapshotSource) -> Result<ReceivedSnapshot, SnapshotError> {
     let mut sink = inbox.begin()?;
     for chunk in source.chunks() {
@@ -215,7 +222,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let full = batch.is_full();
             self.apply_batch(batch).await?;
             if full {
-                // Let whoever was answered go on before the next batch holds this thread.
+                // Let the tasks that were answered run before the next batch occupies this
+                // thread.
                 tokio::task::yield_now().await;
             }
         }
@@ -223,13 +231,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> Checkpointer {
-        self.bytes_since = 0;
+        self.bytes_since_snapshot = 0;
         self.checkpointer()
     }
 
-    /// None while a state is on its way to another node: the log would be purged behind it.
+    /// Returns `None` while a snapshot is being sent: otherwise the log after
+    /// that snapshot would be purged.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Checkpointer> {
-        let later = !force && self.shared.is_sending() && self.bytes_since < self.kept_bytes_max;
+        let later = !force && self.shared.is_sending() && self.bytes_since_snapshot < self.kept_bytes_max;
         match later {
             true => None,
             false => Some(self.get_snapshot_builder().await),
@@ -249,10 +258,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
-    /// The state as it was after the last fold, which is durable: openraft takes
-    /// the meta of the snapshot that it finds at start for what the log may be
-    /// purged up to. Nothing that the log no longer holds is behind it, and to
-    /// fold first would hold up applying meanwhile.
+    /// The state as of the last flush, which is durable: openraft takes the meta
+    /// of the snapshot that it finds at start as the bound for purging the log.
+    /// Entries after it are still in the log. A flush first would delay applying.
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
         self.shared.poison().check()?;
         if self.meta.last_log_id.is_none() {
@@ -260,29 +268,32 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
         let mut snapshot = self.shared.durable()?;
         if snapshot.meta.last_log_id.is_none() {
-            // Nothing was folded yet, and openraft would take none for a failure.
+            // Nothing was flushed yet, and openraft would take `None` for a failure.
             snapshot = self.shared.checkpoint().await?;
         }
         Ok(Some(self.shared.to_send(snapshot)))
     }
 }
 
-/// Makes the state durable: which is all that openraft's snapshots are built
-/// for, since the log may then be purged. Cheap to clone.
+/// Makes the state durable. This is all that openraft's snapshots are needed for
+/// here: the log may be purged afterwards. Cheap to clone.
 #[derive(Clone)]
 pub struct Checkpointer {
     shared: Arc<SharedState>,
 }
 
 impl Checkpointer {
-    /// Makes the state durable as it is now, so that the next start need not
-    /// replay it from the log. Gives just what was made durable.
+    /// Makes the current state durable, so the next start need not replay it from
+    /// the log. Returns exactly what was made durable.
+    ///
+    /// # Errors
+    /// The storage has failed before, or fails now.
     pub async fn checkpoint(&self) -> io::Result<Snapshot> {
         self.shared.checkpoint().await
     }
 
-    /// Takes this state out of use for good, since it differs from what the
-    /// others have at the entry `at`. The storage serves nothing after that.
+    /// Marks this state as unusable for good, because it differs from the other
+    /// nodes' at the entry `at`. The storage then serves nothing.
     pub async fn condemn(&self, at: Revision) {
         self.shared.condemn(at).await;
     }
@@ -291,9 +302,9 @@ impl Checkpointer {
 impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
     type SnapshotData = SnapshotData;
 
-    /// The state as it was after the last fold, if that is a later one than openraft has
-    /// heard of; else as it is now. The log may be purged up to either, and the nodes,
-    /// which are all asked at the same entry, need not fold at the same moment.
+    /// Returns the state as of the last flush if openraft does not have it yet,
+    /// otherwise flushes. The log may be purged up to either. All nodes are asked
+    /// at the same entry, and this way they do not flush at the same moment.
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         self.shared.snapshot().await
     }

@@ -1,4 +1,4 @@
-//! Tests of log and state together, and the disk in memory that they run on.
+//! Tests of log and state together, and the in-memory disk that they run on.
 
 mod corruption;
 mod crash;

@@ -59,7 +59,7 @@ async fn a_data_directory_of_a_newer_version_or_damaged() {
     edit(ming, "identity.toml", "ming", "hong");
     refuses(ming, 2, "damaged").await;
     fs::remove_file(ming.data().join("identity.toml")).expect("removed");
-    refuses(ming, 2, "is not there, but data is").await;
+    refuses(ming, 2, "is missing, but there is data").await;
     fs::write(ming.data().join("identity.toml"), &good).expect("writable");
     ming.start().await;
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");

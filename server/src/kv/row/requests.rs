@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_none_are_refused() {
+    fn malformed_rows_are_rejected() {
         let at = Revision(4711);
         let good = row(&[4711, 4713]);
         assert!(check(&key(Revision(4711 + INDEXES_PER_ROW)), &good).is_err(), "of another key");

@@ -1,4 +1,4 @@
-//! Why a data directory cannot be used, and what to do about it.
+//! Errors of the data directory, with hints.
 
 use std::{
     io,
@@ -16,81 +16,81 @@ pub(super) const FORMAT: u64 = 1;
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// The file system refuses.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Something else is in its place.
+    /// The path is not a directory.
     #[error("{} is not a directory", path.display())]
     NotADirectory {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// Somebody else uses it.
+    /// Another process uses it.
     #[error("{} is in use by another process{}", path.display(), pid.as_ref().map(|pid| format!(" ({pid})")).unwrap_or_default())]
     InUse {
         /// The directory.
         path: PathBuf,
-        /// Who, if that is known.
+        /// The process id, if it is known.
         pid: Option<String>,
     },
-    /// It is another node's.
+    /// It belongs to another node.
     #[error("{} holds the data of the node {found}, not of {expected}", path.display())]
     OtherNode {
         /// The directory.
         path: PathBuf,
-        /// Whose it is.
+        /// The node it belongs to.
         found: NodeName,
-        /// Who asks.
+        /// The node of the configuration.
         expected: NodeName,
     },
-    /// There is something in it where nothing should be.
+    /// It must be empty and is not.
     #[error("{} is not empty", path.display())]
     NotEmpty {
         /// The directory.
         path: PathBuf,
     },
-    /// Something was begun in it, and is not done.
-    #[error("{} is half done: coffeed {} broke off in it", path.display(), work.verb())]
+    /// A restore or a recovery in it was interrupted.
+    #[error("{} is incomplete: coffeed {} was interrupted in it", path.display(), work.verb())]
     Unfinished {
         /// The directory.
         path: PathBuf,
-        /// What was begun.
+        /// The interrupted work.
         work: OfflineWork,
     },
-    /// Its node was taken out of its cluster.
-    #[error("{} holds the data of a node that was taken out of its cluster", path.display())]
+    /// Its node was removed from its cluster.
+    #[error("{} holds the data of a node that was removed from its cluster", path.display())]
     Removed {
         /// The directory.
         path: PathBuf,
     },
-    /// There is nothing in it to set aside.
+    /// It holds no data to work on.
     #[error("{} holds no data of a node", path.display())]
     Empty {
         /// The directory.
         path: PathBuf,
     },
-    /// A newer coffeed wrote it.
+    /// A newer version of coffeed wrote it.
     #[error("{} has format {format}; this build knows format {FORMAT}", path.display())]
     Newer {
         /// The identity file.
         path: PathBuf,
-        /// Its format.
+        /// The format of the directory.
         format: u64,
     },
-    /// The identity is not what was written.
+    /// A file does not hold what was written.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
-        /// The identity file.
+        /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The check that failed.
         what: String,
     },
-    /// The node was this already, and would forget whom it voted for.
+    /// The node had this id before, and would forget its vote.
     #[error("{} was node {id} of cluster {cluster} before", path.display())]
     SameIdAgain {
         /// The directory.
@@ -100,8 +100,8 @@ pub enum DataDirError {
         /// The id.
         id: NodeId,
     },
-    /// There are databases, but nothing says whose.
-    #[error("{} is not there, but data is", path.display())]
+    /// There are databases, but no identity.
+    #[error("{} is missing, but there is data", path.display())]
     NoIdentity {
         /// The identity file.
         path: PathBuf,
@@ -109,34 +109,30 @@ pub enum DataDirError {
 }
 
 impl DataDirError {
-    /// What to do about it.
+    /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some space on that file system and start again; nothing was lost"
             }
-            Self::Io { .. } => {
-                "the directory has to exist or be creatable, and be writable for coffeed's user"
-            }
-            Self::NotADirectory { .. } => {
-                "give data_dir the path of a directory, or one that does not exist yet"
-            }
+            Self::Io { .. } => "create the directory, or let coffeed's user write to it",
+            Self::NotADirectory { .. } => "set data_dir to a directory, or to a path that does not exist yet",
             Self::InUse { .. } => "stop the other coffeed first, or give this one its own data_dir",
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",
             Self::Newer { .. } => "install the version of coffeed that wrote it, or a newer one",
             Self::SameIdAgain { .. } => "start the node again: it asks the cluster for another id",
-            Self::Empty { .. } => "there is nothing to work on: check name and data_dir",
+            Self::Empty { .. } => "check name and data_dir",
             Self::NotEmpty { .. } => {
-                "a backup is restored into an empty directory: move away what is in it, or name another data_dir"
+                "a backup is restored into an empty directory: move its content away, or set another data_dir"
             }
             Self::Unfinished { work: OfflineWork::Restore, .. } => {
-                "run the same `coffeed restore` again: it begins anew"
+                "run the same `coffeed restore` again: it starts over"
             }
             Self::Unfinished { work: OfflineWork::Recover, .. } => {
-                "run `coffeed recover --yes` again: it goes on where it broke off"
+                "run `coffeed recover --yes` again: it continues where it was interrupted"
             }
             Self::Removed { .. } => {
-                "it may be far behind: recover from a member that is left, or restore a backup"
+                "its data may be old: recover from a remaining member, or restore a backup"
             }
             Self::Damaged { path, .. }
                 if path.extension().is_some_and(|kind| kind == "redb" || kind == "wal") =>

@@ -1,4 +1,4 @@
-//! Who a node is, as its data directory says it: text that people can read.
+//! The identity of a node, a text file in its data directory.
 
 use std::path::Path;
 
@@ -10,18 +10,19 @@ use serde::Deserialize;
 
 use super::error::{DataDirError, FORMAT};
 
-/// Who a node is.
+/// The identity of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeIdentity {
-    /// Its cluster.
+    /// The cluster that it belongs to.
     pub cluster: ClusterId,
-    /// What Raft knows it by.
+    /// Its id in Raft.
     pub id: NodeId,
     /// Its name.
     pub name: NodeName,
-    /// What it is in the cluster, as far as it knows.
+    /// Its state in the cluster, as far as the node knows.
     pub standing: MemberState,
-    /// Whom to ask to be let in anew, after its data was set aside; empty otherwise.
+    /// The members to ask for admission after its data was set aside; empty
+    /// otherwise.
     pub rejoin: Vec<Address>,
 }
 
@@ -44,7 +45,7 @@ struct IdentityFields {
 }
 
 impl NodeIdentity {
-    /// The content of the file.
+    /// Encodes the file.
     pub(super) fn to_text(&self) -> String {
         let standing = word(self.standing);
         let Self { cluster, id, name, .. } = self;
@@ -57,10 +58,10 @@ impl NodeIdentity {
         )
     }
 
-    /// Reads the content of the file.
+    /// Decodes the file.
     pub(super) fn parse(text: &str, path: &Path) -> Result<Self, DataDirError> {
         let damaged = |what: String| DataDirError::Damaged { path: path.to_owned(), what };
-        // A newer format may look different in everything but this.
+        // In a newer format only this field is certain.
         let FormatAlone { format } =
             toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))?;
         if format > FORMAT {
@@ -84,7 +85,7 @@ impl NodeIdentity {
         Ok(identity)
     }
 
-    /// A line only where there is something to say.
+    /// A line only if there are addresses.
     fn rejoin_line(&self) -> String {
         if self.rejoin.is_empty() {
             return String::new();

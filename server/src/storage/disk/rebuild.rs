@@ -1,9 +1,9 @@
-//! Setting a node's data aside, so that it gets all of it from the others.
+//! Sets a node's data aside, so the node gets all of it from the others.
 //!
-//! Guards that a crash at any point leaves a node that starts from nothing it
-//! should not: first the databases are moved away, and a member without its
-//! databases does not start; then the identity says that the node is to be let
-//! in anew, under another id. What was moved away is never deleted.
+//! Guards that a crash at any point leaves a node that does not start empty under
+//! its old id. First the databases are moved away, and a member without databases
+//! does not start. Then the identity says that the node must be admitted again,
+//! under another id. Moved files are never deleted.
 
 use std::{
     fs,
@@ -17,13 +17,13 @@ use coffee_common::{
 
 use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files, unfinished};
 
-/// Sets the data of the node `name` aside. When it starts again it asks
-/// `members` of its cluster, or of `cluster`, if that is another one, to be let
-/// in, whatever its configuration says.
-/// Gives the folder in which the data is now; `None` if none was left.
+/// Sets the data of the node `name` aside. At its next start it asks `members`
+/// for admission, whatever its configuration says: to its own cluster, or to
+/// `cluster` if that is given. Returns the folder that holds the data now, `None`
+/// if there was none.
 ///
 /// # Errors
-/// The directory holds no data of this node, or is in use, or cannot be changed.
+/// The directory holds no data of this node, is in use, or cannot be changed.
 pub fn rebuild(
     path: &Path,
     name: &NodeName,
@@ -34,7 +34,7 @@ pub fn rebuild(
         return Err(DataDirError::Empty { path: path.to_owned() });
     }
     let _lock = files::lock(path)?;
-    // Not as at a start: that it is a member whose databases are gone is no obstacle here.
+    // Unlike at a start, a member whose databases are missing is accepted here.
     let Some(identity) = DataDir::read_identity(path, name)? else {
         return Err(DataDirError::Empty { path: path.to_owned() });
     };
@@ -42,7 +42,7 @@ pub fn rebuild(
     let cluster = cluster.unwrap_or(identity.cluster);
     let identity = NodeIdentity { cluster, standing: MemberState::Shutdown, rejoin: members, ..identity };
     files::replace(path, IDENTITY, identity.to_text().as_bytes())?;
-    // What was half done is set aside with the rest.
+    // Interrupted work is set aside with the rest.
     unfinished::remove_note(path)?;
     Ok(aside)
 }

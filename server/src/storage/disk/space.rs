@@ -1,7 +1,7 @@
-//! How much room a node's disk has, and how much its files take of it.
+//! The free space of a node's disk, and the sizes of its files.
 //!
-//! Guards that a disk which hangs costs one thread and no more: a second look
-//! waits for the first, and each is given up after a while.
+//! Guards that a hanging disk costs one thread only: a second probe waits for the
+//! first, and each has a deadline.
 
 use std::{
     fs, io,
@@ -14,24 +14,24 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::{LOG, STATE};
 
-/// How long the disk has to answer.
+/// How long the disk may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// The room on a node's disk.
+/// The space on a node's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes that the node may still take.
+    /// Bytes that the node may still use.
     pub free_bytes: u64,
-    /// Bytes of the whole file system.
+    /// The size of the file system, in bytes.
     pub total_bytes: u64,
-    /// Bytes of the log's file; `None` if it is not there.
+    /// The size of the log, in bytes; `None` if there is none.
     pub log_bytes: Option<u64>,
-    /// Bytes of the state's file; `None` if it is not there.
+    /// The size of the state, in bytes; `None` if there is none.
     pub state_bytes: Option<u64>,
 }
 
 impl Space {
-    /// Looks at a data directory. Waits for the disk.
+    /// Reads the space of a data directory. Blocks on the disk.
     fn of(folder: &Path) -> io::Result<Self> {
         let found = rustix::fs::statvfs(folder)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
@@ -45,31 +45,31 @@ impl Space {
     }
 }
 
-/// Looks at a data directory, without holding anybody up.
+/// Reads the space of a data directory without blocking a task.
 #[derive(Debug)]
 pub struct SpaceProbe {
     folder: PathBuf,
-    turn: Arc<Semaphore>,
+    permit: Arc<Semaphore>,
     last: Mutex<Option<Space>>,
 }
 
 impl SpaceProbe {
-    /// One that looks at this folder.
+    /// Creates a probe of this directory.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, turn: Arc::new(Semaphore::new(1)), last: Mutex::default() }
+        Self { folder, permit: Arc::new(Semaphore::new(1)), last: Mutex::default() }
     }
 
-    /// Looks on a thread that may wait for the disk.
+    /// Reads the space on a thread that may block on the disk.
     ///
     /// # Errors
-    /// The file system refuses, or does not answer in time.
+    /// The file system failed, or did not answer in time.
     pub async fn look(&self) -> io::Result<Space> {
         let looking = async {
-            let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(io::Error::other)?;
+            let permit = Arc::clone(&self.permit).acquire_owned().await.map_err(io::Error::other)?;
             let folder = self.folder.clone();
             let look = move || {
                 let found = Space::of(&folder);
-                drop(turn);
+                drop(permit);
                 found
             };
             tokio::task::spawn_blocking(look).await.map_err(io::Error::from)?
@@ -80,7 +80,7 @@ impl SpaceProbe {
         found
     }
 
-    /// What was found when somebody last looked; `None` if that failed. Waits for nothing.
+    /// The result of the last probe; `None` if it failed. Does not block.
     pub fn last(&self) -> Option<Space> {
         *self.lock()
     }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_sees_the_files_and_the_room() {
+    async fn it_sees_the_files_and_the_free_space() {
         let folder = tempfile::tempdir().expect("a folder");
         let probe = SpaceProbe::new(folder.path().to_owned());
         let before = probe.look().await.expect("looked");
@@ -118,8 +118,8 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_hangs_costs_one_thread() {
         let probe = SpaceProbe::new("/".into());
-        let _hangs = Arc::clone(&probe.turn).acquire_owned().await.expect("a turn");
-        let error = probe.look().await.expect_err("somebody else waits already");
+        let _hangs = Arc::clone(&probe.permit).acquire_owned().await.expect("a permit");
+        let error = probe.look().await.expect_err("another probe waits already");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

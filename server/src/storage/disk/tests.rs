@@ -1,4 +1,5 @@
-//! Whose the directory is: what is accepted, what is refused and left alone.
+//! Which data directories are accepted, and which are rejected and left
+//! unchanged.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -31,7 +32,7 @@ fn adopted(path: &Path) -> DataDir {
     data
 }
 
-/// The directory of a member, with something in its databases.
+/// Makes the directory of a member, with something in its databases.
 fn member(path: &Path) {
     let mut data = adopted(path);
     fs::write(data.log_path(), b"log").expect("writes");
@@ -39,7 +40,7 @@ fn member(path: &Path) {
     data.set_standing(MemberState::Member).expect("is noted");
 }
 
-/// What is in a directory.
+/// The files of a directory, and their content.
 fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = fs::read_dir(path).expect("is there").map(|file| file.expect("reads").path());
     let mut files: Vec<_> = files.map(|path| (path.clone(), fs::read(path).expect("reads"))).collect();
@@ -83,7 +84,7 @@ fn two_processes_cannot_share_it() {
 }
 
 #[test]
-fn what_is_not_ours_is_refused_and_left_alone() {
+fn a_directory_that_is_not_ours_is_rejected_and_left_unchanged() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let file = dir.path().join(IDENTITY);
@@ -98,7 +99,7 @@ fn what_is_not_ours_is_refused_and_left_alone() {
     for bad in damaged.iter().chain([&newer]) {
         fs::write(&file, bad).expect("writes");
         let before = contents(dir.path());
-        let error = open(dir.path()).expect_err("is refused");
+        let error = open(dir.path()).expect_err("is rejected");
         assert_eq!(matches!(error, DataDirError::Newer { .. }), *bad == newer, "{error}");
         assert_eq!(matches!(error, DataDirError::Damaged { .. }), *bad != newer, "{error}");
         assert!(error.to_string().contains(IDENTITY), "{error}");
@@ -107,11 +108,11 @@ fn what_is_not_ours_is_refused_and_left_alone() {
 }
 
 #[test]
-fn data_of_nobody_is_refused() {
+fn data_without_an_identity_is_rejected() {
     for data in [LOG, STATE] {
         let dir = tempfile::tempdir().expect("a folder");
         fs::write(dir.path().join(data), b"x").expect("writes");
-        let error = open(dir.path()).expect_err("is refused");
+        let error = open(dir.path()).expect_err("is rejected");
         assert!(matches!(error, DataDirError::NoIdentity { .. }), "{error}");
         assert!(error.hint().contains("move the directory away"));
     }
@@ -123,26 +124,26 @@ fn adopting_starts_empty() {
     member(dir.path());
     let mut data = open(dir.path()).expect("opens");
     data.set_standing(MemberState::Shutdown).expect("is noted");
-    assert!(data.log_path().exists(), "its data is kept until it is let in anew");
+    assert!(data.log_path().exists(), "its data is kept until it is admitted again");
     data.adopt(identity(12)).expect("is adopted");
     assert!(!data.log_path().exists() && !data.state_path().exists());
     drop(data);
     assert_eq!(open(dir.path()).expect("opens").identity(), Some(&identity(12)));
 }
 
-/// It would have forgotten whom it voted for.
+/// It would have forgotten its vote.
 #[test]
 fn an_id_never_starts_from_nothing_again() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let mut data = open(dir.path()).expect("opens");
     data.set_standing(MemberState::Shutdown).expect("is noted");
-    let error = data.adopt(identity(7)).expect_err("is refused");
+    let error = data.adopt(identity(7)).expect_err("is rejected");
     assert!(matches!(error, DataDirError::SameIdAgain { .. }), "{error}");
     assert!(data.log_path().exists());
 }
 
-/// The last step of adopting fails, as if it had never come.
+/// The last step of adopting fails, as if it had never happened.
 #[test]
 fn a_crash_while_adopting_leaves_a_node_that_waits() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -165,10 +166,10 @@ fn a_member_without_its_databases_does_not_start() {
         let dir = tempfile::tempdir().expect("a folder");
         member(dir.path());
         fs::write(dir.path().join(file), b"").expect("writes");
-        let error = open(dir.path()).expect_err("is refused").to_string();
+        let error = open(dir.path()).expect_err("is rejected").to_string();
         assert!(error.contains(file) && error.contains("it is empty"), "{error}");
         fs::remove_file(dir.path().join(file)).expect("removes");
-        let error = open(dir.path()).expect_err("is refused").to_string();
+        let error = open(dir.path()).expect_err("is rejected").to_string();
         assert!(error.contains(file) && error.contains("it is not there"), "{error}");
     }
 }
@@ -179,7 +180,7 @@ fn a_file_in_its_place_is_an_error() {
     let file = dir.path().join("data");
     fs::write(&file, b"").expect("writes");
     for path in [file.clone(), file.join("below")] {
-        let error = open(&path).expect_err("is refused");
+        let error = open(&path).expect_err("is rejected");
         assert!(error.to_string().ends_with("data is not a directory"), "{error}");
     }
 }
@@ -213,7 +214,7 @@ fn members() -> Vec<Address> {
 }
 
 #[test]
-fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
+fn data_that_is_set_aside_is_kept_and_the_node_joins_again() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let held = open(dir.path()).expect("opens");
@@ -231,7 +232,7 @@ fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
         let now = data.identity().expect("is known").clone();
         assert_eq!((now.standing, now.rejoin), (MemberState::Shutdown, members()));
         data.adopt(identity(now.id.0)).expect_err("never under its old id");
-        // The next life is as good as any.
+        // The next membership is like any other.
         data.adopt(identity(20 + u64::from(number))).expect("is adopted");
         fs::write(data.log_path(), b"log").expect("writes");
         fs::write(data.state_path(), b"state").expect("writes");
@@ -240,9 +241,9 @@ fn data_that_is_set_aside_is_kept_and_the_node_is_to_join_anew() {
     }
 }
 
-/// Wherever it breaks off, the node starts from nothing only where it joins anew.
+/// Wherever it is interrupted, the node starts empty only if it joins again.
 #[test]
-fn setting_aside_that_broke_off_is_finished_by_doing_it_again() {
+fn an_interrupted_rebuild_is_finished_by_running_it_again() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let aside = dir.path().join("damaged-1");

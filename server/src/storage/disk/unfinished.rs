@@ -1,11 +1,10 @@
-//! A directory in which a new cluster is being made out of data that is there:
-//! by a restore, or by a recovery.
+//! A directory in which a restore or a recovery makes a new cluster.
 //!
-//! Such work changes several files, and a crash may come between any two of
-//! them. Guards that a node never starts with what is half done: a note is
-//! there before the first change and until after the last, a directory that
-//! holds one is refused, and only the same work goes on from it. It says which
-//! cluster is being made, so that what goes on makes the same one.
+//! Such work changes several files, and a crash may happen between any two
+//! changes. Guards that a node never starts with half of them: a note is present
+//! from before the first change until after the last, a directory with a note is
+//! rejected, and only the same work continues from it. The note names the new
+//! cluster, so work that is continued makes the same one.
 
 use std::{fs, io, path::Path};
 
@@ -19,16 +18,16 @@ use super::{
     DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, check_not_empty, files, work::OfflineWork,
 };
 
-/// The note.
+/// The file name of the note.
 pub(super) const UNFINISHED: &str = "unfinished.toml";
 
-/// What may lie in a directory that counts as empty.
+/// Files that a directory may hold and still count as empty.
 const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
 
-/// What a directory is becoming.
+/// The note: the work, and the new cluster that it makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// What was begun.
+    /// The work that was begun.
     pub work: OfflineWork,
     /// The new cluster.
     pub cluster: ClusterId,
@@ -86,7 +85,7 @@ impl Unfinished {
     }
 }
 
-/// The note in a directory, if there is one.
+/// Reads the note in a directory, if there is one.
 pub(super) fn read(path: &Path) -> Result<Option<Unfinished>, DataDirError> {
     let file = path.join(UNFINISHED);
     match fs::read_to_string(&file) {
@@ -96,7 +95,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Unfinished>, DataDirError> {
     }
 }
 
-/// Refuses a directory in which something is half done.
+/// Rejects a directory with a note.
 pub(super) fn check_finished(path: &Path) -> Result<(), DataDirError> {
     match read(path)? {
         None => Ok(()),
@@ -105,8 +104,12 @@ pub(super) fn check_finished(path: &Path) -> Result<(), DataDirError> {
 }
 
 impl DataDir {
-    /// Opens a directory for a restore: one with nothing in it, which is made if
-    /// it is not there, or one in which a restore broke off. That is cleared.
+    /// Opens a directory for a restore: an empty one, which is created if it does
+    /// not exist, or one in which a restore was interrupted. Removes what that
+    /// one has left.
+    ///
+    /// # Errors
+    /// The directory is not empty, in use, or cannot be written.
     pub fn open_to_restore(path: &Path) -> Result<Self, DataDirError> {
         files::create_folder(path)?;
         let lock = files::lock(path)?;
@@ -124,8 +127,12 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock, identity: None })
     }
 
-    /// Opens the directory of the node `name`, with all that belongs into it,
-    /// for a recovery. Gives what an earlier one has left, if it broke off.
+    /// Opens the directory of the node `name` for a recovery. Returns the note of
+    /// an earlier recovery that was interrupted.
+    ///
+    /// # Errors
+    /// The directory holds no data of this node, is in use or damaged, or its
+    /// node was removed from its cluster.
     pub fn open_to_recover(path: &Path, name: &NodeName) -> Result<(Self, Option<Unfinished>), DataDirError> {
         let empty = || DataDirError::Empty { path: path.to_owned() };
         if !path.join(IDENTITY).exists() && !path.join(UNFINISHED).exists() {
@@ -145,18 +152,27 @@ impl DataDir {
         Ok((Self { path: path.to_owned(), _lock: lock, identity: Some(identity) }, left))
     }
 
-    /// Notes what is begun here. Nothing may be changed before.
+    /// Writes the note. Nothing may be changed before.
+    ///
+    /// # Errors
+    /// The note cannot be written.
     pub fn begin(&self, unfinished: &Unfinished) -> Result<(), DataDirError> {
         files::replace(&self.path, UNFINISHED, unfinished.to_text().as_bytes())
     }
 
-    /// Notes that all is done: this is who the node is from now on.
+    /// Ends the work: writes the new identity, then removes the note.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn finish(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {
         self.write(identity)?;
         remove_note(&self.path)
     }
 
-    /// Gives up a restore that came to nothing: leaves the directory empty.
+    /// Abandons a failed restore: empties the directory.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
     pub fn give_up(self) -> Result<(), DataDirError> {
         for name in [IDENTITY, LOG, STATE] {
             files::remove(&self.path.join(name))?;

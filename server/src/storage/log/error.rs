@@ -1,4 +1,4 @@
-//! Why the log cannot be used, in words for people.
+//! Errors of the log, with hints.
 
 use std::{
     fmt::Display,
@@ -14,20 +14,20 @@ pub enum LogError {
     /// The file cannot be opened, read or written.
     #[error("{file}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What is in it is not what was written.
+    /// The file does not hold what was written.
     #[error("{file} is damaged: {what}")]
     Damaged {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What does not fit.
+        /// The check that failed.
         what: String,
     },
-    /// The thread that writes cannot be started.
+    /// The writer thread cannot be started.
     #[error("the log writer cannot be started: {0}")]
     Thread(#[source] io::Error),
 }
@@ -50,12 +50,12 @@ impl LogError {
         }
     }
 
-    /// Whether the file is not what was written: starting again is of no use.
+    /// Whether the file is damaged: a restart does not help.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
     }
 
-    /// What to do about it.
+    /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => corruption::REBUILD,

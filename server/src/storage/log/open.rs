@@ -1,4 +1,4 @@
-//! Opening the log: everything is read once and checked before any of it is served.
+//! Opens the log: everything is read and checked once before any of it is served.
 
 use std::{
     io,
@@ -18,8 +18,11 @@ use super::{
 use crate::storage::{durable_index::DurableIndex, poison::Poison};
 
 impl LogStore {
-    /// Opens the log in the file at `path`, which is made if it is not there.
-    /// Reads all of it, and waits for the disk.
+    /// Opens the log in the file at `path`, which is created if it does not
+    /// exist. Reads all of it, and blocks on the disk.
+    ///
+    /// # Errors
+    /// The file is damaged, in use, or cannot be read or written.
     pub fn open(path: &Path, durable_index: DurableIndex, poison: Poison) -> Result<Self, LogError> {
         let name = path.display().to_string();
         let fill = |aside| Wal::create(Box::new(aside), CHUNK_BYTES);
@@ -27,14 +30,20 @@ impl LogStore {
         Self::start(name, Box::new(file), durable_index, poison, Writing::Thread)
     }
 
-    /// Makes an empty log on a storage backend, durably. An entry has to fit into
-    /// a chunk of the log.
+    /// Creates an empty log on a storage backend, durably. Each entry must fit
+    /// into a chunk of `chunk_bytes`.
+    ///
+    /// # Errors
+    /// The backend failed.
     pub fn create_on(backend: impl StorageBackend, chunk_bytes: u32) -> io::Result<()> {
         Wal::create(Box::new(backend), chunk_bytes)
     }
 
-    /// Opens the log on a storage backend, and writes in whichever task
-    /// appends, without a thread of its own: for simulation.
+    /// Opens the log on a storage backend. Changes are written inline by the task
+    /// that appends, without a thread: for simulation.
+    ///
+    /// # Errors
+    /// The log is damaged, or the backend failed.
     pub fn open_inline(
         backend: Box<dyn StorageBackend>,
         durable_index: DurableIndex,
@@ -43,7 +52,7 @@ impl LogStore {
         Self::start("log".to_owned(), backend, durable_index, poison, Writing::Inline)
     }
 
-    /// As [`LogStore::open_inline`], with the thread.
+    /// As [`LogStore::open_inline`], with the writer thread.
     #[cfg(test)]
     pub(super) fn open_threaded(
         backend: Box<dyn StorageBackend>,
@@ -62,7 +71,7 @@ impl LogStore {
     ) -> Result<Self, LogError> {
         let wal = Wal::open(backend).map_err(|fault| LogError::fault(&name, fault))?;
         let (file, locations) = (Arc::clone(wal.file()), Arc::clone(wal.locations()));
-        let view = Arc::new(Mutex::new(view(wal.head())));
+        let view = Arc::new(Mutex::new(view(wal.summary())));
         let writer = LogWriter::new(name.clone(), wal, Arc::clone(&view), poison.clone());
         let (queue, thread) = match writing {
             Writing::Inline => (Queue::Inline(Arc::new(Mutex::new(writer))), None),
@@ -85,14 +94,14 @@ impl LogStore {
     }
 }
 
-/// Who writes.
+/// Where changes are written.
 enum Writing {
     Thread,
     Inline,
 }
 
-fn view(head: &LogSummary) -> LogView {
-    let LogSummary { vote, committed, purged, last } = head.clone();
+fn view(summary: &LogSummary) -> LogView {
+    let LogSummary { vote, committed, purged, last } = summary.clone();
     LogView::opened(
         vote.map(Into::into),
         committed.map(Into::into),

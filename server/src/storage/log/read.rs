@@ -1,9 +1,8 @@
-//! Reading the log: new entries from memory, old ones from the file.
+//! Reads the log: new entries from memory, old ones from the file.
 //!
-//! Guards that what is read is the log of one moment, without holes: nothing in
-//! the file is overwritten while somebody reads, so that a purge or a truncation
-//! meanwhile changes nothing. And that damage is never served: it poisons the
-//! storage.
+//! Guards that a read returns the log of one moment, without gaps: nothing in the
+//! file is overwritten during a read, so a concurrent purge or truncation does
+//! not affect it. And that damage is never served: it poisons the storage.
 
 use std::{
     fmt::Debug,
@@ -32,17 +31,17 @@ impl RaftLogReader<TypeConfig> for LogStore {
         self.read_all(to_range(&range))
     }
 
-    /// As much of it as one append request carries. Nothing if it starts with
-    /// entries that are purged: those behind them would follow on nothing.
+    /// Returns as many entries as fit into one append request. Returns none if
+    /// the first ones are purged: the others would not follow anything.
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<LogEntry>> {
         let entries = self.read_some(start..end, APPEND_BYTES_MAX)?;
-        let in_place = entries.first().is_none_or(|entry| entry.log_id.index == start);
-        Ok(if in_place { entries } else { Vec::new() })
+        let follows = entries.first().is_none_or(|entry| entry.log_id.index == start);
+        Ok(if follows { entries } else { Vec::new() })
     }
 
-    /// What is to be applied: however much it is, only a part of it is in
-    /// memory at once. What is not there yet is left out; none of the rest may
-    /// be missing, or replicas would differ.
+    /// Streams entries to be applied. Only a part of them is in memory at once.
+    /// Entries that do not exist yet are left out; a missing one among the rest
+    /// is an error, otherwise replicas would diverge.
     async fn entries_stream<RB>(
         &mut self,
         range: RB,
@@ -65,7 +64,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
 }
 
 impl LogStore {
-    /// All entries of `range` that are there.
+    /// All existing entries of `range`.
     fn read_all(&self, range: Range<u64>) -> io::Result<Vec<LogEntry>> {
         let file = self.file()?;
         let _pinned = file.reading();
@@ -79,7 +78,8 @@ impl LogStore {
         Ok(entries)
     }
 
-    /// The first entries of `range`, at least one if there are any, within `bytes_max`.
+    /// The first entries of `range`, at least one if there are any, within
+    /// `bytes_max`.
     fn read_some(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
         let file = self.file()?;
         let _pinned = file.reading();
@@ -94,7 +94,7 @@ impl LogStore {
         self.read_stored(&file, stored, bytes_max)
     }
 
-    /// The first entries of `range`, and where the next part starts.
+    /// The first entries of `range`, and the start of the next part.
     fn read_part(
         &self,
         range: Range<u64>,
@@ -105,7 +105,7 @@ impl LogStore {
                 let next = last.log_id.index + 1;
                 Ok((stream::iter(entries.into_iter().map(Ok)), next))
             }
-            _ => Err(self.damaged(range.start, "it is to be applied, and is not there")),
+            _ => Err(self.damaged(range.start, "it must be applied, but is missing")),
         }
     }
 
@@ -114,8 +114,8 @@ impl LogStore {
         lock(&self.shared.file).clone().ok_or_else(closed)
     }
 
-    /// Where the entries of a range lie. To be asked while the view is locked,
-    /// which says that they are there: what left the view since may be gone.
+    /// The locations of a range of entries. Call it while the view is locked,
+    /// which says that they exist: entries that left the view may be gone.
     fn locations(&self, range: Range<u64>) -> io::Result<(u64, Vec<EntryLocation>)> {
         let (first, locations) = lock(&self.shared.locations).of(range.clone());
         let missing = match locations.len() as u64 {
@@ -136,12 +136,12 @@ impl LogStore {
         let mut budget = ReadBudget::new(bytes_max);
         let mut entries = Vec::new();
         let mut bytes = Vec::new();
-        for (index, place) in (first..).zip(locations) {
-            bytes.resize(place.bytes as usize, 0);
-            file.read(place.offset, &mut bytes).map_err(|error| self.unreadable(error))?;
+        for (index, location) in (first..).zip(locations) {
+            bytes.resize(location.bytes as usize, 0);
+            file.read(location.offset, &mut bytes).map_err(|error| self.unreadable(error))?;
             let entry = match records::open(&bytes) {
                 Ok((LogRecord::Entry(entry), _)) if entry.log_id.index == index => entry,
-                Ok(_) => return Err(self.damaged(index, "something else is in its place")),
+                Ok(_) => return Err(self.damaged(index, "another record is in its place")),
                 Err(error) => return Err(self.damaged(index, error)),
             };
             if !budget.takes(&entry) {

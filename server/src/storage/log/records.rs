@@ -1,11 +1,11 @@
-//! What the log is made of, and how damage of a record is found.
+//! The records of the log, and how damage of a record is detected.
 //!
 //! ```text
 //! record   length 4 | crc32c 4 | kind 1 | body (see `storage::record`)
 //! ```
 //!
 //! All numbers are little-endian. The length is that of kind and body, which the
-//! checksum covers. The log is what its records make of it in their order.
+//! checksum covers. The log is the result of its records in their order.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
     storage::record::{self, EntryRecord, LogIdRecord, RecordError, VoteRecord},
 };
 
-/// Length and checksum.
+/// Bytes of length and checksum.
 pub(super) const HEADER_BYTES: usize = 8;
 
 const BEGIN: u8 = 1;
@@ -26,7 +26,8 @@ const COMMITTED: u8 = 6;
 const CLOSED: u8 = 7;
 const CONTINUED: u8 = 8;
 
-/// What is known of the log besides its entries.
+/// The state of the log except its entries. Each chunk of the file begins with
+/// one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LogSummary {
     /// The last vote.
@@ -39,56 +40,56 @@ pub(super) struct LogSummary {
     pub(super) last: Option<LogIdRecord>,
 }
 
-/// One record.
+/// A record of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LogRecord {
-    /// The first of each chunk: what all records before it have made.
+    /// The first record of each chunk: the result of all records before it.
     Begin(LogSummary),
     /// The next entry.
     Entry(LogEntry),
-    /// A vote takes the place of the one before.
+    /// A new vote.
     Vote(VoteRecord),
-    /// What lies behind this entry is given up; all of it if there is none.
+    /// Truncates the log after this entry, or completely.
     Truncate(Option<LogIdRecord>),
-    /// What lies up to this entry is done with.
+    /// Purges the log up to this entry.
     Purge(LogIdRecord),
-    /// How far the log is known to be committed.
+    /// The last entry known to be committed.
     Committed(LogIdRecord),
-    /// The log was closed in good order.
+    /// The log was closed cleanly.
     Closed,
-    /// The last of a chunk: the log goes on in another one.
+    /// The last record of a chunk: the log continues in another one.
     Continued,
 }
 
-/// Why a record cannot be used.
+/// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordFault {
-    /// It ends before it should.
+    /// It is shorter than its length says.
     #[error("it is cut short")]
     Short,
-    /// It is not what was written.
+    /// It does not hold what was written.
     #[error("its checksum does not match")]
     Checksum,
-    /// No build has written this.
+    /// No build has written this kind.
     #[error("there is no record of kind {0}")]
     Kind(u8),
-    /// It cannot be read.
+    /// Its body cannot be decoded.
     #[error(transparent)]
     LogRecord(#[from] RecordError),
 }
 
-/// Adds an entry to `bytes`; says how long its record is.
+/// Appends the record of an entry to `bytes`; returns the length of the record.
 pub(super) fn add_entry(bytes: &mut Vec<u8>, entry: &LogEntry) -> Result<usize, RecordError> {
     let start = bytes.len();
-    seal(bytes, ENTRY, |bytes| record::encode_behind(bytes, &EntryRecord::from(entry)))?;
+    seal(bytes, ENTRY, |bytes| record::encode_to(bytes, &EntryRecord::from(entry)))?;
     Ok(bytes.len() - start)
 }
 
-/// The bytes of a record that is no entry.
+/// Encodes a record.
 pub(super) fn sealed(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
     fn of<T: Serialize>(kind: u8, value: &T) -> Result<Vec<u8>, RecordError> {
         let mut bytes = Vec::new();
-        seal(&mut bytes, kind, |bytes| record::encode_behind(bytes, value))?;
+        seal(&mut bytes, kind, |bytes| record::encode_to(bytes, value))?;
         Ok(bytes)
     }
     match record {
@@ -118,7 +119,7 @@ fn seal(
     Ok(())
 }
 
-/// The record that `bytes` begin with, and how long it is.
+/// Decodes the first record of `bytes`; returns its length, too.
 pub(super) fn open(bytes: &[u8]) -> Result<(LogRecord, usize), RecordFault> {
     let word =
         |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);

@@ -1,4 +1,4 @@
-//! The log against a disk that forgets what was not synced, and that fails.
+//! Tests of the log on a disk that loses unsynced writes, and fails on demand.
 
 mod damage;
 mod disk;
@@ -23,14 +23,14 @@ use crate::{
     storage::record::{LeaderRecord, VoteRecord},
 };
 
-/// A largest entry fits, and many small ones do not.
+/// Large enough for the largest entry, and too small for many small ones.
 const CHUNK_BYTES: u32 = 1200 << 10;
 
 fn open(disk: &LogDisk) -> LogStore {
     LogStore::open_threaded(file(disk), durable_state(), Poison::new()).expect("opens")
 }
 
-/// The disk as the file of a log, which is made if there is none.
+/// The log's file on the disk, which is created if it does not exist.
 fn file(disk: &LogDisk) -> Box<dyn StorageBackend> {
     if disk.is_empty() {
         LogStore::create_on(disk.clone(), CHUNK_BYTES).expect("made");
@@ -38,12 +38,12 @@ fn file(disk: &LogDisk) -> Box<dyn StorageBackend> {
     Box::new(disk.clone())
 }
 
-/// Opens what a power cut leaves.
+/// Opens the log after a power cut.
 fn reopen(disk: &LogDisk) -> LogStore {
     open(&disk.power_cut(LogPowerCut::LosesAll))
 }
 
-/// A log that has voted in term 1, as one has before it takes entries.
+/// A log with a vote in term 1: the vote is always saved before entries.
 async fn open_voted(disk: &LogDisk) -> LogStore {
     let mut log = open(disk);
     log.save_vote(&vote(1)).await.expect("durable");
@@ -69,7 +69,7 @@ fn entries(term: u64, indexes: Range<u64>) -> Vec<LogEntry> {
     indexes.map(|index| LogEntry::new(id(term, index), Payload::Blank)).collect()
 }
 
-/// An entry of a value with so many bytes.
+/// An entry with a value of `bytes` bytes.
 fn large(index: u64, bytes: usize) -> LogEntry {
     let value = Value::new(vec![7; bytes]).expect("legal");
     let operation = Operation::Set(Key::new("k").expect("legal"), value);

@@ -1,34 +1,34 @@
-//! What the log looks like in memory: its bounds, the vote, and its newest entries.
+//! The log in memory: its bounds, the vote, and its newest entries.
 //!
-//! Raft may read an entry as soon as `append` returns, before the writer has
-//! it on disk. So the newest entries, and always all those that are not yet
-//! written, are kept here as the *tail*: an index in the tail is read from it,
-//! an earlier one from the file. The tail has no holes and ends with the
-//! last entry. Pure: no I/O.
+//! Raft may read an entry as soon as `append` returns, before the writer has it
+//! on disk. So the newest entries, including all that are not yet written, are
+//! kept here as the *tail*: an index in the tail is read from it, an earlier one
+//! from the file. The tail has no gaps and ends with the last entry. Pure: no
+//! I/O.
 
 use std::{collections::VecDeque, ops::Range};
 
 use crate::raft_types::{LogEntry, LogId, Payload, Vote};
 
-/// Entries that are written leave the tail when it holds more than this.
+/// The most written entries that the tail keeps.
 const TAIL_ENTRIES_MAX: usize = 8192;
 
-/// The same, in bytes of commands.
+/// The most bytes of commands that the tail keeps.
 const TAIL_BYTES_MAX: usize = 32 << 20;
 
-/// See the module.
+/// The log in memory.
 #[derive(Debug, Default)]
 pub(super) struct LogView {
     pub(super) vote: Option<Vote>,
     pub(super) committed: Option<LogId>,
     pub(super) purged: Option<LogId>,
     last: Option<LogId>,
-    /// Where the log starts if nothing was purged: at 0, except in the tests of
-    /// openraft, which start one anywhere.
+    /// The index at which the log begins if nothing was purged: 0, except in
+    /// openraft's tests, which begin anywhere.
     first: u64,
     tail: VecDeque<LogEntry>,
     tail_bytes: usize,
-    /// Below this index everything is on disk.
+    /// All entries below this index are on disk.
     written: u64,
 }
 
@@ -45,17 +45,18 @@ impl LogView {
         Self { vote, committed, purged, last, written, ..Self::default() }
     }
 
-    /// The last entry, purged ones included.
+    /// The last entry, which may be purged.
     pub(super) fn last(&self) -> Option<LogId> {
         self.last
     }
 
-    /// Where the next entry has to go.
+    /// The index of the next entry.
     pub(super) fn next_index(&self) -> u64 {
         next(self.last.as_ref())
     }
 
-    /// Adds an entry at the end; if it belongs elsewhere, says where the next one has to go.
+    /// Appends an entry. Fails with the expected index if it does not follow the
+    /// last one.
     pub(super) fn push(&mut self, entry: LogEntry) -> Result<(), u64> {
         if self.last.is_some() && entry.log_id.index != self.next_index() {
             return Err(self.next_index());
@@ -69,7 +70,7 @@ impl LogView {
         Ok(())
     }
 
-    /// Cuts off everything behind `keep`.
+    /// Removes all entries after `keep`.
     pub(super) fn truncate(&mut self, keep: Option<LogId>) {
         let from = next(keep.as_ref());
         if from >= self.next_index() {
@@ -82,10 +83,10 @@ impl LogView {
         self.written = self.written.min(from);
     }
 
-    /// Forgets everything up to `upto`.
+    /// Removes all entries up to `upto`.
     ///
-    /// By index alone: an end of the log that was never committed may be of a
-    /// later term than the snapshot that takes its place.
+    /// Compares indexes only: an uncommitted end of the log may be of a later
+    /// term than the snapshot that replaces it.
     pub(super) fn purge(&mut self, upto: LogId) {
         while let Some(entry) = self.tail.pop_front_if(|entry| entry.log_id.index <= upto.index) {
             self.tail_bytes -= bytes(&entry);
@@ -98,11 +99,12 @@ impl LogView {
         }
     }
 
-    /// Notes that everything below `index` is on disk, and lets the tail shrink.
+    /// Records that `last` and all entries before it are on disk, and shortens
+    /// the tail.
     ///
-    /// A truncation that came after those entries were queued has lowered
-    /// what exists; `push` then brought others under the same indexes, which
-    /// are not written. So no more is taken as written than was said for `last`.
+    /// After a truncation `push` may have added other entries, not yet written,
+    /// under the same indexes. So this has no effect unless `last` is still in
+    /// the tail.
     pub(super) fn wrote(&mut self, last: LogId) {
         let still_there = match self.tail.front().map(|entry| entry.log_id.index) {
             Some(first) if last.index >= first => {
@@ -123,8 +125,8 @@ impl LogView {
         }
     }
 
-    /// What of `range` is there: the part that is in the file, and then the
-    /// part that is in the tail.
+    /// Splits the existing part of `range` into the part in the file and the part
+    /// in the tail.
     pub(super) fn split(&self, range: Range<u64>) -> (Range<u64>, Range<u64>) {
         let first = next(self.purged.as_ref()).max(self.first);
         let (start, end) = (range.start.max(first), range.end.min(self.next_index()));
@@ -132,8 +134,8 @@ impl LogView {
         (start..end.min(tail_first), start.max(tail_first)..end)
     }
 
-    /// The entries of a range of the tail in order; of those behind the first
-    /// one only as many as fit into `bytes_max`.
+    /// The entries of a range of the tail, in order: the first one, and those
+    /// after it that fit into `bytes_max`.
     pub(super) fn tail(&self, range: Range<u64>, bytes_max: usize) -> Vec<LogEntry> {
         let Some(first) = self.tail.front().map(|entry| entry.log_id.index) else { return Vec::new() };
         let skip = range.start.saturating_sub(first) as usize;
@@ -143,7 +145,8 @@ impl LogView {
     }
 }
 
-/// How many more entries one answer takes: the first one always.
+/// Limits the bytes of entries that one read returns. The first entry always
+/// fits.
 pub(super) struct ReadBudget {
     left: usize,
     empty: bool,
@@ -154,7 +157,7 @@ impl ReadBudget {
         Self { left: bytes_max, empty: true }
     }
 
-    /// Whether there is budget for this entry, which is then taken.
+    /// Whether the entry fits. If so, it is counted.
     pub(super) fn takes(&mut self, entry: &LogEntry) -> bool {
         let bytes = bytes(entry);
         let fits = self.empty || bytes <= self.left;
@@ -168,7 +171,7 @@ fn next(id: Option<&LogId>) -> u64 {
     id.map_or(0, |id| id.index + 1)
 }
 
-/// About how much budget an entry takes.
+/// The approximate memory that an entry takes.
 pub(super) fn bytes(entry: &LogEntry) -> usize {
     const OVERHEAD: usize = 64;
     OVERHEAD
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_took_the_place_of_others_are_not_taken_as_written() {
+    fn entries_that_replaced_others_do_not_count_as_written() {
         let mut view = LogView::opened(None, None, None, Some(id(1, 5)));
         view.push(entry(1, 6)).expect("in place");
         view.truncate(Some(id(1, 5)));
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_purged_whole_goes_on_behind_it() {
+    fn a_log_that_is_purged_completely_continues_after_it() {
         let mut view = LogView::opened(None, None, None, None);
         view.purge(id(4, 100));
         assert_eq!((view.last(), view.next_index()), (Some(id(4, 100)), 101));
@@ -233,10 +236,10 @@ mod tests {
         assert_eq!(indexes(&view, 0..200).1, vec![101]);
     }
 
-    /// A leader of term 5 wrote one entry that nobody else has, while the others
-    /// went on in term 4's log under a leader of term 6.
+    /// A leader of term 5 wrote one entry that no other node has, while the
+    /// others continued term 4's log under a leader of term 6.
     #[test]
-    fn a_snapshot_takes_the_place_of_an_end_of_a_later_term() {
+    fn a_snapshot_replaces_an_end_of_a_later_term() {
         let mut view = LogView::opened(None, None, None, Some(id(5, 3)));
         view.purge(id(4, 10));
         assert_eq!((view.last(), view.purged), (Some(id(4, 10)), Some(id(4, 10))));

@@ -1,14 +1,16 @@
 //! The write-ahead log: records in frames, frames in chunks of one file.
 //!
-//! What is added is gathered into a frame, which is written behind the last one
-//! and synced: one write, one sync, however many records. A chunk that is full
-//! is left for another; chunks whose entries are all purged are used again, so
-//! that the disk overwrites blocks that it has, and the file does not grow. Each
-//! chunk begins with what all records before it have made, so that those may go.
+//! Added records are gathered into a frame, which is written after the last one
+//! and synced: one write and one sync for any number of records. When a chunk is
+//! full, the log continues in another one. A chunk whose entries are all purged
+//! is reused, so the disk overwrites allocated blocks and the file does not grow.
+//! Each chunk begins with the result of all records before it, so earlier chunks
+//! can be dropped.
 //!
-//! Guards that a torn end, which nobody was told of, is left out, and that
-//! anything else that is not whole is damage (see `replay`). A chunk's first
-//! frame is durable before the one before it says that the log goes on there.
+//! Guards that a torn end, which was never reported durable, is dropped, and that
+//! anything else that is incomplete is damage (see `replay`). The first frame of
+//! a chunk is durable before the chunk before it says that the log continues
+//! there.
 
 mod file;
 mod frame;
@@ -34,54 +36,54 @@ use super::{
 };
 use crate::storage::record::LogIdRecord;
 
-/// Kept free at the end of a chunk, for the frame that says where the log goes on.
+/// Bytes kept free at the end of a chunk, for the frame that ends it.
 const END_BYTES: usize = 2 * frame::HEADER_BYTES + 32;
 
-/// The first frame of a chunk is never longer.
+/// The most bytes that the first frame of a chunk takes.
 const BEGIN_BYTES_MAX: usize = 256;
 
-/// A frame's buffer is not kept when it is larger.
+/// A larger frame buffer is released after use.
 const FRAME_BYTES_KEPT: usize = 256 << 10;
 
-/// Chunks that wait for their next use. What is more goes back to the file system.
+/// How many free chunks are kept. Others are returned to the file system.
 const SPARE_CHUNKS: usize = 2;
 
 /// A chunk in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Chunk {
-    /// Which one of the file.
+    /// Its position in the file.
     slot: usize,
     sequence: u64,
 }
 
-/// The end of the log, where it grows.
+/// The end of the log, to which records are appended.
 pub(super) struct Wal {
     file: Arc<LogFile>,
     locations: Arc<Mutex<EntryLocations>>,
-    /// What all records up to now have made.
-    head: LogSummary,
-    /// Oldest first; the last one grows.
+    /// The result of all records so far.
+    summary: LogSummary,
+    /// Oldest first. The last one is appended to.
     chunks: VecDeque<Chunk>,
     free: BTreeSet<usize>,
-    /// Where in the last chunk the next frame goes.
+    /// The offset of the next frame in the last chunk.
     at: usize,
-    /// The next frame's number.
+    /// The number of the next frame.
     number: u64,
-    /// The next frame.
+    /// The frame that is being gathered.
     frame: Vec<u8>,
 }
 
 impl Wal {
-    /// Makes an empty log on a backend, durably.
+    /// Creates an empty log on a backend, durably.
     pub(super) fn create(backend: Box<dyn StorageBackend>, chunk_bytes: u32) -> io::Result<()> {
         let file = LogFile::create(backend, chunk_bytes)?;
         let begin = begin(&file, Chunk { slot: 0, sequence: 1 }, 1, &LogSummary::default())?;
-        file.write(file.place(0), &begin)?;
+        file.write(file.offset_of(0), &begin)?;
         file.sync()?;
         file.close()
     }
 
-    /// Opens a log. Reads all of it, and waits for the disk.
+    /// Opens a log. Reads all of it, and blocks on the disk.
     pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, LogFault> {
         let file = LogFile::open(backend)?;
         let found = replay::replay(&file)?;
@@ -90,7 +92,7 @@ impl Wal {
             free: (0..file.chunks()?).filter(|slot| !used.contains(slot)).collect(),
             file: Arc::new(file),
             locations: Arc::new(Mutex::new(found.locations)),
-            head: found.head,
+            summary: found.summary,
             chunks: found.chunks,
             at: found.at,
             number: found.number,
@@ -109,49 +111,49 @@ impl Wal {
         &self.locations
     }
 
-    pub(super) fn head(&self) -> &LogSummary {
-        &self.head
+    pub(super) fn summary(&self) -> &LogSummary {
+        &self.summary
     }
 
-    /// After a sync that failed, the page cache may say what the disk does not
-    /// know. Only the last frame can be of that kind, since nothing is written
-    /// after a failure: once it is written again, it is where it seems to be.
+    /// After a failed sync the page cache may hold what the disk does not. Only
+    /// the last frame can be affected, because nothing is written after a
+    /// failure. Writing it again makes it durable.
     fn rewrite_last_frame(&mut self, start: usize) -> io::Result<()> {
-        let place = self.chunk_place() + start as u64;
+        let place = self.chunk_offset() + start as u64;
         let mut bytes = vec![0; self.at - start];
         self.file.read(place, &mut bytes)?;
         self.file.write(place, &bytes)?;
         self.file.sync()
     }
 
-    /// Adds entries, whose records lie one behind the other in `bytes`. They
-    /// reach the disk together, unless they are more than a chunk holds.
+    /// Adds entries whose records are concatenated in `bytes`. They reach the
+    /// disk together, unless they are larger than a chunk.
     pub(super) fn add_entries(&mut self, entries: &[(LogIdRecord, usize)], bytes: &[u8]) -> io::Result<()> {
         self.ensure_space(bytes.len().min(self.chunk_capacity()))?;
         let mut rest = bytes;
         for (id, length) in entries {
-            let (record, behind) = rest.split_at(*length);
-            rest = behind;
+            let (record, after) = rest.split_at(*length);
+            rest = after;
             self.ensure_space(*length)?;
-            let offset = self.chunk_place() + (self.at + self.frame.len()) as u64;
+            let offset = self.chunk_offset() + (self.at + self.frame.len()) as u64;
             self.frame.extend_from_slice(record);
-            self.head.last = Some(*id);
+            self.summary.last = Some(*id);
             lock(&self.locations).add(id.index, EntryLocation { offset, bytes: *length as u32 });
         }
         Ok(())
     }
 
-    /// Adds a record that is no entry.
+    /// Adds a record that is not an entry.
     pub(super) fn add(&mut self, record: &LogRecord) -> io::Result<()> {
         let bytes = records::sealed(record).map_err(io::Error::other)?;
         self.ensure_space(bytes.len())?;
         self.frame.extend_from_slice(&bytes);
-        replay::note(&mut self.head, &mut lock(&self.locations), record);
+        replay::note(&mut self.summary, &mut lock(&self.locations), record);
         Ok(())
     }
 
-    /// Writes what was added, and waits until the disk has it. Then what is
-    /// purged may be overwritten.
+    /// Writes the added records, and waits until they are durable. Afterwards
+    /// purged chunks may be overwritten.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.write_frame()?;
         if !planted!("acknowledged-before-fsync") {
@@ -164,16 +166,17 @@ impl Wal {
         self.chunks[self.chunks.len() - 1]
     }
 
-    fn chunk_place(&self) -> u64 {
-        self.file.place(self.chunk().slot)
+    fn chunk_offset(&self) -> u64 {
+        self.file.offset_of(self.chunk().slot)
     }
 
-    /// What an empty chunk takes in one frame.
+    /// The bytes of records that an empty chunk takes in one frame.
     fn chunk_capacity(&self) -> usize {
         self.file.chunk_bytes().saturating_sub(BEGIN_BYTES_MAX + frame::HEADER_BYTES + END_BYTES)
     }
 
-    /// Sees to it that a record of so many bytes fits behind what was added.
+    /// Makes sure that the next record of `bytes` bytes fits. Begins another
+    /// chunk if necessary.
     fn ensure_space(&mut self, bytes: usize) -> io::Result<()> {
         if bytes > self.chunk_capacity() {
             let what = format!("{bytes} bytes are more than a chunk of the log holds");
@@ -191,7 +194,7 @@ impl Wal {
         if self.frame.len() == frame::HEADER_BYTES {
             return Ok(());
         }
-        let (place, sequence) = (self.chunk_place() + self.at as u64, self.chunk().sequence);
+        let (place, sequence) = (self.chunk_offset() + self.at as u64, self.chunk().sequence);
         frame::seal(&mut self.frame, place, sequence, self.number);
         self.file.write(place, &self.frame)?;
         self.at = frame::aligned(self.at + self.frame.len());
@@ -203,17 +206,17 @@ impl Wal {
 
     fn begin_next_chunk(&mut self) -> io::Result<()> {
         self.file.sync()?;
-        let (old, old_place) = (self.chunk(), self.chunk_place() + self.at as u64);
+        let (old, end_offset) = (self.chunk(), self.chunk_offset() + self.at as u64);
         let slot = self.take_chunk()?;
         let chunk = Chunk { slot, sequence: old.sequence + 1 };
-        let begin = begin(&self.file, chunk, self.number, &self.head)?;
-        self.file.write(self.file.place(slot), &begin)?;
+        let begin = begin(&self.file, chunk, self.number, &self.summary)?;
+        self.file.write(self.file.offset_of(slot), &begin)?;
         self.file.sync()?;
         let mut end = vec![0; frame::HEADER_BYTES];
         end.extend(records::sealed(&LogRecord::Continued).map_err(io::Error::other)?);
-        // The same number as the frame that it speaks of.
-        frame::seal(&mut end, old_place, old.sequence, self.number);
-        self.file.write(old_place, &end)?;
+        // The same number as the frame that it refers to.
+        frame::seal(&mut end, end_offset, old.sequence, self.number);
+        self.file.write(end_offset, &end)?;
         self.chunks.push_back(chunk);
         self.at = frame::aligned(begin.len());
         self.number += 1;
@@ -230,8 +233,8 @@ impl Wal {
         Ok(slot)
     }
 
-    /// Frees the chunks before the first entry that is left. To be called when
-    /// it is durable that the others are purged.
+    /// Frees the chunks before the first remaining entry. Call it once the purge
+    /// is durable.
     fn release(&mut self) -> io::Result<()> {
         let first = lock(&self.locations).first().map(|(_, place)| self.file.chunk_of(place.offset));
         let first = first.filter(|_| !planted!("chunk-freed-too-early"));
@@ -255,10 +258,10 @@ impl Wal {
 }
 
 /// The first frame of a chunk.
-fn begin(file: &LogFile, chunk: Chunk, number: u64, head: &LogSummary) -> io::Result<Vec<u8>> {
+fn begin(file: &LogFile, chunk: Chunk, number: u64, summary: &LogSummary) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; frame::HEADER_BYTES];
-    frame.extend(records::sealed(&LogRecord::Begin(head.clone())).map_err(io::Error::other)?);
-    frame::seal(&mut frame, file.place(chunk.slot), chunk.sequence, number);
+    frame.extend(records::sealed(&LogRecord::Begin(summary.clone())).map_err(io::Error::other)?);
+    frame::seal(&mut frame, file.offset_of(chunk.slot), chunk.sequence, number);
     Ok(frame)
 }
 

@@ -1,13 +1,13 @@
 //! The one writer of the log: many changes, one write, one fsync.
 //!
-//! Vote, append, truncate and purge come through one queue and reach the disk
-//! in its order, which is what Raft's safety rests on (a term has to be
-//! durable before the entries of that term). While one batch is being synced
-//! the next one gathers; nobody waits for a timer.
+//! Vote, append, truncate and purge go through one queue and reach the disk in
+//! its order. Raft's safety depends on that: a term must be durable before the
+//! entries of that term. The next batch gathers while one is synced; there is no
+//! timer.
 //!
 //! The most dangerous line of the project is here: a change is reported as
-//! durable only after the write that holds it has returned from fsync. After
-//! the first one that failed nothing is reported as durable any more.
+//! durable only after its write has returned from fsync. After the first failure
+//! nothing is reported as durable.
 
 use std::{
     io,
@@ -27,45 +27,46 @@ use crate::{
     },
 };
 
-/// A batch stops growing at this many bytes of entries.
+/// The size from which a batch takes no more changes, in bytes of entries.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Entries as they are written.
+/// Entries in their encoded form.
 #[derive(Debug, Default)]
 pub(super) struct EncodedEntries {
-    /// Which ones, and how many bytes of `bytes` each takes.
+    /// The id of each entry, and the bytes that it takes in `bytes`.
     pub(super) entries: Vec<(LogIdRecord, usize)>,
     pub(super) bytes: Vec<u8>,
 }
 
-/// One change of the log.
+/// A change of the log.
 pub(super) enum LogChange {
-    /// Adds entries.
+    /// Appends entries.
     Append {
         appended: EncodedEntries,
-        /// The last entry among them, if there are any.
+        /// The last of these entries, if there are any.
         last: Option<LogId>,
-        /// Told once they are durable.
+        /// Called once they are durable.
         done: IOFlushed<TypeConfig>,
     },
-    /// Notes a vote.
+    /// Saves a vote.
     Vote {
         vote: VoteRecord,
-        /// Told once it is durable.
+        /// Answered once it is durable.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Gives up the entries at the end.
+    /// Removes entries at the end.
     Truncate {
-        /// The last one to stay.
+        /// The last entry to keep.
         keep: Option<LogIdRecord>,
-        /// Told once they are durably gone.
+        /// Answered once they are durably gone.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Is done with the entries up to this one.
+    /// Purges the entries up to this one.
     Purge { upto: LogIdRecord },
-    /// Nothing. Tells when the disk has answered for all before it, and for itself.
+    /// Changes nothing. Answered once the disk has synced it and all changes
+    /// before it.
     Probe(oneshot::Sender<io::Result<()>>),
-    /// The last one. Tells when everything before it is durable.
+    /// The last change. Answered once all changes before it are durable.
     Close(oneshot::Sender<io::Result<()>>),
 }
 
@@ -78,18 +79,19 @@ impl LogChange {
     }
 }
 
-/// Where changes are queued.
+/// The queue of changes.
 #[derive(Debug, Clone)]
 pub(super) enum Queue {
-    /// A thread of its own writes them.
+    /// A thread writes them.
     Thread(mpsc::Sender<LogChange>),
-    /// Whoever queues one writes it: everything in one thread, for simulation.
+    /// The caller writes each one when it queues it: everything in one thread,
+    /// for simulation.
     Inline(Arc<Mutex<LogWriter>>),
 }
 
 impl Queue {
-    /// Queues a change. Once the writer has stopped, whoever waits for the
-    /// change learns so by its dropped or failed answer.
+    /// Queues a change. If the writer has stopped, the change's answer is dropped
+    /// or is an error.
     pub(super) fn push(&self, change: LogChange) -> io::Result<()> {
         match self {
             Self::Thread(sender) => sender.send(change).map_err(|_| io::Error::other("the log is closed")),
@@ -105,10 +107,10 @@ impl Queue {
 
 /// Writes batches of changes.
 pub(super) struct LogWriter {
-    /// Names the file in messages.
+    /// The name of the file in messages.
     name: String,
     wal: Wal,
-    /// Told after each write how far the log is on disk.
+    /// Told after each write what is on disk.
     view: Arc<Mutex<LogView>>,
     poison: Poison,
 }
@@ -124,7 +126,7 @@ impl LogWriter {
         Self { name, wal, view, poison }
     }
 
-    /// Starts the thread that writes. It ends when the last queue is dropped.
+    /// Starts the writer thread. It ends when the last queue is dropped.
     pub(super) fn spawn(self) -> io::Result<(Queue, thread::JoinHandle<()>)> {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("coffeed-log".into()).spawn(move || self.run(&receiver))?;
@@ -133,7 +135,7 @@ impl LogWriter {
 
     fn run(mut self, queue: &mpsc::Receiver<LogChange>) {
         while let Ok(first) = queue.recv() {
-            // Before the batch is gathered: the entries that it speaks of are queued by now.
+            // Read before the batch is gathered: the entries that it covers are queued already.
             let committed = self.committed();
             let mut bytes = first.bytes();
             let mut batch = vec![first];
@@ -147,15 +149,15 @@ impl LogWriter {
         }
     }
 
-    /// How far the log is committed, if the file does not say so yet. The
-    /// note rides along with the next batch instead of waking the writer:
-    /// losing it in a crash loses no entry.
+    /// The last committed entry, if the file does not have it yet. It is
+    /// piggybacked on the next batch instead of waking the writer: losing it in a
+    /// crash loses no entry.
     fn committed(&self) -> Option<LogIdRecord> {
         let committed = lock(&self.view).committed.as_ref().map(LogIdRecord::from);
-        committed.filter(|committed| self.wal.head().committed != Some(*committed))
+        committed.filter(|committed| self.wal.summary().committed != Some(*committed))
     }
 
-    /// Writes a batch, then answers for each of its changes.
+    /// Writes a batch, then answers each of its changes.
     fn write(&mut self, batch: Vec<LogChange>, committed: Option<LogIdRecord>) {
         let result = self.write_or_poison(&batch, committed);
         let metrics = &self.wal.file().metrics;
@@ -208,7 +210,7 @@ impl LogWriter {
                 LogChange::Vote { vote, .. } => self.wal.add(&LogRecord::Vote(*vote))?,
                 LogChange::Truncate { keep, .. } => self.wal.add(&LogRecord::Truncate(*keep))?,
                 LogChange::Purge { upto } => self.wal.add(&LogRecord::Purge(*upto))?,
-                // The sync below is what it is for.
+                // A probe needs the sync below only.
                 LogChange::Probe(_) => {}
                 LogChange::Close(_) => self.wal.add(&LogRecord::Closed)?,
             }

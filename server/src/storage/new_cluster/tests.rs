@@ -1,4 +1,5 @@
-//! Restores and recoveries that a crash cuts short, at each of their steps.
+//! Restores and recoveries that are interrupted by a crash after each of their
+//! steps.
 
 use std::{
     fs,
@@ -49,7 +50,7 @@ fn set(index: u64) -> Proposal {
     Proposal { request: Some(request(index)), proposed_at_ms: 1_700_000_000_000 + index, command }
 }
 
-/// What a node of three has in its log: a membership, two others admitted, and writes.
+/// The log of one of three nodes: a membership, two admissions, and writes.
 fn history() -> Vec<LogEntry> {
     let address: Address = "elsewhere:7400".parse().expect("legal");
     let admit =
@@ -82,12 +83,12 @@ fn last() -> LogId {
 }
 
 async fn append(log: &mut LogStore, entries: Vec<LogEntry>) {
-    // What is asked for next waits for the disk, and so for this.
+    // The next call waits for the disk, and thereby for this.
     log.append(entries, IOFlushed::noop()).await.expect("appends");
 }
 
-/// The directory of a node that has all of that in its log, and has applied
-/// only the first `applied` of it.
+/// Makes the directory of a node that has all of this in its log, and has applied
+/// the first `applied` entries only.
 async fn survivor(path: &Path, applied: usize) {
     let mut data = DataDir::open(path, &member().name).expect("opens");
     let identity = NodeIdentity {
@@ -108,7 +109,7 @@ async fn survivor(path: &Path, applied: usize) {
     storage.log.close().await.expect("closes");
 }
 
-/// What a node finds that starts here: it is alone, and has all keys.
+/// Checks that a node that starts here is the only member, and has all keys.
 async fn check(path: &Path, founded: Founded) {
     let data = DataDir::open(path, &member().name).expect("nothing is half done");
     let identity = data.identity().expect("an identity").clone();
@@ -134,7 +135,7 @@ async fn check(path: &Path, founded: Founded) {
     assert_eq!(reader.node(&member().name).expect("reads").map(|record| record.id), Some(founded.id));
     assert_eq!(reader.nodes().expect("reads").len(), 3, "the others are on record");
 
-    // A request of the old cluster is not done again.
+    // A request of the old cluster is not applied again.
     let again =
         LogEntry::new(LogIdRecord { term: 9, index: founded.revision.0 + 1 }.into(), Payload::Normal(set(5)));
     storage.state.apply(stream::iter([Ok((again, None))])).await.expect("applies");
@@ -159,7 +160,7 @@ async fn whatever_is_in_the_log_is_kept() {
     }
 }
 
-/// Takes a copy of a folder, as a crash would leave it.
+/// Copies a folder, as a crash would leave it.
 fn copy(from: &Path, to: &Path) -> PathBuf {
     fs::create_dir_all(to).expect("a folder");
     for file in fs::read_dir(from).expect("a folder") {
@@ -169,10 +170,10 @@ fn copy(from: &Path, to: &Path) -> PathBuf {
     to.to_owned()
 }
 
-/// Each step but the last leaves a directory that no node starts with; run
-/// again, the recovery comes to the same cluster, at the same revision.
+/// Each step but the last leaves a directory that no node starts with. Running
+/// the recovery again makes the same cluster, at the same revision.
 #[tokio::test]
-async fn a_recovery_that_broke_off_is_gone_on_with() {
+async fn an_interrupted_recovery_is_continued() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data");
     survivor(&path, 10).await;
@@ -248,7 +249,7 @@ async fn backup(path: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_restore_that_broke_off_begins_anew() {
+async fn an_interrupted_restore_starts_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let backup = backup(&folder.path().join("old")).await;
     let path = folder.path().join("new");
@@ -258,7 +259,7 @@ async fn a_restore_that_broke_off_begins_anew() {
     let error = restore(&path, &member(), Cursor::new(&backup)).await.expect_err("it is not empty");
     assert!(matches!(error, NewClusterError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
 
-    // Cut short with everything done but the last step; or with less of it.
+    // Interrupted when only the last step was missing, or more.
     let plan = Unfinished::plan(OfflineWork::Restore, Some(last()), 0).expect("plans");
     for missing in [
         &[][..],
@@ -275,12 +276,12 @@ async fn a_restore_that_broke_off_begins_anew() {
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
         assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Restore, .. }), "{error}");
         assert!(recover(&path, &member()).await.is_err(), "no recovery goes on with it");
-        let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("begins anew");
+        let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("starts over");
         check(&path, founded).await;
     }
 }
 
-/// What cannot be used leaves nothing behind.
+/// A backup that cannot be used leaves no files.
 #[tokio::test]
 async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -292,7 +293,7 @@ async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
         other => panic!("{other:?}"),
     };
     let (mut packer, first) = Packer::begin(&header).expect("begins");
-    let pieces = [first, packer.data(1, b"these are no rows"), packer.end(1).expect("ends")];
+    let pieces = [first, packer.data(1, b"not rows at all!!"), packer.end(1).expect("ends")];
     let path = folder.path().join("new");
     let error = restore(&path, &member(), Cursor::new(pieces.concat())).await.expect_err("it is refused");
     assert!(matches!(error, NewClusterError::Snapshot(_)), "{error}");

@@ -1,4 +1,5 @@
-//! That records survive, that their bytes are pinned, and that no bytes do harm.
+//! Records survive encoding, their bytes are pinned, and hostile bytes do no
+//! harm.
 
 use coffee_common::{
     command::{Batch, Command, Condition, MemberState, Operation},
@@ -93,14 +94,14 @@ fn the_membership_before_all_survives() {
 }
 
 #[test]
-fn another_version_is_refused() {
+fn another_version_is_rejected() {
     assert_eq!(decode::<VoteRecord>(&[]), Err(RecordError::Empty));
     assert_eq!(decode::<VoteRecord>(&[9, 1, 1, 1]), Err(RecordError::Version(9)));
     assert_eq!(decode::<VoteRecord>(&[VERSION, 1, 1, 1, 1]), Err(RecordError::Trailing(1)));
 }
 
 #[test]
-fn voters_that_are_no_members_are_refused() {
+fn voters_that_are_not_members_are_rejected() {
     let record = MembershipRecord { voters: vec![BTreeSet::from([NodeId(1)])], members: BTreeMap::new() };
     assert!(matches!(Membership::try_from(record), Err(RecordError::Membership(_))));
 }
@@ -113,7 +114,7 @@ fn any_member() -> impl Strategy<Value = Member> {
     "[a-z][a-z0-9]{0,20}".prop_map(|name| member(&name))
 }
 
-/// Uniform or joint, with learners; also the empty one before all.
+/// Uniform or joint, with learners; also the empty one of a new node.
 fn any_membership() -> impl Strategy<Value = Membership> {
     let members = prop::collection::btree_map(any::<u64>().prop_map(NodeId), any_member(), 1..7);
     let some = (members, prop::collection::vec(any::<u64>(), 1..3)).prop_map(|(members, sets)| {
@@ -198,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn every_other_version_is_refused(version in any::<u8>(), rest in prop::collection::vec(any::<u8>(), 0..50)) {
+    fn every_other_version_is_rejected(version in any::<u8>(), rest in prop::collection::vec(any::<u8>(), 0..50)) {
         prop_assume!(version != VERSION);
         let bytes = [vec![version], rest].concat();
         prop_assert_eq!(decode::<EntryRecord<'_>>(&bytes), Err(RecordError::Version(version)));

@@ -1,4 +1,4 @@
-//! The stream of a snapshot: pure encoding and decoding of its chunks.
+//! The stream of a snapshot: encoding and decoding of its chunks. Pure.
 //!
 //! A format on the wire, held by golden bytes:
 //!
@@ -27,19 +27,20 @@ const MAGIC: [u8; 7] = *b"coffee\n";
 /// The version of the stream that this build writes and reads.
 pub(super) const FORMAT: u8 = 2;
 
-/// A chunk of rows is closed as soon as it has this size.
+/// The size at which a chunk of rows is closed.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
 const ROW_HEADER_BYTES: usize = 7;
 const CRC_BYTES: usize = 4;
 
-// A chunk that is almost full takes one more row. The largest is that of a key.
+// A chunk that is almost full takes one more row. The largest is the row of a
+// key.
 const _: () = {
     let largest_row = ROW_HEADER_BYTES + KEY_BYTES_MAX + 33 + VALUE_BYTES_MAX;
     assert!(CHUNK_BYTES + largest_row + CRC_BYTES < SNAPSHOT_CHUNK_BYTES_MAX);
 };
 
-/// What a chunk is.
+/// The kind of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChunkKind {
     Header = 1,
@@ -47,21 +48,21 @@ pub(super) enum ChunkKind {
     Trailer = 3,
 }
 
-/// What a stream begins with.
+/// The first chunk of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SnapshotHeader {
-    /// How many rows follow.
+    /// The number of rows that follow.
     pub(super) rows: u64,
-    /// What the snapshot holds.
+    /// The last entry and the membership of the snapshot.
     pub(super) meta: SnapshotMeta,
 }
 
-/// What a stream ends with.
+/// The last chunk of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SnapshotTrailer {
-    /// How many rows there were.
+    /// The number of rows that were sent.
     pub(super) rows: u64,
-    /// The checksum of all chunks before.
+    /// The checksum of all chunks before this one.
     pub(super) crc: u32,
 }
 
@@ -73,7 +74,7 @@ pub(super) struct SnapshotRow<'chunk> {
     pub(super) row: &'chunk [u8],
 }
 
-/// Numbers and sums up the chunks of one stream. Both ends keep one.
+/// Numbers and checksums the chunks of one stream. Both ends keep one.
 #[derive(Debug, Default)]
 pub(super) struct ChunkSequence {
     next: u64,
@@ -86,14 +87,14 @@ impl ChunkSequence {
         self.crc
     }
 
-    /// Closes a chunk: `chunk` is a kind and a body.
+    /// Appends the checksum to a chunk, which is a kind and a body.
     pub(super) fn seal(&mut self, mut chunk: Vec<u8>) -> Bytes {
         chunk.extend_from_slice(&self.checksum(&chunk).to_le_bytes());
         self.pass(&chunk);
         chunk.into()
     }
 
-    /// Verifies the next chunk, and gives its kind and body.
+    /// Verifies the next chunk, and returns its kind and body.
     pub(super) fn open<'chunk>(
         &mut self,
         chunk: &'chunk [u8],
@@ -106,7 +107,7 @@ impl ChunkSequence {
         }
         let kind = [ChunkKind::Header, ChunkKind::Rows, ChunkKind::Trailer];
         let known = kind.into_iter().find(|kind| content.first() == Some(&(*kind as u8)));
-        let kind = known.ok_or_else(|| self.malformed("it is of no known kind"))?;
+        let kind = known.ok_or_else(|| self.malformed("its kind is unknown"))?;
         if kind != ChunkKind::Trailer {
             self.pass(chunk);
         }
@@ -167,7 +168,7 @@ impl SnapshotTrailer {
 }
 
 impl<'chunk> SnapshotRow<'chunk> {
-    /// Adds the row to a chunk of rows.
+    /// Appends the row to a chunk of rows.
     pub(super) fn encode(&self, chunk: &mut Vec<u8>) {
         chunk.push(self.table as u8);
         chunk.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
@@ -176,7 +177,7 @@ impl<'chunk> SnapshotRow<'chunk> {
         chunk.extend_from_slice(self.row);
     }
 
-    /// Takes the next row off the body of a chunk of rows.
+    /// Decodes the next row of a chunk of rows, and removes it from `body`.
     pub(super) fn decode(body: &mut &'chunk [u8]) -> Option<Self> {
         let mut reader = ByteReader(body);
         let [table] = *reader.array()?;

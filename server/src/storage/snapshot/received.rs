@@ -1,4 +1,4 @@
-//! A snapshot that came in whole, until it is installed or given up.
+//! A completely received snapshot, until it is installed or discarded.
 
 use std::{io, sync::Arc};
 
@@ -7,10 +7,10 @@ use redb::{Builder, Database, DatabaseError};
 use crate::{
     kv::{KvError, RequestMemory, Store},
     raft_types::SnapshotMeta,
-    storage::state::{StateFiles, read_base},
+    storage::state::{StateFiles, read_snapshot},
 };
 
-/// A snapshot that was received whole, verified, and made durable.
+/// A snapshot that was received completely, verified, and made durable.
 pub struct ReceivedSnapshot {
     // Fields are dropped in this order: the database before its file is removed.
     database: Database,
@@ -23,25 +23,25 @@ impl ReceivedSnapshot {
         Self { database, scratch, meta }
     }
 
-    /// What the snapshot holds.
+    /// The last entry and the membership of the snapshot.
     pub fn meta(&self) -> &SnapshotMeta {
         &self.meta
     }
 
-    /// Reads the memory of requests out of it.
+    /// Loads the request memory from it.
     pub(in crate::storage) fn load_memory(&self, limit: u64) -> Result<RequestMemory, KvError> {
-        RequestMemory::load(&Store::over(read_base(&self.database)?), limit)
+        RequestMemory::load(&Store::over(read_snapshot(&self.database)?), limit)
     }
 
-    /// Puts it in the place of the state, durably, and gives its database. A
-    /// crash leaves the old state or the new one.
+    /// Replaces the state by it, durably, and returns its database. A crash
+    /// leaves the old state or the new one.
     pub(in crate::storage) fn install(mut self) -> io::Result<Database> {
         self.scratch.install()?;
         Ok(self.database)
     }
 }
 
-/// The file of a snapshot that is not installed: removed in the end.
+/// The file of a snapshot. Removed when dropped, unless it was installed.
 pub(super) struct Scratch {
     files: Arc<dyn StateFiles>,
     number: u64,
@@ -73,7 +73,7 @@ impl Drop for Scratch {
         if !self.installed
             && let Err(error) = self.files.discard(self.number)
         {
-            tracing::warn!(%error, "cannot remove what is left of a snapshot; the next start will");
+            tracing::warn!(%error, "cannot remove an incomplete snapshot; the next start will");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The receiving end: a new state database beside the old one.
+//! The receiving end: writes a new state database beside the old one.
 //!
-//! Guards that nothing is taken for a snapshot that is not whole: each chunk
-//! and each row is verified, their order, their number, and in the end that
-//! the tables say what the header said. Memory is bounded by one chunk and the
-//! database's cache. What is not installed is removed.
+//! Guards that an incomplete stream is never taken for a snapshot: it verifies
+//! each chunk and each row, their order and number, and at the end that the
+//! tables match the header. Memory is bounded by one chunk and the database's
+//! cache. The file is removed unless it is installed.
 //!
-//! Synchronous. [`SnapshotSink::push`] writes without waiting for the disk, as
-//! a rule; to begin, to finish and to drop waits for it, so these are better
-//! done through [`SnapshotInbox::offload`].
+//! Synchronous. [`SnapshotSink::push`] normally does not block on the disk.
+//! Beginning, finishing and dropping do: call those through
+//! [`SnapshotInbox::offload`].
 
 use std::{
     io::ErrorKind,
@@ -29,16 +29,16 @@ use crate::{
     raft_types::SnapshotMeta,
     storage::{
         poison::Poison,
-        state::{Offload, StateFiles, StateOptions, read_base, read_meta},
+        state::{Offload, StateFiles, StateOptions, read_meta, read_snapshot},
     },
 };
 
-/// Where snapshots come in. Clones share it.
+/// Receives snapshots. Clones share it.
 #[derive(Clone)]
 pub struct SnapshotInbox {
     files: Arc<dyn StateFiles>,
     options: StateOptions,
-    /// The number of the last sink.
+    /// The number of the latest sink.
     latest: Arc<AtomicU64>,
     poison: Poison,
 }
@@ -48,13 +48,16 @@ impl SnapshotInbox {
         Self { files, options, latest: Arc::default(), poison }
     }
 
-    /// Where to do what waits for the disk.
+    /// Where to run work that waits for the disk.
     pub fn offload(&self) -> Offload {
         self.options.offload
     }
 
-    /// Begins to receive a snapshot. One that is under way gives way to it:
-    /// its next chunk is refused with [`SnapshotError::Superseded`].
+    /// Begins to receive a snapshot. It replaces one in progress, whose next
+    /// chunk fails with [`SnapshotError::Superseded`].
+    ///
+    /// # Errors
+    /// The new database cannot be created.
     pub fn begin(&self) -> Result<SnapshotSink, SnapshotError> {
         self.open().map_err(|error| poisoning(&self.poison, &self.files.name(), error))
     }
@@ -86,7 +89,7 @@ fn create_tables(database: &redb::Database) -> Result<(), KvError> {
     Ok(txn.commit()?)
 }
 
-/// A snapshot that is being received. Dropping it gives it up.
+/// A snapshot that is being received. Dropping it discards what was received.
 pub struct SnapshotSink {
     // Fields are dropped in this order: the database before its file is removed.
     database: redb::Database,
@@ -96,7 +99,7 @@ pub struct SnapshotSink {
     latest: Arc<AtomicU64>,
     sequence: ChunkSequence,
     header: Option<SnapshotHeader>,
-    /// The last row: the next one has to come behind it.
+    /// The last row: the next one must come after it.
     last: Option<(Table, Vec<u8>)>,
     rows: u64,
     digest: Digest,
@@ -104,19 +107,23 @@ pub struct SnapshotSink {
 }
 
 impl SnapshotSink {
-    /// What the snapshot holds, once the first chunk is here. To be believed
-    /// only after [`SnapshotSink::finish`].
+    /// The meta of the snapshot, once the first chunk has arrived. Not verified
+    /// before [`SnapshotSink::finish`].
     pub fn meta(&self) -> Option<&SnapshotMeta> {
         self.header.as_ref().map(|header| &header.meta)
     }
 
-    /// How many rows are here, of how many.
+    /// The number of received rows, and of all rows.
     pub fn progress(&self) -> (u64, u64) {
         (self.rows, self.header.as_ref().map_or(0, |header| header.rows))
     }
 
-    /// Takes the next chunk. Writes to the database, without waiting for the
-    /// disk. After an error the snapshot has to be given up.
+    /// Writes the next chunk to the database, without a sync. Discard the
+    /// snapshot after an error.
+    ///
+    /// # Errors
+    /// The chunk is malformed, a later snapshot has begun, or the database
+    /// failed.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
         self.take(chunk).map_err(|error| poisoning(&self.poison, &self.name, error))
     }
@@ -179,8 +186,12 @@ impl SnapshotSink {
         Ok(())
     }
 
-    /// Closes the snapshot, after the last chunk: verifies that it is whole,
-    /// and makes it durable. Waits for the disk.
+    /// Ends the snapshot after the last chunk: verifies that it is complete, and
+    /// makes it durable. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The snapshot is incomplete, its parts contradict each other, or the
+    /// database failed.
     pub fn finish(self) -> Result<ReceivedSnapshot, SnapshotError> {
         let (poison, name) = (self.poison.clone(), self.name.clone());
         self.close().map_err(|error| poisoning(&poison, &name, error))
@@ -192,14 +203,14 @@ impl SnapshotSink {
             return Err(SnapshotError::Truncated);
         };
         if rows != header.rows || rows != trailer.rows {
-            return Err(SnapshotError::Contradiction("it has not as many rows as it says"));
+            return Err(SnapshotError::Contradiction("its number of rows is wrong"));
         }
-        let state = Store::over(read_base(&database)?);
+        let state = Store::over(read_snapshot(&database)?);
         if read_meta(&state)? != header.meta {
             return Err(SnapshotError::Contradiction("its rows and its header disagree"));
         }
         if state.digest()? != digest {
-            return Err(SnapshotError::Contradiction("its rows are not what its sender applied"));
+            return Err(SnapshotError::Contradiction("its digest is not the sender's"));
         }
         kv::check_format(state.meta(MetaKey::Format)?.as_deref())?;
         drop(state);
@@ -210,9 +221,9 @@ impl SnapshotSink {
     }
 }
 
-/// A node whose own disk fails says so and ends. Where there is no room for a
-/// snapshot, the state in use is none the worse, and there may be room later;
-/// whatever else is wrong is the sender's affair.
+/// Poisons the storage if this node's own disk failed, so the node says so and
+/// ends. A full disk does not: the state in use is intact, and there may be space
+/// later. Any other error is the sender's.
 fn poisoning(poison: &Poison, name: &str, error: SnapshotError) -> SnapshotError {
     let full =
         |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if io.kind() == ErrorKind::StorageFull);

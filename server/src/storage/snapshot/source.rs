@@ -1,11 +1,11 @@
 //! The sending end: a state at one point in time, cut into chunks.
 //!
-//! It is what the last fold left in the database: what was applied since is in
-//! the log of whoever sends it, which keeps all behind the last fold.
+//! It is the database as of the last flush; entries after that are in the
+//! sender's log.
 //!
-//! Holds a read transaction from beginning to end, which pins every page that
-//! was replaced since: the state's file grows by what is written meanwhile.
-//! Hold it for one transfer, and drop it when that fails.
+//! Holds a read transaction throughout, which pins every page that is replaced
+//! meanwhile, so the state's file grows by what is written. Hold it for one
+//! transfer, and drop it when the transfer fails.
 
 use std::sync::Arc;
 
@@ -20,14 +20,15 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// As long as one is held, the log behind a state that is sent is kept: else who gets the
-/// state would find that what follows is gone, and need another one, again and again.
+/// While one is held, the log after the snapshot being sent is kept. Otherwise
+/// the receiver would find that the next entries are purged, and would need
+/// another snapshot, again and again.
 pub type Claim = Arc<()>;
 
 /// A state at one point in time.
 pub struct SnapshotSource {
     // Fields are dropped in this order: a transaction before its database.
-    base: Arc<DbSnapshot>,
+    tables: Arc<DbSnapshot>,
     database: Arc<Database>,
     meta: SnapshotMeta,
     rows: u64,
@@ -35,30 +36,31 @@ pub struct SnapshotSource {
 }
 
 impl SnapshotSource {
-    /// The state as it was after the last fold.
+    /// Opens the state as of the last flush.
     pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
-        let base = database.store()?.snapshot().clone();
-        let describe = || Ok((read_meta(&Store::over(base.clone()))?, base.count_rows()?));
+        let tables = database.store()?.snapshot().clone();
+        let describe = || Ok((read_meta(&Store::over(tables.clone()))?, tables.count_rows()?));
         let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
-        Ok(Self { base, database, meta, rows, claim: None })
+        Ok(Self { tables, database, meta, rows, claim: None })
     }
 
-    /// The same, to be sent.
+    /// Attaches a claim, for a snapshot that is sent.
     pub(in crate::storage) fn claimed(self, claim: &Claim) -> Self {
         Self { claim: Some(Arc::clone(claim)), ..self }
     }
 
-    /// To be held until the receiver has it, if it is one to be sent.
+    /// The claim of a snapshot that is sent. Hold it until the receiver has the
+    /// snapshot.
     pub fn claim(&self) -> Option<Claim> {
         self.claim.clone()
     }
 
-    /// What the snapshot holds.
+    /// The last entry and the membership of the snapshot.
     pub fn meta(&self) -> &SnapshotMeta {
         &self.meta
     }
 
-    /// How many rows it has: the measure of progress.
+    /// The number of rows: the measure of progress.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -67,9 +69,8 @@ impl SnapshotSource {
         SnapshotHeader { rows: self.rows, meta: self.meta.clone() }
     }
 
-    /// Cuts it into chunks, one after the other, as they are asked for. Each
-    /// step reads the database: a few hundred microseconds, more if the disk
-    /// is asked.
+    /// Cuts the snapshot into chunks on demand. Each step reads the database: a
+    /// few hundred microseconds, more if the disk is read.
     pub fn chunks(self) -> Chunks {
         Chunks {
             rows_left: None,
@@ -90,7 +91,7 @@ enum StreamStage {
     Done,
 }
 
-/// The chunks of a snapshot. After an error there are no more.
+/// The chunks of a snapshot. There are none after an error.
 pub struct Chunks {
     rows_left: Option<(Table, RowIter)>,
     tables: std::slice::Iter<'static, Table>,
@@ -102,29 +103,29 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// How many rows were sent: of [`SnapshotSource::rows`].
+    /// The number of rows sent, of [`SnapshotSource::rows`].
     pub fn rows_sent(&self) -> u64 {
         self.rows_sent
     }
 
-    /// How many of these were keys.
+    /// The number of keys among these rows.
     pub fn keys_sent(&self) -> u64 {
         self.keys_sent
     }
 
-    /// The next chunk of rows; `None` if no row is left.
+    /// The next chunk of rows; `None` after the last row.
     fn rows(&mut self) -> Result<Option<Vec<u8>>, KvError> {
         let mut chunk = vec![ChunkKind::Rows as u8];
         while chunk.len() < CHUNK_BYTES && self.row(&mut chunk)? {}
         Ok((chunk.len() > 1).then_some(chunk))
     }
 
-    /// Adds the next row to a chunk; `false` if no row is left.
+    /// Appends the next row to a chunk; returns `false` after the last row.
     fn row(&mut self, chunk: &mut Vec<u8>) -> Result<bool, KvError> {
         loop {
             let Some((table, range)) = &mut self.rows_left else {
                 let Some(table) = self.tables.next() else { return Ok(false) };
-                self.rows_left = Some((*table, self.source.base.rows(*table)?));
+                self.rows_left = Some((*table, self.source.tables.rows(*table)?));
                 continue;
             };
             let Some(row) = range.next() else {

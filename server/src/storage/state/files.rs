@@ -1,7 +1,7 @@
-//! Where the state database lives, and how another one takes its place.
+//! The files of the state database, and how a new one replaces the old one.
 //!
 //! Guards that a crash leaves the old state or the new one, never a mix: a new
-//! one is made under another name and renamed when it is durable.
+//! one is written under another name and renamed once it is durable.
 
 use std::{
     fmt::Debug,
@@ -15,24 +15,39 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::storage::atomic_file;
 
-/// The files of the state database: the state itself, and numbered scratch
-/// files for states that come in.
+/// The files of the state database: the state, and numbered scratch files for
+/// incoming states.
 ///
 /// A simulated disk is another implementation.
 pub trait StateFiles: Debug + Send + Sync + 'static {
-    /// What people call the state's file.
+    /// The name of the state's file in messages.
     fn name(&self) -> String;
-    /// Opens the state; makes an empty one if there is none. A crash meanwhile
-    /// leaves none or a whole one.
+    /// Opens the state; creates an empty one if there is none. A crash leaves no
+    /// file or a complete one.
+    ///
+    /// # Errors
+    /// The file cannot be opened or created, or is damaged.
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError>;
-    /// Makes an empty scratch database.
+    /// Creates an empty scratch database.
+    ///
+    /// # Errors
+    /// The file cannot be created.
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError>;
-    /// Puts a durable scratch database in the place of the state, durably. Its
-    /// open handle goes on being valid.
+    /// Replaces the state by a durable scratch database, durably. Its open handle
+    /// stays valid.
+    ///
+    /// # Errors
+    /// The file cannot be renamed.
     fn install(&self, number: u64) -> io::Result<()>;
     /// Removes a scratch database.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
     fn discard(&self, number: u64) -> io::Result<()>;
-    /// Removes all scratch databases, of earlier runs too.
+    /// Removes all scratch databases, also those of earlier runs.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
     fn discard_all(&self) -> io::Result<()>;
 }
 
@@ -52,14 +67,15 @@ pub trait Databases: Debug + Send + Sync + 'static {
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles>;
 }
 
-/// The files in a folder: `state.redb` and, beside it, `state.redb.incoming-1` and so on.
+/// The files in a folder: `state.redb`, and `state.redb.incoming-1` and so on for
+/// scratch files.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     state: PathBuf,
 }
 
 impl StateDir {
-    /// `state` is the path of the state's file.
+    /// Creates the files; `state` is the path of the state's file.
     pub fn new(state: impl Into<PathBuf>) -> Self {
         Self { state: state.into() }
     }

@@ -1,26 +1,26 @@
-//! Where work is done that waits for the disk.
+//! Where work runs that waits for the disk.
 
 use std::{io, time::Duration};
 
-/// Where work is done that waits for the disk.
+/// Where work runs that waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Offload {
-    /// On a thread apart, so that the runtime goes on meanwhile.
+    /// On another thread, so the runtime is not blocked.
     #[default]
     Thread,
-    /// On the spot: in tests whose disk does not block.
+    /// In the caller's task: for tests whose disk does not block.
     Inline,
-    /// On the spot, but after a while: in a simulation, which has one thread
-    /// and a disk that does not block, and where other tasks are to go on
-    /// while this one waits for it.
+    /// In a task, after a delay: for the simulation, which has one thread and a
+    /// disk that does not block, and in which other tasks must run while this one
+    /// waits.
     Later(Duration),
 }
 
 impl Offload {
-    /// Does the work, and waits for it without holding up the task's thread.
+    /// Runs the work and waits for it, without blocking the thread of the task.
     ///
     /// # Errors
-    /// Those of the work; or the runtime ends before it is done.
+    /// The work failed, or the runtime ended first.
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -35,7 +35,7 @@ impl Offload {
         }
     }
 
-    /// Does the work while the caller goes on.
+    /// Starts the work and returns.
     pub fn start(self, work: impl FnOnce() + Send + 'static) {
         match self {
             Self::Inline => work(),

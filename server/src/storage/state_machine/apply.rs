@@ -1,6 +1,6 @@
-//! Applying entries, as many at once as are there.
+//! Applies entries in batches of all that are available.
 //!
-//! Guards the order: apply, tell readers, answer.
+//! Guards the order: apply, wake readers, answer.
 
 use std::io;
 
@@ -21,14 +21,15 @@ use crate::{
     storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
 };
 
-/// Most entries that are applied without a pause: so long the task holds its
+/// The most entries per batch: while a batch is applied, the task occupies its
 /// thread, and readers wait.
 const BATCH_ENTRIES_MAX: usize = 512;
 
-/// A batch takes no more entries from this size on, in bytes of keys and values.
+/// The size from which a batch takes no more entries, in bytes of keys and
+/// values.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Entries that are applied together, and who waits for them.
+/// Entries that are applied together, and their responders.
 #[derive(Default)]
 pub(super) struct ApplyBatch {
     entries: Vec<LogEntry>,
@@ -37,7 +38,7 @@ pub(super) struct ApplyBatch {
 }
 
 impl ApplyBatch {
-    /// Whether it takes no more.
+    /// Whether it takes no more entries.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= BATCH_ENTRIES_MAX || self.bytes >= BATCH_BYTES
     }
@@ -51,7 +52,7 @@ impl ApplyBatch {
     }
 }
 
-/// Waits for an entry, and takes those that are there already behind it.
+/// Waits for an entry, and adds the entries that are already available after it.
 pub(super) async fn gather<S>(entries: &mut S) -> io::Result<Option<ApplyBatch>>
 where
     S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin,
@@ -69,12 +70,12 @@ where
 }
 
 impl StateMachine {
-    /// Applies a batch, and answers for each entry once all of it is applied.
+    /// Applies a batch, and answers its entries once all are applied.
     pub(super) async fn apply_batch(&mut self, batch: ApplyBatch) -> io::Result<()> {
         self.shared.poison().check()?;
         self.shared.limit_memory(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
-        self.bytes_since = self.bytes_since.saturating_add(batch.bytes);
+        self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
         let (outcomes, digests) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
         self.shared.add_digests(digests);
         self.shared.note_memory(&self.memory);
@@ -92,7 +93,7 @@ impl StateMachine {
 
 type Applied = (Vec<Outcome>, Vec<StateDigest>);
 
-/// Applies entries as one, in memory.
+/// Applies entries as a whole, in memory.
 fn apply_entries(
     database: &Database,
     memory: &mut RequestMemory,
@@ -100,7 +101,8 @@ fn apply_entries(
     entries: &[LogEntry],
 ) -> Result<Applied, StateError> {
     let mut store = database.store_mut()?;
-    // Poisoned before the lock is given back: nobody reads half of it.
+    // Poisons the storage before the lock is released: no reader sees half a
+    // batch.
     apply_to(&mut store, memory, meta, entries).map_err(|error| database.fail(error))
 }
 
@@ -128,12 +130,12 @@ fn apply_to(
     Ok((outcomes, digests))
 }
 
-/// Never the same entry twice, and never backwards. That none is left out is
-/// the log's to check, which knows what is missing and what was never there.
+/// Guards that entries are applied in order and once. Gaps are the log's to
+/// detect, which knows what was purged.
 fn check_order(last: Option<&LogId>, next: &LogId) -> Result<(), StateErrorKind> {
     match last {
         Some(last) if next.index <= last.index => {
-            Err(StateErrorKind::OutOfOrder(format!("entry {next} cannot be applied behind {last}")))
+            Err(StateErrorKind::OutOfOrder(format!("entry {next} cannot be applied after {last}")))
         }
         _ => Ok(()),
     }
@@ -156,8 +158,8 @@ fn apply_entry(
     }
 }
 
-/// The founder of a cluster is a member that no command ever admitted: the
-/// first membership says its name. When it came, nobody's clock has noted.
+/// Adds the record of the cluster's founder, which no command admitted: the first
+/// membership names it. The time of its founding is unknown.
 fn introduce_members(tables: &mut Tables<'_>, stored: &StoredMembership) -> Result<(), KvError> {
     let membership = stored.membership();
     for (id, member) in membership.nodes() {

@@ -1,44 +1,45 @@
-//! When a node folds: not at the moment at which all the others do.
+//! Spreads the flushes of a cluster's nodes over time.
 //!
-//! The voters of a cluster apply the same entries, so their memories fill at
-//! the same rate; and a fold takes a processor and the disk for a while. If
-//! each is in it at another time, a quorum goes on undisturbed. Pure.
+//! The voters apply the same entries, so their memtables fill at the same rate,
+//! and a flush occupies a processor and the disk for a while. If each node
+//! flushes at another time, a quorum is never slowed down. Pure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coffee_common::id::NodeId;
 
-/// From how many bytes of changes on a node folds.
+/// Computes the memtable size at which a node flushes.
 #[derive(Debug)]
 pub(super) struct FlushSchedule {
     own: Option<NodeId>,
     full: usize,
-    /// The last fold began when it was due: from there on, full memory is as
-    /// far behind the others' as it was.
+    /// Whether the last flush began at its threshold. From there on the node
+    /// keeps its distance to the others by flushing when its memtable is full.
     staggered: AtomicBool,
 }
 
 impl FlushSchedule {
-    /// For the node `own`, if it is one of a cluster, whose memory is full at `full` bytes.
+    /// Creates the schedule of the node `own` of a cluster; `full` is the size of
+    /// a full memtable in bytes.
     pub(super) fn new(own: Option<NodeId>, full: usize) -> Self {
         Self { own, full, staggered: AtomicBool::new(false) }
     }
 
-    /// From how many bytes on the next fold is due. The first of `n` voters
-    /// begins when an `n`-th of its memory is full, the second at two, and so
-    /// on; after that each one when all of it is.
+    /// The memtable size, in bytes, at which the next flush begins. The first of
+    /// `n` voters flushes at an `n`-th of a full memtable, the second at two, and
+    /// so on; after that each flushes when it is full.
     pub(super) fn threshold(&self, voters: impl Iterator<Item = NodeId>) -> usize {
         match self.own {
             Some(own) if !self.staggered.load(Ordering::Relaxed) => {
                 let (before, all) =
-                    voters.flush((0, 0), |(before, all), voter| (before + usize::from(voter < own), all + 1));
+                    voters.fold((0, 0), |(before, all), voter| (before + usize::from(voter < own), all + 1));
                 self.full * (before + 1) / all.max(before + 1)
             }
             _ => self.full,
         }
     }
 
-    /// Notes that a fold begins, at the moment at which it was due or at another.
+    /// Records that a flush begins: at its threshold (`due`), or earlier.
     pub(super) fn flush_begins(&self, due: bool) {
         self.staggered.store(due, Ordering::Relaxed);
     }

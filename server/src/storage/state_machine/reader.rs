@@ -1,8 +1,8 @@
-//! Reads of what is applied.
+//! Reads of the applied state.
 //!
-//! Knows nothing of leaders and quorums: what a reader sees is as new as this
-//! node is. Nothing is applied while something is read, so that a read is of
-//! one point in time; and it is short, and waits for nothing.
+//! Knows nothing of leaders and quorums: a read is as fresh as this node. Nothing
+//! is applied during a read, so it sees one point in time. Reads are short and do
+//! not block on anything but applying.
 
 use std::{io, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
     storage::state::{StateErrorKind, read_meta},
 };
 
-/// Reads what is applied. Cheap to clone.
+/// Reads the applied state. Cheap to clone.
 #[derive(Clone)]
 pub struct StateReader {
     shared: Arc<SharedState>,
@@ -32,67 +32,84 @@ impl StateReader {
         Self { shared }
     }
 
-    /// The highest log index that is applied.
+    /// The highest applied log index.
     pub fn applied(&self) -> Revision {
         *self.shared.applied().borrow()
     }
 
-    /// The highest log index that is applied, as it changes.
+    /// Watches the highest applied log index.
     pub fn watch_applied(&self) -> watch::Receiver<Revision> {
         self.shared.applied().subscribe()
     }
 
-    /// Waits until `revision` is applied. That may be never: bound it in time.
+    /// Waits until `revision` is applied. That may never happen: add a timeout.
     pub async fn wait_applied(&self, revision: Revision) {
         // The sender is in `self`, so this cannot fail before it succeeds.
         let _ = self.watch_applied().wait_for(|applied| *applied >= revision).await;
     }
 
-    /// What the state was at the last mark at or before `upto`: replicas that
-    /// have a mark at the same entry are to have the same digest there.
+    /// The last digest at or before `upto`, if it is still kept. Replicas that
+    /// have a digest of the same entry must have the same one.
     pub fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
         self.shared.digest_at(upto)
     }
 
-    /// How much is remembered of requests.
+    /// The size of the request memory.
     pub fn request_memory(&self) -> &RequestMemoryMetrics {
         self.shared.request_memory()
     }
 
-    /// Reads the state as it is now. Nothing is applied meanwhile.
+    /// Runs a read on the current state. Nothing is applied meanwhile.
     fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T, StateErrorKind>) -> io::Result<(T, Revision)> {
-        // Taken first: the read sees at least what was applied by then.
+        // Loaded first: the read sees at least what was applied then.
         let at = self.applied();
         let database = self.shared.database();
         let store = database.store()?;
         self.shared.poison().check()?;
-        // A read that fails, or that finds damage, takes the node out: it must never answer wrong.
+        // A read that fails or finds damage poisons the storage: the node must never return a
+        // wrong answer.
         let answer = read(&store).map_err(|error| database.fail(error))?;
         Ok((answer, at))
     }
 
-    /// Reads a key; the revision is one up to which the read saw everything.
+    /// Reads a key. The read reflects every entry up to the returned revision.
+    ///
+    /// # Errors
+    /// The storage has failed, or the row is damaged.
     pub fn get(&self, key: &Key) -> io::Result<(Option<Entry>, Revision)> {
         self.read(|store| Ok(store.get(key)?))
     }
 
     /// Reads a page of a range; see [`Store::range`].
+    ///
+    /// # Errors
+    /// The storage has failed, or a row is damaged.
     pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(RangePage, Revision)> {
         self.read(|store| Ok(store.range(range, limit, keys_only)?))
     }
 
     /// Reads the record of a node.
+    ///
+    /// # Errors
+    /// The storage has failed, or the row is damaged.
     pub fn node(&self, name: &NodeName) -> io::Result<Option<NodeRecord>> {
         Ok(self.read(|store| Ok(store.node(name)?))?.0)
     }
 
     /// Reads the records of all nodes, in the order of their names.
+    ///
+    /// # Errors
+    /// The storage has failed, or a row is damaged.
     pub fn nodes(&self) -> io::Result<Vec<NodeRecord>> {
         Ok(self.read(|store| Ok(store.nodes()?))?.0)
     }
 
-    /// Hashes the whole state: equal on all replicas at the same last applied
-    /// entry, which is given too. Reads everything, and holds up applying meanwhile.
+    /// Computes a digest of the whole state, which is equal on all replicas with
+    /// the same last applied entry. Returns that entry too. Reads everything, and
+    /// blocks applying meanwhile: for tests.
+    ///
+    /// # Errors
+    /// The storage has failed.
     pub fn hash(&self) -> io::Result<(Option<LogId>, u64)> {
         let hash = |store: &Store| Ok((read_meta(store)?.last_log_id, Digest::of_all(store)?.0));
         Ok(self.read(hash)?.0)

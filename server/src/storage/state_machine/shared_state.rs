@@ -1,10 +1,10 @@
-//! What the state machine shares with its readers and its checkpoints.
+//! The state that the state machine shares with its readers and checkpoints.
 //!
-//! Guards that the database has one writer at a time, that the handle which
-//! readers take always stands for a whole state (a snapshot replaces it at
-//! once), and that nothing is said to be durable before the fold that holds it
-//! has returned. Applying does not write to the database, and so does not wait
-//! for a fold, unless memory is full.
+//! Guards that the database has one writer at a time; that the handle which
+//! readers take always refers to a whole state (a snapshot replaces it
+//! atomically); and that nothing is reported durable before its flush has
+//! returned. Applying does not write to the database, so it does not wait for a
+//! flush unless memory is full.
 
 use std::{
     io,
@@ -33,6 +33,7 @@ use crate::{
     },
 };
 
+/// The parts of the state machine that readers and checkpoints share.
 pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
     name: Arc<str>,
@@ -40,11 +41,11 @@ pub(super) struct SharedState {
     offload: Offload,
     flush_bytes: usize,
     flush_schedule: FlushSchedule,
-    /// The last entry of the latest state that openraft has as a snapshot.
+    /// The last entry of the latest snapshot that openraft has.
     snapshot: AtomicU64,
     claim: Claim,
-    /// Held by whoever writes to the database. That has a lock of its own, but
-    /// waiting for it would block a thread of the runtime.
+    /// Held while the database is written. redb has a lock of its own, but
+    /// waiting for that would block a thread of the runtime.
     write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
     digests: std::sync::Mutex<DigestHistory>,
@@ -89,7 +90,8 @@ impl SharedState {
         }))
     }
 
-    /// The database as it is at present. Not to be kept: a snapshot replaces it.
+    /// The current database. Do not keep the handle: a snapshot replaces the
+    /// database.
     pub(super) fn database(&self) -> Arc<Database> {
         self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -106,12 +108,12 @@ impl SharedState {
         &self.poison
     }
 
-    /// The highest index that is applied, as it changes.
+    /// Publishes the highest applied index.
     pub(super) fn applied(&self) -> &watch::Sender<Revision> {
         &self.applied
     }
 
-    /// Notes how much is remembered of requests.
+    /// Records the size of the request memory.
     pub(super) fn note_memory(&self, memory: &RequestMemory) {
         self.request_memory.entries.set(memory.entries() as u64);
         self.request_memory.bytes.set(memory.bytes() as u64);
@@ -125,30 +127,30 @@ impl SharedState {
         self.write_lock.clone().lock_owned().await
     }
 
-    /// Poisons the storage because something was asked that must not be.
+    /// Poisons the storage because openraft asked for something that must not be
+    /// done.
     pub(super) fn reject(&self, what: String) -> io::Error {
         self.database().fail(StateErrorKind::OutOfOrder(what)).into()
     }
 
-    /// Notes that entries up to `index` were applied, and may be read.
+    /// Publishes that entries up to `index` are applied.
     pub(super) fn note_applied(&self, index: u64) {
         self.applied.send_replace(Revision(index));
     }
 
-    /// Notes what the state was at certain entries.
+    /// Adds digests to the history.
     pub(super) fn add_digests(&self, digests: Vec<StateDigest>) {
         if !digests.is_empty() {
             self.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
         }
     }
 
-    /// What the state was at the last mark at or before `upto`.
+    /// The last digest at or before `upto`, if it is still kept.
     pub(super) fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
     }
 
-    /// Notes in the state itself, durably, that it is not to be used, and
-    /// poisons the storage.
+    /// Marks the state as unusable, durably, and poisons the storage.
     pub(super) async fn condemn(self: &Arc<Self>, at: Revision) {
         let (shared, lock) = (self.clone(), self.write_lock().await);
         let condemn = move || {
@@ -157,25 +159,25 @@ impl SharedState {
             noted.map_err(io::Error::other)
         };
         if let Err(error) = self.offload.run(condemn).await {
-            tracing::error!(%error, "cannot note that the state is not to be used");
+            tracing::error!(%error, "cannot mark the state as unusable");
         }
         self.database().fail(StateErrorKind::Differs { at: at.0 });
     }
 
-    /// Notes that the state is durable as it is.
+    /// Records that this state is durable.
     pub(super) fn note_durable(&self, meta: &SnapshotMeta) {
         if let Some(last) = &meta.last_log_id {
             self.durable_index.advance_to(last.index);
             self.applied.send_if_modified(|applied| {
-                let behind = applied.0 < last.index;
+                let lags = applied.0 < last.index;
                 *applied = Revision(applied.0.max(last.index));
-                behind
+                lags
             });
         }
     }
 
-    /// Makes room in memory, if there is little left, by a fold in the
-    /// background. Waits only for an earlier one that is behind.
+    /// Starts a flush in the background if the active memtable is large enough.
+    /// Waits for an unfinished flush only if the memtable is twice as large.
     pub(super) async fn limit_memory(self: &Arc<Self>, membership: &Membership) -> io::Result<()> {
         let bytes = self.database().store()?.active_bytes();
         if bytes < self.flush_schedule.threshold(membership.voter_ids()) {
@@ -191,7 +193,7 @@ impl SharedState {
         Ok(self.start_flush(lock)?)
     }
 
-    /// Folds in the background. An error poisons the storage.
+    /// Flushes in the background. An error poisons the storage.
     fn start_flush(self: &Arc<Self>, lock: WriteLock) -> Result<(), StateError> {
         self.database().seal()?;
         let shared = self.clone();
@@ -199,7 +201,8 @@ impl SharedState {
         Ok(())
     }
 
-    /// What was made durable since this was called last; if nothing was, makes it durable.
+    /// Returns the durable state if openraft does not have it yet; otherwise
+    /// makes the current state durable and returns that.
     pub(super) async fn snapshot(self: &Arc<Self>) -> io::Result<Snapshot> {
         self.poison.check()?;
         planted!("purged-ahead-of-checkpoint", return self.as_if_durable());
@@ -210,7 +213,7 @@ impl SharedState {
             return early;
         });
         let durable = self.durable()?;
-        let snapshot = match self.is_news(&durable.meta) {
+        let snapshot = match self.is_new_to_openraft(&durable.meta) {
             true => durable,
             false => self.checkpoint().await?,
         };
@@ -218,19 +221,20 @@ impl SharedState {
         Ok(snapshot)
     }
 
-    /// Whether a state is a later one than openraft has as a snapshot.
-    fn is_news(&self, meta: &SnapshotMeta) -> bool {
+    /// Whether a state is later than openraft's latest snapshot.
+    fn is_new_to_openraft(&self, meta: &SnapshotMeta) -> bool {
         meta.last_log_id.is_some_and(|last| last.index > self.snapshot.load(Ordering::Relaxed))
     }
 
-    /// Notes what openraft has as a snapshot.
+    /// Records openraft's latest snapshot.
     pub(super) fn note_snapshot(&self, meta: &SnapshotMeta) {
         if let Some(last) = &meta.last_log_id {
             self.snapshot.fetch_max(last.index, Ordering::Relaxed);
         }
     }
 
-    /// Makes the state durable, and gives a view of just what was made durable.
+    /// Makes the current state durable, and returns exactly what was made
+    /// durable.
     pub(super) async fn checkpoint(self: &Arc<Self>) -> io::Result<Snapshot> {
         let (shared, lock) = (self.clone(), self.write_lock().await);
         self.poison.check()?;
@@ -243,21 +247,21 @@ impl SharedState {
         self.offload.run(checkpoint).await
     }
 
-    /// Writes what is frozen into the database, and notes that it is durable.
+    /// Flushes the sealed memtable, and records that it is durable.
     fn flush(&self, _lock: &WriteLock) -> Result<(), StateError> {
         self.database().flush()?;
         self.durable().map(drop)
     }
 
-    /// The state as it was after the last fold; it is noted that this is durable,
-    /// which a fold may be about to do: the log may be purged up to it at once.
+    /// The state as of the last flush. Records that it is durable, in case the
+    /// flush has not done so yet: the log may be purged up to it at once.
     pub(super) fn durable(&self) -> Result<Snapshot, StateError> {
         let source = SnapshotSource::open(self.database())?;
         self.note_durable(source.meta());
         Ok(Snapshot { meta: source.meta().clone(), snapshot: SnapshotData::Source(source) })
     }
 
-    /// A state to be sent to another node.
+    /// Marks a snapshot as being sent to another node.
     pub(super) fn to_send(&self, snapshot: Snapshot) -> Snapshot {
         let Snapshot { meta, snapshot } = snapshot;
         let snapshot = match snapshot {
@@ -267,12 +271,12 @@ impl SharedState {
         Snapshot { meta, snapshot }
     }
 
-    /// Whether a state is on its way to another node.
+    /// Whether a snapshot is being sent to another node.
     pub(super) fn is_sending(&self) -> bool {
         Arc::strong_count(&self.claim) > 1
     }
 
-    /// A fault that is planted: what is applied is said to be durable.
+    /// A planted fault: reports everything applied as durable.
     fn as_if_durable(&self) -> io::Result<Snapshot> {
         let mut snapshot = self.durable()?;
         let database = self.database();
@@ -282,7 +286,7 @@ impl SharedState {
         Ok(snapshot)
     }
 
-    /// Puts a received state in the place of this one.
+    /// Replaces the state by a received one.
     pub(super) async fn install(self: &Arc<Self>, received: ReceivedSnapshot) -> io::Result<RequestMemory> {
         let (shared, lock) = (self.clone(), self.write_lock().await);
         self.offload.run(move || Ok(shared.install_locked(received, &lock)?)).await
@@ -309,8 +313,8 @@ impl SharedState {
     }
 }
 
-/// Makes a database ready. What is in it is durable afterwards, even where a
-/// killed process left it to the page cache of the operating system.
+/// Prepares a database. Its content is durable afterwards, even if a killed
+/// process left it in the page cache of the operating system.
 fn prepare(redb: &redb::Database) -> Result<(), KvError> {
     let mut txn = redb.begin_write()?;
     txn.set_quick_repair(true);

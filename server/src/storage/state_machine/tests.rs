@@ -1,4 +1,5 @@
-//! The state machine on a disk that forgets and fails.
+//! Tests of the state machine on a disk that loses unsynced writes, and fails on
+//! demand.
 
 mod applying;
 mod flushing;
@@ -27,7 +28,7 @@ use crate::{
     },
 };
 
-/// A state machine, and what it is tied to.
+/// A state machine, and the objects that it shares.
 struct TestNode {
     disk: TestDisk,
     durable_index: DurableIndex,
@@ -57,7 +58,7 @@ impl TestNode {
         Self::start(TestDisk::default())
     }
 
-    /// A node whose state is that of `applied` sets.
+    /// A node that has applied `applied` sets.
     async fn with(applied: u64) -> Self {
         let mut node = Self::new();
         node.apply(1..=applied).await.expect("applies");

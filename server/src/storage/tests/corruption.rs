@@ -1,15 +1,16 @@
-//! Damage at rest: bits flip, files are cut short, headers are spoilt.
+//! Corruption tests: flipped bits, truncated files and overwritten headers.
 //!
-//! Each case takes the files that a node left when it stopped or crashed,
-//! damages one of them, opens the storage as the server does, and reads all of
-//! it. The answers are those that there were before, or the node refuses, by an
-//! error and without a panic; a different answer is a failure.
+//! Each case takes the files that a node left when it stopped or crashed, damages
+//! one of them, opens the storage as the server does, and reads all of it. Either
+//! the answers are the same as before, or the node reports an error without a
+//! panic. A different answer is a failure.
 //!
-//! One outcome cannot be told from an honest one: after a power cut, a log whose
-//! last frame does not match its checksum is one whose last write was torn, and
-//! it is left out. Damage to exactly that frame looks the same. It is counted apart, and has to be exactly that earlier commit.
+//! One outcome cannot be told from an honest one: after a power cut, a last frame of
+//! the log that does not match its checksum is a torn write, and is dropped. Damage
+//! to exactly that frame looks the same. It is counted separately, and must yield
+//! exactly the state before that commit.
 //!
-//! A few hundred cases in the ordinary run; for the table of many:
+//! An ordinary run has a few hundred cases. For the table of many:
 //!
 //! ```text
 //! COFFEE_DAMAGE=10000 cargo test --release -p coffeed --lib storage::tests::corruption -- --nocapture
@@ -28,13 +29,14 @@ use self::{
     sample::{LOG, STATE, Sample, read_all},
 };
 
-/// Flips of the ordinary run; there are a tenth as many truncations and spoilt headers.
+/// Bit flips of an ordinary run; there are a tenth as many truncations and
+/// damaged headers.
 const FLIPS: usize = 300;
 
-/// What redb calls its super-header: all of it lies in the first page.
+/// The size of redb's super-header, which is in the first page.
 const HEADER_BYTES: usize = 512;
 
-/// A repeatable sequence (xorshift64).
+/// A repeatable random sequence (xorshift64).
 struct XorShift(u64);
 
 impl XorShift {
@@ -46,7 +48,7 @@ impl XorShift {
     }
 }
 
-/// How a file is damaged.
+/// A kind of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Damage {
     Flip,
@@ -55,7 +57,7 @@ enum Damage {
 }
 
 impl Damage {
-    /// Damages `bytes`; says where.
+    /// Damages `bytes`; returns a description.
     fn strike(self, bytes: &mut Vec<u8>, dice: &mut XorShift) -> String {
         match self {
             Self::Flip => {
@@ -82,7 +84,7 @@ impl Damage {
     }
 }
 
-/// Anywhere, but mostly where there is something.
+/// Anywhere, but mostly at bytes that are not zero.
 fn place_of_flip(bytes: &[u8], dice: &mut XorShift) -> usize {
     let anywhere = dice.below(10) < 3;
     if anywhere {
@@ -122,7 +124,7 @@ fn no_damage_at_rest_is_ever_served() {
             for (damage, cases) in
                 [(Damage::Flip, flips), (Damage::Truncation, flips / 10), (Damage::Header, flips / 10)]
             {
-                // The cases are those of two samples and two files together.
+                // The cases of two samples and two files together.
                 for _ in 0..cases.div_ceil(4) {
                     let mut bytes = whole.clone();
                     let what = damage.strike(&mut bytes, &mut dice);
@@ -145,8 +147,8 @@ fn no_damage_at_rest_is_ever_served() {
     assert!(table.total(CorruptionOutcome::AtStart) > 0, "damage is found");
 }
 
-/// Every bit of the headers, which say where everything else is; some of them
-/// in the ordinary run.
+/// Flips every bit of the headers, which locate everything else; an ordinary run
+/// flips some of them.
 #[test]
 fn no_bit_of_a_header_is_trusted_blindly() {
     let step = if env::var_os("COFFEE_DAMAGE").is_some() { 1 } else { 131 };

@@ -1,5 +1,5 @@
-//! A member of a cluster of one, its log and its state on a disk that forgets
-//! what was not synced: what openraft makes of the two after a power cut.
+//! Crash tests: a cluster of one on a disk that loses unsynced writes, and what
+//! openraft makes of log and state after a power cut.
 
 use std::{collections::BTreeMap, future::Future, io, sync::Arc};
 
@@ -32,7 +32,7 @@ use crate::storage::{
 struct NoNetwork;
 
 fn unreachable_peer() -> RPCError<TypeConfig> {
-    RPCError::Unreachable(Unreachable::new(&io::Error::other("there is nobody else")))
+    RPCError::Unreachable(Unreachable::new(&io::Error::other("there is no other node")))
 }
 
 impl RaftNetworkFactory<TypeConfig> for NoNetwork {
@@ -69,7 +69,7 @@ impl RaftNetworkV2<TypeConfig> for NoNetwork {
         _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        Err(StreamingError::Unreachable(Unreachable::new(&io::Error::other("there is nobody else"))))
+        Err(StreamingError::Unreachable(Unreachable::new(&io::Error::other("there is no other node"))))
     }
 }
 
@@ -132,7 +132,7 @@ async fn what_was_acknowledged_is_there_once_after_every_power_cut() {
             member.raft.initialize(BTreeMap::from([(NodeId(1), Member::default())])).await.expect("founds");
         }
         member.leads().await;
-        // Tried again, each is answered as it was, and not applied again.
+        // A retry returns the first outcome, and is not applied again.
         for number in (1..=written).rev().step_by(7) {
             assert!(matches!(member.write(number, Revision(0)).await, Outcome::Applied { .. }));
         }

@@ -1,4 +1,4 @@
-//! A disk in memory that loses what was not synced, and fails when it is told to.
+//! A disk in memory that loses unsynced writes, and fails on demand.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ pub(in crate::storage) struct TestDisk {
 
 struct Fuel {
     steps: AtomicI64,
-    /// Why there are no more: it is full, or else it fails.
+    /// How further steps fail: with a full disk, or with an I/O error.
     full: AtomicBool,
 }
 
@@ -62,20 +62,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TestDisk {
-    /// After `steps` more steps all fail.
+    /// Lets `steps` more steps succeed; all later ones fail.
     pub(in crate::storage) fn fail_after(&self, steps: i64) {
         self.fuel.full.store(false, Ordering::Relaxed);
         self.fuel.steps.store(steps, Ordering::Relaxed);
     }
 
-    /// After `steps` more steps there is no room for any.
+    /// Lets `steps` more steps succeed; then the disk is full.
     pub(in crate::storage) fn full_after(&self, steps: i64) {
         self.fuel.full.store(true, Ordering::Relaxed);
         self.fuel.steps.store(steps, Ordering::Relaxed);
     }
 
-    /// What is left after a power cut. Whoever has this disk open goes on with
-    /// it, and does no harm to what is left.
+    /// The disk after a power cut. This disk can still be used, without affecting
+    /// the returned one.
     pub(in crate::storage) fn power_cut(&self, renames_survive: bool) -> Self {
         let names = lock(if renames_survive { &self.now } else { &self.synced }).clone();
         let survive = |file: TestFile| {
@@ -94,12 +94,12 @@ impl TestDisk {
         lock(&self.now).keys().cloned().collect()
     }
 
-    /// What is in a file.
+    /// The content of a file.
     pub(in crate::storage) fn content(&self, name: &str) -> Vec<u8> {
         lock(&lock(&self.now)[name]).now.clone()
     }
 
-    /// The same disk with other bytes, durable, in one of its files.
+    /// A copy of this disk, with other durable bytes in one file.
     pub(in crate::storage) fn with(&self, name: &str, bytes: Vec<u8>) -> Self {
         let copy = self.power_cut(true);
         let file = Arc::new(Mutex::new(Content { now: bytes.clone(), synced: bytes }));
@@ -108,7 +108,7 @@ impl TestDisk {
         copy
     }
 
-    /// The file of a log, which is made if it is not there.
+    /// The log file `name`, which is created if it does not exist.
     pub(in crate::storage) fn log(&self, name: &str) -> Box<dyn StorageBackend> {
         if !lock(&self.now).contains_key(name) {
             LogStore::create_on(self.backend(name), 64 << 10).expect("made");
@@ -116,7 +116,7 @@ impl TestDisk {
         Box::new(self.backend(name))
     }
 
-    /// A file that is no state.
+    /// A file other than the state.
     fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
         lock(&self.synced).insert(name.to_owned(), file.clone());
@@ -144,7 +144,7 @@ impl StateFiles for TestDisk {
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        // As on a real disk, what is there is not made anew, even if it is empty.
+        // As on a real disk, an existing file is not replaced, even if it is empty.
         if lock(&self.now).get(STATE).is_some_and(|file| lock(file).now.is_empty()) {
             return Err(StorageError::Corrupted("an empty file".to_owned()).into());
         }

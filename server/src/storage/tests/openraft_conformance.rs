@@ -1,4 +1,4 @@
-//! openraft's own test suite, on the log and the state machine together.
+//! openraft's own test suite, run on our log and state machine.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Folders {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let folder = tempfile::tempdir().expect("a folder");
         let poison = Poison::new();
-        // The suite purges a log whose entries it never applied, which ours would refuse.
+        // The suite purges a log whose entries it never applied, which our log would reject.
         let unchecked = DurableIndex::new();
         unchecked.advance_to(u64::MAX);
         let log = LogStore::open(&folder.path().join("log.wal"), unchecked, poison.clone()).expect("opens");

@@ -1,4 +1,4 @@
-//! Damaged files: refused by name and next step, never served.
+//! Damaged files are rejected with a file name and a hint, and never served.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use super::{
     *,
 };
 
-/// A closed log of a few entries in a file.
+/// Writes a closed log of a few entries to a file.
 async fn written(path: &Path) {
     let mut log = LogStore::open(path, durable_state(), Poison::new()).expect("opens");
     log.save_vote(&vote(1)).await.expect("durable");
@@ -18,10 +18,10 @@ async fn written(path: &Path) {
 }
 
 fn open_error(path: &Path) -> LogError {
-    LogStore::open(path, durable_state(), Poison::new()).expect_err("is refused")
+    LogStore::open(path, durable_state(), Poison::new()).expect_err("is rejected")
 }
 
-/// Where in a file the value of the last entry with this payload lies.
+/// The offset of the last occurrence of `what`.
 fn find(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).rposition(|window| window == what).expect("it is there")
 }
@@ -42,12 +42,12 @@ async fn a_damaged_entry_is_named_with_file_and_next_step() {
     fs::write(&path, bytes).expect("writes");
     let error = open_error(&path);
     let text = error.to_string();
-    assert!(text.contains("log.wal") && text.contains("what follows log entry 29"), "{text}");
+    assert!(text.contains("log.wal") && text.contains("the part after log entry 29"), "{text}");
     assert!(error.hint().contains("coffeed rebuild"));
 }
 
 #[test]
-fn what_is_missing_or_out_of_order_is_refused() {
+fn missing_entries_and_wrong_orders_are_rejected() {
     let id = |term, index| LogIdRecord { term, index };
     let entry = |term, index| LogRecord::Entry(LogEntry::new(id(term, index).into(), Payload::Blank));
     let vote = |term| LogRecord::Vote(VoteRecord::from(&vote(term)));
@@ -57,7 +57,7 @@ fn what_is_missing_or_out_of_order_is_refused() {
         ("the vote is for term 0", vec![entry(1, 0)]),
         ("the vote is for term 1", vec![vote(1), entry(2, 0)]),
         ("log entry 1: it is of an earlier term", vec![vote(2), entry(2, 0), entry(1, 1)]),
-        ("begins or ends in its middle", vec![vote(1), LogRecord::Begin(Default::default())]),
+        ("begins or ends in the middle", vec![vote(1), LogRecord::Begin(Default::default())]),
     ];
     for (expected, records) in tries {
         let disk = LogDisk::default();
@@ -67,7 +67,7 @@ fn what_is_missing_or_out_of_order_is_refused() {
         }
         wal.sync().expect("durable");
         let error = LogStore::open_inline(Box::new(disk.clone()), durable_state(), Poison::new());
-        let error = error.expect_err("is refused").to_string();
+        let error = error.expect_err("is rejected").to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -102,7 +102,7 @@ async fn no_flipped_bit_is_ever_served() {
     .await;
     let used = whole.iter().rposition(|byte| *byte != 0).expect("something is there") + 1;
     let mut refused = 0;
-    // A prime step, so that all bits have their turn.
+    // A prime step, which covers all bit positions.
     for bit in (0..used * 8).step_by(13) {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -117,7 +117,7 @@ async fn no_flipped_bit_is_ever_served() {
     assert!(refused > 0);
 }
 
-/// Nobody was told that what a power cut tore is durable.
+/// A torn write was never reported durable.
 #[tokio::test]
 async fn a_torn_end_is_left_out_and_written_over() {
     let disk = LogDisk::default();
@@ -139,7 +139,7 @@ async fn a_torn_end_is_left_out_and_written_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_short_or_is_something_else_is_refused() {
+async fn a_file_that_is_truncated_or_not_a_log_is_rejected() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("log.wal");
     written(&path).await;
@@ -153,7 +153,7 @@ async fn a_file_that_was_cut_short_or_is_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn a_log_in_use_is_refused_with_a_hint() {
+async fn a_log_in_use_is_rejected_with_a_hint() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("log.wal");
     let _log = LogStore::open(&path, durable_state(), Poison::new()).expect("opens");

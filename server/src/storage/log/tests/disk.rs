@@ -1,5 +1,5 @@
-//! A disk in memory that tells what is durable from what is only written,
-//! that fails when it is told to, and whose syncs can be held up.
+//! A disk in memory that distinguishes durable from written bytes, fails on
+//! demand, and can delay syncs.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use redb::StorageBackend;
 
 use crate::storage::log::lock;
 
-/// See the module. Clones share it.
+/// A disk in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LogDisk {
     platter: Arc<Mutex<Platter>>,
@@ -21,7 +21,7 @@ pub(super) struct LogDisk {
 struct Platter {
     now: Vec<u8>,
     durable: Vec<u8>,
-    /// What was done since the last sync, in order.
+    /// The steps since the last sync, in order.
     unsynced: Vec<DiskStep>,
     syncs: u64,
     /// How many more steps succeed; `None`: all do.
@@ -34,26 +34,30 @@ enum DiskStep {
     Resize(u64),
 }
 
-/// What a power cut does to each 512 bytes that were not synced.
+/// The effect of a power cut on each 512 unsynced bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LogPowerCut {
     /// They are lost.
     LosesAll,
-    /// Some of them arrived: by the bits of this seed.
+    /// Some of them were written: by the bits of this seed.
     LosesSome(u64),
 }
 
 #[derive(Debug, Default)]
 struct SyncGate {
-    state: Mutex<(Closed, Waiting)>,
+    state: Mutex<GateState>,
     changed: Condvar,
 }
 
-type Closed = bool;
-type Waiting = bool;
+#[derive(Debug, Default)]
+struct GateState {
+    closed: bool,
+    /// Whether a sync waits at the closed gate.
+    waiting: bool,
+}
 
 impl LogDisk {
-    /// What a machine finds after a power cut.
+    /// The disk after a power cut.
     pub(super) fn power_cut(&self, how: LogPowerCut) -> Self {
         let platter = lock(&self.platter);
         let mut durable = platter.durable.clone();
@@ -78,7 +82,7 @@ impl LogDisk {
         Self { platter: Arc::new(Mutex::new(platter)), gate: Arc::default() }
     }
 
-    /// What is durable.
+    /// The durable bytes.
     pub(super) fn durable(&self) -> Vec<u8> {
         lock(&self.platter).durable.clone()
     }
@@ -88,30 +92,31 @@ impl LogDisk {
         lock(&self.platter).now.is_empty()
     }
 
-    /// How many syncs there were.
+    /// The number of syncs.
     pub(super) fn syncs(&self) -> u64 {
         lock(&self.platter).syncs
     }
 
-    /// After so many more writes and syncs all fail; `None`: none does.
+    /// Lets `steps` more writes and syncs succeed; all later ones fail. `None`:
+    /// none fails.
     pub(super) fn fail_after(&self, steps: Option<u64>) {
         lock(&self.platter).fuel = steps;
     }
 
-    /// Holds up syncs.
+    /// Delays syncs.
     pub(super) fn close_gate(&self) {
-        lock(&self.gate.state).0 = true;
+        lock(&self.gate.state).closed = true;
     }
 
-    /// Lets syncs go on.
+    /// Ends the delay of syncs.
     pub(super) fn open_gate(&self) {
-        lock(&self.gate.state).0 = false;
+        lock(&self.gate.state).closed = false;
         self.gate.changed.notify_all();
     }
 
-    /// Waits until a sync is held up.
+    /// Waits until a sync is delayed.
     pub(super) fn wait_for_a_sync(&self) {
-        let held_up = self.gate.changed.wait_while(lock(&self.gate.state), |(_, waiting)| !*waiting);
+        let held_up = self.gate.changed.wait_while(lock(&self.gate.state), |gate| !gate.waiting);
         assert!(held_up.is_ok());
     }
 
@@ -151,16 +156,16 @@ impl DiskStep {
         }
     }
 
-    /// The parts of which each may be lost by itself.
+    /// The parts that can be lost independently.
     fn sectors(&self) -> Vec<Self> {
         match self {
             Self::Resize(_) => vec![self.clone()],
             Self::Write(offset, data) => {
                 let (mut at, mut rest, mut parts) = (*offset, data.as_slice(), Vec::new());
                 while !rest.is_empty() {
-                    let (sector, behind) = rest.split_at(rest.len().min(512 - at as usize % 512));
+                    let (sector, after) = rest.split_at(rest.len().min(512 - at as usize % 512));
                     parts.push(Self::Write(at, sector.to_vec()));
-                    (at, rest) = (at + sector.len() as u64, behind);
+                    (at, rest) = (at + sector.len() as u64, after);
                 }
                 parts
             }
@@ -193,12 +198,12 @@ impl StorageBackend for LogDisk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut gate = lock(&self.gate.state);
-        while gate.0 {
-            gate.1 = true;
+        while gate.closed {
+            gate.waiting = true;
             self.gate.changed.notify_all();
             gate = self.gate.changed.wait(gate).expect("no test panics while it holds this");
         }
-        gate.1 = false;
+        gate.waiting = false;
         let mut platter = lock(&self.platter);
         platter.burn()?;
         platter.syncs += 1;

@@ -1,9 +1,9 @@
-//! The log against a model, with a power cut at any step of the disk.
+//! Compares the log with a model, with a power cut at any step of the disk.
 //!
-//! Whatever is done to the log, and wherever the disk stops: what is found
-//! afterwards is what some prefix of the changes had made, and that prefix
-//! holds all that were acknowledged. This is what io ordering is about: no
-//! entry without the vote that came before it, no truncation overtaken.
+//! Wherever the disk stops, the log found afterwards is the result of some prefix
+//! of the changes, and that prefix includes all acknowledged ones. This is what
+//! I/O ordering is about: no entry without the vote before it, and no truncation
+//! out of order.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ enum LogStep {
     Commit,
 }
 
-/// What the log holds.
+/// The content of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct LogModel {
     term: u64,
@@ -35,18 +35,18 @@ impl LogModel {
         self.last().map_or(0, |last| last.index + 1)
     }
 
-    /// The entry that comes `back` entries before the end, if it is not purged.
+    /// The entry that is `back` entries before the last one, if it is not purged.
     fn back(&self, back: u64) -> Option<LogId> {
         self.entries.len().checked_sub(back as usize + 1).map(|at| self.entries[at])
     }
 }
 
-/// The log and what it should be after each of the changes that were started.
+/// The log, and its expected content after each change that was started.
 struct LogRun {
     log: LogStore,
     now: LogModel,
     history: Vec<LogModel>,
-    /// Which prefix of the history is acknowledged as soon as this is answered.
+    /// The prefix of the history that is acknowledged once this is answered.
     waiting: Vec<(usize, oneshot::Receiver<Result<(), io::Error>>)>,
     acknowledged: usize,
 }
@@ -57,7 +57,7 @@ impl LogRun {
         Self { log, history: vec![now.clone()], now, waiting: Vec::new(), acknowledged: 0 }
     }
 
-    /// Does one step; `false` once the disk has failed.
+    /// Runs a step; returns `false` once the disk has failed.
     async fn step(&mut self, step: LogStep) -> bool {
         let started = self.history.len();
         let result = match step {
@@ -86,7 +86,7 @@ impl LogRun {
                 self.now.purged = Some(upto);
                 self.now.entries.retain(|entry| entry.index > upto.index);
                 self.history.push(self.now.clone());
-                // Nobody is told when it is durable.
+                // A purge is not acknowledged.
                 return self.log.purge(upto).await.is_ok();
             }
             LogStep::Commit => return self.log.save_committed(self.now.last()).await.is_ok(),
@@ -97,7 +97,7 @@ impl LogRun {
         result.is_ok()
     }
 
-    /// What may be found after a power cut.
+    /// The contents that are possible after a power cut.
     async fn end(mut self) -> Vec<LogModel> {
         for (started, flushed) in self.waiting {
             if matches!(flushed.await, Ok(Ok(()))) {
@@ -131,7 +131,7 @@ fn any_step() -> impl Strategy<Value = LogStep> {
 fn open_as(disk: &LogDisk, inline: bool) -> LogStore {
     let (durable_index, poison) = (durable_state(), Poison::new());
     if disk.is_empty() {
-        // Small, so that the log often goes on in another chunk.
+        // Small, so the log often continues in another chunk.
         LogStore::create_on(disk.clone(), 4 << 10).expect("made");
     }
     let file = Box::new(disk.clone());

@@ -1,4 +1,4 @@
-//! What is read: the whole of one moment, in bounded parts.
+//! Reads return the log of one moment, in bounded parts.
 
 use futures_util::TryStreamExt;
 
@@ -12,7 +12,7 @@ async fn replication_reads_stop_at_their_size() {
     assert_eq!(log.limited_get_log_entries(0, 6).await.expect("whole").len(), 2);
     assert_eq!(log.limited_get_log_entries(5, 6).await.expect("whole").len(), 1);
     assert_eq!(log.try_get_log_entries(0..6).await.expect("whole").len(), 6);
-    // The same from the database as from memory.
+    // The same from the file as from memory.
     let mut log = reopen(&disk);
     assert_eq!(log.limited_get_log_entries(0, 6).await.expect("whole").len(), 2);
     append(&mut log, vec![large(6, 400 << 10)]).await;
@@ -21,7 +21,7 @@ async fn replication_reads_stop_at_their_size() {
     assert_eq!(log.try_get_log_entries(2..7).await.expect("whole").len(), 5);
 }
 
-/// A largest value alone is more than a part; it goes by itself.
+/// The largest value alone exceeds the size of a part, and is a part of its own.
 #[tokio::test]
 async fn entries_to_be_applied_come_in_parts_and_none_is_left_out() {
     let disk = LogDisk::default();
@@ -50,9 +50,10 @@ async fn what_is_purged_is_not_sent_as_something_else() {
     assert_eq!(log.limited_get_log_entries(5, 9).await.expect("whole").len(), 4);
 }
 
-/// Readers in other tasks meet purges: what they get is whole, and never taken for damage.
+/// Reads that are concurrent with purges are complete, and are never taken for
+/// damage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_purge_under_a_reader_is_no_damage() {
+async fn a_purge_during_a_read_is_not_damage() {
     let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..2000)).await;
@@ -61,7 +62,7 @@ async fn a_purge_under_a_reader_is_no_damage() {
         let mut log = log.clone();
         async move {
             loop {
-                let read = log.try_get_log_entries(0..2000).await.expect("is no damage");
+                let read = log.try_get_log_entries(0..2000).await.expect("is not damaged");
                 let first = read.first().map_or(2000, |entry| entry.log_id.index);
                 let found: Vec<_> = read.into_iter().map(|entry| entry.log_id.index).collect();
                 assert_eq!(found, (first..2000).collect::<Vec<_>>());

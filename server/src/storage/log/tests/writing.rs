@@ -1,4 +1,4 @@
-//! What is acknowledged, when, and with how many syncs.
+//! When changes are acknowledged, and with how many syncs.
 
 use super::*;
 
@@ -24,10 +24,10 @@ async fn what_was_acknowledged_survives_a_power_cut() {
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(id(3, 2)), Some(id(4, 12))));
 }
 
-/// The state may be durable ahead of the log. A conflicting end of the log that
-/// came back behind it after a crash would keep the node from starting.
+/// The state may be durable ahead of the log. A truncated, conflicting end of the
+/// log that reappeared after a crash would keep the node from starting.
 #[tokio::test]
-async fn entries_that_were_given_up_are_gone_for_good() {
+async fn truncated_entries_are_gone_for_good() {
     let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     append(&mut log, entries(1, 0..10)).await;
@@ -112,7 +112,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged() {
     disk.fail_after(Some(0));
     let failed = start_append(&mut log, entries(1, 5..6)).await.await.expect("answered");
     assert!(failed.is_err());
-    // The disk works again, but what it holds is not known: the log stays closed.
+    // The disk works again, but its content is unknown: the log stays closed.
     disk.fail_after(None);
     assert!(log.save_vote(&vote(9)).await.is_err());
     assert!(log.save_committed(Some(id(1, 2))).await.is_err());
@@ -122,9 +122,9 @@ async fn after_a_failed_sync_nothing_is_acknowledged() {
     assert_eq!(last(&mut reopen(&disk)).await, Some(id(1, 4)));
 }
 
-/// What is queued when a sync fails is answered too, and with the failure.
+/// Changes that are queued when a sync fails are answered with the failure, too.
 #[tokio::test]
-async fn whoever_waits_behind_a_failed_sync_learns_of_it() {
+async fn changes_queued_during_a_failed_sync_fail_too() {
     let disk = LogDisk::default();
     let mut log = open_voted(&disk).await;
     disk.close_gate();
@@ -159,7 +159,7 @@ async fn a_hole_poisons() {
 }
 
 #[tokio::test]
-async fn a_snapshot_takes_the_place_of_the_whole_log() {
+async fn a_snapshot_replaces_the_whole_log() {
     let disk = LogDisk::default();
     let mut log = open(&disk);
     log.save_vote(&vote(5)).await.expect("durable");

@@ -1,4 +1,4 @@
-//! The file of a log: how it is divided, and how it is made.
+//! The file of a log: its layout, and how it is created.
 //!
 //! ```text
 //! first page   "coffeed log\n" 12 | version 4 | chunk bytes 4 | crc32c 4
@@ -26,20 +26,20 @@ const PAGE_BYTES: u64 = 4096;
 
 const HEADER_BYTES: usize = 24;
 
-/// Zeros are written by parts of so many bytes.
+/// Zeros are written in parts of this size.
 const ZEROS_BYTES: usize = 1 << 20;
 
-/// Chunks of a log on a real disk. An entry has to fit into one.
+/// The size of the chunks of a log on a real disk. Each entry must fit into one.
 pub(in crate::storage::log) const CHUNK_BYTES: u32 = 4 << 20;
 
-/// Why the file is none of a log.
+/// Why a file is not a log.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::storage::log) enum FileFault {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("it is no log, or its first page is damaged")]
+    #[error("it is not a log, or its first page is damaged")]
     NotALog,
-    #[error("a newer version of coffeed has written it (format {0}, this one reads up to {VERSION})")]
+    #[error("a newer version of coffeed wrote it (format {0}; this build knows format {VERSION})")]
     Newer(u32),
 }
 
@@ -49,12 +49,12 @@ pub(in crate::storage::log) struct LogFile {
     backend: Box<dyn StorageBackend>,
     chunk_bytes: u32,
     pub(in crate::storage::log) metrics: LogMetrics,
-    /// Held by who reads; to be had alone by who gives a chunk another use.
+    /// Held shared during a read, and exclusively to reuse a chunk.
     reading: RwLock<()>,
 }
 
 impl LogFile {
-    /// Makes an empty file: one chunk of zeros.
+    /// Creates an empty file: one chunk of zeros.
     pub(super) fn create(backend: Box<dyn StorageBackend>, chunk_bytes: u32) -> io::Result<Self> {
         let file = Self { backend, chunk_bytes, metrics: LogMetrics::default(), reading: RwLock::default() };
         file.backend.set_len(PAGE_BYTES)?;
@@ -84,37 +84,37 @@ impl LogFile {
         self.chunk_bytes as usize
     }
 
-    /// How many chunks there are. What is less than a chunk at the end is there
-    /// since the power went while one was added: nothing was in it.
+    /// The number of chunks. An incomplete chunk at the end is left from a power
+    /// cut while it was added; it held nothing.
     pub(super) fn chunks(&self) -> io::Result<usize> {
         Ok(((self.backend.len()? - PAGE_BYTES) / u64::from(self.chunk_bytes)) as usize)
     }
 
-    /// Where a chunk starts.
-    pub(super) fn place(&self, chunk: usize) -> u64 {
+    /// The offset of a chunk.
+    pub(super) fn offset_of(&self, chunk: usize) -> u64 {
         PAGE_BYTES + chunk as u64 * u64::from(self.chunk_bytes)
     }
 
-    /// The chunk that something at `offset` lies in.
+    /// The chunk that contains `offset`.
     pub(super) fn chunk_of(&self, offset: u64) -> usize {
         ((offset - PAGE_BYTES) / u64::from(self.chunk_bytes)) as usize
     }
 
-    /// Makes budget for the chunk behind the last one, and writes it: overwriting
-    /// what is there already takes the disk less than writing what is not.
+    /// Adds a chunk after the last one, and fills it with zeros: overwriting
+    /// allocated blocks is faster than allocating them.
     pub(super) fn add_chunk(&self, chunk: usize) -> io::Result<()> {
-        self.backend.set_len(self.place(chunk + 1))?;
+        self.backend.set_len(self.offset_of(chunk + 1))?;
         let zeros = vec![0; ZEROS_BYTES.min(self.chunk_bytes())];
         for at in (0..self.chunk_bytes()).step_by(zeros.len()) {
             let part = zeros.len().min(self.chunk_bytes() - at);
-            self.backend.write(self.place(chunk) + at as u64, &zeros[..part])?;
+            self.backend.write(self.offset_of(chunk) + at as u64, &zeros[..part])?;
         }
         Ok(())
     }
 
-    /// Gives the budget of this chunk and all behind it back.
+    /// Returns the space of this chunk and all after it to the file system.
     pub(super) fn cut(&self, chunk: usize) -> io::Result<()> {
-        self.backend.set_len(self.place(chunk))
+        self.backend.set_len(self.offset_of(chunk))
     }
 
     pub(in crate::storage::log) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -136,12 +136,12 @@ impl LogFile {
         self.backend.close()
     }
 
-    /// As long as this is held, what is in the log stays in its place.
+    /// While this is held, no part of the log is overwritten.
     pub(in crate::storage::log) fn reading(&self) -> RwLockReadGuard<'_, ()> {
         self.reading.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody reads what was there before.
+    /// Waits until all current reads have ended.
     pub(super) fn exclusive(&self) -> RwLockWriteGuard<'_, ()> {
         self.reading.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,8 +162,8 @@ fn header(chunk_bytes: u32) -> [u8; HEADER_BYTES] {
 pub(in crate::storage::log) struct RealFile(File);
 
 impl RealFile {
-    /// Opens the file at `path`, and keeps others from it. If there is none,
-    /// `fill` fills it first: a crash leaves none or a whole one.
+    /// Opens and locks the file at `path`. If there is none, `fill` fills it
+    /// first: a crash leaves no file or a complete one.
     pub(in crate::storage::log) fn open_or_create(
         path: &Path,
         fill: impl FnOnce(Self) -> io::Result<()>,
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_log_is_refused() {
+    fn a_file_that_is_not_a_log_is_rejected() {
         let open = |edit: fn(&dyn StorageBackend)| {
             let backend = InMemoryBackend::new();
             LogFile::create(Box::new(InMemoryBackend::new()), 8192).expect("made");
@@ -229,7 +229,7 @@ mod tests {
         };
         assert_eq!(open(|_| {}), Ok(1));
         let error = open(|backend| backend.write(5, b"x").expect("written"));
-        assert!(error.expect_err("refused").contains("no log"));
+        assert!(error.expect_err("rejected").contains("not a log"));
         assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 8192 + 100).expect("cut")), Ok(1));
         assert_eq!(open(|backend| backend.set_len(PAGE_BYTES + 100).expect("cut")), Ok(0));
         let newer = |backend: &dyn StorageBackend| {
@@ -239,6 +239,6 @@ mod tests {
             header[20..].copy_from_slice(&checksum.to_le_bytes());
             backend.write(0, &header).expect("written");
         };
-        assert!(open(newer).expect_err("refused").contains("newer"));
+        assert!(open(newer).expect_err("rejected").contains("newer"));
     }
 }

@@ -1,13 +1,12 @@
-//! Frames: what reaches the disk by one write, whole or not at all. Pure.
+//! Frames: the unit that reaches the disk by one write, completely or not at all. Pure.
 //!
 //! ```text
 //! frame    crc32c 4 | length 4 | sequence 8 | number 8 | records
 //! ```
 //!
-//! The checksum covers where the frame lies in the file and everything behind
-//! itself. The sequence is that of the chunk, so that what an earlier use of the
-//! place has left is never taken for something new. Frames are numbered through
-//! all chunks.
+//! The checksum covers the frame's offset in the file and everything after the
+//! checksum. The sequence is the chunk's, so a frame from an earlier use of the chunk
+//! is never taken for a new one. Frames are numbered across all chunks.
 
 use std::ops::Range;
 
@@ -16,39 +15,40 @@ pub(super) const HEADER_BYTES: usize = 24;
 /// Frames start at multiples of this.
 const ALIGNMENT: usize = 8;
 
-/// A frame that is whole.
+/// A complete frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) sequence: u64,
     pub(super) number: u64,
-    /// Where its records lie in the chunk.
+    /// The range of its records in the chunk.
     pub(super) records: Range<usize>,
 }
 
 impl Frame {
-    /// Where the next one starts.
+    /// The offset of the next frame.
     pub(super) fn next(&self) -> usize {
         aligned(self.records.end)
     }
 }
 
-/// The next place from here where a frame may start.
+/// The next offset at which a frame may start.
 pub(super) fn aligned(at: usize) -> usize {
     at.next_multiple_of(ALIGNMENT)
 }
 
-/// Fills in the head of a frame, for which the first bytes have been left free.
-pub(super) fn seal(frame: &mut [u8], place: u64, sequence: u64, number: u64) {
+/// Fills in the header of a frame, which occupies its first bytes.
+pub(super) fn seal(frame: &mut [u8], offset: u64, sequence: u64, number: u64) {
     let length = (frame.len() - HEADER_BYTES) as u32;
     frame[4..8].copy_from_slice(&length.to_le_bytes());
     frame[8..16].copy_from_slice(&sequence.to_le_bytes());
     frame[16..24].copy_from_slice(&number.to_le_bytes());
-    let checksum = checksum(place, &frame[4..]);
+    let checksum = checksum(offset, &frame[4..]);
     frame[..4].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// The frame at `at` of a chunk that lies at `place` in the file, if there is a whole one.
-pub(super) fn open(chunk: &[u8], at: usize, place: u64) -> Option<Frame> {
+/// Decodes the frame at `at` of a chunk whose offset in the file is `offset`;
+/// `None` if there is no complete one.
+pub(super) fn open(chunk: &[u8], at: usize, offset: u64) -> Option<Frame> {
     let bytes = chunk.get(at..)?;
     let (head, rest) = bytes.split_at_checked(HEADER_BYTES)?;
     let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
@@ -56,7 +56,7 @@ pub(super) fn open(chunk: &[u8], at: usize, place: u64) -> Option<Frame> {
     if length == 0 || length > rest.len() {
         return None;
     }
-    let whole = word(0) == checksum(place + at as u64, &bytes[4..HEADER_BYTES + length]);
+    let whole = word(0) == checksum(offset + at as u64, &bytes[4..HEADER_BYTES + length]);
     let records = at + HEADER_BYTES..at + HEADER_BYTES + length;
     (whole || planted!("torn-tail-accepted")).then(|| Frame {
         sequence: long(head, 8),
@@ -69,28 +69,28 @@ fn long(head: &[u8], at: usize) -> u64 {
     head[at..at + 8].try_into().map_or(0, u64::from_le_bytes)
 }
 
-/// Whether there is a whole frame of this chunk with a higher number than
+/// Whether there is a complete frame of this chunk with a number higher than
 /// `number`, from `at` on.
-pub(super) fn any_later(chunk: &[u8], at: usize, place: u64, sequence: u64, number: u64) -> bool {
+pub(super) fn any_later(chunk: &[u8], at: usize, offset: u64, sequence: u64, number: u64) -> bool {
     let end = chunk.len().saturating_sub(HEADER_BYTES);
     (aligned(at)..end).step_by(ALIGNMENT).any(|at| {
         let head = &chunk[at..at + HEADER_BYTES];
-        long(head, 8) == sequence && long(head, 16) > number && open(chunk, at, place).is_some()
+        long(head, 8) == sequence && long(head, 16) > number && open(chunk, at, offset).is_some()
     })
 }
 
-fn checksum(place: u64, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&place.to_le_bytes()), bytes)
+fn checksum(offset: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn frame(place: u64, number: u64, records: &[u8]) -> Vec<u8> {
+    fn frame(offset: u64, number: u64, records: &[u8]) -> Vec<u8> {
         let mut frame = vec![0; HEADER_BYTES];
         frame.extend_from_slice(records);
-        seal(&mut frame, place, 9, number);
+        seal(&mut frame, offset, 9, number);
         frame
     }
 

@@ -1,8 +1,8 @@
-//! Where in the file each entry lies. Pure.
+//! The locations of entries in the file. Pure.
 
 use std::{collections::VecDeque, ops::Range};
 
-/// Where an entry's record lies.
+/// The location of an entry's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::storage::log) struct EntryLocation {
     pub(in crate::storage::log) offset: u64,
@@ -17,26 +17,26 @@ pub(in crate::storage::log) struct EntryLocations {
 }
 
 impl EntryLocations {
-    /// The index of the first entry, if there is one.
+    /// The index and location of the first entry, if there is one.
     pub(in crate::storage::log) fn first(&self) -> Option<(u64, EntryLocation)> {
-        self.locations.front().map(|place| (self.first, *place))
+        self.locations.front().map(|location| (self.first, *location))
     }
 
-    /// Adds an entry, which takes the place of all from its index on.
-    pub(super) fn add(&mut self, index: u64, place: EntryLocation) {
+    /// Adds an entry. It replaces all entries from its index on.
+    pub(super) fn add(&mut self, index: u64, location: EntryLocation) {
         self.cut(index);
         if self.locations.is_empty() {
             self.first = index;
         }
-        self.locations.push_back(place);
+        self.locations.push_back(location);
     }
 
-    /// Forgets all from this index on.
+    /// Removes all entries from this index on.
     pub(super) fn cut(&mut self, from: u64) {
         self.locations.truncate(from.saturating_sub(self.first) as usize);
     }
 
-    /// Forgets all up to this index.
+    /// Removes all entries up to this index.
     pub(super) fn purge(&mut self, upto: u64) {
         while self.locations.front().is_some() && self.first <= upto {
             self.locations.pop_front();
@@ -44,7 +44,7 @@ impl EntryLocations {
         }
     }
 
-    /// Those of a range that are there, with the first one's index.
+    /// The existing entries of a range, and the index of the first.
     pub(in crate::storage::log) fn of(&self, range: Range<u64>) -> (u64, Vec<EntryLocation>) {
         let start = range.start.max(self.first);
         let skip = (start - self.first) as usize;
@@ -57,30 +57,30 @@ impl EntryLocations {
 mod tests {
     use super::*;
 
-    fn place(offset: u64) -> EntryLocation {
+    fn location(offset: u64) -> EntryLocation {
         EntryLocation { offset, bytes: 1 }
     }
 
     fn offsets(locations: &EntryLocations, range: Range<u64>) -> (u64, Vec<u64>) {
         let (first, locations) = locations.of(range);
-        (first, locations.into_iter().map(|place| place.offset).collect())
+        (first, locations.into_iter().map(|location| location.offset).collect())
     }
 
     #[test]
-    fn entries_come_are_given_up_and_go() {
+    fn entries_are_added_cut_and_purged() {
         let mut locations = EntryLocations::default();
         for index in 5..10 {
-            locations.add(index, place(index * 10));
+            locations.add(index, location(index * 10));
         }
         assert_eq!(offsets(&locations, 0..99), (5, vec![50, 60, 70, 80, 90]));
         assert_eq!(offsets(&locations, 6..8), (6, vec![60, 70]));
-        locations.add(8, place(800));
+        locations.add(8, location(800));
         assert_eq!(offsets(&locations, 7..99), (7, vec![70, 800]));
         locations.purge(6);
-        assert_eq!(locations.first(), Some((7, place(70))));
+        assert_eq!(locations.first(), Some((7, location(70))));
         locations.cut(0);
         assert_eq!(locations.first(), None);
-        locations.add(3, place(30));
+        locations.add(3, location(30));
         assert_eq!(offsets(&locations, 0..99), (3, vec![30]));
         locations.purge(99);
         assert_eq!(offsets(&locations, 0..99).1, Vec::<u64>::new());

@@ -1,10 +1,10 @@
-//! Reading a log when it is opened: all of it once, before any is served.
+//! Replays a log when it is opened: all of it once, before any of it is served.
 //!
-//! What a power cut leaves of a frame that was being written is left out: nobody
-//! was told that it is durable. It can only be the last one, since a frame is
-//! synced before the next one of its chunk is written. So anything else that is
-//! not whole is damage: a frame before one that is whole, a chunk that is
-//! missing, an entry out of its order.
+//! A frame that was being written when the power went is dropped: it was never
+//! reported durable. It can only be the last one, because a frame is synced
+//! before the next one of its chunk is written. Anything else that is incomplete
+//! is damage: a bad frame before a complete one, a missing chunk, an entry out of
+//! order.
 
 use std::{collections::VecDeque, io};
 
@@ -21,9 +21,9 @@ use crate::storage::{
 /// Why a log cannot be used.
 #[derive(Debug)]
 pub(in crate::storage::log) enum LogFault {
-    /// It is not what was written.
+    /// It does not hold what was written.
     Damage(String),
-    /// It cannot be read.
+    /// It cannot be read or written.
     Io(io::Error),
 }
 
@@ -42,24 +42,24 @@ impl From<FileFault> for LogFault {
     }
 }
 
-/// What a log holds.
+/// The content of a log.
 pub(super) struct ReplayedLog {
-    pub(super) head: LogSummary,
+    pub(super) summary: LogSummary,
     pub(super) locations: EntryLocations,
     pub(super) chunks: VecDeque<Chunk>,
-    /// Where in the last chunk the next frame goes.
+    /// The offset of the next frame in the last chunk.
     pub(super) at: usize,
-    /// Where in it the last frame starts.
+    /// The offset of the last frame.
     pub(super) last_frame: usize,
-    /// The next frame's number.
+    /// The number of the next frame.
     pub(super) number: u64,
 }
 
-/// What is known of a chunk from its first frame.
+/// The first frame of a chunk.
 struct ChunkStart {
     chunk: Chunk,
     number: u64,
-    head: LogSummary,
+    summary: LogSummary,
 }
 
 pub(super) fn replay(file: &LogFile) -> Result<ReplayedLog, LogFault> {
@@ -67,7 +67,7 @@ pub(super) fn replay(file: &LogFile) -> Result<ReplayedLog, LogFault> {
     let starts = starts(file)?;
     let mut replay = Replay { found: None };
     for (n, start) in starts.iter().enumerate() {
-        file.read(file.place(start.chunk.slot), &mut bytes)?;
+        file.read(file.offset_of(start.chunk.slot), &mut bytes)?;
         replay.chunk(file, start, &bytes, starts.get(n + 1))?;
     }
     let found = replay.found.ok_or_else(|| damage("it has no beginning"))?;
@@ -79,21 +79,21 @@ fn damage(what: impl Into<String>) -> LogFault {
     LogFault::Damage(what.into())
 }
 
-/// The chunks that make up the log, oldest first: those of consecutive
-/// sequences up to the highest, without those that hold purged entries only.
+/// The chunks of the log, oldest first: those with consecutive sequences up to
+/// the highest, without those that hold purged entries only.
 fn starts(file: &LogFile) -> Result<Vec<ChunkStart>, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes().min(super::BEGIN_BYTES_MAX)];
     let mut starts = Vec::new();
     for slot in 0..file.chunks()? {
-        file.read(file.place(slot), &mut bytes)?;
-        starts.extend(start(&bytes, slot, file.place(slot)));
+        file.read(file.offset_of(slot), &mut bytes)?;
+        starts.extend(start(&bytes, slot, file.offset_of(slot)));
     }
     starts.sort_by_key(|start| start.chunk.sequence);
     let follows = |pair: &[ChunkStart]| pair[0].chunk.sequence + 1 == pair[1].chunk.sequence;
     let first = starts.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
-    let purged = starts.last().and_then(|last| last.head.purged);
+    let purged = starts.last().and_then(|last| last.summary.purged);
     let index = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
-    let done_with = |start: &ChunkStart| index(start.head.last) <= index(purged);
+    let done_with = |start: &ChunkStart| index(start.summary.last) <= index(purged);
     let needed = starts.iter().rposition(done_with).unwrap_or(0);
     Ok(starts.split_off(first.max(needed)))
 }
@@ -101,9 +101,11 @@ fn starts(file: &LogFile) -> Result<Vec<ChunkStart>, LogFault> {
 fn start(bytes: &[u8], slot: usize, place: u64) -> Option<ChunkStart> {
     let frame = frame::open(bytes, 0, place)?;
     match records::open(&bytes[frame.records.clone()]).ok()? {
-        (LogRecord::Begin(head), length) if length == frame.records.len() => {
-            Some(ChunkStart { chunk: Chunk { slot, sequence: frame.sequence }, number: frame.number, head })
-        }
+        (LogRecord::Begin(head), length) if length == frame.records.len() => Some(ChunkStart {
+            chunk: Chunk { slot, sequence: frame.sequence },
+            number: frame.number,
+            summary: head,
+        }),
         _ => None,
     }
 }
@@ -120,17 +122,17 @@ impl Replay {
         bytes: &[u8],
         next: Option<&ChunkStart>,
     ) -> Result<(), LogFault> {
-        let place = file.place(start.chunk.slot);
+        let place = file.offset_of(start.chunk.slot);
         let found = self.found.get_or_insert_with(|| ReplayedLog {
-            head: start.head.clone(),
+            summary: start.summary.clone(),
             locations: EntryLocations::default(),
             chunks: VecDeque::new(),
             at: 0,
             last_frame: 0,
             number: start.number,
         });
-        if start.number != found.number || start.head != found.head {
-            return Err(damage(format!("what follows {} is missing", last(&found.head))));
+        if start.number != found.number || start.summary != found.summary {
+            return Err(damage(format!("the part after {} is missing", last(&found.summary))));
         }
         found.chunks.push_back(start.chunk);
         found.at = 0;
@@ -141,9 +143,7 @@ impl Replay {
             if is_end(bytes, &frame) {
                 return match next {
                     Some(_) => Ok(()),
-                    None => {
-                        Err(damage(format!("the part that goes on behind {} is missing", last(&found.head))))
-                    }
+                    None => Err(damage(format!("the part after {} is missing", last(&found.summary)))),
                 };
             }
             apply_all(found, bytes, &frame, place)?;
@@ -152,14 +152,17 @@ impl Replay {
         }
         let (at, number) = (found.at + 1, found.number - 1);
         if next.is_none() && frame::any_later(bytes, at, place, start.chunk.sequence, number) {
-            return Err(damage(format!("what follows {} does not match its checksum", last(&found.head))));
+            return Err(damage(format!(
+                "the part after {} does not match its checksum",
+                last(&found.summary)
+            )));
         }
         Ok(())
     }
 }
 
-fn last(head: &LogSummary) -> String {
-    head.last.map_or_else(|| "the start of the log".to_owned(), |last| format!("log entry {}", last.index))
+fn last(summary: &LogSummary) -> String {
+    summary.last.map_or_else(|| "the start of the log".to_owned(), |last| format!("log entry {}", last.index))
 }
 
 fn is_end(bytes: &[u8], frame: &Frame) -> bool {
@@ -170,21 +173,21 @@ fn apply_all(found: &mut ReplayedLog, chunk: &[u8], frame: &Frame, place: u64) -
     let mut at = frame.records.start;
     while at < frame.records.end {
         let fault =
-            |error: records::RecordFault| damage(format!("what follows {}: {error}", last(&found.head)));
+            |error: records::RecordFault| damage(format!("the part after {}: {error}", last(&found.summary)));
         let (record, length) = records::open(&chunk[at..frame.records.end]).map_err(fault)?;
         match &record {
             LogRecord::Begin(_) if found.at == 0 => {}
             LogRecord::Begin(_) | LogRecord::Continued => {
-                return Err(damage("it begins or ends in its middle"));
+                return Err(damage("a chunk begins or ends in the middle"));
             }
             LogRecord::Entry(entry) => {
                 let id = LogIdRecord::from(&entry.log_id);
-                check_order(found.head.last, id)?;
-                found.head.last = Some(id);
+                check_order(found.summary.last, id)?;
+                found.summary.last = Some(id);
                 let place = EntryLocation { offset: place + at as u64, bytes: length as u32 };
                 found.locations.add(id.index, place);
             }
-            other => note(&mut found.head, &mut found.locations, other),
+            other => note(&mut found.summary, &mut found.locations, other),
         }
         at += length;
     }
@@ -203,25 +206,25 @@ fn check_order(last: Option<LogIdRecord>, id: LogIdRecord) -> Result<(), LogFaul
     }
 }
 
-/// What a record that is no entry does to the log.
-pub(super) fn note(head: &mut LogSummary, locations: &mut EntryLocations, record: &LogRecord) {
+/// Applies a record that is not an entry.
+pub(super) fn note(summary: &mut LogSummary, locations: &mut EntryLocations, record: &LogRecord) {
     let next = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
     match record {
-        LogRecord::Vote(vote) => head.vote = Some(*vote),
-        LogRecord::Committed(committed) => head.committed = Some(*committed),
-        LogRecord::Truncate(keep) if next(*keep) < next(head.last) => {
+        LogRecord::Vote(vote) => summary.vote = Some(*vote),
+        LogRecord::Committed(committed) => summary.committed = Some(*committed),
+        LogRecord::Truncate(keep) if next(*keep) < next(summary.last) => {
             locations.cut(next(*keep));
-            head.last = (*keep).or(head.purged);
+            summary.last = (*keep).or(summary.purged);
         }
         LogRecord::Purge(upto) => {
             locations.purge(upto.index);
-            if next(head.purged) <= upto.index {
-                head.purged = Some(*upto);
+            if next(summary.purged) <= upto.index {
+                summary.purged = Some(*upto);
             }
-            // By index alone: an end that was never committed may be of a later
-            // term than the snapshot that takes its place.
-            if next(head.last) <= upto.index + 1 {
-                head.last = Some(*upto);
+            // Compares indexes only: an uncommitted end may be of a later term than the snapshot
+            // that replaces it.
+            if next(summary.last) <= upto.index + 1 {
+                summary.last = Some(*upto);
             }
         }
         LogRecord::Truncate(_)
@@ -232,9 +235,9 @@ pub(super) fn note(head: &mut LogSummary, locations: &mut EntryLocations, record
     }
 }
 
-/// Whether all entries are there that should be, under a vote that was there before them.
+/// Checks that no entry is missing, and that the vote is as late as the entries.
 fn check(found: &ReplayedLog) -> Result<(), LogFault> {
-    let LogSummary { vote, purged, last, .. } = &found.head;
+    let LogSummary { vote, purged, last, .. } = &found.summary;
     let term = vote.map_or(0, |vote| vote.leader.term);
     if let Some(last) = last.filter(|last| last.term > term) {
         let last = crate::raft_types::LogId::from(last);
@@ -252,7 +255,8 @@ fn check(found: &ReplayedLog) -> Result<(), LogFault> {
     }
 }
 
-/// Openraft's own tests start a log anywhere: one whose first record is there says so.
+/// Openraft's own tests begin a log anywhere: such a log still has its first
+/// chunk.
 fn starts_anywhere(found: &ReplayedLog) -> bool {
     found.chunks.front().is_some_and(|chunk| chunk.sequence == 1)
 }

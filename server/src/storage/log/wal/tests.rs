@@ -1,4 +1,4 @@
-//! Chunks: how the log goes on from one to the next, and how they are used again.
+//! How the log continues from one chunk to the next, and how chunks are reused.
 
 use openraft::entry::RaftEntry;
 use redb::backends::InMemoryBackend;
@@ -11,7 +11,7 @@ use crate::{
 
 const CHUNK_BYTES: u32 = 2048;
 
-/// A backend that is still there when the log that wrote it is gone.
+/// A backend that outlives the log that wrote it.
 #[derive(Debug, Clone)]
 struct Kept(Arc<InMemoryBackend>);
 
@@ -51,7 +51,7 @@ impl Kept {
         Wal::open(Box::new(self.clone())).expect("opens")
     }
 
-    fn refused(&self) -> String {
+    fn rejected(&self) -> String {
         match Wal::open(Box::new(self.clone())) {
             Err(LogFault::Damage(what)) => what,
             Err(LogFault::Io(error)) => panic!("{error}"),
@@ -64,7 +64,7 @@ fn id(index: u64) -> LogIdRecord {
     LogIdRecord { term: 1, index }
 }
 
-/// One batch.
+/// Adds entries in one batch.
 fn add(wal: &mut Wal, indexes: std::ops::Range<u64>) {
     let mut bytes = Vec::new();
     let add = |index| {
@@ -87,7 +87,7 @@ fn indexes(wal: &Wal) -> (u64, usize) {
 }
 
 #[test]
-fn the_log_goes_on_in_another_chunk_and_comes_back() {
+fn the_log_continues_in_another_chunk_and_is_reopened() {
     let kept = Kept::log();
     let mut wal = kept.open();
     for first in (0..500).step_by(10) {
@@ -99,7 +99,7 @@ fn the_log_goes_on_in_another_chunk_and_comes_back() {
     let wal = kept.open();
     assert_eq!(indexes(&wal), (0, 500));
     assert_eq!((&wal.chunks, wal.at, wal.number), (&chunks, at, number));
-    assert_eq!(wal.head().last, Some(id(499)));
+    assert_eq!(wal.summary().last, Some(id(499)));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_batch_that_is_larger_than_a_chunk_is_divided() {
 }
 
 #[test]
-fn an_entry_that_is_larger_than_a_chunk_is_refused() {
+fn an_entry_that_is_larger_than_a_chunk_is_rejected() {
     let mut wal = Kept::log().open();
     let error = wal.add_entries(&[(id(0), 4096)], &[0; 4096]).expect_err("too large");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
@@ -136,7 +136,7 @@ fn chunks_are_used_again_and_the_file_does_not_grow() {
 }
 
 #[test]
-fn room_that_is_not_needed_any_more_is_given_back() {
+fn unused_space_is_returned_to_the_file_system() {
     let kept = Kept::log();
     let mut wal = kept.open();
     for first in (0..2000).step_by(20) {
@@ -144,7 +144,7 @@ fn room_that_is_not_needed_any_more_is_given_back() {
     }
     let most = wal.file().chunks().expect("a length");
     purge(&mut wal, 1990);
-    // The last chunk may be the one in use: the next ones lie before it.
+    // The last chunk may be the one in use; the next ones are before it.
     for first in (2000..2400).step_by(20) {
         add(&mut wal, first..first + 20);
         purge(&mut wal, first + 10);
@@ -161,7 +161,7 @@ fn a_chunk_that_is_lost_is_missed() {
     for first in (0..300).step_by(10) {
         add(&mut wal, first..first + 10);
     }
-    let starts: Vec<u64> = wal.chunks.iter().map(|chunk| wal.file.place(chunk.slot)).collect();
+    let starts: Vec<u64> = wal.chunks.iter().map(|chunk| wal.file.offset_of(chunk.slot)).collect();
     drop(wal);
     let copy = |edit: &dyn Fn(&Kept)| {
         let copy = Kept(Arc::new(InMemoryBackend::new()));
@@ -170,7 +170,7 @@ fn a_chunk_that_is_lost_is_missed() {
         copy.set_len(bytes.len() as u64).expect("budget");
         copy.write(0, &bytes).expect("writes");
         edit(&copy);
-        copy.refused()
+        copy.rejected()
     };
     for start in &starts {
         let what = copy(&|copy| copy.write(start + 40, b"damage").expect("writes"));
@@ -185,7 +185,7 @@ fn a_chunk_that_is_lost_is_missed() {
 }
 
 #[test]
-fn what_takes_the_place_of_all_entries_needs_none_of_the_chunks_before() {
+fn a_log_whose_entries_are_all_replaced_needs_no_earlier_chunk() {
     let kept = Kept::log();
     let mut wal = kept.open();
     for first in (0..300).step_by(10) {
@@ -196,5 +196,5 @@ fn what_takes_the_place_of_all_entries_needs_none_of_the_chunks_before() {
     assert_eq!(indexes(&kept.open()), (0, 3));
     purge(&mut wal, 1000);
     let found = kept.open();
-    assert_eq!((indexes(&found).1, found.head().last, found.chunks.len()), (0, Some(id(1000)), 1));
+    assert_eq!((indexes(&found).1, found.summary().last, found.chunks.len()), (0, Some(id(1000)), 1));
 }

@@ -32,8 +32,8 @@ async fn what_is_said_to_be_durable_survives_every_power_cut() {
     }
 }
 
-/// Wherever the disk fails, at least what was said to be durable is there
-/// after the power cut, and it is the state that those entries make.
+/// Wherever the disk fails, everything reported durable is there after a power
+/// cut, and the state is the one that these entries make.
 #[tokio::test]
 async fn a_disk_that_fails_anywhere_loses_nothing_that_was_said_to_be_durable() {
     let mut hashes = vec![TestNode::new().hash()];
@@ -103,10 +103,10 @@ async fn a_failed_disk_poisons_and_nothing_is_applied_after_it() {
 async fn no_entry_is_applied_twice() {
     let mut node = TestNode::with(3).await;
     assert!(node.apply(3..=3).await.is_err());
-    assert!(node.poison.cause().is_some_and(|cause| cause.contains("cannot be applied behind")));
+    assert!(node.poison.cause().is_some_and(|cause| cause.contains("cannot be applied after")));
 }
 
-/// Alters what is in the database.
+/// Changes the database.
 fn alter(node: &TestNode, change: impl FnOnce(&redb::WriteTransaction)) {
     let database = node.machine.shared.database();
     let txn = database.redb().begin_write().expect("begins");
@@ -115,7 +115,7 @@ fn alter(node: &TestNode, change: impl FnOnce(&redb::WriteTransaction)) {
 }
 
 #[tokio::test]
-async fn a_damaged_row_takes_the_node_out() {
+async fn a_damaged_row_stops_the_node() {
     let mut node = TestNode::with(3).await;
     node.checkpoint().await.expect("checkpoints");
     alter(&node, |txn| {
@@ -135,14 +135,14 @@ async fn a_damaged_row_takes_the_node_out() {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused() {
+async fn a_newer_format_is_rejected() {
     let node = TestNode::with(3).await;
     alter(&node, |txn| kv::note_meta(txn, MetaKey::Format, &3u32.to_le_bytes()).expect("writes"));
 
     let disk = Arc::new(node.disk.power_cut(false));
     let options = StateOptions::default();
     let opened = StateMachine::open(disk, options, DurableIndex::new(), Poison::new());
-    let error = opened.err().expect("refused").to_string();
+    let error = opened.err().expect("rejected").to_string();
     assert!(error.ends_with("its tables have format 3; this build knows format 2"), "{error}");
 }
 
@@ -164,7 +164,7 @@ fn files_of_a_state_in_a_folder() {
         names.sort();
         names
     };
-    std::fs::write(folder.path().join("state.redb.incoming-9"), "left behind").expect("writes");
+    std::fs::write(folder.path().join("state.redb.incoming-9"), "left over").expect("writes");
     std::fs::write(folder.path().join("other"), "not ours").expect("writes");
     let open = || {
         let dir = Arc::new(StateDir::new(&path));

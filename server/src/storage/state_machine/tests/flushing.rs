@@ -1,10 +1,10 @@
-//! Folds in the background: what goes on meanwhile, and what a crash leaves.
+//! Background flushes: what continues meanwhile, and what a crash leaves.
 
 use std::time::Duration;
 
 use super::*;
 
-/// Room for some 20 of the entries here.
+/// Space for about 20 of the entries here.
 const FLUSH_BYTES: usize = 8 << 10;
 
 const WAIT: Duration = Duration::from_millis(5);
@@ -13,7 +13,7 @@ fn inline() -> TestNode {
     TestNode::start_with(TestDisk::default(), FLUSH_BYTES, Offload::Inline)
 }
 
-/// A node whose folds take a while. Time is to be paused.
+/// A node whose flushes take a while. Needs paused time.
 fn later() -> TestNode {
     TestNode::start_with(TestDisk::default(), FLUSH_BYTES, Offload::Later(WAIT))
 }
@@ -32,7 +32,7 @@ impl TestNode {
 }
 
 #[tokio::test]
-async fn memory_that_fills_is_folded_by_itself() {
+async fn a_full_memtable_is_flushed_in_the_background() {
     let (mut node, mut reference) = (inline(), TestNode::new());
     let mut most = 0;
     for index in 1..=300 {
@@ -42,7 +42,7 @@ async fn memory_that_fills_is_folded_by_itself() {
     reference.apply(1..=300).await.expect("applies");
     assert_eq!(node.hash(), reference.hash());
     assert!(most < 2 * FLUSH_BYTES, "{most}");
-    let durable = node.durable_index.last().expect("folded");
+    let durable = node.durable_index.last().expect("flushed");
     assert!((200..300).contains(&durable), "{durable}");
     let mut after = TestNode::start(node.disk.power_cut(false));
     assert_eq!(after.applied(), durable);
@@ -51,8 +51,8 @@ async fn memory_that_fills_is_folded_by_itself() {
 }
 
 #[tokio::test]
-async fn voters_fold_one_after_the_other() {
-    let mut first_folds = Vec::new();
+async fn voters_flush_one_after_the_other() {
+    let mut first_flushes = Vec::new();
     for own in [2, 5, 9] {
         let disk = TestDisk::default();
         let mut node = TestNode::start_as(Some(NodeId(own)), disk, FLUSH_BYTES, Offload::Inline);
@@ -62,24 +62,24 @@ async fn voters_fold_one_after_the_other() {
             index += 1;
             node.apply_each(index..=index).await.expect("applies");
         }
-        first_folds.push(index);
+        first_flushes.push(index);
     }
-    assert!(first_folds.is_sorted_by(|one, next| one + 3 < *next), "{first_folds:?}");
+    assert!(first_flushes.is_sorted_by(|one, next| one + 3 < *next), "{first_flushes:?}");
 }
 
 #[tokio::test]
-async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applied() {
+async fn a_snapshot_is_the_last_flush_if_it_is_new_or_else_what_is_applied() {
     let mut node = inline();
     let mut last = None;
     for (applied, is_applied) in [(10, true), (100, false), (100, true), (200, false)] {
         node.apply_each(node.applied() + 1..=applied).await.expect("applies");
-        let folded = node.durable_index.last();
+        let flushed = node.durable_index.last();
         let snapshot = node.checkpoint().await.expect("durable").meta.last_log_id.map(|id| id.index);
-        assert_eq!(snapshot, if is_applied { Some(applied) } else { folded });
+        assert_eq!(snapshot, if is_applied { Some(applied) } else { flushed });
         assert!(snapshot > last && snapshot <= node.durable_index.last(), "{last:?} {snapshot:?}");
         last = snapshot;
     }
-    // What is found at start is no news.
+    // The state found at start is not a new snapshot.
     let mut after = TestNode::start(node.disk.power_cut(false));
     let found = after.applied();
     after.apply(found + 1..=found + 1).await.expect("applies");
@@ -87,20 +87,21 @@ async fn a_snapshot_is_what_was_folded_since_the_last_one_or_else_what_is_applie
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(found + 1)));
 }
 
-/// The log may be purged up to a snapshot at once, though the fold is not quite done.
+/// The log may be purged up to a snapshot at once, even before the flush has
+/// recorded it.
 #[tokio::test]
 async fn what_is_given_as_a_snapshot_is_noted_as_durable() {
     let mut node = TestNode::with(10).await;
     let database = node.machine.shared.database();
-    database.seal().and_then(|()| database.flush()).expect("folds, and does not come to note it");
+    database.seal().and_then(|()| database.flush()).expect("flushes, without recording it");
     let snapshot = node.checkpoint().await.expect("durable");
     assert_eq!((snapshot.meta.last_log_id, node.durable_index.last()), (Some(log_id(10)), Some(10)));
 }
 
-/// Wherever the disk fails under a fold, a power cut leaves the state behind
-/// one entry, and none that is behind what was said to be durable.
+/// Wherever the disk fails during a flush, a power cut leaves the state as of one
+/// entry, and not an earlier one than was reported durable.
 #[tokio::test]
-async fn a_fold_that_breaks_off_anywhere_leaves_an_earlier_state() {
+async fn a_flush_that_is_interrupted_anywhere_leaves_an_earlier_state() {
     let mut hashes = vec![TestNode::new().hash()];
     let mut reference = TestNode::new();
     for index in 1..=200 {
@@ -121,7 +122,7 @@ async fn a_fold_that_breaks_off_anywhere_leaves_an_earlier_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn applying_and_reading_go_on_while_a_checkpoint_is_taken() {
+async fn applying_and_reading_continue_during_a_checkpoint() {
     let mut node = later();
     node.apply(1..=10).await.expect("applies");
     let checkpoint = tokio::spawn({
@@ -143,7 +144,7 @@ async fn applying_and_reading_go_on_while_a_checkpoint_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn applying_waits_for_a_fold_that_is_behind() {
+async fn applying_waits_for_a_flush_that_lags() {
     let mut node = later();
     let began = tokio::time::Instant::now();
     let mut most = 0;
@@ -159,7 +160,7 @@ async fn applying_waits_for_a_fold_that_is_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_is_installed_behind_a_fold_under_way() {
+async fn a_snapshot_is_installed_after_a_flush_in_progress() {
     let (mut leader, mut follower) = (TestNode::with(500).await, later());
     follower.apply_each(1..=25).await.expect("applies");
     assert_eq!((follower.durable_index.last(), follower.active_bytes() < FLUSH_BYTES), (None, true));
@@ -175,7 +176,7 @@ async fn a_snapshot_is_installed_behind_a_fold_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fold_that_fails_takes_the_node_out() {
+async fn a_flush_that_fails_stops_the_node() {
     let mut node = later();
     node.apply_each(1..=25).await.expect("applies");
     node.disk.fail_after(2);

@@ -24,7 +24,7 @@ async fn install(node: &mut TestNode, received: ReceivedSnapshot) -> io::Result<
 }
 
 #[tokio::test]
-async fn a_snapshot_takes_the_place_of_the_state() {
+async fn a_snapshot_replaces_the_state() {
     let (mut leader, mut follower) = (TestNode::with(500).await, TestNode::with(20).await);
     let reader = follower.machine.reader();
     assert!(reader.get(&key(30)).expect("reads").0.is_none());
@@ -34,7 +34,8 @@ async fn a_snapshot_takes_the_place_of_the_state() {
     assert_eq!(follower.hash(), leader.hash());
     assert_eq!((follower.applied(), follower.durable_index.last()), (500, Some(500)));
     assert!(reader.get(&key(30)).expect("reads").0.is_some());
-    // Nothing but the new state is left, it is durable, and it goes on as the old one did.
+    // Only the new state is left, it is durable, and it can be continued like the
+    // old one.
     assert_eq!(follower.disk.files(), ["state"]);
     let mut after = TestNode::start(follower.disk.power_cut(false));
     for node in [&mut leader, &mut follower, &mut after] {
@@ -43,7 +44,7 @@ async fn a_snapshot_takes_the_place_of_the_state() {
     assert_eq!((after.hash(), follower.hash()), (leader.hash(), leader.hash()));
 }
 
-/// The log behind it is what the receiver needs next.
+/// The log after the snapshot is what the receiver needs next.
 #[tokio::test]
 async fn while_a_state_is_sent_openraft_gets_no_later_one_for_long() {
     let mut node = TestNode::with(10).await;
@@ -89,7 +90,7 @@ async fn a_power_cut_while_installing_leaves_the_old_state_or_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
+async fn a_full_disk_rejects_a_snapshot_and_does_no_harm() {
     let (mut leader, mut follower) = (TestNode::with(500).await, TestNode::with(20).await);
     let chunks = chunks(&mut leader).await;
     let inbox = follower.machine.inbox();
@@ -106,7 +107,7 @@ async fn a_full_disk_refuses_a_snapshot_and_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_not_whole_is_refused() {
+async fn a_snapshot_that_is_incomplete_is_rejected() {
     let mut leader = TestNode::with(9000).await;
     let whole = chunks(&mut leader).await;
     assert!(whole.len() >= 5, "{} chunks", whole.len());
@@ -138,7 +139,7 @@ async fn a_snapshot_that_is_not_whole_is_refused() {
 }
 
 #[tokio::test]
-async fn a_later_snapshot_takes_the_place_of_one_under_way() {
+async fn a_later_snapshot_replaces_one_in_progress() {
     let mut leader = TestNode::with(100).await;
     let chunks = chunks(&mut leader).await;
     let follower = TestNode::new();
@@ -167,7 +168,8 @@ async fn a_snapshot_has_a_golden_stream() {
     crate::golden_test::check("snapshot_stream", &chunks(&mut node).await.concat());
 }
 
-/// Rows of all sizes: some share a chunk with many, some need one of their own.
+/// Rows of all sizes: some share a chunk with many, some need a chunk of their
+/// own.
 fn any_size() -> impl Strategy<Value = usize> {
     prop_oneof![8 => 0usize..200, 2 => 0usize..100_000, 1 => 900_000usize..=VALUE_BYTES_MAX]
 }
@@ -195,9 +197,9 @@ proptest! {
     }
 }
 
-/// A node that cannot write has to say so and end, not to reject the leader for ever.
+/// A node that cannot write must say so and end, not reject the leader forever.
 #[tokio::test]
-async fn a_disk_that_fails_under_a_snapshot_takes_the_node_out() {
+async fn a_disk_that_fails_during_a_snapshot_stops_the_node() {
     let mut leader = TestNode::with(500).await;
     let chunks = chunks(&mut leader).await;
     let mut failed = 0;
@@ -214,13 +216,13 @@ async fn a_disk_that_fails_under_a_snapshot_takes_the_node_out() {
     assert!(failed > 0);
 }
 
-/// What a peer sends wrong is no reason to end.
+/// A bad snapshot is the sender's error, and no reason to end.
 #[tokio::test]
-async fn a_bad_snapshot_takes_nobody_out() {
+async fn a_bad_snapshot_does_not_stop_the_node() {
     let mut leader = TestNode::with(500).await;
     let mut chunks = chunks(&mut leader).await;
     let follower = TestNode::with(20).await;
     chunks[1][40] ^= 1;
-    feed(&follower.machine.inbox(), &chunks).map(drop).expect_err("is refused");
+    feed(&follower.machine.inbox(), &chunks).map(drop).expect_err("is rejected");
     assert_eq!(follower.poison.cause(), None);
 }

@@ -1,23 +1,23 @@
-//! What came of the damage, counted.
+//! The outcomes of the corruption tests, counted.
 
 use std::collections::BTreeMap;
 
 use super::Damage;
 
-/// What a case came to.
+/// The outcome of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CorruptionOutcome {
-    /// Everything is answered as before.
+    /// All answers are the same as before.
     Harmless,
     /// The node does not start.
     AtStart,
-    /// A read says so.
+    /// A read returns an error.
     AtRead,
     /// As after a power cut that tore the last commit of the log.
     Torn,
-    /// An answer is not what it was.
+    /// An answer is different.
     Wrong,
-    /// The process would have gone down without a cause.
+    /// The process would have panicked.
     Panic,
 }
 

@@ -1,4 +1,4 @@
-//! The files of a node, and everything that can be read from them.
+//! The files of a node, and all answers that they give.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,37 +32,36 @@ use crate::{
     },
 };
 
-/// The files by their names on the disk.
+/// The names of the files.
 pub(super) const LOG: &str = "log";
 pub(super) const STATE: &str = "state";
 
 const ENTRIES: u64 = 300;
-/// Entries of each commit.
+/// Entries per commit.
 const COMMIT: u64 = 25;
-/// The last checkpoint: what lies behind it is only in the log.
+/// The last checkpoint: later entries are in the log only.
 const CHECKPOINT: u64 = 200;
 const PURGED: u64 = 120;
 
-/// The files of a node, and what they say.
+/// The files of a node, and the expected answers.
 pub(super) struct Sample {
     pub(super) name: &'static str,
     pub(super) disk: TestDisk,
     pub(super) answers: Answers,
-    /// What a node whose power was cut says if the last commit of its log never
-    /// got to the disk whole.
+    /// The answers after a power cut that tore the last commit of the log.
     pub(super) torn: Option<Answers>,
 }
 
-/// Everything that a node knows.
+/// All answers of a node.
 #[derive(Debug, PartialEq)]
 pub(super) struct Answers {
     vote: Option<Vote>,
     log: Vec<LogEntry>,
-    /// The hash over all rows of the state, once all of the log is applied.
+    /// The digest of all rows of the state, once all of the log is applied.
     state: (Option<LogId>, u64),
 }
 
-/// Where a node noticed.
+/// The point at which a node detected the damage.
 #[derive(Debug, PartialEq)]
 pub(super) enum Detected {
     AtStart(String),
@@ -70,7 +69,7 @@ pub(super) enum Detected {
 }
 
 impl Sample {
-    /// A node that was stopped in good order.
+    /// A node that was stopped cleanly.
     pub(super) fn stopped() -> Self {
         let (node, _) = SampleNode::filled();
         now(node.state.checkpointer().checkpoint()).expect("durable");
@@ -116,13 +115,13 @@ impl SampleNode {
         Ok(Self { disk, state, log })
     }
 
-    /// One with entries that are purged, durable_index, and applied only.
-    /// Also the disk as it was before the last commit of the log.
+    /// A node with entries that are purged, checkpointed, and only applied.
+    /// Returns also the disk as it was before the last commit of the log.
     fn filled() -> (Self, TestDisk) {
         let mut node = Self::open(TestDisk::default()).expect("opens");
         now(node.log.save_vote(&vote())).expect("durable");
         let mut earlier = TestDisk::default();
-        // In several commits, as they come.
+        // In several commits.
         for first in (0..ENTRIES).step_by(COMMIT as usize) {
             earlier = node.disk.power_cut(true);
             let entries: Vec<LogEntry> = (first..first + COMMIT).map(entry).collect();
@@ -145,7 +144,7 @@ impl SampleNode {
     }
 }
 
-/// Opens the storage as the server does, replays what is left, reads everything.
+/// Opens the storage as the server does, replays the log, and reads everything.
 pub(super) fn read_all(disk: &TestDisk) -> Result<Answers, Detected> {
     let mut node = SampleNode::open(disk.power_cut(true)).map_err(Detected::AtStart)?;
     node.read().map_err(|error| Detected::AtRead(error.to_string()))
@@ -166,7 +165,7 @@ impl SampleNode {
         self.apply(log.iter().filter(|entry| entry.log_id.index >= from).cloned().collect())?;
         let reader = self.state.reader();
         for entry in &log {
-            // Every row is read as readers read it, too.
+            // Reads every row as clients do, too.
             if let Payload::Normal(_) = entry.payload {
                 reader.get(&key(entry.log_id.index))?;
             }
@@ -176,7 +175,7 @@ impl SampleNode {
     }
 }
 
-/// What never waits: the storage writes inline here.
+/// Polls a future that never waits, because the storage writes inline here.
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("nothing of this waits")
 }
