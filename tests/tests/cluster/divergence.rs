@@ -20,18 +20,18 @@ const ORDERS: usize = 130;
 /// Applies a change that is in no log entry.
 fn go_astray(state: &Path) {
     let database = Database::open(state).expect("it is not in use");
-    let base = DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens");
-    let mut layers = Store::over(base);
-    let mut memory = RequestMemory::load(&layers, REQUEST_MEMORY_MAX).expect("loads");
-    let mut tables = Tables::open(&mut layers, &mut memory).expect("opens");
+    let snapshot = DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens");
+    let mut store = Store::over(snapshot);
+    let mut memory = RequestMemory::load(&store, REQUEST_MEMORY_MAX).expect("loads");
+    let mut tables = Tables::open(&mut store, &mut memory).expect("opens");
     let key = Key::new("order/0").expect("legal");
     let set = Operation::Set(key, Value::new("tea").expect("legal"));
     let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set)) };
     kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
     tables.finish();
     let transaction = database.begin_write().expect("begins");
-    layers.seal();
-    layers.sealed().expect("something changed").flush(&transaction).expect("flushes");
+    store.seal();
+    store.sealed().expect("something changed").flush(&transaction).expect("flushes");
     transaction.commit().expect("commits");
 }
 

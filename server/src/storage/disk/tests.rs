@@ -170,7 +170,7 @@ fn a_member_without_its_databases_does_not_start() {
         assert!(error.contains(file) && error.contains("it is empty"), "{error}");
         fs::remove_file(dir.path().join(file)).expect("removes");
         let error = open(dir.path()).expect_err("is rejected").to_string();
-        assert!(error.contains(file) && error.contains("it is not there"), "{error}");
+        assert!(error.contains(file) && error.contains("it is missing"), "{error}");
     }
 }
 

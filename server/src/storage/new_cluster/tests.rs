@@ -131,7 +131,7 @@ async fn check(path: &Path, founded: Founded) {
     assert!(founded.revision.0 > last().index + REVISIONS_AHEAD);
     assert_eq!(membership.membership().get_joint_config(), &vec![[founded.id].into()]);
     assert_eq!(membership.nodes().count(), 1);
-    assert_eq!(storage.log.purged(), applied, "the log goes on where the state ends");
+    assert_eq!(storage.log.purged(), applied, "the log continues where the state ends");
     assert_eq!(reader.node(&member().name).expect("reads").map(|record| record.id), Some(founded.id));
     assert_eq!(reader.nodes().expect("reads").len(), 3, "the others are on record");
 
@@ -212,7 +212,7 @@ async fn an_interrupted_recovery_is_continued() {
         assert!(restore(&path, &member(), backup).await.is_err(), "no restore clears it");
         let before = inspect(&path, &member().name).await.expect("looks");
         assert!(before.broke_off);
-        let (_, founded) = recover(&path, &member()).await.expect("goes on");
+        let (_, founded) = recover(&path, &member()).await.expect("continues");
         assert_eq!(founded, plan.founded(), "{}", path.display());
         check(&path, founded).await;
     }
@@ -275,7 +275,7 @@ async fn an_interrupted_restore_starts_over() {
         }
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
         assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Restore, .. }), "{error}");
-        assert!(recover(&path, &member()).await.is_err(), "no recovery goes on with it");
+        assert!(recover(&path, &member()).await.is_err(), "a recovery does not continue it");
         let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("starts over");
         check(&path, founded).await;
     }

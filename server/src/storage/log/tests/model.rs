@@ -166,7 +166,7 @@ proptest! {
                 let mut log = open_as(&disk.power_cut(cut), inline);
                 let found = found(&mut log).await;
                 assert!(possible.contains(&found), "{cut:?} left {found:?}, expected one of {possible:?}");
-                log.save_vote(&vote(100)).await.expect("goes on");
+                log.save_vote(&vote(100)).await.expect("continues");
                 append(&mut log, entries(100, found.next_index()..found.next_index() + 1)).await;
             }
         });

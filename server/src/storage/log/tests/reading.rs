@@ -37,7 +37,7 @@ async fn entries_to_be_applied_come_in_parts_and_none_is_left_out() {
     assert_eq!(read(log.clone(), 7..9).await.expect("whole"), vec![7, 8]);
     assert_eq!(read(log.clone(), 9..9).await.expect("whole"), Vec::<u64>::new());
     log.purge(id(1, 3)).await.expect("queued");
-    assert!(read(log.clone(), 2..9).await.is_err(), "what is purged can no more be applied");
+    assert!(read(log.clone(), 2..9).await.is_err(), "purged entries can no longer be applied");
     assert!(log.shared.poison.cause().is_some());
 }
 

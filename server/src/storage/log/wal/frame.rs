@@ -118,6 +118,6 @@ mod tests {
         assert!(any_later(&chunk, 8, 1000, 9, 5));
         assert!(!any_later(&chunk, 8, 1000, 9, 6), "not a later one");
         assert!(!any_later(&chunk, 8, 1000, 8, 5), "of an earlier use");
-        assert!(!any_later(&chunk, 88, 1000, 9, 5), "it lies before");
+        assert!(!any_later(&chunk, 88, 1000, 9, 5), "it is before");
     }
 }
