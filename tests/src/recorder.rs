@@ -36,7 +36,7 @@ pub struct WriteRecorder {
     began: Instant,
 }
 
-/// What was recorded.
+/// A finished recording.
 #[derive(Debug, Clone)]
 pub struct Recording {
     /// When the recording began.

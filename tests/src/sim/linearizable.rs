@@ -73,7 +73,7 @@ pub enum HistoryVerdict {
 const STEPS_MAX: usize = 5_000_000;
 
 #[derive(Debug, Clone, Copy)]
-enum CallEvent {
+enum HistoryEvent {
     Call(usize),
     Return(usize),
 }
@@ -85,7 +85,7 @@ pub fn check(history: &[RecordedOperation]) -> HistoryVerdict {
 
 struct Search<'a> {
     history: &'a [RecordedOperation],
-    events: Vec<CallEvent>,
+    events: Vec<HistoryEvent>,
     /// The next event that is not lifted, per event; the last element is the head.
     next: Vec<usize>,
     previous: Vec<usize>,
@@ -97,18 +97,18 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(history: &'a [RecordedOperation]) -> Self {
-        let mut timed: Vec<(u64, bool, CallEvent)> = Vec::new();
+        let mut timed: Vec<(u64, bool, HistoryEvent)> = Vec::new();
         for (n, operation) in history.iter().enumerate() {
-            timed.push((operation.called, false, CallEvent::Call(n)));
-            timed.extend(operation.returned.map(|at| (at, true, CallEvent::Return(n))));
+            timed.push((operation.called, false, HistoryEvent::Call(n)));
+            timed.extend(operation.returned.map(|at| (at, true, HistoryEvent::Return(n))));
         }
         // Calls sort before returns of the same time: overlapping operations may take
         // effect in either order.
         timed.sort_by_key(|(at, is_return, _)| (*at, *is_return));
-        let events: Vec<CallEvent> = timed.into_iter().map(|(_, _, event)| event).collect();
+        let events: Vec<HistoryEvent> = timed.into_iter().map(|(_, _, event)| event).collect();
         let mut returns = vec![None; history.len()];
         for (at, event) in events.iter().enumerate() {
-            if let CallEvent::Return(n) = event {
+            if let HistoryEvent::Return(n) = event {
                 returns[*n] = Some(at);
             }
         }
@@ -128,7 +128,7 @@ impl<'a> Search<'a> {
         let mut at = self.next[head];
         while self.lifted_returning < returning {
             let call = (at != head).then(|| self.events[at]);
-            if let Some(CallEvent::Call(n)) = call {
+            if let Some(HistoryEvent::Call(n)) = call {
                 let unseen = path.last().is_some_and(|(at, _)| self.is_write_in_doubt(*at));
                 let writes = matches!(self.history[n].action, Action::Write(_));
                 let after = self.history[n].action.on(register).filter(|_| !(unseen && writes));
@@ -151,7 +151,7 @@ impl<'a> Search<'a> {
             }
             // An operation returned that cannot have taken effect yet: try another order.
             let Some((lifted_at, before)) = path.pop() else { return HistoryVerdict::Violated };
-            let CallEvent::Call(n) = self.events[lifted_at] else { unreachable!("only calls are lifted") };
+            let HistoryEvent::Call(n) = self.events[lifted_at] else { unreachable!("only calls are lifted") };
             register = before;
             self.lower(lifted_at, n);
             self.mark(n, false);
@@ -162,7 +162,7 @@ impl<'a> Search<'a> {
 
     /// Whether the call at this event is a write with unknown outcome.
     fn is_write_in_doubt(&self, call: usize) -> bool {
-        let CallEvent::Call(n) = self.events[call] else { return false };
+        let HistoryEvent::Call(n) = self.events[call] else { return false };
         self.returns[n].is_none() && matches!(self.history[n].action, Action::Write(_))
     }
 
