@@ -299,7 +299,7 @@ impl RouteTarget {
     }
 }
 
-/// Waits for news; forever if there is no subscription.
+/// Waits for news; never returns without a subscription.
 async fn changed(news: &mut Option<watch::Receiver<u64>>) {
     if let Some(news) = news
         && news.changed().await.is_ok()

@@ -20,7 +20,7 @@ use coffee_common::{
 pub use self::{
     backup::Backup,
     builder::ClientBuilder,
-    keys::{Page, PageOptions, Reading, Written},
+    keys::{GetResult, Page, PageOptions, Written},
     nodes::{Booted, CanStop, NodeLogLevel, Transferred},
 };
 use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared};

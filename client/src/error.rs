@@ -79,7 +79,7 @@ pub enum OutcomeKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSentReason {
-    /// There is no connection: none could be established, it was closed, or it was too
+    /// The node is not connected: no connection could be established, it was closed, or it was too
     /// busy.
     #[error("{0}")]
     Unreachable(String),

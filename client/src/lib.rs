@@ -29,7 +29,7 @@
 //! | page of a range | up to 1000 keys and 1 MiB |
 //! | requests in flight per connection | 4096; further ones wait |
 //!
-//! There are no watches, leases or transactions across batches.
+//! Deliberately absent: watches, leases, transactions across batches.
 //!
 //! # Set and get
 //!
@@ -154,7 +154,7 @@ mod timing;
 
 pub use channel::{Channel, ChannelError, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, NodeLogLevel, Page, PageOptions, Reading, Transferred,
+    Backup, Booted, CanStop, Client, ClientBuilder, GetResult, NodeLogLevel, Page, PageOptions, Transferred,
     Written,
 };
 #[doc(hidden)]

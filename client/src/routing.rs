@@ -165,7 +165,7 @@ impl Routes {
         self.places.iter().map(|place| place.target.clone()).collect()
     }
 
-    /// Returns the node to ask next; `None` only if there are no endpoints.
+    /// Returns the node to ask next; `None` only without any endpoint.
     pub(crate) fn choose(&self, route: Route, context: &RouteContext<'_>) -> Option<Choice> {
         let leader = self.leader_place(route, context);
         if let Some(leader) = leader

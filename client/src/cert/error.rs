@@ -16,7 +16,7 @@ pub enum CertError {
     #[error("{0} already exists")]
     Exists(PathBuf),
     /// The directory has no CA.
-    #[error("there is no CA in {0}: ca.crt or ca.key is missing")]
+    #[error("no CA in {0}: ca.crt or ca.key is missing")]
     NoCa(PathBuf),
     /// A file or directory cannot be read or written.
     #[error("cannot {action} {path}: {cause}")]

@@ -31,7 +31,7 @@ struct List {
 pub(super) struct Lists(Vec<List>);
 
 impl Lists {
-    /// Loads the lists of a directory; none if there is no file.
+    /// Loads the lists of a directory; empty without a file.
     pub(super) fn load(folder: &Path) -> Result<Self, CertError> {
         let path = folder.join(REVOCATIONS_FILE);
         if path.symlink_metadata().is_err() {

@@ -42,7 +42,7 @@ pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
 }
 
 /// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
-/// one, and the old key is removed. Returns `None` if there is no old CA.
+/// one, and the old key is removed. Returns `None` without an old CA.
 ///
 /// # Errors
 /// [`CertError::StillNeeded`] while the directory has a valid certificate of the

@@ -183,8 +183,8 @@ pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
 /// the directory.
 ///
 /// # Errors
-/// [`CertError::NeverIssued`] if there is no such certificate, [`CertError::NoCa`]
-/// if there is no CA.
+/// [`CertError::NeverIssued`] if the name has no certificate, [`CertError::NoCa`]
+/// without a CA.
 pub fn revoke(folder: &Path, name: Option<&str>) -> Result<Revoked, CertError> {
     let cas = our_cas(folder)?;
     let serials = match name {

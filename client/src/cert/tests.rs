@@ -278,7 +278,7 @@ fn a_ca_is_replaced_in_two_steps() {
     assert_eq!(error.expect_err("it is the new CA's").problem, Problem::UnknownIssuer);
 
     assert!(matches!(drop_old_ca(path), Err(CertError::StillNeeded(names)) if names == ["node-ming"]));
-    // What the old CA signed can be revoked while it is trusted.
+    // Certificates of the old CA can be revoked while it is trusted.
     revoke(path, Some("node-ming")).expect("revokes");
     assert_eq!(load(&ming).expect_err("revoked").problem, Problem::Revoked);
     load(&hong).expect("good under two lists");

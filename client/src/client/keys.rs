@@ -24,7 +24,7 @@ pub struct Written {
 
 /// The result of reading one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct GetResult {
     /// The key's entry; `None` if the key does not exist.
     pub entry: Option<Entry>,
     /// The revision at which the key was read.
@@ -167,9 +167,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub async fn get_with(&self, key: impl Into<String>, consistency: Consistency) -> Result<Reading, Error> {
+    pub async fn get_with(
+        &self,
+        key: impl Into<String>,
+        consistency: Consistency,
+    ) -> Result<GetResult, Error> {
         match self.ask(Request::Get { key: Key::new(key)?, consistency }).await? {
-            Response::Value { entry, at } => Ok(Reading { entry, at }),
+            Response::Value { entry, at } => Ok(GetResult { entry, at }),
             _ => Err(Error::misfit()),
         }
     }

@@ -182,7 +182,7 @@ pub(crate) fn applied(revision: u64) -> Result<Response, Rejection> {
     Ok(Response::Written(Outcome::Applied { revision: Revision(revision), effects }))
 }
 
-/// There is no leader.
+/// The rejection of a node without a leader.
 pub(crate) fn unavailable() -> Result<Response, Rejection> {
     Err(Rejection::Unavailable("no leader".into()))
 }

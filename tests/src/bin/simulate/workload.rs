@@ -9,8 +9,8 @@ use std::{
 };
 
 use coffee_client::{
-    Batch, Client, Condition, Consistency, Entry, Error, Key, KeyRange, Operation as Change, OutcomeKind,
-    PageOptions, Reading, Revision, Value, Written,
+    Batch, Client, Condition, Consistency, Entry, Error, GetResult, Key, KeyRange, Operation as Change,
+    OutcomeKind, PageOptions, Revision, Value, Written,
 };
 use coffee_tests::sim::linearizable::{Action, RecordedOperation, Register};
 use tokio::time::Instant;
@@ -141,7 +141,7 @@ impl WorkloadClient {
     async fn read(&mut self, at: u64) {
         let called = self.now();
         match self.client.get_with(name(at), self.consistency).await {
-            Ok(Reading { entry, .. }) => {
+            Ok(GetResult { entry, .. }) => {
                 let seen = register(entry.as_ref());
                 if let Some(entry) = entry {
                     self.seen.insert(at, (entry.modified, seen));
