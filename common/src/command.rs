@@ -4,6 +4,8 @@
 //! by position: new variants go to the end, and none is ever removed or moved. Golden bytes in
 //! `tests/golden` guard this.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,8 +29,8 @@ pub struct Proposal {
 /// What an entry does to the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Writes keys.
-    Batch(Batch),
+    /// Writes keys. Shared: the log, replication and the request each keep it, and it may be large.
+    Batch(#[serde(with = "shared")] Arc<Batch>),
     /// Admits a node under a new [`NodeId`], the index of this entry. Replaces a record of the same
     /// name.
     AdmitNode {
@@ -264,5 +266,25 @@ impl std::fmt::Display for Proposal {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self:?}")
+    }
+}
+
+/// Encodes a shared value as the value alone: serde does so only with a feature for all crates.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        T::serialize(value, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
     }
 }

@@ -15,6 +15,8 @@ mod identity;
 mod log_level;
 mod status;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -122,7 +124,8 @@ pub enum Request {
         /// Identifies the write, so that retries apply it at most once.
         request: RequestId,
         /// The operations and their conditions.
-        batch: Batch,
+        #[serde(with = "crate::command::shared")]
+        batch: Arc<Batch>,
     },
     /// Reads a key: [`Response::Value`].
     Get {

@@ -132,7 +132,11 @@ impl Client {
         batch.check()?;
         // A placeholder: the id is drawn when the request is first sent.
         let unnamed = RequestId { client: ClientId(0), sequence: 0, after: Revision(0) };
-        let call = Call::unnamed(&self.shared, Request::Write { request: unnamed, batch }, self.timeout);
+        let call = Call::unnamed(
+            &self.shared,
+            Request::Write { request: unnamed, batch: batch.into() },
+            self.timeout,
+        );
         let (response, request) = call.on_request_id(&mut named).run().await?;
         match request {
             Request::Write { request, .. } => written(request, response),
@@ -148,7 +152,7 @@ impl Client {
     /// the client cannot know whether an earlier attempt succeeded.
     /// [`Error::RequestIdReused`] if the id was used for another batch.
     pub async fn write(&self, request: RequestId, batch: Batch) -> Result<Written, Error> {
-        let response = self.ask(Request::Write { request, batch }).await?;
+        let response = self.ask(Request::Write { request, batch: batch.into() }).await?;
         written(request, response)
     }
 

@@ -363,7 +363,7 @@ fn each_request_has_its_manner() {
         (Request::List, Route::First, RetryPolicy::ReadOnly),
         (get(Consistency::Local), Route::First, RetryPolicy::ReadOnly),
         (get(Consistency::Linearizable), Route::Leader, RetryPolicy::ReadOnly),
-        (Request::Write { request: id(1), batch }, Route::Leader, given()),
+        (Request::Write { request: id(1), batch: batch.into() }, Route::Leader, given()),
         (Request::Transfer { to: Some(node()) }, Route::Leader, RetryPolicy::Idempotent),
         (Request::Transfer { to: None }, Route::Leader, RetryPolicy::AtMostOnce),
         (Request::Down { node: Some(node()), dry_run: false }, Route::Leader, RetryPolicy::Idempotent),

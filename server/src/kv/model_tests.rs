@@ -191,7 +191,7 @@ fn any_batch() -> impl Strategy<Value = Command> {
         1 => any_key().prop_map(Operation::Delete),
     ];
     (prop::collection::vec(condition, 0..2), prop::collection::vec(operation, 0..4))
-        .prop_map(|(conditions, operations)| Command::Batch(Batch { conditions, operations }))
+        .prop_map(|(conditions, operations)| Command::Batch(Batch { conditions, operations }.into()))
 }
 
 fn any_node_command() -> impl Strategy<Value = Command> {
@@ -215,7 +215,7 @@ fn any_node_command() -> impl Strategy<Value = Command> {
 type RequestedCommand = (Command, Option<(u8, u8, u64)>);
 
 fn any_history() -> impl Strategy<Value = Vec<Vec<RequestedCommand>>> {
-    let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())));
+    let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())).into());
     let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command()];
     let back = prop_oneof![0u64..12, 0u64..200];
     let request = prop::option::of((0u8..2, 0u8..4, back));

@@ -113,7 +113,7 @@ async fn the_server_enforces_the_limits_too() {
     let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
     for (id, operations) in [(1, operations), (2, Vec::new())] {
         let batch = Batch { conditions: Vec::new(), operations };
-        let request = Request::Write { request, batch };
+        let request = Request::Write { request, batch: batch.into() };
         let ask = RequestFrame { id, timeout_ms: 5_000, on_behalf_of: None, request };
         sender.send(frame::encode(&ask).expect("encodes")).await.expect("is sent");
         let reply = reply(&mut receiver).await;

@@ -38,6 +38,7 @@ pub(crate) fn write(index: u64, key: Key) -> (RequestId, Batch) {
 /// The log entry at `index`.
 pub(crate) fn entry(index: u64, key: Key) -> LogEntry {
     let (request, batch) = write(index, key);
-    let proposal = Proposal { request: Some(request), proposed_at_ms: 5, command: Command::Batch(batch) };
+    let proposal =
+        Proposal { request: Some(request), proposed_at_ms: 5, command: Command::Batch(batch.into()) };
     LogEntry::new(log_id(index), Payload::Normal(proposal))
 }

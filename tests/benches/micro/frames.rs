@@ -10,7 +10,12 @@ use crate::entries::{key, write};
 
 fn ask(n: u64) -> RequestFrame {
     let (request, batch) = write(n, key(n));
-    RequestFrame { id: n, timeout_ms: 5000, on_behalf_of: None, request: Request::Write { request, batch } }
+    RequestFrame {
+        id: n,
+        timeout_ms: 5000,
+        on_behalf_of: None,
+        request: Request::Write { request, batch: batch.into() },
+    }
 }
 
 #[divan::bench]

@@ -26,7 +26,8 @@ fn go_astray(state: &Path) {
     let mut tables = Tables::open(&mut store, &mut memory).expect("opens");
     let key = Key::new("order/0").expect("legal");
     let set = Operation::Set(key, Value::new("tea").expect("legal"));
-    let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set)) };
+    let proposal =
+        Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set).into()) };
     kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
     tables.finish();
     let transaction = database.begin_write().expect("begins");

@@ -151,7 +151,7 @@ fn asks(role: Role) -> Vec<Request> {
         let range = KeyRange::prefix("bad/");
         let consistency = Consistency::Linearizable;
         asks.extend([
-            Request::Write { request, batch },
+            Request::Write { request, batch: batch.into() },
             Request::Get { key: key(), consistency },
             Request::Range { range, limit: 9, keys_only: true, consistency },
             Request::Status,

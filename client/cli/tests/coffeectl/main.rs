@@ -55,7 +55,7 @@ fn ask(result: Result<Response, Rejection>, words: &[&str]) -> CommandOutput {
 
 fn operations(node: &FakeNode) -> Vec<Batch> {
     let batch = |request| match request {
-        Request::Write { batch, .. } => Some(batch),
+        Request::Write { batch, .. } => Some(batch.as_ref().clone()),
         _ => None,
     };
     node.asks().into_iter().filter_map(|ask| batch(ask.request)).collect()

@@ -104,7 +104,7 @@ mod tests {
                 Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
             ),
             (Role::Reader, Request::CanStop { node: node() }),
-            (Role::Writer, Request::Write { request, batch: Batch::default() }),
+            (Role::Writer, Request::Write { request, batch: Batch::default().into() }),
             (Role::Admin, Request::Boot { node: node(), address: None }),
             (Role::Admin, Request::Transfer { to: None }),
             (Role::Admin, Request::Down { node: None, dry_run: true }),

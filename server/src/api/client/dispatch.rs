@@ -132,7 +132,7 @@ async fn write(
     let _counted = metrics.requests.write_bytes_in_flight.hold(batch.bytes());
     let leader_request = leader_request(request, caller, deadline);
     let here = |replica: Arc<Replica>| async move {
-        let (command, begun) = (Command::Batch(batch.clone()), Instant::now());
+        let (command, begun) = (Command::Batch(Arc::new(batch.clone())), Instant::now());
         let outcome = propose(&replica, Some(id), command, deadline).await?;
         metrics.commits.observe_duration(begun.elapsed());
         Ok(Response::Written(outcome))

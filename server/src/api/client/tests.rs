@@ -46,7 +46,10 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Status,
         Request::List,
-        Request::Write { request: RequestId { client, sequence: 5, after: Revision(300) }, batch },
+        Request::Write {
+            request: RequestId { client, sequence: 5, after: Revision(300) },
+            batch: batch.into(),
+        },
         Request::Get { key: key(), consistency: Consistency::Linearizable },
         Request::Range {
             range: KeyRange::prefix("order/"),

@@ -103,7 +103,7 @@ impl Node {
     async fn set(&self, key: &str, value: &[u8]) -> u64 {
         let value = Value::new(value.to_vec()).expect("legal");
         let operation = Operation::Set(Key::new(key).expect("legal"), value);
-        let command = Command::Batch(Batch::of(operation));
+        let command = Command::Batch(Batch::of(operation).into());
         let proposal = Proposal { request: None, proposed_at_ms: 0, command };
         let written = loop {
             match self.raft.client_write(proposal.clone()).await {

@@ -8,7 +8,7 @@ fn request(sequence: u64, after: u64) -> Option<RequestId> {
 
 fn set(sequence: u64, after: u64, name: &str) -> Proposal {
     let batch = Batch::of(Operation::Set(key(name), Value::default()));
-    Proposal { request: request(sequence, after), proposed_at_ms: 0, command: Command::Batch(batch) }
+    Proposal { request: request(sequence, after), proposed_at_ms: 0, command: Command::Batch(batch.into()) }
 }
 
 fn applied(revision: u64, previous: Option<u64>) -> Outcome {
@@ -90,7 +90,7 @@ fn a_page_stops_at_its_size() {
     let large = Value::new(vec![7; 600 << 10]).expect("legal");
     for (at, name) in (1..).zip(["a", "b", "c"]) {
         let batch = Batch::of(Operation::Set(key(name), large.clone()));
-        let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch) };
+        let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch.into()) };
         real.apply(&[(Revision(at), proposal)]);
     }
     let page = real.store.range(&KeyRange::all(), 0, false).expect("reads");
@@ -105,7 +105,7 @@ fn what_a_batch_takes_back_leaves_the_same_state() {
     let proposal = |operation| Proposal {
         request: None,
         proposed_at_ms: 0,
-        command: Command::Batch(Batch::of(operation)),
+        command: Command::Batch(Batch::of(operation).into()),
     };
     let entries = [
         (Revision(1), proposal(Operation::Set(key("b"), Value::default()))),

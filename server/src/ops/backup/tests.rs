@@ -37,7 +37,7 @@ async fn source(folder: &std::path::Path) -> SnapshotSource {
     let proposal = Proposal {
         request: Some(RequestId { client: ClientId(0xc0ffee), sequence: 1, after: Revision(1) }),
         proposed_at_ms: 1_700_000_000_000,
-        command: Command::Batch(Batch::of(set)),
+        command: Command::Batch(Batch::of(set).into()),
     };
     let payloads = [Payload::Membership(alone), Payload::Blank, Payload::Normal(proposal)];
     let entries = (0..).zip(payloads).map(|(index, payload)| {

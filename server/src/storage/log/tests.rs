@@ -73,7 +73,7 @@ fn entries(term: u64, indexes: Range<u64>) -> Vec<LogEntry> {
 fn large(index: u64, bytes: usize) -> LogEntry {
     let value = Value::new(vec![7; bytes]).expect("legal");
     let operation = Operation::Set(Key::new("k").expect("legal"), value);
-    let command = Command::Batch(Batch::of(operation));
+    let command = Command::Batch(Batch::of(operation).into());
     LogEntry::new(id(1, index), Payload::Normal(Proposal { request: None, proposed_at_ms: 0, command }))
 }
 

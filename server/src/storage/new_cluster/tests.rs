@@ -46,7 +46,7 @@ fn request(index: u64) -> RequestId {
 
 fn set(index: u64) -> Proposal {
     let operation = Operation::Set(key(index), Value::new(format!("{index}")).expect("legal"));
-    let command = Command::Batch(Batch::of(operation));
+    let command = Command::Batch(Batch::of(operation).into());
     Proposal { request: Some(request(index)), proposed_at_ms: 1_700_000_000_000 + index, command }
 }
 

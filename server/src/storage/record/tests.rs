@@ -47,7 +47,7 @@ fn commands() -> [Command; 3] {
     };
     let Member { name, address } = member("hong");
     [
-        Command::Batch(batch),
+        Command::Batch(batch.into()),
         Command::AdmitNode { name: name.clone(), address },
         Command::SetNodeState { name, id: NodeId(7), standing: Some(MemberState::Member) },
     ]
@@ -149,7 +149,7 @@ fn any_command() -> impl Strategy<Value = Command> {
     let standing =
         prop_oneof![Just(MemberState::Joining), Just(MemberState::Member), Just(MemberState::Shutdown)];
     prop_oneof![
-        4 => any_batch().prop_map(Command::Batch),
+        4 => any_batch().prop_map(|batch| Command::Batch(batch.into())),
         1 => any_member().prop_map(|Member { name, address }| Command::AdmitNode { name, address }),
         1 => (any_member(), any::<u64>(), prop::option::of(standing)).prop_map(|(member, id, standing)| {
             Command::SetNodeState { name: member.name, id: NodeId(id), standing }

@@ -108,7 +108,8 @@ impl Running {
     async fn write(&self, number: u64, after: Revision) -> Outcome {
         let batch = Batch::of(Operation::Set(key(number), Value::new(number.to_string()).expect("legal")));
         let request = RequestId { client: ClientId(1), sequence: number, after };
-        let proposal = Proposal { request: Some(request), proposed_at_ms: 0, command: Command::Batch(batch) };
+        let proposal =
+            Proposal { request: Some(request), proposed_at_ms: 0, command: Command::Batch(batch.into()) };
         self.raft.client_write(proposal).await.expect("there is a leader").data
     }
 
