@@ -99,14 +99,6 @@ impl Window {
     }
 }
 
-impl Taken {
-    /// Combines two, so that they are given back together.
-    pub fn merge(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.number = self.number.min(other.number);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,11 +154,12 @@ mod tests {
     #[test]
     fn it_gives_what_there_is_and_takes_it_back() {
         let mut window = Window::new(MIN..=MAX);
-        let mut first = window.take(24).expect("fits");
-        first.merge(window.take(40).expect("to the last byte"));
-        assert_eq!(window.take(1), None, "merged, they take as much");
+        let first = window.take(24).expect("fits");
+        let second = window.take(40).expect("to the last byte");
+        assert_eq!(window.take(1), None);
         assert_eq!(window.take(usize::MAX), None);
         window.give_back(first, Sign::Silent);
+        window.give_back(second, Sign::Silent);
         window.set_max(10);
         assert_eq!(window.take(11), None, "it is held to less than it began with");
         let held = window.take(10).expect("fits");

@@ -1,9 +1,9 @@
-//! What a node counts of its own work, for those who watch it.
+//! Counters, gauges and histograms of a node's own work.
 //!
-//! Plain data at the base: whoever does the work counts, whoever is asked reads
-//! (`admin`). Each node has its own, so that several live in one process. Guards
-//! that counting costs a few atomic additions, without a lock, an allocation or
-//! a wait, and that nothing is decided by what was counted.
+//! Plain data at the lowest layer: the code that does the work counts, and `api::admin` reads. Each
+//! node has its own metrics, since several nodes may run in one process. Guards that counting costs
+//! a few atomic additions, without locks, allocations or waiting, and that nothing depends on what
+//! was counted.
 
 mod histogram;
 mod log;
@@ -17,9 +17,9 @@ use std::sync::{
 use coffee_common::id::NodeId;
 
 pub use self::{
-    histogram::{Histogram, Reading},
+    histogram::{Histogram, HistogramSnapshot},
     log::LogMetrics,
-    requests::{OutcomeKind, RequestMetrics, Verb},
+    requests::{RequestKind, RequestMetrics, RequestOutcome},
 };
 
 /// A number that only grows.
@@ -32,12 +32,12 @@ impl Counter {
         self.add(1);
     }
 
-    /// Adds so many.
+    /// Adds a number.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// Returns the current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -47,55 +47,55 @@ impl Counter {
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
-/// A share of a gauge, until this is dropped.
+/// Adds to a gauge until it is dropped.
 #[derive(Debug)]
-pub struct Held<'a> {
+pub struct GaugeGuard<'a> {
     gauge: &'a Gauge,
-    share: u64,
+    added: u64,
 }
 
 impl Gauge {
-    /// Counts so many until what is returned is dropped.
-    pub fn hold(&self, share: usize) -> Held<'_> {
-        let share = share as u64;
-        self.0.fetch_add(share, Ordering::Relaxed);
-        Held { gauge: self, share }
+    /// Adds a number until the returned guard is dropped.
+    pub fn hold(&self, added: usize) -> GaugeGuard<'_> {
+        let added = added as u64;
+        self.0.fetch_add(added, Ordering::Relaxed);
+        GaugeGuard { gauge: self, added }
     }
 
-    /// There are so many from now on; not for one that is held.
+    /// Sets the value. Not for a gauge with guards.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// How many there are.
+    /// Returns the current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for GaugeGuard<'_> {
     fn drop(&mut self) {
-        self.gauge.0.fetch_sub(self.share, Ordering::Relaxed);
+        self.gauge.0.fetch_sub(self.added, Ordering::Relaxed);
     }
 }
 
-/// How much a node remembers of requests that were applied.
+/// The size of a node's request memory.
 #[derive(Debug, Default)]
 pub struct RequestMemoryMetrics {
-    /// The requests that it remembers.
+    /// The number of requests remembered.
     pub entries: Gauge,
-    /// What finding them takes in memory; what came of them is part of the state.
+    /// The memory of their index, in bytes. Their outcomes are part of the state.
     pub bytes: Gauge,
 }
 
-/// What one node counts, whatever its part in a cluster.
+/// The metrics that a node has in and out of a cluster.
 #[derive(Debug)]
 pub struct NodeMetrics {
-    /// The requests of clients, and of nodes that speak as such.
+    /// Requests of clients, and of nodes over the client protocol.
     pub requests: RequestMetrics,
-    /// From the proposal of a client's write to its being applied, where this node leads.
+    /// Durations from the proposal of a client's write until it is applied, on the leader.
     pub commits: Histogram,
-    /// Leaders that this node has seen come.
+    /// Leaders that this node has observed.
     pub leaders: LeaderChanges,
 }
 
@@ -109,7 +109,7 @@ impl Default for NodeMetrics {
     }
 }
 
-/// Counts leaders. A term has one at most, so each term that has one is a change.
+/// Counts leaders. A term has at most one, so each term with a leader is a change.
 #[derive(Debug, Default)]
 pub struct LeaderChanges {
     seen: Mutex<(u64, Option<NodeId>)>,
@@ -117,8 +117,8 @@ pub struct LeaderChanges {
 }
 
 impl LeaderChanges {
-    /// Takes note of who leads in a term, if anybody is known to. Called where
-    /// leadership changes, not on the way of a request.
+    /// Records the leader of a term, if one is known. Called when leadership changes, not per
+    /// request.
     pub fn note(&self, term: u64, leader: Option<NodeId>) {
         let Some(leader) = leader else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +128,7 @@ impl LeaderChanges {
         }
     }
 
-    /// How many there were.
+    /// Returns the number of changes.
     pub fn get(&self) -> u64 {
         self.changes.get()
     }

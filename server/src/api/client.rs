@@ -1,95 +1,63 @@
-//! The client protocol (ALPN `coffee/1`), from the side of the node that answers.
+//! The client protocol (ALPN `coffee/1`): the serving side.
 //!
-//! Decodes, admits, calls the operations, encodes. Knows nothing of consensus
-//! or storage, and nothing of the peer protocol. Guards that every request is
-//! answered once and honestly, that each is judged by its caller's role
-//! (`access`), and that what is in flight is bounded: for each connection in
-//! number, for the node in bytes.
+//! Decodes requests, authorizes and admits them, calls the operations, and encodes the responses.
+//! Knows nothing of consensus, storage or the peer protocol.
+//!
+//! Guards that each request gets exactly one honest response, that it is authorized by its
+//! originator's role (`access`), and that requests in flight are bounded: in number per
+//! connection, in bytes per node.
 
 mod access;
-mod answer;
+mod admission;
 mod backup;
-mod budget;
 mod connection;
+mod context;
 mod dispatch;
-mod gate;
+mod in_flight;
 mod read;
+mod responder;
+mod state;
 mod stream;
 mod writes;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
-use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome, quic::Connection};
-use tokio::sync::Semaphore;
+use coffee_common::quic::Connection;
 
-use self::{budget::Budget, gate::Gate};
+use self::context::ApiContext;
 use crate::{
-    node::{Node, VERSION},
+    node::Node,
     ops::{membership::MembershipManager, reads::Reads},
 };
 
-/// Answers clients. Cheap to clone.
+/// Serves clients. Clones share their state.
 #[derive(Clone)]
-pub struct Api(Arc<Inner>);
-
-struct Inner {
-    node: Arc<Node>,
-    reads: Reads,
-    membership: MembershipManager,
-    gate: Gate,
-    /// For proposals that are not committed yet.
-    budget: Budget,
-    /// For backups that are under way.
-    backups: Arc<Semaphore>,
-    /// How often a client did not keep to the protocol.
-    offences: AtomicU64,
-}
+pub struct Api(Arc<ApiContext>);
 
 impl Api {
-    /// Answers for a node.
+    /// Creates the service of a node.
     pub fn new(node: Arc<Node>, reads: Reads, membership: MembershipManager) -> Self {
-        Self(Arc::new(Inner {
-            node,
-            reads,
-            membership,
-            gate: Gate::default(),
-            budget: Budget::default(),
-            backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
-            offences: AtomicU64::new(0),
-        }))
+        Self(Arc::new(ApiContext::new(node, reads, membership)))
     }
 
-    /// Has at most so many bytes of writes in flight from now on.
+    /// Limits the bytes of writes in flight from now on.
     pub fn set_write_bytes_in_flight_max(&self, max: usize) {
-        self.0.budget.set_max(max);
+        self.0.writes.set_max(max);
     }
 
-    /// Serves one connection until it ends.
+    /// Serves a connection until it ends.
     pub async fn serve(&self, connection: Connection) {
-        connection::serve(self, connection).await;
+        connection::serve(&self.0, connection).await;
     }
 
-    /// Takes no further requests: they are answered that this node is stopping.
+    /// Rejects further requests: they are answered that this node is stopping.
     pub fn close(&self) {
-        self.0.gate.close();
+        self.0.in_flight.close();
     }
 
-    /// Waits until every request that was taken has been answered.
+    /// Waits until all admitted requests are answered.
     pub async fn drained(&self) {
-        self.0.gate.drained().await;
-    }
-
-    fn welcome(&self) -> Welcome {
-        let node = &self.0.node;
-        let replica = node.replica();
-        Welcome {
-            node: node.name().clone(),
-            version: VERSION.to_owned(),
-            cluster: replica.as_ref().map(|replica| replica.cluster()),
-            applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
-            leader: replica.and_then(|replica| replica.leader_hint()),
-            lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),
-        }
+        self.0.in_flight.drained().await;
     }
 }
 

@@ -1,14 +1,14 @@
-//! How often which values were seen, by buckets of fixed bounds.
+//! Histograms with fixed buckets.
 //!
-//! An observation is two additions. Buckets are counted each for itself, and
-//! summed up by who reads them: so a reading never contradicts itself.
+//! An observation is two additions. Each bucket counts only its own values, and reading sums them
+//! up, so the counts of a snapshot never contradict each other.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-/// From a disk that answers at once to a request that waits for an election; in nanoseconds.
+/// Bucket bounds from a fast disk to a request that waits for an election, in nanoseconds.
 const DURATIONS: [u64; 17] = [
     50_000,
     100_000,
@@ -31,35 +31,35 @@ const DURATIONS: [u64; 17] = [
 
 const NANOSECOND: f64 = 1e-9;
 
-/// Counts values by size.
+/// Counts values by bucket.
 #[derive(Debug)]
 pub struct Histogram {
-    /// The largest value of each bucket; the last bucket has none.
+    /// The largest value of each bucket; the last bucket is unbounded.
     bounds: &'static [u64],
-    /// What one stands for, in the unit that is shown.
+    /// The factor from observed values to exposed ones.
     unit: f64,
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
 
-/// A histogram at one point in time, in the unit that is shown.
+/// The values of a histogram at one point in time, in the exposed unit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// Bounds, and how many values were not above each.
+pub struct HistogramSnapshot {
+    /// Bucket bounds, each with the number of values up to it.
     pub buckets: Vec<(f64, u64)>,
-    /// How many there were.
+    /// The number of values.
     pub count: u64,
-    /// All of them together.
+    /// The sum of the values.
     pub sum: f64,
 }
 
 impl Histogram {
-    /// One of durations, shown in seconds.
+    /// Returns a histogram of durations, exposed in seconds.
     pub fn of_durations() -> Self {
         Self::new(&DURATIONS, NANOSECOND)
     }
 
-    /// One of numbers with these bounds, which ascend.
+    /// Returns a histogram of numbers with these bounds, which ascend.
     pub fn of_numbers(bounds: &'static [u64]) -> Self {
         Self::new(bounds, 1.0)
     }
@@ -81,8 +81,8 @@ impl Histogram {
         self.observe(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// What was counted up to now.
-    pub fn read(&self) -> Reading {
+    /// Returns the current values.
+    pub fn read(&self) -> HistogramSnapshot {
         let mut count = 0;
         let mut upto = |bucket: &AtomicU64| {
             count += bucket.load(Ordering::Relaxed);
@@ -91,7 +91,7 @@ impl Histogram {
         let buckets = self.bounds.iter().zip(&self.buckets);
         let buckets = buckets.map(|(bound, bucket)| (*bound as f64 * self.unit, upto(bucket))).collect();
         let count = upto(&self.buckets[self.bounds.len()]);
-        Reading { buckets, count, sum: self.sum.load(Ordering::Relaxed) as f64 * self.unit }
+        HistogramSnapshot { buckets, count, sum: self.sum.load(Ordering::Relaxed) as f64 * self.unit }
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         for value in [0, 1, 2, 10, 11] {
             histogram.observe(value);
         }
-        let expected = Reading { buckets: vec![(1.0, 2), (10.0, 4)], count: 5, sum: 24.0 };
+        let expected = HistogramSnapshot { buckets: vec![(1.0, 2), (10.0, 4)], count: 5, sum: 24.0 };
         assert_eq!(histogram.read(), expected);
     }
 
@@ -133,7 +133,7 @@ mod tests {
             let upto = |bound: u64| values.iter().filter(|value| **value <= bound).count() as u64;
             let buckets = BOUNDS.map(|bound| (bound as f64, upto(bound))).to_vec();
             let sum = values.iter().sum::<u64>() as f64;
-            prop_assert_eq!(histogram.read(), Reading { buckets, count: values.len() as u64, sum });
+            prop_assert_eq!(histogram.read(), HistogramSnapshot { buckets, count: values.len() as u64, sum });
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What the writer of the log counts.
+//! Metrics of the log writer.
 
 use super::Histogram;
 
-/// Changes in one batch: an append of several entries is one.
+/// Changes per batch. An append of several entries is one change.
 const CHANGES: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
-/// Bytes of entries in one batch.
+/// Bytes of entries per batch.
 const BYTES: [u64; 9] = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
 
-/// The writes of a log.
+/// The writes of the log.
 #[derive(Debug)]
 pub struct LogMetrics {
-    /// How long a sync of its file took.
+    /// Durations of the syncs of its file.
     pub syncs: Histogram,
-    /// How many changes went into one write.
+    /// Changes per write.
     pub batch_changes: Histogram,
-    /// How many bytes of entries did.
+    /// Bytes of entries per write.
     pub batch_bytes: Histogram,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of requests: how many of each kind, how long each took.
+//! Requests by kind and outcome, and their durations.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use coffee_common::{
 
 use super::{Counter, Gauge, Histogram};
 
-/// Declares the verbs: a name for each kind of request.
-macro_rules! verbs {
-    ($($verb:ident $name:literal $request:pat,)*) => {
-        /// What is asked, without what it is asked of.
+/// Declares the kinds of requests, each with its exposed name.
+macro_rules! request_kinds {
+    ($($kind:ident $name:literal $request:pat,)*) => {
+        /// The kind of a request, without its arguments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Verb {
-            $($verb,)*
+        pub enum RequestKind {
+            $($kind,)*
         }
 
-        impl Verb {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$verb,)*];
+        impl RequestKind {
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// What a request asks.
+            /// Returns the kind of a request.
             pub fn of(request: &Request) -> Self {
                 match request {
-                    $($request => Self::$verb,)*
+                    $($request => Self::$kind,)*
                 }
             }
 
-            /// Its name, as it is shown.
+            /// Returns the exposed name.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$verb => $name,)*
+                    $(Self::$kind => $name,)*
                 }
             }
         }
     };
 }
 
-verbs! {
+request_kinds! {
     Status "status" Request::Status,
     List "list" Request::List,
     Write "write" Request::Write { .. },
@@ -63,31 +63,31 @@ verbs! {
     LogLevel "log_level" Request::LogLevel { .. },
 }
 
-/// How a request ended.
+/// How a request ended, as exposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutcomeKind {
-    /// It was done, or answered.
+pub enum RequestOutcome {
+    /// It was carried out.
     Ok,
     /// A condition of the write did not hold.
     ConditionFalse,
-    /// No leader, no quorum, or the node starts or stops.
+    /// No leader, no quorum, or the node is starting or stopping.
     Unavailable,
-    /// Turned away: too much at once.
+    /// Rejected: too much was in flight.
     Overloaded,
-    /// It makes no sense.
+    /// It is not valid.
     Invalid,
-    /// The caller may not.
+    /// Its role may not send it.
     Denied,
-    /// There is no such node.
+    /// The node does not exist.
     NotFound,
-    /// A safety check stands against it.
+    /// A safety check failed.
     Refused,
-    /// It may have been done.
+    /// It may or may not have been carried out.
     Unknown,
 }
 
-impl OutcomeKind {
-    /// All of them.
+impl RequestOutcome {
+    /// All outcomes.
     pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::ConditionFalse,
@@ -100,7 +100,7 @@ impl OutcomeKind {
         Self::Unknown,
     ];
 
-    /// Its name, as it is shown.
+    /// Returns the exposed name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -115,9 +115,9 @@ impl OutcomeKind {
         }
     }
 
-    /// How a request with this answer ended.
-    pub fn of(answer: &Result<Response, Rejection>) -> Self {
-        match answer {
+    /// Returns the outcome of a request with this result.
+    pub fn of(result: &Result<Response, Rejection>) -> Self {
+        match result {
             Ok(Response::Written(Outcome::ConditionFalse { .. })) => Self::ConditionFalse,
             Ok(Response::Written(Outcome::Forgotten { .. })) => Self::Unknown,
             Ok(Response::Written(Outcome::RequestIdReused)) => Self::Invalid,
@@ -133,55 +133,55 @@ impl OutcomeKind {
     }
 }
 
-/// The requests of clients.
+/// Requests over the client protocol.
 #[derive(Debug)]
 pub struct RequestMetrics {
-    verbs: Vec<VerbMetrics>,
-    /// Those that are not answered yet.
+    kinds: Vec<KindMetrics>,
+    /// Requests that are not answered yet.
     pub in_flight: Gauge,
-    /// Bytes of keys and values of writes that are not answered yet.
+    /// Bytes of keys and values in writes that are not answered yet.
     pub write_bytes_in_flight: Gauge,
-    /// Those that were turned away before anybody looked at what they ask.
-    pub turned_away: Counter,
+    /// Requests rejected before they were examined.
+    pub rejected_unread: Counter,
 }
 
 #[derive(Debug)]
-struct VerbMetrics {
-    outcomes: [Counter; OutcomeKind::ALL.len()],
+struct KindMetrics {
+    outcomes: [Counter; RequestOutcome::ALL.len()],
     durations: Histogram,
 }
 
 impl Default for RequestMetrics {
     fn default() -> Self {
-        let verb = |_: &Verb| VerbMetrics {
-            outcomes: OutcomeKind::ALL.map(|_| Counter::default()),
+        let metrics = |_: &RequestKind| KindMetrics {
+            outcomes: RequestOutcome::ALL.map(|_| Counter::default()),
             durations: Histogram::of_durations(),
         };
         Self {
-            verbs: Verb::ALL.iter().map(verb).collect(),
+            kinds: RequestKind::ALL.iter().map(metrics).collect(),
             in_flight: Gauge::default(),
             write_bytes_in_flight: Gauge::default(),
-            turned_away: Counter::default(),
+            rejected_unread: Counter::default(),
         }
     }
 }
 
 impl RequestMetrics {
-    /// Counts a request that was answered.
-    pub fn answered(&self, verb: Verb, outcome: OutcomeKind, took: Duration) {
-        let verb = &self.verbs[verb as usize];
-        verb.outcomes[outcome as usize].increment();
-        verb.durations.observe_duration(took);
+    /// Counts an answered request.
+    pub fn answered(&self, kind: RequestKind, outcome: RequestOutcome, took: Duration) {
+        let metrics = &self.kinds[kind as usize];
+        metrics.outcomes[outcome as usize].increment();
+        metrics.durations.observe_duration(took);
     }
 
-    /// How many of a verb ended like this.
-    pub fn count(&self, verb: Verb, outcome: OutcomeKind) -> u64 {
-        self.verbs[verb as usize].outcomes[outcome as usize].get()
+    /// Returns how many requests of a kind had this outcome.
+    pub fn count(&self, kind: RequestKind, outcome: RequestOutcome) -> u64 {
+        self.kinds[kind as usize].outcomes[outcome as usize].get()
     }
 
-    /// How long those of a verb took.
-    pub fn durations(&self, verb: Verb) -> &Histogram {
-        &self.verbs[verb as usize].durations
+    /// Returns the durations of the requests of a kind.
+    pub fn durations(&self, kind: RequestKind) -> &Histogram {
+        &self.kinds[kind as usize].durations
     }
 }
 
@@ -192,20 +192,20 @@ mod tests {
     #[test]
     fn every_verb_and_outcome_is_counted_for_itself() {
         let requests = RequestMetrics::default();
-        for (number, verb) in Verb::ALL.iter().enumerate() {
-            assert_eq!(*verb as usize, number, "{verb:?} stands where its number says");
-            for outcome in OutcomeKind::ALL {
-                assert_eq!(requests.count(*verb, outcome), 0);
-                requests.answered(*verb, outcome, Duration::from_millis(1));
-                assert_eq!(requests.count(*verb, outcome), 1, "{verb:?} {outcome:?}");
+        for (number, kind) in RequestKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, number, "{kind:?} is at its own index");
+            for outcome in RequestOutcome::ALL {
+                assert_eq!(requests.count(*kind, outcome), 0);
+                requests.answered(*kind, outcome, Duration::from_millis(1));
+                assert_eq!(requests.count(*kind, outcome), 1, "{kind:?} {outcome:?}");
             }
-            assert_eq!(requests.durations(*verb).read().count, OutcomeKind::ALL.len() as u64);
+            assert_eq!(requests.durations(*kind).read().count, RequestOutcome::ALL.len() as u64);
         }
     }
 
     #[test]
     fn outcomes_stand_where_their_numbers_say() {
-        for (number, outcome) in OutcomeKind::ALL.iter().enumerate() {
+        for (number, outcome) in RequestOutcome::ALL.iter().enumerate() {
             assert_eq!(*outcome as usize, number);
         }
     }

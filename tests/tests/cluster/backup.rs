@@ -229,7 +229,7 @@ async fn a_backup_is_for_admins_and_never_half_there() {
     let path = file_of(&cluster, 0);
     for role in ["reader", "writer"] {
         let denied = cluster.coffeectl(["backup", &path]).env("COFFEECTL_AS", format!("{role}-test"));
-        denied.fails(7, "this takes the role admin").await;
+        denied.fails(7, "this request needs the role admin").await;
     }
     assert!(!Path::new(&path).exists());
     let piped = cluster.coffeectl(["backup", "-"]).run().await;

@@ -84,7 +84,7 @@ async fn a_reload_that_fails_changes_nothing() {
     cluster
         .coffeectl(["reload"])
         .env("COFFEECTL_AS", "writer-test")
-        .fails(7, "this takes the role admin")
+        .fails(7, "this request needs the role admin")
         .await;
 }
 

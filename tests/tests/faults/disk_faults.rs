@@ -82,7 +82,7 @@ impl InjectedFault for Full {
         let from = node.log().len();
         self.disks[victim].clear();
         if node.is_started() {
-            node.says_from(from, "a snapshot is installed").await;
+            node.says_from(from, "snapshot installed").await;
         } else {
             node.start().await;
         }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::metrics::Reading;
+use crate::metrics::HistogramSnapshot;
 
 /// What kind of a number a family holds.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ impl Text {
     }
 
     /// A metric with one histogram.
-    pub(super) fn histogram(&mut self, name: &'static str, help: &str, reading: &Reading) {
+    pub(super) fn histogram(&mut self, name: &'static str, help: &str, reading: &HistogramSnapshot) {
         self.family(name, Kind::Histogram, help).histogram(&[], reading);
     }
 
@@ -70,7 +70,7 @@ impl Family<'_> {
         self.line("", labels, None, value);
     }
 
-    pub(super) fn histogram(&mut self, labels: Labels<'_>, reading: &Reading) {
+    pub(super) fn histogram(&mut self, labels: Labels<'_>, reading: &HistogramSnapshot) {
         for (bound, count) in &reading.buckets {
             self.line("_bucket", labels, Some(*bound), *count);
         }
@@ -152,7 +152,7 @@ mod tests {
         text.counter("a_total", "How many.", 7);
         text.gauge("b", "Whether.", true);
         let mut family = text.family("c_seconds", Kind::Histogram, "How long.");
-        let reading = Reading { buckets: vec![(0.000_05, 1), (2.5, 3)], count: 4, sum: 10.0 };
+        let reading = HistogramSnapshot { buckets: vec![(0.000_05, 1), (2.5, 3)], count: 4, sum: 10.0 };
         family.histogram(&[("verb", "a\"b\\c\nd")], &reading);
         let expected = "# HELP a_total How many.\n# TYPE a_total counter\na_total 7\n\
             # HELP b Whether.\n# TYPE b gauge\nb 1\n\

@@ -10,7 +10,7 @@ use openraft::Instant;
 
 use super::exposition::{Kind, Text};
 use crate::{
-    metrics::{OutcomeKind, RequestMetrics, Verb},
+    metrics::{RequestKind, RequestMetrics, RequestOutcome},
     node::{
         Node, VERSION,
         replica::{Metrics, Replica},
@@ -195,15 +195,15 @@ fn requests(text: &mut Text, requests: &RequestMetrics) {
         Kind::Counter,
         "Requests that were answered, by what was asked and how it ended.",
     );
-    for verb in Verb::ALL {
-        for outcome in OutcomeKind::ALL {
+    for verb in RequestKind::ALL {
+        for outcome in RequestOutcome::ALL {
             let labels = [("verb", verb.name()), ("outcome", outcome.name())];
             family.sample(&labels, requests.count(*verb, outcome));
         }
     }
     let help = "From a request's arrival to its answer; for verbs that were asked since the start.";
     let mut family = text.family("coffeed_request_duration_seconds", Kind::Histogram, help);
-    for verb in Verb::ALL {
+    for verb in RequestKind::ALL {
         let reading = requests.durations(*verb).read();
         if reading.count > 0 {
             family.histogram(&[("verb", verb.name())], &reading);
@@ -218,6 +218,6 @@ fn requests(text: &mut Text, requests: &RequestMetrics) {
     text.counter(
         "coffeed_requests_turned_away_total",
         "Requests that were not looked at: the connection had too many, or the node stops.",
-        requests.turned_away.get(),
+        requests.rejected_unread.get(),
     );
 }

@@ -1,36 +1,35 @@
-//! Who may ask what.
+//! Authorization: which role a request needs.
 //!
-//! Pure: an identity out of a verified certificate and a request in, a
-//! verdict out. Guards that every request is judged by the role of whoever
-//! asked first, also where nodes passed it on, and that only a node speaks for
-//! somebody else.
+//! Pure: takes an identity from a verified certificate and a request, and returns a verdict. Guards
+//! that each request is judged by the role of its originator, also if nodes forwarded it, and that
+//! only a node may act on behalf of another identity.
 
 use coffee_common::protocol::{Identity, Rejection, Request, Role};
 
-/// Who asks, and how the request got here.
+/// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller {
-    /// By whose role the request is judged.
+pub(super) struct RequestOrigin {
+    /// The identity whose role counts.
     pub(super) identity: Identity,
-    /// A node passed it on: it is not passed on again.
+    /// Whether a node forwarded the request. It is not forwarded again.
     pub(super) forwarded: bool,
 }
 
-/// Finds out who asks, and whether he may. `peer` comes out of the
-/// connection's certificate; `on_behalf_of` is what the request claims.
-pub(super) fn admit(
+/// Authorizes a request. `peer` is the identity in the connection's certificate, `on_behalf_of` the
+/// one that the request claims.
+pub(super) fn authorize(
     peer: &Identity,
     on_behalf_of: Option<&Identity>,
     request: &Request,
-) -> Result<Caller, Rejection> {
+) -> Result<RequestOrigin, Rejection> {
     if on_behalf_of.is_some() && peer.role != Role::Node {
-        return Err(Rejection::Denied("only a node may ask on behalf of somebody else".to_owned()));
+        return Err(Rejection::Denied("only a node may act on behalf of another identity".to_owned()));
     }
     let identity = on_behalf_of.unwrap_or(peer);
     let needed = needed(request);
     if identity.role < needed {
         return Err(Rejection::Denied(format!(
-            "{} has the role {}; this takes the role {}",
+            "{} has the role {}; this request needs the role {}",
             identity.name,
             identity.role.as_str(),
             needed.as_str()
@@ -41,11 +40,11 @@ pub(super) fn admit(
             "the certificate is for {}, which cannot join as {node}",
             identity.name
         ))),
-        _ => Ok(Caller { identity: identity.clone(), forwarded: on_behalf_of.is_some() }),
+        _ => Ok(RequestOrigin { identity: identity.clone(), forwarded: on_behalf_of.is_some() }),
     }
 }
 
-/// The least role that may ask for it.
+/// Returns the lowest role that may send the request.
 fn needed(request: &Request) -> Role {
     match request {
         Request::Ping
@@ -61,7 +60,7 @@ fn needed(request: &Request) -> Role {
         | Request::Remove { .. }
         | Request::Reload
         | Request::LogLevel { .. }
-        // It reads everything, the memory of requests too.
+        // It contains everything, the request memory too.
         | Request::Backup { .. } => Role::Admin,
         Request::ReadIndex
         | Request::Join { .. }
@@ -88,7 +87,7 @@ mod tests {
         Identity { name: name.parse().expect("legal"), role }
     }
 
-    /// Every request, with the least role that may ask for it.
+    /// Every request, with the lowest role that may send it.
     fn requests() -> Vec<(Role, Request)> {
         let node = || "hong".parse().expect("legal");
         let address = || "127.0.0.1:7400".parse().expect("legal");
@@ -126,7 +125,7 @@ mod tests {
     fn a_role_may_do_what_it_is_for_and_no_more() {
         for (needed, request) in requests() {
             for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
-                let verdict = admit(&identity(role, "hong"), None, &request);
+                let verdict = authorize(&identity(role, "hong"), None, &request);
                 assert_eq!(verdict.is_ok(), role >= needed, "{role:?} {request:?}: {verdict:?}");
             }
         }
@@ -138,10 +137,10 @@ mod tests {
         for (needed, request) in requests() {
             for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
                 let first = identity(role, "hong");
-                match admit(&node, Some(&first), &request) {
-                    Ok(caller) => {
+                match authorize(&node, Some(&first), &request) {
+                    Ok(origin) => {
                         assert!(role >= needed, "{role:?} {request:?}");
-                        assert_eq!(caller, Caller { identity: first, forwarded: true });
+                        assert_eq!(origin, RequestOrigin { identity: first, forwarded: true });
                     }
                     Err(rejection) => {
                         assert!(role < needed, "{role:?} {request:?}");
@@ -157,8 +156,8 @@ mod tests {
         let admin = identity(Role::Admin, "ops");
         let claimed = identity(Role::Node, "ming");
         for (_, request) in requests() {
-            assert!(admit(&admin, Some(&claimed), &request).is_err(), "{request:?}");
-            assert!(admit(&admin, Some(&admin), &request).is_err(), "{request:?}");
+            assert!(authorize(&admin, Some(&claimed), &request).is_err(), "{request:?}");
+            assert!(authorize(&admin, Some(&admin), &request).is_err(), "{request:?}");
         }
     }
 
@@ -168,11 +167,11 @@ mod tests {
             node: "hong".parse().expect("legal"),
             address: "127.0.0.1:7400".parse().expect("legal"),
         };
-        assert!(admit(&identity(Role::Node, "hong"), None, &join).is_ok());
-        assert!(admit(&identity(Role::Node, "peng"), None, &join).is_err());
+        assert!(authorize(&identity(Role::Node, "hong"), None, &join).is_ok());
+        assert!(authorize(&identity(Role::Node, "peng"), None, &join).is_err());
         assert!(
-            admit(&identity(Role::Node, "ming"), Some(&identity(Role::Node, "peng")), &join).is_err(),
-            "also when a member passes it on"
+            authorize(&identity(Role::Node, "ming"), Some(&identity(Role::Node, "peng")), &join).is_err(),
+            "also if a member forwards it"
         );
     }
 }

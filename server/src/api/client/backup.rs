@@ -1,8 +1,8 @@
-//! Gives a backup to a client: the answer, then the file, on the stream of the
-//! question, which goes behind all others.
+//! Sends a backup to a client: the response, then the file, on the request's stream, at the lowest
+//! priority.
 //!
-//! Guards that a client that takes nothing does not make this node hold on to
-//! an old state for long, and that a node that stops does not wait for one.
+//! Guards that a client that stops reading does not make this node keep an old state for long, and
+//! that a stopping node does not wait for a backup.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,80 +16,87 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{access, answer, connection::Shared, gate::Pass, stream};
+use super::{
+    access,
+    in_flight::InFlightGuard,
+    responder,
+    state::{self, ConnectionState},
+};
 use crate::{
-    metrics::{OutcomeKind, Verb},
+    metrics::{RequestKind, RequestOutcome},
     ops::backup::BackupStream,
 };
 
-/// A client that has taken nothing for this long is given up.
+/// A transfer ends when the client has read nothing for this long.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// A backup, and what it takes of this node until it is dropped.
-struct Admitted {
+/// A backup and its permits.
+struct AdmittedBackup {
     backup: BackupStream,
-    _room: OwnedSemaphorePermit,
-    _pass: Pass,
+    _permit: OwnedSemaphorePermit,
+    _in_flight: InFlightGuard,
 }
 
-pub(super) async fn serve(shared: &Shared, mut sender: FrameSender, ask: RequestFrame) {
+pub(super) async fn serve(state: &ConnectionState, mut sender: FrameSender, request: RequestFrame) {
     sender.set_priority(Priority::Background);
-    let (id, asked) = (ask.id, Instant::now());
-    let admitted = admit(shared, ask).await;
+    let (id, arrived, node) = (request.id, Instant::now(), &state.api.node);
+    let admitted = admit(state, request, arrived).await;
     let (result, admitted) = match admitted {
         Ok(admitted) => (Ok(Response::Backup), Some(admitted)),
         Err(rejection) => (Err(rejection), None),
     };
-    shared.api.0.node.metrics().requests.answered(Verb::Backup, OutcomeKind::of(&result), asked.elapsed());
-    let leader = shared.api.0.node.leader_hint();
-    if let Err(error) = sender.send(answer::encode(id, leader.as_ref(), &result)).await {
-        tracing::debug!(%error, "an answer could not be sent");
+    node.metrics().requests.answered(RequestKind::Backup, RequestOutcome::of(&result), arrived.elapsed());
+    if let Err(error) = sender.send(responder::encode(id, node.leader_hint().as_ref(), &result)).await {
+        tracing::debug!(%error, "failed to send the response to a backup request");
         return;
     }
-    let Some(Admitted { backup, _room, _pass }) = admitted else { return sender.finish() };
-    let (client, began) = (shared.connection.peer().name.clone(), Instant::now());
+    let Some(AdmittedBackup { backup, _permit, _in_flight }) = admitted else { return sender.finish() };
+    let (client, began) = (state.connection.peer().name.clone(), Instant::now());
     let (revision, rows) = (backup.header().revision, backup.header().rows);
-    tracing::info!(%client, %revision, rows, "giving a backup");
-    let given = tokio::select! {
-        given = give(&mut sender, backup) => given,
-        () = shared.api.0.gate.closed() => Err("this node is stopping".to_owned()),
+    tracing::info!(%client, %revision, rows, "sending a backup");
+    let sent = tokio::select! {
+        sent = send(&mut sender, backup) => sent,
+        () = state.api.in_flight.closed() => Err("this node is stopping".to_owned()),
     };
-    match given {
+    match sent {
         Ok(()) => {
             sender.finish();
-            tracing::info!(%client, %revision, took_ms = began.elapsed().as_millis(), "gave a backup");
+            tracing::info!(%client, %revision, took_ms = began.elapsed().as_millis(), "backup sent");
         }
-        Err(why) => {
+        Err(error) => {
             sender.reset();
-            tracing::warn!(%client, %revision, %why, "a backup broke off");
+            tracing::warn!(%client, %revision, %error, "failed to send a backup");
         }
     }
 }
 
-async fn admit(shared: &Shared, ask: RequestFrame) -> Result<Admitted, Rejection> {
-    let api = &shared.api.0;
-    let RequestFrame { timeout_ms, on_behalf_of, request, .. } = ask;
-    access::admit(shared.connection.peer(), on_behalf_of.as_ref(), &request)?;
+async fn admit(
+    state: &ConnectionState,
+    request: RequestFrame,
+    arrived: Instant,
+) -> Result<AdmittedBackup, Rejection> {
+    let api = &state.api;
+    let RequestFrame { timeout_ms, on_behalf_of, request, .. } = request;
+    access::authorize(state.connection.peer(), on_behalf_of.as_ref(), &request)?;
     let Request::Backup { consistency } = request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));
     };
-    let stopping = || Rejection::Unavailable(format!("{} is stopping", api.node.name()));
-    let pass = api.gate.enter().ok_or_else(stopping)?;
-    let room = Arc::clone(&api.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
-    let deadline = stream::deadline(timeout_ms);
+    let in_flight = api.in_flight.enter().ok_or_else(|| state.stopping())?;
+    let permit = Arc::clone(&api.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
+    let deadline = arrived + state::timeout(timeout_ms);
     let backup = BackupStream::begin(&api.node, &api.reads, consistency, deadline).await?;
-    Ok(Admitted { backup, _room: room, _pass: pass })
+    Ok(AdmittedBackup { backup, _permit: permit, _in_flight: in_flight })
 }
 
-async fn give(sender: &mut FrameSender, backup: BackupStream) -> Result<(), String> {
+async fn send(sender: &mut FrameSender, backup: BackupStream) -> Result<(), String> {
     for piece in backup {
         let piece = piece.map_err(|error| error.to_string())?;
         let frame = frame::encode_raw(&piece).map_err(|error| error.to_string())?;
         match timeout(IDLE_MAX, sender.send(frame)).await {
             Ok(sent) => sent.map_err(|error| error.to_string())?,
-            Err(_) => return Err("the client takes nothing any more".to_owned()),
+            Err(_) => return Err("the client stopped reading".to_owned()),
         }
-        // Reading holds this thread: others go first.
+        // Reading the next piece blocks this thread: let other tasks run first.
         tokio::task::yield_now().await;
     }
     Ok(())

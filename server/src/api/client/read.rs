@@ -1,8 +1,8 @@
-//! Reads for clients: room for the answer first, then the read.
+//! Reads: budget for the response first, then the read.
 //!
-//! Guards that somebody who asks for much and reads nothing of it makes the
-//! node hold a bounded number of bytes. Room is taken for the largest answer
-//! there may be, right before it is read, and given back but for what it has.
+//! Guards that a client that requests much and reads none of it makes the node hold a bounded
+//! number of bytes. Budget for the largest possible response is acquired right before the read,
+//! and the part that the response does not need is released.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use tokio::{
 
 use crate::ops::reads::Reads;
 
-/// Room is counted in units of this many bytes.
+/// The unit of the budget.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// What answers to one connection may take.
-pub(super) struct Room(Arc<Semaphore>);
+/// Bounds the bytes of a connection's responses that are read but not sent.
+pub(super) struct ResponseBudget(Arc<Semaphore>);
 
-/// What one answer takes, until this is dropped.
-pub(super) struct Share {
+/// The bytes of one response, until this is dropped.
+pub(super) struct ResponsePermit {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Default for Room {
+impl Default for ResponseBudget {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(CONNECTION_RESPONSE_BYTES_MAX / UNIT_BYTES)))
     }
 }
 
-/// What is read.
+/// A read of one key or of a range.
 #[derive(Clone, Copy)]
 pub(super) enum Read<'a> {
     Key(&'a Key),
@@ -51,16 +51,16 @@ impl Read<'_> {
     }
 }
 
-/// Reads as soon as the node is as fresh as asked for, and there is room.
+/// Reads once the node's state is fresh enough and the budget allows it.
 pub(super) async fn read(
     reads: &Reads,
-    room: &Room,
+    budget: &ResponseBudget,
     read: Read<'_>,
     consistency: Consistency,
     deadline: Instant,
-) -> Result<(Response, Share), Rejection> {
+) -> Result<(Response, ResponsePermit), Rejection> {
     let fresh = reads.fresh(consistency, deadline).await?;
-    let largest = Arc::clone(&room.0).acquire_many_owned(units(read.bytes_max()));
+    let largest = Arc::clone(&budget.0).acquire_many_owned(units(read.bytes_max()));
     let mut permit = match timeout_at(deadline, largest).await {
         Ok(Ok(permit)) => permit,
         _ => return Err(Rejection::Overloaded),
@@ -72,10 +72,10 @@ pub(super) async fn read(
     let needed = units(bytes(&response)) as usize;
     let kept = permit.split(needed.min(permit.num_permits()));
     drop(std::mem::replace(&mut permit, kept.ok_or(Rejection::Overloaded)?));
-    Ok((response, Share { _permit: permit }))
+    Ok((response, ResponsePermit { _permit: permit }))
 }
 
-/// About how many bytes an answer has.
+/// Returns the approximate size of a response.
 fn bytes(response: &Response) -> usize {
     match response {
         Response::Value { entry, .. } => entry.as_ref().map_or(0, |entry| entry.value.as_bytes().len()),

@@ -1,136 +1,105 @@
-//! One stream of a client: questions come in, answers go out, many at a time.
+//! One stream of a client: receives requests, admits them, and has them carried out concurrently.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use coffee_common::{
     frame,
-    limits::REQUEST_TIMEOUT_MS,
-    protocol::{Rejection, Request, RequestFrame},
+    protocol::{Request, RequestFrame},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    answer::{self, Outbox},
-    backup,
-    connection::Shared,
-    dispatch,
-    gate::Pass,
-    writes::Writes,
+    access, backup, dispatch,
+    responder::{self, Responder},
+    state::ConnectionState,
+    writes::{self, AdmittedWrite},
 };
-use crate::metrics::{OutcomeKind, Verb};
 
-/// So many questions are taken together at most.
+/// The most requests that are admitted together.
 const TOGETHER_MAX: usize = 256;
 
-/// Takes questions until the stream ends. Answers go on until all are given.
-pub(super) async fn serve(shared: Arc<Shared>, sender: FrameSender, mut receiver: FrameReceiver) {
-    let Some(first) = next(&shared, &mut receiver).await else { return };
-    if let Request::Backup { .. } = first.1.request {
-        return backup::serve(&shared, sender, first.1).await;
+/// Receives requests until the stream ends. Admitted requests are still answered after that.
+pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
+    let Some(first) = next(&state, &mut receiver).await else { return };
+    if let Request::Backup { .. } = first.request {
+        return backup::serve(&state, sender, first).await;
     }
-    let (outbox, queued) = answer::outbox();
-    tokio::spawn(answer::send(sender, queued));
+    let (responder, queue) = Responder::new(Arc::clone(&state.api.node), state.connection.clone());
+    let responder = Arc::new(responder);
+    tokio::spawn(responder::send_queued(sender, queue));
     let mut arrived = vec![first];
     loop {
         let mut end = Ok(());
-        // What cannot be read is found again by the next `receive`.
+        // An error of `ready` is reported again by the next `receive`.
         while end.is_ok()
             && arrived.len() < TOGETHER_MAX
             && let Ok(Some(message)) = receiver.ready()
         {
-            match frame::decode(&message) {
-                Ok(ask) => arrived.push((message, ask)),
-                Err(error) => end = Err(error),
-            }
+            end = frame::decode(&message).map(|request| arrived.push(request));
         }
-        take_all(&shared, &outbox, &mut arrived).await;
+        carry_out(&state, &responder, &mut arrived).await;
         if let Err(error) = end {
-            return shared.expel(&error);
+            return state.close_broken(&error);
         }
-        match next(&shared, &mut receiver).await {
+        match next(&state, &mut receiver).await {
             Some(next) => arrived.push(next),
             None => return,
         }
     }
 }
 
-/// A question, and the message that it came in.
-type Arrived = (Bytes, RequestFrame);
-
-/// The next question; `None` where there are no more.
-async fn next(shared: &Shared, receiver: &mut FrameReceiver) -> Option<Arrived> {
+/// Receives the next request. Returns `None` at the end of the stream.
+async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<RequestFrame> {
     match receiver.receive().await {
         Ok(Some(message)) => match frame::decode(&message) {
-            Ok(ask) => return Some((message, ask)),
-            Err(error) => shared.expel(&error),
+            Ok(request) => return Some(request),
+            Err(error) => state.close_broken(&error),
         },
-        Err(StreamError::Frame(error)) => shared.expel(&error),
-        // The client is done, or broke the stream or the connection off.
+        Err(StreamError::Frame(error)) => state.close_broken(&error),
+        // The client is done, or the stream or connection is lost.
         Ok(None) | Err(_) => {}
     }
     None
 }
 
-/// Takes questions that came together.
-async fn take_all(shared: &Arc<Shared>, outbox: &Outbox, arrived: &mut Vec<Arrived>) {
-    let leading = Writes::leading(shared);
-    let mut writes = None;
-    for (message, ask) in arrived.drain(..) {
-        let (pass, room) = match admit(shared) {
+/// Admits requests that arrived together, and has them carried out: the writes together, each other
+/// request by its own task. Rejected requests are answered at once.
+async fn carry_out(
+    state: &Arc<ConnectionState>,
+    responder: &Arc<Responder>,
+    arrived: &mut Vec<RequestFrame>,
+) {
+    let mut writes = Vec::new();
+    for RequestFrame { id, timeout_ms, on_behalf_of, request } in arrived.drain(..) {
+        let admitted = match state.admit(id, &request, timeout_ms) {
             Ok(admitted) => admitted,
-            Err(refusal) => {
-                shared.api.0.node.metrics().requests.turned_away.increment();
-                answer::reply(shared, outbox, ask.id, Err(refusal).into(), None).await;
+            Err(rejection) => {
+                state.api.node.metrics().requests.rejected_unread.increment();
+                responder.send(id, Err(rejection).into(), None).await;
                 continue;
             }
         };
-        let left = match &leading {
-            Some(replica) => Writes::gather(&mut writes, replica, shared, (message, ask), (pass, room)),
-            None => Some((ask, pass, room)),
+        let origin = match access::authorize(state.connection.peer(), on_behalf_of.as_ref(), &request) {
+            Ok(origin) => origin,
+            Err(denied) => {
+                admitted.respond(responder, Err(denied).into()).await;
+                continue;
+            }
         };
-        if let Some((ask, pass, room)) = left {
-            let (shared, outbox) = (Arc::clone(shared), outbox.clone());
-            tokio::spawn(async move {
-                let deadline = deadline(ask.timeout_ms);
-                carry_out(&shared, &outbox, ask, deadline, pass).await;
-                drop(room);
-            });
+        match request {
+            Request::Write { request, batch } => match state.api.writes.admit(&batch) {
+                Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
+                Err(rejection) => admitted.respond(responder, Err(rejection).into()).await,
+            },
+            request => {
+                let (state, responder) = (Arc::clone(state), Arc::clone(responder));
+                tokio::spawn(async move {
+                    let _counted = state.api.node.metrics().requests.in_flight.hold(1);
+                    let response = dispatch::dispatch(&state, &origin, &request, admitted.deadline).await;
+                    admitted.respond(&responder, response).await;
+                });
+            }
         }
     }
-    if let Some(writes) = writes {
-        tokio::spawn(writes.carry_out(Arc::clone(shared), outbox.clone()));
-    }
-}
-
-/// Lets a question in, unless there is too much already.
-fn admit(shared: &Shared) -> Result<(Pass, OwnedSemaphorePermit), Rejection> {
-    match (shared.api.0.gate.enter(), Arc::clone(&shared.room).try_acquire_owned()) {
-        (Some(pass), Ok(room)) => Ok((pass, room)),
-        (None, _) => Err(Rejection::Unavailable(format!("{} is stopping", shared.api.0.node.name()))),
-        (Some(_), Err(_)) => Err(Rejection::Overloaded),
-    }
-}
-
-/// Carries out a question alone.
-pub(super) async fn carry_out(
-    shared: &Shared,
-    outbox: &Outbox,
-    ask: RequestFrame,
-    deadline: Instant,
-    pass: Pass,
-) {
-    let (id, verb, begun) = (ask.id, Verb::of(&ask.request), Instant::now());
-    let metrics = &shared.api.0.node.metrics().requests;
-    let _counted = metrics.in_flight.hold(1);
-    let answer = dispatch::dispatch(shared, ask, deadline).await;
-    metrics.answered(verb, OutcomeKind::of(&answer.result), begun.elapsed());
-    answer::reply(shared, outbox, id, answer, Some(pass)).await;
-}
-
-/// By when whoever asked now needs his answer.
-pub(super) fn deadline(asked_ms: u32) -> Instant {
-    let timeout_ms = asked_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
-    Instant::now() + Duration::from_millis(timeout_ms.into())
+    writes::start(responder, writes);
 }

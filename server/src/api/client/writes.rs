@@ -1,154 +1,145 @@
-//! Writes that came together are proposed together, where this node leads.
+//! Writes: the only path from an admitted write to its response.
 //!
-//! One message to consensus, one task, and one piece for the answers that are
-//! there at the same time, however many writes it were. What is not a write
-//! that can go this way, or is turned away by consensus, goes the way of
-//! everything else (`dispatch`), which knows what to do about it and what to
-//! say. Guards that nothing is judged here that is not judged there as well.
+//! If this node leads, writes that arrived together are proposed together: one message to
+//! consensus, one task, and one frame for the responses that are ready together. A write that
+//! consensus certainly did not apply, and every write on another node, is forwarded to the leader.
+//!
+//! Guards that a write is admitted and counted once, whichever way it takes, and that only a write
+//! that was certainly not applied is proposed again.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
-use bytes::Bytes;
 use coffee_common::{
-    command::Command,
-    frame,
+    command::{Batch, Command},
     id::RequestId,
-    protocol::{Request, RequestFrame, Response},
+    protocol::{Rejection, Request, Response},
 };
 use futures_util::FutureExt;
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    access,
-    answer::{Outbox, Together},
-    budget::Share,
-    connection::Shared,
-    gate::Pass,
-    stream,
+    access::RequestOrigin,
+    admission::WritePermit,
+    responder::{Responder, ResponseGroup},
+    state::AdmittedRequest,
 };
 use crate::{
-    metrics::{OutcomeKind, Verb},
+    metrics::{GaugeGuard, Histogram, NodeMetrics, RequestMetrics},
     node::{
-        propose::{ProposeError, propose_all},
+        propose::{ProposeError, Proposed, propose_all},
         replica::Replica,
     },
+    ops::forward::{self, LeaderRequest},
 };
 
-/// Writes that came together.
-pub(super) struct Writes {
-    replica: Arc<Replica>,
-    pass: Pass,
-    /// What they take of the connection's room,
-    room: OwnedSemaphorePermit,
-    /// and of what the node may have in flight.
-    budget: Share,
-    asked: Vec<Asked>,
-    commands: Vec<(RequestId, Command)>,
+/// A write that was authorized, checked and admitted.
+pub(super) struct AdmittedWrite {
+    pub(super) admitted: AdmittedRequest,
+    pub(super) origin: RequestOrigin,
+    pub(super) request: RequestId,
+    pub(super) batch: Arc<Batch>,
+    pub(super) permit: WritePermit,
 }
 
-/// One of them, and what it was asked with.
-struct Asked {
-    id: u64,
-    message: Bytes,
-    deadline: Instant,
-}
-
-impl Writes {
-    /// Whether this node leads, so that writes can be gathered.
-    pub(super) fn leading(shared: &Shared) -> Option<Arc<Replica>> {
-        shared.api.0.node.replica().filter(|replica| replica.leads())
+/// Starts carrying out writes that arrived together.
+pub(super) fn start(responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
+    if writes.is_empty() {
+        return;
     }
+    match responder.node().replica().filter(|replica| replica.leads()) {
+        Some(replica) => drop(tokio::spawn(propose_together(replica, Arc::clone(responder), writes))),
+        None => writes.into_iter().for_each(|write| start_forward(responder, write)),
+    }
+}
 
-    /// Adds an ask to `writes`, beginning them if need be; or gives it back,
-    /// with its room, where it has to go another way.
-    pub(super) fn gather(
-        writes: &mut Option<Self>,
-        replica: &Arc<Replica>,
-        shared: &Shared,
-        (message, ask): (Bytes, RequestFrame),
-        (pass, room): (Pass, OwnedSemaphorePermit),
-    ) -> Option<(RequestFrame, Pass, OwnedSemaphorePermit)> {
-        let deadline = stream::deadline(ask.timeout_ms);
-        let RequestFrame { id, on_behalf_of, request, .. } = &ask;
-        let Request::Write { request: name, batch } = request else { return Some((ask, pass, room)) };
-        let peer = shared.connection.peer();
-        if access::admit(peer, on_behalf_of.as_ref(), request).is_err() || batch.check().is_err() {
-            return Some((ask, pass, room));
-        }
-        let Some(budget) = shared.api.0.budget.take(batch) else { return Some((ask, pass, room)) };
-        // A copy: what came along with it would otherwise stay in memory as well.
-        let message = Bytes::copy_from_slice(&message);
-        let (asked, name) = (Asked { id: *id, message, deadline }, *name);
-        let Request::Write { batch, .. } = ask.request else { return None };
-        let command = (name, Command::Batch(batch));
-        match writes {
+fn start_forward(responder: &Arc<Responder>, write: AdmittedWrite) {
+    tokio::spawn(forward(Arc::clone(responder), write));
+}
+
+/// Proposes writes together, and answers each. Forwards those that were not applied.
+async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writes: Vec<AdmittedWrite>) {
+    let metrics = responder.node().metrics();
+    let _counted = count(&metrics.requests, &writes);
+    let mut commits = Commits::propose(&replica, metrics, &writes).await;
+    let mut group = ResponseGroup::default();
+    for write in writes {
+        let deadline = write.admitted.deadline;
+        let outcome = match commits.next(deadline).now_or_never() {
+            Some(outcome) => outcome,
             None => {
-                let (asked, commands) = (vec![asked], vec![command]);
-                *writes = Some(Self { replica: Arc::clone(replica), pass, room, budget, asked, commands });
+                responder.send_group(&mut group).await;
+                commits.next(deadline).await
             }
-            Some(writes) => {
-                writes.room.merge(room);
-                writes.budget.merge(budget);
-                writes.asked.push(asked);
-                writes.commands.push(command);
+        };
+        let result = match outcome {
+            Ok(response) => Ok(response),
+            Err(ProposeError::Rejected(rejection)) => Err(rejection),
+            Err(ProposeError::NotApplied(_)) => {
+                start_forward(&responder, write);
+                continue;
             }
-        }
-        None
+        };
+        write.admitted.respond_together(&responder, &mut group, &result);
     }
-
-    /// Proposes them, and answers each.
-    pub(super) async fn carry_out(self, shared: Arc<Shared>, outbox: Outbox) {
-        let Self { replica, pass, mut room, budget, asked, commands } = self;
-        let (metrics, begun) = (shared.api.0.node.metrics(), Instant::now());
-        let bytes = commands.iter().map(|(_, command)| command.bytes()).sum();
-        let _counted = metrics.requests.in_flight.hold(asked.len());
-        let _bytes_counted = metrics.requests.write_bytes_in_flight.hold(bytes);
-        let mut proposed = propose_all(&replica, commands).await;
-        let mut answers = Together::default();
-        for Asked { id, message, deadline } in asked {
-            let outcome = match &mut proposed {
-                Err(miss) => Err(miss.clone()),
-                Ok(proposed) => match proposed.next(deadline).now_or_never() {
-                    Some(outcome) => outcome,
-                    None => {
-                        answers.send(&outbox, &pass).await;
-                        proposed.next(deadline).await
-                    }
-                },
-            };
-            let took = begun.elapsed();
-            let result = match outcome.map(Response::Written) {
-                Ok(response) => {
-                    metrics.commits.observe_duration(took);
-                    Ok(response)
-                }
-                Err(ProposeError::Rejected(rejection)) => Err(rejection),
-                Err(ProposeError::NotApplied(_)) => {
-                    let (shared, outbox) = (Arc::clone(&shared), outbox.clone());
-                    tokio::spawn(once_more(shared, outbox, message, deadline, pass.share(), room.split(1)));
-                    continue;
-                }
-            };
-            metrics.requests.answered(Verb::Write, OutcomeKind::of(&result), took);
-            answers.add(&shared, id, &result);
-        }
-        answers.send(&outbox, &pass).await;
-        drop((room, budget));
-    }
+    responder.send_group(&mut group).await;
 }
 
-/// Carries out a write the usual way, as if it came only now.
-async fn once_more(
-    shared: Arc<Shared>,
-    outbox: Outbox,
-    message: Bytes,
-    deadline: Instant,
-    pass: Pass,
-    room: Option<OwnedSemaphorePermit>,
-) {
-    match frame::decode::<RequestFrame>(&message) {
-        Ok(ask) => stream::carry_out(&shared, &outbox, ask, deadline, pass).await,
-        Err(error) => tracing::error!(%error, "what was decoded before is not decoded again"),
+/// Has a write carried out by the leader, which may also be this node, and answers it.
+async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
+    let metrics = responder.node().metrics();
+    let _counted = count(&metrics.requests, slice::from_ref(&write));
+    let deadline = write.admitted.deadline;
+    let request = Request::Write { request: write.request, batch: Arc::clone(&write.batch) };
+    let leader_request = LeaderRequest {
+        body: &request,
+        caller: &write.origin.identity,
+        forwarded: write.origin.forwarded,
+        deadline,
+        repeatable: false,
+    };
+    let here = |replica: Arc<Replica>| {
+        let write = slice::from_ref(&write);
+        async move {
+            if Instant::now() >= deadline {
+                return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
+            }
+            Commits::propose(&replica, metrics, write).await.next(deadline).await
+        }
+    };
+    let result = forward::on_leader(responder.node(), &leader_request, here).await;
+    let AdmittedWrite { admitted, permit, .. } = write;
+    drop(permit);
+    admitted.respond(&responder, result.into()).await;
+}
+
+/// Counts writes as in flight until the guards are dropped.
+fn count<'a>(metrics: &'a RequestMetrics, writes: &[AdmittedWrite]) -> (GaugeGuard<'a>, GaugeGuard<'a>) {
+    let bytes = writes.iter().map(|write| write.batch.bytes()).sum();
+    (metrics.in_flight.hold(writes.len()), metrics.write_bytes_in_flight.hold(bytes))
+}
+
+/// Writes that were proposed together: yields their outcomes in order, and measures the commits.
+struct Commits<'a> {
+    proposed: Result<Proposed, ProposeError>,
+    began: Instant,
+    durations: &'a Histogram,
+}
+
+impl<'a> Commits<'a> {
+    async fn propose(replica: &Replica, metrics: &'a NodeMetrics, writes: &[AdmittedWrite]) -> Self {
+        let began = Instant::now();
+        let command = |write: &AdmittedWrite| (write.request, Command::Batch(Arc::clone(&write.batch)));
+        let proposed = propose_all(replica, writes.iter().map(command)).await;
+        Self { proposed, began, durations: &metrics.commits }
     }
-    drop(room);
+
+    /// Waits until the next write is applied. Cancel safe.
+    async fn next(&mut self, deadline: Instant) -> Result<Response, ProposeError> {
+        let outcome = match &mut self.proposed {
+            Ok(proposed) => proposed.next(deadline).await?,
+            Err(not_proposed) => return Err(not_proposed.clone()),
+        };
+        self.durations.observe_duration(self.began.elapsed());
+        Ok(Response::Written(outcome))
+    }
 }

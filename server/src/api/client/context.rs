@@ -1,0 +1,54 @@
+//! The state that all client connections of a node share.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome};
+use tokio::sync::Semaphore;
+
+use super::{admission::WriteAdmission, in_flight::InFlight};
+use crate::{
+    node::{Node, VERSION},
+    ops::{membership::MembershipManager, reads::Reads},
+};
+
+/// The node, its operations, and its bounds on clients.
+pub(super) struct ApiContext {
+    pub(super) node: Arc<Node>,
+    pub(super) reads: Reads,
+    pub(super) membership: MembershipManager,
+    pub(super) in_flight: InFlight,
+    /// Bounds the writes that are not committed yet.
+    pub(super) writes: WriteAdmission,
+    /// One permit per backup in progress.
+    pub(super) backups: Arc<Semaphore>,
+    /// Connections that were closed for breaking the protocol.
+    pub(super) protocol_errors: AtomicU64,
+}
+
+impl ApiContext {
+    pub(super) fn new(node: Arc<Node>, reads: Reads, membership: MembershipManager) -> Self {
+        Self {
+            node,
+            reads,
+            membership,
+            in_flight: InFlight::default(),
+            writes: WriteAdmission::default(),
+            backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
+            protocol_errors: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the first message of a connection.
+    pub(super) fn welcome(&self) -> Welcome {
+        let node = &self.node;
+        let replica = node.replica();
+        Welcome {
+            node: node.name().clone(),
+            version: VERSION.to_owned(),
+            cluster: replica.as_ref().map(|replica| replica.cluster()),
+            applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
+            leader: replica.and_then(|replica| replica.leader_hint()),
+            lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Encodes responses and sends them.
+//!
+//! Small responses are queued for their request's stream, where one task sends all that are ready
+//! together. A large response goes on its own stream, so it does not delay the others.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coffee_common::{
+    frame,
+    limits::SHARED_FRAME_BYTES_MAX,
+    protocol::{Leader, Rejection, Response, Welcome},
+    quic::{Connection, FrameSender, Priority, StreamError},
+};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{in_flight::InFlightGuard, read::ResponsePermit};
+use crate::node::Node;
+
+/// The most frames that are sent together, and that are queued. A client that stops reading gets
+/// no more requests served (backpressure).
+const FRAMES_MAX: usize = 256;
+
+/// Answers the requests of one stream.
+pub(super) struct Responder {
+    node: Arc<Node>,
+    connection: Connection,
+    outbox: mpsc::Sender<QueuedFrame>,
+}
+
+/// One response, or several that are sent together.
+pub(super) struct QueuedFrame {
+    frame: Bytes,
+    /// Held until the frame is sent.
+    _in_flight: Option<InFlightGuard>,
+}
+
+/// The result of a request.
+pub(super) struct OutgoingResponse {
+    pub(super) result: Result<Response, Rejection>,
+    /// Accounts for the response's bytes until it is sent or queued.
+    pub(super) permit: Option<ResponsePermit>,
+}
+
+impl From<Result<Response, Rejection>> for OutgoingResponse {
+    fn from(result: Result<Response, Rejection>) -> Self {
+        Self { result, permit: None }
+    }
+}
+
+/// Small responses that are ready at the same time, and are sent together.
+#[derive(Default)]
+pub(super) struct ResponseGroup {
+    frames: Vec<u8>,
+    leader: Option<Leader>,
+    /// Stands for all requests of the group.
+    in_flight: Option<InFlightGuard>,
+}
+
+impl Responder {
+    /// Returns a responder for a stream, and its queue for [`send_queued`].
+    pub(super) fn new(node: Arc<Node>, connection: Connection) -> (Self, mpsc::Receiver<QueuedFrame>) {
+        let (outbox, queue) = mpsc::channel(FRAMES_MAX);
+        (Self { node, connection, outbox }, queue)
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Queues a small response, or sends a large one. The request stays in flight until it is sent.
+    pub(super) async fn send(&self, id: u64, response: OutgoingResponse, in_flight: Option<InFlightGuard>) {
+        let OutgoingResponse { result, permit } = response;
+        let frame = encode(id, self.node.leader_hint().as_ref(), &result);
+        drop(result);
+        if frame.len() <= SHARED_FRAME_BYTES_MAX {
+            self.queue(frame, in_flight).await;
+        } else if let Err(error) = send_alone(&self.connection, frame).await {
+            tracing::debug!(%error, "failed to send a large response");
+        }
+        drop(permit);
+    }
+
+    /// Adds a small response to a group.
+    pub(super) fn add(
+        &self,
+        group: &mut ResponseGroup,
+        id: u64,
+        result: &Result<Response, Rejection>,
+        in_flight: InFlightGuard,
+    ) {
+        if group.frames.is_empty() {
+            group.leader = self.node.leader_hint();
+        }
+        let message = response(id, group.leader.as_ref(), result);
+        if frame::append(&mut group.frames, &message).is_err() {
+            group.frames.extend_from_slice(&encode(id, None, result));
+        }
+        group.in_flight.get_or_insert(in_flight);
+    }
+
+    /// Queues the responses of a group, and empties it.
+    pub(super) async fn send_group(&self, group: &mut ResponseGroup) {
+        let ResponseGroup { frames, in_flight, .. } = std::mem::take(group);
+        if !frames.is_empty() {
+            self.queue(frames.into(), in_flight).await;
+        }
+    }
+
+    async fn queue(&self, frame: Bytes, in_flight: Option<InFlightGuard>) {
+        // Fails only if the stream is gone, and the client no longer waits on it.
+        let _ = self.outbox.send(QueuedFrame { frame, _in_flight: in_flight }).await;
+    }
+}
+
+/// Borrows a [`coffee_common::protocol::ServerMessage`].
+#[derive(Serialize)]
+enum ServerMessageRef<'a> {
+    Welcome(&'a Welcome),
+    Response(ResponseFrameRef<'a>),
+}
+
+/// Borrows a [`coffee_common::protocol::ResponseFrame`].
+#[derive(Serialize)]
+struct ResponseFrameRef<'a> {
+    id: u64,
+    leader: Option<&'a Leader>,
+    result: &'a Result<Response, Rejection>,
+}
+
+/// Sends the first message of a connection, alone on its stream.
+pub(super) async fn welcome(connection: &Connection, welcome: &Welcome) -> Result<(), StreamError> {
+    let mut sender = connection.open_uni(Priority::Normal).await?;
+    sender.send(frame::encode(&ServerMessageRef::Welcome(welcome))?).await?;
+    sender.finish();
+    Ok(())
+}
+
+fn response<'a>(
+    id: u64,
+    leader: Option<&'a Leader>,
+    result: &'a Result<Response, Rejection>,
+) -> ServerMessageRef<'a> {
+    ServerMessageRef::Response(ResponseFrameRef { id, leader, result })
+}
+
+/// Encodes a response. One that does not fit a frame becomes [`Rejection::Unknown`].
+pub(super) fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
+    frame::encode(&response(id, leader, result)).unwrap_or_else(|error| {
+        tracing::error!(%error, "failed to encode a response");
+        let unknown = Err(Rejection::Unknown("the response does not fit a frame".to_owned()));
+        frame::encode(&response(id, None, &unknown)).unwrap_or_default()
+    })
+}
+
+async fn send_alone(connection: &Connection, frame: Bytes) -> Result<(), StreamError> {
+    let mut sender = connection.open_uni(Priority::Bulk).await?;
+    sender.send(frame).await?;
+    sender.finish();
+    Ok(())
+}
+
+/// Sends queued frames until the responder is dropped, then ends the stream.
+pub(super) async fn send_queued(mut sender: FrameSender, mut queue: mpsc::Receiver<QueuedFrame>) {
+    let (mut queued, mut frames) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut queued, FRAMES_MAX).await > 0 {
+        frames.extend(queued.iter_mut().map(|queued| std::mem::take(&mut queued.frame)));
+        if let Err(error) = sender.send_all(&mut frames).await {
+            tracing::debug!(%error, "failed to send responses");
+            return;
+        }
+        frames.clear();
+        queued.clear();
+    }
+    sender.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::protocol::{ResponseFrame, ServerMessage};
+
+    use super::*;
+
+    #[test]
+    fn answers_are_encoded_as_the_protocol_has_them() {
+        let leader = Leader {
+            name: "ming".parse().expect("legal"),
+            address: "127.0.0.1:7400".parse().expect("legal"),
+        };
+        let results = [
+            Ok(Response::Done { changed: true }),
+            Err(Rejection::Refused { reason: "no".to_owned(), hint: "yes".to_owned() }),
+        ];
+        for result in results {
+            for leader in [None, Some(leader.clone())] {
+                let ours = encode(7, leader.as_ref(), &result);
+                let theirs = ServerMessage::Response(ResponseFrame { id: 7, leader, result: result.clone() });
+                assert_eq!(ours, frame::encode(&theirs).expect("encodes"));
+            }
+        }
+        let welcome = Welcome {
+            node: leader.name.clone(),
+            version: "1".to_owned(),
+            cluster: None,
+            applied: Default::default(),
+            leader: Some(leader),
+            lease_ms: 300,
+        };
+        let ours = frame::encode(&ServerMessageRef::Welcome(&welcome)).expect("encodes");
+        assert_eq!(ours, frame::encode(&ServerMessage::Welcome(welcome)).expect("encodes"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The state that the streams of a connection share, and the admission of their requests.
+//!
+//! Guards that a client that breaks the protocol loses its connection with the reason, and cannot
+//! flood the log by doing so.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use coffee_common::{
+    limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
+    protocol::{Rejection, Request, Response},
+    quic::Connection,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    context::ApiContext,
+    in_flight::InFlightGuard,
+    read::ResponseBudget,
+    responder::{OutgoingResponse, Responder, ResponseGroup},
+};
+use crate::metrics::{RequestKind, RequestOutcome};
+
+/// The state of a connection.
+pub(super) struct ConnectionState {
+    pub(super) api: Arc<ApiContext>,
+    pub(super) connection: Connection,
+    /// One permit per request in flight.
+    slots: Arc<Semaphore>,
+    /// Bounds the responses that are read but not sent yet.
+    pub(super) responses: ResponseBudget,
+}
+
+/// A request in flight: counted, and not answered yet.
+pub(super) struct AdmittedRequest {
+    id: u64,
+    kind: RequestKind,
+    arrived: Instant,
+    pub(super) deadline: Instant,
+    in_flight: InFlightGuard,
+    slot: OwnedSemaphorePermit,
+}
+
+impl ConnectionState {
+    pub(super) fn new(api: Arc<ApiContext>, connection: Connection) -> Self {
+        let slots = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
+        Self { api, connection, slots, responses: ResponseBudget::default() }
+    }
+
+    /// Admits a request, unless the node is stopping or too many are in flight.
+    pub(super) fn admit(
+        &self,
+        id: u64,
+        request: &Request,
+        timeout_ms: u32,
+    ) -> Result<AdmittedRequest, Rejection> {
+        match (self.api.in_flight.enter(), Arc::clone(&self.slots).try_acquire_owned()) {
+            (Some(in_flight), Ok(slot)) => {
+                let (kind, arrived) = (RequestKind::of(request), Instant::now());
+                let deadline = arrived + timeout(timeout_ms);
+                Ok(AdmittedRequest { id, kind, arrived, deadline, in_flight, slot })
+            }
+            (None, _) => Err(self.stopping()),
+            (Some(_), Err(_)) => Err(Rejection::Overloaded),
+        }
+    }
+
+    pub(super) fn stopping(&self) -> Rejection {
+        Rejection::Unavailable(format!("{} is stopping", self.api.node.name()))
+    }
+
+    /// Closes the connection of a client that broke the protocol.
+    pub(super) fn close_broken(&self, error: &dyn fmt::Display) {
+        if self.connection.is_closed() {
+            return;
+        }
+        let client = self.connection.peer();
+        let count = self.api.protocol_errors.fetch_add(1, Ordering::Relaxed) + 1;
+        // One line per power of two shows the problem and its extent.
+        if count.is_power_of_two() {
+            tracing::warn!(
+                client = %client.name, address = %self.connection.remote_address(), %error, count,
+                "connection closed: the client broke the protocol"
+            );
+        }
+        self.connection.close(&format!("protocol error: {error}"));
+    }
+}
+
+impl AdmittedRequest {
+    /// Sends the response and counts the request.
+    pub(super) async fn respond(self, responder: &Responder, response: OutgoingResponse) {
+        self.count(responder, &response.result);
+        let Self { id, in_flight, slot, .. } = self;
+        responder.send(id, response, Some(in_flight)).await;
+        drop(slot);
+    }
+
+    /// Adds the response to those that are sent together, and counts the request.
+    pub(super) fn respond_together(
+        self,
+        responder: &Responder,
+        group: &mut ResponseGroup,
+        result: &Result<Response, Rejection>,
+    ) {
+        self.count(responder, result);
+        responder.add(group, self.id, result, self.in_flight);
+    }
+
+    fn count(&self, responder: &Responder, result: &Result<Response, Rejection>) {
+        let metrics = &responder.node().metrics().requests;
+        metrics.answered(self.kind, RequestOutcome::of(result), self.arrived.elapsed());
+    }
+}
+
+/// Returns how long a client waits for its response, within the bounds of the protocol.
+pub(super) fn timeout(timeout_ms: u32) -> Duration {
+    Duration::from_millis(timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end()).into())
+}
