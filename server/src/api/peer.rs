@@ -1,22 +1,22 @@
 //! The peer protocol (ALPN `coffee-peer/1`): Raft's messages between members.
 //!
-//! One QUIC connection from each member to each other one. On it, every stream
-//! opens with a [`wire::Hello`] that says which cluster and which node it is
-//! meant for, and what it carries:
+//! Each member dials one QUIC connection to each other member. Each stream starts with a
+//! [`wire::Hello`] that names the cluster, the sender, the receiver, and the stream's purpose:
 //!
-//! - appends: one long-lived stream a session, requests written as they come,
-//!   answers in the same order; heartbeats are appends without entries on
-//!   streams of their own, which go first;
-//! - votes, pre-votes and transfers: one question, one answer, and these go first as well;
-//! - snapshots: chunks, which go last.
+//! - appends: one long-lived stream per session. Requests are written as they come, and responses
+//!   return in the same order. Heartbeats are appends without entries on their own streams, at the
+//!   highest priority;
+//! - votes, pre-votes and transfers: one request and one response, also at the highest priority;
+//! - snapshots: chunks, at the lowest priority.
 //!
-//! So neither a large value nor a snapshot ever delays a heartbeat. Only a
-//! certificate of the role `node` gets here. This module knows nothing of clients.
+//! So neither a large value nor a snapshot delays a heartbeat. Only certificates of the role `node`
+//! are accepted. This module knows nothing of clients.
 
 mod append;
 mod link;
 mod network;
 mod serve;
+mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use coffee_common::{
 };
 use coffee_tests::cluster::SHOPS;
 use coffeed::{
-    api::peer::wire::{Appended, Hello, Purpose, Reply, SnapshotProgress},
+    api::peer::wire::{AppendResponse, Hello, Purpose, RpcResponse, SnapshotProgress},
     storage::record::LeaderRecord,
 };
 use fastrand::Rng;
@@ -147,14 +147,14 @@ async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> 
     while let Ok(Some(message)) = receiver.receive().await {
         seen = match purpose.expect("a stream without a purpose gets no answer") {
             Purpose::Append => match decode(&message) {
-                Appended::HigherVote(_) => "out of date",
+                AppendResponse::HigherVote(_) => "out of date",
                 other => panic!("{other:?}"),
             },
-            Purpose::Ask => match decode(&message) {
-                Reply::Ballot { granted: false, .. } => "vote denied",
-                Reply::Transfer(Err(_)) => "transfer rejected",
+            Purpose::Rpc => match decode(&message) {
+                RpcResponse::Vote { granted: false, .. } => "vote denied",
+                RpcResponse::Transfer(Err(_)) => "transfer rejected",
                 // A transfer to a third node is acknowledged without effect.
-                Reply::Transfer(Ok(())) => "not affected",
+                RpcResponse::Transfer(Ok(())) => "not affected",
                 other => panic!("{other:?}"),
             },
             Purpose::Snapshot => match decode(&message) {

@@ -1,7 +1,7 @@
-//! The sending side of appends: requests as they come, answers in the same order.
+//! The sending side of appends: requests as they come, responses in the same order.
 //!
-//! One stream a session. Nothing of it outlives the session: writing goes on
-//! while an answer is waited for, in the same task.
+//! One stream per session, and nothing outlives the session: one task writes requests while it
+//! waits for responses.
 
 use std::{pin::Pin, time::Duration};
 
@@ -15,85 +15,81 @@ use futures_util::{
     future::{Fuse, FusedFuture},
     stream,
 };
-use openraft::{
-    OptionalSend, RPCTypes,
-    base::BoxStream,
-    network::RPCOption,
-    raft::{AppendEntriesRequest, StreamAppendResult},
-};
+use openraft::{OptionalSend, RPCTypes, base::BoxStream, network::RPCOption, raft::StreamAppendResult};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{
-    network::{BROKE_OFF, Failure, Peer, encode, lost},
-    wire::{Append, Appended, Purpose},
+    session::{Peer, RpcFailure, STREAM_ENDED, encode, failed},
+    wire::{AppendRequest, AppendResponse, Purpose, RaftAppendRequest},
 };
 use crate::raft_types::TypeConfig;
 
-/// A session in which no answer comes for this long, though one is due, is
-/// broken off.
+/// A session ends if a due response does not arrive within this time.
 ///
-/// openraft's own bound is less than one heartbeat: one slow fsync would end
-/// the session each time, and all that is under way would go again. Nothing
-/// hangs on noticing early: a follower that is gone is told by its link within
-/// half a second, and one that is alive gets the largest request in this time
-/// over a line of 1 Mbit/s.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// openraft's own bound is shorter than a heartbeat interval: each slow fsync would end the session
+/// and resend everything in flight. Noticing late costs nothing: the link detects an unreachable
+/// follower within half a second, and a line of 1 Mbit/s carries the largest request in this time.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So long the word that entries are committed waits for more entries to go
-/// with. Nobody's answer waits for it: a read at a follower asks the leader how
-/// far it has to be, and what it is told then comes at once.
-const COMMIT_WAITS: Duration = Duration::from_millis(2);
+/// How long a request that carries only a commit index waits for entries to be sent with. It delays
+/// no response: a read on a follower asks the leader for the read index and receives the commit
+/// index with it.
+const COMMIT_DELAY: Duration = Duration::from_millis(2);
 
-/// Requests that may be under way in one session.
+/// The most requests in flight per session.
 const IN_FLIGHT_MAX: usize = 64;
 
-type Request = AppendEntriesRequest<TypeConfig>;
-type Answer = Result<StreamAppendResult<TypeConfig>, Failure>;
+type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcFailure>;
 
 /// Runs one session of appends.
 pub(super) async fn stream<'s, S>(
     peer: Peer,
     mut requests: S,
     option: RPCOption,
-) -> Result<BoxStream<'s, Answer>, Failure>
+) -> Result<BoxStream<'s, AppendResult>, RpcFailure>
 where
-    S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
+    S: Stream<Item = RaftAppendRequest> + OptionalSend + Unpin + 'static,
 {
     let Some(first) = requests.next().await else { return Ok(Box::pin(stream::empty())) };
     let deadline = Instant::now() + option.soft_ttl();
     let (hello, sender, receiver) = peer.open(Purpose::Append, priority(&first), deadline).await?;
-    let (sent, under_way) = mpsc::channel(IN_FLIGHT_MAX);
-    let writer: Writer = Box::pin(write(hello, first, requests, sender, sent));
-    let session = Session { peer, receiver, under_way, writer: writer.fuse(), ended: false };
-    Ok(Box::pin(stream::unfold(session, Session::next)))
+    let (sent, in_flight) = mpsc::channel(IN_FLIGHT_MAX);
+    let writer: AppendWriter = Box::pin(write(hello, first, requests, sender, sent));
+    let session = AppendSession { peer, receiver, in_flight, writer: writer.fuse(), ended: false };
+    Ok(Box::pin(stream::unfold(session, AppendSession::next)))
 }
 
-/// What carries no entries is a heartbeat, or as small as one: it goes first.
-fn priority(request: &Request) -> Priority {
+/// Returns the priority of a request. One without entries is a heartbeat, or as small as one.
+fn priority(request: &RaftAppendRequest) -> Priority {
     if request.entries.is_empty() { Priority::Urgent } else { Priority::Normal }
 }
 
-/// Writes requests until there are no more, or the stream breaks: then what
-/// is under way finds no answer.
-async fn write<S>(hello: Bytes, first: Request, rest: S, mut sender: FrameSender, sent: mpsc::Sender<()>)
-where
-    S: Stream<Item = Request> + Unpin,
+/// Writes requests until there are no more or the stream fails. Requests in flight then get no
+/// response.
+async fn write<S>(
+    hello: Bytes,
+    first: RaftAppendRequest,
+    rest: S,
+    mut sender: FrameSender,
+    sent: mpsc::Sender<()>,
+) where
+    S: Stream<Item = RaftAppendRequest> + Unpin,
 {
     let mut frames = vec![hello];
     let mut urgent = priority(&first) == Priority::Urgent;
     let mut next = Some(first);
     let mut rest = rest.fuse();
     while let Some(request) = next {
-        match encode(&Append::from(&request)) {
+        match encode(&AppendRequest::from(&request)) {
             Ok(frame) => frames.push(frame),
-            // The limits of a command and of a request see to it that it fits a frame.
-            Err(error) => return tracing::error!(%error, "entries cannot be sent"),
+            // The limits of a command and of a request make sure that it fits a frame.
+            Err(error) => return tracing::error!(%error, "failed to encode entries"),
         }
-        // For good: what is queued goes at the priority of the moment, so a
-        // small request behind large ones must not lift those.
+        // For the rest of the session: queued data is sent at the stream's current priority, so a
+        // small request must not raise that of the large ones queued before it.
         if urgent && priority(&request) != Priority::Urgent {
             urgent = false;
             sender.set_priority(Priority::Normal);
@@ -107,14 +103,14 @@ where
     sender.finish();
 }
 
-/// The next request. One that only tells how far the log is committed waits
-/// for a moment, and gives way to the one behind it, which tells it as well.
-async fn following<S>(rest: &mut stream::Fuse<S>) -> Option<Request>
+/// Returns the next request. One that carries only a commit index waits briefly, and is dropped in
+/// favour of the next request, which carries a commit index too.
+async fn following<S>(rest: &mut stream::Fuse<S>) -> Option<RaftAppendRequest>
 where
-    S: Stream<Item = Request> + Unpin,
+    S: Stream<Item = RaftAppendRequest> + Unpin,
 {
     let mut next = rest.next().await?;
-    let until = Instant::now() + COMMIT_WAITS;
+    let until = Instant::now() + COMMIT_DELAY;
     while next.entries.is_empty() {
         match timeout_at(until, rest.next()).await {
             Ok(Some(later)) => next = later,
@@ -124,49 +120,49 @@ where
     Some(next)
 }
 
-type Writer = Pin<Box<dyn Future<Output = ()> + Send>>;
+type AppendWriter = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-struct Session {
+struct AppendSession {
     peer: Peer,
     receiver: FrameReceiver,
-    /// One for each request that is written.
-    under_way: mpsc::Receiver<()>,
-    writer: Fuse<Writer>,
+    /// One item per written request.
+    in_flight: mpsc::Receiver<()>,
+    writer: Fuse<AppendWriter>,
     ended: bool,
 }
 
-impl Session {
-    async fn next(mut self) -> Option<(Answer, Self)> {
+impl AppendSession {
+    async fn next(mut self) -> Option<(AppendResult, Self)> {
         if self.ended {
             return None;
         }
-        let answer = self.answer().await?;
-        // openraft ends the session at the first answer that is no success.
-        self.ended = !matches!(answer, Ok(Ok(_)));
-        Some((answer, self))
+        let response = self.response().await?;
+        // openraft ends the session at the first response that is not a success.
+        self.ended = !matches!(response, Ok(Ok(_)));
+        Some((response, self))
     }
 
-    /// The next answer, while writing goes on; `None` behind the last one.
-    async fn answer(&mut self) -> Option<Answer> {
-        let Self { peer, receiver, under_way, writer, .. } = self;
-        let mut answer = std::pin::pin!(async {
-            under_way.recv().await?;
+    /// Waits for the next response while requests are written. Returns `None` after the last one.
+    async fn response(&mut self) -> Option<AppendResult> {
+        let Self { peer, receiver, in_flight, writer, .. } = self;
+        let mut response = std::pin::pin!(async {
+            in_flight.recv().await?;
             Some(receive(peer, receiver).await)
         });
         loop {
             tokio::select! {
-                answer = &mut answer => return answer,
+                response = &mut response => return response,
                 () = &mut *writer, if !writer.is_terminated() => {}
             }
         }
     }
 }
 
-async fn receive(peer: &Peer, receiver: &mut FrameReceiver) -> Answer {
-    match timeout(ANSWER_WITHIN, receiver.receive()).await {
-        Ok(Ok(Some(message))) => frame::decode::<Appended>(&message).map(Into::into).map_err(lost),
-        Ok(Ok(None)) => Err(lost(BROKE_OFF)),
-        Ok(Err(error)) => Err(lost(error)),
-        Err(_) => Err(peer.timed_out(RPCTypes::AppendEntries, ANSWER_WITHIN)),
+async fn receive(peer: &Peer, receiver: &mut FrameReceiver) -> AppendResult {
+    match timeout(RESPONSE_TIMEOUT, receiver.receive()).await {
+        Ok(Ok(Some(message))) => frame::decode::<AppendResponse>(&message).map(Into::into).map_err(failed),
+        Ok(Ok(None)) => Err(failed(STREAM_ENDED)),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(_) => Err(peer.timed_out(RPCTypes::AppendEntries, RESPONSE_TIMEOUT)),
     }
 }

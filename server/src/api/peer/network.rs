@@ -1,71 +1,57 @@
-//! openraft's network traits over links.
+//! openraft's network traits.
 
-use std::{fmt, future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use coffee_common::{
-    backoff, frame,
+    backoff,
     id::{ClusterId, NodeId},
-    quic::{Endpoint, FrameReceiver, FrameSender, Priority},
+    quic::Endpoint,
 };
 use futures_util::{Stream, StreamExt};
 use openraft::{
     OptionalSend, RPCTypes,
     base::{BoxFuture, BoxStream},
-    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable},
+    errors::{ReplicationClosed, StreamingError},
     network::{Backoff, RPCOption, RaftNetworkFactory, v2::RaftNetworkV2},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
         TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
 
 use super::{
     append,
-    link::{Link, Links},
+    link::PeerLinks,
+    session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, failed},
     snapshot,
-    wire::{Ballot, Hello, Purpose, Question, Reply},
+    wire::{RpcRequest, RpcResponse},
 };
 use crate::{
     raft_types::{Member, TypeConfig, Vote},
     storage::snapshot::{Snapshot, SnapshotData},
 };
 
-pub(super) type Failure = RPCError<TypeConfig>;
-
-/// What a peer does that refuses a stream: the reason is in its own log.
-pub(super) const BROKE_OFF: &str = "the peer broke off; its log says why";
-
 /// Bounds of the pause before openraft sends a snapshot again.
 const SNAPSHOT_PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
 
-const BESIDE_THE_POINT: &str = "an answer to another question";
+const WRONG_RESPONSE: &str = "the response is for another kind of request";
 
-/// Makes the connections that openraft asks for. Clones share them.
+/// Creates openraft's clients of the members. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct PeerNetwork {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    endpoint: Endpoint,
-    cluster: ClusterId,
-    own: NodeId,
-    links: Links,
+    local: Arc<LocalNode>,
+    links: Arc<PeerLinks>,
 }
 
 impl PeerNetwork {
-    /// Dials from `endpoint`, as the node `own` of `cluster`.
-    pub fn new(endpoint: Endpoint, cluster: ClusterId, own: NodeId) -> Self {
-        Self { shared: Arc::new(Shared { endpoint, cluster, own, links: Links::default() }) }
+    /// Creates the network of the node `id` of `cluster`, which dials from `endpoint`.
+    pub fn new(endpoint: Endpoint, cluster: ClusterId, id: NodeId) -> Self {
+        Self { local: Arc::new(LocalNode { endpoint, cluster, id }), links: Arc::default() }
     }
 
-    /// Dials a member if it is not connected, and does not wait for it.
+    /// Dials a member unless it is connected. Does not wait for the connection.
     pub fn warm(&self, target: NodeId, member: &Member) {
-        self.shared.links.to(&self.shared.endpoint, target, member).warm();
+        self.links.to(&self.local.endpoint, target, member).warm();
     }
 }
 
@@ -73,79 +59,14 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = Peer;
 
     async fn new_client(&mut self, target: NodeId, member: &Member) -> Peer {
-        let link = self.shared.links.to(&self.shared.endpoint, target, member);
-        Peer { shared: Arc::clone(&self.shared), target, link, for_snapshots: false }
+        let link = self.links.to(&self.local.endpoint, target, member);
+        Peer::new(Arc::clone(&self.local), target, link)
     }
 
     async fn new_snapshot_client(&mut self, target: NodeId, member: &Member) -> Peer {
-        Peer { for_snapshots: true, ..self.new_client(target, member).await }
-    }
-}
-
-/// One of openraft's ways to one member.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    shared: Arc<Shared>,
-    target: NodeId,
-    link: Arc<Link>,
-    for_snapshots: bool,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.link.member(), self.target)
-    }
-}
-
-impl Peer {
-    /// Opens a stream, with its hello as the first frame to send. Where that
-    /// takes longer than until `deadline` the peer counts as out of reach; the
-    /// dial goes on, for the next who asks.
-    pub(super) async fn open(
-        &self,
-        purpose: Purpose,
-        priority: Priority,
-        deadline: Instant,
-    ) -> Result<(Bytes, FrameSender, FrameReceiver), Failure> {
-        let opening = async {
-            let connection = self.link.connection().await.map_err(unreachable)?;
-            connection.open(priority).await.map_err(lost)
-        };
-        let opened = timeout_at(deadline, opening).await;
-        let (sender, receiver) = opened.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
-        let Shared { cluster, own, .. } = &*self.shared;
-        let hello = Hello { cluster: *cluster, from: *own, to: self.target, purpose };
-        Ok((encode(&hello)?, sender, receiver))
-    }
-
-    /// Asks one question, and waits for its answer.
-    async fn ask(&self, question: &Question, kind: RPCTypes, time: Duration) -> Result<Reply, Failure> {
-        let deadline = Instant::now() + time;
-        let (hello, mut sender, mut receiver) = self.open(Purpose::Ask, Priority::Urgent, deadline).await?;
-        let exchange = async {
-            sender.send_all(&mut [hello, encode(question)?]).await.map_err(lost)?;
-            sender.finish();
-            let reply = receiver.receive().await.map_err(lost)?;
-            frame::decode(&reply.ok_or_else(|| lost(BROKE_OFF))?).map_err(lost)
-        };
-        let answered = timeout_at(deadline, exchange).await;
-        answered.unwrap_or_else(|_| Err(self.timed_out(kind, time)))
-    }
-
-    async fn ballot(&self, question: &Question, time: Duration) -> Result<VoteResponse<TypeConfig>, Failure> {
-        match self.ask(question, RPCTypes::Vote, time).await? {
-            Reply::Ballot { vote, granted, last } => Ok(VoteResponse {
-                vote: vote.into(),
-                vote_granted: granted,
-                last_log_id: last.map(Into::into),
-            }),
-            Reply::Transfer(_) => Err(lost(BESIDE_THE_POINT)),
-        }
-    }
-
-    /// Says that no answer came in time.
-    pub(super) fn timed_out(&self, action: RPCTypes, timeout: Duration) -> Failure {
-        RPCError::Timeout(Timeout { action, id: self.shared.own, target: self.target, timeout })
+        let mut peer = self.new_client(target, member).await;
+        peer.for_snapshots = true;
+        peer
     }
 }
 
@@ -156,12 +77,12 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         &mut self,
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
-    ) -> Result<AppendEntriesResponse<TypeConfig>, Failure> {
-        let one = Box::pin(futures_util::stream::once(async { request }));
-        let answers = self.stream_append(one, option).await?;
-        match { answers }.next().await {
-            Some(answer) => answer.map(Into::into),
-            None => Err(lost(BROKE_OFF)),
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcFailure> {
+        let request = Box::pin(futures_util::stream::once(async { request }));
+        let responses = self.stream_append(request, option).await?;
+        match { responses }.next().await {
+            Some(response) => response.map(Into::into),
+            None => Err(failed(STREAM_ENDED)),
         }
     }
 
@@ -169,7 +90,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         &'s mut self,
         requests: S,
         option: RPCOption,
-    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, Failure>>, Failure>>
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RpcFailure>>, RpcFailure>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
@@ -180,16 +101,18 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         &mut self,
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, Failure> {
-        self.ballot(&Question::Vote(Ballot::from(&request)), option.soft_ttl()).await
+    ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
+        let request = RpcRequest::Vote((&request).into());
+        vote_response(self.call(&request, RPCTypes::Vote, option.soft_ttl()).await?)
     }
 
     async fn pre_vote(
         &mut self,
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
-    ) -> Result<VoteResponse<TypeConfig>, Failure> {
-        self.ballot(&Question::PreVote(Ballot::from(&request)), option.soft_ttl()).await
+    ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
+        let request = RpcRequest::PreVote((&request).into());
+        vote_response(self.call(&request, RPCTypes::Vote, option.soft_ttl()).await?)
     }
 
     async fn full_snapshot(
@@ -202,8 +125,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         snapshot::send(self, vote, snapshot, cancel, option.soft_ttl()).await
     }
 
-    /// A snapshot that is refused costs more to try again than the rest, whose
-    /// pace is that of [`crate::node::raft`].
+    /// Retries of a rejected snapshot cost more than other retries, whose pace is that of
+    /// [`crate::node::raft`].
     fn backoff(&self) -> Option<Backoff> {
         let delays = (0..).map(|attempt| backoff::delay(&SNAPSHOT_PAUSE, attempt));
         self.for_snapshots.then(|| Backoff::new(delays))
@@ -213,25 +136,20 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         &mut self,
         request: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
-    ) -> Result<TransferLeaderResponse<TypeConfig>, Failure> {
-        let question = Question::from(&request);
-        match self.ask(&question, RPCTypes::TransferLeader, option.soft_ttl()).await? {
-            Reply::Transfer(result) => Ok(result.map_err(Into::into)),
-            Reply::Ballot { .. } => Err(lost(BESIDE_THE_POINT)),
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcFailure> {
+        let request = RpcRequest::from(&request);
+        match self.call(&request, RPCTypes::TransferLeader, option.soft_ttl()).await? {
+            RpcResponse::Transfer(result) => Ok(result.map_err(Into::into)),
+            RpcResponse::Vote { .. } => Err(failed(WRONG_RESPONSE)),
         }
     }
 }
 
-/// The peer cannot be reached: openraft backs off before it tries again.
-pub(super) fn unreachable(why: impl ToString) -> Failure {
-    RPCError::Unreachable(Unreachable::from_string(why))
-}
-
-/// The exchange broke off.
-pub(super) fn lost(why: impl ToString) -> Failure {
-    RPCError::Network(NetworkError::from_string(why))
-}
-
-pub(super) fn encode<T: Serialize>(message: &T) -> Result<Bytes, Failure> {
-    frame::encode(message).map_err(lost)
+fn vote_response(response: RpcResponse) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
+    match response {
+        RpcResponse::Vote { vote, granted, last } => {
+            Ok(VoteResponse { vote: vote.into(), vote_granted: granted, last_log_id: last.map(Into::into) })
+        }
+        RpcResponse::Transfer(_) => Err(failed(WRONG_RESPONSE)),
+    }
 }

@@ -1,13 +1,12 @@
-//! The serving side: what other members send to this one.
+//! The serving side: streams from other members.
 //!
-//! Whoever gets here has a certificate of the role `node`. Guards that a
-//! stream means this node, in this cluster, and comes from the node that it
-//! says; [`judge`] looks at what it carries.
+//! The peer's certificate has the role `node`. Guards that a stream is meant for this node in this
+//! cluster, and comes from the node that it names. [`validate`] checks its messages.
 
 mod append;
-mod ask;
-mod judge;
+mod rpc;
 mod snapshot;
+mod validate;
 
 use std::{
     collections::HashMap,
@@ -33,51 +32,51 @@ use crate::{
     storage::{record::RecordError, snapshot::SnapshotInbox},
 };
 
-/// A stream has to say this soon what it is for.
-const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// The timeout of a stream's hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What serving a peer takes. Clones share it.
+/// The context of serving peers. Clones share it.
 #[derive(Clone)]
 pub struct PeerContext {
-    /// The consensus that is served.
+    /// This node's consensus.
     pub raft: Raft,
-    /// The cluster that this node belongs to.
+    /// This node's cluster.
     pub cluster: ClusterId,
-    /// This node.
+    /// This node's id.
     pub own: NodeId,
-    /// Where snapshots come in.
+    /// Receives snapshots.
     pub inbox: SnapshotInbox,
-    /// When a leader was heard last.
+    /// The last contact with a leader.
     pub last_contact: LastContact,
-    /// What was refused so far.
+    /// The streams rejected so far.
     pub refusals: Refusals,
 }
 
-/// Why a stream is given up. The peer learns no more than that it ended.
+/// Why a stream ended early. The peer learns only that it ended.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error(transparent)]
     Stream(#[from] StreamError),
-    #[error("it ended early")]
-    Early,
-    #[error("it did not say in time what it is for")]
-    Late,
-    #[error("it belongs to cluster {theirs}, this node to {ours}")]
+    #[error("the stream ended early")]
+    EndedEarly,
+    #[error("no hello in time")]
+    HelloTimeout,
+    #[error("the peer belongs to cluster {theirs}, this node to cluster {ours}")]
     OtherCluster { theirs: ClusterId, ours: ClusterId },
-    #[error("it means node {meant}; this is node {own}, which may have been wiped since")]
+    #[error("the stream is for node {meant}; this is node {own}, which may have been wiped since")]
     OtherNode { meant: NodeId, own: NodeId },
-    #[error("it says that it is node {0}, which has another name")]
+    #[error("the peer claims to be node {0}, which has another name")]
     OtherName(NodeId),
-    #[error("it says that it is node {0}, as is this one")]
+    #[error("the peer claims to be node {0}, which is this node")]
     SameNode(NodeId),
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
-    Forged(#[from] judge::Forged),
-    #[error("a snapshot is refused: {0}")]
-    Unusable(String),
+    Forged(#[from] validate::ForgedMessage),
+    #[error("snapshot rejected: {0}")]
+    SnapshotRejected(String),
     #[error("this node's consensus has stopped: {0}")]
     Stopped(String),
 }
@@ -87,19 +86,18 @@ impl ServeError {
         Self::Stopped(error.to_string())
     }
 
-    /// Whether it is all in a day's work: a peer that goes away or loses
-    /// interest, or this node about to stop.
-    fn is_ordinary(&self) -> bool {
+    /// Whether the error is expected: the peer disconnected or ended the stream, or this node is
+    /// stopping.
+    fn is_expected(&self) -> bool {
         match self {
             Self::Stream(error) => !matches!(error, StreamError::Frame(_)),
-            Self::Early | Self::Stopped(_) => true,
+            Self::EndedEarly | Self::Stopped(_) => true,
             _ => false,
         }
     }
 }
 
-/// Serves one connection of another member until it ends, or this node's
-/// consensus stops.
+/// Serves a connection from another member until it ends or this node's consensus stops.
 pub async fn serve(connection: Connection, context: PeerContext) {
     let mut stopped = std::pin::pin!(stopped(&context.raft));
     loop {
@@ -107,13 +105,13 @@ pub async fn serve(connection: Connection, context: PeerContext) {
             accepted = connection.accept() => {
                 let Ok((sender, receiver)) = accepted else { return };
                 let (connection, context) = (connection.clone(), context.clone());
-                // Ends with its stream, hence with the connection at the latest.
+                // Detached: it ends with its stream, at the latest with the connection.
                 drop(TypeConfig::spawn(async move {
                     match serve_stream(&connection, &context, sender, receiver).await {
-                        Err(error) if !error.is_ordinary() => {
+                        Err(error) if !error.is_expected() => {
                             let peer = &connection.peer().name;
                             if let Some(times) = context.refusals.note(peer, &error) {
-                                tracing::warn!(%peer, %error, times, "a stream of a peer is refused");
+                                tracing::warn!(%peer, %error, times, "peer stream rejected");
                             }
                         }
                         Ok(()) | Err(_) => {}
@@ -121,8 +119,8 @@ pub async fn serve(connection: Connection, context: PeerContext) {
                 }));
             }
             () = &mut stopped => {
-                // It may come back under another id, which means other connections.
-                connection.close("this node takes part no more");
+                // This node may return under another id, which needs new connections.
+                connection.close("this node left the cluster");
                 return;
             }
         }
@@ -134,16 +132,15 @@ async fn stopped(raft: &Raft) {
     while changes.changed().await.is_ok() {}
 }
 
-/// How often streams of each peer were given up, and for what. Clones share it.
+/// Counts rejected streams by peer and reason. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals(Arc<Mutex<Counts>>);
 
 type Counts = HashMap<(NodeName, Discriminant<ServeError>), u64>;
 
 impl Refusals {
-    /// Counts one. How often it came, whenever that has doubled: a peer may
-    /// try many times a second, over many connections, and the first of many
-    /// alike tells it all.
+    /// Counts one. Returns the count whenever it has doubled: a peer may retry many times per
+    /// second over many connections, and one line per power of two says it all.
     fn note(&self, peer: &NodeName, error: &ServeError) -> Option<u64> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let times = counts.entry((peer.clone(), mem::discriminant(error))).or_default();
@@ -158,15 +155,15 @@ async fn serve_stream(
     sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
-    let hello: Hello = match timeout(HELLO_WITHIN, receive(&mut receiver)).await {
+    let hello: Hello = match timeout(HELLO_TIMEOUT, receive(&mut receiver)).await {
         Ok(hello) => hello?,
-        Err(_) => return Err(ServeError::Late),
+        Err(_) => return Err(ServeError::HelloTimeout),
     };
     check(connection, context, &hello)?;
     let from = hello.from;
     match hello.purpose {
         Purpose::Append => append::serve(context, from, sender, receiver).await,
-        Purpose::Ask => ask::serve(context, from, sender, receiver).await,
+        Purpose::Rpc => rpc::serve(context, from, sender, receiver).await,
         Purpose::Snapshot => snapshot::serve(context, from, sender, receiver).await,
     }
 }
@@ -187,12 +184,12 @@ fn check(connection: &Connection, context: &PeerContext, hello: &Hello) -> Resul
     let membership: &Membership = stored.membership();
     match membership.get_node(&hello.from) {
         Some(member) if member.name != connection.peer().name => Err(ServeError::OtherName(hello.from)),
-        // Or a member that this node has not heard of yet.
+        // The peer may be a member that this node does not know yet.
         _ => Ok(()),
     }
 }
 
 async fn receive<T: DeserializeOwned>(receiver: &mut FrameReceiver) -> Result<T, ServeError> {
-    let message = receiver.receive().await?.ok_or(ServeError::Early)?;
+    let message = receiver.receive().await?.ok_or(ServeError::EndedEarly)?;
     Ok(frame::decode(&message)?)
 }

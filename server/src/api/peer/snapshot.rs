@@ -1,9 +1,8 @@
-//! The sending side of snapshots: chunks on a stream of their own, behind all else.
+//! The sending side of snapshots: chunks on their own stream, at the lowest priority.
 //!
-//! In bounded memory: one chunk at a time, at the pace of the receiver. What
-//! counts is progress: as long as the receiver takes in rows, a transfer may
-//! take any time. What it pins of the state's file is let go when it ends,
-//! however it ends.
+//! Memory is bounded: one chunk at a time, at the receiver's pace. A transfer may take any time as
+//! long as the receiver makes progress. However it ends, it then releases its pin on the state
+//! file.
 
 use std::{future::Future, time::Duration};
 
@@ -20,7 +19,7 @@ use openraft::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    network::{BROKE_OFF, Failure, Peer, encode, lost, unreachable},
+    session::{Peer, RpcFailure, STREAM_ENDED, encode, failed, unreachable},
     wire::{Purpose, SnapshotProgress},
 };
 use crate::{
@@ -31,11 +30,10 @@ use crate::{
     },
 };
 
-/// How often a transfer is mentioned in the log, at both ends.
-pub(super) const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// The interval at which both ends log the progress of a transfer.
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Sends a snapshot, and waits until it is installed. Gives up after `idle`
-/// without progress.
+/// Sends a snapshot, and waits until it is installed. Gives up after `idle` without progress.
 pub(super) async fn send(
     peer: &Peer,
     vote: Vote,
@@ -44,89 +42,89 @@ pub(super) async fn send(
     idle: Duration,
 ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
     let SnapshotData::Source(source) = snapshot.snapshot else {
-        return Err(streaming(lost("a received snapshot cannot be sent on")));
+        return Err(streaming(failed("a received snapshot cannot be sent on")));
     };
     let (rows, _claim) = (source.rows(), source.claim());
     let last = snapshot.meta.last_log_id.map_or(0, |last| last.index);
     tracing::info!(%peer, rows, last, "sending a snapshot");
     let began = Instant::now();
-    let transfer = Transfer { peer, rows, idle };
+    let transfer = SnapshotTransfer { peer, rows, idle };
     tokio::select! {
         closed = cancel => {
-            tracing::info!(%peer, "sending a snapshot is no longer wanted");
+            tracing::info!(%peer, "snapshot transfer cancelled");
             Err(StreamingError::Closed(closed))
         }
-        answer = transfer.run(&vote, source.chunks()) => {
-            let vote = answer.map_err(streaming)?;
-            tracing::info!(%peer, rows, took_ms = began.elapsed().as_millis(), "a snapshot is with the peer");
+        response = transfer.run(&vote, source.chunks()) => {
+            let vote = response.map_err(streaming)?;
+            tracing::info!(%peer, rows, took_ms = began.elapsed().as_millis(), "snapshot sent and installed");
             Ok(SnapshotResponse::new(vote))
         }
     }
 }
 
-struct Transfer<'a> {
+struct SnapshotTransfer<'a> {
     peer: &'a Peer,
     rows: u64,
     idle: Duration,
 }
 
-impl Transfer<'_> {
-    async fn run(&self, vote: &Vote, chunks: Chunks) -> Result<Vote, Failure> {
+impl SnapshotTransfer<'_> {
+    async fn run(&self, vote: &Vote, chunks: Chunks) -> Result<Vote, RpcFailure> {
         let deadline = Instant::now() + self.idle;
         let (hello, mut sender, mut receiver) =
             self.peer.open(Purpose::Snapshot, Priority::Background, deadline).await?;
         let opening = [hello, encode(&VoteRecord::from(vote))?];
         let mut sending = std::pin::pin!(write(&mut sender, opening, chunks));
-        let mut answer = std::pin::pin!(self.answer(&mut receiver));
-        // The receiver may refuse, or have it already, long before the last chunk.
+        let mut response = std::pin::pin!(self.response(&mut receiver));
+        // The receiver may reject the snapshot, or have it already, long before the last chunk.
         tokio::select! {
             biased;
-            answer = &mut answer => answer,
+            response = &mut response => response,
             sent = &mut sending => match sent {
-                Ok(()) => answer.await,
-                // The receiver stops reading when it has answered: that says more.
-                Err(error) => answer.await.map_err(|_| error),
+                Ok(()) => response.await,
+                // The receiver stops reading once it has answered, and its response says more.
+                Err(error) => response.await.map_err(|_| error),
             },
         }
     }
 
-    /// The answer, for as long as there is progress.
-    async fn answer(&self, receiver: &mut FrameReceiver) -> Result<Vote, Failure> {
+    /// Waits for the final response as long as the receiver makes progress.
+    async fn response(&self, receiver: &mut FrameReceiver) -> Result<Vote, RpcFailure> {
         let (mut taken, mut progressed, mut reported) = (0, Instant::now(), Instant::now());
         loop {
             let received = timeout_at(progressed + self.idle, receiver.receive()).await;
             let received = received.map_err(|_| self.peer.timed_out(RPCTypes::InstallSnapshot, self.idle))?;
-            let message = received.map_err(lost)?.ok_or_else(|| lost(BROKE_OFF))?;
-            match frame::decode(&message).map_err(lost)? {
+            let message = received.map_err(failed)?.ok_or_else(|| failed(STREAM_ENDED))?;
+            match frame::decode(&message).map_err(failed)? {
                 SnapshotProgress::Taken { rows } if rows > taken => {
                     (taken, progressed) = (rows, Instant::now());
                 }
                 SnapshotProgress::Taken { .. } => {}
                 SnapshotProgress::Done(vote) => return Ok(vote.into()),
-                SnapshotProgress::Refused(why) => {
-                    // It takes more than another try at once to change that.
-                    return Err(unreachable(format!("the peer refuses the snapshot: {why}")));
+                SnapshotProgress::Refused(reason) => {
+                    // An immediate retry would fail too, so openraft backs off.
+                    return Err(unreachable(format!("the peer rejected the snapshot: {reason}")));
                 }
             }
-            if reported.elapsed() > REPORT_EVERY {
+            if reported.elapsed() > REPORT_INTERVAL {
                 reported = Instant::now();
-                tracing::info!(peer = %self.peer, taken, of = self.rows, "a snapshot is under way");
+                tracing::info!(peer = %self.peer, taken, of = self.rows, "snapshot transfer in progress");
             }
         }
     }
 }
 
-async fn write(sender: &mut FrameSender, mut opening: [Bytes; 2], chunks: Chunks) -> Result<(), Failure> {
-    sender.send_all(&mut opening).await.map_err(lost)?;
+async fn write(sender: &mut FrameSender, mut opening: [Bytes; 2], chunks: Chunks) -> Result<(), RpcFailure> {
+    sender.send_all(&mut opening).await.map_err(failed)?;
     for chunk in chunks {
-        let frame = frame::encode_raw(&chunk.map_err(lost)?).map_err(lost)?;
-        sender.send(frame).await.map_err(lost)?;
+        let frame = frame::encode_raw(&chunk.map_err(failed)?).map_err(failed)?;
+        sender.send(frame).await.map_err(failed)?;
     }
     sender.finish();
     Ok(())
 }
 
-fn streaming(failure: Failure) -> StreamingError<TypeConfig> {
+fn streaming(failure: RpcFailure) -> StreamingError<TypeConfig> {
     match failure {
         RPCError::Timeout(error) => StreamingError::Timeout(error),
         RPCError::Unreachable(error) => StreamingError::Unreachable(error),

@@ -36,7 +36,7 @@ use crate::{
 const CLUSTER: ClusterId = ClusterId(0xc0ffee);
 const NAMES: [&str; 3] = ["ming", "hong", "peng"];
 
-struct Node {
+struct TestMember {
     id: NodeId,
     raft: Raft,
     reader: StateReader,
@@ -44,7 +44,7 @@ struct Node {
     log: LogStore,
 }
 
-impl Node {
+impl TestMember {
     async fn start(ca: &Ca, dir: &Path, number: usize, listen: std::net::SocketAddr) -> Self {
         let id = NodeId(number as u64 + 1);
         let name = NodeName::new(NAMES[number]).expect("legal");
@@ -108,7 +108,7 @@ impl Node {
         let written = loop {
             match self.raft.client_write(proposal.clone()).await {
                 Ok(written) => break written,
-                // A new leader takes nothing before a quorum has answered it.
+                // A new leader accepts no writes before a quorum has answered it.
                 Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) if to.leader_id.is_none() => {
                     tokio::task::yield_now().await;
                 }
@@ -125,7 +125,7 @@ impl Node {
 }
 
 /// Waits for a leader among these other than `not`.
-async fn leader(nodes: &[Node], not: Option<NodeId>) -> &Node {
+async fn leader(nodes: &[TestMember], not: Option<NodeId>) -> &TestMember {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         for node in nodes {
@@ -139,10 +139,10 @@ async fn leader(nodes: &[Node], not: Option<NodeId>) -> &Node {
     }
 }
 
-async fn cluster(ca: &Ca, dir: &Path) -> Vec<Node> {
+async fn cluster(ca: &Ca, dir: &Path) -> Vec<TestMember> {
     let mut nodes = Vec::new();
     for number in 0..3 {
-        nodes.push(Node::start(ca, dir, number, ([127, 0, 0, 1], 0).into()).await);
+        nodes.push(TestMember::start(ca, dir, number, ([127, 0, 0, 1], 0).into()).await);
     }
     let members: BTreeMap<_, _> =
         nodes.iter().enumerate().map(|(number, node)| (node.id, node.member(number))).collect();
@@ -150,7 +150,7 @@ async fn cluster(ca: &Ca, dir: &Path) -> Vec<Node> {
     nodes
 }
 
-async fn caught_up(node: &Node, index: u64) {
+async fn caught_up(node: &TestMember, index: u64) {
     let applied = node.reader.wait_applied(coffee_common::id::Revision(index));
     tokio::time::timeout(Duration::from_secs(20), applied).await.expect("catches up");
 }
@@ -184,14 +184,14 @@ async fn a_follower_that_was_cut_off_past_the_purge_comes_back_by_snapshot() {
         last = leader(&nodes, None).await.set(&format!("order/{i}"), &[7; 200]).await;
     }
     let purged = leader(&nodes, None).await.raft.metrics().borrow_watched().purged;
-    assert!(purged.map(|id| id.index) > before, "{purged:?} is not behind {before:?}");
-    let back = Node::start(&ca, dir.path(), number, address).await;
+    assert!(purged.map(|id| id.index) > before, "{purged:?} is not after {before:?}");
+    let back = TestMember::start(&ca, dir.path(), number, address).await;
     caught_up(&back, last).await;
     let by_snapshot = |metrics: &openraft::RaftMetrics<crate::raft_types::TypeConfig>| {
         metrics.snapshot.map(|id| id.index) >= purged.map(|id| id.index)
     };
     let wait = back.raft.wait(Some(Duration::from_secs(10)));
-    wait.metrics(by_snapshot, "a snapshot behind the purge").await.expect("was installed");
+    wait.metrics(by_snapshot, "a snapshot after the purge").await.expect("was installed");
     let (entry, _) = back.reader.get(&Key::new("order/3").expect("legal")).expect("reads");
     assert!(entry.is_some());
     back.stop().await;

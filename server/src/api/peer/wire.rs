@@ -1,16 +1,16 @@
-//! What members say to each other, in our own bytes.
+//! The messages between members, in our own encoding.
 //!
-//! Mirrors of openraft's messages (see `storage::record`), one to a frame. The
-//! frame carries the version; golden bytes hold the layout. No error of
-//! openraft travels: a peer that cannot answer ends the stream.
+//! Mirrors of openraft's messages (see `storage::record`), one per frame. The frame carries the
+//! version, and golden bytes guard the layout. openraft's errors are not sent: a peer that cannot
+//! answer ends the stream.
 
 use coffee_common::{
     id::{ClusterId, NodeId},
     limits::APPEND_ENTRIES_MAX,
 };
 use openraft::raft::{
-    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    self, AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError,
+    TransferLeaderRequest, TransferLeaderResponse, VoteResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ use crate::{
     storage::record::{EntryRecord, LogIdRecord, RecordError, VoteRecord},
 };
 
+/// openraft's form of an [`AppendRequest`].
+pub(super) type RaftAppendRequest = AppendEntriesRequest<TypeConfig>;
+
 /// The first frame of each stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -26,129 +29,130 @@ pub struct Hello {
     pub cluster: ClusterId,
     /// The sender.
     pub from: NodeId,
-    /// Whom it means: a node that was wiped and came back has another id, and
-    /// must not answer for the old one.
+    /// The intended receiver. A node that was wiped and returns has another id, and must not answer
+    /// for the old one.
     pub to: NodeId,
-    /// What the stream carries.
+    /// The content of the stream.
     pub purpose: Purpose,
 }
 
-/// What a stream carries behind its [`Hello`].
+/// The content of a stream after its [`Hello`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
-    /// Any number of [`Append`], an [`Appended`] for each.
+    /// Any number of [`AppendRequest`]s, each answered by an [`AppendResponse`].
     Append,
-    /// One [`Question`], one [`Reply`].
-    Ask,
-    /// One [`VoteRecord`], then the chunks of a snapshot, raw in their
-    /// frames; any number of [`SnapshotProgress`] comes back.
+    /// One [`RpcRequest`], answered by one [`RpcResponse`].
+    Rpc,
+    /// One [`VoteRecord`], then the chunks of a snapshot, raw in their frames. Answered by any
+    /// number of [`SnapshotProgress`]es.
     Snapshot,
 }
 
 /// Raft's AppendEntries (Raft paper, figure 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Append<'a> {
+pub struct AppendRequest<'a> {
     /// The leader's vote.
     pub vote: VoteRecord,
-    /// The entry before the first of these.
+    /// The entry before the first of `entries`.
     pub previous: Option<LogIdRecord>,
-    /// How far the leader knows the log to be committed.
+    /// The last entry that the leader knows to be committed.
     pub committed: Option<LogIdRecord>,
-    /// What to append; nothing in a heartbeat.
+    /// The entries to append. Empty in a heartbeat.
     pub entries: Vec<EntryRecord<'a>>,
 }
 
-/// The answer to an [`Append`].
+/// The response to an [`AppendRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Appended {
-    /// Durable up to here.
+pub enum AppendResponse {
+    /// The log is durable up to this entry.
     Upto(Option<LogIdRecord>),
-    /// The log does not hold this entry.
+    /// The log does not contain this entry.
     Conflict(LogIdRecord),
-    /// Another leader or candidate is ahead.
+    /// Another leader or candidate has a higher vote.
     HigherVote(VoteRecord),
 }
 
-/// What is asked on a stream of its own.
+/// A request on its own stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Question {
+pub enum RpcRequest {
     /// RequestVote (Raft paper, figure 2).
-    Vote(Ballot),
-    /// Whether a vote would be granted (Raft dissertation, section 9.6).
-    PreVote(Ballot),
-    /// Stand for election now (Raft dissertation, section 3.10).
+    Vote(VoteRequest),
+    /// Checks whether a vote would be granted (Raft dissertation, section 9.6).
+    PreVote(VoteRequest),
+    /// Makes the receiver start an election now (Raft dissertation, section 3.10).
     Transfer {
         /// The vote of the leader that hands over.
         from: VoteRecord,
-        /// To whom.
+        /// The new leader.
         to: NodeId,
-        /// What the new leader has to have.
+        /// The last entry that the new leader must have.
         last: Option<LogIdRecord>,
     },
 }
 
-/// A candidate's request.
+/// A candidate's request for a vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ballot {
-    /// The vote that it asks for.
+pub struct VoteRequest {
+    /// The vote that the candidate requests.
     pub vote: VoteRecord,
-    /// The end of its log.
+    /// The last entry of the candidate's log.
     pub last: Option<LogIdRecord>,
-    /// Whether the leader itself asked it to stand.
+    /// Whether the leader itself started the election.
     pub transfer: bool,
 }
 
-/// The answer to a [`Question`].
+/// The response to an [`RpcRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reply {
+pub enum RpcResponse {
     /// To a vote or pre-vote.
-    Ballot {
-        /// The voter's vote.
+    Vote {
+        /// The voter's own vote.
         vote: VoteRecord,
-        /// Whether it is granted.
+        /// Whether the vote is granted.
         granted: bool,
-        /// The end of the voter's log.
+        /// The last entry of the voter's log.
         last: Option<LogIdRecord>,
     },
     /// To a transfer.
-    Transfer(Result<(), NotTaken>),
+    Transfer(Result<(), TransferError>),
 }
 
-/// Why leadership was not taken over.
+/// Why a node did not take over leadership.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NotTaken {
-    /// The vote is another one by now.
+pub enum TransferError {
+    /// The vote has changed.
     VoteChanged {
-        /// The one that the leader had.
+        /// The leader's vote.
         expected: VoteRecord,
-        /// The one there is.
+        /// The receiver's vote.
         actual: VoteRecord,
     },
-    /// The log is not there yet.
+    /// The log is not complete yet.
     LogNotFlushed {
-        /// What the leader has.
+        /// The leader's last entry.
         expected: Option<LogIdRecord>,
-        /// What is there.
+        /// The receiver's last entry.
         actual: Option<LogIdRecord>,
     },
 }
 
-/// How the receiver of a snapshot gets on.
+/// The progress of the receiver of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SnapshotProgress {
-    /// At work. Sent now and then, so that the sender knows.
+    /// Sent periodically while the receiver writes.
     Taken {
-        /// How many rows are here.
+        /// The number of rows received.
         rows: u64,
     },
-    /// Installed, or there already, or another vote is ahead: the receiver's.
+    /// The snapshot is installed or not needed, or the receiver has a higher vote. Carries the
+    /// receiver's vote.
     Done(VoteRecord),
-    /// It cannot be used.
+    /// The receiver cannot use the snapshot.
     Refused(String),
 }
 
-impl<'a> From<&'a AppendEntriesRequest<TypeConfig>> for Append<'a> {
-    fn from(request: &'a AppendEntriesRequest<TypeConfig>) -> Self {
+impl<'a> From<&'a RaftAppendRequest> for AppendRequest<'a> {
+    fn from(request: &'a RaftAppendRequest) -> Self {
         Self {
             vote: (&request.vote).into(),
             previous: request.prev_log_id.as_ref().map(Into::into),
@@ -158,10 +162,10 @@ impl<'a> From<&'a AppendEntriesRequest<TypeConfig>> for Append<'a> {
     }
 }
 
-impl TryFrom<Append<'_>> for AppendEntriesRequest<TypeConfig> {
+impl TryFrom<AppendRequest<'_>> for RaftAppendRequest {
     type Error = RecordError;
-    fn try_from(append: Append<'_>) -> Result<Self, RecordError> {
-        // Raft trusts a leader's entries to follow each other; a stranger's bytes are checked.
+    fn try_from(append: AppendRequest<'_>) -> Result<Self, RecordError> {
+        // Raft trusts a leader's entries to be contiguous, so bytes from the network are checked.
         let mut next = append.previous.map_or(0, |previous| previous.index.saturating_add(1));
         let mut entries = Vec::with_capacity(append.entries.len().min(APPEND_ENTRIES_MAX));
         for entry in append.entries {
@@ -180,7 +184,7 @@ impl TryFrom<Append<'_>> for AppendEntriesRequest<TypeConfig> {
     }
 }
 
-impl From<StreamAppendResult<TypeConfig>> for Appended {
+impl From<StreamAppendResult<TypeConfig>> for AppendResponse {
     fn from(result: StreamAppendResult<TypeConfig>) -> Self {
         match result {
             Ok(upto) => Self::Upto(upto.as_ref().map(Into::into)),
@@ -190,18 +194,18 @@ impl From<StreamAppendResult<TypeConfig>> for Appended {
     }
 }
 
-impl From<Appended> for StreamAppendResult<TypeConfig> {
-    fn from(appended: Appended) -> Self {
-        match appended {
-            Appended::Upto(upto) => Ok(upto.map(Into::into)),
-            Appended::Conflict(at) => Err(StreamAppendError::Conflict(at.into())),
-            Appended::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote.into())),
+impl From<AppendResponse> for StreamAppendResult<TypeConfig> {
+    fn from(response: AppendResponse) -> Self {
+        match response {
+            AppendResponse::Upto(upto) => Ok(upto.map(Into::into)),
+            AppendResponse::Conflict(at) => Err(StreamAppendError::Conflict(at.into())),
+            AppendResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote.into())),
         }
     }
 }
 
-impl From<&VoteRequest<TypeConfig>> for Ballot {
-    fn from(request: &VoteRequest<TypeConfig>) -> Self {
+impl From<&raft::VoteRequest<TypeConfig>> for VoteRequest {
+    fn from(request: &raft::VoteRequest<TypeConfig>) -> Self {
         Self {
             vote: (&request.vote).into(),
             last: request.last_log_id.as_ref().map(Into::into),
@@ -210,17 +214,17 @@ impl From<&VoteRequest<TypeConfig>> for Ballot {
     }
 }
 
-impl From<Ballot> for VoteRequest<TypeConfig> {
-    fn from(ballot: Ballot) -> Self {
-        let mut request = Self::new(ballot.vote.into(), ballot.last.map(Into::into));
-        request.leadership_transfer = ballot.transfer;
+impl From<VoteRequest> for raft::VoteRequest<TypeConfig> {
+    fn from(wire: VoteRequest) -> Self {
+        let mut request = Self::new(wire.vote.into(), wire.last.map(Into::into));
+        request.leadership_transfer = wire.transfer;
         request
     }
 }
 
-impl From<VoteResponse<TypeConfig>> for Reply {
+impl From<VoteResponse<TypeConfig>> for RpcResponse {
     fn from(response: VoteResponse<TypeConfig>) -> Self {
-        Self::Ballot {
+        Self::Vote {
             vote: (&response.vote).into(),
             granted: response.vote_granted,
             last: response.last_log_id.as_ref().map(Into::into),
@@ -228,7 +232,7 @@ impl From<VoteResponse<TypeConfig>> for Reply {
     }
 }
 
-impl From<&TransferLeaderRequest<TypeConfig>> for Question {
+impl From<&TransferLeaderRequest<TypeConfig>> for RpcRequest {
     fn from(request: &TransferLeaderRequest<TypeConfig>) -> Self {
         Self::Transfer {
             from: request.from_leader().into(),
@@ -238,13 +242,13 @@ impl From<&TransferLeaderRequest<TypeConfig>> for Question {
     }
 }
 
-impl From<TransferLeaderResponse<TypeConfig>> for Reply {
+impl From<TransferLeaderResponse<TypeConfig>> for RpcResponse {
     fn from(response: TransferLeaderResponse<TypeConfig>) -> Self {
         Self::Transfer(response.map_err(|error| match error {
             TransferLeaderError::VoteChanged { expected, actual } => {
-                NotTaken::VoteChanged { expected: (&expected).into(), actual: (&actual).into() }
+                TransferError::VoteChanged { expected: (&expected).into(), actual: (&actual).into() }
             }
-            TransferLeaderError::LogNotFlushed { expected, actual } => NotTaken::LogNotFlushed {
+            TransferLeaderError::LogNotFlushed { expected, actual } => TransferError::LogNotFlushed {
                 expected: expected.as_ref().map(Into::into),
                 actual: actual.as_ref().map(Into::into),
             },
@@ -252,13 +256,13 @@ impl From<TransferLeaderResponse<TypeConfig>> for Reply {
     }
 }
 
-impl From<NotTaken> for TransferLeaderError<TypeConfig> {
-    fn from(error: NotTaken) -> Self {
+impl From<TransferError> for TransferLeaderError<TypeConfig> {
+    fn from(error: TransferError) -> Self {
         match error {
-            NotTaken::VoteChanged { expected, actual } => {
+            TransferError::VoteChanged { expected, actual } => {
                 Self::VoteChanged { expected: expected.into(), actual: actual.into() }
             }
-            NotTaken::LogNotFlushed { expected, actual } => {
+            TransferError::LogNotFlushed { expected, actual } => {
                 Self::LogNotFlushed { expected: expected.map(Into::into), actual: actual.map(Into::into) }
             }
         }

@@ -14,7 +14,7 @@ use coffee_common::{
     key::{Key, Value},
 };
 use coffeed::{
-    api::peer::wire::{Append, Ballot, Hello, Purpose, Question},
+    api::peer::wire::{AppendRequest, Hello, Purpose, RpcRequest, VoteRequest},
     storage::record::{EntryRecord, LeaderRecord, LogIdRecord, PayloadRecord, VoteRecord},
 };
 use fastrand::Rng;
@@ -38,7 +38,7 @@ impl LyingPeer {
     pub(crate) fn stream(&self, rng: &mut Rng) -> Vec<Bytes> {
         let (purpose, lies) = match rng.u8(0..20) {
             0..8 => (Purpose::Append, vec![encode(&self.append(rng))]),
-            8..16 => (Purpose::Ask, vec![encode(&self.question(rng))]),
+            8..16 => (Purpose::Rpc, vec![encode(&self.question(rng))]),
             _ => (Purpose::Snapshot, self.snapshot(rng)),
         };
         let Self { cluster, own: from, to, .. } = *self;
@@ -61,11 +61,11 @@ impl LyingPeer {
         VoteRecord { leader, committed }
     }
 
-    fn append(&self, rng: &mut Rng) -> Append<'static> {
+    fn append(&self, rng: &mut Rng) -> AppendRequest<'static> {
         let vote = self.stale(rng, true);
         let leader = if self.leads() || rng.bool() { self.leader } else { vote.leader };
         let at = |index| LogIdRecord { term: leader.term, index };
-        let mut append = Append {
+        let mut append = AppendRequest {
             vote,
             previous: Some(at(self.last)),
             committed: Some(at(self.last + rng.u64(0..9))),
@@ -85,7 +85,7 @@ impl LyingPeer {
         append
     }
 
-    fn question(&self, rng: &mut Rng) -> Question {
+    fn question(&self, rng: &mut Rng) -> RpcRequest {
         let term = self.leader.term + rng.u64(1..9);
         let vote = match rng.u8(0..3) {
             0 => self.stale(rng, false),
@@ -96,11 +96,11 @@ impl LyingPeer {
             }
         };
         let last = Some(LogIdRecord { term: vote.leader.term, index: self.last + 1_000 });
-        let ballot = Ballot { vote, last, transfer: rng.bool() };
+        let request = VoteRequest { vote, last, transfer: rng.bool() };
         match rng.u8(0..3) {
-            0 => Question::Vote(ballot),
-            1 => Question::PreVote(ballot),
-            _ => Question::Transfer { from: self.stale(rng, true), to: self.to, last },
+            0 => RpcRequest::Vote(request),
+            1 => RpcRequest::PreVote(request),
+            _ => RpcRequest::Transfer { from: self.stale(rng, true), to: self.to, last },
         }
     }
 
@@ -121,10 +121,10 @@ impl LyingPeer {
     pub(crate) fn might_say(&self, frame: &[u8]) -> bool {
         let message = frame.get(HEADER_BYTES..).unwrap_or_default();
         let own = |vote: &VoteRecord| vote.leader.node == self.own && vote.leader.term >= self.leader.term;
-        let append = take::<Append<'_>>(message).is_some_and(|append| own(&append.vote));
-        let asks = take::<Question>(message).is_some_and(|question| match question {
-            Question::Vote(ballot) | Question::PreVote(ballot) => own(&ballot.vote),
-            Question::Transfer { from, .. } => own(&from),
+        let append = take::<AppendRequest<'_>>(message).is_some_and(|append| own(&append.vote));
+        let asks = take::<RpcRequest>(message).is_some_and(|request| match request {
+            RpcRequest::Vote(request) | RpcRequest::PreVote(request) => own(&request.vote),
+            RpcRequest::Transfer { from, .. } => own(&from),
         });
         append || asks
     }

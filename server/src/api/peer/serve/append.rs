@@ -6,22 +6,18 @@ use coffee_common::{
     quic::{FrameReceiver, FrameSender},
 };
 use futures_util::{Stream, StreamExt};
-use openraft::raft::AppendEntriesRequest;
 use tokio::sync::oneshot;
 
-use super::{PeerContext, ServeError, judge};
+use super::{PeerContext, ServeError, validate};
 use crate::{
-    api::peer::wire::{Append, Appended},
+    api::peer::wire::{AppendRequest, AppendResponse, RaftAppendRequest},
     node::leader_contact::LastContact,
-    raft_types::TypeConfig,
 };
 
-type Request = AppendEntriesRequest<TypeConfig>;
+/// The most responses that are sent together if they are ready at the same time.
+const RESPONSES_MAX: usize = 64;
 
-/// Answers that are ready at the same time are sent together, up to this many.
-const ANSWERS_MAX: usize = 64;
-
-/// Hands requests to Raft as they come, and its answers back in order.
+/// Passes requests to Raft as they come, and its responses back in order.
 pub(super) async fn serve(
     context: &PeerContext,
     from: NodeId,
@@ -30,14 +26,16 @@ pub(super) async fn serve(
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
     let last_contact = context.last_contact.clone();
-    let answers =
-        context.raft.stream_append(requests(from, last_contact, receiver, failed)).ready_chunks(ANSWERS_MAX);
-    let mut answers = std::pin::pin!(answers);
-    while let Some(ready) = answers.next().await {
+    let responses = context
+        .raft
+        .stream_append(requests(from, last_contact, receiver, failed))
+        .ready_chunks(RESPONSES_MAX);
+    let mut responses = std::pin::pin!(responses);
+    while let Some(ready) = responses.next().await {
         let mut frames = Vec::with_capacity(ready.len());
-        for answer in ready {
-            let answer = answer.map_err(|fatal| ServeError::Stopped(fatal.to_string()))?;
-            frames.push(frame::encode(&Appended::from(answer))?);
+        for response in ready {
+            let response = response.map_err(|fatal| ServeError::Stopped(fatal.to_string()))?;
+            frames.push(frame::encode(&AppendResponse::from(response))?);
         }
         sender.send_all(&mut frames).await?;
     }
@@ -45,13 +43,13 @@ pub(super) async fn serve(
     failure.try_recv().map_or(Ok(()), Err)
 }
 
-/// The requests of a stream. Ends at its end, and at anything that is no request.
+/// Returns the requests of a stream. Ends at the stream's end or the first invalid message.
 fn requests(
     from: NodeId,
     last_contact: LastContact,
     receiver: FrameReceiver,
     failed: oneshot::Sender<ServeError>,
-) -> impl Stream<Item = Request> + Send + 'static {
+) -> impl Stream<Item = RaftAppendRequest> + Send + 'static {
     futures_util::stream::unfold(
         (receiver, last_contact, failed),
         move |(mut receiver, last_contact, failed)| async move {
@@ -62,7 +60,7 @@ fn requests(
                     Some((request, (receiver, last_contact, failed)))
                 }
                 Err(error) => {
-                    // Fails only if the answers have ended before.
+                    // Fails only if the responses have ended already.
                     let _ = failed.send(error);
                     None
                 }
@@ -71,9 +69,9 @@ fn requests(
     )
 }
 
-async fn next(receiver: &mut FrameReceiver, from: NodeId) -> Result<Option<Request>, ServeError> {
+async fn next(receiver: &mut FrameReceiver, from: NodeId) -> Result<Option<RaftAppendRequest>, ServeError> {
     let Some(message) = receiver.receive().await? else { return Ok(None) };
-    let request = frame::decode::<Append<'_>>(&message)?.try_into()?;
-    judge::append(&request, from)?;
+    let request = frame::decode::<AppendRequest<'_>>(&message)?.try_into()?;
+    validate::append(&request, from)?;
     Ok(Some(request))
 }

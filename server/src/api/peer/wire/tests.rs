@@ -1,4 +1,4 @@
-//! The layout of what members say, pinned; and that it survives, or is refused.
+//! The layout of the messages between members: golden bytes, round trips, hostile bytes.
 
 use coffee_common::{
     command::{Batch, Command, Operation, Proposal},
@@ -22,9 +22,9 @@ fn log_id(index: u64) -> LogIdRecord {
     LogIdRecord { term: 5, index }
 }
 
-fn append(indexes: &[u64]) -> Append<'static> {
+fn append(indexes: &[u64]) -> AppendRequest<'static> {
     let blank = |&index: &u64| EntryRecord { log_id: log_id(index), payload: PayloadRecord::Blank };
-    Append {
+    AppendRequest {
         vote: vote(),
         previous: Some(log_id(8)),
         committed: Some(log_id(6)),
@@ -38,24 +38,24 @@ fn golden_frames_between_members() {
     let mut add = |frame: Result<bytes::Bytes, _>| all.extend(frame.expect("encodes"));
     let hello = Hello { cluster: ClusterId(9), from: NodeId(1), to: NodeId(7), purpose: Purpose::Snapshot };
     add(frame::encode(&hello));
-    add(frame::encode(&[Purpose::Append, Purpose::Ask, Purpose::Snapshot]));
+    add(frame::encode(&[Purpose::Append, Purpose::Rpc, Purpose::Snapshot]));
     add(frame::encode(&append(&[9, 10])));
     add(frame::encode(&[
-        Appended::Upto(Some(log_id(10))),
-        Appended::Conflict(log_id(8)),
-        Appended::HigherVote(vote()),
+        AppendResponse::Upto(Some(log_id(10))),
+        AppendResponse::Conflict(log_id(8)),
+        AppendResponse::HigherVote(vote()),
     ]));
-    let ballot = Ballot { vote: vote(), last: None, transfer: true };
+    let request = VoteRequest { vote: vote(), last: None, transfer: true };
     add(frame::encode(&[
-        Question::Vote(ballot),
-        Question::PreVote(ballot),
-        Question::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
+        RpcRequest::Vote(request),
+        RpcRequest::PreVote(request),
+        RpcRequest::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
     ]));
     add(frame::encode(&[
-        Reply::Ballot { vote: vote(), granted: true, last: Some(log_id(3)) },
-        Reply::Transfer(Ok(())),
-        Reply::Transfer(Err(NotTaken::VoteChanged { expected: vote(), actual: vote() })),
-        Reply::Transfer(Err(NotTaken::LogNotFlushed { expected: Some(log_id(10)), actual: None })),
+        RpcResponse::Vote { vote: vote(), granted: true, last: Some(log_id(3)) },
+        RpcResponse::Transfer(Ok(())),
+        RpcResponse::Transfer(Err(TransferError::VoteChanged { expected: vote(), actual: vote() })),
+        RpcResponse::Transfer(Err(TransferError::LogNotFlushed { expected: Some(log_id(10)), actual: None })),
     ]));
     add(frame::encode(&[
         SnapshotProgress::Taken { rows: 300 },
@@ -116,8 +116,8 @@ proptest! {
             leader_commit: committed,
             entries: entries.collect(),
         };
-        let frame = frame::encode(&Append::from(&request)).expect("encodes");
-        let there = frame::decode::<Append<'_>>(&frame[frame::HEADER_BYTES..]).expect("decodes");
+        let frame = frame::encode(&AppendRequest::from(&request)).expect("encodes");
+        let there = frame::decode::<AppendRequest<'_>>(&frame[frame::HEADER_BYTES..]).expect("decodes");
         let there = AppendEntriesRequest::try_from(there).expect("without holes");
         prop_assert_eq!((there.vote, there.prev_log_id, there.leader_commit), (vote, previous, committed));
         prop_assert_eq!(there.entries, request.entries);
@@ -131,25 +131,25 @@ proptest! {
             2 => Err(StreamAppendError::Conflict(at)),
             _ => Err(StreamAppendError::HigherVote(vote)),
         };
-        let there = over_the_wire(&Appended::from(result.clone()));
+        let there = over_the_wire(&AppendResponse::from(result.clone()));
         prop_assert_eq!(StreamAppendResult::<TypeConfig>::from(there), result);
     }
 
     #[test]
     fn ballots_survive(vote in any_vote(), last in prop::option::of(any_log_id()), transfer: bool) {
-        let mut request = VoteRequest::<TypeConfig>::new(vote, last);
+        let mut request = raft::VoteRequest::<TypeConfig>::new(vote, last);
         request.leadership_transfer = transfer;
-        prop_assert_eq!(VoteRequest::from(over_the_wire(&Ballot::from(&request))), request);
+        prop_assert_eq!(raft::VoteRequest::from(over_the_wire(&VoteRequest::from(&request))), request);
     }
 
     #[test]
     fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        if let Ok(append) = frame::decode::<Append<'_>>(&bytes) {
+        if let Ok(append) = frame::decode::<AppendRequest<'_>>(&bytes) {
             let _ = AppendEntriesRequest::try_from(append);
         }
         let _ = frame::decode::<Hello>(&bytes);
-        let _ = frame::decode::<Question>(&bytes);
-        let _ = frame::decode::<Reply>(&bytes);
+        let _ = frame::decode::<RpcRequest>(&bytes);
+        let _ = frame::decode::<RpcResponse>(&bytes);
         let _ = frame::decode::<SnapshotProgress>(&bytes);
     }
 
@@ -157,9 +157,9 @@ proptest! {
     fn a_damaged_append_never_panics(at in 0usize..1000, bit in 0u8..8) {
         let mut bytes = frame::encode(&append(&[9, 10])).expect("encodes")[frame::HEADER_BYTES..].to_vec();
         let at = at % bytes.len();
-        prop_assert!(frame::decode::<Append<'_>>(&bytes[..at]).is_err());
+        prop_assert!(frame::decode::<AppendRequest<'_>>(&bytes[..at]).is_err());
         bytes[at] ^= 1 << bit;
-        if let Ok(append) = frame::decode::<Append<'_>>(&bytes) {
+        if let Ok(append) = frame::decode::<AppendRequest<'_>>(&bytes) {
             let _ = AppendEntriesRequest::try_from(append);
         }
     }

@@ -1,0 +1,114 @@
+//! A member as openraft's client sees it: streams to the member, and the errors of an exchange.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use coffee_common::{
+    frame,
+    id::{ClusterId, NodeId},
+    quic::{Endpoint, FrameReceiver, FrameSender, Priority},
+};
+use openraft::{
+    RPCTypes,
+    errors::{NetworkError, RPCError, Timeout, Unreachable},
+};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    link::PeerLink,
+    wire::{Hello, Purpose, RpcRequest, RpcResponse},
+};
+use crate::raft_types::TypeConfig;
+
+pub(super) type RpcFailure = RPCError<TypeConfig>;
+
+/// The error for a stream that the peer ended early. The peer logs the reason.
+pub(super) const STREAM_ENDED: &str = "the peer ended the stream; see its log";
+
+/// This node, as it introduces itself to its peers.
+#[derive(Debug)]
+pub(super) struct LocalNode {
+    pub(super) endpoint: Endpoint,
+    pub(super) cluster: ClusterId,
+    pub(super) id: NodeId,
+}
+
+/// A client of one member.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    local: Arc<LocalNode>,
+    target: NodeId,
+    link: Arc<PeerLink>,
+    /// Whether openraft sends snapshots with it.
+    pub(super) for_snapshots: bool,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.link.member(), self.target)
+    }
+}
+
+impl Peer {
+    pub(super) fn new(local: Arc<LocalNode>, target: NodeId, link: Arc<PeerLink>) -> Self {
+        Self { local, target, link, for_snapshots: false }
+    }
+
+    /// Opens a stream. Returns its hello as the first frame to send. If it takes longer than until
+    /// `deadline`, the peer counts as unreachable; the dial continues for the next caller.
+    pub(super) async fn open(
+        &self,
+        purpose: Purpose,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<(Bytes, FrameSender, FrameReceiver), RpcFailure> {
+        let opening = async {
+            let connection = self.link.connection().await.map_err(unreachable)?;
+            connection.open(priority).await.map_err(failed)
+        };
+        let opened = timeout_at(deadline, opening).await;
+        let (sender, receiver) = opened.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
+        let LocalNode { cluster, id, .. } = &*self.local;
+        let hello = Hello { cluster: *cluster, from: *id, to: self.target, purpose };
+        Ok((encode(&hello)?, sender, receiver))
+    }
+
+    /// Sends a request on its own stream and waits for the response.
+    pub(super) async fn call(
+        &self,
+        request: &RpcRequest,
+        action: RPCTypes,
+        timeout: Duration,
+    ) -> Result<RpcResponse, RpcFailure> {
+        let deadline = Instant::now() + timeout;
+        let (hello, mut sender, mut receiver) = self.open(Purpose::Rpc, Priority::Urgent, deadline).await?;
+        let exchange = async {
+            sender.send_all(&mut [hello, encode(request)?]).await.map_err(failed)?;
+            sender.finish();
+            let response = receiver.receive().await.map_err(failed)?;
+            frame::decode(&response.ok_or_else(|| failed(STREAM_ENDED))?).map_err(failed)
+        };
+        let answered = timeout_at(deadline, exchange).await;
+        answered.unwrap_or_else(|_| Err(self.timed_out(action, timeout)))
+    }
+
+    /// Returns the error for a response that did not arrive in time.
+    pub(super) fn timed_out(&self, action: RPCTypes, timeout: Duration) -> RpcFailure {
+        RPCError::Timeout(Timeout { action, id: self.local.id, target: self.target, timeout })
+    }
+}
+
+/// Returns the error for an unreachable peer. openraft backs off before it retries.
+pub(super) fn unreachable(cause: impl ToString) -> RpcFailure {
+    RPCError::Unreachable(Unreachable::from_string(cause))
+}
+
+/// Returns the error for an exchange that failed midway.
+pub(super) fn failed(cause: impl ToString) -> RpcFailure {
+    RPCError::Network(NetworkError::from_string(cause))
+}
+
+pub(super) fn encode<T: Serialize>(message: &T) -> Result<Bytes, RpcFailure> {
+    frame::encode(message).map_err(failed)
+}
