@@ -1,21 +1,21 @@
-//! Prometheus' text format, version 0.0.4: the format alone, and no metric.
+//! Prometheus' text format, version 0.0.4. Knows the format and no metric.
 //!
-//! Ours, since it is two lines a family and one a sample; the crates for it
-//! bring their own counters, whose histograms take a lock an observation.
+//! Hand-written, since it is two lines per family and one per sample. The crates for it bring their
+//! own counters, whose histograms take a lock per observation.
 
 use std::fmt::Write;
 
 use crate::metrics::HistogramSnapshot;
 
-/// What kind of a number a family holds.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -25,39 +25,39 @@ impl Kind {
     }
 }
 
-/// Names of labels and their values.
+/// Label names and values.
 pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A text that grows.
+/// An exposition under construction.
 #[derive(Debug, Default)]
 pub(super) struct Text(String);
 
-/// The samples of one metric, as they are added.
+/// A metric to which samples are added.
 pub(super) struct Family<'a> {
     text: &'a mut String,
     name: &'static str,
 }
 
 impl Text {
-    /// Begins a metric: all its samples follow here.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    /// Starts a metric. All its samples must be added to the returned family.
+    pub(super) fn family(&mut self, name: &'static str, kind: MetricKind, help: &str) -> Family<'_> {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
         Family { text: &mut self.0, name }
     }
 
-    /// A metric with one sample.
+    /// Adds a counter with one sample.
     pub(super) fn counter(&mut self, name: &'static str, help: &str, value: u64) {
-        self.family(name, Kind::Counter, help).sample(&[], value);
+        self.family(name, MetricKind::Counter, help).sample(&[], value);
     }
 
-    /// A metric with one sample.
-    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl Number) {
-        self.family(name, Kind::Gauge, help).sample(&[], value);
+    /// Adds a gauge with one sample.
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl SampleValue) {
+        self.family(name, MetricKind::Gauge, help).sample(&[], value);
     }
 
-    /// A metric with one histogram.
+    /// Adds a histogram without labels.
     pub(super) fn histogram(&mut self, name: &'static str, help: &str, reading: &HistogramSnapshot) {
-        self.family(name, Kind::Histogram, help).histogram(&[], reading);
+        self.family(name, MetricKind::Histogram, help).histogram(&[], reading);
     }
 
     pub(super) fn finish(self) -> String {
@@ -66,7 +66,7 @@ impl Text {
 }
 
 impl Family<'_> {
-    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl Number) {
+    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl SampleValue) {
         self.line("", labels, None, value);
     }
 
@@ -79,7 +79,7 @@ impl Family<'_> {
         self.line("_count", labels, None, reading.count);
     }
 
-    fn line(&mut self, suffix: &str, labels: Labels<'_>, bound: Option<f64>, value: impl Number) {
+    fn line(&mut self, suffix: &str, labels: Labels<'_>, bound: Option<f64>, value: impl SampleValue) {
         self.text.push_str(self.name);
         self.text.push_str(suffix);
         let mut open = '{';
@@ -101,28 +101,28 @@ impl Family<'_> {
     }
 }
 
-/// A value that can be written.
-pub(super) trait Number {
+/// A sample's value.
+pub(super) trait SampleValue {
     fn write(self, text: &mut String);
 }
 
-impl Number for u64 {
+impl SampleValue for u64 {
     fn write(self, text: &mut String) {
         let _ = write!(text, "{self}");
     }
 }
 
-impl Number for bool {
+impl SampleValue for bool {
     fn write(self, text: &mut String) {
         text.push(if self { '1' } else { '0' });
     }
 }
 
-impl Number for f64 {
+impl SampleValue for f64 {
     fn write(self, text: &mut String) {
         match self {
             f64::INFINITY => text.push_str("+Inf"),
-            // Nine digits are more than any clock has; the rest is the error of binary fractions.
+            // Nine digits exceed the resolution of any clock. Further ones are binary rounding errors.
             number => {
                 let digits = format!("{number:.9}");
                 text.push_str(digits.trim_end_matches('0').trim_end_matches('.'));
@@ -151,7 +151,7 @@ mod tests {
         let mut text = Text::default();
         text.counter("a_total", "How many.", 7);
         text.gauge("b", "Whether.", true);
-        let mut family = text.family("c_seconds", Kind::Histogram, "How long.");
+        let mut family = text.family("c_seconds", MetricKind::Histogram, "How long.");
         let reading = HistogramSnapshot { buckets: vec![(0.000_05, 1), (2.5, 3)], count: 4, sum: 10.0 };
         family.histogram(&[("verb", "a\"b\\c\nd")], &reading);
         let expected = "# HELP a_total How many.\n# TYPE a_total counter\na_total 7\n\

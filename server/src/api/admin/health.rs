@@ -1,63 +1,69 @@
-//! Answers of `/livez` and `/readyz`, as operators know them from Kubernetes
-//! and etcd: 200 or 503; a line for each check where `?verbose` asks for it or
-//! one has failed; `?exclude=CHECK` leaves one out; `/readyz/CHECK` asks for one.
+//! `/livez` and `/readyz`, as operators know them from Kubernetes and etcd.
+//!
+//! The status is 200 or 503. With `?verbose`, or if a check fails, the body has one line per check.
+//! `?exclude=CHECK` ignores a check, and `/readyz/CHECK` runs one alone.
 
 use std::{fmt::Write, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{answer::Answer, head::Head};
+use super::{request::RequestHead, response::HttpResponse};
 use crate::{node::Node, ops::status::ready::ReadinessResult};
 
-/// How long consensus has to answer, before the node counts as hung.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// The node counts as hung if its consensus does not respond within this time.
+const CONSENSUS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Checked {
+pub(super) struct HealthCheck {
     pub(super) name: &'static str,
     pub(super) ok: bool,
     pub(super) reason: String,
 }
 
-impl From<ReadinessResult> for Checked {
+impl From<ReadinessResult> for HealthCheck {
     fn from(finding: ReadinessResult) -> Self {
         Self { name: finding.check.name(), ok: finding.ok, reason: finding.reason }
     }
 }
 
-/// Whether the node lives: it answers at all, and its consensus does. That it
-/// has no quorum is no reason to restart it.
-pub(super) async fn liveness(node: &Node) -> Vec<Checked> {
-    let ping = Checked { name: "ping", ok: true, reason: "it answers".to_owned() };
+/// Checks that the node responds and that its consensus does. A node without a quorum is alive:
+/// restarting it would not help.
+pub(super) async fn liveness(node: &Node) -> Vec<HealthCheck> {
+    let ping = HealthCheck { name: "ping", ok: true, reason: "the node responds".to_owned() };
     let verdict = match node.replica() {
-        None => Ok("it has none: it belongs to no cluster"),
-        // Whatever it answers, it answers.
-        Some(replica) => match timeout(ANSWER_WITHIN, replica.silence()).await {
-            Ok(_) => Ok("it answers"),
-            Err(_) => Err("it does not answer"),
+        None => Ok("not running: the node belongs to no cluster"),
+        // Any response will do.
+        Some(replica) => match timeout(CONSENSUS_TIMEOUT, replica.silence()).await {
+            Ok(_) => Ok("consensus responds"),
+            Err(_) => Err("consensus does not respond"),
         },
     };
     let ok = verdict.is_ok();
     let reason = verdict.unwrap_or_else(|reason| reason).to_owned();
-    vec![ping, Checked { name: "consensus", ok, reason }]
+    vec![ping, HealthCheck { name: "consensus", ok, reason }]
 }
 
-/// Answers for the checks of an endpoint: for all, or for `only` one.
-pub(super) fn answer(endpoint: &str, checks: &[Checked], only: Option<&str>, head: &Head) -> Answer {
+/// Returns the response of an endpoint for all checks, or for `only` one.
+pub(super) fn answer(
+    endpoint: &str,
+    checks: &[HealthCheck],
+    only: Option<&str>,
+    head: &RequestHead,
+) -> HttpResponse {
     let values = |wanted: &str| {
         let named = head.query.iter().filter(move |(name, _)| name == wanted);
         named.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
     };
-    let checks: Vec<&Checked> =
+    let checks: Vec<&HealthCheck> =
         checks.iter().filter(|check| only.is_none_or(|name| check.name == name)).collect();
     if checks.is_empty() {
-        return Answer::text(404, "there is no such check\n".to_owned());
+        return HttpResponse::text(404, "no such check\n".to_owned());
     }
     let excluded = values("exclude");
     let mut lines = String::new();
     let mut passed = true;
-    for Checked { name, ok, reason } in &checks {
+    for HealthCheck { name, ok, reason } in &checks {
         let (sign, verdict) = match ok {
             _ if excluded.contains(name) => ("+", "excluded"),
             true => ("+", "ok"),
@@ -68,14 +74,14 @@ pub(super) fn answer(endpoint: &str, checks: &[Checked], only: Option<&str>, hea
     }
     let known = |name: &&str| checks.iter().any(|check| check.name == *name);
     for name in excluded.iter().filter(|name| !known(name)) {
-        let _ = writeln!(lines, "warn: there is no check {:?} to exclude", name.escape_default().to_string());
+        let _ = writeln!(lines, "warn: no check {:?} to exclude", name.escape_default().to_string());
     }
     let verdict = if passed { "passed" } else { "failed" };
     let _ = writeln!(lines, "{endpoint} check {verdict}");
     match passed {
-        true if values("verbose").is_empty() => Answer::text(200, "ok".to_owned()),
-        true => Answer::text(200, lines),
-        false => Answer::text(503, lines),
+        true if values("verbose").is_empty() => HttpResponse::text(200, "ok".to_owned()),
+        true => HttpResponse::text(200, lines),
+        false => HttpResponse::text(503, lines),
     }
 }
 
@@ -83,14 +89,14 @@ pub(super) fn answer(endpoint: &str, checks: &[Checked], only: Option<&str>, hea
 mod tests {
     use super::*;
 
-    fn checks() -> Vec<Checked> {
-        let check = |name, ok, reason: &str| Checked { name, ok, reason: reason.to_owned() };
+    fn checks() -> Vec<HealthCheck> {
+        let check = |name, ok, reason: &str| HealthCheck { name, ok, reason: reason.to_owned() };
         vec![check("quorum", true, "it leads"), check("disk", false, "1 MiB is free")]
     }
 
-    fn asked(query: &[(&str, &str)]) -> Head {
+    fn asked(query: &[(&str, &str)]) -> RequestHead {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Head { head_only: false, path: "/readyz".to_owned(), query }
+        RequestHead { head_only: false, path: "/readyz".to_owned(), query }
     }
 
     #[test]
@@ -111,7 +117,7 @@ mod tests {
         let verbose = answer("readyz", &checks(), None, &verbose);
         assert_eq!(verbose.status, 200);
         assert!(verbose.body.contains("[+]disk excluded: 1 MiB is free\n"), "{}", verbose.body);
-        assert!(verbose.body.contains("warn: there is no check"), "{}", verbose.body);
+        assert!(verbose.body.contains("warn: no check"), "{}", verbose.body);
         assert!(!verbose.body.contains('\u{1b}'), "{}", verbose.body);
         assert!(verbose.body.ends_with("readyz check passed\n"), "{}", verbose.body);
     }

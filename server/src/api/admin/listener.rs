@@ -1,8 +1,8 @@
-//! Listens, and answers one request a connection.
+//! Listens, and answers one request per connection.
 //!
-//! Guards the bounds of it all: so many connections at once, so much time for
-//! a head to come and for an answer to go. Whoever is slower is dropped, and
-//! who comes when all places are taken waits outside, in the kernel's queue.
+//! Guards the bounds of monitoring: the number of connections, and the time to receive a head and
+//! to send a response. A slower client is disconnected. Connections above the limit wait in the
+//! kernel's queue.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,21 +14,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Admin, head};
+use super::{Admin, request};
 
-/// Most connections at once.
+/// The most connections at once.
 const CONNECTIONS_MAX: usize = 32;
 
-/// How long the head of a request may take.
-const HEAD_WITHIN: Duration = Duration::from_secs(2);
+/// The timeout for receiving a request head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an answer may take to be taken.
-const SEND_WITHIN: Duration = Duration::from_secs(5);
+/// The timeout for sending a response.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a connection cannot be accepted (no descriptor is free), the next try waits this long.
+/// The pause after a connection could not be accepted, for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Somebody listens, until this is dropped.
+/// The listener of [`Admin::listen`]. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Listening {
     address: SocketAddr,
@@ -36,15 +36,15 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Where, with the port that it got.
+    /// Returns the address it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Listens no more once this returns, and whoever is still being answered is cut off.
+    /// Stops listening, and aborts the requests in progress.
     pub async fn close(&mut self) {
         self.task.abort();
-        // That it was aborted is no news.
+        // Always an error: the task was aborted.
         let _ = (&mut self.task).await;
     }
 }
@@ -56,10 +56,10 @@ impl Drop for Listening {
 }
 
 impl Admin {
-    /// Listens on a TCP address, and answers there until what is returned is dropped.
+    /// Serves monitoring on a TCP address until the returned listener is dropped.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     pub async fn listen(self, address: SocketAddr) -> io::Result<Listening> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -68,21 +68,21 @@ impl Admin {
     }
 
     async fn accept(self, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        // They end with this task.
+        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        // Aborted with this task.
         let mut connections = JoinSet::new();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let admin = self.clone();
                     connections.spawn(async move {
                         admin.serve(stream).await;
-                        drop(place);
+                        drop(slot);
                     });
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a connection for monitoring cannot be accepted");
+                    tracing::debug!(%error, "failed to accept a monitoring connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -91,15 +91,15 @@ impl Admin {
     }
 
     async fn serve(&self, mut stream: TcpStream) {
-        let Ok(Some(head)) = timeout(HEAD_WITHIN, head::read(&mut stream)).await else { return };
+        let Ok(Some(head)) = timeout(HEAD_TIMEOUT, request::read(&mut stream)).await else { return };
         let head_only = head.as_ref().is_ok_and(|head| head.head_only);
-        let answer = self.answer(head).await.encode(head_only);
+        let response = self.answer(head).await.encode(head_only);
         let send = async {
-            stream.write_all(&answer).await?;
+            stream.write_all(&response).await?;
             stream.shutdown().await
         };
-        if !matches!(timeout(SEND_WITHIN, send).await, Ok(Ok(()))) {
-            tracing::debug!("an answer for monitoring was not taken");
+        if !matches!(timeout(SEND_TIMEOUT, send).await, Ok(Ok(()))) {
+            tracing::debug!("failed to send a monitoring response");
         }
     }
 }

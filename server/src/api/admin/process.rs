@@ -1,12 +1,12 @@
-//! What the process takes, under the names that every Prometheus client gives it.
+//! Metrics of the process, under the names that all Prometheus clients use.
 //!
-//! Out of `/proc`; where that is not to be had, these metrics are missing.
+//! Read from `/proc`. Without it, these metrics are missing.
 
 use std::fs;
 
 use super::exposition::Text;
 
-/// The kernel shows times of a process in hundredths of a second (proc(5), USER_HZ).
+/// The kernel reports the times of a process in hundredths of a second (proc(5), USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(super) fn metrics() -> String {
@@ -15,7 +15,7 @@ pub(super) fn metrics() -> String {
     if let Some(ticks) = cpu_ticks(&read("stat")) {
         text.family(
             "process_cpu_seconds_total",
-            super::exposition::Kind::Counter,
+            super::exposition::MetricKind::Counter,
             "User and system CPU time spent.",
         )
         .sample(&[], ticks as f64 / TICKS_PER_SECOND);
@@ -29,32 +29,32 @@ pub(super) fn metrics() -> String {
             text.gauge(name, help, bytes << 10);
         }
     }
-    if let Some(threads) = number_behind(&status, "Threads") {
+    if let Some(threads) = number_after(&status, "Threads") {
         text.gauge("process_threads", "Threads of the process.", threads);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         text.gauge("process_open_fds", "Open file descriptors.", open.count() as u64);
     }
     if let Some(most) = open_files_max(&read("limits")) {
-        text.gauge("process_max_fds", "The most file descriptors that may be open.", most);
+        text.gauge("process_max_fds", "Maximum number of open file descriptors.", most);
     }
     text.finish()
 }
 
-/// User and system time. The name of the program, in brackets, may hold anything.
+/// Returns user plus system time. The program name, in parentheses, may contain anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
     user.checked_add(system)
 }
 
-fn number_behind(status: &str, name: &str) -> Option<u64> {
+fn number_after(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
 fn kibibytes(status: &str, name: &str) -> Option<u64> {
-    number_behind(status, name)
+    number_after(status, name)
 }
 
 fn open_files_max(limits: &str) -> Option<u64> {
@@ -71,7 +71,7 @@ mod tests {
         let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 40 2 0 0";
         assert_eq!(cpu_ticks(stat), Some(42));
         let status = "Name:\tcoffeed\nVmSize:\t  200 kB\nVmRSS:\t     100 kB\nThreads:\t4\n";
-        assert_eq!((kibibytes(status, "VmRSS"), number_behind(status, "Threads")), (Some(100), Some(4)));
+        assert_eq!((kibibytes(status, "VmRSS"), number_after(status, "Threads")), (Some(100), Some(4)));
         let limits =
             "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024      4096     files\n";
         assert_eq!(open_files_max(limits), Some(1024));

@@ -1,23 +1,23 @@
-//! An HTTP answer, whole: it is small, and the connection ends behind it.
+//! A complete HTTP response. It is small, and the connection closes after it.
 
-use super::head::Refusal;
+use super::request::RequestError;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Prometheus' text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is answered.
+/// A response with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     content_type: &'static str,
-    /// What is there of a method that is refused.
+    /// Whether to send `Allow`, which a 405 needs.
     allow: bool,
     pub(super) body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(super) fn text(status: u16, body: String) -> Self {
         Self { status, content_type: PLAIN, allow: false, body }
     }
@@ -26,16 +26,16 @@ impl Answer {
         Self { content_type: METRICS, ..Self::text(200, body) }
     }
 
-    pub(super) fn refusal(refusal: Refusal) -> Self {
+    pub(super) fn error(error: RequestError) -> Self {
         let text = |status, body: &str| Self::text(status, body.to_owned());
-        match refusal {
-            Refusal::Malformed => text(400, "this is not HTTP/1.1\n"),
-            Refusal::TooLarge => text(431, "the head of the request is too long\n"),
-            Refusal::Method => Self { allow: true, ..text(405, "only GET and HEAD are answered\n") },
+        match error {
+            RequestError::Malformed => text(400, "not an HTTP/1.1 request\n"),
+            RequestError::TooLarge => text(431, "the request head is too long\n"),
+            RequestError::Method => Self { allow: true, ..text(405, "only GET and HEAD are allowed\n") },
         }
     }
 
-    /// As it goes over the wire; without its body, where only the head is wanted.
+    /// Encodes the response, without its body for a HEAD request.
     pub(super) fn encode(&self, head_only: bool) -> Vec<u8> {
         let Self { status, content_type, allow, body } = self;
         let phrase = match status {
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_head_says_how_long_the_body_would_be() {
-        let answer = Answer::text(503, "no\n".to_owned());
+        let answer = HttpResponse::text(503, "no\n".to_owned());
         let whole = String::from_utf8(answer.encode(false)).expect("text");
         assert!(whole.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{whole}");
         assert!(whole.contains("\r\nContent-Length: 3\r\n") && whole.ends_with("\r\n\r\nno\n"), "{whole}");
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_refused_method_says_which_are_not() {
-        let refused = String::from_utf8(Answer::refusal(Refusal::Method).encode(false)).expect("text");
+        let refused =
+            String::from_utf8(HttpResponse::error(RequestError::Method).encode(false)).expect("text");
         assert!(refused.contains("\r\nAllow: GET, HEAD\r\n"), "{refused}");
     }
 }

@@ -1,47 +1,46 @@
-//! The head of an HTTP request: all of a request that is looked at.
+//! The head of an HTTP request. Bodies are not read: no page takes one.
 //!
-//! `httparse` parses; here it is read, bounded in size, and judged. Bodies are
-//! not read: nothing here takes one.
+//! `httparse` parses. This module reads the head, bounds its size and checks it.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The longest head.
+/// The maximum size of a head.
 const BYTES_MAX: usize = 8 << 10;
 
-/// The most header fields in one.
+/// The maximum number of header fields.
 const FIELDS_MAX: usize = 64;
 
-/// What is asked for.
+/// The head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    /// Whether only the head of the answer is wanted.
+pub(super) struct RequestHead {
+    /// Whether the method is HEAD.
     pub(super) head_only: bool,
     /// The path, without the query.
     pub(super) path: String,
-    /// What stands behind the question mark: names, and values if they have one.
+    /// The query parameters: names and values. A parameter without a value has an empty one.
     pub(super) query: Vec<(String, String)>,
 }
 
-/// Why a request is not answered as it would like to be.
+/// Why a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It is no HTTP/1.
+pub(super) enum RequestError {
+    /// It is not HTTP/1.
     Malformed,
     /// Its head is too long.
     TooLarge,
-    /// Neither GET nor HEAD.
+    /// The method is neither GET nor HEAD.
     Method,
 }
 
-/// Reads a head. `None`: the other side has gone before it was there.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Result<Head, Refusal>> {
+/// Reads a head. Returns `None` if the client disconnects first.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Result<RequestHead, RequestError>> {
     let mut bytes = Vec::with_capacity(1 << 10);
     loop {
-        let room = BYTES_MAX - bytes.len();
-        if room == 0 {
-            return Some(Err(Refusal::TooLarge));
+        let left = BYTES_MAX - bytes.len();
+        if left == 0 {
+            return Some(Err(RequestError::TooLarge));
         }
-        match (&mut *stream).take(room as u64).read_buf(&mut bytes).await {
+        match (&mut *stream).take(left as u64).read_buf(&mut bytes).await {
             Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
@@ -51,32 +50,32 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Result
     }
 }
 
-/// Understands a head; `None` as long as it is not complete.
-fn parse(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+/// Parses a head. Returns `None` while it is incomplete.
+fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, RequestError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {
         Ok(httparse::Status::Partial) => return Ok(None),
         Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooLarge),
-        Err(_) => return Err(Refusal::Malformed),
+        Err(httparse::Error::TooManyHeaders) => return Err(RequestError::TooLarge),
+        Err(_) => return Err(RequestError::Malformed),
     }
     let (Some(method), Some(target)) = (request.method, request.path) else {
-        return Err(Refusal::Malformed);
+        return Err(RequestError::Malformed);
     };
     let head_only = match method {
         "GET" => false,
         "HEAD" => true,
-        _ => return Err(Refusal::Method),
+        _ => return Err(RequestError::Method),
     };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if !path.starts_with('/') {
-        return Err(Refusal::Malformed);
+        return Err(RequestError::Malformed);
     }
-    Ok(Some(Head { head_only, path: path.to_owned(), query: pairs(query) }))
+    Ok(Some(RequestHead { head_only, path: path.to_owned(), query: pairs(query) }))
 }
 
-/// `a=b&c` as names and values. What is wanted here needs no escapes, so none is undone.
+/// Splits `a=b&c` into names and values. No parameter here needs percent-decoding.
 fn pairs(query: &str) -> Vec<(String, String)> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -91,9 +90,9 @@ mod tests {
 
     use super::*;
 
-    fn get(path: &str, query: &[(&str, &str)]) -> Head {
+    fn get(path: &str, query: &[(&str, &str)]) -> RequestHead {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Head { head_only: false, path: path.to_owned(), query }
+        RequestHead { head_only: false, path: path.to_owned(), query }
     }
 
     #[tokio::test]
@@ -103,12 +102,12 @@ mod tests {
         assert_eq!(read(&mut stream).await, Some(Ok(get("/metrics", &[("a", "b"), ("verbose", "")]))));
     }
 
-    /// A stream that gives these pieces, one at a time.
+    /// A stream that yields these pieces, one at a time.
     fn tokio_test_pieces(pieces: &'static [&'static [u8]]) -> impl AsyncRead + Unpin {
         let (mut writer, reader) = tokio::io::duplex(8);
         tokio::spawn(async move {
             for piece in pieces {
-                tokio::io::AsyncWriteExt::write_all(&mut writer, piece).await.expect("somebody reads");
+                tokio::io::AsyncWriteExt::write_all(&mut writer, piece).await.expect("the reader is there");
             }
         });
         reader
@@ -123,19 +122,19 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_does_not_end_is_refused() {
         let mut endless = AsyncReadExt::chain(&b"GET / HTTP/1.1\r\nX: "[..], tokio::io::repeat(b'x'));
-        assert_eq!(read(&mut endless).await, Some(Err(Refusal::TooLarge)));
+        assert_eq!(read(&mut endless).await, Some(Err(RequestError::TooLarge)));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(FIELDS_MAX + 1));
-        assert_eq!(read(&mut many.as_bytes()).await, Some(Err(Refusal::TooLarge)));
+        assert_eq!(read(&mut many.as_bytes()).await, Some(Err(RequestError::TooLarge)));
     }
 
     #[test]
     fn what_is_no_request_is_refused() {
         for (bytes, verdict) in [
-            (&b"POST / HTTP/1.1\r\n\r\n"[..], Err(Refusal::Method)),
-            (b"GET http://x/ HTTP/1.1\r\n\r\n", Err(Refusal::Malformed)),
-            (b"GET / HTTP/2.0\r\n\r\n", Err(Refusal::Malformed)),
-            (b"\x16\x03\x01\x02\x00", Err(Refusal::Malformed)),
-            (b"HEAD / HTTP/1.0\r\n\r\n", Ok(Some(Head { head_only: true, ..get("/", &[]) }))),
+            (&b"POST / HTTP/1.1\r\n\r\n"[..], Err(RequestError::Method)),
+            (b"GET http://x/ HTTP/1.1\r\n\r\n", Err(RequestError::Malformed)),
+            (b"GET / HTTP/2.0\r\n\r\n", Err(RequestError::Malformed)),
+            (b"\x16\x03\x01\x02\x00", Err(RequestError::Malformed)),
+            (b"HEAD / HTTP/1.0\r\n\r\n", Ok(Some(RequestHead { head_only: true, ..get("/", &[]) }))),
             (b"GET / HTTP/1.1\r\n", Ok(None)),
         ] {
             assert_eq!(parse(bytes), verdict, "{}", String::from_utf8_lossy(bytes));
