@@ -1,7 +1,7 @@
-//! The ports of a node: what arrives from outside is decoded, admitted, passed on, answered.
+//! The network interfaces of a node: client requests, peer messages, and monitoring.
 //!
-//! One module per protocol. They never use each other: what they share is below
-//! them, in `ops` and `node`.
+//! One module per protocol. They never depend on each other: what they share is in `ops` and
+//! `node`.
 
 pub mod admin;
 pub mod client;

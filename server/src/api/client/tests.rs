@@ -1,4 +1,4 @@
-//! What travels between clients and nodes, byte by byte.
+//! The messages between clients and nodes: golden bytes and round trips.
 
 use coffee_common::{
     command::{Batch, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome},
@@ -255,7 +255,7 @@ fn what_was_encoded_comes_back() {
 }
 
 proptest! {
-    /// Whatever comes is refused, or is a message that keeps the rules of its parts.
+    /// Any bytes are rejected, or decode to a message that obeys the rules of its parts.
     #[test]
     fn any_bytes_are_a_message_or_refused(
         chosen in any::<prop::sample::Index>(),
@@ -273,7 +273,7 @@ proptest! {
                 let again = frame::encode(&ask).expect("encodes");
                 prop_assert_eq!(frame::decode::<RequestFrame>(&again[frame::HEADER_BYTES..]), Ok(ask));
             }
-            // A node reads answers of others, too.
+            // A node also reads the responses of other nodes.
             let _ = frame::decode::<ServerMessage>(bytes);
         }
     }
