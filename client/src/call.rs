@@ -13,6 +13,7 @@ use coffee_common::{
     protocol::{Request, Response, ResponseFrame},
     quic::Expect,
 };
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use self::attempt::{Try, TryEvent, outcome_of, poll_tries};
@@ -86,7 +87,14 @@ impl<'a> Call<'a> {
     }
 
     /// Runs the call to its end. Returns the request as well, because it holds the id.
-    pub(crate) async fn run(mut self) -> Result<(Response, Request), Error> {
+    ///
+    /// Boxed so that the code of a call is compiled once, here, and not again in every
+    /// crate that awaits it.
+    pub(crate) fn run(self) -> BoxFuture<'a, Result<(Response, Request), Error>> {
+        Box::pin(self.run_steps())
+    }
+
+    async fn run_steps(mut self) -> Result<(Response, Request), Error> {
         let mut event = RetryEvent::Begin;
         loop {
             match self.step(event) {

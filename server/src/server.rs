@@ -28,6 +28,7 @@ use coffee_common::{
     quic::EndpointOptions,
     tls::Credentials,
 };
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use self::reload::Reloading;
@@ -101,7 +102,7 @@ impl Server {
 
     /// The results of the readiness checks, as `/readyz` shows them.
     pub async fn readiness(&self) -> Vec<ReadinessResult> {
-        ready::readiness(&self.node).await
+        boxed_readiness(&self.node).await
     }
 
     /// The node's replica, while it belongs to a cluster. For the simulator.
@@ -116,7 +117,7 @@ impl Server {
     /// cluster has neither and returns `true` at once.
     pub async fn pulse(&self) -> bool {
         match self.node.replica() {
-            Some(replica) => replica.pulse().await,
+            Some(replica) => boxed_pulse(&replica).await,
             None => true,
         }
     }
@@ -189,6 +190,14 @@ impl Server {
             _ => Closed::Failed("the node's lifecycle task panicked".into()),
         }
     }
+}
+
+fn boxed_readiness(node: &Arc<Node>) -> BoxFuture<'_, Vec<ReadinessResult>> {
+    Box::pin(ready::readiness(node))
+}
+
+fn boxed_pulse(replica: &Replica) -> BoxFuture<'_, bool> {
+    Box::pin(replica.pulse())
 }
 
 impl Drop for Server {

@@ -25,6 +25,8 @@ mod transfer;
 mod wait;
 mod write;
 
+use std::pin::Pin;
+
 use clap::Subcommand;
 
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation};
@@ -108,7 +110,17 @@ pub(crate) enum CtlVerb {
 }
 
 /// Carries out a verb.
-pub(crate) async fn run(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+///
+/// Boxed so that the verbs are compiled once, in this crate, and not again in every
+/// program with a prompt, such as the daemon with its demo.
+pub(crate) fn run<'a>(
+    verb: &'a CtlVerb,
+    invocation: &'a mut Invocation<'_>,
+) -> Pin<Box<dyn Future<Output = Result<ExitCode, Failure>> + 'a>> {
+    Box::pin(run_verb(verb, invocation))
+}
+
+async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match verb {
         CtlVerb::List => list::run(invocation).await,
         CtlVerb::Boot(arguments) => boot::run(arguments, invocation).await,

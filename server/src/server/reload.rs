@@ -19,6 +19,7 @@ use coffee_common::{
     quic::{Endpoint, EndpointError},
     tls::{CredentialFile, Credentials},
 };
+use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -114,7 +115,11 @@ impl Reloading {
 
     /// Applies a configuration: the one given, otherwise the source's current one,
     /// otherwise the one in effect, whose files are read again.
-    pub(super) async fn reload(&self, given: Option<Config>) -> Result<Reload, ReloadError> {
+    pub(super) fn reload(&self, given: Option<Config>) -> BoxFuture<'_, Result<Reload, ReloadError>> {
+        Box::pin(self.reload_now(given))
+    }
+
+    async fn reload_now(&self, given: Option<Config>) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
         let result = match self.read(&running, given).await {
             Ok((wanted, credentials)) => self.apply(&mut running, &wanted, credentials),

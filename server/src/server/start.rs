@@ -12,6 +12,7 @@ use coffee_common::{
     quic::{Endpoint, EndpointError, EndpointOptions},
     tls::Credentials,
 };
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -64,7 +65,15 @@ impl Setup {
     }
 }
 
-pub(super) async fn start(setup: Setup) -> Result<Server, StartError> {
+/// Starts a node.
+///
+/// Boxed so that the code of a node is compiled once, in this crate, and not again in
+/// every program that awaits it. The same holds for the other boxed futures of a server.
+pub(super) fn start(setup: Setup) -> BoxFuture<'static, Result<Server, StartError>> {
+    Box::pin(start_node(setup))
+}
+
+async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let Setup { config, credentials, options, endpoint, databases, source, log_control } = setup;
     let in_memory = credentials.is_some();
     config.check()?;

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use coffee_common::id::NodeName;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture};
 use openraft::storage::{RaftLogReader, RaftLogStorage, RaftStateMachine};
 
 use super::{
@@ -48,7 +48,11 @@ pub struct Survivor {
 ///
 /// # Errors
 /// There is no data of this node, or it is damaged or in use.
-pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, NewClusterError> {
+pub fn inspect<'a>(path: &'a Path, name: &'a NodeName) -> BoxFuture<'a, Result<Survivor, NewClusterError>> {
+    Box::pin(inspect_data(path, name))
+}
+
+async fn inspect_data(path: &Path, name: &NodeName) -> Result<Survivor, NewClusterError> {
     let (data, left) = DataDir::open_to_recover(path, name)?;
     let mut storage = open(&data, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
@@ -61,7 +65,14 @@ pub async fn inspect(path: &Path, name: &NodeName) -> Result<Survivor, NewCluste
 ///
 /// # Errors
 /// There is no data of this node, or it is damaged, in use, or cannot be written.
-pub async fn recover(path: &Path, member: &Member) -> Result<(Survivor, Founded), NewClusterError> {
+pub fn recover<'a>(
+    path: &'a Path,
+    member: &'a Member,
+) -> BoxFuture<'a, Result<(Survivor, Founded), NewClusterError>> {
+    Box::pin(recover_data(path, member))
+}
+
+async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded), NewClusterError> {
     let (mut data, left) = DataDir::open_to_recover(path, &member.name)?;
     let mut storage = open(&data, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
