@@ -1,9 +1,8 @@
-//! What was typed, before anybody has judged it: the flags, verbs and texts
-//! of help, as clap reads them.
+//! Raw arguments as clap parses them, and the help texts of the program.
 //!
 //! The command line and the lines of the prompt share the verbs, and so the
-//! parser. Nothing here reads a file or the network; values are checked where
-//! a word alone can tell.
+//! parser. Nothing here reads a file or the network. Only values that can be
+//! validated without context are validated here.
 
 use std::ffi::OsString;
 
@@ -15,15 +14,15 @@ use crate::{
     verb::CtlVerb,
 };
 
-/// The parsers, for the verbs that explain or complete them.
+/// Both parsers, for the verbs that print help or completions.
 pub(crate) const PARSERS: Parsers = Parsers { command_line: command, line: line_command };
 
 const AFTER_HELP: &str = "\
-Without a verb, coffeectl opens a prompt with the same verbs; where standard
-input is no terminal, it reads lines from there.
+Without a verb, coffeectl opens a prompt with the same verbs. If standard
+input is not a terminal, it reads one command per line from there.
 
-A flag comes before a variable, a variable before the context, and the context
-before a default.
+A flag overrides a variable, a variable overrides the context, and the context
+overrides a default.
 Exit codes: coffeectl help exit-codes";
 
 /// The command line of `coffeectl`.
@@ -31,7 +30,7 @@ Exit codes: coffeectl help exit-codes";
 #[command(
     name = "coffeectl",
     version,
-    about = "Asks and runs a cluster of coffeed nodes",
+    about = "Query and manage a coffeed cluster",
     after_help = AFTER_HELP,
     disable_help_subcommand = true,
     subcommand_value_name = "VERB",
@@ -50,7 +49,7 @@ pub(crate) struct CtlArguments {
 #[derive(Debug, Parser)]
 #[command(
     name = "",
-    about = "What can be typed here",
+    about = "Verbs of the prompt",
     no_binary_name = true,
     disable_help_subcommand = true,
     subcommand_required = true,
@@ -64,7 +63,7 @@ pub(crate) struct PromptLine {
     pub(crate) verb: LineVerb,
 }
 
-/// What a line says.
+/// The verb of a line of the prompt.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LineVerb {
     #[command(flatten)]
@@ -74,23 +73,23 @@ pub(crate) enum LineVerb {
     Quit,
 }
 
-/// Reads the command line.
+/// Parses the command line.
 pub(crate) fn command_line(words: impl IntoIterator<Item = OsString>) -> Result<CtlArguments, clap::Error> {
     CtlArguments::try_parse_from(words)
 }
 
-/// Reads a line of the prompt. No variable counts here: they did when the prompt was opened.
+/// Parses a line of the prompt. Ignores variables: they were read when the prompt was opened.
 pub(crate) fn line(words: &[String]) -> Result<PromptLine, clap::Error> {
     let matches = line_command().try_get_matches_from(words)?;
     PromptLine::from_arg_matches(&matches)
 }
 
-/// The parser of the command line.
+/// Returns the parser of the command line.
 pub(crate) fn command() -> clap::Command {
     CtlArguments::command()
 }
 
-/// The parser of a line of the prompt.
+/// Returns the parser of a line of the prompt.
 pub(crate) fn line_command() -> clap::Command {
     PromptLine::command().mut_args(|arg| arg.env(Resettable::Reset))
 }

@@ -1,11 +1,10 @@
-//! Contexts: whom to ask and as whom, under a name, so that nobody has to type
-//! it each time.
+//! Contexts: named sets of endpoints and credentials.
 //!
-//! Pure: the text of the file becomes contexts, and contexts become text.
-//! [`file`] reads and writes it. Holds paths of keys and never a key.
+//! Pure: parses and renders the text of the contexts file, which [`file`] reads
+//! and writes. Contains paths of keys, never a key.
 //!
-//! Guards: a context that is in the file would do as flags would. Whatever is
-//! wrong with one is said with its line, before anything is asked.
+//! Guards that every context in the file would be valid as flags. An error is
+//! reported with its line before any node is contacted.
 
 pub(crate) mod file;
 
@@ -23,13 +22,13 @@ use toml::Spanned;
 
 use crate::duration;
 
-/// The longest name, in bytes.
+/// Maximum length of a name in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Stands at the head of the file.
+/// The first lines of the file.
 const HEAD: &str = "\
-# Contexts of coffeectl. 'coffeectl context' writes this file, and keeps no other comments.
-# Relative paths are seen from the folder of this file.
+# Contexts of coffeectl. 'coffeectl context' rewrites this file and drops other comments.
+# Relative paths are resolved against this file's directory.
 ";
 
 /// The name of a context.
@@ -38,7 +37,7 @@ const HEAD: &str = "\
 pub(crate) struct ContextName(String);
 
 impl ContextName {
-    /// The name as text.
+    /// Returns the name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -53,7 +52,7 @@ impl FromStr for ContextName {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!(
-                "{text:?} is no name of a context: use 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'"
+                "{text:?} is not a valid context name: use 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'"
             ))
         }
     }
@@ -79,7 +78,7 @@ impl fmt::Display for ContextName {
     }
 }
 
-/// What a context says. What it leaves open is as without it.
+/// The settings of a context. Those it leaves out keep their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Named {
@@ -101,7 +100,7 @@ pub(crate) struct Named {
     pub(crate) timeout: Option<Timeout>,
 }
 
-/// A time as a flag has it.
+/// A duration in the format of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Timeout(pub(crate) Duration);
@@ -120,7 +119,7 @@ impl From<Timeout> for String {
     }
 }
 
-/// All contexts, and which is in use unless another one is named.
+/// All contexts, and the current one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Contexts {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +128,7 @@ pub(crate) struct Contexts {
     pub(crate) contexts: BTreeMap<ContextName, Named>,
 }
 
-/// Contexts as they were written, with where.
+/// Contexts as parsed, with their positions in the text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ParsedContexts {
@@ -138,26 +137,29 @@ struct ParsedContexts {
     contexts: BTreeMap<ContextName, Spanned<Named>>,
 }
 
-/// Why a text holds no contexts.
+/// Why a text is not a valid contexts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    /// Counted from 1.
+pub(crate) struct ContextsError {
+    /// The line, counted from 1.
     pub(crate) line: Option<usize>,
-    pub(crate) what: String,
+    pub(crate) reason: String,
 }
 
 impl Contexts {
-    /// Understands the text of a file.
-    pub(crate) fn parse(text: &str) -> Result<Self, Wrong> {
+    /// Parses the text of the file.
+    pub(crate) fn parse(text: &str) -> Result<Self, ContextsError> {
         let at = |start: usize| Some(text.get(..start)?.matches('\n').count() + 1);
-        let written: ParsedContexts = toml::from_str(text).map_err(|error| Wrong {
+        let written: ParsedContexts = toml::from_str(text).map_err(|error| ContextsError {
             line: error.span().and_then(|span| at(span.start)),
-            what: error.message().trim_end().replace('\n', ", ").replace('`', "'"),
+            reason: error.message().trim_end().replace('\n', ", ").replace('`', "'"),
         })?;
         let current = match written.current {
             Some(current) if !written.contexts.contains_key(current.get_ref()) => {
                 let line = at(current.span().start);
-                return Err(Wrong { line, what: format!("there is no context {}", current.get_ref()) });
+                return Err(ContextsError {
+                    line,
+                    reason: format!("there is no context {}", current.get_ref()),
+                });
             }
             current => current.map(Spanned::into_inner),
         };
@@ -165,20 +167,22 @@ impl Contexts {
         for (name, named) in written.contexts {
             let line = at(named.span().start);
             let named = named.into_inner();
-            named.check().map_err(|what| Wrong { line, what: format!("context {name}: {what}") })?;
+            named
+                .check()
+                .map_err(|reason| ContextsError { line, reason: format!("context {name}: {reason}") })?;
             contexts.insert(name, named);
         }
         Ok(Self { current, contexts })
     }
 
-    /// The text of a file.
+    /// Renders the text of the file.
     pub(crate) fn render(&self) -> Result<String, toml::ser::Error> {
         Ok(format!("{HEAD}\n{}", toml::to_string(self)?))
     }
 }
 
 impl Named {
-    /// Whether flags could say the same.
+    /// Returns an error if flags could not express the same.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match self {
             Self { cert_file: Some(_), key_file: None, .. }
@@ -186,24 +190,26 @@ impl Named {
                 Err("a certificate and its key belong together: 'cert' and 'key'")
             }
             Self { as_name: Some(_), certs: None, .. } => {
-                Err("'as' needs 'certs', the folder of certificates")
+                Err("'as' needs 'certs', the certificates directory")
             }
-            Self { as_name: Some(_), cert_file: Some(_), .. } => Err("'as' and 'cert' both say who asks"),
+            Self { as_name: Some(_), cert_file: Some(_), .. } => {
+                Err("'as' and 'cert' are mutually exclusive")
+            }
             Self { cert_file: Some(_), certs: None, ca_file: None, .. } => {
                 Err("'cert' needs 'ca' or 'certs'")
             }
             Self { ca_file: Some(_), certs: None, cert_file: None, .. } => {
-                Err("'ca' alone does not say who asks: add 'certs', or 'cert' and 'key'")
+                Err("'ca' alone does not identify the client: add 'certs', or 'cert' and 'key'")
             }
             Self { crl_file: Some(_), certs: None, cert_file: None, .. } => {
-                Err("'crl' alone does not say who asks: add 'certs', or 'cert' and 'key'")
+                Err("'crl' alone does not identify the client: add 'certs', or 'cert' and 'key'")
             }
             _ => Ok(()),
         }
     }
 
-    /// This laid over `base`. Who asks is one thing: where this names a
-    /// folder, or a certificate, none of another one is left.
+    /// Returns these settings, completed from `base`. Credentials are never mixed:
+    /// if these name a directory or a certificate, that of `base` is dropped.
     pub(crate) fn over(self, base: Self) -> Self {
         let keeps_files = self.certs.is_none() && self.as_name.is_none();
         let keeps_name = self.certs.is_none() && self.cert_file.is_none() && self.key_file.is_none();
@@ -219,15 +225,15 @@ impl Named {
         }
     }
 
-    /// The same, its relative paths seen from `folder`.
-    pub(crate) fn seen_from(self, folder: &Path) -> Self {
-        let seen = |path: Option<PathBuf>| path.map(|path| folder.join(path));
+    /// Returns the same settings with paths resolved against `folder`.
+    pub(crate) fn resolved_against(self, folder: &Path) -> Self {
+        let resolved = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         Self {
-            certs: seen(self.certs),
-            ca_file: seen(self.ca_file),
-            crl_file: seen(self.crl_file),
-            cert_file: seen(self.cert_file),
-            key_file: seen(self.key_file),
+            certs: resolved(self.certs),
+            ca_file: resolved(self.ca_file),
+            crl_file: resolved(self.crl_file),
+            cert_file: resolved(self.cert_file),
+            key_file: resolved(self.key_file),
             ..self
         }
     }
@@ -264,25 +270,25 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
-        for (text, line, what) in [
+        for (text, line, reason) in [
             ("current = 'x'", 1, "there is no context x"),
             ("[contexts.a]\nendpoint = ['a:1']", 2, "unknown field 'endpoint', expected one of 'endpoints'"),
-            ("[contexts.a]\n\nendpoints = ['a']", 3, "no address"),
+            ("[contexts.a]\n\nendpoints = ['a']", 3, "not a valid address"),
             ("[contexts.a]\ntimeout = 5", 2, "expected a string"),
             ("[contexts.a]\ntimeout = '5h'", 2, "ms, s or m"),
             ("[contexts.a]\n[contexts.a]", 2, "duplicate key"),
             ("\n[contexts.a]\nas = 'ops'", 2, "context a: 'as' needs 'certs'"),
             ("[contexts.a]\ncert = 'c'", 1, "belong together"),
-            ("[contexts.a]\nca = 'c'", 1, "who asks"),
+            ("[contexts.a]\nca = 'c'", 1, "identify the client"),
             ("[contexts.a]\ncert = 'c'\nkey = 'k'", 1, "needs 'ca'"),
-            ("[contexts.a]\ncert = 'c'\nkey = 'k'\ncerts = 'd'\nas = 'x'", 1, "both say"),
-            ("\n[contexts.'a b']", 2, "no name of a context"),
+            ("[contexts.a]\ncert = 'c'\nkey = 'k'\ncerts = 'd'\nas = 'x'", 1, "mutually exclusive"),
+            ("\n[contexts.'a b']", 2, "not a valid context name"),
             ("\n\n{", 3, ""),
             ("secret = 'x'", 1, "unknown field 'secret'"),
         ] {
-            let wrong = Contexts::parse(text).expect_err(text);
-            assert!(wrong.line == Some(line) && wrong.what.contains(what), "{text}: {wrong:?}");
-            assert!(!wrong.what.contains('\n'), "{wrong:?}");
+            let error = Contexts::parse(text).expect_err(text);
+            assert!(error.line == Some(line) && error.reason.contains(reason), "{text}: {error:?}");
+            assert!(!error.reason.contains('\n'), "{error:?}");
         }
     }
 

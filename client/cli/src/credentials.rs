@@ -1,6 +1,7 @@
-//! Which certificate a command shows: finds the files, and reads them.
+//! Finds and loads the client's certificate and key.
 //!
-//! Guards: where more than one certificate could be meant, none is chosen.
+//! Guards that an ambiguous choice is an error: of several certificates, none is
+//! chosen.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use coffee_common::{
 
 use crate::{exit::ExitCode, failure::Failure, options::CredentialSource};
 
-/// The caller's certificates, ready for use.
+/// Loads the client's credentials.
 pub(crate) fn load(caller: &CredentialSource) -> Result<Credentials, Failure> {
     Ok(Credentials::load(&files(caller)?)?)
 }
@@ -20,7 +21,7 @@ pub(crate) fn load(caller: &CredentialSource) -> Result<Credentials, Failure> {
 fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {
     match caller {
         CredentialSource::Unset => {
-            Err(Failure::usage("no certificates are named, and nodes talk to nobody without")
+            Err(Failure::usage("no certificates given: nodes accept only authenticated clients")
                 .hint("add --certs DIR, or --ca FILE --cert FILE --key FILE (or set COFFEECTL_CERTS)"))
         }
         CredentialSource::Files(files) => Ok(files.clone()),
@@ -35,11 +36,11 @@ fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {
     }
 }
 
-/// The certificate of that name; without one the only one that a client has.
+/// Returns the files of the named client, or of the only client in the directory.
 fn choose(folder: &Path, name: Option<&str>) -> Result<CredentialFiles, Failure> {
     if !folder.is_dir() {
-        return Err(Failure::usage(format!("there is no folder {}", folder.display()))
-            .hint("name the folder of certificates with --certs DIR (or set COFFEECTL_CERTS)"));
+        return Err(Failure::usage(format!("directory {} does not exist", folder.display()))
+            .hint("give the certificates directory with --certs DIR (or set COFFEECTL_CERTS)"));
     }
     let issued = cert::list(folder)?;
     let found: Vec<_> = issued.iter().filter_map(|issued| usable(issued, name)).collect();
@@ -48,18 +49,21 @@ fn choose(folder: &Path, name: Option<&str>) -> Result<CredentialFiles, Failure>
         [] => Err(none(folder, name)),
         several => {
             let names = several.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-            Err(Failure::usage(format!("{} has certificates of several clients: {names}", folder.display()))
-                .hint("say which one with --as NAME"))
+            Err(Failure::usage(format!(
+                "{} has the certificates of several clients: {names}",
+                folder.display()
+            ))
+            .hint("choose one with --as NAME"))
         }
     }
 }
 
 fn none(folder: &Path, name: Option<&str>) -> Failure {
     let folder = folder.display();
-    let whose = name.map_or_else(|| "a client".to_owned(), |name| format!("{name:?}"));
-    Failure::usage(format!("{folder} has no certificate and key of {whose}"))
-        .hint(format!("'coffeectl cert list --certs {folder}' shows what it has"))
-        .hint(format!("'coffeectl cert client admin ops --certs {folder}' makes one"))
+    let whose = name.map_or_else(|| "any client".to_owned(), |name| format!("{name:?}"));
+    Failure::usage(format!("{folder} has no certificate with a key for {whose}"))
+        .hint(format!("list its certificates: coffeectl cert list --certs {folder}"))
+        .hint(format!("create one: coffeectl cert client admin ops --certs {folder}"))
 }
 
 fn usable(issued: &Issued, name: Option<&str>) -> Option<(String, CredentialFiles)> {
@@ -95,20 +99,17 @@ impl From<CertError> for Failure {
             _ => ExitCode::Denied,
         };
         let hint = match &error {
-            CertError::Exists(_) => {
-                "make it valid for longer with 'coffeectl cert renew', or add --replace".to_owned()
-            }
+            CertError::Exists(_) => "extend it with 'coffeectl cert renew', or add --replace".to_owned(),
             _ => error.hint().replace('`', "'"),
         };
         Self::new(code, error.to_string()).hint(hint)
     }
 }
 
-/// The folder that the certificate verbs work on.
+/// Returns the directory on which the certificate verbs work.
 pub(crate) fn folder(certs: Option<&PathBuf>) -> Result<&Path, Failure> {
     certs.map(PathBuf::as_path).ok_or_else(|| {
-        Failure::usage("the folder of certificates is not named")
-            .hint("add --certs DIR (or set COFFEECTL_CERTS)")
+        Failure::usage("no certificates directory given").hint("add --certs DIR (or set COFFEECTL_CERTS)")
     })
 }
 
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_how_to_be_somebody() {
+    fn a_client_without_certificates_gets_a_hint() {
         let failure = load(&CredentialSource::Unset).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Usage);
         assert!(failure.hints()[0].contains("--certs DIR"), "{failure:?}");

@@ -1,4 +1,4 @@
-//! Moments, as people and scripts read them.
+//! Formats points in time for people and scripts.
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 

@@ -1,4 +1,4 @@
-//! The flags that every verb has: whom to ask, as whom, and how.
+//! The global flags: which nodes to contact, with which credentials, and how.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -12,14 +12,14 @@ use crate::{
     printer::Format,
 };
 
-/// Whom to ask, and as whom.
+/// Global flags of the connection.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArguments {
-    /// The context to be in; an empty name stands for none [default: the one that 'context use' named]
+    /// Context to use; an empty name means none [default: the one set by 'context use']
     #[arg(long, global = true, value_name = "NAME", env = "COFFEECTL_CONTEXT", hide_env_values = true, value_parser = context_name)]
     pub(crate) context: Option<String>,
-    /// Nodes to ask, parted by commas; any of them will do [default: 127.0.0.1:7400]
+    /// Comma-separated node addresses; any reachable one is enough [default: 127.0.0.1:7400]
     #[arg(
         long,
         global = true,
@@ -29,34 +29,34 @@ pub(crate) struct ConnectionArguments {
         hide_env_values = true
     )]
     pub(crate) endpoints: Vec<Address>,
-    /// Folder of certificates, as 'coffeectl cert' makes it
+    /// Certificates directory, as created by 'coffeectl cert'
     #[arg(long, global = true, value_name = "DIR", env = "COFFEECTL_CERTS", hide_env_values = true)]
     pub(crate) certs: Option<PathBuf>,
-    /// Which client's certificate of that folder to use, such as ops or admin-ops [default: the only one]
+    /// Client whose certificate in that directory to use, such as ops or admin-ops [default: the only one]
     #[arg(long = "as", global = true, value_name = "NAME", env = "COFFEECTL_AS", hide_env_values = true)]
     pub(crate) as_name: Option<String>,
-    /// The CA's certificate, in place of that folder's
+    /// CA certificate, instead of that directory's
     #[arg(long = "ca", global = true, value_name = "FILE", env = "COFFEECTL_CA", hide_env_values = true)]
     pub(crate) ca_file: Option<PathBuf>,
-    /// What the CA has revoked, in place of that folder's ca.crl
+    /// Revocation list, instead of that directory's ca.crl
     #[arg(long = "crl", global = true, value_name = "FILE", env = "COFFEECTL_CRL", hide_env_values = true)]
     pub(crate) crl_file: Option<PathBuf>,
-    /// Own certificate, in place of that folder's
+    /// Client certificate, instead of that directory's
     #[arg(long = "cert", global = true, value_name = "FILE", env = "COFFEECTL_CERT", hide_env_values = true)]
     pub(crate) cert_file: Option<PathBuf>,
-    /// Own key, in place of that folder's
+    /// Private key of the client, instead of that directory's
     #[arg(long = "key", global = true, value_name = "FILE", env = "COFFEECTL_KEY", hide_env_values = true)]
     pub(crate) key_file: Option<PathBuf>,
 }
 
-/// How to ask and answer.
+/// Global flags of requests and output.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every verb")]
 pub(crate) struct CommonArguments {
-    /// Time for the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]
+    /// Timeout of the whole command, such as 500ms, 5s, 2m [default: 5s; 60s for boot, down, node remove and wait]
     #[arg(long, global = true, value_name = "TIME", env = "COFFEECTL_TIMEOUT", hide_env_values = true, value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
-    /// How to write data [default: table]
+    /// Output format [default: table]
     #[arg(
         long,
         short,
@@ -66,20 +66,20 @@ pub(crate) struct CommonArguments {
         hide_env_values = true
     )]
     pub(crate) output: Option<Format>,
-    /// How fresh a read has to be [default: linearizable]
+    /// Consistency of reads [default: linearizable]
     #[arg(long, global = true, value_name = "WHICH", env = "COFFEECTL_CONSISTENCY", hide_env_values = true)]
     pub(crate) consistency: Option<Freshness>,
-    /// Answer every question with yes
+    /// Answer yes to every confirmation
     #[arg(long, short, global = true)]
     pub(crate) yes: bool,
 }
 
-/// How fresh a read has to be.
+/// Consistency of reads, as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Freshness {
-    /// Sees every write acknowledged before
+    /// Sees every write that was acknowledged before
     Linearizable,
-    /// Whatever the asked node has: may be old, needs no quorum
+    /// Local state of the contacted node: may be stale, needs no quorum
     Local,
 }
 
@@ -93,7 +93,7 @@ impl From<Freshness> for Consistency {
 }
 
 impl ConnectionArguments {
-    /// What a context would say in their place, and nothing else.
+    /// Converts the flags into the settings of a context.
     pub(crate) fn named(self, timeout: Option<Duration>) -> Named {
         Named {
             endpoints: self.endpoints,
@@ -108,7 +108,7 @@ impl ConnectionArguments {
     }
 }
 
-/// Reads a command line once more, for what its flags say without any variable.
+/// Parses a command line again without variables, to get what its flags alone set.
 pub(crate) fn typed(
     words: &[OsString],
     parser: clap::Command,
@@ -121,7 +121,7 @@ pub(crate) fn typed(
     Ok((connection, common.timeout))
 }
 
-/// The name of a context, or nothing.
+/// Parses the name of a context. An empty name is valid.
 fn context_name(text: &str) -> Result<String, String> {
     match text {
         "" => Ok(String::new()),

@@ -1,4 +1,4 @@
-//! What a verb is handed: whom to ask, how, and where to say what came of it.
+//! The context in which a verb runs: session, options and printer.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use crate::{
     failure::Failure, options::CommonOptions, printer::Printer, session::ClientSession, words::Spoken,
 };
 
-/// How long a verb takes at most that only asks or changes keys.
+/// Default timeout of a verb that only queries, or changes keys.
 const USUAL: Duration = Duration::from_secs(5);
 
-/// How long a verb takes at most that waits for nodes to catch up, or hands over leadership first.
+/// Default timeout of a verb that waits for nodes to catch up, or transfers leadership first.
 const PATIENT: Duration = Duration::from_secs(60);
 
 /// Where a command was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// To a shell. Standard input is the verb's own.
+    /// In a shell. The verb may read standard input.
     CommandLine,
-    /// At our prompt. Standard input has the lines.
+    /// At the prompt, which reads its lines from standard input.
     Prompt,
 }
 
-/// The parsers of both places. They know every verb, so no verb can name them.
+/// The parsers of both origins. They depend on every verb, so verbs get them at run time.
 #[derive(Clone, Copy)]
 pub(crate) struct Parsers {
-    /// That of the command line.
+    /// Returns the parser of the command line.
     pub(crate) command_line: fn() -> clap::Command,
-    /// That of a line of the prompt.
+    /// Returns the parser of a line of the prompt.
     pub(crate) line: fn() -> clap::Command,
 }
 
-/// One command, and what it needs.
+/// One command and everything it needs to run.
 pub(crate) struct Invocation<'a> {
     pub(crate) session: &'a ClientSession,
     pub(crate) printer: &'a mut Printer,
@@ -41,12 +41,12 @@ pub(crate) struct Invocation<'a> {
     pub(crate) spoken: Spoken,
     pub(crate) origin: Origin,
     pub(crate) parsers: Parsers,
-    /// Whether somebody is there who can be asked.
+    /// Whether an operator can be asked for confirmation.
     pub(crate) can_ask: bool,
 }
 
 impl Invocation<'_> {
-    /// The parser of the place where the command was typed.
+    /// Returns the parser of the command's origin.
     pub(crate) fn parser(&self) -> clap::Command {
         match self.origin {
             Origin::CommandLine => (self.parsers.command_line)(),
@@ -66,7 +66,7 @@ impl Invocation<'_> {
         self.session.client(timeout)
     }
 
-    /// All nodes, as the asked one sees them.
+    /// Returns the cluster as the contacted node sees it.
     pub(crate) async fn view(&self, timeout: Duration) -> Result<ClusterView, Failure> {
         let view = self.client(timeout)?.cluster().await?;
         self.session.remember_names(&view);

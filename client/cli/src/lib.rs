@@ -1,8 +1,8 @@
-//! The command `coffeectl`, and its prompt for others to open.
+//! The command `coffeectl`, and its prompt, which other programs can open.
 //!
-//! Words become raw arguments (`args`), those become options that are judged
-//! once ([`options`]), and with these a verb runs (`verb`). Only
-//! [`printer`] prints, and only [`failure`] and [`exit`] know exit codes.
+//! Words are parsed into raw arguments (`args`), which are validated once into
+//! options ([`options`]), with which a verb runs (`verb`). Only [`printer`]
+//! prints, and only [`failure`] and [`exit`] know exit codes.
 
 mod args;
 mod confirm;
@@ -47,7 +47,7 @@ use self::{
 };
 pub use self::{session::ClientSession, signals::Signals};
 
-/// Carries out a command line: that of `coffeectl`, its own name included.
+/// Runs a command line of `coffeectl`. The first word is the program's name.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
     let mut printer = Printer::standard(Format::default());
@@ -70,7 +70,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Judges what was typed, and runs one verb or the prompt.
+/// Resolves the options, then runs one verb or the prompt.
 fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> Result<ExitCode, Failure> {
     let (connection, options) = resolve(&arguments)?;
     let session = ClientSession::new(connection);
@@ -96,16 +96,16 @@ fn start(arguments: CtlArguments, words: &[OsString], printer: &mut Printer) -> 
         }
         None => runtime.block_on(open_prompt(session, options)),
     };
-    // Not waiting for a thread that may still read from standard input.
+    // Does not wait for a thread that may still be blocked on standard input.
     runtime.shutdown_background();
     result
 }
 
-/// What holds for the command: flags and variables, laid over the context, laid over defaults.
+/// Resolves the options of a command: flags, then variables, then the context, then defaults.
 fn resolve(arguments: &CtlArguments) -> Result<(ConnectionOptions, CommonOptions), Failure> {
     let wanted = arguments.connection.context.clone();
     match &arguments.verb {
-        // These ask nobody, and help where the file of the contexts is in disorder.
+        // These contact no node, and must work when the contexts file is broken.
         Some(CtlVerb::Help(_) | CtlVerb::Completion(_) | CtlVerb::Context(_)) => {
             let options = CommonOptions::resolve(&arguments.common, &CommonOptions::default());
             Ok((ConnectionOptions::none(wanted)?, options))
@@ -146,7 +146,7 @@ async fn open_prompt(session: ClientSession, options: CommonOptions) -> Result<E
     let mut interpreter = Interpreter::new(session, printer, options);
     let mut prompt = Prompt::open(settings, &mut interpreter)?;
     if prompt.is_at_terminal() {
-        interpreter.printer().note("'help' lists the verbs, 'quit' leaves; no node is stopped by it");
+        interpreter.printer().note("'help' lists the verbs, 'quit' leaves the prompt and stops no node");
     }
     let code = prompt.run(&mut interpreter, &mut signals).await;
     interpreter.session().close().await;

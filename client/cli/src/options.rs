@@ -1,7 +1,7 @@
-//! What was typed, judged once: every later module can rely on it.
+//! Validated options: later modules need not check them again.
 //!
-//! A flag comes before a variable, a variable before the context, the context
-//! before a default. Knows no verb, and opens nothing.
+//! A flag overrides a variable, a variable the context, the context a default.
+//! Knows no verb, and opens no file or connection.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,60 +14,64 @@ use crate::{
     printer::Format,
 };
 
-/// Where a node listens unless its configuration says otherwise.
+/// The address on which a node listens by default.
 const ENDPOINT_DEFAULT: &str = "127.0.0.1:7400";
 
-/// The CA's certificate in a folder of certificates.
+/// File name of the CA's certificate in a certificates directory.
 const CA_FILE: &str = "ca.crt";
 
-/// Whom to ask, and as whom.
+/// The nodes to contact, and the credentials to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionOptions {
-    /// The nodes to ask; never empty.
+    /// Addresses of the nodes to contact; never empty.
     pub endpoints: Vec<Address>,
-    /// Who asks.
+    /// The client's credentials.
     pub credentials: CredentialSource,
-    /// The folder of certificates, if one is named.
+    /// The certificates directory, if one is given.
     pub certs: Option<PathBuf>,
-    /// The name of the context that this comes from, if it comes from one.
+    /// The name of the context in use.
     pub context: Option<String>,
 }
 
-/// Where it is written who asks.
+/// The source of the client's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// Nowhere: enough for verbs that ask no node.
+    /// None: enough for verbs that contact no node.
     Unset,
-    /// In these files.
+    /// These files.
     Files(CredentialFiles),
-    /// In a folder, where the name (or there being one client only) says which.
+    /// A directory with certificates, one of which is chosen.
     Folder {
-        /// The folder.
+        /// The directory.
         folder: PathBuf,
-        /// Which client of it.
+        /// The client's name. Optional if the directory has a single client.
         name: Option<String>,
-        /// The CA's certificate, if not that of the folder.
+        /// The CA's certificate, if not the directory's.
         ca: Option<PathBuf>,
-        /// The revocation list, if not that of the folder.
+        /// The revocation list, if not the directory's.
         crl: Option<PathBuf>,
     },
 }
 
-/// How to ask and answer.
+/// Options of every verb.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommonOptions {
-    /// Time for the whole command; `None` for what is usual for the verb.
+    /// Timeout of the whole command; `None` for the verb's default.
     pub timeout: Option<Duration>,
-    /// How to write data.
+    /// Output format.
     pub format: Format,
-    /// How fresh a read has to be.
+    /// Consistency of reads.
     pub consistency: Consistency,
-    /// Answer every question with yes.
+    /// Answers every confirmation with yes.
     pub yes: bool,
 }
 
 impl ConnectionOptions {
-    /// Judges what was typed; what is not there is as in the context, if one is in use.
+    /// Resolves the connection: flags and variables first, then the context, then
+    /// the default.
+    ///
+    /// # Errors
+    /// [`Failure::usage`] if the credentials are incomplete or contradictory.
     pub(crate) fn resolve(
         arguments: ConnectionArguments,
         context: Option<(ContextName, Named)>,
@@ -85,7 +89,7 @@ impl ConnectionOptions {
         Ok(Self { endpoints, credentials: caller(named)?, certs, context })
     }
 
-    /// Nobody is asked; `context` was named.
+    /// The options of a verb that contacts no node.
     pub(crate) fn none(context: Option<String>) -> Result<Self, Failure> {
         Ok(Self {
             endpoints: vec![default_endpoint()?],
@@ -100,7 +104,7 @@ fn default_endpoint() -> Result<Address, Failure> {
     Address::new(ENDPOINT_DEFAULT).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// A file that is named comes before that of the folder.
+/// Returns the client's credentials. A file that is named overrides the directory's.
 fn caller(named: Named) -> Result<CredentialSource, Failure> {
     let Named { certs, as_name: name, ca_file: ca, crl_file: crl, cert_file, key_file, .. } = named;
     match (certs, cert_file, key_file) {
@@ -109,18 +113,18 @@ fn caller(named: Named) -> Result<CredentialSource, Failure> {
                 .hint("give both --cert FILE and --key FILE, or neither"))
         }
         (None, ..) if name.is_some() => {
-            Err(Failure::usage("--as needs the folder of certificates").hint("add --certs DIR"))
+            Err(Failure::usage("--as needs a certificates directory").hint("add --certs DIR"))
         }
         (_, Some(_), Some(_)) if name.is_some() => {
-            Err(Failure::usage("--as and --cert both say who asks").hint("give one of them"))
+            Err(Failure::usage("--as and --cert are mutually exclusive").hint("give one of them"))
         }
         (certs, Some(cert), Some(key)) => match ca.or_else(|| certs.map(|folder| folder.join(CA_FILE))) {
             Some(ca) => Ok(CredentialSource::Files(CredentialFiles { ca, cert, key, crl })),
-            None => Err(Failure::usage("the CA's certificate is not named").hint("add --ca FILE")),
+            None => Err(Failure::usage("the CA's certificate is missing").hint("add --ca FILE")),
         },
         (Some(folder), None, None) => Ok(CredentialSource::Folder { folder, name, ca, crl }),
         (None, None, None) if ca.is_some() || crl.is_some() => {
-            Err(Failure::usage("the CA's files alone do not say who asks")
+            Err(Failure::usage("the CA's files alone do not identify the client")
                 .hint("add --cert FILE and --key FILE, or --certs DIR"))
         }
         (None, None, None) => Ok(CredentialSource::Unset),
@@ -128,7 +132,7 @@ fn caller(named: Named) -> Result<CredentialSource, Failure> {
 }
 
 impl CommonOptions {
-    /// Judges what was typed; what is not there is as in `base`.
+    /// Resolves the options; those not given are as in `base`.
     pub(crate) fn resolve(arguments: &CommonArguments, base: &Self) -> Self {
         Self {
             timeout: arguments.timeout.or(base.timeout),

@@ -1,5 +1,5 @@
-//! What lasts from one command to the next at the prompt: the client, once
-//! it is needed, and what is worth remembering between lines.
+//! The state that survives from one command to the next at the prompt: the
+//! client, once it is needed, and node names for completion.
 
 use std::{
     collections::BTreeSet,
@@ -20,25 +20,25 @@ use crate::{
     words::Spoken,
 };
 
-/// Long enough for a packet to leave.
+/// How long closing may take: enough to send a packet.
 const GOODBYE: Duration = Duration::from_millis(50);
 
-/// The names of nodes that were heard of, for completion.
+/// Known node names, for completion.
 pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 
-/// A connection to a cluster, made when it is first needed.
+/// A connection to a cluster, opened when it is first needed.
 pub struct ClientSession {
     connection: ConnectionOptions,
     client: Mutex<Option<Client>>,
-    /// How to repeat the write that is under way, should it be given up.
+    /// The command that repeats the write in flight, if it is interrupted.
     writing: Mutex<Option<String>>,
-    /// What the command under way leaves behind, should it be given up.
+    /// Hint on how to clean up after the running command, if it is interrupted.
     traces: Mutex<Option<String>>,
     names: Names,
 }
 
 impl ClientSession {
-    /// Connects to nobody yet.
+    /// Creates a session. Does not connect yet.
     pub fn new(connection: ConnectionOptions) -> Self {
         Self {
             connection,
@@ -49,12 +49,12 @@ impl ClientSession {
         }
     }
 
-    /// Whom it connects to.
+    /// Returns the nodes to contact and the credentials.
     pub fn connection(&self) -> &ConnectionOptions {
         &self.connection
     }
 
-    /// Connects to others from now on.
+    /// Replaces the connection options, and the client if they differ.
     pub fn set_connection(&mut self, connection: ConnectionOptions) {
         if self.connection != connection {
             self.connection = connection;
@@ -62,7 +62,7 @@ impl ClientSession {
         }
     }
 
-    /// A client that gives up after `timeout`.
+    /// Returns the session's client with this timeout. Connects if necessary.
     pub(crate) fn client(&self, timeout: Duration) -> Result<Client, Failure> {
         let mut kept = lock(&self.client);
         let client = match &*kept {
@@ -72,7 +72,7 @@ impl ClientSession {
         Ok(client.with_timeout(timeout))
     }
 
-    /// A client with connections of its own. Nobody keeps it: close it.
+    /// Returns a new client with its own connections. The caller must close it.
     pub(crate) fn another_client(&self, timeout: Duration) -> Result<Client, Failure> {
         Ok(self.connect()?.with_timeout(timeout))
     }
@@ -83,8 +83,8 @@ impl ClientSession {
         Ok(Client::builder().endpoints(endpoints).credentials(credentials).build()?)
     }
 
-    /// Says goodbye to the nodes, and waits no longer than it takes to say it:
-    /// one that is not there will not answer.
+    /// Closes the connections. Waits at most [`GOODBYE`]: an unreachable node never
+    /// answers.
     pub async fn close(&self) {
         let client = lock(&self.client).take();
         if let Some(client) = client {
@@ -92,45 +92,45 @@ impl ClientSession {
         }
     }
 
-    /// Notes that a write is about to be sent under this id.
+    /// Records that a write with this id is about to be sent.
     pub(crate) fn begin_write(&self, request: RequestId, spoken: &Spoken) {
         let repeat = failure::repeat(spoken, request);
         *lock(&self.writing) = Some(repeat);
     }
 
-    /// Notes that no write is under way any more; says how to repeat the one that was.
+    /// Records that no write is in flight. Returns the command that repeats the last one.
     pub(crate) fn end_write(&self) -> Option<String> {
         lock(&self.writing).take()
     }
 
-    /// Notes that there will be something to clean up, and how.
+    /// Records how to clean up if the command is interrupted.
     pub(crate) fn begin_traces(&self, hint: impl Into<String>) {
         *lock(&self.traces) = Some(hint.into());
     }
 
-    /// Notes that it was cleaned up; says how to, if it was not.
+    /// Records that nothing is left to clean up. Returns the hint if something was.
     pub(crate) fn end_traces(&self) -> Option<String> {
         lock(&self.traces).take()
     }
 
-    /// Remembers which nodes there are, to complete their names.
+    /// Adds the nodes of the view to the names for completion.
     pub(crate) fn remember_names(&self, view: &ClusterView) {
         self.add_names(view.nodes.iter().map(|node| &node.name));
     }
 
-    /// Adds to the names of nodes that can be completed.
+    /// Adds node names for completion.
     pub fn add_names<'a>(&self, names: impl IntoIterator<Item = &'a NodeName>) {
         lock(&self.names).extend(names.into_iter().map(ToString::to_string));
     }
 
-    /// The names of nodes that were heard of.
+    /// Returns the known node names.
     pub(crate) fn names(&self) -> Names {
         self.names.clone()
     }
 }
 
-/// Nothing of ours panics while it holds one of these locks; and what they
-/// guard is whole between any two statements.
+/// Locks, ignoring poison: no code panics while it holds one of these locks, and
+/// their content is consistent between any two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

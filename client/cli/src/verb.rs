@@ -1,4 +1,4 @@
-//! The verbs: one file each, and the one place that knows them all.
+//! The verbs: one file per verb, and the list of all of them.
 
 mod backup;
 mod bench;
@@ -31,27 +31,29 @@ use clap::Subcommand;
 
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation};
 
-/// What to do.
+/// A verb with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CtlVerb {
-    /// List the nodes, and how many may be lost
+    /// List the nodes, and how many more may fail
     List,
-    /// Bring a node in, and wait until it votes
+    /// Add a node to the cluster, and wait until it votes
     Boot(boot::BootArguments),
-    /// Give a key a value
-    #[command(after_help = "What starts with a dash stands behind two of them: set -- KEY -VALUE")]
+    /// Set a key
+    #[command(
+        after_help = "To pass a key or value that starts with '-', put '--' before it: set -- KEY -VALUE"
+    )]
     Set(set::SetArguments),
-    /// Print a key's value, byte for byte
+    /// Print the value of a key, byte for byte
     Get(get::GetArguments),
-    /// Take a key away
+    /// Delete a key
     Del(del::DelArguments),
     /// List keys
     Keys(keys::KeysArguments),
-    /// Hand leadership to another node
+    /// Transfer leadership to another node
     Transfer(transfer::TransferArguments),
-    /// Take a node out and shut it down: the leader, unless another is named
+    /// Remove a node from the cluster and shut it down [default: the leader]
     Down(down::DownArguments),
-    /// Change the list of nodes
+    /// Change the cluster's membership
     #[command(
         subcommand,
         subcommand_required = true,
@@ -59,7 +61,7 @@ pub(crate) enum CtlVerb {
         subcommand_value_name = "VERB"
     )]
     Node(node::NodeVerb),
-    /// Act on the nodes one after another
+    /// Run an operation on one node after another
     #[command(
         subcommand,
         subcommand_required = true,
@@ -67,17 +69,17 @@ pub(crate) enum CtlVerb {
         subcommand_value_name = "VERB"
     )]
     Rolling(rolling::RollingVerb),
-    /// Whether a node can be stopped without losing the quorum
+    /// Check whether a node can be stopped without losing the quorum
     CanStop(can_stop::CanStopArguments),
-    /// Wait until the cluster is as you want it
+    /// Wait for a condition of the cluster
     Wait(wait::WaitArguments),
-    /// Print what each of the endpoints knows of itself
+    /// Show the status of each endpoint
     Status(status::StatusArguments),
-    /// Have nodes take up new certificates and settings, without a lost connection
+    /// Reload certificates and settings on nodes without dropping connections
     Reload(reload::ReloadArguments),
-    /// Print how much the endpoints log, or change it until they are started again
+    /// Show the log level of the endpoints, or change it until they restart
     LogLevel(log_level::LogLevelArguments),
-    /// Make, renew and read certificates
+    /// Create, renew, revoke and list certificates
     #[command(
         subcommand,
         subcommand_required = true,
@@ -85,15 +87,15 @@ pub(crate) enum CtlVerb {
         subcommand_value_name = "VERB"
     )]
     Cert(cert::CertVerb),
-    /// Write all keys into a file, from which a cluster can be restored
+    /// Back up all keys to a file
     Backup(backup::BackupArguments),
-    /// Make a new cluster of a backup: with coffeed
+    /// Create a new cluster from a backup: with coffeed
     #[command(hide = true)]
     Restore(offline::OfflineArguments),
-    /// Go on with what is left of a cluster without a quorum: with coffeed
+    /// Recover a cluster that lost its quorum: with coffeed
     #[command(hide = true)]
     Recover(offline::OfflineArguments),
-    /// Name whom to ask and as whom, so that nobody has to type it each time
+    /// Manage contexts: named sets of endpoints and credentials
     #[command(
         subcommand,
         subcommand_required = true,
@@ -101,18 +103,18 @@ pub(crate) enum CtlVerb {
         subcommand_value_name = "VERB"
     )]
     Context(context::ContextVerb),
-    /// Load the cluster, measure it, and say whether that will do
+    /// Measure the cluster under load, and check the results against limits
     Bench(bench::BenchArguments),
-    /// Explain a verb, or the exit codes
+    /// Show help for a verb, or the exit codes
     Help(help::HelpArguments),
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completion(completion::CompletionArguments),
 }
 
-/// Carries out a verb.
+/// Runs a verb.
 ///
-/// Boxed so that the verbs are compiled once, in this crate, and not again in every
-/// program with a prompt, such as the daemon with its demo.
+/// Boxed to compile the verbs once, in this crate, instead of in every program
+/// with a prompt, such as the daemon with its demo.
 pub(crate) fn run<'a>(
     verb: &'a CtlVerb,
     invocation: &'a mut Invocation<'_>,

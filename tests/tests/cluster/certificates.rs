@@ -192,7 +192,7 @@ async fn certificates_that_end_soon_are_warned_of() {
     let warning = "warning: the certificate of ming expires in 1";
     assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{ended}");
     assert!(ended.stderr.ends_with("copy it there, then 'coffeectl reload'\n"), "{ended}");
-    cluster.coffeectl(["cert", "list", "--check"]).fails(7, "not good for 30 more days: node-ming").await;
+    cluster.coffeectl(["cert", "list", "--check"]).fails(7, "not valid for 30 more days: node-ming").await;
     let renewed = cluster.coffeectl(["cert", "renew", "node-ming"]);
     renewed.args(["--days", &LEAF_DAYS.to_string()]).ok().await;
     cluster.coffeectl(["reload", "ming"]).ok().await;

@@ -1,4 +1,4 @@
-//! Each verb as it may be typed, and as it may not.
+//! Command lines that parse, and command lines that are rejected.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     words,
 };
 
-/// What a command line is read as. Variables of the machine that runs the tests are left out.
+/// Parses a command line without the variables of the machine that runs the tests.
 fn parse(line: &str) -> Result<CtlArguments, clap::Error> {
     let words = words::split(line).expect("the line has words");
     let command = command().mut_args(|arg| arg.env(Resettable::Reset));
@@ -30,7 +30,7 @@ fn failure(line: &str) -> Failure {
     }
 }
 
-/// What `set` would write: the argument, before a file or standard input is read.
+/// Returns the value argument of `set`.
 fn value(line: &str) -> Option<OsString> {
     match verb(line) {
         CtlVerb::Set(arguments) => arguments.value,
@@ -120,13 +120,13 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         ("keys a b", "'b'"),
         ("keys --limit 0", "--limit"),
         ("boot", "<NODE>"),
-        ("boot Hong", "no name"),
-        ("boot hong --address hong", "no address"),
+        ("boot Hong", "not a valid name"),
+        ("boot hong --address hong", "not a valid address"),
         ("transfer hong", "'hong'"),
         ("node", "a verb is missing: remove"),
         ("node remove", "<NODE>"),
         ("rolling restart", "--exec <CMD>"),
-        ("rolling restart --exec x --nodes Ming", "no name"),
+        ("rolling restart --exec x --nodes Ming", "not a valid name"),
         ("rolling", "a verb is missing: restart"),
         ("can-stop", "<NODE>"),
         ("wait", "--for"),
@@ -142,12 +142,12 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         ("list --timeout 0s", "from 1ms to 600s"),
         ("list --timeout 11m", "from 1ms to 600s"),
         ("list --timeout 99999999999999999999s", "from 1ms to 600s"),
-        ("list --endpoints nowhere", "no address"),
+        ("list --endpoints nowhere", "not a valid address"),
         ("get k --consistency maybe", "linearizable, local"),
         ("context", "a verb is missing: list, show"),
         ("context use", "<NAME>"),
-        ("context use 'a b'", "no name of a context"),
-        ("list --context 'a/b'", "no name of a context"),
+        ("context use 'a b'", "not a valid context name"),
+        ("list --context 'a/b'", "not a valid context name"),
         ("completion tcsh", "bash"),
     ] {
         let failure = failure(line);
@@ -168,11 +168,11 @@ fn values_are_taken_as_they_are() {
     assert_eq!(value("set k ''"), Some("".into()));
     assert_eq!(value("set -- -k --v"), Some("--v".into()));
     assert_eq!(value("set k -"), Some("-".into()));
-    assert_eq!(failure("set k --if-abset").code(), ExitCode::Usage, "a typing error is no value");
+    assert_eq!(failure("set k --if-abset").code(), ExitCode::Usage, "a typing error is not a value");
 }
 
 #[test]
-fn flags_stand_before_or_behind_the_verb() {
+fn flags_stand_before_or_after_the_verb() {
     for line in ["-o json --timeout 2s get k", "get k -o json --timeout 2s", "get -o json k --timeout=2000ms"]
     {
         let common = parse(line).unwrap().common;

@@ -1,7 +1,7 @@
-//! The file of the contexts: where it is, how it is read, how it is written.
+//! Finds, reads and writes the contexts file.
 //!
-//! Guards: it is replaced whole or not at all, and is its owner's alone to
-//! read. One that others may write is not believed: it says whom to trust.
+//! Guards that the file is replaced atomically and is readable only by its owner.
+//! A file that others can write is rejected: it decides which CA to trust.
 
 use std::{
     fs::{self, File},
@@ -18,21 +18,21 @@ use coffee_client::{
 use super::{ContextName, Contexts, Named};
 use crate::{exit::ExitCode, failure::Failure};
 
-/// The variable that names the file.
+/// The variable with the path of the file.
 const VARIABLE: &str = "COFFEECTL_CONTEXT_FILE";
 
-/// No file is longer than this.
+/// Maximum size of the file.
 const FILE_BYTES_MAX: u64 = 1 << 18;
 
-/// A file of contexts, and what is in it.
+/// The contexts file and its content.
 #[derive(Debug)]
 pub(crate) struct ContextFile {
     path: PathBuf,
     pub(crate) contexts: Contexts,
 }
 
-/// The context that a command is to be in: the one that `wanted` names, or
-/// the current one. An empty name stands for none.
+/// Returns the context of a command: the one that `wanted` names, or the current
+/// one. An empty name means none.
 pub(crate) fn in_use(wanted: Option<&str>) -> Result<Option<(ContextName, Named)>, Failure> {
     let file = match wanted {
         Some("") => return Ok(None),
@@ -42,7 +42,7 @@ pub(crate) fn in_use(wanted: Option<&str>) -> Result<Option<(ContextName, Named)
     file.chosen(wanted)
 }
 
-/// Where the file is, by the rules of the XDG base directories.
+/// Returns the path of the file (XDG Base Directory Specification).
 fn path() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return Some(named.into());
@@ -53,31 +53,31 @@ fn path() -> Option<PathBuf> {
 }
 
 impl ContextFile {
-    /// Reads it. Where it is not there, there are no contexts.
+    /// Reads the file. Without a file there are no contexts.
     pub(crate) fn read() -> Result<Self, Failure> {
         let path = path().ok_or_else(|| {
-            Failure::usage("it is not known where the contexts are: neither HOME nor XDG_CONFIG_HOME is set")
-                .hint(format!("name the file with {VARIABLE}"))
+            Failure::usage("cannot find the contexts file: neither HOME nor XDG_CONFIG_HOME is set")
+                .hint(format!("give its path in {VARIABLE}"))
         })?;
-        // One that is a link stays one when it is written.
+        // Writing replaces the target of a link, not the link.
         let path = fs::canonicalize(&path).unwrap_or(path);
         let contexts = match read_text(&path)? {
             None => Contexts::default(),
-            Some(text) => Contexts::parse(&text).map_err(|wrong| {
-                let place = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();
-                Failure::usage(format!("{}{place}: {}", path.display(), wrong.what))
-                    .hint("mend the line; 'coffeectl help context set' says what a context has")
+            Some(text) => Contexts::parse(&text).map_err(|error| {
+                let place = error.line.map(|line| format!(":{line}")).unwrap_or_default();
+                Failure::usage(format!("{}{place}: {}", path.display(), error.reason))
+                    .hint("correct the line; see 'coffeectl help context set'")
             })?,
         };
         Ok(Self { path, contexts })
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The context of that name, or the current one.
+    /// Returns the context of that name, or the current one.
     pub(crate) fn chosen(&self, wanted: Option<&str>) -> Result<Option<(ContextName, Named)>, Failure> {
         let name = match (wanted, &self.contexts.current) {
             (Some(""), _) | (None, None) => return Ok(None),
@@ -85,29 +85,30 @@ impl ContextFile {
             (None, Some(current)) => current.clone(),
         };
         let named = self.contexts.contexts.get(&name).cloned().ok_or_else(|| {
-            // What was to be looked at, and what decides whom a command asks, are two kinds of absence.
+            // A usage error (2), unlike a missing context that is itself the subject of the command (3).
             self.missing(&name, ExitCode::Usage)
         })?;
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        Ok(Some((name, named.seen_from(folder))))
+        Ok(Some((name, named.resolved_against(folder))))
     }
 
-    /// There is no such context.
+    /// Returns the failure for a context that does not exist.
     pub(crate) fn missing(&self, name: &ContextName, code: ExitCode) -> Failure {
         let failure = Failure::new(code, format!("{} has no context {name}", self.path.display()));
         let names: Vec<&str> = self.contexts.contexts.keys().map(ContextName::as_str).collect();
         match &names[..] {
             [] => failure
-                .hint(format!("make it: coffeectl context set {name} --endpoints HOST:PORT --certs DIR")),
+                .hint(format!("create it: coffeectl context set {name} --endpoints HOST:PORT --certs DIR")),
             names => failure.hint(format!("it has {}", names.join(", "))),
         }
     }
 
-    /// Puts it in its place, for its owner alone.
+    /// Writes the file, readable only by its owner.
     pub(crate) fn write(&self) -> Result<(), Failure> {
-        let text = self.contexts.render().map_err(|error| {
-            Failure::new(ExitCode::Failed, format!("the contexts cannot be written: {error}"))
-        })?;
+        let text = self
+            .contexts
+            .render()
+            .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot write the contexts: {error}")))?;
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             make_folder(folder)?;
         }
@@ -116,33 +117,32 @@ impl ContextFile {
     }
 }
 
-/// The text of a file that is to be believed; `None` where there is none.
+/// Returns the text of a trusted file; `None` if there is no file.
 fn read_text(path: &Path) -> Result<Option<String>, Failure> {
-    let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()));
+    let invalid = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
     let unreadable = |error: io::Error| {
-        wrong(format!("it cannot be read: {error}")).hint(format!("name another one with {VARIABLE}"))
+        invalid(format!("cannot be read: {error}")).hint(format!("give another path in {VARIABLE}"))
     };
     let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(unreadable)?,
     };
     if !metadata.is_file() {
-        return Err(wrong("it is no file".into()).hint(format!("name another one with {VARIABLE}")));
+        return Err(invalid("not a regular file".into()).hint(format!("give another path in {VARIABLE}")));
     }
     if metadata.permissions().mode() & 0o022 != 0 {
-        return Err(wrong("others may write it, and it says whom to trust".into())
-            .hint(format!("look at what it says, then: chmod 600 {}", path.display())));
+        return Err(invalid("writable by other users, but it decides which CA to trust".into())
+            .hint(format!("check its content, then: chmod 600 {}", path.display())));
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(
-            wrong(format!("it is larger than {FILE_BYTES_MAX} bytes")).hint("it is no file of contexts")
-        );
+        return Err(invalid(format!("larger than {FILE_BYTES_MAX} bytes"))
+            .hint(format!("give another path in {VARIABLE}")));
     }
     let text = String::from_utf8(bytes)
-        .map_err(|_| wrong("it is no text in UTF-8".into()).hint("it is no file of contexts"))?;
+        .map_err(|_| invalid("not valid UTF-8".into()).hint(format!("give another path in {VARIABLE}")))?;
     Ok(Some(text))
 }

@@ -1,4 +1,4 @@
-//! `backup`: the whole state of the cluster, into a file or to standard output.
+//! `backup`: writes the whole state of the cluster to a file or standard output.
 
 mod file;
 mod verify;
@@ -34,16 +34,16 @@ use crate::{
     subcommand_negates_reqs = true,
     subcommand_value_name = "VERB",
     after_help = "\
-The file holds all keys, as the first endpoint that answers has them: with
---consistency local whatever it has, else every write acknowledged before. It
-appears under its name when it is whole and on the disk. It takes the role
-admin, and holds secrets as the cluster does. A new cluster is made of it with
-'coffeed --config FILE restore BACKUP'."
+The backup contains all keys, read from the first endpoint that responds. It has
+every write acknowledged before, or with --consistency local the node's own
+state, which may be stale. The file gets its name once it is complete and on
+disk. Requires the role admin; the file is as secret as the cluster's data.
+To create a cluster from it: coffeed --config FILE restore BACKUP"
 )]
 pub(crate) struct BackupArguments {
     #[command(subcommand)]
     verb: Option<BackupVerb>,
-    /// Where to write it; - writes it to standard output
+    /// File to write; - writes to standard output
     #[arg(value_name = "FILE", required = true)]
     file: Option<PathBuf>,
 }
@@ -51,19 +51,19 @@ pub(crate) struct BackupArguments {
 /// `backup ..`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupVerb {
-    /// Read a backup through, and say what it holds and whether it is whole
+    /// Check that a backup is complete and undamaged, and show its content
     Verify(BackupVerifyArguments),
 }
 
 /// `backup verify`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupVerifyArguments {
-    /// The backup; - reads it from standard input
+    /// Backup to read; - reads from standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// How often to say how far it has come.
+/// Interval between progress updates.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(
@@ -73,16 +73,16 @@ pub(crate) async fn run(
     match (&arguments.verb, &arguments.file) {
         (Some(BackupVerb::Verify(arguments)), _) => verify::run(&arguments.file, invocation).await,
         (None, Some(file)) => {
-            // The whole command is bounded where somebody said so; else progress is all that counts.
+            // Without --timeout, a backup may take as long as it makes progress.
             match invocation.options.timeout {
                 None => back_up(file, invocation).await,
                 Some(limit) => timeout(limit, back_up(file, invocation)).await.unwrap_or_else(|_| {
-                    Err(Failure::new(ExitCode::Unavailable, "the backup did not end in time")
-                        .hint("nothing is left of it; give it more --timeout, or leave that out"))
+                    Err(Failure::new(ExitCode::Unavailable, "the backup did not finish in time")
+                        .hint("the partial file was removed; raise --timeout, or omit it"))
                 }),
             }
         }
-        (None, None) => Err(Failure::usage("say where the backup goes").hint("usage: backup FILE")),
+        (None, None) => Err(Failure::usage("no file given for the backup").hint("usage: backup FILE")),
     }
 }
 
@@ -90,11 +90,11 @@ async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCod
     let began = Instant::now();
     let to_stdout = file.as_os_str() == "-";
     if to_stdout && io::stdout().is_terminal() {
-        return Err(Failure::usage("a backup is not for a terminal")
-            .hint("name a file, or send standard output elsewhere: backup - | gzip > FILE"));
+        return Err(Failure::usage("cannot write a backup to a terminal")
+            .hint("name a file, or redirect standard output: backup - | gzip > FILE"));
     }
     if !to_stdout && file::is_there(file)? && !invocation.options.yes {
-        let plan = format!("{} is there already, and will be replaced\n", escape::path(file));
+        let plan = format!("{} exists and will be replaced\n", escape::path(file));
         confirm::confirm(&plan, invocation).await?;
     }
     let client = invocation.client(invocation.usual_timeout())?;
@@ -115,7 +115,7 @@ async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCod
     Ok(ExitCode::Done)
 }
 
-/// Carries the backup to where it goes, and says how far it has come.
+/// Copies the backup to the output, and shows the progress.
 async fn carry(
     mut backup: Backup,
     output: Output,
@@ -138,11 +138,11 @@ async fn carry(
     progress.end(printer);
     carried?;
     let summary = backup.summary().cloned();
-    let summary = summary.ok_or_else(|| Failure::new(ExitCode::Failed, "the backup has no end"))?;
+    let summary = summary.ok_or_else(|| Failure::new(ExitCode::Failed, "the backup ended early"))?;
     Ok((summary, sink.into_output()?))
 }
 
-/// A line on a terminal that is written over again and again.
+/// A progress line on the terminal, rewritten in place.
 struct BackupProgress {
     of: u64,
     shown: Option<Instant>,
@@ -171,7 +171,7 @@ impl BackupProgress {
     }
 }
 
-/// A backup that was made.
+/// The report on a new backup.
 #[derive(Serialize)]
 struct BackupReport {
     file: String,

@@ -1,4 +1,4 @@
-//! `cert`: makes, renews, revokes and lists certificates. Asks no node.
+//! `cert`: creates, renews, revokes and lists certificates. Contacts no node.
 
 mod arguments;
 mod change;
@@ -25,18 +25,18 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
         }
         CertVerb::Ca(CertCaArguments { rotate: true, .. }) => (
             cert::rotate_ca(&folder)?,
-            "ca.crt trusts both CAs: give it to every node and client before any certificate of the new one",
+            "ca.crt trusts both CAs: install it on every node and client before any certificate of the new CA",
         ),
         CertVerb::Ca(arguments) => (
             cert::create_ca(&folder, existing(arguments.replace))?,
-            "ca.key signs for anybody: it stays here, and nowhere else",
+            "ca.key can sign for any identity: do not copy it elsewhere",
         ),
         CertVerb::Node(arguments) => {
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
                 cert::issue_node(&folder, &arguments.name, &arguments.host, making.days, replace)?,
-                "take it to the node, with its key and ca.crt; ca.key stays here",
+                "install it on the node, with its key and ca.crt; do not copy ca.key",
             )
         }
         CertVerb::Client(arguments) => {
@@ -44,12 +44,12 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             let replace = existing(making.replace);
             (
                 cert::issue_client(&folder, arguments.role.into(), &arguments.name, making.days, replace)?,
-                "take it to the client, with its key and ca.crt; ca.key stays here",
+                "install it on the client, with its key and ca.crt; do not copy ca.key",
             )
         }
         CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => (
             cert::renew(&folder, &certificate(&folder, name), *days)?,
-            "take it where the old one is, and 'coffeectl reload' the node; the key is the same",
+            "install it where the old one is used, then 'coffeectl reload' the node; the key is unchanged",
         ),
         CertVerb::Renew(arguments) => return renew_all(&folder, arguments.days, invocation),
         CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, invocation).await,
@@ -64,7 +64,7 @@ fn existing(replace: bool) -> Existing {
     if replace { Existing::Replace } else { Existing::Keep }
 }
 
-/// The file of a certificate: its name in the folder, or a path of its own.
+/// Returns the path of a certificate, given its name in the directory or its path.
 fn certificate(folder: &Path, name: &str) -> PathBuf {
     match name.strip_suffix(".crt") {
         Some(_) => PathBuf::from(name),
@@ -77,7 +77,7 @@ fn renew_all(folder: &Path, days: u32, invocation: &mut Invocation<'_>) -> Resul
     let certificates = issued.iter().map(|issued| CertificateRow::new(issued, Some(true)));
     invocation.printer.report(&CertificateList { certificates: certificates.collect() });
     invocation.printer.note(
-        "note: take each where the old one is, and 'coffeectl reload' the nodes; the keys are the same",
+        "note: install each where the old one is used, then 'coffeectl reload' the nodes; the keys are unchanged",
     );
     Ok(ExitCode::Done)
 }
@@ -97,7 +97,7 @@ fn list(
     }
 }
 
-/// Says which certificates end soon, or have ended.
+/// Warns of certificates that expire soon or have expired.
 fn warn(issued: &[Issued], printer: &mut Printer) {
     for one in issued.iter().filter(|one| !one.revoked) {
         if let Some(what) = days_left(one).and_then(warnings::expiry) {
@@ -111,15 +111,15 @@ fn days_left(issued: &Issued) -> Option<i64> {
     issued.info.as_ref().ok().map(cert::CertificateInfo::days_left)
 }
 
-/// Whether all are good for so many days.
+/// Fails unless every certificate remains valid for `days` more days.
 fn check(issued: &[Issued], days: i64) -> Result<ExitCode, Failure> {
     let good = |one: &&Issued| !one.revoked && days_left(one).is_some_and(|left| left >= days);
     let bad: Vec<String> = issued.iter().filter(|one| !good(one)).map(Issued::name).collect();
     match bad.is_empty() {
         true => Ok(ExitCode::Done),
         false => {
-            Err(Failure::new(ExitCode::Denied, format!("not good for {days} more days: {}", bad.join(", ")))
-                .hint("renew what expires with 'coffeectl cert renew NAME', and remove what is of no use"))
+            Err(Failure::new(ExitCode::Denied, format!("not valid for {days} more days: {}", bad.join(", ")))
+                .hint("renew them with 'coffeectl cert renew NAME', or remove the files that are not in use"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `context`: names for whom to ask and as whom, kept in a file.
+//! `context`: manages named sets of endpoints and credentials.
 
 use std::path::{Path, PathBuf};
 
@@ -21,22 +21,22 @@ use crate::{
 pub(crate) enum ContextVerb {
     /// List the contexts
     List,
-    /// Print a context: the one in use, unless another is named
+    /// Show a context [default: the one in use]
     Show(ContextShowArguments),
-    /// Use a context from now on, in every command that names no other one
+    /// Make a context the default of all commands
     Use(ContextNameArguments),
-    /// Make or change a context of what --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout say
-    #[command(after_help = "What a flag does not say stays as it is. Variables do not count. The file \
-        holds paths of certificates and keys, never a key.")]
+    /// Create or change a context from --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout
+    #[command(after_help = "Settings without a flag stay unchanged. Variables are ignored. The file \
+        contains paths of certificates and keys, never a key.")]
     Set(ContextSetArguments),
-    /// Forget a context
+    /// Delete a context
     Remove(ContextNameArguments),
 }
 
 /// `context show`.
 #[derive(Debug, Args)]
 pub(crate) struct ContextShowArguments {
-    /// Which context
+    /// Name of the context
     #[arg(value_name = "NAME")]
     name: Option<ContextName>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct ContextShowArguments {
 /// `context use`, `context remove`.
 #[derive(Debug, Args)]
 pub(crate) struct ContextNameArguments {
-    /// Which context
+    /// Name of the context
     #[arg(value_name = "NAME")]
     name: ContextName,
 }
@@ -52,7 +52,7 @@ pub(crate) struct ContextNameArguments {
 /// `context set`.
 #[derive(Debug, Args)]
 pub(crate) struct ContextSetArguments {
-    /// Which context: letters, digits, '-', '_' and '.'
+    /// Name of the context: letters, digits, '-', '_' and '.'
     #[arg(value_name = "NAME")]
     name: ContextName,
 }
@@ -83,7 +83,7 @@ fn list(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Done)
 }
 
-/// The one of that name, or the one in use.
+/// Shows the named context, or the one in use.
 fn show(name: Option<&ContextName>, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let file = ContextFile::read()?;
     let in_use = file.chosen(invocation.session.connection().context.as_deref());
@@ -94,7 +94,7 @@ fn show(name: Option<&ContextName>, invocation: &mut Invocation<'_>) -> Result<E
         }
         None => in_use.clone()?.ok_or_else(|| {
             Failure::new(ExitCode::NotFound, "no context is in use")
-                .hint("'coffeectl context list' shows them, 'coffeectl context use NAME' puts one in use")
+                .hint("see 'coffeectl context list', then 'coffeectl context use NAME'")
         })?,
     };
     let is_in_use = in_use.is_ok_and(|found| found.is_some_and(|(used, _)| used == name));
@@ -113,7 +113,9 @@ fn put_in_use(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<Exi
         file.write()?;
     }
     if invocation.origin == Origin::Prompt && changed {
-        invocation.printer.note("this prompt goes on as it is; the next command is in that context");
+        invocation
+            .printer
+            .note("this prompt keeps its connection; commands started from now on use that context");
     }
     invocation.printer.report(&ContextChange { deed: "is in use", context: name, changed });
     Ok(ExitCode::Done)
@@ -121,21 +123,21 @@ fn put_in_use(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<Exi
 
 fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     if invocation.origin == Origin::Prompt {
-        return Err(Failure::usage("a line of the prompt has no --endpoints and no --certs").hint(
+        return Err(Failure::usage("the prompt does not accept --endpoints and --certs").hint(
             "set a context from a shell: coffeectl context set NAME --endpoints HOST:PORT --certs DIR",
         ));
     }
     let (flags, timeout) = flags::typed(invocation.spoken.words(), invocation.parser())?;
-    let said = flags.named(timeout).seen_from(&here()?);
-    if said == Named::default() {
-        return Err(Failure::usage("nothing is said of the context")
+    let given = flags.named(timeout).resolved_against(&here()?);
+    if given == Named::default() {
+        return Err(Failure::usage("no setting given for the context")
             .hint("add --endpoints HOST:PORT,.., --certs DIR, --as NAME or --timeout TIME"));
     }
     let mut file = ContextFile::read()?;
     let before = file.contexts.contexts.get(&arguments.name).cloned();
-    let after = said.over(before.clone().unwrap_or_default());
+    let after = given.over(before.clone().unwrap_or_default());
     if after.endpoints.is_empty() {
-        return Err(Failure::usage("a context says whom to ask").hint("add --endpoints HOST:PORT,.."));
+        return Err(Failure::usage("a context needs endpoints").hint("add --endpoints HOST:PORT,.."));
     }
     after.check().map_err(|what| Failure::usage(what).hint("see 'coffeectl help context set'"))?;
     let changed = before.as_ref() != Some(&after);
@@ -144,16 +146,17 @@ fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Resu
         file.write()?;
     }
     if file.contexts.current.as_ref() != Some(&arguments.name) {
-        invocation.printer.note(&format!("to put it in use: coffeectl context use {}", arguments.name));
+        invocation.printer.note(&format!("to use it: coffeectl context use {}", arguments.name));
     }
     invocation.printer.report(&ContextChange { deed: "is set", context: &arguments.name, changed });
     Ok(ExitCode::Done)
 }
 
-/// Paths are kept whole: the file is read from other folders.
+/// Returns the working directory: paths are stored absolute.
 fn here() -> Result<PathBuf, Failure> {
-    std::env::current_dir()
-        .map_err(|error| Failure::new(ExitCode::Failed, format!("the folder here has no path: {error}")))
+    std::env::current_dir().map_err(|error| {
+        Failure::new(ExitCode::Failed, format!("cannot determine the working directory: {error}"))
+    })
 }
 
 fn remove(name: &ContextName, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
@@ -222,7 +225,7 @@ impl ContextRow {
     }
 }
 
-/// A path as far as it is text: what cannot be shown was not typed.
+/// Formats a path. Bytes that are not UTF-8 are replaced.
 fn path(path: &Option<PathBuf>) -> String {
     wording::or_nothing(path.as_ref().map(|path| path.display()))
 }

@@ -1,4 +1,4 @@
-//! The exit codes, each one produced.
+//! Produces each exit code.
 
 use super::*;
 
@@ -55,14 +55,14 @@ fn an_unknown_outcome_is_code_6_and_says_how_to_repeat_it() {
     let command = format!("coffeectl set order/1 'two words' --timeout 400ms --request-id {id}\n");
     assert!(ran.err.ends_with(&command), "{}", ran.err);
     let hong = lab.node("hong", always(applied(12)));
-    // Without the quotes that a shell takes away.
+    // Without the quotes, which a shell would remove.
     let words = ["set", "order/1", "two words", "--request-id", &id.to_string()];
     desk.asks(&[&hong], words).go().says("revision 12\n");
     assert_eq!(hong.write_ids(), [id]);
 }
 
 #[test]
-fn who_may_not_is_code_7() {
+fn a_missing_permission_is_code_7() {
     let denied = Err(Rejection::Denied("a reader may not write".into()));
     ask(denied, &["set", "k", "v"]).fails(7).complaining("a reader may not write\nhint: ");
 }
@@ -85,16 +85,16 @@ fn a_key_that_others_can_read_is_code_7() {
 
 #[test]
 fn a_refusal_is_code_8_with_the_hint_of_the_node() {
-    let refused = Err(Rejection::Refused { reason: "hong is behind".into(), hint: "wait for it".into() });
+    let refused = Err(Rejection::Refused { reason: "hong lags".into(), hint: "wait for it".into() });
     let ran = ask(refused, &["transfer", "--to", "hong"]);
     ran.fails(8);
-    assert_eq!(ran.err, "error: hong is behind\nhint: wait for it\n");
+    assert_eq!(ran.err, "error: hong lags\nhint: wait for it\n");
     let ran = ask(Ok(Response::CanStop { yes: false, reason: "one is down".into() }), &["can-stop", "hong"]);
     assert_eq!((ran.code, ran.text()), (Some(8), "no: one is down\n"));
 }
 
 #[test]
-fn usage_is_code_2_and_asks_nobody() {
+fn usage_is_code_2_and_contacts_no_node() {
     let (_lab, desk, ming) = saying(applied(1));
     let large = desk.file("large", &vec![0; VALUE_BYTES_MAX + 1]);
     let long = "k".repeat(1025);

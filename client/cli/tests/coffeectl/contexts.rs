@@ -1,4 +1,4 @@
-//! Contexts: which setting comes before which, and what a file must not be.
+//! Contexts: the precedence of settings, and invalid contexts files.
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -7,7 +7,7 @@ use super::{
     *,
 };
 
-/// A node that answers, and a file of contexts that there may be.
+/// A node that responds, and the path of a contexts file.
 struct Office {
     folder: tempfile::TempDir,
     _lab: Lab,
@@ -35,12 +35,12 @@ impl Office {
         self.desk.certs().to_str().expect("UTF-8").to_owned()
     }
 
-    /// A command that knows the file and nothing else.
+    /// Returns a command that gets the file and no other setting.
     fn run(&self, words: &[&str]) -> CommandRun {
         bare(words).with("COFFEECTL_CONTEXT_FILE", self.file().to_str().expect("UTF-8"))
     }
 
-    /// Makes the context `shops`, which is right, and `moon`, where nobody is.
+    /// Creates the contexts `shops`, which works, and `moon`, where no node listens.
     fn make_contexts(&self) {
         let set = |name: &str, endpoint: &str| {
             let words = ["context", "set", name, "--endpoints", endpoint, "--certs", &self.certs()];
@@ -59,8 +59,8 @@ fn a_flag_comes_before_a_variable_before_a_context_before_a_default() {
     let write = || office.run(&["set", "k", "v", "--timeout", "300ms"]);
     let here = office.node.address.as_str();
 
-    // The default: nobody listens there, or nobody lets us in without certificates.
-    write().go().fails(2).complaining("no certificates are named");
+    // The default has no certificates.
+    write().go().fails(2).complaining("no certificates given");
     // The context before the default: by its name in a flag, in a variable, in the file.
     office.run(&["set", "k", "v", "--context", "shops"]).go().says("revision 5\n");
     write().with("COFFEECTL_CONTEXT", "shops").go().says("revision 5\n");
@@ -71,12 +71,16 @@ fn a_flag_comes_before_a_variable_before_a_context_before_a_default() {
     write().with("COFFEECTL_CONTEXT", "moon").go().fails(5);
     let run = office.run(&["set", "k", "v", "--context", "shops"]);
     run.with("COFFEECTL_CONTEXT", "moon").go().says("revision 5\n");
-    write().with("COFFEECTL_CONTEXT", "").go().fails(2).complaining("no certificates are named");
+    write().with("COFFEECTL_CONTEXT", "").go().fails(2).complaining("no certificates given");
     // A variable before the context, and a flag before the variable.
     write().with("COFFEECTL_ENDPOINTS", "127.0.0.1:1").go().fails(5);
     let run = office.run(&["set", "k", "v", "--endpoints", here]);
     run.with("COFFEECTL_ENDPOINTS", "127.0.0.1:1").go().says("revision 5\n");
-    write().with("COFFEECTL_CERTS", "/nowhere").go().fails(2).complaining("no folder /nowhere");
+    write()
+        .with("COFFEECTL_CERTS", "/nowhere")
+        .go()
+        .fails(2)
+        .complaining("directory /nowhere does not exist");
 }
 
 #[test]
@@ -96,15 +100,15 @@ fn contexts_are_set_shown_used_and_removed() {
     let run = |words: &[&str]| office.run(words).go();
     run(&["context", "show"]).fails(3).complaining("no context is in use");
     run(&["context", "use", "shops"]).fails(3).complaining("coffeectl context set shops --endpoints");
-    run(&["context", "set", "shops"]).fails(2).complaining("nothing is said");
-    run(&["context", "set", "shops", "--certs", "c"]).fails(2).complaining("whom to ask");
-    run(&["context", "set", "a b", "--certs", "c"]).fails(2).complaining("no name of a context");
-    // A variable does not get into the file.
+    run(&["context", "set", "shops"]).fails(2).complaining("no setting given");
+    run(&["context", "set", "shops", "--certs", "c"]).fails(2).complaining("needs endpoints");
+    run(&["context", "set", "a b", "--certs", "c"]).fails(2).complaining("not a valid context name");
+    // Variables are not stored in the file.
     let set = office.run(&["context", "set", "shops", "--endpoints", "a:1,b:2"]);
     assert_eq!(set.with("COFFEECTL_CERTS", "/secret").go().code, Some(0));
     run(&["context", "list", "-o", "plain"]).says("shops\tfalse\ta:1,b:2\t-\t-\t-\t-\t-\t-\t-\n");
     assert_eq!(std::fs::metadata(office.file()).expect("is there").permissions().mode() & 0o777, 0o600);
-    // What is not said stays; paths are kept whole.
+    // Settings without a flag stay; paths become absolute.
     assert_eq!(
         run(&[
             "context",
@@ -134,7 +138,7 @@ fn contexts_are_set_shown_used_and_removed() {
     run(&["context", "remove", "shops"]).fails(3);
     assert_eq!(run(&["context", "list"]).text(), "");
     let left: Vec<_> = std::fs::read_dir(office.file().parent().expect("a folder")).expect("reads").collect();
-    assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
+    assert_eq!(left.len(), 1, "no other file remains: {left:?}");
 }
 
 #[test]
@@ -157,7 +161,7 @@ fn a_file_that_is_no_good_is_code_2_and_says_where() {
             ran.fails(2).complaining(&format!("{place}{what}")).complaining("\nhint: ");
         }
         assert_eq!(office.run(&["help", "context"]).go().code, Some(0), "help helps");
-        assert_eq!(std::fs::read_to_string(office.file()).expect("reads"), text, "it is left as it is");
+        assert_eq!(std::fs::read_to_string(office.file()).expect("reads"), text, "the file is unchanged");
     }
     office.write(&"#".repeat((1 << 18) + 1));
     office.run(&["list"]).go().fails(2).complaining("larger than");
@@ -165,10 +169,15 @@ fn a_file_that_is_no_good_is_code_2_and_says_where() {
     office.run(&["list"]).go().fails(2).complaining("UTF-8");
     office.write("");
     std::fs::set_permissions(office.file(), std::fs::Permissions::from_mode(0o620)).expect("sets");
-    office.run(&["list"]).go().fails(2).complaining("others may write it").complaining("hint: look at");
+    office
+        .run(&["list"])
+        .go()
+        .fails(2)
+        .complaining("writable by other users")
+        .complaining("hint: check its content");
     let folder =
         office.run(&["list"]).with("COFFEECTL_CONTEXT_FILE", office.folder.path().to_str().expect("UTF-8"));
-    folder.go().fails(2).complaining("no file");
+    folder.go().fails(2).complaining("not a regular file");
     let deep = "[".repeat(100_000);
     office.write(&deep);
     office.run(&["list"]).go().fails(2);
@@ -193,5 +202,5 @@ fn where_the_file_is_follows_xdg() {
     assert!(show("XDG_CONFIG_HOME", office.folder.path().join("xdg")).text().contains("shops"));
     assert!(show("HOME", office.folder.path().join("home").join(".config")).text().contains("shops"));
     bare(["context", "list"]).go().fails(2).complaining("HOME");
-    bare(["list"]).go().fails(2).complaining("no certificates");
+    bare(["list"]).go().fails(2).complaining("no certificates given");
 }

@@ -1,4 +1,4 @@
-//! The command itself, against scripted nodes: its words, bytes and exit codes.
+//! The real command against scripted nodes: its texts, bytes and exit codes.
 
 mod codes;
 mod contexts;
@@ -41,7 +41,7 @@ fn removal(dry_run: bool) -> Removal {
     }
 }
 
-/// A desk, and a node that always says the same.
+/// A desk, and a node that always sends the same response.
 fn saying(result: Result<Response, Rejection>) -> (Lab, Desk, FakeNode) {
     let lab = Lab::new();
     let (desk, ming) = (Desk::of(&lab), lab.node("ming", always(result)));
@@ -143,7 +143,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[test]
-fn nothing_is_taken_down_before_somebody_said_yes() {
+fn no_node_is_removed_without_a_confirmation() {
     let lab = Lab::new();
     let desk = Desk::of(&lab);
     let node = lab.node("ming", |_, request: &Request| {
@@ -163,7 +163,7 @@ fn nothing_is_taken_down_before_somebody_said_yes() {
         "plan for hong: take it out of the cluster and shut it down\n  voters  4 -> 3\n  quorum  3 -> 2\n";
     desk.asks(&[&node], ["down", "hong", "--dry-run"]).go().says(plan);
     let ran = desk.asks(&[&node], ["down", "hong"]).reads("y\n").go();
-    assert_eq!((ran.code, ran.text()), (Some(8), ""), "a pipe is nobody who can be asked");
+    assert_eq!((ran.code, ran.text()), (Some(8), ""), "a pipe cannot be asked for confirmation");
     assert!(ran.err.starts_with(plan), "{}", ran.err);
     ran.complaining("hint: to do it: coffeectl down hong --yes\n");
     desk.asks(&[&node], ["node", "remove", "hong"]).go().complaining("coffeectl node remove hong --yes");

@@ -1,4 +1,4 @@
-//! Runs the real command against scripted nodes: a test is a few lines.
+//! Runs the real command against scripted nodes.
 
 use std::{
     ffi::OsString,
@@ -14,18 +14,18 @@ use coffee_common::{id::NodeName, protocol::Role};
 
 use crate::fake::{FakeNode, Lab};
 
-/// A folder with the certificate of an admin, and the command to use it with.
+/// A certificates directory with the certificate of an admin, for commands.
 pub(crate) struct Desk {
     certs: tempfile::TempDir,
 }
 
-/// A command that is about to be run.
+/// A command before it runs.
 pub(crate) struct CommandRun {
     command: Command,
     stdin: Vec<u8>,
 }
 
-/// One that was.
+/// The result of a command.
 pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct CommandOutput {
 }
 
 impl Desk {
-    /// Where a client of the lab's cluster sits.
+    /// Creates a certificates directory for the lab's cluster.
     pub(crate) fn of(lab: &Lab) -> Self {
         let certs = tempfile::tempdir().expect("a folder");
         let pair = lab.ca().pair();
@@ -62,7 +62,7 @@ impl Desk {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("sets");
     }
 
-    /// `coffeectl WORDS`, asking these nodes.
+    /// Returns the command `coffeectl WORDS` with these nodes as endpoints.
     pub(crate) fn asks<W: Into<OsString>>(
         &self,
         nodes: &[&FakeNode],
@@ -75,7 +75,7 @@ impl Desk {
     }
 }
 
-/// `coffeectl WORDS`, without a variable of ours.
+/// Returns the command `coffeectl WORDS` without any variables.
 pub(crate) fn bare<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> CommandRun {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coffeectl"));
     command.env_clear().args(words.into_iter().map(Into::into));
@@ -94,21 +94,21 @@ impl CommandRun {
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the command and waits for its end.
     pub(crate) fn go(self) -> CommandOutput {
         let stdin = self.stdin.clone();
         let mut child = self.start();
-        // Fails if the command does not want to read it all.
+        // Fails if the command does not read all of it.
         let _ = child.stdin.take().expect("is piped").write_all(&stdin);
         child.wait_with_output().expect("ends").into()
     }
 
-    /// Starts it; what it reads has no end.
+    /// Starts the command. Its standard input stays open.
     pub(crate) fn start(mut self) -> Child {
         self.command.spawn().expect("starts")
     }
 
-    /// Starts it, sends a signal once it was `heard`, and waits for its end.
+    /// Starts the command, sends a signal once `heard` has a message, and waits for its end.
     pub(crate) fn signalled(self, signal: &str, heard: &mpsc::Receiver<()>) -> CommandOutput {
         let mut child = self.start();
         heard.recv_timeout(Duration::from_secs(10)).expect("it gets so far");
@@ -120,12 +120,12 @@ impl CommandRun {
         ran
     }
 
-    /// Runs it while nobody reads what it says beyond the first bytes.
+    /// Runs the command, and closes its standard output after the first byte.
     pub(crate) fn cut_short(self) -> CommandOutput {
         let mut child = self.start();
         drop(child.stdin.take());
         let mut first = [0; 1];
-        child.stdout.take().expect("is piped").read_exact(&mut first).expect("it says something");
+        child.stdout.take().expect("is piped").read_exact(&mut first).expect("it writes something");
         child.wait_with_output().expect("ends").into()
     }
 }
@@ -138,13 +138,13 @@ impl From<Output> for CommandOutput {
 }
 
 impl CommandOutput {
-    /// It ended with this code and said this, and nothing went wrong.
+    /// Asserts exit code 0, this standard output, and an empty standard error.
     #[track_caller]
     pub(crate) fn says(&self, out: &str) {
         assert_eq!((self.code, self.text(), self.err.as_str()), (Some(0), out, ""));
     }
 
-    /// It ended with this code, said nothing, and gave an error with a hint.
+    /// Asserts this exit code, an empty standard output, and an error.
     #[track_caller]
     pub(crate) fn fails(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "{}", self.err);
@@ -153,7 +153,7 @@ impl CommandOutput {
         self
     }
 
-    /// What it said to standard error has this in it.
+    /// Asserts that standard error contains this text.
     #[track_caller]
     pub(crate) fn complaining(&self, of: &str) -> &Self {
         assert!(self.err.contains(of), "{}", self.err);

@@ -1,10 +1,9 @@
-//! Where a backup is written to.
+//! The output of a backup: a file or standard output.
 //!
-//! Guards that a file of the name that was asked for is a whole backup: it is
-//! written under another name, made durable, and then renamed; what broke off
-//! is removed. Only its owner may read it. Writing may wait for a disk or for
-//! whoever reads a pipe, so it is done on a thread apart: the connection has
-//! to be looked after meanwhile.
+//! Guards that a file of the requested name is a complete backup: it is written
+//! under another name, synced and then renamed; an incomplete one is removed.
+//! Only its owner can read it. Writes may block on a disk or a pipe, so they run
+//! on a blocking thread and do not delay the connection.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,21 +19,21 @@ use bytes::Bytes;
 
 use crate::{exit::ExitCode, failure::Failure, printer::escape};
 
-/// What an unfinished backup is called, behind its name.
+/// Suffix of an unfinished backup.
 const ENDING: &str = ".partial";
 
-/// Whether a backup of this name is there already.
+/// Returns whether a file of this name exists.
 pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(Failure::usage(format!("{} is no file", escape::path(path)))
+        Ok(_) => Err(Failure::usage(format!("{} is not a regular file", escape::path(path)))
             .hint("name a file, or use - for standard output")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(unwritable(path, &error)),
     }
 }
 
-/// A file that gets its name when it is whole. Dropped before that, it is removed.
+/// A file that gets its name once it is complete. Removed if dropped before that.
 pub(super) struct FileAside {
     aside: PathBuf,
     path: PathBuf,
@@ -59,7 +58,7 @@ impl FileAside {
             }
             Err(TryLockError::Error(error)) => return Err(unwritable(&aside, &error)),
         }
-        // One that was left behind may have been readable for others.
+        // The file of an earlier crash may be readable by others.
         let private = file.set_permissions(fs::Permissions::from_mode(0o600));
         private.and_then(|()| file.set_len(0)).map_err(|error| unwritable(&aside, &error))?;
         Ok(Self { aside, path: path.to_owned(), file, whole: false })
@@ -81,22 +80,22 @@ impl FileAside {
 impl Drop for FileAside {
     fn drop(&mut self) {
         if !self.whole {
-            // It does not have the name of a backup: whoever finds it knows what it is.
+            // If this fails, the suffix still marks the file as incomplete.
             let _ = fs::remove_file(&self.aside);
         }
     }
 }
 
-/// Where a backup goes.
+/// The destination of a backup.
 pub(super) enum Output {
-    /// Into a file.
+    /// A file.
     Aside(FileAside),
-    /// To standard output.
+    /// Standard output.
     Standard(File),
 }
 
 impl Output {
-    /// Standard output.
+    /// Opens standard output.
     pub(super) fn standard() -> Result<Self, Failure> {
         let own = io::stdout().as_fd().try_clone_to_owned();
         own.map(|own| Self::Standard(File::from(own))).map_err(|error| unwritable(Path::new("-"), &error))
@@ -111,7 +110,7 @@ impl Output {
         }
     }
 
-    /// Makes it durable, and gives it its name.
+    /// Syncs the file and gives it its name.
     pub(super) async fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Aside(aside) => apart(move || aside.finish()).await,
@@ -120,7 +119,7 @@ impl Output {
     }
 }
 
-/// Writes pieces on a thread apart, one after the other.
+/// Writes pieces in order on a blocking thread.
 pub(super) struct Sink {
     output: Option<Output>,
     bytes: u64,
@@ -131,7 +130,7 @@ impl Sink {
         Self { output: Some(output), bytes: 0 }
     }
 
-    /// How much was written.
+    /// Returns the number of bytes written.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -156,7 +155,7 @@ async fn apart<T: Send + 'static>(
 }
 
 fn lost() -> Failure {
-    Failure::new(ExitCode::Failed, "the backup cannot be written")
+    Failure::new(ExitCode::Failed, "cannot write the backup")
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -164,8 +163,8 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
         b"-" => "standard output".to_owned(),
         _ => escape::path(path),
     };
-    Failure::new(ExitCode::Failed, format!("{name} cannot be written: {error}"))
-        .hint("nothing is left of this backup; free some space or name another place, and run it again")
+    Failure::new(ExitCode::Failed, format!("cannot write {name}: {error}"))
+        .hint("the partial file was removed; free disk space or choose another path, and retry")
 }
 
 #[cfg(test)]
@@ -183,7 +182,7 @@ mod tests {
     async fn a_file_has_its_name_when_it_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.backup");
-        fs::write(folder.path().join("a.backup.partial"), "left behind by a crash, and longer").unwrap();
+        fs::write(folder.path().join("a.backup.partial"), "from an earlier crash, and longer").unwrap();
         let mut sink = Sink::new(Output::Aside(FileAside::create(&path).unwrap()));
         sink.write(Bytes::from_static(b"latte")).await.unwrap();
         assert_eq!(names(folder.path()), ["a.backup.partial"]);

@@ -1,4 +1,4 @@
-//! `backup verify`: reads a backup through. Asks no node.
+//! `backup verify`: reads and checks a backup. Contacts no node.
 
 use std::{
     fs::File,
@@ -18,24 +18,22 @@ use crate::{
     wording,
 };
 
-/// So much is read at once.
+/// Size of one read.
 const PIECE_BYTES: usize = 256 << 10;
 
 pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let from_stdin = file.as_os_str() == "-";
     if from_stdin && invocation.origin == Origin::Prompt {
-        return Err(
-            Failure::usage("standard input has the lines of the prompt, and no backup").hint("name a file")
-        );
+        return Err(Failure::usage("the prompt reads its commands from standard input").hint("name a file"));
     }
     let path = file.to_owned();
-    // On a thread apart, so that Ctrl-C is heard meanwhile.
+    // On a blocking thread, so Ctrl-C works meanwhile.
     let verified = tokio::task::spawn_blocking(move || {
         if from_stdin { verify(&mut io::stdin().lock(), "standard input") } else { verify_file(&path) }
     });
-    let summary = verified
-        .await
-        .unwrap_or_else(|error| Err(Failure::new(ExitCode::Failed, format!("it cannot be read: {error}"))))?;
+    let summary = verified.await.unwrap_or_else(|error| {
+        Err(Failure::new(ExitCode::Failed, format!("cannot read the backup: {error}")))
+    })?;
     invocation.printer.report(&Described::new(&summary));
     Ok(ExitCode::Done)
 }
@@ -51,7 +49,7 @@ fn verify(reader: &mut impl Read, name: &str) -> Result<Summary, Failure> {
     let mut piece = vec![0; PIECE_BYTES];
     let damaged = |error: &BackupError| {
         Failure::new(ExitCode::Failed, format!("{name}: {error}"))
-            .hint("nothing can be restored from it: take another one")
+            .hint("it cannot be restored: use another backup")
     };
     loop {
         let read = match reader.read(&mut piece) {
@@ -66,11 +64,11 @@ fn verify(reader: &mut impl Read, name: &str) -> Result<Summary, Failure> {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
-    Failure::new(ExitCode::Failed, format!("{name} cannot be read: {error}"))
-        .hint("name a backup that is there and may be read")
+    Failure::new(ExitCode::Failed, format!("cannot read {name}: {error}"))
+        .hint("check the path and its permissions")
 }
 
-/// A backup that is whole.
+/// The content of a complete backup.
 #[derive(Serialize)]
 pub(super) struct Described {
     cluster: String,
@@ -119,7 +117,7 @@ impl Described {
         }
     }
 
-    /// What scripts read.
+    /// Returns the fields of plain output.
     pub(super) fn fields(&self) -> Vec<String> {
         vec![
             self.cluster.clone(),

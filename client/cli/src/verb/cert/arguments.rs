@@ -1,37 +1,37 @@
-//! What `cert` takes.
+//! The arguments of `cert`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use coffee_common::{id::NodeName, protocol::Role};
 
 use coffee_client::cert::{AltName, CA_DAYS, LEAF_DAYS};
 
-/// `cert ..`. All of them work on the folder that `--certs` names.
+/// `cert ..`. All verbs work on the directory given with `--certs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
-    /// Make a certificate authority: the first thing that a cluster needs
+    /// Create the certificate authority (CA) of a cluster
     Ca(CertCaArguments),
-    /// Make the certificate of a node
+    /// Create the certificate of a node
     Node(CertNodeArguments),
-    /// Make the certificate of a client
+    /// Create the certificate of a client
     Client(CertClientArguments),
-    /// Make a certificate valid for longer; its key stays
+    /// Extend the validity of a certificate; its key stays the same
     Renew(CertRenewArguments),
-    /// Take certificates back: makes the revocation list that nodes and clients are given
+    /// Revoke certificates: writes the revocation list for nodes and clients
     Revoke(CertRevokeArguments),
-    /// List the certificates, and until when they are valid
+    /// List the certificates with their validity and CA
     List(CertListArguments),
 }
 
 /// `cert ca`.
 #[derive(Debug, Args)]
 pub(crate) struct CertCaArguments {
-    /// Put it in the place of the one that is there: all certificates of that one become useless
+    /// Replace the existing CA; all certificates that it signed become invalid
     #[arg(long)]
     pub(super) replace: bool,
-    /// Put it in the place of the one that is there in two steps: from now on both are trusted
+    /// Start a rotation: the new CA signs from now on, both are trusted
     #[arg(long, conflicts_with = "replace")]
     pub(super) rotate: bool,
-    /// The second step: trust the old one no more
+    /// Finish a rotation: stop trusting the old CA, and remove its key
     #[arg(long, conflicts_with_all = ["replace", "rotate"])]
     pub(super) drop_old: bool,
 }
@@ -39,10 +39,10 @@ pub(crate) struct CertCaArguments {
 /// `cert node`.
 #[derive(Debug, Args)]
 pub(crate) struct CertNodeArguments {
-    /// The node's name
+    /// Name of the node
     #[arg(value_name = "NODE")]
     pub(super) name: NodeName,
-    /// A host name or address to put into it as well, for other tools; may be repeated
+    /// Further host name or address in the certificate, for other tools; can be repeated
     #[arg(long, value_name = "HOST")]
     pub(super) host: Vec<AltName>,
     #[command(flatten)]
@@ -52,23 +52,23 @@ pub(crate) struct CertNodeArguments {
 /// `cert client`.
 #[derive(Debug, Args)]
 pub(crate) struct CertClientArguments {
-    /// What it may do
+    /// Role of the client
     #[arg(value_name = "ROLE")]
     pub(super) role: ClientRole,
-    /// The client's name
+    /// Name of the client
     #[arg(value_name = "NAME")]
     pub(super) name: NodeName,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
 }
 
-/// What `cert node` and `cert client` share.
+/// Arguments of `cert node` and `cert client`.
 #[derive(Debug, Args)]
 pub(crate) struct CertMakingArguments {
-    /// How long it is valid
+    /// Validity in days
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
     pub(super) days: u32,
-    /// Put it in the place of the one that is there
+    /// Replace an existing certificate and key
     #[arg(long)]
     pub(super) replace: bool,
 }
@@ -76,13 +76,13 @@ pub(crate) struct CertMakingArguments {
 /// `cert renew`.
 #[derive(Debug, Args)]
 pub(crate) struct CertRenewArguments {
-    /// Which, as `cert list` names it: ca, node-ming, admin-ops
+    /// Name of the certificate in `cert list`: ca, node-ming, admin-ops
     #[arg(value_name = "NAME", required_unless_present = "all")]
     pub(super) name: Option<String>,
-    /// All but those of CAs and those that were revoked
+    /// Renew all certificates except those of CAs and revoked ones
     #[arg(long, conflicts_with = "name")]
     pub(super) all: bool,
-    /// How long it is valid from now; the CA's is made for ten years
+    /// Validity in days from now; a CA certificate is always valid for ten years
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
     pub(super) days: u32,
 }
@@ -90,7 +90,7 @@ pub(crate) struct CertRenewArguments {
 /// `cert revoke`.
 #[derive(Debug, Args)]
 pub(crate) struct CertRevokeArguments {
-    /// Whose, as `cert list` names it: node-ming, admin-ops; without a name the list is only made anew
+    /// Name of the certificates in `cert list`: node-ming, admin-ops; without it, only rewrites the list
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
 }
@@ -98,19 +98,19 @@ pub(crate) struct CertRevokeArguments {
 /// `cert list`.
 #[derive(Debug, Args)]
 pub(crate) struct CertListArguments {
-    /// End with code 7 if one is expired, revoked or unreadable, or has fewer days left than this [default: 30]
+    /// Exit with code 7 if one is expired, revoked or unreadable, or has fewer days left than this [default: 30]
     #[arg(long, value_name = "DAYS", num_args = 0..=1, require_equals = true, default_missing_value = "30")]
     pub(super) check: Option<u32>,
 }
 
-/// What a client may do. Each may do what those before it may.
+/// The role of a client. Each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClientRole {
-    /// Reads keys and status
+    /// Read keys and status
     Reader,
-    /// Writes keys
+    /// Write keys
     Writer,
-    /// Changes leadership and membership
+    /// Change leadership and membership
     Admin,
 }
 

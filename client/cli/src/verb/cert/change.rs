@@ -1,4 +1,4 @@
-//! What cannot be taken back: revoking, and ending the trust in a CA.
+//! Irreversible changes: revocation, and the end of trust in the old CA.
 
 use std::path::{Path, PathBuf};
 
@@ -14,18 +14,18 @@ use crate::{
     printer::{Printable, escape},
 };
 
-/// Ends the trust in the CA before this one.
+/// Finishes a CA rotation: ends the trust in the old CA.
 pub(super) async fn drop_old(folder: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     if !invocation.options.yes {
         let plan =
-            "trust the old CA no more, and remove its key: certificates that it has signed become useless\n";
+            "stop trusting the old CA and remove its key: certificates that it signed become invalid\n";
         confirm::confirm(plan, invocation).await?;
     }
     match cert::drop_old_ca(folder)? {
         Some(issued) => {
             invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
             invocation.printer.note(
-                "note: give ca.crt (and ca.crl) to every node and client, and 'coffeectl reload' the nodes",
+                "note: install ca.crt (and ca.crl) on every node and client, then 'coffeectl reload' the nodes",
             );
         }
         None => invocation.printer.note("note: there is no old CA"),
@@ -40,7 +40,7 @@ pub(super) async fn revoke(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     if let (Some(name), false) = (&arguments.name, invocation.options.yes) {
-        let plan = format!("revoke every certificate of {}, for good\n", escape::shown(name));
+        let plan = format!("revoke every certificate of {}; this cannot be undone\n", escape::shown(name));
         confirm::confirm(&plan, invocation).await?;
     }
     let revoked = cert::revoke(folder, arguments.name.as_deref())?;
@@ -52,7 +52,7 @@ pub(super) async fn revoke(
     });
     invocation
         .printer
-        .note("note: give it to every node (tls.crl in its configuration), and 'coffeectl reload' them");
+        .note("note: install it on every node (tls.crl in its configuration), then 'coffeectl reload' them");
     Ok(ExitCode::Done)
 }
 
@@ -68,10 +68,10 @@ impl Printable for RevocationReport {
     fn table(&self) -> String {
         let file = escape::shown(&self.file.to_string_lossy());
         match (&self.name, self.serials.len()) {
-            (None, _) => format!("{file} is made anew\n"),
-            (Some(name), 0) => format!("{} was revoked before; {file} says so\n", escape::shown(name)),
+            (None, _) => format!("{file} was rewritten\n"),
+            (Some(name), 0) => format!("{} was already revoked in {file}\n", escape::shown(name)),
             (Some(name), count) => {
-                format!("{} is revoked in {file}: {count} certificates\n", escape::shown(name))
+                format!("{} revoked in {file}: {count} certificates\n", escape::shown(name))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Certificates as they are shown.
+//! Reports on certificates.
 
 use std::path::PathBuf;
 
