@@ -1,12 +1,11 @@
-//! The documents: how long they may be, and that the files and sections they
-//! name exist.
+//! The documents: their length, and that the files and sections they name exist.
 //!
 //! ARCHITECTURE.md names the server's files relative to `server/src`, without
 //! backquotes, where they explain a path through the code; those count as well.
 
 use crate::tree::{self, Source};
 
-/// The longest that a front page may be.
+/// Maximum number of lines of a document.
 const LINES_MAX: [(&str, usize); 2] = [("README.md", 180), ("ARCHITECTURE.md", 300)];
 
 /// Folders that a named path may be relative to.

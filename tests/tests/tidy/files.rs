@@ -1,4 +1,4 @@
-//! Files: which there are, how long they are, and that each is used.
+//! Source files: their length, their header, and that each is compiled.
 
 use std::{
     collections::BTreeSet,
@@ -7,13 +7,13 @@ use std::{
 
 use crate::tree::{self, FOLDERS, Source};
 
-/// The longest that a file of code may be.
+/// Maximum number of lines of a source file.
 const LINES_MAX: usize = 400;
 
-/// Files that were longer when the rule came. The list only ever gets shorter.
+/// Files that are longer. The list may only shrink.
 const LONGER: [&str; 0] = [];
 
-/// What may lie at the top of the tree besides folders and files that start with a dot.
+/// Files allowed at the top of the tree, besides hidden ones.
 const TOP_FILES: [&str; 10] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -32,33 +32,33 @@ fn no_file_grows_too_long() {
     for source in tree::files(&[".rs"]) {
         let lines = source.text.lines().count();
         if lines > LINES_MAX && !LONGER.contains(&source.path.as_str()) {
-            source.accuse(&format!("{lines} lines; cut it apart by concept at {LINES_MAX}"));
+            source.accuse(&format!("{lines} lines; split it by concept, at most {LINES_MAX}"));
         }
         if lines <= LINES_MAX && LONGER.contains(&source.path.as_str()) {
-            source.accuse("short enough now: take it off the list of exceptions");
+            source.accuse("short enough: remove it from the list of exceptions");
         }
     }
 }
 
 #[test]
-fn every_module_says_what_it_is_for() {
+fn every_module_is_described() {
     for source in tree::files(&[".rs"]) {
         if !source.text.starts_with("//! ") || source.text.lines().next().is_some_and(|line| line.len() < 20)
         {
-            source.accuse("starts without a //! that says what the module is for");
+            source.accuse("does not start with a //! that describes the module");
         }
     }
 }
 
 #[test]
-fn the_top_of_the_tree_holds_what_it_should() {
+fn the_top_of_the_tree_has_only_known_files() {
     for entry in tree::entries(&tree::top()) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let known = match entry.path().is_dir() {
             true => FOLDERS.contains(&name.as_str()) || name == "target" || name.starts_with("."),
             false => TOP_FILES.contains(&name.as_str()) || name.starts_with('.') || name == "rustfmt.toml",
         };
-        assert!(known, "{name} has no place at the top of the tree");
+        assert!(known, "{name} does not belong at the top of the tree");
     }
 }
 
@@ -78,12 +78,12 @@ fn every_rust_file_is_compiled() {
     }
     for source in &sources {
         if !reached.contains(Path::new(&source.path)) {
-            source.accuse("no `mod` leads here, so it is never compiled");
+            source.accuse("is never compiled: no `mod` declares it");
         }
     }
 }
 
-/// Whether cargo finds a file by itself.
+/// Returns whether cargo finds a file without a `mod`.
 fn is_root(path: &str) -> bool {
     let path = path.strip_prefix("client/").filter(|path| path.starts_with("cli/")).unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();
@@ -98,7 +98,7 @@ fn is_root(path: &str) -> bool {
     )
 }
 
-/// The names behind `mod` in lines such as `pub(crate) mod name;`.
+/// Returns the names in lines such as `pub(crate) mod name;`.
 fn modules_declared(code: &str) -> Vec<String> {
     let name = |line: &str| {
         let (before, name) = line.trim().strip_suffix(';')?.rsplit_once("mod ")?;
@@ -109,7 +109,7 @@ fn modules_declared(code: &str) -> Vec<String> {
     code.lines().filter_map(name).collect()
 }
 
-/// Where a module that a file declares may lie.
+/// Returns the possible paths of a module that a file declares.
 fn child_paths(parent: &str, name: &str) -> [String; 2] {
     let (folder, file) = parent.rsplit_once('/').expect("a path has a folder");
     let own = matches!(file, "lib.rs" | "main.rs" | "mod.rs") || is_root(parent);
@@ -123,7 +123,7 @@ fn every_golden_file_is_compared_with_something() {
     for source in tree::files(&[".hex"]) {
         let stem = Path::new(&source.path).file_stem().expect("a name").to_string_lossy().into_owned();
         if !code.contains(&format!("\"{stem}\"")) {
-            source.accuse("no test compares anything with it");
+            source.accuse("no test uses it");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The tree's own rules: who may know whom, how large a file grows, what must
-//! not be written down. Each rule says what to do when it is broken.
+//! The tree's own rules: which module may use which, how long a file may be, which
+//! words to avoid. A broken rule says how to fix it.
 
 mod circles;
 mod dialect;

@@ -1,8 +1,8 @@
-//! Who may name which library, and which crate of ours.
+//! Which code may use which library, and which of our crates.
 
 use crate::tree::{self, Source};
 
-/// Whether code names a crate: as `name::`, or as a whole word behind `use`.
+/// Returns whether code names a crate: as `name::`, or as a whole word after `use`.
 fn names(source: &Source, library: &str) -> bool {
     source.code().match_indices(library).any(|(at, _)| {
         let code = source.code();
@@ -14,7 +14,7 @@ fn names(source: &Source, library: &str) -> bool {
 }
 
 #[track_caller]
-fn nobody_names(library: &str, within: &str, but: &[&str], why: &str) {
+fn only_some_name(library: &str, within: &str, but: &[&str], why: &str) {
     for source in tree::rust(within) {
         let allowed = but.iter().any(|path| source.path.starts_with(path));
         if !allowed && names(&source, library) {
@@ -26,14 +26,14 @@ fn nobody_names(library: &str, within: &str, but: &[&str], why: &str) {
 #[test]
 fn common_knows_no_consensus_no_database_and_no_command_line() {
     for library in ["openraft", "redb", "clap", "coffee_client", "coffeed"] {
-        nobody_names(library, "common/", &[], "common is what both sides say, and no more");
+        only_some_name(library, "common/", &[], "common holds the protocol that both sides share, no more");
     }
 }
 
 #[test]
 fn the_client_knows_no_server() {
     for library in ["openraft", "redb", "coffeed"] {
-        nobody_names(library, "client/", &[], "the client is how to ask, and no more");
+        only_some_name(library, "client/", &[], "the client library knows the protocol, no more");
     }
 }
 
@@ -46,7 +46,7 @@ fn quic_is_named_in_one_module() {
                 "tests/src/bin/simulate/socket.rs",
                 "tests/tests/hostile/support/raw_client.rs",
             ];
-            nobody_names(library, folder, &but, "go through coffee_common::quic");
+            only_some_name(library, folder, &but, "go through coffee_common::quic");
         }
     }
 }
@@ -54,7 +54,7 @@ fn quic_is_named_in_one_module() {
 #[test]
 fn the_domain_is_pure() {
     for library in ["openraft", "tokio", "getrandom", "tracing"] {
-        nobody_names(library, "server/src/kv", &[], "kv::apply gives the same on every node, for ever");
+        only_some_name(library, "server/src/kv", &[], "kv must give the same result on every node");
     }
 }
 
@@ -62,10 +62,10 @@ fn the_domain_is_pure() {
 fn the_command_line_stays_at_the_edge() {
     let edge = ["server/src/bin/coffeed", "client/cli"];
     for folder in ["client/", "server/"] {
-        nobody_names("clap", folder, &edge, "flags are read at the edge");
+        only_some_name("clap", folder, &edge, "only the commands read flags");
     }
     for library in ["coffeectl", "rustyline"] {
-        nobody_names(library, "client/src/", &[], "the client is a library without the command");
+        only_some_name(library, "client/src/", &[], "the client is a library without the command");
     }
 }
 
@@ -80,16 +80,13 @@ fn crates_depend_downwards() {
     for (level, folder) in order.iter().enumerate() {
         let manifest =
             std::fs::read_to_string(tree::top().join(folder).join("Cargo.toml")).expect("a manifest");
-        assert!(
-            manifest.contains("[lints]\nworkspace = true"),
-            "{folder}: the lints of the workspace hold here too"
-        );
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}: add the lints of the workspace");
         for above in &order[level + 1..] {
             let package = package(above);
             let depends = manifest.lines().any(|line| {
                 line.starts_with(&format!("{package}.")) || line.starts_with(&format!("{package} "))
             });
-            assert!(!depends, "{folder}/Cargo.toml depends on {package}, which stands above it");
+            assert!(!depends, "{folder}/Cargo.toml depends on {package}, which is above it");
         }
     }
 }

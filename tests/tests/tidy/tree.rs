@@ -1,21 +1,21 @@
-//! Reads the tree: every file of ours, and the code of a Rust file without its comments.
+//! Reads the tree: its files, and the code of Rust files without comments.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The folders of the tree, besides which there is none.
+/// All folders at the top of the tree.
 pub(crate) const FOLDERS: [&str; 6] = [".ci", "client", "common", "deploy", "server", "tests"];
 
-/// Files at the top that we do not write ourselves; `.git` is one in a linked worktree.
+/// Files at the top that are not ours; `.git` is a file in a linked worktree.
 const NOT_OURS: [&str; 2] = ["Cargo.lock", ".git"];
 
 /// A file of the tree.
 pub(crate) struct Source {
-    /// Its path, seen from the top of the tree.
+    /// Its path relative to the top of the tree.
     pub(crate) path: String,
-    /// What is in it.
+    /// Its content.
     pub(crate) text: String,
 }
 
@@ -25,7 +25,7 @@ impl Source {
         without_comments(&self.text)
     }
 
-    /// Breaks a rule.
+    /// Fails the test: this file breaks a rule.
     #[track_caller]
     pub(crate) fn accuse(&self, rule: &str) -> ! {
         panic!("{}: {rule}", self.path)
@@ -37,7 +37,7 @@ pub(crate) fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every file with one of these endings (all, if none is named).
+/// Returns every file with one of these endings, or all files if none is given.
 pub(crate) fn files(endings: &[&str]) -> Vec<Source> {
     let mut paths = Vec::new();
     for folder in FOLDERS {
@@ -56,7 +56,7 @@ pub(crate) fn files(endings: &[&str]) -> Vec<Source> {
     sources
 }
 
-/// Every Rust file below a folder.
+/// Returns every Rust file below a folder.
 pub(crate) fn rust(folder: &str) -> Vec<Source> {
     let mut sources = files(&[".rs"]);
     sources.retain(|source| source.path.starts_with(folder));
@@ -64,7 +64,7 @@ pub(crate) fn rust(folder: &str) -> Vec<Source> {
     sources
 }
 
-/// What lies in a folder.
+/// Returns the entries of a folder.
 pub(crate) fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
     fs::read_dir(folder).expect("a folder of the tree").map(|entry| entry.expect("an entry of a folder"))
 }
@@ -86,8 +86,8 @@ fn read(path: String) -> Source {
     Source { text: String::from_utf8_lossy(&bytes).into_owned(), path }
 }
 
-/// Leaves out whole-line and trailing comments. A `//` in a text (an address)
-/// stays, since it follows a colon.
+/// Removes whole-line and trailing comments. A `//` after a colon stays: it is part
+/// of an address.
 fn without_comments(text: &str) -> String {
     let code = |line: &str| match line.match_indices("//").find(|(at, _)| !line[..*at].ends_with(':')) {
         Some((at, _)) => format!("{}\n", &line[..at]),

@@ -1,8 +1,8 @@
-//! What must not be written down, and that what is written down is true.
+//! Text that must not be in the tree, and paths that must exist.
 
 use crate::tree;
 
-/// Paths of somebody's machine, put together here so that this file does not contain them.
+/// Paths of a machine, assembled here so that this file does not contain them.
 fn machine_paths() -> [String; 3] {
     ["work", "root", "home"].map(|folder| format!("/{folder}/"))
 }
@@ -27,7 +27,7 @@ fn nothing_is_left_for_later() {
             marks.iter().any(|mark| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == mark))
         };
         if let Some(line) = source.text.lines().position(marked) {
-            source.accuse(&format!("line {}: do it now, or write an issue", line + 1));
+            source.accuse(&format!("line {}: do it now, or file an issue", line + 1));
         }
     }
 }
@@ -38,13 +38,13 @@ fn the_files_that_the_documents_name_are_there() {
         for path in paths_named(&source.text) {
             let there = tree::top().join(&path).exists();
             if !there {
-                source.accuse(&format!("names {path}, which is not there"));
+                source.accuse(&format!("names {path}, which does not exist"));
             }
         }
     }
 }
 
-/// Words in backquotes that are paths of the tree.
+/// Returns the words in backquotes that are paths of the tree.
 fn paths_named(text: &str) -> Vec<String> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_path = |word: &&str| {

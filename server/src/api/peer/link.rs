@@ -49,7 +49,7 @@ const SILENCE_MAX: Duration = Duration::from_millis(500);
 type DialResult = Result<Connection, ConnectError>;
 
 /// A dial in progress: `None` until it ends.
-type PendingDial = watch::Receiver<Option<DialResult>>;
+type PeerDial = watch::Receiver<Option<DialResult>>;
 
 /// The links to all members by node id.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ struct LinkInner {
 #[derive(Debug)]
 enum LinkState {
     Idle,
-    Dialling(PendingDial),
+    Dialling(PeerDial),
     Connected(Connection),
     Failed { error: ConnectError, retry_at: Instant },
 }
@@ -117,7 +117,7 @@ impl PeerLink {
     }
 
     /// Returns the dial in progress, or the result of the last one, or starts a new one.
-    fn dial(self: &Arc<Self>) -> PendingDial {
+    fn dial(self: &Arc<Self>) -> PeerDial {
         let mut inner = lock(&self.inner);
         match &inner.state {
             LinkState::Dialling(dial) => return dial.clone(),
