@@ -1,32 +1,35 @@
-//! `status`: what each of the asked nodes knows of itself.
+//! `status`: what each endpoint reports about itself.
 //!
-//! Every node is asked on its own, and one that does not answer is no reason
-//! to keep back what the others said.
+//! All endpoints are asked at the same time. An endpoint that does not answer
+//! does not hold back the answers of the others.
+
+mod gather;
+mod page;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::Args;
 use coffee_client::Client;
 use coffee_common::{
-    id::{Address, NodeId, NodeName},
-    protocol::{NodeStatus, RaftStatus},
+    id::{Address, NodeName},
+    protocol::NodeStatus,
 };
-use futures_util::future::join_all;
-use serde::Serialize;
 
-use crate::{
-    dates,
-    exit::ExitCode,
-    failure::Failure,
-    invocation::Invocation,
-    printer::{Printable, json::NoFields, table::TextTable},
-    warnings, wording,
-};
+use self::page::StatusReport;
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::json::NoFields, warnings};
+
+/// The time that the other nodes get after the first answer, unless `--timeout` is given.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// `status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// Nodes to ask in place of the endpoints
+    /// Nodes to ask instead of the endpoints
     #[arg(value_name = "NODE")]
     nodes: Vec<NodeName>,
+    /// Print a page per node with everything it reports
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 pub(crate) async fn run(
@@ -34,39 +37,31 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let addresses = addresses(&arguments.nodes, invocation).await?;
-    let mut statuses = Vec::new();
-    let mut code = ExitCode::Done;
     let client = invocation.client(invocation.usual_timeout())?;
-    let answers = join_all(addresses.iter().map(|address| ask(address, &client))).await;
+    let grace = invocation.options.timeout.is_none().then_some(GRACE);
+    let answers = gather::gather(addresses.iter().map(|address| ask(address, &client)), grace).await;
+    let (mut statuses, mut failures) = (Vec::new(), Vec::new());
     for (address, answer) in addresses.iter().zip(answers) {
-        match answer {
+        match answer.unwrap_or_else(|| Err(late())) {
             Ok(status) => statuses.push(status),
-            Err(failure) => {
-                code = if code == ExitCode::Done { failure.code() } else { code };
-                // One that was not reached is named in the error already.
-                let named = failure.message().contains(address.as_str());
-                let message = if named {
-                    failure.message().to_owned()
-                } else {
-                    format!("{address}: {}", failure.message())
-                };
-                invocation.printer.failure(&failure.with_message(message));
-            }
+            Err(failure) => failures.push((address, failure)),
         }
     }
-    let rows: Vec<StatusReport> = statuses.iter().map(StatusReport::new).collect();
+    let reports: Vec<StatusReport> = statuses.iter().map(StatusReport::new).collect();
     invocation.printer.list_start("nodes");
-    invocation
-        .printer
-        .list_page(&rows, |rows| rows.iter().map(Printable::table).collect::<Vec<_>>().join("\n"));
+    invocation.printer.list_page(&reports, if arguments.verbose { page::pages } else { page::summary });
     invocation.printer.list_end(&NoFields {});
     for warning in statuses.iter().flat_map(warnings::of_node) {
         invocation.printer.note(&warning);
     }
+    let code = failures.first().map_or(ExitCode::Done, |(_, failure)| failure.code());
+    for failure in absent(&failures, &statuses) {
+        invocation.printer.failure(&failure);
+    }
     Ok(code)
 }
 
-/// The endpoints, or where the cluster says that the named nodes are.
+/// Returns the endpoints, or the addresses of the named nodes according to the cluster.
 pub(super) async fn addresses(
     nodes: &[NodeName],
     invocation: &Invocation<'_>,
@@ -79,7 +74,7 @@ pub(super) async fn addresses(
         let node = view.nodes.iter().find(|node| node.name == *name);
         node.map(|node| node.address.clone()).ok_or_else(|| {
             Failure::new(ExitCode::NotFound, format!("there is no node {name}"))
-                .hint("see the nodes with 'coffeectl list'")
+                .hint("'coffeectl list' shows the nodes")
         })
     };
     nodes.iter().map(address).collect()
@@ -89,255 +84,53 @@ async fn ask(address: &Address, client: &Client) -> Result<NodeStatus, Failure> 
     Ok(client.at(address.clone())?.status().await?)
 }
 
-#[derive(Serialize)]
-struct StatusReport<'a> {
-    name: &'a str,
-    address: &'a str,
-    version: &'a str,
-    phase: &'static str,
-    uptime_ms: u64,
-    member: Option<MemberStatus>,
-    certificate: CertificateValidity<'a>,
-    disk_free_bytes: Option<u64>,
+fn late() -> Failure {
+    let message = format!("no answer {} s after the first one", GRACE.as_secs());
+    Failure::new(ExitCode::Unavailable, message)
+        .hint("--timeout waits longer; 'coffeectl list' shows which nodes the others can reach")
 }
 
-/// The certificate that it shows.
-#[derive(Serialize)]
-struct CertificateValidity<'a> {
-    serial: &'a str,
-    valid_until: String,
-    days_left: i64,
-}
-
-/// What a member knows of its cluster.
-#[derive(Serialize)]
-struct MemberStatus {
-    cluster: String,
-    id: String,
-    role: &'static str,
-    term: u64,
-    leader: Option<String>,
-    last_log: u64,
-    committed: u64,
-    applied: u64,
-    snapshot: u64,
-    purged: u64,
-    voters: Vec<Vec<String>>,
-    learners: Vec<String>,
-    quorum_heard_ms: Option<u64>,
-}
-
-impl<'a> StatusReport<'a> {
-    fn new(status: &'a NodeStatus) -> Self {
-        Self {
-            name: status.name.as_str(),
-            address: status.address.as_str(),
-            version: &status.version,
-            phase: wording::phase(status.phase),
-            uptime_ms: status.uptime_ms,
-            member: status.raft.as_ref().map(MemberStatus::new),
-            certificate: CertificateValidity {
-                serial: &status.certificate.serial,
-                valid_until: dates::utc(i64::try_from(status.certificate.valid_until_s).unwrap_or(i64::MAX)),
-                days_left: wording::days_until(status.certificate.valid_until_s),
-            },
-            disk_free_bytes: status.disk_free_bytes,
-        }
-    }
-
-    fn rows(&self) -> Vec<[String; 2]> {
-        let mut rows = vec![
-            row("name", self.name),
-            row("address", self.address),
-            row("version", self.version),
-            row("phase", self.phase),
-            row("uptime", wording::span(self.uptime_ms)),
-        ];
-        rows.extend(self.member.iter().flat_map(MemberStatus::rows));
-        let CertificateValidity { serial, valid_until, .. } = &self.certificate;
-        rows.push(row("certificate", format!("{serial} until {valid_until}")));
-        rows.extend(self.disk_free_bytes.map(|free| row("disk free", wording::size(free))));
-        rows
-    }
-}
-
-fn row(name: &str, value: impl Into<String>) -> [String; 2] {
-    [name.to_owned(), value.into()]
-}
-
-impl MemberStatus {
-    fn new(raft: &RaftStatus) -> Self {
-        let name = |id: &NodeId| {
-            let record = raft.nodes.iter().find(|record| record.id == *id);
-            record.map_or_else(|| id.to_string(), |record| record.name.to_string())
+/// Returns one line per node that did not answer. Each hint is given once, after the last line.
+fn absent(failures: &[(&Address, Failure)], statuses: &[NodeStatus]) -> Vec<Failure> {
+    let records = || statuses.iter().filter_map(|status| status.raft.as_ref()).flat_map(|raft| &raft.nodes);
+    let mut lines: Vec<Failure> = Vec::new();
+    for (address, failure) in failures {
+        let name = records().find(|record| record.address == **address).map(|record| record.name.as_str());
+        // The client's message for an unreachable node contains the address.
+        let message = match (name, failure.message().contains(address.as_str())) {
+            (Some(name), true) => format!("{name}: {}", failure.message()),
+            (Some(name), false) => format!("{name} ({address}): {}", failure.message()),
+            (None, true) => failure.message().to_owned(),
+            (None, false) => format!("{address}: {}", failure.message()),
         };
-        Self {
-            cluster: raft.cluster.to_string(),
-            id: raft.id.to_string(),
-            role: wording::role(raft.role),
-            term: raft.term,
-            leader: raft.leader.as_ref().map(name),
-            last_log: raft.last_log.0,
-            committed: raft.committed.0,
-            applied: raft.applied.0,
-            snapshot: raft.snapshot.0,
-            purged: raft.purged.0,
-            voters: raft.voters.iter().map(|set| set.iter().map(name).collect()).collect(),
-            learners: raft.learners.iter().map(name).collect(),
-            quorum_heard_ms: raft.quorum_heard_ms,
-        }
+        lines.push(Failure::new(failure.code(), message));
     }
-
-    fn rows(&self) -> Vec<[String; 2]> {
-        let voters = self.voters.iter().map(|set| set.join(" ")).collect::<Vec<_>>().join(" -> ");
-        let mut rows = vec![
-            row("cluster", &self.cluster),
-            row("id", &self.id),
-            row("role", self.role),
-            row("term", self.term.to_string()),
-            row("leader", wording::or_nothing(self.leader.as_ref())),
-            row("last log", self.last_log.to_string()),
-            row("committed", self.committed.to_string()),
-            row("applied", self.applied.to_string()),
-            row("snapshot", self.snapshot.to_string()),
-            row("purged", self.purged.to_string()),
-            row("voters", voters),
-            row("learners", self.learners.join(" ")),
-        ];
-        rows.extend(self.quorum_heard_ms.map(|ms| row("quorum heard", format!("{} ago", wording::span(ms)))));
-        rows
+    let mut given = BTreeSet::new();
+    let hints = failures.iter().flat_map(|(_, failure)| failure.hints()).filter(|hint| given.insert(*hint));
+    if let Some(last) = lines.pop() {
+        lines.push(hints.cloned().fold(last, Failure::hint));
     }
-
-    fn fields(&self) -> [String; 9] {
-        [
-            self.id.clone(),
-            self.role.to_owned(),
-            self.term.to_string(),
-            wording::or_nothing(self.leader.as_ref()),
-            self.last_log.to_string(),
-            self.committed.to_string(),
-            self.applied.to_string(),
-            self.snapshot.to_string(),
-            self.purged.to_string(),
-        ]
-    }
-}
-
-impl Printable for StatusReport<'_> {
-    fn table(&self) -> String {
-        let mut table = TextTable::without_header();
-        self.rows().into_iter().for_each(|row| table.row(row));
-        table.render()
-    }
-
-    fn plain(&self) -> Vec<Vec<String>> {
-        let own = [self.name, self.address, self.version, self.phase].map(str::to_owned);
-        let member = self
-            .member
-            .as_ref()
-            .map_or_else(|| [(); 9].map(|()| wording::NOTHING.to_owned()), MemberStatus::fields);
-        vec![own.into_iter().chain([self.uptime_ms.to_string()]).chain(member).collect()]
-    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{
-        command::{MemberState, NodeRecord},
-        id::{ClusterId, Revision},
-        protocol::{CertificateStatus, LifecyclePhase, RaftRole},
-    };
-
     use super::*;
-    use crate::printer::{Format, tests::printed};
-
-    fn record(id: u64, name: &str) -> NodeRecord {
-        NodeRecord {
-            id: NodeId(id),
-            name: NodeName::new(name).unwrap(),
-            address: Address::new("10.0.0.1:7400").unwrap(),
-            standing: MemberState::Member,
-            since_ms: 0,
-        }
-    }
-
-    fn status() -> NodeStatus {
-        NodeStatus {
-            name: NodeName::new("ming").unwrap(),
-            address: Address::new("10.0.0.1:7400").unwrap(),
-            version: "0.1.0".into(),
-            phase: LifecyclePhase::Running,
-            uptime_ms: 61_000,
-            raft: Some(RaftStatus {
-                cluster: ClusterId(0xc0ffee),
-                id: NodeId(1),
-                role: RaftRole::Leader,
-                term: 3,
-                leader: Some(NodeId(1)),
-                last_log: Revision(12),
-                committed: Revision(11),
-                applied: Revision(10),
-                snapshot: Revision(5),
-                purged: Revision(4),
-                voters: vec![vec![NodeId(1)], vec![NodeId(1), NodeId(7)]],
-                learners: vec![NodeId(9)],
-                matched: Vec::new(),
-                quorum_heard_ms: Some(40),
-                nodes: vec![record(1, "ming"), record(7, "hong")],
-            }),
-            certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
-            started_at_ms: 1_795_399_392_000,
-            disk_free_bytes: Some(5 << 30),
-        }
-    }
 
     #[test]
-    fn golden() {
-        let status = status();
-        let status = StatusReport::new(&status);
-        assert_eq!(
-            printed(Format::Table, &status),
-            "\
-name          ming
-address       10.0.0.1:7400
-version       0.1.0
-phase         running
-uptime        61 s
-cluster       00000000000000000000000000c0ffee
-id            1
-role          leader
-term          3
-leader        ming
-last log      12
-committed     11
-applied       10
-snapshot      5
-purged        4
-voters        ming -> ming hong
-learners      9
-quorum heard  40 ms ago
-certificate   4a5b until 2026-11-23T02:04:13Z
-disk free     5120 MiB
-"
-        );
-        assert_eq!(
-            printed(Format::Plain, &status),
-            "ming\t10.0.0.1:7400\t0.1.0\trunning\t61000\t1\tleader\t3\tming\t12\t11\t10\t5\t4\n"
-        );
-        let json = printed(Format::Json, &status);
-        assert!(
-            json.contains(r#""id":"1","role":"leader","term":3,"leader":"ming","last_log":12,"#),
-            "{json}"
-        );
-        assert!(json.contains(r#""voters":[["ming"],["ming","hong"]],"learners":["9"]"#), "{json}");
-    }
-
-    #[test]
-    fn a_node_without_a_cluster_has_less_to_say() {
-        let status = NodeStatus { phase: LifecyclePhase::Waiting, raft: None, ..status() };
-        let status = StatusReport::new(&status);
-        assert_eq!(printed(Format::Table, &status).lines().count(), 7);
-        assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
-        assert!(printed(Format::Json, &status).contains(r#""member":null"#));
+    fn absent_nodes_are_one_line_each_and_a_hint_is_given_once() {
+        let address = |port: u16| Address::new(format!("10.0.0.1:{port}")).unwrap();
+        let failure = |text: &str| Failure::new(ExitCode::Unavailable, text).hint("look");
+        let addresses = [address(7401), address(7402)];
+        let failures = vec![
+            (&addresses[0], failure("10.0.0.1:7401 is silent")),
+            (&addresses[1], failure("no answer").hint("wait")),
+        ];
+        let lines = absent(&failures, &[]);
+        let messages: Vec<&str> = lines.iter().map(Failure::message).collect();
+        assert_eq!(messages, ["10.0.0.1:7401 is silent", "10.0.0.1:7402: no answer"]);
+        assert_eq!(lines[0].hints(), [""; 0]);
+        assert_eq!(lines[1].hints(), ["look", "wait"]);
+        assert!(absent(&[], &[]).is_empty());
     }
 }

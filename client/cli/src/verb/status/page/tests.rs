@@ -1,0 +1,132 @@
+//! The page, the row and the document of a node.
+
+use coffee_common::{
+    command::{MemberState, NodeRecord},
+    id::{Address, ClusterId, NodeName, Revision},
+    protocol::{CertificateStatus, LifecyclePhase, RaftRole},
+};
+
+use super::*;
+use crate::printer::{Format, tests::printed};
+
+fn record(id: u64, name: &str) -> NodeRecord {
+    NodeRecord {
+        id: NodeId(id),
+        name: NodeName::new(name).unwrap(),
+        address: Address::new("10.0.0.1:7400").unwrap(),
+        standing: MemberState::Member,
+        since_ms: 0,
+    }
+}
+
+fn status() -> NodeStatus {
+    NodeStatus {
+        name: NodeName::new("ming").unwrap(),
+        address: Address::new("10.0.0.1:7400").unwrap(),
+        version: "0.1.0".into(),
+        phase: LifecyclePhase::Running,
+        uptime_ms: 61_000,
+        raft: Some(RaftStatus {
+            cluster: ClusterId(0xc0ffee),
+            id: NodeId(1),
+            role: RaftRole::Leader,
+            term: 3,
+            leader: Some(NodeId(1)),
+            last_log: Revision(12),
+            committed: Revision(11),
+            applied: Revision(10),
+            snapshot: Revision(5),
+            purged: Revision(4),
+            voters: vec![vec![NodeId(1)], vec![NodeId(1), NodeId(7)]],
+            learners: vec![NodeId(9)],
+            matched: Vec::new(),
+            quorum_heard_ms: Some(40),
+            nodes: vec![record(1, "ming"), record(7, "hong")],
+        }),
+        certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
+        started_at_ms: 1_795_399_392_000,
+        disk_free_bytes: Some(5 << 30),
+    }
+}
+
+#[test]
+fn golden() {
+    let status = status();
+    let status = StatusReport::new(&status);
+    assert_eq!(
+        printed(Format::Table, &status),
+        "\
+name          ming
+address       10.0.0.1:7400
+version       0.1.0
+phase         running
+uptime        61 s
+cluster       00000000000000000000000000c0ffee
+id            1
+role          leader
+term          3
+leader        ming
+last log      12
+committed     11
+applied       10
+snapshot      5
+purged        4
+voters        ming -> ming hong
+learners      9
+quorum heard  40 ms ago
+certificate   4a5b until 2026-11-23T02:04:13Z
+disk free     5120 MiB
+"
+    );
+    assert_eq!(
+        printed(Format::Plain, &status),
+        "ming\t10.0.0.1:7400\t0.1.0\trunning\t61000\t1\tleader\t3\tming\t12\t11\t10\t5\t4\n"
+    );
+    let json = printed(Format::Json, &status);
+    assert!(json.contains(r#""id":"1","role":"leader","term":3,"leader":"ming","last_log":12,"#), "{json}");
+    assert!(json.contains(r#""voters":[["ming"],["ming","hong"]],"learners":["9"]"#), "{json}");
+}
+
+#[test]
+fn a_node_without_a_cluster_has_less_to_say() {
+    let status = NodeStatus { phase: LifecyclePhase::Waiting, raft: None, ..status() };
+    let status = StatusReport::new(&status);
+    assert_eq!(printed(Format::Table, &status).lines().count(), 7);
+    assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
+    assert!(printed(Format::Json, &status).contains(r#""member":null"#));
+}
+
+fn status_of(name: &str, id: u64) -> NodeStatus {
+    NodeStatus {
+        name: NodeName::new(name).unwrap(),
+        raft: status().raft.map(|raft| RaftStatus { id: NodeId(id), role: RaftRole::Follower, ..raft }),
+        ..status()
+    }
+}
+
+#[test]
+fn a_summary_has_a_row_per_node_and_fits_a_terminal() {
+    let waiting = NodeStatus {
+        phase: LifecyclePhase::Waiting,
+        raft: None,
+        disk_free_bytes: None,
+        ..status_of("hu", 9)
+    };
+    let statuses = [status(), status_of("hong", 7), waiting];
+    let reports: Vec<StatusReport> = statuses.iter().map(StatusReport::new).collect();
+    assert_eq!(
+        summary(&reports),
+        "\
+NAME  ROLE      STATE    TERM  LEADER  APPLIED  UPTIME  DISK FREE
+ming  leader    running     3  ming         10  61 s    5120 MiB
+hong  follower  running     3  ming         10  61 s    5120 MiB
+hu    -         waiting     -  -             -  61 s    -
+"
+    );
+    let name = "certainly-ming";
+    let long =
+        NodeStatus { uptime_ms: 864_000_000, disk_free_bytes: Some(u64::MAX >> 24), ..status_of(name, 7) };
+    assert!(summary(&[StatusReport::new(&long)]).lines().all(|line| line.len() <= 80));
+    assert_eq!(summary(&[]), "");
+    assert_eq!(pages(&reports).matches("\n\n").count(), 2);
+}
