@@ -1,6 +1,12 @@
-//! `list`: the nodes, and how many may be lost.
+//! `list`: the nodes, and how many of them may be lost.
+//!
+//! The cluster lists nodes by id, and a replaced node has a new, higher id.
+//! It keeps its place here if it is among the endpoints: see [`in_order`].
 
-use coffee_common::protocol::{ClusterView, NodeView};
+use coffee_common::{
+    id::Address,
+    protocol::{ClusterView, NodeView},
+};
 use serde::Serialize;
 
 use crate::{
@@ -12,12 +18,34 @@ use crate::{
 };
 
 pub(crate) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
-    let view = invocation.view(invocation.usual_timeout()).await?;
+    let mut view = invocation.view(invocation.usual_timeout()).await?;
+    view.nodes = in_order(view.nodes, &invocation.session.connection().endpoints);
     invocation.printer.report(&Nodes::new(&view));
     for warning in warnings::of_cluster(&view) {
         invocation.printer.note(&warning);
     }
     Ok(ExitCode::Done)
+}
+
+/// Puts the nodes that are endpoints in the order of the endpoints. The other nodes stay where they are.
+///
+/// The replicated records do not say when a name first joined; most operators
+/// list the endpoints in that order.
+fn in_order(nodes: Vec<NodeView>, endpoints: &[Address]) -> Vec<NodeView> {
+    let rank = |node: &NodeView| endpoints.iter().position(|endpoint| *endpoint == node.address);
+    let (mut ranked, mut others) = (Vec::new(), Vec::new());
+    for (place, node) in nodes.into_iter().enumerate() {
+        match rank(&node) {
+            Some(rank) => ranked.push((rank, place, node)),
+            None => others.push((place, node)),
+        }
+    }
+    let mut places: Vec<usize> = ranked.iter().map(|(_, place, _)| *place).collect();
+    places.sort_unstable();
+    ranked.sort_by_key(|(rank, place, _)| (*rank, *place));
+    others.extend(places.into_iter().zip(ranked.into_iter().map(|(_, _, node)| node)));
+    others.sort_by_key(|(place, _)| *place);
+    others.into_iter().map(|(_, node)| node).collect()
 }
 
 #[derive(Serialize)]
@@ -62,10 +90,10 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// The line below the table: what an operator looks for first.
+    /// Returns the line below the table, which operators read first.
     fn summary(&self) -> String {
         if self.cluster.is_none() {
-            return format!("{} belongs to no cluster: it waits for boot", self.asked);
+            return format!("{} belongs to no cluster: it waits to be booted", self.asked);
         }
         let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
         let lose = match self.may_lose {
@@ -77,7 +105,7 @@ impl<'a> Nodes<'a> {
             Some(name) => format!("leader {name}, term {}", self.term),
             None => "no leader".to_owned(),
         };
-        let joint = if self.joint { "; a change of membership is under way" } else { "" };
+        let joint = if self.joint { "; a membership change is in progress" } else { "" };
         format!("{reach}, {lose}; {leader}{joint}")
     }
 }
@@ -210,6 +238,24 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
     }
 
     #[test]
+    fn a_replaced_node_keeps_its_place_among_the_endpoints() {
+        let up = |name, id| node(name, id, Some(RaftRole::Follower), NodeState::Up);
+        let address = |id: u64| Address::new(format!("10.0.0.{id}:7400")).unwrap();
+        let order = |endpoints: &[u64]| {
+            // The data of ming was lost: it came back as node 30.
+            let nodes = vec![up("hong", 2), up("peng", 3), up("hu", 4), up("ming", 30)];
+            let endpoints: Vec<Address> = endpoints.iter().copied().map(address).collect();
+            let ordered = in_order(nodes, &endpoints);
+            ordered.iter().map(|node| node.name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(&[30, 2, 3, 4]), "ming hong peng hu");
+        assert_eq!(order(&[30, 2]), "ming peng hu hong", "peng and hu are not endpoints");
+        assert_eq!(order(&[4]), "hong peng hu ming", "one endpoint gives no order");
+        assert_eq!(order(&[]), "hong peng hu ming");
+        assert_eq!(order(&[99, 30, 30, 2]), "ming peng hu hong");
+    }
+
+    #[test]
     fn the_summary_says_how_safe_it_is() {
         let whole = ClusterView { voters_in_reach: 3, may_lose: 1, ..view() };
         assert_eq!(
@@ -219,8 +265,8 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         let lost = ClusterView { voters_in_reach: 1, leader: None, ..view() };
         assert_eq!(Nodes::new(&lost).summary(), "1 of 3 voters in reach, no quorum; no leader");
         let joint = ClusterView { joint: true, ..view() };
-        assert!(Nodes::new(&joint).summary().ends_with("; a change of membership is under way"));
+        assert!(Nodes::new(&joint).summary().ends_with("; a membership change is in progress"));
         let waiting = ClusterView { cluster: None, ..view() };
-        assert_eq!(Nodes::new(&waiting).summary(), "ming belongs to no cluster: it waits for boot");
+        assert_eq!(Nodes::new(&waiting).summary(), "ming belongs to no cluster: it waits to be booted");
     }
 }
