@@ -1,4 +1,4 @@
-//! `transfer`: hands leadership to another node.
+//! `transfer`: transfers leadership to another node.
 
 use clap::Args;
 use coffee_common::id::NodeName;
@@ -9,7 +9,10 @@ use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::P
 /// `transfer`.
 #[derive(Debug, Args)]
 pub(crate) struct TransferArguments {
-    /// To which node; the most caught-up one if none is named
+    /// The new leader [default: the most caught-up voter]
+    #[arg(value_name = "NODE", conflicts_with = "to")]
+    node: Option<NodeName>,
+    /// The same as NODE
     #[arg(long, value_name = "NODE")]
     to: Option<NodeName>,
 }
@@ -18,7 +21,8 @@ pub(crate) async fn run(
     arguments: &TransferArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    let done = invocation.client(invocation.usual_timeout())?.transfer(arguments.to.clone()).await?;
+    let target = arguments.node.as_ref().or(arguments.to.as_ref());
+    let done = invocation.client(invocation.usual_timeout())?.transfer(target.cloned()).await?;
     invocation.printer.report(&TransferReport {
         from: done.from,
         to: done.to,
