@@ -1,4 +1,6 @@
-//! `get`: a key's value, byte for byte.
+//! `get`: prints a key's value, byte for byte.
+
+use std::borrow::Cow;
 
 use clap::Args;
 use coffee_common::{command::Entry, id::Revision, key::Key};
@@ -14,9 +16,12 @@ use crate::{
 /// `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// Which key
+    /// The key
     #[arg(value_name = "KEY")]
     key: Key,
+    /// Print the key's revision and a tab before the value
+    #[arg(long)]
+    revision: bool,
 }
 
 pub(crate) async fn run(
@@ -26,13 +31,22 @@ pub(crate) async fn run(
     let client = invocation.client(invocation.usual_timeout())?;
     let read = client.get_with(arguments.key.clone(), invocation.options.consistency).await?;
     let Some(entry) = read.entry else { return Err(not_there(&arguments.key)) };
-    invocation.printer.value(entry.value.as_bytes(), &Got::new(&arguments.key, &entry, read.at));
+    invocation.printer.value(&shown(&entry, arguments.revision), &Got::new(&arguments.key, &entry, read.at));
     Ok(ExitCode::Done)
+}
+
+/// Returns the bytes to print: the value as it is stored, after `REVISION<TAB>` if that is wanted.
+fn shown(entry: &Entry, revision: bool) -> Cow<'_, [u8]> {
+    let value: &[u8] = entry.value.as_bytes();
+    match revision {
+        false => Cow::Borrowed(value),
+        true => Cow::Owned([format!("{}\t", entry.modified).as_bytes(), value].concat()),
+    }
 }
 
 fn not_there(key: &Key) -> Failure {
     Failure::new(ExitCode::NotFound, format!("there is no key {}", escape::shown(key.as_str())))
-        .hint("'coffeectl keys' lists those that are there")
+        .hint("'coffeectl keys' lists the keys")
 }
 
 #[derive(Serialize)]
@@ -83,6 +97,14 @@ mod tests {
              \"version\":2,\"read_at\":9}\n"
         );
         assert!(print(Format::Json, b"\xff").contains(r#""value_base64":"/w==""#));
+    }
+
+    #[test]
+    fn the_revision_comes_before_the_value() {
+        let value = Value::new(&b"a\tb\n\xff"[..]).unwrap();
+        let entry = Entry { value, created: Revision(3), modified: Revision(4711), version: 2 };
+        assert_eq!(*shown(&entry, false), b"a\tb\n\xff"[..]);
+        assert_eq!(*shown(&entry, true), b"4711\ta\tb\n\xff"[..]);
     }
 
     #[test]
