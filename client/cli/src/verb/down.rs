@@ -1,4 +1,4 @@
-//! `down`: takes a node out and shuts it down: the leader, unless another is named.
+//! `down`: removes a node and shuts it down: the leader, unless a node is named.
 
 use clap::Args;
 use coffee_common::id::NodeName;
@@ -13,10 +13,10 @@ use crate::{
 /// `down`.
 #[derive(Debug, Args)]
 pub(crate) struct DownArguments {
-    /// Which node; the leader if none is named
+    /// The node [default: the leader]
     #[arg(value_name = "NODE")]
     node: Option<NodeName>,
-    /// Only say what would be done
+    /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
 }

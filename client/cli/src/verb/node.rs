@@ -1,4 +1,4 @@
-//! `node remove`: takes a node that is lost out of the cluster.
+//! `node remove`: removes a lost node from the cluster.
 
 use clap::{Args, Subcommand};
 use coffee_common::id::NodeName;
@@ -13,17 +13,17 @@ use crate::{
 /// `node ..`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeVerb {
-    /// Take a lost node out of the cluster
+    /// Remove a lost node from the cluster, or clear the row of one that is shut down
     Remove(RemoveArguments),
 }
 
 /// `node remove`.
 #[derive(Debug, Args)]
 pub(crate) struct RemoveArguments {
-    /// Which node
+    /// The node
     #[arg(value_name = "NODE")]
     node: NodeName,
-    /// Only say what would be done
+    /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
 }

@@ -5,6 +5,7 @@ mod contexts;
 #[expect(dead_code, reason = "the tests of the client use the rest")]
 #[path = "../../../tests/client/fake.rs"]
 mod fake;
+mod many;
 mod run;
 
 use std::{os::unix::ffi::OsStringExt, sync::mpsc};
@@ -159,8 +160,8 @@ fn no_node_is_removed_without_a_confirmation() {
         };
         node.asks().iter().filter(|ask| wet(&ask.request)).count()
     };
-    let plan =
-        "plan for hong: take it out of the cluster and shut it down\n  voters  4 -> 3\n  quorum  3 -> 2\n";
+    let plan = "plan for hong: remove it from the cluster and shut it down\n  voters       4 -> 3\n  quorum       3 -> 2\n  \
+         may be lost  1 -> 1\n";
     desk.asks(&[&node], ["down", "hong", "--dry-run"]).go().says(plan);
     let ran = desk.asks(&[&node], ["down", "hong"]).reads("y\n").go();
     assert_eq!((ran.code, ran.text()), (Some(8), ""), "a pipe cannot be asked for confirmation");
@@ -170,9 +171,11 @@ fn no_node_is_removed_without_a_confirmation() {
     assert_eq!(wet(&node), 0);
 
     let ran = desk.asks(&[&node], ["down", "hong", "--yes"]).go();
-    ran.says("hong is down: voters 4 -> 3, leader ming, after 12 ms\n");
+    assert_eq!(ran.text(), "hong is down: voters 4 -> 3, leader ming, after 12 ms\n");
+    ran.complaining("'coffeectl node remove hong'").complaining("'coffeectl cert revoke node-hong'");
     let ran = desk.asks(&[&node], ["--yes", "node", "remove", "hong", "-o", "plain"]).go();
-    ran.says("hong\ttrue\t4\t3\tming\t12\n");
+    assert_eq!(ran.text(), "hong\ttrue\t4\t3\tming\t12\n");
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(0), 1), "{}", ran.err);
     assert_eq!(wet(&node), 2);
 }
 
