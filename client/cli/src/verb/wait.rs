@@ -1,4 +1,4 @@
-//! `wait`: until the cluster is as somebody wants it, in place of a sleep.
+//! `wait`: waits until the cluster reaches a state, so that scripts need no sleep.
 
 use std::time::Duration;
 
@@ -21,28 +21,28 @@ use crate::{
 /// `wait`.
 #[derive(Debug, Args)]
 pub(crate) struct WaitArguments {
-    /// What to wait for
+    /// The state to wait for
     #[arg(long = "for", value_name = "WHAT")]
     goal: WaitGoal,
-    /// Which node has to be it (leader, synced, voter)
+    /// The node that has to reach it (leader, synced, voter)
     #[arg(long, value_name = "NODE", required_if_eq("goal", "voter"))]
     node: Option<NodeName>,
 }
 
-/// What `wait` waits for.
+/// The states that `wait` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WaitGoal {
     /// A node leads
     Leader,
-    /// Most voters are in reach, and one leads
+    /// A majority of the voters is in reach, and one leads
     Quorum,
-    /// All members (or the named node) have applied what the leader had when the wait began
+    /// All members (or the named node) have applied what the leader had applied at the start
     Synced,
-    /// The named node votes
+    /// The named node is a voter
     Voter,
 }
 
-/// How often to look.
+/// The time between two looks at the cluster.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     };
     let waited = wording::span(u64::try_from((deadline - start).as_millis()).unwrap_or(u64::MAX));
     Err(Failure::new(ExitCode::Unavailable, format!("waited {waited} for {}: {why_not}", wanted.name()))
-        .hint("'coffeectl list' shows how the nodes are; --timeout waits longer"))
+        .hint("'coffeectl list' shows the nodes; --timeout waits longer"))
 }
 
 fn reached(wanted: &Wanted, start: Instant, invocation: &mut Invocation<'_>) -> ExitCode {
@@ -69,11 +69,11 @@ fn reached(wanted: &Wanted, start: Instant, invocation: &mut Invocation<'_>) -> 
     ExitCode::Done
 }
 
-/// Why no look was the last one.
+/// Why the wait ended without success.
 enum WaitFailure {
-    /// Time is over; this is what stood against it.
+    /// The time is over; this was missing.
     Late(String),
-    /// Waiting does not help.
+    /// More time does not help.
     Failed(Failure),
 }
 
@@ -85,7 +85,7 @@ async fn look_until(
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut target = None;
-    // What was seen last tells more than a look that ran out of time.
+    // The last complete look says more than one that timed out.
     let mut seen: Option<String> = None;
     loop {
         ticks.tick().await;
@@ -105,7 +105,7 @@ async fn look_until(
     }
 }
 
-/// What is waited for.
+/// The state to wait for, and the node that has to reach it.
 struct Wanted {
     goal: WaitGoal,
     node: Option<NodeName>,
@@ -114,7 +114,7 @@ struct Wanted {
 impl Wanted {
     fn new(arguments: &WaitArguments) -> Result<Self, Failure> {
         if arguments.goal == WaitGoal::Quorum && arguments.node.is_some() {
-            return Err(Failure::usage("a quorum is not that of one node").hint("leave --node out"));
+            return Err(Failure::usage("--for quorum concerns all nodes").hint("omit --node"));
         }
         Ok(Self { goal: arguments.goal, node: arguments.node.clone() })
     }
@@ -128,8 +128,8 @@ impl Wanted {
         }
     }
 
-    /// Whether it is so, or what stands against it. `target` remembers what
-    /// the leader had applied when it was first seen.
+    /// Judges a view: `Ok`, or what is missing. `target` keeps what the leader
+    /// had applied in the first view with a leader.
     fn judge(&self, view: &ClusterView, target: &mut Option<Revision>) -> Result<(), String> {
         match self.goal {
             WaitGoal::Leader => self.judge_leader(view),
@@ -141,6 +141,7 @@ impl Wanted {
 
     fn judge_leader(&self, view: &ClusterView) -> Result<(), String> {
         match (&view.leader, &self.node) {
+            (_, Some(node)) if !is_listed(view, node) => Err(self.not_there()),
             (None, _) => Err("no node leads".into()),
             (Some(leader), Some(node)) if leader != node => Err(format!("{leader} leads")),
             (Some(_), _) => Ok(()),
@@ -156,7 +157,7 @@ impl Wanted {
         };
         let meant = |node: &&NodeView| match &self.node {
             Some(name) => node.name == *name,
-            // One that is not reached says nothing of its role, and is a member all the same.
+            // The role of an unreachable node is unknown, but it is a member.
             None => node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting),
         };
         let mut nodes = view.nodes.iter().filter(meant).peekable();
@@ -186,6 +187,10 @@ impl Wanted {
     fn not_there(&self) -> String {
         format!("{} is not in the list", wording::or_nothing(self.node.as_ref()))
     }
+}
+
+fn is_listed(view: &ClusterView, name: &NodeName) -> bool {
+    view.nodes.iter().any(|node| node.name == *name)
 }
 
 fn judge_quorum(view: &ClusterView) -> Result<(), String> {
@@ -273,6 +278,16 @@ mod tests {
         assert_eq!(judge(WaitGoal::Leader, Some("hong"), &view()), Err("ming leads".into()));
         let headless = ClusterView { leader: None, ..view() };
         assert_eq!(judge(WaitGoal::Leader, None, &headless), Err("no node leads".into()));
+        assert_eq!(judge(WaitGoal::Leader, Some("hong"), &headless), Err("no node leads".into()));
+    }
+
+    #[test]
+    fn a_name_that_is_not_in_the_list_is_reported() {
+        for goal in [WaitGoal::Leader, WaitGoal::Synced, WaitGoal::Voter] {
+            assert_eq!(judge(goal, Some("hu"), &view()), Err("hu is not in the list".into()), "{goal:?}");
+        }
+        let headless = ClusterView { leader: None, ..view() };
+        assert_eq!(judge(WaitGoal::Leader, Some("hu"), &headless), Err("hu is not in the list".into()));
     }
 
     #[test]
@@ -302,7 +317,7 @@ mod tests {
         let mut later = view();
         later.nodes[0].applied = Some(Revision(99));
         later.nodes[1].applied = Some(Revision(10));
-        assert_eq!(wanted.judge(&later, &mut target), Ok(()), "the leader may be ahead by now");
+        assert_eq!(wanted.judge(&later, &mut target), Ok(()), "the leader may be ahead since then");
         assert_eq!(judge(WaitGoal::Synced, Some("hong"), &later), Err("hong is at 10 of 99".into()));
     }
 
@@ -312,7 +327,7 @@ mod tests {
         view.nodes[1].applied = Some(Revision(10));
         assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is unreachable".into()));
         view.nodes[2] = node("peng", Some(RaftRole::Follower), NodeState::Up, Some(11));
-        assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long was taken down, and is no member");
+        assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long is shut down, so not a member");
     }
 
     #[test]
