@@ -1,11 +1,11 @@
-//! Words of a line, and lines of words: the quoting of the prompt.
+//! Splits a line into words and joins words into a line: the prompt's quoting.
 //!
-//! The rules are those of a shell, without its expansions: blanks part words,
-//! quotes and backslashes keep them together. What [`join`] writes, a shell
-//! reads as the same words, and so does [`split`] where no word has control
-//! characters. Knows nothing of verbs.
+//! The rules are a shell's, without its expansions: blanks separate words,
+//! quotes and backslashes keep them together. A shell reads the output of
+//! [`join`] as the same words, and so does [`split`] if no word has control
+//! characters. Knows no verbs.
 //!
-//! Not the crate `shlex`: it does not say which quote is open, and it writes
+//! Not the crate `shlex`: it does not report which quote is open, and it writes
 //! control characters and bytes that are not UTF-8 raw between single quotes.
 //! A hint goes to a terminal, so [`join`] writes them as `$'\x1b'`.
 
@@ -14,18 +14,18 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-/// Why a line has no words.
+/// A line that cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitError {
-    /// A quote is opened and never closed.
+    /// A quote is not closed.
     #[error("the line ends within {0} quotes")]
     Open(&'static str),
-    /// A backslash has nothing behind it.
+    /// The line ends with a backslash.
     #[error("the line ends with a backslash")]
     Backslash,
 }
 
-/// The words of a line. Empty for a blank line and for a comment.
+/// Returns the words of a line: none for a blank line or a comment.
 pub(crate) fn split(line: &str) -> Result<Vec<String>, SplitError> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -57,7 +57,7 @@ fn single_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Res
     Err(SplitError::Open("single"))
 }
 
-/// Within double quotes a backslash quotes `"` and `\`, and stands for itself elsewhere.
+/// Within double quotes, a backslash quotes `"` and `\` and is literal elsewhere.
 fn double_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), SplitError> {
     while let Some(character) = characters.next() {
         match character {
@@ -73,7 +73,7 @@ fn double_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Res
     Err(SplitError::Open("double"))
 }
 
-/// The line whose words these are.
+/// Returns the line that splits into these words.
 pub(crate) fn join<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
@@ -95,7 +95,7 @@ fn quoted_byte(byte: u8) -> String {
     }
 }
 
-/// A command as it was typed: to be shown again with a flag more.
+/// A command as it was typed, for hints that show it again with other flags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spoken(Vec<OsString>);
 
@@ -104,20 +104,38 @@ impl Spoken {
         Self(words.into_iter().map(Into::into).collect())
     }
 
-    /// The words as they were typed.
+    /// Returns the words as they were typed.
     pub(crate) fn words(&self) -> &[OsString] {
         &self.0
     }
 
-    /// The command with this value of a flag, in place of the one that it has.
+    /// Returns the command with this value of a flag, instead of the one that it has.
     pub(crate) fn instead(&self, flag: &str, value: &str) -> String {
         let flags_end = self.0.iter().position(|word| word == "--").unwrap_or(self.0.len());
         let (before, after) = self.0.split_at(flags_end);
         Self([without(before, flag), after.into()].concat()).with(&[flag, value])
     }
 
-    /// The command with these words added where flags still count: before a
-    /// `--`, or else at the end. Without them if it has the first of them already.
+    /// Returns the command with `arguments`, and without the arguments in `given`.
+    ///
+    /// A word after a flag may be the flag's value, so it stays.
+    pub(crate) fn with_arguments(&self, given: &[&str], arguments: &[String]) -> String {
+        let flags_end = self.0.iter().position(|word| word == "--").unwrap_or(self.0.len());
+        let (before, after) = self.0.split_at(flags_end);
+        let mut kept: Vec<&OsStr> = Vec::new();
+        for word in before.iter().map(OsString::as_os_str) {
+            let after_flag = kept.last().is_some_and(|last| last.as_bytes().starts_with(b"-"));
+            if after_flag || !given.iter().any(|name| word == *name) {
+                kept.push(word);
+            }
+        }
+        let after =
+            after.iter().map(OsString::as_os_str).filter(|word| !given.iter().any(|name| word == name));
+        join(kept.into_iter().chain(arguments.iter().map(OsStr::new)).chain(after))
+    }
+
+    /// Returns the command with these words added before a `--`, or at the end.
+    /// If it has the first of them already, it is unchanged.
     pub(crate) fn with(&self, flag: &[&str]) -> String {
         let flags_end = self.0.iter().position(|word| word == "--").unwrap_or(self.0.len());
         let (before, after) = self.0.split_at(flags_end);
@@ -128,7 +146,7 @@ impl Spoken {
     }
 }
 
-/// The words without a flag and its value.
+/// Returns the words without a flag and its value.
 fn without(words: &[OsString], flag: &str) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut words = words.iter();
@@ -142,7 +160,7 @@ fn without(words: &[OsString], flag: &str) -> Vec<OsString> {
     kept
 }
 
-/// Whether a word is this flag, alone or with `=VALUE`.
+/// Returns whether a word is this flag, alone or with `=VALUE`.
 fn names(word: &OsStr, flag: &str) -> bool {
     word.as_bytes()
         .strip_prefix(flag.as_bytes())

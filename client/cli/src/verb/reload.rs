@@ -1,7 +1,10 @@
-//! `reload`: nodes take up new certificates and settings while they run.
+//! `reload`: nodes load new certificates and settings while they run.
 //!
-//! One node after another, and no further once one refuses: what is wrong with
-//! its files may be wrong with those of the others.
+//! Reloads one node after another and stops at the first failure: an error in
+//! one node's files may be in the others' too. The failure lists the nodes that
+//! were not asked, and the command that continues.
+
+mod left;
 
 use clap::Args;
 use coffee_common::{
@@ -10,19 +13,20 @@ use coffee_common::{
 };
 use serde::Serialize;
 
+use self::left::Left;
 use super::status;
 use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printable, escape, json::NoFields},
+    printer::{Printable, escape},
     wording,
 };
 
 /// `reload`.
 #[derive(Debug, Args)]
 pub(crate) struct ReloadArguments {
-    /// Which nodes, in place of the endpoints
+    /// Nodes to reload instead of the endpoints
     #[arg(value_name = "NODE")]
     nodes: Vec<NodeName>,
 }
@@ -34,7 +38,7 @@ pub(crate) async fn run(
     let addresses = status::addresses(&arguments.nodes, invocation).await?;
     invocation.printer.list_start("nodes");
     let mut refused = None;
-    for address in &addresses {
+    for (nth, address) in addresses.iter().enumerate() {
         match ask(address, invocation).await {
             Ok(reload) => {
                 let row = [Reloaded::new(&reload)];
@@ -42,16 +46,23 @@ pub(crate) async fn run(
             }
             Err(failure) => {
                 let message = format!("{address}: {}", failure.message());
-                refused = Some(failure.with_message(message));
+                refused = Some((failure.with_message(message), nth));
                 break;
             }
         }
     }
-    invocation.printer.list_end(&NoFields {});
-    match refused {
-        Some(failure) => Err(failure),
-        None => Ok(ExitCode::Done),
-    }
+    let Some((failure, nth)) = refused else {
+        invocation.printer.list_end(&ReloadTail { not_asked: Vec::new() });
+        return Ok(ExitCode::Done);
+    };
+    let left = Left::new(&arguments.nodes, &addresses, nth, invocation).await;
+    invocation.printer.list_end(&ReloadTail { not_asked: left.not_asked.clone() });
+    Err(left.hints(&arguments.nodes, &invocation.spoken).into_iter().fold(failure, Failure::hint))
+}
+
+#[derive(Serialize)]
+struct ReloadTail {
+    not_asked: Vec<String>,
 }
 
 async fn ask(address: &Address, invocation: &Invocation<'_>) -> Result<Reload, Failure> {
@@ -86,7 +97,7 @@ impl<'a> Reloaded<'a> {
     }
 }
 
-/// Words of a node, fit for a terminal.
+/// Joins words from a node, escaped for a terminal.
 fn words(words: &[String], between: &str) -> String {
     words.iter().map(|word| escape::shown(word)).collect::<Vec<_>>().join(between)
 }

@@ -1,0 +1,75 @@
+//! Verbs that ask several nodes, of which some fail.
+
+use std::time::{Duration, Instant};
+
+use coffee_common::protocol::{CertificateStatus, LifecyclePhase, NodeStatus, Reload};
+
+use super::*;
+
+fn certificate() -> CertificateStatus {
+    CertificateStatus { serial: "4a5b".into(), valid_until_s: u64::from(u32::MAX) }
+}
+
+fn status(text: &str) -> Result<Response, Rejection> {
+    Ok(Response::Status(Box::new(NodeStatus {
+        name: name(text),
+        address: "127.0.0.1:7400".parse().expect("legal"),
+        version: "0.1.0".into(),
+        phase: LifecyclePhase::Waiting,
+        uptime_ms: 61_000,
+        raft: None,
+        certificate: certificate(),
+        started_at_ms: 1,
+        disk_free_bytes: Some(5 << 30),
+    })))
+}
+
+#[test]
+fn status_does_not_wait_long_for_dead_nodes() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let (mut hong, ming, mut peng) = (
+        lab.node("hong", always(status("hong"))),
+        lab.node("ming", always(status("ming"))),
+        lab.node("peng", always(status("peng"))),
+    );
+    hong.kill();
+    peng.kill();
+    let start = Instant::now();
+    let ran = desk.asks(&[&hong, &ming, &peng], ["status"]).go();
+    // The dead nodes would take five seconds.
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    let rows: Vec<&str> = ran.text().lines().collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows[1].starts_with("ming  -     waiting"), "{rows:?}");
+    let errors: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(errors.len(), 3, "two nodes and one hint: {errors:?}");
+    assert!(errors[0].starts_with("error: ") && errors[0].contains(hong.address.as_str()), "{errors:?}");
+    assert!(errors[1].starts_with("error: ") && errors[1].contains(peng.address.as_str()), "{errors:?}");
+    assert!(errors[2].starts_with("hint: "), "{errors:?}");
+    let pages = desk.asks(&[&ming], ["status", "-v"]).go();
+    assert!(pages.text().contains("\ncertificate  4a5b until "), "{}", pages.text());
+}
+
+#[test]
+fn a_reload_that_stops_names_the_nodes_that_were_not_asked() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let reloaded = Reload {
+        node: name("ming"),
+        changed: vec!["tls.cert".into()],
+        needs_restart: Vec::new(),
+        ended: Vec::new(),
+        certificate: certificate(),
+    };
+    let refused = Rejection::Refused { reason: "unknown setting logs".into(), hint: "remove it".into() };
+    let ming = lab.node("ming", always(Ok(Response::Reloaded(Box::new(reloaded)))));
+    let hong = lab.node("hong", always(Err(refused)));
+    let peng = lab.node("peng", always(unavailable()));
+    let ran = desk.asks(&[&ming, &hong, &peng], ["reload", "-o", "json", "--timeout", "1s"]).go();
+    assert_eq!(ran.code, Some(8), "{}", ran.err);
+    assert_eq!(ran.json()["not_asked"], serde_json::json!([peng.address.as_str()]));
+    ran.complaining("unknown setting logs\nhint: remove it\n");
+    ran.complaining(&format!("hint: not asked: {}\n", peng.address));
+}
