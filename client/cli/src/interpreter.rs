@@ -1,8 +1,8 @@
-//! Carries out one line of a prompt, with the verbs and the parser of the
-//! command line.
+//! Runs the lines of a prompt, with the verbs and the parser of the command
+//! line.
 //!
-//! Guards: a line can do no more harm than a command: whatever is wrong with
-//! it is said, and the next line is read.
+//! Guards that a line has no more effect than a command: every error is
+//! reported, and the next line is read.
 
 use std::io::{self, IsTerminal};
 
@@ -19,19 +19,19 @@ use crate::{
     words::{self, Spoken},
 };
 
-/// What hints call the program.
+/// The program's name in hints.
 const PROGRAM: &str = "coffeectl";
 
-/// What comes after a line.
+/// Whether another line follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// The next line; this one ended so.
+    /// The next line; this one ended with the code.
     Next(ExitCode),
-    /// Nothing more.
+    /// The prompt ends.
     Quit,
 }
 
-/// Carries out lines.
+/// Runs lines.
 pub struct Interpreter {
     session: ClientSession,
     printer: Printer,
@@ -40,23 +40,23 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
-    /// Asks through `session`, and says through `printer` what came of it;
-    /// `options` are those that no line overrides.
+    /// Creates an interpreter that asks through `session` and prints through `printer`.
+    /// A line may override `options` for itself.
     pub fn new(session: ClientSession, printer: Printer, options: CommonOptions) -> Self {
         Self { session, printer, options, can_ask: io::stdin().is_terminal() }
     }
 
-    /// Where everything is said.
+    /// Returns the printer of all output.
     pub fn printer(&mut self) -> &mut Printer {
         &mut self.printer
     }
 
-    /// Whom it asks.
+    /// Returns the session that lines ask through.
     pub fn session(&mut self) -> &mut ClientSession {
         &mut self.session
     }
 
-    /// Carries out a line.
+    /// Runs a line.
     pub async fn line(&mut self, line: &str) -> Flow {
         match split(line) {
             Ok(words) => self.words(&words).await,
@@ -64,7 +64,7 @@ impl Interpreter {
         }
     }
 
-    /// Carries out the words of a line.
+    /// Runs the words of a line.
     pub async fn words(&mut self, words: &[String]) -> Flow {
         if words.is_empty() {
             return Flow::Next(ExitCode::Done);
@@ -93,7 +93,7 @@ impl Interpreter {
         }
     }
 
-    /// Says that a line was given up, and what is known of what it did.
+    /// Reports that a line was interrupted, and how to retry its write.
     pub fn interrupted(&mut self, code: ExitCode) -> Flow {
         let failure = interrupted(&self.session, code);
         self.failed(&failure)
@@ -109,7 +109,7 @@ impl Interpreter {
         }
     }
 
-    /// Ends at once where nobody reads any more.
+    /// Ends the prompt if standard output is closed.
     fn finished(&mut self, code: ExitCode) -> Flow {
         match self.printer.finish() {
             Err(failure) => self.failed(&failure),
@@ -118,15 +118,15 @@ impl Interpreter {
         }
     }
 
-    /// Says that a line failed.
+    /// Reports that a line failed.
     pub fn failed(&mut self, failure: &Failure) -> Flow {
         self.printer.failure(failure);
         Flow::Next(failure.code())
     }
 }
 
-/// The words of a line. A command that was copied from a shell, or from one
-/// of our hints, loses the name of the program.
+/// Splits a line into words. Drops the program's name from a command that was
+/// copied from a shell or a hint, and reads `?` as `help`.
 pub fn split(line: &str) -> Result<Vec<String>, Failure> {
     let mut words = words::split(line).map_err(|error| {
         Failure::usage(error.to_string()).hint("close the quotes, or put a backslash before them")
@@ -134,10 +134,15 @@ pub fn split(line: &str) -> Result<Vec<String>, Failure> {
     if words.first().is_some_and(|word| word == PROGRAM) {
         words.remove(0);
     }
+    if let [first, ..] = &mut words[..]
+        && first == "?"
+    {
+        *first = "help".to_owned();
+    }
     Ok(words)
 }
 
-/// What to say of a command that a signal ended.
+/// Returns the failure of a command that a signal ended.
 pub(crate) fn interrupted(session: &ClientSession, code: ExitCode) -> Failure {
     let failure = match session.end_write() {
         None => Failure::new(code, "interrupted"),
@@ -173,6 +178,7 @@ mod tests {
     #[test]
     fn a_command_from_a_shell_is_a_line_too() {
         assert_eq!(split("coffeectl get 'a b'"), Ok(vec!["get".to_owned(), "a b".to_owned()]));
+        assert_eq!(split("? set"), Ok(vec!["help".to_owned(), "set".to_owned()]));
         assert_eq!(split("  "), Ok(Vec::new()));
         assert_eq!(split("get 'a").map_err(|failure| failure.code()), Err(ExitCode::Usage));
     }
@@ -191,6 +197,8 @@ mod tests {
             ("list --endpoints 127.0.0.1:1", ExitCode::Usage),
             ("list", ExitCode::Usage),
             ("help brew", ExitCode::Usage),
+            ("put k v", ExitCode::Usage),
+            ("node delete hong", ExitCode::Usage),
         ] {
             assert_eq!(interpreter.line(line).await, Flow::Next(code), "{line}");
         }
@@ -200,6 +208,10 @@ mod tests {
             "{}",
             err.text()
         );
+        assert!(err.text().contains("there is no verb 'put'\nhint: did you mean 'set'?\n"), "{}", err.text());
+        assert!(!err.text().contains("'del'"), "the hint for keys is not for nodes: {}", err.text());
+        assert_eq!(interpreter.line("?").await, Flow::Next(ExitCode::Done));
+        assert!(out.text().contains("\n  quit "), "{}", out.text());
         assert_eq!(interpreter.line("quit").await, Flow::Quit);
         assert_eq!(interpreter.line("coffeectl exit").await, Flow::Quit);
     }

@@ -1,20 +1,22 @@
-//! What clap has to say, in our own form: `error: ..`, then `hint: ..`.
+//! Turns clap's errors into our form: `error: ..`, then `hint: ..`.
+
+mod foreign;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::Failure;
 
-/// Why no verb came out of some words.
+/// Words that did not parse as a verb.
 #[derive(Debug)]
 pub enum Unparsed {
-    /// Help or the version was asked for: here it is.
+    /// The text of the help or version that was requested.
     Shown(String),
-    /// The words make no sense.
+    /// A usage error.
     Failure(Failure),
 }
 
-/// Sorts out an error of the parser. `program` is what the command starts
-/// with: nothing at the prompt.
+/// Sorts an error of the parser. `program` is the program's name, empty at the
+/// prompt.
 pub fn unparsed(error: &clap::Error, program: &str) -> Unparsed {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Unparsed::Shown(error.render().to_string()),
@@ -31,17 +33,32 @@ fn no_such_verb(error: &clap::Error, program: &str) -> Failure {
     let word = context(error, ContextKind::InvalidSubcommand).join(" ");
     let similar = context(error, ContextKind::SuggestedSubcommand);
     let failure = Failure::usage(format!("there is no verb '{word}'"));
-    match &similar[..] {
-        [] => failure.hint(help(program)),
-        similar => failure.hint(format!("did you mean {}?", similar.join(" or "))),
+    let foreign = if is_first_word(error, program) { foreign::hint(&word, program) } else { None };
+    match (foreign, &similar[..]) {
+        (Some(hint), _) => failure.hint(hint),
+        (None, []) => failure.hint(help(program)),
+        (None, similar) => failure.hint(format!("did you mean {}?", similar.join(" or "))),
     }
+}
+
+/// Returns whether the unknown verb is one of `coffeectl` or its prompt itself,
+/// not of `node`, `cert` or another verb with verbs. The usage tells: only there
+/// do options or the verb follow the program's name.
+fn is_first_word(error: &clap::Error, program: &str) -> bool {
+    let usage = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => return false,
+    };
+    let words = usage.trim_start().trim_start_matches("Usage:").trim_start();
+    let words = words.strip_prefix(program).unwrap_or(words).trim_start();
+    ["", "coffeectl"].contains(&program) && words.starts_with(['[', '<'])
 }
 
 fn help(program: &str) -> String {
     format!("'{}' lists the verbs", [program, "help"].join(" ").trim())
 }
 
-/// The words that clap keeps for this part of its message.
+/// Returns the words that clap keeps for this part of its message.
 fn context(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     match error.get(kind) {
         Some(ContextValue::String(word)) => vec![word.clone()],
@@ -50,8 +67,8 @@ fn context(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-/// Reads clap's message: a first sentence (which may go on in lines with
-/// blanks before them), tips, and the usage of the verb.
+/// Reads clap's message: a first sentence (which may continue in indented
+/// lines), tips, and the usage of the verb.
 fn failure(rendered: &str, program: &str) -> Failure {
     let mut message = Vec::new();
     let mut tips = Vec::new();
@@ -70,14 +87,14 @@ fn failure(rendered: &str, program: &str) -> Failure {
     match usage {
         Some(usage) => failure.hint(format!("usage: {usage}")),
         None if failure.hints().is_empty() && !program.is_empty() => {
-            failure.hint(format!("'{program} --help' says more"))
+            failure.hint(format!("'{program} --help' explains the options"))
         }
         None if failure.hints().is_empty() => failure.hint(help(program)),
         None => failure,
     }
 }
 
-/// `the following was not provided:`, `<KEY>`, `<VALUE>` on one line.
+/// Joins `the following was not provided:`, `<KEY>`, `<VALUE>` into one line.
 fn join_sentence(lines: &[String]) -> String {
     match lines {
         [first, rest @ ..] if first.ends_with(':') => format!("{first} {}", rest.join(", ")),
