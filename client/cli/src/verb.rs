@@ -35,6 +35,10 @@ use crate::{exit::ExitCode, failure::Failure, invocation::Invocation};
 #[derive(Debug, Subcommand)]
 pub(crate) enum CtlVerb {
     /// List the nodes, and how many more may fail
+    #[command(after_help = "\
+Nodes that are endpoints are listed in the order of the endpoints, usually the
+order in which they were added, so a replaced node keeps its place. The other
+nodes are listed by id.")]
     List,
     /// Add a node to the cluster, and wait until it votes
     Boot(boot::BootArguments),
@@ -44,6 +48,12 @@ pub(crate) enum CtlVerb {
     )]
     Set(set::SetArguments),
     /// Print the value of a key, byte for byte
+    #[command(after_help = "\
+With --revision the output is the revision, a tab and the value. To change a
+key only if no one else has changed it since it was read:
+
+  row=$(coffeectl get order/1 --revision)
+  coffeectl set order/1 mocha --if-rev \"${row%%[!0-9]*}\"   # exit code 4: changed")]
     Get(get::GetArguments),
     /// Delete a key
     Del(del::DelArguments),
@@ -51,7 +61,7 @@ pub(crate) enum CtlVerb {
     Keys(keys::KeysArguments),
     /// Transfer leadership to another node
     Transfer(transfer::TransferArguments),
-    /// Remove a node from the cluster and shut it down [default: the leader]
+    /// Remove a node and shut it down [default: the leader]
     Down(down::DownArguments),
     /// Change the cluster's membership
     #[command(
@@ -75,9 +85,9 @@ pub(crate) enum CtlVerb {
     Wait(wait::WaitArguments),
     /// Show the status of each endpoint
     Status(status::StatusArguments),
-    /// Reload certificates and settings on nodes without dropping connections
+    /// Reload certificates and settings without dropping connections
     Reload(reload::ReloadArguments),
-    /// Show the log level of the endpoints, or change it until they restart
+    /// Show the log level, or change it until the nodes restart
     LogLevel(log_level::LogLevelArguments),
     /// Create, renew, revoke and list certificates
     #[command(
@@ -103,9 +113,9 @@ pub(crate) enum CtlVerb {
         subcommand_value_name = "VERB"
     )]
     Context(context::ContextVerb),
-    /// Measure the cluster under load, and check the results against limits
+    /// Measure the cluster under load, and check it against limits
     Bench(bench::BenchArguments),
-    /// Show help for a verb, or the exit codes
+    /// Show help for a verb, the options or the exit codes
     Help(help::HelpArguments),
     /// Print the completion script for a shell
     Completion(completion::CompletionArguments),

@@ -1,4 +1,4 @@
-//! `help`: explains the verbs, and the exit codes.
+//! `help`: lists the verbs, and explains a verb, the options or the exit codes.
 
 use clap::Args;
 use serde::Serialize;
@@ -13,16 +13,19 @@ use crate::{
 /// `help`.
 #[derive(Debug, Args)]
 pub(crate) struct HelpArguments {
-    /// A verb, or exit-codes
+    /// A verb, options or exit-codes
     #[arg(value_name = "TOPIC")]
     topic: Vec<String>,
 }
 
 const EXIT_CODES: &str = "exit-codes";
+const OPTIONS: &str = "options";
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
         [topic] if topic == EXIT_CODES => invocation.printer.report(&ExitCodes::new()),
+        [] => invocation.printer.text(&verbs(&invocation.parser())),
+        [topic] if topic == OPTIONS => invocation.printer.text(&options(invocation.parser())),
         topic => {
             let text = page(topic, invocation.parser())?;
             invocation.printer.text(&text);
@@ -31,19 +34,34 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
     Ok(ExitCode::Done)
 }
 
-/// The help of the verb that these words lead to.
+/// Returns the list of the verbs, which fits a terminal of 24 rows.
+fn verbs(root: &clap::Command) -> String {
+    let mut table = TextTable::without_header();
+    for verb in root.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        table.row([format!("  {}", verb.get_name()), about]);
+    }
+    format!("{}'help VERB' explains a verb; 'help options' and 'help exit-codes' the rest\n", table.render())
+}
+
+/// Returns the options of every verb.
+fn options(root: clap::Command) -> String {
+    let mut root = root.mut_subcommands(|verb| verb.hide(true)).help_template("{all-args}{after-help}");
+    format!("{}\n", root.render_help().to_string().trim_end())
+}
+
+/// Returns the help of the verb that these words name.
 fn page(topic: &[String], mut root: clap::Command) -> Result<String, Failure> {
     root.build();
     let mut command = &mut root;
     for word in topic {
         command = command.find_subcommand_mut(word).ok_or_else(|| {
             Failure::usage(format!("there is no verb {word:?}"))
-                .hint("see 'coffeectl help', or 'coffeectl help exit-codes'")
+                .hint("'coffeectl help' lists the verbs; other topics are options and exit-codes")
         })?;
     }
-    let page = if topic.is_empty() { command.render_help() } else { command.render_long_help() };
-    // At the prompt the program has no name, and leaves a blank where it would stand.
-    Ok(page.to_string().replace("Usage:  ", "Usage: "))
+    // At the prompt the program has no name, and leaves a blank in its place.
+    Ok(command.render_long_help().to_string().replace("Usage:  ", "Usage: "))
 }
 
 #[derive(Serialize)]

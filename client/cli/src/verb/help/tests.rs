@@ -45,3 +45,25 @@ fn every_verb_has_a_page() {
         assert_eq!(page(&["brew".to_owned()], parser()).map_err(|f| f.code()), Err(ExitCode::Usage));
     }
 }
+
+#[test]
+fn the_list_of_verbs_fits_a_terminal() {
+    for parser in [PARSERS.command_line, PARSERS.line] {
+        let text = verbs(&parser());
+        assert!(text.lines().count() < 24, "{text}");
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        assert!(text.contains("\n  set ") && !text.contains("--") && !text.contains("recover"), "{text}");
+    }
+    assert!(verbs(&(PARSERS.line)()).contains("\n  quit "));
+}
+
+#[test]
+fn the_options_have_a_page_without_verbs() {
+    let text = options((PARSERS.command_line)());
+    for part in ["Connection:\n", "--endpoints", "--timeout", "-o, --output"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("Usage:") && !text.contains("transfer"), "{text}");
+    let at_the_prompt = options((PARSERS.line)());
+    assert!(at_the_prompt.contains("--timeout") && !at_the_prompt.contains("--endpoints"), "{at_the_prompt}");
+}
