@@ -1,31 +1,31 @@
 //! The exit codes: part of the command's interface, like its flags.
 //!
-//! One table, from which the codes, `coffeectl help exit-codes` and the page
-//! in the README are made. A code never changes its meaning.
+//! One table yields `coffeectl help exit-codes` and the table in the README. A
+//! code never changes its meaning.
 
 use std::process;
 
-/// With which code a command ends.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Done, or already so.
+    /// Done, or nothing to do.
     Done = 0,
-    /// Failed, for none of the reasons below.
+    /// Failed for another reason than those below.
     Failed = 1,
-    /// The command makes no sense as it was written.
+    /// Wrong usage or configuration.
     Usage = 2,
-    /// No such key or node.
+    /// The key or node does not exist.
     NotFound = 3,
     /// A condition of the write did not hold.
     ConditionFalse = 4,
     /// No node, no leader or no quorum; nothing was written.
     Unavailable = 5,
-    /// It may have been done, or may yet be.
+    /// The outcome is unknown: applied, not applied, or applied later.
     Unknown = 6,
     /// Certificates, identity or permission.
     Denied = 7,
-    /// A safety check stands against it, or nobody said yes.
+    /// Rejected by a safety check, or not confirmed.
     Refused = 8,
     /// Ended by Ctrl-C: 128 + SIGINT.
     Interrupted = 130,
@@ -33,7 +33,7 @@ pub enum ExitCode {
     Terminated = 143,
 }
 
-/// Every code, in order, with its meaning as the documentation has it.
+/// Every code, in order, with its meaning in the documentation.
 const TABLE: [(ExitCode, &str); 11] = [
     (ExitCode::Done, "done, or already so"),
     (ExitCode::Failed, "failed, none of the below"),
@@ -49,17 +49,17 @@ const TABLE: [(ExitCode, &str); 11] = [
 ];
 
 impl ExitCode {
-    /// The number that the shell sees.
+    /// Returns the number that the shell sees.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// What it means.
+    /// Returns its meaning.
     pub fn meaning(self) -> &'static str {
         TABLE.iter().find(|(code, _)| *code == self).map_or("", |(_, meaning)| meaning)
     }
 
-    /// Every code, in order.
+    /// Returns every code, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|(code, _)| *code)
     }
@@ -71,7 +71,7 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// The table as Markdown, as the README shows it.
+/// Returns the table as Markdown, as in the README.
 pub fn markdown() -> String {
     let rows = ExitCode::all().map(|code| format!("| {} | {} |\n", code.number(), code.meaning()));
     format!("| code | meaning |\n|---|---|\n{}", rows.collect::<String>())

@@ -1,15 +1,15 @@
-//! Why a verb was not carried out, as an operator reads it.
+//! The failure of a verb, for operators.
 //!
-//! Every error becomes one of these before it is shown: what went wrong, what
-//! to type next, and the exit code. The exit code of an error of the client
-//! library is decided here and nowhere else.
+//! Every error becomes a [`Failure`] before it is printed: a message, hints with
+//! the next command to type, and the exit code. Only this module maps errors of
+//! the client library to exit codes.
 
 use coffee_client::Error;
 use coffee_common::id::RequestId;
 
 use crate::{exit::ExitCode, words::Spoken};
 
-/// A verb that was not carried out.
+/// A message, hints and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     code: ExitCode,
@@ -18,46 +18,46 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this kind.
+    /// Creates a failure without hints.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), hints: Vec::new() }
     }
 
-    /// The command makes no sense as it was written.
+    /// Creates a usage error.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, message)
     }
 
-    /// Adds what to do next.
+    /// Adds a hint: the next command to type.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The same, said in other words.
+    /// Replaces the message.
     #[must_use]
     pub(crate) fn with_message(self, message: String) -> Self {
         Self { message, ..self }
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub fn code(&self) -> ExitCode {
         self.code
     }
 
-    /// What went wrong.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do next.
+    /// Returns the hints.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
 }
 
-/// The exit code of an error of the client library.
+/// Returns the exit code of an error of the client library.
 fn code(error: &Error) -> ExitCode {
     match error {
         Error::Invalid(_) | Error::RequestIdReused => ExitCode::Usage,
@@ -67,7 +67,7 @@ fn code(error: &Error) -> ExitCode {
         Error::Unknown { .. } => ExitCode::Unknown,
         Error::Identity(_) | Error::Denied(_) => ExitCode::Denied,
         Error::Refused { .. } => ExitCode::Refused,
-        // `Setup`, and kinds of errors that this command does not know yet.
+        // `Setup`, and errors that this version does not know.
         _ => ExitCode::Failed,
     }
 }
@@ -77,8 +77,8 @@ impl From<Error> for Failure {
         let failure = Self::new(code(&error), error.to_string());
         match (&error, error.hint()) {
             (Error::Unavailable(_), _) => failure.hint(
-                "see that coffeed runs at --endpoints, and that UDP gets there; 'coffeectl list' shows which nodes \
-                 are in reach, 'coffeectl status' asks each of them",
+                "check that coffeed runs at --endpoints and that UDP reaches it; 'coffeectl list' shows the nodes in \
+                 reach",
             ),
             (_, Some(hint)) => failure.hint(hint.replace('`', "'")),
             (_, None) => failure,
@@ -87,8 +87,8 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// A write that was not carried out, or perhaps was: then this says with
-    /// which command it can be repeated.
+    /// Creates the failure of a write. For an unknown outcome the hint is the
+    /// command that retries it.
     pub(crate) fn of_write(error: Error, spoken: &Spoken) -> Self {
         match &error {
             Error::Unknown { request: Some(id), .. } => {
@@ -99,10 +99,10 @@ impl Failure {
     }
 }
 
-/// How to repeat a write whose outcome is unknown.
+/// Returns the hint for a write whose outcome is unknown.
 pub(crate) fn repeat(spoken: &Spoken, request: RequestId) -> String {
     let command = spoken.with(&["--request-id", &request.to_string()]);
-    format!("this repeats it, and applies it at most once: {command}")
+    format!("to retry it, applied at most once: {command}")
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(
             failure.hints(),
             [format!(
-                "this repeats it, and applies it at most once: coffeectl set k 'two words' --request-id {request}"
+                "to retry it, applied at most once: coffeectl set k 'two words' --request-id {request}"
             )]
         );
     }

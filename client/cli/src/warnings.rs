@@ -1,5 +1,5 @@
-//! What does no harm yet, and will: said on standard error, and only then.
-//! What is right on most days would be a column of noise.
+//! Warnings of problems to come, printed to standard error. A column that is
+//! fine on most days would be noise.
 
 use coffee_common::{
     id::NodeName,
@@ -10,13 +10,13 @@ use coffee_common::{
 
 use super::wording;
 
-/// Of the nodes in reach.
+/// Returns the warnings for the nodes in reach.
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
     let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
     view.nodes.iter().flat_map(of_one).collect()
 }
 
-/// Of a node that was asked itself.
+/// Returns the warnings for a node from its own status.
 pub(crate) fn of_node(status: &NodeStatus) -> Vec<String> {
     of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes)
 }
@@ -26,7 +26,7 @@ fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option
     certificate.into_iter().chain(disk_free_bytes.and_then(|free| disk(name, free))).collect()
 }
 
-/// That a certificate with so many days left ends soon, or has ended.
+/// Returns the warning for a certificate with this many days left, if one is due.
 pub(crate) fn expiry(days_left: i64) -> Option<String> {
     match days_left {
         WARN_DAYS.. => None,
@@ -44,9 +44,10 @@ fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
 }
 
 fn disk(name: &NodeName, free: u64) -> Option<String> {
-    let room = wording::size(free);
-    (free < DISK_FREE_BYTES_MIN)
-        .then(|| format!("warning: the disk of {name} has {room} left: make room before its writes fail"))
+    let free_size = wording::size(free);
+    (free < DISK_FREE_BYTES_MIN).then(|| {
+        format!("warning: the disk of {name} has {free_size} left: free some space before its writes fail")
+    })
 }
 
 #[cfg(test)]
@@ -106,8 +107,10 @@ mod tests {
             [
                 format!("warning: the certificate of hong expires in 29 days: {}", renew("hong")),
                 format!("warning: the certificate of peng has expired: {}", renew("peng")),
-                "warning: the disk of peng has 63 MiB left: make room before its writes fail".to_owned(),
-                "warning: the disk of long has 0 bytes left: make room before its writes fail".to_owned(),
+                "warning: the disk of peng has 63 MiB left: free some space before its writes fail"
+                    .to_owned(),
+                "warning: the disk of long has 0 bytes left: free some space before its writes fail"
+                    .to_owned(),
             ]
         );
     }

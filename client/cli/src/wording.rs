@@ -1,4 +1,4 @@
-//! The words that several verbs share, so that each thing has one.
+//! The words and units that several verbs share.
 
 use std::{fmt::Display, time::Duration};
 
@@ -33,20 +33,20 @@ pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {
     }
 }
 
-/// What stands where nothing is known.
+/// The text for an unknown or absent value.
 pub(crate) const NOTHING: &str = "-";
 
-/// The text of a thing, or of its absence.
+/// Returns the text of a value, or [`NOTHING`].
 pub(crate) fn or_nothing(thing: Option<impl Display>) -> String {
     thing.map_or_else(|| NOTHING.to_owned(), |thing| thing.to_string())
 }
 
-/// How many of so many voters it takes.
+/// Returns the quorum of this many voters.
 pub(crate) fn quorum(voters: u32) -> u32 {
     voters / 2 + 1
 }
 
-/// A number of bytes as people say it.
+/// Returns a number of bytes with a binary unit.
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} bytes"),
@@ -56,7 +56,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A span of time as people say it.
+/// Returns a duration with the unit that keeps it short.
 pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
@@ -68,17 +68,17 @@ pub(crate) fn span(ms: u64) -> String {
     }
 }
 
-/// A rate without a fraction.
+/// Returns a rate without a fraction.
 pub(crate) fn whole(rate: f64) -> String {
     format!("{rate:.0}")
 }
 
-/// A short time in milliseconds, with three digits at least.
+/// Returns a short duration in milliseconds, with at least three digits.
 pub(crate) fn milliseconds(time: Duration) -> String {
     microseconds(time.as_micros())
 }
 
-/// A number of microseconds in milliseconds, with three digits at least.
+/// Returns a number of microseconds in milliseconds, with at least three digits.
 pub(crate) fn microseconds(us: u128) -> String {
     match us {
         0..10_000 => format!("{}.{:02} ms", us / 1000, us % 1000 / 10),
@@ -87,7 +87,7 @@ pub(crate) fn microseconds(us: u128) -> String {
     }
 }
 
-/// How many whole days it is until then (in seconds since 1970); negative once it has passed.
+/// Returns the whole days until a time, in seconds since 1970; negative if it has passed.
 pub(crate) fn days_until(seconds: u64) -> i64 {
     let at = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
     (at(seconds) - at(coffee_common::clock::now_ms() / 1000)).div_euclid(86_400)
@@ -97,7 +97,7 @@ pub(crate) fn days_until(seconds: u64) -> i64 {
 pub(crate) mod tests {
     use super::*;
 
-    /// A moment so many days and an hour from now, in seconds since 1970.
+    /// Returns the time `days` days and an hour from now, in seconds since 1970.
     pub(crate) fn in_days(days: i64) -> u64 {
         let now = i64::try_from(coffee_common::clock::now_ms() / 1000).unwrap();
         (now + days * 86_400 + 3_600).unsigned_abs()

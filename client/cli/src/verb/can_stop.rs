@@ -1,6 +1,6 @@
-//! `can-stop`: whether a node can be stopped without losing the quorum.
+//! `can-stop`: checks whether a node can stop without losing the quorum.
 //!
-//! The exit code is the answer, so that a script can ask before it acts.
+//! The exit code is the answer, for scripts that ask before they act.
 
 use clap::Args;
 use coffee_common::id::NodeName;
@@ -16,7 +16,7 @@ use crate::{
 /// `can-stop`.
 #[derive(Debug, Args)]
 pub(crate) struct CanStopArguments {
-    /// Which node
+    /// The node
     #[arg(value_name = "NODE")]
     node: NodeName,
 }

@@ -1,4 +1,4 @@
-//! `del`: takes a key away.
+//! `del`: deletes a key.
 
 use clap::Args;
 use coffee_common::{command::Operation, id::RequestId, key::Key};
@@ -15,13 +15,13 @@ use crate::{
 /// `del`.
 #[derive(Debug, Args)]
 pub(crate) struct DelArguments {
-    /// Which key
+    /// The key
     #[arg(value_name = "KEY")]
     key: Key,
-    /// Only if the key was last changed at this revision
+    /// Delete only if the key was last changed at this revision
     #[arg(long, value_name = "REVISION")]
     if_rev: Option<u64>,
-    /// Repeat a write whose outcome is unknown: it is applied at most once
+    /// Retry a write whose outcome is unknown; it is applied at most once
     #[arg(long, value_name = "ID")]
     request_id: Option<RequestId>,
 }
@@ -54,7 +54,7 @@ impl Printable for Deleted<'_> {
         if self.changed {
             format!("revision {}\n", self.done.revision)
         } else {
-            format!("{} was not there\n", escape::shown(self.key))
+            format!("{} did not exist\n", escape::shown(self.key))
         }
     }
 
@@ -80,7 +80,7 @@ mod tests {
              \"request_id\":\"c0ffee-7-1\"}\n"
         );
         let absent = Deleted { key: "a\nb", changed: false, done: done(None) };
-        assert_eq!(printed(Format::Table, &absent), "a\\nb was not there\n");
+        assert_eq!(printed(Format::Table, &absent), "a\\nb did not exist\n");
         assert_eq!(printed(Format::Plain, &absent), "9\tfalse\n");
     }
 }

@@ -1,7 +1,7 @@
-//! `keys`: the keys that start with a prefix, page by page.
+//! `keys`: lists the keys with a prefix, page by page.
 //!
-//! Pages are printed as they come, so the memory that it takes does not grow
-//! with the number of keys. Each page is read at a revision of its own.
+//! Prints each page as it arrives, so memory does not grow with the number of
+//! keys. Each page is read at its own revision.
 
 use clap::Args;
 use coffee_client::PageOptions;
@@ -22,18 +22,18 @@ use crate::{
 /// `keys`.
 #[derive(Debug, Args)]
 pub(crate) struct KeysArguments {
-    /// Only keys that start with this
+    /// List only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     prefix: String,
-    /// At most this many
+    /// List at most this many
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// With their values
+    /// Print the values too
     #[arg(long)]
     values: bool,
 }
 
-/// A table shows no more of a value than this, in characters.
+/// The most characters of a value that a table shows.
 const SHOWN_CHARACTERS_MAX: usize = 60;
 
 pub(crate) async fn run(
@@ -64,7 +64,7 @@ pub(crate) async fn run(
 
 #[derive(Serialize)]
 struct KeysTail {
-    /// Whether there are more keys than the limit.
+    /// Whether there are more keys than were listed.
     more: bool,
 }
 
@@ -105,7 +105,7 @@ fn table(rows: &[KeyRow<'_>]) -> String {
     table.render()
 }
 
-/// A value on the rest of a line: cut off where it is long, counted where it is no text.
+/// Returns a value for a table: truncated if it is long, only its size if it is not UTF-8.
 fn shown_value(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Err(_) => format!("({} bytes)", value.len()),

@@ -1,7 +1,6 @@
-//! `log-level`: how much nodes log, shown or changed while they run.
+//! `log-level`: shows or changes the log level of running nodes.
 //!
-//! What is changed lasts until the daemon is started again: its configuration
-//! stays as it is.
+//! A change lasts until the daemon restarts; its configuration is not changed.
 
 use clap::Args;
 use coffee_client::NodeLogLevel;
@@ -19,10 +18,10 @@ use crate::{
 /// `log-level`.
 #[derive(Debug, Args)]
 pub(crate) struct LogLevelArguments {
-    /// How much to log from now on: error, warn, info, debug or trace
+    /// The new level: error, warn, info, debug or trace
     #[arg(value_name = "LEVEL")]
     level: Option<LogLevel>,
-    /// A node to ask in place of the endpoints; may be given again
+    /// A node to ask instead of the endpoints; may be repeated
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<NodeName>,
 }
@@ -68,7 +67,7 @@ impl Printable for Level {
     fn table(&self) -> String {
         let Self { node, level, changed } = self;
         match changed {
-            true => format!("{node} logs {level} now, until it is started again\n"),
+            true => format!("{node} logs {level} now, until it restarts\n"),
             false => format!("{node} logs {level}\n"),
         }
     }
@@ -86,7 +85,7 @@ mod tests {
     #[test]
     fn golden() {
         let level = Level { node: "ming".to_owned(), level: "debug", changed: true };
-        assert_eq!(printed(Format::Table, &level), "ming logs debug now, until it is started again\n");
+        assert_eq!(printed(Format::Table, &level), "ming logs debug now, until it restarts\n");
         assert_eq!(printed(Format::Plain, &level), "ming\tdebug\ttrue\n");
         let json = "{\"apiVersion\":\"coffee/v1\",\"node\":\"ming\",\"level\":\"debug\",\"changed\":true}\n";
         assert_eq!(printed(Format::Json, &level), json);

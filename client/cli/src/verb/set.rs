@@ -1,4 +1,4 @@
-//! `set`: gives a key a value, byte for byte.
+//! `set`: sets a key to a value, byte for byte.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -28,22 +28,22 @@ use crate::{
 /// `set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
-    /// 1 to 1024 bytes of UTF-8
+    /// The key: 1 to 1024 bytes of UTF-8
     #[arg(value_name = "KEY")]
     key: Key,
-    /// Up to 1 MiB; - reads it from standard input
+    /// The value, up to 1 MiB; - reads it from standard input
     #[arg(value_name = "VALUE", required_unless_present = "file", allow_negative_numbers = true)]
     pub(crate) value: Option<OsString>,
     /// Read the value from a file
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
     file: Option<PathBuf>,
-    /// Only if the key was last changed at this revision
+    /// Set only if the key was last changed at this revision (0: if it does not exist)
     #[arg(long, value_name = "REVISION")]
     if_rev: Option<u64>,
-    /// Only if the key is not there
+    /// Set only if the key does not exist
     #[arg(long, conflicts_with = "if_rev")]
     if_absent: bool,
-    /// Repeat a write whose outcome is unknown: it is applied at most once
+    /// Retry a write whose outcome is unknown; it is applied at most once
     #[arg(long, value_name = "ID")]
     request_id: Option<RequestId>,
 }
@@ -61,7 +61,7 @@ pub(crate) async fn run(
     Ok(ExitCode::Done)
 }
 
-/// The value that was typed, or that stands where it was said to be.
+/// Returns the value from the file, standard input or the command line.
 async fn value(arguments: &SetArguments, origin: Origin) -> Result<Value, Failure> {
     match (&arguments.file, &arguments.value) {
         (Some(path), _) => {
@@ -72,14 +72,15 @@ async fn value(arguments: &SetArguments, origin: Origin) -> Result<Value, Failur
             Origin::CommandLine => {
                 in_background(|| from_reader(&mut io::stdin().lock(), "standard input", None)).await
             }
-            Origin::Prompt => Err(Failure::usage("standard input has the lines of the prompt, and no value")
-                .hint("use --file FILE")),
+            Origin::Prompt => {
+                Err(Failure::usage("standard input is the prompt's own, not a value").hint("use --file FILE"))
+            }
         },
         (None, value) => typed(value.as_deref().unwrap_or_default()),
     }
 }
 
-/// Reads where it may take long, so that Ctrl-C is heard meanwhile.
+/// Reads in a thread, because it may block and Ctrl-C has to work meanwhile.
 async fn in_background(
     read: impl FnOnce() -> Result<Value, Failure> + Send + 'static,
 ) -> Result<Value, Failure> {
@@ -99,7 +100,7 @@ fn from_file(path: &Path) -> Result<Value, Failure> {
     from_reader(&mut file, &name, Some(length))
 }
 
-/// Reads one byte more than a value may have, and never more than that.
+/// Reads at most one byte more than the largest value.
 fn from_reader(reader: &mut impl Read, name: &str, length: Option<u64>) -> Result<Value, Failure> {
     let mut bytes = Vec::new();
     let limit = VALUE_BYTES_MAX as u64 + 1;
@@ -112,13 +113,13 @@ fn from_reader(reader: &mut impl Read, name: &str, length: Option<u64>) -> Resul
 
 fn too_long(name: &str, length: Option<u64>) -> Failure {
     let size = length.map_or_else(|| "too many".to_owned(), |length| length.to_string());
-    Failure::usage(format!("{name} has {size} bytes, more than the {VALUE_BYTES_MAX} that a value may have"))
-        .hint("nothing was sent; keep large things elsewhere, and their place here")
+    Failure::usage(format!("{name} has {size} bytes, more than the limit of {VALUE_BYTES_MAX}"))
+        .hint("nothing was sent; store large data elsewhere and its location here")
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     Failure::usage(format!("{name} cannot be read: {error}"))
-        .hint("name a file with --file FILE, or - in place of the value to read standard input")
+        .hint("use --file FILE, or - as the value to read standard input")
 }
 
 #[derive(Serialize)]
@@ -169,14 +170,17 @@ mod tests {
         std::fs::write(&path, vec![0; VALUE_BYTES_MAX + 5]).unwrap();
         let failure = from_file(&path).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Usage);
-        assert!(failure.message().contains("has 1048581 bytes, more than the 1048576"), "{failure:?}");
+        assert!(
+            failure.message().contains("has 1048581 bytes, more than the limit of 1048576"),
+            "{failure:?}"
+        );
     }
 
     #[test]
     fn a_value_without_end_is_refused() {
         let failure = from_reader(&mut io::repeat(7), "standard input", None).unwrap_err();
         assert!(
-            failure.message().contains("standard input has too many bytes, more than the 1048576"),
+            failure.message().contains("standard input has too many bytes, more than the limit of 1048576"),
             "{failure:?}"
         );
     }

@@ -1,7 +1,7 @@
-//! What `set` and `del` share: one batch, sent so that it can be repeated.
+//! The common part of `set` and `del`: one batch with a request id.
 //!
-//! Guards: whoever is told that an outcome is unknown, be it by an error or
-//! after Ctrl-C, is told with which request id the write can be repeated.
+//! Guards that every report of an unknown outcome, after an error or Ctrl-C,
+//! gives the request id under which the write can be retried.
 
 use coffee_common::{
     command::{Batch, Condition, Operation},
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{failure::Failure, invocation::Invocation};
 
-/// What is known of a write that was done.
+/// The outcome of an applied write.
 #[derive(Debug, Serialize)]
 pub(super) struct WriteResult {
     pub(super) revision: u64,
@@ -20,7 +20,7 @@ pub(super) struct WriteResult {
     pub(super) request_id: String,
 }
 
-/// Changes one key, if the conditions hold.
+/// Changes one key if the conditions hold.
 pub(super) async fn run(
     operation: Operation,
     conditions: Vec<Condition>,
@@ -46,7 +46,7 @@ pub(super) async fn run(
     })
 }
 
-/// The condition that `--if-rev` stands for: revision 0 is that of a key that is not there.
+/// Returns the condition of `--if-rev`. Revision 0 means that the key does not exist.
 pub(super) fn if_revision(key: &Key, revision: Option<u64>) -> Option<Condition> {
     revision.map(|revision| match revision {
         0 => Condition::Absent(key.clone()),
