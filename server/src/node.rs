@@ -161,7 +161,7 @@ impl Node {
         (at(credentials.valid_until()) - at(credentials.now())).div_euclid(86_400)
     }
 
-    /// Sets the function behind [`Node::reload`]. Called once, while the node starts.
+    /// Sets the function that [`Node::reload`] calls. Called once, while the node starts.
     pub fn on_reload(&self, reloader: Reloader) {
         // The first call wins.
         let _ = self.reloader.set(reloader);

@@ -17,7 +17,7 @@ fn parse(text: &str) -> Result<Settings, ConfigError> {
     Settings::parse(text, "/etc/coffeed.toml".as_ref())
 }
 
-/// What is said about a file, and the hint.
+/// Returns the error and the hint for a file.
 fn refused(text: &str) -> (String, String) {
     let error = parse(text).and_then(Settings::resolve).expect_err("it is refused");
     (error.to_string(), error.hint().to_owned())

@@ -91,7 +91,7 @@ fn config(timers: &Timers, storage: &StorageOptions) -> Config {
         purge_batch_size: PURGE_BATCH_ENTRIES.min(storage.snapshot_every_entries),
         backoff: "20ms 40ms 80ms ...500ms".to_owned(),
         // `down` hands over before it removes a leader; this is for a leader that
-        // was elected in between. It stays until the others have been told.
+        // was elected in between. It stays for one heartbeat, to inform the others.
         removed_leader_step_down: StepDownPolicy::After(timers.heartbeat_interval_ms),
         // Raft dissertation, section 9.6: a node that cannot win does not disrupt the leader.
         enable_pre_vote: Some(true),

@@ -16,7 +16,7 @@ use coffee_common::{
 use openraft::{Instant, ServerState};
 use tokio::task::JoinSet;
 
-use self::cluster::{KnownNode, compose};
+use self::cluster::{ClusterNode, compose};
 use crate::{
     node::{
         Node, VERSION,
@@ -59,14 +59,14 @@ pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<Node
 }
 
 /// Returns every node on record and every member, on record yet or not.
-pub fn known(node: &Node) -> Vec<KnownNode> {
+pub fn known(node: &Node) -> Vec<ClusterNode> {
     let Some(replica) = node.replica() else { return Vec::new() };
-    let mut known: BTreeMap<NodeId, KnownNode> = BTreeMap::new();
+    let mut known: BTreeMap<NodeId, ClusterNode> = BTreeMap::new();
     for record in replica.state().nodes().unwrap_or_default() {
-        known.insert(record.id, KnownNode::of_record(record));
+        known.insert(record.id, ClusterNode::of_record(record));
     }
     for (id, member) in replica.membership().nodes() {
-        known.entry(*id).or_insert_with(|| KnownNode {
+        known.entry(*id).or_insert_with(|| ClusterNode {
             id: *id,
             name: member.name.clone(),
             address: member.address.clone(),

@@ -192,7 +192,7 @@ impl Lifecycle {
     }
 
     async fn ask(&mut self, members: Vec<Address>) -> LifecycleStage {
-        // A node whose data was set aside goes back to its own cluster, and to no other.
+        // A node whose data was set aside rejoins only its own cluster.
         let own = self.data.identity().filter(|identity| !identity.rejoin.is_empty());
         let own = own.map(|identity| identity.cluster);
         let admitted = tokio::select! {

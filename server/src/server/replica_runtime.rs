@@ -26,7 +26,7 @@ use crate::{
 /// How long a simulated disk delays the state, while the other nodes continue.
 const SIMULATED_WAIT: Duration = Duration::from_millis(5);
 
-/// Small, so that folds come often among the few writes of a simulation.
+/// Small: a simulation makes few writes and still needs frequent flushes.
 const SIMULATED_FLUSH_BYTES: usize = 32 << 10;
 
 /// An open replica and its background tasks.

@@ -108,7 +108,7 @@ async fn each_node_of_a_process_counts_for_itself_and_needs_no_listener() {
     cluster.client_at(&ming).set("order/1", "latte").await.expect("is written");
     let written = async |node: &Server| {
         let text = node.metrics().await;
-        assert!(!text.contains("\nprocess_"), "what the process takes is the host program's to tell");
+        assert!(!text.contains("\nprocess_"), "process metrics belong to the host program");
         assert_promtool_agrees(&text);
         Exposition::parse(&text).value("coffeed_requests_total", &[("verb", "write"), ("outcome", "ok")])
     };

@@ -38,7 +38,7 @@ impl Exposition {
                 "histogram" => ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)),
                 _ => Some(name.as_str()),
             };
-            assert_eq!(plain, Some(family.as_str()), "{line}: every sample stands below its own type");
+            assert_eq!(plain, Some(family.as_str()), "{line}: every sample follows its own type");
             assert!(samples.insert((name, labels), value).is_none(), "{line}: comes twice");
         }
         let exposition = Self { samples };
@@ -82,7 +82,7 @@ impl Exposition {
 fn assert_conventional(name: &str, kind: &str) {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     assert!(name.chars().all(legal), "{name}");
-    assert!(name.starts_with("coffeed_") || name.starts_with("process_"), "{name}: whose is it?");
+    assert!(name.starts_with("coffeed_") || name.starts_with("process_"), "{name}: unknown prefix");
     assert!(["counter", "gauge", "histogram"].contains(&kind), "{name}: {kind}");
     assert_eq!(kind == "counter", name.ends_with("_total"), "{name}: counters end with _total");
     let parts: BTreeSet<&str> = name.split('_').collect();

@@ -23,7 +23,7 @@ async fn connect(cluster: &EmbeddedCluster, ming: &coffeed::Server) -> (Endpoint
     let credentials = cluster.credentials(Role::Writer, "stranger");
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
     let connection = endpoint.connect(&address(ming), &Expect::AnyNode, Protocol::Client).await;
-    (endpoint, connection.expect("is let in"))
+    (endpoint, connection.expect("is accepted"))
 }
 
 async fn reply(receiver: &mut FrameReceiver) -> ResponseFrame {
@@ -66,7 +66,7 @@ async fn a_client_that_breaks_the_protocol_is_told_and_loses_the_connection() {
         let end = timeout(SOON, connection.closed()).await.expect("is closed");
         assert!(format!("{end:?}").contains("not the protocol"), "{bytes:?}: {end:?}");
     }
-    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming keeps serving");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +79,7 @@ async fn noise_on_the_port_does_not_disturb_clients() {
             (0..n % 1_400).map(|i| (i.wrapping_mul(2_654_435_761) >> (n % 24)) as u8).collect();
         let _ = socket.send_to(&noise, ming.address());
     }
-    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming keeps serving");
 }
 
 #[tokio::test(flavor = "multi_thread")]

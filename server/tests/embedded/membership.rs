@@ -52,10 +52,10 @@ async fn a_leader_is_shut_down_cleanly_and_comes_back() {
     client.set("order/1", "latte").await.expect("is written");
     let old = ming.status().raft.expect("takes part").id;
 
-    let plan = client.down(None, true).await.expect("says what it would do");
+    let plan = client.down(None, true).await.expect("is planned");
     assert_eq!((&plan.node, plan.voters_before, plan.voters_after), (&name("ming"), 3, 2));
     assert!(leads(&ming), "nothing was done yet");
-    let down = client.down(None, false).await.expect("is taken down");
+    let down = client.down(None, false).await.expect("is shut down");
     assert_eq!((&down.node, down.voters_before, down.voters_after), (&name("ming"), 3, 2));
     assert!(down.leader.is_some_and(|leader| leader != name("ming")));
     assert_eq!(ming.closed().await, Closed::Removed);
@@ -93,7 +93,7 @@ async fn a_node_takes_itself_down() {
     assert!(leads(&hong));
     let last = cluster.client(&[&hong]).down(None, false).await;
     assert!(matches!(last, Err(Error::Refused { .. })), "{last:?}");
-    cluster.client(&[&hong]).set("order/1", "latte").await.expect("goes on alone");
+    cluster.client(&[&hong]).set("order/1", "latte").await.expect("continues alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn what_would_lose_the_quorum_is_refused() {
     assert_eq!((removed.voters_before, removed.voters_after), (3, 2));
     let view = client.cluster().await.expect("is listed");
     assert!(view.nodes.iter().all(|node| node.name != name("peng")), "its record is deleted");
-    client.down(Some(name("hong")), false).await.expect("one goes on");
+    client.down(Some(name("hong")), false).await.expect("one node remains");
 }
 
 #[tokio::test(flavor = "multi_thread")]

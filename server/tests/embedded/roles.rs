@@ -62,5 +62,5 @@ async fn the_peer_protocol_is_for_nodes() {
     let stranger = EmbeddedCluster::new().client(&[&ming]);
     let result = stranger.with_timeout(std::time::Duration::from_secs(2)).get("order/1").await;
     assert!(matches!(result, Err(Error::Identity(_))), "another CA: {result:?}");
-    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming goes on");
+    cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming keeps serving");
 }

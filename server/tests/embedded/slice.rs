@@ -34,7 +34,7 @@ async fn any_node_takes_any_verb() {
         client.set(key.clone(), "latte").await.expect("is written");
         for other in [&ming, &hong, &peng] {
             let entry = cluster.client_at(other).get(key.clone()).await.expect("is read");
-            assert!(entry.is_some(), "{key} is not seen at {}", address(other));
+            assert!(entry.is_some(), "{key} is not visible at {}", address(other));
         }
     }
     for node in [ming, hong, peng] {

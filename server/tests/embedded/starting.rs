@@ -55,7 +55,7 @@ async fn a_node_that_was_shut_down_waits_and_does_not_found_a_second_cluster() {
     let hong = cluster.waiting("hong").await;
     let client = cluster.client(&[&ming, &hong]);
     client.boot(name("hong"), Some(address(&hong))).await.expect("is booted");
-    client.down(Some(name("ming")), false).await.expect("is taken down");
+    client.down(Some(name("ming")), false).await.expect("is shut down");
     ming.closed().await;
     drop(ming);
     let config = Config { bootstrap: true, ..cluster.config("ming") };

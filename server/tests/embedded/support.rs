@@ -104,7 +104,7 @@ pub(crate) async fn until(node: &Server, what: &str, met: impl Fn(&NodeStatus) -
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
-    assert!(waited.is_ok(), "{} never came to {what}: {:#?}", node.advertised(), node.status());
+    assert!(waited.is_ok(), "{} did not reach {what}: {:#?}", node.advertised(), node.status());
 }
 
 /// Waits until a node is a voter.

@@ -63,7 +63,7 @@ impl MembershipManager {
         let plan = Request::Down { node: node.cloned(), dry_run: true };
         let Response::Down(plan) = self.ask_leader(&plan, deadline).await? else { return Err(misfit()) };
         let record = self.record(&plan.node, deadline).await?;
-        tracing::info!(node = %record.name, id = %record.id, "taking a node down");
+        tracing::info!(node = %record.name, id = %record.id, "removing a node");
         let changed = self.remove_by_leader(&record, deadline).await? || plan.changed;
         self.shut_down_removed_node(&record).await;
         let leader =

@@ -72,8 +72,8 @@ impl LeaderView {
         id == self.me || self.last_contact.get(&id).is_some_and(|ago| *ago <= time)
     }
 
-    /// The view as it may look in a while: everybody last_contact, or everybody but
-    /// one. An objection that holds in all of these will not go away by waiting.
+    /// The views that may follow soon: contact with all nodes, or with all but one. An
+    /// objection that holds in all of these will not go away by waiting.
     pub(super) fn possible_views(&self) -> Vec<Self> {
         let others: Vec<NodeId> = self.names.keys().filter(|id| **id != self.me).copied().collect();
         let mut all_there = self.clone();

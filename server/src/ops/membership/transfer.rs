@@ -70,11 +70,11 @@ impl Leading {
         match new {
             Some(new) if new.id == target || (to.is_none() && new.id != self.replica.id()) => {
                 let response = transferred(me, &new, true, began);
-                tracing::info!(to = %new.member.name, term = new.term, took_ms = millis_since(began), "handed over");
+                tracing::info!(to = %new.member.name, term = new.term, took_ms = millis_since(began), "leadership handed over");
                 Ok(response)
             }
             Some(new) => Err(refused(
-                format!("the node did not take over in time; {} was elected instead", new.member.name),
+                format!("the target did not become leader in time; {} was elected instead", new.member.name),
                 "check the nodes with: coffeectl list, then retry".to_owned(),
             )
             .into()),

@@ -29,13 +29,13 @@ use crate::{
 /// Time limit of a round, after which another one starts for the reads still waiting.
 const ROUND_MAX: Duration = Duration::from_secs(2);
 
-type Waiter = oneshot::Sender<Result<Revision, Rejection>>;
+type ReadWaiter = oneshot::Sender<Result<Revision, Rejection>>;
 
 /// The queue of reads that wait for an index. Cheap to clone; its task ends with
 /// the last clone.
 #[derive(Clone)]
 pub(super) struct ReadIndexRounds {
-    waiters: mpsc::UnboundedSender<Waiter>,
+    waiters: mpsc::UnboundedSender<ReadWaiter>,
 }
 
 impl ReadIndexRounds {
@@ -61,7 +61,7 @@ impl ReadIndexRounds {
     }
 }
 
-async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<Waiter>) {
+async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<ReadWaiter>) {
     let mut waiting = Vec::new();
     while let Some(first) = arriving.recv().await {
         waiting.push(first);
@@ -81,7 +81,7 @@ async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<Waiter>) {
     }
 }
 
-fn settle(waiting: &mut Vec<Waiter>, result: &Result<Revision, Rejection>) {
+fn settle(waiting: &mut Vec<ReadWaiter>, result: &Result<Revision, Rejection>) {
     for waiter in waiting.drain(..) {
         // The read may have timed out.
         let _ = waiter.send(result.clone());

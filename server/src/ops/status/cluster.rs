@@ -13,7 +13,7 @@ use coffee_common::{
 
 /// A node that the asked node knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownNode {
+pub struct ClusterNode {
     /// Its latest id.
     pub id: NodeId,
     /// Its name.
@@ -24,7 +24,7 @@ pub struct KnownNode {
     pub standing: Option<MemberState>,
 }
 
-impl KnownNode {
+impl ClusterNode {
     pub(super) fn of_record(record: NodeRecord) -> Self {
         let NodeRecord { id, name, address, standing, .. } = record;
         Self { id, name, address, standing: Some(standing) }
@@ -35,7 +35,7 @@ type StatusByName = BTreeMap<NodeName, NodeStatus>;
 
 /// Composes the view from the nodes that the asked node knows and the statuses of
 /// the reachable ones. `known` is ordered by id; `reached` includes the asked node.
-pub(super) fn compose(asked: &NodeStatus, known: Vec<KnownNode>, reached: &StatusByName) -> ClusterView {
+pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &StatusByName) -> ClusterView {
     let raft = asked.raft.as_ref();
     let snapshot = ClusterSnapshot::of(raft, &known, reached);
     let leader = snapshot.leader();
@@ -68,7 +68,7 @@ struct ClusterSnapshot<'a> {
 type LeaderAnswer<'a> = (&'a NodeName, &'a RaftStatus);
 
 impl<'a> ClusterSnapshot<'a> {
-    fn of(asked: Option<&'a RaftStatus>, known: &[KnownNode], reached: &'a StatusByName) -> Self {
+    fn of(asked: Option<&'a RaftStatus>, known: &[ClusterNode], reached: &'a StatusByName) -> Self {
         let answers = known.iter().filter_map(|node| {
             let (name, status) = reached.get_key_value(&node.name)?;
             let raft = status.raft.as_ref()?;
@@ -113,7 +113,7 @@ impl<'a> ClusterSnapshot<'a> {
         (self.all_voters().iter().filter(|id| there(id)).count(), spare.min().unwrap_or(0))
     }
 
-    fn view(&self, node: &KnownNode, leader: Option<LeaderAnswer<'_>>) -> NodeView {
+    fn view(&self, node: &ClusterNode, leader: Option<LeaderAnswer<'_>>) -> NodeView {
         let status = self.reached.get(&node.name);
         let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
         let votes = self.all_voters().contains(&node.id);
@@ -140,7 +140,7 @@ fn role(own: RaftRole, votes: bool) -> RaftRole {
     }
 }
 
-fn state(node: &KnownNode, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
+fn state(node: &ClusterNode, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
     let Some(status) = status else {
         return match node.standing {
             Some(MemberState::Shutdown) => NodeState::Shutdown,

@@ -11,9 +11,9 @@ fn name(id: u64) -> NodeName {
     NodeName::new(format!("n{id}")).expect("legal")
 }
 
-fn known(id: u64, standing: MemberState) -> KnownNode {
+fn known(id: u64, standing: MemberState) -> ClusterNode {
     let address = Address::new(format!("127.0.0.1:{}", 7400 + id)).expect("legal");
-    KnownNode { id: NodeId(id), name: name(id), address, standing: Some(standing) }
+    ClusterNode { id: NodeId(id), name: name(id), address, standing: Some(standing) }
 }
 
 fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
