@@ -1,10 +1,10 @@
-//! All output of the command goes through here, and nothing else prints.
+//! The command's output. Nothing else prints.
 //!
-//! Data goes to standard output, in the format that was asked for; all else
-//! goes to standard error. A reader that has gone away is no error and ends
-//! the output quietly; any other failure to write is remembered, and makes
-//! the command fail in the end. Knows nothing of verbs.
+//! Data goes to standard output in the requested format, everything else to
+//! standard error. Output to a closed pipe is dropped without an error; any
+//! other write error makes the command fail at its end. Knows no verb.
 
+pub(crate) mod colour;
 pub(crate) mod escape;
 pub(crate) mod json;
 pub(crate) mod table;
@@ -15,31 +15,33 @@ use serde::Serialize;
 
 use crate::{exit::ExitCode, failure::Failure};
 
-/// How data is written.
+/// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// For eyes.
+    /// For people
     #[default]
     Table,
-    /// For programs: one document a line.
+    /// For programs: one document per line
     Json,
-    /// For scripts: lines of fields parted by tabs, without a heading; stable.
+    /// For scripts: tab-separated fields, one record per line, no header; stable
     Plain,
 }
 
-/// What a verb has to say, in each format.
+/// A verb's result, which serializes to JSON and renders in the other formats.
 pub trait Printable: Serialize {
-    /// For eyes: whole lines, each ended by a newline.
+    /// Renders it for people: whole lines, each with its newline, perhaps with colours.
     fn table(&self) -> String;
-    /// For scripts: lines of fields, each field free of tabs and newlines.
+    /// Renders it for scripts: records of fields without tabs and newlines.
     fn plain(&self) -> Vec<Vec<String>>;
 }
 
-/// Writes what the command has to say.
+/// Writes the command's output.
 pub struct Printer {
     format: Format,
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
+    out_colours: bool,
+    err_colours: bool,
     line_ends: bool,
     list_started: bool,
     closed: bool,
@@ -49,34 +51,48 @@ pub struct Printer {
 impl Printer {
     /// Writes to standard output and standard error.
     pub fn standard(format: Format) -> Self {
-        let line_ends = io::stdout().is_terminal();
-        Self::new(format, Box::new(io::stdout()), Box::new(io::stderr())).with_line_ends(line_ends)
+        let (out_is_terminal, err_is_terminal) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            out_colours: colour::is_wanted(out_is_terminal),
+            err_colours: colour::is_wanted(err_is_terminal),
+            line_ends: out_is_terminal,
+            ..Self::new(format, Box::new(io::stdout()), Box::new(io::stderr()))
+        }
     }
 
-    /// Writes data to `out`, and all else to `err`.
+    /// Writes data to `out` and everything else to `err`, without colours.
     pub fn new(format: Format, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
-        Self { format, out, err, line_ends: false, list_started: false, closed: false, failure: None }
+        Self {
+            format,
+            out,
+            err,
+            out_colours: false,
+            err_colours: false,
+            line_ends: false,
+            list_started: false,
+            closed: false,
+            failure: None,
+        }
     }
 
-    /// Whether a newline follows a value's bytes: on a terminal and at the
-    /// prompt, where the next line must not stick to it.
+    /// Sets whether a newline follows a value's bytes, as on a terminal and at the prompt.
     #[must_use]
     pub fn with_line_ends(mut self, line_ends: bool) -> Self {
         self.line_ends = line_ends;
         self
     }
 
-    /// The format of what follows.
+    /// Sets the format of the output that follows.
     pub fn set_format(&mut self, format: Format) {
         self.format = format;
     }
 
-    /// The format.
+    /// Returns the current format.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Whether nobody reads standard output any more.
+    /// Whether the reader of standard output is gone.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -84,14 +100,14 @@ impl Printer {
     /// Writes a report to standard output.
     pub fn report<R: Printable>(&mut self, report: &R) {
         match self.format {
-            Format::Table => self.data(report.table().as_bytes()),
+            Format::Table => self.table(&report.table()),
             Format::Plain => self.data(plain_lines(&report.plain()).as_bytes()),
             Format::Json => self.json_line(json::document(report)),
         }
     }
 
-    /// Writes a value to standard output: its bytes as they are, or the
-    /// document that describes them.
+    /// Writes a value to standard output: its exact bytes, or the document that
+    /// describes it.
     pub fn value(&mut self, bytes: &[u8], document: &impl Serialize) {
         if self.format == Format::Json {
             return self.json_line(json::document(document));
@@ -102,7 +118,7 @@ impl Printer {
         }
     }
 
-    /// Starts a report that is one long list, and comes page by page.
+    /// Starts a report that is one list and arrives page by page.
     pub fn list_start(&mut self, name: &str) {
         self.list_started = false;
         if self.format == Format::Json {
@@ -110,16 +126,16 @@ impl Printer {
         }
     }
 
-    /// Writes the next page of it; `table` shows a page for eyes.
+    /// Writes the next page of the list; `table` renders a page for people.
     pub fn list_page<R: Printable>(&mut self, page: &[R], table: impl FnOnce(&[R]) -> String) {
         match self.format {
-            Format::Table => self.data(table(page).as_bytes()),
+            Format::Table => self.table(&table(page)),
             Format::Plain => page.iter().for_each(|item| self.data(plain_lines(&item.plain()).as_bytes())),
             Format::Json => page.iter().for_each(|item| self.list_item_json(item)),
         }
     }
 
-    /// Ends it; JSON has the fields of `rest` besides the list.
+    /// Ends the list; JSON gets the fields of `rest` next to it.
     pub fn list_end(&mut self, rest: &impl Serialize) {
         if self.format == Format::Json {
             self.json_line(json::list_tail(rest));
@@ -143,7 +159,7 @@ impl Printer {
         }
     }
 
-    /// Writes lines to standard output as they are, in every format.
+    /// Writes text to standard output unchanged, in every format.
     pub fn text(&mut self, text: &str) {
         self.data(text.as_bytes());
     }
@@ -155,17 +171,22 @@ impl Printer {
 
     /// Writes to standard error, and stays on the line.
     pub fn aside(&mut self, text: &str) {
-        // Where standard error cannot be written to, nobody is left to be told.
+        let text = if self.err_colours { colour::labels(text) } else { colour::strip(text) };
+        // There is no other stream on which to report that this one failed.
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }
 
-    /// Writes a failure to standard error: what went wrong, then what to do.
+    /// Writes a failure to standard error: the error, then its hints.
     pub fn failure(&mut self, failure: &Failure) {
         let hints = failure.hints().iter().map(|hint| format!("hint: {hint}\n"));
         self.aside(&format!("error: {}\n{}", failure.message(), hints.collect::<String>()));
     }
 
-    /// Whether all data was written.
+    /// Flushes the data.
+    ///
+    /// # Errors
+    ///
+    /// If some of the data could not be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
         if let Err(error) = self.out.flush() {
             self.remember(error);
@@ -174,8 +195,16 @@ impl Printer {
             None => Ok(()),
             Some(error) => {
                 Err(Failure::new(ExitCode::Failed, format!("standard output cannot be written: {error}"))
-                    .hint("the command itself was carried out; look before you repeat it"))
+                    .hint("the command itself was done; check before you repeat it"))
             }
+        }
+    }
+
+    fn table(&mut self, text: &str) {
+        if self.out_colours {
+            self.data(text.as_bytes());
+        } else {
+            self.data(colour::strip(text).as_bytes());
         }
     }
 
@@ -201,131 +230,4 @@ fn plain_lines(rows: &[Vec<String>]) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    /// What was written, for a test to look at.
-    #[derive(Clone, Default)]
-    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Captured {
-        pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// A printer, its standard output and its standard error.
-    pub(crate) fn captured(format: Format) -> (Printer, Captured, Captured) {
-        let (out, err) = (Captured::default(), Captured::default());
-        (Printer::new(format, Box::new(out.clone()), Box::new(err.clone())), out, err)
-    }
-
-    /// What `report` prints in `format`.
-    pub(crate) fn printed(format: Format, report: &impl Printable) -> String {
-        let (mut printer, out, _) = captured(format);
-        printer.report(report);
-        out.text()
-    }
-
-    struct Fails(io::ErrorKind);
-
-    impl Write for Fails {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[derive(Serialize)]
-    struct Cup {
-        name: &'static str,
-    }
-
-    impl Printable for Cup {
-        fn table(&self) -> String {
-            format!("a cup of {}\n", self.name)
-        }
-        fn plain(&self) -> Vec<Vec<String>> {
-            vec![vec!["cup".into(), self.name.into()]]
-        }
-    }
-
-    #[test]
-    fn each_format() {
-        let cup = Cup { name: "latte" };
-        assert_eq!(printed(Format::Table, &cup), "a cup of latte\n");
-        assert_eq!(printed(Format::Plain, &cup), "cup\tlatte\n");
-        assert_eq!(printed(Format::Json, &cup), "{\"apiVersion\":\"coffee/v1\",\"name\":\"latte\"}\n");
-    }
-
-    #[test]
-    fn a_list_of_pages_is_one_document() {
-        #[derive(Serialize)]
-        struct CupsTail {
-            more: bool,
-        }
-        let print = |format| {
-            let (mut printer, out, _) = captured(format);
-            printer.list_start("cups");
-            printer.list_page(&[Cup { name: "latte" }, Cup { name: "mocha" }], |_| "two cups\n".into());
-            printer.list_page(&[Cup { name: "ristretto" }], |_| "a cup\n".into());
-            printer.list_end(&CupsTail { more: false });
-            out.text()
-        };
-        assert_eq!(print(Format::Table), "two cups\na cup\n");
-        assert_eq!(print(Format::Plain), "cup\tlatte\ncup\tmocha\ncup\tristretto\n");
-        assert_eq!(
-            print(Format::Json),
-            "{\"apiVersion\":\"coffee/v1\",\"cups\":[{\"name\":\"latte\"},{\"name\":\"mocha\"},{\"name\":\"ristretto\"}],\"more\":false}\n"
-        );
-    }
-
-    #[test]
-    fn values_are_byte_exact_unless_lines_are_wanted() {
-        let (mut printer, out, _) = captured(Format::Table);
-        printer.value(b"latte", &Cup { name: "latte" });
-        let mut printer = printer.with_line_ends(true);
-        printer.value(b"mocha", &Cup { name: "mocha" });
-        assert_eq!(out.text(), "lattemocha\n");
-    }
-
-    #[test]
-    fn failures_go_to_standard_error() {
-        let (mut printer, out, err) = captured(Format::Json);
-        printer.failure(&Failure::usage("no such verb: brew").hint("see 'coffeectl help'"));
-        assert_eq!(
-            (out.text().as_str(), err.text().as_str()),
-            ("", "error: no such verb: brew\nhint: see 'coffeectl help'\n")
-        );
-    }
-
-    #[test]
-    fn a_reader_that_has_gone_away_is_no_failure() {
-        let mut printer =
-            Printer::new(Format::Table, Box::new(Fails(io::ErrorKind::BrokenPipe)), Box::new(io::sink()));
-        printer.report(&Cup { name: "latte" });
-        assert!(printer.is_closed());
-        assert_eq!(printer.finish(), Ok(()));
-    }
-
-    #[test]
-    fn a_full_disk_is_a_failure() {
-        let mut printer =
-            Printer::new(Format::Table, Box::new(Fails(io::ErrorKind::StorageFull)), Box::new(io::sink()));
-        printer.report(&Cup { name: "latte" });
-        assert_eq!(printer.finish().map_err(|failure| failure.code()), Err(ExitCode::Failed));
-    }
-}
+pub(crate) mod tests;

@@ -1,16 +1,19 @@
-//! Tables for eyes: columns as wide as what stands in them.
+//! Tables for people: each column is as wide as its widest cell.
 
-/// Lines of cells under a header.
+use super::colour;
+
+/// Rows of cells, usually under a header.
 #[derive(Debug, Default)]
 pub(crate) struct TextTable {
     rows: Vec<Vec<String>>,
     right: Vec<usize>,
+    states: Option<usize>,
 }
 
 impl TextTable {
     /// A table with these headings.
     pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self { rows: vec![header.map(str::to_owned).into()], right: Vec::new() }
+        Self { rows: vec![header.map(str::to_owned).into()], ..Self::default() }
     }
 
     /// A table of names and values.
@@ -18,18 +21,24 @@ impl TextTable {
         Self::default()
     }
 
-    /// Aligns these columns to the right, as numbers are.
+    /// Aligns these columns to the right, for numbers.
     pub(crate) fn right(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
         self.right.extend(columns);
         self
     }
 
-    /// Adds a line.
+    /// Paints the states of nodes in this column.
+    pub(crate) fn states(mut self, column: usize) -> Self {
+        self.states = Some(column);
+        self
+    }
+
+    /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
-    /// The lines, each ended by a newline, without blanks at their ends.
+    /// The rows, each a line without trailing blanks.
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
@@ -41,16 +50,17 @@ impl TextTable {
     fn line(&self, row: &[String], widths: &[usize]) -> String {
         let cells = row.iter().zip(widths).enumerate().map(|(i, (cell, wide))| {
             let gap = " ".repeat(wide.saturating_sub(width(cell)));
+            let cell = if self.states == Some(i) { colour::state(cell) } else { cell.clone() };
             if self.right.contains(&i) { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
         });
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     }
 }
 
-/// How many columns of a terminal a text takes, nearly: characters of East
-/// Asian scripts and most pictures take two (Unicode Annex 11).
+/// The columns of a terminal that a text takes, approximately: colours take
+/// none, characters of East Asian scripts and most pictures two (Unicode Annex 11).
 fn width(text: &str) -> usize {
-    text.chars().map(|c| if is_combining(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
+    colour::strip(text).chars().map(|c| if is_combining(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
 }
 
 fn is_combining(c: char) -> bool {
@@ -78,5 +88,22 @@ mod tests {
     #[test]
     fn a_table_of_nothing_is_empty() {
         assert_eq!(TextTable::without_header().render(), "");
+    }
+
+    #[test]
+    fn colours_do_not_change_the_widths() {
+        let table = |up: String| {
+            let mut table = TextTable::new(["NAME", "STATE", "LAG"]).right([2]).states(1);
+            table.row(["ming".into(), up, "0".into()]);
+            table.row(["hong".into(), "unreachable".into(), "-".into()]);
+            table.render()
+        };
+        let painted = table(colour::green("up"));
+        assert_eq!(painted.lines().nth(2), Some("hong  \x1b[31munreachable\x1b[0m    -"));
+        assert_eq!(painted, table("up".into()).replace("ming  up", &format!("ming  {}", colour::green("up"))));
+        assert_eq!(
+            colour::strip(&painted),
+            "NAME  STATE        LAG\nming  up             0\nhong  unreachable    -\n"
+        );
     }
 }

@@ -141,8 +141,9 @@ impl<'a> NodeRow<'a> {
 
 impl Printable for Nodes<'_> {
     fn table(&self) -> String {
-        let mut table =
-            TextTable::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"]).right([4, 5]);
+        let mut table = TextTable::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"])
+            .right([4, 5])
+            .states(2);
         self.nodes.iter().for_each(|node| table.row(node.cells()));
         format!("{}{}\n", table.render(), self.summary())
     }
