@@ -5,6 +5,7 @@
 //! prints, and only [`failure`] and [`exit`] know exit codes.
 
 mod args;
+mod awaited;
 mod confirm;
 mod contexts;
 mod credentials;

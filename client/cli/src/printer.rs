@@ -7,12 +7,14 @@
 pub(crate) mod colour;
 pub(crate) mod escape;
 pub(crate) mod json;
+pub(crate) mod progress;
 pub(crate) mod table;
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+use self::progress::ProgressLine;
 use crate::{exit::ExitCode, failure::Failure};
 
 /// The format of data.
@@ -42,6 +44,8 @@ pub struct Printer {
     err: Box<dyn Write + Send>,
     out_colours: bool,
     err_colours: bool,
+    /// Whether a line on standard error can be rewritten.
+    err_is_terminal: bool,
     line_ends: bool,
     list_started: bool,
     closed: bool,
@@ -55,6 +59,7 @@ impl Printer {
         Self {
             out_colours: colour::is_wanted(out_is_terminal),
             err_colours: colour::is_wanted(err_is_terminal),
+            err_is_terminal,
             line_ends: out_is_terminal,
             ..Self::new(format, Box::new(io::stdout()), Box::new(io::stderr()))
         }
@@ -68,6 +73,7 @@ impl Printer {
             err,
             out_colours: false,
             err_colours: false,
+            err_is_terminal: false,
             line_ends: false,
             list_started: false,
             closed: false,
@@ -180,6 +186,13 @@ impl Printer {
     pub fn failure(&mut self, failure: &Failure) {
         let hints = failure.hints().iter().map(|hint| format!("hint: {hint}\n"));
         self.aside(&format!("error: {}\n{}", failure.message(), hints.collect::<String>()));
+    }
+
+    /// Returns a line that shows the progress of long work on a terminal. It is
+    /// silent elsewhere, and for programs. Drop it before printing anything else.
+    pub(crate) fn progress(&self) -> ProgressLine {
+        let shown = self.err_is_terminal && self.format != Format::Json;
+        ProgressLine::new(shown.then(|| Box::new(io::stderr()) as Box<dyn Write + Send>))
     }
 
     /// Flushes the data.

@@ -130,7 +130,7 @@ async fn the_first_failure_ends_it() {
     let results: Vec<(&str, &str)> = lines.iter().map(|line| (line[0].as_str(), line[1].as_str())).collect();
     assert_eq!(results, [(first.as_str(), "restarted"), (second, "failed"), (&leader, "left")], "{ended}");
     for said in [
-        format!("error: the command for {second} ended with 9\n"),
+        format!("error: the command for {second} exited with 9\n"),
         format!("hint: it was: sh {} {second}\n", rolled.script.display()),
         format!("no service {second}\n"),
         format!("--nodes {second},{leader}\n"),

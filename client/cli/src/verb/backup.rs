@@ -6,7 +6,6 @@ mod verify;
 use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::{Args, Subcommand};
@@ -63,9 +62,6 @@ pub(crate) struct BackupVerifyArguments {
     file: PathBuf,
 }
 
-/// Interval between progress updates.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
 pub(crate) async fn run(
     arguments: &BackupArguments,
     invocation: &mut Invocation<'_>,
@@ -116,59 +112,28 @@ async fn back_up(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCod
 }
 
 /// Copies the backup to the output, and shows the progress.
-async fn carry(
-    mut backup: Backup,
-    output: Output,
-    printer: &mut Printer,
-) -> Result<(Summary, Output), Failure> {
+async fn carry(mut backup: Backup, output: Output, printer: &Printer) -> Result<(Summary, Output), Failure> {
     let mut sink = Sink::new(output);
-    let mut progress = BackupProgress::new(backup.header().rows);
+    let rows = backup.header().rows;
+    let mut progress = printer.progress();
     let carried = loop {
         match backup.next().await {
             Ok(Some(piece)) => {
                 if let Err(failure) = sink.write(piece).await {
                     break Err(failure);
                 }
-                progress.show(backup.rows(), sink.bytes(), printer);
+                let percent = backup.rows().saturating_mul(100) / rows.max(1);
+                progress.show(&format!("{percent:>3} % of {rows} rows, {}", wording::size(sink.bytes())));
             }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error.into()),
         }
     };
-    progress.end(printer);
+    drop(progress);
     carried?;
     let summary = backup.summary().cloned();
     let summary = summary.ok_or_else(|| Failure::new(ExitCode::Failed, "the backup ended early"))?;
     Ok((summary, sink.into_output()?))
-}
-
-/// A progress line on the terminal, rewritten in place.
-struct BackupProgress {
-    of: u64,
-    shown: Option<Instant>,
-    began: Instant,
-    on_terminal: bool,
-}
-
-impl BackupProgress {
-    fn new(of: u64) -> Self {
-        Self { of, shown: None, began: Instant::now(), on_terminal: io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, rows: u64, bytes: u64, printer: &mut Printer) {
-        let due = self.shown.unwrap_or(self.began) + PROGRESS_EVERY;
-        if self.on_terminal && Instant::now() >= due {
-            self.shown = Some(Instant::now());
-            let percent = rows.saturating_mul(100) / self.of.max(1);
-            printer.aside(&format!("\r{percent:>3} % of {} rows, {}  ", self.of, wording::size(bytes)));
-        }
-    }
-
-    fn end(&self, printer: &mut Printer) {
-        if self.shown.is_some() {
-            printer.aside("\r\x1b[K");
-        }
-    }
 }
 
 /// The report on a new backup.

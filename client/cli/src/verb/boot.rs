@@ -1,10 +1,10 @@
-//! `boot`: brings a node in, and waits until it votes.
+//! `boot`: adds a node to the cluster and waits until it votes.
 
 use clap::Args;
 use coffee_common::id::{Address, NodeName};
 use serde::Serialize;
 
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording};
+use crate::{awaited, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording};
 
 /// `boot`.
 #[derive(Debug, Args)]
@@ -12,7 +12,7 @@ pub(crate) struct BootArguments {
     /// The node's name
     #[arg(value_name = "NODE")]
     node: NodeName,
-    /// Where it is reached, unless the cluster remembers it
+    /// The node's address, unless the cluster remembers it
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<Address>,
 }
@@ -22,7 +22,10 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.patient_timeout())?;
-    let done = client.boot(arguments.node.clone(), arguments.address.clone()).await?;
+    let boot = client.boot(arguments.node.clone(), arguments.address.clone());
+    let look = async || client.cluster().await.ok().map(|view| awaited::boot(&view, &arguments.node));
+    let first = format!("waiting: adding {}", arguments.node);
+    let done = invocation.printer.progress().watching(boot, &first, look).await?;
     invocation.session.add_names([&arguments.node]);
     invocation.printer.report(&BootReport {
         node: arguments.node.clone(),

@@ -10,7 +10,7 @@ use coffee_common::{
 use serde::Serialize;
 
 use crate::{
-    confirm,
+    awaited, confirm,
     exit::ExitCode,
     failure::Failure,
     invocation::{Invocation, Origin},
@@ -81,7 +81,10 @@ pub(super) async fn run(wish: Wish, invocation: &mut Invocation<'_>) -> Result<E
         }
         node = Some(plan.node);
     }
-    let done = ask(&wish, node, false, invocation).await?;
+    let (named, client) = (node.clone(), invocation.client(invocation.patient_timeout())?);
+    let look = async || Some(awaited::removal(&client.cluster().await.ok()?, named.as_ref()));
+    let removal = ask(&wish, node, false, invocation);
+    let done = invocation.printer.progress().watching(removal, awaited::REMOVAL, look).await?;
     invocation.printer.report(&Removed::new(wish.kind, &done));
     // At the prompt of the demo, and of a script, these would be noise.
     if done.changed && invocation.origin == Origin::CommandLine {

@@ -1,9 +1,9 @@
-//! `rolling restart`: restarts the nodes one after another, with a command of
-//! the operator's, and never more of them at once than the cluster can spare.
+//! `rolling restart`: restarts the nodes one after another with the operator's
+//! command, and never more at once than the cluster can spare.
 //!
-//! Guards: the next node is not touched before the one before it was seen to
-//! have a new process, is a member again and has caught up. The first thing
-//! that goes wrong ends it, with word of what was done and what was not.
+//! Guards that each node runs a new process, is a member again and has caught
+//! up before the next one is touched. The first failure ends it, with a report
+//! of the nodes that were restarted and those that were not.
 
 mod command;
 mod node;
@@ -29,11 +29,11 @@ use crate::{
 /// `rolling ..`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RollingVerb {
-    /// Restart the nodes with a command of yours: followers first, the leader last
+    /// Restart the nodes with your command: followers first, the leader last
     #[command(
-        after_help = "Before each node the cluster is asked whether it can do without it, and a leader \
-        hands over. The command is carried out by sh -c, here; then the node has to answer as a new process, \
-        take part and catch up before the next one is touched. What goes wrong ends it."
+        after_help = "Each node is restarted only if the quorum survives without it; a leader hands over \
+        first. The command runs here, by sh -c. The next node follows when this one has a new process, is a \
+        member again and has caught up. The first failure ends the restart."
     )]
     Restart(RollingRestartArguments),
 }
@@ -41,19 +41,19 @@ pub(crate) enum RollingVerb {
 /// `rolling restart`.
 #[derive(Debug, Args)]
 pub(crate) struct RollingRestartArguments {
-    /// What restarts a node, such as 'ssh {host} systemctl restart coffeed'; {node}, {host} and {address} stand for it
+    /// Command that restarts a node, such as 'ssh {host} systemctl restart coffeed'; {node}, {host} and {address} are replaced
     #[arg(long, value_name = "CMD")]
     exec: String,
-    /// Only these nodes, parted by commas
+    /// Restart only these nodes, separated by commas
     #[arg(long, value_name = "NODE,..", value_delimiter = ',')]
     nodes: Vec<NodeName>,
-    /// Time for each node, from being asked to having caught up
+    /// Time for each node, from the first check until it has caught up
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration::parse)]
     node_timeout: Duration,
-    /// Leave out nodes that are down, where there is a quorum without them
+    /// Skip nodes that are down, if there is a quorum without them
     #[arg(long)]
     skip_down: bool,
-    /// Only say what would be done
+    /// Only print the plan
     #[arg(long)]
     dry_run: bool,
 }
@@ -77,7 +77,7 @@ pub(crate) async fn run(verb: &RollingVerb, invocation: &mut Invocation<'_>) -> 
     }
 }
 
-/// A rolling restart under way.
+/// A rolling restart in progress.
 struct Roll<'a> {
     arguments: &'a RollingRestartArguments,
     template: &'a Template,
@@ -91,12 +91,12 @@ impl<'a> Roll<'a> {
         Self { arguments, template, count: left.len(), left, deadline: None }
     }
 
-    /// Ends all of it after this time.
+    /// Limits the time for all nodes.
     fn within(self, whole: Duration) -> Self {
         Self { deadline: Some(Instant::now() + whole), ..self }
     }
 
-    /// One node after another.
+    /// Restarts one node after another.
     async fn go(mut self, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
         invocation.printer.list_start("nodes");
         let mut changed = false;
@@ -119,7 +119,7 @@ impl<'a> Roll<'a> {
         Ok(ExitCode::Done)
     }
 
-    /// The next node: which one it is decides who leads by now.
+    /// Restarts the next node: a follower as long as there is one.
     async fn one(
         &mut self,
         invocation: &mut Invocation<'_>,
@@ -140,8 +140,9 @@ impl<'a> Roll<'a> {
         let began = Instant::now();
         let patience = self.arguments.node_timeout;
         let deadline = self.deadline.into_iter().chain([began + patience]).min().unwrap_or(began);
-        let mut steps = RestartSteps::new(client, &stop, self.template.command(&stop));
-        match tokio::time::timeout_at(deadline, steps.restart()).await {
+        let steps = RestartSteps::new(client, &stop, self.template.command(&stop));
+        let restart = tokio::time::timeout_at(deadline, steps.restart());
+        match invocation.printer.progress().during(restart, || steps.awaited()).await {
             Ok(Ok(Again { led })) => Ok(RestartReport::restarted(&stop, led, began.elapsed())),
             Ok(Err(failure)) => Err((stop, failure)),
             Err(_) => {
@@ -150,7 +151,7 @@ impl<'a> Roll<'a> {
                 let message = format!("after {waited} {}", missing.message());
                 let failure = missing
                     .with_message(message)
-                    .hint(format!("'coffeectl status {}' and the log of {} say more", stop.name, stop.name));
+                    .hint(format!("check 'coffeectl status {}' and the log of {}", stop.name, stop.name));
                 Err((stop, failure))
             }
         }
@@ -161,8 +162,8 @@ fn print(done: RestartReport, invocation: &mut Invocation<'_>) {
     invocation.printer.list_page(&[done], |page| page.iter().map(Printable::table).collect());
 }
 
-/// The command that does the rest.
+/// The hint with the command for the remaining nodes.
 fn go_on<'a>(left: impl IntoIterator<Item = &'a RestartTarget>, invocation: &Invocation<'_>) -> String {
     let names: Vec<&str> = left.into_iter().map(|stop| NodeName::as_str(&stop.name)).collect();
-    format!("to go on where it stopped: {}", invocation.spoken.instead("--nodes", &names.join(",")))
+    format!("to continue: {}", invocation.spoken.instead("--nodes", &names.join(",")))
 }

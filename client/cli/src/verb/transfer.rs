@@ -22,7 +22,12 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let target = arguments.node.as_ref().or(arguments.to.as_ref());
-    let done = invocation.client(invocation.usual_timeout())?.transfer(target.cloned()).await?;
+    let client = invocation.client(invocation.usual_timeout())?;
+    let awaited = || match target {
+        Some(node) => format!("waiting: {node} becomes the leader"),
+        None => "waiting: another node becomes the leader".to_owned(),
+    };
+    let done = invocation.printer.progress().during(client.transfer(target.cloned()), awaited).await?;
     invocation.printer.report(&TransferReport {
         from: done.from,
         to: done.to,

@@ -1,6 +1,6 @@
 //! `wait`: waits until the cluster reaches a state, so that scripts need no sleep.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use clap::{Args, ValueEnum};
 use coffee_common::{
@@ -52,7 +52,10 @@ pub(crate) async fn run(
     let wanted = Wanted::new(arguments)?;
     let start = Instant::now();
     let deadline = start + invocation.patient_timeout();
-    let why_not = match tokio::time::timeout_at(deadline, look_until(&wanted, deadline, invocation)).await {
+    let missing = RefCell::new("no node has answered".to_owned());
+    let looks = tokio::time::timeout_at(deadline, look_until(&wanted, deadline, &missing, invocation));
+    let progress = invocation.printer.progress();
+    let why_not = match progress.during(looks, || format!("waiting: {}", missing.borrow())).await {
         Ok(Ok(())) => return Ok(reached(&wanted, start, invocation)),
         Ok(Err(WaitFailure::Failed(failure))) => return Err(failure),
         Ok(Err(WaitFailure::Late(why_not))) => why_not,
@@ -80,6 +83,7 @@ enum WaitFailure {
 async fn look_until(
     wanted: &Wanted,
     deadline: Instant,
+    missing: &RefCell<String>,
     invocation: &Invocation<'_>,
 ) -> Result<(), WaitFailure> {
     let mut ticks = interval(LOOK_EVERY);
@@ -99,6 +103,7 @@ async fn look_until(
             }
             Err(failure) => return Err(WaitFailure::Failed(failure)),
         };
+        missing.replace(why_not.clone());
         if Instant::now() + LOOK_EVERY >= deadline {
             return Err(WaitFailure::Late(why_not));
         }

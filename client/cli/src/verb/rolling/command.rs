@@ -1,34 +1,38 @@
-//! The operator's command, and what stands in it for the node.
+//! The operator's command, with placeholders for the node.
 //!
-//! A shell carries it out, since restarting takes pipes, `&&` and quotes.
-//! Guards: what is put in is one word to that shell, whatever a node is called.
+//! A shell runs it, since a restart may take pipes, `&&` and quotes. Guards
+//! that each replacement is a single word to the shell.
 
 use coffee_common::id::Address;
 
 use super::order::RestartTarget;
 use crate::{failure::Failure, words};
 
-/// What is replaced, in the words of the help.
+/// The placeholders, as in the help.
 const NODE: &str = "{node}";
 const ADDRESS: &str = "{address}";
 const HOST: &str = "{host}";
 
-/// A command with places for a node.
+/// A command with placeholders for a node.
 #[derive(Debug)]
 pub(super) struct Template(String);
 
 impl Template {
-    /// Refuses one that would be the same for every node.
+    /// Reads a command.
+    ///
+    /// # Errors
+    ///
+    /// If it has no placeholder: it would be the same for every node.
     pub(super) fn new(text: &str) -> Result<Self, Failure> {
         if [NODE, ADDRESS, HOST].iter().any(|place| text.contains(place)) {
             return Ok(Self(text.to_owned()));
         }
         Err(Failure::usage("--exec is the same command for every node").hint(
-            "say where the node stands in it: {node} is its name, {address} HOST:PORT, {host} the host",
+            "put a placeholder into it: {node} is the node's name, {address} HOST:PORT, {host} the host",
         ))
     }
 
-    /// The command for a node.
+    /// Returns the command for a node.
     pub(super) fn command(&self, stop: &RestartTarget) -> String {
         let quoted = |word: &str| words::join([word]);
         self.0
@@ -38,7 +42,7 @@ impl Template {
     }
 }
 
-/// The address without its port, and without the brackets of IPv6.
+/// Returns the host of an address, without the brackets of IPv6.
 fn host(address: &Address) -> &str {
     let host = address.as_str().rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
     host.trim_start_matches('[').trim_end_matches(']')

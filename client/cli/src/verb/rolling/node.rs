@@ -1,7 +1,7 @@
-//! One node of a rolling restart: asked whether it may stop, stopped by the
-//! operator's command, seen to come back as a new process, and to catch up.
+//! The restart of one node: checks that it may stop, runs the operator's command,
+//! and waits for a new process that has caught up.
 
-use std::{io, process::Stdio, time::Duration};
+use std::{cell::RefCell, io, process::Stdio, time::Duration};
 
 use coffee_client::{Client, Error};
 use coffee_common::{
@@ -16,19 +16,19 @@ use tokio::{
 use super::order::RestartTarget;
 use crate::{exit::ExitCode, failure::Failure, wording};
 
-/// How often to look.
+/// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long one look may take: a node that stops does not answer.
+/// The time for one look: a node that stops does not answer.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long after the command a node may go on as the process that it was.
+/// The time after the command within which the node's old process must end.
 const RESTARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// A node that is back.
+/// A restarted node.
 #[derive(Debug)]
 pub(super) struct Again {
-    /// Whether it led before.
+    /// Whether it was the leader.
     pub(super) led: bool,
 }
 
@@ -37,70 +37,86 @@ pub(super) struct RestartSteps<'a> {
     client: Client,
     stop: &'a RestartTarget,
     command: String,
-    stage: RestartStage,
+    stage: RefCell<RestartStage>,
 }
 
-/// What is waited for.
+/// The step in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum RestartStage {
-    /// Why it cannot be stopped yet.
+    /// It cannot be stopped yet, for this reason.
     MayStop(String),
     Transfer,
     Answer,
     Command,
-    /// The command is done, and nobody has answered since.
+    /// The command is done, and the node has not answered since.
     Back,
-    /// The command is done, and the old process answers.
+    /// The command is done, and the old process still answers.
     Same,
-    /// Why it has not caught up yet.
+    /// It has not caught up yet, for this reason.
     Synced(String),
 }
 
 impl<'a> RestartSteps<'a> {
     pub(super) fn new(client: Client, stop: &'a RestartTarget, command: String) -> Self {
-        Self { client, stop, command, stage: RestartStage::MayStop("nobody has answered".into()) }
+        let stage = RefCell::new(RestartStage::MayStop("no node has answered".into()));
+        Self { client, stop, command, stage }
     }
 
-    /// What was still missing, for who ran out of patience.
+    /// Describes the step in progress.
+    pub(super) fn awaited(&self) -> String {
+        let name = &self.stop.name;
+        match &*self.stage.borrow() {
+            RestartStage::MayStop(why) => format!("waiting: {name} cannot be stopped yet: {why}"),
+            RestartStage::Transfer => format!("waiting: {name} hands over leadership"),
+            RestartStage::Answer => format!("waiting: {name} does not answer"),
+            RestartStage::Command => format!("waiting: the command for {name} runs"),
+            RestartStage::Back => format!("waiting: {name} starts"),
+            RestartStage::Same => format!("waiting: {name} still runs its old process"),
+            RestartStage::Synced(why) => format!("waiting: {name} catches up: {why}"),
+        }
+    }
+
+    /// Returns the failure of a restart that ran out of time.
     pub(super) fn missing(&self) -> Failure {
         let name = &self.stop.name;
-        let code = match &self.stage {
+        let stage = &*self.stage.borrow();
+        let code = match stage {
             RestartStage::MayStop(_) => ExitCode::Refused,
             _ => ExitCode::Failed,
         };
-        let message = match &self.stage {
+        let message = match stage {
             RestartStage::MayStop(why) => format!("{name} still could not be stopped: {why}"),
             RestartStage::Transfer => format!("{name} still led, and was not stopped"),
             RestartStage::Answer => format!("{name} still did not answer, and was not stopped"),
             RestartStage::Command => {
-                format!("the command for {name} had not ended; it was given up, and what it did is not known")
+                format!("the command for {name} was still running and was killed; its effect is unknown")
             }
-            RestartStage::Back => format!("{name} had not come back"),
+            RestartStage::Back => format!("{name} had not started"),
             RestartStage::Same => {
-                format!("{name} was still the process that it was: the command has not restarted it")
+                format!("{name} still ran its old process: the command has not restarted it")
             }
-            RestartStage::Synced(why) => format!("{name} was back, but had not caught up: {why}"),
+            RestartStage::Synced(why) => format!("{name} had started, but not caught up: {why}"),
         };
         Failure::new(code, message)
     }
 
-    /// All of it.
-    pub(super) async fn restart(&mut self) -> Result<Again, Failure> {
+    /// Runs all steps.
+    pub(super) async fn restart(&self) -> Result<Again, Failure> {
         let led = self.hand_over().await?;
         self.may_stop().await?;
         let own = self.client.at(self.stop.address.clone())?.with_timeout(LOOK_WITHIN);
-        self.stage = RestartStage::Answer;
+        self.stage.replace(RestartStage::Answer);
         let mut life = ProcessWatch::of(&self.first_look(&own).await?);
-        self.stage = RestartStage::Command;
+        self.stage.replace(RestartStage::Command);
         self.run_command(&own, &mut life).await?;
-        self.stage = RestartStage::Back;
+        self.stage.replace(RestartStage::Back);
         self.comes_back(&own, &mut life).await?;
         self.synced().await?;
         Ok(Again { led })
     }
 
-    /// Where it leads, leadership goes to another one first. Whether it led.
-    async fn hand_over(&mut self) -> Result<bool, Failure> {
+    /// Transfers leadership if this node has it. Returns whether it had.
+    async fn hand_over(&self) -> Result<bool, Failure> {
         let mut led = false;
         let mut ticks = ticks();
         loop {
@@ -108,14 +124,14 @@ impl<'a> RestartSteps<'a> {
             let leader = match self.client.cluster().await {
                 Ok(view) => view.leader,
                 Err(error) => {
-                    self.stage = RestartStage::MayStop(error.to_string());
+                    self.stage.replace(RestartStage::MayStop(error.to_string()));
                     passes(error).map(|()| None)?
                 }
             };
             match leader {
                 Some(leader) if leader != self.stop.name => return Ok(led),
                 Some(_) => {
-                    self.stage = RestartStage::Transfer;
+                    self.stage.replace(RestartStage::Transfer);
                     led = true;
                     match self.client.transfer(None).await {
                         Ok(_) | Err(Error::Unknown { .. }) => {}
@@ -127,19 +143,20 @@ impl<'a> RestartSteps<'a> {
         }
     }
 
-    /// Until the cluster can do without it.
-    async fn may_stop(&mut self) -> Result<(), Failure> {
+    /// Waits until the quorum survives without this node.
+    async fn may_stop(&self) -> Result<(), Failure> {
         let mut ticks = ticks();
         loop {
             ticks.tick().await;
-            self.stage = RestartStage::MayStop(match self.client.can_stop(self.stop.name.clone()).await {
+            let why = match self.client.can_stop(self.stop.name.clone()).await {
                 Ok(answer) if answer.yes => return Ok(()),
                 Ok(answer) => answer.reason,
                 Err(error) => {
                     let why = error.to_string();
                     passes(error).map(|()| why)?
                 }
-            });
+            };
+            self.stage.replace(RestartStage::MayStop(why));
         }
     }
 
@@ -148,15 +165,15 @@ impl<'a> RestartSteps<'a> {
         loop {
             ticks.tick().await;
             match own.status().await {
-                Ok(status) if status.name != self.stop.name => return Err(self.somebody_else(&status.name)),
+                Ok(status) if status.name != self.stop.name => return Err(self.wrong_node(&status.name)),
                 Ok(status) => return Ok(status),
                 Err(error) => passes(error)?,
             }
         }
     }
 
-    /// Runs the command to its end, and looks at the node meanwhile: one that
-    /// comes back at once is not missed.
+    /// Runs the command to its end and watches the node meanwhile, so that a
+    /// fast restart is not missed.
     async fn run_command(&self, own: &Client, life: &mut ProcessWatch) -> Result<(), Failure> {
         let mut child = spawn(&self.command)?;
         let watch = async {
@@ -179,39 +196,39 @@ impl<'a> RestartSteps<'a> {
         match ended {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => match status.code() {
-                Some(code) => failed(format!("ended with {code}")),
-                None => failed("was ended by a signal".into()),
+                Some(code) => failed(format!("exited with {code}")),
+                None => failed("was killed by a signal".into()),
             },
             Err(error) => failed(format!("cannot be waited for: {error}")),
         }
     }
 
-    /// Until a new process answers, and takes part.
-    async fn comes_back(&mut self, own: &Client, life: &mut ProcessWatch) -> Result<(), Failure> {
+    /// Waits until a new process answers as a member.
+    async fn comes_back(&self, own: &Client, life: &mut ProcessWatch) -> Result<(), Failure> {
         let ended = Instant::now();
         let mut ticks = ticks();
         loop {
             ticks.tick().await;
             let Ok(status) = own.status().await else { continue };
             if status.name != self.stop.name {
-                return Err(self.somebody_else(&status.name));
+                return Err(self.wrong_node(&status.name));
             }
             life.saw(&status);
             if life.is_new && status.phase == LifecyclePhase::Running {
                 return Ok(());
             }
-            self.stage = if life.is_new { RestartStage::Back } else { RestartStage::Same };
+            self.stage.replace(if life.is_new { RestartStage::Back } else { RestartStage::Same });
             if !life.is_new && ended.elapsed() >= RESTARTS_WITHIN {
                 let up = wording::span(status.uptime_ms);
                 let message =
-                    format!("the command has not restarted {}: its process is up for {up}", self.stop.name);
+                    format!("the command has not restarted {}: its process has run for {up}", self.stop.name);
                 return Err(Failure::new(ExitCode::Failed, message).hint(format!("it was: {}", self.command)));
             }
         }
     }
 
-    /// Until it has applied what the leader had when it was back.
-    async fn synced(&mut self) -> Result<(), Failure> {
+    /// Waits until it has applied the leader's revision of its first look.
+    async fn synced(&self) -> Result<(), Failure> {
         let mut target = None;
         let mut ticks = ticks();
         loop {
@@ -226,19 +243,18 @@ impl<'a> RestartSteps<'a> {
                     passes(error).map(|()| why)?
                 }
             };
-            self.stage = RestartStage::Synced(why);
+            self.stage.replace(RestartStage::Synced(why));
         }
     }
 
-    fn somebody_else(&self, name: &NodeName) -> Failure {
+    fn wrong_node(&self, name: &NodeName) -> Failure {
         let RestartTarget { name: wanted, address, .. } = self.stop;
-        Failure::new(ExitCode::Failed, format!("at {address}, {name} answers and not {wanted}")).hint(
-            "'coffeectl list' shows which address is on record; 'advertise' in the configuration sets it",
-        )
+        Failure::new(ExitCode::Failed, format!("at {address}, {name} answers instead of {wanted}"))
+            .hint("'coffeectl list' shows the recorded addresses; 'advertise' in the configuration sets them")
     }
 }
 
-/// Goes on where waiting may help.
+/// Ignores errors that may pass.
 fn passes(error: Error) -> Result<(), Failure> {
     match error {
         Error::Unavailable(_) | Error::Unknown { .. } | Error::Refused { .. } => Ok(()),
@@ -252,7 +268,7 @@ fn ticks() -> tokio::time::Interval {
     ticks
 }
 
-/// Starts a command. What it says goes to standard error: the data is ours.
+/// Starts a command. Its output goes to standard error, since standard output has our data.
 fn spawn(command: &str) -> Result<Child, Failure> {
     Command::new("sh")
         .args(["-c", command])
@@ -263,8 +279,8 @@ fn spawn(command: &str) -> Result<Child, Failure> {
         .map_err(|error| Failure::new(ExitCode::Failed, format!("no shell can be started: {error}")))
 }
 
-/// Tells a new process from the old one: by when it started, since one that
-/// was young may have been up for less than the one that took its place.
+/// Tells a new process from the old one by its start time. Uptimes do not tell:
+/// the old process may have been as young as the new one.
 #[derive(Debug)]
 struct ProcessWatch {
     started_at_ms: u64,
@@ -281,7 +297,8 @@ impl ProcessWatch {
     }
 }
 
-/// Whether a node takes part, and has what the leader had at the first look.
+/// Checks that a node is a member with the leader's revision of the first look;
+/// `target` keeps that revision. Returns what is missing.
 fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> Result<(), String> {
     let leader = view.nodes.iter().find(|node| Some(&node.name) == view.leader.as_ref());
     let target = match (*target, leader.and_then(|leader| leader.applied)) {
@@ -291,7 +308,7 @@ fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> 
     };
     let node = view.nodes.iter().find(|node| node.name == *name).ok_or("it is not in the list")?;
     match (node.state, node.role, node.applied) {
-        (NodeState::Up, Some(RaftRole::Candidate), _) => Err("it stands for election".into()),
+        (NodeState::Up, Some(RaftRole::Candidate), _) => Err("it is a candidate".into()),
         (NodeState::Up, Some(_), Some(applied)) if applied >= target && view.leader.is_some() => Ok(()),
         (NodeState::Up, Some(_), Some(applied)) if applied < target => {
             Err(format!("it is at {applied} of {target}"))
@@ -372,7 +389,7 @@ mod tests {
         assert_eq!(judged(view(90, follower, NodeState::Up, 10)), Ok(()));
         assert_eq!(judged(view(90, None, NodeState::Unreachable, 10)), Err("it is unreachable".into()));
         let candidate = view(90, Some(RaftRole::Candidate), NodeState::Up, 10);
-        assert_eq!(judged(candidate), Err("it stands for election".into()));
+        assert_eq!(judged(candidate), Err("it is a candidate".into()));
         let headless = ClusterView { leader: None, ..view(90, follower, NodeState::Up, 10) };
         assert_eq!(judged(headless), Err("no node leads".into()));
     }

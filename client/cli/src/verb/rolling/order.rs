@@ -1,5 +1,5 @@
-//! Which nodes are restarted, and in which order: followers first, the leader
-//! last, and none of it while the cluster is not whole. Pure.
+//! Selects the nodes to restart and their order: followers first, the leader
+//! last, and none while a member is down. Pure.
 
 use coffee_common::{
     id::{Address, NodeName},
@@ -8,16 +8,20 @@ use coffee_common::{
 
 use crate::{exit::ExitCode, failure::Failure, wording};
 
-/// A node that is to be restarted.
+/// A node to restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RestartTarget {
     pub(super) name: NodeName,
     pub(super) address: Address,
-    /// Whether it led when the plan was made.
+    /// Whether it led at the time of the plan.
     pub(super) leads: bool,
 }
 
-/// The nodes to restart, as things are: those of `wanted`, or all members.
+/// Plans the restart of the `wanted` nodes, or of all members.
+///
+/// # Errors
+///
+/// If the cluster is not healthy enough, or a wanted node is not a member.
 pub(super) fn plan(
     view: &ClusterView,
     wanted: &[NodeName],
@@ -25,14 +29,14 @@ pub(super) fn plan(
 ) -> Result<Vec<RestartTarget>, Failure> {
     let Some(leader) = &view.leader else {
         return Err(Failure::new(ExitCode::Unavailable, "no node leads: nothing was restarted")
-            .hint("'coffeectl list' shows how the nodes are; 'coffeectl wait --for leader' waits for one"));
+            .hint("'coffeectl list' shows the nodes; 'coffeectl wait --for leader' waits for a leader"));
     };
     if view.joint {
         return Err(Failure::new(
             ExitCode::Refused,
-            "a change of membership is under way: nothing was restarted",
+            "a membership change is in progress: nothing was restarted",
         )
-        .hint("finish it first: run the boot, down or node remove again that broke off"));
+        .hint("finish it first: repeat the boot, down or node remove that was interrupted"));
     }
     for name in wanted {
         known(view, name)?;
@@ -44,7 +48,7 @@ pub(super) fn plan(
             ExitCode::Refused,
             format!("{} is {state}: nothing was restarted", node.name),
         )
-        .hint("bring it back first; or --skip-down leaves such nodes out, where the quorum allows it"));
+        .hint("start it first, or skip such nodes with --skip-down if the quorum allows it"));
     }
     let meant = |node: &&&NodeView| wanted.is_empty() || wanted.contains(&node.name);
     let up = members.iter().filter(meant).filter(|node| node.state == NodeState::Up);
@@ -58,12 +62,12 @@ pub(super) fn plan(
     order.sort_by_key(|stop| stop.leads);
     if order.is_empty() {
         return Err(Failure::new(ExitCode::Refused, "none of the nodes is up: nothing was restarted")
-            .hint("'coffeectl list' shows how the nodes are"));
+            .hint("'coffeectl list' shows the nodes"));
     }
     Ok(order)
 }
 
-/// Members that are down are listed by the others with no role of their own.
+/// The cluster's view has no role for a member that is down.
 fn is_member(node: &NodeView) -> bool {
     node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting)
 }
@@ -73,15 +77,15 @@ fn known(view: &ClusterView, name: &NodeName) -> Result<(), Failure> {
         Some(node) if is_member(node) => Ok(()),
         Some(node) => {
             let state = wording::state(node.state);
-            Err(Failure::new(ExitCode::Refused, format!("{name} is {state}, and takes no part"))
-                .hint(format!("leave it out of --nodes, or bring it in: coffeectl boot {name}")))
+            Err(Failure::new(ExitCode::Refused, format!("{name} is {state}, so it is not a member"))
+                .hint(format!("remove it from --nodes, or add it to the cluster: coffeectl boot {name}")))
         }
         None => Err(Failure::new(ExitCode::NotFound, format!("there is no node {name}"))
-            .hint("see the nodes with 'coffeectl list'")),
+            .hint("'coffeectl list' shows the nodes")),
     }
 }
 
-/// Takes the next one out: who leads by now is left for last.
+/// Takes the next node: any follower before the leader.
 ///
 /// # Panics
 ///
@@ -181,7 +185,7 @@ mod tests {
         assert_eq!(order(&view(), &["hu"], false), Err((ExitCode::NotFound, "there is no node hu".into())));
         assert_eq!(
             order(&view(), &["long"], false),
-            Err((ExitCode::Refused, "long is shutdown, and takes no part".into()))
+            Err((ExitCode::Refused, "long is shutdown, so it is not a member".into()))
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a rolling restart says: the plan, then a line a node.
+//! The reports of a rolling restart: the plan, then one line per node.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{command::Template, order::RestartTarget};
 use crate::{
-    printer::{Printable, escape, table::TextTable},
+    printer::{Printable, colour, escape, table::TextTable},
     wording,
 };
 
-/// What is going to be done.
+/// The plan.
 #[derive(Serialize)]
 pub(super) struct Planned {
     dry_run: bool,
@@ -44,7 +44,7 @@ impl Printable for Planned {
         for PlannedNode { node, role, address, command } in &self.nodes {
             table.row([node.to_string(), (*role).to_owned(), address.clone(), escape::shown(command)]);
         }
-        format!("plan: one after another, each only when the one before it has caught up\n{}", table.render())
+        format!("plan: one node after another, each after the previous one has caught up\n{}", table.render())
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
@@ -60,19 +60,19 @@ impl Printable for Planned {
     }
 }
 
-/// What came of a node.
+/// The result for a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum RestartResult {
-    /// It has a new process, and has caught up.
+    /// It has a new process and has caught up.
     Restarted,
-    /// It was its turn, and something went wrong.
+    /// Its restart failed.
     Failed,
-    /// Its turn did not come.
+    /// An earlier failure ended the restart first.
     Left,
 }
 
-/// A node that was, or was not, restarted.
+/// A node and the result for it.
 #[derive(Serialize)]
 pub(super) struct RestartReport {
     node: NodeName,
@@ -81,7 +81,7 @@ pub(super) struct RestartReport {
     took_ms: Option<u64>,
 }
 
-/// What stands beside the nodes in JSON.
+/// The fields next to the nodes in JSON.
 #[derive(Serialize)]
 pub(super) struct RestartsTail {
     pub(super) changed: bool,
@@ -115,14 +115,14 @@ impl Printable for RestartReport {
         let Self { node, led, .. } = self;
         match (self.result, self.took_ms) {
             (RestartResult::Restarted, took_ms) => {
-                let led = if *led { ", handed leadership over before" } else { "" };
+                let led = if *led { ", handed over leadership first" } else { "" };
                 format!(
                     "{node} was restarted: caught up after {}{led}\n",
                     wording::span(took_ms.unwrap_or(0))
                 )
             }
-            (RestartResult::Failed, _) => format!("{node} failed\n"),
-            (RestartResult::Left, _) => format!("{node} was left as it was\n"),
+            (RestartResult::Failed, _) => format!("{node} {}\n", colour::red("failed")),
+            (RestartResult::Left, _) => format!("{node} was not restarted\n"),
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             printed(Format::Table, &plan),
             "\
-plan: one after another, each only when the one before it has caught up
+plan: one node after another, each after the previous one has caught up
 NODE  ROLE      ADDRESS    COMMAND
 hong  follower  hong:7400  ssh hong restart
 ming  leader    ming:7400  ssh ming restart
