@@ -1,4 +1,4 @@
-//! `bench`: loads the cluster, and judges what it did.
+//! `bench`: loads the cluster and judges the result.
 
 mod arguments;
 mod clean;
@@ -25,16 +25,16 @@ use self::{
 };
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer};
 
-/// What the keys of every run start with: nobody else's do.
+/// The prefix of every run's keys. Reserved for `bench`.
 const PREFIX: &str = "coffeectl-bench/";
 
-/// How to take keys away that are still there.
-const LEFT_BEHIND: &str = "keys of the bench are still there: 'coffeectl bench clean' takes them away";
+/// The hint after a run whose keys were not all deleted.
+const LEFT_BEHIND: &str = "keys of the bench are left: 'coffeectl bench clean' deletes them";
 
-/// How often to say how far it has come.
+/// The time between two progress lines.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
-/// Writes in flight while the keys are made that are read later.
+/// Writes in flight while the keys for the reads are made.
 const FILLING_CLIENTS: usize = 64;
 
 pub(crate) async fn run(
@@ -55,7 +55,7 @@ pub(crate) async fn run(
         targets.push((invocation.session.another_client(timeout)?, invocation.options.consistency));
     }
     invocation.session.begin_traces(LEFT_BEHIND);
-    // Whoever may not write, or reaches nobody, learns it before anything starts.
+    // Without the permission to write or a connection, it fails before the run starts.
     if let Err(error) = client.set(plan.keys.key(0), vec![0; arguments.value_size as usize]).await {
         invocation.session.end_traces();
         let unknown = error.outcome() == OutcomeKind::Unknown;
@@ -63,23 +63,23 @@ pub(crate) async fn run(
         return Err(if unknown { failure.hint(LEFT_BEHIND) } else { failure });
     }
     let measured = measure(&plan, &targets, invocation.printer).await;
-    let removed = clean::remove(&client, plan.keys.prefix()).await;
+    let deleted = clean::delete(&client, plan.keys.prefix(), None, invocation.printer.progress()).await;
     invocation.session.end_traces();
     for (extra, _) in targets.into_iter().skip(1) {
         extra.close().await;
     }
-    if let Err(error) = &removed {
+    if let Err(error) = &deleted {
         invocation.printer.note(&format!("note: {error}\nhint: {LEFT_BEHIND}"));
     }
     let measured = measured?;
     let verdict = BenchVerdict::new(&measured, &Needs::new(arguments));
     let setting = Setting::new(&plan, arguments);
-    invocation.printer.report(&BenchReport::new(&setting, &measured, &verdict, removed.is_ok()));
+    invocation.printer.report(&BenchReport::new(&setting, &measured, &verdict, deleted.is_ok()));
     verdict.into_result()
 }
 
 fn plan(work: Work, arguments: &BenchArguments) -> Result<Plan, Failure> {
-    // Runs side by side have keys of their own.
+    // Concurrent runs use different keys.
     let prefix = format!("{PREFIX}{:06x}/", RandomState::new().hash_one(PREFIX) >> 40);
     let shortest = prefix.len() + (arguments.keys - 1).to_string().len();
     let (count, key_bytes) = (u64::from(arguments.keys), usize::from(arguments.key_size));
@@ -97,14 +97,14 @@ fn plan(work: Work, arguments: &BenchArguments) -> Result<Plan, Failure> {
     })
 }
 
-/// Runs the plan, and says how far it has come.
+/// Runs the plan and prints its progress.
 async fn measure(
     plan: &Plan,
     targets: &[(Client, Consistency)],
     printer: &mut Printer,
 ) -> Result<Measured, Failure> {
     if plan.work.reads() {
-        printer.note(&format!("writes {} keys", plan.keys.count()));
+        printer.note(&format!("writing {} keys", plan.keys.count()));
         bench::fill(&plan.keys, FILLING_CLIENTS, targets).await.map_err(|failed| {
             Failure::new(ExitCode::Failed, format!("the keys could not be written: {}", failed.text))
         })?;
@@ -115,17 +115,19 @@ async fn measure(
     loop {
         tokio::select! {
             measured = run.finish() => return Ok(measured),
-            _ = ticks.tick() => printer.note(&progress(&run.progress())),
+            _ = ticks.tick() => printer.note(&progress(&run.progress(), plan.warm_up)),
         }
     }
 }
 
-fn progress(progress: &Progress) -> String {
+/// Describes the second that has just passed. The last second of the warm-up
+/// counts as warm-up, although it is over.
+fn progress(progress: &Progress, warm_up: Duration) -> String {
     let seconds = progress.elapsed.as_secs();
-    match progress.warming_up {
-        true => format!("{seconds} s: warming up"),
-        false => format!("{seconds} s: {:.0} a second, {} failed", progress.rate, progress.failures),
+    if progress.warming_up || seconds <= warm_up.as_secs() {
+        return format!("{seconds} s: warming up");
     }
+    format!("{seconds} s: {:.0} per second, {} failed", progress.rate, progress.failures)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Takes away the keys of runs.
+//! Deletes the keys of runs.
 
 use coffee_client::{Client, Error, PageOptions};
 use coffee_common::{
@@ -10,49 +10,83 @@ use coffee_common::{
 use serde::Serialize;
 
 use super::PREFIX;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable};
+use crate::{
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Printable, progress::ProgressLine},
+};
+
+/// How a page of keys is read.
+const PAGE: PageOptions =
+    PageOptions { limit: RANGE_KEYS_MAX, keys_only: true, consistency: Consistency::Linearizable };
 
 pub(super) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let removed = remove(&client, PREFIX).await?;
-    invocation.printer.report(&Cleaned { changed: removed > 0, removed });
+    let progress = invocation.printer.progress();
+    // Counting takes a page per thousand keys, deleting them far longer.
+    let total = if progress.is_silent() { None } else { Some(count(&client, PREFIX).await?) };
+    let deleted = delete(&client, PREFIX, total, progress).await?;
+    invocation.printer.report(&Cleaned { changed: deleted > 0, deleted });
     Ok(ExitCode::Done)
 }
 
-/// Takes all keys away that start with this; says how many there were.
-pub(super) async fn remove(client: &Client, prefix: &str) -> Result<u64, Error> {
+/// Counts the keys with this prefix.
+async fn count(client: &Client, prefix: &str) -> Result<u64, Error> {
     let mut range = KeyRange::prefix(prefix);
-    let options =
-        PageOptions { limit: RANGE_KEYS_MAX, keys_only: true, consistency: Consistency::Linearizable };
-    let mut removed = 0;
+    let mut count = 0;
     loop {
-        let page = client.range(range.clone(), options).await?;
-        let Some((last, _)) = page.entries.last() else { return Ok(removed) };
+        let page = client.range(range.clone(), PAGE).await?;
+        let Some((last, _)) = page.entries.last() else { return Ok(count) };
+        range = range.after(last);
+        count += page.entries.len() as u64;
+        if !page.more {
+            return Ok(count);
+        }
+    }
+}
+
+/// Deletes all keys with this prefix, and returns their number. `total` is the
+/// number that the progress shows as the goal.
+pub(super) async fn delete(
+    client: &Client,
+    prefix: &str,
+    total: Option<u64>,
+    mut progress: ProgressLine,
+) -> Result<u64, Error> {
+    let mut range = KeyRange::prefix(prefix);
+    let goal = total.map(|total| format!(" of {total}")).unwrap_or_default();
+    let mut deleted = 0;
+    loop {
+        let page = client.range(range.clone(), PAGE).await?;
+        let Some((last, _)) = page.entries.last() else { return Ok(deleted) };
         range = range.after(last);
         for keys in page.entries.chunks(BATCH_OPERATIONS_MAX) {
             let operations = keys.iter().map(|(key, _)| Operation::Delete(key.clone())).collect();
             client.batch(Batch { conditions: Vec::new(), operations }).await?;
+            deleted += keys.len() as u64;
+            progress.show(&format!("deleting keys: {deleted}{goal}"));
         }
-        removed += page.entries.len() as u64;
         if !page.more {
-            return Ok(removed);
+            return Ok(deleted);
         }
     }
 }
 
-/// What `bench clean` did.
+/// The result of `bench clean`.
 #[derive(Serialize)]
 struct Cleaned {
     changed: bool,
-    removed: u64,
+    #[serde(rename = "removed")]
+    deleted: u64,
 }
 
 impl Printable for Cleaned {
     fn table(&self) -> String {
-        format!("{} keys taken away\n", self.removed)
+        format!("{} keys deleted\n", self.deleted)
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        vec![vec![self.removed.to_string()]]
+        vec![vec![self.deleted.to_string()]]
     }
 }

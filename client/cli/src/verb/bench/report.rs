@@ -1,4 +1,4 @@
-//! What a bench measured, in each format.
+//! The result of a bench, in each format.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{
     verdict::{BenchCheck, BenchVerdict},
 };
 use crate::{
-    printer::{Printable, escape, table::TextTable},
+    printer::{Printable, colour, escape, table::TextTable},
     wording,
 };
 
-/// What was done.
+/// The load of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Setting {
     work: &'static str,
     clients: u16,
     connections: u16,
-    /// Operations that were due a second; none in a closed loop.
+    /// Operations due per second; none in a closed loop.
     target_rate: Option<u32>,
     keys: u32,
     key_bytes: u16,
@@ -51,23 +51,19 @@ impl Setting {
         }
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentences(&self) -> String {
         let pace = match self.target_rate {
-            Some(rate) => format!("{rate} due a second"),
+            Some(rate) => format!("{rate} due per second"),
             None => "each waiting for its answer".into(),
         };
+        let connections = match self.connections {
+            1 => "1 connection".into(),
+            n => format!("{n} connections"),
+        };
+        let Self { seconds, warm_up_seconds, clients, keys, key_bytes, value_bytes, .. } = self;
         format!(
-            "{} s after {} s of warm-up; {} clients over {}, {pace}; {} keys of {} bytes, values of {} bytes\n",
-            self.seconds,
-            self.warm_up_seconds,
-            self.clients,
-            match self.connections {
-                1 => "1 connection".into(),
-                n => format!("{n} connections"),
-            },
-            self.keys,
-            self.key_bytes,
-            self.value_bytes,
+            "{seconds} s after {warm_up_seconds} s of warm-up; {clients} clients over {connections}\n\
+             {pace}; {keys} keys of {key_bytes} bytes, values of {value_bytes} bytes\n",
         )
     }
 }
@@ -111,7 +107,7 @@ struct Errors {
     first: String,
 }
 
-/// What came out.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct BenchReport<'a> {
     #[serde(flatten)]
@@ -119,12 +115,12 @@ pub(super) struct BenchReport<'a> {
     operations: Vec<OperationRow>,
     per_second: f64,
     errors: Vec<Errors>,
-    /// Operations that were due and never begun, since all clients were busy.
+    /// Operations that were due but never started because all clients were busy.
     not_begun: u64,
     longest_gap_us: u128,
     passed: bool,
     checks: &'a [BenchCheck],
-    /// Whether the keys are gone again.
+    /// Whether the keys were deleted.
     removed: bool,
 }
 
@@ -155,34 +151,38 @@ impl<'a> BenchReport<'a> {
         }
     }
 
-    fn verdict_word(&self) -> &'static str {
-        if self.passed { "PASS" } else { "FAIL" }
+    /// The checks as a table, then the verdict.
+    fn verdict(&self) -> String {
+        let mut table = TextTable::new(["CHECK", "MEASURED", "NEEDED", "RESULT"]).right([1]);
+        for BenchCheck { name, measured, needed, passed, .. } in self.checks {
+            table.row([(*name).to_owned(), measured.clone(), needed.clone(), painted(*passed)]);
+        }
+        let failed: Vec<&str> =
+            self.checks.iter().filter(|check| !check.passed).map(|check| check.name).collect();
+        let reasons = if self.passed { String::new() } else { format!(": {}", failed.join(", ")) };
+        format!("{}{}{reasons}\n", table.render(), painted(self.passed))
     }
 }
 
 impl Printable for BenchReport<'_> {
     fn table(&self) -> String {
         let mut table =
-            TextTable::new(["OPERATION", "COUNT", "A SECOND", "P50", "P90", "P99", "P99.9", "WORST"])
+            TextTable::new(["OPERATION", "COUNT", "PER SEC", "P50", "P90", "P99", "P99.9", "WORST"])
                 .right(1..8);
         for row in &self.operations {
             let [p50, p90, p99, p999, worst] = row.times_us().map(wording::microseconds);
             let (count, rate) = (row.count.to_string(), wording::whole(row.per_second));
             table.row([row.operation.into(), count, rate, p50, p90, p99, p999, worst]);
         }
-        let mut text = table.render() + &self.setting.sentence();
+        let mut text = table.render() + &self.setting.sentences();
         for error in &self.errors {
             let first = escape::shown(&error.first);
             text += &format!("{} failed, {}; the first: {first}\n", error.count, error.kind);
         }
         if self.not_begun > 0 {
-            text += &format!("{} were due and never begun: all clients were busy\n", self.not_begun);
+            text += &format!("{} were due but never started: all clients were busy\n", self.not_begun);
         }
-        // All that was looked at where all is well; what stood against it where not.
-        let shown = self.checks.iter().filter(|check| self.passed || !check.passed);
-        let checks: Vec<String> =
-            shown.map(|check| format!("{} {} ({})", check.name, check.measured, check.needed)).collect();
-        text + &format!("{}: {}\n", self.verdict_word(), checks.join(", "))
+        text + &self.verdict()
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
@@ -197,9 +197,17 @@ impl Printable for BenchReport<'_> {
         }
         lines.push(vec!["not begun".into(), self.not_begun.to_string()]);
         lines.push(vec!["gap".into(), self.longest_gap_us.to_string()]);
-        lines.push(vec![self.verdict_word().into()]);
+        lines.push(vec![word(self.passed).into()]);
         lines
     }
+}
+
+fn word(passed: bool) -> &'static str {
+    if passed { "PASS" } else { "FAIL" }
+}
+
+fn painted(passed: bool) -> String {
+    if passed { colour::green(word(passed)) } else { colour::red(word(passed)) }
 }
 
 fn rounded(rate: f64) -> f64 {

@@ -11,7 +11,7 @@ use crate::{
     verb::CtlVerb,
 };
 
-/// Answers at once, and does as told.
+/// A store that answers at once with a fixed result.
 #[derive(Clone)]
 struct FixedTarget(Result<(), Failed>);
 
@@ -33,7 +33,7 @@ fn arguments(words: &str) -> BenchArguments {
     }
 }
 
-/// What comes out of a store that behaves like this.
+/// Measures a store with this result.
 async fn measured(result: Result<(), Failed>) -> Measured {
     let arguments = arguments("put --clients 1 --keys 1 --warm-up 0");
     let plan = Plan { duration: Duration::from_millis(20), ..plan(Work::Put, &arguments).unwrap() };
@@ -52,8 +52,11 @@ async fn a_good_cluster_passes() {
     let table = printed(Format::Table, &outcome);
     assert!(table.starts_with("OPERATION "), "{table}");
     let last = table.lines().last().unwrap();
-    assert!(last.starts_with("PASS: errors 0 (0), rate "), "{last}");
-    assert!(last.contains("(<= 10000 ms), gap "), "{last}");
+    assert_eq!(last, "PASS", "{table}");
+    assert!(table.contains("\nCHECK   MEASURED  NEEDED"), "{table}");
+    assert!(table.contains("\nerrors         0  0            PASS\n"), "{table}");
+    assert!(table.contains("  <= 10000 ms  PASS\n"), "{table}");
+    assert!(table.lines().all(|line| line.len() <= 80), "{table}");
     assert!(printed(Format::Plain, &outcome).ends_with("\nPASS\n"));
     let json: serde_json::Value = serde_json::from_str(&printed(Format::Json, &outcome)).unwrap();
     assert_eq!((&json["passed"], &json["work"]), (&true.into(), &"put".into()), "{json}");
@@ -70,12 +73,16 @@ async fn what_stands_against_a_cluster_is_said() {
     let setting = Setting::new(&plan, &arguments);
     let table = printed(Format::Table, &BenchReport::new(&setting, &measured, &verdict, true));
     let last = table.lines().last().unwrap();
-    assert!(last.starts_with("FAIL: errors "), "{last}");
-    assert!(last.contains(", rate 0/s (>= 100/s), p99 - (<= 500 ms), gap 20.0 ms (<= 1.00 ms)"), "{last}");
+    assert_eq!(last, "FAIL: errors, rate, p99, gap", "{table}");
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let has = |row: &str| rows.contains(&row.split_whitespace().collect());
+    assert!(has("rate 0/s >= 100/s FAIL"), "{table}");
+    assert!(has("p99 - <= 500 ms FAIL"), "{table}");
+    assert!(has("gap 20.0 ms <= 1.00 ms FAIL"), "{table}");
     assert!(table.contains(" failed, unavailable; the first: no\\nleader\n"), "{table}");
     let failure = verdict.into_result().unwrap_err();
     assert_eq!(failure.code(), ExitCode::Failed);
-    assert_eq!(failure.message(), "the cluster is not good enough: errors, rate, p99, gap");
+    assert_eq!(failure.message(), "the cluster failed the bench: errors, rate, p99, gap");
     assert_eq!(failure.hints().len(), 3, "rate and p99 share one: {failure:?}");
 }
 
@@ -104,9 +111,36 @@ fn what_never_began_is_told() {
         (Setting::new(&plan, &arguments), BenchVerdict::new(&measured, &Needs::new(&arguments)));
     let outcome = BenchReport::new(&setting, &measured, &verdict, false);
     assert!(
-        printed(Format::Table, &outcome).contains("\n42 were due and never begun: all clients were busy\n")
+        printed(Format::Table, &outcome).contains("\n42 were due but never started: all clients were busy\n")
     );
     assert_eq!(printed(Format::Plain, &outcome), "error\tdenied\t3\nnot begun\t42\ngap\t0\nFAIL\n");
+}
+
+#[test]
+fn the_widest_load_fits_a_terminal() {
+    let arguments = arguments(
+        "mixed --clients 4096 --connections 256 --keys 10000000 --key-size 1024 --value-size 1048576 \
+         --seconds 86400 --warm-up 3600 --rate 10000000",
+    );
+    let text = Setting::new(&plan(Work::Put, &arguments).unwrap(), &arguments).sentences();
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+#[test]
+fn the_last_second_of_the_warm_up_is_not_an_outage() {
+    let after = |ms, warming_up| Progress {
+        elapsed: Duration::from_millis(ms),
+        warming_up,
+        successes: 0,
+        failures: 0,
+        rate: 0.0,
+    };
+    let line = |ms, warming_up, warm_up| progress(&after(ms, warming_up), Duration::from_secs(warm_up));
+    assert_eq!(line(999, true, 1), "0 s: warming up");
+    assert_eq!(line(1_001, false, 1), "1 s: warming up");
+    assert_eq!(line(2_001, false, 1), "2 s: 0 per second, 0 failed");
+    assert_eq!(line(1_001, false, 0), "1 s: 0 per second, 0 failed");
 }
 
 #[test]

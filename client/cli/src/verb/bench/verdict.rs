@@ -1,4 +1,4 @@
-//! PASS or FAIL, and why.
+//! Judges a run: PASS or FAIL, and the failed checks.
 
 use std::time::Duration;
 
@@ -8,19 +8,20 @@ use serde::Serialize;
 use super::arguments::BenchArguments;
 use crate::{exit::ExitCode, failure::Failure, wording};
 
-/// Enough for a chain of shops many times over; a slow link or disk gets there too.
+/// Operations per second that pass. Many times the need of a chain of shops, and
+/// within reach of a slow link or disk.
 const RATE_MIN: f64 = 100.0;
 
-/// A cluster that keeps up with a given rate may still be a little late.
+/// The part of the requested rate that passes: a run may end a little late.
 const KEEPS_UP: f64 = 0.9;
 
-const SLOW: &str = "the disk, the links or the CPU may be slow: 'coffeectl bench put --clients 1' shows what one \
-                    write takes, 'coffeectl status' how far each node is";
+const SLOW: &str = "the disk, the links or the CPU may be slow: 'coffeectl bench put --clients 1' measures single \
+                    writes, 'coffeectl list' shows which nodes lag";
 
-const FALLS_OUT: &str = "see whether the leader changed while it ran: 'coffeectl list' shows the term, and the \
-                         nodes' logs say why";
+const FALLS_OUT: &str = "check whether the leader changed during the run: 'coffeectl list' shows the term, the \
+                         nodes' logs the reason";
 
-/// What a cluster has to reach.
+/// The goals of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Needs {
     pub(super) rate: f64,
@@ -39,7 +40,7 @@ impl Needs {
     }
 }
 
-/// One thing that was looked at.
+/// A measured value, compared with its goal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct BenchCheck {
     pub(super) name: &'static str,
@@ -50,7 +51,7 @@ pub(super) struct BenchCheck {
     hint: &'static str,
 }
 
-/// What became of all checks.
+/// All checks of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BenchVerdict(pub(super) Vec<BenchCheck>);
 
@@ -63,7 +64,7 @@ impl BenchVerdict {
             passed: measured.failures() == 0,
             measured: measured.failures().to_string(),
             needed: "0".into(),
-            hint: "'coffeectl list' shows which nodes are in reach; the first error of each kind is above",
+            hint: "'coffeectl list' shows unreachable nodes; the first error of each kind is above",
         };
         let rate = BenchCheck {
             name: "rate",
@@ -93,7 +94,7 @@ impl BenchVerdict {
         self.0.iter().all(|check| check.passed)
     }
 
-    /// How the command ends.
+    /// Converts the verdict into the result of the command.
     pub(super) fn into_result(self) -> Result<ExitCode, Failure> {
         let failed: Vec<BenchCheck> = self.0.into_iter().filter(|check| !check.passed).collect();
         if failed.is_empty() {
@@ -101,7 +102,7 @@ impl BenchVerdict {
         }
         let names: Vec<&str> = failed.iter().map(|check| check.name).collect();
         let failure =
-            Failure::new(ExitCode::Failed, format!("the cluster is not good enough: {}", names.join(", ")));
+            Failure::new(ExitCode::Failed, format!("the cluster failed the bench: {}", names.join(", ")));
         let mut hints: Vec<&str> = failed.iter().map(|check| check.hint).collect();
         hints.dedup();
         Err(hints.into_iter().fold(failure, Failure::hint))
