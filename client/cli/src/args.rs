@@ -33,6 +33,7 @@ Exit codes: coffeectl help exit-codes";
     about = "Query and manage a coffeed cluster",
     after_help = AFTER_HELP,
     disable_help_subcommand = true,
+    max_term_width = 80,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"
 )]
@@ -52,6 +53,7 @@ pub(crate) struct CtlArguments {
     about = "Verbs of the prompt",
     no_binary_name = true,
     disable_help_subcommand = true,
+    max_term_width = 80,
     subcommand_required = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs"

@@ -182,17 +182,19 @@ fn all_shops_at_once_and_a_client_from_elsewhere() {
     let mut demo = Demo::start(&["--nodes", "5"]);
     let stdin = demo.child.stdin.take().expect("is piped");
     let mut out = BufReader::new(demo.child.stdout.take().expect("is piped"));
-    let mut line = String::new();
-    while !line.trim_start().starts_with("coffeectl ") {
-        line.clear();
-        assert!(out.read_line(&mut line).expect("reads") > 0, "it says how to reach it");
+    let mut lines = String::new();
+    while !lines.contains("\n  coffeectl list\n") {
+        assert!(out.read_line(&mut lines).expect("reads") > 0, "it says how to reach it");
     }
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let ["coffeectl", "--certs", certs, "--endpoints", endpoints, "list"] = words[..] else {
-        panic!("{line}")
+    let wide = lines.lines().find(|line| line.len() > 80 && !line.contains("COFFEECTL_CERTS="));
+    assert_eq!(wide, None, "wider than a terminal");
+    let lines = lines.replace("\\\n", "");
+    let exported = |name: &str| {
+        let value = lines.lines().find_map(|line| line.trim_start().strip_prefix(name));
+        value.unwrap_or_else(|| panic!("{lines}")).to_owned()
     };
-    let certs = PathBuf::from(certs);
-    let (got, endpoints) = (certs.join("ca.crt"), endpoints.to_owned());
+    let certs = PathBuf::from(exported("export COFFEECTL_CERTS="));
+    let (got, endpoints) = (certs.join("ca.crt"), exported("export COFFEECTL_ENDPOINTS="));
     let files = CredentialFiles::new(got, certs.join("admin-demo.crt"), certs.join("admin-demo.key"));
     let runtime = tokio::runtime::Runtime::new().expect("builds");
     runtime.block_on(async {

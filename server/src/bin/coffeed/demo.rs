@@ -111,11 +111,15 @@ async fn run_prompt(
 
 fn welcome(premises: &Premises, shops: &Shops) -> String {
     let names = join(", ", shops.names_of_open());
-    let endpoints = join(",", shops.all_endpoints());
+    // In a shell, `\` and a newline continue a word: the line fits a terminal.
+    let endpoints = join(",\\\n", shops.all_endpoints().chunks(3).map(|line| join(",", line)));
     format!(
-        "Open: {names}. 'boot' opens the next shop, 'help' lists the verbs, 'quit' ends the demo.\n\
+        "Open: {names}.\n\
+         'boot' opens the next shop, 'help' lists the verbs, 'quit' ends the demo.\n\
          From another terminal:\n  \
-         coffeectl --certs {} --endpoints {endpoints} list\n\
+         export COFFEECTL_CERTS={}\n  \
+         export COFFEECTL_ENDPOINTS={endpoints}\n  \
+         coffeectl list\n\
          Log: {}\n\n",
         premises.certs().display(),
         premises.log_file().display(),

@@ -67,3 +67,24 @@ fn the_options_have_a_page_without_verbs() {
     let at_the_prompt = options((PARSERS.line)());
     assert!(at_the_prompt.contains("--timeout") && !at_the_prompt.contains("--endpoints"), "{at_the_prompt}");
 }
+
+/// Every page of help, of this verb and those below it.
+fn pages(verb: &mut clap::Command, found: &mut Vec<String>) {
+    found.extend([verb.render_help().to_string(), verb.render_long_help().to_string()]);
+    verb.get_subcommands_mut().for_each(|verb| pages(verb, found));
+}
+
+#[test]
+fn every_page_fits_a_terminal() {
+    for parser in [PARSERS.command_line, PARSERS.line] {
+        let mut parser = parser();
+        parser.build();
+        let mut found = Vec::new();
+        pages(&mut parser, &mut found);
+        assert!(found.len() > 60, "too few to be all: {}", found.len());
+        for page in found {
+            let wide = page.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{page}");
+        }
+    }
+}
