@@ -1,15 +1,16 @@
-//! Manual pages and completion scripts, made of a parser and of the sections
-//! that no parser knows.
+//! Manual pages and completion scripts, generated from a parser and from the
+//! sections that no parser knows.
 //!
-//! They lie in `deploy/man` and `deploy/completions`, so that a package needs
-//! nothing but the tree. Tests make them anew and compare ([`keep`]); no
-//! command that is shipped has this module in it.
+//! They are committed in `deploy/man` and `deploy/completions`, so a package can
+//! be built from the tree alone. Tests generate them and compare ([`keep`]); the
+//! installed commands do not contain this module.
 
 #[cfg(test)]
 mod coffeectl;
 mod quoted;
+mod synopsis;
 
-use std::{collections::BTreeSet, env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, io::Write, path::Path};
 
 use clap::{Arg, Command};
 use clap_complete::{Generator, Shell};
@@ -21,15 +22,15 @@ use clap_mangen::{
 pub use self::quoted::{Quoted, quoted};
 use crate::exit::ExitCode;
 
-/// How the files are made anew; a test that finds an old one says so.
-const ANEW: &str = "COFFEE_GOLDEN=write cargo test -p coffeectl -p coffeed --lib --bins pages";
+/// The command that generates the files, for the failure of a test.
+const REGENERATE: &str = "COFFEE_GOLDEN=write cargo test -p coffeectl -p coffeed --lib --bins pages";
 
-/// Part of a manual page.
+/// A section of a manual page.
 #[derive(Debug, Clone)]
 pub struct Section {
     /// Its heading, in capitals.
     pub title: &'static str,
-    /// What it says.
+    /// Its content.
     pub blocks: Vec<ManualBlock>,
 }
 
@@ -38,28 +39,28 @@ pub struct Section {
 pub enum ManualBlock {
     /// A paragraph.
     Text(String),
-    /// A word, and what there is to say about it.
+    /// A term and its description.
     Item(String, String),
-    /// Lines to be typed, as they are.
+    /// Lines to type, verbatim.
     Example(String),
 }
 
-/// A file of that name, and what is in it.
+/// A file to keep in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
-    /// Its name, without a folder.
+    /// Its name without the folder.
     pub name: String,
-    /// Its text.
+    /// Its content.
     pub text: String,
 }
 
 impl Section {
-    /// A section of these blocks.
+    /// Makes a section of these blocks.
     pub fn new(title: &'static str, blocks: impl Into<Vec<ManualBlock>>) -> Self {
         Self { title, blocks: blocks.into() }
     }
 
-    /// The variables that a command reads.
+    /// Makes the section on the variables that a command reads.
     pub fn environment(command: &Command) -> Self {
         let item = |arg: &Arg| {
             let variable = arg.get_env()?.to_string_lossy().into_owned();
@@ -69,7 +70,7 @@ impl Section {
         Self::new("ENVIRONMENT", command.get_arguments().filter_map(item).collect::<Vec<_>>())
     }
 
-    /// The exit codes of `coffeectl`.
+    /// Makes the section on the exit codes of `coffeectl`.
     pub fn exit_status() -> Self {
         let item = |code: ExitCode| ManualBlock::Item(code.number().to_string(), sentence(code.meaning()));
         Self::new("EXIT STATUS", ExitCode::all().map(item).collect::<Vec<_>>())
@@ -80,7 +81,7 @@ impl Section {
         for (nth, block) in self.blocks.iter().enumerate() {
             match block {
                 ManualBlock::Text(text) => {
-                    // A heading starts a paragraph by itself.
+                    // A heading starts a paragraph.
                     if nth > 0 {
                         roff.control("PP", []);
                     }
@@ -104,14 +105,14 @@ impl Section {
     }
 }
 
-/// A text as a sentence.
+/// Makes a sentence of a phrase.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().collect::<String>());
     format!("{}{}.", first.unwrap_or_default(), letters.as_str())
 }
 
-/// The page of a command with these sections at its end, and one for each of its verbs.
+/// Generates the page of a command, which ends with these sections, and one page per verb.
 pub fn manual(command: &Command, chapter: &str, sections: &[Section]) -> Vec<GeneratedFile> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
@@ -136,18 +137,19 @@ fn verbs(command: &Command, chapter: &str, top: &str, files: &mut Vec<GeneratedF
 
 fn page(command: &Command, chapter: &str, sections: &[Section]) -> GeneratedFile {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-    // What holds for every verb is said once, on the page of the command.
+    // Options of every verb are only on the page of the command.
     let is_verb = name != command.get_name();
     let shown =
         command.clone().mut_args(|arg| if is_verb && arg.is_global_set() { arg.hide(true) } else { arg });
     let shown = shown.subcommand_help_heading("VERBS");
     let has_verbs = shown.get_subcommands().any(|verb| !verb.is_hide_set());
     let title = name.to_uppercase();
-    let man = Man::new(shown).title(title).section(chapter).source("coffeed").manual("coffeed").date("");
+    let man =
+        Man::new(shown.clone()).title(title).section(chapter).source("coffeed").manual("coffeed").date("");
     let mut text = Vec::new();
     man.render_title(&mut text)
         .and_then(|()| man.render_name_section(&mut text))
-        .and_then(|()| man.render_synopsis_section(&mut text))
+        .and_then(|()| text.write_all(synopsis::render(&shown).as_bytes()))
         .and_then(|()| man.render_description_section(&mut text))
         .and_then(|()| man.render_options_section(&mut text))
         .and_then(|()| if has_verbs { man.render_subcommands_section(&mut text) } else { Ok(()) })
@@ -158,19 +160,28 @@ fn page(command: &Command, chapter: &str, sections: &[Section]) -> GeneratedFile
     GeneratedFile { name: format!("{name}.{chapter}"), text: String::from_utf8(text).expect("it is text") }
 }
 
-/// The completion scripts of a command.
+/// Generates the completion scripts of a command.
 pub fn completions(command: &Command) -> Vec<GeneratedFile> {
-    let name = command.get_name().to_owned();
-    let script = |shell: Shell| {
+    let name = command.get_name();
+    completion_files(name, |shell| {
         let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command.clone(), &name, &mut text);
-        GeneratedFile { name: shell.file_name(&name), text: String::from_utf8(text).expect("it is text") }
-    };
-    [Shell::Bash, Shell::Zsh, Shell::Fish].map(script).into()
+        clap_complete::generate(shell, &mut command.clone(), name, &mut text);
+        String::from_utf8(text).expect("it is text")
+    })
 }
 
-/// Compares files with those that lie in a folder of the tree and that are
-/// `ours`, or writes them there, if `COFFEE_GOLDEN` says `write`.
+/// Names the completion scripts of a command for the shells that find them by name.
+fn completion_files(name: &str, text: impl Fn(Shell) -> String) -> Vec<GeneratedFile> {
+    let file = |shell: Shell| GeneratedFile { name: shell.file_name(name), text: text(shell) };
+    [Shell::Bash, Shell::Zsh, Shell::Fish].map(file).into()
+}
+
+/// Compares files with those of a folder of the tree that are `ours`, or writes
+/// them there if `COFFEE_GOLDEN` is `write`.
+///
+/// # Panics
+///
+/// If the tree has other files.
 pub fn keep(folder: &str, files: &[GeneratedFile], ours: impl Fn(&str) -> bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
     let write = env::var_os("COFFEE_GOLDEN").is_some_and(|what| what == "write");
@@ -178,7 +189,11 @@ pub fn keep(folder: &str, files: &[GeneratedFile], ours: impl Fn(&str) -> bool) 
     for entry in fs::read_dir(&folder).expect("the folder is there").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if ours(&name) && !wanted.contains(name.as_str()) {
-            assert!(write, "{} belongs to nothing; this takes it away:\n  {ANEW}", entry.path().display());
+            assert!(
+                write,
+                "{} is no longer generated; this deletes it:\n  {REGENERATE}",
+                entry.path().display()
+            );
             fs::remove_file(entry.path()).expect("it can be removed");
         }
     }
@@ -188,6 +203,6 @@ pub fn keep(folder: &str, files: &[GeneratedFile], ours: impl Fn(&str) -> bool) 
             fs::write(&path, &file.text).expect("it can be written");
         }
         let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == file.text, "{} is not up to date; this makes it so:\n  {ANEW}", path.display());
+        assert!(kept == file.text, "{} is out of date; this generates it:\n  {REGENERATE}", path.display());
     }
 }

@@ -1,5 +1,5 @@
-//! The command lines that the documents quote, so that tests can hold them to
-//! the parser. Reads as much of a shell as the documents use.
+//! Finds the command lines in the documents, so that tests can parse them.
+//! Understands as much of a shell as the documents use.
 
 use std::{
     fs,
@@ -8,11 +8,11 @@ use std::{
 
 use crate::words;
 
-/// What stands between commands.
+/// The words between commands.
 const BETWEEN: [&str; 12] = ["&&", "||", "|", ";", "&", "do", "then", "else", "if", "while", "until", "!"];
 
-/// Words that stand for others in the documents.
-const STAND_FOR: [(&str, &str); 11] = [
+/// Placeholders in the documents, and legal values for them.
+const PLACEHOLDERS: [(&str, &str); 11] = [
     ("ID", "0123456789abcdef0123456789abcdef"),
     ("HOST:PORT", "hong:7400"),
     ("NODE", "hong"),
@@ -29,15 +29,15 @@ const STAND_FOR: [(&str, &str); 11] = [
 /// A command line of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted {
-    /// Which document, and which line of it.
+    /// The document and the line.
     pub place: String,
-    /// Its words, the program's name first.
+    /// The words, the program's name first.
     pub words: Vec<String>,
-    /// Whether it stands in a sentence, where a verb may be meant as such.
+    /// Whether it is part of a sentence, where it may be incomplete.
     pub in_prose: bool,
 }
 
-/// All command lines of `program` in README.md and in the documents of `deploy`.
+/// Returns all command lines of `program` in README.md and in the documents of `deploy`.
 pub fn quoted(program: &str) -> Vec<Quoted> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut documents = vec![top.join("README.md")];
@@ -66,7 +66,7 @@ fn documents_below(folder: &Path, documents: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of commands, counted from 1, and the commands of `program` in them.
+/// Returns the commands of `program`, with their line counted from 1.
 fn of_text(text: &str, program: &str) -> Vec<(usize, bool, Vec<String>)> {
     let mut found = Vec::new();
     let mut fence = None;
@@ -97,7 +97,7 @@ fn of_text(text: &str, program: &str) -> Vec<(usize, bool, Vec<String>)> {
 }
 
 fn of_line(line: &str, program: &str) -> Vec<Vec<String>> {
-    // What is no line of a shell has no command of ours in it.
+    // A line that no shell can read has no command of ours.
     let Ok(words) = words::split(line) else { return Vec::new() };
     let mut commands = vec![Vec::new()];
     for word in words {
@@ -117,7 +117,7 @@ fn of_line(line: &str, program: &str) -> Vec<Vec<String>> {
     commands.into_iter().filter_map(|words| command_of(&words, program)).collect()
 }
 
-/// The part of a command that is ours.
+/// Returns the part of a command that starts with `program`.
 fn command_of(words: &[String], program: &str) -> Option<Vec<String>> {
     let mut at = 0;
     while let Some(word) = words.get(at) {
@@ -140,14 +140,14 @@ fn command_of(words: &[String], program: &str) -> Option<Vec<String>> {
         match word.trim_start_matches(['1', '2']) {
             ">" | ">>" | "<" => _ = rest.next(),
             redirected if redirected.starts_with(['>', '<']) => {}
-            _ => ours.push(stood_for(word)),
+            _ => ours.push(filled_in(word)),
         }
     }
     Some(ours)
 }
 
-/// A word with something legal in the place of what only stands for it.
-fn stood_for(word: &str) -> String {
+/// Replaces variables and placeholders in a word by legal values.
+fn filled_in(word: &str) -> String {
     let mut text = String::new();
     let mut letters = word.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -158,7 +158,7 @@ fn stood_for(word: &str) -> String {
             text.push(letter);
         }
     }
-    STAND_FOR.iter().fold(text, |text, (word, meant)| text.replace(word, meant))
+    PLACEHOLDERS.iter().fold(text, |text, (word, meant)| text.replace(word, meant))
 }
 
 #[cfg(test)]
