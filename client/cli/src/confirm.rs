@@ -1,16 +1,22 @@
-//! The question before what cannot be undone.
+//! Asks for confirmation before a change that cannot be undone.
 
 use std::io;
 
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation};
 
-/// Shows the plan, and goes on only with a yes. Where nobody can be asked,
-/// there is none.
+/// Shows the plan and asks for confirmation.
+///
+/// # Errors
+///
+/// If the answer is not yes, or no terminal is there to ask at.
 pub(crate) async fn confirm(plan: &str, invocation: &mut Invocation<'_>) -> Result<(), Failure> {
     invocation.printer.aside(plan);
     if !invocation.can_ask {
-        return Err(Failure::new(ExitCode::Refused, "nothing was changed: nobody is here to confirm it")
-            .hint(format!("to do it: {}", invocation.spoken.with(&["--yes"]))));
+        return Err(Failure::new(
+            ExitCode::Refused,
+            "nothing was changed: confirmation is missing, and there is no terminal to ask at",
+        )
+        .hint(format!("to confirm: {}", invocation.spoken.with(&["--yes"]))));
     }
     invocation.printer.aside("go on? [y/N] ");
     if is_yes(&answer().await?) {
@@ -20,7 +26,7 @@ pub(crate) async fn confirm(plan: &str, invocation: &mut Invocation<'_>) -> Resu
     }
 }
 
-/// Reads in the background, so that Ctrl-C is heard meanwhile.
+/// Reads the answer on another thread, so that Ctrl-C still works.
 async fn answer() -> Result<String, Failure> {
     let read = || {
         let mut line = String::new();

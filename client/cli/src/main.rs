@@ -1,4 +1,4 @@
-//! The binary `coffeectl`: hands its arguments to the library and ends with the exit code.
+//! The binary `coffeectl`: passes its arguments to the library and exits with its code.
 
 use std::process::ExitCode;
 

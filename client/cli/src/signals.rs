@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: what ends a command from outside.
+//! The signals that end a command: SIGINT (Ctrl-C) and SIGTERM.
 
 use std::io;
 
@@ -6,19 +6,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::ExitCode;
 
-/// Listens for the signals that end a command.
+/// A listener for these signals.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// Listens from now on, in place of the system's own handling.
+    /// Starts to listen, in place of the default action.
+    ///
+    /// # Errors
+    ///
+    /// If the handlers cannot be installed.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for the next one; says with which code it ends a command.
+    /// Waits for the next signal and returns its exit code.
     pub async fn next(&mut self) -> ExitCode {
         tokio::select! {
             _ = self.interrupt.recv() => ExitCode::Interrupted,

@@ -239,7 +239,7 @@ async fn a_backup_is_for_admins_and_never_half_there() {
 
     cluster.coffeectl(["backup", &path]).ok().await;
     let before = fs::read(&path).expect("readable");
-    cluster.coffeectl(["backup", &path]).fails(8, "nobody is here to confirm it").await;
+    cluster.coffeectl(["backup", &path]).fails(8, "confirmation is missing").await;
     cluster.node("hong").kill().await;
     cluster.node("peng").kill().await;
     cluster.coffeectl(["backup", &path, "--yes", "--timeout", "3s"]).fails(5, "").await;

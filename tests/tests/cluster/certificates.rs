@@ -159,7 +159,7 @@ async fn a_ca_is_replaced_under_load() {
     assert_eq!(reload_all(&cluster, &mut load).await, ["tls.cert"; 3]);
     client.renew(&cluster.credentials(Role::Writer)).expect("the new certificate");
 
-    cluster.coffeectl(["cert", "ca", "--drop-old"]).fails(8, "nobody is here to confirm it").await;
+    cluster.coffeectl(["cert", "ca", "--drop-old"]).fails(8, "confirmation is missing").await;
     cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).ok().await;
     assert_eq!(reload_all(&cluster, &mut load).await, ["tls.ca"; 3]);
     client.renew(&cluster.credentials(Role::Writer)).expect("the new CA alone");
@@ -202,7 +202,7 @@ async fn certificates_that_end_soon_are_warned_of() {
 
 /// Revokes a name, and distributes the list to every node.
 async fn revoke(cluster: &mut Cluster, name: &str) {
-    cluster.coffeectl(["cert", "revoke", name]).fails(8, "nobody is here to confirm it").await;
+    cluster.coffeectl(["cert", "revoke", name]).fails(8, "confirmation is missing").await;
     cluster.coffeectl(["cert", "revoke", name, "--yes"]).ok().await;
     for node in cluster.nodes() {
         let config = fs::read_to_string(node.config()).expect("reads");

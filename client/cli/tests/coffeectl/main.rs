@@ -166,7 +166,7 @@ fn no_node_is_removed_without_a_confirmation() {
     let ran = desk.asks(&[&node], ["down", "hong"]).reads("y\n").go();
     assert_eq!((ran.code, ran.text()), (Some(8), ""), "a pipe cannot be asked for confirmation");
     assert!(ran.err.starts_with(plan), "{}", ran.err);
-    ran.complaining("hint: to do it: coffeectl down hong --yes\n");
+    ran.complaining("hint: to confirm: coffeectl down hong --yes\n");
     desk.asks(&[&node], ["node", "remove", "hong"]).go().complaining("coffeectl node remove hong --yes");
     assert_eq!(wet(&node), 0);
 
