@@ -6,6 +6,7 @@
 
 mod args;
 mod awaited;
+mod completion;
 mod confirm;
 mod contexts;
 mod credentials;
@@ -107,7 +108,7 @@ fn resolve(arguments: &CtlArguments) -> Result<(ConnectionOptions, CommonOptions
     let wanted = arguments.connection.context.clone();
     match &arguments.verb {
         // These contact no node, and must work when the contexts file is broken.
-        Some(CtlVerb::Help(_) | CtlVerb::Completion(_) | CtlVerb::Context(_)) => {
+        Some(CtlVerb::Help(_) | CtlVerb::Completion(_) | CtlVerb::Complete(_) | CtlVerb::Context(_)) => {
             let options = CommonOptions::resolve(&arguments.common, &CommonOptions::default());
             Ok((ConnectionOptions::none(wanted)?, options))
         }

@@ -1,9 +1,9 @@
-//! Lines from somebody at a terminal, or from standard input, each carried
-//! out before the next one is read.
+//! The prompt: reads lines from a terminal or from standard input, and runs
+//! each before it reads the next.
 //!
-//! Knows no verb: a [`Shell`] carries the lines out. Reading blocks, so a
-//! thread of its own does it, one line at a time and only when asked: between
-//! two lines the terminal is as we found it.
+//! Knows no verb: a [`Shell`] runs the lines. Reading blocks, so a thread reads
+//! one line at a time, on request: between two lines the terminal is in its
+//! normal mode.
 
 mod complete;
 mod editor;
@@ -17,24 +17,24 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use self::complete::LineCompletion;
 use crate::{
     exit::ExitCode,
     failure::Failure,
     interpreter::{Flow, Interpreter},
     printer::Printer,
-    session::Names,
     signals::Signals,
 };
 
-/// What carries out the lines.
+/// Runs lines.
 pub trait Shell {
-    /// Carries out a line.
+    /// Runs a line.
     fn line(&mut self, line: &str) -> impl Future<Output = Flow>;
 
-    /// Says that a line was given up because of a signal.
+    /// Reports that a signal interrupted a line.
     fn interrupted(&mut self, code: ExitCode) -> Flow;
 
-    /// Where everything is said.
+    /// Returns the printer of all output.
     fn printer(&mut self) -> &mut Printer;
 }
 
@@ -52,32 +52,32 @@ impl Shell for Interpreter {
     }
 }
 
-/// How a prompt looks and behaves.
+/// The look and behaviour of a prompt.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What stands before each line.
+    /// The text before each line.
     pub text: String,
-    /// Whether a line that was not typed at a terminal is shown, so that the
-    /// output reads as if it had been.
+    /// Whether lines that do not come from a terminal are printed, so that the
+    /// output reads like a session.
     pub echo: bool,
-    /// Where lines are remembered from one time to the next.
+    /// The file with the history of lines.
     pub history: Option<PathBuf>,
 }
 
-/// What came instead of, or as, the next line.
+/// The next line, or the reason why there is none.
 #[derive(Debug)]
 pub(crate) enum PromptEvent {
     /// A line, without its end.
     Line(String),
-    /// Ctrl-C in the middle of typing.
+    /// A line discarded by Ctrl-C.
     Discarded,
-    /// Something that is no line, and the next one may be.
+    /// Input that is not a valid line; the next one may be.
     Unreadable(String),
     /// There are no more lines.
     End,
 }
 
-/// Where lines come from.
+/// A source of lines.
 trait LineSource {
     /// Waits for the next line.
     fn next(&mut self) -> PromptEvent;
@@ -89,32 +89,37 @@ pub struct Prompt {
     at_terminal: bool,
     wanted: std::sync::mpsc::Sender<()>,
     events: mpsc::Receiver<PromptEvent>,
-    /// A line was asked for, and has not come yet.
+    /// Whether a line was requested and has not arrived.
     waiting: bool,
 }
 
 impl Prompt {
-    /// Reads from the terminal, with history and completion, or plain lines
-    /// from standard input. `interpreter` is asked for what can be completed.
+    /// Reads from the terminal, with history and completion, or plain lines from
+    /// standard input. The names to complete come from `interpreter`.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
     pub fn open(settings: Settings, interpreter: &mut Interpreter) -> Result<Self, Failure> {
         let at_terminal = io::stdin().is_terminal();
-        let names = interpreter.session().names();
+        let session = interpreter.session();
+        let completion = LineCompletion::new(session.names(), session.connection().certs.clone());
         let (wanted, wants) = std::sync::mpsc::channel();
         let (found, events) = mpsc::channel(1);
         let for_thread = settings.clone();
         thread::Builder::new()
             .name("prompt".into())
-            .spawn(move || read_all(at_terminal, &for_thread, names, &wants, &found))
+            .spawn(move || read_all(at_terminal, &for_thread, completion, &wants, &found))
             .map_err(|error| Failure::new(ExitCode::Failed, format!("no thread for the prompt: {error}")))?;
         Ok(Self { settings, at_terminal, wanted, events, waiting: false })
     }
 
-    /// Whether somebody types the lines.
+    /// Whether the lines come from a terminal.
     pub fn is_at_terminal(&self) -> bool {
         self.at_terminal
     }
 
-    /// Dropped halfway, it leaves the line to the next call.
+    /// Waits for the next line. If cancelled, the next call gets that line.
     async fn next(&mut self) -> PromptEvent {
         if !std::mem::replace(&mut self.waiting, true) && self.wanted.send(()).is_err() {
             return PromptEvent::End;
@@ -124,18 +129,17 @@ impl Prompt {
         event
     }
 
-    /// Has every line carried out, until there are no more, one says quit, or
-    /// a signal comes.
+    /// Runs every line until the end of the input, `quit` or a signal.
     ///
-    /// Where nobody types, the first line that failed decides how it ends: a
-    /// script can rely on that, and still every line is carried out.
+    /// Without a terminal, the exit code is that of the first line that failed,
+    /// for scripts; the lines after it run all the same.
     pub async fn run(&mut self, shell: &mut impl Shell, signals: &mut Signals) -> ExitCode {
         let mut code = ExitCode::Done;
         loop {
             let event = tokio::select! {
                 event = self.next() => event,
                 signal = signals.next() => match signal {
-                    // There is nothing to interrupt: as in a shell.
+                    // No line is running, so nothing is interrupted, as in a shell.
                     ExitCode::Interrupted if self.at_terminal => continue,
                     signal => return signal,
                 },
@@ -147,7 +151,7 @@ impl Prompt {
                     shell.printer().failure(&Failure::usage(why));
                     Flow::Next(ExitCode::Usage)
                 }
-                PromptEvent::Line(line) => self.carry_out(&line, shell, signals).await,
+                PromptEvent::Line(line) => self.run_line(&line, shell, signals).await,
             };
             match flow {
                 Flow::Quit => return code,
@@ -159,7 +163,7 @@ impl Prompt {
         }
     }
 
-    async fn carry_out(&self, line: &str, shell: &mut impl Shell, signals: &mut Signals) -> Flow {
+    async fn run_line(&self, line: &str, shell: &mut impl Shell, signals: &mut Signals) -> Flow {
         if self.settings.echo && !self.at_terminal {
             shell.printer().text(&format!("{}{line}\n", self.settings.text));
         }
@@ -174,18 +178,18 @@ impl Prompt {
 fn read_all(
     at_terminal: bool,
     settings: &Settings,
-    names: Names,
+    completion: LineCompletion,
     wants: &std::sync::mpsc::Receiver<()>,
     found: &mpsc::Sender<PromptEvent>,
 ) {
-    let mut source: Box<dyn LineSource> = match editor::Editor::open(settings, names) {
+    let mut source: Box<dyn LineSource> = match editor::Editor::open(settings, completion) {
         Ok(editor) if at_terminal => Box::new(editor),
         _ => Box::new(lines::Lines::new(io::stdin().lock())),
     };
     while wants.recv().is_ok() && found.blocking_send(source.next()).is_ok() {}
 }
 
-/// Where the lines of a prompt are remembered, by the rules of the XDG base directories.
+/// Returns the file of the prompt's history, by the XDG base directory rules.
 pub(crate) fn history_file() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state =

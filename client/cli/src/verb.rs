@@ -5,6 +5,7 @@ mod bench;
 mod boot;
 mod can_stop;
 mod cert;
+mod complete;
 mod completion;
 mod context;
 mod del;
@@ -119,6 +120,9 @@ key only if no one else has changed it since it was read:
     Help(help::HelpArguments),
     /// Print the completion script for a shell
     Completion(completion::CompletionArguments),
+    /// List the candidates for a word, for the completion scripts
+    #[command(hide = true)]
+    Complete(complete::CompleteArguments),
 }
 
 /// Runs a verb.
@@ -157,5 +161,6 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Bench(arguments) => bench::run(arguments, invocation).await,
         CtlVerb::Help(arguments) => help::run(arguments, invocation),
         CtlVerb::Completion(arguments) => completion::run(arguments, invocation),
+        CtlVerb::Complete(arguments) => complete::run(arguments, invocation).await,
     }
 }

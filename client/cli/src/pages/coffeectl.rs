@@ -1,10 +1,10 @@
-//! What the manual of `coffeectl` says beyond its flags; and that the files
-//! in `deploy` are those of today's parser.
+//! The manual of `coffeectl` beyond its flags; tests keep the files in `deploy`
+//! up to date.
 
 use clap::{builder::Resettable, error::ErrorKind};
 
-use super::{ManualBlock, Section, completions, keep, manual, quoted};
-use crate::args;
+use super::{ManualBlock, Section, completion_files, keep, manual, quoted};
+use crate::{args, completion::script};
 
 fn text(text: &str) -> ManualBlock {
     ManualBlock::Text(text.replace('\n', " "))
@@ -30,18 +30,22 @@ fn sections() -> Vec<Section> {
 fn output() -> Vec<ManualBlock> {
     vec![
         text(
-            "Data goes to standard output, all else to standard error. An error is a line that
-begins with 'error:'; lines that begin with 'hint:' say what to type next.",
+            "Data goes to standard output, everything else to standard error. An error is a line that
+starts with 'error:'; lines that start with 'hint:' name the next command.",
         ),
-        item("table", "For eyes. May change from one version to the next."),
+        item("table", "For people. May change from one version to the next."),
         item(
             "plain",
-            "For scripts: lines of fields parted by tabs, without a heading. Fields are only ever added, at the end.",
+            "For scripts: tab-separated fields, one record per line, no header. New fields are added at the end.",
         ),
-        item("json", "For programs: one document, with an apiVersion. Fields are only ever added."),
+        item("json", "For programs: one document, with an apiVersion. Fields are only added."),
         text(
-            "Without a verb, coffeectl opens a prompt with the same verbs; where standard input is
-no terminal, it reads lines from there. The first line that failed decides the exit status.",
+            "On a terminal, output has colours, and a command that takes longer than a second shows what it
+waits for. NO_COLOR, set to anything, or TERM=dumb turns colours off.",
+        ),
+        text(
+            "Without a verb, coffeectl opens a prompt with the same verbs. If standard input is not a
+terminal, it reads lines from there, and the first line that failed sets the exit status.",
         ),
     ]
 }
@@ -50,41 +54,38 @@ fn files() -> Vec<ManualBlock> {
     vec![
         item(
             "DIR/ca.crt, DIR/ca.key",
-            "The certificate authority, in the folder that --certs names. The key signs new
-certificates, and is needed for nothing else: keep it off the nodes.",
+            "The certificate authority, in the folder of --certs. The key only signs new certificates:
+keep it off the nodes.",
         ),
         item("DIR/node-NODE.crt, DIR/node-NODE.key", "Certificate and key of a node."),
         item(
             "DIR/ROLE-NAME.crt, DIR/ROLE-NAME.key",
-            "Certificate and key of a client, its role being reader, writer or admin. A key
-that others can read is refused.",
+            "Certificate and key of a client. ROLE is reader, writer or admin. A key that other
+users can read is rejected.",
         ),
         item(
             "$XDG_CONFIG_HOME/coffeectl/contexts.toml",
-            "The contexts; by default below ~/.config. COFFEECTL_CONTEXT_FILE names another
-file. It holds paths of certificates and keys, and never a key.",
+            "The contexts; by default in ~/.config. COFFEECTL_CONTEXT_FILE names another file. It
+contains paths of certificates and keys, never a key.",
         ),
-        item(
-            "$XDG_STATE_HOME/coffeectl/history",
-            "The lines of the prompt; by default below ~/.local/state.",
-        ),
+        item("$XDG_STATE_HOME/coffeectl/history", "The history of the prompt; by default in ~/.local/state."),
     ]
 }
 
 fn examples() -> Vec<ManualBlock> {
     vec![
-        text("The certificates that a cluster and its operator need:"),
+        text("Make the certificates of a cluster and its operator:"),
         ManualBlock::Example(
             "coffeectl --certs certs cert ca\ncoffeectl --certs certs cert node ming\n\
              coffeectl --certs certs cert client admin ops"
                 .into(),
         ),
-        text("Write, read, and write again only if nobody else has meanwhile:"),
+        text("Write, read, and write again only if the key has not changed since:"),
         ManualBlock::Example(
             "coffeectl set order/1 latte\ncoffeectl get order/1\ncoffeectl set order/1 mocha --if-rev 4711"
                 .into(),
         ),
-        text("Give all that a name, and use it from now on:"),
+        text("Keep these settings as a context, and use it:"),
         ManualBlock::Example(
             "coffeectl context set shops --certs certs --as ops --endpoints ming:7400,hong:7400\n\
              coffeectl context use shops"
@@ -96,7 +97,7 @@ fn examples() -> Vec<ManualBlock> {
              coffeectl rolling restart --exec 'ssh {host} systemctl restart coffeed'"
                 .into(),
         ),
-        text("Restart a node, if the others can do without it:"),
+        text("Restart a node if the quorum survives without it:"),
         ManualBlock::Example(
             "coffeectl can-stop hong && ssh hong systemctl restart coffeed\n\
              coffeectl wait --for synced --node hong"
@@ -114,7 +115,8 @@ fn the_manual_is_up_to_date() {
 #[test]
 fn the_completions_are_up_to_date() {
     let ours = |name: &str| name.trim_start_matches('_').starts_with("coffeectl");
-    keep("deploy/completions", &completions(&args::command()), ours);
+    let files = completion_files("coffeectl", |shell| script::of(shell, args::command()));
+    keep("deploy/completions", &files, ours);
 }
 
 #[test]

@@ -100,7 +100,10 @@ mod tests {
         };
         let painted = table(colour::green("up"));
         assert_eq!(painted.lines().nth(2), Some("hong  \x1b[31munreachable\x1b[0m    -"));
-        assert_eq!(painted, table("up".into()).replace("ming  up", &format!("ming  {}", colour::green("up"))));
+        assert_eq!(
+            painted,
+            table("up".into()).replace("ming  up", &format!("ming  {}", colour::green("up")))
+        );
         assert_eq!(
             colour::strip(&painted),
             "NAME  STATE        LAG\nming  up             0\nhong  unreachable    -\n"

@@ -1,74 +1,42 @@
-//! What a word at the prompt can become: verbs, flags, choices, names of nodes.
-//!
-//! Everything but the names is read off the parser itself.
+//! Completes the last word of a line at the prompt.
 
-use std::sync::PoisonError;
+use std::{path::PathBuf, sync::PoisonError};
 
-use clap::{Arg, Command};
+use crate::{
+    args,
+    completion::{Completion, ValueKind, names},
+    session::Names,
+};
 
-use crate::{args, session::Names};
-
-/// The value name of what is the name of a node.
-const NODE: &str = "NODE";
-
-/// Completes words.
-pub(super) struct Completion {
-    command: Command,
+/// Completes words, with the names known at the prompt.
+pub(super) struct LineCompletion {
+    completion: Completion,
     names: Names,
+    certs: Option<PathBuf>,
 }
 
-impl Completion {
-    pub(super) fn new(names: Names) -> Self {
-        let mut command = args::line_command();
-        command.build();
-        Self { command, names }
+impl LineCompletion {
+    /// `names` are the nodes, `certs` is the certificate folder.
+    pub(super) fn new(names: Names, certs: Option<PathBuf>) -> Self {
+        Self { completion: Completion::new(args::line_command()), names, certs }
     }
 
-    /// Where the last word of `text` starts, and what it can become.
+    /// Returns the start of the last word of `text`, and its candidates.
     pub(super) fn at(&self, text: &str) -> (usize, Vec<String>) {
         let start = text
             .rfind(char::is_whitespace)
             .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
-        let word = &text[start..];
-        let mut found: Vec<String> =
-            self.candidates(&text[..start], word).into_iter().filter(|c| c.starts_with(word)).collect();
-        found.sort();
-        (start, found.into_iter().map(|candidate| candidate + " ").collect())
+        let before: Vec<&str> = text[..start].split_whitespace().collect();
+        let offer = self.completion.offer(&before, &text[start..]);
+        let names = match offer.kind {
+            Some(ValueKind::Node) => {
+                self.names.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+            }
+            Some(kind) => names::local(kind, self.certs.as_deref()),
+            None => Vec::new(),
+        };
+        (start, offer.with(names).into_iter().map(|candidate| candidate.text + " ").collect())
     }
-
-    fn candidates(&self, before: &str, word: &str) -> Vec<String> {
-        let command =
-            before.split_whitespace().fold(&self.command, |at, word| at.find_subcommand(word).unwrap_or(at));
-        let flag = before.split_whitespace().last().and_then(|last| flag(command, last));
-        if let Some(flag) = flag {
-            self.values(flag)
-        } else if word.starts_with('-') {
-            let flags = command.get_arguments().filter_map(Arg::get_long);
-            flags.map(|long| format!("--{long}")).collect()
-        } else if command.has_subcommands() {
-            let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-            verbs.map(|verb| verb.get_name().to_owned()).collect()
-        } else {
-            command.get_positionals().flat_map(|arg| self.values(arg)).collect()
-        }
-    }
-
-    /// What can stand for the value of an argument.
-    fn values(&self, arg: &Arg) -> Vec<String> {
-        if arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == NODE)) {
-            return self.names.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        }
-        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
-    }
-}
-
-/// The flag that a word is, if it waits for a value.
-fn flag<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
-    let long = word.strip_prefix("--");
-    let short = word.strip_prefix('-').and_then(|rest| rest.chars().next()).filter(|_| word.len() == 2);
-    command.get_arguments().filter(|arg| arg.get_action().takes_values() && !arg.is_positional()).find(
-        |arg| (long.is_some() && arg.get_long() == long) || (short.is_some() && arg.get_short() == short),
-    )
 }
 
 #[cfg(test)]
@@ -78,7 +46,7 @@ mod tests {
     fn complete(text: &str) -> (usize, Vec<String>) {
         let names = Names::default();
         names.lock().unwrap().extend(["ming".to_owned(), "hong".to_owned(), "hu".to_owned()]);
-        Completion::new(names).at(text)
+        LineCompletion::new(names, None).at(text)
     }
 
     fn words(text: &str) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Lines typed at a terminal, with history and completion.
+//! Reads lines from a terminal, with history and completion.
 
 use std::{fs, path::Path};
 
@@ -7,20 +7,19 @@ use rustyline::{
     highlight::Highlighter, hint::Hinter, history::DefaultHistory, validate::Validator,
 };
 
-use super::{LineSource, PromptEvent, Settings, complete::Completion};
-use crate::session::Names;
+use super::{LineSource, PromptEvent, Settings, complete::LineCompletion};
 
-/// So many lines are remembered.
+/// The most lines in the history.
 const HISTORY_LINES_MAX: usize = 1000;
 
-/// Somebody at a terminal.
+/// A terminal with an operator at it.
 pub(super) struct Editor {
-    editor: rustyline::Editor<Helping, DefaultHistory>,
+    editor: rustyline::Editor<LineHelper, DefaultHistory>,
     settings: Settings,
 }
 
 impl Editor {
-    pub(super) fn open(settings: &Settings, names: Names) -> rustyline::Result<Self> {
+    pub(super) fn open(settings: &Settings, completion: LineCompletion) -> rustyline::Result<Self> {
         let config = Config::builder()
             .max_history_size(HISTORY_LINES_MAX)?
             .history_ignore_dups(true)?
@@ -30,9 +29,9 @@ impl Editor {
             .behavior(Behavior::PreferTerm)
             .build();
         let mut editor = rustyline::Editor::with_config(config)?;
-        editor.set_helper(Some(Helping(Completion::new(names))));
+        editor.set_helper(Some(LineHelper(completion)));
         if let Some(history) = &settings.history {
-            // The first time there is none.
+            // There is none before the first line.
             let _ = editor.load_history(history);
         }
         Ok(Self { editor, settings: settings.clone() })
@@ -41,13 +40,13 @@ impl Editor {
     fn remember(&mut self, line: &str) {
         let added = self.editor.add_history_entry(line);
         if let (Ok(true), Some(history)) = (added, &self.settings.history) {
-            // A prompt that forgets is still a prompt.
+            // The prompt works without a history.
             let _ = make_private_folder(history).and_then(|()| self.editor.append_history(history));
         }
     }
 }
 
-/// What was typed may hold values: the file and its folder are the user's own.
+/// Makes the history's folder, private to the user: lines may contain values.
 fn make_private_folder(file: &Path) -> rustyline::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if let Some(folder) = file.parent() {
@@ -73,10 +72,10 @@ impl LineSource for Editor {
     }
 }
 
-/// What rustyline asks for help.
-struct Helping(Completion);
+/// The extensions of the line editor.
+struct LineHelper(LineCompletion);
 
-impl Completer for Helping {
+impl Completer for LineHelper {
     type Candidate = String;
 
     fn complete(
@@ -89,10 +88,10 @@ impl Completer for Helping {
     }
 }
 
-impl Hinter for Helping {
+impl Hinter for LineHelper {
     type Hint = String;
 }
 
-impl Highlighter for Helping {}
-impl Validator for Helping {}
-impl Helper for Helping {}
+impl Highlighter for LineHelper {}
+impl Validator for LineHelper {}
+impl Helper for LineHelper {}

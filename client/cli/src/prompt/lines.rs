@@ -1,10 +1,10 @@
-//! Plain lines, as a script or a pipe has them.
+//! Reads lines from a script or a pipe.
 
 use std::io::{BufRead, Read};
 
 use super::{LineSource, PromptEvent};
 
-/// No line is longer than this: a largest value, quoted, fits.
+/// The longest line. The largest value fits, quoted.
 const LINE_BYTES_MAX: u64 = 4 << 20;
 
 /// Lines from a reader.
@@ -17,7 +17,7 @@ impl<R: BufRead> Lines<R> {
         Self { reader }
     }
 
-    /// Passes over the rest of a line that is too long, in bounded memory.
+    /// Skips the rest of a line that is too long, in bounded memory.
     fn skip_line(&mut self) -> PromptEvent {
         let mut piece = Vec::new();
         while self

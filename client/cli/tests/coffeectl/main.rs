@@ -1,6 +1,7 @@
 //! The real command against scripted nodes: its texts, bytes and exit codes.
 
 mod codes;
+mod completion;
 mod contexts;
 #[expect(dead_code, reason = "the tests of the client use the rest")]
 #[path = "../../../tests/client/fake.rs"]
