@@ -6,7 +6,7 @@ use coffeed::{
     Config,
     config::{LogLevel, LogOptions},
     raft_types::Member,
-    storage::new_cluster::NewClusterError,
+    storage::{disk::DataDirError, new_cluster::NewClusterError},
 };
 
 use crate::{exit, logging};
@@ -29,12 +29,35 @@ pub(crate) fn member(config: &Config) -> Member {
     Member { name: config.name.clone(), address }
 }
 
+/// The failure of a verb that cannot use the data directory.
+pub(crate) fn data_dir_failure(error: DataDirError) -> Failure {
+    match error {
+        // The hint for a start, to give this node another data directory, is wrong here.
+        DataDirError::InUse { .. } => Failure::new(ExitCode::Failed, error.to_string())
+            .hint("stop the coffeed that uses it, then run this command again"),
+        error => exit::failure(error),
+    }
+}
+
 fn failure(error: NewClusterError) -> Failure {
     match error {
-        NewClusterError::DataDir(error) => exit::failure(error),
+        NewClusterError::DataDir(error) => data_dir_failure(error),
         error => {
             let code = if error.is_final() { ExitCode::Usage } else { ExitCode::Failed };
             Failure::new(code, error.to_string()).hint(error.hint())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_node_is_not_told_to_use_another_directory() {
+        let in_use = DataDirError::InUse { path: "/var/lib/coffeed".into(), pid: Some("7".into()) };
+        let failure = data_dir_failure(in_use);
+        assert_eq!(failure.code(), ExitCode::Failed);
+        assert_eq!(failure.hints(), ["stop the coffeed that uses it, then run this command again"]);
     }
 }

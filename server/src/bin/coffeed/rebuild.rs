@@ -9,7 +9,7 @@ use coffeectl::{
 };
 use coffeed::{Config, storage::disk};
 
-use crate::exit;
+use crate::offline;
 
 /// Arguments of `coffeed rebuild`.
 #[derive(Debug, Clone, Args)]
@@ -33,8 +33,8 @@ pub(crate) fn run(arguments: &RebuildArguments, config: &Config) -> Result<ExitC
         return Err(failure.hint("name at least one: coffeed rebuild --from HOST:PORT,.."));
     }
     let from: Vec<String> = members.iter().map(ToString::to_string).collect();
-    let aside =
-        disk::rebuild(&config.data_dir, &config.name, members, arguments.cluster).map_err(exit::failure)?;
+    let aside = disk::rebuild(&config.data_dir, &config.name, members, arguments.cluster)
+        .map_err(offline::data_dir_failure)?;
     let aside = aside.map_or_else(
         || "there was no data".to_owned(),
         |aside| format!("the data is now in {}", aside.display()),
