@@ -31,6 +31,7 @@ mod info;
 mod issued;
 mod revoke;
 mod rotate;
+mod signer;
 mod store;
 mod subject;
 pub mod write;
@@ -40,6 +41,7 @@ pub use error::CertError;
 pub use info::{CertificateInfo, Holder};
 pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{drop_old_ca, rotate_ca};
+pub use signer::Signer;
 pub use store::{
     CA_NAME, Issued, Revoked, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,
 };

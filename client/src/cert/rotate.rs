@@ -7,13 +7,10 @@
 
 use std::{fs, path::Path};
 
-use coffee_common::tls;
-use rustls_pki_types::UnixTime;
-
 use super::{
-    Ca, CertError, Existing, Holder, Issued, REVOCATIONS_FILE,
+    Ca, CertError, CertificateInfo, Existing, Holder, Issued, REVOCATIONS_FILE, Signer,
     revoke::Lists,
-    store::{CA_NAME, OLD_CA_NAME, list, load_ca, read_text},
+    store::{CA_NAME, OLD_CA_NAME, list, load_ca},
     write::{Prepared, Secrecy, sync_folder},
 };
 
@@ -58,7 +55,7 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
     if !old && ca.others().is_empty() {
         return Ok(None);
     }
-    let needed = still_needed(folder, &ca)?;
+    let needed = still_needed(folder)?;
     if !needed.is_empty() {
         return Err(CertError::StillNeeded(needed));
     }
@@ -82,21 +79,13 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
     Ok(Some(Issued::at(place)))
 }
 
-/// Returns the names of certificates in use that `ca` did not sign.
-fn still_needed(folder: &Path, ca: &Ca) -> Result<Vec<String>, CertError> {
-    let mut names = Vec::new();
-    for issued in list(folder)? {
-        let Ok(info) = &issued.info else { continue };
-        if !matches!(info.holder, Holder::Leaf(_)) || info.days_left() < 0 || issued.revoked {
-            continue;
-        }
-        let pem = read_text(tls::CredentialFile::Certificate, &issued.certificate)?;
-        let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(info.not_after.unsigned_abs()));
-        if tls::check_certificate(ca.pair().certificate.as_bytes(), pem.as_bytes(), at).is_err() {
-            names.push(issued.name());
-        }
-    }
-    Ok(names)
+/// Returns the names of certificates in use that the current CA did not sign.
+fn still_needed(folder: &Path) -> Result<Vec<String>, CertError> {
+    let is_needed = |issued: &Issued| {
+        let in_use = |info: &CertificateInfo| matches!(info.holder, Holder::Leaf(_)) && info.days_left() >= 0;
+        issued.info.as_ref().is_ok_and(in_use) && !issued.revoked && issued.signer != Some(Signer::Current)
+    };
+    Ok(list(folder)?.iter().filter(|issued| is_needed(issued)).map(Issued::name).collect())
 }
 
 fn put(folder: &Path, name: &str, text: &str, secrecy: Secrecy) -> Result<(), CertError> {

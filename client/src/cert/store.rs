@@ -12,11 +12,12 @@ use coffee_common::{
 };
 
 use super::{
-    AltName, CertificateInfo, Existing, Holder, REVOCATIONS_FILE, Subject,
+    AltName, CertificateInfo, Existing, Holder, REVOCATIONS_FILE, Signer, Subject,
     ca::{Ca, CertificateAndKey},
     error::CertError,
     issued, now_seconds,
     revoke::Lists,
+    signer::SigningCas,
     write::{Prepared, Secrecy, make_folder},
 };
 
@@ -40,6 +41,9 @@ pub struct Issued {
     pub info: Result<CertificateInfo, CertError>,
     /// Whether its CA has revoked it, according to this directory.
     pub revoked: bool,
+    /// The CA that signed it; `None` for a CA, and for a file that is not the
+    /// certificate of a node or client.
+    pub signer: Option<Signer>,
 }
 
 /// The result of revoking a name.
@@ -71,7 +75,12 @@ impl Issued {
         let info = read_file(CredentialFile::Certificate, &certificate)
             .map_err(CertError::from)
             .and_then(|pem| CertificateInfo::of_pem(&pem));
-        Self { certificate, key, info, revoked: false }
+        Self { certificate, key, info, revoked: false, signer: None }
+    }
+
+    /// Returns the same, signed by the current CA.
+    fn signed(self) -> Self {
+        Self { signer: Some(Signer::Current), ..self }
     }
 }
 
@@ -122,11 +131,12 @@ pub fn issue_client(
 fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Result<Issued, CertError> {
     let ca = load_ca(folder, CA_NAME)?;
     let name = file_name(&subject.identity);
-    put_pair(folder, &name, existing, || {
+    let issued = put_pair(folder, &name, existing, || {
         let pair = ca.issue(subject, days)?;
         note(folder, &name, &pair.info()?)?;
         Ok(pair)
-    })
+    })?;
+    Ok(issued.signed())
 }
 
 /// Registers a certificate before it is handed out, so that it can always be
@@ -162,7 +172,8 @@ pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, Cer
         Holder::Unknown(problem) => return Err((*problem).into()),
     };
     Prepared::new(certificate, new.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
-    Ok(Issued::at(certificate.to_owned()))
+    let renewed = Issued::at(certificate.to_owned());
+    Ok(if matches!(info.holder, Holder::Leaf(_)) { renewed.signed() } else { renewed })
 }
 
 /// Makes every certificate of the directory valid for `days` from now, except those
@@ -251,10 +262,13 @@ pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
     }
     found.sort();
     let lists = Lists::load(folder)?;
+    let cas = SigningCas::load(folder);
     let judged = |certificate| {
         let issued = Issued::at(certificate);
-        let revoked = issued.info.as_ref().is_ok_and(|info| lists.revokes(&info.issuer, &info.serial));
-        Issued { revoked, ..issued }
+        let info = issued.info.as_ref().ok();
+        let revoked = info.is_some_and(|info| lists.revokes(&info.issuer, &info.serial));
+        let signer = info.and_then(|info| cas.signer(&issued.certificate, info));
+        Issued { revoked, signer, ..issued }
     };
     Ok(found.into_iter().map(judged).collect())
 }

@@ -297,6 +297,34 @@ fn a_ca_is_replaced_in_two_steps() {
 }
 
 #[test]
+fn the_list_shows_which_ca_signed_each_certificate() {
+    let (folder, elsewhere) = (folder(), folder());
+    let path = folder.path();
+    issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
+    issue_node(elsewhere.path(), &name("hu"), &[], 30, Existing::Keep).expect("issues");
+    fs::copy(elsewhere.path().join("node-hu.crt"), path.join("node-hu.crt")).expect("copies");
+    rotate_ca(path).expect("rotates");
+    let hong = issue_node(path, &name("hong"), &[], 30, Existing::Keep).expect("issues");
+    assert_eq!(hong.signer, Some(Signer::Current));
+    let signers = || {
+        let listed = list(path).expect("lists").into_iter();
+        listed.map(|one| (one.name(), one.signer.map_or("-", Signer::as_str))).collect::<Vec<_>>()
+    };
+    let expected =
+        [("ca-old", "-"), ("ca", "-"), ("node-hong", "ca"), ("node-hu", "other"), ("node-ming", "ca-old")];
+    assert_eq!(signers(), expected.map(|(name, signer)| (name.to_owned(), signer)));
+    // A directory without the CAs' keys: ca.crt has the new CA first.
+    fs::remove_file(path.join("ca.key")).expect("removes");
+    for file in ["ca-old.crt", "ca-old.key"] {
+        fs::remove_file(path.join(file)).expect("removes");
+    }
+    assert_eq!(
+        signers()[1..],
+        expected[2..].iter().map(|(name, s)| ((*name).to_owned(), *s)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn renewing_all_moves_them_to_the_new_ca() {
     let folder = folder();
     let path = folder.path();

@@ -149,17 +149,20 @@ mod tests {
 
         let plain = printed(Format::Plain, &list);
         let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split('\t').collect()).collect();
-        let picked: Vec<_> = rows.iter().map(|row| (row[0], row[1], row[2], row[5])).collect();
+        let picked: Vec<_> = rows.iter().map(|row| (row[0], row[1], row[2], row[5], row[6])).collect();
         let expected = [
-            ("admin-ops", "admin", "ops", "here"),
-            ("ca", "ca", "-", "here"),
-            ("node-ming", "node", "ming", "-"),
-            ("torn", "-", "-", "-"),
+            ("admin-ops", "admin", "ops", "here", "ca"),
+            ("ca", "ca", "-", "here", "-"),
+            ("node-ming", "node", "ming", "-", "ca"),
+            ("torn", "-", "-", "-", "-"),
         ];
         assert_eq!(picked, expected);
         let table = printed(Format::Table, &list);
         assert!(table.starts_with("NAME       ROLE   HOLDER  VALID UNTIL"), "{table}");
-        assert!(table.lines().last().is_some_and(|line| line.contains("no certificate")), "{table}");
+        assert!(
+            table.lines().last().is_some_and(|line| line.contains("not a usable certificate")),
+            "{table}"
+        );
         let json = printed(Format::Json, &list);
         assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","valid_until":""#), "{json}");
     }

@@ -298,4 +298,5 @@ fn certificates_from_the_first_to_the_last() {
         list.iter().map(|certificate| certificate["name"].as_str().expect("a name")).collect();
     assert_eq!(names, ["ca", "node-ming", "reader-till"]);
     assert!(list[2]["days_left"].as_i64().is_some_and(|days| (59..=60).contains(&days)), "{json}");
+    assert_eq!((&list[0]["signed_by"], &list[2]["signed_by"]), (&serde_json::Value::Null, &"ca".into()));
 }

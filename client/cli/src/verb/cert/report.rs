@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use coffee_client::cert::{CertificateInfo, Holder, Issued};
+use coffee_client::cert::{CertificateInfo, Holder, Issued, Signer};
 use serde::Serialize;
 
 use crate::{
@@ -24,6 +24,8 @@ pub(super) struct CertificateRow {
     valid_until: Option<String>,
     days_left: Option<i64>,
     serial: Option<String>,
+    /// The CA that signed it: `ca`, `ca-old` or `other`.
+    signed_by: Option<&'static str>,
     certificate: PathBuf,
     key: Option<PathBuf>,
     problem: Option<String>,
@@ -47,6 +49,7 @@ impl CertificateRow {
             valid_until: info.map(|info| dates::utc(info.not_after)),
             days_left: info.map(CertificateInfo::days_left),
             serial: info.map(|info| info.serial.clone()),
+            signed_by: issued.signer.map(Signer::as_str),
             certificate: issued.certificate.clone(),
             key: issued.key.clone(),
             problem,
@@ -54,7 +57,7 @@ impl CertificateRow {
         }
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         [
             escape::field(&self.name),
             wording::or_nothing(self.role),
@@ -62,6 +65,7 @@ impl CertificateRow {
             wording::or_nothing(self.valid_until.as_ref()),
             wording::or_nothing(self.days_left),
             if self.key.is_some() { "here" } else { wording::NOTHING }.to_owned(),
+            wording::or_nothing(self.signed_by),
         ]
     }
 }
@@ -96,11 +100,12 @@ impl Printable for CertificateRow {
 impl Printable for CertificateList {
     fn table(&self) -> String {
         let mut table =
-            TextTable::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "PROBLEM"]).right([4]);
+            TextTable::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "CA", "PROBLEM"])
+                .right([4]);
         for certificate in &self.certificates {
-            let [name, role, holder, until, days, key] = certificate.cells();
+            let [name, role, holder, until, days, key, ca] = certificate.cells();
             let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
-            table.row([name, role, holder, until, days, key, problem]);
+            table.row([name, role, holder, until, days, key, ca, problem]);
         }
         table.render()
     }
