@@ -38,13 +38,12 @@ pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
     Ok(Issued::at(folder.join(format!("{CA_NAME}.crt"))))
 }
 
-/// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
-/// one, and the old key is removed. Returns `None` without an old CA.
+/// Returns whether there is an old CA that [`drop_old_ca`] would drop. Changes
+/// nothing.
 ///
 /// # Errors
-/// [`CertError::StillNeeded`] while the directory has a valid certificate of the
-/// old CA.
-pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
+/// As [`drop_old_ca`].
+pub fn can_drop_old_ca(folder: &Path) -> Result<bool, CertError> {
     let ca = load_ca(folder, CA_NAME)?;
     let old = match load_ca(folder, OLD_CA_NAME) {
         Ok(old) if old.is(&ca) => return Err(CertError::Rotating),
@@ -53,12 +52,23 @@ pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
         Err(error) => return Err(error),
     };
     if !old && ca.others().is_empty() {
-        return Ok(None);
+        return Ok(false);
     }
     let needed = still_needed(folder)?;
-    if !needed.is_empty() {
-        return Err(CertError::StillNeeded(needed));
+    if needed.is_empty() { Ok(true) } else { Err(CertError::StillNeeded(needed)) }
+}
+
+/// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
+/// one, and the old key is removed. Returns `None` without an old CA.
+///
+/// # Errors
+/// [`CertError::StillNeeded`] while the directory has a valid certificate of the
+/// old CA.
+pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
+    if !can_drop_old_ca(folder)? {
+        return Ok(None);
     }
+    let ca = load_ca(folder, CA_NAME)?;
     let crl = folder.join(REVOCATIONS_FILE);
     if crl.symlink_metadata().is_ok() {
         let (lists, _) = Lists::load(folder)?.revoke(std::slice::from_ref(&ca), &[])?;

@@ -303,6 +303,7 @@ fn the_list_shows_which_ca_signed_each_certificate() {
     issue_node(path, &name("ming"), &[], 30, Existing::Keep).expect("issues");
     issue_node(elsewhere.path(), &name("hu"), &[], 30, Existing::Keep).expect("issues");
     fs::copy(elsewhere.path().join("node-hu.crt"), path.join("node-hu.crt")).expect("copies");
+    assert!(!can_drop_old_ca(path).expect("there is no old CA"));
     rotate_ca(path).expect("rotates");
     let hong = issue_node(path, &name("hong"), &[], 30, Existing::Keep).expect("issues");
     assert_eq!(hong.signer, Some(Signer::Current));

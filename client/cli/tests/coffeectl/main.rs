@@ -299,4 +299,11 @@ fn certificates_from_the_first_to_the_last() {
     assert_eq!(names, ["ca", "node-ming", "reader-till"]);
     assert!(list[2]["days_left"].as_i64().is_some_and(|days| (59..=60).contains(&days)), "{json}");
     assert_eq!((&list[0]["signed_by"], &list[2]["signed_by"]), (&serde_json::Value::Null, &"ca".into()));
+
+    let ran = cert(&["ca", "--drop-old"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), "note: there is no old CA\n"), "nothing is asked");
+    assert_eq!(cert(&["ca", "--rotate"]).code, Some(0));
+    cert(&["ca", "--drop-old"])
+        .fails(8)
+        .complaining("still in use: node-ming, reader-till\nhint: renew them");
 }
