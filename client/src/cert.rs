@@ -43,10 +43,16 @@ pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
-    CA_NAME, Issued, Revoked, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,
+    Issued, Revoked, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;
+
+/// The name of the CA's files, without `.crt` and `.key`.
+pub const CA_NAME: &str = "ca";
+
+/// The name of the previous CA's files during a rotation.
+const OLD_CA_NAME: &str = "ca-old";
 
 /// Validity of a CA in days: ten years.
 pub const CA_DAYS: u32 = 3_653;

@@ -8,9 +8,9 @@
 use std::{fs, path::Path};
 
 use super::{
-    Ca, CertError, CertificateInfo, Existing, Holder, Issued, REVOCATIONS_FILE, Signer,
+    CA_NAME, Ca, CertError, CertificateInfo, Existing, Holder, Issued, OLD_CA_NAME, REVOCATIONS_FILE, Signer,
     revoke::Lists,
-    store::{CA_NAME, OLD_CA_NAME, list, load_ca},
+    store::{list, load_ca},
     write::{Prepared, Secrecy, sync_folder},
 };
 

@@ -12,7 +12,7 @@ use coffee_common::{
 };
 
 use super::{
-    AltName, CertificateInfo, Existing, Holder, REVOCATIONS_FILE, Signer, Subject,
+    AltName, CA_NAME, CertificateInfo, Existing, Holder, OLD_CA_NAME, REVOCATIONS_FILE, Signer, Subject,
     ca::{Ca, CertificateAndKey},
     error::CertError,
     issued, now_seconds,
@@ -20,12 +20,6 @@ use super::{
     signer::SigningCas,
     write::{Prepared, Secrecy, make_folder},
 };
-
-/// The name of the CA's files, without `.crt` and `.key`.
-pub const CA_NAME: &str = "ca";
-
-/// The name of the previous CA's files during a rotation.
-pub(super) const OLD_CA_NAME: &str = "ca-old";
 
 /// Maximum number of files that are read.
 const FILES_MAX: usize = 10_000;
@@ -262,15 +256,25 @@ pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
     }
     found.sort();
     let lists = Lists::load(folder)?;
-    let cas = SigningCas::load(folder);
+    let cas = signing_cas(folder);
     let judged = |certificate| {
         let issued = Issued::at(certificate);
         let info = issued.info.as_ref().ok();
         let revoked = info.is_some_and(|info| lists.revokes(&info.issuer, &info.serial));
-        let signer = info.and_then(|info| cas.signer(&issued.certificate, info));
+        let signer = info.and_then(|info| {
+            let pem = read_text(CredentialFile::Certificate, &issued.certificate).ok()?;
+            cas.signer(&pem, info)
+        });
         Issued { revoked, signer, ..issued }
     };
     Ok(found.into_iter().map(judged).collect())
+}
+
+/// Returns the CAs of a directory. Those that cannot be read are left out.
+fn signing_cas(folder: &Path) -> SigningCas {
+    let with_key = load_ca(folder, CA_NAME).ok().map(|ca| ca.pair().certificate.clone());
+    let read = |name| read_text(CredentialFile::Ca, &folder.join(format!("{name}.crt"))).unwrap_or_default();
+    SigningCas::new(with_key, &read(CA_NAME), &read(OLD_CA_NAME))
 }
 
 /// Loads a CA of the directory by the name of its files.
