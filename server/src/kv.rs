@@ -40,7 +40,7 @@ use coffee_common::{
 use self::requests::Recall;
 pub use self::{
     db_snapshot::{DbSnapshot, RowIter},
-    digest::Digest,
+    digest::{Digest, content_hash},
     error::KvError,
     memory::RequestMemory,
     memtable::MemTable,

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::{digest_history::StateDigest, shared_state::SharedState};
 use crate::{
-    kv::{Digest, RangePage, Store},
+    kv::{RangePage, Store, content_hash},
     metrics::RequestMemoryMetrics,
     raft_types::LogId,
     storage::state::{StateErrorKind, read_meta},
@@ -104,14 +104,14 @@ impl StateReader {
         Ok(self.read(|store| Ok(store.nodes()?))?.0)
     }
 
-    /// Computes a digest of the whole state, which is equal on all replicas with
+    /// Computes a hash of the whole state, which is equal on all replicas with
     /// the same last applied entry. Returns that entry too. Reads everything, and
     /// blocks applying meanwhile: for tests.
     ///
     /// # Errors
     /// The storage has failed.
     pub fn hash(&self) -> io::Result<(Option<LogId>, u64)> {
-        let hash = |store: &Store| Ok((read_meta(store)?.last_log_id, Digest::of_all(store)?.0));
+        let hash = |store: &Store| Ok((read_meta(store)?.last_log_id, content_hash(store)?));
         Ok(self.read(hash)?.0)
     }
 }
