@@ -99,6 +99,15 @@ impl Window {
     }
 }
 
+impl Taken {
+    /// Merges with another take of the same window, to give both back at once: the window then
+    /// judges by all of it whether it was needed.
+    pub fn merge(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.number = self.number.min(other.number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,12 +163,11 @@ mod tests {
     #[test]
     fn it_gives_what_there_is_and_takes_it_back() {
         let mut window = Window::new(MIN..=MAX);
-        let first = window.take(24).expect("fits");
-        let second = window.take(40).expect("to the last byte");
-        assert_eq!(window.take(1), None);
+        let mut first = window.take(24).expect("fits");
+        first.merge(window.take(40).expect("to the last byte"));
+        assert_eq!(window.take(1), None, "merged, they take as much");
         assert_eq!(window.take(usize::MAX), None);
         window.give_back(first, Sign::Silent);
-        window.give_back(second, Sign::Silent);
         window.set_max(10);
         assert_eq!(window.take(11), None, "it is held to less than it began with");
         let held = window.take(10).expect("fits");

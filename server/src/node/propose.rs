@@ -50,7 +50,7 @@ pub async fn propose(
     match timeout_at(deadline, replica.raft().client_write(proposal)).await {
         Ok(Ok(response)) => Ok(response.data),
         Ok(Err(error)) => Err(propose_error(&error)),
-        Err(_) => Err(unknown("it was not committed in time")),
+        Err(_) => Err(not_committed_in_time()),
     }
 }
 
@@ -87,7 +87,7 @@ impl Proposed {
                 Ok(result) => result,
                 Err(_) => {
                     self.overdue += 1;
-                    return Err(unknown("it was not committed in time"));
+                    return Err(not_committed_in_time());
                 }
             };
             if self.overdue > 0 {
@@ -131,6 +131,11 @@ fn reason(reason: ForwardReason) -> &'static str {
         ForwardReason::LeadershipTransfer => "leadership is being handed over",
         ForwardReason::LeaseExpired => "the leader has lost contact with the quorum",
     }
+}
+
+/// The outcome of a proposal whose deadline passed before it was committed.
+pub(crate) fn not_committed_in_time() -> ProposeError {
+    unknown("it was not committed in time")
 }
 
 fn unknown(what: &str) -> ProposeError {

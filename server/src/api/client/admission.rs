@@ -74,6 +74,16 @@ impl WriteAdmission {
     }
 }
 
+impl WritePermit {
+    /// Merges with another permit, which is released at the same time.
+    pub(super) fn merge(&mut self, mut other: Self) {
+        debug_assert!(Arc::ptr_eq(&self.admission.0, &other.admission.0), "permits of one node");
+        if let (Some(taken), Some(other)) = (&mut self.taken, other.taken.take()) {
+            taken.merge(other);
+        }
+    }
+}
+
 impl Drop for WritePermit {
     fn drop(&mut self) {
         let Some(taken) = self.taken.take() else { return };
@@ -105,12 +115,12 @@ mod tests {
     fn it_gives_what_there_is_and_takes_it_back() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let first = admission.take(&of(4_000)).expect("admitted");
+        let mut first = admission.take(&of(4_000)).expect("admitted");
         let second = admission.take(&of(6_000)).expect("to the last byte");
         assert!(admission.take(&of(2_100)).is_none());
+        first.merge(second);
+        assert!(admission.take(&of(2_100)).is_none(), "merged, they take as much");
         drop(first);
-        assert!(admission.take(&of(4_001)).is_none(), "the second is still in flight");
-        drop(second);
         assert!(admission.take(&of(10_000)).is_some());
         assert!(admission.take(&of(10_001)).is_none());
     }

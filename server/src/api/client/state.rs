@@ -102,15 +102,17 @@ impl AdmittedRequest {
         drop(slot);
     }
 
-    /// Adds the response to those that are sent together, and counts the request.
+    /// Adds the response to those that are sent together, and counts the request. Returns the
+    /// request's slot, to be held until the response is queued.
     pub(super) fn respond_together(
         self,
         responder: &Responder,
         group: &mut ResponseGroup,
         result: &Result<Response, Rejection>,
-    ) {
+    ) -> OwnedSemaphorePermit {
         self.count(responder, result);
         responder.add(group, self.id, result, self.in_flight);
+        self.slot
     }
 
     fn count(&self, responder: &Responder, result: &Result<Response, Rejection>) {

@@ -70,6 +70,8 @@ async fn carry_out(
     arrived: &mut Vec<RequestFrame>,
 ) {
     let mut writes = Vec::new();
+    // Answered last: a full queue must not hold up the writes that were admitted.
+    let mut rejected = Vec::new();
     for RequestFrame { id, timeout_ms, on_behalf_of, request } in arrived.drain(..) {
         let admitted = match state.admit(id, &request, timeout_ms) {
             Ok(admitted) => admitted,
@@ -82,14 +84,14 @@ async fn carry_out(
         let origin = match access::authorize(state.connection.peer(), on_behalf_of.as_ref(), &request) {
             Ok(origin) => origin,
             Err(denied) => {
-                admitted.respond(responder, Err(denied).into()).await;
+                rejected.push((admitted, denied));
                 continue;
             }
         };
         match request {
             Request::Write { request, batch } => match state.api.writes.admit(&batch) {
                 Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
-                Err(rejection) => admitted.respond(responder, Err(rejection).into()).await,
+                Err(rejection) => rejected.push((admitted, rejection)),
             },
             request => {
                 let (state, responder) = (Arc::clone(state), Arc::clone(responder));
@@ -102,4 +104,7 @@ async fn carry_out(
         }
     }
     writes::start(responder, writes);
+    for (admitted, rejection) in rejected {
+        admitted.respond(responder, Err(rejection).into()).await;
+    }
 }

@@ -15,7 +15,10 @@ use coffee_common::{
     protocol::{Rejection, Request, Response},
 };
 use futures_util::FutureExt;
-use tokio::time::Instant;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     access::RequestOrigin,
@@ -26,7 +29,7 @@ use super::{
 use crate::{
     metrics::{GaugeGuard, Histogram, NodeMetrics, RequestMetrics},
     node::{
-        propose::{ProposeError, Proposed, propose_all},
+        propose::{ProposeError, Proposed, not_committed_in_time, propose_all},
         replica::Replica,
     },
     ops::forward::{self, LeaderRequest},
@@ -62,6 +65,7 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     let _counted = count(&metrics.requests, &writes);
     let mut commits = Commits::propose(&replica, metrics, &writes).await;
     let mut group = ResponseGroup::default();
+    let mut answered: Option<Answered> = None;
     for write in writes {
         let deadline = write.admitted.deadline;
         let outcome = match commits.next(deadline).now_or_never() {
@@ -79,9 +83,29 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
                 continue;
             }
         };
-        write.admitted.respond_together(&responder, &mut group, &result);
+        let AdmittedWrite { admitted, permit, .. } = write;
+        let slot = admitted.respond_together(&responder, &mut group, &result);
+        match &mut answered {
+            Some(answered) => answered.merge(slot, permit),
+            None => answered = Some(Answered { slot, permit }),
+        }
     }
     responder.send_group(&mut group).await;
+    drop(answered);
+}
+
+/// What answered writes hold until their responses are queued. A client that does not read them
+/// is admitted no more than its connection may have in flight.
+struct Answered {
+    slot: OwnedSemaphorePermit,
+    permit: WritePermit,
+}
+
+impl Answered {
+    fn merge(&mut self, slot: OwnedSemaphorePermit, permit: WritePermit) {
+        self.slot.merge(slot);
+        self.permit.merge(permit);
+    }
 }
 
 /// Has a write carried out by the leader, which may also be this node, and answers it.
@@ -103,7 +127,8 @@ async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
             if Instant::now() >= deadline {
                 return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
             }
-            Commits::propose(&replica, metrics, write).await.next(deadline).await
+            let commit = async { Commits::propose(&replica, metrics, write).await.next(deadline).await };
+            timeout_at(deadline, commit).await.unwrap_or_else(|_| Err(not_committed_in_time()))
         }
     };
     let result = forward::on_leader(responder.node(), &leader_request, here).await;
