@@ -42,7 +42,7 @@ fn a_key_of_another_certificate() {
     let fixture = DaemonFixture::new();
     fixture.certify("hong");
     fixture.configure(&CONFIG.replace("node-ming.key", "node-hong.key"));
-    fixture.refuses(&[], 7, "it does not belong to the certificate", "made together");
+    fixture.refuses(&[], 7, "it does not belong to the certificate", "created together");
 }
 
 #[test]

@@ -149,7 +149,7 @@ async fn a_key_and_a_value_that_are_too_large() {
     cluster
         .coffeectl(["set", "k", "-"])
         .stdin([&value[..], &[7]].concat())
-        .fails(2, "more than the 1048576 that a value may have")
+        .fails(2, "more than the limit of 1048576")
         .await;
     assert_eq!(cluster.coffeectl(["get", "k"]).run().await.stdout, value, "nothing was changed");
     assert!(cluster.node("ming").stop().await.success());

@@ -150,7 +150,7 @@ async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
     // A sync that began before may still return, once.
     let fed = systemd.feeds_within(2 * BITES_AFTER).await;
     assert!(fed <= 1, "fed {fed} times over a disk that hangs");
-    assert!(cluster.node("ming").log().says(0, "does not answer", PATIENCE).await);
+    assert!(cluster.node("ming").log().says(0, "does not respond", PATIENCE).await);
     cluster.node("ming").kill().await;
     strace.wait().await.expect("strace ends with what it traces");
 }

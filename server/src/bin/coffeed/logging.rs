@@ -110,7 +110,7 @@ pub(crate) fn end_on_panic() {
                  hint: restart coffeed: it checks its files and names the damaged one"
             );
         } else {
-            tracing::error!(target: "panic", place, "panic (a bug in coffeed); exiting: {message}");
+            tracing::error!(target: "panic", place, "coffeed panicked (a bug); exiting: {message}");
         }
         #[expect(
             clippy::exit,

@@ -234,7 +234,7 @@ mod tests {
 
     fn with(change: impl FnOnce(&mut ReplicaFacts)) -> Facts {
         let mut facts = follower();
-        change(facts.replica.as_mut().expect("it takes replica"));
+        change(facts.replica.as_mut().expect("it has a replica"));
         facts
     }
 

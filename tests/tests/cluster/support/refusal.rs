@@ -13,7 +13,7 @@ pub(crate) async fn refuses(node: &mut NodeProcess, code: i32, saying: &str) {
     node.says_from(from, saying).await;
     node.says_from(from, "hint: ").await;
     assert!(!node.log().tail(20).contains("panicked"), "{}", node.log().tail(20));
-    assert!(!node.log().tail(20).contains("defect"), "{}", node.log().tail(20));
+    assert!(!node.log().tail(20).contains("a bug"), "{}", node.log().tail(20));
 }
 
 /// Asserts that `member` cannot boot `stranger`, which belongs to another
