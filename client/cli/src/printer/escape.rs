@@ -1,25 +1,25 @@
-//! Texts of others made harmless to show: what a terminal would obey is
-//! written out instead.
+//! Makes foreign text safe to show: characters that control a terminal become
+//! visible escapes.
 
 use std::{fmt::Write, path::Path};
 
-/// A text for a table: on one line, nothing that a terminal would obey.
+/// Escapes a text for a table: the result is one line without control characters.
 pub(crate) fn shown(text: &str) -> String {
     escaped(text, |_| false)
 }
 
-/// A path for a table: as [`shown`].
+/// Escapes a path for a table, like [`shown`].
 pub(crate) fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
-/// A text for a tab-separated field. Backslashes are doubled, so that every
-/// text can be had back from its field.
+/// Escapes a text for a tab-separated field. Backslashes are doubled, so the
+/// text can be restored from the field.
 pub(crate) fn field(text: &str) -> String {
     escaped(text, |c| c == '\\')
 }
 
-/// Bytes for a tab-separated field: as [`field`], and `\xNN` for what is no UTF-8.
+/// Escapes bytes for a tab-separated field, like [`field`], with `\xNN` for invalid UTF-8.
 pub(crate) fn bytes_field(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -45,8 +45,8 @@ fn escaped(text: &str, also: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// Characters without a shape that part lines or turn the order of others
-/// around (Unicode Annex 9), so that a text could pass for another one.
+/// Whether an invisible character breaks lines or reorders others (Unicode
+/// Annex 9), so that one text could look like another.
 fn reorders(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,11 +1,11 @@
-//! JSON for scripts: one document a line, each with its `apiVersion`.
+//! JSON for programs: one document per line, each with an `apiVersion`.
 //!
-//! Fields are only ever added. Identifiers are texts. Bytes are a text where
-//! they are UTF-8, and base64 (RFC 4648 section 4) in another field where not.
+//! Fields are only added, never changed. Identifiers are strings. Bytes are a
+//! string if they are UTF-8, else base64 (RFC 4648 section 4) in another field.
 
 use serde::Serialize;
 
-/// Which shape a document has.
+/// The version of the documents' fields.
 const API_VERSION: &str = "coffee/v1";
 
 #[derive(Serialize)]
@@ -16,28 +16,28 @@ struct Versioned<'a, T: Serialize> {
     body: &'a T,
 }
 
-/// The document on one line.
+/// Returns the document on one line.
 pub(crate) fn document(body: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Versioned { api_version: API_VERSION, body })
 }
 
-/// The first part of a document that is one long list: up to the first item.
+/// Returns the start of a document with a long list, up to the first item.
 pub(crate) fn list_head(name: &str) -> String {
     format!(r#"{{"apiVersion":"{API_VERSION}","{name}":["#)
 }
 
-/// The last part of such a document: the list's end, and the fields of `rest`.
+/// Returns the rest of such a document: the end of the list and the fields of `rest`.
 pub(crate) fn list_tail(rest: &impl Serialize) -> Result<String, serde_json::Error> {
     let rest = serde_json::to_string(rest)?;
     let fields = rest.trim_start_matches('{').trim_end_matches('}');
     Ok(if fields.is_empty() { "]}".to_owned() } else { format!("],{fields}}}") })
 }
 
-/// The fields besides a list, where there are none.
+/// No fields next to a list.
 #[derive(Serialize)]
 pub(crate) struct NoFields {}
 
-/// Bytes as a field `value`, or `value_base64`.
+/// Bytes as the field `value` or `value_base64`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ValueField {
     #[serde(skip_serializing_if = "Option::is_none")]
