@@ -24,7 +24,7 @@ const HINTS: [(&[&str], &str); 21] = [
     (&["drain"], "'@transfer' moves the leader away, '@can-stop NODE' checks whether a node can stop"),
     (
         &["restart", "stop", "start"],
-        "systemctl starts and stops coffeed; '@rolling restart' restarts all nodes",
+        "coffeed is started and stopped by systemctl; '@rolling restart' restarts all nodes",
     ),
     (&["version"], "'coffeectl --version' prints the version, '@list' those of the nodes"),
     (&["logs", "log", "events"], "journalctl -u coffeed"),

@@ -96,7 +96,7 @@ pub(super) async fn run(wish: Wish, invocation: &mut Invocation<'_>) -> Result<E
 /// Returns the plan. Without a view of the cluster it is based on the number of voters alone.
 async fn planned(wish: &Wish, plan: &Removal, invocation: &Invocation<'_>) -> Removed {
     let view = invocation.view(invocation.usual_timeout()).await.ok();
-    let effect = Effect::new(plan, view.as_ref(), wish.node.is_none());
+    let effect = RemovalEffect::new(plan, view.as_ref(), wish.node.is_none());
     Removed { dry_run: true, effect: Some(effect), ..Removed::new(wish.kind, plan) }
 }
 
@@ -126,14 +126,14 @@ struct Removed {
     leader: Option<NodeName>,
     took_ms: u64,
     #[serde(flatten)]
-    effect: Option<Effect>,
+    effect: Option<RemovalEffect>,
     #[serde(skip)]
     kind: RemovalKind,
 }
 
 /// The effect of a removal that is only planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Effect {
+struct RemovalEffect {
     may_lose_before: u32,
     may_lose_after: u32,
     /// Whether the node leads; `None` if unknown.
@@ -143,7 +143,7 @@ struct Effect {
     unnamed: bool,
 }
 
-impl Effect {
+impl RemovalEffect {
     fn new(plan: &Removal, view: Option<&ClusterView>, unnamed: bool) -> Self {
         let spare = |voters: u32, in_reach: u32| in_reach.saturating_sub(quorum(voters));
         let (before, after) = (plan.voters_before, plan.voters_after);
@@ -183,8 +183,8 @@ impl Removed {
     fn plan(&self) -> String {
         let Self { node, voters_before, voters_after, quorum_before, quorum_after, effect, .. } = self;
         let leader = match effect {
-            Some(Effect { unnamed: true, .. }) => ", the leader, as no node is named",
-            Some(Effect { leads: Some(true), .. }) => ", the leader",
+            Some(RemovalEffect { unnamed: true, .. }) => ", the leader, as no node is named",
+            Some(RemovalEffect { leads: Some(true), .. }) => ", the leader",
             _ => "",
         };
         let mut plan = format!(
@@ -192,7 +192,7 @@ impl Removed {
              quorum       {quorum_before} -> {quorum_after}\n",
             self.kind.deed()
         );
-        if let Some(Effect { may_lose_before, may_lose_after, .. }) = effect {
+        if let Some(RemovalEffect { may_lose_before, may_lose_after, .. }) = effect {
             plan += &format!("  may be lost  {may_lose_before} -> {may_lose_after}\n");
         }
         if voters_after < voters_before && *voters_after > 0 && voters_after % 2 == 0 {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn plan(removal: &Removal, view: Option<&ClusterView>, unnamed: bool) -> Removed {
-        let effect = Some(Effect::new(removal, view, unnamed));
+        let effect = Some(RemovalEffect::new(removal, view, unnamed));
         Removed { dry_run: true, effect, ..Removed::new(RemovalKind::Down, removal) }
     }
 
@@ -332,8 +332,8 @@ mod tests {
     #[test]
     fn what_may_be_lost_depends_on_the_nodes_in_reach() {
         let effect = |view: &ClusterView, removal: &Removal| {
-            let Effect { may_lose_before, may_lose_after, leads, .. } =
-                Effect::new(removal, Some(view), false);
+            let RemovalEffect { may_lose_before, may_lose_after, leads, .. } =
+                RemovalEffect::new(removal, Some(view), false);
             (may_lose_before, may_lose_after, leads)
         };
         let absent = view("hong", 4, 1, None);

@@ -1,8 +1,9 @@
 //! Verbs that ask several nodes, of which some fail.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coffee_common::protocol::{CertificateStatus, LifecyclePhase, NodeStatus, Reload};
+use tokio::time::Instant;
 
 use super::*;
 
