@@ -1,4 +1,4 @@
-//! What one client knows about its cluster, shared by all its calls.
+//! A client's knowledge of its cluster, shared by all its calls.
 //!
 //! Fed by the pool with channel events and by calls with responses; notifies
 //! waiting calls of news. Sends no requests.

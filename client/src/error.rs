@@ -59,7 +59,7 @@ pub enum Error {
     Refused {
         /// Why the check failed.
         reason: String,
-        /// What to do instead.
+        /// The next step for the caller.
         hint: String,
     },
 }

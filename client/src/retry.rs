@@ -25,7 +25,7 @@ const TRIES_AT_ONCE_MAX: usize = 4;
 /// remembers the old one.
 const RENEWALS_MAX: u32 = 3;
 
-/// What makes it safe to send a request again.
+/// The reason why a request is safe to send again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryPolicy {
     /// The request changes nothing.

@@ -26,7 +26,7 @@ pub struct Proposal {
     pub command: Command,
 }
 
-/// What an entry does to the state machine.
+/// A change of the state machine, as a log entry holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Writes keys. Shared: the log, replication and the request each keep it, and it may be large.

@@ -373,7 +373,7 @@ pub enum Rejection {
     Refused {
         /// The check that failed.
         reason: String,
-        /// What to do instead.
+        /// The next step for the operator.
         hint: String,
     },
     /// The request may have been applied, or may still be.

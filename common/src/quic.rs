@@ -138,7 +138,7 @@ pub enum Priority {
     /// Everything else.
     #[default]
     Normal,
-    /// What elections depend on: votes and heartbeats.
+    /// Votes and heartbeats, on which elections depend.
     Urgent,
 }
 

@@ -40,7 +40,7 @@
 //! (`coffee_client::Client::boot`). `examples/three_nodes.rs` runs three in one
 //! process.
 //!
-//! # What a host program keeps
+//! # The host program's part
 //!
 //! The library installs no log subscriber, signal handler, panic hook or
 //! process-wide crypto provider, and never ends the process. Events go to

@@ -32,7 +32,7 @@ pub use self::{
 /// How long a writer retries a write in doubt.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to write.
+/// The writes to make.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Number of writers, each with one write in flight.

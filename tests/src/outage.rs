@@ -14,7 +14,7 @@ const WRITES: usize = 500;
 /// before the fault is measured for as long.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// What clients observed of one fault.
+/// One fault as clients observed it.
 #[derive(Debug)]
 pub struct Outage {
     /// From the fault to the first acknowledgement of a write that began after it.

@@ -1,4 +1,4 @@
-//! What servers consume: CPU and memory from `/proc`, and bytes written from the disk's
+//! Resources that servers consume: CPU and memory from `/proc`, and bytes written from the disk's
 //! own counters. `/proc/PID/io` would count a page each time it gets dirty, and miss what
 //! the file system writes for itself.
 

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_typed_is_no_failure_yet() {
+    fn an_empty_command_line_fails_only_when_resolved() {
         let connection = ConnectionOptions::resolve(ConnectionArguments::default(), None).unwrap();
         assert_eq!(connection.endpoints, [Address::new("127.0.0.1:7400").unwrap()]);
         assert_eq!(connection.credentials, CredentialSource::Unset);

@@ -72,7 +72,7 @@ impl Lab {
         Self { ca: Ca::create().expect("a CA") }
     }
 
-    /// What signs everybody's certificates.
+    /// The CA of all certificates.
     pub(crate) fn ca(&self) -> &Ca {
         &self.ca
     }

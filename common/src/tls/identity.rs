@@ -123,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn hostile_bytes_are_no_certificate(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn hostile_bytes_are_rejected(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             prop_assert!(identity_of(&CertificateDer::from(bytes)).is_err());
         }
     }

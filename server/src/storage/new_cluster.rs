@@ -194,8 +194,8 @@ impl Storage {
     /// Skips the steps that an earlier run has done.
     pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), NewClusterError> {
         let last = plan.last();
-        let is_behind = |index: Option<u64>| index < Some(last.index);
-        if is_behind(self.state.last_applied().map(|applied| applied.index)) {
+        let lags = |index: Option<u64>| index < Some(last.index);
+        if lags(self.state.last_applied().map(|applied| applied.index)) {
             let entries = plan.entries(member)?.into_iter().map(|entry| Ok((entry, None)));
             self.state.apply(stream::iter(entries)).await?;
         }
@@ -208,7 +208,7 @@ impl Storage {
             let leader = LeaderRecord { term: plan.term, node: plan.founded().id };
             self.log.save_vote(&Vote::from(VoteRecord { leader, committed: false })).await?;
         }
-        if is_behind(self.log.purged().map(|purged| purged.index)) {
+        if lags(self.log.purged().map(|purged| purged.index)) {
             self.log.purge(last).await?;
         }
         Ok(self.log.close().await?)

@@ -1,4 +1,4 @@
-//! `coffeed demo` as somebody with a pipe uses it: lines in, a transcript out.
+//! `coffeed demo` driven by a pipe: lines in, a transcript out.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,7 +12,7 @@ use coffee_client::{Address, Client, CredentialFiles, Credentials};
 /// The demo ends long before; a test that hangs has failed.
 const SECONDS_MAX: &str = "120";
 
-/// The script of the README.
+/// A longer script than that of the README.
 const SCRIPT: [&str; 17] = [
     "list",
     "boot",
@@ -79,7 +79,7 @@ impl Demo {
 }
 
 impl Ran {
-    /// What came after each line.
+    /// The output after each line.
     fn answers(&self) -> Vec<(&str, Vec<&str>)> {
         let mut answers: Vec<(&str, Vec<&str>)> = Vec::new();
         for line in self.out.lines() {

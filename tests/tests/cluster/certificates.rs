@@ -149,7 +149,7 @@ async fn a_ca_is_replaced_under_load() {
         Load::start(std::slice::from_ref(&client), &LoadOptions { writers: 8, ..LoadOptions::default() });
     assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
     let old = fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads");
-    let left_behind = cluster.client(Role::Writer);
+    let outdated = cluster.client(Role::Writer);
 
     cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
     assert_eq!(reload_all(&cluster, &mut load).await, ["tls.ca"; 3]);
@@ -168,7 +168,7 @@ async fn a_ca_is_replaced_under_load() {
 
     // Certificates of the old CA are no longer accepted, and all nodes reach each other.
     assert!(!fs::read_to_string(cluster.certs().join("ca.crt")).expect("reads").contains(&old));
-    let error = left_behind.set("order/1", "latte").await.expect_err("it shows a certificate of the old CA");
+    let error = outdated.set("order/1", "latte").await.expect_err("it shows a certificate of the old CA");
     assert!(matches!(error, coffee_client::Error::Identity(_)), "{error}");
     for shop in &SHOPS[..3] {
         let said = cluster.coffeectl_via(shop, ["list", "-o", "json"]).ok().await;

@@ -1,4 +1,4 @@
-//! What daemons log, and what they never log.
+//! Log lines of daemons, and secrets they never log.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ fn the_sections_that_documents_link_to_exist() {
         let links = source.text.split("](#").skip(1).filter_map(|rest| rest.split_once(')'));
         for (link, _) in links {
             if !anchors.iter().any(|anchor| anchor == link) {
-                source.accuse(&format!("links to #{link}, which is no heading of it"));
+                source.accuse(&format!("links to #{link}, which has no such heading"));
             }
         }
     }

@@ -2,13 +2,13 @@
 //! words to avoid. A broken rule says how to fix it.
 
 mod circles;
-mod dialect;
 mod documents;
 mod files;
 mod imports;
 mod layers;
 mod links;
 mod names;
+mod text;
 mod tree;
 mod type_names;
 mod words;

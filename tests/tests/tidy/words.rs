@@ -1,61 +1,85 @@
-//! Text that must not be in the tree, and paths that must exist.
+//! Habits that make sentences hard to read, counted: the number may only shrink.
+//!
+//! The tree's language is plain technical English. These words and turns mark
+//! sentences that a native speaker reads twice: a person where a node, client or
+//! request is meant, one word for before, after, as of and lagging, a negated noun
+//! in place of a negated verb, and a question as the subject of a sentence.
 
 use crate::tree;
 
-/// Paths of a machine, assembled here so that this file does not contain them.
-fn machine_paths() -> [String; 3] {
-    ["work", "root", "home"].map(|folder| format!("/{folder}/"))
-}
+/// How many are left in the whole tree. Lower it with every one that goes.
+const LEFT: usize = 0;
+
+/// Words, put together here so that this file does not contain them.
+const WORDS: [(&str, &str); 7] = [
+    ("who", "ever"),
+    ("no", "body"),
+    ("some", "body"),
+    ("be", "hind"),
+    ("a", "new"),
+    ("le", "st"),
+    ("par", "ted"),
+];
+
+/// Begins a sentence whose subject is a question; put together for the same reason.
+const QUESTION: (&str, &str) = ("Wh", "at ");
+
+/// Words with which a negated noun is good English.
+const GOOD_AFTER_NO: [&str; 4] = ["longer", "more", "other", "such"];
 
 #[test]
-fn no_file_knows_the_machine_it_was_written_on() {
-    for source in tree::files(&[]) {
-        for path in machine_paths() {
-            if source.text.contains(&path) {
-                source.accuse(&format!("contains {path}: a path of one machine"));
-            }
+fn sentences_are_plain() {
+    let mut found = Vec::new();
+    for source in tree::files(&[
+        ".rs", ".md", ".toml", ".sh", ".service", ".timer", ".1", ".8", ".bash", ".fish", "run",
+    ]) {
+        for (number, line) in source.text.lines().enumerate() {
+            found.extend(
+                habits(line).into_iter().map(|habit| format!("{}:{}: {habit}", source.path, number + 1)),
+            );
         }
     }
+    let count = found.len();
+    assert!(
+        count <= LEFT,
+        "{count} where {LEFT} were left; write these in plain English:\n{}",
+        found.join("\n")
+    );
 }
 
-#[test]
-fn nothing_is_left_for_later() {
-    let marks = ["TO", "FIX", "X"].iter().zip(["DO", "ME", "XX"]).map(|(a, b)| format!("{a}{b}"));
-    let marks: Vec<String> = marks.collect();
-    for source in tree::files(&[".rs", ".md", ".toml", ".service", "run"]) {
-        let marked = |line: &str| {
-            marks.iter().any(|mark| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == mark))
-        };
-        if let Some(line) = source.text.lines().position(marked) {
-            source.accuse(&format!("line {}: do it now, or file an issue", line + 1));
+/// The habits in a line, each as the words that show it.
+fn habits(line: &str) -> Vec<String> {
+    let words: Vec<&str> =
+        line.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
+    let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let listed = |word: &&String| WORDS.iter().any(|(a, b)| **word == format!("{a}{b}"));
+    let mut found: Vec<String> = lower.iter().filter(listed).cloned().collect();
+    for at in 0..lower.len().saturating_sub(2) {
+        let verb = matches!(lower[at].as_str(), "is" | "are" | "was" | "were") && lower[at + 1] == "no";
+        let there = at > 0 && lower[at - 1] == "there";
+        if verb && !there && !GOOD_AFTER_NO.contains(&lower[at + 2].as_str()) {
+            found.push(lower[at..at + 3].join(" "));
         }
     }
-}
-
-#[test]
-fn the_files_that_the_documents_name_are_there() {
-    for source in tree::files(&[".md"]) {
-        for path in paths_named(&source.text) {
-            let there = tree::top().join(&path).exists();
-            if !there {
-                source.accuse(&format!("names {path}, which does not exist"));
-            }
-        }
-    }
-}
-
-/// Returns the words in backquotes that are paths of the tree.
-fn paths_named(text: &str) -> Vec<String> {
-    let quoted = text.split('`').skip(1).step_by(2);
-    let is_path = |word: &&str| {
-        let in_tree = tree::FOLDERS.iter().any(|folder| word.starts_with(&format!("{folder}/")));
-        in_tree && !word.contains([' ', '*', '{', '<', '\n'])
+    let sentence_starts = |at: usize| {
+        let before = line[..at].trim_end();
+        before.is_empty() || before.ends_with(['.', '/', '!', '#', '"', '|', '*', '-'])
     };
-    quoted.filter(is_path).map(str::to_owned).collect()
+    let subject = |at: usize| sentence_starts(at) && !line[at..].contains('?');
+    let question = format!("{}{}", QUESTION.0, QUESTION.1);
+    found.extend(
+        line.match_indices(&question).filter(|(at, _)| subject(*at)).map(|(_, found)| found.to_owned()),
+    );
+    found
 }
 
 #[test]
-fn paths_are_found_in_backquotes() {
-    let text = "see `server/src/kv.rs`, `cargo test`, `server/src/{a,b}.rs` and `client/`";
-    assert_eq!(paths_named(text), ["server/src/kv.rs", "client/"]);
+fn habits_are_found() {
+    let (who, be) = (["who", "ever"].concat(), ["be", "hind"].concat());
+    assert_eq!(habits(&format!("/// For {who} is {be} it.")), [who, be]);
+    let (no, question) = (["is ", "no"].concat(), [QUESTION.0, QUESTION.1].concat());
+    let line = format!("\"it {no} name\", there {no} leader, it {no} longer so");
+    assert_eq!(habits(&line), [format!("{no} name")]);
+    assert_eq!(habits(&format!("/// {question}is sent. {question}is sent?")), [""; 0]);
+    assert_eq!(habits(&format!("/// {question}is sent.")), [question]);
 }

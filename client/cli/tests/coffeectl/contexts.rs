@@ -142,7 +142,7 @@ fn contexts_are_set_shown_used_and_removed() {
 }
 
 #[test]
-fn a_file_that_is_no_good_is_code_2_and_says_where() {
+fn an_invalid_file_is_code_2_and_says_where() {
     let office = Office::new();
     let place = office.file().display().to_string();
     for (text, what) in [

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn other_bytes_are_refused() {
         for (bytes, verdict) in [
             (&b"POST / HTTP/1.1\r\n\r\n"[..], Err(RequestError::Method)),
             (b"GET http://x/ HTTP/1.1\r\n\r\n", Err(RequestError::Malformed)),

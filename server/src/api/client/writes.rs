@@ -94,7 +94,7 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     drop(answered);
 }
 
-/// What answered writes hold until their responses are queued. A client that does not read them
+/// Held by answered writes until their responses are queued. A client that does not read them
 /// is admitted no more than its connection may have in flight.
 struct Answered {
     slot: OwnedSemaphorePermit,

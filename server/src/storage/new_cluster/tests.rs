@@ -283,7 +283,7 @@ async fn an_interrupted_restore_starts_over() {
 
 /// A backup that cannot be used leaves no files.
 #[tokio::test]
-async fn a_backup_whose_rows_are_no_state_leaves_an_empty_directory() {
+async fn a_backup_with_invalid_rows_leaves_an_empty_directory() {
     let folder = tempfile::tempdir().expect("a folder");
     let whole = backup(&folder.path().join("old")).await;
     let mut unpacker = coffee_common::backup::Unpacker::default();

@@ -88,7 +88,7 @@ pub(crate) struct WorkloadClient {
     /// When the simulation began.
     pub(crate) began: Instant,
     pub(crate) consistency: Consistency,
-    /// What it last read of each key.
+    /// The last read of each key.
     pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the machine supports, and running its commands.
+//! Capabilities of the machine, and running its commands.
 
 use std::{path::Path, process::Command};
 

@@ -26,7 +26,7 @@ pub(crate) struct BackgroundClient {
     thread: thread::JoinHandle<Result<BackgroundWork, Error>>,
 }
 
-/// What it did, and how long it took.
+/// Its operations and their durations.
 pub(crate) struct BackgroundWork {
     /// Latency of each write and read, sorted.
     times: Vec<Duration>,

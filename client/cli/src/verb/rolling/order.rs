@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_member_is_refused() {
+    fn a_name_of_another_node_is_refused() {
         assert_eq!(order(&view(), &["hu"], false), Err((ExitCode::NotFound, "there is no node hu".into())));
         assert_eq!(
             order(&view(), &["long"], false),

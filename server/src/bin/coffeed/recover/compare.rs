@@ -150,7 +150,7 @@ mod tests {
         assert!(!text.contains("--yes"), "{text}");
     }
 
-    /// Two of four are no quorum, but no three of the four are without one of them.
+    /// Two of four are not a quorum, but any three of the four include one of them.
     #[test]
     fn nothing_is_lost_where_every_quorum_has_one_of_them() {
         let mut reports = [("ming", 1), ("hong", 4)].map(|(name, id)| report(name, id, (3, 4711)));
