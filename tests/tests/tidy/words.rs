@@ -77,7 +77,7 @@ fn habits(line: &str) -> Vec<String> {
 fn habits_are_found() {
     let (who, be) = (["who", "ever"].concat(), ["be", "hind"].concat());
     assert_eq!(habits(&format!("/// For {who} is {be} it.")), [who, be]);
-    let (no, question) = (["is ", "no"].concat(), [QUESTION.0, QUESTION.1].concat());
+    let (no, question) = (["i", "s ", "no"].concat(), [QUESTION.0, QUESTION.1].concat());
     let line = format!("\"it {no} name\", there {no} leader, it {no} longer so");
     assert_eq!(habits(&line), [format!("{no} name")]);
     assert_eq!(habits(&format!("/// {question}is sent. {question}is sent?")), [""; 0]);

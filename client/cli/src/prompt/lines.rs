@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_does_no_harm() {
+    fn invalid_utf8_does_no_harm() {
         assert_eq!(events(b"\xff\xfe\nlist\n"), ["! the line is not UTF-8", "list"]);
     }
 

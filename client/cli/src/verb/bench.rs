@@ -29,7 +29,7 @@ use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::P
 const PREFIX: &str = "coffeectl-bench/";
 
 /// The hint after a run whose keys were not all deleted.
-const LEFT_BEHIND: &str = "keys of the bench are left: 'coffeectl bench clean' deletes them";
+const LEFTOVER_KEYS: &str = "keys of the bench are left: 'coffeectl bench clean' deletes them";
 
 /// The time between two progress lines.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -54,13 +54,13 @@ pub(crate) async fn run(
     for _ in 1..arguments.connections {
         targets.push((invocation.session.another_client(timeout)?, invocation.options.consistency));
     }
-    invocation.session.begin_traces(LEFT_BEHIND);
+    invocation.session.begin_traces(LEFTOVER_KEYS);
     // Without the permission to write or a connection, it fails before the run starts.
     if let Err(error) = client.set(plan.keys.key(0), vec![0; arguments.value_size as usize]).await {
         invocation.session.end_traces();
         let unknown = error.outcome() == OutcomeKind::Unknown;
         let failure = Failure::from(error);
-        return Err(if unknown { failure.hint(LEFT_BEHIND) } else { failure });
+        return Err(if unknown { failure.hint(LEFTOVER_KEYS) } else { failure });
     }
     let measured = measure(&plan, &targets, invocation.printer).await;
     let deleted = clean::delete(&client, plan.keys.prefix(), None, invocation.printer.progress()).await;
@@ -69,7 +69,7 @@ pub(crate) async fn run(
         extra.close().await;
     }
     if let Err(error) = &deleted {
-        invocation.printer.note(&format!("note: {error}\nhint: {LEFT_BEHIND}"));
+        invocation.printer.note(&format!("note: {error}\nhint: {LEFTOVER_KEYS}"));
     }
     let measured = measured?;
     let verdict = BenchVerdict::new(&measured, &Needs::new(arguments));

@@ -11,7 +11,7 @@ mod logging;
 mod notify;
 mod offline;
 #[cfg(test)]
-mod pages;
+mod pages_tests;
 mod rebuild;
 mod recover;
 mod restore;
