@@ -24,59 +24,59 @@ function __fish_coffeed_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c coffeed -n "__fish_coffeed_needs_command" -s c -l config -d 'Configuration file, in TOML' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l name -d 'The node\'s name: that of its certificate' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -s c -l config -d 'Configuration file (TOML)' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l name -d 'Node name, as in its certificate' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l listen -d 'UDP address to listen on' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l advertise -d 'Where the others reach this node, if not where it listens' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l data-dir -d 'Folder for the node\'s data, and nothing else' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l bootstrap -d 'Start a new cluster, if there is no data' -r -f -a "true\t''
+complete -c coffeed -n "__fish_coffeed_needs_command" -l advertise -d 'Address where other nodes reach this node, if it differs from --listen' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l data-dir -d 'Data directory, used by this node only' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l bootstrap -d 'Found a new cluster if the data directory is empty' -r -f -a "true\t''
 false\t''"
-complete -c coffeed -n "__fish_coffeed_needs_command" -l join -d 'Members to ask to be let in, if there is no data' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-ca -d 'The CA\'s certificate' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-cert -d 'The node\'s certificate' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-key -d 'The node\'s private key' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-crl -d 'What the CA has revoked, as \'coffeectl cert revoke\' makes it' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-heartbeat-interval-ms -d 'How often the leader is heard' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout-min-ms -d 'Shortest time after the lease until a follower stands for election' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout-max-ms -d 'Longest such time, and the lease' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-snapshot-every-entries -d 'After how many entries a snapshot is taken' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-log-keep-entries -d 'How many entries stay behind a snapshot' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-max -d 'Most connections, with clients and nodes' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-flight-max -d 'Most bytes of writes that are not committed yet' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l admin-listen -d 'TCP address for metrics and health checks, over HTTP' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l log-level -d 'How much to log: error, warn, info, debug or trace' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l log-format -d 'In which form: human or json' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l check-config -d 'Check the configuration and the certificates, print what is in force, and leave'
+complete -c coffeed -n "__fish_coffeed_needs_command" -l join -d 'Members to join through if the data directory is empty' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-ca -d 'CA certificate' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-cert -d 'Node certificate' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-key -d 'Node private key' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-crl -d 'Certificate revocation list, made by \'coffeectl cert revoke\'' -r -F
+complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-heartbeat-interval-ms -d 'Leader heartbeat interval' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout-min-ms -d 'Shortest election timeout, counted from the end of the leader lease' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout-max-ms -d 'Longest election timeout; also the leader lease' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-snapshot-every-entries -d 'Log entries between snapshots' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-log-keep-entries -d 'Log entries kept before a snapshot, for followers that lag' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-max -d 'Maximum connections, clients and nodes together' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-flight-max -d 'Maximum bytes of uncommitted writes' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l admin-listen -d 'TCP address for metrics and health checks (HTTP)' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l log-level -d 'Log level: error, warn, info, debug or trace' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l log-format -d 'Log format: human or json' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l check-config -d 'Check configuration and certificates, print the effective configuration, and exit'
 complete -c coffeed -n "__fish_coffeed_needs_command" -s h -l help -d 'Print help'
 complete -c coffeed -n "__fish_coffeed_needs_command" -s V -l version -d 'Print version'
-complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "demo" -d 'Run up to five shops in this process, and a prompt to play with them'
-complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "rebuild" -d 'Set this node\'s damaged data aside: when it starts again it gets everything from the others'
-complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "restore" -d 'Make the first node of a new cluster out of a backup'
-complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "recover" -d 'For a cluster that has lost its quorum for good: see what this node has left, and go on with it'
+complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "demo" -d 'Run up to five shops in this process, with a prompt'
+complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "rebuild" -d 'Set this node\'s damaged data aside; after a restart it copies all data from the others'
+complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "restore" -d 'Make the first node of a new cluster from a backup'
+complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "recover" -d 'Recover from a permanently lost quorum: inspect this node, or make a new cluster from it'
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l nodes -d 'How many shops to start with' -r
-complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l data -d 'Keep certificates and data here, and find them again the next time [default: a temporary folder]' -r -F
-complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -s c -l config -d 'Configuration file, in TOML' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l nodes -d 'Number of shops to start with' -r
+complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l data -d 'Directory for certificates and data, reused by the next run [default: a temporary directory]' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l from -d 'Members to ask to be let in, if not those that `join` names' -r
-complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l cluster -d 'The cluster to join, if it goes on under another id: as \'coffeed recover\' and \'coffeed restore\' say it' -r
-complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -s c -l config -d 'Configuration file, in TOML' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l from -d 'Members to join through, instead of those in \'join\'' -r
+complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l cluster -d 'Id of the cluster to join, if it changed: \'coffeed recover\' and \'coffeed restore\' print it' -r
+complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -s h -l help -d 'Print help'
-complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -s c -l config -d 'Configuration file, in TOML' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -s h -l help -d 'Print help'
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s c -l config -d 'Configuration file, in TOML' -r -F
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s y -l yes -d 'Make a new cluster of this node\'s data'
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -l dry-run -d 'Only print the report, as without --yes'
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s c -l config -d 'Configuration file (TOML)' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s y -l yes -d 'Make a new cluster from this node\'s data'
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -l dry-run -d 'Only print the report (the default)'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s h -l help -d 'Print help'
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -f -a "compare" -d 'Say which of the nodes is furthest, and what may be lost'
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -f -a "compare" -d 'Compare reports: which node is most advanced, and what may be lost'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from compare" -s c -l config -d 'Configuration file, in TOML' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from compare" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help'
-complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Say which of the nodes is furthest, and what may be lost'
+complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Compare reports: which node is most advanced, and what may be lost'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "demo" -d 'Run up to five shops in this process, and a prompt to play with them'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "rebuild" -d 'Set this node\'s damaged data aside: when it starts again it gets everything from the others'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "restore" -d 'Make the first node of a new cluster out of a backup'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "recover" -d 'For a cluster that has lost its quorum for good: see what this node has left, and go on with it'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "demo" -d 'Run up to five shops in this process, with a prompt'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "rebuild" -d 'Set this node\'s damaged data aside; after a restart it copies all data from the others'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "restore" -d 'Make the first node of a new cluster from a backup'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "recover" -d 'Recover from a permanently lost quorum: inspect this node, or make a new cluster from it'
 complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and __fish_seen_subcommand_from recover" -f -a "compare" -d 'Say which of the nodes is furthest, and what may be lost'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and __fish_seen_subcommand_from recover" -f -a "compare" -d 'Compare reports: which node is most advanced, and what may be lost'
