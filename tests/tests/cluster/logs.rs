@@ -71,7 +71,7 @@ async fn the_level_is_changed_while_a_node_runs() {
     assert_eq!(cluster.coffeectl(["log-level"]).ok().await, "ming logs info\n");
     let before = cluster.node("ming").log().len();
     let changed = cluster.coffeectl(["log-level", "trace"]).ok().await;
-    assert_eq!(changed, "ming logs trace now, until it is started again\n");
+    assert_eq!(changed, "ming logs trace now, until it restarts\n");
     let log = cluster.node("ming").log().clone();
     assert!(log.says(before, "log level changed", PATIENCE).await, "{}", log.tail(20));
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
