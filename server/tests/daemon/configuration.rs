@@ -31,10 +31,14 @@ fn a_bad_flag_or_variable_is_refused() {
         &["--log-level", "loud"],
         2,
         "use error, warn, info, debug or trace",
-        "'coffeed --help' says more",
+        "'coffeed --help' explains the options",
     );
     let ended = fixture.coffeed_with(&[], &[("COFFEED_BOOTSTRAP", "perhaps")]);
-    ended.assert_failed(2, "invalid value 'perhaps' for '--bootstrap", "'coffeed --help' says more");
+    ended.assert_failed(
+        2,
+        "invalid value 'perhaps' for '--bootstrap",
+        "'coffeed --help' explains the options",
+    );
 }
 
 #[test]

@@ -53,8 +53,10 @@ async fn a_good_cluster_passes() {
     assert!(table.starts_with("OPERATION "), "{table}");
     let last = table.lines().last().unwrap();
     assert_eq!(last, "PASS", "{table}");
-    assert!(table.contains("\nCHECK   MEASURED  NEEDED"), "{table}");
-    assert!(table.contains("\nerrors         0  0            PASS\n"), "{table}");
+    // Column widths depend on the measured rate.
+    let has_row = |words: [&str; 4]| table.lines().any(|line| line.split_whitespace().eq(words));
+    assert!(has_row(["CHECK", "MEASURED", "NEEDED", "RESULT"]), "{table}");
+    assert!(has_row(["errors", "0", "0", "PASS"]), "{table}");
     assert!(table.contains("  <= 10000 ms  PASS\n"), "{table}");
     assert!(table.lines().all(|line| line.len() <= 80), "{table}");
     assert!(printed(Format::Plain, &outcome).ends_with("\nPASS\n"));
