@@ -83,7 +83,7 @@ impl ClientSession {
         Ok(Client::builder().endpoints(endpoints).credentials(credentials).build()?)
     }
 
-    /// Closes the connections. Waits at most [`GOODBYE`]: an unreachable node never
+    /// Closes the connections. Waits for a short time only: an unreachable node never
     /// answers.
     pub async fn close(&self) {
         let client = lock(&self.client).take();
