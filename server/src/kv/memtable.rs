@@ -16,6 +16,14 @@ use super::{error::KvError, table::Table};
 /// The approximate memory that a row takes besides its bytes.
 const ROW_OVERHEAD_BYTES: usize = 96;
 
+/// A row that is replaced keeps its buffer up to this capacity, or up to twice
+/// the new row's length. A larger one would hold memory for nothing.
+const REUSED_CAPACITY_MAX: usize = 256;
+
+/// A row that is changed in place has room for this many more bytes. Its buffer
+/// grows by a few times as many, not by doubling: the rest would be counted too.
+const APPENDED_BYTES: usize = 128;
+
 /// The new row, or `None` (a tombstone) if it was deleted.
 type ChangedRow = Option<Vec<u8>>;
 
@@ -53,9 +61,14 @@ impl MemTable {
     pub(super) fn insert(&mut self, table: Table, key: &[u8], row: &[u8]) {
         match self.tables[table.position()].get_mut(key) {
             Some(Some(old)) => {
-                self.bytes = self.bytes + row.len() - old.len();
-                old.clear();
-                old.extend_from_slice(row);
+                self.bytes -= old.capacity();
+                if old.capacity() > REUSED_CAPACITY_MAX.max(2 * row.len()) {
+                    *old = row.to_vec();
+                } else {
+                    old.clear();
+                    old.extend_from_slice(row);
+                }
+                self.bytes += old.capacity();
             }
             Some(change @ None) => {
                 self.bytes += row.len();
@@ -68,21 +81,24 @@ impl MemTable {
     /// Changes a row in place. Does nothing if the memtable has no such row.
     pub(super) fn update(&mut self, table: Table, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
         if let Some(Some(row)) = self.tables[table.position()].get_mut(key) {
-            self.bytes -= row.len();
+            self.bytes -= row.capacity();
+            if row.capacity() - row.len() < APPENDED_BYTES {
+                row.reserve_exact(APPENDED_BYTES * 4);
+            }
             change(row);
-            self.bytes += row.len();
+            self.bytes += row.capacity();
         }
     }
 
     pub(super) fn remove(&mut self, table: Table, key: &[u8]) {
         match self.tables[table.position()].get_mut(key) {
-            Some(change) => self.bytes -= change.take().map_or(0, |row| row.len()),
+            Some(change) => self.bytes -= change.take().map_or(0, |row| row.capacity()),
             None => self.add(table, key, None),
         }
     }
 
     fn add(&mut self, table: Table, key: &[u8], change: ChangedRow) {
-        self.bytes += ROW_OVERHEAD_BYTES + key.len() + change.as_ref().map_or(0, Vec::len);
+        self.bytes += ROW_OVERHEAD_BYTES + key.len() + change.as_ref().map_or(0, Vec::capacity);
         self.tables[table.position()].insert(key.into(), change);
     }
 
@@ -106,5 +122,47 @@ impl MemTable {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl MemTable {
+        /// The memory of all rows and keys, counted one by one.
+        fn held_bytes(&self) -> usize {
+            let rows = self.tables.iter().flatten();
+            rows.map(|(key, change)| {
+                ROW_OVERHEAD_BYTES + key.len() + change.as_ref().map_or(0, Vec::capacity)
+            })
+            .sum()
+        }
+    }
+
+    #[test]
+    fn a_large_row_that_is_replaced_by_a_small_one_returns_its_memory() {
+        let mut memtable = MemTable::default();
+        for key in 0..50u8 {
+            memtable.insert(Table::Keys, &[key], &[1; 1 << 20]);
+            memtable.insert(Table::Keys, &[key], b"done");
+        }
+        assert!(memtable.held_bytes() < 50 * 1024, "{} bytes are held", memtable.held_bytes());
+        assert_eq!(memtable.bytes(), memtable.held_bytes());
+    }
+
+    #[test]
+    fn the_account_is_what_the_rows_hold_after_any_change() {
+        let mut memtable = MemTable::default();
+        for step in 0..4000usize {
+            let key = [(step * 7 % 13) as u8];
+            match step % 5 {
+                0 | 1 => memtable.insert(Table::Keys, &key, &vec![0; step * 31 % 3000]),
+                2 => memtable.update(Table::Keys, &key, |row| row.extend_from_slice(&[1; 33])),
+                3 => memtable.insert(Table::Keys, &key, &vec![0; step % 20]),
+                _ => memtable.remove(Table::Keys, &key),
+            }
+            assert_eq!(memtable.bytes(), memtable.held_bytes(), "step {step}");
+        }
     }
 }
