@@ -51,10 +51,12 @@ impl ReplicaRuntime {
         config: &Config,
     ) -> Result<Self, StartError> {
         let poison = Poison::new();
-        let (state, log) = match databases {
+        let (state, mut log) = match databases {
             Some(databases) => open_databases(databases.as_ref(), identity.id, &poison)?,
             None => open_storage(data, identity.id, &poison).await?,
         };
+        check_fit(&state, &log)?;
+        log.fit_to(state.last_applied()).await?;
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
         let raft =
@@ -156,7 +158,6 @@ async fn open_storage(
         let options = StateOptions { own: Some(id), ..StateOptions::default() };
         let state = StateMachine::open(files, options, durable_index.clone(), poison.clone())?;
         let log = LogStore::open(&log_path, durable_index, poison)?;
-        check_fit(&state, &log)?;
         Ok((state, log))
     };
     tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
@@ -180,7 +181,6 @@ fn open_databases(
     let failed = |source| LogError::Io { file: "log".to_owned(), source };
     let file = databases.log(id).map_err(failed)?;
     let log = LogStore::open_inline(file, durable_index, poison.clone())?;
-    check_fit(&state, &log)?;
     Ok((state, log))
 }
 

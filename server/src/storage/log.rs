@@ -22,7 +22,7 @@ use std::{
 
 use openraft::{
     OptionalSend,
-    storage::{IOFlushed, LogState, RaftLogStorage},
+    storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage},
 };
 use tokio::sync::oneshot;
 
@@ -122,6 +122,41 @@ impl LogStore {
                 what: format!("the vote is for term {term}, but entries up to {applied} are applied"),
             }),
         }
+    }
+
+    /// Discards the log where it does not lead to `applied`, the last applied
+    /// entry: where it ends before that entry, or has another one in its place.
+    /// Durable when this returns.
+    ///
+    /// A node that lost power after it had installed a snapshot and before it had
+    /// purged its log has such a log. Its end may be of a *later* term than the
+    /// snapshot, so openraft, which compares log ids at start, would keep it and
+    /// append after a gap.
+    ///
+    /// # Errors
+    /// The log failed.
+    pub async fn fit_to(&mut self, applied: Option<LogId>) -> Result<(), LogError> {
+        self.discard_before(applied).await.map_err(|error| LogError::fault(&self.shared.name, error))
+    }
+
+    async fn discard_before(&mut self, applied: Option<LogId>) -> io::Result<()> {
+        let (purged, next) = {
+            let view = self.view();
+            (view.purged, view.next_index())
+        };
+        let Some(applied) = applied.filter(|applied| Some(applied.index) > purged.map(|id| id.index)) else {
+            return Ok(());
+        };
+        if applied.index < next {
+            let found = self.try_get_log_entries(applied.index..applied.index + 1).await?;
+            if found.iter().any(|entry| entry.log_id == applied) {
+                return Ok(());
+            }
+            self.truncate_after(purged).await?;
+        }
+        tracing::info!(%applied, "the log does not lead to the applied state, purging it");
+        self.purge(applied).await?;
+        self.probe().await
     }
 
     fn view(&self) -> MutexGuard<'_, LogView> {

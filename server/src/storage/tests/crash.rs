@@ -10,18 +10,21 @@ use coffee_common::{
 };
 use futures_util::future::join_all;
 use openraft::{
-    Config, OptionalSend, RaftNetworkFactory, RaftNetworkV2, SnapshotPolicy,
+    Config, OptionalSend, RaftNetworkFactory, RaftNetworkV2, RaftSnapshotBuilder, SnapshotPolicy,
     async_runtime::WatchReceiver,
+    entry::RaftEntry,
     errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::RPCOption,
     raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
+    storage::{IOFlushed, RaftLogStorage, RaftStateMachine},
 };
 
-use crate::raft_types::{Member, TypeConfig, Vote};
+use crate::raft_types::{LogEntry, Member, Payload, TypeConfig, Vote};
 use crate::storage::{
     durable_index::DurableIndex,
     log::LogStore,
     poison::Poison,
+    record::LogIdRecord,
     snapshot::{Snapshot, SnapshotData},
     state::{Offload, StateOptions},
     state_machine::{StateMachine, StateReader},
@@ -153,5 +156,56 @@ async fn what_was_acknowledged_is_there_once_after_every_power_cut() {
         disk = disk.power_cut(round % 2 == 0);
         assert_eq!(member.poison.cause(), None);
         member.raft.shutdown().await.expect("stops");
+    }
+}
+
+fn entry(term: u64, index: u64) -> LogEntry {
+    LogEntry::new(LogIdRecord { term, index }.into(), Payload::Blank)
+}
+
+/// Opens log and state as a node does when it starts.
+async fn open(disk: &TestDisk) -> (StateMachine, LogStore, Poison) {
+    let (durable_index, poison) = (DurableIndex::new(), Poison::new());
+    let options = StateOptions { cache_bytes: 1 << 20, offload: Offload::Inline, ..StateOptions::default() };
+    let machine = StateMachine::open(Arc::new(disk.clone()), options, durable_index.clone(), poison.clone());
+    let machine = machine.expect("opens");
+    let mut log = LogStore::open_inline(disk.log("log"), durable_index, poison.clone()).expect("opens");
+    log.check_vote(machine.last_applied()).expect("fits");
+    machine.check_reaches(log.purged()).expect("fits");
+    log.fit_to(machine.last_applied()).await.expect("fits");
+    (machine, log, poison)
+}
+
+/// A leader of term 5 wrote entries that no other node has; the others continued
+/// with entries of term 4, of which the leader of term 6 sends a snapshot. Power
+/// is lost after it is installed and before the log is purged.
+#[tokio::test]
+async fn a_power_cut_between_a_snapshot_and_its_purge_leaves_a_log_that_can_be_continued() {
+    for last in [3, 10, 14] {
+        let disk = TestDisk::default();
+        let (mut machine, mut log, _) = open(&disk).await;
+        log.save_vote(&Vote::new(6, NodeId(2))).await.expect("durable");
+        let mut entries = vec![entry(4, 0), entry(4, 1)];
+        entries.extend((2..=last).map(|index| entry(5, index)));
+        log.append(entries, IOFlushed::noop()).await.expect("durable");
+
+        let (mut sender, _, _) = open(&TestDisk::default()).await;
+        let entries = (0..=10).map(|index| Ok((entry(4, index), None)));
+        sender.apply(futures_util::stream::iter(entries)).await.expect("applies");
+        let snapshot = sender.get_snapshot_builder().await.build_snapshot().await.expect("durable");
+        machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.expect("installs");
+
+        for _ in 0..2 {
+            let disk = disk.power_cut(true);
+            let (machine, mut log, poison) = open(&disk).await;
+            assert_eq!(machine.last_applied(), Some(entry(4, 10).log_id));
+            let state = log.get_log_state().await.expect("reads");
+            assert_eq!(state.last_log_id, machine.last_applied(), "the log ended with entry {last}");
+            log.append([entry(6, 11)], IOFlushed::noop()).await.expect("follows the snapshot");
+            assert_eq!(poison.cause(), None);
+            let (_, mut log, _) = open(&disk.power_cut(true)).await;
+            let state = log.get_log_state().await.expect("reads");
+            assert_eq!(state.last_log_id, Some(entry(6, 11).log_id));
+        }
     }
 }
