@@ -18,23 +18,37 @@ pub(super) fn open_or_create_database(path: &Path, builder: &Builder) -> Result<
     if path.try_exists().map_err(StorageError::Io)? {
         return builder.open(path);
     }
-    let mut database = None;
-    let created = create(path, |aside| {
-        database = Some(builder.create(aside));
-        Ok(())
-    });
-    let database = database.transpose()?;
-    created.map_err(StorageError::Io)?;
-    Ok(database.ok_or_else(|| StorageError::Io(ErrorKind::NotFound.into()))?)
+    create_database(path, |aside| builder.create(aside))
 }
 
-/// Creates the file at `path`: `fill` writes and syncs it under another name.
-/// Removes what an earlier attempt has left.
-pub(super) fn create(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+fn create_database(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<Database, DatabaseError>,
+) -> Result<Database, DatabaseError> {
+    let mut cause = None;
+    let created = create(path, |aside| {
+        fill(aside).map_err(|error| {
+            cause = Some(error);
+            io::Error::other("the database is not created")
+        })
+    });
+    created.map_err(|error| cause.unwrap_or_else(|| StorageError::Io(error).into()))
+}
+
+/// Creates the file at `path`: `fill` writes and syncs it under another name. If
+/// that fails, there is no file afterwards. Removes what an earlier attempt has
+/// left.
+pub(super) fn create<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let aside = aside(path);
     remove_if_exists(&aside)?;
-    fill(&aside)?;
-    rename(&aside, path)
+    let filled = fill(&aside);
+    if filled.is_err() {
+        // The disk may be full, so half a file must not stay.
+        remove_if_exists(&aside)?;
+    }
+    let filled = filled?;
+    rename(&aside, path)?;
+    Ok(filled)
 }
 
 /// Replaces the content of a small file.
@@ -94,6 +108,18 @@ mod tests {
         drop(open_or_create_database(&path, &Builder::new()).expect("creates it"));
         assert_eq!(names(folder.path()), ["state.redb"]);
         drop(open_or_create_database(&path, &Builder::new()).expect("opens it"));
+    }
+
+    #[test]
+    fn a_database_that_could_not_be_created_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.redb");
+        let full = create_database(&path, |aside| {
+            fs::write(aside, [0; 4096]).map_err(StorageError::Io)?;
+            Err(StorageError::Io(ErrorKind::StorageFull.into()).into())
+        });
+        assert!(full.is_err_and(|error| error.to_string().contains("no storage space")));
+        assert_eq!(names(folder.path()), [""; 0], "the next start would take it for damaged data");
     }
 
     #[test]
