@@ -221,12 +221,17 @@ impl SnapshotSink {
     }
 }
 
+/// Whether a write failed for lack of space: on the file system, or in the quota
+/// of the user.
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Poisons the storage if this node's own disk failed, so the node says so and
 /// ends. A full disk does not: the state in use is intact, and there may be space
 /// later. Any other error is the sender's.
 fn poisoning(poison: &Poison, name: &str, error: SnapshotError) -> SnapshotError {
-    let full =
-        |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if io.kind() == ErrorKind::StorageFull);
+    let full = |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if is_full(io.kind()));
     if let SnapshotError::Received(KvError::Database(cause)) = &error
         && !full(cause)
     {

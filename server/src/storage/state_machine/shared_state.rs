@@ -8,6 +8,7 @@
 
 use std::{
     io,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -249,7 +250,11 @@ impl SharedState {
 
     /// Flushes the sealed memtable, and records that it is durable.
     fn flush(&self, _lock: &WriteLock) -> Result<(), StateError> {
-        self.database().flush()?;
+        let database = self.database();
+        // A panic would end on a thread that no task waits for: the sealed memtable would stay, and
+        // every later flush would try the same one again.
+        let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| database.flush()));
+        flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked)))?;
         self.durable().map(drop)
     }
 

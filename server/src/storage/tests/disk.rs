@@ -35,13 +35,15 @@ pub(in crate::storage) struct TestDisk {
 
 struct Fuel {
     steps: AtomicI64,
-    /// How further steps fail: with a full disk, or with an I/O error.
-    full: AtomicBool,
+    /// How further steps fail; `None`: with an I/O error.
+    kind: Mutex<Option<io::ErrorKind>>,
+    /// Further steps panic.
+    panics: AtomicBool,
 }
 
 impl Default for Fuel {
     fn default() -> Self {
-        Self { steps: AtomicI64::new(-1), full: AtomicBool::new(false) }
+        Self { steps: AtomicI64::new(-1), kind: Mutex::new(None), panics: AtomicBool::new(false) }
     }
 }
 
@@ -50,8 +52,8 @@ impl Fuel {
         match self.steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fuel| {
             Some(if fuel > 0 { fuel - 1 } else { fuel })
         }) {
-            Ok(0) if self.full.load(Ordering::Relaxed) => Err(io::ErrorKind::StorageFull.into()),
-            Ok(0) => Err(io::Error::other("the disk fails")),
+            Ok(0) if self.panics.load(Ordering::Relaxed) => panic!("a write panics"),
+            Ok(0) => Err(lock(&self.kind).map_or_else(|| io::Error::other("the disk fails"), Into::into)),
             _ => Ok(()),
         }
     }
@@ -64,14 +66,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl TestDisk {
     /// Lets `steps` more steps succeed; all later ones fail.
     pub(in crate::storage) fn fail_after(&self, steps: i64) {
-        self.fuel.full.store(false, Ordering::Relaxed);
+        *lock(&self.fuel.kind) = None;
         self.fuel.steps.store(steps, Ordering::Relaxed);
     }
 
-    /// Lets `steps` more steps succeed; then the disk is full.
-    pub(in crate::storage) fn full_after(&self, steps: i64) {
-        self.fuel.full.store(true, Ordering::Relaxed);
+    /// Lets `steps` more steps succeed; all later ones fail with this error.
+    pub(in crate::storage) fn full_after(&self, steps: i64, kind: io::ErrorKind) {
+        *lock(&self.fuel.kind) = Some(kind);
         self.fuel.steps.store(steps, Ordering::Relaxed);
+    }
+
+    /// The next write, sync or rename panics.
+    pub(in crate::storage) fn panic_next(&self) {
+        self.fuel.panics.store(true, Ordering::Relaxed);
+        self.fuel.steps.store(0, Ordering::Relaxed);
     }
 
     /// The disk after a power cut. This disk can still be used, without affecting

@@ -184,3 +184,18 @@ async fn a_flush_that_fails_stops_the_node() {
     assert!(applied.is_err() && node.poison.cause().is_some());
     assert!(node.machine.reader().get(&key(1)).is_err());
 }
+
+/// A program that embeds the server has no panic hook that ends it.
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_panics_stops_the_node() {
+    let mut node = later();
+    node.apply_each(1..=25).await.expect("applies");
+    let database = node.machine.shared.database();
+    node.disk.panic_next();
+    let applied = node.apply_each(26..=300).await;
+    assert!(applied.is_err() && node.machine.reader().get(&key(1)).is_err());
+    let cause = node.poison.cause().expect("poisoned");
+    assert!(cause.contains("panicked"), "{cause}");
+    // redb panics when it is dropped after its file has panicked.
+    std::mem::forget((node, database));
+}

@@ -95,9 +95,10 @@ async fn a_full_disk_rejects_a_snapshot_and_does_no_harm() {
     let chunks = chunks(&mut leader).await;
     let inbox = follower.machine.inbox();
     let mut refused = 0;
-    for steps in 0..40 {
+    for step in 0..80 {
         let disk = follower.disk.clone();
-        disk.full_after(steps);
+        let kind = if step < 40 { io::ErrorKind::StorageFull } else { io::ErrorKind::QuotaExceeded };
+        disk.full_after(step % 40, kind);
         refused += u32::from(feed(&inbox, &chunks).is_err());
         disk.fail_after(-1);
         assert_eq!(disk.files(), ["state"]);
