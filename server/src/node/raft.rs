@@ -82,6 +82,11 @@ fn config(timers: &Timers, storage: &StorageOptions) -> Config {
         heartbeat_min_interval: Some(timers.heartbeat_interval_ms / 2),
         election_timeout_min: timers.election_timeout_min_ms,
         election_timeout_max: timers.election_timeout_max_ms,
+        // A leader without a quorum falls silent for this long, then sends heartbeats for
+        // as long, and so on. Otherwise the followers that it still reaches would refuse
+        // their votes to a candidate that does reach a quorum (partial partition). The
+        // minimum that openraft allows: the lease, and one election timeout.
+        quorum_loss_probe_interval: Some(2 * timers.election_timeout_max_ms),
         install_snapshot_timeout: SNAPSHOT_IDLE_MS,
         max_payload_entries: APPEND_ENTRIES_MAX as u64,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(storage.snapshot_every_entries),
@@ -134,7 +139,12 @@ mod tests {
                 election_timeout_max_ms: 2 * beat + more + wide,
             };
             let storage = StorageOptions { snapshot_every_entries: every, log_keep_entries: every / 2 };
-            prop_assert!(config(&timers, &storage).validate().is_ok());
+            let valid = config(&timers, &storage).validate();
+            prop_assert!(valid.is_ok());
+            // The lease and one election timeout, in which the others elect a leader. Raft
+            // dissertation, section 6.2; openraft's `docs/protocol/check_quorum.md`.
+            let quiet = valid.ok().and_then(|config| config.quorum_loss_probe_interval);
+            prop_assert_eq!(quiet, Some(2 * timers.election_timeout_max_ms));
         }
     }
 }
