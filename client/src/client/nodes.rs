@@ -25,7 +25,7 @@ pub struct Booted {
 pub struct Transferred {
     /// The previous leader.
     pub from: NodeName,
-    /// The current leader.
+    /// The current leader: another than asked for if that one lost the election.
     pub to: NodeName,
     /// The current term.
     pub term: u64,

@@ -21,7 +21,7 @@ use openraft::{
     Instant,
     async_runtime::WatchReceiver,
     metrics::{RaftMetrics, RaftServerMetrics},
-    type_config::alias::WatchReceiverOf,
+    type_config::alias::{LogIdOf, WatchReceiverOf},
 };
 
 use crate::{
@@ -209,6 +209,13 @@ impl Replica {
     /// return while one of them hangs. Returns `false` if one has stopped.
     pub async fn pulse(&self) -> bool {
         self.raft.with_raft_state(|_| ()).await.is_ok() && self.log.probe().await.is_ok()
+    }
+
+    /// The entry that holds the effective membership, read from consensus itself: the
+    /// published metrics may be older. `None` if consensus has stopped.
+    pub async fn membership_at(&self) -> Option<LogIdOf<TypeConfig>> {
+        let effective = self.raft.with_raft_state(|state| *state.membership_state.effective().log_id());
+        effective.await.ok().flatten()
     }
 
     /// The time since the last contact with a leader, or since this node voted or

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::node::{
     Node,
-    propose::ProposeError,
+    propose::{ProposeError, in_doubt},
     replica::{CurrentLeader, Replica},
 };
 
@@ -56,8 +56,10 @@ where
     D: Future<Output = Result<Response, ProposeError>>,
 {
     let mut attempt = 0;
+    let mut doubtful = false;
+    let end = |rejection, doubtful| if doubtful { in_doubt(rejection) } else { rejection };
     loop {
-        let replica = node.serving()?;
+        let replica = node.serving().map_err(|rejection| end(rejection, doubtful))?;
         let lead = replica.leader();
         let result = match &lead {
             Some(lead) if lead.id == replica.id() => here(Arc::clone(&replica)).await,
@@ -66,7 +68,13 @@ where
         };
         let why = match result {
             Ok(response) => return Ok(response),
-            Err(ProposeError::Rejected(rejection)) => return Err(rejection),
+            Err(ProposeError::Rejected(Rejection::Unknown(why)))
+                if request.repeatable && !request.forwarded =>
+            {
+                doubtful = true;
+                why
+            }
+            Err(ProposeError::Rejected(rejection)) => return Err(end(rejection, doubtful)),
             Err(ProposeError::NotApplied(why)) if request.forwarded => {
                 return Err(Rejection::Unavailable(why));
             }
@@ -74,7 +82,7 @@ where
         };
         let pause = backoff::delay(&PAUSE, attempt);
         if Instant::now() + pause >= request.deadline {
-            return Err(Rejection::Unavailable(why));
+            return Err(end(Rejection::Unavailable(why), doubtful));
         }
         attempt = if wait(&replica, lead.as_ref(), pause).await { 0 } else { attempt + 1 };
     }
@@ -162,13 +170,26 @@ fn judge(
     match reply.map(|reply| reply.result) {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
-        Ok(Err(Rejection::Unknown(why))) if request.repeatable => Err(ProposeError::NotApplied(why)),
+        Ok(Err(Rejection::Unknown(why))) if changes_nothing(request.body) => {
+            Err(ProposeError::NotApplied(why))
+        }
         Ok(Err(rejection)) => Err(rejection.into()),
-        Err(error) if error.is_not_sent() || request.repeatable => {
+        Err(error) if error.is_not_sent() || changes_nothing(request.body) => {
             Err(ProposeError::NotApplied(format!("the leader, {leader}, did not answer: {error}")))
         }
         Err(error) => Err(Rejection::Unknown(format!("it was forwarded to {leader}: {error}")).into()),
     }
+}
+
+/// Whether a request only reads, so that a lost answer leaves nothing in doubt.
+fn changes_nothing(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::ReadIndex
+            | Request::CanStop { .. }
+            | Request::Down { dry_run: true, .. }
+            | Request::Remove { dry_run: true, .. }
+    )
 }
 
 fn not_leader(node: &Node, lead: Option<&CurrentLeader>) -> String {
@@ -181,6 +202,26 @@ fn not_leader(node: &Node, lead: Option<&CurrentLeader>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_answer_to_a_change_leaves_it_in_doubt_even_if_it_can_be_repeated() {
+        let leader: NodeName = "ming".parse().expect("legal");
+        let lost = |body: &Request| {
+            let caller = Identity { role: coffee_common::protocol::Role::Node, name: leader.clone() };
+            let request = LeaderRequest {
+                body,
+                caller: &caller,
+                forwarded: false,
+                deadline: Instant::now(),
+                repeatable: true,
+            };
+            judge(&leader, &request, Err(another_leads_now()))
+        };
+        assert!(matches!(lost(&Request::ReadIndex), Err(ProposeError::NotApplied(_))));
+        let id = coffee_common::id::NodeId(3);
+        let removal = Request::RemoveVoter { node: leader.clone(), id, standing: None };
+        assert!(matches!(lost(&removal), Err(ProposeError::Rejected(Rejection::Unknown(_)))));
+    }
 
     #[test]
     fn a_leader_that_was_replaced_is_waited_for_where_it_may_just_have_handed_over() {

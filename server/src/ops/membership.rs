@@ -12,6 +12,7 @@ mod change;
 mod decide;
 mod down;
 mod leader_view;
+mod progress;
 mod removal_watch;
 mod remove_voter;
 mod resume;
@@ -30,7 +31,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::leader_view::LeaderView;
+use self::{leader_view::LeaderView, progress::OperationProgress};
 use crate::{
     node::{LifecycleCommand, Node, propose::ProposeError, replica::Replica},
     ops::{
@@ -70,40 +71,32 @@ impl MembershipManager {
         request: &LeaderRequest<'_>,
     ) -> Result<Response, ProposeError> {
         let leading = self.leading(&replica, request.deadline).await?;
-        match request.body {
-            Request::Boot { node, address } => leading.boot(node, address.as_ref()).await,
-            Request::Transfer { to } => leading.transfer(to.as_ref()).await,
-            Request::Down { node, dry_run: true } => leading.plan_down(node.as_ref()).await,
-            Request::Remove { node, dry_run } => leading.remove(node, *dry_run).await,
-            Request::CanStop { node } => leading.can_stop(node).await,
-            Request::Join { node, address } => leading.accept_join(node, address).await,
-            Request::Promote { id } => leading.promote(*id).await,
-            Request::RemoveVoter { node, id, standing } => leading.remove_voter(node, *id, *standing).await,
-            _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
-        }
+        let result = leading.run(request).await;
+        result.map_err(|error| leading.progress.end(error))
     }
 
     async fn leading(&self, replica: &Arc<Replica>, deadline: Instant) -> Result<Leading, ProposeError> {
         // A leader that has just been elected may not have applied all records yet.
         self.reads.fresh(Consistency::Linearizable, deadline).await.map_err(retryable)?;
-        Ok(Leading {
+        Ok(self.unconfirmed(Arc::clone(replica), deadline))
+    }
+
+    /// An operation on this node as the leader, which it may no longer be.
+    fn unconfirmed(&self, replica: Arc<Replica>, deadline: Instant) -> Leading {
+        Leading {
             node: Arc::clone(&self.node),
-            replica: Arc::clone(replica),
+            replica,
             change_lock: Arc::clone(&self.change_lock),
+            progress: Arc::default(),
             deadline,
-        })
+        }
     }
 
     /// Hands leadership over to the most caught-up voter if this node is the leader.
     /// Does nothing if there is no other voter.
     pub async fn hand_over(&self, deadline: Instant) -> Result<(), Rejection> {
         let Some(replica) = self.node.replica().filter(|replica| replica.leads()) else { return Ok(()) };
-        let leading = Leading {
-            node: Arc::clone(&self.node),
-            replica,
-            change_lock: Arc::clone(&self.change_lock),
-            deadline,
-        };
+        let leading = self.unconfirmed(replica, deadline);
         if leading.view().settled_voters().len() < 2 {
             return Ok(());
         }
@@ -155,10 +148,27 @@ struct Leading {
     node: Arc<Node>,
     replica: Arc<Replica>,
     change_lock: Arc<Mutex<()>>,
+    progress: Arc<OperationProgress>,
     deadline: Instant,
 }
 
 impl Leading {
+    async fn run(&self, request: &LeaderRequest<'_>) -> Result<Response, ProposeError> {
+        match request.body {
+            Request::Boot { node, address } => self.boot(node, address.as_ref()).await,
+            Request::Transfer { to } => self.transfer(to.as_ref()).await,
+            Request::Down { node, dry_run: true } => self.plan_down(node.as_ref()).await,
+            Request::Remove { node, dry_run } => self.remove(node, *dry_run).await,
+            Request::CanStop { node } => self.can_stop(node).await,
+            Request::Join { node, address } => self.accept_join(node, address).await,
+            Request::Promote { id } => self.promote(&request.caller.name, *id).await,
+            Request::RemoveVoter { node, id, standing } => {
+                self.remove_voter(node, *id, *standing).await.map(Response::Removed)
+            }
+            _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
+        }
+    }
+
     fn view(&self) -> LeaderView {
         LeaderView::of(&self.replica.metrics(), self.node.lease(), self.node.lease())
     }

@@ -25,8 +25,10 @@ const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::fr
 pub(super) enum Promotion {
     /// The node is a voter.
     Voter,
-    /// The cluster does not know, or no longer knows, this node's id.
+    /// The cluster knows this node under another id.
     Unknown,
+    /// An operator has removed this node: it stays down.
+    Removed,
 }
 
 /// Asks members in turn to accept this node until one does. If `own` is given, only
@@ -35,7 +37,7 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
     let mut attempts = JoinAttempts::default();
     loop {
-        for member in members {
+        for member in members.iter().filter(|member| *member != node.address()) {
             match ask_one(node, member, &request).await {
                 Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
                     attempts.failed(member, "it belongs to another cluster than this node did before");
@@ -72,6 +74,7 @@ async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Pr
                 Ok(Response::Done { .. }) => return Promotion::Voter,
                 Ok(_) => attempts.failed(&member, "it sent an unexpected response"),
                 Err(Rejection::NotFound(_)) => return Promotion::Unknown,
+                Err(Rejection::Refused { .. }) => return Promotion::Removed,
                 Err(why) => attempts.failed(&member, &why.to_string()),
             }
         }
@@ -83,8 +86,8 @@ async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Pr
 fn known(node: &Node, replica: &Replica, members: &[Address]) -> Vec<Address> {
     let membership = replica.membership();
     let learned = membership.nodes().map(|(_, member)| member.address.clone());
-    let mut known: Vec<Address> = members.to_vec();
-    for address in learned {
+    let mut known: Vec<Address> = Vec::new();
+    for address in members.iter().cloned().chain(learned) {
         if address != *node.address() && !known.contains(&address) {
             known.push(address);
         }

@@ -244,12 +244,13 @@ impl Lifecycle {
                         Err(error) => LifecycleStage::failed(Some(runtime), &error),
                     },
                     Promotion::Unknown => return self.start_over(runtime, members).await,
+                    Promotion::Removed => return self.shut_down_removed(runtime),
                 },
             }
         }
     }
 
-    /// Joins again under a new id: the cluster no longer knows this node's id.
+    /// Joins again under a new id: the cluster has given this node's name another one.
     async fn start_over(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
         tracing::warn!(id = %runtime.replica.id(), "the cluster no longer knows this node's id, joining again");
         self.leave(runtime).await;

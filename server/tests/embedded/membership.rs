@@ -81,6 +81,23 @@ async fn a_leader_is_shut_down_cleanly_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_removals_at_once_each_report_what_they_changed() {
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
+    let (one, other) = (cluster.client_at(&ming), cluster.client_at(&ming));
+    let (first, second) =
+        tokio::join!(one.down(Some(name("hong")), false), other.down(Some(name("peng")), false));
+    let mut counts = [first, second].map(|down| {
+        let down = down.expect("a quorum remains each time");
+        assert!(down.changed);
+        (down.voters_before, down.voters_after)
+    });
+    counts.sort_unstable();
+    assert_eq!(counts, [(2, 1), (3, 2)]);
+    assert_eq!((hong.closed().await, peng.closed().await), (Closed::Removed, Closed::Removed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_takes_itself_down() {
     let cluster = EmbeddedCluster::new();
     let [ming, hong, peng] = three(&cluster).await;

@@ -28,13 +28,17 @@ pub(crate) async fn run(
         None => "waiting: another node becomes the leader".to_owned(),
     };
     let done = invocation.printer.progress().during(client.transfer(target.cloned()), awaited).await?;
-    invocation.printer.report(&TransferReport {
+    let report = TransferReport {
         from: done.from,
         to: done.to,
         term: done.term,
         changed: done.changed,
         took_ms: done.took_ms,
-    });
+    };
+    if let Some(astray) = target.and_then(|target| report.astray(target)) {
+        return Err(astray);
+    }
+    invocation.printer.report(&report);
     Ok(ExitCode::Done)
 }
 
@@ -45,6 +49,17 @@ struct TransferReport {
     term: u64,
     changed: bool,
     took_ms: u64,
+}
+
+impl TransferReport {
+    /// The failure of a transfer that ended at another node than asked for.
+    fn astray(&self, target: &NodeName) -> Option<Failure> {
+        let Self { from, to, .. } = self;
+        (to != target).then(|| {
+            Failure::new(ExitCode::Failed, format!("leadership went from {from} to {to}, not to {target}"))
+                .hint(format!("to try again: coffeectl transfer {target}"))
+        })
+    }
 }
 
 impl Printable for TransferReport {
@@ -85,6 +100,10 @@ mod tests {
             printed(Format::Json, &done),
             "{\"apiVersion\":\"coffee/v1\",\"from\":\"ming\",\"to\":\"hong\",\"term\":4,\"changed\":true,\"took_ms\":12}\n"
         );
+        assert_eq!(done.astray(&name("hong")), None);
+        let astray = done.astray(&name("peng")).expect("it went to another node");
+        assert_eq!(astray.code(), ExitCode::Failed);
+        assert_eq!(astray.message(), "leadership went from ming to hong, not to peng");
         let already = TransferReport { changed: false, from: name("hong"), ..done };
         assert_eq!(printed(Format::Table, &already), "hong leads already: term 4\n");
     }

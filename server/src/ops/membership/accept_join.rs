@@ -1,7 +1,7 @@
 //! Accepts joining nodes: gives each a new id, adds it as a learner, then makes it a voter.
 
 use coffee_common::{
-    command::{Command, MemberState, Outcome},
+    command::{Command, MemberState, NodeRecord, Outcome},
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Response},
 };
@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 use super::{
     Leading,
     decide::{JoinVerdict, may_join, may_promote, refused},
-    leader_view::{LeaderView, find_id},
+    leader_view::{LeaderView, find},
     no_longer_leader, retryable,
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Leading {
             }
         }
         let command = Command::AdmitNode { name: name.clone(), address: address.clone() };
-        match propose(&self.replica, None, command, self.deadline).await? {
+        match self.progress.step(propose(&self.replica, None, command, self.deadline).await)? {
             Outcome::NodeAdmitted(id) => {
                 tracing::info!(node = %name, %address, %id, "join accepted");
                 Ok(Response::Admitted { cluster: self.replica.cluster(), id })
@@ -51,26 +51,29 @@ impl Leading {
     }
 
     /// Adds a node as a learner, waits until it has caught up, and makes it a voter.
-    pub(super) async fn promote(&self, id: NodeId) -> Result<Response, ProposeError> {
-        let records = self.records()?;
-        let record = find_id(&records, id).filter(|record| record.standing != MemberState::Shutdown);
-        let Some(record) = record else {
-            return Err(Rejection::NotFound(format!("the cluster has no record of node {id}")).into());
-        };
+    pub(super) async fn promote(&self, name: &NodeName, id: NodeId) -> Result<Response, ProposeError> {
+        let record = joining(&self.records()?, name, id)?;
         if !self.view().is_member(id) {
-            let member = Member { name: record.name.clone(), address: record.address.clone() };
-            tracing::info!(node = %record.name, %id, "adding a learner");
-            self.lock_changes().await?.add_learner(id, member).await?;
+            let guard = self.lock_changes().await?;
+            joining(&self.records()?, name, id)?;
+            let member = Member { name: name.clone(), address: record.address.clone() };
+            tracing::info!(node = %name, %id, "adding a learner");
+            guard.add_learner(id, member).await?;
         }
+        if self.view().votes(id) && record.standing == MemberState::Member {
+            return Ok(Response::Done { changed: false });
+        }
+        self.caught_up(id).await?;
+        // Held until the state is recorded: a removal in between must not be undone.
+        let guard = self.lock_changes().await?;
+        let record = joining(&self.records()?, name, id)?;
         let changed = !self.view().votes(id);
         if changed {
-            self.caught_up(id).await?;
-            let guard = self.lock_changes().await?;
-            tracing::info!(node = %record.name, %id, "learner has caught up, making it a voter");
+            tracing::info!(node = %name, %id, "learner has caught up, making it a voter");
             guard.add_voter(id).await?;
         }
         if record.standing != MemberState::Member {
-            self.record_state(&record.name, id, Some(MemberState::Member)).await?;
+            self.record_state(name, id, Some(MemberState::Member)).await?;
         }
         Ok(Response::Done { changed })
     }
@@ -93,5 +96,49 @@ impl Leading {
                 Err(_) => return Err(retryable(why)),
             }
         }
+    }
+}
+
+/// Returns the record of a node that asks to become a voter. Refuses a node that an
+/// operator has removed, which must stay down; one whose name has another id by now
+/// is not found, and may join again.
+fn joining(records: &[NodeRecord], name: &NodeName, id: NodeId) -> Result<NodeRecord, Rejection> {
+    let removed = || {
+        refused(
+            format!("{name} was removed from the cluster"),
+            format!("to add it again: coffeectl boot {name}"),
+        )
+    };
+    match find(records, name) {
+        Some(record) if record.id != id => {
+            Err(Rejection::NotFound(format!("{name} is node {} now, not {id}", record.id)))
+        }
+        Some(record) if record.standing != MemberState::Shutdown => Ok(record.clone()),
+        Some(_) | None => Err(removed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_removed_while_it_joined_stays_down() {
+        let name: NodeName = "hong".parse().expect("legal");
+        let record = |id, standing| NodeRecord {
+            id: NodeId(id),
+            name: name.clone(),
+            address: "127.0.0.1:7400".parse().expect("legal"),
+            standing,
+            since_ms: 0,
+        };
+        let ask = |record: Option<NodeRecord>| joining(record.as_slice(), &name, NodeId(50));
+        assert!(ask(Some(record(50, MemberState::Joining))).is_ok());
+        assert!(ask(Some(record(50, MemberState::Member))).is_ok());
+        // It was shut down, or its record deleted, by an operator.
+        assert!(matches!(ask(Some(record(50, MemberState::Shutdown))), Err(Rejection::Refused { .. })));
+        assert!(matches!(ask(None), Err(Rejection::Refused { .. })));
+        // It asked to join twice, and the later id counts.
+        assert!(matches!(ask(Some(record(70, MemberState::Joining))), Err(Rejection::NotFound(_))));
     }
 }

@@ -39,7 +39,7 @@ impl Leading {
             .into());
         };
         // Invited even after recent contact: it may have lost its data since.
-        let joins = self.invite(name, address).await?;
+        let joins = self.progress.step(self.invite(name, address).await)?;
         match old.filter(|id| view.votes(*id)) {
             Some(id) if !joins => Ok(already(id)),
             // The vote belongs to its old incarnation, not to the one that joins.
@@ -102,6 +102,11 @@ fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> Propos
             format!("check the address and the certificate of {name}"),
         )
         .into(),
-        error => ProposeError::NotApplied(format!("{name} does not answer at {address}: {error}")),
+        error if error.is_not_sent() => {
+            ProposeError::NotApplied(format!("{name} does not answer at {address}: {error}"))
+        }
+        error => {
+            Rejection::Unknown(format!("{name} was invited at {address} and did not answer: {error}")).into()
+        }
     }
 }

@@ -14,10 +14,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Leading;
+use super::{Leading, progress::OperationProgress};
 use crate::{
     node::{
-        propose::{ProposeError, propose_error},
+        propose::{ProposeError, in_doubt, propose_error},
         replica::Replica,
     },
     raft_types::Member,
@@ -26,6 +26,7 @@ use crate::{
 /// Exclusive access to the membership, which is settled. The only way to change it.
 pub(super) struct ChangeGuard {
     replica: Arc<Replica>,
+    progress: Arc<OperationProgress>,
     deadline: Instant,
     guard: Arc<OwnedMutexGuard<()>>,
 }
@@ -37,7 +38,12 @@ impl Leading {
         let late = |_| ProposeError::NotApplied("another membership change is in progress".to_owned());
         let lock = Arc::clone(&self.change_lock).lock_owned();
         let guard = Arc::new(timeout_at(self.deadline, lock).await.map_err(late)?);
-        let guard = ChangeGuard { replica: Arc::clone(&self.replica), deadline: self.deadline, guard };
+        let guard = ChangeGuard {
+            replica: Arc::clone(&self.replica),
+            progress: Arc::clone(&self.progress),
+            deadline: self.deadline,
+            guard,
+        };
         timeout_at(self.deadline, guard.committed()).await.map_err(late)??;
         if self.replica.membership().get_joint_config().len() > 1 {
             tracing::info!("finishing an incomplete membership change");
@@ -62,23 +68,23 @@ impl ChangeGuard {
 
     /// Adds a node as a learner.
     pub(super) async fn add_learner(&self, id: NodeId, member: Member) -> Result<(), ProposeError> {
-        self.change(ChangeMembers::AddNodes([(id, member)].into())).await
+        self.progress.step(self.change(ChangeMembers::AddNodes([(id, member)].into())).await)
     }
 
     /// Makes a learner a voter.
     pub(super) async fn add_voter(&self, id: NodeId) -> Result<(), ProposeError> {
-        self.change(ChangeMembers::AddVoterIds([id].into())).await
+        self.progress.step(self.change(ChangeMembers::AddVoterIds([id].into())).await)
     }
 
     /// Removes a node, voter or learner.
     pub(super) async fn remove_node(&self, id: NodeId) -> Result<(), ProposeError> {
         let votes = self.replica.membership().voter_ids().any(|voter| voter == id);
-        self.change(if votes {
+        let change = if votes {
             ChangeMembers::RemoveVoters([id].into())
         } else {
             ChangeMembers::RemoveNodes([id].into())
-        })
-        .await
+        };
+        self.progress.step(self.change(change).await)
     }
 
     /// Makes a change and waits until it is settled. If the caller stops waiting,
@@ -86,17 +92,31 @@ impl ChangeGuard {
     async fn change(&self, change: ChangeMembers<NodeId, Member>) -> Result<(), ProposeError> {
         let (replica, guard) = (Arc::clone(&self.replica), Arc::clone(&self.guard));
         let task = tokio::spawn(async move {
-            let result = replica.raft().change_membership(change, false).await;
+            let result = settle(&replica, change).await;
             drop(guard);
             result
         });
         let unknown =
             |what: &str| ProposeError::Rejected(Rejection::Unknown(format!("the membership {what}")));
         match timeout_at(self.deadline, task).await {
-            Ok(Ok(Ok(_))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(propose_error(&error)),
+            Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(unknown("was changing when this node stopped")),
             Err(_) => Err(unknown("is changing and was not settled in time")),
         }
+    }
+}
+
+/// Makes a change. Its error says *not applied* only if openraft rejected the first of
+/// its entries: the second one is rejected after the first has been committed.
+async fn settle(replica: &Replica, change: ChangeMembers<NodeId, Member>) -> Result<(), ProposeError> {
+    let before = replica.membership_at().await;
+    let Err(error) = replica.raft().change_membership(change, false).await else { return Ok(()) };
+    let error = propose_error(&error);
+    let untouched = before.is_some() && before == replica.membership_at().await;
+    match error {
+        ProposeError::NotApplied(why) if !untouched => {
+            Err(in_doubt(Rejection::Unavailable(format!("the membership is changing: {why}"))).into())
+        }
+        error => Err(error),
     }
 }

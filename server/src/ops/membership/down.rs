@@ -21,7 +21,10 @@ use super::{
     leader_view::find,
     millis_since,
 };
-use crate::{node::propose::ProposeError, ops::forward::LeaderRequest};
+use crate::{
+    node::propose::{ProposeError, in_doubt},
+    ops::forward::LeaderRequest,
+};
 
 /// How long the removed node has to answer.
 const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -64,24 +67,37 @@ impl MembershipManager {
         let Response::Down(plan) = self.ask_leader(&plan, deadline).await? else { return Err(misfit()) };
         let record = self.record(&plan.node, deadline).await?;
         tracing::info!(node = %record.name, id = %record.id, "removing a node");
-        let changed = self.remove_by_leader(&record, deadline).await? || plan.changed;
+        let (removal, retried) = self.remove_by_leader(&record, deadline).await?;
+        // An attempt without an answer may have done it.
+        let removal = if retried && plan.changed && !removal.changed { plan } else { removal };
         self.shut_down_removed_node(&record).await;
         let leader =
             self.node.leader_hint().map(|leader| leader.name).filter(|leader| *leader != record.name);
         let took_ms = millis_since(began);
-        Ok(Response::Down(Removal { changed, leader, took_ms, ..plan }))
+        Ok(Response::Down(Removal { leader, took_ms, ..removal }))
     }
 
     /// Has the node removed from the membership by a leader other than the node itself.
-    async fn remove_by_leader(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
+    /// Returns also whether an attempt before may have been applied.
+    async fn remove_by_leader(
+        &self,
+        record: &NodeRecord,
+        deadline: Instant,
+    ) -> Result<(Removal, bool), Rejection> {
         let NodeRecord { name, id, .. } = record;
         let remove =
             Request::RemoveVoter { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
+        let mut attempts = RemovalAttempts::default();
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
-            self.hand_over_from(record, attempt).await?;
-            match self.ask_leader(&remove, attempt).await {
-                Ok(Response::Done { changed }) => return Ok(changed),
+            match self.hand_over_from(record, attempt).await {
+                Ok(asked) => attempts.in_doubt |= asked,
+                Err(rejection) => return Err(attempts.end(rejection)),
+            }
+            let result = self.ask_leader(&remove, attempt).await;
+            attempts.note(&result);
+            match result {
+                Ok(Response::Removed(removal)) => return Ok((removal, attempts.in_doubt)),
                 Ok(_) => return Err(misfit()),
                 // Most likely the node is still, or again, the leader.
                 Err(Rejection::Unavailable(why) | Rejection::Unknown(why)) if Instant::now() < deadline => {
@@ -89,21 +105,22 @@ impl MembershipManager {
                     // An attempt without time left ends at once.
                     sleep(PAUSE).await;
                 }
-                Err(rejection) => return Err(rejection),
+                Err(rejection) => return Err(attempts.end(rejection)),
             }
         }
     }
 
-    /// Has leadership handed over if the node is the leader.
-    async fn hand_over_from(&self, record: &NodeRecord, deadline: Instant) -> Result<(), Rejection> {
+    /// Has leadership handed over if the node is the leader. Returns whether it may have been.
+    async fn hand_over_from(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
         if self.node.leader_hint().is_none_or(|leader| leader.name != record.name) {
-            return Ok(());
+            return Ok(false);
         }
         let (request, caller) = (&Request::Transfer { to: None }, self.node.identity());
         let request = LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: false };
         match self.on_leader(&request).await {
+            Ok(_) | Err(Rejection::Unknown(_)) => Ok(true),
             // The next attempt looks up the leader again.
-            Ok(_) | Err(Rejection::Unavailable(_) | Rejection::Unknown(_)) => Ok(()),
+            Err(Rejection::Unavailable(_)) => Ok(false),
             Err(rejection) => Err(rejection),
         }
     }
@@ -136,6 +153,40 @@ impl MembershipManager {
     }
 }
 
+/// The attempts so far.
+#[derive(Default)]
+struct RemovalAttempts {
+    /// Whether one of them may have changed something.
+    in_doubt: bool,
+}
+
+impl RemovalAttempts {
+    fn note(&mut self, result: &Result<Response, Rejection>) {
+        self.in_doubt |= matches!(result, Err(Rejection::Unknown(_)));
+    }
+
+    /// Returns the rejection that ends the operation.
+    fn end(&self, rejection: Rejection) -> Rejection {
+        if self.in_doubt { in_doubt(rejection) } else { rejection }
+    }
+}
+
 fn misfit() -> Rejection {
     Rejection::Unknown("the leader sent an unexpected response".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_in_doubt_is_not_forgotten_when_the_next_one_is_unavailable() {
+        let unavailable = || Rejection::Unavailable("no quorum confirmed in time".to_owned());
+        let mut attempts = RemovalAttempts::default();
+        attempts.note(&Err(unavailable()));
+        assert_eq!(attempts.end(unavailable()), unavailable(), "nothing was proposed");
+        attempts.note(&Err(Rejection::Unknown("it was not settled in time".to_owned())));
+        attempts.note(&Err(unavailable()));
+        assert!(matches!(attempts.end(unavailable()), Rejection::Unknown(_)));
+    }
 }

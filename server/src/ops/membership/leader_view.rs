@@ -127,8 +127,3 @@ impl LeaderView {
 pub(super) fn find<'a>(records: &'a [NodeRecord], name: &NodeName) -> Option<&'a NodeRecord> {
     records.iter().find(|record| record.name == *name)
 }
-
-/// Finds the record of a node by id.
-pub(super) fn find_id(records: &[NodeRecord], id: NodeId) -> Option<&NodeRecord> {
-    records.iter().find(|record| record.id == id)
-}

@@ -17,21 +17,22 @@ use crate::node::propose::{ProposeError, propose};
 
 impl Leading {
     /// Removes a node and records its state, or deletes its record if `standing`
-    /// is `None`. Idempotent.
+    /// is `None`. Idempotent. Reports what this call changed, not an earlier plan.
     pub(super) async fn remove_voter(
         &self,
         name: &NodeName,
         id: NodeId,
         standing: Option<MemberState>,
-    ) -> Result<Response, ProposeError> {
+    ) -> Result<Removal, ProposeError> {
+        let began = Instant::now();
         if id == self.replica.id() {
             return Err(ProposeError::NotApplied(format!("{name} is the leader and must hand over first")));
         }
         let mut changed = false;
         // Held until the state is recorded: otherwise `resume` finds an incomplete removal.
         let guard = self.lock_changes().await?;
+        let count = self.decide(|view| may_remove(view, id)).await?;
         if self.view().is_member(id) {
-            self.decide(|view| may_remove(view, id)).await?;
             guard.remove_node(id).await?;
             tracing::info!(node = %name, %id, "removed from the membership");
             changed = true;
@@ -45,7 +46,14 @@ impl Leading {
             self.record_state(name, id, standing).await?;
             changed = true;
         }
-        Ok(Response::Done { changed })
+        Ok(Removal {
+            node: name.clone(),
+            changed,
+            voters_before: count.before,
+            voters_after: count.after,
+            leader: Some(self.node.name().clone()),
+            took_ms: millis_since(began),
+        })
     }
 
     /// Records a node's state; `None` deletes the record.
@@ -56,7 +64,7 @@ impl Leading {
         standing: Option<MemberState>,
     ) -> Result<(), ProposeError> {
         let command = Command::SetNodeState { name: name.clone(), id, standing };
-        propose(&self.replica, None, command, self.deadline).await.map(drop)
+        self.progress.step(propose(&self.replica, None, command, self.deadline).await.map(drop))
     }
 
     /// Removes a node that is down, and its record.
@@ -71,14 +79,14 @@ impl Leading {
         self.decide(|view| may_force_remove(view, id)).await?;
         let count = self.decide(|view| may_remove(view, id)).await?;
         if !dry_run {
-            self.remove_voter(name, id, None).await?;
+            return self.remove_voter(name, id, None).await.map(Response::Removed);
         }
         Ok(Response::Removed(Removal {
             node: name.clone(),
             changed: true,
             voters_before: count.before,
             voters_after: count.after,
-            leader: (!dry_run).then(|| self.node.name().clone()),
+            leader: None,
             took_ms: millis_since(began),
         }))
     }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use coffee_common::{
-    id::{NodeId, NodeName},
+    id::NodeName,
     protocol::{Rejection, Response},
 };
 use tokio::time::{Instant, timeout_at};
@@ -44,7 +44,7 @@ impl Leading {
             return Err(ProposeError::NotApplied(format!("{me} is stopping")));
         }
         let new = self.elected(&old).await;
-        self.report(to, target, new, began)
+        self.report(new, began)
     }
 
     /// Waits until another node is the leader.
@@ -59,22 +59,17 @@ impl Leading {
         new
     }
 
-    fn report(
-        &self,
-        to: Option<&NodeName>,
-        target: NodeId,
-        new: Option<CurrentLeader>,
-        began: Instant,
-    ) -> Result<Response, ProposeError> {
+    fn report(&self, new: Option<CurrentLeader>, began: Instant) -> Result<Response, ProposeError> {
         let me = self.node.name();
         match new {
-            Some(new) if new.id == target || (to.is_none() && new.id != self.replica.id()) => {
+            // Perhaps not to the node that was asked for: it moved, and the caller compares.
+            Some(new) if new.id != self.replica.id() => {
                 let response = transferred(me, &new, true, began);
                 tracing::info!(to = %new.member.name, term = new.term, took_ms = millis_since(began), "leadership handed over");
                 Ok(response)
             }
             Some(new) => Err(refused(
-                format!("the target did not become leader in time; {} was elected instead", new.member.name),
+                format!("no other node became leader in time; {} leads again", new.member.name),
                 "check the nodes with: coffeectl list, then retry".to_owned(),
             )
             .into()),
