@@ -42,7 +42,7 @@ struct TableState {
     /// Requests that the writer takes next, in order.
     queue: Vec<QueuedRequest>,
     /// Requests that do not fit into the in-flight limits yet, in order.
-    backlog: Vec<QueuedRequest>,
+    backlog: BTreeMap<u64, Bytes>,
     /// Number of unanswered requests that are queued or sent.
     in_flight: usize,
     /// Limits the bytes of in-flight requests on the shared stream.
@@ -69,7 +69,7 @@ impl Default for TableState {
         Self {
             waiting: BTreeMap::new(),
             queue: Vec::new(),
-            backlog: Vec::new(),
+            backlog: BTreeMap::new(),
             in_flight: 0,
             window: Window::new(SHARED_FRAME_BYTES_MAX..=REQUEST_BYTES_IN_FLIGHT_MAX),
             ended: None,
@@ -82,7 +82,7 @@ impl RequestTable {
     pub(super) fn queue(&self, id: u64, frame: Bytes) -> Result<(ResponseReceiver, bool), ChannelError> {
         let mut state = self.lock();
         let (answered, busy) = state.wait(id)?;
-        state.backlog.push(QueuedRequest { id, frame });
+        state.backlog.insert(id, frame);
         state.admit_backlog();
         Ok((answered, busy))
     }
@@ -127,8 +127,7 @@ impl RequestTable {
     pub(super) fn withdraw(&self, id: u64) -> bool {
         let mut state = self.lock();
         let Some(PendingCaller { taken, .. }) = state.waiting.remove(&id) else { return false };
-        if let Some(position) = state.backlog.iter().position(|queued| queued.id == id) {
-            state.backlog.remove(position);
+        if state.backlog.remove(&id).is_some() {
             return true;
         }
         let queued = state.queue.iter().position(|queued| queued.id == id);
@@ -159,8 +158,8 @@ impl RequestTable {
         let mut waiting = std::mem::take(&mut state.waiting);
         state.in_flight = 0;
         drop(state);
-        for queued in unsent.into_iter().chain(backlog) {
-            if let Some(PendingCaller { sender, .. }) = waiting.remove(&queued.id) {
+        for id in unsent.into_iter().map(|queued| queued.id).chain(backlog.into_keys()) {
+            if let Some(PendingCaller { sender, .. }) = waiting.remove(&id) {
                 let _ = sender.send(Err(not_sent(reason)));
             }
         }
@@ -199,14 +198,15 @@ impl TableState {
     fn admit_backlog(&mut self) -> bool {
         let mut moved = false;
         while self.in_flight < REQUESTS_IN_FLIGHT_MAX
-            && let Some(newest) = self.backlog.last()
-            && let Some(taken) = self.window.take(newest.frame.len())
+            && let Some(newest) = self.backlog.last_entry()
+            && let Some(taken) = self.window.take(newest.get().len())
         {
-            if let Some(waiting) = self.waiting.get_mut(&newest.id) {
+            let (id, frame) = newest.remove_entry();
+            if let Some(waiting) = self.waiting.get_mut(&id) {
                 waiting.taken = Some(taken);
             }
             self.in_flight += 1;
-            self.queue.extend(self.backlog.pop());
+            self.queue.push(QueuedRequest { id, frame });
             moved = true;
         }
         moved
@@ -276,6 +276,18 @@ mod tests {
         assert!(!table.withdraw(2));
         assert!(!table.withdraw(2), "twice does no harm");
         assert!(table.is_idle());
+    }
+
+    /// In a list, each of these would move all that follow.
+    #[test]
+    fn a_long_backlog_that_times_out_from_the_oldest_on_is_withdrawn_quickly() {
+        let table = RequestTable::default();
+        let last = 200_000;
+        let callers: Vec<_> = (0..last).map(|id| queue(&table, id)).collect();
+        let sent = taken(&table).len() as u64;
+        assert!((0..last).all(|id| table.withdraw(id) == (id >= sent)));
+        assert!(table.is_idle());
+        drop(callers);
     }
 
     #[test]

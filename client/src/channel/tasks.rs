@@ -16,7 +16,7 @@ use coffee_common::{
 };
 use tokio::time::Instant;
 
-use super::{ChannelShared, Health};
+use super::{ChannelShared, Health, request_table::PROBE_ID};
 use crate::timing;
 
 /// Starts the tasks.
@@ -131,7 +131,10 @@ impl ChannelShared {
     fn answer(&self, message: &[u8]) -> Result<(), String> {
         match frame::decode(message) {
             Ok(ServerMessage::Response(reply)) => {
-                self.answers.fetch_add(1, Ordering::Relaxed);
+                // A node can answer pings and still be stuck: a leader without its quorum.
+                if reply.id != PROBE_ID {
+                    self.answers.fetch_add(1, Ordering::Relaxed);
+                }
                 if self.table.answer(reply) {
                     self.to_write.notify_one();
                 }
