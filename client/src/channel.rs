@@ -234,6 +234,11 @@ impl Channel {
         self.shared().answers.load(Ordering::Relaxed)
     }
 
+    /// Returns the round-trip time to the node, as QUIC estimates it.
+    pub fn rtt(&self) -> Duration {
+        self.shared().connection.rtt()
+    }
+
     /// Returns how long a request may go unanswered before it is examined.
     pub(crate) fn patience(&self) -> Duration {
         timing::patience(self.shared().lease())

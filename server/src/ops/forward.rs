@@ -35,6 +35,10 @@ const GRACE: Duration = Duration::from_secs(3);
 /// request id. A leader that was silent for its lease, or is unresponsive, gets no grace.
 const WRITE_GRACE: Duration = Duration::from_millis(300);
 
+/// The shortest time in which an answer of the leader may arrive: a round trip, and the
+/// fsyncs of a quorum.
+const ANSWER_MIN: Duration = Duration::from_millis(50);
+
 /// A request that only the leader can carry out.
 pub struct LeaderRequest<'a> {
     /// The request itself.
@@ -123,6 +127,9 @@ async fn there(
         Err(_) => return Err(ProposeError::NotApplied(format!("the leader, {name}, cannot be reached"))),
     };
     let timeout = request.deadline.saturating_duration_since(Instant::now());
+    if !request.repeatable && timeout < answer_time(channel.rtt()) {
+        return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
+    }
     let mut ask = std::pin::pin!(channel.ask(request.body, Some(request.caller), timeout));
     let reply = tokio::select! {
         reply = &mut ask => reply,
@@ -139,6 +146,12 @@ async fn there(
         }
     };
     judge(name, request, reply)
+}
+
+/// The time that an answer takes at least. A request that is sent with less time left
+/// would turn the certainty that nothing was done into doubt.
+fn answer_time(rtt: Duration) -> Duration {
+    (rtt * 3 / 2).max(ANSWER_MIN)
 }
 
 /// How long to wait for the response of a leader that was replaced. `was_there`:
@@ -221,6 +234,13 @@ mod tests {
         let id = coffee_common::id::NodeId(3);
         let removal = Request::RemoveVoter { node: leader.clone(), id, standing: None };
         assert!(matches!(lost(&removal), Err(ProposeError::Rejected(Rejection::Unknown(_)))));
+    }
+
+    #[test]
+    fn the_leader_is_not_asked_when_its_answer_would_come_too_late() {
+        for (rtt_ms, least_ms) in [(0, 50), (33, 50), (40, 60), (200, 300)] {
+            assert_eq!(answer_time(Duration::from_millis(rtt_ms)), Duration::from_millis(least_ms));
+        }
     }
 
     #[test]
