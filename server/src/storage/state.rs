@@ -7,9 +7,12 @@
 mod files;
 mod offload;
 
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicU64, Ordering},
+};
 
-use coffee_common::id::NodeId;
+use coffee_common::id::{NodeId, Revision};
 use redb::{Builder, ReadableDatabase};
 
 pub use self::{
@@ -153,15 +156,19 @@ pub(super) struct Database {
     // Fields are dropped in this order: the store holds a transaction of the
     // database.
     store: RwLock<Store>,
+    /// The index of the last entry in `store`. Changed only under its lock, so a
+    /// reader that holds the lock sees the two agree.
+    as_of: AtomicU64,
     redb: redb::Database,
     name: Arc<str>,
     poison: Poison,
 }
 
 impl Database {
-    pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, KvError> {
-        let store = RwLock::new(Store::over(read_snapshot(&redb)?));
-        Ok(Self { store, redb, name, poison })
+    pub(super) fn new(redb: redb::Database, name: Arc<str>, poison: Poison) -> Result<Self, StateErrorKind> {
+        let store = Store::over(read_snapshot(&redb)?);
+        let last = read_meta(&store)?.last_log_id.map_or(0, |last| last.index);
+        Ok(Self { store: RwLock::new(store), as_of: AtomicU64::new(last), redb, name, poison })
     }
 
     pub(super) fn redb(&self) -> &redb::Database {
@@ -172,6 +179,16 @@ impl Database {
     /// held, and applying waits for it: do not hold it across a wait.
     pub(super) fn store(&self) -> Result<RwLockReadGuard<'_, Store>, StateError> {
         self.store.read().map_err(|_| self.fail(StateErrorKind::Panicked))
+    }
+
+    /// The revision of a state that is locked.
+    pub(super) fn as_of(&self, _locked: &Store) -> Revision {
+        Revision(self.as_of.load(Ordering::Relaxed))
+    }
+
+    /// Records the last entry that was applied to a state that is locked.
+    pub(super) fn set_as_of(&self, _locked: &mut Store, index: u64) {
+        self.as_of.store(index, Ordering::Relaxed);
     }
 
     /// Locks the state for changing. Readers wait.

@@ -94,7 +94,7 @@ impl StateMachine {
 type Applied = (Vec<Outcome>, Vec<StateDigest>);
 
 /// Applies entries as a whole, in memory.
-fn apply_entries(
+pub(super) fn apply_entries(
     database: &Database,
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
@@ -103,7 +103,11 @@ fn apply_entries(
     let mut store = database.store_mut()?;
     // Poisons the storage before the lock is released: no reader sees half a
     // batch.
-    apply_to(&mut store, memory, meta, entries).map_err(|error| database.fail(error))
+    let applied = apply_to(&mut store, memory, meta, entries).map_err(|error| database.fail(error))?;
+    if let Some(last) = &meta.last_log_id {
+        database.set_as_of(&mut store, last.index);
+    }
+    Ok(applied)
 }
 
 fn apply_to(

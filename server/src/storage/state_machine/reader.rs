@@ -61,10 +61,10 @@ impl StateReader {
 
     /// Runs a read on the current state. Nothing is applied meanwhile.
     fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T, StateErrorKind>) -> io::Result<(T, Revision)> {
-        // Loaded first: the read sees at least what was applied then.
-        let at = self.applied();
         let database = self.shared.database();
         let store = database.store()?;
+        // Under the lock: the published index lags the state while a batch is applied.
+        let at = database.as_of(&store);
         self.shared.poison().check()?;
         // A read that fails or finds damage poisons the storage: the node must never return a
         // wrong answer.
@@ -72,7 +72,8 @@ impl StateReader {
         Ok((answer, at))
     }
 
-    /// Reads a key. The read reflects every entry up to the returned revision.
+    /// Reads a key. The read reflects every entry up to the returned revision,
+    /// and none after it.
     ///
     /// # Errors
     /// The storage has failed, or the row is damaged.

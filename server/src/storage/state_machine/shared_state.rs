@@ -70,7 +70,7 @@ impl SharedState {
             files.discard_all()?;
             let redb = files.open(&options.builder()).map_err(KvError::from)?;
             prepare(&redb)?;
-            Ok(Database::new(redb, name.clone(), poison.clone())?)
+            Database::new(redb, name.clone(), poison.clone())
         };
         let database = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
         Ok(Arc::new(Self {

@@ -28,6 +28,9 @@ impl Judge {
 
     /// Checks the clients' history.
     pub(crate) fn history(&mut self, history: &History) {
+        if history.mislabelled() > 0 {
+            self.wrong(format!("{} reads have entries newer than their revision", history.mislabelled()));
+        }
         for (key, operations) in history.operations() {
             match linearizable::check(&operations) {
                 HistoryVerdict::Linearizable => {}

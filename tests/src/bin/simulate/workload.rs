@@ -34,6 +34,8 @@ struct Recorded {
     in_doubt: u64,
     refused: u64,
     next_value: u64,
+    /// Reads with an entry newer than the revision that they reported.
+    mislabelled: u64,
     /// Acknowledged writes to each client's counter, and those in doubt.
     counters: BTreeMap<u64, (u64, u64)>,
 }
@@ -57,6 +59,11 @@ impl History {
     /// Numbers of operations acknowledged, in doubt, and rejected.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         self.with(|recorded| (recorded.acknowledged, recorded.in_doubt, recorded.refused))
+    }
+
+    /// Number of reads with an entry newer than the revision that they reported.
+    pub(crate) fn mislabelled(&self) -> u64 {
+        self.with(|recorded| recorded.mislabelled)
     }
 
     /// Minimum and maximum number of writes to each client's counter.
@@ -141,7 +148,8 @@ impl WorkloadClient {
     async fn read(&mut self, at: u64) {
         let called = self.now();
         match self.client.get_with(name(at), self.consistency).await {
-            Ok(GetResult { entry, .. }) => {
+            Ok(GetResult { entry, at: revision }) => {
+                self.not_newer(revision, entry.as_ref());
                 let seen = register(entry.as_ref());
                 if let Some(entry) = entry {
                     self.seen.insert(at, (entry.modified, seen));
@@ -149,6 +157,15 @@ impl WorkloadClient {
                 self.done(called, [(at, Action::Read(seen))]);
             }
             Err(_) => self.history.with(|recorded| recorded.refused += 1),
+        }
+    }
+
+    /// Checks that no entry of a read is newer than the revision that the read reports:
+    /// a client that watches from there would see its change twice.
+    fn not_newer<'a>(&self, at: Revision, entries: impl IntoIterator<Item = &'a Entry>) {
+        let newest = entries.into_iter().map(|entry| entry.modified).max();
+        if newest > Some(at) {
+            self.history.with(|recorded| recorded.mislabelled += 1);
         }
     }
 
@@ -162,6 +179,7 @@ impl WorkloadClient {
             )
             .await;
         let Ok(page) = page else { return self.history.with(|recorded| recorded.refused += 1) };
+        self.not_newer(page.at, page.entries.iter().map(|(_, entry)| entry));
         let seen = |at: u64| page.entries.iter().find(|(found, _)| *found == key(at)).map(|(_, entry)| entry);
         let actions: Vec<(u64, Action)> =
             (0..KEYS).map(|at| (at, Action::Read(register(seen(at))))).collect();

@@ -1,6 +1,6 @@
 //! Applying, checkpoints, crashes and damage.
 
-use super::*;
+use super::{super::apply::apply_entries, *};
 
 #[tokio::test]
 async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
@@ -97,6 +97,23 @@ async fn a_failed_disk_poisons_and_nothing_is_applied_after_it() {
     assert!(node.apply(11..=11).await.is_err());
     assert!(node.machine.reader().get(&key(1)).is_err());
     assert_eq!((node.applied(), node.durable_index.last()), (10, None));
+}
+
+/// A reader that comes after a batch is applied and before its index is published.
+#[tokio::test]
+async fn a_read_reports_the_revision_of_the_state_that_it_read() {
+    let mut node = TestNode::with(10).await;
+    let machine = &mut node.machine;
+    let database = machine.shared.database();
+    apply_entries(&database, &mut machine.memory, &mut machine.meta, &[set(11)]).expect("applies");
+    let (entry, at) = machine.reader().get(&key(11)).expect("reads");
+    assert_eq!(entry.expect("there").modified, Revision(11));
+    assert_eq!(at, Revision(11), "no entry is newer than the revision of the read");
+    assert_eq!(node.applied(), 10, "not published yet");
+
+    node.checkpoint().await.expect("checkpoints");
+    let after = TestNode::start(node.disk.power_cut(false));
+    assert_eq!(after.machine.reader().get(&key(11)).expect("reads").1, Revision(11), "after a restart too");
 }
 
 #[tokio::test]
