@@ -93,7 +93,7 @@ impl Node {
             lease,
             started: Instant::now(),
             started_at_ms: clock::now_ms(),
-            phase: watch::Sender::new(LifecyclePhase::Waiting),
+            phase: watch::Sender::new(LifecyclePhase::Opening),
             replica: watch::Sender::new(None),
             pool,
             space: SpaceProbe::new(data_dir),
@@ -213,7 +213,11 @@ impl Node {
     /// The node's replica, or [`Rejection::Unavailable`] if it belongs to no cluster.
     pub fn serving(&self) -> Result<Arc<Replica>, Rejection> {
         self.replica().ok_or_else(|| {
-            Rejection::Unavailable(format!("{} does not belong to a cluster yet: boot it first", self.name()))
+            let why = match self.phase() {
+                LifecyclePhase::Opening => "is opening its data",
+                _ => "does not belong to a cluster yet: boot it first",
+            };
+            Rejection::Unavailable(format!("{} {why}", self.name()))
         })
     }
 

@@ -42,46 +42,19 @@ pub(crate) fn removal(view: &ClusterView, node: Option<&NodeName>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{
-        id::{Address, ClusterId, NodeId, Revision},
-        protocol::NodeView,
-    };
+    use coffee_common::protocol::NodeView;
 
     use super::*;
-
-    fn name(text: &str) -> NodeName {
-        NodeName::new(text).unwrap()
-    }
+    use crate::sample_view::{self, name};
 
     fn node(text: &str, role: RaftRole, state: NodeState, applied: Option<u64>) -> NodeView {
-        NodeView {
-            name: name(text),
-            id: Some(NodeId(1)),
-            address: Address::new("10.0.0.1:7400").unwrap(),
-            role: Some(role),
-            state,
-            lag: None,
-            applied: applied.map(Revision),
-            version: None,
-            certificate_until_s: None,
-            disk_free_bytes: None,
-        }
+        sample_view::node(text, Some(role), state, applied)
     }
 
     /// The view of ming, the leader.
     fn view(other: Option<NodeView>) -> ClusterView {
         let leader = node("ming", RaftRole::Leader, NodeState::Up, Some(5300));
-        ClusterView {
-            cluster: Some(ClusterId(1)),
-            asked: name("ming"),
-            leader: Some(name("ming")),
-            term: 1,
-            joint: false,
-            voters: 1,
-            voters_in_reach: 1,
-            may_lose: 0,
-            nodes: std::iter::once(leader).chain(other).collect(),
-        }
+        sample_view::view(1, 1, std::iter::once(leader).chain(other).collect())
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub mod options;
 pub mod pages;
 pub mod printer;
 pub mod prompt;
+#[cfg(test)]
+mod sample_view;
 mod session;
 mod signals;
 pub mod usage;

@@ -21,6 +21,7 @@ pub(crate) fn state(state: NodeState) -> &'static str {
         NodeState::Stopping => "stopping",
         NodeState::Unreachable => "unreachable",
         NodeState::Shutdown => "shutdown",
+        NodeState::Starting => "starting",
     }
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {
         LifecyclePhase::Joining => "joining",
         LifecyclePhase::Running => "running",
         LifecyclePhase::Stopping => "stopping",
+        LifecyclePhase::Opening => "opening",
     }
 }
 

@@ -19,6 +19,8 @@ pub enum LifecyclePhase {
     Running,
     /// Shuts down.
     Stopping,
+    /// Starts: opens its data. It shows its part in a cluster only afterwards.
+    Opening,
 }
 
 /// A node's present role in Raft.
@@ -180,4 +182,6 @@ pub enum NodeState {
     Unreachable,
     /// Shut down by an operator.
     Shutdown,
+    /// Reachable; opens its data.
+    Starting,
 }

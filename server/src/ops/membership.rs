@@ -115,8 +115,13 @@ impl MembershipManager {
                 hint: format!("remove {name} from that cluster first, or give it an empty data directory"),
             });
         }
-        if self.node.phase() == LifecyclePhase::Stopping {
-            return Err(Rejection::Unavailable(format!("{name} is stopping")));
+        match self.node.phase() {
+            LifecyclePhase::Stopping => return Err(Rejection::Unavailable(format!("{name} is stopping"))),
+            // It may turn out to be a member.
+            LifecyclePhase::Opening => {
+                return Err(Rejection::Unavailable(format!("{name} is opening its data")));
+            }
+            _ => {}
         }
         if self.node.command(LifecycleCommand::Join { cluster, members: members.to_vec() }) {
             Ok(Response::Done { changed: true })

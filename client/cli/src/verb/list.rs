@@ -5,7 +5,7 @@
 
 use coffee_common::{
     id::Address,
-    protocol::{ClusterView, NodeView},
+    protocol::{ClusterView, NodeState, NodeView},
 };
 use serde::Serialize;
 
@@ -93,7 +93,10 @@ impl<'a> Nodes<'a> {
     /// Returns the line below the table, which operators read first.
     fn summary(&self) -> String {
         if self.cluster.is_none() {
-            return format!("{} belongs to no cluster: it waits to be booted", self.asked);
+            return match self.nodes.iter().any(|node| node.state == wording::state(NodeState::Starting)) {
+                true => format!("{} is opening its data: ask another node, or wait", self.asked),
+                false => format!("{} belongs to no cluster: it waits to be booted", self.asked),
+            };
         }
         let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
         let lose = match self.may_lose {
@@ -157,7 +160,7 @@ impl Printable for Nodes<'_> {
 mod tests {
     use coffee_common::{
         id::{Address, ClusterId, NodeId, NodeName, Revision},
-        protocol::{NodeState, RaftRole},
+        protocol::RaftRole,
     };
 
     use super::*;
@@ -267,7 +270,9 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         assert_eq!(Nodes::new(&lost).summary(), "1 of 3 voters in reach, no quorum; no leader");
         let joint = ClusterView { joint: true, ..view() };
         assert!(Nodes::new(&joint).summary().ends_with("; a membership change is in progress"));
-        let waiting = ClusterView { cluster: None, ..view() };
-        assert_eq!(Nodes::new(&waiting).summary(), "ming belongs to no cluster: it waits to be booted");
+        let mut outside = ClusterView { cluster: None, ..view() };
+        assert_eq!(Nodes::new(&outside).summary(), "ming belongs to no cluster: it waits to be booted");
+        outside.nodes = vec![node("ming", 1, None, NodeState::Starting)];
+        assert_eq!(Nodes::new(&outside).summary(), "ming is opening its data: ask another node, or wait");
     }
 }

@@ -230,47 +230,20 @@ impl Printable for WaitReport {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::id::{Address, ClusterId, NodeId};
-
     use super::*;
-    use crate::printer::{Format, tests::printed};
-
-    fn name(text: &str) -> NodeName {
-        NodeName::new(text).unwrap()
-    }
-
-    fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied: Option<u64>) -> NodeView {
-        NodeView {
-            name: name(text),
-            id: Some(NodeId(1)),
-            address: Address::new("10.0.0.1:7400").unwrap(),
-            role,
-            state,
-            lag: None,
-            applied: applied.map(Revision),
-            version: None,
-            certificate_until_s: None,
-            disk_free_bytes: None,
-        }
-    }
+    use crate::{
+        printer::{Format, tests::printed},
+        sample_view::{self, name, node},
+    };
 
     fn view() -> ClusterView {
-        ClusterView {
-            cluster: Some(ClusterId(1)),
-            asked: name("ming"),
-            leader: Some(name("ming")),
-            term: 1,
-            joint: false,
-            voters: 3,
-            voters_in_reach: 2,
-            may_lose: 0,
-            nodes: vec![
-                node("ming", Some(RaftRole::Leader), NodeState::Up, Some(10)),
-                node("hong", Some(RaftRole::Learner), NodeState::Up, Some(9)),
-                node("peng", None, NodeState::Unreachable, None),
-                node("long", None, NodeState::Shutdown, None),
-            ],
-        }
+        let nodes = vec![
+            node("ming", Some(RaftRole::Leader), NodeState::Up, Some(10)),
+            node("hong", Some(RaftRole::Learner), NodeState::Up, Some(9)),
+            node("peng", None, NodeState::Unreachable, None),
+            node("long", None, NodeState::Shutdown, None),
+        ];
+        sample_view::view(3, 2, nodes)
     }
 
     fn judge(goal: WaitGoal, node: Option<&str>, view: &ClusterView) -> Result<(), String> {
@@ -333,6 +306,8 @@ mod tests {
         assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is unreachable".into()));
         view.nodes[2] = node("peng", Some(RaftRole::Follower), NodeState::Up, Some(11));
         assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long is shut down, so not a member");
+        view.nodes[2] = node("peng", None, NodeState::Starting, None);
+        assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is starting".into()));
     }
 
     #[test]

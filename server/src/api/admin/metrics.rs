@@ -68,6 +68,7 @@ fn identity(text: &mut Text, node: &Node) {
         node.certificate().valid_until_s,
     );
     let phases = [
+        ("opening", coffee_common::protocol::LifecyclePhase::Opening),
         ("waiting", coffee_common::protocol::LifecyclePhase::Waiting),
         ("joining", coffee_common::protocol::LifecyclePhase::Joining),
         ("running", coffee_common::protocol::LifecyclePhase::Running),

@@ -149,6 +149,7 @@ fn state(node: &ClusterNode, status: Option<&NodeStatus>, takes_part: bool, vote
     };
     match status.phase {
         LifecyclePhase::Stopping => NodeState::Stopping,
+        LifecyclePhase::Opening => NodeState::Starting,
         LifecyclePhase::Waiting => NodeState::Waiting,
         // It is a voter and has not recorded that yet.
         LifecyclePhase::Joining if takes_part && votes => NodeState::Up,
@@ -176,6 +177,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         address: asked.address.clone(),
         role: None,
         state: match asked.phase {
+            LifecyclePhase::Opening => NodeState::Starting,
             LifecyclePhase::Waiting => NodeState::Waiting,
             LifecyclePhase::Joining | LifecyclePhase::Running => NodeState::Joining,
             LifecyclePhase::Stopping => NodeState::Stopping,

@@ -127,6 +127,7 @@ impl Facts {
             return Err("this node is stopping".to_owned());
         }
         let waits = match self.phase {
+            LifecyclePhase::Opening => "it is opening its data".to_owned(),
             LifecyclePhase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
             _ => "it waits to join a cluster".to_owned(),
         };
@@ -306,6 +307,7 @@ mod tests {
     #[test]
     fn a_node_without_a_part_is_not_ready() {
         for (phase, reason) in [
+            (LifecyclePhase::Opening, "it is opening its data"),
             (LifecyclePhase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
             (LifecyclePhase::Joining, "it waits to join a cluster"),
             (LifecyclePhase::Stopping, "this node is stopping"),

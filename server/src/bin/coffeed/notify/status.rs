@@ -8,6 +8,7 @@ use coffee_common::{
 /// Returns the line. `in_touch`: the node hears a leader with a quorum, or leads and hears a quorum.
 pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
+        (LifecyclePhase::Opening, _) => "opening its data".to_owned(),
         (LifecyclePhase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
         (LifecyclePhase::Joining, None) => "asking to join".to_owned(),
         (LifecyclePhase::Joining, Some(_)) => "catching up before it becomes a voter".to_owned(),
@@ -125,6 +126,7 @@ mod tests {
             line(&status(LifecyclePhase::Waiting, None), true),
             "waiting to be booted: coffeectl boot hong"
         );
+        assert_eq!(line(&status(LifecyclePhase::Opening, None), true), "opening its data");
         assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asking to join");
         let learner = raft(RaftRole::Learner, Some(1));
         assert_eq!(
