@@ -6,5 +6,6 @@ pub mod backup;
 pub mod divergence;
 pub mod forward;
 pub mod membership;
+mod progress;
 pub mod reads;
 pub mod status;

@@ -133,16 +133,6 @@ fn reason(reason: ForwardReason) -> &'static str {
     }
 }
 
-/// Returns what a rejection means after an earlier attempt or step that may have been
-/// applied: only an outcome settles it, so none says any more that nothing was done.
-pub(crate) fn in_doubt(rejection: Rejection) -> Rejection {
-    match rejection {
-        Rejection::Unavailable(why) => Rejection::Unknown(why),
-        Rejection::Overloaded => Rejection::Unknown(Rejection::Overloaded.to_string()),
-        settled => settled,
-    }
-}
-
 /// The outcome of a proposal whose deadline passed before it was committed.
 pub(crate) fn not_committed_in_time() -> ProposeError {
     unknown("it was not committed in time")

@@ -17,9 +17,10 @@ use coffee_common::{
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::progress::OperationProgress;
 use crate::node::{
     Node,
-    propose::{ProposeError, in_doubt},
+    propose::ProposeError,
     replica::{CurrentLeader, Replica},
 };
 
@@ -60,10 +61,9 @@ where
     D: Future<Output = Result<Response, ProposeError>>,
 {
     let mut attempt = 0;
-    let mut doubtful = false;
-    let end = |rejection, doubtful| if doubtful { in_doubt(rejection) } else { rejection };
+    let progress = OperationProgress::default();
     loop {
-        let replica = node.serving().map_err(|rejection| end(rejection, doubtful))?;
+        let replica = node.serving().map_err(|rejection| progress.reject(rejection))?;
         let lead = replica.leader();
         let result = match &lead {
             Some(lead) if lead.id == replica.id() => here(Arc::clone(&replica)).await,
@@ -75,10 +75,10 @@ where
             Err(ProposeError::Rejected(Rejection::Unknown(why)))
                 if request.repeatable && !request.forwarded =>
             {
-                doubtful = true;
+                progress.begin();
                 why
             }
-            Err(ProposeError::Rejected(rejection)) => return Err(end(rejection, doubtful)),
+            Err(ProposeError::Rejected(rejection)) => return Err(progress.reject(rejection)),
             Err(ProposeError::NotApplied(why)) if request.forwarded => {
                 return Err(Rejection::Unavailable(why));
             }
@@ -86,7 +86,7 @@ where
         };
         let pause = backoff::delay(&PAUSE, attempt);
         if Instant::now() + pause >= request.deadline {
-            return Err(end(Rejection::Unavailable(why), doubtful));
+            return Err(progress.reject(Rejection::Unavailable(why)));
         }
         attempt = if wait(&replica, lead.as_ref(), pause).await { 0 } else { attempt + 1 };
     }

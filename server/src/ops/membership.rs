@@ -12,7 +12,6 @@ mod change;
 mod decide;
 mod down;
 mod leader_view;
-mod progress;
 mod removal_watch;
 mod remove_voter;
 mod resume;
@@ -31,11 +30,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::{leader_view::LeaderView, progress::OperationProgress};
+use self::leader_view::LeaderView;
 use crate::{
     node::{LifecycleCommand, Node, propose::ProposeError, replica::Replica},
     ops::{
         forward::{self, LeaderRequest},
+        progress::OperationProgress,
         reads::Reads,
     },
 };

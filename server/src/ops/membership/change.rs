@@ -14,12 +14,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Leading, progress::OperationProgress};
+use super::Leading;
 use crate::{
     node::{
-        propose::{ProposeError, in_doubt, propose_error},
+        propose::{ProposeError, propose_error},
         replica::Replica,
     },
+    ops::progress::OperationProgress,
     raft_types::Member,
 };
 
@@ -115,7 +116,7 @@ async fn settle(replica: &Replica, change: ChangeMembers<NodeId, Member>) -> Res
     let untouched = before.is_some() && before == replica.membership_at().await;
     match error {
         ProposeError::NotApplied(why) if !untouched => {
-            Err(in_doubt(Rejection::Unavailable(format!("the membership is changing: {why}"))).into())
+            Err(Rejection::Unknown(format!("the membership is changing: {why}")).into())
         }
         error => Err(error),
     }

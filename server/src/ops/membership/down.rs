@@ -22,8 +22,8 @@ use super::{
     millis_since,
 };
 use crate::{
-    node::propose::{ProposeError, in_doubt},
-    ops::forward::LeaderRequest,
+    node::propose::ProposeError,
+    ops::{forward::LeaderRequest, progress::OperationProgress},
 };
 
 /// How long the removed node has to answer.
@@ -87,17 +87,20 @@ impl MembershipManager {
         let NodeRecord { name, id, .. } = record;
         let remove =
             Request::RemoveVoter { node: name.clone(), id: *id, standing: Some(MemberState::Shutdown) };
-        let mut attempts = RemovalAttempts::default();
+        let progress = OperationProgress::default();
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
             match self.hand_over_from(record, attempt).await {
-                Ok(asked) => attempts.in_doubt |= asked,
-                Err(rejection) => return Err(attempts.end(rejection)),
+                Ok(true) => progress.begin(),
+                Ok(false) => {}
+                Err(rejection) => return Err(progress.reject(rejection)),
             }
             let result = self.ask_leader(&remove, attempt).await;
-            attempts.note(&result);
+            if let Err(rejection) = &result {
+                progress.note(rejection);
+            }
             match result {
-                Ok(Response::Removed(removal)) => return Ok((removal, attempts.in_doubt)),
+                Ok(Response::Removed(removal)) => return Ok((removal, progress.has_begun())),
                 Ok(_) => return Err(misfit()),
                 // Most likely the node is still, or again, the leader.
                 Err(Rejection::Unavailable(why) | Rejection::Unknown(why)) if Instant::now() < deadline => {
@@ -105,7 +108,7 @@ impl MembershipManager {
                     // An attempt without time left ends at once.
                     sleep(PAUSE).await;
                 }
-                Err(rejection) => return Err(attempts.end(rejection)),
+                Err(rejection) => return Err(progress.reject(rejection)),
             }
         }
     }
@@ -153,40 +156,6 @@ impl MembershipManager {
     }
 }
 
-/// The attempts so far.
-#[derive(Default)]
-struct RemovalAttempts {
-    /// Whether one of them may have changed something.
-    in_doubt: bool,
-}
-
-impl RemovalAttempts {
-    fn note(&mut self, result: &Result<Response, Rejection>) {
-        self.in_doubt |= matches!(result, Err(Rejection::Unknown(_)));
-    }
-
-    /// Returns the rejection that ends the operation.
-    fn end(&self, rejection: Rejection) -> Rejection {
-        if self.in_doubt { in_doubt(rejection) } else { rejection }
-    }
-}
-
 fn misfit() -> Rejection {
     Rejection::Unknown("the leader sent an unexpected response".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attempt_in_doubt_is_not_forgotten_when_the_next_one_is_unavailable() {
-        let unavailable = || Rejection::Unavailable("no quorum confirmed in time".to_owned());
-        let mut attempts = RemovalAttempts::default();
-        attempts.note(&Err(unavailable()));
-        assert_eq!(attempts.end(unavailable()), unavailable(), "nothing was proposed");
-        attempts.note(&Err(Rejection::Unknown("it was not settled in time".to_owned())));
-        attempts.note(&Err(unavailable()));
-        assert!(matches!(attempts.end(unavailable()), Rejection::Unknown(_)));
-    }
 }

@@ -1,11 +1,11 @@
-//! Keeps failures of an operation on the leader honest: once a step may have taken
+//! Keeps failures of an operation honest: once an attempt or a step may have taken
 //! effect, no error says that nothing was done.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coffee_common::protocol::Rejection;
 
-use crate::node::propose::{ProposeError, in_doubt};
+use crate::node::propose::ProposeError;
 
 /// Whether an operation may have changed something.
 #[derive(Debug, Default)]
@@ -14,24 +14,46 @@ pub(super) struct OperationProgress(AtomicBool);
 impl OperationProgress {
     /// Notes the result of a step that proposes or asks another node to act.
     pub(super) fn step<T>(&self, result: Result<T, ProposeError>) -> Result<T, ProposeError> {
-        let untouched = match &result {
-            Ok(_) | Err(ProposeError::Rejected(Rejection::Unknown(_))) => false,
-            Err(ProposeError::NotApplied(_) | ProposeError::Rejected(_)) => true,
-        };
-        if !untouched {
-            self.0.store(true, Ordering::Relaxed);
+        match &result {
+            Ok(_) => self.begin(),
+            Err(ProposeError::Rejected(rejection)) => self.note(rejection),
+            Err(ProposeError::NotApplied(_)) => {}
         }
         result
     }
 
+    /// Notes how an attempt failed.
+    pub(super) fn note(&self, rejection: &Rejection) {
+        if matches!(rejection, Rejection::Unknown(_)) {
+            self.begin();
+        }
+    }
+
+    /// Notes that something may have changed.
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Returns the error that ends the operation.
     pub(super) fn end(&self, error: ProposeError) -> ProposeError {
-        if !self.0.load(Ordering::Relaxed) {
-            return error;
-        }
         match error {
-            ProposeError::NotApplied(why) => in_doubt(Rejection::Unavailable(why)).into(),
-            ProposeError::Rejected(rejection) => in_doubt(rejection).into(),
+            ProposeError::NotApplied(why) if self.has_begun() => Rejection::Unknown(why).into(),
+            ProposeError::NotApplied(why) => ProposeError::NotApplied(why),
+            ProposeError::Rejected(rejection) => self.reject(rejection).into(),
+        }
+    }
+
+    /// Returns the rejection that ends the operation. Once it may have begun, only an
+    /// outcome settles it.
+    pub(super) fn reject(&self, rejection: Rejection) -> Rejection {
+        match rejection {
+            Rejection::Unavailable(why) if self.has_begun() => Rejection::Unknown(why),
+            Rejection::Overloaded if self.has_begun() => Rejection::Unknown(rejection.to_string()),
+            settled => settled,
         }
     }
 }
@@ -75,6 +97,17 @@ mod tests {
             let ended = progress.step::<()>(Err(only.clone())).map_err(|error| progress.end(error));
             assert_eq!(ended, Err(only));
         }
+    }
+
+    #[test]
+    fn an_attempt_in_doubt_is_not_forgotten_when_the_next_one_is_unavailable() {
+        let unavailable = || Rejection::Unavailable("no quorum confirmed in time".to_owned());
+        let attempts = OperationProgress::default();
+        attempts.note(&unavailable());
+        assert_eq!(attempts.reject(unavailable()), unavailable(), "nothing was proposed");
+        attempts.note(&Rejection::Unknown("it was not settled in time".to_owned()));
+        attempts.note(&unavailable());
+        assert!(matches!(attempts.reject(unavailable()), Rejection::Unknown(_)));
     }
 
     #[test]
