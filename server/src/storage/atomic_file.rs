@@ -18,35 +18,22 @@ pub(super) fn open_or_create_database(path: &Path, builder: &Builder) -> Result<
     if path.try_exists().map_err(StorageError::Io)? {
         return builder.open(path);
     }
-    create_database(path, |aside| builder.create(aside))
-}
-
-fn create_database(
-    path: &Path,
-    fill: impl FnOnce(&Path) -> Result<Database, DatabaseError>,
-) -> Result<Database, DatabaseError> {
-    let mut cause = None;
-    let created = create(path, |aside| {
-        fill(aside).map_err(|error| {
-            cause = Some(error);
-            io::Error::other("the database is not created")
-        })
-    });
-    created.map_err(|error| cause.unwrap_or_else(|| StorageError::Io(error).into()))
+    create(path, |aside| builder.create(aside))
 }
 
 /// Creates the file at `path`: `fill` writes and syncs it under another name. If
 /// that fails, there is no file afterwards. Removes what an earlier attempt has
 /// left.
-pub(super) fn create<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+pub(super) fn create<T, E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let aside = aside(path);
     remove_if_exists(&aside)?;
-    let filled = fill(&aside);
-    if filled.is_err() {
-        // The disk may be full, so half a file must not stay.
-        remove_if_exists(&aside)?;
-    }
-    let filled = filled?;
+    let filled = fill(&aside).inspect_err(|_| {
+        // The disk may be full, so half a file must not stay. Only the cause is reported.
+        let _ = remove_if_exists(&aside);
+    })?;
     rename(&aside, path)?;
     Ok(filled)
 }
@@ -114,7 +101,7 @@ mod tests {
     fn a_database_that_could_not_be_created_leaves_no_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state.redb");
-        let full = create_database(&path, |aside| {
+        let full = create(&path, |aside| -> Result<(), DatabaseError> {
             fs::write(aside, [0; 4096]).map_err(StorageError::Io)?;
             Err(StorageError::Io(ErrorKind::StorageFull.into()).into())
         });
