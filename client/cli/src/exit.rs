@@ -71,12 +71,6 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// Returns the table as Markdown.
-pub fn markdown() -> String {
-    let rows = ExitCode::all().map(|code| format!("| {} | {} |\n", code.number(), code.meaning()));
-    format!("| code | meaning |\n|---|---|\n{}", rows.collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,12 +86,5 @@ mod tests {
         let meanings: std::collections::BTreeSet<_> = ExitCode::all().map(ExitCode::meaning).collect();
         assert_eq!(meanings.len(), TABLE.len());
         assert!(!meanings.contains(""));
-    }
-
-    #[test]
-    fn the_page_has_a_row_a_code() {
-        let page = markdown();
-        assert_eq!(page.lines().count(), 2 + TABLE.len());
-        assert!(page.contains("| 130 | interrupted (SIGINT) |\n"), "{page}");
     }
 }
