@@ -193,7 +193,7 @@ pub enum Request {
         id: NodeId,
     },
     /// From a node that carries out [`Request::Down`] to the leader: removes a node from the
-    /// membership: [`Response::Done`].
+    /// membership: [`Response::Removed`].
     RemoveVoter {
         /// The name of the node to remove.
         node: NodeName,

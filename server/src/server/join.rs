@@ -102,7 +102,7 @@ async fn ask_one(node: &Node, member: &Address, request: &Request) -> Result<Res
     }
 }
 
-/// JoinAttempts of asking all members: ever slower, and ever quieter.
+/// Attempts at asking all members: each pause is longer, and warnings become rarer.
 #[derive(Default)]
 struct JoinAttempts {
     rounds: u32,
