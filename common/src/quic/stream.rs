@@ -92,6 +92,13 @@ impl FrameSender {
         }
     }
 
+    /// Resolves when the peer does not read this stream any more: it gave up, it has received all
+    /// of a finished stream, or the connection has ended. Does not borrow the sender.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let stopped = self.stream.stopped();
+        async move { drop(stopped.await) }
+    }
+
     /// Aborts the stream: unsent data is dropped.
     pub fn reset(&mut self) {
         self.state = SendState::Ended;

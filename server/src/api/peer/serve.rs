@@ -161,10 +161,25 @@ async fn serve_stream(
     };
     check(connection, context, &hello)?;
     let from = hello.from;
+    let stopped = sender.stopped();
     match hello.purpose {
-        Purpose::Append => append::serve(context, from, sender, receiver).await,
-        Purpose::Rpc => rpc::serve(context, from, sender, receiver).await,
+        Purpose::Append => until_stopped(stopped, append::serve(context, from, sender, receiver)).await,
+        Purpose::Rpc => until_stopped(stopped, rpc::serve(context, from, sender, receiver)).await,
+        // An installation is not interrupted.
         Purpose::Snapshot => snapshot::serve(context, from, sender, receiver).await,
+    }
+}
+
+/// Serves a stream until the peer gives up. A heartbeat is given up after one interval, while its
+/// response may wait for the disk for seconds: such streams would use up
+/// [`coffee_common::limits::CONNECTION_STREAMS_MAX`], and no further heartbeat would arrive.
+async fn until_stopped(
+    stopped: impl Future<Output = ()>,
+    serving: impl Future<Output = Result<(), ServeError>>,
+) -> Result<(), ServeError> {
+    tokio::select! {
+        served = serving => served,
+        () = stopped => Err(ServeError::EndedEarly),
     }
 }
 

@@ -8,7 +8,7 @@ use coffee_common::{
     id::{ClusterId, NodeId, NodeName},
     key::{Key, Value},
     protocol::Role,
-    quic::{Endpoint, EndpointOptions},
+    quic::{Endpoint, EndpointOptions, Priority},
 };
 use openraft::{
     async_runtime::WatchReceiver,
@@ -16,7 +16,12 @@ use openraft::{
 };
 use tokio::time::Instant;
 
-use super::*;
+use super::{
+    link::PeerLinks,
+    session::{LocalNode, Peer},
+    wire::Purpose,
+    *,
+};
 use crate::{
     config::{StorageOptions, Timers},
     node::{
@@ -232,6 +237,27 @@ async fn large_values_bring_no_election() {
         led.set(&format!("big/{}", i % 3), &vec![i; 1 << 20]).await;
     }
     assert_eq!(leader(&nodes, None).await.term(), term);
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// Otherwise the heartbeats that wait for a slow disk use up the streams of the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_the_sender_gave_up_is_released() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let nodes = cluster(&ca, dir.path()).await;
+    let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
+    let local = Arc::new(LocalNode { endpoint: ming.endpoint.clone(), cluster: CLUSTER, id: ming.id });
+    let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
+    let peer = Peer::new(local, hong.id, link);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let opened = peer.open(Purpose::Append, Priority::Urgent, deadline).await;
+    let (hello, mut sender, receiver) = opened.expect("opens");
+    sender.send(hello).await.expect("sends");
+    drop(receiver);
+    let released = tokio::time::timeout(Duration::from_secs(10), sender.stopped()).await;
+    assert!(released.is_ok(), "the receiver waits for requests on a stream without a reader");
     for node in nodes {
         node.stop().await;
     }

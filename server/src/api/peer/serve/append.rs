@@ -26,10 +26,9 @@ pub(super) async fn serve(
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
     let last_contact = context.last_contact.clone();
-    let responses = context
-        .raft
-        .stream_append(requests(from, last_contact, receiver, failed))
-        .ready_chunks(RESPONSES_MAX);
+    // openraft reads the requests on a task of its own, which ends only with them.
+    let requests = requests(from, last_contact, receiver, failed).take_until(sender.stopped());
+    let responses = context.raft.stream_append(requests).ready_chunks(RESPONSES_MAX);
     let mut responses = std::pin::pin!(responses);
     while let Some(ready) = responses.next().await {
         let mut frames = Vec::with_capacity(ready.len());
