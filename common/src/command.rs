@@ -206,6 +206,11 @@ impl Batch {
 }
 
 impl Batch {
+    /// The keys that it reads or writes; one may occur more than once.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.conditions.iter().map(Condition::key).chain(self.operations.iter().map(Operation::key))
+    }
+
     /// Returns the bytes of keys and values, including the keys of conditions.
     pub fn bytes(&self) -> usize {
         self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()

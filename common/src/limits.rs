@@ -47,8 +47,8 @@ pub const APPEND_ENTRIES_MAX: usize = 1024;
 /// The most keys per page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
 
-/// The size at which a page of a range read takes no more keys, in bytes. The first key may exceed
-/// it.
+/// The size at which a page of a range read takes no more keys, in bytes of keys and values; values
+/// count even if only keys are returned. The first key may exceed it.
 pub const RANGE_BYTES_MAX: usize = 1 << 20;
 
 /// The most bytes per chunk of a snapshot: the largest row and its framing.

@@ -12,18 +12,20 @@
 //! - no record is used whose checksum does not match.
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
-//! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <-
+//! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <- `heads`,
 //! `tables` (the only writer) <- `batch`, `nodes`, `requests` (commands).
 
 mod batch;
 mod db_snapshot;
 mod digest;
 mod error;
+mod heads;
 mod memory;
 mod memtable;
 #[cfg(test)]
 mod model_tests;
 mod nodes;
+mod range;
 mod requests;
 mod row;
 mod schema;
@@ -42,15 +44,16 @@ pub use self::{
     db_snapshot::{DbSnapshot, RowIter},
     digest::{Digest, content_hash},
     error::KvError,
+    heads::{HeadsRead, RowHeads},
     memory::RequestMemory,
     memtable::MemTable,
     nodes::introduce,
+    range::{RangePage, RangeRead},
     row::check_row,
     schema::{WritableTable, check_format, create_tables, note_meta, prepare},
     store::Store,
     table::{MetaKey, Table},
     tables::Tables,
-    view::RangePage,
 };
 
 /// Applies the entry at log index `at` and returns its outcome.

@@ -72,6 +72,6 @@ fn delete(tables: &mut Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvErr
 
 fn header(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHeader>, KvError> {
     let key = key.as_str().as_bytes();
-    let row = tables.store().row(Table::Keys, key)?;
+    let row = tables.head(key)?;
     row.map(|row| decode_header(key, row.get())).transpose()
 }

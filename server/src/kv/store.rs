@@ -101,6 +101,23 @@ impl Store {
         })
     }
 
+    /// The changes of rows within bounds since the last flush, in order.
+    pub(super) fn changes_from<'a>(
+        &'a self,
+        table: Table,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> impl Iterator<Item = KeyAndChange<'a>> + use<'a> {
+        let mut active = self.active.rows_from(table, bounds).peekable();
+        let mut sealed = self.sealed_memtable().map(|sealed| sealed.rows_from(table, bounds).peekable());
+        std::iter::from_fn(move || next_change(&mut active, sealed.as_mut(), None))
+    }
+
+    /// Whether the newest version of a row is in the database, or nowhere.
+    pub(super) fn is_only_stored(&self, table: Table, key: &[u8]) -> bool {
+        self.active.row(table, key).is_none()
+            && self.sealed_memtable().is_none_or(|sealed| sealed.row(table, key).is_none())
+    }
+
     /// Every row of a table, in order, unverified.
     pub(super) fn rows(&self, table: Table) -> Result<StoreRows<'_>, KvError> {
         self.rows_from(table, (Bound::Unbounded, Bound::Unbounded))
@@ -160,7 +177,7 @@ impl<'a> StoreRows<'a> {
     }
 }
 
-type KeyAndChange<'a> = (&'a Box<[u8]>, &'a Option<Vec<u8>>);
+pub(super) type KeyAndChange<'a> = (&'a Box<[u8]>, &'a Option<Vec<u8>>);
 
 /// The next change whose key is not after the next stored row's, if there is
 /// one. Skips the older change of the same row.

@@ -13,6 +13,7 @@ use coffee_common::{
 use super::{
     digest::Digest,
     error::KvError,
+    heads::RowHeads,
     memory::{RememberedRequest, RequestMemory},
     row::{self, format::seal, requests},
     store::{RowBytes, Store},
@@ -25,6 +26,7 @@ pub struct Tables<'state> {
     digest: Digest,
     memory: &'state mut RequestMemory,
     forgotten_before: Revision,
+    heads: RowHeads<'state>,
     /// The row that is being encoded: one buffer for all of them.
     row: Vec<u8>,
 }
@@ -38,7 +40,18 @@ impl<'state> Tables<'state> {
     pub fn open(store: &'state mut Store, memory: &'state mut RequestMemory) -> Result<Self, KvError> {
         let digest = store.digest()?;
         let forgotten_before = memory.forgotten();
-        Ok(Self { store, digest, memory, forgotten_before, row: Vec::new() })
+        let heads = RowHeads::default();
+        Ok(Self { store, digest, memory, forgotten_before, heads, row: Vec::new() })
+    }
+
+    /// Uses headers that were read from the database since the last batch.
+    pub fn with_heads(self, heads: RowHeads<'state>) -> Self {
+        Self { heads, ..self }
+    }
+
+    /// Reads the header of a key's row. The rest of the row may be missing.
+    pub(super) fn head(&self, key: &[u8]) -> Result<Option<RowBytes<'_>>, KvError> {
+        self.heads.row(self.store, Table::Keys, key)
     }
 
     /// The state, for reads.
@@ -51,8 +64,9 @@ impl<'state> Tables<'state> {
         self.memory
     }
 
-    /// Inserts or replaces a row. `encode` receives the old row, if there is one,
-    /// and the buffer for the new row. Nothing changes if it fails.
+    /// Inserts or replaces a row. `encode` receives the old row, if there is one
+    /// (of a key's row perhaps only the header), and the buffer for the new row.
+    /// Nothing changes if it fails.
     pub(super) fn put<T>(
         &mut self,
         table: Table,
@@ -60,7 +74,7 @@ impl<'state> Tables<'state> {
         encode: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Result<T, KvError>,
     ) -> Result<T, KvError> {
         let result = {
-            let old = self.store.row(table, key)?;
+            let old = self.heads.row(self.store, table, key)?;
             let old = old.as_ref().map(RowBytes::get);
             let result = encode(old, &mut self.row)?;
             if let Some(old) = old {
@@ -73,7 +87,8 @@ impl<'state> Tables<'state> {
         Ok(result)
     }
 
-    /// Deletes a row. `decode` receives it; nothing changes if that fails.
+    /// Deletes a row. `decode` receives it (of a key's row perhaps only the header);
+    /// nothing changes if that fails.
     /// Returns `None` if there is no such row.
     pub(super) fn take<T>(
         &mut self,
@@ -81,7 +96,7 @@ impl<'state> Tables<'state> {
         key: &[u8],
         decode: impl FnOnce(&[u8]) -> Result<T, KvError>,
     ) -> Result<Option<T>, KvError> {
-        let Some(old) = self.store.row(table, key)? else { return Ok(None) };
+        let Some(old) = self.heads.row(self.store, table, key)? else { return Ok(None) };
         let result = decode(old.get())?;
         self.digest.subtract(row::contribution(table, key, old.get()));
         drop(old);

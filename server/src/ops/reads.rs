@@ -75,8 +75,8 @@ impl FreshState {
     }
 
     /// Reads a page of a range.
-    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> Result<Response, Rejection> {
-        let (page, at) = self.replica.state().range(range, limit, keys_only).map_err(unreadable)?;
+    pub async fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> Result<Response, Rejection> {
+        let (page, at) = self.replica.state().range(range, limit, keys_only).await.map_err(unreadable)?;
         Ok(Response::Page { entries: page.entries, more: page.more, at })
     }
 

@@ -181,6 +181,12 @@ impl Database {
         self.store.read().map_err(|_| self.fail(StateErrorKind::Panicked))
     }
 
+    /// Whether the state is locked, for reading or for changing.
+    #[cfg(test)]
+    pub(super) fn is_locked(&self) -> bool {
+        self.store.try_write().is_err()
+    }
+
     /// The revision of a state that is locked.
     pub(super) fn as_of(&self, _locked: &Store) -> Revision {
         Revision(self.as_of.load(Ordering::Relaxed))

@@ -116,7 +116,8 @@ fn range(bencher: Bencher<'_, '_>, limit: u32) {
     let reader = state.machine.reader();
     let all = KeyRange::prefix("order/");
     bencher.counter(ItemsCount::new(limit)).bench_local(|| {
-        let (page, _) = reader.range(&all, limit, false).expect("reads");
+        let page = state.runtime.block_on(reader.range(&all, limit, false));
+        let (page, _) = page.expect("reads");
         assert_eq!(page.entries.len(), limit as usize);
     });
 }

@@ -67,7 +67,10 @@ pub(super) async fn read(
     };
     let response = match read {
         Read::Key(key) => fresh.get(key)?,
-        Read::Range { range, limit, keys_only } => fresh.range(range, limit, keys_only)?,
+        Read::Range { range, limit, keys_only } => {
+            let page = timeout_at(deadline, fresh.range(range, limit, keys_only)).await;
+            page.map_err(|_| Rejection::Overloaded)??
+        }
     };
     let needed = units(bytes(&response)) as usize;
     let kept = permit.split(needed.min(permit.num_permits()));

@@ -2,21 +2,22 @@
 //!
 //! Guards the order: apply, wake readers, answer.
 
-use std::io;
+use std::{io, time::Duration};
 
 use coffee_common::{
-    command::{MemberState, NodeRecord, Outcome},
+    command::{Command, MemberState, NodeRecord, Outcome},
     id::Revision,
 };
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder};
+use tokio::time::Instant;
 
 use super::{
     StateMachine,
     digest_history::{DigestHistory, StateDigest},
 };
 use crate::{
-    kv::{self, KvError, RequestMemory, Store, Tables},
+    kv::{self, KvError, RequestMemory, RowHeads, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
     storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
 };
@@ -28,6 +29,9 @@ const BATCH_ENTRIES_MAX: usize = 512;
 /// The size from which a batch takes no more entries, in bytes of keys and
 /// values.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// How long the disk is read for a batch before other tasks of the thread may run.
+const OCCUPIED_MAX: Duration = Duration::from_millis(2);
 
 /// Entries that are applied together, and their responders.
 #[derive(Default)]
@@ -76,7 +80,9 @@ impl StateMachine {
         self.shared.limit_memory(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
         self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
-        let (outcomes, digests) = apply_entries(&database, &mut self.memory, &mut self.meta, &batch.entries)?;
+        let heads = read_heads(&database, &batch.entries).await?;
+        let (memory, meta) = (&mut self.memory, &mut self.meta);
+        let (outcomes, digests) = apply_entries(&database, memory, meta, &batch.entries, heads)?;
         self.shared.add_digests(digests);
         self.shared.note_memory(&self.memory);
         if let Some(last) = &self.meta.last_log_id {
@@ -91,6 +97,27 @@ impl StateMachine {
     }
 }
 
+/// Reads the headers of the rows that a batch replaces, so the disk is not read
+/// while the state is locked. Gives the thread back from time to time.
+async fn read_heads<'e>(database: &Database, entries: &'e [LogEntry]) -> Result<RowHeads<'e>, StateError> {
+    let keys = entries.iter().filter_map(|entry| match &entry.payload {
+        Payload::Normal(proposal) => match &proposal.command {
+            Command::Batch(batch) => Some(batch.keys()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut reading = database.store()?.begin_heads(keys.flatten());
+    let mut since = Instant::now();
+    while reading.read_next().map_err(|error| database.fail(error))? {
+        if since.elapsed() >= OCCUPIED_MAX {
+            tokio::task::yield_now().await;
+            since = Instant::now();
+        }
+    }
+    Ok(reading.finish())
+}
+
 type Applied = (Vec<Outcome>, Vec<StateDigest>);
 
 /// Applies entries as a whole, in memory.
@@ -99,11 +126,12 @@ pub(super) fn apply_entries(
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
+    heads: RowHeads<'_>,
 ) -> Result<Applied, StateError> {
     let mut store = database.store_mut()?;
     // Poisons the storage before the lock is released: no reader sees half a
     // batch.
-    let applied = apply_to(&mut store, memory, meta, entries).map_err(|error| database.fail(error))?;
+    let applied = apply_to(&mut store, memory, meta, entries, heads).map_err(|error| database.fail(error))?;
     if let Some(last) = &meta.last_log_id {
         database.set_as_of(&mut store, last.index);
     }
@@ -115,8 +143,9 @@ fn apply_to(
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
+    heads: RowHeads<'_>,
 ) -> Result<Applied, StateErrorKind> {
-    let mut tables = Tables::open(store, memory)?;
+    let mut tables = Tables::open(store, memory)?.with_heads(heads);
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut digests = Vec::new();
     for entry in entries {

@@ -1,8 +1,9 @@
 //! Reads of the applied state.
 //!
-//! Knows nothing of leaders and quorums: a read is as fresh as this node. Nothing
-//! is applied during a read, so it sees one point in time. Reads are short and do
-//! not block on anything but applying.
+//! Knows nothing of leaders and quorums: a read is as fresh as this node. Each
+//! read sees one point in time. The read of a single row holds the state's lock,
+//! and nothing is applied meanwhile; a page of a range holds it only to copy the
+//! changes in memory.
 
 use std::{io, sync::Arc};
 
@@ -81,12 +82,31 @@ impl StateReader {
         self.read(|store| Ok(store.get(key)?))
     }
 
-    /// Reads a page of a range; see [`Store::range`].
+    /// Reads a page of a range; see [`Store::begin_range`]. Waits for the disk on
+    /// another thread, and applying continues meanwhile.
     ///
     /// # Errors
     /// The storage has failed, or a row is damaged.
-    pub fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> io::Result<(RangePage, Revision)> {
-        self.read(|store| Ok(store.range(range, limit, keys_only)?))
+    pub async fn range(
+        &self,
+        range: &KeyRange,
+        limit: u32,
+        keys_only: bool,
+    ) -> io::Result<(RangePage, Revision)> {
+        let permit = self.shared.range_permit().await?;
+        // Kept until the page is read: a snapshot may replace the database meanwhile.
+        let database = self.shared.database();
+        let (begun, at) = {
+            let store = database.store()?;
+            (store.begin_range(range, limit, keys_only), database.as_of(&store))
+        };
+        self.shared.poison().check()?;
+        let finish = move || {
+            let page = begun.finish().map_err(|error| database.fail(error));
+            drop(permit);
+            Ok(page?)
+        };
+        Ok((self.shared.offload().run(finish).await?, at))
     }
 
     /// Reads the record of a node.

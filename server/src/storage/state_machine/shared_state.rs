@@ -16,7 +16,7 @@ use std::{
 };
 
 use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{
     digest_history::{DigestHistory, StateDigest},
@@ -34,11 +34,15 @@ use crate::{
     },
 };
 
+/// The most pages of ranges that are read from the disk at once.
+const RANGE_READS_MAX: usize = 4;
+
 /// The parts of the state machine that readers and checkpoints share.
 pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
     name: Arc<str>,
     inbox: SnapshotInbox,
+    range_reads: Arc<Semaphore>,
     offload: Offload,
     flush_bytes: usize,
     flush_schedule: FlushSchedule,
@@ -76,6 +80,7 @@ impl SharedState {
         Ok(Arc::new(Self {
             database: RwLock::new(Arc::new(database)),
             name,
+            range_reads: Arc::new(Semaphore::new(RANGE_READS_MAX)),
             offload: options.offload,
             flush_bytes: options.flush_bytes,
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
@@ -99,6 +104,11 @@ impl SharedState {
 
     pub(super) fn inbox(&self) -> &SnapshotInbox {
         &self.inbox
+    }
+
+    /// Waits until a page of a range may be read.
+    pub(super) async fn range_permit(&self) -> io::Result<OwnedSemaphorePermit> {
+        self.range_reads.clone().acquire_owned().await.map_err(io::Error::other)
     }
 
     pub(super) fn offload(&self) -> Offload {

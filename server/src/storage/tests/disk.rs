@@ -31,7 +31,11 @@ pub(in crate::storage) struct TestDisk {
     synced: Arc<Mutex<Folder>>,
     /// How many more writes, syncs and renames succeed; negative: all do.
     fuel: Arc<Fuel>,
+    watcher: Arc<Mutex<Option<ReadWatcher>>>,
 }
+
+/// Called at each read.
+type ReadWatcher = Box<dyn Fn() + Send>;
 
 struct Fuel {
     steps: AtomicI64,
@@ -82,6 +86,11 @@ impl TestDisk {
         self.fuel.steps.store(0, Ordering::Relaxed);
     }
 
+    /// Calls `watcher` at each read from now on.
+    pub(in crate::storage) fn watch_reads(&self, watcher: impl Fn() + Send + 'static) {
+        *lock(&self.watcher) = Some(Box::new(watcher));
+    }
+
     /// The disk after a power cut. This disk can still be used, without affecting
     /// the returned one.
     pub(in crate::storage) fn power_cut(&self, renames_survive: bool) -> Self {
@@ -94,7 +103,7 @@ impl TestDisk {
         Self {
             now: Arc::new(Mutex::new(names.clone())),
             synced: Arc::new(Mutex::new(names)),
-            fuel: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -128,7 +137,7 @@ impl TestDisk {
     fn backend(&self, name: &str) -> impl StorageBackend {
         let file = lock(&self.now).entry(name.to_owned()).or_default().clone();
         lock(&self.synced).insert(name.to_owned(), file.clone());
-        TestBackend { file, fuel: self.fuel.clone() }
+        TestBackend { file, fuel: self.fuel.clone(), watcher: self.watcher.clone() }
     }
 
     fn open_file(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
@@ -188,6 +197,7 @@ impl StateFiles for TestDisk {
 struct TestBackend {
     file: TestFile,
     fuel: Arc<Fuel>,
+    watcher: Arc<Mutex<Option<ReadWatcher>>>,
 }
 
 impl fmt::Debug for TestBackend {
@@ -206,6 +216,9 @@ impl StorageBackend for TestBackend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if let Some(watcher) = &*lock(&self.watcher) {
+            watcher();
+        }
         let content = &lock(&self.file).now;
         let bytes = content.get(place(offset, out.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);

@@ -1,6 +1,11 @@
 //! Applying, checkpoints, crashes and damage.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use coffee_common::key::KeyRange;
+
 use super::{super::apply::apply_entries, *};
+use crate::kv::RowHeads;
 
 #[tokio::test]
 async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
@@ -105,15 +110,43 @@ async fn a_read_reports_the_revision_of_the_state_that_it_read() {
     let mut node = TestNode::with(10).await;
     let machine = &mut node.machine;
     let database = machine.shared.database();
-    apply_entries(&database, &mut machine.memory, &mut machine.meta, &[set(11)]).expect("applies");
+    let (memory, meta) = (&mut machine.memory, &mut machine.meta);
+    apply_entries(&database, memory, meta, &[set(11)], RowHeads::default()).expect("applies");
     let (entry, at) = machine.reader().get(&key(11)).expect("reads");
     assert_eq!(entry.expect("there").modified, Revision(11));
     assert_eq!(at, Revision(11), "no entry is newer than the revision of the read");
+    let (page, at) = machine.reader().range(&KeyRange::all(), 0, true).await.expect("reads");
+    assert!(page.entries.iter().any(|(_, entry)| entry.modified == at) && at == Revision(11));
     assert_eq!(node.applied(), 10, "not published yet");
 
     node.checkpoint().await.expect("checkpoints");
     let after = TestNode::start(node.disk.power_cut(false));
     assert_eq!(after.machine.reader().get(&key(11)).expect("reads").1, Revision(11), "after a restart too");
+}
+
+/// 5 MB of rows, of which the page cache holds 1 MiB.
+#[tokio::test]
+async fn the_disk_is_not_read_while_the_state_is_locked() {
+    let mut node = TestNode::new();
+    node.apply_entries((1..=50).map(|index| set_to(index, 100_000)).collect()).await.expect("applies");
+    node.checkpoint().await.expect("checkpoints");
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (shared, count) = (node.machine.shared.clone(), reads.clone());
+    node.disk.watch_reads(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        assert!(!shared.database().is_locked(), "the disk is read while the state is locked");
+    });
+    node.apply(51..=100).await.expect("applies");
+    assert!(reads.swap(0, Ordering::Relaxed) >= 40, "the rows that are replaced were not in the cache");
+    node.checkpoint().await.expect("checkpoints");
+    node.apply_entries((101..=150).map(|index| set_to(index, 100_000)).collect()).await.expect("applies");
+    node.checkpoint().await.expect("checkpoints");
+    reads.store(0, Ordering::Relaxed);
+    for keys_only in [false, true] {
+        let (page, _) = node.machine.reader().range(&KeyRange::all(), 0, keys_only).await.expect("reads");
+        assert!(page.more && page.entries.len() <= 10, "{} keys", page.entries.len());
+    }
+    assert!(reads.load(Ordering::Relaxed) >= 10, "the rows were not in the cache");
 }
 
 #[tokio::test]
