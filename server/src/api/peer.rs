@@ -4,15 +4,16 @@
 //! [`wire::Hello`] that names the cluster, the sender, the receiver, and the stream's purpose:
 //!
 //! - appends: one long-lived stream per session. Requests are written as they come, and responses
-//!   return in the same order. Heartbeats are appends without entries on their own streams, at the
-//!   highest priority;
-//! - votes, pre-votes and transfers: one request and one response, also at the highest priority;
+//!   return in the same order;
+//! - heartbeats, votes, pre-votes and transfers: one request and one response, at the highest
+//!   priority;
 //! - snapshots: chunks, at the lowest priority.
 //!
 //! So neither a large value nor a snapshot delays a heartbeat. Only certificates of the role `node`
 //! are accepted. This module knows nothing of clients.
 
 mod append;
+mod heartbeat;
 mod link;
 mod network;
 mod serve;

@@ -71,9 +71,8 @@ where
 ///
 /// A stalled machine does not cause needless elections: a follower asks for a
 /// pre-vote only after it has heard nothing for the lease plus the minimum timeout
-/// (500 ms, eight heartbeats), and a majority must have heard nothing either. One
-/// exception: a heartbeat is answered after the follower's log is flushed, so a leader
-/// counts a quorum whose disks stall for longer than the lease as lost, and falls silent.
+/// (500 ms, eight heartbeats), and a majority must have heard nothing either. Nor does
+/// a stalled disk: a heartbeat is answered without waiting for it.
 fn config(timers: &Timers, storage: &StorageOptions) -> Config {
     Config {
         cluster_name: "coffee".to_owned(),

@@ -12,7 +12,7 @@ use coffee_common::{
 };
 use coffee_tests::cluster::SHOPS;
 use coffeed::{
-    api::peer::wire::{AppendResponse, Hello, Purpose, RpcResponse, SnapshotProgress},
+    api::peer::wire::{AppendResponse, HeartbeatResponse, Hello, Purpose, RpcResponse, SnapshotProgress},
     storage::record::LeaderRecord,
 };
 use fastrand::Rng;
@@ -151,6 +151,7 @@ async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> 
                 other => panic!("{other:?}"),
             },
             Purpose::Rpc => match decode(&message) {
+                RpcResponse::Heartbeat(HeartbeatResponse::HigherVote(_)) => "out of date",
                 RpcResponse::Vote { granted: false, .. } => "vote denied",
                 RpcResponse::Transfer(Err(_)) => "transfer rejected",
                 // A transfer to a third node is acknowledged without effect.

@@ -42,7 +42,7 @@ const COMMIT_DELAY: Duration = Duration::from_millis(2);
 /// The most requests in flight per session.
 const IN_FLIGHT_MAX: usize = 64;
 
-type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcFailure>;
+pub(super) type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcFailure>;
 
 /// Runs one session of appends.
 pub(super) async fn stream<'s, S>(

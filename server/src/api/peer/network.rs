@@ -20,9 +20,9 @@ use openraft::{
 };
 
 use super::{
-    append,
+    append, heartbeat,
     link::PeerLinks,
-    session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, failed},
+    session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, WRONG_RESPONSE, failed},
     snapshot,
     wire::{RpcRequest, RpcResponse},
 };
@@ -33,8 +33,6 @@ use crate::{
 
 /// Bounds of the pause before openraft sends a snapshot again.
 const SNAPSHOT_PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
-
-const WRONG_RESPONSE: &str = "the response is for another kind of request";
 
 /// Creates openraft's clients of the members. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -61,6 +59,12 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     async fn new_client(&mut self, target: NodeId, member: &Member) -> Peer {
         let link = self.links.to(&self.local.endpoint, target, member);
         Peer::new(Arc::clone(&self.local), target, link)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: NodeId, member: &Member) -> Peer {
+        let mut peer = self.new_client(target, member).await;
+        peer.for_heartbeats = true;
+        peer
     }
 
     async fn new_snapshot_client(&mut self, target: NodeId, member: &Member) -> Peer {
@@ -94,6 +98,9 @@ impl RaftNetworkV2<TypeConfig> for Peer {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
+        if self.for_heartbeats {
+            return Box::pin(heartbeat::send(self, requests, option));
+        }
         Box::pin(append::stream(self.clone(), requests, option))
     }
 
@@ -140,7 +147,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let request = RpcRequest::from(&request);
         match self.call(&request, RPCTypes::TransferLeader, option.soft_ttl()).await? {
             RpcResponse::Transfer(result) => Ok(result.map_err(Into::into)),
-            RpcResponse::Vote { .. } => Err(failed(WRONG_RESPONSE)),
+            RpcResponse::Heartbeat(_) | RpcResponse::Vote { .. } => Err(failed(WRONG_RESPONSE)),
         }
     }
 }
@@ -150,6 +157,6 @@ fn vote_response(response: RpcResponse) -> Result<VoteResponse<TypeConfig>, RpcF
         RpcResponse::Vote { vote, granted, last } => {
             Ok(VoteResponse { vote: vote.into(), vote_granted: granted, last_log_id: last.map(Into::into) })
         }
-        RpcResponse::Transfer(_) => Err(failed(WRONG_RESPONSE)),
+        RpcResponse::Heartbeat(_) | RpcResponse::Transfer(_) => Err(failed(WRONG_RESPONSE)),
     }
 }

@@ -26,6 +26,9 @@ pub(super) type RpcFailure = RPCError<TypeConfig>;
 /// The error for a stream that the peer ended early. The peer logs the reason.
 pub(super) const STREAM_ENDED: &str = "the peer ended the stream; see its log";
 
+/// The error for a response that does not fit the request.
+pub(super) const WRONG_RESPONSE: &str = "the response is for another kind of request";
+
 /// This node, as it introduces itself to its peers.
 #[derive(Debug)]
 pub(super) struct LocalNode {
@@ -42,6 +45,8 @@ pub struct Peer {
     link: Arc<PeerLink>,
     /// Whether openraft sends snapshots with it.
     pub(super) for_snapshots: bool,
+    /// Whether openraft sends heartbeats with it.
+    pub(super) for_heartbeats: bool,
 }
 
 impl fmt::Display for Peer {
@@ -52,7 +57,7 @@ impl fmt::Display for Peer {
 
 impl Peer {
     pub(super) fn new(local: Arc<LocalNode>, target: NodeId, link: Arc<PeerLink>) -> Self {
-        Self { local, target, link, for_snapshots: false }
+        Self { local, target, link, for_snapshots: false, for_heartbeats: false }
     }
 
     /// Opens a stream. Returns its hello as the first frame to send. If it takes longer than until

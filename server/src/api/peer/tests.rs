@@ -11,6 +11,7 @@ use coffee_common::{
     quic::{Endpoint, EndpointOptions, Priority},
 };
 use openraft::{
+    ReadPolicy,
     async_runtime::WatchReceiver,
     errors::{ClientWriteError, RaftError},
 };
@@ -31,7 +32,7 @@ use crate::{
     raft_types::Member,
     storage::{
         durable_index::DurableIndex,
-        log::LogStore,
+        log::{LogError, LogStore, tests::disk::LogDisk},
         poison::Poison,
         state::{StateDir, StateOptions},
         state_machine::{StateMachine, StateReader},
@@ -51,24 +52,35 @@ struct TestMember {
 
 impl TestMember {
     async fn start(ca: &Ca, dir: &Path, number: usize, listen: std::net::SocketAddr) -> Self {
+        let folder = dir.join(NAMES[number]);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let open = |durable_index, poison| LogStore::open(&folder.join("log.wal"), durable_index, poison);
+        Self::start_on(ca, &folder, number, listen, &Timers::default(), open).await
+    }
+
+    /// Starts a member that opens its log with `open`.
+    async fn start_on(
+        ca: &Ca,
+        folder: &Path,
+        number: usize,
+        listen: std::net::SocketAddr,
+        timers: &Timers,
+        open: impl FnOnce(DurableIndex, Poison) -> Result<LogStore, LogError>,
+    ) -> Self {
         let id = NodeId(number as u64 + 1);
         let name = NodeName::new(NAMES[number]).expect("legal");
         let credentials = ca.credentials(Role::Node, &name).expect("issued");
         let endpoint = Endpoint::serve(listen, &credentials, &EndpointOptions::default()).expect("binds");
         let (poison, durable_index) = (Poison::new(), DurableIndex::new());
-        let folder = dir.join(NAMES[number]);
-        std::fs::create_dir_all(&folder).expect("a folder");
         let files = Arc::new(StateDir::new(folder.join("state.redb")));
         let machine =
             StateMachine::open(files, StateOptions::default(), durable_index.clone(), poison.clone())
                 .expect("opens");
-        let log = LogStore::open(&folder.join("log.wal"), durable_index, poison).expect("opens");
+        let log = open(durable_index, poison).expect("opens");
         let (reader, inbox) = (machine.reader(), machine.inbox());
         let storage = StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10 };
         let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);
-        let raft = raft::start(id, &Timers::default(), &storage, network, log.clone(), machine)
-            .await
-            .expect("starts");
+        let raft = raft::start(id, timers, &storage, network, log.clone(), machine).await.expect("starts");
         let refusals = Refusals::default();
         let context = PeerContext {
             raft: raft.clone(),
@@ -149,6 +161,10 @@ async fn cluster(ca: &Ca, dir: &Path) -> Vec<TestMember> {
     for number in 0..3 {
         nodes.push(TestMember::start(ca, dir, number, ([127, 0, 0, 1], 0).into()).await);
     }
+    initialized(nodes).await
+}
+
+async fn initialized(nodes: Vec<TestMember>) -> Vec<TestMember> {
     let members: BTreeMap<_, _> =
         nodes.iter().enumerate().map(|(number, node)| (node.id, node.member(number))).collect();
     nodes[0].raft.initialize(members).await.expect("is fresh");
@@ -258,6 +274,55 @@ async fn a_stream_that_the_sender_gave_up_is_released() {
     drop(receiver);
     let released = tokio::time::timeout(Duration::from_secs(10), sender.stopped()).await;
     assert!(released.is_ok(), "the receiver waits for requests on a stream without a reader");
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// Otherwise disks that stall at a quorum cost an election, and no read is served meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_whose_disks_stall_still_answer_heartbeats() {
+    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    // Patient, since an election because of a busy machine would fail the test.
+    let timers =
+        Timers { heartbeat_interval_ms: 100, election_timeout_min_ms: 500, election_timeout_max_ms: 1000 };
+    let disks = [(); 3].map(|()| LogDisk::default());
+    let mut nodes = Vec::new();
+    for (number, disk) in disks.iter().enumerate() {
+        LogStore::create_on(disk.clone(), 1 << 20).expect("an empty log");
+        let open =
+            |durable_index, poison| LogStore::open_threaded(Box::new(disk.clone()), durable_index, poison);
+        let (folder, listen) = (dir.path().join(NAMES[number]), ([127, 0, 0, 1], 0).into());
+        std::fs::create_dir_all(&folder).expect("a folder");
+        nodes.push(TestMember::start_on(&ca, &folder, number, listen, &timers, open).await);
+    }
+    let nodes = initialized(nodes).await;
+    let led = leader(&nodes, None).await;
+    caught_up(led, led.set("a", b"1").await).await;
+    let term = led.term();
+    let stalled: Vec<_> = nodes
+        .iter()
+        .zip(&disks)
+        .filter(|(node, _)| node.id != led.id)
+        .map(|(_, disk)| disk.clone())
+        .collect();
+    stalled.iter().for_each(LogDisk::close_gate);
+    let reads = async {
+        for disk in stalled.clone() {
+            tokio::task::spawn_blocking(move || disk.wait_for_a_sync()).await.expect("a follower syncs");
+        }
+        // Longer than the lease and the longest election timeout.
+        let until = Instant::now() + Duration::from_millis(2 * timers.election_timeout_max_ms + 500);
+        while Instant::now() < until {
+            let read = led.raft.ensure_linearizable(ReadPolicy::ReadIndex).await;
+            assert!(read.is_ok(), "no quorum confirms the leader: {read:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(nodes.iter().all(|node| node.term() == term), "an election with a healthy leader");
+        stalled.iter().for_each(LogDisk::open_gate);
+    };
+    // The write waits for the disks.
+    tokio::join!(led.set("a", b"2"), reads);
     for node in nodes {
         node.stop().await;
     }

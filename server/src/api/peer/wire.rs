@@ -75,6 +75,15 @@ pub enum AppendResponse {
 /// A request on its own stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RpcRequest {
+    /// AppendEntries without entries. The response does not wait for the disk.
+    Heartbeat {
+        /// The leader's vote.
+        vote: VoteRecord,
+        /// The last entry that the receiver is known to have.
+        previous: Option<LogIdRecord>,
+        /// The last entry that the leader knows to be committed.
+        committed: Option<LogIdRecord>,
+    },
     /// RequestVote (Raft paper, figure 2).
     Vote(VoteRequest),
     /// Checks whether a vote would be granted (Raft dissertation, section 9.6).
@@ -88,6 +97,17 @@ pub enum RpcRequest {
         /// The last entry that the new leader must have.
         last: Option<LogIdRecord>,
     },
+}
+
+/// The response to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeartbeatResponse {
+    /// The receiver follows this leader. Says nothing about its log.
+    Follows,
+    /// The log does not contain the heartbeat's entry.
+    Conflict,
+    /// Another leader or candidate has a higher vote.
+    HigherVote(VoteRecord),
 }
 
 /// A candidate's request for a vote.
@@ -104,6 +124,8 @@ pub struct VoteRequest {
 /// The response to an [`RpcRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RpcResponse {
+    /// To a heartbeat.
+    Heartbeat(HeartbeatResponse),
     /// To a vote or pre-vote.
     Vote {
         /// The voter's own vote.

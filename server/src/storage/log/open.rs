@@ -54,7 +54,7 @@ impl LogStore {
 
     /// As [`LogStore::open_inline`], with the writer thread.
     #[cfg(test)]
-    pub(super) fn open_threaded(
+    pub(crate) fn open_threaded(
         backend: Box<dyn StorageBackend>,
         durable_index: DurableIndex,
         poison: Poison,

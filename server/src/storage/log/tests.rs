@@ -1,7 +1,7 @@
 //! Tests of the log on a disk that loses unsynced writes, and fails on demand.
 
 mod damage;
-mod disk;
+pub(crate) mod disk;
 mod model;
 mod reading;
 mod writing;

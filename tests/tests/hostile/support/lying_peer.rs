@@ -97,9 +97,13 @@ impl LyingPeer {
         };
         let last = Some(LogIdRecord { term: vote.leader.term, index: self.last + 1_000 });
         let request = VoteRequest { vote, last, transfer: rng.bool() };
-        match rng.u8(0..3) {
+        match rng.u8(0..4) {
             0 => RpcRequest::Vote(request),
             1 => RpcRequest::PreVote(request),
+            2 => {
+                let previous = last.filter(|_| rng.bool());
+                RpcRequest::Heartbeat { vote: self.stale(rng, true), previous, committed: last }
+            }
             _ => RpcRequest::Transfer { from: self.stale(rng, true), to: self.to, last },
         }
     }
@@ -124,7 +128,7 @@ impl LyingPeer {
         let append = take::<AppendRequest<'_>>(message).is_some_and(|append| own(&append.vote));
         let asks = take::<RpcRequest>(message).is_some_and(|request| match request {
             RpcRequest::Vote(request) | RpcRequest::PreVote(request) => own(&request.vote),
-            RpcRequest::Transfer { from, .. } => own(&from),
+            RpcRequest::Heartbeat { vote: from, .. } | RpcRequest::Transfer { from, .. } => own(&from),
         });
         append || asks
     }

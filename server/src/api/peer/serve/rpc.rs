@@ -1,15 +1,15 @@
-//! Votes, pre-votes and transfers: one request, one response.
+//! Heartbeats, votes, pre-votes and transfers: one request, one response.
 
 use coffee_common::{
     frame,
     id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
-use openraft::raft::{self, TransferLeaderRequest};
+use openraft::raft::{self, AppendEntriesResponse, TransferLeaderRequest};
 
 use super::{PeerContext, ServeError, receive, validate};
 use crate::{
-    api::peer::wire::{RpcRequest, RpcResponse},
+    api::peer::wire::{HeartbeatResponse, RaftAppendRequest, RpcRequest, RpcResponse},
     raft_types::TypeConfig,
 };
 
@@ -29,6 +29,17 @@ pub(super) async fn serve(
 async fn answer(context: &PeerContext, from: NodeId, request: RpcRequest) -> Result<RpcResponse, ServeError> {
     let consensus = &context.raft;
     match request {
+        RpcRequest::Heartbeat { vote, previous, committed } => {
+            let request = RaftAppendRequest {
+                vote: vote.into(),
+                prev_log_id: previous.map(Into::into),
+                leader_commit: committed.map(Into::into),
+                entries: Vec::new(),
+            };
+            validate::append(&request, from)?;
+            context.last_contact.note(from);
+            Ok(RpcResponse::Heartbeat(heartbeat(context, request).await?))
+        }
         RpcRequest::Vote(request) => {
             let request = raft::VoteRequest::<TypeConfig>::from(request);
             validate::candidate(&request.vote, from)?;
@@ -45,4 +56,35 @@ async fn answer(context: &PeerContext, from: NodeId, request: RpcRequest) -> Res
             Ok(consensus.handle_transfer_leader(request).await.map_err(ServeError::stopped)?.into())
         }
     }
+}
+
+/// Passes a heartbeat to Raft, and answers as soon as this node follows its leader. A vote is saved
+/// before it is reported, but the log need not be durable: Raft's own response waits for that, so a
+/// stalled disk would look like a follower that is lost, and delay every read.
+async fn heartbeat(
+    context: &PeerContext,
+    request: RaftAppendRequest,
+) -> Result<HeartbeatResponse, ServeError> {
+    let leader = request.vote;
+    let appended = context.raft.append_entries(request);
+    // Raft processes requests in order, so this is the vote after the heartbeat.
+    let follows = context.raft.with_raft_state(move |state| *state.vote_ref() == leader);
+    let mut appended = std::pin::pin!(appended);
+    let appended = tokio::select! {
+        biased;
+        appended = &mut appended => appended,
+        follows = follows => {
+            if follows.map_err(ServeError::stopped)? {
+                return Ok(HeartbeatResponse::Follows);
+            }
+            appended.await
+        }
+    };
+    Ok(match appended.map_err(ServeError::stopped)? {
+        AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_) => {
+            HeartbeatResponse::Follows
+        }
+        AppendEntriesResponse::Conflict => HeartbeatResponse::Conflict,
+        AppendEntriesResponse::HigherVote(vote) => HeartbeatResponse::HigherVote((&vote).into()),
+    })
 }

@@ -47,11 +47,15 @@ fn golden_frames_between_members() {
     ]));
     let request = VoteRequest { vote: vote(), last: None, transfer: true };
     add(frame::encode(&[
+        RpcRequest::Heartbeat { vote: vote(), previous: Some(log_id(8)), committed: Some(log_id(6)) },
         RpcRequest::Vote(request),
         RpcRequest::PreVote(request),
         RpcRequest::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
     ]));
     add(frame::encode(&[
+        RpcResponse::Heartbeat(HeartbeatResponse::Follows),
+        RpcResponse::Heartbeat(HeartbeatResponse::Conflict),
+        RpcResponse::Heartbeat(HeartbeatResponse::HigherVote(vote())),
         RpcResponse::Vote { vote: vote(), granted: true, last: Some(log_id(3)) },
         RpcResponse::Transfer(Ok(())),
         RpcResponse::Transfer(Err(TransferError::VoteChanged { expected: vote(), actual: vote() })),

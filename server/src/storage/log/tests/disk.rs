@@ -12,7 +12,7 @@ use crate::storage::log::lock;
 
 /// A disk in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LogDisk {
+pub(crate) struct LogDisk {
     platter: Arc<Mutex<Platter>>,
     gate: Arc<SyncGate>,
 }
@@ -104,18 +104,18 @@ impl LogDisk {
     }
 
     /// Delays syncs.
-    pub(super) fn close_gate(&self) {
+    pub(crate) fn close_gate(&self) {
         lock(&self.gate.state).closed = true;
     }
 
     /// Ends the delay of syncs.
-    pub(super) fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         lock(&self.gate.state).closed = false;
         self.gate.changed.notify_all();
     }
 
     /// Waits until a sync is delayed.
-    pub(super) fn wait_for_a_sync(&self) {
+    pub(crate) fn wait_for_a_sync(&self) {
         let held_up = self.gate.changed.wait_while(lock(&self.gate.state), |gate| !gate.waiting);
         assert!(held_up.is_ok());
     }
