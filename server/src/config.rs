@@ -95,6 +95,9 @@ pub struct StorageOptions {
     pub snapshot_every_entries: u64,
     /// The number of log entries kept before the snapshot, for followers that lag.
     pub log_keep_entries: u64,
+    /// The number of bytes of log entries above which the node purges the oldest, even
+    /// if fewer than `log_keep_entries` stay.
+    pub log_keep_bytes: u64,
 }
 
 /// Metrics and health checks over HTTP without encryption.
@@ -114,7 +117,7 @@ impl Default for Timers {
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        Self { snapshot_every_entries: 100_000, log_keep_entries: 10_000 }
+        Self { snapshot_every_entries: 100_000, log_keep_entries: 10_000, log_keep_bytes: 1 << 30 }
     }
 }
 
@@ -232,12 +235,22 @@ impl Timers {
 }
 
 impl StorageOptions {
+    /// A follower that lags by less than this need not receive the whole state.
+    const LOG_KEEP_BYTES_MIN: u64 = 64 << 20;
+
     fn check(&self) -> Result<(), ConfigError> {
         if self.snapshot_every_entries == 0 {
             return Err(ConfigError::setting(
                 "storage.snapshot_every_entries",
                 "is 0",
                 "100000 suits most clusters; each snapshot reads all data once",
+            ));
+        }
+        if self.log_keep_bytes < Self::LOG_KEEP_BYTES_MIN {
+            return Err(ConfigError::setting(
+                "storage.log_keep_bytes",
+                &format!("is {}", self.log_keep_bytes),
+                &format!("set it to {} or more", Self::LOG_KEEP_BYTES_MIN),
             ));
         }
         Ok(())

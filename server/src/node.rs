@@ -5,6 +5,7 @@
 //! joining a cluster, send it a [`LifecycleCommand`].
 
 pub mod leader_contact;
+pub mod log_size;
 pub mod propose;
 pub mod raft;
 pub mod replica;

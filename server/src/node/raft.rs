@@ -139,7 +139,11 @@ mod tests {
                 election_timeout_min_ms: 2 * beat + more,
                 election_timeout_max_ms: 2 * beat + more + wide,
             };
-            let storage = StorageOptions { snapshot_every_entries: every, log_keep_entries: every / 2 };
+            let storage = StorageOptions {
+                snapshot_every_entries: every,
+                log_keep_entries: every / 2,
+                ..StorageOptions::default()
+            };
             let valid = config(&timers, &storage).validate();
             prop_assert!(valid.is_ok());
             // The lease and one election timeout, in which the others elect a leader. Raft

@@ -10,7 +10,7 @@ use super::{StartError, monitor::connections::keep_warm};
 use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
-    node::{Node, leader_contact::LastContact, raft, replica::Replica},
+    node::{Node, leader_contact::LastContact, log_size, raft, replica::Replica},
     ops::{divergence, membership::MembershipManager},
     storage::{
         disk::{DataDir, NodeIdentity},
@@ -37,6 +37,7 @@ pub(crate) struct ReplicaRuntime {
     log: LogStore,
     checkpointer: Checkpointer,
     poison: Poison,
+    log_keep_bytes: u64,
     /// Background tasks, which end with the replica.
     tasks: JoinSet<()>,
 }
@@ -82,7 +83,9 @@ impl ReplicaRuntime {
             last_contact,
         );
         let replica = Arc::new(replica);
-        Ok(Self { replica, peers, network, log, checkpointer, poison, tasks: JoinSet::new() })
+        let log_keep_bytes = config.storage.log_keep_bytes;
+        let tasks = JoinSet::new();
+        Ok(Self { replica, peers, network, log, checkpointer, poison, log_keep_bytes, tasks })
     }
 
     /// Makes this the node's replica: the node serves from now on.
@@ -92,6 +95,7 @@ impl ReplicaRuntime {
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
+        self.tasks.spawn(log_size::keep_within(Arc::clone(&self.replica), self.log_keep_bytes));
         self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
         self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
     }

@@ -102,6 +102,17 @@ impl LogStore {
         Some(read(&file.metrics))
     }
 
+    /// The bytes of all entries.
+    pub fn entry_bytes(&self) -> u64 {
+        lock(&self.shared.locations).bytes()
+    }
+
+    /// The index of the last entry to purge so that the rest takes at most
+    /// `keep_bytes`; `None` if all entries do.
+    pub fn excess(&self, keep_bytes: u64) -> Option<u64> {
+        lock(&self.shared.locations).excess(keep_bytes)
+    }
+
     /// The last purged entry.
     pub fn purged(&self) -> Option<LogId> {
         self.view().purged

@@ -4,6 +4,7 @@
 mod admin;
 mod exposition;
 mod hostile;
+mod log_size;
 mod membership;
 mod roles;
 mod slice;

@@ -78,7 +78,8 @@ impl TestMember {
                 .expect("opens");
         let log = open(durable_index, poison).expect("opens");
         let (reader, inbox) = (machine.reader(), machine.inbox());
-        let storage = StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10 };
+        let storage =
+            StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10, ..StorageOptions::default() };
         let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);
         let raft = raft::start(id, timers, &storage, network, log.clone(), machine).await.expect("starts");
         let refusals = Refusals::default();

@@ -101,6 +101,9 @@ struct Flags {
     /// Log entries kept before a snapshot, for followers that lag
     #[arg(long, value_name = "N")]
     storage_log_keep_entries: Option<u64>,
+    /// Maximum bytes of log entries; the oldest are purged
+    #[arg(long, value_name = "BYTES")]
+    storage_log_keep_bytes: Option<u64>,
     /// Maximum connections, clients and nodes together
     #[arg(long, value_name = "N")]
     limits_connections_max: Option<usize>,
@@ -197,6 +200,7 @@ impl Flags {
             storage: StorageSettings {
                 snapshot_every_entries: self.storage_snapshot_every_entries,
                 log_keep_entries: self.storage_log_keep_entries,
+                log_keep_bytes: self.storage_log_keep_bytes,
             },
             limits: LimitSettings {
                 connections_max: self.limits_connections_max,
@@ -263,6 +267,7 @@ mod tests {
         config.timers.election_timeout_max_ms = 333;
         config.storage.snapshot_every_entries = 444;
         config.storage.log_keep_entries = 555;
+        config.storage.log_keep_bytes = 99_999_999;
         config.limits.connections_max = 666;
         config.limits.write_bytes_in_flight_max = 7_777_777;
         config.log.level = LogLevel::Trace;
