@@ -6,6 +6,7 @@ use coffee_common::{
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::raft::{self, AppendEntriesResponse, TransferLeaderRequest};
+use tokio::sync::oneshot;
 
 use super::{PeerContext, ServeError, receive, validate};
 use crate::{
@@ -68,13 +69,21 @@ async fn heartbeat(
     let leader = request.vote;
     let appended = context.raft.append_entries(request);
     // Raft processes requests in order, so this is the vote after the heartbeat.
-    let follows = context.raft.with_raft_state(move |state| *state.vote_ref() == leader);
+    let follows = async {
+        let (tell, told) = oneshot::channel();
+        let ask = context.raft.external_request(move |state| {
+            // Fails if the response to the append was first, or the leader has given up.
+            let _ = tell.send(*state.vote_ref() == leader);
+        });
+        ask.await.map_err(ServeError::stopped)?;
+        told.await.map_err(ServeError::stopped)
+    };
     let mut appended = std::pin::pin!(appended);
     let appended = tokio::select! {
         biased;
         appended = &mut appended => appended,
         follows = follows => {
-            if follows.map_err(ServeError::stopped)? {
+            if follows? {
                 return Ok(HeartbeatResponse::Follows);
             }
             appended.await
