@@ -88,6 +88,17 @@ pub struct RequestMemoryMetrics {
     pub bytes: Gauge,
 }
 
+/// The size of a node's state.
+#[derive(Debug, Default)]
+pub struct StateMetrics {
+    /// Bytes of all keys and values, with 33 bytes per key.
+    pub data_bytes: Gauge,
+    /// The memory of the active memtable, in bytes.
+    pub memtable_bytes: Gauge,
+    /// Memtables that were written to the database.
+    pub flushes: Counter,
+}
+
 /// The metrics that a node has in and out of a cluster.
 #[derive(Debug)]
 pub struct NodeMetrics {

@@ -7,7 +7,8 @@
 //! pass over keys and values. It detects accidents: replicas that diverged, and
 //! lost rows. It does not protect against forgery.
 //!
-//! [`Table::Meta`] does not contribute: it holds the digest itself.
+//! The bytes of data are counted with it, for the quota. [`Table::Meta`] does not
+//! contribute: it holds the digest itself.
 
 use super::{
     error::KvError,
@@ -18,7 +19,12 @@ use super::{
 
 /// The digest of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Digest(pub u64);
+pub struct Digest {
+    /// The sum of the rows' numbers.
+    pub sum: u64,
+    /// The bytes of all keys and their rows, which hold the values.
+    pub data_bytes: u64,
+}
 
 /// Hashes every byte of a state, [`Table::Meta`] included, in order.
 ///
@@ -61,15 +67,38 @@ impl Digest {
     /// Adds a row.
     pub fn add(&mut self, table: Table, key: &[u8], row: &[u8]) {
         self.add_number(row::contribution(table, key, row));
+        self.data_bytes = self.data_bytes.wrapping_add(data_bytes(table, key, row.len()));
+    }
+
+    /// Subtracts a row of `bytes` bytes that was replaced or deleted. Of a key's row,
+    /// the header suffices.
+    pub(super) fn remove(&mut self, table: Table, key: &[u8], row: &[u8], bytes: usize) {
+        self.subtract(row::contribution(table, key, row));
+        self.data_bytes = self.data_bytes.wrapping_sub(data_bytes(table, key, bytes));
     }
 
     /// Adds a row's contribution.
     pub(super) fn add_number(&mut self, contribution: u64) {
-        self.0 = self.0.wrapping_add(contribution);
+        self.sum = self.sum.wrapping_add(contribution);
     }
 
-    /// Subtracts the contribution of a row that was replaced or deleted.
+    /// Subtracts the contribution of a row that was deleted.
     pub(super) fn subtract(&mut self, contribution: u64) {
-        self.0 = self.0.wrapping_sub(contribution);
+        self.sum = self.sum.wrapping_sub(contribution);
     }
+
+    /// Encodes it as the value of [`MetaKey::Digest`](super::MetaKey::Digest).
+    pub(super) fn encode(self) -> [u8; 16] {
+        (u128::from(self.data_bytes) << 64 | u128::from(self.sum)).to_le_bytes()
+    }
+
+    pub(super) fn decode(payload: Vec<u8>) -> Result<Self, KvError> {
+        let wrong = |_| KvError::damaged(Table::Meta, "the digest has a wrong length");
+        let both = u128::from_le_bytes(payload.try_into().map_err(wrong)?);
+        Ok(Self { sum: both as u64, data_bytes: (both >> 64) as u64 })
+    }
+}
+
+fn data_bytes(table: Table, key: &[u8], row_bytes: usize) -> u64 {
+    if table == Table::Keys { (key.len() + row_bytes) as u64 } else { 0 }
 }

@@ -16,7 +16,8 @@ use super::{
     table::Table,
 };
 
-type Head = [u8; HEADER_BYTES];
+/// A header, and the bytes of its whole row.
+type Head = ([u8; HEADER_BYTES], usize);
 
 /// The headers of some keys' rows in the database; `None` for a key without a row.
 /// Valid as long as nothing is applied.
@@ -54,7 +55,7 @@ impl<'k> HeadsRead<'k> {
             // A shorter row is damaged, and rejected when it is read again.
             Some(row) => {
                 if let Some(head) = row.value().first_chunk() {
-                    self.heads.0.insert(key, Some(*head));
+                    self.heads.0.insert(key, Some((*head, row.value().len())));
                 }
             }
         }
@@ -77,7 +78,7 @@ impl RowHeads<'_> {
     ) -> Result<Option<RowBytes<'a>>, KvError> {
         let known = (table == Table::Keys).then(|| self.0.get(key)).flatten();
         match known.filter(|_| store.is_only_stored(table, key)) {
-            Some(head) => Ok(head.as_ref().map(|head| RowBytes::Memory(head))),
+            Some(head) => Ok(head.as_ref().map(|(head, bytes)| RowBytes::Head(head, *bytes))),
             None => store.row(table, key),
         }
     }

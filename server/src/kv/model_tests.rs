@@ -130,7 +130,14 @@ impl Real {
 
     /// Applies entries in one batch.
     fn apply(&mut self, entries: &[(Revision, Proposal)]) -> Vec<Outcome> {
-        let mut tables = Tables::open(&mut self.store, &mut self.memory).expect("opens");
+        let keys = entries.iter().filter_map(|(_, proposal)| match &proposal.command {
+            Command::Batch(batch) => Some(batch.keys()),
+            _ => None,
+        });
+        let mut reading = self.store.begin_heads(keys.flatten());
+        while reading.read_next().expect("reads") {}
+        let tables = Tables::open(&mut self.store, &mut self.memory).expect("opens");
+        let mut tables = tables.with_heads(reading.finish());
         let outcomes =
             entries.iter().map(|(at, proposal)| apply(&mut tables, *at, proposal).expect("applies"));
         let outcomes = outcomes.collect();

@@ -25,13 +25,23 @@ pub struct Store {
 pub(super) enum RowBytes<'a> {
     Memory(&'a [u8]),
     Stored(StoredBytes),
+    /// The header alone of a row of this many bytes.
+    Head(&'a [u8], usize),
 }
 
 impl RowBytes<'_> {
     pub(super) fn get(&self) -> &[u8] {
         match self {
-            Self::Memory(bytes) => bytes,
+            Self::Memory(bytes) | Self::Head(bytes, _) => bytes,
             Self::Stored(guard) => guard.value(),
+        }
+    }
+
+    /// The bytes of the whole row.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Head(_, bytes) => *bytes,
+            other => other.get().len(),
         }
     }
 }

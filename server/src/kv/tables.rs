@@ -15,7 +15,7 @@ use super::{
     error::KvError,
     heads::RowHeads,
     memory::{RememberedRequest, RequestMemory},
-    row::{self, format::seal, requests},
+    row::{format::seal, requests},
     store::{RowBytes, Store},
     table::{MetaKey, Table},
 };
@@ -75,10 +75,9 @@ impl<'state> Tables<'state> {
     ) -> Result<T, KvError> {
         let result = {
             let old = self.heads.row(self.store, table, key)?;
-            let old = old.as_ref().map(RowBytes::get);
-            let result = encode(old, &mut self.row)?;
-            if let Some(old) = old {
-                self.digest.subtract(row::contribution(table, key, old));
+            let result = encode(old.as_ref().map(RowBytes::get), &mut self.row)?;
+            if let Some(old) = &old {
+                self.digest.remove(table, key, old.get(), old.len());
             }
             result
         };
@@ -98,7 +97,7 @@ impl<'state> Tables<'state> {
     ) -> Result<Option<T>, KvError> {
         let Some(old) = self.heads.row(self.store, table, key)? else { return Ok(None) };
         let result = decode(old.get())?;
-        self.digest.subtract(row::contribution(table, key, old.get()));
+        self.digest.remove(table, key, old.get(), old.len());
         drop(old);
         self.store.remove(table, key);
         Ok(Some(result))
@@ -145,6 +144,6 @@ impl<'state> Tables<'state> {
         }
         // Even if it did not change: otherwise the existence of the row would
         // depend on where a batch ends.
-        self.write_meta(MetaKey::Digest, &self.digest.0.to_le_bytes());
+        self.write_meta(MetaKey::Digest, &self.digest.encode());
     }
 }

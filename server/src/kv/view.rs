@@ -51,10 +51,7 @@ impl Store {
     /// # Errors
     /// The row is damaged, or the database failed.
     pub fn digest(&self) -> Result<Digest, KvError> {
-        let Some(digest) = self.meta(MetaKey::Digest)? else { return Ok(Digest::default()) };
-        let bytes =
-            digest.try_into().map_err(|_| KvError::damaged(Table::Meta, "the digest has a wrong length"))?;
-        Ok(Digest(u64::from_le_bytes(bytes)))
+        self.meta(MetaKey::Digest)?.map_or(Ok(Digest::default()), Digest::decode)
     }
 
     /// Reads a value that describes the state as a whole.

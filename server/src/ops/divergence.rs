@@ -80,7 +80,7 @@ async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
             return None;
         };
         let own = replica.state().digest_at(at).filter(|(own, _)| *own == at);
-        let differs = own.is_some_and(|(_, digest)| digest.0 != theirs);
+        let differs = own.is_some_and(|(_, digest)| digest.sum != theirs);
         differs.then(|| Differing { id: *id, member: member.clone(), at })
     });
     join_all(asked).await.into_iter().flatten().collect()

@@ -34,6 +34,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         raft(text, &replica);
         log(text, &replica);
         request_memory(text, &replica);
+        state(text, &replica);
     }
     text.histogram(
         "coffeed_raft_commit_duration_seconds",
@@ -156,6 +157,8 @@ fn lags(text: &mut Text, replica: &Replica, metrics: &Metrics) {
 }
 
 fn log(text: &mut Text, replica: &Replica) {
+    let help = "Bytes of log entries that are not purged; storage.log_keep_bytes bounds them.";
+    text.gauge("coffeed_log_entry_bytes", help, replica.log().entry_bytes());
     replica.log().metrics(|log| {
         text.histogram(
             "coffeed_log_sync_duration_seconds",
@@ -179,6 +182,21 @@ fn request_memory(text: &mut Text, replica: &Replica) {
         "Memory of the index of remembered requests.",
         memory.bytes.get(),
     );
+}
+
+fn state(text: &mut Text, replica: &Replica) {
+    let metrics = replica.state().metrics();
+    text.gauge(
+        "coffeed_data_bytes",
+        "Keys and values with 33 bytes per key; limits.data_bytes_max bounds it.",
+        metrics.data_bytes.get(),
+    );
+    text.gauge(
+        "coffeed_memtable_bytes",
+        "Memory of the changes since the last flush began.",
+        metrics.memtable_bytes.get(),
+    );
+    text.counter("coffeed_flushes_total", "Flushes of a memtable to the database.", metrics.flushes.get());
 }
 
 fn disk(text: &mut Text, space: Space) {

@@ -103,7 +103,7 @@ fn log_level(node: &Node, origin: &RequestOrigin, level: Option<LogLevel>) -> Re
 /// Returns the latest recorded digest of this node's state, as of an entry up to `upto`.
 fn state_digest(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u64)> {
     let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
-    replica.state().digest_at(upto).map(|(at, digest)| (at, digest.0))
+    replica.state().digest_at(upto).map(|(at, digest)| (at, digest.sum))
 }
 
 fn leader_request<'a>(

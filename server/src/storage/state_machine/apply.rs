@@ -85,6 +85,7 @@ impl StateMachine {
         let (outcomes, digests) = apply_entries(&database, memory, meta, &batch.entries, heads)?;
         self.shared.add_digests(digests);
         self.shared.note_memory(&self.memory);
+        self.shared.note_size()?;
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
         }

@@ -51,7 +51,7 @@ mod tests {
     fn the_last_digest_at_or_before_an_entry_is_found() {
         let mut digests = DigestHistory::default();
         assert_eq!(digests.last(Revision(u64::MAX)), None);
-        let digest = |n: u64| (Revision(n * SPACING), Digest(n));
+        let digest = |n: u64| (Revision(n * SPACING), Digest { sum: n, ..Digest::default() });
         digests.extend((1..=KEPT as u64 + 2).map(digest).collect());
         assert_eq!(digests.last(Revision(3 * SPACING - 1)), None, "the first two are forgotten");
         assert_eq!(digests.last(Revision(3 * SPACING)), Some(digest(3)));

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{digest_history::StateDigest, shared_state::SharedState};
 use crate::{
     kv::{RangePage, Store, content_hash},
-    metrics::RequestMemoryMetrics,
+    metrics::{RequestMemoryMetrics, StateMetrics},
     raft_types::LogId,
     storage::state::{StateErrorKind, read_meta},
 };
@@ -58,6 +58,11 @@ impl StateReader {
     /// The size of the request memory.
     pub fn request_memory(&self) -> &RequestMemoryMetrics {
         self.shared.request_memory()
+    }
+
+    /// The size of the state.
+    pub fn metrics(&self) -> &StateMetrics {
+        self.shared.metrics()
     }
 
     /// Runs a read on the current state. Nothing is applied meanwhile.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
-    metrics::RequestMemoryMetrics,
+    metrics::{RequestMemoryMetrics, StateMetrics},
     raft_types::{Membership, SnapshotMeta},
     storage::{
         durable_index::DurableIndex,
@@ -55,6 +55,7 @@ pub(super) struct SharedState {
     applied: watch::Sender<Revision>,
     digests: std::sync::Mutex<DigestHistory>,
     request_memory: RequestMemoryMetrics,
+    metrics: StateMetrics,
     durable_index: DurableIndex,
     poison: Poison,
 }
@@ -91,6 +92,7 @@ impl SharedState {
             applied: watch::Sender::default(),
             digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
+            metrics: StateMetrics::default(),
             durable_index,
             poison,
         }))
@@ -128,6 +130,20 @@ impl SharedState {
     pub(super) fn note_memory(&self, memory: &RequestMemory) {
         self.request_memory.entries.set(memory.entries() as u64);
         self.request_memory.bytes.set(memory.bytes() as u64);
+    }
+
+    /// Records the size of the state.
+    pub(super) fn note_size(&self) -> Result<(), StateError> {
+        let database = self.database();
+        let store = database.store()?;
+        let digest = store.digest().map_err(|error| database.fail(error))?;
+        self.metrics.data_bytes.set(digest.data_bytes);
+        self.metrics.memtable_bytes.set(store.active_bytes() as u64);
+        Ok(())
+    }
+
+    pub(super) fn metrics(&self) -> &StateMetrics {
+        &self.metrics
     }
 
     pub(super) fn request_memory(&self) -> &RequestMemoryMetrics {
@@ -265,6 +281,7 @@ impl SharedState {
         // every later flush would try the same one again.
         let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| database.flush()));
         flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked)))?;
+        self.metrics.flushes.increment();
         self.durable().map(drop)
     }
 
@@ -324,6 +341,7 @@ impl SharedState {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
         self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
+        self.note_size()?;
         Ok(memory)
     }
 }
