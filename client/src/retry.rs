@@ -158,7 +158,9 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::RemoveVoter { .. } => (Route::Leader, RetryPolicy::Idempotent),
-        Request::StateDigest { .. } | Request::Backup { .. } => (Route::First, RetryPolicy::ReadOnly),
+        Request::StateDigest { .. } | Request::Room { .. } | Request::Backup { .. } => {
+            (Route::First, RetryPolicy::ReadOnly)
+        }
         Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
         | Request::Reload

@@ -211,6 +211,11 @@ impl Batch {
         self.conditions.iter().map(Condition::key).chain(self.operations.iter().map(Operation::key))
     }
 
+    /// Whether it may add data: a batch of deletes does not.
+    pub fn adds_data(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::Set(..)))
+    }
+
     /// Returns the bytes of keys and values, including the keys of conditions.
     pub fn bytes(&self) -> usize {
         self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()

@@ -113,8 +113,9 @@ pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The flow-control window of a connection, in bytes, over all of its streams.
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
-/// Below this much free disk space, in bytes, the log or a snapshot may soon not fit.
-pub const DISK_FREE_BYTES_MIN: u64 = 64 << 20;
+/// A node with less free disk space than this, in bytes, has no room for more data, unless its
+/// configuration has another limit. Enough for the writes in flight, a flush and its log.
+pub const DISK_FREE_BYTES_MIN: u64 = 128 << 20;
 
 /// The shortest and longest timeout of a request, in milliseconds.
 pub const REQUEST_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;

@@ -225,6 +225,12 @@ pub enum Request {
         /// The last entry for which the asking node knows the digest.
         upto: Revision,
     },
+    /// From the leader to another node: asks for how much data its disk has room:
+    /// [`Response::Room`]. Never forwarded.
+    Room {
+        /// The cluster of the asking node.
+        cluster: ClusterId,
+    },
     /// Asks for the node's whole state as a file: [`Response::Backup`]. The file follows on the
     /// same stream, split over any number of frames (see [`crate::backup`]). Must be the only
     /// request on its stream. Never forwarded.
@@ -318,6 +324,8 @@ pub enum Response {
     /// To [`Request::StateDigest`]: the last entry, at most `upto`, whose digest is known, and that
     /// digest.
     StateDigest(Option<(Revision, u64)>),
+    /// To [`Request::Room`]: the bytes that the disk can take; `None` if that is unknown.
+    Room(Option<u64>),
     /// To [`Request::Backup`]: the file follows.
     Backup,
     /// To [`Request::Reload`].

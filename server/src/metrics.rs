@@ -93,7 +93,7 @@ pub struct RequestMemoryMetrics {
 pub struct StateMetrics {
     /// Bytes of all keys and values, with 33 bytes per key.
     pub data_bytes: Gauge,
-    /// The memory of the active memtable, in bytes.
+    /// The memory of the changes that are not flushed yet, in bytes.
     pub memtable_bytes: Gauge,
     /// Memtables that were written to the database.
     pub flushes: Counter,

@@ -9,6 +9,7 @@ pub mod log_size;
 pub mod propose;
 pub mod raft;
 pub mod replica;
+pub mod write_room;
 
 use std::{
     path::PathBuf,
@@ -29,7 +30,8 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{metrics::NodeMetrics, node::replica::Replica, storage::disk::SpaceProbe};
+use self::{replica::Replica, write_room::WriteRoom};
+use crate::{metrics::NodeMetrics, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -71,6 +73,7 @@ pub struct Node {
     replica: watch::Sender<Option<Arc<Replica>>>,
     pool: Pool,
     space: SpaceProbe,
+    write_room: WriteRoom,
     metrics: NodeMetrics,
     log_control: OnceLock<LogControl>,
     commands: mpsc::Sender<LifecycleCommand>,
@@ -98,6 +101,7 @@ impl Node {
             replica: watch::Sender::new(None),
             pool,
             space: SpaceProbe::new(data_dir),
+            write_room: WriteRoom::default(),
             metrics: NodeMetrics::default(),
             log_control: OnceLock::new(),
             commands,
@@ -179,6 +183,11 @@ impl Node {
     /// The probe of free disk space.
     pub fn space(&self) -> &SpaceProbe {
         &self.space
+    }
+
+    /// The room for writes that add data.
+    pub fn write_room(&self) -> &WriteRoom {
+        &self.write_room
     }
 
     /// The node's metrics.

@@ -8,4 +8,5 @@ pub mod forward;
 pub mod membership;
 mod progress;
 pub mod reads;
+pub mod room;
 pub mod status;

@@ -46,7 +46,10 @@ fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
 fn disk(name: &NodeName, free: u64) -> Option<String> {
     let free_size = wording::size(free);
     (free < DISK_FREE_BYTES_MIN).then(|| {
-        format!("warning: the disk of {name} has {free_size} left: free some space before its writes fail")
+        format!(
+            "warning: the disk of {name} has {free_size} left: free some space there, or the cluster will \
+             reject writes that add data"
+        )
     })
 }
 
@@ -100,6 +103,12 @@ mod tests {
             node("long", None, Some(0)),
             node("hu", None, None),
         ]);
+        let disk = |name, left| {
+            format!(
+                "warning: the disk of {name} has {left} left: free some space there, or the cluster will \
+                 reject writes that add data"
+            )
+        };
         let renew =
             |name| format!("'coffeectl cert renew node-{name}', copy it there, then 'coffeectl reload'");
         assert_eq!(
@@ -107,10 +116,8 @@ mod tests {
             [
                 format!("warning: the certificate of hong expires in 29 days: {}", renew("hong")),
                 format!("warning: the certificate of peng has expired: {}", renew("peng")),
-                "warning: the disk of peng has 63 MiB left: free some space before its writes fail"
-                    .to_owned(),
-                "warning: the disk of long has 0 bytes left: free some space before its writes fail"
-                    .to_owned(),
+                disk("peng", "127 MiB"),
+                disk("long", "0 bytes"),
             ]
         );
     }

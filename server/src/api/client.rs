@@ -26,6 +26,7 @@ use coffee_common::quic::Connection;
 
 use self::context::ApiContext;
 use crate::{
+    config::Limits,
     node::Node,
     ops::{membership::MembershipManager, reads::Reads},
 };
@@ -40,9 +41,10 @@ impl Api {
         Self(Arc::new(ApiContext::new(node, reads, membership)))
     }
 
-    /// Limits the bytes of writes in flight from now on.
-    pub fn set_write_bytes_in_flight_max(&self, max: usize) {
-        self.0.writes.set_max(max);
+    /// Applies the limits of writes from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.0.writes.set_max(limits.write_bytes_in_flight_max);
+        self.0.node.write_room().set_limits(limits);
     }
 
     /// Serves a connection until it ends.

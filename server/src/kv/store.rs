@@ -62,6 +62,11 @@ impl Store {
         self.active.bytes()
     }
 
+    /// The approximate memory of the changes that are not flushed yet.
+    pub fn unflushed_bytes(&self) -> usize {
+        self.active.bytes() + self.sealed.as_ref().map_or(0, |sealed| sealed.bytes())
+    }
+
     /// Seals the active memtable: it no longer changes, and a new one takes the
     /// changes from now on. Does nothing if the last sealed memtable is not
     /// flushed yet, or if there are no changes.

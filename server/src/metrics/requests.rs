@@ -58,6 +58,7 @@ request_kinds! {
     ShutDownRemoved "retire" Request::ShutDownRemoved { .. },
     Ping "ping" Request::Ping,
     StateDigest "mark" Request::StateDigest { .. },
+    Room "room" Request::Room { .. },
     Backup "backup" Request::Backup { .. },
     Reload "reload" Request::Reload,
     LogLevel "log_level" Request::LogLevel { .. },

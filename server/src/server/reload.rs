@@ -214,7 +214,7 @@ impl Reloading {
 /// Applies new limits.
 pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, api: &Api) {
     endpoint.set_connections_max(limits.connections_max);
-    api.set_write_bytes_in_flight_max(limits.write_bytes_in_flight_max);
+    api.set_limits(&limits);
 }
 
 /// Sets the log level. Returns `false` if the host program does not support it.

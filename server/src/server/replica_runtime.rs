@@ -11,7 +11,7 @@ use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
     node::{Node, leader_contact::LastContact, log_size, raft, replica::Replica},
-    ops::{divergence, membership::MembershipManager},
+    ops::{divergence, membership::MembershipManager, room},
     storage::{
         disk::{DataDir, NodeIdentity},
         durable_index::DurableIndex,
@@ -38,6 +38,7 @@ pub(crate) struct ReplicaRuntime {
     checkpointer: Checkpointer,
     poison: Poison,
     log_keep_bytes: u64,
+    simulated: bool,
     /// Background tasks, which end with the replica.
     tasks: JoinSet<()>,
 }
@@ -52,6 +53,7 @@ impl ReplicaRuntime {
         config: &Config,
     ) -> Result<Self, StartError> {
         let poison = Poison::new();
+        let simulated = databases.is_some();
         let (state, mut log) = match databases {
             Some(databases) => open_databases(databases.as_ref(), identity.id, &poison)?,
             None => open_storage(data, identity.id, &poison).await?,
@@ -85,7 +87,7 @@ impl ReplicaRuntime {
         let replica = Arc::new(replica);
         let log_keep_bytes = config.storage.log_keep_bytes;
         let tasks = JoinSet::new();
-        Ok(Self { replica, peers, network, log, checkpointer, poison, log_keep_bytes, tasks })
+        Ok(Self { replica, peers, network, log, checkpointer, poison, log_keep_bytes, simulated, tasks })
     }
 
     /// Makes this the node's replica: the node serves from now on.
@@ -95,6 +97,10 @@ impl ReplicaRuntime {
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
+        // A simulated disk has no free space to measure.
+        if !self.simulated {
+            self.tasks.spawn(room::watch(Arc::clone(node), Arc::clone(&self.replica)));
+        }
         self.tasks.spawn(log_size::keep_within(Arc::clone(&self.replica), self.log_keep_bytes));
         self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
         self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));

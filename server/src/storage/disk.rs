@@ -5,6 +5,7 @@
 //! identity.toml   cluster, node and its member state
 //! log.wal         Raft's log
 //! state.redb      the state
+//! reserve         space for a start on a full disk
 //! damaged-N       files that were set aside
 //! unfinished.toml present while a restore or a recovery is in progress
 //! ```
@@ -17,6 +18,7 @@ mod error;
 mod files;
 mod identity;
 mod rebuild;
+mod reserve;
 mod space;
 mod unfinished;
 mod work;
@@ -33,6 +35,7 @@ pub use self::{
     error::DataDirError,
     identity::NodeIdentity,
     rebuild::rebuild,
+    reserve::keep_reserve,
     space::{Space, SpaceProbe},
     unfinished::Unfinished,
     work::OfflineWork,
@@ -66,6 +69,7 @@ impl DataDir {
             check_not_empty(&path.join(LOG))?;
             check_not_empty(&path.join(STATE))?;
         }
+        reserve::release_reserve(path);
         Ok(Self { path: path.to_owned(), _lock: lock, identity })
     }
 

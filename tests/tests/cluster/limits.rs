@@ -92,6 +92,24 @@ async fn a_reload_takes_up_how_many_bytes_may_be_in_flight() {
     assert_ne!(overloads(&mut cluster).await, 0.0, "there was room for three");
 }
 
+/// A quota rejects writes that add data. Deletes make room at once, a reload does too.
+#[tokio::test]
+async fn a_quota_of_data() {
+    let mut cluster = Cluster::of(1).start().await;
+    let config = fs::read_to_string(cluster.node("ming").config()).expect("reads");
+    let value = "x".repeat(700);
+    cluster.coffeectl(["set", "a", &value]).ok().await;
+    cluster.node("ming").write_config(&format!("{config}[limits]\ndata_bytes_max = 1000\n"));
+    assert_eq!(cluster.coffeectl(["reload"]).ok().await, "ming: reloaded limits.data_bytes_max\n");
+    cluster.coffeectl(["set", "b", &value]).fails(8, "the data would exceed its quota").await;
+    cluster.coffeectl(["del", "a"]).ok().await;
+    cluster.coffeectl(["set", "b", &value]).ok().await;
+    cluster.coffeectl(["set", "a", &value]).fails(8, "734 of 1000 bytes are in use").await;
+    cluster.node("ming").write_config(&format!("{config}[limits]\ndata_bytes_max = 10000\n"));
+    assert_eq!(cluster.coffeectl(["reload"]).ok().await, "ming: reloaded limits.data_bytes_max\n");
+    cluster.coffeectl(["set", "a", &value]).ok().await;
+}
+
 /// A changed level in the configuration takes effect; an unchanged one keeps a level set
 /// at run time.
 #[tokio::test]

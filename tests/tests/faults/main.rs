@@ -15,6 +15,7 @@
 //! ```
 
 mod disk_faults;
+mod full_disks;
 mod link_faults;
 mod process_faults;
 mod support;
@@ -43,8 +44,10 @@ const NODES: usize = 3;
 /// Maximum write stall if a quorum is spared.
 const GAP_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 10 });
 
-/// Frequent snapshots and purges, so that they coincide with every fault.
-const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n";
+/// Frequent snapshots and purges, so that they coincide with every fault. The disks are
+/// smaller than the usual limit of free space.
+const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n\
+                        [limits]\ndisk_free_bytes_min = 16777216\n";
 
 /// Victims of a class of faults.
 #[derive(Debug, Clone, Copy)]

@@ -41,6 +41,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         "Duration from the proposal of a client's write until it is applied, on the leader.",
         &node.metrics().commits.read(),
     );
+    room(text, node);
     if let Some(space) = space {
         disk(text, space);
     }
@@ -193,10 +194,30 @@ fn state(text: &mut Text, replica: &Replica) {
     );
     text.gauge(
         "coffeed_memtable_bytes",
-        "Memory of the changes since the last flush began.",
+        "Memory of the changes that are not flushed yet.",
         metrics.memtable_bytes.get(),
     );
     text.counter("coffeed_flushes_total", "Flushes of a memtable to the database.", metrics.flushes.get());
+}
+
+fn room(text: &mut Text, node: &Node) {
+    let room = node.write_room();
+    text.gauge(
+        "coffeed_data_max_bytes",
+        "Quota of keys and values (limits.data_bytes_max); 0 for none.",
+        room.data_bytes_max(),
+    );
+    text.gauge(
+        "coffeed_disk_free_min_bytes",
+        "Free space below which the node has no room for more data (limits.disk_free_bytes_min).",
+        room.disk_free_bytes_min(),
+    );
+    let data_bytes = node.replica().map_or(0, |replica| replica.state().metrics().data_bytes.get());
+    text.gauge(
+        "coffeed_writes_rejected_for_space",
+        "Whether the leader rejects writes that add data.",
+        room.shortage(data_bytes).is_some(),
+    );
 }
 
 fn disk(text: &mut Text, space: Space) {

@@ -68,7 +68,8 @@ fn needed(request: &Request) -> Role {
         | Request::RemoveVoter { .. }
         | Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
-        | Request::StateDigest { .. } => Role::Node,
+        | Request::StateDigest { .. }
+        | Request::Room { .. } => Role::Node,
     }
 }
 
@@ -118,6 +119,7 @@ mod tests {
             (Role::Node, Request::Invite { cluster: ClusterId(1), members: vec![address()] }),
             (Role::Node, Request::ShutDownRemoved { id: NodeId(7) }),
             (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
+            (Role::Node, Request::Room { cluster: ClusterId(1) }),
         ]
     }
 

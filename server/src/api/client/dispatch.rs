@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     node::Node,
-    ops::{forward::LeaderRequest, status},
+    ops::{forward::LeaderRequest, room, status},
 };
 
 /// Carries out a request and returns its result.
@@ -62,6 +62,7 @@ async fn operate(
         Request::StateDigest { cluster, upto } => {
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))
         }
+        Request::Room { cluster } => Ok(Response::Room(room(node, *cluster))),
         Request::LogLevel { level } => log_level(node, origin, *level),
         Request::Invite { cluster, members } => membership.invite(*cluster, members),
         Request::ShutDownRemoved { id } => membership.shut_down_removed(*id),
@@ -104,6 +105,12 @@ fn log_level(node: &Node, origin: &RequestOrigin, level: Option<LogLevel>) -> Re
 fn state_digest(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u64)> {
     let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
     replica.state().digest_at(upto).map(|(at, digest)| (at, digest.sum))
+}
+
+/// Returns the bytes that this node's disk can take.
+fn room(node: &Node, cluster: ClusterId) -> Option<u64> {
+    let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
+    room::own(node, &replica)
 }
 
 fn leader_request<'a>(

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     metrics::{GaugeGuard, Histogram, NodeMetrics, RequestMetrics},
     node::{
+        Node,
         propose::{ProposeError, Proposed, not_committed_in_time, propose_all},
         replica::Replica,
     },
@@ -62,6 +63,10 @@ fn start_forward(responder: &Arc<Responder>, write: AdmittedWrite) {
 /// Proposes writes together, and answers each. Forwards those that were not applied.
 async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writes: Vec<AdmittedWrite>) {
     let metrics = responder.node().metrics();
+    let writes = with_room(&replica, &responder, writes).await;
+    if writes.is_empty() {
+        return;
+    }
     let _counted = count(&metrics.requests, &writes);
     let mut commits = Commits::propose(&replica, metrics, &writes).await;
     let mut group = ResponseGroup::default();
@@ -94,6 +99,30 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     drop(answered);
 }
 
+/// Rejects the writes for which there is no room, and returns the others.
+async fn with_room(
+    replica: &Replica,
+    responder: &Arc<Responder>,
+    writes: Vec<AdmittedWrite>,
+) -> Vec<AdmittedWrite> {
+    let mut with_room = Vec::with_capacity(writes.len());
+    for write in writes {
+        match check_room(responder.node(), replica, &write) {
+            Ok(()) => with_room.push(write),
+            Err(rejection) => {
+                let AdmittedWrite { admitted, permit, .. } = write;
+                drop(permit);
+                admitted.respond(responder, Err(rejection).into()).await;
+            }
+        }
+    }
+    with_room
+}
+
+fn check_room(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
+    node.write_room().admit(&write.batch, replica.state().metrics().data_bytes.get())
+}
+
 /// Held by answered writes until their responses are queued. A client that does not read them
 /// is admitted no more than its connection may have in flight.
 struct Answered {
@@ -121,12 +150,14 @@ async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
         deadline,
         repeatable: false,
     };
+    let node = responder.node();
     let here = |replica: Arc<Replica>| {
         let write = slice::from_ref(&write);
         async move {
             if Instant::now() >= deadline {
                 return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
             }
+            write.iter().try_for_each(|write| check_room(node, &replica, write))?;
             let commit = async { Commits::propose(&replica, metrics, write).await.next(deadline).await };
             timeout_at(deadline, commit).await.unwrap_or_else(|_| Err(not_committed_in_time()))
         }

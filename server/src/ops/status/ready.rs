@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use coffee_common::{id::NodeName, limits::DISK_FREE_BYTES_MIN, protocol::LifecyclePhase};
+use coffee_common::{id::NodeName, protocol::LifecyclePhase};
 use openraft::Instant;
 use tokio::time::timeout;
 
@@ -76,6 +76,7 @@ struct Facts {
     replica: Option<ReplicaFacts>,
     /// Free bytes, or why they are unknown.
     disk_free: Result<u64, String>,
+    disk_free_min: u64,
     certificate_days_left: i64,
 }
 
@@ -106,6 +107,7 @@ impl Facts {
             silence_max: SILENCE_MIN.max(LEASES * node.lease()),
             replica,
             disk_free: disk_free.map(|space| space.free_bytes).map_err(|error| error.to_string()),
+            disk_free_min: node.write_room().disk_free_bytes_min(),
             certificate_days_left: node.certificate_days_left(),
         }
     }
@@ -167,10 +169,10 @@ impl Facts {
     fn disk(&self) -> Result<String, String> {
         let free = *self.disk_free.as_ref().map_err(|why| format!("the free space is unknown: {why}"))?;
         let mebibytes = free >> 20;
-        if free < DISK_FREE_BYTES_MIN {
+        if free < self.disk_free_min {
             return Err(format!(
                 "{mebibytes} MiB are free; at least {} MiB are needed",
-                DISK_FREE_BYTES_MIN >> 20
+                self.disk_free_min >> 20
             ));
         }
         Ok(format!("{mebibytes} MiB are free"))
@@ -229,6 +231,7 @@ mod tests {
                 recovered: true,
             }),
             disk_free: Ok(1 << 30),
+            disk_free_min: 1 << 20,
             certificate_days_left: 364,
         }
     }
@@ -322,8 +325,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_not_ready() {
-        let full = Facts { disk_free: Ok(DISK_FREE_BYTES_MIN - 1), ..follower() };
-        assert_judged(&full, ReadinessCheck::Disk, false, "63 MiB are free; at least 64 MiB are needed");
+        let full = Facts { disk_free: Ok((1 << 20) - 1), ..follower() };
+        assert_judged(&full, ReadinessCheck::Disk, false, "0 MiB are free; at least 1 MiB are needed");
         let hangs = Facts { disk_free: Err("the disk does not answer".to_owned()), ..follower() };
         assert_judged(
             &hangs,

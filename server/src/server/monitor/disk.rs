@@ -1,22 +1,17 @@
-//! Logs when the disk is nearly full and when it has free space again.
+//! Logs when this node's disk is nearly full and when it has free space again.
 //!
 //! Measures every few seconds; a status request takes the last result and does not
 //! wait for the disk.
 
 use std::{sync::Weak, time::Duration};
 
-use coffee_common::limits::DISK_FREE_BYTES_MIN;
 use tokio::{sync::watch, time::timeout};
 
-use crate::node::Node;
+use crate::{node::Node, storage::disk::SpaceProbe};
 
 /// How often the free space is measured. If the disk fills faster, the write-ahead
 /// log notices when it fails.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
-
-/// The threshold to recover is twice the other one: a few bytes more or less must
-/// not log a line each time.
-const ENOUGH_BYTES: u64 = 2 * DISK_FREE_BYTES_MIN;
 
 /// Measures the free space until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
@@ -24,7 +19,12 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
     while let Some(node) = node.upgrade() {
         // An unresponsive disk is noticed by the log, which writes to it.
         if let Ok(space) = node.space().look().await {
-            scarce = judge(scarce, space.free_bytes);
+            let free_bytes_min = node.write_room().disk_free_bytes_min();
+            scarce = judge(scarce, space.free_bytes, free_bytes_min);
+            let reserve_bytes = free_bytes_min / 2;
+            if node.replica().is_some() && space.free_bytes >= free_bytes_min + 2 * reserve_bytes {
+                keep_reserve(node.space(), reserve_bytes).await;
+            }
         }
         drop(node);
         if timeout(CHECK_EVERY, stopping.wait_for(|stop| *stop)).await.is_ok() {
@@ -33,14 +33,23 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
     }
 }
 
-/// Returns whether space is scarce, given whether it was before. Logs a change.
-fn judge(scarce: bool, free_bytes: u64) -> bool {
-    let limit = if scarce { ENOUGH_BYTES } else { DISK_FREE_BYTES_MIN };
+async fn keep_reserve(space: &SpaceProbe, bytes: u64) {
+    if let Err(error) = space.keep_reserve(bytes).await {
+        // Some file systems cannot allocate space ahead.
+        tracing::debug!(%error, "cannot reserve space for a start on a full disk");
+    }
+}
+
+/// Returns whether space is scarce, given whether it was before. Logs a change. The
+/// threshold to recover is twice `free_bytes_min`: a few bytes more or less must not
+/// log a line each time.
+fn judge(scarce: bool, free_bytes: u64, free_bytes_min: u64) -> bool {
+    let limit = if scarce { 2 * free_bytes_min } else { free_bytes_min };
     let now = free_bytes < limit;
     match (scarce, now) {
         (false, true) => tracing::warn!(
             free_bytes,
-            "disk is nearly full: this node stops taking writes when the log runs out of space; \
+            "disk is nearly full: this node has no room for more data and stops when its log does not fit; \
              hint: free space on the file system of the data directory"
         ),
         (true, false) => tracing::info!(free_bytes, "disk has enough free space again"),
@@ -56,14 +65,8 @@ mod tests {
     #[test]
     fn space_is_scarce_until_there_is_enough() {
         let mut scarce = false;
-        for (free, expected) in [
-            (DISK_FREE_BYTES_MIN, false),
-            (DISK_FREE_BYTES_MIN - 1, true),
-            (DISK_FREE_BYTES_MIN, true),
-            (ENOUGH_BYTES, false),
-            (ENOUGH_BYTES - 1, false),
-        ] {
-            scarce = judge(scarce, free);
+        for (free, expected) in [(100, false), (99, true), (100, true), (200, false), (199, false)] {
+            scarce = judge(scarce, free, 100);
             assert_eq!(scarce, expected, "{free}");
         }
     }

@@ -5,6 +5,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{LOG, STATE};
+use super::{LOG, STATE, keep_reserve};
 
 /// How long the disk may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub struct Space {
     pub log_bytes: Option<u64>,
     /// The size of the state, in bytes; `None` if there is none.
     pub state_bytes: Option<u64>,
+    /// The bytes of the state that the file system has allocated.
+    pub state_allocated_bytes: Option<u64>,
 }
 
 impl Space {
@@ -35,12 +38,15 @@ impl Space {
     fn of(folder: &Path) -> io::Result<Self> {
         let found = rustix::fs::statvfs(folder)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
-        let size = |file: &str| fs::metadata(folder.join(file)).ok().map(|found| found.len());
+        let file = |name: &str| fs::metadata(folder.join(name)).ok();
+        let state = file(STATE);
         Ok(Self {
             free_bytes: bytes(found.f_bavail),
             total_bytes: bytes(found.f_blocks),
-            log_bytes: size(LOG),
-            state_bytes: size(STATE),
+            log_bytes: file(LOG).map(|found| found.len()),
+            state_bytes: state.as_ref().map(fs::Metadata::len),
+            // In units of 512 bytes, whatever the file system.
+            state_allocated_bytes: state.map(|found| found.blocks() * 512),
         })
     }
 }
@@ -78,6 +84,22 @@ impl SpaceProbe {
         let found = timeout(ANSWER_WITHIN, looking).await.unwrap_or_else(late);
         *self.lock() = found.as_ref().ok().copied();
         found
+    }
+
+    /// Keeps a reserve of this many bytes; see [`keep_reserve`]. A hanging disk costs
+    /// no further thread: a probe waits for it too.
+    ///
+    /// # Errors
+    /// The space cannot be allocated.
+    pub async fn keep_reserve(&self, bytes: u64) -> io::Result<()> {
+        let permit = Arc::clone(&self.permit).acquire_owned().await.map_err(io::Error::other)?;
+        let folder = self.folder.clone();
+        let keep = move || {
+            let kept = keep_reserve(&folder, bytes);
+            drop(permit);
+            kept
+        };
+        tokio::task::spawn_blocking(keep).await.map_err(io::Error::from)?
     }
 
     /// The result of the last probe; `None` if it failed. Does not block.

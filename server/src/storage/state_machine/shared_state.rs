@@ -138,7 +138,7 @@ impl SharedState {
         let store = database.store()?;
         let digest = store.digest().map_err(|error| database.fail(error))?;
         self.metrics.data_bytes.set(digest.data_bytes);
-        self.metrics.memtable_bytes.set(store.active_bytes() as u64);
+        self.metrics.memtable_bytes.set(store.unflushed_bytes() as u64);
         Ok(())
     }
 
@@ -282,6 +282,7 @@ impl SharedState {
         let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| database.flush()));
         flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked)))?;
         self.metrics.flushes.increment();
+        self.note_size()?;
         self.durable().map(drop)
     }
 

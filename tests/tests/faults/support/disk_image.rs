@@ -71,8 +71,13 @@ pub(crate) struct Small {
 impl Small {
     /// Mounts a new one `at`.
     pub(crate) fn mount(at: PathBuf) -> Self {
+        Self::mount_of(at, DISK_MB)
+    }
+
+    /// Mounts a new one of this size `at`.
+    pub(crate) fn mount_of(at: PathBuf, megabytes: u64) -> Self {
         fs::create_dir_all(&at).expect("a folder for the disk");
-        run(&["mount", "-t", "tmpfs", "-o", &format!("size={DISK_MB}m"), "none", text(&at)]);
+        run(&["mount", "-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none", text(&at)]);
         Self { at }
     }
 

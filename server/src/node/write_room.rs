@@ -1,0 +1,217 @@
+//! Whether there is room for writes that add data.
+//!
+//! Equal disks hold equal data and are full at the same entry, so a write could
+//! take all voters down at once. The leader therefore rejects writes that add
+//! data, before it proposes them, while the voters that have room are not a
+//! quorum, and while the data exceeds its quota. Deletes, changes of membership
+//! and reads continue. Applying knows nothing of it: replicas stay equal whatever
+//! their disks.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use coffee_common::{command::Batch, id::NodeName, protocol::Rejection};
+
+use crate::{config::Limits, storage::disk::Space};
+
+/// Bytes of the state's file per byte of data: pages are rounded up.
+const PAGE_BYTES_PER_BYTE: u64 = 2;
+
+/// Bytes of disk that a written byte takes at most, until it is flushed and its log
+/// entry is purged: in the state and in the log, which leaves up to a quarter unused.
+const DISK_BYTES_PER_BYTE: u64 = 4;
+
+/// Bytes of a remembered request in the state.
+const REQUEST_BYTES: u64 = 64;
+
+/// The room of a cluster, as its leader measured it last, and the limits.
+#[derive(Debug)]
+pub struct WriteRoom {
+    disk_free_bytes_min: AtomicU64,
+    data_bytes_max: AtomicU64,
+    /// The bytes that may be written until the next measurement.
+    left: AtomicU64,
+    /// The voters that have no room.
+    full: Mutex<Vec<NodeName>>,
+}
+
+/// The size of a state.
+#[derive(Debug, Clone, Copy)]
+pub struct StateSize {
+    /// Bytes of keys and values.
+    pub data_bytes: u64,
+    /// The number of remembered requests.
+    pub requests: u64,
+    /// Bytes that are not flushed yet.
+    pub memtable_bytes: u64,
+}
+
+impl Default for WriteRoom {
+    fn default() -> Self {
+        let Limits { disk_free_bytes_min, data_bytes_max, .. } = Limits::default();
+        Self {
+            disk_free_bytes_min: AtomicU64::new(disk_free_bytes_min),
+            data_bytes_max: AtomicU64::new(data_bytes_max),
+            left: AtomicU64::new(u64::MAX),
+            full: Mutex::default(),
+        }
+    }
+}
+
+impl WriteRoom {
+    /// Sets the limits.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.disk_free_bytes_min.store(limits.disk_free_bytes_min, Ordering::Relaxed);
+        self.data_bytes_max.store(limits.data_bytes_max, Ordering::Relaxed);
+    }
+
+    /// The free disk space below which a node has no room, in bytes.
+    pub fn disk_free_bytes_min(&self) -> u64 {
+        self.disk_free_bytes_min.load(Ordering::Relaxed)
+    }
+
+    /// The quota of data, in bytes; 0 for none.
+    pub fn data_bytes_max(&self) -> u64 {
+        self.data_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that this node's disk can take before its free space is below the
+    /// limit. Pages of the state that deletes have freed count as free.
+    pub fn of_disk(&self, space: &Space, size: StateSize) -> u64 {
+        let StateSize { data_bytes, requests, memtable_bytes } = size;
+        let min = self.disk_free_bytes_min();
+        let free = space.free_bytes.saturating_sub(PAGE_BYTES_PER_BYTE * memtable_bytes);
+        if free < min / 2 {
+            // A flush cannot reuse the pages that it frees itself.
+            return 0;
+        }
+        let needed = PAGE_BYTES_PER_BYTE * (data_bytes + requests * REQUEST_BYTES);
+        let reusable = space.state_allocated_bytes.unwrap_or(0).saturating_sub(needed);
+        (free + reusable).saturating_sub(min)
+    }
+
+    /// Replaces the last measurement: a quorum has room for `left` more bytes; `full`
+    /// are the voters that have none.
+    pub fn measured(&self, left: u64, full: Vec<NodeName>) {
+        self.left.store(left, Ordering::Relaxed);
+        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
+    }
+
+    /// Why the next write that adds data would be rejected, if it would. The state
+    /// holds `data_bytes`.
+    pub fn shortage(&self, data_bytes: u64) -> Option<String> {
+        let max = self.data_bytes_max();
+        if max > 0 && data_bytes >= max {
+            return Some(format!("the data takes {data_bytes} bytes of its quota of {max}"));
+        }
+        (self.left.load(Ordering::Relaxed) == 0).then(|| self.full_disks())
+    }
+
+    fn full_disks(&self) -> String {
+        let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<&str> = full.iter().map(NodeName::as_str).collect();
+        let of = if names.is_empty() { "a quorum".to_owned() } else { names.join(", ") };
+        format!("too little disk space is free at {of}")
+    }
+
+    /// Admits a write of the leader to a state of `data_bytes`.
+    ///
+    /// # Errors
+    /// The write adds data, and there is no room for it.
+    pub fn admit(&self, batch: &Batch, data_bytes: u64) -> Result<(), Rejection> {
+        if !batch.adds_data() {
+            return Ok(());
+        }
+        let bytes = batch.bytes() as u64;
+        let max = self.data_bytes_max();
+        if max > 0 && data_bytes + bytes > max {
+            return Err(Rejection::Refused {
+                reason: format!("the data would exceed its quota: {data_bytes} of {max} bytes are in use"),
+                hint:
+                    "delete keys, or set limits.data_bytes_max higher at every node, then 'coffeectl reload'"
+                        .to_owned(),
+            });
+        }
+        let take = |left: u64| match left {
+            u64::MAX => Some(left),
+            _ => left.checked_sub(DISK_BYTES_PER_BYTE * bytes),
+        };
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Rejection::Refused {
+                reason: self.full_disks(),
+                hint: "free space on those disks, or delete keys; reads and deletes continue".to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::Operation,
+        key::{Key, Value},
+    };
+
+    use super::*;
+
+    fn set(bytes: usize) -> Batch {
+        Batch::of(Operation::Set(Key::new("k").expect("legal"), Value::new(vec![1; bytes]).expect("legal")))
+    }
+
+    fn delete() -> Batch {
+        Batch::of(Operation::Delete(Key::new("k").expect("legal")))
+    }
+
+    fn reason(result: Result<(), Rejection>) -> String {
+        match result {
+            Err(Rejection::Refused { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn writes_are_admitted_until_the_measured_room_is_used() {
+        let room = WriteRoom::default();
+        assert_eq!(room.admit(&set(1 << 20), 1 << 50), Ok(()), "nothing was measured yet");
+        room.measured(5000, Vec::new());
+        assert_eq!(room.admit(&set(999), 0), Ok(()));
+        assert!(reason(room.admit(&set(999), 0)).contains("a quorum"), "it takes four times its bytes");
+        assert_eq!(room.admit(&set(249), 0), Ok(()));
+        room.measured(0, vec!["hong".parse().expect("legal")]);
+        assert!(reason(room.admit(&set(1), 0)).contains("at hong"));
+        assert_eq!(room.admit(&delete(), 0), Ok(()));
+        room.measured(2000, Vec::new());
+        assert_eq!(room.admit(&set(1), 0), Ok(()));
+    }
+
+    #[test]
+    fn a_quota_bounds_the_data_and_lets_deletes_through() {
+        let room = WriteRoom::default();
+        room.set_limits(&Limits { data_bytes_max: 1000, ..Limits::default() });
+        assert_eq!(room.admit(&set(99), 900), Ok(()));
+        assert!(reason(room.admit(&set(100), 900)).contains("900 of 1000"));
+        assert_eq!(room.admit(&delete(), 2000), Ok(()));
+        assert!(room.shortage(999).is_none() && room.shortage(1000).is_some());
+    }
+
+    #[test]
+    fn pages_that_deletes_have_freed_are_room() {
+        let room = WriteRoom::default();
+        room.set_limits(&Limits { disk_free_bytes_min: 100, ..Limits::default() });
+        let space = |free_bytes, allocated| Space {
+            free_bytes,
+            total_bytes: 10_000,
+            log_bytes: None,
+            state_bytes: None,
+            state_allocated_bytes: Some(allocated),
+        };
+        let size = StateSize { data_bytes: 436, requests: 1, memtable_bytes: 10 };
+        assert_eq!(room.of_disk(&space(170, 900), size), 50, "of the free space");
+        assert_eq!(room.of_disk(&space(70, 900), size), 0);
+        assert_eq!(room.of_disk(&space(70, 2000), size), 950, "of freed pages");
+        assert_eq!(room.of_disk(&space(69, 2000), size), 0, "the next flush needs free space");
+    }
+}

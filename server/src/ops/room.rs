@@ -1,0 +1,143 @@
+//! Measures whether a quorum has room for writes that add data.
+//!
+//! The leader asks the voters, since their disks and the other content of these
+//! disks differ. Guards that a full disk costs no quorum: a voter that does not
+//! answer has no room, as soon as another one is full.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use coffee_common::{
+    id::NodeId,
+    protocol::{Request, Response},
+    quic::Expect,
+};
+use futures_util::future::join_all;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::node::{Node, replica::Replica, write_room::StateSize};
+
+/// How often the room is measured. Writes in between are counted.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long to wait for a voter's answer.
+const ANSWER_WITHIN: Duration = Duration::from_millis(800);
+
+/// Measures the room while this node leads.
+pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rejecting = false;
+    loop {
+        // An error means that the own room is unknown.
+        let _ = node.space().look().await;
+        let leads = replica.leads();
+        let (left, full) = match leads {
+            true => measure(&node, &replica).await,
+            false => (u64::MAX, Vec::new()),
+        };
+        let membership = replica.membership();
+        let full = full.iter().filter_map(|id| Some(membership.get_node(id)?.name.clone())).collect();
+        node.write_room().measured(left, full);
+        let shortage = node.write_room().shortage(replica.state().metrics().data_bytes.get());
+        if rejecting != shortage.is_some() {
+            rejecting = shortage.is_some();
+            match shortage {
+                Some(reason) => {
+                    tracing::warn!(reason, "writes that add data are rejected; reads and deletes continue");
+                }
+                None => tracing::info!("this node no longer rejects writes that add data"),
+            }
+        }
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // A new leader measures at once.
+            running = replica.until(|metrics| metrics.state.is_leader() != leads) => {
+                if !running {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The bytes that this node's disk can take; `None` if that is unknown.
+pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
+    let metrics = replica.state().metrics();
+    let size = StateSize {
+        data_bytes: metrics.data_bytes.get(),
+        requests: replica.state().request_memory().entries.get(),
+        memtable_bytes: metrics.memtable_bytes.get(),
+    };
+    Some(node.write_room().of_disk(&node.space().last()?, size))
+}
+
+async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {
+    let membership = replica.membership();
+    let request = &Request::Room { cluster: replica.cluster() };
+    let others = membership.nodes().filter(|(id, _)| **id != replica.id());
+    let asked = others.map(|(id, member)| async move {
+        let expect = Expect::Node(member.name.clone());
+        let answer = node.pool().ask(&member.address, &expect, request, None, ANSWER_WITHIN).await;
+        match answer.map(|reply| reply.result) {
+            Ok(Ok(Response::Room(room))) => Some((*id, room?)),
+            _ => None,
+        }
+    });
+    let mut rooms: BTreeMap<NodeId, u64> = join_all(asked).await.into_iter().flatten().collect();
+    rooms.extend(own(node, replica).map(|room| (replica.id(), room)));
+    let sets = membership.membership().get_joint_config();
+    let sets: Vec<Vec<NodeId>> = sets.iter().map(|set| set.iter().copied().collect()).collect();
+    room_of_quorum(&sets, &rooms)
+}
+
+/// The bytes that a quorum of each set of voters can take, and the voters that can
+/// take none.
+fn room_of_quorum(sets: &[Vec<NodeId>], rooms: &BTreeMap<NodeId, u64>) -> (u64, Vec<NodeId>) {
+    let full = |id: &&NodeId| rooms.get(*id) == Some(&0);
+    let left = sets.iter().map(|set| {
+        let mut rooms: Vec<u64> = set.iter().filter_map(|id| rooms.get(id)).copied().collect();
+        rooms.sort_unstable_by(|a, b| b.cmp(a));
+        match rooms.get(set.len() / 2) {
+            Some(room) => *room,
+            // Too few voters answer, but no disk is full.
+            None if !set.iter().any(|id| full(&id)) => u64::MAX,
+            None => 0,
+        }
+    });
+    let mut ids: Vec<NodeId> = sets.iter().flatten().filter(full).copied().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    (left.min().unwrap_or(u64::MAX), ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_costs_no_quorum() {
+        let none = u64::MAX;
+        for (answers, left, full) in [
+            // All have room: the smallest room in the largest quorum counts.
+            (&[(1, 50), (2, 30), (3, 10)][..], 30, &[][..]),
+            // One full voter can be lost, as long as the others are there.
+            (&[(1, 50), (2, 30), (3, 0)], 30, &[3]),
+            (&[(1, 50), (3, 0)], 0, &[3]),
+            (&[(1, 50), (2, 0), (3, 0)], 0, &[2, 3]),
+            // Writes cannot be committed anyway.
+            (&[(1, 50)], none, &[]),
+            (&[], none, &[]),
+        ] {
+            let rooms = answers.iter().map(|(id, room)| (NodeId(*id), *room)).collect();
+            let full: Vec<_> = full.iter().map(|id| NodeId(*id)).collect();
+            assert_eq!(
+                room_of_quorum(&[[1, 2, 3].map(NodeId).to_vec()], &rooms),
+                (left, full),
+                "{answers:?}"
+            );
+        }
+        let rooms = [(1, 50), (2, 30), (3, 0), (4, 20)].map(|(id, room)| (NodeId(id), room)).into();
+        let joint = [[1, 2, 3].map(NodeId).to_vec(), [2, 3, 4].map(NodeId).to_vec()];
+        assert_eq!(room_of_quorum(&joint, &rooms), (20, vec![NodeId(3)]), "a quorum of both sets");
+    }
+}
