@@ -15,6 +15,7 @@ pub mod disk;
 pub mod durable_index;
 pub mod log;
 pub mod new_cluster;
+mod no_space;
 pub mod poison;
 pub mod record;
 pub mod recover;

@@ -1,6 +1,6 @@
 //! The error of a failed start.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use coffee_common::quic::EndpointError;
 
@@ -43,6 +43,9 @@ pub enum StartError {
     /// Consensus cannot be started.
     #[error(transparent)]
     Raft(#[from] RaftError),
+    /// The storage failed while consensus was started.
+    #[error("storage failed: {0}")]
+    Storage(Arc<str>),
     /// A bug, or an error that is not expected.
     #[error("{0}")]
     Internal(String),
@@ -61,7 +64,14 @@ impl StartError {
             }
             Self::Log(error) => error.hint().to_owned(),
             Self::State(error) => error.hint().to_owned(),
-            Self::Raft(_) => "check the timers in the configuration".to_owned(),
+            Self::Raft(RaftError::Timers(_)) => "check the timers in the configuration".to_owned(),
+            Self::Raft(RaftError::Fatal(_)) => {
+                "start it again; if that does not help, check the disk of the data directory".to_owned()
+            }
+            Self::Storage(_) => {
+                "check the disk of the data directory, then start again; nothing that was acknowledged is lost"
+                    .to_owned()
+            }
             Self::Internal(_) => "restart it; if that does not help, report a bug".to_owned(),
         }
     }

@@ -64,7 +64,11 @@ impl ReplicaRuntime {
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
-                .await?;
+                .await
+                .map_err(|error| match poison.cause() {
+                    Some(cause) => StartError::Storage(cause),
+                    None => error.into(),
+                })?;
         let last_contact = LastContact::default();
         let peers = PeerContext {
             raft: raft.clone(),

@@ -24,6 +24,7 @@ use crate::{
     raft_types::{LogId, SnapshotMeta, StoredMembership},
     storage::{
         corruption,
+        no_space::no_space_hint,
         poison::Poison,
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
     },
@@ -138,9 +139,18 @@ impl StateError {
 
     /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
-        match self.is_damage() {
-            true => corruption::REBUILD,
-            false => "check the disk and the permissions of the data directory, then start again",
+        let io = match &self.source {
+            StateErrorKind::Kv(KvError::Database(error)) => match error.as_ref() {
+                redb::Error::Io(error) => Some(error),
+                _ => None,
+            },
+            StateErrorKind::File(error) => Some(error),
+            _ => None,
+        };
+        match io.and_then(|error| no_space_hint(error.kind())) {
+            Some(hint) => hint,
+            None if self.is_damage() => corruption::REBUILD,
+            None => "check the disk and the permissions of the data directory, then start again",
         }
     }
 }

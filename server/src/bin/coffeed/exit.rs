@@ -6,7 +6,7 @@
 //! (2, 7).
 
 use coffeectl::{exit::ExitCode, failure::Failure};
-use coffeed::{StartError, storage::disk::DataDirError};
+use coffeed::{StartError, node::raft::RaftError, storage::disk::DataDirError};
 
 /// Every exit code of the daemon with its meaning.
 const TABLE: [(ExitCode, &str); 6] = [
@@ -43,7 +43,7 @@ fn code_of(error: &StartError) -> ExitCode {
     use DataDirError as Data;
     match error {
         StartError::Credentials(_) => ExitCode::Denied,
-        StartError::Config(_) | StartError::Raft(_) => ExitCode::Usage,
+        StartError::Config(_) | StartError::Raft(RaftError::Timers(_)) => ExitCode::Usage,
         StartError::DataDir(error) => match error {
             Data::Io { .. } | Data::InUse { .. } | Data::SameIdAgain { .. } => ExitCode::Failed,
             Data::NotADirectory { .. }
@@ -66,6 +66,18 @@ fn code_of(error: &StartError) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn storage_that_fails_while_consensus_starts_is_not_a_matter_of_the_configuration() {
+        let timers = StartError::Raft(RaftError::Timers("too short".to_owned()));
+        assert_eq!(code_of(&timers), ExitCode::Usage);
+        assert!(timers.hint().contains("timers"));
+        let stopped = StartError::Raft(RaftError::Fatal(openraft::errors::Fatal::Stopped));
+        for failed in [stopped, StartError::Storage("log.wal: Input/output error".into())] {
+            assert_eq!(code_of(&failed), ExitCode::Failed, "{failed}");
+            assert!(failed.hint().contains("disk") && !failed.hint().contains("timers"), "{failed}");
+        }
+    }
 
     #[test]
     fn the_numbers_are_those_that_units_and_scripts_rely_on() {

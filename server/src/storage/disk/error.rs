@@ -8,7 +8,7 @@ use std::{
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
 use super::work::OfflineWork;
-use crate::storage::corruption;
+use crate::storage::{corruption, no_space::no_space_hint};
 
 /// The format of the data directory that this build writes and reads.
 pub(super) const FORMAT: u64 = 1;
@@ -112,10 +112,8 @@ impl DataDirError {
     /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space on that file system and start again; nothing was lost"
-            }
-            Self::Io { .. } => "create the directory, or let coffeed's user write to it",
+            Self::Io { source, .. } => no_space_hint(source.kind())
+                .unwrap_or("create the directory, or let coffeed's user write to it"),
             Self::NotADirectory { .. } => "set data_dir to a directory, or to a path that does not exist yet",
             Self::InUse { .. } => "stop the other coffeed first, or give this one its own data_dir",
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",

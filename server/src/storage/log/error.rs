@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::wal::LogFault;
-use crate::storage::corruption;
+use crate::storage::{corruption, no_space::no_space_hint};
 
 /// Why the log cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +59,11 @@ impl LogError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => corruption::REBUILD,
-            Self::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
-                "free some space on that file system and start again; nothing that was acknowledged is lost"
-            }
             Self::Io { source, .. } if source.kind() == ErrorKind::ResourceBusy => {
                 "stop the other process that uses it first"
             }
-            Self::Io { .. } => "check the disk and the permissions of the data directory, then start again",
+            Self::Io { source, .. } => no_space_hint(source.kind())
+                .unwrap_or("check the disk and the permissions of the data directory, then start again"),
             Self::Thread(_) => "check the limits on threads and memory of coffeed, then start again",
         }
     }

@@ -9,12 +9,9 @@
 //! Beginning, finishing and dropping do: call those through
 //! [`SnapshotInbox::offload`].
 
-use std::{
-    io::ErrorKind,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use redb::{Durability, WriteTransaction};
@@ -28,6 +25,7 @@ use crate::{
     kv::{self, Digest, KvError, MetaKey, Store, Table},
     raft_types::SnapshotMeta,
     storage::{
+        no_space::lacks_space,
         poison::Poison,
         state::{Offload, StateFiles, StateOptions, read_meta, read_snapshot},
     },
@@ -221,17 +219,11 @@ impl SnapshotSink {
     }
 }
 
-/// Whether a write failed for lack of space: on the file system, or in the quota
-/// of the user.
-fn is_full(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
 /// Poisons the storage if this node's own disk failed, so the node says so and
 /// ends. A full disk does not: the state in use is intact, and there may be space
 /// later. Any other error is the sender's.
 fn poisoning(poison: &Poison, name: &str, error: SnapshotError) -> SnapshotError {
-    let full = |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if is_full(io.kind()));
+    let full = |cause: &redb::Error| matches!(cause, redb::Error::Io(io) if lacks_space(io.kind()));
     if let SnapshotError::Received(KvError::Database(cause)) = &error
         && !full(cause)
     {
