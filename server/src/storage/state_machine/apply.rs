@@ -19,7 +19,7 @@ use super::{
 use crate::{
     kv::{self, KvError, RequestMemory, RowHeads, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
-    storage::state::{Database, StateError, StateErrorKind, write_applied, write_membership},
+    storage::state::{Database, Offload, StateError, StateErrorKind, write_applied, write_membership},
 };
 
 /// The most entries per batch: while a batch is applied, the task occupies its
@@ -80,7 +80,7 @@ impl StateMachine {
         self.shared.limit_memory(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
         self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
-        let heads = read_heads(&database, &batch.entries).await?;
+        let heads = read_heads(&database, &batch.entries, self.shared.offload()).await?;
         let (memory, meta) = (&mut self.memory, &mut self.meta);
         let (outcomes, digests) = apply_entries(&database, memory, meta, &batch.entries, heads)?;
         self.shared.add_digests(digests);
@@ -100,7 +100,11 @@ impl StateMachine {
 
 /// Reads the headers of the rows that a batch replaces, so the disk is not read
 /// while the state is locked. Gives the thread back from time to time.
-async fn read_heads<'e>(database: &Database, entries: &'e [LogEntry]) -> Result<RowHeads<'e>, StateError> {
+async fn read_heads<'e>(
+    database: &Database,
+    entries: &'e [LogEntry],
+    offload: Offload,
+) -> Result<RowHeads<'e>, StateError> {
     let keys = entries.iter().filter_map(|entry| match &entry.payload {
         Payload::Normal(proposal) => match &proposal.command {
             Command::Batch(batch) => Some(batch.keys()),
@@ -111,7 +115,7 @@ async fn read_heads<'e>(database: &Database, entries: &'e [LogEntry]) -> Result<
     let mut reading = database.store()?.begin_heads(keys.flatten());
     let mut since = Instant::now();
     while reading.read_next().map_err(|error| database.fail(error))? {
-        if since.elapsed() >= OCCUPIED_MAX {
+        if offload != Offload::Inline && since.elapsed() >= OCCUPIED_MAX {
             tokio::task::yield_now().await;
             since = Instant::now();
         }
