@@ -44,6 +44,7 @@ pub(super) struct SharedState {
     inbox: SnapshotInbox,
     range_reads: Arc<Semaphore>,
     offload: Offload,
+    cache_bytes: usize,
     flush_bytes: usize,
     flush_schedule: FlushSchedule,
     /// The last entry of the latest snapshot that openraft has.
@@ -83,6 +84,7 @@ impl SharedState {
             name,
             range_reads: Arc::new(Semaphore::new(RANGE_READS_MAX)),
             offload: options.offload,
+            cache_bytes: options.cache_bytes,
             flush_bytes: options.flush_bytes,
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
@@ -140,6 +142,11 @@ impl SharedState {
         self.metrics.data_bytes.set(digest.data_bytes);
         self.metrics.memtable_bytes.set(store.unflushed_bytes() as u64);
         Ok(())
+    }
+
+    /// Whether the page cache holds the whole state: pages are at least half full.
+    pub(super) fn is_cached(&self) -> bool {
+        2 * self.metrics.data_bytes.get() < self.cache_bytes as u64
     }
 
     pub(super) fn metrics(&self) -> &StateMetrics {
