@@ -41,6 +41,7 @@ const RANGE_READS_MAX: usize = 4;
 pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
     name: Arc<str>,
+    files: Arc<dyn StateFiles>,
     inbox: SnapshotInbox,
     range_reads: Arc<Semaphore>,
     offload: Offload,
@@ -78,7 +79,10 @@ impl SharedState {
             prepare(&redb)?;
             Database::new(redb, name.clone(), poison.clone())
         };
-        let database = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
+        let database = open().map_err(|error: StateErrorKind| {
+            files.forget_cached();
+            StateError::new(&name, error)
+        })?;
         Ok(Arc::new(Self {
             database: RwLock::new(Arc::new(database)),
             name,
@@ -89,7 +93,8 @@ impl SharedState {
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
             claim: Claim::default(),
-            inbox: SnapshotInbox::new(files, options, poison.clone()),
+            inbox: SnapshotInbox::new(files.clone(), options, poison.clone()),
+            files,
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
             digests: std::sync::Mutex::default(),
@@ -287,7 +292,9 @@ impl SharedState {
         // A panic would end on a thread that no task waits for: the sealed memtable would stay, and
         // every later flush would try the same one again.
         let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| database.flush()));
-        flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked)))?;
+        flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked))).inspect_err(|_| {
+            self.files.forget_cached();
+        })?;
         self.metrics.flushes.increment();
         self.note_size()?;
         self.durable().map(drop)
