@@ -75,7 +75,9 @@ pub struct Config {
 ///
 /// A follower without contact with the leader stands for election after
 /// `election_timeout_max_ms` (the leader lease) plus a random time between the two
-/// timeouts. The defaults suit nodes of one region with round trips up to about 40 ms.
+/// timeouts. The defaults suit round trips of up to 100 ms. The heartbeat interval also
+/// bounds the response to a heartbeat. The further the two timeouts are apart, the rarer
+/// do two nodes stand for election within one round trip and split the votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timers {
@@ -111,7 +113,7 @@ pub struct AdminOptions {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { heartbeat_interval_ms: 60, election_timeout_min_ms: 200, election_timeout_max_ms: 300 }
+        Self { heartbeat_interval_ms: 150, election_timeout_min_ms: 200, election_timeout_max_ms: 450 }
     }
 }
 
@@ -190,8 +192,8 @@ impl Config {
 }
 
 impl Timers {
-    /// Number of heartbeat intervals that the minimum election timeout must exceed.
-    const BEATS_BEFORE_ELECTION: u64 = 2;
+    /// Minimum number of heartbeat intervals in a lease.
+    const BEATS_OF_LEASE: u64 = 3;
     const LONGEST_MS: u64 = 600_000;
 
     /// The leader lease: a node that was silent for longer may be down.
@@ -206,14 +208,14 @@ impl Timers {
             return Err(ConfigError::setting(
                 "timers.heartbeat_interval_ms",
                 "is 0",
-                "60 suits most networks",
+                "150 suits most networks",
             ));
         }
-        if min <= beat.saturating_mul(Self::BEATS_BEFORE_ELECTION) {
+        if min <= beat {
             return Err(ConfigError::setting(
                 "timers.election_timeout_min_ms",
-                &format!("is {min}, too short to survive a lost heartbeat (one every {beat} ms)"),
-                &format!("make it more than {} times the heartbeat interval", Self::BEATS_BEFORE_ELECTION),
+                &format!("is {min}, not above heartbeat_interval_ms ({beat})"),
+                "a response to a vote needs as much time as one to a heartbeat",
             ));
         }
         if max <= min {
@@ -221,6 +223,13 @@ impl Timers {
                 "timers.election_timeout_max_ms",
                 &format!("is {max}, not above election_timeout_min_ms ({min})"),
                 "nodes choose a random time between the two, to avoid simultaneous elections",
+            ));
+        }
+        if max < beat.saturating_mul(Self::BEATS_OF_LEASE) {
+            return Err(ConfigError::setting(
+                "timers.election_timeout_max_ms",
+                &format!("is {max}, too short to survive a lost heartbeat (one every {beat} ms)"),
+                &format!("make it at least {} times the heartbeat interval", Self::BEATS_OF_LEASE),
             ));
         }
         if max > Self::LONGEST_MS {

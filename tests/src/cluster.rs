@@ -24,7 +24,7 @@ pub use self::{
     log::NodeLog,
     node::{Beginning, Host, NodeProcess},
 };
-use crate::coffeectl::Coffeectl;
+use crate::{coffeectl::Coffeectl, relay::UdpRelay};
 
 /// The shops, in the order in which they start.
 pub const SHOPS: [&str; 5] = ["ming", "hong", "peng", "long", "hu"];
@@ -41,12 +41,14 @@ pub struct ClusterPlan {
     settings: String,
     timers: &'static str,
     hosts: Vec<Host>,
+    relay: Option<UdpRelay>,
 }
 
 /// A cluster of daemons.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<NodeProcess>,
+    relay: Option<UdpRelay>,
     folder: tempfile::TempDir,
 }
 
@@ -59,6 +61,7 @@ impl Cluster {
             settings: String::new(),
             timers: PATIENT_TIMERS,
             hosts: Vec::new(),
+            relay: None,
         }
     }
 }
@@ -93,8 +96,15 @@ impl ClusterPlan {
         self
     }
 
+    /// Connects the nodes through this relay.
+    #[must_use]
+    pub fn through(mut self, relay: UdpRelay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
     /// Makes certificates and configurations; starts nothing.
-    pub fn prepare(self) -> Cluster {
+    pub fn prepare(mut self) -> Cluster {
         assert!(self.members + self.waiting <= SHOPS.len(), "there are {} shops", SHOPS.len());
         let folder = tempfile::Builder::new().prefix("coffee-cluster-").tempdir().expect("a folder");
         make_certificates(&folder.path().join("certs"));
@@ -113,9 +123,10 @@ impl ClusterPlan {
                 folder.path(),
                 &beginning,
                 &settings,
+                self.relay.as_mut(),
             ));
         }
-        Cluster { nodes, folder }
+        Cluster { nodes, relay: self.relay, folder }
     }
 
     /// Starts the nodes, and waits until every member votes.
@@ -168,6 +179,12 @@ impl Cluster {
     /// Like [`Self::nodes`], read-only.
     pub fn watched(&self) -> &[NodeProcess] {
         &self.nodes
+    }
+
+    /// The relay between the nodes.
+    #[track_caller]
+    pub fn relay(&self) -> &UdpRelay {
+        self.relay.as_ref().expect("the cluster was planned with a relay")
     }
 
     /// The folder that contains everything.

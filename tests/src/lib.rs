@@ -7,6 +7,7 @@ pub mod load;
 pub mod outage;
 pub mod processes;
 pub mod recorder;
+pub mod relay;
 pub mod samples;
 pub mod sim;
 pub mod timeline;

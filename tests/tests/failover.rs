@@ -84,10 +84,9 @@ async fn five() -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// Three election timeouts (the default of a node); more in a debug build with other
-/// tests running.
+/// Four leases (the default of a node); more in a debug build with other tests running.
 fn failover_max() -> Duration {
-    if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(3 * 600) }
+    if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(4 * 450) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

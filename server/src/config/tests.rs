@@ -96,11 +96,12 @@ fn settings_have_to_go_together() {
     assert_refused(&with("bootstrap = true\njoin = ['h:1']"), "bootstrap cannot be true", "one first node");
     assert_refused(&MINIMAL.replace("127.0.0.1", "0.0.0.0"), "advertise is missing", "HOST:PORT");
     assert_refused(&MINIMAL.replace("\"data\"", "\"\""), "data_dir is empty", "directory");
-    assert_refused(&timers("heartbeat_interval_ms = 0"), "timers.heartbeat_interval_ms is 0", "60");
+    assert_refused(&timers("heartbeat_interval_ms = 0"), "timers.heartbeat_interval_ms is 0", "150");
+    assert_refused(&timers("heartbeat_interval_ms = 200"), "election_timeout_min_ms is 200", "vote");
     assert_refused(
-        &timers("heartbeat_interval_ms = 100"),
-        "election_timeout_min_ms is 200",
-        "more than 2 times",
+        &timers("heartbeat_interval_ms = 151"),
+        "election_timeout_max_ms is 450",
+        "at least 3 times",
     );
     assert_refused(&timers("election_timeout_max_ms = 200"), "election_timeout_max_ms is 200", "random time");
     assert_refused(&timers("election_timeout_max_ms = 900000"), "more than 600000", "milliseconds");

@@ -19,7 +19,7 @@ fn a_bad_value_is_refused_with_its_place() {
         &[],
         2,
         "timers.election_timeout_min_ms is 200",
-        "more than 2 times the heartbeat interval",
+        "a response to a vote needs as much time",
     );
 }
 

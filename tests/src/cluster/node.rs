@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{log::NodeLog, ports};
-use crate::processes;
+use crate::{processes, relay::UdpRelay};
 
 /// Longer than any start or stop of a node.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,14 @@ pub enum Beginning {
 
 impl NodeProcess {
     /// Writes its configuration; `settings` go to the end of the file.
-    pub(super) fn new(name: &str, host: Host, top: &Path, beginning: &Beginning, settings: &str) -> Self {
+    pub(super) fn new(
+        name: &str,
+        host: Host,
+        top: &Path,
+        beginning: &Beginning,
+        settings: &str,
+        relay: Option<&mut UdpRelay>,
+    ) -> Self {
         let folder = top.join(name);
         fs::create_dir_all(&folder).expect("a folder for the node");
         let port = ports::free();
@@ -74,8 +81,14 @@ impl NodeProcess {
             }
             Beginning::Wait => String::new(),
         };
+        let advertised = relay.map(|relay| {
+            let listen = SocketAddr::from((node.host.address, node.port));
+            let address = relay.add(name, listen).expect("a relay for the node");
+            format!("advertise = \"{address}\"\n")
+        });
+        let advertised = advertised.unwrap_or_default();
         let text = format!(
-            "name = \"{name}\"\nlisten = \"{}\"\ndata_dir = \"data\"\n{beginning}\n\n[tls]\n\
+            "name = \"{name}\"\nlisten = \"{}\"\ndata_dir = \"data\"\n{advertised}{beginning}\n\n[tls]\n\
              ca = \"../certs/ca.crt\"\ncert = \"../certs/node-{name}.crt\"\nkey = \"../certs/node-{name}.key\"\n{settings}",
             node.address(),
         );
@@ -90,7 +103,7 @@ impl NodeProcess {
 
     /// Where it listens.
     pub fn address(&self) -> Address {
-        std::net::SocketAddr::from((self.host.address, self.port)).into()
+        SocketAddr::from((self.host.address, self.port)).into()
     }
 
     /// Its data directory.

@@ -16,5 +16,6 @@ mod nightly;
 mod recover;
 mod restart;
 mod rolling;
+mod round_trips;
 mod support;
 mod verbs;

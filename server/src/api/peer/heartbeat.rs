@@ -34,8 +34,6 @@ where
         previous: request.prev_log_id.as_ref().map(Into::into),
         committed: request.leader_commit.as_ref().map(Into::into),
     };
-    // openraft gives up at the hard limit, the heartbeat interval. Each millisecond counts: it is
-    // the longest round trip with which a cluster works.
     let response = peer.call(&heartbeat, RPCTypes::AppendEntries, option.hard_ttl()).await?;
     let result: StreamAppendResult<_> = match response {
         RpcResponse::Heartbeat(HeartbeatResponse::Follows) => Ok(request.prev_log_id),

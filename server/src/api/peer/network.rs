@@ -110,7 +110,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
         let request = RpcRequest::Vote((&request).into());
-        vote_response(self.call(&request, RPCTypes::Vote, option.soft_ttl()).await?)
+        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?)
     }
 
     async fn pre_vote(
@@ -119,7 +119,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
         let request = RpcRequest::PreVote((&request).into());
-        vote_response(self.call(&request, RPCTypes::Vote, option.soft_ttl()).await?)
+        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?)
     }
 
     async fn full_snapshot(
@@ -145,7 +145,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcFailure> {
         let request = RpcRequest::from(&request);
-        match self.call(&request, RPCTypes::TransferLeader, option.soft_ttl()).await? {
+        match self.call(&request, RPCTypes::TransferLeader, option.hard_ttl()).await? {
             RpcResponse::Transfer(result) => Ok(result.map_err(Into::into)),
             RpcResponse::Heartbeat(_) | RpcResponse::Vote { .. } => Err(failed(WRONG_RESPONSE)),
         }

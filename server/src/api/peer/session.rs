@@ -79,7 +79,8 @@ impl Peer {
         Ok((encode(&hello)?, sender, receiver))
     }
 
-    /// Sends a request on its own stream and waits for the response.
+    /// Sends a request on its own stream and waits for the response. `timeout` is openraft's hard
+    /// limit: it is the longest round trip with which a cluster works.
     pub(super) async fn call(
         &self,
         request: &RpcRequest,
