@@ -29,6 +29,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
 /// Returns the view of these nodes that ming has, which leads.
 pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> ClusterView {
     ClusterView {
+        writes_refused: None,
         cluster: Some(ClusterId(1)),
         asked: name("ming"),
         leader: Some(name("ming")),

@@ -13,12 +13,15 @@ use super::wording;
 /// Returns the warnings for the nodes in reach.
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
     let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
-    view.nodes.iter().flat_map(of_one).collect()
+    let refused = view.writes_refused.iter().map(|reason| refused(reason));
+    view.nodes.iter().flat_map(of_one).chain(refused).collect()
 }
 
 /// Returns the warnings for a node from its own status.
 pub(crate) fn of_node(status: &NodeStatus) -> Vec<String> {
-    of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes)
+    let mut warnings = of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes);
+    warnings.extend(status.writes_refused.iter().map(|reason| refused(reason)));
+    warnings
 }
 
 fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> Vec<String> {
@@ -43,12 +46,16 @@ fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
     ))
 }
 
+fn refused(reason: &str) -> String {
+    format!("warning: writes that add data are refused: {reason}")
+}
+
 fn disk(name: &NodeName, free: u64) -> Option<String> {
     let free_size = wording::size(free);
     (free < DISK_FREE_BYTES_MIN).then(|| {
         format!(
             "warning: the disk of {name} has {free_size} left: free some space there, or the cluster will \
-             reject writes that add data"
+             refuse writes that add data"
         )
     })
 }
@@ -82,6 +89,7 @@ mod tests {
         let asked = "ming".parse().unwrap();
         let (voters, voters_in_reach, may_lose) = (5, 5, 2);
         ClusterView {
+            writes_refused: None,
             cluster: None,
             asked,
             leader: None,
@@ -96,17 +104,18 @@ mod tests {
 
     #[test]
     fn what_ends_soon_or_runs_full_is_warned_of() {
-        let view = view(vec![
+        let mut view = view(vec![
             node("ming", Some(in_days(30)), Some(DISK_FREE_BYTES_MIN)),
             node("hong", Some(in_days(29)), None),
             node("peng", Some(in_days(-3)), Some(DISK_FREE_BYTES_MIN - 1)),
             node("long", None, Some(0)),
             node("hu", None, None),
         ]);
+        view.writes_refused = Some("too little disk space is free at peng, long".to_owned());
         let disk = |name, left| {
             format!(
                 "warning: the disk of {name} has {left} left: free some space there, or the cluster will \
-                 reject writes that add data"
+                 refuse writes that add data"
             )
         };
         let renew =
@@ -118,6 +127,8 @@ mod tests {
                 format!("warning: the certificate of peng has expired: {}", renew("peng")),
                 disk("peng", "127 MiB"),
                 disk("long", "0 bytes"),
+                "warning: writes that add data are refused: too little disk space is free at peng, long"
+                    .to_owned(),
             ]
         );
     }
@@ -125,6 +136,7 @@ mod tests {
     #[test]
     fn a_node_says_the_same_of_itself() {
         let mut status = NodeStatus {
+            writes_refused: None,
             name: "ming".parse().unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),
             version: "0.1.0".into(),

@@ -58,6 +58,8 @@ pub struct NodeStatus {
     pub started_at_ms: u64,
     /// Free disk space at the last check, in bytes.
     pub disk_free_bytes: Option<u64>,
+    /// Why this node, as the leader, refuses writes that add data; `None` if it does not.
+    pub writes_refused: Option<String>,
 }
 
 /// The serial number and expiry of a certificate in use.
@@ -138,6 +140,8 @@ pub struct ClusterView {
     pub voters_in_reach: u32,
     /// The number of reachable voters that may fail before the quorum is lost.
     pub may_lose: u32,
+    /// Why the leader refuses writes that add data; `None` if it does not.
+    pub writes_refused: Option<String>,
     /// The nodes, ordered by id.
     pub nodes: Vec<NodeView>,
 }

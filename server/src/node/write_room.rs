@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use coffee_common::{command::Batch, id::NodeName, protocol::Rejection};
+use coffee_common::{command::Batch, id::NodeName, limits::BATCH_BYTES_MAX, protocol::Rejection};
 
 use crate::{config::Limits, storage::disk::Space};
 
@@ -23,6 +23,9 @@ const PAGE_BYTES_PER_BYTE: u64 = 2;
 /// entry is purged: in the state and in the log, which leaves up to a quarter unused.
 const DISK_BYTES_PER_BYTE: u64 = 4;
 
+/// A disk that can take less than this, the largest write, has no room.
+const ROOM_MIN: u64 = DISK_BYTES_PER_BYTE * BATCH_BYTES_MAX as u64;
+
 /// Bytes of a remembered request in the state.
 const REQUEST_BYTES: u64 = 64;
 
@@ -31,7 +34,9 @@ const REQUEST_BYTES: u64 = 64;
 pub struct WriteRoom {
     disk_free_bytes_min: AtomicU64,
     data_bytes_max: AtomicU64,
-    /// The bytes that may be written until the next measurement.
+    /// The bytes of disk that a quorum could take at the last measurement.
+    measured: AtomicU64,
+    /// The part that the writes since then have left.
     left: AtomicU64,
     /// The voters that have no room.
     full: Mutex<Vec<NodeName>>,
@@ -54,6 +59,7 @@ impl Default for WriteRoom {
         Self {
             disk_free_bytes_min: AtomicU64::new(disk_free_bytes_min),
             data_bytes_max: AtomicU64::new(data_bytes_max),
+            measured: AtomicU64::new(u64::MAX),
             left: AtomicU64::new(u64::MAX),
             full: Mutex::default(),
         }
@@ -89,13 +95,15 @@ impl WriteRoom {
         }
         let needed = PAGE_BYTES_PER_BYTE * (data_bytes + requests * REQUEST_BYTES);
         let reusable = space.state_allocated_bytes.unwrap_or(0).saturating_sub(needed);
-        (free + reusable).saturating_sub(min)
+        let room = (free + reusable).saturating_sub(min);
+        if room < ROOM_MIN { 0 } else { room }
     }
 
-    /// Replaces the last measurement: a quorum has room for `left` more bytes; `full`
+    /// Replaces the last measurement: a quorum has room for `room` more bytes; `full`
     /// are the voters that have none.
-    pub fn measured(&self, left: u64, full: Vec<NodeName>) {
-        self.left.store(left, Ordering::Relaxed);
+    pub fn set_measured(&self, room: u64, full: Vec<NodeName>) {
+        self.measured.store(room, Ordering::Relaxed);
+        self.left.store(room, Ordering::Relaxed);
         *self.full.lock().unwrap_or_else(PoisonError::into_inner) = full;
     }
 
@@ -106,7 +114,7 @@ impl WriteRoom {
         if max > 0 && data_bytes >= max {
             return Some(format!("the data takes {data_bytes} bytes of its quota of {max}"));
         }
-        (self.left.load(Ordering::Relaxed) == 0).then(|| self.full_disks())
+        (self.measured.load(Ordering::Relaxed) == 0).then(|| self.full_disks())
     }
 
     fn full_disks(&self) -> String {
@@ -119,7 +127,8 @@ impl WriteRoom {
     /// Admits a write of the leader to a state of `data_bytes`.
     ///
     /// # Errors
-    /// The write adds data, and there is no room for it.
+    /// The write adds data, and there is no room for it, or none before the next
+    /// measurement.
     pub fn admit(&self, batch: &Batch, data_bytes: u64) -> Result<(), Rejection> {
         if !batch.adds_data() {
             return Ok(());
@@ -138,13 +147,16 @@ impl WriteRoom {
             u64::MAX => Some(left),
             _ => left.checked_sub(DISK_BYTES_PER_BYTE * bytes),
         };
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Rejection::Refused {
-                reason: self.full_disks(),
-                hint: "free space on those disks, or delete keys; reads and deletes continue".to_owned(),
-            }),
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+            return Ok(());
         }
+        if self.measured.load(Ordering::Relaxed) > 0 {
+            return Err(Rejection::Overloaded);
+        }
+        Err(Rejection::Refused {
+            reason: self.full_disks(),
+            hint: "free space on those disks, or delete keys; reads and deletes continue".to_owned(),
+        })
     }
 }
 
@@ -176,14 +188,16 @@ mod tests {
     fn writes_are_admitted_until_the_measured_room_is_used() {
         let room = WriteRoom::default();
         assert_eq!(room.admit(&set(1 << 20), 1 << 50), Ok(()), "nothing was measured yet");
-        room.measured(5000, Vec::new());
+        room.set_measured(5000, Vec::new());
         assert_eq!(room.admit(&set(999), 0), Ok(()));
-        assert!(reason(room.admit(&set(999), 0)).contains("a quorum"), "it takes four times its bytes");
+        assert_eq!(room.admit(&set(999), 0), Err(Rejection::Overloaded), "it takes four times its bytes");
         assert_eq!(room.admit(&set(249), 0), Ok(()));
-        room.measured(0, vec!["hong".parse().expect("legal")]);
+        assert_eq!(room.shortage(0), None);
+        room.set_measured(0, vec!["hong".parse().expect("legal")]);
         assert!(reason(room.admit(&set(1), 0)).contains("at hong"));
+        assert!(room.shortage(0).is_some());
         assert_eq!(room.admit(&delete(), 0), Ok(()));
-        room.measured(2000, Vec::new());
+        room.set_measured(2000, Vec::new());
         assert_eq!(room.admit(&set(1), 0), Ok(()));
     }
 
@@ -200,18 +214,21 @@ mod tests {
     #[test]
     fn pages_that_deletes_have_freed_are_room() {
         let room = WriteRoom::default();
-        room.set_limits(&Limits { disk_free_bytes_min: 100, ..Limits::default() });
-        let space = |free_bytes, allocated| Space {
-            free_bytes,
-            total_bytes: 10_000,
+        room.set_limits(&Limits { disk_free_bytes_min: 100 << 20, ..Limits::default() });
+        let space = |free: u64, allocated: u64| Space {
+            free_bytes: free << 20,
+            total_bytes: 1 << 40,
             log_bytes: None,
             state_bytes: None,
-            state_allocated_bytes: Some(allocated),
+            state_allocated_bytes: Some(allocated << 20),
         };
-        let size = StateSize { data_bytes: 436, requests: 1, memtable_bytes: 10 };
-        assert_eq!(room.of_disk(&space(170, 900), size), 50, "of the free space");
-        assert_eq!(room.of_disk(&space(70, 900), size), 0);
-        assert_eq!(room.of_disk(&space(70, 2000), size), 950, "of freed pages");
-        assert_eq!(room.of_disk(&space(69, 2000), size), 0, "the next flush needs free space");
+        let size = StateSize { data_bytes: 436 << 20, requests: 16 << 10, memtable_bytes: 10 << 20 };
+        let of_disk = |free, allocated| room.of_disk(&space(free, allocated), size) >> 20;
+        assert_eq!(of_disk(170, 900), 76, "of the free space, and of freed pages");
+        assert_eq!(of_disk(150, 800), 30);
+        assert_eq!(of_disk(125, 800), 0, "less than a write may take");
+        assert_eq!(of_disk(70, 800), 0);
+        assert_eq!(of_disk(70, 2000), 1076, "of freed pages");
+        assert_eq!(of_disk(69, 2000), 0, "the next flush needs free space");
     }
 }

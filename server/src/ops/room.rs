@@ -37,15 +37,15 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         };
         let membership = replica.membership();
         let full = full.iter().filter_map(|id| Some(membership.get_node(id)?.name.clone())).collect();
-        node.write_room().measured(left, full);
+        node.write_room().set_measured(left, full);
         let shortage = node.write_room().shortage(replica.state().metrics().data_bytes.get());
         if rejecting != shortage.is_some() {
             rejecting = shortage.is_some();
             match shortage {
                 Some(reason) => {
-                    tracing::warn!(reason, "writes that add data are rejected; reads and deletes continue");
+                    tracing::warn!(reason, "writes that add data are refused; reads and deletes continue");
                 }
-                None => tracing::info!("this node no longer rejects writes that add data"),
+                None => tracing::info!("this node no longer refuses writes that add data"),
             }
         }
         tokio::select! {

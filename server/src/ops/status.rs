@@ -88,6 +88,10 @@ pub fn own(node: &Node) -> NodeStatus {
         certificate: node.certificate(),
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
+        writes_refused: node
+            .replica()
+            .filter(|replica| replica.leads())
+            .and_then(|replica| node.write_room().shortage(replica.state().metrics().data_bytes.get())),
     }
 }
 

@@ -59,6 +59,9 @@ async fn fill_all() {
     assert_eq!(refused.code, Some(8), "{refused}");
     assert!(written > 20, "only {written} values fit");
 
+    let list = cluster.json(["list"]).await;
+    assert!(list["writes_refused"].as_str().is_some_and(|why| why.contains("disk space")), "{list}");
+
     // No node has ended, and the cluster serves reads and deletes.
     for node in cluster.nodes() {
         assert!(node.is_started(), "{}", node.log().tail(20));

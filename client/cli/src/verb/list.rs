@@ -58,6 +58,7 @@ struct Nodes<'a> {
     voters: u32,
     voters_in_reach: u32,
     may_lose: u32,
+    writes_refused: Option<&'a str>,
     nodes: Vec<NodeRow<'a>>,
 }
 
@@ -86,6 +87,7 @@ impl<'a> Nodes<'a> {
             voters: view.voters,
             voters_in_reach: view.voters_in_reach,
             may_lose: view.may_lose,
+            writes_refused: view.writes_refused.as_deref(),
             nodes: view.nodes.iter().map(NodeRow::new).collect(),
         }
     }
@@ -187,6 +189,7 @@ mod tests {
 
     fn view() -> ClusterView {
         ClusterView {
+            writes_refused: None,
             cluster: Some(ClusterId(0xc0ffee)),
             asked: NodeName::new("ming").unwrap(),
             leader: NodeName::new("ming").ok(),
@@ -229,7 +232,7 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120},"#
             ),
             "{json}"
         );

@@ -268,6 +268,7 @@ mod tests {
             disk_free_bytes: None,
         };
         ClusterView {
+            writes_refused: None,
             cluster: None,
             asked: NodeName::new("hong").unwrap(),
             leader: NodeName::new(leader).ok(),

@@ -244,6 +244,7 @@ fn the_list_and_what_waits_for_it() {
         disk_free_bytes: None,
     };
     let view = ClusterView {
+        writes_refused: None,
         cluster: None,
         asked: name("ming"),
         leader: Some(name("ming")),

@@ -103,6 +103,7 @@ fn status() -> NodeStatus {
         nodes: vec![record],
     };
     NodeStatus {
+        writes_refused: None,
         name: name("ming"),
         address: address(),
         version: "0.1.0".to_owned(),
@@ -133,6 +134,7 @@ fn cluster_view() -> ClusterView {
         disk_free_bytes: Some(64 << 20),
     };
     ClusterView {
+        writes_refused: None,
         cluster: Some(ClusterId(9)),
         asked: name("ming"),
         leader: Some(name("ming")),

@@ -53,6 +53,7 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         voters: count(snapshot.all_voters().len()),
         voters_in_reach: count(voters_in_reach),
         may_lose: count(may_lose),
+        writes_refused: leader.and_then(|(name, _)| reached.get(name)?.writes_refused.clone()),
         nodes,
     }
 }

@@ -329,6 +329,7 @@ mod tests {
 
     fn status(started_at_ms: u64) -> NodeStatus {
         NodeStatus {
+            writes_refused: None,
             name: NodeName::new("hong").unwrap(),
             address: Address::new("hong:7400").unwrap(),
             version: String::new(),
@@ -369,6 +370,7 @@ mod tests {
             disk_free_bytes: None,
         };
         let view = |leader_at, role, state, applied| ClusterView {
+            writes_refused: None,
             cluster: Some(ClusterId(1)),
             asked: name("ming"),
             leader: Some(name("ming")),

@@ -126,6 +126,7 @@ mod tests {
     fn view() -> ClusterView {
         let follower = Some(RaftRole::Follower);
         ClusterView {
+            writes_refused: None,
             cluster: Some(ClusterId(1)),
             asked: name("hong"),
             leader: Some(name("ming")),

@@ -15,6 +15,9 @@ use super::premises::ShopConfig;
 /// How long closing a shop may take.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// A demo writes little, and the disk of its folder may be memory.
+const DISK_FREE_BYTES_MIN: u64 = 16 << 20;
+
 /// A shop of the demo.
 pub(super) struct Shop {
     config: ShopConfig,
@@ -81,7 +84,8 @@ impl Shop {
         }
         self.close().await;
         let ShopConfig { name, listen, data_dir, tls } = self.config.clone();
-        let config = Config { bootstrap: first, ..Config::new(name, listen, data_dir, tls) };
+        let mut config = Config { bootstrap: first, ..Config::new(name, listen, data_dir, tls) };
+        config.limits.disk_free_bytes_min = DISK_FREE_BYTES_MIN;
         let started = Server::builder(config).start().await;
         self.server = Some(started.map_err(|error| {
             Failure::new(ExitCode::Failed, format!("{} failed to open: {error}", self.config.name))

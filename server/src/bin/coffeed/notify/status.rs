@@ -57,6 +57,7 @@ mod tests {
 
     fn status(phase: LifecyclePhase, raft: Option<RaftStatus>) -> NodeStatus {
         NodeStatus {
+            writes_refused: None,
             name: "hong".parse().expect("legal"),
             address: Address::new("hong:7400").expect("legal"),
             version: "1".into(),

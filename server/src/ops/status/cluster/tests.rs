@@ -42,6 +42,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     let address = known(id, MemberState::Member).address;
     let certificate = CertificateStatus { serial: String::new(), valid_until_s: id };
     NodeStatus {
+        writes_refused: None,
         name: name(id),
         address,
         version: "1".to_owned(),
@@ -73,6 +74,15 @@ fn a_healthy_cluster() {
     assert_eq!((view.leader, view.term, view.joint), (Some(name(2)), 5, false));
     assert_eq!((view.voters, view.voters_in_reach, view.may_lose), (3, 3, 1));
     assert_eq!(view.nodes.iter().map(|node| node.lag).collect::<Vec<_>>(), [Some(10), Some(0), Some(10)]);
+}
+
+#[test]
+fn only_the_leader_refuses_writes() {
+    let mut statuses = [1, 2, 3].map(|id| status(id, Some(raft(id, Some(2), V))));
+    statuses[0].writes_refused = Some("it led once".to_owned());
+    assert_eq!(view(&statuses).writes_refused, None);
+    statuses[1].writes_refused = Some("the disks are full".to_owned());
+    assert_eq!(view(&statuses).writes_refused.as_deref(), Some("the disks are full"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn record(id: u64, name: &str) -> NodeRecord {
 
 fn status() -> NodeStatus {
     NodeStatus {
+        writes_refused: None,
         name: NodeName::new("ming").unwrap(),
         address: Address::new("10.0.0.1:7400").unwrap(),
         version: "0.1.0".into(),
