@@ -31,12 +31,15 @@ pub struct RangePage {
     pub more: bool,
 }
 
+/// A key and its new row; `None` if it was deleted.
+type CopiedChange = (Box<[u8]>, Option<Vec<u8>>);
+
 /// A page that is to be read: the changes in memory, and the database below them.
 pub struct RangeRead {
     snapshot: Arc<DbSnapshot>,
     /// The first changes of the range, in order: as many as a page takes, and one
     /// more.
-    changes: Vec<(Box<[u8]>, Option<Vec<u8>>)>,
+    changes: Vec<CopiedChange>,
     range: KeyRange,
     room: PageRoom,
     keys_only: bool,
