@@ -20,13 +20,14 @@ use std::{
 use serde_json::Value;
 
 /// Injected faults, each with the violations that must reveal it (one suffices).
-const PLANTED: [(&str, &[&str]); 15] = [
+const PLANTED: [(&str, &[&str]); 16] = [
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
     ("checkpoint-ahead-of-fold", &["purged <= durably applied"]),
     ("doubt-hidden", &["exactly once", "not linearizable"]),
     ("frozen-layer-missed", &["not linearizable", "another state"]),
+    ("heartbeats-without-a-quorum", &["liveness"]),
     ("id-reused", &["node ids once"]),
     ("memory-dropped-at-snapshot", &["another state", "exactly once"]),
     ("overlay-lost-at-checkpoint", &["not linearizable", "another state"]),

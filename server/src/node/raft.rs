@@ -85,7 +85,8 @@ fn config(timers: &Timers, storage: &StorageOptions) -> Config {
         // as long, and so on. Otherwise the followers that it still reaches would refuse
         // their votes to a candidate that does reach a quorum (partial partition). The
         // minimum that openraft allows: the lease, and one election timeout.
-        quorum_loss_probe_interval: Some(2 * timers.election_timeout_max_ms),
+        quorum_loss_probe_interval: Some(2 * timers.election_timeout_max_ms)
+            .filter(|_| !planted!("heartbeats-without-a-quorum")),
         install_snapshot_timeout: SNAPSHOT_IDLE_MS,
         max_payload_entries: APPEND_ENTRIES_MAX as u64,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(storage.snapshot_every_entries),

@@ -8,7 +8,7 @@ use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, wall};
 
 /// Whether every node runs and all are voters. Otherwise a further lost disk may cost the
 /// quorum.
-fn all_vote(shops: &[SimNode]) -> bool {
+pub(crate) fn all_vote(shops: &[SimNode]) -> bool {
     let statuses: Vec<_> = shops.iter().filter_map(|shop| shop.status()?.raft).collect();
     let ids: Vec<NodeId> = statuses.iter().map(|raft| raft.id).collect();
     let agreed = |raft: &RaftStatus| matches!(&*raft.voters, [voters] if ids.iter().all(|id| voters.contains(id)) && voters.len() == ids.len());
@@ -61,7 +61,8 @@ impl Faults {
         &self.counts
     }
 
-    fn count(&mut self, what: &'static str) {
+    /// Counts a fault.
+    pub(crate) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
 

@@ -19,6 +19,7 @@ mod inside;
 mod judge;
 mod node;
 mod operator;
+mod partial;
 mod soak;
 mod socket;
 mod trace;

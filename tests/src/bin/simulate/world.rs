@@ -23,6 +23,7 @@ use crate::{
     judge::{Judge, SimReport},
     node::{SimNode, address, endpoint},
     operator::Operator,
+    partial::PartialPartition,
     trace::Trace,
     watch::Watch,
     workload::{History, WorkloadClient, counter},
@@ -51,6 +52,10 @@ struct WorldContext {
     trace: Trace,
     /// Consistency of the clients' reads.
     consistency: Consistency,
+    /// Set while a partial partition is in effect.
+    partial: Arc<AtomicBool>,
+    /// Set once a write has succeeded during it.
+    written: Arc<AtomicBool>,
     /// Set when all faults are over.
     calm: Arc<AtomicBool>,
     /// When the cluster had recovered after that, in simulated milliseconds.
@@ -101,11 +106,23 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
     let mut faults = Faults::new(seed, CALM_MS, latency_max);
+    let mut partial = PartialPartition::new(seed);
     let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
     loop {
         faults.step(ms, ms < end_ms, &mut sim, &shops);
         if ms >= end_ms && faults.are_over() {
+            let written = shared.written.load(Ordering::Acquire);
+            if let Some(wrong) = partial.step(ms, written, latency_max, &mut sim, &shops) {
+                judge.wrong(format!("after {ms} ms: {wrong}"));
+                break;
+            }
+            if partial.is_on() && !shared.partial.swap(true, Ordering::AcqRel) {
+                faults.count("partial partition");
+            }
+        }
+        if partial.is_over() {
+            shared.partial.store(false, Ordering::Release);
             calm_ms.get_or_insert(ms);
             shared.calm.store(true, Ordering::Release);
         }
@@ -229,18 +246,22 @@ async fn customers(
     Ok(())
 }
 
-/// After the faults: waits until the nodes have the same state, and writes.
+/// During a partial partition: writes. After the faults: waits until the nodes have the same state,
+/// and writes.
 async fn inspect(
     nodes: Vec<&'static str>,
     credentials: Credentials,
     seed: u64,
     shared: WorldContext,
 ) -> Result<(), SimError> {
+    let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
     while !shared.calm.load(Ordering::Acquire) {
+        if shared.partial.load(Ordering::Acquire) && client.set("fresh", "partial").await.is_ok() {
+            shared.written.store(true, Ordering::Release);
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let began = Instant::now();
-    let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
     let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
     let mut state;
     loop {
