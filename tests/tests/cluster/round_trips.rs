@@ -87,8 +87,8 @@ async fn the_default_timers_suit_100_ms_of_round_trip() {
 /// A row of the table: the round trip, and the timers (none: the defaults).
 fn rows(document: &str) -> Vec<(Duration, String)> {
     let number = |cell: &str| {
-        let digits = cell.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
-        digits.last().unwrap_or_else(|| panic!("no number in {cell:?}"))
+        let mut digits = cell.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+        digits.next_back().unwrap_or_else(|| panic!("no number in {cell:?}"))
     };
     let table = document.lines().skip_while(|line| !line.starts_with("| worst round trip")).skip(2);
     let rows = table.take_while(|line| line.starts_with('|'));
