@@ -148,12 +148,21 @@ pub fn encode_to<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>
 /// # Errors
 /// The bytes are of another version, or malformed.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    match decode_first(bytes)? {
+        (record, []) => Ok(record),
+        (_, rest) => Err(RecordError::Trailing(rest.len())),
+    }
+}
+
+/// Decodes the first field of what [`encode`] has encoded, and returns the bytes of
+/// the others.
+///
+/// # Errors
+/// The bytes are of another version, or malformed.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), RecordError> {
     match bytes.split_first() {
         None => Err(RecordError::Empty),
-        Some((&VERSION, message)) => match postcard::take_from_bytes(message)? {
-            (record, []) => Ok(record),
-            (_, rest) => Err(RecordError::Trailing(rest.len())),
-        },
+        Some((&VERSION, message)) => Ok(postcard::take_from_bytes(message)?),
         Some((&version, _)) => Err(RecordError::Version(version)),
     }
 }

@@ -1,4 +1,4 @@
-//! The log: appends, until durable.
+//! The log: appends, until durable, and opening.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ struct BenchLog {
     store: LogStore,
     last: u64,
     purged: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl BenchLog {
@@ -38,7 +38,7 @@ impl BenchLog {
         let path = folder.path().join("log.wal");
         let mut store = LogStore::open(&path, checkpointed, Poison::new()).expect("opens");
         runtime.block_on(store.save_vote(&Vote::new(1, NodeId(1)))).expect("durable");
-        Self { runtime, store, last: 0, purged: 0, _folder: folder }
+        Self { runtime, store, last: 0, purged: 0, folder }
     }
 
     /// Returns the next entries. Purges from time to time, which is not measured.
@@ -87,4 +87,21 @@ fn group_commit(bencher: Bencher<'_, '_>, appends: u64) {
         .counter(ItemsCount::new(appends))
         .with_inputs(|| log.borrow_mut().next(appends).into_iter().map(|entry| vec![entry]).collect())
         .bench_local_values(|batches| log.borrow_mut().append(batches));
+}
+
+/// Opening a log of `entries` entries, and closing it.
+#[divan::bench(args = [100_000], sample_count = 10)]
+fn open(bencher: Bencher<'_, '_>, entries: u64) {
+    let mut log = BenchLog::new();
+    for _ in 0..entries / 1000 {
+        let first = log.last + 1;
+        log.last += 1000;
+        log.append(vec![(first..=log.last).map(|index| entry(index, key(any(index)))).collect()]);
+    }
+    let path = log.folder.path().join("log.wal");
+    log.runtime.block_on(log.store.close()).expect("closes");
+    bencher.counter(ItemsCount::new(entries)).bench_local(|| {
+        let store = LogStore::open(&path, DurableIndex::new(), Poison::new()).expect("opens");
+        log.runtime.block_on(store.close()).expect("closes");
+    });
 }

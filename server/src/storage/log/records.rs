@@ -61,6 +61,15 @@ pub(super) enum LogRecord {
     Continued,
 }
 
+/// A record as far as replaying needs it: an entry is decoded when it is read.
+#[derive(Debug, PartialEq)]
+pub(super) enum RecordHead {
+    /// The id of an entry.
+    Entry(LogIdRecord),
+    /// Any other record.
+    Other(LogRecord),
+}
+
 /// Why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordFault {
@@ -121,6 +130,23 @@ fn seal(
 
 /// Decodes the first record of `bytes`; returns its length, too.
 pub(super) fn open(bytes: &[u8]) -> Result<(LogRecord, usize), RecordFault> {
+    let (kind, body, end) = verified(bytes)?;
+    Ok((decode(kind, body)?, end))
+}
+
+/// As [`open`], but decodes only the id of an entry.
+pub(super) fn open_head(bytes: &[u8]) -> Result<(RecordHead, usize), RecordFault> {
+    let (kind, body, end) = verified(bytes)?;
+    let head = match kind {
+        ENTRY => RecordHead::Entry(record::decode_first(body)?.0),
+        kind => RecordHead::Other(decode(kind, body)?),
+    };
+    Ok((head, end))
+}
+
+/// Returns kind, body and length of the first record of `bytes`, whose checksum
+/// matches.
+fn verified(bytes: &[u8]) -> Result<(u8, &[u8], usize), RecordFault> {
     let word =
         |at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes);
     let (length, checksum) = word(0).zip(word(4)).ok_or(RecordFault::Short)?;
@@ -130,7 +156,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<(LogRecord, usize), RecordFault> {
         return Err(RecordFault::Checksum);
     }
     let (kind, body) = content.split_first().ok_or(RecordFault::Short)?;
-    let record = match *kind {
+    Ok((*kind, body, end))
+}
+
+fn decode(kind: u8, body: &[u8]) -> Result<LogRecord, RecordFault> {
+    Ok(match kind {
         BEGIN => LogRecord::Begin(record::decode(body)?),
         ENTRY => LogRecord::Entry(record::decode::<EntryRecord<'_>>(body)?.try_into()?),
         VOTE => LogRecord::Vote(record::decode(body)?),
@@ -140,8 +170,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<(LogRecord, usize), RecordFault> {
         CLOSED => nothing(body, LogRecord::Closed)?,
         CONTINUED => nothing(body, LogRecord::Continued)?,
         kind => return Err(RecordFault::Kind(kind)),
-    };
-    Ok((record, end))
+    })
 }
 
 fn nothing(body: &[u8], record: LogRecord) -> Result<LogRecord, RecordFault> {
@@ -178,6 +207,11 @@ mod tests {
     fn records_come_back_and_every_flipped_bit_is_noticed() {
         for record in all() {
             let bytes = sealed(&record).expect("encodes");
+            let head = match &record {
+                LogRecord::Entry(entry) => RecordHead::Entry(LogIdRecord::from(&entry.log_id)),
+                other => RecordHead::Other(other.clone()),
+            };
+            assert_eq!(open_head(&bytes).expect("whole"), (head, bytes.len()));
             assert_eq!(open(&bytes).expect("whole"), (record, bytes.len()));
             for bit in 0..bytes.len() * 8 {
                 let mut bytes = bytes.clone();

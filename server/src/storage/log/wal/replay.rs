@@ -14,7 +14,7 @@ use super::{
     locations::{EntryLocation, EntryLocations},
 };
 use crate::storage::{
-    log::records::{self, LogRecord, LogSummary},
+    log::records::{self, LogRecord, LogSummary, RecordHead},
     record::LogIdRecord,
 };
 
@@ -202,20 +202,19 @@ fn apply_all(found: &mut ReplayedLog, chunk: &[u8], frame: &Frame, place: u64) -
     while at < frame.records.end {
         let fault =
             |error: records::RecordFault| damage(format!("the part after {}: {error}", last(&found.summary)));
-        let (record, length) = records::open(&chunk[at..frame.records.end]).map_err(fault)?;
-        match &record {
-            LogRecord::Begin(_) if found.at == 0 => {}
-            LogRecord::Begin(_) | LogRecord::Continued => {
+        let (head, length) = records::open_head(&chunk[at..frame.records.end]).map_err(fault)?;
+        match head {
+            RecordHead::Other(LogRecord::Begin(_)) if found.at == 0 => {}
+            RecordHead::Other(LogRecord::Begin(_) | LogRecord::Continued) => {
                 return Err(damage("a chunk begins or ends in the middle"));
             }
-            LogRecord::Entry(entry) => {
-                let id = LogIdRecord::from(&entry.log_id);
+            RecordHead::Entry(id) => {
                 check_order(found.summary.last, id)?;
                 found.summary.last = Some(id);
                 let place = EntryLocation { offset: place + at as u64, bytes: length as u32 };
                 found.locations.add(id.index, place);
             }
-            other => note(&mut found.summary, &mut found.locations, other),
+            RecordHead::Other(other) => note(&mut found.summary, &mut found.locations, &other),
         }
         at += length;
     }
