@@ -159,7 +159,8 @@ impl<'a> Call<'a> {
         self.name();
         let now = self.shared.cache.now();
         let left = self.deadline.saturating_sub(now);
-        self.tries.push(Try::ask(channel, target, &self.request, now, left));
+        let envelope = self.shared.cache.cluster().into();
+        self.tries.push(Try::ask(channel, target, &self.request, envelope, now, left));
     }
 
     /// Draws the request id of a write, once a channel's welcome has said which

@@ -24,7 +24,7 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     frame,
-    id::Address,
+    id::{Address, ClusterId},
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
     protocol::{Identity, Request, ResponseFrame, ServerMessage, Welcome},
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
@@ -113,12 +113,28 @@ impl From<ConnectError> for ChannelError {
     }
 }
 
+/// For whom and for which cluster a request is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Envelope<'a> {
+    /// The client for which a node forwards the request. Only a node may set it.
+    pub on_behalf_of: Option<&'a Identity>,
+    /// The cluster that the request is meant for. A node of another one rejects it.
+    pub cluster: Option<ClusterId>,
+}
+
+impl From<Option<ClusterId>> for Envelope<'_> {
+    fn from(cluster: Option<ClusterId>) -> Self {
+        Self { on_behalf_of: None, cluster }
+    }
+}
+
 /// A borrowed [`RequestFrame`](coffee_common::protocol::RequestFrame).
 #[derive(Serialize)]
 struct RequestFrameRef<'a> {
     id: u64,
     timeout_ms: u32,
     on_behalf_of: Option<&'a Identity>,
+    cluster: Option<ClusterId>,
     request: &'a Request,
 }
 
@@ -146,7 +162,7 @@ impl Channel {
         };
         let streams = connection.open(Priority::Normal).await;
         let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
-        let ping = encode(request_table::PROBE_ID, &Request::Ping, None, PING_TIMEOUT)
+        let ping = encode(request_table::PROBE_ID, &Request::Ping, Envelope::default(), PING_TIMEOUT)
             .map_err(ChannelError::NotSent)?;
         let shared = Arc::new(ChannelShared {
             connection,
@@ -188,8 +204,7 @@ impl Channel {
         *self.shared().health.borrow() == Health::Ended
     }
 
-    /// Sends a request and waits up to `timeout` for the response. Only a node may set
-    /// `on_behalf_of`.
+    /// Sends a request and waits up to `timeout` for the response.
     ///
     /// The future may be dropped at any time; the node may execute the request anyway.
     ///
@@ -198,10 +213,10 @@ impl Channel {
     pub async fn ask(
         &self,
         request: &Request,
-        on_behalf_of: Option<&Identity>,
+        envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<ResponseFrame, ChannelError> {
-        let mut response_future = self.start(request, on_behalf_of, timeout)?;
+        let mut response_future = self.start(request, envelope, timeout)?;
         match tokio::time::timeout(timeout, &mut response_future).await {
             Ok(result) => result,
             Err(_) if response_future.withdraw() => Err(ChannelError::NotSent(NotSentReason::Unreachable(
@@ -216,12 +231,12 @@ impl Channel {
     pub(crate) fn start(
         &self,
         request: &Request,
-        on_behalf_of: Option<&Identity>,
+        envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<ResponseFuture, ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = encode(id, request, on_behalf_of, timeout).map_err(ChannelError::NotSent)?;
+        let frame = encode(id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
         if frame.len() > SHARED_FRAME_BYTES_MAX {
             return ResponseFuture::on_own_stream(shared, id, frame);
         }
@@ -290,12 +305,12 @@ async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
 fn encode(
     id: u64,
     request: &Request,
-    on_behalf_of: Option<&Identity>,
+    Envelope { on_behalf_of, cluster }: Envelope<'_>,
     timeout: Duration,
 ) -> Result<Bytes, NotSentReason> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
-    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, request })
+    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, cluster, request })
         .map_err(|error| NotSentReason::Unfit(error.to_string()))
 }
 
@@ -312,9 +327,15 @@ mod tests {
     fn an_ask_is_encoded_as_the_protocol_has_it() {
         let identity = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
         let request = Request::Transfer { to: None };
-        let frame =
-            encode(7, &request, Some(&identity), Duration::from_secs(3600)).expect("encodes").to_vec();
-        let ask = RequestFrame { id: 7, timeout_ms: 600_000, on_behalf_of: Some(identity), request };
+        let envelope = Envelope { on_behalf_of: Some(&identity), cluster: Some(ClusterId(9)) };
+        let frame = encode(7, &request, envelope, Duration::from_secs(3600)).expect("encodes").to_vec();
+        let ask = RequestFrame {
+            id: 7,
+            timeout_ms: 600_000,
+            on_behalf_of: Some(identity),
+            cluster: Some(ClusterId(9)),
+            request,
+        };
         assert_eq!(frame, frame::encode(&ask).expect("encodes").to_vec());
     }
 }

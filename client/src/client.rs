@@ -21,7 +21,7 @@ pub use self::{
     backup::Backup,
     builder::ClientBuilder,
     keys::{GetResult, Page, PageOptions, Written},
-    nodes::{Booted, CanStop, NodeLogLevel, Transferred},
+    nodes::{Booted, CanStop, FoundedCluster, NodeLogLevel, Transferred},
 };
 use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared};
 
@@ -54,14 +54,14 @@ impl Client {
         self.timeout
     }
 
-    /// Returns a client that asks only the node at `address`, with the same credentials
-    /// and timeout. The node forwards requests that only the leader can execute.
+    /// Returns a client that asks only the node at `address`, with the same credentials,
+    /// timeout and, if known, cluster. The node forwards requests that only the leader can execute.
     ///
     /// # Errors
     /// [`Error::Setup`] if the system provides no random numbers.
     pub fn at(&self, address: Address) -> Result<Self, Error> {
         let client = builder::random_client_id()?;
-        let cache = ClusterCache::new(Routes::new([address], false), client);
+        let cache = ClusterCache::new(Routes::new([address], false), client, self.shared.cache.cluster());
         Ok(Self {
             shared: Arc::new(ClientShared::new(self.shared.endpoint.clone(), cache)),
             timeout: self.timeout,

@@ -1,11 +1,12 @@
 //! A client's knowledge of its cluster, shared by all its calls.
 //!
 //! Fed by the pool with channel events and by calls with responses; notifies
-//! waiting calls of news. Sends no requests.
+//! waiting calls of news. Sends no requests. Guards that nothing that a node of another
+//! cluster says is taken for knowledge of this one.
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,8 +14,8 @@ use std::{
 
 use coffee_common::{
     command::Outcome,
-    id::{Address, ClientId, Revision},
-    protocol::{Leader, Response, ResponseFrame},
+    id::{Address, ClientId, ClusterId, Revision},
+    protocol::{Leader, Rejection, Response, ResponseFrame},
     random,
 };
 use tokio::{sync::watch, time::Instant};
@@ -30,6 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ClusterCache {
     routes: Mutex<Routes>,
+    /// The only cluster that this client uses: the one that it was given, or the first one met.
+    cluster: OnceLock<ClusterId>,
     /// Counts events that may change a waiting call's decision: a new leader, a silent
     /// node.
     news: watch::Sender<u64>,
@@ -40,9 +43,10 @@ pub(crate) struct ClusterCache {
 }
 
 impl ClusterCache {
-    pub(crate) fn new(routes: Routes, client: ClientId) -> Self {
+    pub(crate) fn new(routes: Routes, client: ClientId, cluster: Option<ClusterId>) -> Self {
         Self {
             routes: Mutex::new(routes),
+            cluster: cluster.map(OnceLock::from).unwrap_or_default(),
             news: watch::Sender::new(0),
             ids: RequestIds::new(client),
             started: Instant::now(),
@@ -53,6 +57,11 @@ impl ClusterCache {
 
     pub(crate) fn routes(&self) -> MutexGuard<'_, Routes> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the cluster that this client uses; `None` before it has met one.
+    pub(crate) fn cluster(&self) -> Option<ClusterId> {
+        self.cluster.get().copied()
     }
 
     /// Returns whether the client follows the leader rather than keeping to its
@@ -103,6 +112,11 @@ impl ClusterCache {
 
     fn opened(&self, channel: &Channel) {
         let welcome = channel.welcome();
+        if let Some(cluster) = welcome.cluster
+            && *self.cluster.get_or_init(|| cluster) != cluster
+        {
+            return;
+        }
         self.ids.reached(welcome.applied);
         if let Some(leader) = &welcome.leader {
             self.heard_of_leader(leader);
@@ -111,6 +125,9 @@ impl ClusterCache {
 
     /// Records a response of the node at `address`.
     pub(crate) fn answered(&self, address: &Address, reply: &ResponseFrame) {
+        if matches!(reply.result, Err(Rejection::OtherCluster { .. })) {
+            return;
+        }
         if let Some(revision) = reply.result.as_ref().ok().and_then(reached_by) {
             self.ids.reached(revision);
         }

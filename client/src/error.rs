@@ -51,6 +51,9 @@ pub enum Error {
     /// The nodes and this client reject each other's certificates.
     #[error("{0}")]
     Identity(String),
+    /// The endpoints belong to another cluster than this client's.
+    #[error("{0}")]
+    OtherCluster(String),
     /// The role in the client's certificate does not allow the request.
     #[error("{0}")]
     Denied(String),
@@ -86,6 +89,9 @@ pub enum NotSentReason {
     /// The two ends reject each other's certificates.
     #[error("{0}")]
     Identity(String),
+    /// The node belongs to another cluster than the client.
+    #[error("{0}")]
+    OtherCluster(String),
     /// The request cannot be encoded within the limits.
     #[error("{0}")]
     Unfit(String),
@@ -119,6 +125,10 @@ impl Error {
                 "run `coffeectl cert list` to check that client and nodes have certificates of the same CA"
                     .into()
             }
+            Self::OtherCluster(_) => {
+                "this client keeps to one cluster: name endpoints of that one, or correct --cluster or the context"
+                    .into()
+            }
             Self::Denied(_) => "use a certificate with a role that allows this".into(),
             Self::Refused { hint, .. } => hint.clone(),
             Self::NotFound(_) => "run `coffeectl list` to see the nodes".into(),
@@ -137,6 +147,13 @@ impl Error {
             Rejection::NotFound(reason) => Self::NotFound(reason),
             Rejection::Refused { reason, hint } => Self::Refused { reason, hint },
             Rejection::Unknown(reason) => Self::Unknown { reason, request: None },
+            rejection @ Rejection::OtherCluster { .. } => Self::OtherCluster(rejection.to_string()),
+            Rejection::NoCluster { node, .. } => Self::Refused {
+                reason: "none of the endpoints belongs to a cluster; nothing was done".into(),
+                hint: format!(
+                    "to found a cluster: `coffeectl init {node}`; to use one, add one of its nodes to --endpoints"
+                ),
+            },
         }
     }
 
@@ -181,6 +198,7 @@ mod tests {
             Rejection::NotFound(String::new()),
             Rejection::Refused { reason: String::new(), hint: String::new() },
             Rejection::Unknown(String::new()),
+            Rejection::NoCluster { node: "ming".parse().expect("legal"), joining: false },
         ];
         for rejection in rejections {
             let not_applied = rejection.is_not_applied();

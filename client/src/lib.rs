@@ -152,10 +152,10 @@ mod routing;
 mod shared;
 mod timing;
 
-pub use channel::{Channel, ChannelError, Health};
+pub use channel::{Channel, ChannelError, Envelope, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, GetResult, NodeLogLevel, Page, PageOptions, Transferred,
-    Written,
+    Backup, Booted, CanStop, Client, ClientBuilder, FoundedCluster, GetResult, NodeLogLevel, Page,
+    PageOptions, Transferred, Written,
 };
 #[doc(hidden)]
 pub use coffee_common::protocol::{Request, Response};

@@ -13,14 +13,14 @@ use std::{
 
 use coffee_common::{
     id::Address,
-    protocol::{Identity, Request, ResponseFrame},
+    protocol::{Request, ResponseFrame},
     quic::{Endpoint, Expect},
     tls::Credentials,
 };
 use tokio::sync::watch;
 
 use crate::{
-    channel::{Channel, ChannelError, Health},
+    channel::{Channel, ChannelError, Envelope, Health},
     error::NotSentReason,
 };
 
@@ -122,14 +122,14 @@ impl Pool {
         address: &Address,
         expect: &Expect,
         request: &Request,
-        on_behalf_of: Option<&Identity>,
+        envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<ResponseFrame, ChannelError> {
         let begin = tokio::time::Instant::now();
         let channel = tokio::time::timeout(timeout, self.channel(address, expect))
             .await
             .unwrap_or_else(|_| Err(unreachable(format!("{address}: no connection in time"))))?;
-        channel.ask(request, on_behalf_of, timeout.saturating_sub(begin.elapsed())).await
+        channel.ask(request, envelope, timeout.saturating_sub(begin.elapsed())).await
     }
 
     fn open_or_dial(&self, address: &Address, expect: &Expect) -> Result<Channel, PendingDial> {

@@ -5,12 +5,16 @@
 //! outcome is reported as certain: once a write was in doubt, only its outcome
 //! settles it.
 
+mod policy;
+
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     id::{Address, RequestId, Revision},
-    protocol::{Consistency, Rejection, Request},
+    protocol::Rejection,
 };
+
+pub(crate) use self::policy::{RetryPolicy, policy_of};
 
 use crate::{
     error::{Error, NotSentReason},
@@ -24,23 +28,6 @@ const TRIES_AT_ONCE_MAX: usize = 4;
 /// How often a write may get a new request id because the cluster no longer
 /// remembers the old one.
 const RENEWALS_MAX: u32 = 3;
-
-/// The reason why a request is safe to send again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RetryPolicy {
-    /// The request changes nothing.
-    ReadOnly,
-    /// A write: its request id ensures that it is executed at most once.
-    WithRequestId {
-        /// The id; `None` until the write is first sent.
-        id: Option<RequestId>,
-    },
-    /// Executing the request twice has the same result as once.
-    Idempotent,
-    /// Executing the request twice does more: transfer leadership to any node, take
-    /// down the current leader.
-    AtMostOnce,
-}
 
 /// How one try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,48 +111,14 @@ pub(crate) struct Retry {
     last_ask: Duration,
     tried: Vec<Arc<RouteTarget>>,
     not_sent_reasons: Vec<(Address, NotSentReason)>,
+    /// Endpoints whose nodes wait without a cluster.
+    waiting: Vec<Address>,
     /// A try may have been executed, and its end did not say.
     in_doubt: bool,
     renewals: u32,
     pauses: u32,
     /// The last failure.
     last_failure: Option<String>,
-}
-
-/// Returns where to send a request and what makes it safe to send it again.
-pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
-    let local = |consistency| match consistency {
-        Consistency::Local => Route::First,
-        Consistency::Linearizable => Route::Leader,
-    };
-    match request {
-        Request::Ping | Request::Status | Request::List => (Route::First, RetryPolicy::ReadOnly),
-        Request::Get { consistency, .. } | Request::Range { consistency, .. } => {
-            (local(*consistency), RetryPolicy::ReadOnly)
-        }
-        Request::CanStop { .. } | Request::ReadIndex => (Route::Leader, RetryPolicy::ReadOnly),
-        Request::Write { request, .. } => (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) }),
-        Request::Down { dry_run: true, .. } | Request::Remove { dry_run: true, .. } => {
-            (Route::Leader, RetryPolicy::ReadOnly)
-        }
-        Request::Transfer { to: None } | Request::Down { node: None, .. } => {
-            (Route::Leader, RetryPolicy::AtMostOnce)
-        }
-        Request::Boot { .. }
-        | Request::Transfer { .. }
-        | Request::Down { .. }
-        | Request::Remove { .. }
-        | Request::Join { .. }
-        | Request::Promote { .. }
-        | Request::RemoveVoter { .. } => (Route::Leader, RetryPolicy::Idempotent),
-        Request::StateDigest { .. } | Request::Room { .. } | Request::Backup { .. } => {
-            (Route::First, RetryPolicy::ReadOnly)
-        }
-        Request::Invite { .. }
-        | Request::ShutDownRemoved { .. }
-        | Request::Reload
-        | Request::LogLevel { .. } => (Route::First, RetryPolicy::Idempotent),
-    }
 }
 
 impl Retry {
@@ -179,6 +132,7 @@ impl Retry {
             last_ask: timing::last_ask(begin, deadline),
             tried: Vec::new(),
             not_sent_reasons: Vec::new(),
+            waiting: Vec::new(),
             // A caller that supplies a request id may have sent it before.
             in_doubt: matches!(policy, RetryPolicy::WithRequestId { id: Some(_) }),
             renewals: 0,
@@ -221,9 +175,11 @@ impl Retry {
             TryOutcome::Rejected(Rejection::Unknown(reason)) | TryOutcome::Lost(reason) => {
                 self.doubt(reason, context)
             }
-            TryOutcome::Rejected(rejection @ Rejection::Unavailable(_)) => {
-                self.last_failure = Some(format!("{}: {rejection}", target.address));
-                self.again(context)
+            TryOutcome::Rejected(rejection @ (Rejection::Unavailable(_) | Rejection::NoCluster { .. })) => {
+                self.unavailable(target, rejection, context)
+            }
+            TryOutcome::Rejected(rejection @ Rejection::OtherCluster { .. }) => {
+                self.not_sent(target, NotSentReason::OtherCluster(rejection.to_string()), context)
             }
             // Sending the request through other nodes does not help an overloaded cluster.
             TryOutcome::Rejected(rejection @ Rejection::Overloaded) => {
@@ -237,6 +193,23 @@ impl Retry {
             TryOutcome::NotSent(NotSentReason::Unfit(reason)) => RetryStep::Fail(self.unfit(reason, context)),
             TryOutcome::NotSent(reason) => self.not_sent(target, reason, context),
         }
+    }
+
+    /// Retries, unless all nodes wait without a cluster: waiting does not bring them into one.
+    fn unavailable(
+        &mut self,
+        target: &RouteTarget,
+        rejection: Rejection,
+        context: &RetryContext<'_>,
+    ) -> RetryStep {
+        self.last_failure = Some(format!("{}: {rejection}", target.address));
+        if matches!(rejection, Rejection::NoCluster { joining: false, .. }) {
+            self.waiting.push(target.address.clone());
+        }
+        if !self.is_in_doubt(context) && context.routes.all_in(|address| self.waiting.contains(address)) {
+            return RetryStep::Fail(Error::rejected(rejection));
+        }
+        self.again(context)
     }
 
     fn forgotten(&mut self, upto: Revision, context: &RetryContext<'_>) -> RetryStep {
@@ -276,19 +249,21 @@ impl Retry {
         }
     }
 
-    /// Certificates do not change within a call: if they alone keep every endpoint from
-    /// being reached, waiting is pointless.
+    /// Certificates and clusters do not change within a call: if they alone keep every endpoint
+    /// from being used, waiting is pointless.
     fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
-        let is_identity = |address: &Address| {
-            self.not_sent_reasons
-                .iter()
-                .any(|(at, reason)| at == address && matches!(reason, NotSentReason::Identity(_)))
+        let lasts =
+            |reason: &_| matches!(reason, NotSentReason::Identity(_) | NotSentReason::OtherCluster(_));
+        let is_lasting = |address: &Address| {
+            self.not_sent_reasons.iter().any(|(at, reason)| at == address && lasts(reason))
         };
-        if self.is_in_doubt(context) || !context.routes.all_in(is_identity) {
+        if self.is_in_doubt(context) || !context.routes.all_in(is_lasting) {
             return None;
         }
-        let (_, reason) = self.not_sent_reasons.last()?;
-        Some(Error::Identity(reason.to_string()))
+        match self.not_sent_reasons.last()? {
+            (_, NotSentReason::OtherCluster(reason)) => Some(Error::OtherCluster(reason.clone())),
+            (_, reason) => Some(Error::Identity(reason.to_string())),
+        }
     }
 
     /// Retries at once if an untried healthy endpoint is left, otherwise after a pause.

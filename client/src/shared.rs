@@ -98,7 +98,9 @@ impl ClientShared {
             self.pool.dial(&target.address, &expect);
             return;
         };
-        if let Ok(reply) = channel.ask(&Request::Ping, None, timing::SEARCH_TIMEOUT).await
+        let envelope = self.cache.cluster().into();
+        if let Ok(reply) = channel.ask(&Request::Ping, envelope, timing::SEARCH_TIMEOUT).await
+            && reply.result.is_ok()
             && let Some(leader) = &reply.leader
         {
             self.cache.heard_of_leader(leader);

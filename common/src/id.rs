@@ -96,7 +96,13 @@ impl From<std::net::SocketAddr> for Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u64);
 
-/// The id of a cluster: 128 random bits, drawn at bootstrap.
+impl NodeId {
+    /// The id of a cluster's founder. Every later id is the index of the log entry that
+    /// added the node; a new cluster's first entries add none.
+    pub const FOUNDER: Self = Self(1);
+}
+
+/// The id of a cluster: 128 random bits, drawn when it is founded.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterId(pub u128);
 

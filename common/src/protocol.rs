@@ -13,6 +13,7 @@
 
 mod identity;
 mod log_level;
+mod rejection;
 mod status;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     identity::{Identity, Role},
     log_level::LogLevel,
+    rejection::Rejection,
     status::{
         CertificateStatus, ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload,
@@ -76,6 +78,9 @@ pub struct RequestFrame {
     /// The client for which a node forwards the request. Only a node may set it; access is then
     /// checked for this identity instead of the node's own.
     pub on_behalf_of: Option<Identity>,
+    /// The cluster that the request is meant for; `None` for the one that the node belongs to. A
+    /// node of another cluster answers [`Rejection::OtherCluster`].
+    pub cluster: Option<ClusterId>,
     /// The request itself.
     pub request: Request,
 }
@@ -247,6 +252,12 @@ pub enum Request {
         /// The new level; `None` only reads it.
         level: Option<LogLevel>,
     },
+    /// To a node without data that belongs to no cluster: founds one: [`Response::Founded`]. Never
+    /// forwarded.
+    Found {
+        /// The name of the asked node.
+        node: NodeName,
+    },
 }
 
 /// The response to a request that was carried out.
@@ -339,6 +350,13 @@ pub enum Response {
         /// Whether the level was changed.
         changed: bool,
     },
+    /// To [`Request::Found`].
+    Founded {
+        /// The cluster.
+        cluster: ClusterId,
+        /// Whether this request founded it.
+        changed: bool,
+    },
 }
 
 /// The removal of a node, or what a dry run predicts.
@@ -356,42 +374,4 @@ pub struct Removal {
     pub leader: Option<NodeName>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-}
-
-/// Why a request was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Rejection {
-    /// Not applied: no leader, no quorum, or the node is starting or stopping. Retry.
-    #[error("{0}")]
-    Unavailable(String),
-    /// Not applied: the node has too much in flight. Retry later.
-    #[error("the node is overloaded")]
-    Overloaded,
-    /// Not applied: the request is invalid.
-    #[error("{0}")]
-    Invalid(String),
-    /// Not applied: the caller lacks permission.
-    #[error("{0}")]
-    Denied(String),
-    /// Not applied: the node does not exist.
-    #[error("{0}")]
-    NotFound(String),
-    /// Not applied: a safety check failed.
-    #[error("{reason}")]
-    Refused {
-        /// The check that failed.
-        reason: String,
-        /// The next step for the operator.
-        hint: String,
-    },
-    /// The request may have been applied, or may still be.
-    #[error("{0}")]
-    Unknown(String),
-}
-
-impl Rejection {
-    /// Returns whether the request certainly had no effect and never will have.
-    pub fn is_not_applied(&self) -> bool {
-        !matches!(self, Self::Unknown(_))
-    }
 }

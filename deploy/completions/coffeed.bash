@@ -68,7 +68,7 @@ _coffeed() {
 
     case "${cmd}" in
         coffeed)
-            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --bootstrap --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --limits-connections-max --limits-write-bytes-in-flight-max --limits-disk-free-bytes-min --limits-data-bytes-max --admin-listen --log-level --log-format --help --version demo rebuild restore recover help"
+            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --limits-connections-max --limits-write-bytes-in-flight-max --limits-disk-free-bytes-min --limits-data-bytes-max --admin-listen --log-level --log-format --help --version demo rebuild restore recover help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -96,10 +96,6 @@ _coffeed() {
                     ;;
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --bootstrap)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --join)

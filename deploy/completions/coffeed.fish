@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffeed_global_optspecs
-    string join \n c/config= check-config name= listen= advertise= data-dir= bootstrap= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= limits-connections-max= limits-write-bytes-in-flight-max= limits-disk-free-bytes-min= limits-data-bytes-max= admin-listen= log-level= log-format= h/help V/version
+    string join \n c/config= check-config name= listen= advertise= data-dir= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= limits-connections-max= limits-write-bytes-in-flight-max= limits-disk-free-bytes-min= limits-data-bytes-max= admin-listen= log-level= log-format= h/help V/version
 end
 
 function __fish_coffeed_needs_command
@@ -29,8 +29,6 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -l name -d 'Node name, as 
 complete -c coffeed -n "__fish_coffeed_needs_command" -l listen -d 'UDP address to listen on' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l advertise -d 'Address where other nodes reach this node, if it differs from --listen' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l data-dir -d 'Data directory, used by this node only' -r -F
-complete -c coffeed -n "__fish_coffeed_needs_command" -l bootstrap -d 'Found a new cluster if the data directory is empty' -r -f -a "true\t''
-false\t''"
 complete -c coffeed -n "__fish_coffeed_needs_command" -l join -d 'Members to join through if the data directory is empty' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-ca -d 'CA certificate' -r -F
 complete -c coffeed -n "__fish_coffeed_needs_command" -l tls-cert -d 'Node certificate' -r -F

@@ -74,12 +74,13 @@ async fn start(ca: &Ca, folder: &Path, name: &str, member: Option<&Server>) -> R
     // A node has its credentials in files or, as here, in memory.
     let nowhere = CredentialFiles::new("", "", "");
     let mut config = Config::new(name.clone(), "127.0.0.1:0".parse()?, folder.join(name.as_str()), nowhere);
-    match member {
-        Some(member) => config.join.push(member.advertised().clone()),
-        None => config.bootstrap = true,
-    }
+    config.join.extend(member.map(|member| member.advertised().clone()));
     let credentials = ca.credentials(Role::Node, &name)?;
-    Ok(Server::builder(config).credentials(credentials).start().await?)
+    let server = Server::builder(config).credentials(credentials).start().await?;
+    if member.is_none() {
+        server.found().await?;
+    }
+    Ok(server)
 }
 
 /// Waits until all nodes are voters: a node that joins catches up first.

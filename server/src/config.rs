@@ -33,6 +33,10 @@ pub use self::{
     },
 };
 
+/// The hint for the setting `bootstrap`, which does not exist: founding is an act.
+pub const BOOTSTRAP_HINT: &str =
+    "no setting founds a cluster: start the node without it, then run 'coffeectl init NODE' once";
+
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,9 +52,6 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The files with certificates and key.
     pub tls: CredentialFiles,
-    /// Whether a node without data founds a new cluster.
-    #[serde(default)]
-    pub bootstrap: bool,
     /// The members that a node without data asks to join their cluster.
     #[serde(default)]
     pub join: Vec<Address>,
@@ -138,7 +139,6 @@ impl Config {
             advertise: None,
             data_dir: data_dir.into(),
             tls,
-            bootstrap: false,
             join: Vec::new(),
             timers: Timers::default(),
             storage: StorageOptions::default(),
@@ -167,13 +167,6 @@ impl Config {
                 "data_dir",
                 "is empty",
                 "name the directory that holds the node's data",
-            ));
-        }
-        if self.bootstrap && !self.join.is_empty() {
-            return Err(ConfigError::setting(
-                "bootstrap",
-                "cannot be true where join names members",
-                "a cluster has one first node, which bootstraps; every other node joins",
             ));
         }
         Ok(())

@@ -23,8 +23,9 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let tls = CredentialFiles::new("certs/ca.crt", "certs/node-ming.crt", "certs/node-ming.key");
 //! let listen = ([127, 0, 0, 1], 7401).into();
-//! let config = Config { bootstrap: true, ..Config::new("ming".parse()?, listen, "ming", tls) };
+//! let config = Config::new("ming".parse()?, listen, "ming", tls);
 //! let server = Server::builder(config).start().await?;
+//! server.found().await?; // once in the life of a cluster
 //!
 //! let client = server.local_client()?;
 //! client.set("order/1", "latte").await?;

@@ -26,7 +26,7 @@ use coffee_common::{
 };
 use futures_util::future::BoxFuture;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -40,7 +40,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const COMMANDS_MAX: usize = 16;
 
 /// A command from an operation to the server's lifecycle task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum LifecycleCommand {
     /// Ask these members to join their cluster.
     Join {
@@ -53,6 +53,11 @@ pub enum LifecycleCommand {
     ShutDownRemoved {
         /// The incarnation that was removed.
         id: NodeId,
+    },
+    /// Found a cluster, if the data directory is empty.
+    Found {
+        /// Gets the new cluster's id. Dropped unanswered by a node that has a replica.
+        reply: oneshot::Sender<Result<ClusterId, Rejection>>,
     },
 }
 
@@ -220,15 +225,25 @@ impl Node {
         self.replica.borrow().clone()
     }
 
-    /// The node's replica, or [`Rejection::Unavailable`] if it belongs to no cluster.
+    /// The node's replica, or [`Rejection::NoCluster`] if it belongs to no cluster.
     pub fn serving(&self) -> Result<Arc<Replica>, Rejection> {
-        self.replica().ok_or_else(|| {
-            let why = match self.phase() {
-                LifecyclePhase::Opening => "is opening its data",
-                _ => "does not belong to a cluster yet: boot it first",
-            };
-            Rejection::Unavailable(format!("{} {why}", self.name()))
-        })
+        self.replica().ok_or_else(|| self.no_replica())
+    }
+
+    /// Returns why the node has no replica.
+    pub fn no_replica(&self) -> Rejection {
+        let name = self.name();
+        match self.phase() {
+            LifecyclePhase::Opening => Rejection::Unavailable(format!("{name} is opening its data")),
+            LifecyclePhase::Waiting => Rejection::NoCluster { node: name.clone(), joining: false },
+            LifecyclePhase::Joining => Rejection::NoCluster { node: name.clone(), joining: true },
+            _ => Rejection::Unavailable(format!("{name} is stopping")),
+        }
+    }
+
+    /// Returns the cluster that the node belongs to.
+    pub fn cluster(&self) -> Option<ClusterId> {
+        self.replica.borrow().as_ref().map(|replica| replica.cluster())
     }
 
     /// A receiver that follows changes of the replica.

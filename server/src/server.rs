@@ -18,18 +18,19 @@ mod shutdown;
 mod start;
 #[cfg(test)]
 mod tests;
+mod waiting_peers;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use coffee_client::Client;
 use coffee_common::{
-    id::Address,
-    protocol::{NodeStatus, Reload},
+    id::{Address, ClusterId},
+    protocol::{NodeStatus, Rejection, Reload, Response},
     quic::EndpointOptions,
     tls::Credentials,
 };
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::reload::Reloading;
 pub use self::{builder::Builder, error::StartError, reload::ReloadError};
@@ -37,17 +38,24 @@ use crate::{
     api::admin::Admin,
     config::Config,
     node::{Node, replica::Replica},
-    ops::status::{
-        self,
-        ready::{self, ReadinessResult},
+    ops::{
+        membership::MembershipManager,
+        status::{
+            self,
+            ready::{self, ReadinessResult},
+        },
     },
 };
+
+/// How long founding a cluster may take. It writes a few files and wins an election.
+const FOUNDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running node.
 ///
 /// Dropping it begins a [`Server::shutdown`] in the background.
 pub struct Server {
     node: Arc<Node>,
+    membership: MembershipManager,
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
     options: EndpointOptions,
@@ -87,6 +95,24 @@ impl Server {
     /// The address where other nodes and clients reach it.
     pub fn advertised(&self) -> &Address {
         self.node.address()
+    }
+
+    /// Founds a new cluster with this node as its first member. Returns its id once the
+    /// node leads. Without effect on a node that founded its cluster.
+    ///
+    /// Call it once in the life of a cluster: after the loss of its disk, a node must join
+    /// the others again (`Config::join`, or `coffeectl boot`).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Refused`] unless the data directory was empty when the node started,
+    /// and for a node that belongs to a cluster which it did not found.
+    pub async fn found(&self) -> Result<ClusterId, Rejection> {
+        let deadline = Instant::now() + FOUNDED_WITHIN;
+        match boxed_found(&self.membership, deadline).await? {
+            Response::Founded { cluster, .. } => Ok(cluster),
+            _ => Err(Rejection::Unknown("an unexpected response (bug)".to_owned())),
+        }
     }
 
     /// The node's own status. Needs no quorum.
@@ -190,6 +216,13 @@ impl Server {
             _ => Closed::Failed("the node's lifecycle task panicked".into()),
         }
     }
+}
+
+fn boxed_found(
+    membership: &MembershipManager,
+    deadline: Instant,
+) -> BoxFuture<'_, Result<Response, Rejection>> {
+    Box::pin(membership.found(None, deadline))
 }
 
 fn boxed_readiness(node: &Arc<Node>) -> BoxFuture<'_, Vec<ReadinessResult>> {

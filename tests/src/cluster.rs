@@ -113,8 +113,7 @@ impl ClusterPlan {
         let mut hosts = self.hosts.into_iter();
         for (n, name) in SHOPS.into_iter().take(self.members + self.waiting).enumerate() {
             let beginning = match n {
-                0 => Beginning::Bootstrap,
-                n if n < self.members => Beginning::Join(vec![nodes[0].address()]),
+                n if (1..self.members).contains(&n) => Beginning::Join(vec![nodes[0].address()]),
                 _ => Beginning::Wait,
             };
             nodes.push(NodeProcess::new(
@@ -156,7 +155,9 @@ impl Cluster {
     /// them vote.
     pub async fn found(&mut self, members: usize) {
         self.nodes[0].start().await;
-        self.coffeectl(["wait", "--for", "leader"]).ok().await;
+        let name = self.nodes[0].name().to_owned();
+        // Alone: the others start afterwards.
+        self.coffeectl_via(&name, ["init", &name]).ok().await;
         for node in self.nodes.iter_mut().skip(1) {
             node.start().await;
         }

@@ -93,7 +93,9 @@ pub(crate) fn command() -> clap::Command {
 
 /// Returns the parser of a line of the prompt.
 pub(crate) fn line_command() -> clap::Command {
-    PromptLine::command().mut_args(|arg| arg.env(Resettable::Reset))
+    let parser = PromptLine::command().mut_args(|arg| arg.env(Resettable::Reset));
+    // Of use to a shell only, and the list of verbs must fit a terminal.
+    parser.mut_subcommand("completion", |verb| verb.hide(true))
 }
 
 #[cfg(test)]

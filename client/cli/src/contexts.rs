@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::id::Address;
+use coffee_common::id::{Address, ClusterId};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -85,6 +85,8 @@ pub(crate) struct Named {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) endpoints: Vec<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cluster: Option<ClusterText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certs: Option<PathBuf>,
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     pub(crate) as_name: Option<String>,
@@ -98,6 +100,25 @@ pub(crate) struct Named {
     pub(crate) key_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<Timeout>,
+}
+
+/// The id of a cluster in the format of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ClusterText(pub(crate) ClusterId);
+
+impl TryFrom<String> for ClusterText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|error: coffee_common::id::IdError| error.to_string())
+    }
+}
+
+impl From<ClusterText> for String {
+    fn from(ClusterText(id): ClusterText) -> Self {
+        id.to_string()
+    }
 }
 
 /// A duration in the format of a flag.
@@ -215,6 +236,7 @@ impl Named {
         let keeps_name = self.certs.is_none() && self.cert_file.is_none() && self.key_file.is_none();
         Self {
             endpoints: if self.endpoints.is_empty() { base.endpoints } else { self.endpoints },
+            cluster: self.cluster.or(base.cluster),
             as_name: self.as_name.or(base.as_name.filter(|_| keeps_name)),
             ca_file: self.ca_file.or(base.ca_file.filter(|_| self.certs.is_none())),
             crl_file: self.crl_file.or(base.crl_file.filter(|_| self.certs.is_none())),
@@ -250,7 +272,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let shops = named(
-            "endpoints = ['10.0.0.1:7400', 'hong:7400']\ncerts = '/etc/shops'\nas = 'ops'\ntimeout = '1500ms'",
+            "endpoints = ['10.0.0.1:7400', 'hong:7400']\ncluster = '00000000000000000000000000c0ffee'\ncerts = '/etc/shops'\nas = 'ops'\ntimeout = '1500ms'",
         );
         let contexts = Contexts {
             current: "shops".parse().ok(),
@@ -261,7 +283,7 @@ mod tests {
         assert_eq!(
             text.strip_prefix(HEAD).unwrap(),
             "\ncurrent = \"shops\"\n\n[contexts.\"lab_2.x\"]\n\n[contexts.shops]\nendpoints = [\"10.0.0.1:7400\", \
-             \"hong:7400\"]\ncerts = \"/etc/shops\"\nas = \"ops\"\ntimeout = \"1500ms\"\n"
+             \"hong:7400\"]\ncluster = \"00000000000000000000000000c0ffee\"\ncerts = \"/etc/shops\"\nas = \"ops\"\ntimeout = \"1500ms\"\n"
         );
         assert_eq!(Contexts::parse(&text), Ok(contexts));
         assert_eq!(Contexts::parse(&Contexts::default().render().unwrap()), Ok(Contexts::default()));
@@ -274,6 +296,7 @@ mod tests {
             ("current = 'x'", 1, "there is no context x"),
             ("[contexts.a]\nendpoint = ['a:1']", 2, "unknown field 'endpoint', expected one of 'endpoints'"),
             ("[contexts.a]\n\nendpoints = ['a']", 3, "not a valid address"),
+            ("[contexts.a]\ncluster = 'c0ffee'", 2, "32 hexadecimal digits"),
             ("[contexts.a]\ntimeout = 5", 2, "expected a string"),
             ("[contexts.a]\ntimeout = '5h'", 2, "ms, s or m"),
             ("[contexts.a]\n[contexts.a]", 2, "duplicate key"),

@@ -65,7 +65,7 @@ fn code(error: &Error) -> ExitCode {
         Error::ConditionFalse { .. } => ExitCode::ConditionFalse,
         Error::Unavailable(_) => ExitCode::Unavailable,
         Error::Unknown { .. } => ExitCode::Unknown,
-        Error::Identity(_) | Error::Denied(_) => ExitCode::Denied,
+        Error::Identity(_) | Error::OtherCluster(_) | Error::Denied(_) => ExitCode::Denied,
         Error::Refused { .. } => ExitCode::Refused,
         // `Setup`, and errors that this version does not know.
         _ => ExitCode::Failed,

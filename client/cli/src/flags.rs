@@ -3,10 +3,13 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, FromArgMatches, ValueEnum, builder::Resettable};
-use coffee_common::{id::Address, protocol::Consistency};
+use coffee_common::{
+    id::{Address, ClusterId},
+    protocol::Consistency,
+};
 
 use crate::{
-    contexts::{ContextName, Named, Timeout},
+    contexts::{ClusterText, ContextName, Named, Timeout},
     duration,
     failure::Failure,
     printer::Format,
@@ -29,6 +32,9 @@ pub(crate) struct ConnectionArguments {
         hide_env_values = true
     )]
     pub(crate) endpoints: Vec<Address>,
+    /// The only cluster to use; nodes of another one are not asked [default: that of the first node reached]
+    #[arg(long, global = true, value_name = "ID", env = "COFFEECTL_CLUSTER", hide_env_values = true)]
+    pub(crate) cluster: Option<ClusterId>,
     /// Certificates directory, as created by 'coffeectl cert'
     #[arg(long, global = true, value_name = "DIR", env = "COFFEECTL_CERTS", hide_env_values = true)]
     pub(crate) certs: Option<PathBuf>,
@@ -97,6 +103,7 @@ impl ConnectionArguments {
     pub(crate) fn named(self, timeout: Option<Duration>) -> Named {
         Named {
             endpoints: self.endpoints,
+            cluster: self.cluster.map(ClusterText),
             certs: self.certs,
             as_name: self.as_name,
             ca_file: self.ca_file,

@@ -168,6 +168,7 @@ mod tests {
         let (printer, out, err) = captured(Format::Table);
         let connection = ConnectionOptions {
             endpoints: vec!["127.0.0.1:7400".parse().unwrap()],
+            cluster: None,
             credentials: CredentialSource::Unset,
             certs: None,
             context: None,

@@ -5,7 +5,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use coffee_common::{id::Address, protocol::Consistency, tls::CredentialFiles};
+use coffee_common::{
+    id::{Address, ClusterId},
+    protocol::Consistency,
+    tls::CredentialFiles,
+};
 
 use crate::{
     contexts::{ContextName, Named},
@@ -25,6 +29,8 @@ const CA_FILE: &str = "ca.crt";
 pub struct ConnectionOptions {
     /// Addresses of the nodes to contact; never empty.
     pub endpoints: Vec<Address>,
+    /// The only cluster to use, if one is given.
+    pub cluster: Option<ClusterId>,
     /// The client's credentials.
     pub credentials: CredentialSource,
     /// The certificates directory, if one is given.
@@ -86,13 +92,15 @@ impl ConnectionOptions {
             empty if empty.is_empty() => vec![default_endpoint()?],
             endpoints => endpoints,
         };
-        Ok(Self { endpoints, credentials: caller(named)?, certs, context })
+        let cluster = named.cluster.map(|text| text.0);
+        Ok(Self { endpoints, cluster, credentials: caller(named)?, certs, context })
     }
 
     /// The options of a verb that contacts no node.
     pub(crate) fn none(context: Option<String>) -> Result<Self, Failure> {
         Ok(Self {
             endpoints: vec![default_endpoint()?],
+            cluster: None,
             credentials: CredentialSource::Unset,
             certs: None,
             context,

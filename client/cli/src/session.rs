@@ -80,7 +80,12 @@ impl ClientSession {
     fn connect(&self) -> Result<Client, Failure> {
         let credentials = credentials::load(&self.connection.credentials)?;
         let endpoints = self.connection.endpoints.iter().cloned();
-        Ok(Client::builder().endpoints(endpoints).credentials(credentials).build()?)
+        let builder = Client::builder().endpoints(endpoints).credentials(credentials);
+        let builder = match self.connection.cluster {
+            Some(cluster) => builder.cluster(cluster),
+            None => builder,
+        };
+        Ok(builder.build()?)
     }
 
     /// Closes the connections. Waits for a short time only: an unreachable node never

@@ -12,6 +12,7 @@ mod del;
 mod down;
 mod get;
 mod help;
+mod init;
 mod keys;
 mod list;
 mod log_level;
@@ -41,6 +42,9 @@ Nodes that are endpoints are listed in the order of the endpoints, usually the
 order in which they were added, so a replaced node keeps its place. The other
 nodes are listed by id.")]
     List,
+    /// Found a new cluster with one node: once in its life
+    #[command(after_help = init::AFTER_HELP)]
+    Init(init::InitArguments),
     /// Add a node to the cluster, and wait until it votes
     Boot(boot::BootArguments),
     /// Set a key
@@ -139,6 +143,7 @@ pub(crate) fn run<'a>(
 async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match verb {
         CtlVerb::List => list::run(invocation).await,
+        CtlVerb::Init(arguments) => init::run(arguments, invocation).await,
         CtlVerb::Boot(arguments) => boot::run(arguments, invocation).await,
         CtlVerb::Set(arguments) => set::run(arguments, invocation).await,
         CtlVerb::Get(arguments) => get::run(arguments, invocation).await,

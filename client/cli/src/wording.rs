@@ -35,6 +35,14 @@ pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {
     }
 }
 
+/// Returns what is known about the cluster of a node that shows none.
+pub(crate) fn no_cluster(node: &str, is_starting: bool) -> String {
+    if is_starting {
+        return format!("{node} is opening its data: ask another node, or wait");
+    }
+    format!("{node} belongs to no cluster: 'boot {node}' adds it to one, 'init {node}' founds one")
+}
+
 /// The text for an unknown or absent value.
 pub(crate) const NOTHING: &str = "-";
 

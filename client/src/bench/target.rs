@@ -47,6 +47,7 @@ impl From<Error> for Failed {
             Error::Unavailable(_) => "unavailable",
             Error::Unknown { .. } => "outcome unknown",
             Error::Identity(_) => "identity",
+            Error::OtherCluster(_) => "other cluster",
             Error::Denied(_) => "denied",
             Error::Refused { .. } => "refused",
         };

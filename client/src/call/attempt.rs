@@ -14,7 +14,7 @@ use std::{
 use coffee_common::protocol::{Request, ResponseFrame};
 
 use crate::{
-    channel::{Channel, ChannelError, ResponseFuture},
+    channel::{Channel, ChannelError, Envelope, ResponseFuture},
     pool::Pool,
     retry::TryOutcome,
     routing::RouteTarget,
@@ -70,11 +70,12 @@ impl Try {
         channel: Channel,
         target: Arc<RouteTarget>,
         request: &Request,
+        envelope: Envelope<'_>,
         now: Duration,
         left: Duration,
     ) -> Self {
         let patience = channel.patience();
-        let state = match channel.start(request, None, timing::node_timeout(left)) {
+        let state = match channel.start(request, envelope, timing::node_timeout(left)) {
             Ok(response) => TryState::SentRequest(SentRequest {
                 response,
                 answers: channel.answers(),

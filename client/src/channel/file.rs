@@ -9,7 +9,7 @@ use coffee_common::{
     quic::{FrameReceiver, Priority},
 };
 
-use super::{Channel, ChannelError, encode};
+use super::{Channel, ChannelError, Envelope, encode};
 use crate::error::NotSentReason;
 
 impl Channel {
@@ -18,20 +18,22 @@ impl Channel {
     pub(crate) async fn ask_for_file(
         &self,
         request: &Request,
+        envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
-        let answer = self.exchange(request, timeout);
+        let answer = self.exchange(request, envelope, timeout);
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(ChannelError::TimedOut))
     }
 
     async fn exchange(
         &self,
         request: &Request,
+        envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = encode(id, request, None, timeout).map_err(ChannelError::NotSent)?;
+        let frame = encode(id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
         let opened = shared.connection.open(Priority::Normal).await;
         let (mut sender, mut receiver) = opened.map_err(|error| {
             ChannelError::NotSent(NotSentReason::Unreachable(shared.lost(&error.to_string())))

@@ -60,7 +60,9 @@ impl Client {
             let fair = left / u32::try_from(targets.len() - n).unwrap_or(u32::MAX);
             let dial_until = deadline.min(Instant::now() + fair.max(DIAL_MIN));
             match self.backup_of(target, consistency, dial_until, deadline).await {
-                Err(error @ (Error::Unavailable(_) | Error::Identity(_))) => failed = error,
+                Err(error @ (Error::Unavailable(_) | Error::Identity(_) | Error::OtherCluster(_))) => {
+                    failed = error
+                }
                 settled => return settled,
             }
         }
@@ -84,8 +86,11 @@ impl Client {
             })
             .map_err(unavailable)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let (reply, mut receiver) =
-            channel.ask_for_file(&Request::Backup { consistency }, left).await.map_err(unavailable)?;
+        let envelope = self.shared.cache.cluster().into();
+        let (reply, mut receiver) = channel
+            .ask_for_file(&Request::Backup { consistency }, envelope, left)
+            .await
+            .map_err(unavailable)?;
         match reply.result {
             Ok(Response::Backup) => {}
             Ok(_) => return Err(Error::misfit()),

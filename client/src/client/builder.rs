@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
-    id::{Address, ClientId},
+    id::{Address, ClientId, ClusterId},
     quic::{Endpoint, EndpointOptions},
     tls::Credentials,
 };
@@ -21,6 +21,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     follow_leader: bool,
     client_id: Option<ClientId>,
+    cluster: Option<ClusterId>,
 }
 
 impl ClientBuilder {
@@ -33,6 +34,7 @@ impl ClientBuilder {
             timeout: timing::CALL_TIMEOUT,
             follow_leader: true,
             client_id: None,
+            cluster: None,
         }
     }
 
@@ -80,6 +82,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the only cluster that the client uses. By default it is that of the first node which
+    /// is reached and belongs to one; nodes of other clusters are not used.
+    #[must_use]
+    pub fn cluster(mut self, cluster: ClusterId) -> Self {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// Sets the client id instead of a random one, for simulations that must be
     /// repeatable. Two clients with the same id would confuse each other's writes.
     #[must_use]
@@ -103,7 +113,7 @@ impl ClientBuilder {
             (None, None) => return Err(Error::Setup("a client needs credentials".into())),
         };
         let client = self.client_id.map_or_else(random_client_id, Ok)?;
-        let cache = ClusterCache::new(Routes::new(self.endpoints, self.follow_leader), client);
+        let cache = ClusterCache::new(Routes::new(self.endpoints, self.follow_leader), client, self.cluster);
         Ok(Client { shared: Arc::new(ClientShared::new(endpoint, cache)), timeout: self.timeout })
     }
 }

@@ -1,8 +1,10 @@
 //! Calls about the cluster and its nodes.
 
 use coffee_common::{
-    id::{Address, NodeId, NodeName},
-    protocol::{ClusterView, LogLevel, NodeStatus, Reload, Removal, Request, Response},
+    id::{Address, ClusterId, NodeId, NodeName},
+    protocol::{
+        ClusterView, LogLevel, NodeState, NodeStatus, NodeView, Rejection, Reload, Removal, Request, Response,
+    },
 };
 use tokio::time::Instant;
 
@@ -55,7 +57,31 @@ pub struct NodeLogLevel {
     pub changed: bool,
 }
 
+/// A cluster that a node founded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundedCluster {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Whether this call founded it.
+    pub changed: bool,
+}
+
 impl Client {
+    /// Makes the node found a new cluster. It must be the first endpoint, have no data
+    /// and belong to no cluster. Meant for a client of one node: see [`Client::at`].
+    /// Check first that no other node belongs to a cluster, as `coffeectl init` does.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the node has or had data, or belongs to a cluster that it
+    /// did not found; [`Error::Denied`] if the role does not allow it; otherwise as
+    /// [`Client::boot`].
+    pub async fn found(&self, node: NodeName) -> Result<FoundedCluster, Error> {
+        match self.ask(Request::Found { node }).await? {
+            Response::Founded { cluster, changed } => Ok(FoundedCluster { cluster, changed }),
+            _ => Err(Error::misfit()),
+        }
+    }
+
     /// Returns all nodes of the cluster, as seen by the first reachable endpoint. Works
     /// without a quorum.
     ///
@@ -179,6 +205,10 @@ impl Client {
 
     async fn leader(&self) -> Result<NodeName, Error> {
         let view = self.cluster().await?;
+        let is_waiting = |node: &NodeView| matches!(node.state, NodeState::Waiting);
+        if view.cluster.is_none() && view.nodes.iter().all(is_waiting) {
+            return Err(Error::rejected(Rejection::NoCluster { node: view.asked, joining: false }));
+        }
         view.leader.ok_or_else(|| Error::Unavailable("the reachable nodes do not agree on a leader".into()))
     }
 }

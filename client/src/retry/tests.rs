@@ -5,6 +5,7 @@ use coffee_common::{
     command::{Batch, Operation},
     id::{ClientId, NodeName},
     key::Key,
+    protocol::{Consistency, Request},
 };
 
 use super::*;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use coffee_client::{Channel, ChannelError, Health, NodeName, NotSentReason, Pool, Response};
+use coffee_client::{Channel, ChannelError, Envelope, Health, NodeName, NotSentReason, Pool, Response};
 use coffee_common::{
     protocol::{Identity, Request, Role},
     quic::Expect,
@@ -32,7 +32,10 @@ async fn an_ask_is_answered_with_all_that_the_node_says() {
     let channel = channel(&lab, &ming).await;
     assert_eq!(channel.welcome().node, ming.name);
     let ops = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
-    let reply = channel.ask(&Request::List, Some(&ops), SOON).await.expect("answers");
+    let reply = channel
+        .ask(&Request::List, Envelope { on_behalf_of: Some(&ops), ..Envelope::default() }, SOON)
+        .await
+        .expect("answers");
     assert_eq!(reply.result, done());
     assert_eq!(reply.leader.map(|leader| leader.address), Some(ming.address.clone()));
     let asked = ming.asks();
@@ -45,11 +48,11 @@ async fn an_ask_that_was_sent_is_lost_or_times_out() {
     let lab = Lab::new();
     let ming = lab.node("ming", |nth, _: &Request| if nth == 0 { Act::Ignore } else { Act::Cut });
     let channel = channel(&lab, &ming).await;
-    let error = channel.ask(&Request::List, None, BRIEF).await.expect_err("no answer");
+    let error = channel.ask(&Request::List, Envelope::default(), BRIEF).await.expect_err("no answer");
     assert_eq!(error, ChannelError::TimedOut);
-    let error = channel.ask(&Request::List, None, SOON).await.expect_err("cut off");
+    let error = channel.ask(&Request::List, Envelope::default(), SOON).await.expect_err("cut off");
     assert!(matches!(&error, ChannelError::Lost(why) if why.contains("ming")), "{error:?}");
-    let error = channel.ask(&Request::List, None, SOON).await.expect_err("it is gone");
+    let error = channel.ask(&Request::List, Envelope::default(), SOON).await.expect_err("it is gone");
     assert!(error.is_not_sent(), "{error:?}");
     assert!(channel.is_ended());
 }
@@ -61,7 +64,7 @@ async fn a_node_that_dies_is_noticed_long_before_the_idle_timeout() {
     let channel = channel(&lab, &ming).await;
     let mut health = channel.health();
     let begin = Instant::now();
-    let asking = channel.ask(&Request::List, None, SOON);
+    let asking = channel.ask(&Request::List, Envelope::default(), SOON);
     let watching = async {
         health.wait_for(|health| *health == Health::Silent).await.expect("watched");
         begin.elapsed()
@@ -79,7 +82,7 @@ async fn a_large_answer_delays_no_small_one() {
         Act::Say(if nth % 2 == 0 { value(1, vec![0; 1 << 20]) } else { done() })
     });
     let channel = channel(&lab, &ming).await;
-    let asks = (0..40).map(|_| channel.ask(&Request::List, None, SOON));
+    let asks = (0..40).map(|_| channel.ask(&Request::List, Envelope::default(), SOON));
     let replies = join_all(asks).await;
     let large = replies
         .iter()
@@ -92,7 +95,8 @@ async fn those_who_want_the_same_channel_share_one_dial() {
     let lab = Lab::new();
     let ming = lab.node("ming", always(done()));
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
-    let asks = (0..50).map(|_| pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, SOON));
+    let asks =
+        (0..50).map(|_| pool.ask(&ming.address, &Expect::AnyNode, &Request::List, Envelope::default(), SOON));
     for reply in join_all(asks).await {
         assert_eq!(reply.expect("answers").result, done());
     }
@@ -104,7 +108,7 @@ async fn a_pool_dials_again_when_a_channel_has_ended() {
     let lab = Lab::new();
     let ming = lab.node("ming", |nth, _: &Request| if nth == 0 { Act::Cut } else { Act::Say(done()) });
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
-    let ask = || pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, SOON);
+    let ask = || pool.ask(&ming.address, &Expect::AnyNode, &Request::List, Envelope::default(), SOON);
     assert!(matches!(ask().await, Err(ChannelError::Lost(_))));
     ask().await.expect("answers");
 }
@@ -116,7 +120,7 @@ async fn an_address_that_belongs_to_another_node_is_told_as_such() {
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
     let hong = Expect::Node(NodeName::new("hong").expect("legal"));
     for expect in [&hong, &Expect::AnyNode, &hong] {
-        let result = pool.ask(&ming.address, expect, &Request::List, None, SOON).await;
+        let result = pool.ask(&ming.address, expect, &Request::List, Envelope::default(), SOON).await;
         match expect {
             Expect::AnyNode => drop(result.expect("answers")),
             Expect::Node(_) => {
@@ -133,7 +137,7 @@ async fn a_dial_that_takes_too_long_was_not_sent() {
     let mut ming = lab.node("ming", always(done()));
     ming.kill();
     let pool = Pool::new(lab.endpoint(Role::Node, "peng"));
-    let ask = pool.ask(&ming.address, &Expect::AnyNode, &Request::List, None, BRIEF);
+    let ask = pool.ask(&ming.address, &Expect::AnyNode, &Request::List, Envelope::default(), BRIEF);
     let error = timeout(SOON, ask).await.expect("in time").expect_err("the node is gone");
     assert!(error.is_not_sent(), "{error:?}");
 }

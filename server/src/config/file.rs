@@ -62,6 +62,9 @@ fn explain(message: &str) -> (String, String) {
     // "unknown field `x`, expected one of `a`, `b`": serde's wording, which a test pins.
     let mut quoted = message.split('`').skip(1).step_by(2);
     match (message.starts_with("unknown field "), quoted.next()) {
+        (true, Some("bootstrap")) => {
+            ("unknown setting bootstrap".to_owned(), super::BOOTSTRAP_HINT.to_owned())
+        }
         (true, Some(unknown)) => {
             let known: Vec<&str> = quoted.collect();
             let hint = nearest(unknown, &known).map_or_else(

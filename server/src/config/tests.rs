@@ -93,7 +93,7 @@ fn a_setting_without_a_default_is_required() {
 fn settings_have_to_go_together() {
     let with = |more: &str| more.to_owned() + MINIMAL;
     let timers = |lines: &str| format!("{MINIMAL}\n[timers]\n{lines}");
-    assert_refused(&with("bootstrap = true\njoin = ['h:1']"), "bootstrap cannot be true", "one first node");
+    assert_refused(&with("bootstrap = true\n"), "unknown setting bootstrap", "coffeectl init");
     assert_refused(&MINIMAL.replace("127.0.0.1", "0.0.0.0"), "advertise is missing", "HOST:PORT");
     assert_refused(&MINIMAL.replace("\"data\"", "\"\""), "data_dir is empty", "directory");
     assert_refused(&timers("heartbeat_interval_ms = 0"), "timers.heartbeat_interval_ms is 0", "150");

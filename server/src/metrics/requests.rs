@@ -62,6 +62,7 @@ request_kinds! {
     Backup "backup" Request::Backup { .. },
     Reload "reload" Request::Reload,
     LogLevel "log_level" Request::LogLevel { .. },
+    Found "found" Request::Found { .. },
 }
 
 /// How a request ended, as exposed.
@@ -123,10 +124,10 @@ impl RequestOutcome {
             Ok(Response::Written(Outcome::Forgotten { .. })) => Self::Unknown,
             Ok(Response::Written(Outcome::RequestIdReused)) => Self::Invalid,
             Ok(_) => Self::Ok,
-            Err(Rejection::Unavailable(_)) => Self::Unavailable,
+            Err(Rejection::Unavailable(_) | Rejection::NoCluster { .. }) => Self::Unavailable,
             Err(Rejection::Overloaded) => Self::Overloaded,
             Err(Rejection::Invalid(_)) => Self::Invalid,
-            Err(Rejection::Denied(_)) => Self::Denied,
+            Err(Rejection::Denied(_) | Rejection::OtherCluster { .. }) => Self::Denied,
             Err(Rejection::NotFound(_)) => Self::NotFound,
             Err(Rejection::Refused { .. }) => Self::Refused,
             Err(Rejection::Unknown(_)) => Self::Unknown,

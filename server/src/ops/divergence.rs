@@ -9,6 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use coffee_client::Envelope;
 use coffee_common::{
     id::{NodeId, Revision},
     protocol::{Request, Response},
@@ -75,7 +76,8 @@ async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
     let request = &request;
     let asked = others.map(|(id, member)| async move {
         let expect = Expect::Node(member.name.clone());
-        let answer = node.pool().ask(&member.address, &expect, request, None, ANSWER_WITHIN).await;
+        let answer =
+            node.pool().ask(&member.address, &expect, request, Envelope::default(), ANSWER_WITHIN).await;
         let Ok(Ok(Response::StateDigest(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
             return None;
         };

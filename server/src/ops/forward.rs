@@ -8,7 +8,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use coffee_client::{Channel, ChannelError, Health};
+use coffee_client::{Channel, ChannelError, Envelope, Health};
 use coffee_common::{
     backoff,
     id::NodeName,
@@ -130,7 +130,8 @@ async fn there(
     if !request.repeatable && timeout < answer_time(channel.rtt()) {
         return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
     }
-    let mut ask = std::pin::pin!(channel.ask(request.body, Some(request.caller), timeout));
+    let envelope = Envelope { on_behalf_of: Some(request.caller), cluster: Some(replica.cluster()) };
+    let mut ask = std::pin::pin!(channel.ask(request.body, envelope, timeout));
     let reply = tokio::select! {
         reply = &mut ask => reply,
         // The old leader may be down, or about to respond that it has handed over.
@@ -182,6 +183,9 @@ fn judge(
 ) -> Result<Response, ProposeError> {
     match reply.map(|reply| reply.result) {
         Ok(Ok(response)) => Ok(response),
+        Ok(Err(rejection @ (Rejection::NoCluster { .. } | Rejection::OtherCluster { .. }))) => {
+            Err(ProposeError::NotApplied(rejection.to_string()))
+        }
         Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
         Ok(Err(Rejection::Unknown(why))) if changes_nothing(request.body) => {
             Err(ProposeError::NotApplied(why))

@@ -11,6 +11,7 @@ mod boot;
 mod change;
 mod decide;
 mod down;
+mod found;
 mod leader_view;
 mod removal_watch;
 mod remove_voter;

@@ -52,7 +52,11 @@ impl OperationProgress {
     pub(super) fn reject(&self, rejection: Rejection) -> Rejection {
         match rejection {
             Rejection::Unavailable(why) if self.has_begun() => Rejection::Unknown(why),
-            Rejection::Overloaded if self.has_begun() => Rejection::Unknown(rejection.to_string()),
+            Rejection::Overloaded | Rejection::NoCluster { .. } | Rejection::OtherCluster { .. }
+                if self.has_begun() =>
+            {
+                Rejection::Unknown(rejection.to_string())
+            }
             settled => settled,
         }
     }

@@ -73,11 +73,12 @@ pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
 
 async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {
     let membership = replica.membership();
+    let cluster = Some(replica.cluster());
     let request = &Request::Room { cluster: replica.cluster() };
     let others = membership.nodes().filter(|(id, _)| **id != replica.id());
     let asked = others.map(|(id, member)| async move {
         let expect = Expect::Node(member.name.clone());
-        let answer = node.pool().ask(&member.address, &expect, request, None, ANSWER_WITHIN).await;
+        let answer = node.pool().ask(&member.address, &expect, request, cluster.into(), ANSWER_WITHIN).await;
         match answer.map(|reply| reply.result) {
             Ok(Ok(Response::Room(room))) => Some((*id, room?)),
             _ => None,

@@ -8,6 +8,7 @@ pub mod ready;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use coffee_client::Envelope;
 use coffee_common::{
     id::{Address, NodeId, NodeName, Revision},
     protocol::{ClusterView, NodeStatus, RaftRole, RaftStatus, Request, Response},
@@ -51,7 +52,8 @@ pub async fn cluster(node: &Arc<Node>) -> ClusterView {
 /// Asks a node for its status; `None` if it cannot be reached.
 pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<NodeStatus> {
     let expect = Expect::Node(name.clone());
-    let reply = node.pool().ask(address, &expect, &Request::Status, None, ANSWER_WITHIN).await.ok()?;
+    let reply =
+        node.pool().ask(address, &expect, &Request::Status, Envelope::default(), ANSWER_WITHIN).await.ok()?;
     match reply.result {
         Ok(Response::Status(status)) => Some(*status),
         _ => None,

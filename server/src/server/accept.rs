@@ -8,6 +8,7 @@ use std::sync::{
 use coffee_common::quic::{ConnectError, Connection, Endpoint, Handshake, Protocol};
 use tokio::sync::watch;
 
+use super::waiting_peers::WaitingPeers;
 use crate::api::{
     client::Api,
     peer::{self, PeerContext},
@@ -17,20 +18,26 @@ use crate::api::{
 pub(super) type Peers = watch::Receiver<Option<PeerContext>>;
 
 /// Accepts connections until the endpoint stops accepting.
-pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers) {
+pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers, waiting: WaitingPeers) {
     let rejected = Arc::new(AtomicU64::new(0));
     while let Some(handshake) = endpoint.accept().await {
-        tokio::spawn(serve(handshake, api.clone(), peers.clone(), Arc::clone(&rejected)));
+        let peers = (peers.clone(), waiting.clone());
+        tokio::spawn(serve(handshake, api.clone(), peers, Arc::clone(&rejected)));
     }
 }
 
-async fn serve(handshake: Handshake, api: Api, peers: Peers, rejected: Arc<AtomicU64>) {
+async fn serve(
+    handshake: Handshake,
+    api: Api,
+    (peers, waiting): (Peers, WaitingPeers),
+    rejected: Arc<AtomicU64>,
+) {
     // Boxed: a long connection must not keep the memory that its handshake needed.
     let outcome = Box::pin(handshake.complete()).await;
     match outcome {
         Ok(connection) => match connection.protocol() {
             Protocol::Client => api.serve(connection).await,
-            Protocol::Peer => serve_peer(connection, peers).await,
+            Protocol::Peer => serve_peer(connection, peers, waiting).await,
         },
         Err(error @ ConnectError::Identity { .. }) => {
             let count = rejected.fetch_add(1, Ordering::Relaxed) + 1;
@@ -44,11 +51,17 @@ async fn serve(handshake: Handshake, api: Api, peers: Peers, rejected: Arc<Atomi
 }
 
 /// Serves a peer once this node has a replica; a leader may connect before that.
-async fn serve_peer(connection: Connection, mut peers: Peers) {
+async fn serve_peer(connection: Connection, mut peers: Peers, waiting: WaitingPeers) {
+    let peer = &connection.peer().name;
+    let (listed, is_new) = waiting.add(peer.clone());
+    if is_new && peers.borrow().is_none() {
+        tracing::info!(%peer, "called by a member of a cluster that knows this node");
+    }
     let context = tokio::select! {
         context = peers.wait_for(Option::is_some) => context.ok().and_then(|context| context.clone()),
         _ = connection.closed() => return,
     };
+    drop(listed);
     if let Some(context) = context {
         peer::serve(connection, context).await;
     }

@@ -83,8 +83,8 @@ impl Builder {
         self
     }
 
-    /// Starts the node. Returns once it listens and, if it has data or
-    /// bootstraps, is a member of its cluster. A node that joins continues to
+    /// Starts the node. Returns once it listens and, if it has
+    /// data, is a member of its cluster. A node that joins continues to
     /// join in the background.
     ///
     /// Must be called within a tokio runtime; the node's tasks run there.

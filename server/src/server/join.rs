@@ -5,18 +5,23 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use coffee_client::Envelope;
 use coffee_common::{
     backoff,
     id::{Address, ClusterId, NodeId},
     protocol::{Rejection, Request, Response},
     quic::Expect,
 };
+use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use crate::node::{Node, replica::Replica};
 
 /// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a member has to say to which cluster it belongs.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bounds of the pause between two rounds over all members.
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
@@ -31,14 +36,31 @@ pub(super) enum Promotion {
     Removed,
 }
 
+/// Returns the first of these members that belongs to a cluster, and its cluster. One that
+/// does not answer counts as none: an operator may found a cluster while it is down.
+pub(super) async fn cluster_of(node: &Node, members: &[Address]) -> Option<(Address, ClusterId)> {
+    let looks = members.iter().map(async |member| {
+        let envelope = Envelope::default();
+        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, LOOK_WITHIN);
+        match ask.await.ok()?.result.ok()? {
+            Response::Status(status) => Some((member.clone(), status.raft?.cluster)),
+            _ => None,
+        }
+    });
+    join_all(looks).await.into_iter().flatten().next()
+}
+
 /// Asks members in turn to accept this node until one does. If `own` is given, only
 /// members of that cluster count.
 pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
     let mut attempts = JoinAttempts::default();
+    let mut told = false;
+    let others: Vec<&Address> = members.iter().filter(|member| *member != node.address()).collect();
     loop {
-        for member in members.iter().filter(|member| *member != node.address()) {
-            match ask_one(node, member, &request).await {
+        let mut without = 0;
+        for member in others.iter().copied() {
+            match ask_one(node, member, own, &request).await {
                 Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
                     attempts.failed(member, "it belongs to another cluster than this node did before");
                 }
@@ -47,8 +69,16 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
                     return (cluster, id);
                 }
                 Ok(_) => attempts.failed(member, "it sent an unexpected response"),
-                Err(why) => attempts.failed(member, &why.to_string()),
+                Err(why) => {
+                    without += usize::from(matches!(why, Rejection::NoCluster { .. }));
+                    attempts.failed(member, &why.to_string());
+                }
             }
+        }
+        if without == others.len() && !std::mem::replace(&mut told, true) {
+            tracing::warn!(
+                "none of the nodes in 'join' belongs to a cluster: found one with 'coffeectl init NODE'"
+            );
         }
         attempts.pause().await;
     }
@@ -70,7 +100,7 @@ async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Pr
     let mut attempts = JoinAttempts::default();
     loop {
         for member in known(node, replica, members) {
-            match ask_one(node, &member, &request).await {
+            match ask_one(node, &member, Some(replica.cluster()), &request).await {
                 Ok(Response::Done { .. }) => return Promotion::Voter,
                 Ok(_) => attempts.failed(&member, "it sent an unexpected response"),
                 Err(Rejection::NotFound(_)) => return Promotion::Unknown,
@@ -95,8 +125,14 @@ fn known(node: &Node, replica: &Replica, members: &[Address]) -> Vec<Address> {
     known
 }
 
-async fn ask_one(node: &Node, member: &Address, request: &Request) -> Result<Response, Rejection> {
-    match node.pool().ask(member, &Expect::AnyNode, request, None, ANSWER_WITHIN).await {
+/// Asks a member of `cluster`, or of any cluster.
+async fn ask_one(
+    node: &Node,
+    member: &Address,
+    cluster: Option<ClusterId>,
+    request: &Request,
+) -> Result<Response, Rejection> {
+    match node.pool().ask(member, &Expect::AnyNode, request, cluster.into(), ANSWER_WITHIN).await {
         Ok(reply) => reply.result,
         Err(error) => Err(Rejection::Unavailable(error.to_string())),
     }

@@ -8,19 +8,20 @@ use std::{sync::Arc, time::Duration};
 use coffee_common::{
     command::MemberState,
     id::{Address, ClusterId, NodeId},
-    protocol::LifecyclePhase,
+    protocol::{LifecyclePhase, Rejection},
     quic::Endpoint,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
 use super::{
     Closed, StartError,
     join::{self, Promotion},
-    mode::{FOUNDER, Mode},
+    mode::Mode,
     replica_runtime::ReplicaRuntime,
+    waiting_peers::WaitingPeers,
 };
 use crate::{
     api::{admin::Listening, client::Api, peer::PeerContext},
@@ -38,6 +39,9 @@ use crate::{
 /// How long the start waits for a founder to become leader. It takes longer only on a very slow disk.
 const ELECTED_WITHIN: Duration = Duration::from_secs(5);
 
+/// Gets the id of a cluster that was founded.
+type FoundReply = oneshot::Sender<Result<ClusterId, Rejection>>;
+
 /// The parts of a node.
 pub(super) struct Lifecycle {
     pub(super) node: Arc<Node>,
@@ -48,6 +52,7 @@ pub(super) struct Lifecycle {
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) config: Config,
     pub(super) peers: watch::Sender<Option<PeerContext>>,
+    pub(super) waiting_peers: WaitingPeers,
     pub(super) commands: mpsc::Receiver<LifecycleCommand>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Serves metrics and health checks until the node has stopped.
@@ -115,20 +120,6 @@ impl Lifecycle {
                 let runtime = self.open_replica(&identity).await?;
                 Ok(LifecycleStage::CatchingUp(runtime, self.config.join.clone()))
             }
-            Mode::Found => {
-                let cluster = ClusterId::random().map_err(|error| StartError::Internal(error.to_string()))?;
-                let name = self.config.name.clone();
-                let identity = NodeIdentity {
-                    cluster,
-                    id: FOUNDER,
-                    name,
-                    standing: MemberState::Joining,
-                    rejoin: Vec::new(),
-                };
-                self.data.adopt(identity.clone())?;
-                tracing::info!(%cluster, "founding a cluster");
-                Ok(LifecycleStage::Running(self.found(&identity).await?))
-            }
             Mode::ResumeFounding(identity) => Ok(LifecycleStage::Running(self.found(&identity).await?)),
             Mode::Join(members) => Ok(LifecycleStage::Asking(members)),
             Mode::Wait => Ok(LifecycleStage::Waiting),
@@ -144,6 +135,69 @@ impl Lifecycle {
         self.peers.send_replace(Some(runtime.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");
         Ok(Box::new(runtime))
+    }
+
+    /// Founds a cluster on request, if the data directory is empty and none of `members`
+    /// belongs to a cluster. `None`: the request is refused, and the node goes on as before.
+    async fn found_new(&mut self, members: &[Address], reply: FoundReply) -> Option<LifecycleStage> {
+        if let Err(rejection) = self.may_found(members).await {
+            let _ = reply.send(Err(rejection));
+            return None;
+        }
+        match self.found_cluster().await {
+            Ok(runtime) => {
+                let _ = reply.send(Ok(runtime.replica.cluster()));
+                Some(LifecycleStage::Running(runtime))
+            }
+            Err(error) => {
+                let _ = reply.send(Err(Rejection::Unknown(error.to_string())));
+                Some(LifecycleStage::failed(None, &error))
+            }
+        }
+    }
+
+    async fn may_found(&self, members: &[Address]) -> Result<(), Rejection> {
+        let name = self.node.name();
+        if let Some(identity) = self.data.identity() {
+            return Err(Rejection::Refused {
+                reason: format!(
+                    "{name} was a member of cluster {}, and founds no other one",
+                    identity.cluster
+                ),
+                hint: format!(
+                    "bring it back with 'coffeectl boot {name}', or give it an empty data directory"
+                ),
+            });
+        }
+        if let Some(peer) = self.waiting_peers.any() {
+            return Err(Rejection::Refused {
+                reason: format!("{peer} calls {name} as a member of its cluster"),
+                hint: format!(
+                    "if {name} lost its disk: 'coffeectl boot {name}' with {peer} among the --endpoints"
+                ),
+            });
+        }
+        match join::cluster_of(&self.node, members).await {
+            None => Ok(()),
+            Some((member, cluster)) => Err(Rejection::Refused {
+                reason: format!("{name} asks {member} to join, which belongs to cluster {cluster}"),
+                hint: "see in its log why it was not admitted yet".to_owned(),
+            }),
+        }
+    }
+
+    async fn found_cluster(&mut self) -> Result<Box<ReplicaRuntime>, StartError> {
+        let cluster = ClusterId::random().map_err(|error| StartError::Internal(error.to_string()))?;
+        let identity = NodeIdentity {
+            cluster,
+            id: NodeId::FOUNDER,
+            name: self.config.name.clone(),
+            standing: MemberState::Joining,
+            rejoin: Vec::new(),
+        };
+        self.data.adopt(identity.clone())?;
+        tracing::info!(%cluster, "founding a cluster");
+        self.found(&identity).await
     }
 
     /// Founds a single-node cluster, or finishes an interrupted attempt.
@@ -178,12 +232,21 @@ impl Lifecycle {
     }
 
     async fn wait(&mut self) -> LifecycleStage {
-        tracing::info!(node = %self.node.name(), "waiting to be booted: coffeectl boot {}", self.node.name());
+        let name = self.node.name();
+        tracing::info!(
+            node = %name,
+            "belongs to no cluster: 'coffeectl boot {name}' adds it to one, 'coffeectl init {name}' founds a new one"
+        );
         loop {
             tokio::select! {
                 () = stopped(&mut self.stopping) => return LifecycleStage::stopped(None),
                 command = self.commands.recv() => match command {
                     Some(LifecycleCommand::Join { members, .. }) => return LifecycleStage::Asking(members),
+                    Some(LifecycleCommand::Found { reply }) => {
+                        if let Some(stage) = self.found_new(&[], reply).await {
+                            return stage;
+                        }
+                    }
                     Some(LifecycleCommand::ShutDownRemoved { .. }) => {}
                     None => return LifecycleStage::stopped(None),
                 },
@@ -201,6 +264,10 @@ impl Lifecycle {
             command = self.commands.recv() => return match command {
                 // The member that invites this node knows the current members.
                 Some(LifecycleCommand::Join { members: now, .. }) => LifecycleStage::Asking(now),
+                Some(LifecycleCommand::Found { reply }) => {
+                    let founded = self.found_new(&members, reply).await;
+                    founded.unwrap_or(LifecycleStage::Asking(members))
+                }
                 _ => LifecycleStage::Asking(members),
             },
         };

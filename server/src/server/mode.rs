@@ -1,7 +1,7 @@
 //! Decides how a node starts: by its data first, by its configuration second.
 //!
 //! Pure. Guards that a node with data continues as what it was, whatever its
-//! configuration says, and above all that it never founds a second cluster.
+//! configuration says. No node founds a cluster by starting: that is an operator's act.
 
 use coffee_common::{
     command::MemberState,
@@ -9,10 +9,6 @@ use coffee_common::{
 };
 
 use crate::storage::disk::NodeIdentity;
-
-/// The id of a cluster's founder. Every later id is the index of the log entry that
-/// added the node; a new cluster's first entries add none.
-pub(super) const FOUNDER: NodeId = NodeId(1);
 
 /// How a node starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +19,6 @@ pub(super) enum Mode {
     ResumeJoining(NodeIdentity),
     /// Continues to found a cluster.
     ResumeFounding(NodeIdentity),
-    /// Founds a cluster.
-    Found,
     /// Asks these members to join their cluster.
     Join(Vec<Address>),
     /// Waits for an invitation.
@@ -32,22 +26,20 @@ pub(super) enum Mode {
 }
 
 /// Decides how a node starts.
-pub(super) fn decide(identity: Option<&NodeIdentity>, bootstrap: bool, join: &[Address]) -> Mode {
+pub(super) fn decide(identity: Option<&NodeIdentity>, join: &[Address]) -> Mode {
     let Some(identity) = identity else {
-        return match (bootstrap, join) {
-            (true, _) => Mode::Found,
-            (false, []) => Mode::Wait,
-            (false, members) => Mode::Join(members.to_vec()),
+        return match join {
+            [] => Mode::Wait,
+            members => Mode::Join(members.to_vec()),
         };
     };
     match identity.standing {
         MemberState::Member => Mode::Resume(identity.clone()),
-        MemberState::Joining if identity.id == FOUNDER => Mode::ResumeFounding(identity.clone()),
+        MemberState::Joining if identity.id == NodeId::FOUNDER => Mode::ResumeFounding(identity.clone()),
         MemberState::Joining => Mode::ResumeJoining(identity.clone()),
         // Its data was set aside.
         MemberState::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
-        // An operator shut it down, and only an operator brings it back. This also
-        // holds for a founder whose configuration still says `bootstrap`.
+        // An operator shut it down, and only an operator brings it back.
         MemberState::Shutdown => Mode::Wait,
     }
 }
@@ -71,17 +63,15 @@ mod tests {
     #[test]
     fn without_data_the_configuration_decides() {
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
-        let mode = |bootstrap, join: &[Address]| decide(None, bootstrap, join);
-        assert_eq!(mode(true, &[]), Mode::Found);
-        assert_eq!(mode(false, &members), Mode::Join(members.clone()));
-        assert_eq!(mode(false, &[]), Mode::Wait);
+        assert_eq!(decide(None, &members), Mode::Join(members.clone()));
+        assert_eq!(decide(None, &[]), Mode::Wait);
     }
 
     #[test]
     fn with_data_the_data_decides() {
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
-        for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
-            let mode = |identity: &NodeIdentity| decide(Some(identity), bootstrap, join);
+        for join in [&[][..], &members] {
+            let mode = |identity: &NodeIdentity| decide(Some(identity), join);
             let (member, joining) = (identity(9, MemberState::Member), identity(9, MemberState::Joining));
             let founding = identity(1, MemberState::Joining);
             assert_eq!(mode(&member), Mode::Resume(member));
@@ -95,8 +85,8 @@ mod tests {
         let members: Vec<Address> = vec!["ming.example.net:7400".parse().expect("legal")];
         let others: Vec<Address> = vec!["peng.example.net:7400".parse().expect("legal")];
         let aside = NodeIdentity { rejoin: others.clone(), ..identity(1, MemberState::Shutdown) };
-        for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
-            assert_eq!(decide(Some(&aside), bootstrap, join), Mode::Join(others.clone()));
+        for join in [&[][..], &members] {
+            assert_eq!(decide(Some(&aside), join), Mode::Join(others.clone()));
         }
     }
 
@@ -104,8 +94,8 @@ mod tests {
     fn a_node_that_was_shut_down_waits_for_an_invitation() {
         let down = identity(9, MemberState::Shutdown);
         let members = vec!["ming.example.net:7400".parse().expect("legal")];
-        for (bootstrap, join) in [(false, &[][..]), (true, &[]), (false, &members)] {
-            assert_eq!(decide(Some(&down), bootstrap, join), Mode::Wait);
+        for join in [&[][..], &members] {
+            assert_eq!(decide(Some(&down), join), Mode::Wait);
         }
     }
 }

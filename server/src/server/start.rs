@@ -24,6 +24,7 @@ use super::{
     lifecycle::Lifecycle,
     mode, monitor,
     reload::{ConfigSource, Reloading, set_limits},
+    waiting_peers::WaitingPeers,
 };
 use crate::{
     api::{
@@ -79,7 +80,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
     let data = DataDir::open(&config.data_dir, &config.name)?;
-    let mode = mode::decide(data.identity(), config.bootstrap, &config.join);
+    let mode = mode::decide(data.identity(), &config.join);
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
         None => listen(config.listen, &credentials, &options).await?,
@@ -102,7 +103,8 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let api = Api::new(node.clone(), reads, membership.clone());
     set_limits(config.limits, &endpoint, &api);
     let (peers, with_peers) = watch::channel(None);
-    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers));
+    let waiting_peers = WaitingPeers::default();
+    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone()));
 
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
@@ -113,19 +115,20 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     }
     let lifecycle = Lifecycle {
         node: node.clone(),
-        membership,
+        membership: membership.clone(),
         api,
         endpoint,
         data,
         databases,
         config,
         peers,
+        waiting_peers,
         commands,
         stopping,
         admin,
     };
     let closed = lifecycle.begin(mode).await?;
-    Ok(Server { node, address, admin_address, options, reloading, stop, closed })
+    Ok(Server { node, membership, address, admin_address, options, reloading, stop, closed })
 }
 
 /// Starts the admin listener if an address is configured.

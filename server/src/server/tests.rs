@@ -27,10 +27,13 @@ impl NodeFactory {
         let nowhere = CredentialFiles::new("", "", "");
         let listen = ([127, 0, 0, 1], 0).into();
         let mut config = Config::new(name.clone(), listen, self.folder.path().join(node), nowhere);
-        config.bootstrap = member.is_none();
         config.join.extend(member.map(|member| member.advertised().clone()));
         let credentials = self.ca.credentials(Role::Node, &name).expect("credentials");
-        Server::builder(config).credentials(credentials).start().await.expect("it starts")
+        let server = Server::builder(config).credentials(credentials).start().await.expect("it starts");
+        if member.is_none() {
+            server.found().await.expect("it is the first");
+        }
+        server
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use coffee_client::{LogLevel, NodeLogLevel};
 use coffee_common::protocol::Consistency;
-use coffeed::{Closed, Config, Server, StartError};
+use coffeed::{Closed, Server, StartError};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -24,9 +24,9 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 
 /// A founder with an admin listener.
 async fn watched(cluster: &EmbeddedCluster, node: &str) -> Server {
-    let mut config = Config { bootstrap: true, ..cluster.config(node) };
+    let mut config = cluster.config(node);
     config.admin.listen = Some(LOOPBACK);
-    cluster.try_start(config).await.expect("it starts")
+    cluster.found(cluster.builder(config)).await
 }
 
 /// Sends these bytes and returns status and body of the response.
@@ -158,7 +158,7 @@ async fn a_node_that_waits_is_alive_and_not_ready() {
     let ming = cluster.try_start(config).await.expect("it starts");
     let (status, text) = get(&ming, "/readyz").await;
     assert_eq!(status, 503);
-    assert!(text.contains("[-]quorum failed: it belongs to no cluster: coffeectl boot ming\n"), "{text}");
+    assert!(text.contains("[-]quorum failed: it belongs to no cluster: coffeectl boot ming, or for a new one: coffeectl init ming\n"), "{text}");
     let (status, text) = get(&ming, "/livez?verbose").await;
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("[+]consensus ok: "), "{text}");
@@ -217,7 +217,7 @@ async fn a_slow_client_does_not_hold_up_others_for_long() {
 async fn an_address_in_use_keeps_the_node_from_starting() {
     let cluster = EmbeddedCluster::new();
     let taken = std::net::TcpListener::bind(LOOPBACK).expect("binds");
-    let mut config = Config { bootstrap: true, ..cluster.config("ming") };
+    let mut config = cluster.config("ming");
     config.admin.listen = Some(taken.local_addr().expect("bound"));
     let error = cluster.try_start(config).await.err().expect("it is refused");
     assert!(matches!(error, StartError::Admin { .. }), "{error}");
@@ -241,8 +241,7 @@ async fn the_log_level_changes_only_if_the_host_program_supports_it() {
         *level = asked.unwrap_or(before);
         before
     };
-    let config = Config { bootstrap: true, ..cluster.config("hong") };
-    let hong = cluster.builder(config).log_control(control).start().await.expect("it starts");
+    let hong = cluster.found(cluster.builder(cluster.config("hong")).log_control(control)).await;
     let client = cluster.client_at(&hong);
     let told = |level, changed| NodeLogLevel { node: "hong".parse().expect("legal"), level, changed };
     let asked = async |level| client.log_level(level).await.expect("answered");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffeed::{Closed, Config};
+use coffeed::Closed;
 
 use crate::support::EmbeddedCluster;
 
@@ -18,9 +18,9 @@ const FILE_BYTES: u64 = 4096 + (KEEP_BYTES.div_ceil(3 * MIB) + 1 + 2 + 4) * 4 * 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_large_values_is_purged_long_before_its_number_of_entries_says_so() {
     let cluster = EmbeddedCluster::new();
-    let mut config = Config { bootstrap: true, ..cluster.config("ming") };
+    let mut config = cluster.config("ming");
     config.storage.log_keep_bytes = KEEP_BYTES;
-    let ming = cluster.try_start(config).await.expect("it starts");
+    let ming = cluster.found(cluster.builder(config)).await;
     let client = cluster.client(&[&ming]);
     let mut most = 0;
     let log_bytes = || std::fs::metadata(cluster.data_dir("ming").join("log.wal")).expect("a log").len();

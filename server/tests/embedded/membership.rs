@@ -1,7 +1,15 @@
 //! Leadership transfers, and nodes that are shut down, brought back, removed and replaced.
 
-use coffee_client::Error;
-use coffee_common::protocol::{ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole};
+use std::time::Duration;
+
+use coffee_client::{Envelope, Error, Pool};
+use coffee_common::{
+    id::{ClusterId, NodeId},
+    protocol::{
+        ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole, Rejection, Request, Response, Role,
+    },
+    quic::{Endpoint, EndpointOptions, Expect},
+};
 use coffeed::{Closed, Config, Server};
 
 use crate::support::{EmbeddedCluster, address, name, until, until_voter};
@@ -207,4 +215,32 @@ async fn a_leader_that_is_stopped_hands_over_first() {
     assert_eq!(hong.status().raft.expect("takes part").term, term + 1, "one election, and it was won");
     let view = cluster.client(&[&hong]).cluster().await.expect("is listed");
     assert_eq!(view.voters, 3, "membership is as it was");
+}
+
+/// A node that has joined one cluster asks a member of another one for its vote, because
+/// an address has another owner now. It must not learn that it was removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_is_judged_by_its_own_cluster_only() {
+    let cluster = EmbeddedCluster::new();
+    let (ming, hong) = (cluster.founder("ming").await, cluster.founder("hong").await);
+    let id = |server: &Server| server.status().raft.expect("belongs to a cluster").cluster;
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Node, "peng"), &EndpointOptions::default());
+    let pool = Pool::new(endpoint.expect("a socket"));
+    let ask = async |server: &Server, request: &Request, cluster: ClusterId| {
+        let envelope = Envelope::from(Some(cluster));
+        let within = Duration::from_secs(10);
+        pool.ask(&address(server), &Expect::AnyNode, request, envelope, within).await.expect("answers").result
+    };
+    let promote = Request::Promote { id: NodeId(7) };
+    let join = Request::Join { node: name("peng"), address: "127.0.0.1:9".parse().expect("legal") };
+    for request in [&promote, &join, &Request::Status] {
+        let other = Err(Rejection::OtherCluster { node: name("hong"), cluster: id(&hong) });
+        assert_eq!(ask(&hong, request, id(&ming)).await, other);
+    }
+    let own = ask(&ming, &promote, id(&ming)).await;
+    assert!(matches!(own, Err(Rejection::NotFound(_) | Rejection::Refused { .. })), "{own:?}");
+    let waiting = cluster.waiting("long").await;
+    let none = ask(&waiting, &Request::ReadIndex, id(&ming)).await;
+    assert_eq!(none, Err(Rejection::NoCluster { node: name("long"), joining: false }));
+    assert!(matches!(ask(&waiting, &Request::Status, id(&ming)).await, Ok(Response::Status(_))));
 }

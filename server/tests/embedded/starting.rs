@@ -42,8 +42,7 @@ async fn data_and_port_are_for_one() {
     let other = Config { name: name("peng"), ..cluster.config("hong") };
     hong.shutdown().await;
     drop(hong);
-    let ming = Config { bootstrap: true, ..cluster.config("hong") };
-    let ming = cluster.try_start(ming).await.expect("the data is free again");
+    let ming = cluster.founder("hong").await;
     ming.shutdown().await;
     drop(ming);
     let error = cluster.try_start(other).await.err().expect("another node's data");
@@ -51,7 +50,7 @@ async fn data_and_port_are_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_bootstrap_continues_the_first_cluster() {
+async fn a_founder_that_is_asked_again_keeps_its_cluster() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let id = ming.status().raft.expect("takes part").cluster;
@@ -71,8 +70,10 @@ async fn a_node_that_was_shut_down_waits_and_does_not_found_a_second_cluster() {
     client.down(Some(name("ming")), false).await.expect("is shut down");
     ming.closed().await;
     drop(ming);
-    let config = Config { bootstrap: true, ..cluster.config("ming") };
-    let ming = cluster.try_start(config).await.expect("waits for a call");
+    let ming = cluster.waiting("ming").await;
+    assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
+    let refused = ming.found().await.expect_err("it was a member");
+    assert!(refused.to_string().contains("founds no other one"), "{refused}");
     assert_eq!(ming.status().phase, LifecyclePhase::Waiting);
 }
 

@@ -56,8 +56,14 @@ impl EmbeddedCluster {
 
     /// A node that founds a cluster.
     pub(crate) async fn founder(&self, node: &str) -> Server {
-        let config = Config { bootstrap: true, ..self.config(node) };
-        self.try_start(config).await.expect("it starts")
+        self.found(self.builder(self.config(node))).await
+    }
+
+    /// Starts a node that founds a cluster.
+    pub(crate) async fn found(&self, builder: Builder) -> Server {
+        let server = builder.start().await.expect("it starts");
+        server.found().await.expect("it is the first");
+        server
     }
 
     /// A node that joins the cluster of another node.

@@ -50,11 +50,9 @@ impl Default for Host {
 /// How a node joins its cluster.
 #[derive(Debug, Clone)]
 pub enum Beginning {
-    /// As the first node of a new cluster.
-    Bootstrap,
     /// Asks these nodes to accept it.
     Join(Vec<Address>),
-    /// Waits for `boot`.
+    /// Waits for `boot` or `init`.
     Wait,
 }
 
@@ -73,7 +71,6 @@ impl NodeProcess {
         let port = ports::free();
         let node = Self { name: name.to_owned(), host, port, folder, log: NodeLog::new(), process: None };
         let beginning = match beginning {
-            Beginning::Bootstrap => "bootstrap = true".to_owned(),
             Beginning::Join(members) => {
                 let members: Vec<String> =
                     members.iter().map(|member| format!("{:?}", member.as_str())).collect();

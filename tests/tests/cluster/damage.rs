@@ -82,7 +82,7 @@ async fn a_node_whose_state_is_damaged() {
     damaged("hong", "peng", "state.redb").await;
 }
 
-/// Its configuration says `bootstrap`, which must not found another cluster.
+/// It must not found another cluster.
 #[tokio::test]
 async fn the_founder_whose_log_is_damaged() {
     damaged("ming", "hong", "log.wal").await;

@@ -89,7 +89,13 @@ async fn frames_that_are_none() {
         caller.send([&4_u32.to_le_bytes()[..], &[frame::FRAME_VERSION + 1], b"abcd"].concat()).await;
         caller.send(frame::encode_raw(&[0xff; 300]).expect("a frame")).await;
         caller.send(frame::encode_raw(b"").expect("a frame")).await;
-        let ask = RequestFrame { id: 1, timeout_ms: 1000, on_behalf_of: None, request: Request::Status };
+        let ask = RequestFrame {
+            id: 1,
+            timeout_ms: 1000,
+            on_behalf_of: None,
+            cluster: None,
+            request: Request::Status,
+        };
         let mut trailing = frame::encode(&ask).expect("a frame")[frame::HEADER_BYTES..].to_vec();
         trailing.push(0);
         caller.send(frame::encode_raw(&trailing).expect("a frame")).await;
@@ -118,7 +124,7 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
             (None, Request::ShutDownRemoved { id: coffee_client::NodeId(1) }),
         ] {
             let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
-            let ask = RequestFrame { id: 7, timeout_ms: 5000, on_behalf_of, request };
+            let ask = RequestFrame { id: 7, timeout_ms: 5000, on_behalf_of, cluster: None, request };
             sender.send(frame::encode(&ask).expect("a frame")).await.expect("sent");
             let answer = timeout(PATIENCE, receiver.receive()).await.expect("an answer");
             if let Ok(Some(answer)) = answer {

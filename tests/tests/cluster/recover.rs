@@ -69,7 +69,7 @@ async fn two_of_five_are_left_and_go_on() {
     do_not_mix(&mut cluster, &furthest, other, &new).await;
     // New disks for the lost nodes.
     for node in &SHOPS[..3] {
-        cluster.node(node).start_with(&["--bootstrap=false"]).await;
+        cluster.node(node).start().await;
         cluster.coffeectl_via(&furthest, ["boot", node]).ok().await;
     }
     let list = cluster.json(["list"]).await;

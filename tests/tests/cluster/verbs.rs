@@ -82,7 +82,7 @@ async fn waiting_node_says_so(cluster: &Cluster, via: &str) {
     assert!(run(&["list"]).ok().await.contains("waiting"), "it says that it waits");
     for verb in [&["get", "k"][..], &["set", "k", "v"], &["transfer"], &["down", "--yes"]] {
         let ended = run(verb).run().await;
-        assert_eq!(ended.code, Some(5), "{ended}");
+        assert_eq!(ended.code, Some(8), "{ended}");
         ended.assert_errors_are_for_people();
     }
 }

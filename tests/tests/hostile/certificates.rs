@@ -18,8 +18,7 @@ pub(crate) async fn are_rejected() {
     let signers = Signers { ca: cert_forger::issuer(&certs), wide: cert_forger::wide_ca() };
     let mut believed = OpenOptions::new().append(true).open(certs.join("ca.crt")).expect("a CA");
     believed.write_all(signers.wide.pem().as_bytes()).expect("one CA more");
-    cluster.node("ming").start().await;
-    cluster.coffeectl(["wait", "--for", "leader"]).ok().await;
+    cluster.found(1).await;
 
     let before = raft(&cluster).await;
     let address = cluster.addresses().remove(0);

@@ -96,7 +96,13 @@ impl ClientLane {
         let own = self.credentials.identity().role;
         let request = self.asks[self.rng.usize(..self.asks.len())].clone();
         let pretends = self.rng.bool().then(|| Identity { name: name("boss"), role: Role::Admin });
-        let ask = RequestFrame { id: self.rng.u64(..), timeout_ms: 5_000, on_behalf_of: pretends, request };
+        let ask = RequestFrame {
+            id: self.rng.u64(..),
+            timeout_ms: 5_000,
+            on_behalf_of: pretends,
+            cluster: None,
+            request,
+        };
         let frame = frame::encode(&ask).expect("a frame");
         if own == Role::Reader && self.rng.u8(0..4) > 0 {
             mutated_frames::spoil(&mut self.rng, &frame)

@@ -25,7 +25,7 @@ pub(crate) enum ContextVerb {
     Show(ContextShowArguments),
     /// Make a context the default of all commands
     Use(ContextNameArguments),
-    /// Create or change a context from --endpoints, --certs, --as, --ca, --crl, --cert, --key and --timeout
+    /// Create or change a context from --endpoints, --cluster, --certs, --as, --ca, --crl, --cert, --key and --timeout
     #[command(after_help = "Settings without a flag stay unchanged. Variables are ignored. The file \
         contains paths of certificates and keys, never a key.")]
     Set(ContextSetArguments),
@@ -131,7 +131,7 @@ fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Resu
     let given = flags.named(timeout).resolved_against(&here()?);
     if given == Named::default() {
         return Err(Failure::usage("no setting given for the context")
-            .hint("add --endpoints HOST:PORT,.., --certs DIR, --as NAME or --timeout TIME"));
+            .hint("add --endpoints HOST:PORT,.., --cluster ID, --certs DIR, --as NAME or --timeout TIME"));
     }
     let mut file = ContextFile::read()?;
     let before = file.contexts.contexts.get(&arguments.name).cloned();
@@ -184,6 +184,7 @@ struct ContextRow {
     name: ContextName,
     in_use: bool,
     endpoints: Vec<Address>,
+    cluster: Option<String>,
     certs: Option<PathBuf>,
     r#as: Option<String>,
     ca: Option<PathBuf>,
@@ -195,12 +196,13 @@ struct ContextRow {
 
 impl ContextRow {
     fn new(name: &ContextName, named: &Named, in_use: bool) -> Self {
-        let Named { endpoints, certs, as_name, ca_file, crl_file, cert_file, key_file, timeout } =
+        let Named { endpoints, cluster, certs, as_name, ca_file, crl_file, cert_file, key_file, timeout } =
             named.clone();
         Self {
             name: name.clone(),
             in_use,
             endpoints,
+            cluster: cluster.map(String::from),
             certs,
             r#as: as_name,
             ca: ca_file,
@@ -237,6 +239,7 @@ impl Printable for ContextRow {
         row("name", self.name.to_string());
         row("in use", if self.in_use { "yes" } else { "no" }.to_owned());
         row("endpoints", self.endpoints());
+        row("cluster", wording::or_nothing(self.cluster.as_ref()));
         row("certs", path(&self.certs));
         row("as", wording::or_nothing(self.r#as.as_ref()));
         for (name, file) in [("ca", &self.ca), ("crl", &self.crl), ("cert", &self.cert), ("key", &self.key)] {
@@ -260,6 +263,7 @@ impl Printable for ContextRow {
             path(&self.cert),
             path(&self.key),
             path(&self.crl),
+            wording::or_nothing(self.cluster.as_ref()),
         ]]
     }
 }

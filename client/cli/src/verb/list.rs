@@ -95,10 +95,8 @@ impl<'a> Nodes<'a> {
     /// Returns the line below the table, which operators read first.
     fn summary(&self) -> String {
         if self.cluster.is_none() {
-            return match self.nodes.iter().any(|node| node.state == wording::state(NodeState::Starting)) {
-                true => format!("{} is opening its data: ask another node, or wait", self.asked),
-                false => format!("{} belongs to no cluster: it waits to be booted", self.asked),
-            };
+            let is_starting = self.nodes.iter().any(|node| node.state == wording::state(NodeState::Starting));
+            return wording::no_cluster(self.asked, is_starting);
         }
         let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
         let lose = match self.may_lose {
@@ -274,7 +272,7 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         let joint = ClusterView { joint: true, ..view() };
         assert!(Nodes::new(&joint).summary().ends_with("; a membership change is in progress"));
         let mut outside = ClusterView { cluster: None, ..view() };
-        assert_eq!(Nodes::new(&outside).summary(), "ming belongs to no cluster: it waits to be booted");
+        assert_eq!(Nodes::new(&outside).summary(), wording::no_cluster("ming", false));
         outside.nodes = vec![node("ming", 1, None, NodeState::Starting)];
         assert_eq!(Nodes::new(&outside).summary(), "ming is opening its data: ask another node, or wait");
     }

@@ -136,6 +136,10 @@ impl Wanted {
     /// Judges a view: `Ok`, or what is missing. `target` keeps what the leader
     /// had applied in the first view with a leader.
     fn judge(&self, view: &ClusterView, target: &mut Option<Revision>) -> Result<(), String> {
+        if view.cluster.is_none() {
+            let is_starting = view.nodes.iter().any(|node| node.state == NodeState::Starting);
+            return Err(wording::no_cluster(view.asked.as_str(), is_starting));
+        }
         match self.goal {
             WaitGoal::Leader => self.judge_leader(view),
             WaitGoal::Quorum => judge_quorum(view),

@@ -106,7 +106,7 @@ fn contexts_are_set_shown_used_and_removed() {
     // Variables are not stored in the file.
     let set = office.run(&["context", "set", "shops", "--endpoints", "a:1,b:2"]);
     assert_eq!(set.with("COFFEECTL_CERTS", "/secret").go().code, Some(0));
-    run(&["context", "list", "-o", "plain"]).says("shops\tfalse\ta:1,b:2\t-\t-\t-\t-\t-\t-\t-\n");
+    run(&["context", "list", "-o", "plain"]).says("shops\tfalse\ta:1,b:2\t-\t-\t-\t-\t-\t-\t-\t-\n");
     assert_eq!(std::fs::metadata(office.file()).expect("is there").permissions().mode() & 0o777, 0o600);
     // Settings without a flag stay; paths become absolute.
     assert_eq!(

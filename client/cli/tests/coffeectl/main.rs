@@ -245,7 +245,7 @@ fn the_list_and_what_waits_for_it() {
     };
     let view = ClusterView {
         writes_refused: None,
-        cluster: None,
+        cluster: Some(coffee_common::id::ClusterId(7)),
         asked: name("ming"),
         leader: Some(name("ming")),
         term: 2,

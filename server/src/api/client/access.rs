@@ -1,10 +1,15 @@
 //! Authorization: which role a request needs.
 //!
-//! Pure: takes an identity from a verified certificate and a request, and returns a verdict. Guards
-//! that each request is judged by the role of its originator, also if nodes forwarded it, and that
+//! Takes an identity from a verified certificate and a request, and returns a verdict. Guards
+//! that a request is carried out by the cluster that it is meant for, that each request is judged by the role of its originator, also if nodes forwarded it, and that
 //! only a node may act on behalf of another identity.
 
-use coffee_common::protocol::{Identity, Rejection, Request, Role};
+use coffee_common::{
+    id::ClusterId,
+    protocol::{Identity, Rejection, Request, Role},
+};
+
+use crate::node::Node;
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,31 @@ pub(super) fn authorize(
     }
 }
 
+/// Rejects a request that is meant for another cluster than the node's. Requests about the node
+/// itself are also for a node without a cluster; any other one is not, even if the node joins a
+/// cluster before the request is carried out.
+pub(super) fn check_cluster(
+    node: &Node,
+    meant: Option<ClusterId>,
+    request: &Request,
+) -> Result<(), Rejection> {
+    let Some(meant) = meant else { return Ok(()) };
+    match (node.cluster(), request) {
+        (Some(own), _) if own == meant => Ok(()),
+        (Some(own), _) => Err(Rejection::OtherCluster { node: node.name().clone(), cluster: own }),
+        (
+            None,
+            Request::Ping
+            | Request::Status
+            | Request::List
+            | Request::Found { .. }
+            | Request::Reload
+            | Request::LogLevel { .. },
+        ) => Ok(()),
+        (None, _) => Err(node.no_replica()),
+    }
+}
+
 /// Returns the lowest role that may send the request.
 fn needed(request: &Request) -> Role {
     match request {
@@ -54,7 +84,8 @@ fn needed(request: &Request) -> Role {
         | Request::Range { .. }
         | Request::CanStop { .. } => Role::Reader,
         Request::Write { .. } => Role::Writer,
-        Request::Boot { .. }
+        Request::Found { .. }
+        | Request::Boot { .. }
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
@@ -105,6 +136,7 @@ mod tests {
             ),
             (Role::Reader, Request::CanStop { node: node() }),
             (Role::Writer, Request::Write { request, batch: Batch::default().into() }),
+            (Role::Admin, Request::Found { node: node() }),
             (Role::Admin, Request::Boot { node: node(), address: None }),
             (Role::Admin, Request::Transfer { to: None }),
             (Role::Admin, Request::Down { node: None, dry_run: true }),

@@ -72,7 +72,7 @@ async fn carry_out(
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let mut rejected = Vec::new();
-    for RequestFrame { id, timeout_ms, on_behalf_of, request } in arrived.drain(..) {
+    for RequestFrame { id, timeout_ms, on_behalf_of, cluster, request } in arrived.drain(..) {
         let admitted = match state.admit(id, &request, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
@@ -88,6 +88,10 @@ async fn carry_out(
                 continue;
             }
         };
+        if let Err(rejection) = access::check_cluster(&state.api.node, cluster, &request) {
+            rejected.push((admitted, rejection));
+            continue;
+        }
         match request {
             Request::Write { request, batch } => match state.api.writes.admit(&batch) {
                 Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),

@@ -218,8 +218,13 @@ fn results() -> Vec<Result<Response, Rejection>> {
 
 fn asks() -> Vec<RequestFrame> {
     let boss = Identity { name: name("boss"), role: Role::Admin };
-    let asked =
-        |(id, request)| RequestFrame { id, timeout_ms: 5000, on_behalf_of: Some(boss.clone()), request };
+    let asked = |(id, request)| RequestFrame {
+        id,
+        timeout_ms: 5000,
+        on_behalf_of: Some(boss.clone()),
+        cluster: Some(ClusterId(9)),
+        request,
+    };
     (1..).zip(requests()).map(asked).collect()
 }
 

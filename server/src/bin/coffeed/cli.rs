@@ -10,10 +10,13 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
 use coffee_common::id::{Address, NodeName};
-use coffeectl::usage::{self, Unparsed};
+use coffeectl::{
+    failure::Failure,
+    usage::{self, Unparsed},
+};
 use coffeed::config::{
-    AdminSettings, Config, ConfigError, LimitSettings, LogFormat, LogLevel, LogSettings, Settings,
-    StorageSettings, TimerSettings, TlsSettings,
+    AdminSettings, BOOTSTRAP_HINT, Config, ConfigError, LimitSettings, LogFormat, LogLevel, LogSettings,
+    Settings, StorageSettings, TimerSettings, TlsSettings,
 };
 
 use crate::{
@@ -62,15 +65,6 @@ struct Flags {
     /// Data directory, used by this node only
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Found a new cluster if the data directory is empty
-    #[arg(
-        long,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    bootstrap: Option<bool>,
     /// Members to join through if the data directory is empty
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     join: Option<Vec<Address>>,
@@ -129,10 +123,22 @@ struct Flags {
 
 /// Reads the command line.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Unparsed> {
-    command()
-        .try_get_matches_from(words)
-        .and_then(|found| Arguments::from_arg_matches(&found))
-        .map_err(|error| usage::unparsed(&error, "coffeed"))
+    if std::env::var_os("COFFEED_BOOTSTRAP").is_some() {
+        return Err(Unparsed::Failure(no_bootstrap("COFFEED_BOOTSTRAP is not a setting")));
+    }
+    command().try_get_matches_from(words).and_then(|found| Arguments::from_arg_matches(&found)).map_err(
+        |error| match usage::unparsed(&error, "coffeed") {
+            Unparsed::Failure(failure) if failure.message().contains("argument '--bootstrap") => {
+                Unparsed::Failure(no_bootstrap(failure.message()))
+            }
+            unparsed => unparsed,
+        },
+    )
+}
+
+/// The failure of a command line that has `bootstrap`.
+fn no_bootstrap(message: &str) -> Failure {
+    Failure::usage(message).hint(BOOTSTRAP_HINT)
 }
 
 /// Returns the parser. Only here is a setting's variable derived from its flag.
@@ -195,7 +201,6 @@ impl Flags {
             listen: self.listen,
             advertise: self.advertise,
             data_dir: self.data_dir,
-            bootstrap: self.bootstrap,
             join: self.join,
             tls: TlsSettings { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key, crl: self.tls_crl },
             timers: TimerSettings {
@@ -293,14 +298,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_bootstrap_means_yes() {
-        let bootstrap = |words: &[&str]| {
-            let words = ["coffeed"].iter().chain(words).map(OsString::from);
-            parse(words).expect("good").settings.bootstrap
-        };
-        assert_eq!(bootstrap(&[]), None);
-        assert_eq!(bootstrap(&["--bootstrap"]), Some(true));
-        assert_eq!(bootstrap(&["--bootstrap=false"]), Some(false));
+    fn bootstrap_gets_the_hint_to_init() {
+        for word in ["--bootstrap", "--bootstrap=true"] {
+            match parse(["coffeed".into(), word.into()]) {
+                Err(Unparsed::Failure(failure)) => {
+                    assert_eq!(failure.code().number(), 2);
+                    assert!(failure.message().contains("--bootstrap"), "{failure:?}");
+                    assert!(failure.hints()[0].contains("coffeectl init"), "{failure:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

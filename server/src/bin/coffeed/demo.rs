@@ -83,6 +83,7 @@ async fn run_prompt(
 ) -> Result<ExitCode, Failure> {
     let connection = ConnectionOptions {
         endpoints: shops.endpoints(),
+        cluster: None,
         credentials: CredentialSource::Files(premises.caller()),
         certs: Some(premises.certs()),
         context: None,

@@ -36,9 +36,9 @@ variable, the variable the file, and the file the default. Relative paths in the
 against the file's directory. The example configuration explains every setting.",
         ),
         text(
-            "A node without data founds a new cluster (bootstrap), asks members to admit it (join), or
-waits until an operator adds it (coffeectl boot). A node with data continues in its cluster,
-and both settings are ignored.",
+            "A node without data asks members to admit it (join), or waits until an operator adds it to a
+cluster (coffeectl boot) or founds a new one with it (coffeectl init). A node with data continues
+in its cluster, and join is ignored.",
         ),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffee_client::ChannelError;
+use coffee_client::{ChannelError, Envelope};
 use coffee_common::{
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Request, Response},
@@ -56,7 +56,7 @@ impl Leading {
         let request = Request::Invite { cluster: self.replica.cluster(), members };
         let expect = Expect::Node(name.clone());
         let within = INVITE_WITHIN.min(self.time_left());
-        let reply = self.node.pool().ask(address, &expect, &request, None, within).await;
+        let reply = self.node.pool().ask(address, &expect, &request, Envelope::default(), within).await;
         match reply.map(|reply| reply.result) {
             Ok(Ok(Response::Done { changed })) => Ok(changed),
             Ok(Ok(_)) => Err(ProposeError::NotApplied(format!("{name} sent an unexpected response"))),

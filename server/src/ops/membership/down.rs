@@ -138,7 +138,8 @@ impl MembershipManager {
         let expect = Expect::Node(record.name.clone());
         let request = Request::ShutDownRemoved { id: record.id };
         let pool = self.node.pool();
-        if let Err(error) = pool.ask(&record.address, &expect, &request, None, SHUT_DOWN_WITHIN).await {
+        let cluster = self.node.cluster().into();
+        if let Err(error) = pool.ask(&record.address, &expect, &request, cluster, SHUT_DOWN_WITHIN).await {
             tracing::info!(node = %record.name, %error, "removed node is unreachable");
         }
     }

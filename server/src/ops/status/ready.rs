@@ -130,7 +130,10 @@ impl Facts {
         }
         let waits = match self.phase {
             LifecyclePhase::Opening => "it is opening its data".to_owned(),
-            LifecyclePhase::Waiting => format!("it belongs to no cluster: coffeectl boot {}", self.name),
+            LifecyclePhase::Waiting => format!(
+                "it belongs to no cluster: coffeectl boot {0}, or for a new one: coffeectl init {0}",
+                self.name
+            ),
             _ => "it waits to join a cluster".to_owned(),
         };
         self.replica.as_ref().ok_or(waits)
@@ -311,7 +314,10 @@ mod tests {
     fn a_node_without_a_part_is_not_ready() {
         for (phase, reason) in [
             (LifecyclePhase::Opening, "it is opening its data"),
-            (LifecyclePhase::Waiting, "it belongs to no cluster: coffeectl boot hong"),
+            (
+                LifecyclePhase::Waiting,
+                "it belongs to no cluster: coffeectl boot hong, or for a new one: coffeectl init hong",
+            ),
             (LifecyclePhase::Joining, "it waits to join a cluster"),
             (LifecyclePhase::Stopping, "this node is stopping"),
         ] {

@@ -138,7 +138,7 @@ impl DataDirError {
                 corruption::REBUILD
             }
             Self::Damaged { .. } | Self::NoIdentity { .. } => {
-                "move the directory away and let the node join again with an empty one (`join`, not `bootstrap`): \
+                "move the directory away and let the node join again with an empty one (`join`, or `coffeectl boot`): \
                  it gets its data back from the others"
             }
         }

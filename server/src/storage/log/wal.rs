@@ -25,7 +25,6 @@ use std::{
 
 use redb::StorageBackend;
 
-use self::replay::ChunkEnd;
 pub(super) use self::{
     file::{CHUNK_BYTES, FileFault, LogFile, RealFile},
     locations::{EntryLocation, EntryLocations},
@@ -99,10 +98,6 @@ impl Wal {
             number: found.number,
             frame: vec![0; frame::HEADER_BYTES],
         };
-        if let Some(end) = found.unsaid {
-            // Otherwise the last chunk could vanish unnoticed if its first frame is damaged later.
-            wal.file.write(end.offset, &end.frame()?)?;
-        }
         wal.rewrite_last_frame(found.last_frame)?;
         wal.release()?;
         Ok(wal)
@@ -211,15 +206,17 @@ impl Wal {
 
     fn begin_next_chunk(&mut self) -> io::Result<()> {
         self.file.sync()?;
-        let (sequence, offset) = (self.chunk().sequence, self.chunk_offset() + self.at as u64);
+        let (old, end_offset) = (self.chunk(), self.chunk_offset() + self.at as u64);
         let slot = self.take_chunk()?;
-        let chunk = Chunk { slot, sequence: sequence + 1 };
+        let chunk = Chunk { slot, sequence: old.sequence + 1 };
         let begin = begin(&self.file, chunk, self.number, &self.summary)?;
         self.file.write(self.file.offset_of(slot), &begin)?;
         self.file.sync()?;
+        let mut end = vec![0; frame::HEADER_BYTES];
+        end.extend(records::sealed(&LogRecord::Continued).map_err(io::Error::other)?);
         // The same number as the frame that it refers to.
-        let end = ChunkEnd { offset, sequence, number: self.number };
-        self.file.write(offset, &end.frame()?)?;
+        frame::seal(&mut end, end_offset, old.sequence, self.number);
+        self.file.write(end_offset, &end)?;
         self.chunks.push_back(chunk);
         self.at = frame::aligned(begin.len());
         self.number += 1;

@@ -12,7 +12,6 @@ use std::{
 
 use coffee_common::id::NodeId;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
-use rustix::fs::{Advice, fadvise};
 
 use crate::storage::atomic_file;
 
@@ -50,10 +49,6 @@ pub trait StateFiles: Debug + Send + Sync + 'static {
     /// # Errors
     /// A file cannot be removed.
     fn discard_all(&self) -> io::Result<()>;
-    /// Forgets what the operating system has cached of the state, after a write or a
-    /// sync of it has failed: the cache may hold bytes that the disk does not, and a
-    /// later start must read the disk. Failures are ignored.
-    fn forget_cached(&self) {}
 }
 
 /// Where a node's log and state are, if not in its data directory: a simulated
@@ -112,14 +107,6 @@ impl StateFiles for StateDir {
 
     fn discard(&self, number: u64) -> io::Result<()> {
         atomic_file::remove_if_exists(&self.scratch(number))
-    }
-
-    fn forget_cached(&self) {
-        // After a failed sync, Linux takes the pages that it could not write for clean.
-        let forget = |file| Ok(fadvise(&file, 0, None, Advice::DontNeed)?);
-        if let Err(error) = fs::File::open(&self.state).and_then(forget) {
-            tracing::debug!(%error, "the cache of the state cannot be dropped");
-        }
     }
 
     fn discard_all(&self) -> io::Result<()> {

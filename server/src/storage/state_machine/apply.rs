@@ -80,10 +80,7 @@ impl StateMachine {
         self.shared.limit_memory(self.meta.last_membership.membership()).await?;
         let database = self.shared.database();
         self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
-        let heads = match self.shared.is_cached() {
-            true => RowHeads::default(),
-            false => read_heads(&database, &batch.entries, self.shared.offload()).await?,
-        };
+        let heads = read_heads(&database, &batch.entries, self.shared.offload()).await?;
         let (memory, meta) = (&mut self.memory, &mut self.meta);
         let (outcomes, digests) = apply_entries(&database, memory, meta, &batch.entries, heads)?;
         self.shared.add_digests(digests);

@@ -41,11 +41,9 @@ const RANGE_READS_MAX: usize = 4;
 pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
     name: Arc<str>,
-    files: Arc<dyn StateFiles>,
     inbox: SnapshotInbox,
     range_reads: Arc<Semaphore>,
     offload: Offload,
-    cache_bytes: usize,
     flush_bytes: usize,
     flush_schedule: FlushSchedule,
     /// The last entry of the latest snapshot that openraft has.
@@ -79,22 +77,17 @@ impl SharedState {
             prepare(&redb)?;
             Database::new(redb, name.clone(), poison.clone())
         };
-        let database = open().map_err(|error: StateErrorKind| {
-            files.forget_cached();
-            StateError::new(&name, error)
-        })?;
+        let database = open().map_err(|error: StateErrorKind| StateError::new(&name, error))?;
         Ok(Arc::new(Self {
             database: RwLock::new(Arc::new(database)),
             name,
             range_reads: Arc::new(Semaphore::new(RANGE_READS_MAX)),
             offload: options.offload,
-            cache_bytes: options.cache_bytes,
             flush_bytes: options.flush_bytes,
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
             claim: Claim::default(),
-            inbox: SnapshotInbox::new(files.clone(), options, poison.clone()),
-            files,
+            inbox: SnapshotInbox::new(files, options, poison.clone()),
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
             digests: std::sync::Mutex::default(),
@@ -147,11 +140,6 @@ impl SharedState {
         self.metrics.data_bytes.set(digest.data_bytes);
         self.metrics.memtable_bytes.set(store.unflushed_bytes() as u64);
         Ok(())
-    }
-
-    /// Whether the page cache holds the whole state: pages are at least half full.
-    pub(super) fn is_cached(&self) -> bool {
-        2 * self.metrics.data_bytes.get() < self.cache_bytes as u64
     }
 
     pub(super) fn metrics(&self) -> &StateMetrics {
@@ -292,9 +280,7 @@ impl SharedState {
         // A panic would end on a thread that no task waits for: the sealed memtable would stay, and
         // every later flush would try the same one again.
         let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| database.flush()));
-        flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked))).inspect_err(|_| {
-            self.files.forget_cached();
-        })?;
+        flushed.unwrap_or_else(|_| Err(database.fail(StateErrorKind::Panicked)))?;
         self.metrics.flushes.increment();
         self.note_size()?;
         self.durable().map(drop)

@@ -188,13 +188,6 @@ impl StateFiles for TestDisk {
         Ok(())
     }
 
-    fn forget_cached(&self) {
-        if let Some(file) = lock(&self.now).get(STATE) {
-            let mut content = lock(file);
-            content.now = content.synced.clone();
-        }
-    }
-
     fn discard_all(&self) -> io::Result<()> {
         lock(&self.now).retain(|name, _| !name.starts_with(SCRATCH));
         Ok(())

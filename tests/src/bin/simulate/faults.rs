@@ -180,8 +180,7 @@ impl Faults {
                 sim.hold(name, other_name);
                 self.mends.push((until, Mend::Release(node, other)));
             }
-            // The founder would found another cluster, which no operator would do.
-            9 if node != 0 && all_vote(shops) => {
+            9 if all_vote(shops) => {
                 self.count("disk lost");
                 self.crash(node, ms, sim, &shops[node]);
                 shops[node].lose_disk();

@@ -27,8 +27,9 @@ pub(crate) struct SimNode {
     pub(crate) credentials: Credentials,
     pub(crate) disk: SimDisk,
     pub(crate) folder: PathBuf,
-    /// The node to join; `None` for the founder.
-    pub(crate) founder: Option<String>,
+    /// The node to join after the first start, and from the first one on unless it founds.
+    pub(crate) join: String,
+    pub(crate) founds: bool,
     pub(crate) seed: u64,
     pub(crate) trace: Trace,
     pub(crate) life: Arc<Mutex<NodeRun>>,
@@ -131,8 +132,9 @@ impl SimNode {
         let mut config =
             Config::new(self.name.clone(), (Ipv4Addr::UNSPECIFIED, PORT).into(), self.folder.clone(), files);
         config.advertise = Some(address.clone());
-        config.bootstrap = self.founder.is_none();
-        config.join.extend(self.founder.as_ref().map(|founder| self::address(founder)));
+        if !self.founds || starts > 1 {
+            config.join.push(self::address(&self.join));
+        }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
         config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);
         config.storage.log_keep_entries = rng.of(&[100, 100, 20, 400]);
@@ -179,6 +181,9 @@ impl SimNode {
             .await?;
         let server = Arc::new(server);
         self.life(|life| life.server = Some(Arc::clone(&server)));
+        if self.founds && starts == 1 {
+            server.found().await?;
+        }
         Ok(server.closed().await)
     }
 }

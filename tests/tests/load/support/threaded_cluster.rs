@@ -61,7 +61,7 @@ impl ThreadedCluster {
         let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
             Config::new(node.clone(), ([127, 0, 0, 1], 0).into(), self.folder.path().join(name_text), files);
-        config.bootstrap = self.nodes.is_empty();
+        let first = self.nodes.is_empty();
         config.join = self.nodes.iter().map(|node| node.address.clone()).collect();
         let credentials = self.ca.credentials(Role::Node, &node).expect("credentials");
         let (kill, killed) = oneshot::channel::<()>();
@@ -70,6 +70,9 @@ impl ThreadedCluster {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds");
             runtime.block_on(async {
                 let server = Server::builder(config).credentials(credentials).start().await.expect("starts");
+                if first {
+                    server.found().await.expect("it is the first");
+                }
                 ready.send(server.advertised().clone()).expect("the receiver waits");
                 // Fails when the node is dropped, which ends it as well.
                 let _ = killed.await;

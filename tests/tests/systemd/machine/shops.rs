@@ -40,8 +40,7 @@ pub(crate) async fn furnish(machine: &Machine) {
                  /etc/coffeed/certs/"
             ))
             .await;
-        let begins =
-            if n == 0 { "bootstrap = true".to_owned() } else { format!("join = [\"{}\"]", address(0)) };
+        let begins = if n == 0 { String::new() } else { format!("join = [\"{}\"]", address(0)) };
         let listen = address(n);
         let config = format!(
             "name = \"{shop}\"\nlisten = \"{listen}\"\ndata_dir = \"/var/lib/coffeed@{shop}\"\n{begins}\n\
@@ -55,7 +54,7 @@ pub(crate) async fn furnish(machine: &Machine) {
 /// Starts all, and waits until each votes.
 pub(crate) async fn open(machine: &Machine) {
     machine.sh(&format!("systemctl start {}", unit(SHOPS[0]))).await;
-    machine.sh("coffeectl wait --for leader").await;
+    machine.sh(&format!("coffeectl init {} --endpoints {}", SHOPS[0], address(0))).await;
     machine.sh(&format!("systemctl start {}", units())).await;
     for shop in &SHOPS[1..] {
         machine.sh(&format!("coffeectl wait --for voter --node {shop}")).await;

@@ -57,7 +57,7 @@ impl<'a> DemoShell<'a> {
 
     async fn boot(&mut self, which: usize) -> Flow {
         let shop = &mut self.shops[which];
-        if let Err(failure) = shop.open(false).await {
+        if let Err(failure) = shop.open().await {
             return self.interpreter.failed(&failure);
         }
         let (name, address) = (shop.name().to_string(), shop.address().to_string());

@@ -76,15 +76,14 @@ impl Shop {
         self.server.as_ref().is_some_and(|server| server.status().phase == LifecyclePhase::Waiting)
     }
 
-    /// Opens it, unless it is open: with its data, as the first node of a new
-    /// cluster, or waiting to be booted.
-    pub(super) async fn open(&mut self, first: bool) -> Result<(), Failure> {
+    /// Opens it, unless it is open: with its data, or waiting to be booted.
+    pub(super) async fn open(&mut self) -> Result<(), Failure> {
         if self.is_open() {
             return Ok(());
         }
         self.close().await;
         let ShopConfig { name, listen, data_dir, tls } = self.config.clone();
-        let mut config = Config { bootstrap: first, ..Config::new(name, listen, data_dir, tls) };
+        let mut config = Config::new(name, listen, data_dir, tls);
         config.limits.disk_free_bytes_min = DISK_FREE_BYTES_MIN;
         let started = Server::builder(config).start().await;
         self.server = Some(started.map_err(|error| {
@@ -92,6 +91,13 @@ impl Shop {
                 .hint(error.hint())
         })?);
         Ok(())
+    }
+
+    /// Founds the cluster, if it is open.
+    pub(super) async fn found(&self) -> Result<(), Failure> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let founded = server.found().await.map(|_| ());
+        founded.map_err(|error| Failure::new(ExitCode::Failed, format!("no cluster is founded: {error}")))
     }
 
     /// Closes it and waits for that. Its data stays.

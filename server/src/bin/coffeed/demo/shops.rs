@@ -29,11 +29,15 @@ impl Shops {
     /// Opens the shops that have data, or the first one of a new cluster, and
     /// waits for a leader.
     pub(super) async fn open(&mut self) -> Result<(), Failure> {
-        let is_new = !self.shops.iter().any(Shop::has_data);
-        for (position, shop) in self.shops.iter_mut().enumerate() {
-            if shop.has_data() || (is_new && position == 0) {
-                shop.open(is_new).await?;
-            }
+        for shop in self.shops.iter_mut().filter(|shop| shop.has_data()) {
+            shop.open().await?;
+        }
+        // A first start that was interrupted may leave folders, and no cluster.
+        if self.open_ones().all(Shop::waits)
+            && let Some(first) = self.shops.first_mut()
+        {
+            first.open().await?;
+            first.found().await?;
         }
         // A removed shop waits to be booted; it stays closed until then.
         let waiting = self.shops.iter_mut().filter(|shop| shop.waits());

@@ -9,7 +9,9 @@ use coffee_common::{
 pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
     match (status.phase, &status.raft) {
         (LifecyclePhase::Opening, _) => "opening its data".to_owned(),
-        (LifecyclePhase::Waiting, _) => format!("waiting to be booted: coffeectl boot {}", status.name),
+        (LifecyclePhase::Waiting, _) => {
+            format!("no cluster: coffeectl boot {0}, or for a new one: coffeectl init {0}", status.name)
+        }
         (LifecyclePhase::Joining, None) => "asking to join".to_owned(),
         (LifecyclePhase::Joining, Some(_)) => "catching up before it becomes a voter".to_owned(),
         (LifecyclePhase::Running, Some(raft)) => running(raft, in_touch),
@@ -125,7 +127,7 @@ mod tests {
     fn a_node_outside_a_cluster_says_what_it_waits_for() {
         assert_eq!(
             line(&status(LifecyclePhase::Waiting, None), true),
-            "waiting to be booted: coffeectl boot hong"
+            "no cluster: coffeectl boot hong, or for a new one: coffeectl init hong"
         );
         assert_eq!(line(&status(LifecyclePhase::Opening, None), true), "opening its data");
         assert_eq!(line(&status(LifecyclePhase::Joining, None), true), "asking to join");

@@ -53,29 +53,6 @@ pub(super) struct ReplayedLog {
     pub(super) last_frame: usize,
     /// The number of the next frame.
     pub(super) number: u64,
-    /// The end of the last chunk but one, if that does not say that the log
-    /// continues: a crash came between.
-    pub(super) unsaid: Option<ChunkEnd>,
-}
-
-/// Where a chunk ends, and the next one continues the log.
-pub(super) struct ChunkEnd {
-    /// The offset in the file of the frame that says so.
-    pub(super) offset: u64,
-    /// The sequence of the chunk that ends.
-    pub(super) sequence: u64,
-    /// The number of the first frame of the next chunk.
-    pub(super) number: u64,
-}
-
-impl ChunkEnd {
-    /// The frame that says that the log continues.
-    pub(super) fn frame(&self) -> io::Result<Vec<u8>> {
-        let mut end = vec![0; frame::HEADER_BYTES];
-        end.extend(records::sealed(&LogRecord::Continued).map_err(io::Error::other)?);
-        frame::seal(&mut end, self.offset, self.sequence, self.number);
-        Ok(end)
-    }
 }
 
 /// The first frame of a chunk.
@@ -153,7 +130,6 @@ impl Replay {
             at: 0,
             last_frame: 0,
             number: start.number,
-            unsaid: None,
         });
         if start.number != found.number || start.summary != found.summary {
             return Err(damage(format!("the part after {} is missing", last(&found.summary))));
@@ -173,10 +149,6 @@ impl Replay {
             apply_all(found, bytes, &frame, place)?;
             (found.last_frame, found.at) = (found.at, frame.next());
             found.number += 1;
-        }
-        if next.is_some() {
-            let (offset, sequence) = (place + found.at as u64, start.chunk.sequence);
-            found.unsaid = Some(ChunkEnd { offset, sequence, number: found.number });
         }
         let (at, number) = (found.at + 1, found.number - 1);
         if next.is_none() && frame::any_later(bytes, at, place, start.chunk.sequence, number) {

@@ -184,33 +184,6 @@ fn a_chunk_that_is_lost_is_missed() {
     assert!(what.contains("missing"), "{what}");
 }
 
-/// A crash after the first frame of a chunk is durable, and before the chunk before it says
-/// that the log continues.
-#[test]
-fn a_chunk_whose_end_was_lost_in_a_crash_says_again_that_the_log_continues() {
-    let kept = Kept::log();
-    let mut wal = kept.open();
-    let mut index = 0;
-    while wal.chunks.len() < 2 {
-        add(&mut wal, index..index + 10);
-        index += 10;
-    }
-    let starts = [0, 1].map(|n| wal.file.offset_of(wal.chunks[n].slot));
-    drop(wal);
-    let mut chunk = vec![0; CHUNK_BYTES as usize];
-    kept.read(starts[0], &mut chunk).expect("reads");
-    let ends =
-        std::iter::successors(Some(0), |at| frame::open(&chunk, *at, starts[0]).map(|frame| frame.next()));
-    let ends: Vec<usize> = ends.collect();
-    let end = ends[ends.len() - 2];
-    kept.write(starts[0] + end as u64, &vec![0; CHUNK_BYTES as usize - end]).expect("writes");
-
-    assert_eq!(indexes(&kept.open()), (0, index as usize), "nothing durable was lost");
-    kept.write(starts[1] + 40, b"damage").expect("writes");
-    let what = kept.rejected();
-    assert!(what.contains("missing"), "{what}");
-}
-
 #[test]
 fn a_log_whose_entries_are_all_replaced_needs_no_earlier_chunk() {
     let kept = Kept::log();

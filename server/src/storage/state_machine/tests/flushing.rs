@@ -50,26 +50,6 @@ async fn a_full_memtable_is_flushed_in_the_background() {
     assert_eq!(after.hash(), reference.hash());
 }
 
-/// After a failed sync the page cache holds bytes that the disk does not.
-#[tokio::test]
-async fn after_a_failed_flush_a_start_reads_the_disk_and_not_its_cache() {
-    let mut failed = 0;
-    for steps in 0..60 {
-        let mut node = TestNode::with(50).await;
-        node.checkpoint().await.expect("checkpoints");
-        node.apply(51..=99).await.expect("applies");
-        node.disk.fail_after(steps);
-        if node.checkpoint().await.is_err() {
-            failed += 1;
-            let disk = node.disk.clone();
-            drop(node);
-            let durable = disk.power_cut(true).content("state");
-            assert!(disk.content("state") == durable, "the cache is used after {steps} steps");
-        }
-    }
-    assert!(failed > 10, "{failed}");
-}
-
 #[tokio::test]
 async fn voters_flush_one_after_the_other() {
     let mut first_flushes = Vec::new();

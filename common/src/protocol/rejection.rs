@@ -1,0 +1,59 @@
+//! Why a node did not carry out a request, and what that says about its effect.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClusterId, NodeName};
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    /// Not applied: no leader, no quorum, or the node is starting or stopping. Retry.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Not applied: the node has too much in flight. Retry later.
+    #[error("the node is overloaded")]
+    Overloaded,
+    /// Not applied: the request is invalid.
+    #[error("{0}")]
+    Invalid(String),
+    /// Not applied: the caller lacks permission.
+    #[error("{0}")]
+    Denied(String),
+    /// Not applied: the node does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// Not applied: a safety check failed.
+    #[error("{reason}")]
+    Refused {
+        /// The check that failed.
+        reason: String,
+        /// The next step for the operator.
+        hint: String,
+    },
+    /// The request may have been applied, or may still be.
+    #[error("{0}")]
+    Unknown(String),
+    /// Not applied: the node belongs to no cluster.
+    #[error("{node} belongs to no cluster yet")]
+    NoCluster {
+        /// The asked node.
+        node: NodeName,
+        /// Whether it asks to join one, so that a retry may succeed.
+        joining: bool,
+    },
+    /// Not applied: the request is meant for another cluster than the node's.
+    #[error("{node} belongs to another cluster: {cluster}")]
+    OtherCluster {
+        /// The asked node.
+        node: NodeName,
+        /// Its cluster.
+        cluster: ClusterId,
+    },
+}
+
+impl Rejection {
+    /// Returns whether the request certainly had no effect and never will have.
+    pub fn is_not_applied(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+}
