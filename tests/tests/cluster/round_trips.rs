@@ -40,7 +40,7 @@ struct Figures {
     set: Samples,
     get: Samples,
     transfer: Duration,
-    /// Elections besides those of transfers.
+    /// Elections before the transfer.
     elections: u64,
 }
 
@@ -66,11 +66,11 @@ async fn figures(cluster: &Cluster, client: &Client) -> Figures {
     let follower = cluster.watched().iter().map(|node| node.name()).find(|name| *name != leader);
     let follower = follower.expect("there are three");
     assert_eq!(cluster.coffeectl_via(follower, ["get", "order/1"]).ok().await.trim(), "latte");
+    let elections = term(cluster).await - before;
     let mut transfer = Vec::new();
     timed(&mut transfer, cluster.coffeectl(["transfer", follower]).ok()).await;
     assert_eq!(cluster.leader().await, follower);
     client.set("order/1", "mocha").await.expect("it is written");
-    let elections = term(cluster).await - before - 1;
     let [set, get] = [sets, gets].map(|times| times.into_iter().collect());
     Figures { set, get, transfer: transfer[0], elections }
 }
