@@ -17,12 +17,12 @@ use super::{
 };
 
 /// A header, and the bytes of its whole row.
-type Head = ([u8; HEADER_BYTES], usize);
+pub(super) type RowHead = ([u8; HEADER_BYTES], usize);
 
 /// The headers of some keys' rows in the database; `None` for a key without a row.
 /// Valid as long as nothing is applied.
 #[derive(Default)]
-pub struct RowHeads<'k>(BTreeMap<&'k [u8], Option<Head>>);
+pub struct RowHeads<'k>(BTreeMap<&'k [u8], Option<RowHead>>);
 
 /// Keys whose headers are to be read, and the database that holds them.
 pub struct HeadsRead<'k> {
@@ -69,17 +69,19 @@ impl<'k> HeadsRead<'k> {
 }
 
 impl RowHeads<'_> {
-    /// A row of the state, or the header alone if that was read before.
-    pub(super) fn row<'a>(
-        &'a self,
-        store: &'a Store,
-        table: Table,
-        key: &[u8],
-    ) -> Result<Option<RowBytes<'a>>, KvError> {
-        let known = (table == Table::Keys).then(|| self.0.get(key)).flatten();
-        match known.filter(|_| store.is_only_stored(table, key)) {
-            Some(head) => Ok(head.as_ref().map(|(head, bytes)| RowBytes::Head(head, *bytes))),
-            None => store.row(table, key),
-        }
+    /// A key's header, if it was read: `Some(None)` says that the key has no row.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<RowBytes<'_>>> {
+        self.0.get(key).map(|head| head.as_ref().map(as_row))
     }
+
+    /// Removes the header of a row that is about to change: from then on the memtable
+    /// has the row.
+    pub(super) fn take(&mut self, table: Table, key: &[u8]) -> Option<Option<RowHead>> {
+        if table == Table::Keys { self.0.remove(key) } else { None }
+    }
+}
+
+/// A header as a row without the rest.
+pub(super) fn as_row((head, bytes): &RowHead) -> RowBytes<'_> {
+    RowBytes::Head(head, *bytes)
 }

@@ -13,7 +13,7 @@ use coffee_common::{
 use super::{
     digest::Digest,
     error::KvError,
-    heads::RowHeads,
+    heads::{RowHeads, as_row},
     memory::{RememberedRequest, RequestMemory},
     row::{format::seal, requests},
     store::{RowBytes, Store},
@@ -51,7 +51,7 @@ impl<'state> Tables<'state> {
 
     /// Reads the header of a key's row. The rest of the row may be missing.
     pub(super) fn head(&self, key: &[u8]) -> Result<Option<RowBytes<'_>>, KvError> {
-        self.heads.row(self.store, Table::Keys, key)
+        self.heads.get(key).map_or_else(|| self.store.row(Table::Keys, key), Ok)
     }
 
     /// The state, for reads.
@@ -74,7 +74,11 @@ impl<'state> Tables<'state> {
         encode: impl FnOnce(Option<&[u8]>, &mut Vec<u8>) -> Result<T, KvError>,
     ) -> Result<T, KvError> {
         let result = {
-            let old = self.heads.row(self.store, table, key)?;
+            let known = self.heads.take(table, key);
+            let old = match &known {
+                Some(head) => head.as_ref().map(as_row),
+                None => self.store.row(table, key)?,
+            };
             let result = encode(old.as_ref().map(RowBytes::get), &mut self.row)?;
             if let Some(old) = &old {
                 self.digest.remove(table, key, old.get(), old.len());
@@ -95,7 +99,12 @@ impl<'state> Tables<'state> {
         key: &[u8],
         decode: impl FnOnce(&[u8]) -> Result<T, KvError>,
     ) -> Result<Option<T>, KvError> {
-        let Some(old) = self.heads.row(self.store, table, key)? else { return Ok(None) };
+        let known = self.heads.take(table, key);
+        let old = match &known {
+            Some(head) => head.as_ref().map(as_row),
+            None => self.store.row(table, key)?,
+        };
+        let Some(old) = old else { return Ok(None) };
         let result = decode(old.get())?;
         self.digest.remove(table, key, old.get(), old.len());
         drop(old);
