@@ -7,7 +7,9 @@
 pub mod leader_contact;
 pub mod log_size;
 pub mod propose;
+pub mod quorum_contact;
 pub mod raft;
+pub mod read_index;
 pub mod replica;
 pub mod write_room;
 

@@ -16,9 +16,15 @@ use openraft::{
     errors::{ClientWriteError, Fatal, ForwardReason, RaftError},
     raft::WriteResult,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use crate::{node::replica::Replica, raft_types::TypeConfig};
+
+/// Why a leader that is cut off carries out nothing.
+pub const QUORUM_LOST: &str = "the leader has lost contact with the quorum";
 
 /// Why a request to the leader failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +72,9 @@ pub async fn propose_all(
         command,
     });
     match replica.raft().client_write_many(proposals).await {
-        Ok(results) => Ok(Proposed { results: results.fuse(), overdue: 0 }),
+        Ok(results) => {
+            Ok(Proposed { results: results.fuse(), overdue: 0, quorum_lost: replica.quorum_lost() })
+        }
         Err(fatal) => Err(propose_error(&RaftError::Fatal(fatal))),
     }
 }
@@ -75,19 +83,35 @@ pub async fn propose_all(
 pub struct Proposed {
     /// Ends early if consensus stops.
     results: Fuse<BoxStream<'static, Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>>>,
-    /// The number of next results to skip because their callers timed out.
+    /// The number of next results to skip because their callers were answered without them.
     overdue: usize,
+    /// Whether the leader hears no quorum, without which nothing is committed.
+    quorum_lost: watch::Receiver<bool>,
 }
 
 impl Proposed {
-    /// Waits until the next command is applied. Cancel safe.
+    /// Waits until the next command is applied. Its outcome is unknown from the deadline on,
+    /// and once the leader hears no quorum. Cancel safe.
     pub async fn next(&mut self, deadline: Instant) -> Result<Outcome, ProposeError> {
         loop {
-            let result = match timeout_at(deadline, self.results.next()).await {
+            let lost = async {
+                // An error means that the replica has gone, and the results with it.
+                if self.quorum_lost.wait_for(|lost| *lost).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let result = tokio::select! {
+                biased;
+                result = timeout_at(deadline, self.results.next()) => {
+                    result.map_err(|_| not_committed_in_time())
+                }
+                () = lost => Err(unknown(QUORUM_LOST)),
+            };
+            let result = match result {
                 Ok(result) => result,
-                Err(_) => {
+                Err(unknown) => {
                     self.overdue += 1;
-                    return Err(not_committed_in_time());
+                    return Err(unknown);
                 }
             };
             if self.overdue > 0 {
@@ -109,9 +133,11 @@ pub(crate) fn propose_error(error: &RaftError<TypeConfig, ClientWriteError<TypeC
     match error {
         // Rejected before it was appended: this node is not the leader, is handing
         // over, or has had no quorum for longer than the lease.
-        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            ProposeError::NotApplied(reason(forward.reason).to_owned())
-        }
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => match forward.reason {
+            // Not worth a retry here: another node may lead by now.
+            ForwardReason::LeaseExpired => Rejection::Unavailable(QUORUM_LOST.to_owned()).into(),
+            reason => ProposeError::NotApplied(self::reason(reason).to_owned()),
+        },
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
             ProposeError::NotApplied(format!("membership cannot be changed now: {error}"))
         }
@@ -129,7 +155,7 @@ fn reason(reason: ForwardReason) -> &'static str {
     match reason {
         ForwardReason::NotLeader => "there is no leader: too few voters are up, or an election is under way",
         ForwardReason::LeadershipTransfer => "leadership is being handed over",
-        ForwardReason::LeaseExpired => "the leader has lost contact with the quorum",
+        ForwardReason::LeaseExpired => QUORUM_LOST,
     }
 }
 
@@ -157,12 +183,16 @@ mod tests {
     type Sent = Result<WriteResult<TypeConfig>, Fatal<TypeConfig>>;
 
     fn proposed() -> (mpsc::UnboundedSender<Sent>, Proposed) {
+        proposed_by(&watch::Sender::new(false))
+    }
+
+    fn proposed_by(quorum_lost: &watch::Sender<bool>) -> (mpsc::UnboundedSender<Sent>, Proposed) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let results = futures_util::stream::unfold(receiver, |mut receiver| async {
             receiver.recv().await.map(|result| (result, receiver))
         });
         let results: BoxStream<'static, Sent> = Box::pin(results);
-        (sender, Proposed { results: results.fuse(), overdue: 0 })
+        (sender, Proposed { results: results.fuse(), overdue: 0, quorum_lost: quorum_lost.subscribe() })
     }
 
     fn applied(index: u64) -> Outcome {
@@ -185,6 +215,22 @@ mod tests {
             results.send(result(index)).expect("the receiver is open");
         }
         assert_eq!(proposed.next(later).await, Ok(applied(3)));
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hears_no_quorum_keeps_no_caller_waiting() {
+        let quorum_lost = watch::Sender::new(false);
+        let (results, mut proposed) = proposed_by(&quorum_lost);
+        let later = Instant::now() + Duration::from_secs(60);
+        quorum_lost.send_replace(true);
+        let cut = proposed.next(later).await;
+        assert!(matches!(cut, Err(ProposeError::Rejected(Rejection::Unknown(_)))), "{cut:?}");
+        // It was applied after all, like the one after it: each caller gets its own.
+        quorum_lost.send_replace(false);
+        for index in 1..=2 {
+            results.send(result(index)).expect("the receiver is open");
+        }
+        assert_eq!(proposed.next(later).await, Ok(applied(2)));
     }
 
     #[tokio::test]

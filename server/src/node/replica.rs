@@ -17,16 +17,18 @@ use coffee_common::{
     id::{ClusterId, NodeId, Revision},
     protocol::Leader,
 };
+use futures_util::future::BoxFuture;
 use openraft::{
     Instant,
     async_runtime::WatchReceiver,
     metrics::{RaftMetrics, RaftServerMetrics},
     type_config::alias::{LogIdOf, WatchReceiverOf},
 };
+use tokio::sync::watch;
 
 use crate::{
     node::{leader_contact::LastContact, raft::Raft},
-    raft_types::{Member, StoredMembership, TypeConfig},
+    raft_types::{Member, StoredMembership, TypeConfig, Vote},
     storage::{
         log::LogStore,
         snapshot::Snapshot,
@@ -50,7 +52,33 @@ pub struct Replica {
     /// The last log index when the node started.
     log_at_start: Option<u64>,
     last_contact: LastContact,
+    ask_follower: AskFollower,
+    quorum_lost: watch::Sender<bool>,
     recovered: AtomicBool,
+}
+
+/// Asks a member whether it follows the leader with this vote. `false` if it does not, or
+/// has not answered in time.
+pub type AskFollower = Box<dyn Fn(NodeId, &Member, Vote, Duration) -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// The parts of a replica.
+pub struct ReplicaParts {
+    /// The cluster's id.
+    pub cluster: ClusterId,
+    /// The node's id.
+    pub id: NodeId,
+    /// Consensus, just started.
+    pub raft: Raft,
+    /// The log.
+    pub log: LogStore,
+    /// Reads the applied state.
+    pub state: StateReader,
+    /// Makes the applied state durable.
+    pub checkpointer: Checkpointer,
+    /// The times of last contact with the leaders.
+    pub last_contact: LastContact,
+    /// Asks other members whether they follow this node.
+    pub ask_follower: AskFollower,
 }
 
 /// The leader that this node follows; the node itself if it leads.
@@ -65,16 +93,9 @@ pub struct CurrentLeader {
 }
 
 impl Replica {
-    /// Returns the replica of node `id` of `cluster`, whose consensus has just been started.
-    pub fn new(
-        cluster: ClusterId,
-        id: NodeId,
-        raft: Raft,
-        log: LogStore,
-        state: StateReader,
-        checkpointer: Checkpointer,
-        last_contact: LastContact,
-    ) -> Self {
+    /// Returns a replica whose consensus has just been started.
+    pub fn new(parts: ReplicaParts) -> Self {
+        let ReplicaParts { cluster, id, raft, log, state, checkpointer, last_contact, ask_follower } = parts;
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
         Self {
             cluster,
@@ -85,6 +106,8 @@ impl Replica {
             checkpointer,
             log_at_start,
             last_contact,
+            ask_follower,
+            quorum_lost: watch::Sender::new(false),
             recovered: AtomicBool::new(false),
         }
     }
@@ -142,6 +165,31 @@ impl Replica {
     /// The leader's name and address, for responses to clients.
     pub fn leader_hint(&self) -> Option<Leader> {
         self.leader().map(|lead| Leader { name: lead.member.name, address: lead.member.address })
+    }
+
+    /// Tells whether this node leads and has heard no quorum for longer than the lease.
+    pub fn quorum_lost(&self) -> watch::Receiver<bool> {
+        self.quorum_lost.subscribe()
+    }
+
+    pub(super) fn set_quorum_lost(&self, lost: bool) {
+        self.quorum_lost.send_if_modified(|was| std::mem::replace(was, lost) != lost);
+    }
+
+    /// Asks a member whether it follows the leader with this vote.
+    pub(super) fn ask_follower(
+        &self,
+        id: NodeId,
+        member: &Member,
+        vote: Vote,
+        within: Duration,
+    ) -> BoxFuture<'static, bool> {
+        (self.ask_follower)(id, member, vote, within)
+    }
+
+    /// The last log index when the node started.
+    pub(super) fn log_at_start(&self) -> Option<u64> {
+        self.log_at_start
     }
 
     /// The times of last contact with the leaders.

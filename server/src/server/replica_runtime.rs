@@ -10,7 +10,12 @@ use super::{StartError, monitor::connections::keep_warm};
 use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
-    node::{Node, leader_contact::LastContact, log_size, raft, replica::Replica},
+    node::{
+        Node,
+        leader_contact::LastContact,
+        log_size, quorum_contact, raft,
+        replica::{Replica, ReplicaParts},
+    },
     ops::{divergence, membership::MembershipManager, room},
     storage::{
         disk::{DataDir, NodeIdentity},
@@ -78,17 +83,19 @@ impl ReplicaRuntime {
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
         };
-        let (own_log, own_checkpointer) = (log.clone(), checkpointer.clone());
-        let replica = Replica::new(
-            identity.cluster,
-            identity.id,
+        let followers = network.clone();
+        let replica = Arc::new(Replica::new(ReplicaParts {
+            cluster: identity.cluster,
+            id: identity.id,
             raft,
-            own_log,
-            reader,
-            own_checkpointer,
+            log: log.clone(),
+            state: reader,
+            checkpointer: checkpointer.clone(),
             last_contact,
-        );
-        let replica = Arc::new(replica);
+            ask_follower: Box::new(move |id, member, vote, within| {
+                Box::pin(followers.follows(id, member, vote, within))
+            }),
+        }));
         let log_keep_bytes = config.storage.log_keep_bytes;
         let tasks = JoinSet::new();
         Ok(Self { replica, peers, network, log, checkpointer, poison, log_keep_bytes, simulated, tasks })
@@ -100,6 +107,7 @@ impl ReplicaRuntime {
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
+        self.tasks.spawn(quorum_contact::watch(Arc::clone(&self.replica), node.lease()));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
         // A simulated disk has no free space to measure.
         if !self.simulated {

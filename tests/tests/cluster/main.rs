@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod certificates;
+mod cut_leader;
 mod damage;
 mod data_directory;
 mod divergence;

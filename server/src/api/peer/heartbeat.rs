@@ -44,7 +44,9 @@ where
         RpcResponse::Heartbeat(HeartbeatResponse::HigherVote(vote)) => {
             Err(StreamAppendError::HigherVote(vote.into()))
         }
-        RpcResponse::Vote { .. } | RpcResponse::Transfer(_) => return Err(failed(WRONG_RESPONSE)),
+        RpcResponse::Vote { .. } | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
+            return Err(failed(WRONG_RESPONSE));
+        }
     };
     Ok(Box::pin(stream::once(async move { Ok(result) })))
 }

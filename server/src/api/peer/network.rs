@@ -47,6 +47,24 @@ impl PeerNetwork {
         Self { local: Arc::new(LocalNode { endpoint, cluster, id }), links: Arc::default() }
     }
 
+    /// Asks a member whether it follows the leader with this vote. `false` if it does not, or has
+    /// not answered in time.
+    pub fn follows(
+        &self,
+        target: NodeId,
+        member: &Member,
+        leader: Vote,
+        within: Duration,
+    ) -> impl Future<Output = bool> + Send + 'static {
+        let link = self.links.to(&self.local.endpoint, target, member);
+        let peer = Peer::new(Arc::clone(&self.local), target, link);
+        let request = RpcRequest::Follows { leader: (&leader).into() };
+        async move {
+            let response = peer.call(&request, RPCTypes::AppendEntries, within).await;
+            matches!(response, Ok(RpcResponse::Follows(true)))
+        }
+    }
+
     /// Dials a member unless it is connected. Does not wait for the connection.
     pub fn warm(&self, target: NodeId, member: &Member) {
         self.links.to(&self.local.endpoint, target, member).warm();
@@ -147,7 +165,9 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let request = RpcRequest::from(&request);
         match self.call(&request, RPCTypes::TransferLeader, option.hard_ttl()).await? {
             RpcResponse::Transfer(result) => Ok(result.map_err(Into::into)),
-            RpcResponse::Heartbeat(_) | RpcResponse::Vote { .. } => Err(failed(WRONG_RESPONSE)),
+            RpcResponse::Heartbeat(_) | RpcResponse::Vote { .. } | RpcResponse::Follows(_) => {
+                Err(failed(WRONG_RESPONSE))
+            }
         }
     }
 }
@@ -157,6 +177,8 @@ fn vote_response(response: RpcResponse) -> Result<VoteResponse<TypeConfig>, RpcF
         RpcResponse::Vote { vote, granted, last } => {
             Ok(VoteResponse { vote: vote.into(), vote_granted: granted, last_log_id: last.map(Into::into) })
         }
-        RpcResponse::Heartbeat(_) | RpcResponse::Transfer(_) => Err(failed(WRONG_RESPONSE)),
+        RpcResponse::Heartbeat(_) | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
+            Err(failed(WRONG_RESPONSE))
+        }
     }
 }

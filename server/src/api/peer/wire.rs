@@ -97,6 +97,11 @@ pub enum RpcRequest {
         /// The last entry that the new leader must have.
         last: Option<LogIdRecord>,
     },
+    /// Asks whether the receiver follows this leader (Raft dissertation, section 6.4).
+    Follows {
+        /// The leader's vote.
+        leader: VoteRecord,
+    },
 }
 
 /// The response to a heartbeat.
@@ -137,6 +142,8 @@ pub enum RpcResponse {
     },
     /// To a transfer.
     Transfer(Result<(), TransferError>),
+    /// Whether the receiver's vote is for that leader. It can still follow another one later.
+    Follows(bool),
 }
 
 /// Why a node did not take over leadership.

@@ -1,4 +1,4 @@
-//! Rounds that fetch a read index: reads that arrive during one share the next.
+//! Rounds that fetch a read index: reads that arrive before the next one starts share it.
 //!
 //! Guards that a read index is fetched after the read that uses it began: a round
 //! serves only the reads that arrived before it started.
@@ -12,22 +12,31 @@ use coffee_common::{
     id::Revision,
     protocol::{Rejection, Request, Response},
 };
-use openraft::{
-    ReadPolicy,
-    errors::{LinearizableReadError, RaftError},
-};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
-    node::{Node, propose::ProposeError, replica::Replica},
+    node::{
+        Node,
+        propose::ProposeError,
+        read_index::{ReadIndexError, read_index},
+        replica::Replica,
+    },
     ops::forward::{LeaderRequest, on_leader},
 };
 
 /// Time limit of a round, after which another one starts for the reads still waiting.
 const ROUND_MAX: Duration = Duration::from_secs(2);
+
+/// The rounds that are under way at once, about. A read waits for the next one for a small part
+/// of a round trip, and many reads share each.
+const ROUNDS_AT_ONCE: u32 = 16;
+
+/// The shortest time between the starts of two rounds that overlap.
+const STAGGER_MIN: Duration = Duration::from_millis(1);
 
 type ReadWaiter = oneshot::Sender<Result<Revision, Rejection>>;
 
@@ -62,22 +71,52 @@ impl ReadIndexRounds {
 }
 
 async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<ReadWaiter>) {
-    let mut waiting = Vec::new();
-    while let Some(first) = arriving.recv().await {
-        waiting.push(first);
-        while !waiting.is_empty() {
+    let mut waiting: Vec<ReadWaiter> = Vec::new();
+    let mut rounds = FuturesUnordered::new();
+    let mut start_at = Instant::now();
+    let mut last = Duration::ZERO;
+    loop {
+        if !waiting.is_empty() && (rounds.is_empty() || Instant::now() >= start_at) {
             while let Ok(next) = arriving.try_recv() {
                 waiting.push(next);
             }
             let Some(node) = node.upgrade() else { return };
-            let result = round(&node).await;
-            if let (Err(Rejection::Unavailable(why)), Some(_)) = (&result, node.replica()) {
-                tracing::debug!(%why, "no read index available");
-                waiting.retain(|waiter| !waiter.is_closed());
-            } else {
-                settle(&mut waiting, &result);
-            }
+            let (began, waiters) = (Instant::now(), std::mem::take(&mut waiting));
+            start_at = began + (last / ROUNDS_AT_ONCE).max(STAGGER_MIN);
+            rounds.push(async move {
+                let result = round(&node).await;
+                let is_final = is_final(&node, &result);
+                (waiters, result, is_final, began.elapsed())
+            });
+            continue;
         }
+        tokio::select! {
+            arrived = arriving.recv() => match arrived {
+                Some(waiter) => waiting.push(waiter),
+                None => return,
+            },
+            Some((mut waiters, result, is_final, took)) = rounds.next() => {
+                last = took;
+                if is_final {
+                    settle(&mut waiters, &result);
+                } else {
+                    waiting.extend(waiters.into_iter().filter(|waiter| !waiter.is_closed()));
+                }
+            }
+            () = sleep_until(start_at), if !waiting.is_empty() => {}
+        }
+    }
+}
+
+/// Whether the reads of a round get its result. They wait for the next round while there is
+/// no leader, but not at a leader that is cut off: another one may be elected elsewhere.
+fn is_final(node: &Node, result: &Result<Revision, Rejection>) -> bool {
+    match (result, node.replica()) {
+        (Err(Rejection::Unavailable(why)), Some(replica)) => {
+            tracing::debug!(%why, "no read index available");
+            replica.leads() && *replica.quorum_lost().borrow()
+        }
+        _ => true,
     }
 }
 
@@ -96,6 +135,7 @@ async fn round(node: &Arc<Node>) -> Result<Revision, Rejection> {
         deadline: Instant::now() + ROUND_MAX,
         repeatable: true,
     };
+    let draw = async |replica: Arc<Replica>| draw(&replica, node.lease()).await;
     match on_leader(node, &request, draw).await? {
         Response::ReadIndex(index) => Ok(index),
         _ => Err(Rejection::Unavailable("the leader sent an unexpected response".to_owned())),
@@ -103,15 +143,13 @@ async fn round(node: &Arc<Node>) -> Result<Revision, Rejection> {
 }
 
 /// Gets a read index locally, as the leader.
-async fn draw(replica: Arc<Replica>) -> Result<Response, ProposeError> {
-    match replica.raft().get_read_linearizer(ReadPolicy::ReadIndex).await {
-        Ok(linearizer) => Ok(Response::ReadIndex(Revision(linearizer.read_log_id().index()))),
-        Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(_))) => {
-            Err(ProposeError::NotApplied("this node is no longer the leader".to_owned()))
+async fn draw(replica: &Replica, lease: Duration) -> Result<Response, ProposeError> {
+    match read_index(replica, lease).await {
+        Ok(index) => Ok(Response::ReadIndex(index)),
+        // Not worth a retry here: another node may lead by now.
+        Err(error @ ReadIndexError::NoQuorum) if *replica.quorum_lost().borrow() => {
+            Err(Rejection::Unavailable(error.to_string()).into())
         }
-        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-            Err(ProposeError::NotApplied("too few voters are reachable".to_owned()))
-        }
-        Err(RaftError::Fatal(_)) => Err(ProposeError::NotApplied("this node is stopping".to_owned())),
+        Err(error) => Err(ProposeError::NotApplied(error.to_string())),
     }
 }

@@ -129,6 +129,8 @@ impl LyingPeer {
         let asks = take::<RpcRequest>(message).is_some_and(|request| match request {
             RpcRequest::Vote(request) | RpcRequest::PreVote(request) => own(&request.vote),
             RpcRequest::Heartbeat { vote: from, .. } | RpcRequest::Transfer { from, .. } => own(&from),
+            // It changes nothing.
+            RpcRequest::Follows { .. } => true,
         });
         append || asks
     }

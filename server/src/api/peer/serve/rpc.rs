@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{PeerContext, ServeError, receive, validate};
 use crate::{
     api::peer::wire::{HeartbeatResponse, RaftAppendRequest, RpcRequest, RpcResponse},
-    raft_types::TypeConfig,
+    raft_types::{TypeConfig, Vote},
 };
 
 pub(super) async fn serve(
@@ -56,7 +56,24 @@ async fn answer(context: &PeerContext, from: NodeId, request: RpcRequest) -> Res
             validate::leader(request.from_leader(), from)?;
             Ok(consensus.handle_transfer_leader(request).await.map_err(ServeError::stopped)?.into())
         }
+        RpcRequest::Follows { leader } => {
+            let leader = leader.into();
+            validate::leader(&leader, from)?;
+            Ok(RpcResponse::Follows(follows(context, leader).await?))
+        }
     }
+}
+
+/// Returns whether this node's vote is for the leader. A vote is saved before it is reported to
+/// anyone, and Raft knows of it before that.
+async fn follows(context: &PeerContext, leader: Vote) -> Result<bool, ServeError> {
+    let (tell, told) = oneshot::channel();
+    let ask = context.raft.external_request(move |state| {
+        // Fails if the caller has its answer already, or has given up.
+        let _ = tell.send(*state.vote_ref() == leader);
+    });
+    ask.await.map_err(ServeError::stopped)?;
+    told.await.map_err(ServeError::stopped)
 }
 
 /// Passes a heartbeat to Raft, and answers as soon as this node follows its leader. A vote is saved
@@ -69,15 +86,7 @@ async fn heartbeat(
     let leader = request.vote;
     let appended = context.raft.append_entries(request);
     // Raft processes requests in order, so this is the vote after the heartbeat.
-    let follows = async {
-        let (tell, told) = oneshot::channel();
-        let ask = context.raft.external_request(move |state| {
-            // Fails if the response to the append was first, or the leader has given up.
-            let _ = tell.send(*state.vote_ref() == leader);
-        });
-        ask.await.map_err(ServeError::stopped)?;
-        told.await.map_err(ServeError::stopped)
-    };
+    let follows = follows(context, leader);
     let mut appended = std::pin::pin!(appended);
     let appended = tokio::select! {
         biased;

@@ -51,6 +51,7 @@ fn golden_frames_between_members() {
         RpcRequest::Vote(request),
         RpcRequest::PreVote(request),
         RpcRequest::Transfer { from: vote(), to: NodeId(1), last: Some(log_id(10)) },
+        RpcRequest::Follows { leader: vote() },
     ]));
     add(frame::encode(&[
         RpcResponse::Heartbeat(HeartbeatResponse::Follows),
