@@ -22,14 +22,10 @@ async fn a_log_of_large_values_is_purged_long_before_its_number_of_entries_says_
     config.storage.log_keep_bytes = KEEP_BYTES;
     let ming = cluster.found(cluster.builder(config)).await;
     let client = cluster.client(&[&ming]);
-    let mut most = 0;
     let log_bytes = || std::fs::metadata(cluster.data_dir("ming").join("log.wal")).expect("a log").len();
     for n in 0..300 {
         client.set(format!("job/{}", n % 4), vec![1; MIB as usize]).await.expect("is written");
-        most = most.max(log_bytes());
     }
-    // The bound, what is written between two checks, and a quarter of waste in each chunk.
-    assert!(most < 250 * MIB, "{most} bytes");
     // Chunks are reused from the beginning of the file, so it shrinks while the log moves on.
     let shrunk = tokio::time::timeout(Duration::from_secs(30), async {
         while log_bytes() > FILE_BYTES {
