@@ -222,6 +222,13 @@ impl Node {
         self.phase.send_replace(phase);
     }
 
+    /// Waits until the node stops.
+    pub async fn stopping(&self) {
+        let mut phases = self.phase.subscribe();
+        // An error means that the node has gone, and this future with it.
+        let _ = phases.wait_for(|phase| *phase == LifecyclePhase::Stopping).await;
+    }
+
     /// The node's replica, while it belongs to a cluster.
     pub fn replica(&self) -> Option<Arc<Replica>> {
         self.replica.borrow().clone()

@@ -6,10 +6,10 @@ use coffee_common::{
         ClusterView, LogLevel, NodeState, NodeStatus, NodeView, Rejection, Reload, Removal, Request, Response,
     },
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Client;
-use crate::error::Error;
+use crate::{channel::Health, error::Error};
 
 /// A node that was made a voter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +164,19 @@ impl Client {
         match rest.ask(Request::Down { node, dry_run }).await? {
             Response::Down(removal) => Ok(removal),
             _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Waits until the first endpoint closes its connection: the last thing that a node does when
+    /// it stops. Returns at once if it cannot be reached. Meant for a client of one node: see
+    /// [`Client::at`].
+    pub async fn stopped(&self) {
+        let targets = self.shared.cache.routes().targets();
+        let Some(target) = targets.first() else { return };
+        let expect = target.expect();
+        let connecting = self.shared.pool.channel(&target.address, &expect);
+        if let Ok(Ok(channel)) = timeout(self.timeout, connecting).await {
+            let _ = channel.health().wait_for(|health| *health == Health::Ended).await;
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod rounds;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::NodeRecord,
@@ -15,10 +15,13 @@ use coffee_common::{
     key::{Key, KeyRange},
     protocol::{Consistency, Rejection, Response},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use self::rounds::ReadIndexRounds;
 use crate::node::{Node, replica::Replica};
+
+/// How long the reads in flight may still take once the node stops.
+const STOP_GRACE: Duration = Duration::from_millis(100);
 
 /// Serves reads. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +54,27 @@ impl Reads {
     pub async fn fresh(&self, consistency: Consistency, deadline: Instant) -> Result<FreshState, Rejection> {
         let replica = self.node.serving()?;
         planted!("stale-read", return Ok(FreshState { replica }));
+        // A node that was removed gets no more entries: a read may wait for one that never comes.
+        let cut_short = async {
+            self.node.stopping().await;
+            sleep(STOP_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            fresh = self.wait_until_fresh(&replica, consistency, deadline) => fresh?,
+            () = cut_short => {
+                return Err(Rejection::Unavailable(format!("{} is stopping", self.node.name())));
+            }
+        }
+        Ok(FreshState { replica })
+    }
+
+    async fn wait_until_fresh(
+        &self,
+        replica: &Replica,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> Result<(), Rejection> {
         let late = |what: &str| Rejection::Unavailable(format!("{} {what}", self.node.name()));
         match consistency {
             Consistency::Linearizable => {
@@ -63,7 +87,7 @@ impl Reads {
                 recovered.map_err(|_| late("has restarted and has not reached a quorum since"))?;
             }
         }
-        Ok(FreshState { replica })
+        Ok(())
     }
 }
 

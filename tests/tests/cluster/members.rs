@@ -7,6 +7,7 @@ use coffee_tests::{
     cluster::{Cluster, SHOPS},
     load::{Load, LoadOptions, verify},
 };
+use tokio::time::{Instant, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,4 +109,42 @@ async fn id_of(cluster: &Cluster, shop: &str) -> String {
     let nodes = list["nodes"].as_array().expect("nodes");
     let node = nodes.iter().find(|node| node["name"] == shop).expect("it is listed");
     node["id"].as_str().expect("ids are strings").to_owned()
+}
+
+/// `down` has ended a node when it returns, and keeps no reader of that node waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_taken_down_ends_before_the_command_does() {
+    let mut cluster = Cluster::of(3).start().await;
+    let leader = cluster.leader().await;
+    let shop = SHOPS[..3].iter().copied().find(|shop| *shop != leader).expect("there are three");
+    let client = cluster.client(Role::Writer);
+    client.set("order/1", "latte").await.expect("it is written");
+    let address = cluster.node(shop).address();
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let reader = client.at(address.clone()).expect("a client").with_timeout(Duration::from_secs(5));
+            tokio::spawn(async move {
+                let mut longest = Duration::ZERO;
+                loop {
+                    let began = Instant::now();
+                    let read = reader.get("order/1").await;
+                    match read {
+                        Ok(_) => longest = longest.max(began.elapsed()),
+                        // The node has gone, and the client has looked for another one in vain.
+                        Err(_) => return longest,
+                    }
+                }
+            })
+        })
+        .collect();
+    let began = Instant::now();
+    cluster.coffeectl(["down", shop, "--yes"]).ok().await;
+    let took = began.elapsed();
+    let ended = timeout(Duration::from_millis(500), cluster.node(shop).ended()).await;
+    assert!(ended.expect("it has ended").success());
+    assert!(took < Duration::from_secs(2), "reads in flight delay it: {took:?}");
+    for reader in readers {
+        let longest = reader.await.expect("no panic");
+        assert!(longest < Duration::from_secs(2), "a read took {longest:?}");
+    }
 }

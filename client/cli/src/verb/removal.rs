@@ -3,11 +3,15 @@
 //! Guards that no node is removed before the operator has seen the effect on
 //! the quorum and has confirmed it, or has passed `--yes`.
 
+use std::time::Duration;
+
+use coffee_client::Client;
 use coffee_common::{
     id::NodeName,
     protocol::{ClusterView, Removal},
 };
 use serde::Serialize;
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     awaited, confirm,
@@ -17,6 +21,9 @@ use crate::{
     printer::Printable,
     wording::{self, quorum},
 };
+
+/// How long the node that is taken down has to accept a connection, to be seen to stop.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,16 +88,39 @@ pub(super) async fn run(wish: Wish, invocation: &mut Invocation<'_>) -> Result<E
         }
         node = Some(plan.node);
     }
-    let (named, client) = (node.clone(), invocation.client(invocation.patient_timeout())?);
+    let client = invocation.client(invocation.patient_timeout())?;
+    let stopped = match wish.kind {
+        RemovalKind::Down => watch(&client, &mut node).await,
+        RemovalKind::Remove => None,
+    };
+    let named = node.clone();
     let look = async || Some(awaited::removal(&client.cluster().await.ok()?, named.as_ref()));
     let removal = ask(&wish, node, false, invocation);
     let done = invocation.printer.progress().watching(removal, awaited::REMOVAL, look).await?;
+    if let Some(stopped) = stopped.filter(|_| done.changed) {
+        // A script may replace the data or start the node again after this.
+        if timeout(invocation.patient_timeout(), stopped).await.is_err() {
+            invocation.printer.note(&format!("{} has not ended yet", done.node));
+        }
+    }
     invocation.printer.report(&Removed::new(wish.kind, &done));
     // At the prompt of the demo, and of a script, these would be noise.
     if done.changed && invocation.origin == Origin::CommandLine {
         wish.kind.next_steps(&done.node).iter().for_each(|step| invocation.printer.note(step));
     }
     Ok(ExitCode::Done)
+}
+
+/// Begins to watch the node that is taken down, and names it: the leader unless it is named. The
+/// task ends when the node has stopped. `None` if its address is not known.
+async fn watch(client: &Client, node: &mut Option<NodeName>) -> Option<JoinHandle<()>> {
+    let view = client.cluster().await.ok()?;
+    if node.is_none() {
+        node.clone_from(&view.leader);
+    }
+    let known = view.nodes.iter().find(|known| Some(&known.name) == node.as_ref())?;
+    let client = client.at(known.address.clone()).ok()?.with_timeout(CONNECT_WITHIN);
+    Some(tokio::spawn(async move { client.stopped().await }))
 }
 
 /// Returns the plan. Without a view of the cluster it is based on the number of voters alone.
