@@ -2,6 +2,7 @@
 //!
 //! Each uses `node`; none knows how its request arrived.
 
+mod ask_members;
 pub mod backup;
 pub mod divergence;
 pub mod forward;

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{node::replica::Replica, raft_types::TypeConfig};
 
 /// Why a leader that is cut off carries out nothing.
-pub const QUORUM_LOST: &str = "the leader has lost contact with the quorum";
+const QUORUM_LOST: &str = "the leader has lost contact with the quorum";
 
 /// Why a request to the leader failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,11 +133,7 @@ pub(crate) fn propose_error(error: &RaftError<TypeConfig, ClientWriteError<TypeC
     match error {
         // Rejected before it was appended: this node is not the leader, is handing
         // over, or has had no quorum for longer than the lease.
-        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => match forward.reason {
-            // Not worth a retry here: another node may lead by now.
-            ForwardReason::LeaseExpired => Rejection::Unavailable(QUORUM_LOST.to_owned()).into(),
-            reason => ProposeError::NotApplied(self::reason(reason).to_owned()),
-        },
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => not_appended(forward.reason),
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
             ProposeError::NotApplied(format!("membership cannot be changed now: {error}"))
         }
@@ -151,11 +147,15 @@ pub(crate) fn propose_error(error: &RaftError<TypeConfig, ClientWriteError<TypeC
     }
 }
 
-fn reason(reason: ForwardReason) -> &'static str {
+fn not_appended(reason: ForwardReason) -> ProposeError {
+    let retry = |why: &str| ProposeError::NotApplied(why.to_owned());
     match reason {
-        ForwardReason::NotLeader => "there is no leader: too few voters are up, or an election is under way",
-        ForwardReason::LeadershipTransfer => "leadership is being handed over",
-        ForwardReason::LeaseExpired => QUORUM_LOST,
+        ForwardReason::NotLeader => {
+            retry("there is no leader: too few voters are up, or an election is under way")
+        }
+        ForwardReason::LeadershipTransfer => retry("leadership is being handed over"),
+        // Not worth a retry here: another node may lead by now.
+        ForwardReason::LeaseExpired => Rejection::Unavailable(QUORUM_LOST.to_owned()).into(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! at each follower. Guards that a quorum answers after the read began, so that no other
 //! leader can have been elected, and have acknowledged anything, before that.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coffee_common::id::{NodeId, Revision};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -17,7 +17,7 @@ use openraft::{
 use tokio::time::{Instant, timeout_at};
 
 use super::replica::Replica;
-use crate::raft_types::{Membership, Vote};
+use crate::raft_types::{StoredMembership, Vote};
 
 /// Why there is no read index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ struct Leadership {
     vote: Vote,
     /// The commit index, if the leader certainly knows it.
     index: Option<u64>,
-    membership: Membership,
+    membership: Arc<StoredMembership>,
 }
 
 /// Returns the index of an entry that is, or will be, committed, and follows every write that
@@ -48,14 +48,15 @@ pub async fn read_index(replica: &Replica, within: Duration) -> Result<Revision,
     let Leadership { vote, index, membership } = leadership(replica).await?;
     let Some(index) = index else { return by_heartbeats(replica).await };
     let deadline = Instant::now() + within;
-    let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+    let configurations = membership.membership().get_joint_config();
+    let is_voter = |id: &NodeId| configurations.iter().any(|voters| voters.contains(id));
     let mut questions = FuturesUnordered::new();
-    for (id, member) in membership.nodes().filter(|(id, _)| **id != own && voters.contains(id)) {
+    for (id, member) in membership.nodes().filter(|(id, _)| **id != own && is_voter(id)) {
         let (id, answer) = (*id, replica.ask_follower(*id, member, vote, within));
         questions.push(async move { (id, answer.await) });
     }
     let mut following = BTreeSet::from([own]);
-    while !is_quorum(membership.get_joint_config(), &following) {
+    while !is_quorum(configurations, &following) {
         match timeout_at(deadline, questions.next()).await {
             Ok(Some((id, true))) => drop(following.insert(id)),
             Ok(Some((_, false))) => {}
@@ -87,7 +88,7 @@ async fn leadership(replica: &Replica) -> Result<Leadership, ReadIndexError> {
         // what was in the log: until then a leader does not know all that is committed.
         let index = state.local_committed().filter(|id| id.leader_id.term == vote.leader_id().term);
         let index = index.map(|id| id.index).filter(|index| *index >= log_at_start);
-        Some(Leadership { vote, index, membership: state.membership_state.effective().membership().clone() })
+        Some(Leadership { vote, index, membership: state.membership_state.effective().clone() })
     });
     leadership.await.map_err(|_| ReadIndexError::Stopped)?.ok_or(ReadIndexError::NotLeader)
 }

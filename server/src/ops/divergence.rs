@@ -9,15 +9,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use coffee_client::Envelope;
 use coffee_common::{
     id::{NodeId, Revision},
     protocol::{Request, Response},
-    quic::Expect,
 };
-use futures_util::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::ask_members::ask_others;
 use crate::{
     node::{Node, replica::Replica},
     raft_types::Member,
@@ -70,22 +68,15 @@ struct Differing {
 
 async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
     let Some((newest, _)) = replica.state().digest_at(Revision(u64::MAX)) else { return Vec::new() };
-    let membership = replica.membership();
-    let others = membership.nodes().filter(|(id, _)| **id != replica.id());
     let request = Request::StateDigest { cluster: replica.cluster(), upto: newest };
-    let request = &request;
-    let asked = others.map(|(id, member)| async move {
-        let expect = Expect::Node(member.name.clone());
-        let answer =
-            node.pool().ask(&member.address, &expect, request, Envelope::default(), ANSWER_WITHIN).await;
-        let Ok(Ok(Response::StateDigest(Some((at, theirs))))) = answer.map(|reply| reply.result) else {
-            return None;
-        };
+    let answers = ask_others(node, replica, &request, ANSWER_WITHIN).await;
+    let differs = |(id, member, answer)| {
+        let Response::StateDigest(Some((at, theirs))) = answer else { return None };
         let own = replica.state().digest_at(at).filter(|(own, _)| *own == at);
         let differs = own.is_some_and(|(_, digest)| digest.sum != theirs);
-        differs.then(|| Differing { id: *id, member: member.clone(), at })
-    });
-    join_all(asked).await.into_iter().flatten().collect()
+        differs.then_some(Differing { id, member, at })
+    };
+    answers.into_iter().filter_map(differs).collect()
 }
 
 /// Whether the differing voters are a quorum. If they are, this node's state

@@ -9,11 +9,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use coffee_common::{
     id::NodeId,
     protocol::{Request, Response},
-    quic::Expect,
 };
-use futures_util::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::ask_members::ask_others;
 use crate::node::{Node, replica::Replica, write_room::StateSize};
 
 /// How often the room is measured. Writes in between are counted.
@@ -73,18 +72,13 @@ pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
 
 async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {
     let membership = replica.membership();
-    let cluster = Some(replica.cluster());
-    let request = &Request::Room { cluster: replica.cluster() };
-    let others = membership.nodes().filter(|(id, _)| **id != replica.id());
-    let asked = others.map(|(id, member)| async move {
-        let expect = Expect::Node(member.name.clone());
-        let answer = node.pool().ask(&member.address, &expect, request, cluster.into(), ANSWER_WITHIN).await;
-        match answer.map(|reply| reply.result) {
-            Ok(Ok(Response::Room(room))) => Some((*id, room?)),
-            _ => None,
-        }
-    });
-    let mut rooms: BTreeMap<NodeId, u64> = join_all(asked).await.into_iter().flatten().collect();
+    let request = Request::Room { cluster: replica.cluster() };
+    let answers = ask_others(node, replica, &request, ANSWER_WITHIN).await;
+    let room = |(id, _, answer)| match answer {
+        Response::Room(room) => Some((id, room?)),
+        _ => None,
+    };
+    let mut rooms: BTreeMap<NodeId, u64> = answers.into_iter().filter_map(room).collect();
     rooms.extend(own(node, replica).map(|room| (replica.id(), room)));
     let sets = membership.membership().get_joint_config();
     let sets: Vec<Vec<NodeId>> = sets.iter().map(|set| set.iter().copied().collect()).collect();

@@ -95,10 +95,10 @@ async fn run(node: Weak<Node>, mut arriving: mpsc::UnboundedReceiver<ReadWaiter>
                 Some(waiter) => waiting.push(waiter),
                 None => return,
             },
-            Some((mut waiters, result, is_final, took)) = rounds.next() => {
+            Some((waiters, result, is_final, took)) = rounds.next() => {
                 last = took;
                 if is_final {
-                    settle(&mut waiters, &result);
+                    settle(waiters, &result);
                 } else {
                     waiting.extend(waiters.into_iter().filter(|waiter| !waiter.is_closed()));
                 }
@@ -120,8 +120,8 @@ fn is_final(node: &Node, result: &Result<Revision, Rejection>) -> bool {
     }
 }
 
-fn settle(waiting: &mut Vec<ReadWaiter>, result: &Result<Revision, Rejection>) {
-    for waiter in waiting.drain(..) {
+fn settle(waiters: Vec<ReadWaiter>, result: &Result<Revision, Rejection>) {
+    for waiter in waiters {
         // The read may have timed out.
         let _ = waiter.send(result.clone());
     }
