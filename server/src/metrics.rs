@@ -6,7 +6,9 @@
 //! was counted.
 
 mod histogram;
+mod leadership;
 mod log;
+mod log_throttle;
 mod requests;
 
 use std::sync::{
@@ -18,7 +20,9 @@ use coffee_common::id::NodeId;
 
 pub use self::{
     histogram::{Histogram, HistogramSnapshot},
+    leadership::{ElectionReason, LeadershipMetrics, LossReason},
     log::LogMetrics,
+    log_throttle::LogThrottle,
     requests::{RequestKind, RequestMetrics, RequestOutcome},
 };
 
@@ -108,6 +112,8 @@ pub struct NodeMetrics {
     pub commits: Histogram,
     /// Leaders that this node has observed.
     pub leaders: LeaderChanges,
+    /// Elections of this node, and leaderships that it lost.
+    pub leadership: LeadershipMetrics,
 }
 
 impl Default for NodeMetrics {
@@ -116,6 +122,7 @@ impl Default for NodeMetrics {
             requests: RequestMetrics::default(),
             commits: Histogram::of_durations(),
             leaders: LeaderChanges::default(),
+            leadership: LeadershipMetrics::default(),
         }
     }
 }

@@ -5,9 +5,9 @@
 //! joining a cluster, send it a [`LifecycleCommand`].
 
 pub mod leader_contact;
+pub mod leadership;
 pub mod log_size;
 pub mod propose;
-pub mod quorum_contact;
 pub mod raft;
 pub mod read_index;
 pub mod replica;

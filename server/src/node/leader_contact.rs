@@ -41,6 +41,11 @@ impl LastContact {
             .any(|contact| contact.leader == leader && contact.at.elapsed() <= span)
     }
 
+    /// Returns the time since the last contact with each of the two leaders, the latest first.
+    pub fn silences(&self) -> [Option<(NodeId, Duration)>; 2] {
+        self.contacts().map(|contact| contact.map(|contact| (contact.leader, contact.at.elapsed())))
+    }
+
     fn contacts(&self) -> MutexGuard<'_, [Option<Contact>; 2]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -54,6 +54,8 @@ pub struct Replica {
     last_contact: LastContact,
     ask_follower: AskFollower,
     quorum_lost: watch::Sender<bool>,
+    /// The term in which this node, as the leader, last began to hand over; 0 for none.
+    transfer_term: AtomicU64,
     recovered: AtomicBool,
 }
 
@@ -108,6 +110,7 @@ impl Replica {
             last_contact,
             ask_follower,
             quorum_lost: watch::Sender::new(false),
+            transfer_term: AtomicU64::new(0),
             recovered: AtomicBool::new(false),
         }
     }
@@ -174,6 +177,16 @@ impl Replica {
 
     pub(super) fn set_quorum_lost(&self, lost: bool) {
         self.quorum_lost.send_if_modified(|was| std::mem::replace(was, lost) != lost);
+    }
+
+    /// Records that this node, the leader of `term`, hands over.
+    pub fn note_transfer(&self, term: u64) {
+        self.transfer_term.store(term, Ordering::Release);
+    }
+
+    /// The term in which this node last began to hand over; 0 for none.
+    pub(super) fn transfer_term(&self) -> u64 {
+        self.transfer_term.load(Ordering::Acquire)
     }
 
     /// Asks a member whether it follows the leader with this vote.

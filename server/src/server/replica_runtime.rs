@@ -13,7 +13,7 @@ use crate::{
     node::{
         Node,
         leader_contact::LastContact,
-        log_size, quorum_contact, raft,
+        leadership, log_size, raft,
         replica::{Replica, ReplicaParts},
     },
     ops::{divergence, membership::MembershipManager, room},
@@ -107,7 +107,7 @@ impl ReplicaRuntime {
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
-        self.tasks.spawn(quorum_contact::watch(Arc::clone(&self.replica), node.lease()));
+        self.tasks.spawn(leadership::watch(Arc::clone(node), Arc::clone(&self.replica)));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
         // A simulated disk has no free space to measure.
         if !self.simulated {

@@ -65,6 +65,52 @@ async fn neither_keys_nor_values_nor_secrets_are_logged() {
     }
 }
 
+/// Every node says who leads, the new leader also why; a transfer is not an alarm.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_leader_is_in_every_log_with_its_reason() {
+    let mut cluster = Cluster::of(3).with("[admin]\nlisten = \"127.0.0.1:0\"\n").start().await;
+    let old = cluster.leader().await;
+    let names: Vec<String> = cluster.watched().iter().map(|node| node.name().to_owned()).collect();
+    let target = names.iter().find(|name| **name != old).expect("a second node");
+    let before: Vec<usize> = cluster.watched().iter().map(|node| node.log().len()).collect();
+    cluster.coffeectl(["transfer", target]).ok().await;
+    for (node, from) in cluster.watched().iter().zip(&before) {
+        let expected: &[&str] = match node.name() {
+            name if name == old => &["leads no longer: it handed over term="],
+            name if name == target => &["stands for election: ", "leads now term="],
+            _ => &[],
+        };
+        let follows = (node.name() != target).then(|| format!("follows {target} term="));
+        for words in expected.iter().copied().chain(follows.as_deref()) {
+            assert!(node.log().says(*from, words, PATIENCE).await, "{words}: {}", node.log().tail(20));
+        }
+        let log = node.log().tail(node.log().len() - from);
+        assert!(!log.contains("WARN"), "a transfer is planned work: {log}");
+    }
+
+    let before: Vec<usize> = cluster.watched().iter().map(|node| node.log().len()).collect();
+    cluster.node(target).kill().await;
+    cluster.coffeectl(["wait", "--for", "quorum"]).ok().await;
+    let new = cluster.leader().await;
+    for (node, from) in cluster.watched().iter().zip(before).filter(|(node, _)| node.name() != target) {
+        let lost = format!("stands for election: {target} was not heard for ");
+        let follows = format!("follows {new} term=");
+        let expected: &[&str] = if node.name() == new { &[&lost, "leads now term="] } else { &[&follows] };
+        for words in expected {
+            assert!(node.log().says(from, words, PATIENCE).await, "{words}: {}", node.log().tail(20));
+        }
+        let log = node.log().tail(node.log().len() - from);
+        let line = log.lines().find(|line| line.contains(expected[expected.len() - 1])).expect("it is there");
+        assert!(line.contains(" after_ms="), "{line}");
+    }
+    let count = async |node: &str, metric: &str, reason: &str| {
+        let node = cluster.watched().iter().find(|other| other.name() == node).expect("a node");
+        node.metric(metric, &[&format!("reason=\"{reason}\"")]).await
+    };
+    assert!(count(&new, "coffeed_raft_elections_started_total", "leader_silent").await >= 1.0);
+    assert!(count(&old, "coffeed_raft_leaderships_lost_total", "transfer").await >= 1.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_level_is_changed_while_a_node_runs() {
     let mut cluster = Cluster::of(1).start().await;

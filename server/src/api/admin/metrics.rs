@@ -10,7 +10,7 @@ use openraft::Instant;
 
 use super::exposition::{MetricKind, Text};
 use crate::{
-    metrics::{RequestKind, RequestMetrics, RequestOutcome},
+    metrics::{ElectionReason, LeadershipMetrics, LossReason, RequestKind, RequestMetrics, RequestOutcome},
     node::{
         Node, VERSION,
         replica::{Metrics, Replica},
@@ -30,6 +30,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         "Leader changes that this node has observed. A term has at most one leader.",
         leader_changes(node),
     );
+    leadership(text, &node.metrics().leadership);
     if let Some(replica) = node.replica() {
         raft(text, &replica);
         log(text, &replica);
@@ -90,6 +91,19 @@ fn leader_changes(node: &Node) -> u64 {
         leaders.note(lead.term, Some(lead.id));
     }
     leaders.get()
+}
+
+fn leadership(text: &mut Text, metrics: &LeadershipMetrics) {
+    let help = "Elections in which this node stood, by reason.";
+    let mut family = text.family("coffeed_raft_elections_started_total", MetricKind::Counter, help);
+    for reason in ElectionReason::ALL {
+        family.sample(&[("reason", reason.name())], metrics.elections(reason).get());
+    }
+    let help = "Leaderships that this node lost, by reason.";
+    let mut family = text.family("coffeed_raft_leaderships_lost_total", MetricKind::Counter, help);
+    for reason in LossReason::ALL {
+        family.sample(&[("reason", reason.name())], metrics.losses(reason).get());
+    }
 }
 
 fn raft(text: &mut Text, replica: &Replica) {

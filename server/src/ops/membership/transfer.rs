@@ -40,6 +40,7 @@ impl Leading {
             return Ok(transferred(me, &old, false, began));
         };
         tracing::info!(to = %self.view().name(target), "handing leadership over");
+        self.replica.note_transfer(old.term);
         if self.replica.raft().trigger().transfer_leader(target).await.is_err() {
             return Err(ProposeError::NotApplied(format!("{me} is stopping")));
         }

@@ -1,0 +1,86 @@
+//! Watches who leads, and whether the leader hears a quorum.
+//!
+//! Logs and counts each change of the leader with its reason ([`observer`] decides it). Keeps
+//! [`Replica::quorum_lost`] up to date: a leader that is cut off from the others cannot know that
+//! another one is elected. Guards that its callers learn soon that they must ask elsewhere: the
+//! entries that it has appended may or may not be applied, and nothing else will be.
+
+mod event;
+mod observer;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use openraft::{Instant as _, async_runtime::WatchReceiver};
+use tokio::time::{Instant, sleep};
+
+use self::{
+    event::LeadershipEvent,
+    observer::{LeadershipLook, LeadershipObserver},
+};
+use super::{
+    Node,
+    replica::{Metrics, Replica, ServerMetrics, leader_of},
+};
+use crate::metrics::{LeadershipMetrics, LogThrottle};
+
+/// Looks per lease at a leader, whose callers wait for the result. Other nodes look once per
+/// lease; a change of the leader is seen at once.
+const LOOKS_OF_LEADER: u32 = 8;
+
+/// Log lines about leadership at once, and the interval of one more.
+const LINES: u32 = 20;
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Watches the leadership of a replica. Ends with consensus.
+pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
+    let lease = node.lease();
+    let mut changes = replica.raft().server_metrics();
+    let mut observer = LeadershipObserver::new(replica.id(), lease, Instant::now());
+    let mut throttle = LogThrottle::new(LINES, LINE_INTERVAL);
+    loop {
+        let server_metrics = changes.borrow_and_update().clone();
+        let metrics = replica.metrics();
+        if metrics.running_state.is_err() {
+            return;
+        }
+        let look = look(&replica, &server_metrics, &metrics);
+        replica.set_quorum_lost(observer.is_quorum_lost(&look));
+        for event in observer.note(look) {
+            count(&event, &node.metrics().leadership);
+            if let Some(suppressed) = throttle.admit(Instant::now()) {
+                event.log(suppressed);
+            }
+        }
+        let looks = if server_metrics.state.is_leader() { LOOKS_OF_LEADER } else { 1 };
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = sleep(lease / looks) => {}
+        }
+    }
+}
+
+fn look(replica: &Replica, server_metrics: &ServerMetrics, metrics: &Metrics) -> LeadershipLook {
+    // A single voter is a quorum, and sends no heartbeats.
+    let has_others = metrics.membership_config.membership().voter_ids().nth(1).is_some();
+    let leads = server_metrics.state.is_leader() && metrics.state.is_leader();
+    let heard = metrics.last_quorum_acked.filter(|_| leads && has_others);
+    LeadershipLook {
+        at: Instant::now(),
+        state: server_metrics.state,
+        term: server_metrics.vote.leader_id.term,
+        leader: leader_of(server_metrics).map(|leader| (leader.id, leader.member.name)),
+        silences: replica.last_contact().silences(),
+        quorum_silence: heard.map(|at| at.elapsed()),
+        transfer_term: replica.transfer_term(),
+    }
+}
+
+fn count(event: &LeadershipEvent, metrics: &LeadershipMetrics) {
+    match event {
+        LeadershipEvent::Stands { reason, .. } => metrics.elections(*reason).increment(),
+        LeadershipEvent::LeadsNoLonger { reason, .. } => metrics.losses(*reason).increment(),
+        _ => {}
+    }
+}
