@@ -10,6 +10,7 @@ mod leader_completeness;
 mod log_matching;
 mod membership;
 mod node_ids;
+pub mod operators;
 mod purge;
 mod state_machine;
 #[cfg(test)]

@@ -24,8 +24,52 @@ pub struct Observation {
     pub purged: u64,
     /// The last matching entry of each member's log, as this leader knows it.
     pub matched: Vec<(u64, u64)>,
+    /// The members, as of the last membership that it knows to be committed.
+    pub members: Option<CommittedMembers>,
+    /// The records of nodes in its state.
+    pub records: Vec<RecordLine>,
     /// Contents of its disk, if they were examined.
     pub inside: Option<Inside>,
+}
+
+/// A committed membership.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommittedMembers {
+    /// The index of its log entry.
+    pub index: u64,
+    /// Voters and learners.
+    pub members: Vec<MemberLine>,
+}
+
+/// A member of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberLine {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Whether it is a voter.
+    pub votes: bool,
+}
+
+/// The replicated record of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordLine {
+    /// The id that it has or had.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub standing: Standing,
+}
+
+/// The state of a node on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is a member, or joins.
+    Live,
+    /// It was shut down.
+    Shutdown,
 }
 
 /// Contents of a node's disk.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use coffee_common::{id::NodeId, protocol::RaftStatus};
 
-use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, wall};
+use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, operator::OperatorRecord, wall};
 
 /// Whether every node runs and all are voters. Otherwise a further lost disk may cost the
 /// quorum.
@@ -24,6 +24,11 @@ pub(crate) struct Faults {
     diary: Vec<String>,
     /// Latency of a healthy link.
     latency_max: Duration,
+    operators: OperatorRecord,
+    /// How many of their calls were considered for a fault.
+    calls: usize,
+    /// Faults in the middle of a call, with their times.
+    amid_calls: Vec<(u64, AmidCall)>,
     /// Offset of the wall clock.
     wall_ms: i64,
 }
@@ -38,13 +43,24 @@ enum Mend {
     Wall,
 }
 
+/// A fault in the middle of an operator's call.
+enum AmidCall {
+    /// The leader loses contact with the others.
+    Leader,
+    /// The node that the call is about loses contact with the others.
+    Node(String),
+}
+
+/// How long after the beginning of a call a fault may come.
+const AMID_CALL_MS: u64 = 80;
+
 /// Maximum number of nodes down at once: a quorum remains.
 fn down_max(nodes: usize) -> usize {
     (nodes - 1) / 2
 }
 
 impl Faults {
-    pub(crate) fn new(seed: u64, begin_ms: u64, latency_max: Duration) -> Self {
+    pub(crate) fn new(seed: u64, begin_ms: u64, latency_max: Duration, operators: OperatorRecord) -> Self {
         Self {
             rng: SimRng::new(seed, 1),
             next_ms: begin_ms,
@@ -52,6 +68,9 @@ impl Faults {
             counts: BTreeMap::new(),
             diary: Vec::new(),
             latency_max,
+            operators,
+            calls: 0,
+            amid_calls: Vec::new(),
             wall_ms: 0,
         }
     }
@@ -89,6 +108,38 @@ impl Faults {
         if breaking && ms >= self.next_ms {
             self.next_ms = ms + 200 + self.rng.below(2500);
             self.break_something(ms, sim, shops);
+        }
+        if breaking {
+            self.break_amid_calls(ms, sim, shops);
+        }
+    }
+
+    /// Cuts nodes off in the middle of operators' calls.
+    fn break_amid_calls(&mut self, ms: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
+        while let Some(call) = self.operators.after(self.calls) {
+            self.calls += 1;
+            let at = ms + self.rng.below(AMID_CALL_MS);
+            match self.rng.below(9) {
+                0 | 1 => self.amid_calls.push((at, AmidCall::Leader)),
+                2 => self.amid_calls.push((at, AmidCall::Node(call.node))),
+                _ => {}
+            }
+        }
+        let (due, later) = std::mem::take(&mut self.amid_calls).into_iter().partition(|(at, _)| *at <= ms);
+        self.amid_calls = later;
+        for (_, amid) in due {
+            let (what, node) = match amid {
+                AmidCall::Leader => ("leader cut off amid a call", shops.iter().position(SimNode::leads)),
+                AmidCall::Node(name) => {
+                    let node = shops.iter().position(|shop| shop.name.as_str() == name);
+                    ("node cut off amid a call", node)
+                }
+            };
+            let Some(node) = node else { continue };
+            let until = ms + 300 + self.rng.below(4000);
+            self.count(what);
+            self.diary.push(format!("{ms} ms: {what}: {} until {until} ms", shops[node].name));
+            self.cut_off(node, until, sim, shops);
         }
     }
 

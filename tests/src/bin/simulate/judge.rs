@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use coffee_tests::sim::linearizable::{self, HistoryVerdict};
+use coffee_tests::sim::{
+    checks::operators::MemberHistory,
+    linearizable::{self, HistoryVerdict},
+};
 
-use crate::workload::History;
+use crate::{operator::OperatorRecord, workload::History};
 
 /// Violations found.
 #[derive(Debug, Default)]
@@ -24,6 +27,11 @@ impl Judge {
     /// Returns the violations.
     pub(crate) fn found(self) -> Vec<String> {
         self.wrong
+    }
+
+    /// Checks what the operators were told.
+    pub(crate) fn operators(&mut self, record: &OperatorRecord, members: &MemberHistory) {
+        members.judge(&record.calls()).into_iter().for_each(|wrong| self.wrong(wrong));
     }
 
     /// Checks the clients' history.
@@ -52,6 +60,8 @@ pub(crate) struct SimReport {
     pub(crate) acknowledged: u64,
     pub(crate) in_doubt: u64,
     pub(crate) refused: u64,
+    /// Operators' calls that were done, in doubt, and of which nothing was done.
+    pub(crate) operators: [u64; 3],
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) events: BTreeMap<&'static str, u64>,
     pub(crate) healed_ms: Option<u64>,
@@ -71,6 +81,9 @@ impl SimReport {
                 "acknowledged": self.acknowledged,
                 "in doubt": self.in_doubt,
                 "refused": self.refused,
+                "by operators, done": self.operators[0],
+                "by operators, in doubt": self.operators[1],
+                "by operators, nothing done": self.operators[2],
             },
             "faults": self.faults,
             "events": self.events,
@@ -91,7 +104,7 @@ impl fmt::Display for SimReport {
         write!(
             f,
             "seed {} behaviour {:016x}: {} ms simulated in {} ms, {} operations acknowledged, {} in doubt, {} refused, \
-             {faults} faults {:?}, {:?}, healed after {:?} ms: ",
+             operators' calls done, in doubt, not done {:?}, {faults} faults {:?}, {:?}, healed after {:?} ms: ",
             self.seed,
             self.behaviour,
             self.simulated_ms,
@@ -99,6 +112,7 @@ impl fmt::Display for SimReport {
             self.acknowledged,
             self.in_doubt,
             self.refused,
+            self.operators,
             self.faults,
             self.events,
             self.healed_ms,

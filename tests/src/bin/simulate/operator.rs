@@ -1,47 +1,175 @@
-//! An operator that moves the leader, removes nodes and brings them back, during
-//! everything else.
+//! Operators that move the leader, remove nodes and bring them back during everything else, and
+//! that write down what they were told.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use coffee_client::Credentials;
+use coffee_client::{Client, Credentials, Error, OutcomeKind};
+use coffee_tests::sim::checks::operators::{OperatorAnswer, OperatorCall, OperatorVerb};
 use tokio::time::Instant;
 
 use crate::{
     entropy::SimRng,
-    node::address,
+    node::{SimNode, address},
     trace::Trace,
     world::{client, node_name},
 };
 
+/// Every call of every operator, in order of time.
+#[derive(Clone, Default)]
+pub(crate) struct OperatorRecord(Arc<Mutex<Vec<OperatorCall>>>);
+
+impl OperatorRecord {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<OperatorCall>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All calls.
+    pub(crate) fn calls(&self) -> Vec<OperatorCall> {
+        self.with(|calls| calls.clone())
+    }
+
+    /// The call that follows the first `known` ones, if there is one.
+    pub(crate) fn after(&self, known: usize) -> Option<OperatorCall> {
+        self.with(|calls| calls.get(known).cloned())
+    }
+
+    /// The node of a call in progress.
+    fn in_progress(&self) -> Option<String> {
+        self.with(|calls| {
+            let mut open = calls.iter().filter(|call| call.answer.is_none() && !call.node.is_empty());
+            open.next().map(|call| call.node.clone())
+        })
+    }
+
+    /// Numbers of calls that were done, that are in doubt, and of which nothing was done.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for (_, answer) in self.calls().into_iter().filter_map(|call| call.answer) {
+            counts[match answer {
+                OperatorAnswer::InDoubt(_) => 1,
+                OperatorAnswer::NothingDone(_) => 2,
+                _ => 0,
+            }] += 1;
+        }
+        counts
+    }
+
+    /// Carries a call out and writes down what it was told.
+    pub(crate) async fn call(&self, client: &Client, verb: OperatorVerb, node: &str, trace: &Trace) {
+        let called = trace.now();
+        let call = OperatorCall { verb, node: node.to_owned(), called, answer: None };
+        let place = self.with(|calls| {
+            calls.push(call);
+            calls.len() - 1
+        });
+        let answer = match carry_out(client, verb, node).await {
+            Ok(answer) => answer,
+            Err(error) if error.outcome() == OutcomeKind::NotApplied => {
+                OperatorAnswer::NothingDone(error.to_string())
+            }
+            Err(error) => OperatorAnswer::InDoubt(error.to_string()),
+        };
+        let returned = trace.now();
+        trace.note("operator", (called << 32) ^ returned);
+        self.with(|calls| calls[place].answer = Some((returned, answer)));
+    }
+}
+
+async fn carry_out(client: &Client, verb: OperatorVerb, node: &str) -> Result<OperatorAnswer, Error> {
+    let name = (!node.is_empty()).then(|| node_name(node));
+    match (verb, name) {
+        (OperatorVerb::Transfer, to) => {
+            let transferred = client.transfer(to).await?;
+            Ok(OperatorAnswer::Leads(transferred.to.to_string(), transferred.term))
+        }
+        (OperatorVerb::Down, node) => client.down(node, false).await.map(|_| OperatorAnswer::Gone),
+        (OperatorVerb::Remove, Some(node)) => client.remove(node, false).await.map(|_| OperatorAnswer::Gone),
+        (OperatorVerb::Boot, Some(name)) => {
+            let booted = client.boot(name, Some(address(node))).await?;
+            Ok(OperatorAnswer::Voter(booted.id.0))
+        }
+        (OperatorVerb::Remove | OperatorVerb::Boot, None) => Err(Error::Setup("it needs a node".to_owned())),
+    }
+}
+
 pub(crate) struct Operator {
-    pub(crate) nodes: Vec<&'static str>,
+    pub(crate) number: u64,
+    pub(crate) shops: Vec<SimNode>,
     pub(crate) credentials: Credentials,
     pub(crate) rng: SimRng,
     pub(crate) seed: u64,
+    pub(crate) record: OperatorRecord,
     pub(crate) trace: Trace,
 }
 
 impl Operator {
+    /// The name of its machine.
+    pub(crate) fn host(number: u64) -> String {
+        format!("operator-{number}")
+    }
+
     /// Works until `end`. Rejections and failures are expected: a fault may prevent an
     /// operation.
     pub(crate) async fn work(mut self, end: Duration) -> Result<(), Box<dyn std::error::Error>> {
         let end = Instant::now() + end;
-        let client = client("operator", 50, &self.nodes, &self.credentials, self.seed, &self.trace).await?;
+        let shops = self.shops.clone();
+        let names: Vec<&str> = shops.iter().map(|shop| shop.name.as_str()).collect();
+        let (host, number) = (Self::host(self.number), 50 + self.number);
+        let any = client(&host, number, &names, &self.credentials, self.seed, &self.trace).await?;
         while Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(500 + self.rng.below(3000))).await;
-            let name = self.rng.of(&self.nodes);
-            let (what, done) = match self.rng.below(4) {
-                0 | 1 => ("transfer", client.transfer(None).await.is_ok()),
-                // The founder stays: it has no node to join.
-                2 if name != self.nodes[0] => {
-                    ("down", client.down(Some(node_name(name)), false).await.is_ok())
-                }
-                _ => ("boot", client.boot(node_name(name), Some(address(name))).await.is_ok()),
+            tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;
+            let client = match self.rng.below(3) {
+                0 => self.leader().map(|leader| any.at(address(leader))).transpose()?,
+                1 => Some(any.at(address(self.rng.of(&names)))?),
+                _ => None,
             };
-            if done {
-                self.trace.note(what, 1);
-            }
+            let (verb, node) = self.choose(&names);
+            self.record.call(client.as_ref().unwrap_or(&any), verb, &node, &self.trace).await;
+        }
+        for _ in 0..shops.len() {
+            let Some(node) = self.absent().filter(|_| self.number == 0) else { break };
+            self.record.call(&any, OperatorVerb::Boot, &node, &self.trace).await;
         }
         Ok(())
+    }
+
+    /// A node that claims to lead: of several, any.
+    fn leader(&mut self) -> Option<&str> {
+        let leaders: Vec<usize> = (0..self.shops.len()).filter(|node| self.shops[*node].leads()).collect();
+        if leaders.is_empty() {
+            return None;
+        }
+        let node = self.rng.of(&leaders);
+        Some(self.shops[node].name.as_str())
+    }
+
+    fn choose(&mut self, names: &[&str]) -> (OperatorVerb, String) {
+        let name = match self.record.in_progress().filter(|_| self.rng.below(2) == 0) {
+            // Another operator is busy with it.
+            Some(name) => name,
+            None => self.rng.of(names).to_owned(),
+        };
+        match self.rng.below(12) {
+            0 | 1 => (OperatorVerb::Transfer, String::new()),
+            2 => (OperatorVerb::Transfer, name),
+            3 | 4 => (OperatorVerb::Down, name),
+            5 => (OperatorVerb::Down, self.leader().map_or(name, str::to_owned)),
+            6 => (OperatorVerb::Remove, name),
+            7 => (OperatorVerb::Boot, name),
+            _ => (OperatorVerb::Boot, self.absent().unwrap_or(name)),
+        }
+    }
+
+    /// A node that is not a voter.
+    fn absent(&self) -> Option<String> {
+        let votes = |shop: &SimNode| {
+            let raft = shop.status()?.raft?;
+            raft.voters.iter().any(|voters| voters.contains(&raft.id)).then_some(())
+        };
+        let absent = self.shops.iter().find(|shop| votes(shop).is_none());
+        absent.map(|shop| shop.name.to_string())
     }
 }

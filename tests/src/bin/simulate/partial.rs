@@ -13,7 +13,7 @@ const LIVE_WITHIN_MS: u64 = 6000;
 
 /// How long it may take until all nodes vote. If they do not, an operation was interrupted, and the
 /// partition is left out.
-const PATIENCE_MS: u64 = 3000;
+const PATIENCE_MS: u64 = 5000;
 
 /// The maximum latency of a link within the majority.
 const LATENCY_MAX_MS: u64 = 40;

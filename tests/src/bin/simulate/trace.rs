@@ -35,6 +35,11 @@ impl Trace {
         self.lock().tick += 1;
     }
 
+    /// The simulated milliseconds so far.
+    pub(crate) fn now(&self) -> u64 {
+        self.lock().tick
+    }
+
     /// Marks the end of the simulation, before its teardown.
     pub(crate) fn end(&self) {
         self.lock().over = true;

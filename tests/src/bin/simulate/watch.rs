@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use coffee_common::{
+    command::{MemberState, NodeRecord},
     id::NodeId,
     protocol::{NodeStatus, RaftRole, RaftStatus},
 };
 use coffee_tests::sim::{
-    checks::{self, SafetyCheck},
-    observation::Observation,
+    checks::{self, SafetyCheck, operators::MemberHistory},
+    observation::{CommittedMembers, MemberLine, Observation, RecordLine, Standing},
 };
+use coffeed::{node::replica::Replica, raft_types::Member};
+use openraft::async_runtime::WatchReceiver;
 
 use crate::{inside, node::SimNode, trace::Trace};
 
@@ -22,18 +25,31 @@ pub(crate) struct Watch {
     /// The last observation of each node.
     last: BTreeMap<String, Observation>,
     trace: Trace,
+    /// The cluster's members over time.
+    members: MemberHistory,
     /// Whether the latest term has a leader.
     led: bool,
 }
 
 impl Watch {
     pub(crate) fn new(trace: Trace) -> Self {
-        Self { checks: checks::all(), last: BTreeMap::new(), trace, led: false }
+        Self {
+            checks: checks::all(),
+            last: BTreeMap::new(),
+            trace,
+            members: MemberHistory::default(),
+            led: false,
+        }
     }
 
     /// Whether the latest term of any node has a leader.
     pub(crate) fn led(&self) -> bool {
         self.led
+    }
+
+    /// The cluster's members over time.
+    pub(crate) fn members(&self) -> &MemberHistory {
+        &self.members
     }
 
     /// Observes all nodes, and returns violations.
@@ -44,6 +60,10 @@ impl Watch {
             shops.iter().filter_map(|shop| self.see(shop, inside, &mut wrong)).collect();
         let term = all.iter().map(|seen| seen.term).max();
         self.led = all.iter().any(|seen| seen.leads && Some(seen.term) == term);
+        for shop in shops {
+            self.members.look_at_disk(ms, shop.name.as_str(), shop.disk.generation());
+        }
+        all.iter().for_each(|seen| self.members.look(ms, seen));
         // Leaders last: the followers that they count on come first.
         all.sort_by_key(|seen| seen.leads);
         self.checks.iter_mut().for_each(|check| check.begin());
@@ -64,7 +84,10 @@ impl Watch {
         let disk = shop.disk.generation();
         let mut seen =
             match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {
-                Some((status, raft)) => from_status(status, raft, disk),
+                Some((status, raft)) => Observation {
+                    members: replica.as_deref().and_then(committed),
+                    ..from_status(status, raft, disk)
+                },
                 None if !inside => return None,
                 None => self.down(shop, disk)?,
             };
@@ -84,7 +107,7 @@ impl Watch {
     /// A node that is down still has a disk.
     fn down(&self, shop: &SimNode, disk: u64) -> Option<Observation> {
         let last = self.last.get(shop.name.as_str()).filter(|last| last.disk == disk)?;
-        Some(Observation { leads: false, matched: Vec::new(), ..last.clone() })
+        Some(Observation { leads: false, matched: Vec::new(), members: None, ..last.clone() })
     }
 }
 
@@ -99,6 +122,31 @@ fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Observation
         last_log: raft.last_log.0,
         purged: raft.purged.0,
         matched: raft.matched.iter().map(|(id, matched)| (id.0, matched.0)).collect(),
+        members: None,
+        records: raft.nodes.iter().map(record).collect(),
         inside: None,
     }
+}
+
+fn record(record: &NodeRecord) -> RecordLine {
+    let standing = match record.standing {
+        MemberState::Shutdown => Standing::Shutdown,
+        MemberState::Joining | MemberState::Member => Standing::Live,
+    };
+    RecordLine { id: record.id.0, name: record.name.to_string(), standing }
+}
+
+/// The last membership that the node knows to be committed.
+fn committed(replica: &Replica) -> Option<CommittedMembers> {
+    let metrics = replica.raft().server_metrics();
+    let metrics = metrics.borrow_watched();
+    let membership = &metrics.committed_membership_config;
+    let index = membership.log_id().as_ref()?.index;
+    let votes = |id: NodeId| membership.voter_ids().any(|voter| voter == id);
+    let member = |(id, member): (&NodeId, &Member)| MemberLine {
+        id: id.0,
+        name: member.name.to_string(),
+        votes: votes(*id),
+    };
+    Some(CommittedMembers { index, members: membership.nodes().map(member).collect() })
 }

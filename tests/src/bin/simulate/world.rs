@@ -13,7 +13,7 @@ use coffee_common::{
     id::{ClientId, NodeName},
     protocol::Role,
 };
-use coffee_tests::cluster::SHOPS;
+use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
 use tokio::time::Instant;
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     faults::Faults,
     judge::{Judge, SimReport},
     node::{SimNode, address, endpoint},
-    operator::Operator,
+    operator::{Operator, OperatorRecord},
     partial::PartialPartition,
     trace::Trace,
     watch::Watch,
@@ -43,6 +43,9 @@ const HEALED_WITHIN_MS: u64 = 30_000;
 
 const WORKERS: u64 = 5;
 
+/// Operators at work at once.
+const OPERATORS: u64 = 2;
+
 type SimError = Box<dyn std::error::Error>;
 
 /// State shared between the simulation and the code on its hosts.
@@ -50,6 +53,7 @@ type SimError = Box<dyn std::error::Error>;
 struct WorldContext {
     history: History,
     trace: Trace,
+    operators: OperatorRecord,
     /// Consistency of the clients' reads.
     consistency: Consistency,
     /// Set while a partial partition is in effect.
@@ -93,19 +97,23 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         "customers",
         customers(names.clone(), credentials(Role::Writer, "customer"), seed, shared.clone(), end),
     );
-    let operator = Operator {
-        nodes: names.clone(),
-        credentials: credentials(Role::Admin, "operator"),
-        rng: SimRng::new(seed, 2),
-        seed,
-        trace: shared.trace.clone(),
-    };
-    sim.client("operator", operator.work(end));
+    for number in 0..OPERATORS {
+        let operator = Operator {
+            number,
+            shops: shops.clone(),
+            credentials: credentials(Role::Admin, "operator"),
+            rng: SimRng::new(seed, 10 + number),
+            seed,
+            record: shared.operators.clone(),
+            trace: shared.trace.clone(),
+        };
+        sim.client(Operator::host(number), operator.work(end));
+    }
     sim.client("inspector", inspect(names, credentials(Role::Admin, "inspector"), seed, shared.clone()));
 
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
-    let mut faults = Faults::new(seed, CALM_MS, latency_max);
+    let mut faults = Faults::new(seed, CALM_MS, latency_max, shared.operators.clone());
     let mut partial = PartialPartition::new(seed);
     let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
@@ -150,6 +158,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
             .wrong(format!("faults ended at {calm_ms:?} ms, but a leader was elected only at {led_ms:?} ms"));
     }
     judge.history(&shared.history);
+    judge.operators(&shared.operators, watch.members());
     let mut diary = faults.diary().to_vec();
     for shop in &shops {
         diary.push(shop.describe());
@@ -168,6 +177,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         acknowledged,
         in_doubt,
         refused,
+        operators: shared.operators.counts(),
         faults: faults.counts().clone(),
         events: shared.trace.counts(),
         healed_ms: (healed > 0).then_some(healed),
@@ -268,7 +278,7 @@ async fn inspect(
     loop {
         // A removed node waits for this.
         for name in &nodes {
-            client.boot(node_name(name), Some(address(name))).await.ok();
+            shared.operators.call(&client, OperatorVerb::Boot, name, &shared.trace).await;
         }
         client.set("fresh", "yes").await.ok();
         state = states(&client, &nodes).await;

@@ -1,0 +1,137 @@
+//! Untrue answers are found, and true ones are not.
+
+use super::*;
+use crate::sim::observation::{CommittedMembers, MemberLine, RecordLine};
+
+const ENTRY_OF_ADMISSION: u64 = 7;
+
+/// A node that knows a membership at an index, with the votes of members, and records of nodes.
+fn knows(index: u64, members: &[(u64, &str, bool)], records: &[(u64, &str, Standing)]) -> Observation {
+    let member = |(id, name, votes): &(u64, &str, bool)| MemberLine {
+        id: *id,
+        name: (*name).to_owned(),
+        votes: *votes,
+    };
+    let record = |(id, name, standing): &(u64, &str, Standing)| RecordLine {
+        id: *id,
+        name: (*name).to_owned(),
+        standing: *standing,
+    };
+    Observation {
+        applied: 100,
+        members: Some(CommittedMembers { index, members: members.iter().map(member).collect() }),
+        records: records.iter().map(record).collect(),
+        ..Observation::default()
+    }
+}
+
+const MING: (u64, &str, bool) = (1, "ming", true);
+const MING_RECORD: (u64, &str, Standing) = (1, "ming", Standing::Live);
+
+/// Hong votes from 10 ms on; from 100 ms on it has left, and from 110 ms on it is on record as shut
+/// down.
+fn hong_goes() -> MemberHistory {
+    let mut history = MemberHistory::default();
+    let hong = |standing| (ENTRY_OF_ADMISSION, "hong", standing);
+    let voter = (ENTRY_OF_ADMISSION, "hong", true);
+    history.look(10, &knows(8, &[MING, voter], &[MING_RECORD, hong(Standing::Live)]));
+    history.look(100, &knows(20, &[MING], &[MING_RECORD, hong(Standing::Live)]));
+    history.look(110, &knows(20, &[MING], &[MING_RECORD, hong(Standing::Shutdown)]));
+    history
+}
+
+fn call(verb: OperatorVerb, called: u64, answer: Option<(u64, OperatorAnswer)>) -> OperatorCall {
+    OperatorCall { verb, node: "hong".to_owned(), called, answer }
+}
+
+fn nothing() -> OperatorAnswer {
+    OperatorAnswer::NothingDone("no leader".to_owned())
+}
+
+fn doubt() -> OperatorAnswer {
+    OperatorAnswer::InDoubt("no answer".to_owned())
+}
+
+#[test]
+fn a_removal_needs_a_call_that_owns_up_to_it() {
+    use OperatorAnswer::Gone;
+    for (calls, is_clean) in [
+        (vec![], false),
+        (vec![call(OperatorVerb::Down, 90, Some((120, Gone)))], true),
+        (vec![call(OperatorVerb::Remove, 90, Some((95, doubt())))], true),
+        (vec![call(OperatorVerb::Down, 90, None)], true),
+        (vec![call(OperatorVerb::Down, 90, Some((120, nothing())))], false),
+        // Too late, about another node, or something else.
+        (vec![call(OperatorVerb::Down, 101, None)], false),
+        (vec![OperatorCall { node: "peng".to_owned(), ..call(OperatorVerb::Down, 90, None) }], false),
+        (vec![call(OperatorVerb::Boot, 90, None)], false),
+        // Before this id was admitted.
+        (vec![call(OperatorVerb::Down, 2, Some((5, doubt())))], false),
+        // Two at once, of which one says so.
+        (
+            vec![
+                call(OperatorVerb::Down, 90, Some((120, nothing()))),
+                call(OperatorVerb::Down, 91, Some((130, Gone))),
+            ],
+            true,
+        ),
+    ] {
+        let wrong = hong_goes().judge(&calls);
+        assert_eq!(wrong.is_empty(), is_clean, "{calls:?}: {wrong:?}");
+    }
+}
+
+#[test]
+fn a_node_that_lost_its_disk_may_be_replaced_without_an_operator() {
+    let mut history = hong_goes();
+    history.look_at_disk(50, "hong", 1);
+    assert_eq!(history.judge(&[]), [""; 0]);
+}
+
+#[test]
+fn a_node_that_was_shut_down_comes_back_only_through_an_operator() {
+    let down = || call(OperatorVerb::Down, 90, Some((120, OperatorAnswer::Gone)));
+    let mut history = hong_goes();
+    history.look(200, &knows(20, &[MING], &[MING_RECORD, (30, "hong", Standing::Live)]));
+    assert_eq!(history.judge(&[down()]).len(), 1);
+    let boot = |answer| vec![down(), call(OperatorVerb::Boot, 150, Some((190, answer)))];
+    assert_eq!(history.judge(&boot(nothing())).len(), 1);
+    assert_eq!(history.judge(&boot(doubt())), [""; 0]);
+}
+
+#[test]
+fn a_node_is_gone_if_a_call_says_so() {
+    let mut history = MemberHistory::default();
+    let record = (ENTRY_OF_ADMISSION, "hong", Standing::Live);
+    history.look(10, &knows(8, &[MING, (ENTRY_OF_ADMISSION, "hong", true)], &[MING_RECORD, record]));
+    let calls = [call(OperatorVerb::Down, 20, Some((30, OperatorAnswer::Gone)))];
+    assert_eq!(history.judge(&calls).len(), 1);
+    history.look(40, &knows(20, &[MING], &[MING_RECORD, (ENTRY_OF_ADMISSION, "hong", Standing::Shutdown)]));
+    assert_eq!(history.judge(&calls), [""; 0]);
+}
+
+#[test]
+fn a_node_that_is_shut_down_while_it_joins_does_not_join() {
+    let mut history = MemberHistory::default();
+    let record = |standing| (ENTRY_OF_ADMISSION, "hong", standing);
+    history.look(10, &knows(1, &[MING], &[MING_RECORD, record(Standing::Live)]));
+    history.look(20, &knows(1, &[MING], &[MING_RECORD, record(Standing::Shutdown)]));
+    let calls = [call(OperatorVerb::Down, 15, Some((25, OperatorAnswer::Gone)))];
+    assert_eq!(history.judge(&calls), [""; 0]);
+    history.look(30, &knows(9, &[MING, (ENTRY_OF_ADMISSION, "hong", false)], &[]));
+    assert_eq!(history.judge(&calls).len(), 1);
+}
+
+#[test]
+fn a_voter_and_a_leader_are_what_a_call_says() {
+    let mut history = MemberHistory::default();
+    let hong = (ENTRY_OF_ADMISSION, "hong", true);
+    let leads = Observation { name: "hong".to_owned(), term: 4, leads: true, ..knows(8, &[MING, hong], &[]) };
+    history.look(10, &leads);
+    let says = |verb, answer| history.judge(&[call(verb, 5, Some((12, answer)))]).is_empty();
+    assert!(says(OperatorVerb::Boot, OperatorAnswer::Voter(ENTRY_OF_ADMISSION)));
+    assert!(!says(OperatorVerb::Boot, OperatorAnswer::Voter(1)));
+    assert!(says(OperatorVerb::Transfer, OperatorAnswer::Leads("hong".to_owned(), 4)));
+    assert!(!says(OperatorVerb::Transfer, OperatorAnswer::Leads("hong".to_owned(), 5)));
+    assert!(!says(OperatorVerb::Transfer, OperatorAnswer::Leads("ming".to_owned(), 4)));
+}
