@@ -125,7 +125,7 @@ impl ClusterCache {
 
     /// Records a response of the node at `address`.
     pub(crate) fn answered(&self, address: &Address, reply: &ResponseFrame) {
-        if matches!(reply.result, Err(Rejection::OtherCluster { .. })) {
+        if matches!(reply.result, Err(Rejection::OtherCluster { .. } | Rejection::LeftOut { .. })) {
             return;
         }
         if let Some(revision) = reply.result.as_ref().ok().and_then(reached_by) {

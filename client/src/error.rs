@@ -6,7 +6,7 @@
 
 use coffee_common::{
     id::{RequestId, Revision},
-    protocol::Rejection,
+    protocol::{Rejection, rebuild_command},
 };
 
 /// Why a call failed.
@@ -148,6 +148,13 @@ impl Error {
             Rejection::Refused { reason, hint } => Self::Refused { reason, hint },
             Rejection::Unknown(reason) => Self::Unknown { reason, request: None },
             rejection @ Rejection::OtherCluster { .. } => Self::OtherCluster(rejection.to_string()),
+            Rejection::LeftOut { ref node, peers, ref from } => Self::Refused {
+                hint: format!(
+                    "stop {node}, run `{}` there, and start it; meanwhile name another endpoint",
+                    rebuild_command(peers, from)
+                ),
+                reason: rejection.to_string(),
+            },
             Rejection::NoCluster { node, .. } => Self::Refused {
                 reason: "none of the endpoints belongs to a cluster; nothing was done".into(),
                 hint: format!(
@@ -184,7 +191,7 @@ fn condition_text(actual: Option<Revision>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::id::ClientId;
+    use coffee_common::id::{ClientId, ClusterId};
 
     use super::*;
 
@@ -199,6 +206,11 @@ mod tests {
             Rejection::Refused { reason: String::new(), hint: String::new() },
             Rejection::Unknown(String::new()),
             Rejection::NoCluster { node: "ming".parse().expect("legal"), joining: false },
+            Rejection::LeftOut {
+                node: "ming".parse().expect("legal"),
+                peers: ClusterId(1),
+                from: "127.0.0.1:7400".parse().expect("legal"),
+            },
         ];
         for rejection in rejections {
             let not_applied = rejection.is_not_applied();

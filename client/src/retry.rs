@@ -111,8 +111,8 @@ pub(crate) struct Retry {
     last_ask: Duration,
     tried: Vec<Arc<RouteTarget>>,
     not_sent_reasons: Vec<(Address, NotSentReason)>,
-    /// Endpoints whose nodes wait without a cluster.
-    waiting: Vec<Address>,
+    /// Endpoints whose nodes wait without a cluster, or were left out of a restore.
+    outside: Vec<Address>,
     /// A try may have been executed, and its end did not say.
     in_doubt: bool,
     renewals: u32,
@@ -132,7 +132,7 @@ impl Retry {
             last_ask: timing::last_ask(begin, deadline),
             tried: Vec::new(),
             not_sent_reasons: Vec::new(),
-            waiting: Vec::new(),
+            outside: Vec::new(),
             // A caller that supplies a request id may have sent it before.
             in_doubt: matches!(policy, RetryPolicy::WithRequestId { id: Some(_) }),
             renewals: 0,
@@ -175,9 +175,11 @@ impl Retry {
             TryOutcome::Rejected(Rejection::Unknown(reason)) | TryOutcome::Lost(reason) => {
                 self.doubt(reason, context)
             }
-            TryOutcome::Rejected(rejection @ (Rejection::Unavailable(_) | Rejection::NoCluster { .. })) => {
-                self.unavailable(target, rejection, context)
-            }
+            TryOutcome::Rejected(
+                rejection @ (Rejection::Unavailable(_)
+                | Rejection::NoCluster { .. }
+                | Rejection::LeftOut { .. }),
+            ) => self.unavailable(target, rejection, context),
             TryOutcome::Rejected(rejection @ Rejection::OtherCluster { .. }) => {
                 self.not_sent(target, NotSentReason::OtherCluster(rejection.to_string()), context)
             }
@@ -195,7 +197,7 @@ impl Retry {
         }
     }
 
-    /// Retries, unless all nodes wait without a cluster: waiting does not bring them into one.
+    /// Retries, unless all nodes are outside of the cluster: waiting does not bring them into it.
     fn unavailable(
         &mut self,
         target: &RouteTarget,
@@ -203,10 +205,10 @@ impl Retry {
         context: &RetryContext<'_>,
     ) -> RetryStep {
         self.last_failure = Some(format!("{}: {rejection}", target.address));
-        if matches!(rejection, Rejection::NoCluster { joining: false, .. }) {
-            self.waiting.push(target.address.clone());
+        if matches!(rejection, Rejection::NoCluster { joining: false, .. } | Rejection::LeftOut { .. }) {
+            self.outside.push(target.address.clone());
         }
-        if !self.is_in_doubt(context) && context.routes.all_in(|address| self.waiting.contains(address)) {
+        if !self.is_in_doubt(context) && context.routes.all_in(|address| self.outside.contains(address)) {
             return RetryStep::Fail(Error::rejected(rejection));
         }
         self.again(context)

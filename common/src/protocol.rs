@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     identity::{Identity, Role},
     log_level::LogLevel,
-    rejection::Rejection,
+    rejection::{Rejection, rebuild_command},
     status::{
         CertificateStatus, ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload,

@@ -21,7 +21,7 @@ pub(crate) fn boot(view: &ClusterView, name: &NodeName) -> String {
             format!("waiting: {name} is at {} of {target}", wording::or_nothing(node.applied))
         }
         (Some(node), _) if node.state == NodeState::Up => format!("waiting: {name} becomes a voter"),
-        (Some(node), _) => format!("waiting: {name} is {}", wording::state(node.state)),
+        (Some(node), _) => format!("waiting: {name} is {}", wording::condition(node.state)),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn removal(view: &ClusterView, node: Option<&NodeName>) -> String {
         (None, Some(leader)) => format!("waiting: {leader} leads"),
         (Some(node), Some(leader)) if node == leader => format!("waiting: {node} hands over leadership"),
         (Some(node), Some(_)) => match state(node) {
-            Some(state) => format!("waiting: {node} is {}", wording::state(state)),
+            Some(state) => format!("waiting: {node} is {}", wording::condition(state)),
             None => format!("waiting: {node} is no longer in the list"),
         },
     }

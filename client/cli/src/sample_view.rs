@@ -23,6 +23,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
         version: None,
         certificate_until_s: None,
         disk_free_bytes: None,
+        other_cluster: None,
     }
 }
 

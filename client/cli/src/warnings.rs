@@ -1,10 +1,12 @@
 //! Warnings of problems to come, printed to standard error. A column that is
 //! fine on most days would be noise.
 
+use std::collections::BTreeMap;
+
 use coffee_common::{
-    id::NodeName,
+    id::{Address, ClusterId, NodeName},
     limits::DISK_FREE_BYTES_MIN,
-    protocol::{ClusterView, NodeStatus, NodeView},
+    protocol::{ClusterView, NodeStatus, NodeView, rebuild_command},
     tls::WARN_DAYS,
 };
 
@@ -14,7 +16,49 @@ use super::wording;
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
     let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
     let refused = view.writes_refused.iter().map(|reason| refused(reason));
-    view.nodes.iter().flat_map(of_one).chain(refused).collect()
+    view.nodes.iter().flat_map(of_one).chain(refused).chain(other_clusters(view)).collect()
+}
+
+/// Returns one warning per other cluster, with the nodes that are in it.
+fn other_clusters(view: &ClusterView) -> Vec<String> {
+    let mut clusters: BTreeMap<ClusterId, Vec<&NodeView>> = BTreeMap::new();
+    for node in &view.nodes {
+        if let Some(cluster) = node.other_cluster {
+            clusters.entry(cluster).or_default().push(node);
+        }
+    }
+    clusters.into_iter().map(|(cluster, nodes)| other_cluster(view, cluster, &nodes)).collect()
+}
+
+fn other_cluster(view: &ClusterView, cluster: ClusterId, nodes: &[&NodeView]) -> String {
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    let are = if names.len() > 1 { "are" } else { "is" };
+    // The asked node is the one that was left out if most of the others are elsewhere.
+    let hint = match nodes.first() {
+        Some(first) if 2 * nodes.len() >= view.nodes.len() => {
+            format!(
+                "{} may have been left out of a restore: {}",
+                view.asked,
+                way_back(cluster, &first.address)
+            )
+        }
+        _ => match left_out_hint(view) {
+            Some(hint) => format!("if left out of a restore: {hint}"),
+            None => "ask a node of that cluster".to_owned(),
+        },
+    };
+    format!("warning: {} {are} in another cluster, {cluster}; {hint}", names.join(", "))
+}
+
+/// Returns how a node that was left out of a restore enters the cluster of this view.
+pub(crate) fn left_out_hint(view: &ClusterView) -> Option<String> {
+    let member = view.nodes.iter().find(|node| Some(&node.name) == view.leader.as_ref());
+    let member = member.or_else(|| view.nodes.iter().find(|node| node.name == view.asked))?;
+    Some(way_back(view.cluster?, &member.address))
+}
+
+fn way_back(cluster: ClusterId, from: &Address) -> String {
+    format!("stop it, run '{}' on its host, and start it", rebuild_command(cluster, from))
 }
 
 /// Returns the warnings for a node from its own status.
@@ -63,7 +107,7 @@ fn disk(name: &NodeName, free: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
-        id::{Address, NodeId},
+        id::NodeId,
         protocol::{CertificateStatus, LifecyclePhase, NodeState},
     };
 
@@ -82,6 +126,7 @@ mod tests {
             version: None,
             certificate_until_s,
             disk_free_bytes,
+            other_cluster: None,
         }
     }
 
@@ -130,6 +175,30 @@ mod tests {
                 "warning: writes that add data are refused: too little disk space is free at peng, long"
                     .to_owned(),
             ]
+        );
+    }
+
+    #[test]
+    fn a_node_of_another_cluster_is_named_with_its_way_back() {
+        let elsewhere = |name| NodeView { other_cluster: Some(ClusterId(8)), ..node(name, None, None) };
+        let mut view = view(vec![node("ming", None, None), node("hong", None, None), elsewhere("hu")]);
+        view.cluster = Some(ClusterId(7));
+        let (old, new) = (ClusterId(8), ClusterId(7));
+        assert_eq!(
+            of_cluster(&view),
+            [format!(
+                "warning: hu is in another cluster, {old}; if left out of a restore: stop it, run 'coffeed --config \
+                 FILE rebuild --cluster {new} --from 10.0.0.1:7400' on its host, and start it"
+            )]
+        );
+        // The same seen from a node that was left out.
+        view.nodes = vec![node("ming", None, None), elsewhere("hong"), elsewhere("hu")];
+        assert_eq!(
+            of_cluster(&view),
+            [format!(
+                "warning: hong, hu are in another cluster, {old}; ming may have been left out of a restore: stop it, \
+                 run 'coffeed --config FILE rebuild --cluster {old} --from 10.0.0.1:7400' on its host, and start it"
+            )]
         );
     }
 

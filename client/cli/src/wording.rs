@@ -22,6 +22,15 @@ pub(crate) fn state(state: NodeState) -> &'static str {
         NodeState::Unreachable => "unreachable",
         NodeState::Shutdown => "shutdown",
         NodeState::Starting => "starting",
+        NodeState::OtherCluster => "other cluster",
+    }
+}
+
+/// Returns the state as it reads after "is".
+pub(crate) fn condition(state: NodeState) -> &'static str {
+    match state {
+        NodeState::OtherCluster => "in another cluster",
+        state => self::state(state),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, NodeName};
+use crate::id::{Address, ClusterId, NodeName};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -49,6 +49,25 @@ pub enum Rejection {
         /// Its cluster.
         cluster: ClusterId,
     },
+    /// Not applied: the node was left out of a restore or a recovery. Its peers belong to a new
+    /// cluster, and its own data is of the old one.
+    #[error(
+        "{node} was left out of a restore or a recovery: its peers are in cluster {peers}, its data is older"
+    )]
+    LeftOut {
+        /// The asked node.
+        node: NodeName,
+        /// The cluster of its peers.
+        peers: ClusterId,
+        /// The address of one of them.
+        from: Address,
+    },
+}
+
+/// Returns the command that brings a node with other data into a cluster. `from` is the address of
+/// a member.
+pub fn rebuild_command(cluster: ClusterId, from: &Address) -> String {
+    format!("coffeed --config FILE rebuild --cluster {cluster} --from {from}")
 }
 
 impl Rejection {

@@ -169,6 +169,8 @@ pub struct NodeView {
     pub certificate_until_s: Option<u64>,
     /// Free disk space at its last check, in bytes; `None` if unknown.
     pub disk_free_bytes: Option<u64>,
+    /// Its cluster, if that is another one than the asked node's.
+    pub other_cluster: Option<ClusterId>,
 }
 
 /// The state of a node, as another node sees it.
@@ -188,4 +190,7 @@ pub enum NodeState {
     Shutdown,
     /// Reachable; opens its data.
     Starting,
+    /// Reachable, and belongs to another cluster than the asked node: it was left out of a restore
+    /// or a recovery.
+    OtherCluster,
 }

@@ -129,7 +129,7 @@ impl RequestOutcome {
             Err(Rejection::Invalid(_)) => Self::Invalid,
             Err(Rejection::Denied(_) | Rejection::OtherCluster { .. }) => Self::Denied,
             Err(Rejection::NotFound(_)) => Self::NotFound,
-            Err(Rejection::Refused { .. }) => Self::Refused,
+            Err(Rejection::Refused { .. } | Rejection::LeftOut { .. }) => Self::Refused,
             Err(Rejection::Unknown(_)) => Self::Unknown,
         }
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use coffee_common::{
-    id::{ClusterId, NodeId, Revision},
+    id::{Address, ClusterId, NodeId, NodeName, Revision},
     protocol::Leader,
 };
 use futures_util::future::BoxFuture;
@@ -56,7 +56,19 @@ pub struct Replica {
     quorum_lost: watch::Sender<bool>,
     /// The term in which this node, as the leader, last began to hand over; 0 for none.
     transfer_term: AtomicU64,
+    left_out: watch::Sender<Option<LeftOut>>,
     recovered: AtomicBool,
+}
+
+/// How a node was left out of a restore or a recovery: its peers are in another cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The cluster of its peers.
+    pub cluster: ClusterId,
+    /// The address of one of them.
+    pub from: Address,
+    /// The peers that are there.
+    pub peers: Vec<NodeName>,
 }
 
 /// Asks a member whether it follows the leader with this vote. `false` if it does not, or
@@ -111,6 +123,7 @@ impl Replica {
             ask_follower,
             quorum_lost: watch::Sender::new(false),
             transfer_term: AtomicU64::new(0),
+            left_out: watch::Sender::new(None),
             recovered: AtomicBool::new(false),
         }
     }
@@ -187,6 +200,17 @@ impl Replica {
     /// The term in which this node last began to hand over; 0 for none.
     pub(super) fn transfer_term(&self) -> u64 {
         self.transfer_term.load(Ordering::Acquire)
+    }
+
+    /// Returns how this node was left out of a restore or a recovery; `None` if it was not, as far
+    /// as it knows.
+    pub fn left_out(&self) -> Option<LeftOut> {
+        self.left_out.borrow().clone()
+    }
+
+    /// Records the same, and returns what was known before.
+    pub fn set_left_out(&self, left_out: Option<LeftOut>) -> Option<LeftOut> {
+        self.left_out.send_replace(left_out)
     }
 
     /// Asks a member whether it follows the leader with this vote.

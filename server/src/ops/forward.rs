@@ -183,9 +183,11 @@ fn judge(
 ) -> Result<Response, ProposeError> {
     match reply.map(|reply| reply.result) {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(rejection @ (Rejection::NoCluster { .. } | Rejection::OtherCluster { .. }))) => {
-            Err(ProposeError::NotApplied(rejection.to_string()))
-        }
+        Ok(Err(
+            rejection @ (Rejection::NoCluster { .. }
+            | Rejection::OtherCluster { .. }
+            | Rejection::LeftOut { .. }),
+        )) => Err(ProposeError::NotApplied(rejection.to_string())),
         Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
         Ok(Err(Rejection::Unknown(why))) if changes_nothing(request.body) => {
             Err(ProposeError::NotApplied(why))

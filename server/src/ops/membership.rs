@@ -13,6 +13,7 @@ mod decide;
 mod down;
 mod found;
 mod leader_view;
+mod left_out;
 mod removal_watch;
 mod remove_voter;
 mod resume;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use coffee_common::{
     command::NodeRecord,
     id::{Address, ClusterId, NodeId},
-    protocol::{Consistency, LifecyclePhase, Rejection, Request, Response},
+    protocol::{Consistency, LifecyclePhase, Rejection, Request, Response, rebuild_command},
 };
 use openraft::async_runtime::WatchReceiver;
 use tokio::{
@@ -113,7 +114,14 @@ impl MembershipManager {
             }
             return Err(Rejection::Refused {
                 reason: format!("{name} belongs to cluster {}, not to {cluster}", replica.cluster()),
-                hint: format!("remove {name} from that cluster first, or give it an empty data directory"),
+                hint: match members.first() {
+                    Some(from) => format!(
+                        "if it was left out of a restore or a recovery: stop it, run '{}' there, and start it; \
+                         if not, remove it from that cluster first",
+                        rebuild_command(cluster, from)
+                    ),
+                    None => format!("remove {name} from that cluster first"),
+                },
             });
         }
         match self.node.phase() {

@@ -52,7 +52,10 @@ impl OperationProgress {
     pub(super) fn reject(&self, rejection: Rejection) -> Rejection {
         match rejection {
             Rejection::Unavailable(why) if self.has_begun() => Rejection::Unknown(why),
-            Rejection::Overloaded | Rejection::NoCluster { .. } | Rejection::OtherCluster { .. }
+            Rejection::Overloaded
+            | Rejection::NoCluster { .. }
+            | Rejection::OtherCluster { .. }
+            | Rejection::LeftOut { .. }
                 if self.has_begun() =>
             {
                 Rejection::Unknown(rejection.to_string())

@@ -11,6 +11,7 @@ mod divergence;
 mod exit_codes;
 mod founding;
 mod hostile;
+mod left_out;
 mod limits;
 mod logs;
 mod members;

@@ -37,7 +37,7 @@ pub(crate) fn green(text: &str) -> String {
 /// on its way up or down.
 pub(super) fn state(name: &str) -> String {
     match name {
-        "unreachable" => red(name),
+        "unreachable" | "other cluster" => red(name),
         "shutdown" | "joining" | "waiting" | "starting" | "stopping" => paint(name, AnsiColor::Yellow),
         _ => name.to_owned(),
     }

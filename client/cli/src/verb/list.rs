@@ -74,6 +74,7 @@ struct NodeRow<'a> {
     version: Option<&'a str>,
     certificate_days_left: Option<i64>,
     disk_free_bytes: Option<u64>,
+    other_cluster: Option<String>,
 }
 
 impl<'a> Nodes<'a> {
@@ -126,6 +127,7 @@ impl<'a> NodeRow<'a> {
             version: node.version.as_deref(),
             certificate_days_left: node.certificate_until_s.map(wording::days_until),
             disk_free_bytes: node.disk_free_bytes,
+            other_cluster: node.other_cluster.map(|id| id.to_string()),
         }
     }
 
@@ -182,6 +184,7 @@ mod tests {
             version: up.then(|| "0.1.0".to_owned()),
             certificate_until_s: up.then(|| in_days(300)),
             disk_free_bytes: up.then_some(5 << 30),
+            other_cluster: None,
         }
     }
 
@@ -230,13 +233,13 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null},"#
             ),
             "{json}"
         );
         assert!(
             json.ends_with(
-                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null}]}\n"
+                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null,\"other_cluster\":null}]}\n"
             ),
             "{json}"
         );

@@ -296,6 +296,7 @@ mod tests {
             version: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            other_cluster: None,
         };
         ClusterView {
             writes_refused: None,

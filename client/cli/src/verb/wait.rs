@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     invocation::Invocation,
     printer::Printable,
+    warnings,
     wording::{self, quorum},
 };
 
@@ -96,7 +97,10 @@ async fn look_until(
         let why_not = match invocation.view(deadline.saturating_duration_since(Instant::now())).await {
             Ok(view) => match wanted.judge(&view, &mut target) {
                 Ok(()) => return Ok(()),
-                Err(why_not) => seen.insert(why_not).clone(),
+                Err(why_not) => match wanted.hopeless(&view) {
+                    Some(failure) => return Err(WaitFailure::Failed(failure)),
+                    None => seen.insert(why_not).clone(),
+                },
             },
             Err(failure) if failure.code() == ExitCode::Unavailable => {
                 seen.clone().unwrap_or_else(|| failure.message().to_owned())
@@ -148,6 +152,25 @@ impl Wanted {
         }
     }
 
+    /// Returns why waiting does not help.
+    fn hopeless(&self, view: &ClusterView) -> Option<Failure> {
+        let is_meant = |node: &&NodeView| match (&self.node, self.goal) {
+            (Some(name), _) => node.name == *name,
+            (None, goal) => goal == WaitGoal::Synced,
+        };
+        let (node, cluster) =
+            view.nodes.iter().filter(is_meant).find_map(|node| Some((node, node.other_cluster?)))?;
+        let failure = Failure::new(
+            ExitCode::Refused,
+            format!("waited for {}: {} is in another cluster, {cluster}", self.name(), node.name),
+        );
+        let hint = warnings::left_out_hint(view);
+        Some(match hint {
+            Some(hint) => failure.hint(format!("if it was left out of a restore or a recovery: {hint}")),
+            None => failure,
+        })
+    }
+
     fn judge_leader(&self, view: &ClusterView) -> Result<(), String> {
         match (&view.leader, &self.node) {
             (_, Some(node)) if !is_listed(view, node) => Err(self.not_there()),
@@ -178,7 +201,7 @@ impl Wanted {
             Some(NodeView { name, applied: Some(applied), .. }) => {
                 Err(format!("{name} is at {applied} of {target}"))
             }
-            Some(NodeView { name, state, .. }) => Err(format!("{name} is {}", wording::state(*state))),
+            Some(NodeView { name, state, .. }) => Err(format!("{name} is {}", wording::condition(*state))),
         }
     }
 
@@ -189,7 +212,7 @@ impl Wanted {
         match (node.role, node.state) {
             (Some(RaftRole::Leader | RaftRole::Follower | RaftRole::Candidate), NodeState::Up) => Ok(()),
             (Some(role), NodeState::Up) => Err(format!("{} is a {}", node.name, wording::role(role))),
-            (_, state) => Err(format!("{} is {}", node.name, wording::state(state))),
+            (_, state) => Err(format!("{} is {}", node.name, wording::condition(state))),
         }
     }
 
@@ -312,6 +335,21 @@ mod tests {
         assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long is shut down, so not a member");
         view.nodes[2] = node("peng", None, NodeState::Starting, None);
         assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is starting".into()));
+    }
+
+    #[test]
+    fn a_node_of_another_cluster_is_not_waited_for() {
+        let mut view = view();
+        view.nodes[1].other_cluster = Some(coffee_common::id::ClusterId(8));
+        view.nodes[1].state = NodeState::OtherCluster;
+        let hopeless = |goal, node: Option<&str>| Wanted { goal, node: node.map(name) }.hopeless(&view);
+        let failure = hopeless(WaitGoal::Synced, None).expect("hong never is synced");
+        assert_eq!(failure.code(), ExitCode::Refused);
+        assert!(failure.message().contains("hong is in another cluster, "), "{}", failure.message());
+        assert!(failure.hints()[0].contains("rebuild --cluster "), "{:?}", failure.hints());
+        assert!(hopeless(WaitGoal::Voter, Some("hong")).is_some());
+        assert!(hopeless(WaitGoal::Synced, Some("ming")).is_none());
+        assert!(hopeless(WaitGoal::Quorum, None).is_none());
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn the_cluster_adds_its_nodes() {
             version: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            other_cluster: None,
         }],
     };
     let (_lab, desk, ming) = saying(Ok(Response::Cluster(Box::new(view))));

@@ -242,6 +242,7 @@ fn the_list_and_what_waits_for_it() {
         version: Some("0.1.0".into()),
         certificate_until_s: None,
         disk_free_bytes: None,
+        other_cluster: None,
     };
     let view = ClusterView {
         writes_refused: None,

@@ -9,7 +9,7 @@ use coffee_common::{
     protocol::{Identity, Rejection, Request, Role},
 };
 
-use crate::node::Node;
+use crate::node::{Node, replica::LeftOut};
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,19 @@ pub(super) fn authorize(
 
 /// Rejects a request that is meant for another cluster than the node's. Requests about the node
 /// itself are also for a node without a cluster; any other one is not, even if the node joins a
-/// cluster before the request is carried out.
+/// cluster before the request is carried out. A node that was left out of a restore serves no keys.
 pub(super) fn check_cluster(
     node: &Node,
     meant: Option<ClusterId>,
     request: &Request,
 ) -> Result<(), Rejection> {
+    if is_for_the_cluster(request)
+        && let Some(replica) = node.replica()
+        && meant.is_none_or(|meant| meant == replica.cluster())
+        && let Some(LeftOut { cluster, from, .. }) = replica.left_out()
+    {
+        return Err(Rejection::LeftOut { node: node.name().clone(), peers: cluster, from });
+    }
     let Some(meant) = meant else { return Ok(()) };
     match (node.cluster(), request) {
         (Some(own), _) if own == meant => Ok(()),
@@ -72,6 +79,22 @@ pub(super) fn check_cluster(
         ) => Ok(()),
         (None, _) => Err(node.no_replica()),
     }
+}
+
+/// Whether a client's request concerns the state of the cluster. A backup does not count: it says
+/// of which cluster it is.
+fn is_for_the_cluster(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Get { .. }
+            | Request::Range { .. }
+            | Request::Write { .. }
+            | Request::Boot { .. }
+            | Request::Transfer { .. }
+            | Request::Down { .. }
+            | Request::Remove { .. }
+            | Request::CanStop { .. }
+    )
 }
 
 /// Returns the lowest role that may send the request.

@@ -45,7 +45,11 @@ impl ApiContext {
         Welcome {
             node: node.name().clone(),
             version: VERSION.to_owned(),
-            cluster: replica.as_ref().map(|replica| replica.cluster()),
+            // A client must not keep to the cluster of a node that was left out of a restore.
+            cluster: replica
+                .as_ref()
+                .filter(|replica| replica.left_out().is_none())
+                .map(|replica| replica.cluster()),
             applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
             leader: replica.and_then(|replica| replica.leader_hint()),
             lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),

@@ -132,6 +132,7 @@ fn cluster_view() -> ClusterView {
         version: Some("0.1.0".to_owned()),
         certificate_until_s: Some(1_800_000_000),
         disk_free_bytes: Some(64 << 20),
+        other_cluster: None,
     };
     ClusterView {
         writes_refused: None,

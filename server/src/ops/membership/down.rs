@@ -17,13 +17,13 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Leading, MembershipManager,
-    decide::{may_remove, not_a_member},
+    decide::{may_remove, not_a_member, refused},
     leader_view::find,
     millis_since,
 };
 use crate::{
     node::propose::ProposeError,
-    ops::{forward::LeaderRequest, progress::OperationProgress},
+    ops::{forward::LeaderRequest, progress::OperationProgress, status},
 };
 
 /// How long the removed node has to answer.
@@ -47,7 +47,11 @@ impl Leading {
             return Err(not_a_member(name).into());
         };
         let count = self.decide(|view| may_remove(view, id)).await?;
-        let down = find(&records, name).is_some_and(|record| record.standing == MemberState::Shutdown);
+        let record = find(&records, name);
+        let down = record.is_some_and(|record| record.standing == MemberState::Shutdown);
+        if let Some(record) = record.filter(|_| member.is_none() && down) {
+            self.is_not_elsewhere(record).await?;
+        }
         Ok(Response::Down(Removal {
             node: name.clone(),
             changed: member.is_some() || !down,
@@ -56,6 +60,28 @@ impl Leading {
             leader: None,
             took_ms: millis_since(began),
         }))
+    }
+}
+
+impl Leading {
+    /// Refuses if a node that is shut down according to its record runs in another cluster: it is
+    /// not down, and this cluster cannot shut it down.
+    async fn is_not_elsewhere(&self, record: &NodeRecord) -> Result<(), ProposeError> {
+        let NodeRecord { name, address, .. } = record;
+        let raft = status::ask(&self.node, name, address).await.and_then(|status| status.raft);
+        match raft.filter(|raft| raft.cluster != self.replica.cluster()) {
+            Some(raft) => Err(refused(
+                format!(
+                    "{name} runs, and belongs to cluster {}: it is not this cluster's to shut down",
+                    raft.cluster
+                ),
+                format!(
+                    "stop coffeed on its host; 'coffeectl boot {name}' says how it returns to this cluster"
+                ),
+            )
+            .into()),
+            None => Ok(()),
+        }
     }
 }
 

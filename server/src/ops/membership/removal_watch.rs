@@ -1,8 +1,9 @@
-//! Lets a node find out that it was removed while it was unreachable.
+//! Lets a node find out that it was removed while it was unreachable, or left out of a
+//! restore or a recovery.
 //!
-//! No leader sends to a removed node. After some time without a leader the node
-//! asks the others for their record of it. Records are part of the replicated
-//! state: a lagging node never reports that a member is not a member.
+//! No leader sends to such a node. After some time without a leader the node asks the
+//! others for their record of it. Records are part of the replicated state: a lagging
+//! node never reports that a member is not a member.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +12,13 @@ use coffee_common::{
     id::{ClusterId, NodeId, NodeName},
     protocol::RaftStatus,
 };
+use futures_util::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::MembershipManager;
+use super::{
+    MembershipManager,
+    left_out::{self, PeerCluster},
+};
 use crate::{
     node::{LifecycleCommand, replica::Replica},
     ops::status,
@@ -32,24 +37,32 @@ impl MembershipManager {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if misses_its_leader(&replica, patience).await && self.is_out(&replica).await {
+            if !misses_its_leader(&replica, patience).await {
+                left_out::note(&replica, None);
+                continue;
+            }
+            let peers = self.peers().await;
+            let own = Own { cluster: replica.cluster(), id: replica.id(), name: self.node.name() };
+            if peers.iter().any(|(_, raft)| own.is_out(raft)) {
                 tracing::info!(id = %replica.id(), "this node was removed from the cluster");
                 if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
                     return;
                 }
             }
+            let clusters: Vec<PeerCluster> = peers.into_iter().map(|(peer, _)| peer).collect();
+            left_out::note(&replica, left_out::verdict(own.cluster, &clusters));
         }
     }
 
-    async fn is_out(&self, replica: &Replica) -> bool {
-        let own = Own { cluster: replica.cluster(), id: replica.id(), name: self.node.name() };
-        for known in status::known(&self.node).iter().filter(|known| known.name != *own.name) {
-            let answer = status::ask(&self.node, &known.name, &known.address).await;
-            if answer.and_then(|status| status.raft).is_some_and(|raft| own.is_out(&raft)) {
-                return true;
-            }
-        }
-        false
+    /// Asks all known nodes, and returns those that answer as the member of a cluster.
+    async fn peers(&self) -> Vec<(PeerCluster, RaftStatus)> {
+        let known = status::known(&self.node);
+        let others = known.into_iter().filter(|known| known.name != *self.node.name());
+        let asked = others.map(|known| async move {
+            let raft = status::ask(&self.node, &known.name, &known.address).await?.raft?;
+            Some((PeerCluster { name: known.name, address: known.address, cluster: raft.cluster }, raft))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coffee_common::{
     command::{MemberState, NodeRecord},
-    id::{Address, NodeId, NodeName},
+    id::{Address, ClusterId, NodeId, NodeName},
     protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus},
 };
 
@@ -118,18 +118,26 @@ impl<'a> ClusterSnapshot<'a> {
         let status = self.reached.get(&node.name);
         let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
         let votes = self.all_voters().contains(&node.id);
+        let other_cluster = status.and_then(|status| self.other_cluster(status));
         NodeView {
             name: node.name.clone(),
             id: Some(node.id),
             address: node.address.clone(),
             role: raft.map(|raft| role(raft.role, votes)),
-            state: state(node, status, raft.is_some(), votes),
+            state: state(node, status, raft.is_some(), votes, other_cluster.is_some()),
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
             certificate_until_s: status.map(|status| status.certificate.valid_until_s),
             disk_free_bytes: status.and_then(|status| status.disk_free_bytes),
+            other_cluster,
         }
+    }
+
+    /// The node's cluster, if it differs from the asked node's.
+    fn other_cluster(&self, status: &NodeStatus) -> Option<ClusterId> {
+        let (own, theirs) = (self.asked?.cluster, status.raft.as_ref()?.cluster);
+        (theirs != own).then_some(theirs)
     }
 }
 
@@ -141,7 +149,13 @@ fn role(own: RaftRole, votes: bool) -> RaftRole {
     }
 }
 
-fn state(node: &ClusterNode, status: Option<&NodeStatus>, takes_part: bool, votes: bool) -> NodeState {
+fn state(
+    node: &ClusterNode,
+    status: Option<&NodeStatus>,
+    takes_part: bool,
+    votes: bool,
+    is_elsewhere: bool,
+) -> NodeState {
     let Some(status) = status else {
         return match node.standing {
             Some(MemberState::Shutdown) => NodeState::Shutdown,
@@ -152,10 +166,11 @@ fn state(node: &ClusterNode, status: Option<&NodeStatus>, takes_part: bool, vote
         LifecyclePhase::Stopping => NodeState::Stopping,
         LifecyclePhase::Opening => NodeState::Starting,
         LifecyclePhase::Waiting => NodeState::Waiting,
+        LifecyclePhase::Joining | LifecyclePhase::Running if is_elsewhere => NodeState::OtherCluster,
         // It is a voter and has not recorded that yet.
         LifecyclePhase::Joining if takes_part && votes => NodeState::Up,
         LifecyclePhase::Joining => NodeState::Joining,
-        // Another incarnation of it, or a removed node that does not know it yet.
+        // A removed node that does not know it yet.
         LifecyclePhase::Running if node.standing == Some(MemberState::Shutdown) => NodeState::Stopping,
         LifecyclePhase::Running if takes_part => NodeState::Up,
         LifecyclePhase::Running => NodeState::Joining,
@@ -188,6 +203,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         version: Some(asked.version.clone()),
         certificate_until_s: Some(asked.certificate.valid_until_s),
         disk_free_bytes: asked.disk_free_bytes,
+        other_cluster: None,
     }
 }
 

@@ -314,7 +314,7 @@ fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> 
             Err(format!("it is at {applied} of {target}"))
         }
         (NodeState::Up, Some(_), _) => Err("no node leads".into()),
-        (state, ..) => Err(format!("it is {}", wording::state(state))),
+        (state, ..) => Err(format!("it is {}", wording::condition(state))),
     }
 }
 
@@ -368,6 +368,7 @@ mod tests {
             version: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            other_cluster: None,
         };
         let view = |leader_at, role, state, applied| ClusterView {
             writes_refused: None,

@@ -43,7 +43,7 @@ pub(super) fn plan(
     }
     let members: Vec<&NodeView> = view.nodes.iter().filter(|node| is_member(node)).collect();
     if let Some(node) = members.iter().find(|node| node.state != NodeState::Up).filter(|_| !skip_down) {
-        let state = wording::state(node.state);
+        let state = wording::condition(node.state);
         return Err(Failure::new(
             ExitCode::Refused,
             format!("{} is {state}: nothing was restarted", node.name),
@@ -69,14 +69,15 @@ pub(super) fn plan(
 
 /// The cluster's view has no role for a member that is down.
 fn is_member(node: &NodeView) -> bool {
-    node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting)
+    node.role.is_some()
+        || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting | NodeState::OtherCluster)
 }
 
 fn known(view: &ClusterView, name: &NodeName) -> Result<(), Failure> {
     match view.nodes.iter().find(|node| node.name == *name) {
         Some(node) if is_member(node) => Ok(()),
         Some(node) => {
-            let state = wording::state(node.state);
+            let state = wording::condition(node.state);
             Err(Failure::new(ExitCode::Refused, format!("{name} is {state}, so it is not a member"))
                 .hint(format!("remove it from --nodes, or add it to the cluster: coffeectl boot {name}")))
         }
@@ -120,6 +121,7 @@ mod tests {
             version: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            other_cluster: None,
         }
     }
 

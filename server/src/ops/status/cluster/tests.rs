@@ -149,7 +149,25 @@ fn a_node_that_answers_under_another_identity_does_not_count() {
     let view =
         view(&[status(1, Some(raft(1, Some(1), V))), status(2, Some(stranger)), status(3, Some(reborn))]);
     assert_eq!(view.voters_in_reach, 1);
-    assert_eq!(states(&view), [NodeState::Up, NodeState::Joining, NodeState::Joining]);
+    assert_eq!(states(&view), [NodeState::Up, NodeState::OtherCluster, NodeState::Joining]);
+    let clusters: Vec<Option<ClusterId>> = view.nodes.iter().map(|node| node.other_cluster).collect();
+    assert_eq!(clusters, [None, Some(ClusterId(8)), None]);
+}
+
+/// After a restore, its record says that it is shut down.
+#[test]
+fn a_node_that_was_left_out_of_a_restore_is_not_stopping() {
+    let all = vec![known(1, MemberState::Member), known(2, MemberState::Shutdown)];
+    let own = status(1, Some(raft(1, Some(1), &[1])));
+    let forgotten = RaftStatus { cluster: ClusterId(8), ..raft(2, None, V) };
+    let state_of = |phase| {
+        let status = NodeStatus { phase, ..status(2, Some(forgotten.clone())) };
+        let reached = [own.clone(), status].map(|status| (status.name.clone(), status)).into();
+        compose(&own, all.clone(), &reached).nodes.remove(1).state
+    };
+    assert_eq!(state_of(LifecyclePhase::Running), NodeState::OtherCluster);
+    assert_eq!(state_of(LifecyclePhase::Joining), NodeState::OtherCluster);
+    assert_eq!(state_of(LifecyclePhase::Stopping), NodeState::Stopping);
 }
 
 #[test]
