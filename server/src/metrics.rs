@@ -9,6 +9,7 @@ mod histogram;
 mod leadership;
 mod log;
 mod log_throttle;
+mod recent;
 mod requests;
 
 use std::sync::{
@@ -21,8 +22,9 @@ use coffee_common::id::NodeId;
 pub use self::{
     histogram::{Histogram, HistogramSnapshot},
     leadership::{ElectionReason, LeadershipMetrics, LossReason},
-    log::LogMetrics,
+    log::{LogMetrics, SLOW_SYNC},
     log_throttle::LogThrottle,
+    recent::{DurationMetrics, RECENT_SECONDS, RecentDurations},
     requests::{RequestKind, RequestMetrics, RequestOutcome},
 };
 
@@ -104,27 +106,20 @@ pub struct StateMetrics {
 }
 
 /// The metrics that a node has in and out of a cluster.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct NodeMetrics {
     /// Requests of clients, and of nodes over the client protocol.
     pub requests: RequestMetrics,
     /// Durations from the proposal of a client's write until it is applied, on the leader.
-    pub commits: Histogram,
+    pub commits: DurationMetrics,
     /// Leaders that this node has observed.
     pub leaders: LeaderChanges,
     /// Elections of this node, and leaderships that it lost.
     pub leadership: LeadershipMetrics,
-}
-
-impl Default for NodeMetrics {
-    fn default() -> Self {
-        Self {
-            requests: RequestMetrics::default(),
-            commits: Histogram::of_durations(),
-            leaders: LeaderChanges::default(),
-            leadership: LeadershipMetrics::default(),
-        }
-    }
+    /// Delays of a timer that fires every 100 ms.
+    pub delays: RecentDurations,
+    /// Delays of 100 ms or longer: the process was not scheduled, or all its threads were busy.
+    pub stalls: Counter,
 }
 
 /// Counts leaders. A term has at most one, so each term with a leader is a change.

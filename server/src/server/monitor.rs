@@ -3,3 +3,4 @@
 pub(super) mod certificate;
 pub(super) mod connections;
 pub(super) mod disk;
+pub(super) mod pace;

@@ -109,8 +109,9 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
-    // A simulated disk has no free space to watch.
+    // A simulated disk has no free space to watch, and simulated time no delays.
     if databases.is_none() {
+        tokio::spawn(monitor::pace::watch(Arc::downgrade(&node), stopping.clone()));
         tokio::spawn(monitor::disk::watch(Arc::downgrade(&node), stopping.clone()));
     }
     let lifecycle = Lifecycle {

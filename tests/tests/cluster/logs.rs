@@ -5,6 +5,7 @@ use std::time::Duration;
 use coffee_client::{Error, LogLevel};
 use coffee_common::protocol::Role;
 use coffee_tests::cluster::Cluster;
+use tokio::time::sleep;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,7 +86,9 @@ async fn a_change_of_the_leader_is_in_every_log_with_its_reason() {
             assert!(node.log().says(*from, words, PATIENCE).await, "{words}: {}", node.log().tail(20));
         }
         let log = node.log().tail(node.log().len() - from);
-        assert!(!log.contains("WARN"), "a transfer is planned work: {log}");
+        let alarm =
+            |line: &&str| line.contains("WARN") && (line.contains(" lead") || line.contains("election"));
+        assert_eq!(log.lines().find(alarm), None, "a transfer is planned work");
     }
 
     let before: Vec<usize> = cluster.watched().iter().map(|node| node.log().len()).collect();
@@ -109,6 +112,25 @@ async fn a_change_of_the_leader_is_in_every_log_with_its_reason() {
     };
     assert!(count(&new, "coffeed_raft_elections_started_total", "leader_silent").await >= 1.0);
     assert!(count(&old, "coffeed_raft_leaderships_lost_total", "transfer").await >= 1.0);
+}
+
+/// To the others such a node is merely late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_not_scheduled_says_so() {
+    let cluster = Cluster::of(1).with("[admin]\nlisten = \"127.0.0.1:0\"\n").start().await;
+    let node = &cluster.watched()[0];
+    let stalls = "coffeed_scheduling_stalls_total";
+    let before = node.metric(stalls, &[]).await;
+    node.signal("STOP").await;
+    sleep(Duration::from_millis(600)).await;
+    node.signal("CONT").await;
+    assert!(
+        node.log().says(0, "this process was not scheduled for ", PATIENCE).await,
+        "{}",
+        node.log().tail(20)
+    );
+    assert!(node.metric(stalls, &[]).await > before);
+    assert!(node.metric("coffeed_scheduling_stall_max_seconds", &[]).await >= 0.4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ mod disk_faults;
 mod full_disks;
 mod link_faults;
 mod process_faults;
+mod slow_disks;
 mod support;
 
 use std::{env, time::Duration};

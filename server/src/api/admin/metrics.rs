@@ -10,7 +10,10 @@ use openraft::Instant;
 
 use super::exposition::{MetricKind, Text};
 use crate::{
-    metrics::{ElectionReason, LeadershipMetrics, LossReason, RequestKind, RequestMetrics, RequestOutcome},
+    metrics::{
+        ElectionReason, LeadershipMetrics, LossReason, NodeMetrics, RECENT_SECONDS, RequestKind,
+        RequestMetrics, RequestOutcome,
+    },
     node::{
         Node, VERSION,
         replica::{Metrics, Replica},
@@ -18,6 +21,9 @@ use crate::{
     ops::status::ready::ReadinessResult,
     storage::disk::Space,
 };
+
+/// The seconds that a percentile of now covers.
+const SECONDS: usize = 10;
 
 pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], space: Option<Space>) {
     identity(text, node);
@@ -42,6 +48,11 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         "Duration from the proposal of a client's write until it is applied, on the leader.",
         &node.metrics().commits.read(),
     );
+    if let Some(p99) = node.metrics().commits.recent().quantile(0.99, SECONDS) {
+        let help = "The 99th percentile of the commits of the last 10 s; absent if there were none.";
+        text.gauge("coffeed_raft_commit_p99_seconds", help, p99.as_secs_f64());
+    }
+    stalls(text, node.metrics());
     room(text, node);
     if let Some(space) = space {
         disk(text, space);
@@ -91,6 +102,15 @@ fn leader_changes(node: &Node) -> u64 {
         leaders.note(lead.term, Some(lead.id));
     }
     leaders.get()
+}
+
+fn stalls(text: &mut Text, metrics: &NodeMetrics) {
+    let help = "Times that the process was not scheduled for 100 ms or longer, or all its threads were busy.";
+    text.counter("coffeed_scheduling_stalls_total", help, metrics.stalls.get());
+    if let Some(longest) = metrics.delays.quantile(1.0, RECENT_SECONDS) {
+        let help = "The longest time in the last minute that the process was not scheduled.";
+        text.gauge("coffeed_scheduling_stall_max_seconds", help, longest.as_secs_f64());
+    }
 }
 
 fn leadership(text: &mut Text, metrics: &LeadershipMetrics) {
@@ -180,6 +200,12 @@ fn log(text: &mut Text, replica: &Replica) {
             "Duration of a sync of the log (fdatasync).",
             &log.syncs.read(),
         );
+        let help = "Syncs of the log that took 100 ms or longer.";
+        text.counter("coffeed_log_slow_syncs_total", help, log.slow_syncs.get());
+        if let Some(p99) = log.syncs.recent().quantile(0.99, SECONDS) {
+            let help = "The 99th percentile of the syncs of the last 10 s; absent if there were none.";
+            text.gauge("coffeed_log_sync_p99_seconds", help, p99.as_secs_f64());
+        }
         text.histogram("coffeed_log_batch_changes", "Log changes per write.", &log.batch_changes.read());
         text.histogram("coffeed_log_batch_bytes", "Bytes of log entries per write.", &log.batch_bytes.read());
     });

@@ -27,7 +27,7 @@ use super::{
     state::AdmittedRequest,
 };
 use crate::{
-    metrics::{GaugeGuard, Histogram, NodeMetrics, RequestMetrics},
+    metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics},
     node::{
         Node,
         propose::{ProposeError, Proposed, not_committed_in_time, propose_all},
@@ -178,7 +178,7 @@ fn count<'a>(metrics: &'a RequestMetrics, writes: &[AdmittedWrite]) -> (GaugeGua
 struct Commits<'a> {
     proposed: Result<Proposed, ProposeError>,
     began: Instant,
-    durations: &'a Histogram,
+    durations: &'a DurationMetrics,
 }
 
 impl<'a> Commits<'a> {
@@ -195,7 +195,7 @@ impl<'a> Commits<'a> {
             Ok(proposed) => proposed.next(deadline).await?,
             Err(not_proposed) => return Err(not_proposed.clone()),
         };
-        self.durations.observe_duration(self.began.elapsed());
+        self.durations.observe(self.began.elapsed());
         Ok(Response::Written(outcome))
     }
 }

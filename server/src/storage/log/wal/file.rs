@@ -14,7 +14,6 @@ use std::{
 };
 
 use redb::StorageBackend;
-use tokio::time::Instant;
 
 use crate::{metrics::LogMetrics, storage::atomic_file};
 
@@ -122,10 +121,7 @@ impl LogFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        let begun = Instant::now();
-        self.backend.sync_data()?;
-        self.metrics.syncs.observe_duration(begun.elapsed());
-        Ok(())
+        self.metrics.measure_sync(|| self.backend.sync_data())
     }
 
     pub(in crate::storage::log) fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {

@@ -1,0 +1,101 @@
+//! Measures how fast this node is served by its disk and its processor, and warns when they are slow.
+//!
+//! Ends each second of the metrics of the last minute. A timer that fires late shows that the
+//! process was not scheduled, or that all its threads were busy. Guards that a slow node says so
+//! itself: to the others it is merely late.
+
+use std::{sync::Weak, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    metrics::{LogMetrics, LogThrottle, NodeMetrics, RECENT_SECONDS, SLOW_SYNC},
+    node::Node,
+};
+
+/// The timer whose delay is measured. A stall of the process is seen up to this much shorter.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A delay that counts as a stall: two thirds of a heartbeat interval by default.
+const STALL_MIN: Duration = Duration::from_millis(100);
+
+const TICKS_OF_SECOND: u32 = 10;
+
+/// A sync that is still in progress after this time is reported before it ends.
+const HANGING_SYNC: Duration = Duration::from_secs(2);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Measures until the node stops.
+pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
+    let [mut syncs, mut stalls] = [(); 2].map(|()| LogThrottle::new(1, MINUTE));
+    let mut ticks = 0;
+    loop {
+        let due = Instant::now() + TICK;
+        if timeout_at(due, stopping.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+        let delay = due.elapsed();
+        let Some(node) = node.upgrade() else { return };
+        note_delay(node.metrics(), delay, &mut stalls);
+        ticks += 1;
+        if ticks == TICKS_OF_SECOND {
+            ticks = 0;
+            end_second(&node, &mut syncs);
+        }
+    }
+}
+
+fn note_delay(metrics: &NodeMetrics, delay: Duration, throttle: &mut LogThrottle) {
+    metrics.delays.observe(delay);
+    if delay < STALL_MIN {
+        return;
+    }
+    metrics.stalls.increment();
+    if let Some(suppressed) = throttle.admit(Instant::now()) {
+        tracing::warn!(
+            suppressed = (suppressed > 0).then_some(suppressed),
+            "this process was not scheduled for {}, or its threads were busy; hint: see what else runs on \
+             this machine",
+            milliseconds(delay)
+        );
+    }
+}
+
+fn end_second(node: &Node, throttle: &mut LogThrottle) {
+    let metrics = node.metrics();
+    metrics.commits.recent().end_second();
+    metrics.delays.end_second();
+    let Some(replica) = node.replica() else { return };
+    replica.log().metrics(|log| end_second_of_syncs(log, throttle));
+}
+
+fn end_second_of_syncs(log: &LogMetrics, throttle: &mut LogThrottle) {
+    let hanging = log.sync_in_progress().filter(|so_far| *so_far >= HANGING_SYNC);
+    let recent = log.syncs.recent();
+    let longest = recent.end_second();
+    let what = match hanging {
+        Some(so_far) => format!("the disk has not finished a sync for {}", milliseconds(so_far)),
+        None if longest >= SLOW_SYNC => format!("the disk took {} for a sync", milliseconds(longest)),
+        None => return,
+    };
+    if let Some(suppressed) = throttle.admit(Instant::now()) {
+        let median = recent.quantile(0.5, RECENT_SECONDS);
+        let median = median.map_or("unknown".to_owned(), milliseconds);
+        tracing::warn!(
+            suppressed = (suppressed > 0).then_some(suppressed),
+            "{what} (median of the last minute: {median}); hint: `coffeectl list` compares the disks of all nodes"
+        );
+    }
+}
+
+/// Returns a duration in milliseconds, with a fraction if it is short.
+fn milliseconds(duration: Duration) -> String {
+    match duration.as_micros() {
+        us @ 0..10_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        us => format!("{} ms", us / 1000),
+    }
+}
