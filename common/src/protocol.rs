@@ -13,6 +13,7 @@
 
 mod identity;
 mod log_level;
+mod pace;
 mod rejection;
 mod status;
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     identity::{Identity, Role},
     log_level::LogLevel,
+    pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     status::{
         CertificateStatus, ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,

@@ -19,6 +19,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use coffee_common::{
     id::{Address, NodeName},
+    protocol::ElectionTimers,
     tls::CredentialFiles,
 };
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,16 @@ pub struct AdminOptions {
 impl Default for Timers {
     fn default() -> Self {
         Self { heartbeat_interval_ms: 150, election_timeout_min_ms: 200, election_timeout_max_ms: 450 }
+    }
+}
+
+impl From<Timers> for ElectionTimers {
+    fn from(timers: Timers) -> Self {
+        Self {
+            heartbeat_interval_ms: timers.heartbeat_interval_ms,
+            election_timeout_min_ms: timers.election_timeout_min_ms,
+            election_timeout_max_ms: timers.election_timeout_max_ms,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod log;
 mod log_throttle;
 mod recent;
 mod requests;
+mod round_trips;
 
 use std::sync::{
     Mutex, PoisonError,
@@ -24,8 +25,9 @@ pub use self::{
     leadership::{ElectionReason, LeadershipMetrics, LossReason},
     log::{LogMetrics, SLOW_SYNC},
     log_throttle::LogThrottle,
-    recent::{DurationMetrics, RECENT_SECONDS, RecentDurations},
+    recent::{DurationMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RecentDurations},
     requests::{RequestKind, RequestMetrics, RequestOutcome},
+    round_trips::RoundTripMetrics,
 };
 
 /// A number that only grows.
@@ -120,6 +122,8 @@ pub struct NodeMetrics {
     pub delays: RecentDurations,
     /// Delays of 100 ms or longer: the process was not scheduled, or all its threads were busy.
     pub stalls: Counter,
+    /// Round trips to the connected nodes.
+    pub round_trips: RoundTripMetrics,
 }
 
 /// Counts leaders. A term has at most one, so each term with a leader is a change.

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use self::{replica::Replica, write_room::WriteRoom};
-use crate::{metrics::NodeMetrics, storage::disk::SpaceProbe};
+use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -73,7 +73,7 @@ pub type LogControl = Arc<dyn Fn(Option<LogLevel>) -> LogLevel + Send + Sync>;
 pub struct Node {
     identity: Identity,
     address: Address,
-    lease: Duration,
+    timers: Timers,
     started: Instant,
     started_at_ms: u64,
     phase: watch::Sender<LifecyclePhase>,
@@ -89,11 +89,11 @@ pub struct Node {
 
 impl Node {
     /// Returns a node that belongs to no cluster yet, and the receiver of its
-    /// lifecycle commands. `lease` is the leader lease.
+    /// lifecycle commands.
     pub fn new(
         name: NodeName,
         address: Address,
-        lease: Duration,
+        timers: Timers,
         pool: Pool,
         data_dir: PathBuf,
     ) -> (Arc<Self>, mpsc::Receiver<LifecycleCommand>) {
@@ -101,7 +101,7 @@ impl Node {
         let node = Self {
             identity: Identity { name, role: Role::Node },
             address,
-            lease,
+            timers,
             started: Instant::now(),
             started_at_ms: clock::now_ms(),
             phase: watch::Sender::new(LifecyclePhase::Opening),
@@ -134,7 +134,12 @@ impl Node {
 
     /// The leader lease: a node that was silent for longer may be down.
     pub fn lease(&self) -> Duration {
-        self.lease
+        self.timers.lease()
+    }
+
+    /// The election timers.
+    pub fn timers(&self) -> Timers {
+        self.timers
     }
 
     /// The time since the node started.

@@ -21,6 +21,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
         lag: None,
         applied: applied.map(Revision),
         version: None,
+        pace: None,
         certificate_until_s: None,
         disk_free_bytes: None,
         other_cluster: None,
@@ -30,6 +31,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
 /// Returns the view of these nodes that ming has, which leads.
 pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> ClusterView {
     ClusterView {
+        quorum_silent_ms: None,
         writes_refused: None,
         cluster: Some(ClusterId(1)),
         asked: name("ming"),

@@ -1,5 +1,7 @@
-//! Warnings of problems to come, printed to standard error. A column that is
-//! fine on most days would be noise.
+//! Warnings of problems, present or to come, printed to standard error. A column
+//! that is fine on most days would be noise.
+
+mod pace;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,13 @@ use super::wording;
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
     let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
     let refused = view.writes_refused.iter().map(|reason| refused(reason));
-    view.nodes.iter().flat_map(of_one).chain(refused).chain(other_clusters(view)).collect()
+    view.nodes
+        .iter()
+        .flat_map(of_one)
+        .chain(refused)
+        .chain(other_clusters(view))
+        .chain(pace::of_cluster(view))
+        .collect()
 }
 
 /// Returns one warning per other cluster, with the nodes that are in it.
@@ -61,10 +69,16 @@ fn way_back(cluster: ClusterId, from: &Address) -> String {
     format!("stop it, run '{}' on its host, and start it", rebuild_command(cluster, from))
 }
 
-/// Returns the warnings for a node from its own status.
-pub(crate) fn of_node(status: &NodeStatus) -> Vec<String> {
+/// Returns the warnings for nodes from their own statuses.
+pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
+    let paces: Vec<_> = statuses.iter().map(|status| (&status.name, &status.pace)).collect();
+    statuses.iter().flat_map(of_node).chain(pace::of_nodes(&paces)).collect()
+}
+
+fn of_node(status: &NodeStatus) -> Vec<String> {
     let mut warnings = of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes);
     warnings.extend(status.writes_refused.iter().map(|reason| refused(reason)));
+    warnings.extend(pace::of_leader(status));
     warnings
 }
 
@@ -124,6 +138,7 @@ mod tests {
             lag: None,
             applied: None,
             version: None,
+            pace: None,
             certificate_until_s,
             disk_free_bytes,
             other_cluster: None,
@@ -134,6 +149,7 @@ mod tests {
         let asked = "ming".parse().unwrap();
         let (voters, voters_in_reach, may_lose) = (5, 5, 2);
         ClusterView {
+            quorum_silent_ms: None,
             writes_refused: None,
             cluster: None,
             asked,
@@ -205,6 +221,7 @@ mod tests {
     #[test]
     fn a_node_says_the_same_of_itself() {
         let mut status = NodeStatus {
+            pace: Default::default(),
             writes_refused: None,
             name: "ming".parse().unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),

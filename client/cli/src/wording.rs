@@ -106,6 +106,15 @@ pub(crate) fn microseconds(us: u128) -> String {
     }
 }
 
+/// Returns a number of microseconds for a narrow column.
+pub(crate) fn short(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        10_000..10_000_000 => format!("{} ms", us / 1000),
+        _ => format!("{} s", us / 1_000_000),
+    }
+}
+
 /// Returns the whole days until a time, in seconds since 1970; negative if it has passed.
 pub(crate) fn days_until(seconds: u64) -> i64 {
     let at = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -147,6 +156,15 @@ pub(crate) mod tests {
             (864_000_000, "10 days"),
         ] {
             assert_eq!(span(ms), text);
+        }
+    }
+
+    #[test]
+    fn short_times() {
+        for (us, text) in
+            [(0, "0.0 ms"), (9_960, "9.9 ms"), (10_000, "10 ms"), (310_999, "310 ms"), (12_000_000, "12 s")]
+        {
+            assert_eq!(short(us), text);
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::NodeRecord,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
-    protocol::Identity,
+    protocol::{Identity, NodePace},
 };
 
 /// The phase of a node's lifecycle.
@@ -60,6 +60,8 @@ pub struct NodeStatus {
     pub disk_free_bytes: Option<u64>,
     /// Why this node, as the leader, refuses writes that add data; `None` if it does not.
     pub writes_refused: Option<String>,
+    /// How fast its disk, its processor and its links are.
+    pub pace: NodePace,
 }
 
 /// The serial number and expiry of a certificate in use.
@@ -142,6 +144,9 @@ pub struct ClusterView {
     pub may_lose: u32,
     /// Why the leader refuses writes that add data; `None` if it does not.
     pub writes_refused: Option<String>,
+    /// How long the leader has heard no quorum, in milliseconds, if that is longer than the lease;
+    /// then no node may be lost.
+    pub quorum_silent_ms: Option<u64>,
     /// The nodes, ordered by id.
     pub nodes: Vec<NodeView>,
 }
@@ -171,6 +176,8 @@ pub struct NodeView {
     pub disk_free_bytes: Option<u64>,
     /// Its cluster, if that is another one than the asked node's.
     pub other_cluster: Option<ClusterId>,
+    /// How fast its disk, its processor and its links are; `None` if unknown.
+    pub pace: Option<NodePace>,
 }
 
 /// The state of a node, as another node sees it.

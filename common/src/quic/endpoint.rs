@@ -1,6 +1,7 @@
 //! An endpoint: the UDP socket and all connections over it.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,6 +24,7 @@ use super::{
     traffic::Survey,
 };
 use crate::{
+    id::NodeName,
     limits::CONNECTIONS_MAX,
     protocol::{Identity, Role},
     tls::{self, Credentials, TimeProvider},
@@ -173,6 +175,11 @@ impl Endpoint {
     /// Returns the traffic of all connections, including past ones.
     pub fn survey(&self) -> Survey {
         self.0.registry.survey()
+    }
+
+    /// Returns the estimated round trips to the connected peers.
+    pub fn peer_round_trips(&self) -> BTreeMap<NodeName, Duration> {
+        self.0.registry.peer_round_trips()
     }
 
     /// Returns the maximum number of connections.

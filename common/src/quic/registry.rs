@@ -12,6 +12,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use rustls_pki_types::CertificateDer;
@@ -21,7 +22,7 @@ use super::{
     disconnect::CLOSE_DENIED,
     traffic::{Carried, Survey},
 };
-use crate::{protocol::Identity, tls::Credentials};
+use crate::{id::NodeName, protocol::Identity, tls::Credentials};
 
 /// The live connections of an endpoint. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -102,18 +103,35 @@ impl Registry {
         };
         for live in all.iter().filter(|live| live.is_open()) {
             survey.of_mut(live.protocol).open += 1;
-            if live.protocol == Protocol::Peer {
-                let rtt = live.connection.rtt();
-                let shortest = survey.round_trips.entry(live.peer.name.clone()).or_insert(rtt);
-                *shortest = rtt.min(*shortest);
-            }
         }
+        survey.round_trips = round_trips(&all);
         survey
+    }
+
+    /// Returns the round trips to the connected peers.
+    pub(super) fn peer_round_trips(&self) -> BTreeMap<NodeName, Duration> {
+        let peers: Vec<Arc<Live>> = {
+            let state = self.state();
+            let peers = state.live.values().filter(|registered| registered.protocol == Protocol::Peer);
+            peers.filter_map(|registered| registered.live.upgrade()).collect()
+        };
+        round_trips(&peers)
     }
 
     fn state(&self) -> MutexGuard<'_, RegistryState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the shortest estimate for each peer.
+fn round_trips(connections: &[Arc<Live>]) -> BTreeMap<NodeName, Duration> {
+    let mut round_trips = BTreeMap::new();
+    for live in connections.iter().filter(|live| live.is_open() && live.protocol == Protocol::Peer) {
+        let rtt = live.connection.rtt();
+        let shortest = round_trips.entry(live.peer.name.clone()).or_insert(rtt);
+        *shortest = rtt.min(*shortest);
+    }
+    round_trips
 }
 
 impl Live {

@@ -24,6 +24,9 @@ const BUCKETS: usize = 8 * (EXPONENT_MAX - EXPONENT_MIN + 1) as usize;
 /// The seconds that are kept.
 pub const RECENT_SECONDS: usize = 60;
 
+/// The seconds that a percentile of now covers.
+pub const PERCENTILE_SECONDS: usize = 10;
+
 type BucketCounts = [u32; BUCKETS];
 
 /// Durations since the start, and those of the last minute.

@@ -4,6 +4,7 @@
 //! most when there is neither. Changes nothing.
 
 mod cluster;
+mod pace;
 pub mod ready;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -90,6 +91,7 @@ pub fn own(node: &Node) -> NodeStatus {
         certificate: node.certificate(),
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
+        pace: pace::own(node),
         writes_refused: node
             .replica()
             .filter(|replica| replica.leads())

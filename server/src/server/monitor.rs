@@ -3,4 +3,5 @@
 pub(super) mod certificate;
 pub(super) mod connections;
 pub(super) mod disk;
+mod links;
 pub(super) mod pace;

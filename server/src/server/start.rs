@@ -91,7 +91,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let (node, commands) = Node::new(
         config.name.clone(),
         config.advertise.clone().unwrap_or_else(|| Address::from(address)),
-        config.timers.lease(),
+        config.timers,
         Pool::new(endpoint.clone()),
         config.data_dir.clone(),
     );

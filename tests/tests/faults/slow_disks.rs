@@ -63,5 +63,17 @@ async fn slow_disks_of_a_majority_are_named() {
         let p99 = node.metric("coffeed_log_sync_p99_seconds", &[]).await;
         assert!(p99 >= 0.9 * DELAY.as_secs_f64(), "{}: {p99}", node.name());
     }
+    cluster.coffeectl(["set", "order/1", "espresso"]).ok().await;
+    let told = cluster.coffeectl(["list", "-o", "json"]).run().await;
+    let list: serde_json::Value = serde_json::from_str(&told.stdout()).expect("it is JSON");
+    for node in &slow {
+        let row = list["nodes"].as_array().expect("nodes").iter().find(|row| row["name"] == node.name());
+        let p99 = row.expect("it is there")["pace"]["sync_p99_us"].as_u64();
+        assert!(p99.is_some_and(|us| us >= 270_000), "{}: {list}", node.name());
+        let warning = format!("warning: the disk of {} takes ", node.name());
+        assert!(told.stderr.contains(&warning), "{told}");
+    }
+    println!("{told}");
+    slow.iter().for_each(|node| println!("{}:\n{}", node.name(), node.log().tail(4)));
     drop(tracers);
 }

@@ -154,6 +154,7 @@ mod tests {
             certificate: coffee_common::protocol::CertificateStatus { serial: "1".into(), valid_until_s: 1 },
             started_at_ms: 1,
             disk_free_bytes: None,
+            pace: Default::default(),
             writes_refused: None,
         })
     }

@@ -5,7 +5,7 @@
 
 use coffee_common::{
     id::Address,
-    protocol::{ClusterView, NodeState, NodeView},
+    protocol::{ClusterView, NodePace, NodeState, NodeView},
 };
 use serde::Serialize;
 
@@ -59,6 +59,7 @@ struct Nodes<'a> {
     voters_in_reach: u32,
     may_lose: u32,
     writes_refused: Option<&'a str>,
+    quorum_silent_ms: Option<u64>,
     nodes: Vec<NodeRow<'a>>,
 }
 
@@ -75,6 +76,9 @@ struct NodeRow<'a> {
     certificate_days_left: Option<i64>,
     disk_free_bytes: Option<u64>,
     other_cluster: Option<String>,
+    /// To the leader.
+    round_trip_us: Option<u64>,
+    pace: Option<&'a NodePace>,
 }
 
 impl<'a> Nodes<'a> {
@@ -89,7 +93,8 @@ impl<'a> Nodes<'a> {
             voters_in_reach: view.voters_in_reach,
             may_lose: view.may_lose,
             writes_refused: view.writes_refused.as_deref(),
-            nodes: view.nodes.iter().map(NodeRow::new).collect(),
+            quorum_silent_ms: view.quorum_silent_ms,
+            nodes: view.nodes.iter().map(|node| NodeRow::new(node, view)).collect(),
         }
     }
 
@@ -102,6 +107,7 @@ impl<'a> Nodes<'a> {
         let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
         let lose = match self.may_lose {
             _ if self.voters_in_reach < wording::quorum(self.voters) => "no quorum".to_owned(),
+            _ if self.quorum_silent_ms.is_some() => "but the leader hears no quorum".to_owned(),
             0 => "none may be lost".to_owned(),
             n => format!("{n} more may be lost"),
         };
@@ -115,7 +121,7 @@ impl<'a> Nodes<'a> {
 }
 
 impl<'a> NodeRow<'a> {
-    fn new(node: &'a NodeView) -> Self {
+    fn new(node: &'a NodeView, view: &ClusterView) -> Self {
         Self {
             name: node.name.as_str(),
             id: node.id.map(|id| id.to_string()),
@@ -128,11 +134,26 @@ impl<'a> NodeRow<'a> {
             certificate_days_left: node.certificate_until_s.map(wording::days_until),
             disk_free_bytes: node.disk_free_bytes,
             other_cluster: node.other_cluster.map(|id| id.to_string()),
+            round_trip_us: round_trip_to_leader(node, view),
+            pace: node.pace.as_ref(),
         }
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         [
+            self.name.to_owned(),
+            wording::or_nothing(self.role),
+            self.state.to_owned(),
+            self.address.to_owned(),
+            wording::or_nothing(self.lag),
+            wording::or_nothing(self.sync_p99_us().map(wording::short)),
+            wording::or_nothing(self.round_trip_us.map(wording::short)),
+            wording::or_nothing(self.version),
+        ]
+    }
+
+    fn fields(&self) -> Vec<String> {
+        vec![
             self.name.to_owned(),
             wording::or_nothing(self.role),
             self.state.to_owned(),
@@ -140,21 +161,38 @@ impl<'a> NodeRow<'a> {
             wording::or_nothing(self.lag),
             wording::or_nothing(self.applied),
             wording::or_nothing(self.version),
+            wording::or_nothing(self.sync_p99_us()),
+            wording::or_nothing(self.round_trip_us),
         ]
     }
+
+    fn sync_p99_us(&self) -> Option<u64> {
+        self.pace.and_then(|pace| pace.sync_p99_us)
+    }
+}
+
+/// Returns the round trip between a node and the leader, as one of them measures it.
+fn round_trip_to_leader(node: &NodeView, view: &ClusterView) -> Option<u64> {
+    let leader = view.leader.as_ref().filter(|leader| **leader != node.name)?;
+    let leader = view.nodes.iter().find(|other| other.name == *leader)?;
+    let measured = |from: &NodeView, to: &NodeView| {
+        let trips = &from.pace.as_ref()?.round_trips;
+        trips.iter().find(|trip| trip.peer == to.name).map(|trip| trip.now_us)
+    };
+    measured(leader, node).or_else(|| measured(node, leader))
 }
 
 impl Printable for Nodes<'_> {
     fn table(&self) -> String {
-        let mut table = TextTable::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "APPLIED", "VERSION"])
-            .right([4, 5])
+        let mut table = TextTable::new(["NAME", "ROLE", "STATE", "ADDRESS", "LAG", "SYNC", "RTT", "VERSION"])
+            .right([4, 5, 6])
             .states(2);
         self.nodes.iter().for_each(|node| table.row(node.cells()));
         format!("{}{}\n", table.render(), self.summary())
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        self.nodes.iter().map(|node| node.cells().into()).collect()
+        self.nodes.iter().map(NodeRow::fields).collect()
     }
 }
 
@@ -162,7 +200,7 @@ impl Printable for Nodes<'_> {
 mod tests {
     use coffee_common::{
         id::{Address, ClusterId, NodeId, NodeName, Revision},
-        protocol::RaftRole,
+        protocol::{RaftRole, RoundTrip},
     };
 
     use super::*;
@@ -182,6 +220,15 @@ mod tests {
             lag: up.then_some(id - 1),
             applied: up.then_some(Revision(4711)),
             version: up.then(|| "0.1.0".to_owned()),
+            pace: up.then(|| NodePace {
+                sync_p99_us: Some(1_200),
+                round_trips: vec![RoundTrip {
+                    peer: NodeName::new("ming").unwrap(),
+                    now_us: 310,
+                    worst_us: 900,
+                }],
+                ..NodePace::default()
+            }),
             certificate_until_s: up.then(|| in_days(300)),
             disk_free_bytes: up.then_some(5 << 30),
             other_cluster: None,
@@ -190,6 +237,7 @@ mod tests {
 
     fn view() -> ClusterView {
         ClusterView {
+            quorum_silent_ms: None,
             writes_refused: None,
             cluster: Some(ClusterId(0xc0ffee)),
             asked: NodeName::new("ming").unwrap(),
@@ -215,31 +263,31 @@ mod tests {
         assert_eq!(
             printed(Format::Table, &nodes),
             "\
-NAME  ROLE      STATE        ADDRESS         LAG  APPLIED  VERSION
-ming  leader    up           10.0.0.1:7400     0     4711  0.1.0
-hong  follower  up           10.0.0.7:7400     6     4711  0.1.0
-peng  follower  unreachable  10.0.0.12:7400    -        -  -
-long  -         shutdown     10.0.0.20:7400    -        -  -
+NAME  ROLE      STATE        ADDRESS         LAG    SYNC     RTT  VERSION
+ming  leader    up           10.0.0.1:7400     0  1.2 ms       -  0.1.0
+hong  follower  up           10.0.0.7:7400     6  1.2 ms  0.3 ms  0.1.0
+peng  follower  unreachable  10.0.0.12:7400    -       -       -  -
+long  -         shutdown     10.0.0.20:7400    -       -       -  -
 2 of 3 voters in reach, none may be lost; leader ming, term 3
 "
         );
         assert_eq!(
             printed(Format::Plain, &nodes),
-            "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\n\
-             hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\n\
-             peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\n\
-             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\n"
+            "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\t1200\t-\n\
+             hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\t1200\t310\n\
+             peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\t-\t-\n\
+             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\t-\t-\n"
         );
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"quorum_silent_ms":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null,"round_trip_us":null,"pace":{"sync_p99_us":1200,"commit_p99_us":null,"stalled_ms":0,"round_trips":[{"peer":"ming","now_us":310,"worst_us":900}],"timers":{"heartbeat_interval_ms":0,"election_timeout_min_ms":0,"election_timeout_max_ms":0}}},"#
             ),
             "{json}"
         );
         assert!(
             json.ends_with(
-                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null,\"other_cluster\":null}]}\n"
+                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null,\"other_cluster\":null,\"round_trip_us\":null,\"pace\":null}]}\n"
             ),
             "{json}"
         );
@@ -269,6 +317,11 @@ long  -         shutdown     10.0.0.20:7400    -        -  -
         assert_eq!(
             Nodes::new(&whole).summary(),
             "3 of 3 voters in reach, 1 more may be lost; leader ming, term 3"
+        );
+        let silent = ClusterView { quorum_silent_ms: Some(42_000), may_lose: 0, ..whole };
+        assert_eq!(
+            Nodes::new(&silent).summary(),
+            "3 of 3 voters in reach, but the leader hears no quorum; leader ming, term 3"
         );
         let lost = ClusterView { voters_in_reach: 1, leader: None, ..view() };
         assert_eq!(Nodes::new(&lost).summary(), "1 of 3 voters in reach, no quorum; no leader");

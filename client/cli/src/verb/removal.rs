@@ -294,11 +294,13 @@ mod tests {
             lag: None,
             applied: None,
             version: None,
+            pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
             other_cluster: None,
         };
         ClusterView {
+            quorum_silent_ms: None,
             writes_refused: None,
             cluster: None,
             asked: NodeName::new("hong").unwrap(),

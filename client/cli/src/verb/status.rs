@@ -51,7 +51,7 @@ pub(crate) async fn run(
     invocation.printer.list_start("nodes");
     invocation.printer.list_page(&reports, if arguments.verbose { page::pages } else { page::summary });
     invocation.printer.list_end(&NoFields {});
-    for warning in statuses.iter().flat_map(warnings::of_node) {
+    for warning in warnings::of_nodes(&statuses) {
         invocation.printer.note(&warning);
     }
     let code = failures.first().map_or(ExitCode::Done, |(_, failure)| failure.code());

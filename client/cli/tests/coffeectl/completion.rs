@@ -148,6 +148,7 @@ fn bash_completes_values_after_an_equals_sign_and_paths() {
 #[test]
 fn the_cluster_adds_its_nodes() {
     let view = ClusterView {
+        quorum_silent_ms: None,
         writes_refused: None,
         cluster: None,
         asked: name("ming"),
@@ -166,6 +167,7 @@ fn the_cluster_adds_its_nodes() {
             lag: None,
             applied: None,
             version: None,
+            pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
             other_cluster: None,

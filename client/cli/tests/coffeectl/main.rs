@@ -240,11 +240,13 @@ fn the_list_and_what_waits_for_it() {
         lag: Some(0),
         applied: Some(Revision(9)),
         version: Some("0.1.0".into()),
+        pace: None,
         certificate_until_s: None,
         disk_free_bytes: None,
         other_cluster: None,
     };
     let view = ClusterView {
+        quorum_silent_ms: None,
         writes_refused: None,
         cluster: Some(coffee_common::id::ClusterId(7)),
         asked: name("ming"),
@@ -261,8 +263,7 @@ fn the_list_and_what_waits_for_it() {
     };
     let (_lab, desk, ming) = saying(Ok(Response::Cluster(Box::new(view))));
     let run = |words: &[&str]| desk.asks(&[&ming], words).go();
-    let plain =
-        "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\n";
+    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\t-\t-\n";
     run(&["list", "-o", "plain"]).says(plain);
     for words in [
         &["wait", "--for", "leader"][..],

@@ -6,13 +6,14 @@
 
 mod quic;
 
+use coffee_common::protocol::ElectionTimers;
 use openraft::Instant;
 
 use super::exposition::{MetricKind, Text};
 use crate::{
     metrics::{
-        ElectionReason, LeadershipMetrics, LossReason, NodeMetrics, RECENT_SECONDS, RequestKind,
-        RequestMetrics, RequestOutcome,
+        ElectionReason, LeadershipMetrics, LossReason, NodeMetrics, PERCENTILE_SECONDS, RECENT_SECONDS,
+        RequestKind, RequestMetrics, RequestOutcome,
     },
     node::{
         Node, VERSION,
@@ -21,9 +22,6 @@ use crate::{
     ops::status::ready::ReadinessResult,
     storage::disk::Space,
 };
-
-/// The seconds that a percentile of now covers.
-const SECONDS: usize = 10;
 
 pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], space: Option<Space>) {
     identity(text, node);
@@ -48,10 +46,15 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         "Duration from the proposal of a client's write until it is applied, on the leader.",
         &node.metrics().commits.read(),
     );
-    if let Some(p99) = node.metrics().commits.recent().quantile(0.99, SECONDS) {
+    if let Some(p99) = node.metrics().commits.recent().quantile(0.99, PERCENTILE_SECONDS) {
         let help = "The 99th percentile of the commits of the last 10 s; absent if there were none.";
         text.gauge("coffeed_raft_commit_p99_seconds", help, p99.as_secs_f64());
     }
+    text.gauge(
+        "coffeed_raft_round_trip_max_seconds",
+        "The longest round trip that the election timers bear.",
+        ElectionTimers::from(node.timers()).round_trip_max_us() as f64 / 1e6,
+    );
     stalls(text, node.metrics());
     room(text, node);
     if let Some(space) = space {
@@ -202,7 +205,7 @@ fn log(text: &mut Text, replica: &Replica) {
         );
         let help = "Syncs of the log that took 100 ms or longer.";
         text.counter("coffeed_log_slow_syncs_total", help, log.slow_syncs.get());
-        if let Some(p99) = log.syncs.recent().quantile(0.99, SECONDS) {
+        if let Some(p99) = log.syncs.recent().quantile(0.99, PERCENTILE_SECONDS) {
             let help = "The 99th percentile of the syncs of the last 10 s; absent if there were none.";
             text.gauge("coffeed_log_sync_p99_seconds", help, p99.as_secs_f64());
         }

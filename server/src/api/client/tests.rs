@@ -6,9 +6,9 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ClusterView, Consistency, Identity, Leader, LifecyclePhase, LogLevel, NodeState,
-        NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload, Removal, Request, RequestFrame,
-        Response, ResponseFrame, Role, ServerMessage, Welcome,
+        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, Leader, LifecyclePhase,
+        LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload,
+        Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, ServerMessage, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -103,6 +103,7 @@ fn status() -> NodeStatus {
         nodes: vec![record],
     };
     NodeStatus {
+        pace: pace(),
         writes_refused: None,
         name: name("ming"),
         address: address(),
@@ -113,6 +114,16 @@ fn status() -> NodeStatus {
         certificate: certificate(),
         started_at_ms: 1_795_399_453_000,
         disk_free_bytes: Some(64 << 20),
+    }
+}
+
+fn pace() -> NodePace {
+    NodePace {
+        sync_p99_us: Some(1_200),
+        commit_p99_us: None,
+        stalled_ms: 280,
+        round_trips: vec![RoundTrip { peer: name("hong"), now_us: 310, worst_us: 900 }],
+        timers: ElectionTimers::for_round_trip(100_000),
     }
 }
 
@@ -130,11 +141,13 @@ fn cluster_view() -> ClusterView {
         lag: Some(3),
         applied: Some(Revision(10)),
         version: Some("0.1.0".to_owned()),
+        pace: Some(pace()),
         certificate_until_s: Some(1_800_000_000),
         disk_free_bytes: Some(64 << 20),
         other_cluster: None,
     };
     ClusterView {
+        quorum_silent_ms: Some(451),
         writes_refused: None,
         cluster: Some(ClusterId(9)),
         asked: name("ming"),

@@ -44,6 +44,9 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         nodes.push(alone(asked));
     }
     let (voters_in_reach, may_lose) = snapshot.strength();
+    let quorum_silent_ms = snapshot.quorum_silent_ms(leader);
+    // A quorum that answers this node and not the leader bears no loss.
+    let may_lose = if quorum_silent_ms.is_some() { 0 } else { may_lose };
     ClusterView {
         cluster: raft.map(|raft| raft.cluster),
         asked: asked.name.clone(),
@@ -53,6 +56,7 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         voters: count(snapshot.all_voters().len()),
         voters_in_reach: count(voters_in_reach),
         may_lose: count(may_lose),
+        quorum_silent_ms,
         writes_refused: leader.and_then(|(name, _)| reached.get(name)?.writes_refused.clone()),
         nodes,
     }
@@ -114,6 +118,14 @@ impl<'a> ClusterSnapshot<'a> {
         (self.all_voters().iter().filter(|id| there(id)).count(), spare.min().unwrap_or(0))
     }
 
+    /// How long the leader has heard no quorum, in milliseconds, if that is longer than the lease.
+    fn quorum_silent_ms(&self, leader: Option<LeaderAnswer<'_>>) -> Option<u64> {
+        let (name, raft) = leader?;
+        let lease_ms = self.reached.get(name)?.pace.timers.election_timeout_max_ms;
+        // A single voter is a quorum, and hears none.
+        raft.quorum_heard_ms.filter(|ms| *ms > lease_ms && self.all_voters().len() > 1)
+    }
+
     fn view(&self, node: &ClusterNode, leader: Option<LeaderAnswer<'_>>) -> NodeView {
         let status = self.reached.get(&node.name);
         let raft = self.members.get(&node.id).map(|(_, raft)| *raft);
@@ -128,6 +140,7 @@ impl<'a> ClusterSnapshot<'a> {
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
+            pace: status.map(|status| status.pace.clone()),
             certificate_until_s: status.map(|status| status.certificate.valid_until_s),
             disk_free_bytes: status.and_then(|status| status.disk_free_bytes),
             other_cluster,
@@ -201,6 +214,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         lag: None,
         applied: None,
         version: Some(asked.version.clone()),
+        pace: Some(asked.pace.clone()),
         certificate_until_s: Some(asked.certificate.valid_until_s),
         disk_free_bytes: asked.disk_free_bytes,
         other_cluster: None,

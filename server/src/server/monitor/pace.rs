@@ -11,6 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::links::LongLinks;
 use crate::{
     metrics::{LogMetrics, LogThrottle, NodeMetrics, RECENT_SECONDS, SLOW_SYNC},
     node::Node,
@@ -32,6 +33,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Measures until the node stops.
 pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Receiver<bool>) {
     let [mut syncs, mut stalls] = [(); 2].map(|()| LogThrottle::new(1, MINUTE));
+    let mut links = LongLinks::default();
     let mut ticks = 0;
     loop {
         let due = Instant::now() + TICK;
@@ -45,6 +47,7 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
         if ticks == TICKS_OF_SECOND {
             ticks = 0;
             end_second(&node, &mut syncs);
+            links.end_second(&node);
         }
     }
 }

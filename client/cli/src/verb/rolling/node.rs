@@ -320,15 +320,14 @@ fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> 
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{
-        id::{Address, ClusterId, NodeId},
-        protocol::{CertificateStatus, NodeView},
-    };
+    use coffee_common::{id::Address, protocol::CertificateStatus};
 
     use super::*;
+    use crate::sample_view::{name, node, view};
 
     fn status(started_at_ms: u64) -> NodeStatus {
         NodeStatus {
+            pace: Default::default(),
             writes_refused: None,
             name: NodeName::new("hong").unwrap(),
             address: Address::new("hong:7400").unwrap(),
@@ -356,34 +355,9 @@ mod tests {
 
     #[test]
     fn a_node_has_caught_up_with_what_the_leader_had_at_first() {
-        let name = |text: &str| NodeName::new(text).unwrap();
-        let node = |text: &str, role, state, applied| NodeView {
-            name: name(text),
-            id: Some(NodeId(1)),
-            address: Address::new("hong:7400").unwrap(),
-            role,
-            state,
-            lag: None,
-            applied: Some(Revision(applied)),
-            version: None,
-            certificate_until_s: None,
-            disk_free_bytes: None,
-            other_cluster: None,
-        };
-        let view = |leader_at, role, state, applied| ClusterView {
-            writes_refused: None,
-            cluster: Some(ClusterId(1)),
-            asked: name("ming"),
-            leader: Some(name("ming")),
-            term: 1,
-            joint: false,
-            voters: 2,
-            voters_in_reach: 2,
-            may_lose: 0,
-            nodes: vec![
-                node("ming", Some(RaftRole::Leader), NodeState::Up, leader_at),
-                node("hong", role, state, applied),
-            ],
+        let view = |leader_at, role, state, applied| {
+            let ming = node("ming", Some(RaftRole::Leader), NodeState::Up, Some(leader_at));
+            view(2, 2, vec![ming, node("hong", role, state, Some(applied))])
         };
         let mut target = None;
         let mut judged = |view: ClusterView| judge(&view, &name("hong"), &mut target);

@@ -119,6 +119,7 @@ mod tests {
             lag: None,
             applied: Some(Revision(1)),
             version: None,
+            pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
             other_cluster: None,
@@ -128,6 +129,7 @@ mod tests {
     fn view() -> ClusterView {
         let follower = Some(RaftRole::Follower);
         ClusterView {
+            quorum_silent_ms: None,
             writes_refused: None,
             cluster: Some(ClusterId(1)),
             asked: name("hong"),

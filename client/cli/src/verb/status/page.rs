@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::NodeId,
-    protocol::{NodeStatus, RaftStatus},
+    protocol::{NodePace, NodeStatus, RaftStatus, RoundTrip},
 };
 use serde::Serialize;
 
@@ -18,8 +18,8 @@ pub(super) fn summary(reports: &[StatusReport<'_>]) -> String {
         return String::new();
     }
     let mut table =
-        TextTable::new(["NAME", "ROLE", "STATE", "TERM", "LEADER", "APPLIED", "UPTIME", "DISK FREE"])
-            .right([3, 5]);
+        TextTable::new(["NAME", "ROLE", "STATE", "LEADER", "APPLIED", "SYNC", "COMMIT", "RTT", "UPTIME"])
+            .right([4, 5, 6, 7]);
     reports.iter().for_each(|report| table.row(report.summary()));
     table.render()
 }
@@ -39,6 +39,7 @@ pub(super) struct StatusReport<'a> {
     member: Option<MemberStatus>,
     certificate: CertificateValidity<'a>,
     disk_free_bytes: Option<u64>,
+    pace: &'a NodePace,
 }
 
 /// The certificate that the node presents.
@@ -82,22 +83,31 @@ impl<'a> StatusReport<'a> {
                 days_left: wording::days_until(status.certificate.valid_until_s),
             },
             disk_free_bytes: status.disk_free_bytes,
+            pace: &status.pace,
         }
     }
 
     /// Returns the node's row of the summary.
-    fn summary(&self) -> [String; 8] {
+    fn summary(&self) -> [String; 9] {
         let member = self.member.as_ref();
         [
             self.name.to_owned(),
             wording::or_nothing(member.map(|member| member.role)),
             self.phase.to_owned(),
-            wording::or_nothing(member.map(|member| member.term)),
             wording::or_nothing(member.and_then(|member| member.leader.as_ref())),
             wording::or_nothing(member.map(|member| member.applied)),
+            wording::or_nothing(self.pace.sync_p99_us.map(wording::short)),
+            wording::or_nothing(self.pace.commit_p99_us.map(wording::short)),
+            wording::or_nothing(self.round_trip_to_leader().map(wording::short)),
             wording::span(self.uptime_ms),
-            wording::or_nothing(self.disk_free_bytes.map(wording::size)),
         ]
+    }
+
+    /// Returns the round trip to the leader; `None` if this node leads or is not connected to it.
+    fn round_trip_to_leader(&self) -> Option<u64> {
+        let leader = self.member.as_ref()?.leader.as_ref()?;
+        let trip = self.pace.round_trips.iter().find(|trip| trip.peer.as_str() == leader);
+        trip.map(|trip| trip.now_us)
     }
 
     fn rows(&self) -> Vec<[String; 2]> {
@@ -112,6 +122,16 @@ impl<'a> StatusReport<'a> {
         let CertificateValidity { serial, valid_until, .. } = &self.certificate;
         rows.push(row("certificate", format!("{serial} until {valid_until}")));
         rows.extend(self.disk_free_bytes.map(|free| row("disk free", wording::size(free))));
+        rows.extend(self.pace.sync_p99_us.map(|us| row("sync p99", wording::short(us))));
+        rows.extend(self.pace.commit_p99_us.map(|us| row("commit p99", wording::short(us))));
+        rows.push(row("stalled", format!("{} at most", wording::span(self.pace.stalled_ms))));
+        for RoundTrip { peer, now_us, worst_us } in &self.pace.round_trips {
+            let text =
+                format!("{} to {peer}, {} at most", wording::short(*now_us), wording::short(*worst_us));
+            rows.push(row("round trip", text));
+        }
+        let bear = wording::short(self.pace.timers.round_trip_max_us());
+        rows.push(row("timers bear", format!("round trips of {bear}")));
         rows
     }
 }

@@ -59,6 +59,7 @@ mod tests {
 
     fn status(phase: LifecyclePhase, raft: Option<RaftStatus>) -> NodeStatus {
         NodeStatus {
+            pace: Default::default(),
             writes_refused: None,
             name: "hong".parse().expect("legal"),
             address: Address::new("hong:7400").expect("legal"),

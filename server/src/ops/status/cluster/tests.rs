@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::{ClusterId, Revision},
-    protocol::CertificateStatus,
+    protocol::{CertificateStatus, ElectionTimers},
 };
 
 use super::*;
@@ -42,6 +42,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     let address = known(id, MemberState::Member).address;
     let certificate = CertificateStatus { serial: String::new(), valid_until_s: id };
     NodeStatus {
+        pace: Default::default(),
         writes_refused: None,
         name: name(id),
         address,
@@ -191,4 +192,20 @@ fn a_voter_is_up_before_it_has_noted_its_vote() {
     };
     assert_eq!(joining(V), (Some(RaftRole::Follower), NodeState::Up));
     assert_eq!(joining(&[1, 2]), (Some(RaftRole::Learner), NodeState::Joining));
+}
+
+/// A quorum answers the asked node, and none the leader: links that are too long for the timers.
+#[test]
+fn no_node_may_be_lost_while_the_leader_hears_no_quorum() {
+    let silent = |ms| {
+        let mut statuses = [1, 2, 3].map(|id| status(id, Some(raft(id, Some(1), &[1, 2, 3]))));
+        for status in &mut statuses {
+            status.pace.timers = ElectionTimers::for_round_trip(100_000);
+        }
+        statuses[0].raft.as_mut().expect("it leads").quorum_heard_ms = Some(ms);
+        let view = view(&statuses);
+        (view.leader.is_some(), view.voters_in_reach, view.may_lose, view.quorum_silent_ms)
+    };
+    assert_eq!(silent(450), (true, 3, 1, None));
+    assert_eq!(silent(451), (true, 3, 0, Some(451)));
 }

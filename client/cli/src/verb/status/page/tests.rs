@@ -3,7 +3,7 @@
 use coffee_common::{
     command::{MemberState, NodeRecord},
     id::{Address, ClusterId, NodeName, Revision},
-    protocol::{CertificateStatus, LifecyclePhase, RaftRole},
+    protocol::{CertificateStatus, ElectionTimers, LifecyclePhase, RaftRole},
 };
 
 use super::*;
@@ -21,6 +21,13 @@ fn record(id: u64, name: &str) -> NodeRecord {
 
 fn status() -> NodeStatus {
     NodeStatus {
+        pace: NodePace {
+            sync_p99_us: Some(1_200),
+            commit_p99_us: Some(25_000),
+            stalled_ms: 3,
+            round_trips: vec![RoundTrip { peer: NodeName::new("ming").unwrap(), now_us: 310, worst_us: 900 }],
+            timers: ElectionTimers::for_round_trip(100_000),
+        },
         writes_refused: None,
         name: NodeName::new("ming").unwrap(),
         address: Address::new("10.0.0.1:7400").unwrap(),
@@ -77,6 +84,11 @@ learners      9
 quorum heard  40 ms ago
 certificate   4a5b until 2026-11-23T02:04:13Z
 disk free     5120 MiB
+sync p99      1.2 ms
+commit p99    25 ms
+stalled       3 ms at most
+round trip    0.3 ms to ming, 0.9 ms at most
+timers bear   round trips of 100 ms
 "
     );
     assert_eq!(
@@ -92,7 +104,7 @@ disk free     5120 MiB
 fn a_node_without_a_cluster_has_less_to_say() {
     let status = NodeStatus { phase: LifecyclePhase::Waiting, raft: None, ..status() };
     let status = StatusReport::new(&status);
-    assert_eq!(printed(Format::Table, &status).lines().count(), 7);
+    assert_eq!(printed(Format::Table, &status).lines().count(), 12);
     assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
     assert!(printed(Format::Json, &status).contains(r#""member":null"#));
 }
@@ -111,6 +123,7 @@ fn a_summary_has_a_row_per_node_and_fits_a_terminal() {
         phase: LifecyclePhase::Waiting,
         raft: None,
         disk_free_bytes: None,
+        pace: NodePace::default(),
         ..status_of("hu", 9)
     };
     let statuses = [status(), status_of("hong", 7), waiting];
@@ -118,13 +131,13 @@ fn a_summary_has_a_row_per_node_and_fits_a_terminal() {
     assert_eq!(
         summary(&reports),
         "\
-NAME  ROLE      STATE    TERM  LEADER  APPLIED  UPTIME  DISK FREE
-ming  leader    running     3  ming         10  61 s    5120 MiB
-hong  follower  running     3  ming         10  61 s    5120 MiB
-hu    -         waiting     -  -             -  61 s    -
+NAME  ROLE      STATE    LEADER  APPLIED    SYNC  COMMIT     RTT  UPTIME
+ming  leader    running  ming         10  1.2 ms   25 ms  0.3 ms  61 s
+hong  follower  running  ming         10  1.2 ms   25 ms  0.3 ms  61 s
+hu    -         waiting  -             -       -       -       -  61 s
 "
     );
-    let name = "certainly-ming";
+    let name = "really-ming";
     let long =
         NodeStatus { uptime_ms: 864_000_000, disk_free_bytes: Some(u64::MAX >> 24), ..status_of(name, 7) };
     assert!(summary(&[StatusReport::new(&long)]).lines().all(|line| line.len() <= 80));
