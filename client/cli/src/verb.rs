@@ -23,6 +23,7 @@ mod removal;
 mod rolling;
 mod set;
 mod status;
+mod timers;
 mod transfer;
 mod wait;
 mod write;
@@ -90,6 +91,14 @@ key only if no one else has changed it since it was read:
     Wait(wait::WaitArguments),
     /// Show the status of each endpoint
     Status(status::StatusArguments),
+    /// Find election timers that suit the links
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Timers(timers::TimersVerb),
     /// Reload certificates and settings without dropping connections
     Reload(reload::ReloadArguments),
     /// Show the log level, or change it until the nodes restart
@@ -156,6 +165,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::CanStop(arguments) => can_stop::run(arguments, invocation).await,
         CtlVerb::Wait(arguments) => wait::run(arguments, invocation).await,
         CtlVerb::Status(arguments) => status::run(arguments, invocation).await,
+        CtlVerb::Timers(verb) => timers::run(verb, invocation).await,
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,
         CtlVerb::Cert(verb) => cert::run(verb, invocation).await,

@@ -9,7 +9,10 @@ use coffee_tests::{
     relay::{Line, UdpRelay},
     samples::Samples,
 };
-use tokio::time::{Instant, sleep};
+use futures_util::future::select_ok;
+use tokio::time::{Instant, sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest round trip that the default timers are for.
 const DEFAULT_MAX: Duration = Duration::from_millis(100);
@@ -82,6 +85,49 @@ async fn the_default_timers_suit_100_ms_of_round_trip() {
     let seen = figures(&cluster, &client).await;
     assert_eq!(seen.elections, 0);
     client.close().await;
+}
+
+/// Above what the timers bear, heartbeats are not answered in time and nothing is elected: the
+/// operator is told, in the log, by `list` and by `timers suggest`.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_are_too_long_for_the_timers_are_reported() {
+    let mut cluster = Cluster::of(3).with_default_timers().through(UdpRelay::new(1)).prepare();
+    cluster.found(3).await;
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    cluster.relay().set_all(Line::with_delay(DEFAULT_MAX));
+
+    let told = async || {
+        loop {
+            let list = cluster.json(["list"]).await;
+            if list["quorum_silent_ms"].is_u64() {
+                return list;
+            }
+        }
+    };
+    let list = timeout(PATIENCE, told()).await.expect("the leader hears no quorum in time");
+    assert_eq!(list["may_lose"], 0, "{list}");
+    let suggested = async || {
+        loop {
+            let told = cluster.json(["timers", "suggest"]).await;
+            if told["worst_us"].as_u64().is_some_and(|worst| worst > 190_000) {
+                return told;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let told = timeout(PATIENCE, suggested()).await.expect("the round trip is measured");
+    assert_eq!((&told["enough"], &told["round_trip_max_us"]), (&false.into(), &100_000.into()), "{told}");
+    let interval = told["suggested"]["heartbeat_interval_ms"].as_u64();
+    assert!(interval.is_some_and(|ms| ms >= 300), "{told}");
+    let words = ["this leader heard no quorum for ", ", and the timers bear 100 ms"];
+    for words in words {
+        let says = cluster.watched().iter().map(|node| {
+            Box::pin(async { node.log().says(0, words, PATIENCE).await.then_some(()).ok_or(()) })
+        });
+        assert!(select_ok(says).await.is_ok(), "no node says {words:?}");
+    }
+    let list = cluster.coffeectl(["list"]).run().await;
+    assert!(list.stderr.contains(", and the timers bear 100 ms: 'coffeectl timers suggest'"), "{list}");
 }
 
 /// A row of the table: the round trip, and the timers (none: the defaults).

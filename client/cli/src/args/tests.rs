@@ -82,6 +82,8 @@ fn every_verb_parses() {
         "status ming hong",
         "status -v",
         "status --verbose ming",
+        "timers suggest",
+        "timers suggest --round-trip 200",
         "log-level",
         "log-level debug --node ming --node hong",
         "cert ca",

@@ -34,10 +34,10 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
     Ok(ExitCode::Done)
 }
 
-/// Returns the list of the verbs, which fits a terminal of 24 rows.
+/// Returns the list of the verbs, which fits a terminal of 24 rows. The last line is about `help`.
 fn verbs(root: &clap::Command) -> String {
     let mut table = TextTable::without_header();
-    for verb in root.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+    for verb in root.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         table.row([format!("  {}", verb.get_name()), about]);
     }

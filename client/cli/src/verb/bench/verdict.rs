@@ -15,8 +15,8 @@ const RATE_MIN: f64 = 100.0;
 /// The part of the requested rate that passes: a run may end a little late.
 const KEEPS_UP: f64 = 0.9;
 
-const SLOW: &str = "the disk, the links or the CPU may be slow: 'coffeectl bench put --clients 1' measures single \
-                    writes, 'coffeectl list' shows which nodes lag";
+const SLOW: &str = "'coffeectl list' names slow disks, starved nodes and long links, 'coffeectl status' shows the \
+                    commits; 'Slow' in OPERATIONS.md says which fix helps";
 
 const FALLS_OUT: &str = "check whether the leader changed during the run: 'coffeectl list' shows the term, the \
                          nodes' logs the reason";
