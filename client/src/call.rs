@@ -65,6 +65,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Fails once no endpoint reaches a quorum, instead of at the deadline.
+    pub(crate) fn needing_quorum(mut self, needs_quorum: bool) -> Self {
+        self.retry = self.retry.needing_quorum(needs_quorum);
+        self
+    }
+
     fn with(shared: &'a Arc<ClientShared>, request: Request, timeout: Duration, unnamed: bool) -> Self {
         let begin = shared.cache.now();
         let deadline = begin + timeout;

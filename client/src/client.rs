@@ -35,6 +35,8 @@ use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Rout
 pub struct Client {
     shared: Arc<ClientShared>,
     timeout: Duration,
+    /// Calls do not wait for a quorum.
+    needs_quorum: bool,
 }
 
 impl Client {
@@ -46,7 +48,14 @@ impl Client {
     /// Returns the same client with another timeout per call.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { shared: Arc::clone(&self.shared), timeout }
+        Self { timeout, ..self.clone() }
+    }
+
+    /// Returns the same client, whose calls fail with [`Error::NoQuorum`] as soon as no endpoint
+    /// reaches a quorum. By default they wait for one until their timeout.
+    #[must_use]
+    pub fn needing_quorum(&self) -> Self {
+        Self { needs_quorum: true, ..self.clone() }
     }
 
     /// Returns the timeout per call.
@@ -65,6 +74,7 @@ impl Client {
         Ok(Self {
             shared: Arc::new(ClientShared::new(self.shared.endpoint.clone(), cache)),
             timeout: self.timeout,
+            needs_quorum: self.needs_quorum,
         })
     }
 
@@ -100,7 +110,8 @@ impl Client {
                 "a backup needs Client::backup, because its response is a file".into(),
             ));
         }
-        let (response, _) = Call::new(&self.shared, request, self.timeout).run().await?;
+        let (response, _) =
+            Call::new(&self.shared, request, self.timeout).needing_quorum(self.needs_quorum).run().await?;
         Ok(response)
     }
 

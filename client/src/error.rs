@@ -40,6 +40,9 @@ pub enum Error {
     /// quorum.
     #[error("unavailable: {0}")]
     Unavailable(String),
+    /// Too few voters are in reach of the nodes that answered: nothing was done.
+    #[error("{0}; nothing was done")]
+    NoQuorum(String),
     /// The request may have been executed, or may still be.
     #[error("the outcome is unknown: {reason}")]
     Unknown {
@@ -115,6 +118,11 @@ impl Error {
             Self::ConditionFalse { actual: None, .. } => "read the key again: it does not exist now".into(),
             Self::RequestIdReused => "use a new request id for a new write".into(),
             Self::Unavailable(_) => "run `coffeectl list` to see which nodes are reachable".into(),
+            Self::NoQuorum(_) => {
+                "start the nodes that `coffeectl list` shows as unreachable; if they are lost: 'No quorum' in \
+                 OPERATIONS.md"
+                    .into()
+            }
             Self::Unknown { request: Some(id), .. } => {
                 format!("retry with `--request-id {id}`: the write is executed at most once")
             }
@@ -141,6 +149,7 @@ impl Error {
     pub(crate) fn rejected(rejection: Rejection) -> Self {
         match rejection {
             Rejection::Unavailable(reason) => Self::Unavailable(reason),
+            no_quorum @ Rejection::NoQuorum { .. } => Self::NoQuorum(no_quorum.to_string()),
             overloaded @ Rejection::Overloaded => Self::Unavailable(overloaded.to_string()),
             Rejection::Invalid(reason) => Self::Invalid(reason),
             Rejection::Denied(reason) => Self::Denied(reason),
@@ -206,6 +215,7 @@ mod tests {
             Rejection::Refused { reason: String::new(), hint: String::new() },
             Rejection::Unknown(String::new()),
             Rejection::NoCluster { node: "ming".parse().expect("legal"), joining: false },
+            Rejection::NoQuorum { reached: Vec::new(), voters: 3 },
             Rejection::LeftOut {
                 node: "ming".parse().expect("legal"),
                 peers: ClusterId(1),

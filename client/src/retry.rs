@@ -5,6 +5,7 @@
 //! outcome is reported as certain: once a write was in doubt, only its outcome
 //! settles it.
 
+mod lasting;
 mod policy;
 
 use std::{sync::Arc, time::Duration};
@@ -113,6 +114,10 @@ pub(crate) struct Retry {
     not_sent_reasons: Vec<(Address, NotSentReason)>,
     /// Endpoints whose nodes wait without a cluster, or were left out of a restore.
     outside: Vec<Address>,
+    /// Fails once no endpoint reaches a quorum, instead of at the deadline.
+    needs_quorum: bool,
+    /// Endpoints whose nodes reach no quorum, with what the last one said.
+    no_quorum: (Vec<Address>, Option<Rejection>),
     /// A try may have been executed, and its end did not say.
     in_doubt: bool,
     renewals: u32,
@@ -133,12 +138,19 @@ impl Retry {
             tried: Vec::new(),
             not_sent_reasons: Vec::new(),
             outside: Vec::new(),
+            needs_quorum: false,
+            no_quorum: (Vec::new(), None),
             // A caller that supplies a request id may have sent it before.
             in_doubt: matches!(policy, RetryPolicy::WithRequestId { id: Some(_) }),
             renewals: 0,
             pauses: 0,
             last_failure: None,
         }
+    }
+
+    /// Makes the call fail once no endpoint reaches a quorum, instead of at the deadline.
+    pub(crate) fn needing_quorum(self, needs_quorum: bool) -> Self {
+        Self { needs_quorum, ..self }
     }
 
     /// Returns the next step after `event`.
@@ -180,6 +192,9 @@ impl Retry {
                 | Rejection::NoCluster { .. }
                 | Rejection::LeftOut { .. }),
             ) => self.unavailable(target, rejection, context),
+            TryOutcome::Rejected(rejection @ Rejection::NoQuorum { .. }) => {
+                self.without_quorum(target, rejection, context)
+            }
             TryOutcome::Rejected(rejection @ Rejection::OtherCluster { .. }) => {
                 self.not_sent(target, NotSentReason::OtherCluster(rejection.to_string()), context)
             }
@@ -205,6 +220,7 @@ impl Retry {
         context: &RetryContext<'_>,
     ) -> RetryStep {
         self.last_failure = Some(format!("{}: {rejection}", target.address));
+        self.no_quorum.1 = None;
         if matches!(rejection, Rejection::NoCluster { joining: false, .. } | Rejection::LeftOut { .. }) {
             self.outside.push(target.address.clone());
         }
@@ -245,26 +261,9 @@ impl Retry {
         self.last_failure = Some(reason.to_string());
         self.not_sent_reasons.retain(|(address, _)| *address != target.address);
         self.not_sent_reasons.push((target.address.clone(), reason));
-        match self.identity_failure(context) {
+        match self.identity_failure(context).or_else(|| self.quorum_failure(context)) {
             Some(error) => RetryStep::Fail(error),
             None => self.again(context),
-        }
-    }
-
-    /// Certificates and clusters do not change within a call: if they alone keep every endpoint
-    /// from being used, waiting is pointless.
-    fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
-        let lasts =
-            |reason: &_| matches!(reason, NotSentReason::Identity(_) | NotSentReason::OtherCluster(_));
-        let is_lasting = |address: &Address| {
-            self.not_sent_reasons.iter().any(|(at, reason)| at == address && lasts(reason))
-        };
-        if self.is_in_doubt(context) || !context.routes.all_in(is_lasting) {
-            return None;
-        }
-        match self.not_sent_reasons.last()? {
-            (_, NotSentReason::OtherCluster(reason)) => Some(Error::OtherCluster(reason.clone())),
-            (_, reason) => Some(Error::Identity(reason.to_string())),
         }
     }
 
@@ -332,6 +331,9 @@ impl Retry {
         let last_failure = self.last_failure.clone().unwrap_or_else(|| "no response".into());
         if self.is_in_doubt(context) {
             return self.unknown(format!("timed out with the outcome unknown: {last_failure}"));
+        }
+        if let Some(rejection) = &self.no_quorum.1 {
+            return Error::rejected(rejection.clone());
         }
         Error::Unavailable(match self.policy {
             RetryPolicy::ReadOnly => last_failure,

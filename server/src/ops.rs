@@ -8,6 +8,7 @@ pub mod divergence;
 pub mod forward;
 pub mod membership;
 mod progress;
+pub mod quorum_watch;
 pub mod reads;
 pub mod room;
 pub mod status;

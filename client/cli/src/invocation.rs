@@ -62,8 +62,9 @@ impl Invocation<'_> {
         self.options.timeout.unwrap_or(PATIENT)
     }
 
+    /// Returns the session's client. Its calls do not wait for a quorum.
     pub(crate) fn client(&self, timeout: Duration) -> Result<Client, Failure> {
-        self.session.client(timeout)
+        Ok(self.session.client(timeout)?.needing_quorum())
     }
 
     /// Returns the cluster as the contacted node sees it.

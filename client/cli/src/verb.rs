@@ -41,8 +41,11 @@ pub(crate) enum CtlVerb {
     #[command(after_help = "\
 Nodes that are endpoints are listed in the order of the endpoints, usually the
 order in which they were added, so a replaced node keeps its place. The other
-nodes are listed by id.")]
-    List,
+nodes are listed by id.
+
+With --check the exit code tells scripts whether the cluster works: 0 with a
+quorum in reach and a leader, 5 without.")]
+    List(list::ListArguments),
     /// Found a new cluster with one node: once in its life
     #[command(after_help = init::AFTER_HELP)]
     Init(init::InitArguments),
@@ -151,7 +154,7 @@ pub(crate) fn run<'a>(
 
 async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match verb {
-        CtlVerb::List => list::run(invocation).await,
+        CtlVerb::List(arguments) => list::run(arguments, invocation).await,
         CtlVerb::Init(arguments) => init::run(arguments, invocation).await,
         CtlVerb::Boot(arguments) => boot::run(arguments, invocation).await,
         CtlVerb::Set(arguments) => set::run(arguments, invocation).await,

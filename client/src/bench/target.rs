@@ -44,7 +44,7 @@ impl From<Error> for Failed {
             Error::NotFound(_) => "not found",
             Error::ConditionFalse { .. } => "condition false",
             Error::RequestIdReused => "request id reused",
-            Error::Unavailable(_) => "unavailable",
+            Error::Unavailable(_) | Error::NoQuorum(_) => "unavailable",
             Error::Unknown { .. } => "outcome unknown",
             Error::Identity(_) => "identity",
             Error::OtherCluster(_) => "other cluster",

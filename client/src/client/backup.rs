@@ -55,18 +55,21 @@ impl Client {
         let deadline = Instant::now() + self.timeout;
         let targets = self.shared.cache.routes().targets();
         let mut failed = Error::Unavailable("no endpoint is configured".into());
+        let mut no_quorum = None;
         for (n, target) in targets.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let fair = left / u32::try_from(targets.len() - n).unwrap_or(u32::MAX);
-            let dial_until = deadline.min(Instant::now() + fair.max(DIAL_MIN));
+            let fair = if no_quorum.is_some() { DIAL_MIN } else { fair.max(DIAL_MIN) };
+            let dial_until = deadline.min(Instant::now() + fair);
             match self.backup_of(target, consistency, dial_until, deadline).await {
                 Err(error @ (Error::Unavailable(_) | Error::Identity(_) | Error::OtherCluster(_))) => {
                     failed = error
                 }
+                Err(error @ Error::NoQuorum(_)) => no_quorum = Some(error),
                 settled => return settled,
             }
         }
-        Err(failed)
+        Err(no_quorum.unwrap_or(failed))
     }
 
     async fn backup_of(

@@ -114,7 +114,8 @@ impl ClientBuilder {
         };
         let client = self.client_id.map_or_else(random_client_id, Ok)?;
         let cache = ClusterCache::new(Routes::new(self.endpoints, self.follow_leader), client, self.cluster);
-        Ok(Client { shared: Arc::new(ClientShared::new(endpoint, cache)), timeout: self.timeout })
+        let shared = Arc::new(ClientShared::new(endpoint, cache));
+        Ok(Client { shared, timeout: self.timeout, needs_quorum: false })
     }
 }
 

@@ -137,7 +137,8 @@ impl Client {
             Request::Write { request: unnamed, batch: batch.into() },
             self.timeout,
         );
-        let (response, request) = call.on_request_id(&mut named).run().await?;
+        let call = call.needing_quorum(self.needs_quorum).on_request_id(&mut named);
+        let (response, request) = call.run().await?;
         match request {
             Request::Write { request, .. } => written(request, response),
             _ => Err(Error::misfit()),

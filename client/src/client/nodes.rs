@@ -222,6 +222,9 @@ impl Client {
         if view.cluster.is_none() && view.nodes.iter().all(is_waiting) {
             return Err(Error::rejected(Rejection::NoCluster { node: view.asked, joining: false }));
         }
+        if let Some(no_quorum) = view.no_quorum() {
+            return Err(Error::rejected(no_quorum));
+        }
         view.leader.ok_or_else(|| Error::Unavailable("the reachable nodes do not agree on a leader".into()))
     }
 }

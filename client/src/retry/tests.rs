@@ -17,11 +17,11 @@ pub(super) fn id(sequence: u64) -> RequestId {
     RequestId { client: ClientId(1), sequence, after: Revision(9) }
 }
 
-fn fresh() -> RetryPolicy {
+pub(super) fn fresh() -> RetryPolicy {
     RetryPolicy::WithRequestId { id: None }
 }
 
-fn given() -> RetryPolicy {
+pub(super) fn given() -> RetryPolicy {
     RetryPolicy::WithRequestId { id: Some(id(1)) }
 }
 
@@ -34,15 +34,15 @@ fn in_flight(targets: &str, sent: bool) -> InFlightTries {
 }
 
 /// One call with the endpoints a, b and c.
-struct ScriptedCall {
+pub(super) struct ScriptedCall {
     routes: Routes,
-    retry: Retry,
+    pub(super) retry: Retry,
     now: Duration,
     in_flight: InFlightTries,
 }
 
 impl ScriptedCall {
-    fn new(policy: RetryPolicy) -> Self {
+    pub(super) fn new(policy: RetryPolicy) -> Self {
         let routes = Routes::new("abc".chars().map(|c| target(c).address.clone()), true);
         let mut retry = Retry::new(Route::Leader, policy, Duration::ZERO, DEADLINE);
         retry.named(id(1));
@@ -61,7 +61,7 @@ impl ScriptedCall {
     }
 
     /// Plays events, written as words, and returns the steps: see `event` and `shown`.
-    fn play(&mut self, events: &str) -> String {
+    pub(super) fn play(&mut self, events: &str) -> String {
         let mut last = 'a';
         let mut steps = Vec::new();
         for word in events.split_whitespace() {
@@ -98,6 +98,10 @@ fn event(word: &str, last: char) -> RetryEvent {
         "settled" => ended(TryOutcome::Settled),
         "forgotten" => ended(TryOutcome::Forgotten(Revision(77))),
         "unavailable" => ended(TryOutcome::Rejected(Rejection::Unavailable("no leader".into()))),
+        "noquorum" => {
+            let reached = vec![NodeName::new("hong").expect("legal")];
+            ended(TryOutcome::Rejected(Rejection::NoQuorum { reached, voters: 3 }))
+        }
         "overloaded" => ended(TryOutcome::Rejected(Rejection::Overloaded)),
         "unknown" => ended(TryOutcome::Rejected(Rejection::Unknown("deposed".into()))),
         "denied" => ended(TryOutcome::Rejected(Rejection::Denied("a reader".into()))),
@@ -120,6 +124,7 @@ fn shown(step: &RetryStep) -> String {
         RetryStep::Done => "done".into(),
         RetryStep::Fail(error) => match error {
             Error::Unavailable(_) => "UNAVAILABLE",
+            Error::NoQuorum(_) => "NOQUORUM",
             Error::Unknown { .. } => "UNKNOWN",
             Error::Identity(_) => "IDENTITY",
             Error::Denied(_) => "DENIED",
@@ -130,7 +135,7 @@ fn shown(step: &RetryStep) -> String {
     }
 }
 
-fn table(policy: RetryPolicy, rows: &[(&str, &str)]) {
+pub(super) fn table(policy: RetryPolicy, rows: &[(&str, &str)]) {
     for (events, steps) in rows {
         assert_eq!(ScriptedCall::new(policy).play(events), *steps, "{policy:?}: {events}");
     }

@@ -62,6 +62,18 @@ pub enum Rejection {
         /// The address of one of them.
         from: Address,
     },
+    /// Not applied: too few voters are in reach of the node to elect a leader.
+    #[error("no quorum: {} of {voters} voters are in reach ({})", reached.len(), listed(reached))]
+    NoQuorum {
+        /// The voters in reach, the node itself among them.
+        reached: Vec<NodeName>,
+        /// The number of voters.
+        voters: u32,
+    },
+}
+
+fn listed(names: &[NodeName]) -> String {
+    names.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the command that brings a node with other data into a cluster. `from` is the address of

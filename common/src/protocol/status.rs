@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::NodeRecord,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
-    protocol::{Identity, NodePace},
+    protocol::{Identity, NodePace, Rejection},
 };
 
 /// The phase of a node's lifecycle.
@@ -149,6 +149,16 @@ pub struct ClusterView {
     pub quorum_silent_ms: Option<u64>,
     /// The nodes, ordered by id.
     pub nodes: Vec<NodeView>,
+}
+
+impl ClusterView {
+    /// Returns the rejection of a request that needs a quorum, if too few voters are in reach.
+    pub fn no_quorum(&self) -> Option<Rejection> {
+        let votes = |node: &&NodeView| node.role.is_some_and(|role| role != RaftRole::Learner);
+        let reached = self.nodes.iter().filter(votes).map(|node| node.name.clone()).collect();
+        let too_few = self.voters > 0 && self.voters_in_reach < self.voters / 2 + 1;
+        too_few.then_some(Rejection::NoQuorum { reached, voters: self.voters })
+    }
 }
 
 /// One node in a [`ClusterView`].

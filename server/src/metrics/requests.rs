@@ -124,7 +124,9 @@ impl RequestOutcome {
             Ok(Response::Written(Outcome::Forgotten { .. })) => Self::Unknown,
             Ok(Response::Written(Outcome::RequestIdReused)) => Self::Invalid,
             Ok(_) => Self::Ok,
-            Err(Rejection::Unavailable(_) | Rejection::NoCluster { .. }) => Self::Unavailable,
+            Err(Rejection::Unavailable(_) | Rejection::NoCluster { .. } | Rejection::NoQuorum { .. }) => {
+                Self::Unavailable
+            }
             Err(Rejection::Overloaded) => Self::Overloaded,
             Err(Rejection::Invalid(_)) => Self::Invalid,
             Err(Rejection::Denied(_) | Rejection::OtherCluster { .. }) => Self::Denied,

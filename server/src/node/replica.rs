@@ -15,7 +15,7 @@ use std::{
 
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName, Revision},
-    protocol::Leader,
+    protocol::{Leader, Rejection},
 };
 use futures_util::future::BoxFuture;
 use openraft::{
@@ -57,6 +57,7 @@ pub struct Replica {
     /// The term in which this node, as the leader, last began to hand over; 0 for none.
     transfer_term: AtomicU64,
     left_out: watch::Sender<Option<LeftOut>>,
+    no_quorum: watch::Sender<Option<Rejection>>,
     recovered: AtomicBool,
 }
 
@@ -124,6 +125,7 @@ impl Replica {
             quorum_lost: watch::Sender::new(false),
             transfer_term: AtomicU64::new(0),
             left_out: watch::Sender::new(None),
+            no_quorum: watch::Sender::new(None),
             recovered: AtomicBool::new(false),
         }
     }
@@ -211,6 +213,37 @@ impl Replica {
     /// Records the same, and returns what was known before.
     pub fn set_left_out(&self, left_out: Option<LeftOut>) -> Option<LeftOut> {
         self.left_out.send_replace(left_out)
+    }
+
+    /// Whether this node heard its leader within this time, or leads and hears a quorum.
+    pub fn hears_leader(&self, within: Duration) -> bool {
+        match self.leader() {
+            Some(lead) if lead.id == self.id => !*self.quorum_lost.borrow(),
+            Some(lead) => self.last_contact.within(within, lead.id),
+            None => false,
+        }
+    }
+
+    /// Returns the rejection to give while this node has no leader and reaches too few voters to
+    /// elect one.
+    pub fn no_quorum(&self) -> Option<Rejection> {
+        self.no_quorum.borrow().clone()
+    }
+
+    /// Sets the same.
+    pub fn set_no_quorum(&self, no_quorum: Option<Rejection>) {
+        self.no_quorum.send_if_modified(|was| {
+            let changed = *was != no_quorum;
+            *was = no_quorum;
+            changed
+        });
+    }
+
+    /// Waits until this node knows that it reaches no quorum.
+    pub async fn loses_quorum(&self) {
+        if self.no_quorum.subscribe().wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Asks a member whether it follows the leader with this vote.

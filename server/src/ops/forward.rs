@@ -78,17 +78,30 @@ where
                 progress.begin();
                 why
             }
-            Err(ProposeError::Rejected(rejection)) => return Err(progress.reject(rejection)),
+            Err(ProposeError::Rejected(rejection)) => {
+                return Err(progress.reject(explained(&replica, rejection)));
+            }
             Err(ProposeError::NotApplied(why)) if request.forwarded => {
-                return Err(Rejection::Unavailable(why));
+                return Err(explained(&replica, Rejection::Unavailable(why)));
             }
             Err(ProposeError::NotApplied(why)) => why,
         };
+        if let Some(no_quorum) = replica.no_quorum() {
+            return Err(progress.reject(no_quorum));
+        }
         let pause = backoff::delay(&PAUSE, attempt);
         if Instant::now() + pause >= request.deadline {
             return Err(progress.reject(Rejection::Unavailable(why)));
         }
         attempt = if wait(&replica, lead.as_ref(), pause).await { 0 } else { attempt + 1 };
+    }
+}
+
+/// Says instead of *unavailable* that there is no quorum, if this node knows that.
+pub fn explained(replica: &Replica, rejection: Rejection) -> Rejection {
+    match rejection {
+        Rejection::Unavailable(_) => replica.no_quorum().unwrap_or(rejection),
+        rejection => rejection,
     }
 }
 
@@ -117,6 +130,7 @@ async fn there(
     let channel = tokio::select! {
         channel = timeout_at(request.deadline, node.pool().channel(&lead.member.address, &expect)) => channel,
         () = replica.leader_changed(Some(lead)) => return Err(another_leads()),
+        () = replica.loses_quorum() => return Err(ProposeError::NotApplied(format!("{name} is lost"))),
     };
     // Nothing has been sent so far.
     let channel = match channel {
@@ -186,7 +200,8 @@ fn judge(
         Ok(Err(
             rejection @ (Rejection::NoCluster { .. }
             | Rejection::OtherCluster { .. }
-            | Rejection::LeftOut { .. }),
+            | Rejection::LeftOut { .. }
+            | Rejection::NoQuorum { .. }),
         )) => Err(ProposeError::NotApplied(rejection.to_string())),
         Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
         Ok(Err(Rejection::Unknown(why))) if changes_nothing(request.body) => {

@@ -56,6 +56,7 @@ impl OperationProgress {
             | Rejection::NoCluster { .. }
             | Rejection::OtherCluster { .. }
             | Rejection::LeftOut { .. }
+            | Rejection::NoQuorum { .. }
                 if self.has_begun() =>
             {
                 Rejection::Unknown(rejection.to_string())

@@ -30,6 +30,10 @@ use crate::{
 /// A node that has not answered after this time counts as unreachable.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
+/// A leader is not shown after this many leases, and at least this time, without contact.
+const LEASES: u32 = 4;
+const LEADER_SILENCE_MIN: Duration = Duration::from_secs(1);
+
 /// Asks all nodes that this one knows for their status and combines the answers.
 pub async fn cluster(node: &Arc<Node>) -> ClusterView {
     let own = own(node);
@@ -87,7 +91,7 @@ pub fn own(node: &Node) -> NodeStatus {
         version: VERSION.to_owned(),
         phase: node.phase(),
         uptime_ms: millis(node.uptime()),
-        raft: node.replica().map(|replica| raft(&replica)),
+        raft: node.replica().map(|replica| raft(&replica, node.lease())),
         certificate: node.certificate(),
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
@@ -99,15 +103,17 @@ pub fn own(node: &Node) -> NodeStatus {
     }
 }
 
-fn raft(replica: &Replica) -> RaftStatus {
+fn raft(replica: &Replica, lease: Duration) -> RaftStatus {
     let metrics = replica.metrics();
+    // Consensus names a leader that is lost until another one is elected.
+    let silence_max = LEADER_SILENCE_MIN.max(LEASES * lease);
     let membership = metrics.membership_config.membership();
     RaftStatus {
         cluster: replica.cluster(),
         id: replica.id(),
         role: role(&metrics),
         term: metrics.current_term,
-        leader: metrics.current_leader,
+        leader: metrics.current_leader.filter(|_| replica.hears_leader(silence_max)),
         last_log: Revision(metrics.last_log_index.unwrap_or(0)),
         committed: revision(metrics.local_committed),
         applied: replica.state().applied(),

@@ -16,7 +16,7 @@ use crate::{
         leadership, log_size, raft,
         replica::{Replica, ReplicaParts},
     },
-    ops::{divergence, membership::MembershipManager, room},
+    ops::{divergence, membership::MembershipManager, quorum_watch, room},
     storage::{
         disk::{DataDir, NodeIdentity},
         durable_index::DurableIndex,
@@ -108,6 +108,7 @@ impl ReplicaRuntime {
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
         self.tasks.spawn(leadership::watch(Arc::clone(node), Arc::clone(&self.replica)));
+        self.tasks.spawn(quorum_watch::watch(Arc::clone(node), Arc::clone(&self.replica)));
         self.tasks.spawn(divergence::compare(own, replica, self.checkpointer.clone()));
         // A simulated disk has no free space to measure.
         if !self.simulated {

@@ -71,7 +71,7 @@ impl FailedCall {
     pub fn kind(&self) -> &'static str {
         match (&self.error, self.error.outcome()) {
             (_, OutcomeKind::Unknown) => "unknown",
-            (Error::Unavailable(_), _) => "unavailable",
+            (Error::Unavailable(_) | Error::NoQuorum(_), _) => "unavailable",
             (Error::Identity(_) | Error::Denied(_), _) => "permission",
             _ => "other",
         }

@@ -16,6 +16,7 @@ mod limits;
 mod logs;
 mod members;
 mod nightly;
+mod no_quorum;
 mod recover;
 mod restart;
 mod rolling;

@@ -49,7 +49,8 @@ pub(crate) async fn run(
     };
     let plan = plan(work, arguments)?;
     let timeout = invocation.usual_timeout();
-    let client = invocation.client(timeout)?;
+    // Waits for a quorum, as programs do.
+    let client = invocation.session.client(timeout)?;
     let mut targets = vec![(client.clone(), invocation.options.consistency)];
     for _ in 1..arguments.connections {
         targets.push((invocation.session.another_client(timeout)?, invocation.options.consistency));

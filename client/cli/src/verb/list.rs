@@ -3,6 +3,7 @@
 //! The cluster lists nodes by id, and a replaced node has a new, higher id.
 //! It keeps its place here if it is among the endpoints: see [`in_order`].
 
+use clap::Args;
 use coffee_common::{
     id::Address,
     protocol::{ClusterView, NodePace, NodeState, NodeView},
@@ -17,14 +18,26 @@ use crate::{
     warnings, wording,
 };
 
-pub(crate) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+/// `list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Exit with code 5 without a quorum or a leader
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) async fn run(
+    arguments: &ListArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
     let mut view = invocation.view(invocation.usual_timeout()).await?;
     view.nodes = in_order(view.nodes, &invocation.session.connection().endpoints);
     invocation.printer.report(&Nodes::new(&view));
     for warning in warnings::of_cluster(&view) {
         invocation.printer.note(&warning);
     }
-    Ok(ExitCode::Done)
+    let works = view.voters_in_reach >= wording::quorum(view.voters) && view.leader.is_some();
+    Ok(if arguments.check && !works { ExitCode::Unavailable } else { ExitCode::Done })
 }
 
 /// Puts the nodes that are endpoints in the order of the endpoints. The other nodes stay where they are.

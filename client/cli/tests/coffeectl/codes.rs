@@ -1,5 +1,7 @@
 //! Produces each exit code.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 #[test]
@@ -40,6 +42,31 @@ fn without_a_node_it_is_code_5() {
     for words in [&["list"][..], &["set", "k", "v"], &["status"], &["wait", "--for", "leader"]] {
         let ran = desk.asks(&[&ming], words.iter().chain(&["--timeout", "300ms"])).go();
         assert_eq!(ran.code, Some(5), "{words:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn without_a_quorum_it_is_code_5_at_once() {
+    let lab = Lab::new();
+    let no_quorum = || Err(Rejection::NoQuorum { reached: vec![name("ming"), name("hong")], voters: 5 });
+    let (ming, hong) = (lab.node("ming", always(no_quorum())), lab.node("hong", always(no_quorum())));
+    let mut peng = lab.node("peng", always(no_quorum()));
+    peng.kill();
+    let desk = Desk::of(&lab);
+    let sentence =
+        "error: no quorum: 2 of 5 voters are in reach (ming, hong); nothing was done\nhint: start the nodes";
+    let words: [&[&str]; 5] = [
+        &["set", "k", "v"],
+        &["get", "k"],
+        &["transfer"],
+        &["node", "remove", "peng", "--yes"],
+        &["can-stop", "hong"],
+    ];
+    for words in words {
+        let start = Instant::now();
+        let ran = desk.asks(&[&ming, &hong, &peng], words.iter().chain(&["--timeout", "60s"])).go();
+        ran.fails(5).complaining(sentence);
+        assert!(start.elapsed() < Duration::from_secs(20), "{words:?}: {:?}", start.elapsed());
     }
 }
 

@@ -265,6 +265,7 @@ fn the_list_and_what_waits_for_it() {
     let run = |words: &[&str]| desk.asks(&[&ming], words).go();
     let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\t-\t-\n";
     run(&["list", "-o", "plain"]).says(plain);
+    run(&["list", "-o", "plain", "--check"]).says(plain);
     for words in [
         &["wait", "--for", "leader"][..],
         &["wait", "--for", "quorum"],

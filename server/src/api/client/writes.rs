@@ -82,7 +82,7 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
         };
         let result = match outcome {
             Ok(response) => Ok(response),
-            Err(ProposeError::Rejected(rejection)) => Err(rejection),
+            Err(ProposeError::Rejected(rejection)) => Err(forward::explained(&replica, rejection)),
             Err(ProposeError::NotApplied(_)) => {
                 start_forward(&responder, write);
                 continue;

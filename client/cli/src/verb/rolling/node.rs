@@ -257,7 +257,7 @@ impl<'a> RestartSteps<'a> {
 /// Ignores errors that may pass.
 fn passes(error: Error) -> Result<(), Failure> {
     match error {
-        Error::Unavailable(_) | Error::Unknown { .. } | Error::Refused { .. } => Ok(()),
+        Error::Unavailable(_) | Error::NoQuorum(_) | Error::Unknown { .. } | Error::Refused { .. } => Ok(()),
         error => Err(error.into()),
     }
 }

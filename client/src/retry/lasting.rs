@@ -1,0 +1,88 @@
+//! Failures that waiting does not mend: each endpoint rejects the client, or reaches no quorum.
+
+use coffee_common::{id::Address, protocol::Rejection};
+
+use super::{Retry, RetryContext, RetryStep};
+use crate::{
+    error::{Error, NotSentReason},
+    routing::RouteTarget,
+};
+
+impl Retry {
+    /// Retries, unless no endpoint reaches a quorum and the caller does not wait for one.
+    pub(super) fn without_quorum(
+        &mut self,
+        target: &RouteTarget,
+        rejection: Rejection,
+        context: &RetryContext<'_>,
+    ) -> RetryStep {
+        self.last_failure = Some(rejection.to_string());
+        let (addresses, last) = &mut self.no_quorum;
+        addresses.push(target.address.clone());
+        *last = Some(rejection);
+        match self.quorum_failure(context) {
+            Some(error) => RetryStep::Fail(error),
+            None => self.again(context),
+        }
+    }
+
+    /// The error of a call that does not wait for a quorum, once each endpoint has none or cannot
+    /// be reached.
+    pub(super) fn quorum_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
+        let (addresses, last) = &self.no_quorum;
+        let rejection = last.as_ref().filter(|_| self.needs_quorum)?;
+        let is_without = |address: &Address| {
+            addresses.contains(address) || self.not_sent_reasons.iter().any(|(at, _)| at == address)
+        };
+        let certain = !self.is_in_doubt(context) && context.in_flight.targets.is_empty();
+        (certain && context.routes.all_in(is_without)).then(|| Error::rejected(rejection.clone()))
+    }
+
+    /// Certificates and clusters do not change within a call: if they alone keep every endpoint
+    /// from being used, waiting is pointless.
+    pub(super) fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
+        let lasts =
+            |reason: &_| matches!(reason, NotSentReason::Identity(_) | NotSentReason::OtherCluster(_));
+        let is_lasting = |address: &Address| {
+            self.not_sent_reasons.iter().any(|(at, reason)| at == address && lasts(reason))
+        };
+        if self.is_in_doubt(context) || !context.routes.all_in(is_lasting) {
+            return None;
+        }
+        match self.not_sent_reasons.last()? {
+            (_, NotSentReason::OtherCluster(reason)) => Some(Error::OtherCluster(reason.clone())),
+            (_, reason) => Some(Error::Identity(reason.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::retry::{
+        RetryPolicy,
+        tests::{ScriptedCall, fresh, given, table},
+    };
+
+    #[test]
+    fn a_call_waits_for_a_quorum_unless_it_needs_one_now() {
+        table(fresh(), &[("begin noquorum noquorum noquorum late", "a b c 10ms NOQUORUM")]);
+        table(
+            fresh(),
+            &[("begin noquorum noquorum noquorum resume unavailable late", "a b c 10ms a 20ms UNAVAILABLE")],
+        );
+        for (policy, events, expected) in [
+            (fresh(), "begin noquorum noquorum noquorum", "a b c NOQUORUM"),
+            (fresh(), "begin notsent noquorum notsent", "a b c NOQUORUM"),
+            (fresh(), "begin noquorum unavailable noquorum", "a b c 10ms"),
+            (RetryPolicy::ReadOnly, "begin lost noquorum noquorum resume noquorum", "a b c 10ms a NOQUORUM"),
+            (RetryPolicy::AtMostOnce, "begin noquorum noquorum noquorum", "a b c NOQUORUM"),
+            // Once in doubt, only an outcome settles it.
+            (fresh(), "begin lost noquorum noquorum resume noquorum late", "a b c 10ms a 20ms UNKNOWN"),
+            (given(), "begin noquorum noquorum noquorum late", "a b c 10ms UNKNOWN"),
+        ] {
+            let mut call = ScriptedCall::new(policy);
+            call.retry = call.retry.needing_quorum(true);
+            assert_eq!(call.play(events), expected, "{policy:?}: {events}");
+        }
+    }
+}
