@@ -40,7 +40,7 @@ pub use ca::{Ca, CertificateAndKey};
 pub use error::CertError;
 pub use info::{CertificateInfo, Holder};
 pub use revoke::REVOCATIONS_FILE;
-pub use rotate::{can_drop_old_ca, drop_old_ca, rotate_ca};
+pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
     Issued, Revoked, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,

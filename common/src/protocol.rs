@@ -247,7 +247,10 @@ pub enum Request {
     },
     /// Reloads the asked node's configuration and certificates: [`Response::Reloaded`]. Never
     /// forwarded.
-    Reload,
+    Reload {
+        /// Whether to take up a CA file that rejects the certificates of voters in reach.
+        force: bool,
+    },
     /// Reads the asked node's log level, or changes it until the next restart:
     /// [`Response::LogLevel`]. Never forwarded.
     LogLevel {

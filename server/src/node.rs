@@ -63,8 +63,8 @@ pub enum LifecycleCommand {
     },
 }
 
-/// Reloads configuration and certificates.
-pub type Reloader = Box<dyn Fn() -> BoxFuture<'static, Result<Reload, Rejection>> + Send + Sync>;
+/// Reloads configuration and certificates; `true` also if voters in reach are cut off.
+pub type Reloader = Box<dyn Fn(bool) -> BoxFuture<'static, Result<Reload, Rejection>> + Send + Sync>;
 
 /// Sets the log level if one is given, and returns the previous level.
 pub type LogControl = Arc<dyn Fn(Option<LogLevel>) -> LogLevel + Send + Sync>;
@@ -184,10 +184,10 @@ impl Node {
         let _ = self.reloader.set(reloader);
     }
 
-    /// Reloads configuration and certificates.
-    pub async fn reload(&self) -> Result<Reload, Rejection> {
+    /// Reloads configuration and certificates; with `force` also if voters in reach are cut off.
+    pub async fn reload(&self, force: bool) -> Result<Reload, Rejection> {
         match self.reloader.get() {
-            Some(reload) => reload().await,
+            Some(reload) => reload(force).await,
             None => Err(Rejection::Unavailable(format!("{} is starting", self.name()))),
         }
     }

@@ -179,7 +179,7 @@ impl Server {
     /// [`ReloadError`] if the configuration or the credentials cannot be used. Then
     /// nothing has changed.
     pub async fn reload(&self) -> Result<Reload, ReloadError> {
-        self.reloading.reload(None).await
+        self.reloading.reload(None, false).await
     }
 
     /// Like [`Server::reload`], with this configuration.
@@ -188,7 +188,7 @@ impl Server {
     ///
     /// As for [`Server::reload`].
     pub async fn reload_with(&self, config: Config) -> Result<Reload, ReloadError> {
-        self.reloading.reload(Some(config)).await
+        self.reloading.reload(Some(config), false).await
     }
 
     /// Like [`Server::reload`], with credentials that the host program has in memory.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use coffee_client::cert::{self, CertError, Holder, Issued};
 use coffee_common::{
     protocol::{Identity, Role},
-    tls::{CredentialFiles, Credentials, TlsError},
+    tls::{CredentialFile, CredentialFiles, Credentials, TlsError, read_file},
 };
 
 use crate::{exit::ExitCode, failure::Failure, options::CredentialSource};
@@ -16,6 +16,14 @@ use crate::{exit::ExitCode, failure::Failure, options::CredentialSource};
 /// Loads the client's credentials.
 pub(crate) fn load(caller: &CredentialSource) -> Result<Credentials, Failure> {
     Ok(Credentials::load(&files(caller)?)?)
+}
+
+/// Loads the client's credentials, with this CA in PEM as the only one that they trust.
+pub(crate) fn load_trusting(caller: &CredentialSource, ca: &str) -> Result<Credentials, Failure> {
+    let files = files(caller)?;
+    let certificate = read_file(CredentialFile::Certificate, &files.cert)?;
+    let key = read_file(CredentialFile::Key, &files.key)?;
+    Ok(Credentials::from_pem(ca.as_bytes(), &certificate, &key)?)
 }
 
 fn files(caller: &CredentialSource) -> Result<CredentialFiles, Failure> {

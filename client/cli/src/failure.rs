@@ -41,6 +41,12 @@ impl Failure {
         Self { message, ..self }
     }
 
+    /// Replaces the exit code.
+    #[must_use]
+    pub(crate) fn with_code(self, code: ExitCode) -> Self {
+        Self { code, ..self }
+    }
+
     /// Returns the exit code.
     pub fn code(&self) -> ExitCode {
         self.code

@@ -58,6 +58,14 @@ pub fn can_drop_old_ca(folder: &Path) -> Result<bool, CertError> {
     if needed.is_empty() { Ok(true) } else { Err(CertError::StillNeeded(needed)) }
 }
 
+/// Returns the certificate of the directory's current CA alone, in PEM.
+///
+/// # Errors
+/// [`CertError::NoCa`] if there is none.
+pub fn current_ca(folder: &Path) -> Result<String, CertError> {
+    Ok(load_ca(folder, CA_NAME)?.pair().certificate.clone())
+}
+
 /// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
 /// one, and the old key is removed. Returns `None` without an old CA.
 ///

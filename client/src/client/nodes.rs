@@ -204,13 +204,15 @@ impl Client {
 
     /// Makes the first reachable endpoint reload its configuration and certificates
     /// without dropping connections. Meant for a client of one node: see
-    /// [`Client::at`].
+    /// [`Client::at`]. With `force` it also takes up a CA file that rejects the
+    /// certificates of voters in reach.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the configuration is not valid, [`Error::Denied`] if the
-    /// role does not allow it; otherwise as [`Client::cluster`].
-    pub async fn reload(&self) -> Result<Reload, Error> {
-        match self.ask(Request::Reload).await? {
+    /// [`Error::Refused`] if the configuration is not valid, or its CA file rejects the
+    /// certificates of voters in reach; [`Error::Denied`] if the role does not allow it;
+    /// otherwise as [`Client::cluster`].
+    pub async fn reload(&self, force: bool) -> Result<Reload, Error> {
+        match self.ask(Request::Reload { force }).await? {
             Response::Reloaded(reload) => Ok(*reload),
             _ => Err(Error::misfit()),
         }

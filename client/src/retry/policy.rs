@@ -56,7 +56,7 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         Request::Found { .. }
         | Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
-        | Request::Reload
+        | Request::Reload { .. }
         | Request::LogLevel { .. } => (Route::First, RetryPolicy::Idempotent),
     }
 }

@@ -60,7 +60,7 @@ request_kinds! {
     StateDigest "mark" Request::StateDigest { .. },
     Room "room" Request::Room { .. },
     Backup "backup" Request::Backup { .. },
-    Reload "reload" Request::Reload,
+    Reload "reload" Request::Reload { .. },
     LogLevel "log_level" Request::LogLevel { .. },
     Found "found" Request::Found { .. },
 }

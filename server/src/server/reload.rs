@@ -9,12 +9,15 @@
 //! Guards that every changed setting that needs a restart is named, on each reload
 //! until the restart.
 
+mod trust;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
 };
 
 use coffee_common::{
+    id::NodeName,
     protocol::{Rejection, Reload},
     quic::{Endpoint, EndpointError},
     tls::{CredentialFile, Credentials},
@@ -50,6 +53,9 @@ pub enum ReloadError {
     /// The QUIC endpoint rejects the credentials.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The CA file rejects the certificates that voters in reach show now.
+    #[error("the new CA file rejects the certificates of voters in reach: {}", listed(.0))]
+    RejectsVoters(Vec<(NodeName, String)>),
     /// The host program passed the credentials in memory, so there are no files to
     /// read again. Use [`Server::renew`](super::Server::renew).
     #[error("the certificates of this node were not read from files")]
@@ -66,10 +72,21 @@ impl ReloadError {
             Self::Config(error) => error.hint().to_owned(),
             Self::Credentials(error) => error.hint(),
             Self::Endpoint(error) => error.hint().to_owned(),
+            Self::RejectsVoters(voters) => {
+                let name = voters.first().map(|(name, _)| name.as_str()).unwrap_or("NAME");
+                format!(
+                    "bring them certificates of the new CA and reload them first: `coffeectl cert renew node-{name}`, \
+                     copy it there, `coffeectl reload {name}`; or add --force"
+                )
+            }
             Self::InMemory => "the program that runs this node must pass new credentials".to_owned(),
             Self::Internal(_) => "retry; if that does not help, report a bug".to_owned(),
         }
     }
+}
+
+fn listed(voters: &[(NodeName, String)]) -> String {
+    voters.iter().map(|(name, cause)| format!("{name} ({cause})")).collect::<Vec<_>>().join(", ")
 }
 
 /// Reloads a running node.
@@ -101,11 +118,11 @@ impl Reloading {
         };
         let reloading = Arc::new(reloading);
         let weak = Arc::downgrade(&reloading);
-        node.on_reload(Box::new(move || {
+        node.on_reload(Box::new(move |force| {
             let reloading = weak.upgrade();
             Box::pin(async move {
                 match reloading {
-                    Some(reloading) => reloading.reload(None).await.map_err(|error| refusal(&error)),
+                    Some(reloading) => reloading.reload(None, force).await.map_err(|error| refusal(&error)),
                     None => Err(Rejection::Unavailable("this node is stopping".to_owned())),
                 }
             })
@@ -114,17 +131,19 @@ impl Reloading {
     }
 
     /// Applies a configuration: the one given, otherwise the source's current one,
-    /// otherwise the one in effect, whose files are read again.
-    pub(super) fn reload(&self, given: Option<Config>) -> BoxFuture<'_, Result<Reload, ReloadError>> {
-        Box::pin(self.reload_now(given))
+    /// otherwise the one in effect, whose files are read again. With `force` also if
+    /// voters in reach are cut off.
+    pub(super) fn reload(
+        &self,
+        given: Option<Config>,
+        force: bool,
+    ) -> BoxFuture<'_, Result<Reload, ReloadError>> {
+        Box::pin(self.reload_now(given, force))
     }
 
-    async fn reload_now(&self, given: Option<Config>) -> Result<Reload, ReloadError> {
+    async fn reload_now(&self, given: Option<Config>, force: bool) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
-        let result = match self.read(&running, given).await {
-            Ok((wanted, credentials)) => self.apply(&mut running, &wanted, credentials),
-            Err(error) => Err(error),
-        };
+        let result = self.reload_checked(&mut running, given, force).await;
         match &result {
             Ok(done) => log(done),
             Err(error) => {
@@ -132,6 +151,39 @@ impl Reloading {
             }
         }
         result
+    }
+
+    async fn reload_checked(
+        &self,
+        running: &mut Config,
+        given: Option<Config>,
+        force: bool,
+    ) -> Result<Reload, ReloadError> {
+        let (wanted, credentials) = self.read(running, given).await?;
+        if let Some(credentials) = &credentials {
+            self.check_trust(credentials, force).await?;
+        }
+        self.apply(running, &wanted, credentials)
+    }
+
+    /// Names the voters in reach that a new CA file would cut off, before any connection ends.
+    async fn check_trust(&self, credentials: &Credentials, force: bool) -> Result<(), ReloadError> {
+        let changed = credentials.differences(&self.endpoint.credentials());
+        let Some(node) = self.node.upgrade().filter(|_| changed.contains(&CredentialFile::Ca)) else {
+            return Ok(());
+        };
+        let rejected = trust::rejected_voters(&node, credentials).await?;
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        if !force {
+            return Err(ReloadError::RejectsVoters(rejected));
+        }
+        tracing::warn!(
+            voters = listed(&rejected),
+            "voters in reach are cut off by the new CA file, as requested"
+        );
+        Ok(())
     }
 
     /// Applies credentials that the host program has in memory.

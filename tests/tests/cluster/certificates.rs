@@ -181,6 +181,56 @@ async fn a_ca_is_replaced_under_load() {
     cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
 }
 
+/// hong's certificate is not copied during a rotation. The old CA is not dropped, and no node
+/// cuts hong off, until an operator insists.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_copy_cuts_no_node_off() {
+    let mut cluster = Cluster::of(3).start().await;
+    let certs = cluster.certs();
+    let own = cluster.node("hong").data().with_file_name("own.crt");
+    fs::copy(certs.join("node-hong.crt"), &own).expect("copies");
+    let config = fs::read_to_string(cluster.node("hong").config()).expect("reads");
+    let path = own.to_str().expect("UTF-8");
+    cluster.node("hong").write_config(&config.replace("../certs/node-hong.crt", path));
+    cluster.coffeectl(["reload"]).ok().await;
+    cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
+    cluster.coffeectl(["reload"]).ok().await;
+    cluster.coffeectl(["cert", "renew", "--all"]).ok().await;
+    let said = cluster.coffeectl(["reload"]).ok().await;
+    assert_eq!(said, "ming: reloaded tls.cert\nhong: nothing has changed\npeng: reloaded tls.cert\n");
+
+    let drop_old = ["cert", "ca", "--drop-old", "--yes"];
+    let ended = cluster.coffeectl(drop_old).run().await;
+    assert_eq!(ended.code, Some(8), "{ended}");
+    assert!(ended.stderr.contains("hong still shows a certificate of the old CA"), "{ended}");
+    assert!(ended.stderr.contains("copy node-hong.crt to hong, then 'coffeectl reload hong'"), "{ended}");
+    let listed = cluster.coffeectl(["cert", "list"]).ok().await;
+    assert!(listed.contains("SIGNED BY") && listed.contains("ca-old"), "nothing is dropped: {listed}");
+
+    cluster.coffeectl(drop_old).args(["--unchecked"]).ok().await;
+    let from = cluster.node("ming").log().len();
+    for shop in ["ming", "peng"] {
+        let refused = "rejects the certificates of voters in reach: hong (";
+        cluster.coffeectl_via(shop, ["reload"]).fails(8, refused).await;
+    }
+    cluster.node("ming").says_from(from, "reload failed").await;
+    let list = cluster.coffeectl_via("ming", ["list", "-o", "json"]).ok().await;
+    assert!(list.contains("\"voters_in_reach\":3"), "no connection has ended: {list}");
+    cluster.coffeectl_via("ming", ["reload", "--force"]).ok().await;
+    cluster.node("ming").says_from(from, "voters in reach are cut off").await;
+
+    // The way back is on hong's host.
+    fs::copy(certs.join("node-hong.crt"), &own).expect("copies");
+    let from = cluster.node("hong").log().len();
+    cluster.node("hong").signal("HUP").await;
+    cluster.node("hong").says_from(from, "reloaded").await;
+    let said = cluster.coffeectl_via("peng", ["reload"]).ok().await;
+    assert!(said.starts_with("peng: reloaded tls.ca\n"), "{said}");
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    let list = cluster.json(["list"]).await;
+    assert_eq!(list["voters_in_reach"], 3, "{list}");
+}
+
 /// Certificates that expire soon cause warnings in status output.
 #[tokio::test]
 async fn certificates_that_end_soon_are_warned_of() {

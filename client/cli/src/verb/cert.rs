@@ -1,8 +1,9 @@
-//! `cert`: creates, renews, revokes and lists certificates. Contacts no node.
+//! `cert`: creates, renews, revokes and lists certificates. Only the end of a CA rotation contacts nodes.
 
 mod arguments;
 mod change;
 mod report;
+mod shown;
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +21,8 @@ use crate::{
 pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
     let (issued, note) = match verb {
-        CertVerb::Ca(CertCaArguments { drop_old: true, .. }) => {
-            return change::drop_old(&folder, invocation).await;
+        CertVerb::Ca(CertCaArguments { drop_old: true, unchecked, .. }) => {
+            return change::drop_old(&folder, *unchecked, invocation).await;
         }
         CertVerb::Ca(CertCaArguments { rotate: true, .. }) => (
             cert::rotate_ca(&folder)?,

@@ -1,8 +1,8 @@
 //! `reload`: nodes load new certificates and settings while they run.
 //!
-//! Reloads one node after another and stops at the first failure: an error in
-//! one node's files may be in the others' too. The failure lists the nodes that
-//! were not asked, and the command that continues.
+//! Reloads one node after another. A node that fails keeps its settings, and does not
+//! keep the others from theirs. The failed nodes are listed, with the command that
+//! tries them again.
 
 mod left;
 
@@ -29,6 +29,9 @@ pub(crate) struct ReloadArguments {
     /// Nodes to reload instead of the endpoints
     #[arg(value_name = "NODE")]
     nodes: Vec<NodeName>,
+    /// Take up a CA file even if it rejects the certificates of voters in reach
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) async fn run(
@@ -37,36 +40,38 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, Failure> {
     let addresses = status::addresses(&arguments.nodes, invocation).await?;
     invocation.printer.list_start("nodes");
-    let mut refused = None;
+    let mut failures = Vec::new();
     for (nth, address) in addresses.iter().enumerate() {
-        match ask(address, invocation).await {
+        match ask(address, arguments.force, invocation).await {
             Ok(reload) => {
                 let row = [Reloaded::new(&reload)];
                 invocation.printer.list_page(&row, |rows| rows.iter().map(Printable::table).collect());
             }
             Err(failure) => {
                 let message = format!("{address}: {}", failure.message());
-                refused = Some((failure.with_message(message), nth));
-                break;
+                failures.push((nth, failure.with_message(message)));
             }
         }
     }
-    let Some((failure, nth)) = refused else {
-        invocation.printer.list_end(&ReloadTail { not_asked: Vec::new() });
-        return Ok(ExitCode::Done);
-    };
-    let left = Left::new(&arguments.nodes, &addresses, nth, invocation).await;
-    invocation.printer.list_end(&ReloadTail { not_asked: left.not_asked.clone() });
-    Err(left.hints(&arguments.nodes, &invocation.spoken).into_iter().fold(failure, Failure::hint))
+    let failed: Vec<usize> = failures.iter().map(|(nth, _)| *nth).collect();
+    let left = Left::new(&arguments.nodes, &addresses, &failed, invocation).await;
+    invocation.printer.list_end(&ReloadTail { not_reloaded: left.names() });
+    let Some((_, last)) = failures.pop() else { return Ok(ExitCode::Done) };
+    for (_, failure) in &failures {
+        invocation.printer.failure(failure);
+    }
+    let hints = left.hints(&arguments.nodes, addresses.len(), &invocation.spoken);
+    let code = failures.first().map_or(last.code(), |(_, first)| first.code());
+    Err(hints.into_iter().fold(last.with_code(code), Failure::hint))
 }
 
 #[derive(Serialize)]
 struct ReloadTail {
-    not_asked: Vec<String>,
+    not_reloaded: Vec<String>,
 }
 
-async fn ask(address: &Address, invocation: &Invocation<'_>) -> Result<Reload, Failure> {
-    Ok(invocation.client(invocation.usual_timeout())?.at(address.clone())?.reload().await?)
+async fn ask(address: &Address, force: bool, invocation: &Invocation<'_>) -> Result<Reload, Failure> {
+    Ok(invocation.client(invocation.usual_timeout())?.at(address.clone())?.reload(force).await?)
 }
 
 #[derive(Serialize)]

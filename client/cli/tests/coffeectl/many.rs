@@ -56,23 +56,32 @@ fn status_does_not_wait_long_for_dead_nodes() {
 }
 
 #[test]
-fn a_reload_that_stops_names_the_nodes_that_were_not_asked() {
+fn a_reload_goes_on_and_names_the_nodes_that_failed() {
     let lab = Lab::new();
     let desk = Desk::of(&lab);
-    let reloaded = Reload {
-        node: name("ming"),
+    let reloaded = |node: &str| Reload {
+        node: name(node),
         changed: vec!["tls.cert".into()],
         needs_restart: Vec::new(),
         ended: Vec::new(),
         certificate: certificate(),
     };
     let refused = Rejection::Refused { reason: "unknown setting logs".into(), hint: "remove it".into() };
-    let ming = lab.node("ming", always(Ok(Response::Reloaded(Box::new(reloaded)))));
+    let ming = lab.node("ming", always(Ok(Response::Reloaded(Box::new(reloaded("ming"))))));
     let hong = lab.node("hong", always(Err(refused)));
     let peng = lab.node("peng", always(unavailable()));
-    let ran = desk.asks(&[&ming, &hong, &peng], ["reload", "-o", "json", "--timeout", "1s"]).go();
-    assert_eq!(ran.code, Some(8), "{}", ran.err);
-    assert_eq!(ran.json()["not_asked"], serde_json::json!([peng.address.as_str()]));
+    let hu = lab.node("hu", always(Ok(Response::Reloaded(Box::new(reloaded("hu"))))));
+    let ran = desk.asks(&[&ming, &hong, &peng, &hu], ["reload", "-o", "json", "--timeout", "1s"]).go();
+    assert_eq!(ran.code, Some(8), "the first failure decides: {}", ran.err);
+    let json = ran.json();
+    assert_eq!(json["not_reloaded"], serde_json::json!([hong.address.as_str(), peng.address.as_str()]));
+    let names: Vec<_> = json["nodes"].as_array().expect("nodes").iter().map(|node| &node["name"]).collect();
+    assert_eq!(names, ["ming", "hu"]);
     ran.complaining("unknown setting logs\nhint: remove it\n");
-    ran.complaining(&format!("hint: not asked: {}\n", peng.address));
+    ran.complaining(&format!("hint: not reloaded: {}, {}\n", hong.address, peng.address));
+    let forced =
+        |node: &FakeNode| node.asks().iter().any(|ask| ask.request == Request::Reload { force: true });
+    assert!(!forced(&hu));
+    desk.asks(&[&hu], ["reload", "--force"]).go();
+    assert!(forced(&hu));
 }

@@ -74,7 +74,7 @@ pub(super) fn check_cluster(
             | Request::Status
             | Request::List
             | Request::Found { .. }
-            | Request::Reload
+            | Request::Reload { .. }
             | Request::LogLevel { .. },
         ) => Ok(()),
         (None, _) => Err(node.no_replica()),
@@ -112,7 +112,7 @@ fn needed(request: &Request) -> Role {
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
-        | Request::Reload
+        | Request::Reload { .. }
         | Request::LogLevel { .. }
         // It contains everything, the request memory too.
         | Request::Backup { .. } => Role::Admin,
@@ -165,7 +165,7 @@ mod tests {
             (Role::Admin, Request::Down { node: None, dry_run: true }),
             (Role::Admin, Request::Remove { node: node(), dry_run: true }),
             (Role::Admin, Request::Backup { consistency }),
-            (Role::Admin, Request::Reload),
+            (Role::Admin, Request::Reload { force: false }),
             (Role::Admin, Request::LogLevel { level: None }),
             (Role::Node, Request::ReadIndex),
             (Role::Node, Request::Join { node: node(), address: address() }),

@@ -67,7 +67,9 @@ async fn operate(
         Request::Found { node } => membership.found(Some(node), deadline).await,
         Request::Invite { cluster, members } => membership.invite(*cluster, members),
         Request::ShutDownRemoved { id } => membership.shut_down_removed(*id),
-        Request::Reload => node.reload().await.map(|reload| Response::Reloaded(Box::new(reload))),
+        Request::Reload { force } => {
+            node.reload(*force).await.map(|reload| Response::Reloaded(Box::new(reload)))
+        }
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
         Request::Boot { .. }
         | Request::Transfer { .. }

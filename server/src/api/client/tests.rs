@@ -72,7 +72,7 @@ fn requests() -> Vec<Request> {
         Request::StateDigest { cluster: ClusterId(9), upto: Revision(64) },
         Request::Room { cluster: ClusterId(9) },
         Request::Backup { consistency: Consistency::Local },
-        Request::Reload,
+        Request::Reload { force: true },
         Request::LogLevel { level: Some(LogLevel::Debug) },
     ]
 }

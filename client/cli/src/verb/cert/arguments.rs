@@ -34,6 +34,9 @@ pub(crate) struct CertCaArguments {
     /// Finish a rotation: stop trusting the old CA, and remove its key
     #[arg(long, conflicts_with_all = ["replace", "rotate"])]
     pub(super) drop_old: bool,
+    /// Finish without asking the nodes which certificates they show
+    #[arg(long, requires = "drop_old")]
+    pub(super) unchecked: bool,
 }
 
 /// `cert node`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use coffee_client::cert;
 use serde::Serialize;
 
-use super::{arguments::CertRevokeArguments, report::CertificateRow};
+use super::{arguments::CertRevokeArguments, report::CertificateRow, shown};
 use crate::{
     confirm,
     exit::ExitCode,
@@ -15,15 +15,22 @@ use crate::{
 };
 
 /// Finishes a CA rotation: ends the trust in the old CA.
-pub(super) async fn drop_old(folder: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn drop_old(
+    folder: &Path,
+    unchecked: bool,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
     // Before the question: a plan that cannot be carried out needs no confirmation.
     if !cert::can_drop_old_ca(folder)? {
         invocation.printer.note("note: there is no old CA");
         return Ok(ExitCode::Done);
     }
+    if !unchecked {
+        shown::check(folder, invocation).await?;
+    }
     if !invocation.options.yes {
-        let plan = "stop trusting the old CA and remove its key: certificates that it signed become invalid\n\
-                    check that each node uses its new one: 'status' and 'cert list -o json' show the serials\n";
+        let plan =
+            "stop trusting the old CA and remove its key: certificates that it signed become invalid\n";
         confirm::confirm(plan, invocation).await?;
     }
     match cert::drop_old_ca(folder)? {

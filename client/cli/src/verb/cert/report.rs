@@ -57,7 +57,7 @@ impl CertificateRow {
         }
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         [
             escape::field(&self.name),
             wording::or_nothing(self.role),
@@ -66,6 +66,7 @@ impl CertificateRow {
             wording::or_nothing(self.days_left),
             if self.key.is_some() { "here" } else { wording::NOTHING }.to_owned(),
             wording::or_nothing(self.signed_by),
+            wording::or_nothing(self.serial.as_ref()),
         ]
     }
 }
@@ -99,13 +100,22 @@ impl Printable for CertificateRow {
 
 impl Printable for CertificateList {
     fn table(&self) -> String {
-        let mut table =
-            TextTable::new(["NAME", "ROLE", "HOLDER", "VALID UNTIL", "DAYS", "KEY", "CA", "PROBLEM"])
-                .right([4]);
+        let mut table = TextTable::new([
+            "NAME",
+            "ROLE",
+            "HOLDER",
+            "VALID UNTIL",
+            "DAYS",
+            "KEY",
+            "SIGNED BY",
+            "SERIAL",
+            "PROBLEM",
+        ])
+        .right([4]);
         for certificate in &self.certificates {
-            let [name, role, holder, until, days, key, ca] = certificate.cells();
+            let [name, role, holder, until, days, key, ca, serial] = certificate.cells();
             let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
-            table.row([name, role, holder, until, days, key, ca, problem]);
+            table.row([name, role, holder, until, days, key, ca, serial, problem]);
         }
         table.render()
     }

@@ -1,62 +1,61 @@
-//! The nodes that a failed reload did not ask, and the command that continues.
+//! The nodes that a reload has left as they were.
 
 use coffee_common::id::{Address, NodeName};
 
 use crate::{invocation::Invocation, words::Spoken};
 
-/// The rest of a reload that failed at a node.
+/// The nodes that failed, in order.
+#[derive(Debug, Default)]
+pub(super) struct Left(Vec<LeftNode>);
+
 #[derive(Debug)]
-pub(super) struct Left {
-    /// The nodes after the failed one: names where they are known, else addresses.
-    pub(super) not_asked: Vec<String>,
-    /// The names of the failed node and of those after it; `None` if one is unknown.
-    again: Option<Vec<String>>,
+struct LeftNode {
+    /// Its name, if it is known.
+    name: Option<String>,
+    address: String,
 }
 
 impl Left {
-    /// Returns the rest after the `nth` address failed. Endpoints get their names from the cluster.
+    /// Finds the names of the nodes that failed, by their position in `addresses`.
     pub(super) async fn new(
         named: &[NodeName],
         addresses: &[Address],
-        nth: usize,
+        failed: &[usize],
         invocation: &Invocation<'_>,
     ) -> Self {
-        let (_, again) = addresses.split_at(nth);
-        if !named.is_empty() {
-            return Self::of(named.iter().skip(nth).map(|name| (Some(name.to_string()), String::new())));
-        }
-        let view = match again {
-            [] | [_] => None,
-            _ => invocation.view(invocation.usual_timeout()).await.ok(),
+        let view = match (failed, named) {
+            ([_, ..], []) => invocation.view(invocation.usual_timeout()).await.ok(),
+            _ => None,
         };
-        let name = |address: &Address| {
+        let known = |address: &Address| {
             let node = view.as_ref()?.nodes.iter().find(|node| node.address == *address)?;
             Some(node.name.to_string())
         };
-        Self::of(again.iter().map(|address| (name(address), address.to_string())))
+        let left = failed.iter().filter_map(|nth| {
+            let address = addresses.get(*nth)?;
+            let name = named.get(*nth).map(NodeName::to_string).or_else(|| known(address));
+            Some(LeftNode { name, address: address.to_string() })
+        });
+        Self(left.collect())
     }
 
-    fn of(nodes: impl Iterator<Item = (Option<String>, String)>) -> Self {
-        let nodes: Vec<_> = nodes.collect();
-        let shown =
-            |(name, address): &(Option<String>, String)| name.clone().unwrap_or_else(|| address.clone());
-        Self {
-            not_asked: nodes.iter().skip(1).map(shown).collect(),
-            again: nodes.into_iter().map(|(name, _)| name).collect(),
-        }
+    /// Returns the names of the nodes, or their addresses.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|node| node.name.as_ref().unwrap_or(&node.address).clone()).collect()
     }
 
-    /// Returns the hints, or none if the failed node was the last one.
-    pub(super) fn hints(&self, named: &[NodeName], spoken: &Spoken) -> Vec<String> {
-        if self.not_asked.is_empty() {
+    /// Returns the hints to print if not all of several nodes were reloaded.
+    pub(super) fn hints(&self, named: &[NodeName], asked: usize, spoken: &Spoken) -> Vec<String> {
+        if self.0.is_empty() || asked < 2 {
             return Vec::new();
         }
-        let not_asked = format!("not asked: {}", self.not_asked.join(", "));
-        let again = self.again.as_ref().map(|again| {
+        let left = format!("not reloaded: {}", self.names().join(", "));
+        let again: Option<Vec<String>> = self.0.iter().map(|node| node.name.clone()).collect();
+        let again = again.map(|again| {
             let named: Vec<&str> = named.iter().map(NodeName::as_str).collect();
-            format!("to continue where it stopped: {}", spoken.with_arguments(&named, again))
+            format!("to try them again: {}", spoken.with_arguments(&named, &again))
         });
-        std::iter::once(not_asked).chain(again).collect()
+        std::iter::once(left).chain(again).collect()
     }
 }
 
@@ -65,29 +64,32 @@ mod tests {
     use super::*;
 
     fn left(nodes: &[(Option<&str>, &str)]) -> Left {
-        Left::of(nodes.iter().map(|(name, address)| (name.map(str::to_owned), (*address).to_owned())))
+        let node = |(name, address): &(Option<&str>, &str)| LeftNode {
+            name: name.map(str::to_owned),
+            address: (*address).to_owned(),
+        };
+        Left(nodes.iter().map(node).collect())
     }
 
     #[test]
-    fn the_rest_is_named_with_the_command_that_continues() {
-        let rest = left(&[(Some("hong"), "h:1"), (Some("peng"), "p:1"), (Some("hu"), "u:1")]);
+    fn the_nodes_are_named_with_the_command_that_tries_them_again() {
+        let rest = left(&[(Some("hong"), "h:1"), (Some("hu"), "u:1")]);
         let spoken = Spoken::new(["coffeectl", "reload", "--certs", "c"]);
         assert_eq!(
-            rest.hints(&[], &spoken),
-            ["not asked: peng, hu", "to continue where it stopped: coffeectl reload --certs c hong peng hu",]
+            rest.hints(&[], 5, &spoken),
+            ["not reloaded: hong, hu", "to try them again: coffeectl reload --certs c hong hu",]
         );
         let named = ["ming", "hong", "peng", "hu"].map(|name| name.parse().unwrap());
         let spoken = Spoken::new(["reload", "ming", "hong", "--as", "hong", "peng", "hu"]);
-        assert_eq!(
-            rest.hints(&named, &spoken)[1],
-            "to continue where it stopped: reload --as hong hong peng hu"
-        );
+        assert_eq!(rest.hints(&named, 4, &spoken)[1], "to try them again: reload --as hong hong hu");
     }
 
     #[test]
     fn a_node_without_a_name_is_shown_by_its_address() {
         let rest = left(&[(Some("hong"), "h:1"), (None, "p:1")]);
-        assert_eq!(rest.hints(&[], &Spoken::new(["reload"])), ["not asked: p:1"]);
-        assert!(left(&[(Some("hong"), "h:1")]).hints(&[], &Spoken::new(["reload"])).is_empty());
+        assert_eq!(rest.names(), ["hong", "p:1"]);
+        assert_eq!(rest.hints(&[], 3, &Spoken::new(["reload"])), ["not reloaded: hong, p:1"]);
+        assert!(left(&[(Some("hong"), "h:1")]).hints(&[], 1, &Spoken::new(["reload"])).is_empty());
+        assert!(left(&[]).hints(&[], 5, &Spoken::new(["reload"])).is_empty());
     }
 }
