@@ -209,6 +209,11 @@ impl Server {
         self.closed().await
     }
 
+    /// Waits until the node begins to stop, for any reason.
+    pub async fn stopping(&self) {
+        self.node.stopping().await;
+    }
+
     /// Waits until the node has ended, for any reason, and returns how.
     pub async fn closed(&self) -> Closed {
         match self.closed.clone().wait_for(Option::is_some).await.as_deref() {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     Priority, Protocol,
-    disconnect::{CLOSE_DONE, Disconnect},
+    disconnect::{CLOSE_DONE, CLOSE_STOPPING, Disconnect},
     error::StreamError,
     registry::{Live, Registry, peer_chain},
     stream::{FrameReceiver, FrameSender},
@@ -119,6 +119,11 @@ impl Connection {
     /// [`FrameSender::finish_and_wait`]).
     pub fn close(&self, reason: &str) {
         self.0.connection.close(CLOSE_DONE, reason.as_bytes());
+    }
+
+    /// Like [`Connection::close`], because this side stops.
+    pub fn stop(&self, reason: &str) {
+        self.0.connection.close(CLOSE_STOPPING, reason.as_bytes());
     }
 
     /// Waits until the connection has ended, and returns why.

@@ -12,6 +12,9 @@ pub(super) const CLOSE_DENIED: VarInt = VarInt::from_u32(1);
 /// Too many connections, or about to stop.
 pub(super) const CLOSE_BUSY: VarInt = VarInt::from_u32(2);
 
+/// This side stops, and may return.
+pub(super) const CLOSE_STOPPING: VarInt = VarInt::from_u32(3);
+
 /// The QUIC error codes for TLS alerts (RFC 9001, section 4.8).
 const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 /// The code of CONNECTION_REFUSED in QUIC.
@@ -30,6 +33,9 @@ pub enum Disconnect {
     /// The peer closed it, with this reason.
     #[error("closed by the other side: {0}")]
     ByPeer(String),
+    /// The peer stops as planned: it was told to, or leaves its cluster.
+    #[error("the other side is stopping: {0}")]
+    Stopping(String),
     /// Nothing was received from the peer for too long.
     #[error("no answer in time")]
     TimedOut,
@@ -74,6 +80,7 @@ impl Disconnect {
                 match close.error_code {
                     CLOSE_DENIED => Self::Refused { by_us: false, cause },
                     CLOSE_BUSY => Self::Busy(cause),
+                    CLOSE_STOPPING => Self::Stopping(cause),
                     _ => Self::ByPeer(cause),
                 }
             }

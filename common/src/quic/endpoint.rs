@@ -10,13 +10,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, crypto::rustls::QuicServerConfig};
+use quinn::{
+    AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, VarInt, crypto::rustls::QuicServerConfig,
+};
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Protocol,
     connection::Connection,
-    disconnect::CLOSE_DONE,
+    disconnect::{CLOSE_DONE, CLOSE_STOPPING},
     error::{ConnectError, EndpointError},
     handshake_limit::HandshakeCounts,
     options::{EndpointOptions, HANDSHAKES_COMPUTING_MAX, limit_unauthenticated},
@@ -196,7 +198,16 @@ impl Endpoint {
     /// Closes every connection, sends the peers `reason`, and waits briefly until they have
     /// received it. Data in flight is lost. The socket stays until the last clone is dropped.
     pub async fn close(&self, reason: &str) {
-        self.0.quinn.close(CLOSE_DONE, reason.as_bytes());
+        self.close_as(CLOSE_DONE, reason).await;
+    }
+
+    /// Like [`Endpoint::close`], and tells the peers that this side stops as planned.
+    pub async fn stop(&self, reason: &str) {
+        self.close_as(CLOSE_STOPPING, reason).await;
+    }
+
+    async fn close_as(&self, code: VarInt, reason: &str) {
+        self.0.quinn.close(code, reason.as_bytes());
         if tokio::time::timeout(self.0.close_timeout, self.0.quinn.wait_idle()).await.is_err() {
             tracing::debug!("connections did not close in time");
         }

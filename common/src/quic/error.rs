@@ -127,6 +127,7 @@ impl ConnectError {
             Disconnect::Busy(cause) => Self::Busy { address, cause },
             Disconnect::WrongProtocol(cause) => Self::Protocol { address, cause },
             Disconnect::ByUs => Self::EndpointClosed,
+            Disconnect::Stopping(cause) => Self::Busy { address, cause },
             Disconnect::ByPeer(cause) => {
                 let cause = format!("it closed the connection at once {cause}").trim_end().to_owned();
                 Self::Busy { address, cause }

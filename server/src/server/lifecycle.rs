@@ -366,7 +366,7 @@ impl Lifecycle {
         if let Some(runtime) = runtime {
             self.leave(runtime).await;
         }
-        self.endpoint.close("this node is stopping").await;
+        self.endpoint.stop("this node is stopping").await;
         if let Some(admin) = &mut self.admin {
             admin.close().await;
         }

@@ -133,6 +133,51 @@ async fn a_process_that_was_not_scheduled_says_so() {
     assert!(node.metric("coffeed_scheduling_stall_max_seconds", &[]).await >= 0.4);
 }
 
+/// Restarts of each node in turn, and nodes that are taken down and booted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn planned_work_raises_no_alarm() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    let begin: Vec<usize> = cluster.nodes().iter().map(|node| node.log().len()).collect();
+    for node in ["ming", "hong", "peng"] {
+        assert!(cluster.node(node).stop().await.success());
+        cluster.node(node).start().await;
+        cluster.coffeectl(["wait", "--for", "synced", "--node", node]).ok().await;
+    }
+    let leader = cluster.leader().await;
+    let other = if leader == "hong" { "peng" } else { "hong" };
+    for node in [other, &leader] {
+        cluster.coffeectl(["down", node, "--yes"]).ok().await;
+        assert!(cluster.node(node).ended().await.success());
+        cluster.node(node).start().await;
+        cluster.coffeectl(["boot", node]).ok().await;
+        cluster.coffeectl(["wait", "--for", "synced", "--node", node]).ok().await;
+    }
+    let mut says_stops = false;
+    for (node, begin) in cluster.nodes().iter().zip(begin) {
+        let log = node.log().tail(node.log().len() - begin);
+        let alarms: Vec<&str> =
+            log.lines().filter(|line| line.contains(" WARN ") || line.contains("ERROR ")).collect();
+        assert!(alarms.is_empty(), "{}: {alarms:#?}", node.name());
+        says_stops |= log.contains("peer stops");
+    }
+    assert!(says_stops, "the others say that a node stops");
+}
+
+/// A node that announces its stop and does not return is worth a warning after a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stays_away_is_warned_of() {
+    let mut cluster = Cluster::of(3).start().await;
+    let begin = cluster.node("ming").log().len();
+    assert!(cluster.node("peng").stop().await.success());
+    let log = cluster.node("ming").log().clone();
+    assert!(log.says(begin, "failed to connect to a peer", 2 * PATIENCE).await, "{}", log.tail(20));
+    let stops = log.tail(log.len() - begin);
+    assert!(stops.contains("peer stops"), "it was announced: {stops}");
+    cluster.node("peng").start().await;
+    assert!(log.says(begin, "peer reachable again", PATIENCE).await, "{}", log.tail(20));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_level_is_changed_while_a_node_runs() {
     let mut cluster = Cluster::of(1).start().await;

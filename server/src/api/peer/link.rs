@@ -12,13 +12,13 @@
 use std::{
     collections::HashMap,
     mem::{self, Discriminant},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use coffee_common::{
     id::NodeId,
-    quic::{ConnectError, Connection, Endpoint, Expect, Liveness, Protocol},
+    quic::{ConnectError, Connection, Disconnect, Endpoint, Expect, Liveness, Protocol},
 };
 use openraft::type_config::TypeConfigExt;
 use tokio::{
@@ -44,6 +44,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A connection is closed after this much silence, or four round trips if that is longer.
 const SILENCE_MAX: Duration = Duration::from_millis(500);
+
+/// How long a peer that has announced its stop may be away before that is worth a warning.
+const AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// The result of a dial.
 type DialResult = Result<Connection, ConnectError>;
@@ -83,6 +86,8 @@ struct LinkInner {
     state: LinkState,
     /// The kind of the last error that was logged, while it persists.
     logged_error: Option<Discriminant<ConnectError>>,
+    /// Until when the peer may be away, since it has announced its stop.
+    away_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -95,7 +100,11 @@ enum LinkState {
 
 impl PeerLink {
     fn new(endpoint: Endpoint, member: Member) -> Self {
-        Self { endpoint, member, inner: Mutex::new(LinkInner { state: LinkState::Idle, logged_error: None }) }
+        Self {
+            endpoint,
+            member,
+            inner: Mutex::new(LinkInner { state: LinkState::Idle, logged_error: None, away_until: None }),
+        }
     }
 
     /// Returns the member at the other end.
@@ -136,10 +145,10 @@ impl PeerLink {
         drop(TypeConfig::spawn(async move {
             let dialled = link.connect().await;
             link.finish_dial(&dialled);
-            drop(link);
             if let Ok(connection) = &dialled {
-                drop(TypeConfig::spawn(close_when_silent(connection.clone())));
+                drop(TypeConfig::spawn(watch(connection.clone(), Arc::downgrade(&link))));
             }
+            drop(link);
             // Fails only if no caller waits any more.
             let _ = done.send(Some(dialled));
         }));
@@ -161,7 +170,8 @@ impl PeerLink {
     /// Records the result of a dial, and logs it if it differs from the last one.
     fn finish_dial(&self, dialled: &DialResult) {
         let kind = dialled.as_ref().err().map(mem::discriminant);
-        let before = {
+        let member = &self.member;
+        let (before, was_away) = {
             let mut inner = lock(&self.inner);
             inner.state = match dialled {
                 Ok(connection) => LinkState::Connected(connection.clone()),
@@ -169,11 +179,13 @@ impl PeerLink {
                     LinkState::Failed { error: error.clone(), retry_at: Instant::now() + pause_after(error) }
                 }
             };
-            mem::replace(&mut inner.logged_error, kind)
+            if dialled.is_err() && inner.away_until.is_some_and(|until| Instant::now() < until) {
+                return;
+            }
+            (mem::replace(&mut inner.logged_error, kind), inner.away_until.take().is_some())
         };
-        let member = &self.member;
         match dialled {
-            Ok(_) if before.is_some() => tracing::info!(peer = %member, "peer reachable again"),
+            Ok(_) if before.is_some() || was_away => tracing::info!(peer = %member, "peer reachable again"),
             Ok(_) => tracing::debug!(peer = %member, "peer connected"),
             Err(ConnectError::EndpointClosed) => {}
             Err(error) if before != kind => {
@@ -181,6 +193,14 @@ impl PeerLink {
             }
             Err(error) => tracing::debug!(peer = %member, %error, "failed to connect to a peer"),
         }
+    }
+}
+
+impl PeerLink {
+    /// Records that the peer has announced its stop.
+    fn stops(&self) {
+        lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
+        tracing::info!(peer = %self.member, "peer stops");
     }
 }
 
@@ -202,13 +222,18 @@ fn pause_after(error: &ConnectError) -> Duration {
 }
 
 /// Watches a connection until it ends, and closes it if packets are sent but none arrive.
-async fn close_when_silent(connection: Connection) {
+async fn watch(connection: Connection, link: Weak<PeerLink>) {
     let mut checks = interval(CHECK_INTERVAL);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut liveness = Liveness::new(connection.packets(), Instant::now());
     loop {
         tokio::select! {
-            _ = connection.closed() => return,
+            end = connection.closed() => {
+                if let (Disconnect::Stopping(_), Some(link)) = (end, link.upgrade()) {
+                    link.stops();
+                }
+                return;
+            }
             _ = checks.tick() => {}
         }
         let silent_for = liveness.observe(connection.packets(), Instant::now());

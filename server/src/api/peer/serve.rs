@@ -82,6 +82,14 @@ enum ServeError {
 }
 
 impl ServeError {
+    fn log(&self, peer: &NodeName, times: u64) {
+        match self {
+            // This node has returned with a new id, and the peer has not heard of it yet.
+            Self::OtherNode { .. } => tracing::info!(%peer, error = %self, times, "peer stream rejected"),
+            _ => tracing::warn!(%peer, error = %self, times, "peer stream rejected"),
+        }
+    }
+
     fn stopped(error: impl fmt::Display) -> Self {
         Self::Stopped(error.to_string())
     }
@@ -111,7 +119,7 @@ pub async fn serve(connection: Connection, context: PeerContext) {
                         Err(error) if !error.is_expected() => {
                             let peer = &connection.peer().name;
                             if let Some(times) = context.refusals.note(peer, &error) {
-                                tracing::warn!(%peer, %error, times, "peer stream rejected");
+                                error.log(peer, times);
                             }
                         }
                         Ok(()) | Err(_) => {}
@@ -120,7 +128,7 @@ pub async fn serve(connection: Connection, context: PeerContext) {
             }
             () = &mut stopped => {
                 // This node may return under another id, which needs new connections.
-                connection.close("this node left the cluster");
+                connection.stop("this node is stopping, or left the cluster");
                 return;
             }
         }

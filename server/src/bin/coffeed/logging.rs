@@ -7,7 +7,10 @@
 mod control;
 mod journal;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use coffee_common::id::NodeName;
 use coffeectl::{
@@ -22,7 +25,7 @@ use coffeed::{
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer, Registry,
-    filter::Targets,
+    filter::{FilterExt, Targets, dynamic_filter_fn},
     fmt,
     layer::SubscriberExt,
     reload::{self, Handle},
@@ -32,6 +35,12 @@ pub(crate) use self::control::Control;
 
 /// Targets of our own crates; libraries log less.
 const OURS: [&str; 4] = ["coffeed", "coffee_client", "coffee_common", "panic"];
+
+/// The target of openraft's events.
+const CONSENSUS: &str = "openraft";
+
+/// Whether the node stops. Requests that consensus no longer answers are not worth an error then.
+static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// A logger that was started.
 pub(crate) struct StartedLog {
@@ -50,6 +59,16 @@ pub(crate) fn start(options: LogOptions, node: Option<&NodeName>) -> StartedLog 
     StartedLog { control: Control::new(handle, options.level), structured }
 }
 
+/// Logs nothing of consensus from now on: the node stops.
+pub(crate) fn quiet_consensus() {
+    STOPPING.store(true, Ordering::Relaxed);
+}
+
+/// Whether an event of this target is logged.
+fn is_wanted(target: &str) -> bool {
+    !target.starts_with(CONSENSUS) || !STOPPING.load(Ordering::Relaxed)
+}
+
 type Filter = reload::Layer<Targets, Registry>;
 type FilterHandle = Handle<Targets, Registry>;
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -57,6 +76,7 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 /// Returns the layer for a format, and whether its entries have fields.
 fn layer(format: LogFormat, filter: Filter, node: Option<&NodeName>) -> (BoxedLayer, bool) {
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let filter = filter.and(dynamic_filter_fn(|metadata, _| is_wanted(metadata.target())));
     let in_journal = journal::takes_standard_error();
     match format {
         LogFormat::Json => (lines.json().flatten_event(true).with_filter(filter).boxed(), true),

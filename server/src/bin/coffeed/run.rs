@@ -1,7 +1,7 @@
 //! Runs a node as a process: from the configuration to the exit code.
 //!
 //! SIGINT or SIGTERM stops the node cleanly; a second one ends the process at
-//! once, which is as safe as a power cut. SIGHUP reloads configuration and
+//! once, which is as safe as a power cut. SIGHUP background configuration and
 //! certificates. `notify` reports each step to systemd.
 
 use std::sync::Arc;
@@ -13,7 +13,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{cli::Sources, exit, logging::Control, notify::Notifier};
+use crate::{
+    cli::Sources,
+    exit,
+    logging::{self, Control},
+    notify::Notifier,
+};
 
 /// Runs a node until it is stopped, removed from its cluster, or fails.
 ///
@@ -51,8 +56,9 @@ async fn live(config: Config, sources: Sources, log: Control) -> Result<ExitCode
     };
     notifier.ready().await;
     let _keeping = notifier.keep(&server);
-    let mut reloads = JoinSet::new();
-    reloads.spawn(reload_on_hangup(Arc::clone(&server), notifier.clone(), hangup));
+    let mut background = JoinSet::new();
+    background.spawn(reload_on_hangup(Arc::clone(&server), notifier.clone(), hangup));
+    background.spawn(quiet_when_stopping(Arc::clone(&server)));
     let closed = tokio::select! {
         closed = server.closed() => closed,
         _ = signals.next() => {
@@ -85,6 +91,12 @@ async fn reload_on_hangup(server: Arc<Server>, notifier: Notifier, mut hangup: S
         let _ = server.reload().await;
         notifier.ready().await;
     }
+}
+
+/// The errors of a consensus that is told to stop are no failures.
+async fn quiet_when_stopping(server: Arc<Server>) {
+    server.stopping().await;
+    logging::quiet_consensus();
 }
 
 fn unable(what: &str, error: &std::io::Error) -> Failure {
