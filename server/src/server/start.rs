@@ -34,12 +34,18 @@ use crate::{
     config::Config,
     node::{LogControl, Node},
     ops::{membership::MembershipManager, reads::Reads},
-    storage::{disk::DataDir, state::Databases},
+    storage::{
+        disk::{DataDir, DataDirError},
+        state::Databases,
+    },
 };
 
 /// How long to retry a port that a node which has just stopped may still hold.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
-const PORT_RETRY: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long to retry a data directory that a process which was just killed may still hold.
+const LOCK_FREE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The input of [`start`]: a configuration and the parts that the host program replaces.
 pub(super) struct Setup {
@@ -79,7 +85,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let in_memory = credentials.is_some();
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
-    let data = DataDir::open(&config.data_dir, &config.name)?;
+    let data = open_data(&config).await?;
     let mode = mode::decide(data.identity(), &config.join);
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
@@ -147,6 +153,24 @@ async fn listen_for_admin(
     Ok(Some(listening))
 }
 
+/// Opens the data directory. Retries for a moment if it is in use: the kernel may still be
+/// closing the files of a process that was killed.
+async fn open_data(config: &Config) -> Result<DataDir, DataDirError> {
+    let give_up = Instant::now() + LOCK_FREE_WITHIN;
+    let mut is_logged = false;
+    loop {
+        match DataDir::open(&config.data_dir, &config.name) {
+            Err(DataDirError::InUse { .. }) if Instant::now() < give_up => {
+                if !std::mem::replace(&mut is_logged, true) {
+                    tracing::info!(path = %config.data_dir.display(), "data directory is still in use, retrying");
+                }
+                sleep(RETRY_INTERVAL).await;
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Binds the node's address. Retries for a moment if the port is in use: a
 /// node that has just stopped may still hold it.
 async fn listen(
@@ -160,7 +184,7 @@ async fn listen(
             Err(EndpointError::Bind { cause, .. })
                 if cause.kind() == ErrorKind::AddrInUse && Instant::now() < give_up =>
             {
-                sleep(PORT_RETRY).await;
+                sleep(RETRY_INTERVAL).await;
             }
             result => return result,
         }

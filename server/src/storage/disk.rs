@@ -6,7 +6,7 @@
 //! log.wal         Raft's log
 //! state.redb      the state
 //! reserve         space for a start on a full disk
-//! damaged-N       files that were set aside
+//! set-aside-N-ID  data of cluster ID that was set aside
 //! unfinished.toml present while a restore or a recovery is in progress
 //! ```
 //!

@@ -1,11 +1,11 @@
 //! A node with damaged databases does not start, and is rebuilt from the others.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use coffee_tests::{cluster::Cluster, processes};
 use tokio::process::Command;
 
-use crate::support::refusal::refuses;
+use crate::support::{coffeed::word_after, refusal::refuses};
 
 const ORDERS: usize = 40;
 const PAGE_BYTES: usize = 4096;
@@ -61,8 +61,9 @@ async fn rebuild(cluster: &mut Cluster, node: &str, other: &str) {
     let output = command.output().await.expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("damaged-1") && said.contains("next: "), "{said}");
-    assert!(cluster.node(node).data().join("damaged-1").join("log.wal").exists(), "nothing is thrown away");
+    assert!(said.contains("set-aside-1-") && said.contains("next: "), "{said}");
+    let aside = word_after(&said, "the data is now in ");
+    assert!(Path::new(aside).join("log.wal").exists(), "nothing is thrown away");
 }
 
 async fn id_of(cluster: &Cluster, name: &str) -> String {

@@ -1,6 +1,6 @@
 //! Data directories with which a node refuses to start, and a full disk.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use coffee_common::protocol::Role;
 use coffee_tests::{
@@ -8,7 +8,10 @@ use coffee_tests::{
     load::{Load, LoadOptions, verify},
 };
 
-use crate::support::refusal::refuses;
+use crate::support::{
+    coffeed::{coffeed, word_after},
+    refusal::refuses,
+};
 
 fn edit(node: &NodeProcess, file: &str, from: &str, to: &str) {
     let path = node.data().join(file);
@@ -102,4 +105,52 @@ async fn a_disk_that_is_full() {
     cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
     let report = verify(&client, &record).await.expect("it can be read");
     assert!(report.is_clean(), "{report}");
+}
+
+/// `rebuild` typed at the wrong node is undone as the documentation says.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_was_set_aside_is_put_back() {
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    let before = cluster.json(["list"]).await;
+    let from = cluster.node("ming").address().to_string();
+    let hong = cluster.node("hong");
+    hong.stop().await;
+    let said = coffeed(hong, &["rebuild", "--from", &from]).await.ok();
+    let aside = PathBuf::from(word_after(&said, "the data is now in "));
+    assert!(said.contains("to undo it before the next start"), "{said}");
+    for file in ["identity.toml", "log.wal", "state.redb"] {
+        fs::rename(aside.join(file), hong.data().join(file)).expect("moved back");
+    }
+    hong.start().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
+    let after = cluster.json(["list"]).await;
+    let ids = |list: &serde_json::Value| -> Vec<(String, String)> {
+        let nodes = list["nodes"].as_array().expect("nodes").iter();
+        nodes.map(|node| (node["name"].to_string(), node["id"].to_string())).collect()
+    };
+    assert_eq!(ids(&after), ids(&before), "it is the same member as before");
+    let local = ["get", "order/1", "--consistency", "local"];
+    assert_eq!(cluster.coffeectl_via("hong", local).ok().await, "latte");
+}
+
+/// The process before was killed, and the kernel still closes its files.
+#[tokio::test]
+async fn a_start_right_after_a_kill_waits_for_the_lock() {
+    let mut cluster = Cluster::of(1).start().await;
+    let ming = cluster.node("ming");
+    ming.stop().await;
+    let lock = fs::File::options().write(true).open(ming.data().join("LOCK")).expect("it is there");
+    lock.lock().expect("it is free");
+    let from = ming.log().len();
+    ming.spawn(&[]);
+    ming.says_from(from, "is still in use").await;
+    drop(lock);
+    ming.says_from(from, "replica opened").await;
+    assert!(ming.stop().await.success());
+    // Longer than a second is another process.
+    let lock = fs::File::options().write(true).open(ming.data().join("LOCK")).expect("it is there");
+    lock.lock().expect("it is free");
+    refuses(ming, 1, "is in use by another process").await;
 }

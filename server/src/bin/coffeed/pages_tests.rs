@@ -71,7 +71,7 @@ fn files() -> Vec<ManualBlock> {
         item("DATA/identity.toml", "Identity: the node and cluster that the data belongs to."),
         item("DATA/log.wal", "Raft log and vote."),
         item("DATA/state.redb", "Replicated state: keys, values and node records."),
-        item("DATA/damaged-N", "Data set aside by 'coffeed rebuild'."),
+        item("DATA/set-aside-N-CLUSTER", "Data set aside by 'coffeed rebuild'."),
     ]
 }
 

@@ -37,7 +37,14 @@ pub(crate) fn run(arguments: &RebuildArguments, config: &Config) -> Result<ExitC
         .map_err(offline::data_dir_failure)?;
     let aside = aside.map_or_else(
         || "there was no data".to_owned(),
-        |aside| format!("the data is now in {}", aside.display()),
+        |aside| {
+            format!(
+                "the data is now in {aside}\nto undo it before the next start: \
+                 mv {aside}/identity.toml {aside}/log.wal {aside}/state.redb {data}",
+                aside = aside.display(),
+                data = config.data_dir.display()
+            )
+        },
     );
     let mut printer = Printer::standard(Format::default());
     printer.text(&format!(

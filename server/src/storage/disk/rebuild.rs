@@ -3,10 +3,11 @@
 //! Guards that a crash at any point leaves a node that does not start empty under
 //! its old id. First the databases are moved away, and a member without databases
 //! does not start. Then the identity says that the node must be admitted again,
-//! under another id. Moved files are never deleted.
+//! under another id. Moved files are never deleted, and a copy of the identity is kept
+//! with them: put back together, they are the data directory as it was.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,13 @@ use coffee_common::{
     id::{Address, ClusterId, NodeName},
 };
 
-use super::{DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files, unfinished};
+use super::{
+    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files,
+    unfinished::{self, UNFINISHED},
+};
+
+/// The names of folders with data that was set aside: then a number and the cluster's id.
+const SET_ASIDE: &str = "set-aside-";
 
 /// Sets the data of the node `name` aside. At its next start it asks `members`
 /// for admission, whatever its configuration says: to its own cluster, or to
@@ -38,7 +45,7 @@ pub fn rebuild(
     let Some(identity) = DataDir::read_identity(path, name)? else {
         return Err(DataDirError::Empty { path: path.to_owned() });
     };
-    let aside = move_away(path)?;
+    let aside = move_away(path, identity.cluster)?;
     let cluster = cluster.unwrap_or(identity.cluster);
     let identity = NodeIdentity { cluster, standing: MemberState::Shutdown, rejoin: members, ..identity };
     files::replace(path, IDENTITY, identity.to_text().as_bytes())?;
@@ -47,18 +54,37 @@ pub fn rebuild(
     Ok(aside)
 }
 
-fn move_away(path: &Path) -> Result<Option<PathBuf>, DataDirError> {
+fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBuf>, DataDirError> {
     let there: Vec<&str> = [LOG, STATE].into_iter().filter(|name| path.join(name).exists()).collect();
     if there.is_empty() {
         return Ok(None);
     }
-    let free = (1..).map(|number: u32| path.join(format!("damaged-{number}"))).find(|aside| !aside.exists());
-    let aside = free.unwrap_or_else(|| path.join("damaged"));
+    let aside = path.join(format!("{SET_ASIDE}{}-{cluster}", next_number(path)?));
     files::create_folder(&aside)?;
+    // First: the databases are of no use without it. A note says that they are incomplete.
+    for name in [IDENTITY, UNFINISHED] {
+        match fs::read(path.join(name)) {
+            Ok(content) => files::replace(&aside, name, &content)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(DataDirError::Io { path: path.join(name), source }),
+        }
+    }
     for name in there {
         fs::rename(path.join(name), aside.join(name)).map_err(DataDirError::io(&aside))?;
     }
     files::sync_folder(&aside)?;
     files::sync_folder(path)?;
     Ok(Some(aside))
+}
+
+/// Returns the number after the highest one in use.
+fn next_number(path: &Path) -> Result<u32, DataDirError> {
+    let mut last: u32 = 0;
+    for entry in fs::read_dir(path).map_err(DataDirError::io(path))? {
+        let name = entry.map_err(DataDirError::io(path))?.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix(SET_ASIDE)?.split('-').next()?.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last.saturating_add(1))
 }

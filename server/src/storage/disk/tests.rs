@@ -225,7 +225,10 @@ fn data_that_is_set_aside_is_kept_and_the_node_joins_again() {
         let aside = rebuild(dir.path(), &name("hong"), members(), None)
             .expect("is set aside")
             .expect("there was data");
-        assert_eq!(aside, dir.path().join(format!("damaged-{number}")));
+        let before = identity(if number == 1 { 7 } else { 21 });
+        assert_eq!(aside, dir.path().join(format!("set-aside-{number}-{}", before.cluster)));
+        let kept = fs::read_to_string(aside.join(IDENTITY)).expect("is kept");
+        assert_eq!(NodeIdentity::parse(&kept, Path::new(IDENTITY)).expect("is valid").id, before.id);
         assert_eq!(fs::read(aside.join(LOG)).expect("is kept"), b"log");
         assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
         let mut data = open(dir.path()).expect("opens");
@@ -241,12 +244,25 @@ fn data_that_is_set_aside_is_kept_and_the_node_joins_again() {
     }
 }
 
+#[test]
+fn data_that_was_set_aside_can_be_put_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let before = open(dir.path()).expect("opens").identity().cloned();
+    let aside = rebuild(dir.path(), &name("hong"), members(), None).expect("is set aside").expect("had data");
+    for file in [IDENTITY, LOG, STATE] {
+        fs::rename(aside.join(file), dir.path().join(file)).expect("moves back");
+    }
+    fs::remove_dir(&aside).expect("nothing else was in there");
+    assert_eq!(open(dir.path()).expect("opens").identity().cloned(), before);
+}
+
 /// Wherever it is interrupted, the node starts empty only if it joins again.
 #[test]
 fn an_interrupted_rebuild_is_finished_by_running_it_again() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
-    let aside = dir.path().join("damaged-1");
+    let aside = dir.path().join("set-aside-1-c0ffee");
     fs::create_dir(&aside).expect("makes");
     for file in [LOG, STATE] {
         fs::rename(dir.path().join(file), aside.join(file)).expect("moves");

@@ -35,8 +35,8 @@ mod tests {
         assert_eq!(bytes_in(&folder.path().join("not-there-yet")), 0);
         fs::write(folder.path().join("log.wal"), [7; 1000]).expect("written");
         fs::write(folder.path().join("state.redb"), [7; 500]).expect("written");
-        fs::create_dir(folder.path().join("damaged-1")).expect("made");
-        fs::write(folder.path().join("damaged-1/log.wal"), [7; 4000]).expect("written");
+        fs::create_dir(folder.path().join("set-aside-1-c0ffee")).expect("made");
+        fs::write(folder.path().join("set-aside-1-c0ffee/log.wal"), [7; 4000]).expect("written");
         assert_eq!(bytes_in(folder.path()), 1500);
         assert_eq!(allowed(1500), Duration::from_secs(60));
         assert_eq!(allowed(1 << 30), Duration::from_secs(60 + 256));
