@@ -216,7 +216,8 @@ impl Channel {
         envelope: Envelope<'_>,
         timeout: Duration,
     ) -> Result<ResponseFrame, ChannelError> {
-        let mut response_future = self.start(request, envelope, timeout)?;
+        // The node ends first, so that it can say in time that it has done nothing.
+        let mut response_future = self.start(request, envelope, timing::node_timeout(timeout))?;
         match tokio::time::timeout(timeout, &mut response_future).await {
             Ok(result) => result,
             Err(_) if response_future.withdraw() => Err(ChannelError::NotSent(NotSentReason::Unreachable(

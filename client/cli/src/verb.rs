@@ -43,6 +43,9 @@ Nodes that are endpoints are listed in the order of the endpoints, usually the
 order in which they were added, so a replaced node keeps its place. The other
 nodes are listed by id.
 
+With -o plain the last line is '#', then the number of voters, of voters in
+reach, and of those that may be lost, then the leader and its term.
+
 With --check the exit code tells scripts whether the cluster works: 0 with a
 quorum in reach and a leader, 5 without.")]
     List(list::ListArguments),

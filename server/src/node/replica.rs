@@ -232,9 +232,9 @@ impl Replica {
 
     /// Sets the same.
     pub fn set_no_quorum(&self, no_quorum: Option<Rejection>) {
-        self.no_quorum.send_if_modified(|was| {
-            let changed = *was != no_quorum;
-            *was = no_quorum;
+        self.no_quorum.send_if_modified(|known| {
+            let changed = *known != no_quorum;
+            *known = no_quorum;
             changed
         });
     }

@@ -161,8 +161,7 @@ async fn planned_work_raises_no_alarm() {
     let mut says_stops = false;
     for (node, begin) in cluster.nodes().iter().zip(begin) {
         let log = node.log().tail(node.log().len() - begin);
-        let alarms: Vec<&str> =
-            log.lines().filter(is_alarm).collect();
+        let alarms: Vec<&str> = log.lines().filter(is_alarm).collect();
         assert!(alarms.is_empty(), "{}: {alarms:#?}", node.name());
         says_stops |= log.contains("peer stops");
     }

@@ -148,3 +148,17 @@ async fn a_node_that_is_taken_down_ends_before_the_command_does() {
         assert!(longest < Duration::from_secs(2), "a read took {longest:?}");
     }
 }
+
+/// No daemon runs at the address, so nothing was sent, whichever node is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_boot_of_an_absent_daemon_leaves_nothing_in_doubt() {
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    let address = cluster.node("long").address().to_string();
+    cluster.node("long").kill().await;
+    for via in ["ming", "hong", "peng"] {
+        let boot = ["boot", "long", "--address", &address, "--timeout", "4s"];
+        cluster.coffeectl_via(via, boot).fails(5, "long does not answer").await;
+    }
+    cluster.node("long").start().await;
+    cluster.coffeectl(["boot", "long", "--address", &address]).ok().await;
+}

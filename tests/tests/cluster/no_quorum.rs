@@ -59,7 +59,7 @@ async fn each_command_says_so_at_once_and_that_nothing_was_done() {
     }
     nothing_is_claimed(&cluster, &left).await;
 
-    // What was refused has changed nothing, and all goes on.
+    // The refused commands have changed nothing, and all goes on.
     for node in &lost {
         cluster.node(node).start().await;
     }

@@ -205,7 +205,15 @@ impl Printable for Nodes<'_> {
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        self.nodes.iter().map(NodeRow::fields).collect()
+        let strength = vec![
+            "#".to_owned(),
+            self.voters.to_string(),
+            self.voters_in_reach.to_string(),
+            self.may_lose.to_string(),
+            wording::or_nothing(self.leader),
+            self.term.to_string(),
+        ];
+        self.nodes.iter().map(NodeRow::fields).chain([strength]).collect()
     }
 }
 
@@ -289,7 +297,8 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
             "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\t1200\t-\n\
              hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\t1200\t310\n\
              peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\t-\t-\n\
-             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\t-\t-\n"
+             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\t-\t-\n\
+             #\t3\t2\t0\tming\t3\n"
         );
         let json = printed(Format::Json, &nodes);
         assert!(

@@ -154,6 +154,16 @@ impl Wanted {
 
     /// Returns why waiting does not help.
     fn hopeless(&self, view: &ClusterView) -> Option<Failure> {
+        // A node that is to become a voter may still have to join.
+        if let (Some(name), Some(_)) = (&self.node, &view.leader)
+            && self.goal != WaitGoal::Voter
+            && !is_listed(view, name)
+        {
+            let failure = Failure::new(ExitCode::NotFound, format!("there is no node {name} in the cluster"));
+            return Some(failure.hint(format!(
+                "'coffeectl list' shows the nodes; for one that is to join: coffeectl wait --for voter --node {name}"
+            )));
+        }
         let is_meant = |node: &&NodeView| match (&self.node, self.goal) {
             (Some(name), _) => node.name == *name,
             (None, goal) => goal == WaitGoal::Synced,
@@ -335,6 +345,17 @@ mod tests {
         assert_eq!(judge(WaitGoal::Synced, None, &view), Ok(()), "long is shut down, so not a member");
         view.nodes[2] = node("peng", None, NodeState::Starting, None);
         assert_eq!(judge(WaitGoal::Synced, None, &view), Err("peng is starting".into()));
+    }
+
+    #[test]
+    fn an_unknown_name_ends_the_wait_unless_it_may_join() {
+        let hopeless = |goal, view: &ClusterView| Wanted { goal, node: Some(name("hu")) }.hopeless(view);
+        for goal in [WaitGoal::Leader, WaitGoal::Synced] {
+            assert_eq!(hopeless(goal, &view()).map(|failure| failure.code()), Some(ExitCode::NotFound));
+            let headless = ClusterView { leader: None, ..view() };
+            assert_eq!(hopeless(goal, &headless), None, "the list may be old");
+        }
+        assert_eq!(hopeless(WaitGoal::Voter, &view()), None);
     }
 
     #[test]

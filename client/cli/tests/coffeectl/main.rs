@@ -263,7 +263,7 @@ fn the_list_and_what_waits_for_it() {
     };
     let (_lab, desk, ming) = saying(Ok(Response::Cluster(Box::new(view))));
     let run = |words: &[&str]| desk.asks(&[&ming], words).go();
-    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\t-\t-\n";
+    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\t-\t-\n#\t2\t2\t0\tming\t2\n";
     run(&["list", "-o", "plain"]).says(plain);
     run(&["list", "-o", "plain", "--check"]).says(plain);
     for words in [
@@ -275,6 +275,7 @@ fn the_list_and_what_waits_for_it() {
         let ran = run(words);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{words:?}");
     }
+    run(&["wait", "--for", "synced", "--node", "hung"]).fails(3).complaining("there is no node hung");
     let ran = run(&["wait", "--for", "leader", "--node", "hong", "--timeout", "300ms"]);
     ran.fails(5).complaining("waited 300 ms for leader: ming leads");
 }

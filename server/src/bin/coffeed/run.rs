@@ -93,7 +93,7 @@ async fn reload_on_hangup(server: Arc<Server>, notifier: Notifier, mut hangup: S
     }
 }
 
-/// The errors of a consensus that is told to stop are no failures.
+/// Silences consensus once the node stops: its errors are not failures then.
 async fn quiet_when_stopping(server: Arc<Server>) {
     server.stopping().await;
     logging::quiet_consensus();

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 
 use crate::{credentials, exit::ExitCode, failure::Failure, invocation::Invocation};
 
-/// What the nodes show.
+/// The nodes by the certificates that they show.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ShownCertificates {
     /// The nodes that show a certificate of the old CA.
