@@ -72,7 +72,9 @@ fn way_back(cluster: ClusterId, from: &Address) -> String {
 /// Returns the warnings for nodes from their own statuses.
 pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
     let paces: Vec<_> = statuses.iter().map(|status| (&status.name, &status.pace)).collect();
-    statuses.iter().flat_map(of_node).chain(pace::of_nodes(&paces)).collect()
+    let voters = statuses.iter().filter_map(|status| status.raft.as_ref()?.voters.iter().map(Vec::len).max());
+    let voters = voters.max().unwrap_or(paces.len());
+    statuses.iter().flat_map(of_node).chain(pace::of_nodes(&paces, voters)).collect()
 }
 
 fn of_node(status: &NodeStatus) -> Vec<String> {

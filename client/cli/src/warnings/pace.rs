@@ -18,7 +18,8 @@ pub(super) fn of_cluster(view: &ClusterView) -> Vec<String> {
         view.nodes.iter().filter_map(|node| Some((&node.name, node.pace.as_ref()?))).collect();
     let leader = view.leader.as_ref().map_or("the leader".to_owned(), |name| format!("the leader {name}"));
     let silent = view.quorum_silent_ms.map(|ms| quorum_silent(&leader, ms));
-    silent.into_iter().chain(of_nodes(&paces)).collect()
+    let voters = usize::try_from(view.voters).unwrap_or(usize::MAX);
+    silent.into_iter().chain(of_nodes(&paces, voters)).collect()
 }
 
 /// Returns the warning for a leader that hears no quorum.
@@ -36,23 +37,34 @@ fn quorum_silent(leader: &str, ms: u64) -> String {
     )
 }
 
-/// Returns the warnings for these nodes.
-pub(super) fn of_nodes(paces: &[NamedPace<'_>]) -> Vec<String> {
-    let disks = paces.iter().filter_map(|(name, _)| slow_disk(name, paces));
+/// Returns the warnings for these nodes of a cluster with this many voters.
+pub(super) fn of_nodes(paces: &[NamedPace<'_>], voters: usize) -> Vec<String> {
+    let disks = slow_disks(paces, voters).into_iter();
     let stalls = paces.iter().filter_map(|(name, pace)| stalled(name, pace));
     disks.chain(stalls).chain(long_round_trip(paces)).chain(other_timers(paces)).collect()
 }
 
-fn slow_disk(name: &NodeName, paces: &[NamedPace<'_>]) -> Option<String> {
-    let sync = |(_, pace): &NamedPace<'_>| pace.sync_p99_us;
-    let own = paces.iter().find(|(other, _)| *other == name).and_then(sync)?;
-    let mut others: Vec<u64> = paces.iter().filter(|(other, _)| *other != name).filter_map(sync).collect();
-    others.sort_unstable();
-    let median = others.get(others.len() / 2).map_or_else(String::new, |median| {
+/// Returns the warning for slow disks. A write waits for one of them if the others are not a quorum.
+fn slow_disks(paces: &[NamedPace<'_>], voters: usize) -> Option<String> {
+    let syncs = paces.iter().filter_map(|(name, pace)| Some((*name, pace.sync_p99_us?)));
+    let (slow, others): (Vec<_>, Vec<_>) = syncs.partition(|(_, sync)| *sync >= SLOW_SYNC_US);
+    let slowest = slow.iter().map(|(_, sync)| *sync).max()?;
+    let names: Vec<&str> = slow.iter().map(|(name, _)| name.as_str()).collect();
+    let (disks, take, them) = match names.len() {
+        1 => ("disk", "takes", "it"),
+        _ => ("disks", "take up to", "one of them"),
+    };
+    let mut fast: Vec<u64> = others.iter().map(|(_, sync)| *sync).collect();
+    fast.sort_unstable();
+    let median = fast.get(fast.len() / 2).map_or_else(String::new, |median| {
         format!("; the median of the others is {}", wording::short(*median))
     });
-    (own >= SLOW_SYNC_US)
-        .then(|| format!("warning: the disk of {name} takes {} per sync{median}", wording::short(own)))
+    let waits = if voters.saturating_sub(slow.len()) < voters / 2 + 1 { "every" } else { "no" };
+    Some(format!(
+        "warning: the {disks} of {} {take} {} per sync{median}; {waits} write waits for {them}",
+        names.join(", "),
+        wording::short(slowest)
+    ))
 }
 
 /// A shorter stall makes no difference to an election.
@@ -111,13 +123,13 @@ mod tests {
 
     fn warnings(paces: &[NodePace]) -> Vec<String> {
         let names = ["hong", "peng", "long"].map(name);
-        of_nodes(&names.iter().zip(paces).collect::<Vec<_>>())
+        of_nodes(&names.iter().zip(paces).collect::<Vec<_>>(), 3)
     }
 
     #[test]
     fn a_healthy_cluster_has_no_warning() {
         assert_eq!(warnings(&[pace(None, 0, 300), pace(Some(99_999), 199, 50_000)]), [""; 0]);
-        assert_eq!(of_nodes(&[]), [""; 0]);
+        assert_eq!(of_nodes(&[], 0), [""; 0]);
         assert_eq!(warnings(&[NodePace::default()]), [""; 0]);
     }
 
@@ -125,11 +137,16 @@ mod tests {
     fn a_slow_disk_is_compared_with_the_others() {
         assert_eq!(
             warnings(&[pace(Some(1_000), 0, 1), pace(Some(310_000), 0, 1), pace(Some(1_200), 0, 1)]),
-            ["warning: the disk of peng takes 310 ms per sync; the median of the others is 1.2 ms"]
+            [
+                "warning: the disk of peng takes 310 ms per sync; the median of the others is 1.2 ms; no write \
+                 waits for it"
+            ]
         );
         assert_eq!(
-            warnings(&[pace(Some(100_000), 0, 1)]),
-            ["warning: the disk of hong takes 100 ms per sync"]
+            warnings(&[pace(Some(100_000), 0, 1), pace(Some(310_000), 0, 1), pace(None, 0, 1)]),
+            [
+                "warning: the disks of hong, peng take up to 310 ms per sync; every write waits for one of them"
+            ]
         );
     }
 
