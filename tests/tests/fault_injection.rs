@@ -20,18 +20,21 @@ use std::{
 use serde_json::Value;
 
 /// Injected faults, each with the violations that must reveal it (one suffices).
-const PLANTED: [(&str, &[&str]); 16] = [
+const PLANTED: [(&str, &[&str]); 19] = [
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
     ("checkpoint-ahead-of-fold", &["purged <= durably applied"]),
     ("doubt-hidden", &["exactly once", "not linearizable"]),
+    ("forgotten-membership-outcome", &["operators"]),
     ("frozen-layer-missed", &["not linearizable", "another state"]),
     ("heartbeats-without-a-quorum", &["liveness"]),
     ("id-reused", &["node ids once"]),
     ("memory-dropped-at-snapshot", &["another state", "exactly once"]),
+    ("missing-cluster-pin", &["not linearizable", "exactly once"]),
     ("overlay-lost-at-checkpoint", &["not linearizable", "another state"]),
     ("purged-ahead-of-checkpoint", &["purged <= durably applied"]),
+    ("read-without-a-quorum", &["not linearizable"]),
     ("stale-read", &["not linearizable"]),
     ("table-left-out", &["another state"]),
     ("torn-tail-accepted", &["is damaged", "log matching", "state machine safety"]),

@@ -56,7 +56,7 @@ pub async fn read_index(replica: &Replica, within: Duration) -> Result<Revision,
         questions.push(async move { (id, answer.await) });
     }
     let mut following = BTreeSet::from([own]);
-    while !is_quorum(configurations, &following) {
+    while !planted!("read-without-a-quorum") && !is_quorum(configurations, &following) {
         match timeout_at(deadline, questions.next()).await {
             Ok(Some((id, true))) => drop(following.insert(id)),
             Ok(Some((_, false))) => {}

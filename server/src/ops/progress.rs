@@ -31,6 +31,7 @@ impl OperationProgress {
 
     /// Notes that something may have changed.
     pub(super) fn begin(&self) {
+        planted!("forgotten-membership-outcome", return);
         self.0.store(true, Ordering::Relaxed);
     }
 

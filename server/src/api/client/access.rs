@@ -65,6 +65,7 @@ pub(super) fn check_cluster(
         return Err(Rejection::LeftOut { node: node.name().clone(), peers: cluster, from });
     }
     let Some(meant) = meant else { return Ok(()) };
+    planted!("missing-cluster-pin", return Ok(()));
     match (node.cluster(), request) {
         (Some(own), _) if own == meant => Ok(()),
         (Some(own), _) => Err(Rejection::OtherCluster { node: node.name().clone(), cluster: own }),

@@ -35,6 +35,8 @@ pub(crate) struct Faults {
 
 enum Mend {
     Start(usize),
+    /// Replaces the disk of a node that founded another cluster.
+    Replace(usize),
     Repair(usize, usize),
     Release(usize, usize),
     Disk(usize),
@@ -152,6 +154,14 @@ impl Faults {
                 self.diary.push(format!("{ms} ms: {} starts", host(node)));
             }
             match mend {
+                // It may have lost its power before it founded the cluster, and have joined the first.
+                Mend::Replace(node) if self.is_down(node) => self.mends.push((ms + 500, Mend::Replace(node))),
+                Mend::Replace(node) => {
+                    if shops[node].is_elsewhere() {
+                        self.crash(node, ms, sim, &shops[node]);
+                        shops[node].lose_disk();
+                    }
+                }
                 Mend::Start(node) => sim.bounce(host(node)),
                 Mend::Repair(a, b) => sim.repair(host(a), host(b)),
                 Mend::Release(a, b) => sim.release(host(a), host(b)),
@@ -194,7 +204,7 @@ impl Faults {
         let until = ms + 300 + self.rng.below(3000);
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.rng.below(18);
+        let what = self.rng.below(19);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -281,6 +291,13 @@ impl Faults {
                 let by = i64::try_from(self.rng.below(2 * most_ms)).unwrap_or(0);
                 self.wall_ms = by - i64::try_from(most_ms).unwrap_or(0);
                 self.mends.push((until, Mend::Wall));
+            }
+            18 if all_vote(shops) => {
+                self.count("another cluster founded");
+                self.crash(node, ms, sim, &shops[node]);
+                shops[node].lose_disk();
+                shops[node].found_another();
+                self.mends.push((ms + 4000 + self.rng.below(4000), Mend::Replace(node)));
             }
             _ => {}
         }

@@ -3,11 +3,15 @@
 use std::{
     net::Ipv4Addr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
-use coffee_common::{id::NodeName, protocol::NodeStatus, quic::Endpoint};
+use coffee_common::{
+    id::{ClusterId, NodeName},
+    protocol::NodeStatus,
+    quic::Endpoint,
+};
 use coffeed::{Closed, Config, Server, node::replica::Replica};
 
 use crate::{
@@ -30,6 +34,8 @@ pub(crate) struct SimNode {
     /// The node to join after the first start, and from the first one on unless it founds.
     pub(crate) join: String,
     pub(crate) founds: bool,
+    /// The first cluster: another one does not count.
+    pub(crate) cluster: Arc<OnceLock<ClusterId>>,
     pub(crate) seed: u64,
     pub(crate) trace: Trace,
     pub(crate) life: Arc<Mutex<NodeRun>>,
@@ -41,6 +47,8 @@ pub(crate) struct NodeRun {
     server: Option<Arc<Server>>,
     /// How many times it was started.
     pub(crate) starts: u64,
+    /// Its next start founds another cluster, by mistake.
+    founds_another: bool,
     /// Why it ended on its own, if it did.
     pub(crate) ended: Option<String>,
 }
@@ -69,9 +77,21 @@ impl SimNode {
         work(&mut self.life.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Its own status, while it runs.
+    /// Its own status, while it runs. In another cluster it counts as a node without one.
     pub(crate) fn status(&self) -> Option<NodeStatus> {
-        self.life(|life| life.server.as_ref().map(|server| server.status()))
+        let mut status = self.life(|life| life.server.as_ref().map(|server| server.status()))?;
+        status.raft = status.raft.filter(|raft| self.is_first(raft.cluster));
+        Some(status)
+    }
+
+    /// Whether it belongs to another cluster than the first.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        let status = self.life(|life| life.server.as_ref().map(|server| server.status()));
+        status.and_then(|status| status.raft).is_some_and(|raft| !self.is_first(raft.cluster))
+    }
+
+    fn is_first(&self, cluster: ClusterId) -> bool {
+        self.cluster.get().is_none_or(|first| *first == cluster)
     }
 
     /// A description for humans.
@@ -79,7 +99,7 @@ impl SimNode {
         match self.status() {
             None => format!("{} is down", self.name),
             Some(status) => match status.raft {
-                None => format!("{} runs without a cluster: {:?}", self.name, status.phase),
+                None => format!("{} runs without this cluster: {:?}", self.name, status.phase),
                 Some(raft) => format!(
                     "{} {:?} {:?} in term {} under {:?}, log {}..{}, committed {}, applied {}, voters {:?}, learners {:?}, on record {:?}",
                     self.name,
@@ -104,9 +124,10 @@ impl SimNode {
         self.replica().is_some_and(|replica| replica.leads())
     }
 
-    /// Its replica, while it has one.
+    /// Its replica, while it has one of the first cluster.
     pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
-        self.life(|life| life.server.as_ref().and_then(|server| server.replica()))
+        let replica = self.life(|life| life.server.as_ref().and_then(|server| server.replica()))?;
+        self.is_first(replica.cluster()).then_some(replica)
     }
 
     /// Takes the reason why it ended on its own, if it did since the last call.
@@ -126,13 +147,19 @@ impl SimNode {
         std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
+    /// Makes its next start found another cluster, as an operator might on a node that has lost its
+    /// disk.
+    pub(crate) fn found_another(&self) {
+        self.life(|life| life.founds_another = true);
+    }
+
     /// The configuration varies with each start.
-    fn config(&self, address: &Address, starts: u64) -> Config {
+    fn config(&self, address: &Address, starts: u64, founds: bool) -> Config {
         let files = CredentialFiles::new("unused", "unused", "unused");
         let mut config =
             Config::new(self.name.clone(), (Ipv4Addr::UNSPECIFIED, PORT).into(), self.folder.clone(), files);
         config.advertise = Some(address.clone());
-        if !self.founds || starts > 1 {
+        if !founds {
             config.join.push(self::address(&self.join));
         }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
@@ -171,9 +198,10 @@ impl SimNode {
     async fn live(&self, starts: u64) -> Result<Closed, Box<dyn std::error::Error>> {
         let address = address(self.name.as_str());
         let seed = self.seed ^ starts;
+        let founds = self.life(|life| std::mem::take(&mut life.founds_another)) || self.founds && starts == 1;
         let endpoint = endpoint(self.name.as_str(), PORT, &self.credentials, seed, &self.trace).await?;
         self.stand_in()?;
-        let server = Server::builder(self.config(&address, starts))
+        let server = Server::builder(self.config(&address, starts, founds))
             .credentials(self.credentials.clone())
             .endpoint(endpoint)
             .databases(Arc::new(self.disk.mount()))
@@ -181,8 +209,9 @@ impl SimNode {
             .await?;
         let server = Arc::new(server);
         self.life(|life| life.server = Some(Arc::clone(&server)));
-        if self.founds && starts == 1 {
-            server.found().await?;
+        if founds {
+            let cluster = server.found().await?;
+            self.cluster.get_or_init(|| cluster);
         }
         Ok(server.closed().await)
     }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use coffee_client::{Client, Consistency, Credentials, KeyRange, PageOptions, cert::Ca};
 use coffee_common::{
-    id::{ClientId, NodeName},
+    id::{ClientId, ClusterId, NodeName},
     protocol::Role,
 };
 use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
@@ -53,6 +53,7 @@ type SimError = Box<dyn std::error::Error>;
 struct WorldContext {
     history: History,
     trace: Trace,
+    cluster: Arc<OnceLock<ClusterId>>,
     operators: OperatorRecord,
     /// Consistency of the clients' reads.
     consistency: Consistency,
@@ -199,6 +200,7 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &World
         folder: folder.join(name),
         join: SHOPS[usize::from(name == SHOPS[0])].to_owned(),
         founds: name == SHOPS[0],
+        cluster: Arc::clone(&shared.cluster),
         seed: number,
         trace: shared.trace.clone(),
         life: Arc::new(Mutex::default()),
