@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use coffee_common::{id::NodeId, protocol::RaftStatus};
 
-use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, operator::OperatorRecord, wall};
+use crate::{disk::DiskFailure, entropy::SimRng, node::SimNode, operator::OperatorRecord, partial, wall};
 
 /// Whether every node runs and all are voters. Otherwise a further lost disk may cost the
 /// quorum.
@@ -22,6 +22,8 @@ pub(crate) struct Faults {
     mends: Vec<(u64, Mend)>,
     counts: BTreeMap<&'static str, u64>,
     diary: Vec<String>,
+    /// Whether faults last longer, and are fewer.
+    long: bool,
     /// Latency of a healthy link.
     latency_max: Duration,
     operators: OperatorRecord,
@@ -69,6 +71,7 @@ impl Faults {
             mends: Vec::new(),
             counts: BTreeMap::new(),
             diary: Vec::new(),
+            long: seed % 4 == 1,
             latency_max,
             operators,
             calls: 0,
@@ -97,6 +100,26 @@ impl Faults {
         self.mends.is_empty()
     }
 
+    /// Whether two nodes reach each other in both directions, without delay or loss, as far as
+    /// faults are concerned.
+    pub(crate) fn connects(&self, a: usize, b: usize) -> bool {
+        !self.mends.iter().any(|(_, mend)| match mend {
+            Mend::Repair(x, y) | Mend::Release(x, y) | Mend::Loss(x, y) | Mend::Delay(x, y) => {
+                [*x, *y] == [a, b] || [*x, *y] == [b, a]
+            }
+            // Certificates are not valid at all times.
+            Mend::Wall => true,
+            Mend::Start(_) | Mend::Replace(_) | Mend::Disk(_) => false,
+        })
+    }
+
+    /// Whether a node is down or elsewhere, or its disk fails.
+    pub(crate) fn is_broken(&self, node: usize) -> bool {
+        self.mends.iter().any(|(_, mend)| {
+            matches!(mend, Mend::Start(broken) | Mend::Replace(broken) | Mend::Disk(broken) if *broken == node)
+        })
+    }
+
     /// Whether a node is down.
     fn is_down(&self, node: usize) -> bool {
         self.mends.iter().any(|(_, mend)| matches!(mend, Mend::Start(down) if *down == node))
@@ -108,7 +131,7 @@ impl Faults {
         wall::set(i64::try_from(ms).unwrap_or(0) + self.wall_ms);
         self.notice_ends(ms, sim, shops);
         if breaking && ms >= self.next_ms {
-            self.next_ms = ms + 200 + self.rng.below(2500);
+            self.next_ms = ms + 200 + self.rng.below(if self.long { 6000 } else { 2500 });
             self.break_something(ms, sim, shops);
         }
         if breaking {
@@ -201,10 +224,10 @@ impl Faults {
         let node = self.rng.below(shops.len() as u64) as usize;
         let other = (node + 1 + self.rng.below(shops.len() as u64 - 1) as usize) % shops.len();
         let (name, other_name) = (shops[node].name.as_str(), shops[other].name.as_str());
-        let until = ms + 300 + self.rng.below(3000);
+        let until = ms + 300 + self.rng.below(if self.long { 12_000 } else { 3000 });
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.rng.below(19);
+        let what = self.rng.below(20);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -298,6 +321,14 @@ impl Faults {
                 shops[node].lose_disk();
                 shops[node].found_another();
                 self.mends.push((ms + 4000 + self.rng.below(4000), Mend::Replace(node)));
+            }
+            19 => {
+                self.count("partial partition amid faults");
+                let leader = shops.iter().position(SimNode::leads).unwrap_or(node);
+                for cut in partial::cuts(&mut self.rng, leader, shops.len()).cut {
+                    cut.make(sim, shops);
+                    self.mends.push((until, Mend::Repair(cut.a, cut.b)));
+                }
             }
             _ => {}
         }

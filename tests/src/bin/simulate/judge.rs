@@ -62,6 +62,8 @@ pub(crate) struct SimReport {
     pub(crate) refused: u64,
     /// Operators' calls that were done, in doubt, and of which nothing was done.
     pub(crate) operators: [u64; 3],
+    /// How many times a majority was connected for as long as a write may take.
+    pub(crate) judged_live: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) events: BTreeMap<&'static str, u64>,
     pub(crate) healed_ms: Option<u64>,
@@ -84,6 +86,7 @@ impl SimReport {
                 "by operators, done": self.operators[0],
                 "by operators, in doubt": self.operators[1],
                 "by operators, nothing done": self.operators[2],
+                "majorities connected for seconds": self.judged_live,
             },
             "faults": self.faults,
             "events": self.events,
@@ -104,7 +107,7 @@ impl fmt::Display for SimReport {
         write!(
             f,
             "seed {} behaviour {:016x}: {} ms simulated in {} ms, {} operations acknowledged, {} in doubt, {} refused, \
-             operators' calls done, in doubt, not done {:?}, {faults} faults {:?}, {:?}, healed after {:?} ms: ",
+             operators' calls done, in doubt, not done {:?}, {} majorities connected for seconds, {faults} faults {:?}, {:?}, healed after {:?} ms: ",
             self.seed,
             self.behaviour,
             self.simulated_ms,
@@ -113,6 +116,7 @@ impl fmt::Display for SimReport {
             self.in_doubt,
             self.refused,
             self.operators,
+            self.judged_live,
             self.faults,
             self.events,
             self.healed_ms,

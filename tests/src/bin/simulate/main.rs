@@ -17,6 +17,7 @@ mod entropy;
 mod faults;
 mod inside;
 mod judge;
+mod majority;
 mod node;
 mod operator;
 mod partial;

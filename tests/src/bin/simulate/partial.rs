@@ -29,7 +29,7 @@ enum Stage {
     Before(Option<u64>),
     During {
         since_ms: u64,
-        cut: Vec<(usize, usize)>,
+        cut: Vec<PartialCut>,
         slow: Vec<(usize, usize)>,
     },
     Over,
@@ -74,7 +74,7 @@ impl PartialPartition {
                 let late = ms > *since_ms + LIVE_WITHIN_MS;
                 if written || late {
                     let name = |node: usize| shops[node].name.as_str();
-                    cut.iter().for_each(|&(a, b)| sim.repair(name(a), name(b)));
+                    cut.iter().for_each(|cut| sim.repair(name(cut.a), name(cut.b)));
                     for &(a, b) in &*slow {
                         sim.set_link_max_message_latency(name(a), name(b), latency_max);
                     }
@@ -89,29 +89,59 @@ impl PartialPartition {
     }
 
     fn begin(&mut self, ms: u64, leader: usize, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) -> Stage {
-        let count = shops.len();
         let name = |node: usize| shops[node].name.as_str();
-        let mut others: Vec<usize> = (0..count).filter(|node| *node != leader).collect();
-        let first = self.rng.below(others.len() as u64) as usize;
-        others.rotate_left(first);
-        let majority = &others[..=count / 2];
-        let (mut cut, mut slow) = (Vec::new(), Vec::new());
-        for a in 0..count {
-            for b in a + 1..count {
-                if majority.contains(&a) && majority.contains(&b) {
-                    let latency = Duration::from_millis(1 + self.rng.below(LATENCY_MAX_MS));
-                    sim.set_link_max_message_latency(name(a), name(b), latency);
-                    slow.push((a, b));
-                } else if [a, b] != [leader.min(majority[0]), leader.max(majority[0])] {
-                    match self.rng.below(6) {
-                        0 => sim.partition_oneway(name(a), name(b)),
-                        1 => sim.partition_oneway(name(b), name(a)),
-                        _ => sim.partition(name(a), name(b)),
-                    }
-                    cut.push((a, b));
-                }
+        let PartialCuts { cut, inside } = cuts(&mut self.rng, leader, shops.len());
+        cut.iter().for_each(|cut| cut.make(sim, shops));
+        for &(a, b) in &inside {
+            let latency = Duration::from_millis(1 + self.rng.below(LATENCY_MAX_MS));
+            sim.set_link_max_message_latency(name(a), name(b), latency);
+        }
+        Stage::During { since_ms: ms, cut, slow: inside }
+    }
+}
+
+/// The links of a partial partition.
+pub(crate) struct PartialCuts {
+    /// Links to cut.
+    pub(crate) cut: Vec<PartialCut>,
+    /// Links within the majority.
+    pub(crate) inside: Vec<(usize, usize)>,
+}
+
+/// A link to cut, in one direction or both.
+pub(crate) struct PartialCut {
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    /// Only packets from `a` to `b` are lost.
+    one_way: bool,
+}
+
+impl PartialCut {
+    pub(crate) fn make(&self, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
+        let (a, b) = (shops[self.a].name.as_str(), shops[self.b].name.as_str());
+        if self.one_way { sim.partition_oneway(a, b) } else { sim.partition(a, b) }
+    }
+}
+
+/// Draws a majority without the leader, of which one node still hears it.
+pub(crate) fn cuts(rng: &mut SimRng, leader: usize, count: usize) -> PartialCuts {
+    let mut others: Vec<usize> = (0..count).filter(|node| *node != leader).collect();
+    let first = rng.below(others.len() as u64) as usize;
+    others.rotate_left(first);
+    let majority = &others[..=count / 2];
+    let (mut cut, mut inside) = (Vec::new(), Vec::new());
+    for a in 0..count {
+        for b in a + 1..count {
+            if majority.contains(&a) && majority.contains(&b) {
+                inside.push((a, b));
+            } else if [a, b] != [leader.min(majority[0]), leader.max(majority[0])] {
+                cut.push(match rng.below(6) {
+                    0 => PartialCut { a, b, one_way: true },
+                    1 => PartialCut { a: b, b: a, one_way: true },
+                    _ => PartialCut { a, b, one_way: false },
+                });
             }
         }
-        Stage::During { since_ms: ms, cut, slow }
     }
+    PartialCuts { cut, inside }
 }

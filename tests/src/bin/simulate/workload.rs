@@ -31,6 +31,8 @@ pub(crate) struct History(Arc<Mutex<Recorded>>);
 struct Recorded {
     operations: BTreeMap<u64, Vec<RecordedOperation>>,
     acknowledged: u64,
+    /// Acknowledged writes.
+    written: u64,
     in_doubt: u64,
     refused: u64,
     next_value: u64,
@@ -70,6 +72,11 @@ impl History {
     pub(crate) fn counters(&self) -> BTreeMap<u64, RangeInclusive<u64>> {
         let bounds = |(worker, (done, doubt)): (&u64, &(u64, u64))| (*worker, *done..=done + doubt);
         self.with(|recorded| recorded.counters.iter().map(bounds).collect())
+    }
+
+    /// Number of acknowledged writes.
+    pub(crate) fn written(&self) -> u64 {
+        self.with(|recorded| recorded.written)
     }
 
     fn value(&self) -> u64 {
@@ -218,6 +225,7 @@ impl WorkloadClient {
         let action = |to: Register| from.map_or(Action::Write(to), |from| Action::Swap { from, to });
         match self.settle(batch).await {
             Ok(written) => {
+                self.history.with(|recorded| recorded.written += 1);
                 for (at, to) in to {
                     self.seen.insert(*at, (written.revision, *to));
                 }
@@ -272,7 +280,10 @@ impl WorkloadClient {
             (*done, *doubt) = (*done + times, *doubt - 1);
         };
         self.history.with(|recorded| match result {
-            Ok(_) => known(recorded, 1),
+            Ok(_) => {
+                recorded.written += 1;
+                known(recorded, 1);
+            }
             Err(error) if error.outcome() == OutcomeKind::NotApplied => {
                 recorded.refused += 1;
                 known(recorded, 0);

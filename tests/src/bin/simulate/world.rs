@@ -21,6 +21,7 @@ use crate::{
     entropy::SimRng,
     faults::Faults,
     judge::{Judge, SimReport},
+    majority::MajorityWatch,
     node::{SimNode, address, endpoint},
     operator::{Operator, OperatorRecord},
     partial::PartialPartition,
@@ -115,6 +116,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
     let mut faults = Faults::new(seed, CALM_MS, latency_max, shared.operators.clone());
+    let mut majority = MajorityWatch::default();
     let mut partial = PartialPartition::new(seed);
     let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
@@ -145,7 +147,10 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
                 break;
             }
         }
-        let wrong = watch.look(ms, &shops);
+        let mut wrong = watch.look(ms, &shops);
+        if (CALM_MS..end_ms).contains(&ms) {
+            wrong.extend(majority.look(ms, shared.history.written(), &faults, &shops));
+        }
         if !wrong.is_empty() {
             wrong.into_iter().for_each(|wrong| judge.wrong(format!("after {ms} ms: {wrong}")));
             break;
@@ -179,6 +184,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         in_doubt,
         refused,
         operators: shared.operators.counts(),
+        judged_live: majority.looks(),
         faults: faults.counts().clone(),
         events: shared.trace.counts(),
         healed_ms: (healed > 0).then_some(healed),
