@@ -60,7 +60,7 @@ impl ReplicaRuntime {
         let poison = Poison::new();
         let simulated = databases.is_some();
         let (state, mut log) = match databases {
-            Some(databases) => open_databases(databases.as_ref(), identity.id, &poison)?,
+            Some(databases) => open_databases(&databases, identity.id, &poison)?,
             None => open_storage(data, identity.id, &poison).await?,
         };
         check_fit(&state, &log)?;
@@ -189,7 +189,7 @@ async fn open_storage(
 }
 
 fn open_databases(
-    databases: &dyn Databases,
+    databases: &Arc<dyn Databases>,
     id: NodeId,
     poison: &Poison,
 ) -> Result<(StateMachine, LogStore), StartError> {
@@ -203,7 +203,9 @@ fn open_databases(
     let state = StateMachine::open(databases.state(id), options, durable_index.clone(), poison.clone())?;
     let failed = |source| LogError::Io { file: "log".to_owned(), source };
     let file = databases.log(id).map_err(failed)?;
-    let log = LogStore::open_inline(file, durable_index, poison.clone())?;
+    let disk = Arc::clone(databases);
+    let ready = Box::new(move || disk.ready());
+    let log = LogStore::open_in_task(file, durable_index, poison.clone(), ready)?;
     Ok((state, log))
 }
 

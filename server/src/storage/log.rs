@@ -26,7 +26,7 @@ use openraft::{
 };
 use tokio::sync::oneshot;
 
-pub use self::error::LogError;
+pub use self::{error::LogError, writer::DiskReady};
 use self::{
     view::LogView,
     wal::{EntryLocations, LogFile},

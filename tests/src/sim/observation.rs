@@ -10,6 +10,8 @@ pub struct Observation {
     pub name: String,
     /// How many times its disk was replaced by an empty one.
     pub disk: u64,
+    /// Whether its disk accepts no write at this moment.
+    pub stalled: bool,
     /// Its id in the cluster.
     pub id: u64,
     /// Its term.

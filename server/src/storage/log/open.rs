@@ -13,7 +13,7 @@ use super::{
     records::LogSummary,
     view::LogView,
     wal::{CHUNK_BYTES, RealFile, Wal},
-    writer::{LogWriter, Queue},
+    writer::{DiskReady, LogWriter, Queue},
 };
 use crate::storage::{durable_index::DurableIndex, poison::Poison};
 
@@ -52,6 +52,20 @@ impl LogStore {
         Self::start("log".to_owned(), backend, durable_index, poison, Writing::Inline)
     }
 
+    /// As [`LogStore::open_inline`], with a task that writes once `ready` has returned. Must be
+    /// called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As [`LogStore::open_inline`].
+    pub fn open_in_task(
+        backend: Box<dyn StorageBackend>,
+        durable_index: DurableIndex,
+        poison: Poison,
+        ready: DiskReady,
+    ) -> Result<Self, LogError> {
+        Self::start("log".to_owned(), backend, durable_index, poison, Writing::Task(ready))
+    }
+
     /// As [`LogStore::open_inline`], with the writer thread.
     #[cfg(test)]
     pub(crate) fn open_threaded(
@@ -75,6 +89,7 @@ impl LogStore {
         let writer = LogWriter::new(name.clone(), wal, Arc::clone(&view), poison.clone());
         let (queue, thread) = match writing {
             Writing::Inline => (Queue::Inline(Arc::new(Mutex::new(writer))), None),
+            Writing::Task(ready) => (writer.spawn_task(ready), None),
             Writing::Thread => {
                 let (queue, thread) = writer.spawn().map_err(LogError::Thread)?;
                 (queue, Some(thread))
@@ -96,6 +111,7 @@ impl LogStore {
 
 /// Where changes are written.
 enum Writing {
+    Task(DiskReady),
     Thread,
     Inline,
 }

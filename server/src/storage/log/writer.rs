@@ -15,6 +15,7 @@ use std::{
     thread,
 };
 
+use futures_util::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
@@ -84,8 +85,9 @@ impl LogChange {
 pub(super) enum Queue {
     /// A thread writes them.
     Thread(mpsc::Sender<LogChange>),
-    /// The caller writes each one when it queues it: everything in one thread,
-    /// for simulation.
+    /// A task writes them, once the disk is ready: everything in one thread, for simulation.
+    Task(tokio::sync::mpsc::UnboundedSender<LogChange>),
+    /// The caller writes each one when it queues it.
     Inline(Arc<Mutex<LogWriter>>),
 }
 
@@ -94,7 +96,8 @@ impl Queue {
     /// or is an error.
     pub(super) fn push(&self, change: LogChange) -> io::Result<()> {
         match self {
-            Self::Thread(sender) => sender.send(change).map_err(|_| io::Error::other("the log is closed")),
+            Self::Thread(sender) => sender.send(change).map_err(|_| super::closed()),
+            Self::Task(sender) => sender.send(change).map_err(|_| super::closed()),
             Self::Inline(writer) => {
                 let mut writer = lock(writer);
                 let committed = writer.committed();
@@ -104,6 +107,9 @@ impl Queue {
         }
     }
 }
+
+/// Waits until a simulated disk accepts a write.
+pub type DiskReady = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Writes batches of changes.
 pub(super) struct LogWriter {
@@ -133,20 +139,37 @@ impl LogWriter {
         Ok((Queue::Thread(sender), thread))
     }
 
+    /// Starts a task in place of the thread. It waits for `ready` before each batch.
+    pub(super) fn spawn_task(mut self, ready: DiskReady) -> Queue {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(first) = receiver.recv().await {
+                ready().await;
+                self.write_batch(first, || receiver.try_recv().ok());
+            }
+        });
+        Queue::Task(sender)
+    }
+
     fn run(mut self, queue: &mpsc::Receiver<LogChange>) {
         while let Ok(first) = queue.recv() {
-            // Read before the batch is gathered: the entries that it covers are queued already.
-            let committed = self.committed();
-            let mut bytes = first.bytes();
-            let mut batch = vec![first];
-            while bytes < BATCH_BYTES_MAX
-                && let Ok(change) = queue.try_recv()
-            {
-                bytes += change.bytes();
-                batch.push(change);
-            }
-            self.write(batch, committed);
+            self.write_batch(first, || queue.try_recv().ok());
         }
+    }
+
+    /// Writes a change together with those that are queued already.
+    fn write_batch(&mut self, first: LogChange, mut next: impl FnMut() -> Option<LogChange>) {
+        // Read before the batch is gathered: the entries that it covers are queued already.
+        let committed = self.committed();
+        let mut bytes = first.bytes();
+        let mut batch = vec![first];
+        while bytes < BATCH_BYTES_MAX
+            && let Some(change) = next()
+        {
+            bytes += change.bytes();
+            batch.push(change);
+        }
+        self.write(batch, committed);
     }
 
     /// The last committed entry, if the file does not have it yet. It is

@@ -11,6 +11,7 @@ use std::{
 };
 
 use coffee_common::id::NodeId;
+use futures_util::future::BoxFuture;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::storage::atomic_file;
@@ -52,7 +53,7 @@ pub trait StateFiles: Debug + Send + Sync + 'static {
 }
 
 /// Where a node's log and state are, if not in its data directory: a simulated
-/// disk. The log is then written inline by the task that appends.
+/// disk. The log is then written by a task instead of a thread.
 ///
 /// A node that gets another id finds nothing: its earlier data no longer counts.
 pub trait Databases: Debug + Send + Sync + 'static {
@@ -63,6 +64,10 @@ pub trait Databases: Debug + Send + Sync + 'static {
     /// # Errors
     /// The disk failed.
     fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>>;
+    /// Waits while the disk is stalled. The log's writer calls it before each batch.
+    fn ready(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
     /// The state of the node with this id.
     fn state(&self, id: NodeId) -> Arc<dyn StateFiles>;
 }

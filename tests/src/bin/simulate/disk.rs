@@ -4,6 +4,8 @@
 //! power cut. A power cut loses, keeps or tears (at sectors of 512 bytes) each unsynced
 //! write independently.
 
+mod databases;
+
 use std::{
     collections::BTreeMap,
     fmt, io,
@@ -14,18 +16,14 @@ use std::{
 };
 
 use coffee_common::id::NodeId;
-use coffeed::storage::{
-    log::LogStore,
-    state::{Databases, StateFiles},
-};
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::{entropy::SimRng, trace::Trace};
 
 const SECTOR_BYTES: usize = 512;
 
-/// Small, so that the log often moves to another chunk.
-const LOG_CHUNK_BYTES: u32 = 32 << 10;
+/// How long after a stall its writes may still wait.
+const STALL_ENDS_WITHIN_MS: u64 = 10;
 
 #[derive(Debug, Clone)]
 enum PendingWrite {
@@ -62,6 +60,8 @@ pub(crate) enum DiskFailure {
     SyncAfter(u64),
     /// Every write fails for lack of space.
     Full,
+    /// The log's writes wait until this is mended. Everything else continues.
+    Stalled,
     /// Each sync takes this long.
     Slow(Duration),
     /// Stalls the host for this long at the next step, once.
@@ -76,6 +76,8 @@ struct DiskState {
     /// Counts how many times the disk was replaced.
     generation: u64,
     failure: Option<DiskFailure>,
+    /// Until when writes may wait that were stalled, in simulated milliseconds.
+    stalled_until: u64,
     dead: bool,
 }
 
@@ -133,7 +135,16 @@ impl SimDisk {
 
     /// Ends the injected failure.
     pub(crate) fn mend(&self) {
-        lock(&self.state).failure = None;
+        let mut state = lock(&self.state);
+        if state.failure.take() == Some(DiskFailure::Stalled) {
+            state.stalled_until = self.trace.now() + STALL_ENDS_WITHIN_MS;
+        }
+    }
+
+    /// Whether writes of the log wait.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let state = lock(&self.state);
+        state.failure == Some(DiskFailure::Stalled) || self.trace.now() < state.stalled_until
     }
 
     /// Whether the power was cut within an operation.
@@ -253,65 +264,6 @@ fn survive(image: &mut Vec<u8>, change: &PendingWrite, rng: &mut SimRng) {
 impl fmt::Debug for SimDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SimDisk")
-    }
-}
-
-impl Databases for SimDisk {
-    fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>> {
-        let name = log_name(id);
-        if !lock(&self.state).files.contains_key(&name) {
-            let aside = format!("{name}.new");
-            lock(&self.state).files.remove(&aside);
-            LogStore::create_on(self.backend(aside.clone()), LOG_CHUNK_BYTES)?;
-            self.rename(&aside, &name)?;
-        }
-        Ok(Box::new(self.backend(name)))
-    }
-
-    fn state(&self, id: NodeId) -> Arc<dyn StateFiles> {
-        Arc::new(StateFolder { disk: self.clone(), id })
-    }
-}
-
-#[derive(Debug)]
-struct StateFolder {
-    disk: SimDisk,
-    id: NodeId,
-}
-
-impl StateFolder {
-    fn scratch(&self, number: impl fmt::Display) -> String {
-        format!("{}-incoming-{number}", self.name())
-    }
-}
-
-impl StateFiles for StateFolder {
-    fn name(&self) -> String {
-        state_name(self.id)
-    }
-
-    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        self.disk.open_or_create(&self.name(), builder)
-    }
-
-    fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
-        lock(&self.disk.state).files.remove(&self.scratch(number));
-        builder.create_with_backend(self.disk.backend(self.scratch(number)))
-    }
-
-    fn install(&self, number: u64) -> io::Result<()> {
-        self.disk.rename(&self.scratch(number), &self.name())
-    }
-
-    fn discard(&self, number: u64) -> io::Result<()> {
-        lock(&self.disk.state).files.remove(&self.scratch(number));
-        Ok(())
-    }
-
-    fn discard_all(&self) -> io::Result<()> {
-        let scratch = self.scratch("");
-        lock(&self.disk.state).files.retain(|name, _| !name.starts_with(&scratch));
-        Ok(())
     }
 }
 

@@ -227,7 +227,7 @@ impl Faults {
         let until = ms + 300 + self.rng.below(if self.long { 12_000 } else { 3000 });
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.rng.below(20);
+        let what = self.rng.below(21);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -276,7 +276,7 @@ impl Faults {
             }
             11 => {
                 self.count("slow link");
-                let latency = Duration::from_millis(30 + self.rng.below(400));
+                let latency = Duration::from_millis(1 + self.rng.below(500));
                 sim.set_link_max_message_latency(name, other_name, latency);
                 self.mends.push((until, Mend::Delay(node, other)));
             }
@@ -295,6 +295,11 @@ impl Faults {
                 for (node, shop) in shops.iter().enumerate() {
                     self.crash(node, ms, sim, shop);
                 }
+            }
+            20 => {
+                self.count("disk stalled");
+                shops[node].disk.fail(DiskFailure::Stalled);
+                self.mends.push((until + self.rng.below(5000), Mend::Disk(node)));
             }
             15 => {
                 self.count("slow sync");

@@ -85,6 +85,7 @@ impl Watch {
         let mut seen =
             match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {
                 Some((status, raft)) => Observation {
+                    stalled: shop.disk.is_stalled(),
                     members: replica.as_deref().and_then(committed),
                     ..from_status(status, raft, disk)
                 },
@@ -122,6 +123,7 @@ fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Observation
         last_log: raft.last_log.0,
         purged: raft.purged.0,
         matched: raft.matched.iter().map(|(id, matched)| (id.0, matched.0)).collect(),
+        stalled: false,
         members: None,
         records: raft.nodes.iter().map(record).collect(),
         inside: None,

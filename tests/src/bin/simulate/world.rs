@@ -275,7 +275,7 @@ async fn inspect(
 ) -> Result<(), SimError> {
     let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
     while !shared.calm.load(Ordering::Acquire) {
-        if shared.partial.load(Ordering::Acquire) && client.set("fresh", "partial").await.is_ok() {
+        if shared.partial.load(Ordering::Acquire) && fresh(&client, "partial").await.is_ok() {
             shared.written.store(true, Ordering::Release);
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -288,7 +288,7 @@ async fn inspect(
         for name in &nodes {
             shared.operators.call(&client, OperatorVerb::Boot, name, &shared.trace).await;
         }
-        client.set("fresh", "yes").await.ok();
+        fresh(&client, "yes").await.ok();
         state = states(&client, &nodes).await;
         if state.windows(2).all(|pair| pair[0].is_ok() && pair[0] == pair[1]) {
             break;
@@ -308,10 +308,18 @@ async fn inspect(
             );
         }
     }
-    client.set("fresh", "at last").await.map_err(|error| format!("cannot write: {error}"))?;
+    fresh(&client, "at last").await.map_err(|error| format!("cannot write: {error}"))?;
     let healed = u64::try_from(began.elapsed().as_millis())?;
     shared.healed_ms.store(healed.max(1), Ordering::Release);
     Ok(())
+}
+
+/// Writes, or deletes if there is no room for more data.
+async fn fresh(client: &Client, value: &'static str) -> Result<(), coffee_client::Error> {
+    match client.set("fresh", value).await {
+        Err(coffee_client::Error::Refused { .. }) => client.delete("fresh").await.map(drop),
+        set => set.map(drop),
+    }
 }
 
 /// Each node's state, as it reports it.

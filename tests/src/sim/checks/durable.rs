@@ -22,7 +22,8 @@ impl SafetyCheck for DurableBeforeAnswered {
 
     fn look(&mut self, seen: &Observation) -> Result<(), String> {
         let Some(inside) = &seen.inside else { return Ok(()) };
-        if inside.voted < seen.term {
+        // A node whose disk stalls is in a term before it has answered in it.
+        if inside.voted < seen.term && !seen.stalled {
             return Err(format!(
                 "durable before answered: {} is in term {}, and a power cut would leave it in {}",
                 seen.name, seen.term, inside.voted

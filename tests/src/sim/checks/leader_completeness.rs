@@ -25,7 +25,9 @@ impl SafetyCheck for LeaderCompleteness {
             return Ok(());
         }
         let kept = inside.log.first().map_or(seen.last_log + 1, |line| line.index);
-        for (index, (term, _)) in self.committed.range(kept..).filter(|(_, (_, by))| *by <= seen.term) {
+        // A leader's own entries may be committed before they are on its own disk.
+        let is_due = |(term, by): &(u64, u64)| *term < seen.term && *by <= seen.term;
+        for (index, (term, _)) in self.committed.range(kept..).filter(|(_, entry)| is_due(entry)) {
             let found = inside.line(*index).map(|line| line.term);
             // A state received as a snapshot replaces the entries before it.
             let in_state = found.is_none() && *index <= inside.durably_applied;

@@ -45,6 +45,8 @@ fn a_vote_that_a_power_cut_would_lose_is_found() {
         verdicts(&mut DurableBeforeAnswered::default(), [with(3, 3), with(3, 4), with(4, 3)]),
         [true, true, false]
     );
+    let waits = Observation { stalled: true, ..with(4, 3) };
+    assert!(DurableBeforeAnswered::default().look(&waits).is_ok(), "it has not answered yet");
 }
 
 #[test]
@@ -95,6 +97,7 @@ fn a_leader_without_a_committed_entry_is_found() {
     assert!(check.look(&follower).is_ok());
     assert!(check.look(&leading(with_log("b", &[1, 1, 2, 3], 0), 3)).is_ok());
     assert!(check.look(&with_log("c", &[1, 1], 0)).is_ok(), "followers may lag");
+    assert!(check.look(&leading(with_log("c", &[1, 1], 0), 2)).is_ok(), "so may its own disk");
     assert!(check.look(&leading(with_log("c", &[1, 1], 0), 1)).is_ok(), "so may a leader of the past");
     assert!(check.look(&leading(with_log("c", &[1, 1], 0), 3)).is_err(), "entry 3 is missing");
     assert!(check.look(&leading(with_log("d", &[1, 1, 1], 0), 3)).is_err(), "entry 3 is another");
