@@ -161,7 +161,7 @@ impl Faults {
                 }
             };
             let Some(node) = node else { continue };
-            let until = ms + 300 + self.rng.below(4000);
+            let until = ms + 300 + self.rng.below(6000);
             self.count(what);
             self.diary.push(format!("{ms} ms: {what}: {} until {until} ms", shops[node].name));
             self.cut_off(node, until, sim, shops);
@@ -227,7 +227,7 @@ impl Faults {
         let until = ms + 300 + self.rng.below(if self.long { 12_000 } else { 3000 });
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.rng.below(21);
+        let what = self.rng.below(24);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -264,7 +264,7 @@ impl Faults {
                 sim.hold(name, other_name);
                 self.mends.push((until, Mend::Release(node, other)));
             }
-            9 if all_vote(shops) => {
+            9 | 23 if all_vote(shops) => {
                 self.count("disk lost");
                 self.crash(node, ms, sim, &shops[node]);
                 shops[node].lose_disk();
@@ -320,7 +320,7 @@ impl Faults {
                 self.wall_ms = by - i64::try_from(most_ms).unwrap_or(0);
                 self.mends.push((until, Mend::Wall));
             }
-            18 if all_vote(shops) => {
+            18 | 21 | 22 if all_vote(shops) => {
                 self.count("another cluster founded");
                 self.crash(node, ms, sim, &shops[node]);
                 shops[node].lose_disk();

@@ -127,7 +127,10 @@ impl Operator {
                 _ => None,
             };
             let (verb, node) = self.choose(&names);
-            self.record.call(client.as_ref().unwrap_or(&any), verb, &node, &self.trace).await;
+            // Shorter than many cuts, so that some calls end before the cluster is whole again.
+            let patience = Duration::from_millis(self.rng.of(&[1000, 2000, 4000]));
+            let client = client.as_ref().unwrap_or(&any).with_timeout(patience);
+            self.record.call(&client, verb, &node, &self.trace).await;
         }
         for _ in 0..shops.len() {
             let Some(node) = self.absent().filter(|_| self.number == 0) else { break };

@@ -102,6 +102,8 @@ pub(crate) struct WorkloadClient {
     /// When the simulation began.
     pub(crate) began: Instant,
     pub(crate) consistency: Consistency,
+    /// Whether it reads only: a write in doubt does not keep it from asking its node.
+    pub(crate) reads_only: bool,
     /// The last read of each key.
     pub(crate) seen: BTreeMap<u64, (Revision, Register)>,
 }
@@ -135,7 +137,7 @@ impl WorkloadClient {
     pub(crate) async fn work(mut self, end: Instant) {
         while Instant::now() < end {
             let at = self.rng.below(KEYS);
-            match self.rng.below(14) {
+            match self.rng.below(if self.reads_only { 4 } else { 14 }) {
                 0..=3 => self.read(at).await,
                 4..=6 => self.write(at).await,
                 7 | 8 => self.swap(at).await,
@@ -144,7 +146,8 @@ impl WorkloadClient {
                 11 => self.list().await,
                 _ => self.count().await,
             }
-            tokio::time::sleep(Duration::from_millis(1 + self.rng.below(30))).await;
+            let pause_max = if self.reads_only { 150 } else { 30 };
+            tokio::time::sleep(Duration::from_millis(1 + self.rng.below(pause_max))).await;
         }
     }
 

@@ -42,6 +42,7 @@ const LED_WITHIN_MS: u64 = 5000;
 /// state.
 const HEALED_WITHIN_MS: u64 = 30_000;
 
+/// Clients that read and write. Besides, one per node only reads, and only there.
 const WORKERS: u64 = 5;
 
 /// Operators at work at once.
@@ -242,11 +243,16 @@ async fn customers(
 ) -> Result<(), SimError> {
     let began = Instant::now();
     let mut workers = Vec::new();
-    for number in 0..WORKERS {
+    let readers = u64::try_from(nodes.len())?;
+    for number in 0..WORKERS + readers {
+        let reads_only = number >= WORKERS;
         let client = client("customers", number, &nodes, &credentials, seed, &shared.trace).await?;
-        // Half of the clients know one node only, whether it leads or not.
+        // Half of the clients know one node only, whether it leads or not, and so do the readers.
         let node = nodes[usize::try_from(number)? % nodes.len()];
-        let client = if number % 2 == 0 { client } else { client.at(address(node))? };
+        let keeps_to_one = number % 2 == 1 || reads_only;
+        let client = if keeps_to_one { client.at(address(node))? } else { client };
+        // Later ones know the cluster from the welcome of their node.
+        let begins = Duration::from_millis(if keeps_to_one { CALM_MS / 2 } else { 0 });
         let worker = WorkloadClient {
             number,
             client,
@@ -255,9 +261,13 @@ async fn customers(
             trace: shared.trace.clone(),
             began,
             consistency: shared.consistency,
+            reads_only,
             seen: std::collections::BTreeMap::new(),
         };
-        workers.push(tokio::spawn(worker.work(began + end)));
+        workers.push(tokio::spawn(async move {
+            tokio::time::sleep(begins).await;
+            worker.work(began + end).await;
+        }));
     }
     for worker in workers {
         worker.await?;
