@@ -63,6 +63,15 @@ fn compile(folder: &Path) {
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
+    // Of the test's own package: build scripts that read them would run again, and then whole
+    // crates would be compiled twice for each run.
+    let own = env::vars_os().map(|(name, _)| name);
+    for name in own.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    }) {
+        cargo.env_remove(name);
+    }
     let status = cargo.status().expect("cargo can be run");
     assert!(status.success(), "the commands cannot be compiled: cargo build --workspace says why");
 }
