@@ -47,6 +47,7 @@ mod handshake_limit;
 mod liveness;
 mod options;
 mod registry;
+mod resolve;
 mod stream;
 mod traffic;
 

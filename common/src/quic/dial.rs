@@ -44,11 +44,15 @@ impl Endpoint {
             |cause: &str| ConnectError::Unreachable { address: address.to_string(), cause: cause.to_owned() };
         let dial = async {
             let candidates = self.resolve(address).await.map_err(|error| unreachable(&error.to_string()))?;
-            match candidates.as_slice() {
+            let connection = match candidates.as_slice() {
                 [] => Err(unreachable("the name resolves to no address that this socket can reach")),
                 [only] => dial(&self.0, *only, address.as_str(), expect, protocol).await,
                 several => self.dial_first(several, address, expect, protocol).await,
+            }?;
+            if literal(address).is_none() {
+                self.0.answered.note(address, connection.remote_address());
             }
+            Ok(connection)
         };
         match tokio::time::timeout(self.0.handshake_timeout, dial).await {
             Ok(result) => result,
@@ -58,12 +62,18 @@ impl Endpoint {
 
     /// Resolves an address. A literal one needs no resolver, hence no thread.
     async fn resolve(&self, address: &Address) -> std::io::Result<Vec<SocketAddr>> {
-        let reachable = |candidate: &SocketAddr| candidate.is_ipv4() || self.0.local_address.is_ipv6();
-        if let Ok(literal) = address.as_str().parse::<SocketAddr>() {
+        let local = self.0.local_address;
+        // A socket that is bound to one IPv6 address sends nothing over IPv4.
+        let dual = local.ip().is_unspecified() && local.is_ipv6();
+        let reachable = |candidate: &SocketAddr| dual || candidate.is_ipv4() == local.is_ipv4();
+        if let Some(literal) = literal(address) {
             return Ok([literal].into_iter().filter(reachable).collect());
         }
-        let found = tokio::net::lookup_host(address.as_str()).await?;
-        Ok(found.filter(reachable).take(ADDRESSES_MAX).collect())
+        let lookup = async {
+            let found = tokio::net::lookup_host(address.as_str()).await?;
+            Ok(found.filter(reachable).take(ADDRESSES_MAX).collect())
+        };
+        self.0.answered.resolve(address, lookup).await
     }
 
     /// Dials several addresses, each a little after the previous one, and returns the first
@@ -94,6 +104,11 @@ impl Endpoint {
         }
         Err(worst.unwrap_or(ConnectError::EndpointClosed))
     }
+}
+
+/// Returns the socket address that an address is, unless it is a name.
+fn literal(address: &Address) -> Option<SocketAddr> {
+    address.as_str().parse().ok()
 }
 
 async fn dial(

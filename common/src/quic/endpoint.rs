@@ -23,6 +23,7 @@ use super::{
     handshake_limit::HandshakeCounts,
     options::{EndpointOptions, HANDSHAKES_COMPUTING_MAX, limit_unauthenticated},
     registry::Registry,
+    resolve::AnsweredAddresses,
     traffic::Survey,
 };
 use crate::{
@@ -57,6 +58,7 @@ pub(super) struct EndpointInner {
     pub(super) registry: Registry,
     pub(super) connections_max: AtomicUsize,
     pub(super) local_address: SocketAddr,
+    pub(super) answered: AnsweredAddresses,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
     /// A permit per handshake in progress.
@@ -129,6 +131,7 @@ impl Endpoint {
             registry: Registry::default(),
             connections_max: AtomicUsize::new(CONNECTIONS_MAX),
             local_address,
+            answered: AnsweredAddresses::default(),
             handshake_timeout: options.idle_timeout,
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
             handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
