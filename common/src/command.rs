@@ -48,6 +48,15 @@ pub enum Command {
         /// The new state; `None` deletes the record.
         standing: Option<MemberState>,
     },
+    /// Sets the recorded address of a node. Does nothing if `id` is not the one on record.
+    SetNodeAddress {
+        /// The node's name.
+        name: NodeName,
+        /// The incarnation of the node.
+        id: NodeId,
+        /// The address at which it is reached.
+        address: Address,
+    },
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -106,7 +115,7 @@ pub enum Outcome {
     RequestIdReused,
     /// The node was admitted under this id.
     NodeAdmitted(NodeId),
-    /// Whether the record exists under the given id and has the given state now.
+    /// Whether the record exists under the given id, and has the given state or address now.
     NodeStateSet(bool),
     /// Not applied: the cluster has [`NODES_MAX`](crate::limits::NODES_MAX) records of nodes.
     TooManyNodes,
@@ -228,7 +237,9 @@ impl Command {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.bytes(),
-            Self::AdmitNode { name, address } => name.as_str().len() + address.as_str().len(),
+            Self::AdmitNode { name, address } | Self::SetNodeAddress { name, address, .. } => {
+                name.as_str().len() + address.as_str().len()
+            }
             Self::SetNodeState { name, .. } => name.as_str().len(),
         }
     }
@@ -269,6 +280,7 @@ impl std::fmt::Display for Proposal {
             Command::SetNodeState { name, id, standing } => {
                 write!(f, "set state of {name} ({id}) to {standing:?}")
             }
+            Command::SetNodeAddress { name, id, .. } => write!(f, "set address of {name} ({id})"),
         }
     }
 }

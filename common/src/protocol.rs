@@ -263,6 +263,15 @@ pub enum Request {
         /// The name of the asked node.
         node: NodeName,
     },
+    /// Makes the cluster reach a node at another address: [`Response::Done`]. The node must
+    /// answer there, and advertise that address. A node also sends it for itself, to any other
+    /// member, when it starts under an address that the cluster does not know.
+    Move {
+        /// The node.
+        node: NodeName,
+        /// The new address.
+        address: Address,
+    },
 }
 
 /// The response to a request that was carried out.
@@ -296,6 +305,8 @@ pub enum Response {
         id: NodeId,
         /// Whether it became a voter now.
         changed: bool,
+        /// Whether it was a voter, and the cluster now reaches it at another address.
+        moved: bool,
         /// How long it took, in milliseconds.
         took_ms: u64,
     },

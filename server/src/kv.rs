@@ -86,5 +86,6 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         Command::SetNodeState { name, id, standing } => {
             nodes::set_state(tables, name, *id, *standing, proposal.proposed_at_ms)
         }
+        Command::SetNodeAddress { name, id, address } => nodes::set_address(tables, name, *id, address),
     }
 }

@@ -4,6 +4,7 @@
 //! Does not know the server above it. Operations that need the server, such as
 //! joining a cluster, send it a [`LifecycleCommand`].
 
+pub mod heard_addresses;
 pub mod leader_contact;
 pub mod leadership;
 pub mod log_size;
@@ -32,7 +33,7 @@ use tokio::{
     time::Instant,
 };
 
-use self::{replica::Replica, write_room::WriteRoom};
+use self::{heard_addresses::HeardAddresses, replica::Replica, write_room::WriteRoom};
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
@@ -81,6 +82,7 @@ pub struct Node {
     pool: Pool,
     space: SpaceProbe,
     write_room: WriteRoom,
+    heard_addresses: HeardAddresses,
     metrics: NodeMetrics,
     log_control: OnceLock<LogControl>,
     commands: mpsc::Sender<LifecycleCommand>,
@@ -109,6 +111,7 @@ impl Node {
             pool,
             space: SpaceProbe::new(data_dir),
             write_room: WriteRoom::default(),
+            heard_addresses: HeardAddresses::default(),
             metrics: NodeMetrics::default(),
             log_control: OnceLock::new(),
             commands,
@@ -200,6 +203,11 @@ impl Node {
     /// The room for writes that add data.
     pub fn write_room(&self) -> &WriteRoom {
         &self.write_room
+    }
+
+    /// The addresses that other members told this node themselves.
+    pub fn heard_addresses(&self) -> &HeardAddresses {
+        &self.heard_addresses
     }
 
     /// The node's metrics.

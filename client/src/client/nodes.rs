@@ -18,6 +18,8 @@ pub struct Booted {
     pub id: NodeId,
     /// Whether it became a voter with this call.
     pub changed: bool,
+    /// Whether it was a voter, and is reached at another address since this call.
+    pub moved: bool,
     /// Duration in milliseconds.
     pub took_ms: u64,
 }
@@ -121,7 +123,8 @@ impl Client {
     }
 
     /// Adds a waiting, new or shut down node to the cluster and waits until it is a
-    /// voter. The address may be omitted if the cluster has a record of it.
+    /// voter. The address may be omitted if the cluster has a record of it. A voter that has moved
+    /// to the address is reached there from then on.
     ///
     /// # Errors
     /// [`Error::Refused`] if a safety check forbids it, [`Error::NotFound`] if the node
@@ -130,7 +133,19 @@ impl Client {
     /// have been.
     pub async fn boot(&self, node: NodeName, address: Option<Address>) -> Result<Booted, Error> {
         match self.ask(Request::Boot { node, address }).await? {
-            Response::Booted { id, changed, took_ms } => Ok(Booted { id, changed, took_ms }),
+            Response::Booted { id, changed, moved, took_ms } => Ok(Booted { id, changed, moved, took_ms }),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Makes the cluster reach a node at another address, where it must answer already. Returns
+    /// whether the cluster had another address for it.
+    ///
+    /// # Errors
+    /// As [`Client::boot`].
+    pub async fn move_node(&self, node: NodeName, address: Address) -> Result<bool, Error> {
+        match self.ask(Request::Move { node, address }).await? {
+            Response::Done { changed } => Ok(changed),
             _ => Err(Error::misfit()),
         }
     }

@@ -44,6 +44,7 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
             (Route::Leader, RetryPolicy::AtMostOnce)
         }
         Request::Boot { .. }
+        | Request::Move { .. }
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }

@@ -75,6 +75,12 @@ impl KvModel {
                 }
                 Outcome::NodeStateSet(found)
             }
+            Command::SetNodeAddress { name, id, address } => {
+                let known = self.nodes.get_mut(name).filter(|record| record.id == *id);
+                let found = known.is_some();
+                known.into_iter().for_each(|record| record.address = address.clone());
+                Outcome::NodeStateSet(found)
+            }
         }
     }
 
@@ -209,11 +215,14 @@ fn any_node_command() -> impl Strategy<Value = Command> {
         Just(Some(MemberState::Member)),
         Just(Some(MemberState::Shutdown))
     ];
-    let address = Address::new("localhost:7400").expect("legal");
-    (name, standing, prop::option::of(1u64..40)).prop_map(move |(name, standing, id)| match id {
-        None => Command::AdmitNode { name, address: address.clone() },
-        Some(id) => Command::SetNodeState { name, id: NodeId(id), standing },
-    })
+    let address = (7400u16..7403).prop_map(|port| format!("localhost:{port}").parse().expect("legal"));
+    (name, standing, address, prop::option::of(1u64..40), any::<bool>()).prop_map(
+        |(name, standing, address, id, moves): (_, _, Address, _, _)| match id.map(NodeId) {
+            None => Command::AdmitNode { name, address },
+            Some(id) if moves => Command::SetNodeAddress { name, id, address },
+            Some(id) => Command::SetNodeState { name, id, standing },
+        },
+    )
 }
 
 /// A command and its request id: client, sequence, and how many entries ago it

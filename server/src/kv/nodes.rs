@@ -1,7 +1,7 @@
 //! Node records: every node that was ever admitted, and its state.
 //!
 //! Keyed by name. Guards that a record belongs to the latest incarnation of its
-//! name: the state of an earlier one can no longer be set.
+//! name: neither state nor address of an earlier one can be set any more.
 
 use super::{
     error::KvError,
@@ -52,6 +52,22 @@ pub(super) fn set_state(
         None => drop(tables.take(Table::Nodes, key, |row| decode(key, row))?),
         Some(standing) if standing == record.standing => {}
         Some(standing) => put(tables, &NodeRecord { standing, since_ms, ..record })?,
+    }
+    Ok(Outcome::NodeStateSet(true))
+}
+
+/// Sets the address of a node.
+pub(super) fn set_address(
+    tables: &mut Tables<'_>,
+    name: &NodeName,
+    id: NodeId,
+    address: &Address,
+) -> Result<Outcome, KvError> {
+    let Some(record) = tables.store().node(name)?.filter(|record| record.id == id) else {
+        return Ok(Outcome::NodeStateSet(false));
+    };
+    if record.address != *address {
+        put(tables, &NodeRecord { address: address.clone(), ..record })?;
     }
     Ok(Outcome::NodeStateSet(true))
 }

@@ -63,6 +63,7 @@ request_kinds! {
     Reload "reload" Request::Reload { .. },
     LogLevel "log_level" Request::LogLevel { .. },
     Found "found" Request::Found { .. },
+    Move "move" Request::Move { .. },
 }
 
 /// How a request ended, as exposed.

@@ -14,6 +14,8 @@ mod down;
 mod found;
 mod leader_view;
 mod left_out;
+mod move_node;
+mod own_address;
 mod removal_watch;
 mod remove_voter;
 mod resume;
@@ -170,6 +172,9 @@ impl Leading {
     async fn run(&self, request: &LeaderRequest<'_>) -> Result<Response, ProposeError> {
         match request.body {
             Request::Boot { node, address } => self.boot(node, address.as_ref()).await,
+            Request::Move { node, address } => {
+                self.move_node(node, address).await.map(|changed| Response::Done { changed })
+            }
             Request::Transfer { to } => self.transfer(to.as_ref()).await,
             Request::Down { node, dry_run: true } => self.plan_down(node.as_ref()).await,
             Request::Remove { node, dry_run } => self.remove(node, *dry_run).await,

@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use coffee_common::{id::NodeId, quic::Endpoint};
+use coffee_common::{
+    id::{Address, NodeId},
+    quic::Endpoint,
+};
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
@@ -43,6 +46,7 @@ pub(crate) struct ReplicaRuntime {
     checkpointer: Checkpointer,
     poison: Poison,
     log_keep_bytes: u64,
+    join: Vec<Address>,
     simulated: bool,
     /// Background tasks, which end with the replica.
     tasks: JoinSet<()>,
@@ -97,13 +101,23 @@ impl ReplicaRuntime {
             }),
         }));
         let log_keep_bytes = config.storage.log_keep_bytes;
-        let tasks = JoinSet::new();
-        Ok(Self { replica, peers, network, log, checkpointer, poison, log_keep_bytes, simulated, tasks })
+        let (join, tasks) = (config.join.clone(), JoinSet::new());
+        Ok(Self {
+            replica,
+            peers,
+            network,
+            log,
+            checkpointer,
+            poison,
+            log_keep_bytes,
+            join,
+            simulated,
+            tasks,
+        })
     }
 
     /// Makes this the node's replica: the node serves from now on.
     pub(crate) fn activate(&mut self, node: &Arc<Node>, membership: &MembershipManager) {
-        self.check_address(node);
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));
@@ -117,20 +131,8 @@ impl ReplicaRuntime {
         self.tasks.spawn(log_size::keep_within(Arc::clone(&self.replica), self.log_keep_bytes));
         self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
         self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
-    }
-
-    /// Warns if the node's address is not the one under which the members know it.
-    fn check_address(&self, node: &Node) {
-        let membership = self.replica.membership();
-        let known = membership.get_node(&self.replica.id()).map(|member| &member.address);
-        if let Some(known) = known.filter(|known| *known != node.address()) {
-            let (name, address) = (node.name(), node.address());
-            tracing::warn!(
-                %known, %address,
-                "other nodes connect to this node at its old address; hint: run `coffeectl down {name}`, restart \
-                 it, then run `coffeectl boot {name} --address {address}`"
-            );
-        }
+        let join = std::mem::take(&mut self.join);
+        self.tasks.spawn(membership.clone().announce_address(Arc::clone(&self.replica), join));
     }
 
     /// Waits until the replica fails: its storage has failed or consensus has stopped.

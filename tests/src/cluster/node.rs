@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -35,7 +35,9 @@ pub struct NodeProcess {
 #[derive(Debug, Clone)]
 pub struct Host {
     /// The address that it listens on.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// The name that it advertises; `None` for its address.
+    pub name: Option<String>,
     /// A command line in which the node's own is run, such as `env` or `nsenter`. May be
     /// empty.
     pub under: Vec<String>,
@@ -43,7 +45,7 @@ pub struct Host {
 
 impl Default for Host {
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST, under: Vec::new() }
+        Self { address: Ipv4Addr::LOCALHOST.into(), name: None, under: Vec::new() }
     }
 }
 
@@ -78,16 +80,13 @@ impl NodeProcess {
             }
             Beginning::Wait => String::new(),
         };
-        let advertised = relay.map(|relay| {
-            let listen = SocketAddr::from((node.host.address, node.port));
-            let address = relay.add(name, listen).expect("a relay for the node");
-            format!("advertise = \"{address}\"\n")
-        });
-        let advertised = advertised.unwrap_or_default();
+        let relayed =
+            relay.map(|relay| Address::from(relay.add(name, node.listen()).expect("a relay for the node")));
+        let advertised = relayed.unwrap_or_else(|| node.address());
         let text = format!(
-            "name = \"{name}\"\nlisten = \"{}\"\ndata_dir = \"data\"\n{advertised}{beginning}\n\n[tls]\n\
+            "name = \"{name}\"\nlisten = \"{}\"\ndata_dir = \"data\"\nadvertise = \"{advertised}\"\n{beginning}\n\n[tls]\n\
              ca = \"../certs/ca.crt\"\ncert = \"../certs/node-{name}.crt\"\nkey = \"../certs/node-{name}.key\"\n{settings}",
-            node.address(),
+            node.listen(),
         );
         node.write_config(&text);
         node
@@ -98,9 +97,17 @@ impl NodeProcess {
         &self.name
     }
 
-    /// Where it listens.
+    /// Where others reach it, except through a relay.
     pub fn address(&self) -> Address {
-        SocketAddr::from((self.host.address, self.port)).into()
+        match &self.host.name {
+            Some(name) => format!("{name}:{}", self.port).parse().expect("a legal address"),
+            None => self.listen().into(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn listen(&self) -> SocketAddr {
+        (self.host.address, self.port).into()
     }
 
     /// Its data directory.
@@ -116,6 +123,20 @@ impl NodeProcess {
     /// Replaces its configuration.
     pub fn write_config(&self, text: &str) {
         fs::write(self.config(), text).expect("the configuration can be written");
+    }
+
+    /// Makes it listen on another port from its next start on, and ask these nodes if it cannot
+    /// find its peers.
+    pub fn move_to_another_port(&mut self, others: &[Address]) {
+        let text = fs::read_to_string(self.config()).expect("it has a configuration");
+        let (listen, address) = (self.listen().to_string(), self.address());
+        self.port = ports::free();
+        let others: Vec<&str> = others.iter().map(Address::as_str).collect();
+        let without_join = text.lines().filter(|line| !line.starts_with("join = "));
+        let text: String = without_join.map(|line| format!("{line}\n")).collect();
+        let text = text.replace(&listen, &self.listen().to_string());
+        let text = text.replace(address.as_str(), self.address().as_str());
+        self.write_config(&format!("join = {others:?}\n{text}"));
     }
 
     /// Its log output.

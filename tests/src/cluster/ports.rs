@@ -20,7 +20,8 @@ pub(super) fn free() -> u16 {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let place = process::id().wrapping_mul(127).wrapping_add(n) % COUNT;
         let port = u16::try_from(FIRST + place).expect("in range");
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        // Also on a machine without an IPv4 address.
+        if UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
             return port;
         }
     }

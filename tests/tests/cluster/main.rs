@@ -1,6 +1,7 @@
 //! A cluster of real processes: daemons with configuration files and certificates, used
 //! through `coffeectl` and through the library.
 
+mod addresses;
 mod backup;
 mod bench;
 mod certificates;

@@ -14,6 +14,7 @@
 //! COFFEE_FAULTS=10 cargo test --release -p coffee-tests --test faults -- --test-threads 1 --nocapture
 //! ```
 
+mod addresses;
 mod disk_faults;
 mod full_disks;
 mod link_faults;

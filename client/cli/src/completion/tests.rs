@@ -79,7 +79,7 @@ fn the_begun_part_of_a_word_stays() {
 #[test]
 fn help_explains_verbs() {
     assert_eq!(words("help no"), ["node"]);
-    assert_eq!(words("help node "), ["remove"]);
+    assert_eq!(words("help node "), ["move", "remove"]);
     assert_eq!(words("help ex"), ["exit-codes"]);
     assert_eq!(words("help o"), ["options"]);
 }

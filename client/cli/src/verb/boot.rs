@@ -12,7 +12,7 @@ pub(crate) struct BootArguments {
     /// The node's name
     #[arg(value_name = "NODE")]
     node: NodeName,
-    /// The node's address, unless the cluster remembers it
+    /// The node's address, unless the cluster remembers it; the new one of a voter that has moved
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<Address>,
 }
@@ -31,6 +31,7 @@ pub(crate) async fn run(
         node: arguments.node.clone(),
         id: done.id.to_string(),
         changed: done.changed,
+        moved: done.moved,
         took_ms: done.took_ms,
     });
     Ok(ExitCode::Done)
@@ -41,6 +42,7 @@ struct BootReport {
     node: NodeName,
     id: String,
     changed: bool,
+    moved: bool,
     took_ms: u64,
 }
 
@@ -49,14 +51,16 @@ impl Printable for BootReport {
         let Self { node, id, took_ms, .. } = self;
         if self.changed {
             format!("{node} is a voter now: id {id}, after {}\n", wording::span(*took_ms))
+        } else if self.moved {
+            format!("{node} is a voter already: id {id}; the cluster reaches it at the new address now\n")
         } else {
             format!("{node} is a voter already: id {id}\n")
         }
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        let Self { node, id, changed, took_ms } = self;
-        vec![vec![node.to_string(), id.clone(), changed.to_string(), took_ms.to_string()]]
+        let Self { node, id, changed, moved, took_ms } = self;
+        vec![vec![node.to_string(), id.clone(), changed.to_string(), took_ms.to_string(), moved.to_string()]]
     }
 }
 
@@ -67,15 +71,25 @@ mod tests {
 
     #[test]
     fn golden() {
-        let done =
-            BootReport { node: NodeName::new("hong").unwrap(), id: "12".into(), changed: true, took_ms: 412 };
+        let done = BootReport {
+            node: NodeName::new("hong").unwrap(),
+            id: "12".into(),
+            changed: true,
+            moved: false,
+            took_ms: 412,
+        };
         assert_eq!(printed(Format::Table, &done), "hong is a voter now: id 12, after 412 ms\n");
-        assert_eq!(printed(Format::Plain, &done), "hong\t12\ttrue\t412\n");
+        assert_eq!(printed(Format::Plain, &done), "hong\t12\ttrue\t412\tfalse\n");
         assert_eq!(
             printed(Format::Json, &done),
-            "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"id\":\"12\",\"changed\":true,\"took_ms\":412}\n"
+            "{\"apiVersion\":\"coffee/v1\",\"node\":\"hong\",\"id\":\"12\",\"changed\":true,\"moved\":false,\"took_ms\":412}\n"
         );
         let already = BootReport { changed: false, ..done };
         assert_eq!(printed(Format::Table, &already), "hong is a voter already: id 12\n");
+        let moved = BootReport { moved: true, ..already };
+        assert_eq!(
+            printed(Format::Table, &moved),
+            "hong is a voter already: id 12; the cluster reaches it at the new address now\n"
+        );
     }
 }

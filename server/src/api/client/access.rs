@@ -45,6 +45,9 @@ pub(super) fn authorize(
             "the certificate is for {}, which cannot join as {node}",
             identity.name
         ))),
+        Request::Move { node, .. } if identity.role == Role::Node && *node != identity.name => {
+            Err(Rejection::Denied(format!("{} may move no node but itself", identity.name)))
+        }
         _ => Ok(RequestOrigin { identity: identity.clone(), forwarded: on_behalf_of.is_some() }),
     }
 }
@@ -110,6 +113,7 @@ fn needed(request: &Request) -> Role {
         Request::Write { .. } => Role::Writer,
         Request::Found { .. }
         | Request::Boot { .. }
+        | Request::Move { .. }
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
@@ -162,6 +166,7 @@ mod tests {
             (Role::Writer, Request::Write { request, batch: Batch::default().into() }),
             (Role::Admin, Request::Found { node: node() }),
             (Role::Admin, Request::Boot { node: node(), address: None }),
+            (Role::Admin, Request::Move { node: node(), address: address() }),
             (Role::Admin, Request::Transfer { to: None }),
             (Role::Admin, Request::Down { node: None, dry_run: true }),
             (Role::Admin, Request::Remove { node: node(), dry_run: true }),
@@ -231,5 +236,20 @@ mod tests {
             authorize(&identity(Role::Node, "ming"), Some(&identity(Role::Node, "peng")), &join).is_err(),
             "also if a member forwards it"
         );
+    }
+
+    #[test]
+    fn a_node_moves_itself_and_an_admin_any_node() {
+        let node = || "hong".parse().expect("legal");
+        let request = Request::Move { node: node(), address: "127.0.0.1:7400".parse().expect("legal") };
+        for (caller, allowed) in [
+            (identity(Role::Node, "hong"), true),
+            (identity(Role::Node, "peng"), false),
+            (identity(Role::Admin, "peng"), true),
+        ] {
+            assert_eq!(authorize(&caller, None, &request).is_ok(), allowed, "{caller:?}");
+            let member = identity(Role::Node, "ming");
+            assert_eq!(authorize(&member, Some(&caller), &request).is_ok(), allowed, "{caller:?}, forwarded");
+        }
     }
 }

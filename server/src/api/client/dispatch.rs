@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::{ClusterId, Revision},
-    protocol::{Consistency, LogLevel, Rejection, Request, Response},
+    protocol::{Consistency, LogLevel, Rejection, Request, Response, Role},
 };
 use tokio::time::Instant;
 
@@ -54,6 +54,13 @@ async fn operate(
     deadline: Instant,
 ) -> Result<Response, Rejection> {
     let ApiContext { node, reads, membership, .. } = api;
+    if let Request::Move { node: mover, address } = request
+        && origin.identity.role == Role::Node
+        && let Some(replica) = node.replica()
+    {
+        // It speaks for itself (see `access`). Another member may become the leader.
+        node.heard_addresses().note(&replica.membership(), mover, address);
+    }
     match request {
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
@@ -72,6 +79,7 @@ async fn operate(
         }
         Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
         Request::Boot { .. }
+        | Request::Move { .. }
         | Request::Transfer { .. }
         | Request::Down { dry_run: true, .. }
         | Request::Remove { .. }

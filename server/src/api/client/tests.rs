@@ -74,6 +74,8 @@ fn requests() -> Vec<Request> {
         Request::Backup { consistency: Consistency::Local },
         Request::Reload { force: true },
         Request::LogLevel { level: Some(LogLevel::Debug) },
+        Request::Found { node: name("hong") },
+        Request::Move { node: name("hong"), address: address() },
     ]
 }
 
@@ -199,7 +201,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Cluster(Box::new(cluster_view()))),
         Ok(Response::Value { entry: Some(entry.clone()), at: Revision(10) }),
         Ok(Response::Page { entries: vec![(key(), entry)], more: true, at: Revision(10) }),
-        Ok(Response::Booted { id: NodeId(2), changed: true, took_ms: 40 }),
+        Ok(Response::Booted { id: NodeId(2), changed: true, moved: false, took_ms: 40 }),
         Ok(Response::Transferred {
             from: name("ming"),
             to: name("hong"),

@@ -17,7 +17,7 @@ use std::{
 };
 
 use coffee_common::{
-    id::NodeId,
+    id::{Address, NodeId, NodeName},
     quic::{ConnectError, Connection, Disconnect, Endpoint, Expect, Liveness, Protocol},
 };
 use openraft::type_config::TypeConfigExt;
@@ -48,6 +48,9 @@ const SILENCE_MAX: Duration = Duration::from_millis(500);
 /// How long a peer that has announced its stop may be away before that is worth a warning.
 const AWAY_MAX: Duration = Duration::from_secs(10);
 
+/// Why a connection to a former address of a peer is closed.
+const MOVED: &str = "this peer has another address now";
+
 /// The result of a dial.
 type DialResult = Result<Connection, ConnectError>;
 
@@ -59,11 +62,15 @@ type PeerDial = watch::Receiver<Option<DialResult>>;
 pub(super) struct PeerLinks(Mutex<HashMap<NodeId, Arc<PeerLink>>>);
 
 impl PeerLinks {
-    /// Returns the link to a member. Creates a new one if its address has changed.
+    /// Returns the link to a member, which from now on leads to the given address: openraft keeps
+    /// its clients, and their links, when a member moves.
     pub(super) fn to(&self, endpoint: &Endpoint, id: NodeId, member: &Member) -> Arc<PeerLink> {
         let mut links = lock(&self.0);
         match links.get(&id) {
-            Some(link) if link.member == *member => Arc::clone(link),
+            Some(link) if link.name == member.name => {
+                link.lead_to(&member.address);
+                Arc::clone(link)
+            }
             _ => {
                 let link = Arc::new(PeerLink::new(endpoint.clone(), member.clone()));
                 links.insert(id, Arc::clone(&link));
@@ -71,18 +78,29 @@ impl PeerLinks {
             }
         }
     }
+
+    /// Forgets the links to all nodes but these.
+    pub(super) fn keep(&self, keep: impl Fn(NodeId) -> bool) {
+        lock(&self.0).retain(|id, _| keep(*id));
+    }
 }
 
 /// The connection to one member. It is closed when its last user drops the link.
 #[derive(Debug)]
 pub(super) struct PeerLink {
     endpoint: Endpoint,
-    member: Member,
+    name: NodeName,
     inner: Mutex<LinkInner>,
 }
 
 #[derive(Debug)]
 struct LinkInner {
+    /// The member's address in the membership.
+    address: Address,
+    /// Where the member itself says that it is, if the membership does not say so yet.
+    heard: Option<Address>,
+    /// The number of dials, which take turns if there are two addresses.
+    dials: usize,
     state: LinkState,
     /// The kind of the last error that was logged, while it persists.
     logged_error: Option<Discriminant<ConnectError>>,
@@ -99,17 +117,44 @@ enum LinkState {
 }
 
 impl PeerLink {
-    fn new(endpoint: Endpoint, member: Member) -> Self {
-        Self {
-            endpoint,
-            member,
-            inner: Mutex::new(LinkInner { state: LinkState::Idle, logged_error: None, away_until: None }),
-        }
+    fn new(endpoint: Endpoint, Member { name, address }: Member) -> Self {
+        let inner = LinkInner {
+            address,
+            heard: None,
+            dials: 0,
+            state: LinkState::Idle,
+            logged_error: None,
+            away_until: None,
+        };
+        Self { endpoint, name, inner: Mutex::new(inner) }
     }
 
-    /// Returns the member at the other end.
-    pub(super) fn member(&self) -> &Member {
-        &self.member
+    /// Returns the name of the member at the other end.
+    pub(super) fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Sets the member's address in the membership.
+    fn lead_to(&self, address: &Address) {
+        let mut inner = lock(&self.inner);
+        if inner.address == *address {
+            return;
+        }
+        inner.address = address.clone();
+        // The membership is the later word, or the same one.
+        let known = inner.heard.take().is_some_and(|heard| heard == *address);
+        inner.reconnect_unless(known);
+    }
+
+    /// Notes where the member itself says that it is.
+    pub(super) fn hear(&self, address: &Address) {
+        let mut inner = lock(&self.inner);
+        let known = inner.heard.as_ref().unwrap_or(&inner.address) == address;
+        if !known {
+            inner.heard = Some(address.clone()).filter(|heard| *heard != inner.address);
+            inner.dials = 0;
+            inner.reconnect_unless(false);
+        }
     }
 
     /// Returns the connection, and dials if there is none.
@@ -140,11 +185,12 @@ impl PeerLink {
         }
         let (done, dial) = watch::channel(None);
         inner.state = LinkState::Dialling(dial.clone());
+        let address = inner.next_address();
         let link = Arc::clone(self);
         // Detached: it ends within a bounded time.
         drop(TypeConfig::spawn(async move {
-            let dialled = link.connect().await;
-            link.finish_dial(&dialled);
+            let dialled = link.connect(&address).await;
+            link.finish_dial(&address, &dialled);
             if let Ok(connection) = &dialled {
                 drop(TypeConfig::spawn(watch(connection.clone(), Arc::downgrade(&link))));
             }
@@ -155,9 +201,8 @@ impl PeerLink {
         dial
     }
 
-    async fn connect(&self) -> DialResult {
-        let expect = Expect::Node(self.member.name.clone());
-        let address = &self.member.address;
+    async fn connect(&self, address: &Address) -> DialResult {
+        let expect = Expect::Node(self.name.clone());
         match timeout(DIAL_TIMEOUT, self.endpoint.connect(address, &expect, Protocol::Peer)).await {
             Ok(dialled) => dialled,
             Err(_) => {
@@ -168,12 +213,17 @@ impl PeerLink {
     }
 
     /// Records the result of a dial, and logs it if it differs from the last one.
-    fn finish_dial(&self, dialled: &DialResult) {
+    fn finish_dial(&self, address: &Address, dialled: &DialResult) {
         let kind = dialled.as_ref().err().map(mem::discriminant);
-        let member = &self.member;
         let (before, was_away) = {
             let mut inner = lock(&self.inner);
             inner.state = match dialled {
+                // The member moved in the meantime.
+                Ok(connection) if !inner.leads_to(address) => {
+                    connection.close(MOVED);
+                    LinkState::Idle
+                }
+                Err(_) if !inner.leads_to(address) => LinkState::Idle,
                 Ok(connection) => LinkState::Connected(connection.clone()),
                 Err(error) => {
                     LinkState::Failed { error: error.clone(), retry_at: Instant::now() + pause_after(error) }
@@ -184,14 +234,37 @@ impl PeerLink {
             }
             (mem::replace(&mut inner.logged_error, kind), inner.away_until.take().is_some())
         };
+        let peer = format!("{} at {address}", self.name);
         match dialled {
-            Ok(_) if before.is_some() || was_away => tracing::info!(peer = %member, "peer reachable again"),
-            Ok(_) => tracing::debug!(peer = %member, "peer connected"),
+            Ok(_) if before.is_some() || was_away => tracing::info!(%peer, "peer reachable again"),
+            Ok(_) => tracing::debug!(%peer, "peer connected"),
             Err(ConnectError::EndpointClosed) => {}
             Err(error) if before != kind => {
-                tracing::warn!(peer = %member, %error, hint = error.hint(), "failed to connect to a peer");
+                tracing::warn!(%peer, %error, hint = error.hint(), "failed to connect to a peer");
             }
-            Err(error) => tracing::debug!(peer = %member, %error, "failed to connect to a peer"),
+            Err(error) => tracing::debug!(%peer, %error, "failed to connect to a peer"),
+        }
+    }
+}
+
+impl LinkInner {
+    /// Returns the address to dial: what the member itself says first.
+    fn next_address(&mut self) -> Address {
+        let dial = self.dials;
+        self.dials = dial.wrapping_add(1);
+        self.heard.as_ref().filter(|_| dial.is_multiple_of(2)).unwrap_or(&self.address).clone()
+    }
+
+    fn leads_to(&self, address: &Address) -> bool {
+        self.address == *address || self.heard.as_ref() == Some(address)
+    }
+
+    /// Ends the connection to the former address, so that the next RPC dials the present one.
+    fn reconnect_unless(&mut self, known: bool) {
+        if !known && !matches!(self.state, LinkState::Dialling(_)) {
+            if let LinkState::Connected(connection) = mem::replace(&mut self.state, LinkState::Idle) {
+                connection.close(MOVED);
+            }
         }
     }
 }
@@ -200,7 +273,7 @@ impl PeerLink {
     /// Records that the peer has announced its stop.
     fn stops(&self) {
         lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
-        tracing::info!(peer = %self.member, "peer stops");
+        tracing::info!(peer = %self.name, "peer stops");
     }
 }
 

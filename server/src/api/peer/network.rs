@@ -4,7 +4,7 @@ use std::{future::Future, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use coffee_common::{
     backoff,
-    id::{ClusterId, NodeId},
+    id::{Address, ClusterId, NodeId},
     quic::Endpoint,
 };
 use futures_util::{Stream, StreamExt};
@@ -65,9 +65,17 @@ impl PeerNetwork {
         }
     }
 
-    /// Dials a member unless it is connected. Does not wait for the connection.
-    pub fn warm(&self, target: NodeId, member: &Member) {
-        self.links.to(&self.local.endpoint, target, member).warm();
+    /// Dials a member unless it is connected. Does not wait for the connection. `heard` is where
+    /// the member itself says that it is.
+    pub fn warm(&self, target: NodeId, member: &Member, heard: Option<&Address>) {
+        let link = self.links.to(&self.local.endpoint, target, member);
+        heard.into_iter().for_each(|address| link.hear(address));
+        link.warm();
+    }
+
+    /// Forgets the connections to all nodes but these.
+    pub fn keep(&self, keep: impl Fn(NodeId) -> bool) {
+        self.links.keep(keep);
     }
 }
 

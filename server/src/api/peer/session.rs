@@ -51,7 +51,7 @@ pub struct Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.link.member(), self.target)
+        write!(f, "{} ({})", self.link.name(), self.target)
     }
 }
 

@@ -26,9 +26,14 @@ impl Leading {
         let began = Instant::now();
         let view = self.view();
         let old = view.member(name);
-        let already = |id| Response::Booted { id, changed: false, took_ms: millis_since(began) };
+        let already =
+            |id, moved| Response::Booted { id, changed: false, moved, took_ms: millis_since(began) };
         if let Some(id) = old.filter(|id| *id == self.replica.id()) {
-            return Ok(already(id));
+            let moved = match address {
+                Some(address) => self.move_node(name, address).await?,
+                None => false,
+            };
+            return Ok(already(id, moved));
         }
         let records = self.records()?;
         let recorded = find(&records, name).map(|record| &record.address);
@@ -41,7 +46,7 @@ impl Leading {
         // Invited even after recent contact: it may have lost its data since.
         let joins = self.progress.step(self.invite(name, address).await)?;
         match old.filter(|id| view.votes(*id)) {
-            Some(id) if !joins => Ok(already(id)),
+            Some(id) if !joins => Ok(already(id, self.move_node(name, address).await?)),
             // The vote belongs to its old incarnation, not to the one that joins.
             gone => self.voter(name, gone, began).await,
         }
@@ -85,7 +90,9 @@ impl Leading {
         });
         let in_time = timeout_at(self.deadline, done).await.is_ok();
         match id {
-            Some(id) => Ok(Response::Booted { id, changed: true, took_ms: millis_since(began) }),
+            Some(id) => {
+                Ok(Response::Booted { id, changed: true, moved: false, took_ms: millis_since(began) })
+            }
             None if in_time => Err(no_longer_leader()),
             None => Err(Rejection::Unknown(format!(
                 "{name} is joining, but is not a voter yet: it continues to catch up"

@@ -77,6 +77,11 @@ impl ChangeGuard {
         self.progress.step(self.change(ChangeMembers::AddVoterIds([id].into())).await)
     }
 
+    /// Sets the name and address of a member.
+    pub(super) async fn set_member(&self, id: NodeId, member: Member) -> Result<(), ProposeError> {
+        self.progress.step(self.change(ChangeMembers::SetNodes([(id, member)].into())).await)
+    }
+
     /// Removes a node, voter or learner.
     pub(super) async fn remove_node(&self, id: NodeId) -> Result<(), ProposeError> {
         let votes = self.replica.membership().voter_ids().any(|voter| voter == id);

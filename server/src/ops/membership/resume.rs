@@ -54,10 +54,16 @@ impl Leading {
         // Settles joint consensus too. A removal holds this lock until the record says so.
         let _guard = self.lock_changes().await?;
         let view = self.view();
+        let membership = self.replica.membership();
         for record in self.records()? {
             if record.standing == MemberState::Member && !view.is_member(record.id) {
                 tracing::info!(node = %record.name, id = %record.id, "recording that a node was removed");
                 self.record_state(&record.name, record.id, Some(MemberState::Shutdown)).await?;
+            }
+            let member = membership.get_node(&record.id).map(|member| &member.address);
+            if let Some(address) = member.filter(|address| **address != record.address) {
+                tracing::info!(node = %record.name, id = %record.id, %address, "recording that a node has moved");
+                self.record_address(&record.name, record.id, address).await?;
             }
         }
         Ok(())

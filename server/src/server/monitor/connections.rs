@@ -28,9 +28,10 @@ pub(in crate::server) async fn keep_warm(node: Arc<Node>, replica: Arc<Replica>,
     loop {
         ticks.tick().await;
         let membership = replica.membership();
+        network.keep(|id| membership.get_node(&id).is_some());
         let others = membership.nodes().filter(|(id, _)| **id != replica.id());
         for (id, member) in others {
-            network.warm(*id, member);
+            network.warm(*id, member, node.heard_addresses().of(member).as_ref());
             let (node, member) = (Arc::clone(&node), member.clone());
             tokio::spawn(async move {
                 let expect = Expect::Node(member.name);

@@ -32,7 +32,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 3] {
+fn commands() -> [Command; 4] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -48,8 +48,9 @@ fn commands() -> [Command; 3] {
     let Member { name, address } = member("hong");
     [
         Command::Batch(batch.into()),
-        Command::AdmitNode { name: name.clone(), address },
-        Command::SetNodeState { name, id: NodeId(7), standing: Some(MemberState::Member) },
+        Command::AdmitNode { name: name.clone(), address: address.clone() },
+        Command::SetNodeState { name: name.clone(), id: NodeId(7), standing: Some(MemberState::Member) },
+        Command::SetNodeAddress { name, id: NodeId(7), address },
     ]
 }
 
@@ -153,6 +154,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => any_member().prop_map(|Member { name, address }| Command::AdmitNode { name, address }),
         1 => (any_member(), any::<u64>(), prop::option::of(standing)).prop_map(|(member, id, standing)| {
             Command::SetNodeState { name: member.name, id: NodeId(id), standing }
+        }),
+        1 => (any_member(), any::<u64>()).prop_map(|(Member { name, address }, id)| {
+            Command::SetNodeAddress { name, id: NodeId(id), address }
         }),
     ]
 }

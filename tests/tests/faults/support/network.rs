@@ -43,7 +43,10 @@ impl Network {
     /// The nodes as hosts of a cluster, in order.
     pub(crate) fn hosts(&self) -> Vec<Host> {
         let under = |name| vec!["nsenter".to_owned(), format!("--net=/run/netns/{name}")];
-        self.nodes.iter().map(|(name, address)| Host { address: *address, under: under(name) }).collect()
+        self.nodes
+            .iter()
+            .map(|(name, address)| Host { address: (*address).into(), name: None, under: under(name) })
+            .collect()
     }
 
     /// Cuts the link from `from` to `to`.

@@ -1,0 +1,159 @@
+//! Changes the address at which the cluster reaches a node, on the leader.
+//!
+//! The node keeps its id and its data. Guards that the cluster follows a node only to an address
+//! at which this very incarnation answers, and which it advertises itself: a typing error, or a
+//! configuration that says otherwise, would cut it off.
+
+use std::time::Duration;
+
+use coffee_client::{ChannelError, Envelope, NotSentReason};
+use coffee_common::{
+    command::{Command, MemberState},
+    id::{Address, NodeId, NodeName},
+    protocol::{NodeStatus, Rejection, Request, Response},
+    quic::Expect,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Leading,
+    decide::{not_a_member, refused},
+    leader_view::find,
+};
+use crate::{
+    node::propose::{ProposeError, propose},
+    raft_types::Member,
+};
+
+/// How long a node has to answer at its new address, and the pause between two dials.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Leading {
+    /// Makes the cluster reach a node at this address. Returns whether it had another one.
+    pub(super) async fn move_node(&self, name: &NodeName, address: &Address) -> Result<bool, ProposeError> {
+        let records = self.records()?;
+        let record = find(&records, name);
+        let member = self.view().member(name);
+        let Some(id) = member.or(record.map(|record| record.id)) else {
+            return Err(not_a_member(name).into());
+        };
+        if member.is_none() && record.is_some_and(|record| record.standing == MemberState::Shutdown) {
+            return Err(refused(
+                format!("{name} is shut down"),
+                format!("to add it again: coffeectl boot {name} --address {address}"),
+            )
+            .into());
+        }
+        if self.is_known_at(name, id, address)? {
+            return Ok(false);
+        }
+        self.check_answers_at(name, id, address).await?;
+        // Held until the record says so too.
+        let guard = self.lock_changes().await?;
+        let at = self.replica.membership().get_node(&id).map(|member| member.address.clone());
+        if let Some(from) = at.filter(|at| at != address) {
+            guard.set_member(id, Member { name: name.clone(), address: address.clone() }).await?;
+            tracing::info!(node = %name, %id, %from, to = %address, "a node has another address");
+        }
+        self.record_address(name, id, address).await?;
+        Ok(true)
+    }
+
+    /// Sets the address in the node's record, if the record is of this incarnation.
+    pub(super) async fn record_address(
+        &self,
+        name: &NodeName,
+        id: NodeId,
+        address: &Address,
+    ) -> Result<(), ProposeError> {
+        let command = Command::SetNodeAddress { name: name.clone(), id, address: address.clone() };
+        self.progress.step(propose(&self.replica, None, command, self.deadline).await.map(drop))
+    }
+
+    /// Whether membership and record have this address.
+    fn is_known_at(&self, name: &NodeName, id: NodeId, address: &Address) -> Result<bool, ProposeError> {
+        let membership = self.replica.membership();
+        let member = membership.get_node(&id).map(|member| &member.address);
+        let records = self.records()?;
+        let record = find(&records, name).filter(|record| record.id == id).map(|record| &record.address);
+        Ok(member.into_iter().chain(record).all(|known| known == address))
+    }
+
+    async fn check_answers_at(
+        &self,
+        name: &NodeName,
+        id: NodeId,
+        address: &Address,
+    ) -> Result<(), ProposeError> {
+        if id == self.replica.id() {
+            return advertised(name, self.node.address(), address).map_err(ProposeError::from);
+        }
+        let status = self.ask_status(name, address).await?;
+        self.check_incarnation(&status, id)?;
+        advertised(name, &status.address, address).map_err(ProposeError::from)
+    }
+
+    async fn ask_status(&self, name: &NodeName, address: &Address) -> Result<Box<NodeStatus>, ProposeError> {
+        // Leaves time to refuse.
+        let until = Instant::now() + ANSWER_WITHIN.min(self.time_left() * 3 / 4);
+        let expect = Expect::Node(name.clone());
+        loop {
+            let within = until.saturating_duration_since(Instant::now());
+            let ask = self.node.pool().ask(address, &expect, &Request::Status, Envelope::default(), within);
+            match ask.await.map(|reply| reply.result) {
+                Ok(Ok(Response::Status(status))) => return Ok(status),
+                Ok(Ok(_)) => {
+                    return Err(ProposeError::NotApplied(format!("{name} sent an unexpected response")));
+                }
+                Ok(Err(rejection)) => return Err(rejection.into()),
+                // The dial may have begun before the node was there.
+                Err(ChannelError::NotSent(NotSentReason::Unreachable(_)))
+                    if Instant::now() + PAUSE < until =>
+                {
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(unreached(name, address, &error).into()),
+            }
+        }
+    }
+
+    fn check_incarnation(&self, status: &NodeStatus, id: NodeId) -> Result<(), Rejection> {
+        let (name, cluster) = (&status.name, self.replica.cluster());
+        match &status.raft {
+            Some(raft) if raft.cluster == cluster && raft.id == id => Ok(()),
+            Some(raft) if raft.cluster != cluster => Err(refused(
+                format!("{name} belongs to cluster {}, not to {cluster}", raft.cluster),
+                format!("remove {name} from that cluster first, or give it an empty data directory"),
+            )),
+            _ => Err(refused(
+                format!("{name} has no data of this cluster there"),
+                format!("to add it again: coffeectl boot {name} --address {}", status.address),
+            )),
+        }
+    }
+}
+
+fn advertised(name: &NodeName, own: &Address, address: &Address) -> Result<(), Rejection> {
+    if own == address {
+        return Ok(());
+    }
+    Err(refused(
+        format!("{name} itself says that it is at {own}, not at {address}"),
+        format!("set 'advertise = \"{address}\"' in its configuration and restart it"),
+    ))
+}
+
+fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> Rejection {
+    match error {
+        ChannelError::NotSent(NotSentReason::Identity(what)) => refused(
+            format!("the node at {address} is not {name}: {what}"),
+            format!("check the address and the certificate of {name}"),
+        ),
+        error => refused(
+            format!("{name} does not answer at {address}: {error}"),
+            format!("start {name} with that address first"),
+        ),
+    }
+}

@@ -1,0 +1,111 @@
+//! Tells the cluster this node's address if the cluster has another one.
+//!
+//! A node may start under another address: its host was renumbered, or its configuration changed.
+//! The leader cannot reach it then, but it reaches the others. It asks all of them, since it may
+//! know no leader; the leader changes the membership, the others remember the address until then
+//! (see [`crate::node::heard_addresses`]). The `join` setting counts too: the others may have
+//! moved as well.
+
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use coffee_common::{
+    backoff,
+    id::Address,
+    protocol::{Rejection, Request},
+    quic::Expect,
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep};
+
+use super::MembershipManager;
+use crate::{
+    node::replica::{Replica, ServerMetrics},
+    ops::forward::LeaderRequest,
+    raft_types::Member,
+};
+
+/// How long one attempt may take.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Bounds of the pause between two attempts.
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+impl MembershipManager {
+    /// Announces this node's address whenever the membership has another one, and once if the
+    /// node has no membership that names it. Runs as long as the replica. `join` is the setting.
+    pub async fn announce_address(self, replica: Arc<Replica>, join: Vec<Address>) {
+        // A joining node has only its record, which it cannot see.
+        let mut unsure = replica.membership().get_node(&replica.id()).is_none();
+        let mut attempt = 0;
+        loop {
+            let differs = |metrics: &ServerMetrics| {
+                let own = metrics.membership_config.get_node(&replica.id());
+                own.map_or(unsure, |member| member.address != *self.node.address())
+            };
+            if !replica.until(differs).await {
+                return;
+            }
+            match self.announce(&replica, &join).await {
+                // The membership with the address arrives soon.
+                Ok(()) => (unsure, attempt) = (false, 0),
+                // An operator has removed it.
+                Err(Rejection::NotFound(_)) if unsure => unsure = false,
+                Err(why) => {
+                    attempt += 1;
+                    if u32::is_power_of_two(attempt) {
+                        let address = self.node.address();
+                        tracing::warn!(%address, %why, tries = attempt, "the cluster does not know this address yet");
+                    }
+                }
+            }
+            sleep(backoff::delay(&PAUSE, attempt)).await;
+        }
+    }
+
+    /// Asks the leader, or else all others, to record this node's address.
+    async fn announce(&self, replica: &Replica, join: &[Address]) -> Result<(), Rejection> {
+        let (node, address) = (self.node.name().clone(), self.node.address().clone());
+        let request = Request::Move { node, address };
+        if replica.leads() {
+            let deadline = Instant::now() + ATTEMPT_WITHIN;
+            let caller = self.node.identity();
+            let request =
+                LeaderRequest { body: &request, caller, forwarded: false, deadline, repeatable: true };
+            return self.on_leader(&request).await.map(drop);
+        }
+        let others = self.others(replica, join);
+        let mut answers: FuturesUnordered<_> =
+            others.iter().map(|other| self.tell(replica, other, &request)).collect();
+        // All of them are told, even if the first one has an answer. A founder has none to ask.
+        let (mut told, mut failure) = (answers.is_empty(), None);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(()) => told = true,
+                // A refusal says more than silence.
+                Err(_) if matches!(failure, Some(Rejection::Refused { .. })) => {}
+                Err(why) => failure = Some(why),
+            }
+        }
+        failure.filter(|_| !told).map_or(Ok(()), Err)
+    }
+
+    /// Every address at which another member may be.
+    fn others(&self, replica: &Replica, join: &[Address]) -> BTreeSet<Address> {
+        let membership = replica.membership();
+        let of_member = |member: &Member| {
+            let heard = self.node.heard_addresses().of(member);
+            std::iter::once(member.address.clone()).chain(heard)
+        };
+        let all = membership.nodes().flat_map(|(_, member)| of_member(member)).chain(join.iter().cloned());
+        all.filter(|other| other != self.node.address()).collect()
+    }
+
+    async fn tell(&self, replica: &Replica, other: &Address, request: &Request) -> Result<(), Rejection> {
+        let cluster = Some(replica.cluster());
+        let reply = self.node.pool().ask(other, &Expect::AnyNode, request, cluster.into(), ATTEMPT_WITHIN);
+        match reply.await {
+            Ok(reply) => reply.result.map(drop),
+            Err(error) => Err(Rejection::Unavailable(error.to_string())),
+        }
+    }
+}
