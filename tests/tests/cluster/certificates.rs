@@ -241,12 +241,14 @@ async fn certificates_that_end_soon_are_warned_of() {
     let ended = cluster.coffeectl(["list"]).run().await;
     let warning = "warning: the certificate of ming expires in 1";
     assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{ended}");
-    assert!(ended.stderr.ends_with("copy it there, then 'coffeectl reload'\n"), "{ended}");
+    let remedy = "copy it there, then 'coffeectl reload'";
+    assert!(ended.stderr.lines().any(|line| line.ends_with(remedy)), "{ended}");
     cluster.coffeectl(["cert", "list", "--check"]).fails(7, "not valid for 30 more days: node-ming").await;
     let renewed = cluster.coffeectl(["cert", "renew", "node-ming"]);
     renewed.args(["--days", &LEAF_DAYS.to_string()]).ok().await;
     cluster.coffeectl(["reload", "ming"]).ok().await;
-    assert_eq!(cluster.coffeectl(["list"]).run().await.stderr, "");
+    let ended = cluster.coffeectl(["list"]).run().await;
+    assert!(!ended.stderr.contains("certificate"), "{ended}");
     cluster.coffeectl(["cert", "list", "--check"]).ok().await;
 }
 
