@@ -25,9 +25,9 @@ use super::{
 };
 use crate::metrics::{LeadershipMetrics, LogThrottle};
 
-/// Looks per lease at a leader, whose callers wait for the result. Other nodes look once per
-/// lease; a change of the leader is seen at once.
-const LOOKS_OF_LEADER: u32 = 8;
+/// The minimum pause between two looks, as a part of the lease. A change of the leader is seen at
+/// once.
+const LOOKS_MAX: u32 = 8;
 
 /// Log lines about leadership at once, and the interval of one more.
 const LINES: u32 = 20;
@@ -46,6 +46,8 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
             return;
         }
         let look = look(&replica, &server_metrics, &metrics);
+        // The next moment at which a leader can have lost its quorum.
+        let pause = lease.saturating_sub(look.quorum_silence.unwrap_or_default()).max(lease / LOOKS_MAX);
         replica.set_quorum_lost(observer.is_quorum_lost(&look));
         for event in observer.note(look) {
             count(&event, &node.metrics().leadership);
@@ -53,10 +55,9 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
                 event.log(suppressed);
             }
         }
-        let looks = if server_metrics.state.is_leader() { LOOKS_OF_LEADER } else { 1 };
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
-            () = sleep(lease / looks) => {}
+            () = sleep(pause) => {}
         }
     }
 }

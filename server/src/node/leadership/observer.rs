@@ -130,7 +130,8 @@ impl LeadershipObserver {
         let quorum_silence = self.quorum_at.take().map(|at| look.at.saturating_duration_since(at));
         let reason = match quorum_silence {
             _ if look.transfer_term == term => LossReason::Transfer,
-            Some(silence) if silence > self.lease => LossReason::QuorumSilent,
+            // The last look may be a lease old.
+            Some(silence) if silence > self.lease * 5 / 4 => LossReason::QuorumSilent,
             _ => LossReason::HigherTerm,
         };
         (self.leads, self.quorum_silent) = (None, false);

@@ -159,9 +159,9 @@ fn a_leader_says_why_it_lost_the_lead() {
     assert_eq!(hong.quorum_silent_for(610, Leader, 1, Some(HONG), Some(0)), [back]);
     let lost =
         |term, reason, ago| LeadershipEvent::LeadsNoLonger { term, reason, quorum_silence: Some(ms(ago)) };
-    assert_eq!(hong.sees(1_100, Follower, 2, None), [lost(1, LossReason::QuorumSilent, 490)]);
-    assert_eq!(hong.sees(1_200, Leader, 3, Some(HONG)).len(), 2);
-    assert_eq!(hong.sees(1_300, Follower, 4, None), [lost(3, LossReason::HigherTerm, 110)]);
+    assert_eq!(hong.sees(1_300, Follower, 2, None), [lost(1, LossReason::QuorumSilent, 690)]);
+    assert_eq!(hong.sees(1_400, Leader, 3, Some(HONG)).len(), 2);
+    assert_eq!(hong.sees(1_500, Follower, 4, None), [lost(3, LossReason::HigherTerm, 110)]);
 }
 
 #[test]
