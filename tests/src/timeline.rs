@@ -38,6 +38,11 @@ impl Timeline {
         self.0.push(success);
     }
 
+    /// Adds the successes of another one.
+    pub fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Returns the number of successes.
     pub fn count(&self) -> usize {
         self.0.len()

@@ -5,6 +5,7 @@ mod addresses;
 mod backup;
 mod bench;
 mod certificates;
+mod chores;
 mod cut_leader;
 mod damage;
 mod data_directory;
