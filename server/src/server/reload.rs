@@ -236,7 +236,11 @@ impl Reloading {
         if let Some(credentials) = credentials {
             let others = credentials.differences(&self.endpoint.credentials());
             if !others.is_empty() {
-                ended = self.endpoint.reload(&credentials)?;
+                for peer in self.endpoint.reload(&credentials)? {
+                    if !ended.contains(&peer) {
+                        ended.push(peer);
+                    }
+                }
             }
             changed.extend(others.into_iter().map(|file| setting(file).to_owned()));
         }
