@@ -1,11 +1,12 @@
 //! A node that was forgotten when its cluster was restored: it runs on with the old data.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coffee_tests::{
     cluster::Cluster,
     coffeectl::{Coffeectl, CoffeectlOutput},
 };
+use tokio::time::Instant;
 
 use crate::support::coffeed::{coffeed, word_after};
 

@@ -1,8 +1,9 @@
 //! Commands while too few voters are up: one sentence, at once, and nothing in doubt.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coffee_tests::cluster::{Cluster, SHOPS};
+use tokio::time::Instant;
 
 /// Far below the timeout of the commands, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(15);

@@ -111,6 +111,7 @@ impl Drop for Hosts {
 }
 
 /// Runs a test in a sandbox, if the machine supports it.
+#[expect(clippy::print_stdout, reason = "a skipped test prints the reason")]
 fn inside(what: &str, test: impl AsyncFnOnce()) {
     if let Some(reason) = Need::Network.missing() {
         println!("skipped: {what}: {reason}");

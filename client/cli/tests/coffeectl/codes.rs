@@ -1,6 +1,8 @@
 //! Produces each exit code.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 

@@ -261,10 +261,11 @@ impl LinkInner {
 
     /// Ends the connection to the former address, so that the next RPC dials the present one.
     fn reconnect_unless(&mut self, known: bool) {
-        if !known && !matches!(self.state, LinkState::Dialling(_)) {
-            if let LinkState::Connected(connection) = mem::replace(&mut self.state, LinkState::Idle) {
-                connection.close(MOVED);
-            }
+        if !known
+            && !matches!(self.state, LinkState::Dialling(_))
+            && let LinkState::Connected(connection) = mem::replace(&mut self.state, LinkState::Idle)
+        {
+            connection.close(MOVED);
         }
     }
 }
