@@ -45,6 +45,7 @@ mod endpoint;
 mod error;
 mod handshake_limit;
 mod liveness;
+mod node_addresses;
 mod options;
 mod registry;
 mod resolve;

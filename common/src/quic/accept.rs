@@ -16,9 +16,14 @@ use super::{
     endpoint::{Endpoint, EndpointInner},
     error::{ConnectError, StreamError},
     handshake_limit::HandshakeSlot,
+    options::{NODE_HANDSHAKES_MAX, WAITING_MAX},
     registry::peer_chain,
 };
-use crate::{frame, protocol::Identity, tls::identity_of_chain};
+use crate::{
+    frame,
+    protocol::{Identity, Role},
+    tls::identity_of_chain,
+};
 
 /// The least number of sites that can use up the handshake slots.
 const SITES_MIN: usize = 4;
@@ -39,57 +44,80 @@ pub struct Handshake {
     timeout: Duration,
     /// Held until the handshake ends.
     _permit: OwnedSemaphorePermit,
-    _slot: HandshakeSlot,
+    /// Held as well. `None` for a node.
+    site: Option<HandshakeSlot>,
 }
 
 impl Endpoint {
     /// Returns the next incoming connection, once a handshake slot is free; `None` after
     /// [`Endpoint::stop_accepting`] or [`Endpoint::close`]. Complete each handshake in its own
-    /// task, so that a slow one does not delay the others.
+    /// task, so that a slow one does not delay the others. Connections from addresses of nodes do
+    /// not wait with the others.
     pub async fn accept(&self) -> Option<Handshake> {
         loop {
             let stopped = self.0.stopped_accepting.notified();
             if !self.0.accepts.load(Ordering::Acquire) {
                 return None;
             }
-            let next = async {
-                let permit = Arc::clone(&self.0.handshakes).acquire_owned().await.ok()?;
-                Some((permit, self.0.quinn.accept().await?))
+            let slots = Arc::clone(&self.0.handshakes.slots);
+            let some_wait = !self.0.waiting().is_empty();
+            let handshake = tokio::select! {
+                incoming = self.0.quinn.accept() => self.admit_node(incoming?),
+                permit = slots.acquire_owned(), if some_wait => self.admit_waiting(permit.ok()?),
+                () = stopped => None,
             };
-            let (permit, incoming) = tokio::select! {
-                next = next => next?,
-                () = stopped => continue,
-            };
-            if let Some(incoming) = self.admit(incoming) {
-                let address = canonical(incoming.remote_address());
-                return Some(Handshake {
-                    endpoint: Arc::clone(&self.0),
-                    address,
-                    incoming,
-                    _slot: self.0.handshake_counts.start(address.ip()),
-                    timeout: self.0.handshake_timeout,
-                    _permit: permit,
-                });
+            if handshake.is_some() {
+                return handshake;
             }
         }
     }
 
-    /// Decides whether a handshake may start. While one computes, or many are in progress, the
-    /// dialler must first prove that it receives packets at its address (RFC 9000, section 8.1.2),
-    /// which stops forged senders. From a site with a full share, attempts are ignored: an honest
-    /// dialler retransmits its first packet, and succeeds once a slot is free.
-    fn admit(&self, incoming: quinn::Incoming) -> Option<quinn::Incoming> {
+    /// Decides whether the handshake of a node may start. Lets all others wait.
+    fn admit_node(&self, incoming: quinn::Incoming) -> Option<Handshake> {
+        let address = canonical(incoming.remote_address());
+        let permits = &self.0.node_handshakes;
+        let is_node = self.0.node_addresses.contain(address);
+        let slot = is_node.then(|| Arc::clone(&permits.slots).try_acquire_owned());
+        let Some(Ok(permit)) = slot else {
+            let mut waiting = self.0.waiting();
+            if waiting.len() < WAITING_MAX {
+                waiting.push_back(incoming);
+            } else {
+                incoming.refuse();
+            }
+            return None;
+        };
+        // Nodes have places of their own beyond those of clients.
+        if self.connections() >= self.connections_max() + NODE_HANDSHAKES_MAX {
+            incoming.refuse();
+            return None;
+        }
+        if permits.are_scarce() && !incoming.remote_address_validated() {
+            // The sender may be forged. Fails only if the address is proven already.
+            let _ = incoming.retry();
+            return None;
+        }
+        Some(self.handshake(incoming, address, permit, None))
+    }
+
+    /// Decides whether the first of the waiting handshakes may start. While one computes, or many
+    /// are in progress, the dialler must first prove that it receives packets at its address (RFC
+    /// 9000, section 8.1.2), which stops forged senders. From a site with a full share, attempts
+    /// are ignored: an honest dialler retransmits its first packet, and succeeds once a slot is
+    /// free.
+    fn admit_waiting(&self, permit: OwnedSemaphorePermit) -> Option<Handshake> {
+        let incoming = self.0.waiting().pop_front()?;
         if self.connections() >= self.connections_max() {
             incoming.refuse();
             return None;
         }
-        let share = (self.0.handshakes_max / SITES_MIN).max(SHARE_MIN);
-        let near = self.0.handshake_counts.count(incoming.remote_address().ip());
+        let address = canonical(incoming.remote_address());
+        let permits = &self.0.handshakes;
+        let share = (permits.slots_max / SITES_MIN).max(SHARE_MIN);
+        let near = self.0.handshake_counts.count(address.ip());
         // Half of a share is reserved for proven addresses, so a forged sender cannot use up the
-        // share of a site.
-        let many = self.0.compute_permits.available_permits() == 0
-            || self.0.handshakes.available_permits() < self.0.handshakes_max / 2
-            || 2 * near >= share;
+        // share of a site. This handshake has its permit already.
+        let many = permits.are_scarce() || 2 * near >= share;
         if many && !incoming.remote_address_validated() {
             // Fails only if the address is proven already.
             let _ = incoming.retry();
@@ -99,7 +127,19 @@ impl Endpoint {
             incoming.ignore();
             return None;
         }
-        Some(incoming)
+        let slot = self.0.handshake_counts.start(address.ip());
+        Some(self.handshake(incoming, address, permit, Some(slot)))
+    }
+
+    fn handshake(
+        &self,
+        incoming: quinn::Incoming,
+        address: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        site: Option<HandshakeSlot>,
+    ) -> Handshake {
+        let (endpoint, timeout) = (Arc::clone(&self.0), self.0.handshake_timeout);
+        Handshake { endpoint, incoming, address, timeout, _permit: permit, site }
     }
 
     /// Stops accepting connections: further attempts are refused until the endpoint is closed.
@@ -135,7 +175,9 @@ impl Handshake {
     pub async fn complete(self) -> Result<Connection, ConnectError> {
         let address = self.address.to_string();
         let handshake = async {
-            let permit = self.endpoint.compute_permits.acquire().await;
+            let EndpointInner { handshakes, node_handshakes, .. } = &*self.endpoint;
+            let permits = if self.site.is_some() { handshakes } else { node_handshakes };
+            let permit = permits.compute.acquire().await;
             let mut welcome = pin!(welcome(&self.endpoint, self.incoming, &address));
             if let Ok(soon) = timeout(COMPUTE_TIME_MAX, &mut welcome).await {
                 return soon;
@@ -164,7 +206,15 @@ async fn welcome(
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
+    if peer.role < Role::Admin && endpoint.is_full_for_clients() {
+        let cause = "the last places are kept for nodes and admins".to_owned();
+        connection.close(CLOSE_BUSY, cause.as_bytes());
+        return Err(ConnectError::Busy { address: address.to_owned(), cause });
+    }
     let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
+    if admitted.peer().role == Role::Node {
+        endpoint.node_addresses.note(admitted.remote_address());
+    }
     endpoint.check_newcomer(&admitted, generation, address)?;
     send_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();

@@ -1,10 +1,10 @@
 //! An endpoint: the UDP socket and all connections over it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
@@ -13,15 +13,16 @@ use std::{
 use quinn::{
     AsyncUdpSocket, Runtime, TokioRuntime, TransportConfig, VarInt, crypto::rustls::QuicServerConfig,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::{
     Protocol,
     connection::Connection,
     disconnect::{CLOSE_DONE, CLOSE_STOPPING},
     error::{ConnectError, EndpointError},
-    handshake_limit::HandshakeCounts,
-    options::{EndpointOptions, HANDSHAKES_COMPUTING_MAX, limit_unauthenticated},
+    handshake_limit::{HandshakeCounts, HandshakePermits},
+    node_addresses::NodeAddresses,
+    options::{EndpointOptions, NODE_HANDSHAKES_MAX, limit_unauthenticated},
     registry::Registry,
     resolve::AnsweredAddresses,
     traffic::Survey,
@@ -42,6 +43,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 /// its user waits for it.
 const DIALER_CLOSE_TIMEOUT: Duration = Duration::from_millis(5);
 
+/// The connections that are kept for nodes and admins.
+const ADMIN_PLACES: usize = 16;
+
 /// Dials and accepts connections over one UDP socket. Cheap to clone.
 ///
 /// Dropping it does not close its connections; [`Endpoint::close`] does.
@@ -61,11 +65,13 @@ pub(super) struct EndpointInner {
     pub(super) answered: AnsweredAddresses,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
-    /// A permit per handshake in progress.
-    pub(super) handshakes: Arc<Semaphore>,
-    pub(super) handshakes_max: usize,
-    /// A permit per handshake that computes; see [`HANDSHAKES_COMPUTING_MAX`].
-    pub(super) compute_permits: Semaphore,
+    pub(super) node_addresses: NodeAddresses,
+    /// Incoming connections that wait for a handshake slot.
+    pub(super) waiting: Mutex<VecDeque<quinn::Incoming>>,
+    /// The handshakes of clients, and of unknown addresses.
+    pub(super) handshakes: HandshakePermits,
+    /// The handshakes of nodes, from addresses where they were before.
+    pub(super) node_handshakes: HandshakePermits,
     /// The handshakes in progress per site.
     pub(super) handshake_counts: HandshakeCounts,
     pub(super) accepts: AtomicBool,
@@ -134,9 +140,10 @@ impl Endpoint {
             answered: AnsweredAddresses::default(),
             handshake_timeout: options.idle_timeout,
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
-            handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
-            handshakes_max: options.handshakes_max,
-            compute_permits: Semaphore::new(HANDSHAKES_COMPUTING_MAX),
+            node_addresses: NodeAddresses::default(),
+            waiting: Mutex::default(),
+            handshakes: HandshakePermits::new(options.handshakes_max),
+            node_handshakes: HandshakePermits::new(NODE_HANDSHAKES_MAX),
             handshake_counts: HandshakeCounts::default(),
             accepts: AtomicBool::new(accepts),
             stopped_accepting: Notify::new(),
@@ -220,6 +227,16 @@ impl Endpoint {
 impl EndpointInner {
     pub(super) fn credentials(&self) -> Credentials {
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn waiting(&self) -> MutexGuard<'_, VecDeque<quinn::Incoming>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether only nodes and admins get the remaining places.
+    pub(super) fn is_full_for_clients(&self) -> bool {
+        let places = self.connections_max.load(Ordering::Relaxed).saturating_sub(ADMIN_PLACES);
+        self.quinn.open_connections() > places
     }
 
     /// Returns the generation of the credentials, for [`EndpointInner::check_newcomer`]. Read it

@@ -1,4 +1,5 @@
-//! Counts the handshakes in progress per site, so that no site uses up the slots of all.
+//! Limits the handshakes in progress: in number, and per site, so that no site uses up the slots
+//! of all.
 
 use std::{
     collections::HashMap,
@@ -6,8 +7,34 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::sync::Semaphore;
+
+use super::options::HANDSHAKES_COMPUTING_MAX;
+
 /// The part of an IPv6 address that identifies a site (RFC 6177); the site chooses the rest.
 const SITE: u128 = !0 << 64;
+
+/// The permits for a kind of handshakes.
+#[derive(Debug)]
+pub(super) struct HandshakePermits {
+    /// A permit per handshake in progress.
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) slots_max: usize,
+    /// A permit per handshake that computes; see [`HANDSHAKES_COMPUTING_MAX`].
+    pub(super) compute: Semaphore,
+}
+
+impl HandshakePermits {
+    pub(super) fn new(slots_max: usize) -> Self {
+        let slots = Arc::new(Semaphore::new(slots_max));
+        Self { slots, slots_max, compute: Semaphore::new(HANDSHAKES_COMPUTING_MAX) }
+    }
+
+    /// Whether a handshake computes, or half of the slots are in use.
+    pub(super) fn are_scarce(&self) -> bool {
+        self.compute.available_permits() == 0 || self.slots.available_permits() < self.slots_max / 2
+    }
+}
 
 /// Counts the handshakes in progress per site. Clones share the counts.
 #[derive(Debug, Clone, Default)]

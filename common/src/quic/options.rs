@@ -8,14 +8,22 @@ use ring::hmac;
 
 use super::error::EndpointError;
 use crate::limits::{
-    CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HANDSHAKES_MAX, STREAM_WINDOW_BYTES,
+    CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HANDSHAKES_MAX, NODES_MAX,
+    STREAM_WINDOW_BYTES,
 };
 
 /// The payload of an unfragmented UDP packet over Ethernet and IPv4, in bytes. MTU discovery raises
 /// it where the path allows.
 const ETHERNET_PAYLOAD: u16 = 1_472;
 
-/// The most handshakes that compute at once. Their cryptography takes long compared with a request,
+/// The most handshakes in progress from addresses of nodes: two of each node of a cluster.
+pub(super) const NODE_HANDSHAKES_MAX: usize = 2 * NODES_MAX;
+
+/// The most incoming connections that wait for a handshake slot. Further ones are refused, so that
+/// there is room for those of nodes (see [`limit_unauthenticated`]).
+pub(super) const WAITING_MAX: usize = 2 * HANDSHAKES_MAX;
+
+/// The most handshakes that compute at once, of clients and of nodes. Their cryptography takes long compared with a request,
 /// and they share the processors with the existing connections.
 pub(super) const HANDSHAKES_COMPUTING_MAX: usize = 1;
 

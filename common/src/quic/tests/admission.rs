@@ -117,6 +117,50 @@ async fn handshakes_wait_for_room() {
     second.await.expect("no panic").expect("dials");
 }
 
+/// Clients use up the slots for handshakes, and the places, and more of them knock. A node gets in
+/// from the address where it was before, and an admin gets one of the last places.
+#[tokio::test]
+async fn nodes_do_not_wait_with_clients() {
+    let ca = TestCa::new();
+    let options = EndpointOptions { handshakes_max: 1, ..EndpointOptions::default() };
+    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
+    let ming = serve(&ca, "ming");
+    let (first, _accepted) = pair(&ming, &hong).await;
+    first.close("it stops");
+    first.closed().await;
+    let knock = || {
+        let (endpoint, to) = (client(&ca, "reader"), address(&hong));
+        tokio::spawn(async move { endpoint.connect(&to, &Expect::AnyNode, Protocol::Client).await })
+    };
+    let slow = knock();
+    let begun = hong.accept().await.expect("a dialler");
+    let others: Vec<_> = (0..8).map(|_| knock()).collect();
+    let waiting = tokio::time::timeout(Duration::from_millis(200), hong.accept()).await;
+    assert!(waiting.is_err(), "the only slot is in use");
+    hong.set_connections_max(1);
+    let dialling = meet(&ming, &hong, Expect::AnyNode, Protocol::Peer);
+    let (dialled, accepted) = tokio::time::timeout(Duration::from_secs(1), dialling).await.expect("at once");
+    dialled.expect("a node dials");
+    accepted.expect("a node is accepted");
+    // The others end as they would without the node.
+    drop(begun);
+    others.into_iter().for_each(|other| other.abort());
+    slow.abort();
+}
+
+#[tokio::test]
+async fn the_last_places_are_for_admins_and_nodes() {
+    let ca = TestCa::new();
+    let hong = serve(&ca, "hong");
+    hong.set_connections_max(16);
+    let (refused, _) = meet(&client(&ca, "writer"), &hong, Expect::AnyNode, Protocol::Client).await;
+    let error = refused.expect_err("sixteen places are kept");
+    assert!(matches!(error, ConnectError::Busy { .. }), "{error:?}");
+    let (admitted, _) = meet(&client(&ca, "admin"), &hong, Expect::AnyNode, Protocol::Client).await;
+    admitted.expect("an admin gets one");
+}
+
 #[tokio::test]
 async fn a_node_that_stops_accepting_says_so() {
     let ca = TestCa::new();
