@@ -61,7 +61,7 @@ fn note_delay(metrics: &NodeMetrics, delay: Duration, throttle: &mut LogThrottle
     if let Some(suppressed) = throttle.admit(Instant::now()) {
         tracing::warn!(
             suppressed = (suppressed > 0).then_some(suppressed),
-            "this process was not scheduled for {}, or its threads were busy; hint: see what else runs on \
+            "this process was not scheduled for {} or longer, or its threads were busy; hint: see what else runs on \
              this machine",
             milliseconds(delay)
         );
@@ -71,20 +71,14 @@ fn note_delay(metrics: &NodeMetrics, delay: Duration, throttle: &mut LogThrottle
 fn end_second(node: &Node, throttle: &mut LogThrottle) {
     let metrics = node.metrics();
     metrics.commits.recent().end_second();
-    metrics.delays.end_second();
+    let stall = metrics.delays.end_second();
     let Some(replica) = node.replica() else { return };
-    replica.log().metrics(|log| end_second_of_syncs(log, throttle));
+    replica.log().metrics(|log| end_second_of_syncs(log, stall, throttle));
 }
 
-fn end_second_of_syncs(log: &LogMetrics, throttle: &mut LogThrottle) {
-    let hanging = log.sync_in_progress().filter(|so_far| *so_far >= HANGING_SYNC);
+fn end_second_of_syncs(log: &LogMetrics, stall: Duration, throttle: &mut LogThrottle) {
     let recent = log.syncs.recent();
-    let longest = recent.end_second();
-    let what = match hanging {
-        Some(so_far) => format!("the disk has not finished a sync for {}", milliseconds(so_far)),
-        None if longest >= SLOW_SYNC => format!("the disk took {} for a sync", milliseconds(longest)),
-        None => return,
-    };
+    let Some(what) = slow_sync(log.sync_in_progress(), recent.end_second(), stall) else { return };
     if let Some(suppressed) = throttle.admit(Instant::now()) {
         let median = recent.quantile(0.5, RECENT_SECONDS);
         let median = median.map_or("unknown".to_owned(), milliseconds);
@@ -95,10 +89,37 @@ fn end_second_of_syncs(log: &LogMetrics, throttle: &mut LogThrottle) {
     }
 }
 
+/// Returns how slow the disk is, if it is: a sync in progress, or the longest one of a second. A
+/// process that stood still for most of a sync cannot tell how long the disk took.
+fn slow_sync(in_progress: Option<Duration>, longest: Duration, stall: Duration) -> Option<String> {
+    match in_progress.filter(|so_far| *so_far >= HANGING_SYNC) {
+        Some(so_far) => Some(format!("the disk has not finished a sync for {}", milliseconds(so_far))),
+        None => (longest >= SLOW_SYNC && longest > 2 * stall)
+            .then(|| format!("the disk took {} for a sync", milliseconds(longest))),
+    }
+}
+
 /// Returns a duration in milliseconds, with a fraction if it is short.
 fn milliseconds(duration: Duration) -> String {
     match duration.as_micros() {
         us @ 0..10_000 => format!("{}.{} ms", us / 1000, us % 1000 / 100),
         us => format!("{} ms", us / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_not_blamed_for_a_process_that_stood_still() {
+        let ms = Duration::from_millis;
+        let slow = |longest, stall| slow_sync(None, ms(longest), ms(stall));
+        assert_eq!(slow(99, 0), None);
+        assert_eq!(slow(312, 20).as_deref(), Some("the disk took 312 ms for a sync"));
+        assert_eq!(slow(291, 243), None);
+        let hanging = slow_sync(Some(ms(2_500)), ms(0), ms(3));
+        assert_eq!(hanging.as_deref(), Some("the disk has not finished a sync for 2500 ms"));
+        assert_eq!(slow_sync(Some(ms(1_999)), ms(1), ms(3)), None);
     }
 }
