@@ -10,7 +10,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use coffee_common::{
     command::Outcome,
     id::{Address, RequestId, Revision},
-    protocol::{Request, Response, ResponseFrame},
+    protocol::{Rejection, Request, Response, ResponseFrame},
     quic::Expect,
 };
 use futures_util::future::BoxFuture;
@@ -223,7 +223,13 @@ impl<'a> Call<'a> {
     fn answered(&mut self, address: &Address, reply: ResponseFrame) -> TryOutcome {
         self.shared.cache.answered(address, &reply);
         match reply.result {
-            Err(rejection) => TryOutcome::Rejected(rejection),
+            Err(rejection) => {
+                // Its next welcome names the cluster, to which this client then keeps.
+                if matches!(rejection, Rejection::NoCluster { joining: true, .. }) {
+                    self.shared.pool.renew(address);
+                }
+                TryOutcome::Rejected(rejection)
+            }
             Ok(Response::Written(Outcome::Forgotten { upto })) => TryOutcome::Forgotten(upto),
             Ok(_) => {
                 self.reply = Some(reply);

@@ -112,6 +112,14 @@ impl Pool {
         let _ = self.open_or_dial(address, expect);
     }
 
+    /// Has the next caller connect to `address` again. Requests in flight keep their channel.
+    pub(crate) fn renew(&self, address: &Address) {
+        let mut slots = self.0.slots();
+        if matches!(slots.get(address), Some(PoolSlot::Open(_))) {
+            slots.remove(address);
+        }
+    }
+
     /// Sends one request to the node at `address`, within `timeout` including the dial.
     /// Does not retry.
     ///

@@ -217,6 +217,29 @@ async fn a_leader_that_is_stopped_hands_over_first() {
     assert_eq!(view.voters, 3, "membership is as it was");
 }
 
+/// A client keeps to the cluster that its first welcome names. This one names none, and a later
+/// cluster at the same address would be taken for the one that the node joins here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_connected_before_its_node_joined_connects_again() {
+    let cluster = EmbeddedCluster::new();
+    let (ming, hong) = (cluster.founder("ming").await, cluster.waiting("hong").await);
+    let client = cluster.client_at(&hong);
+    client.status().await.expect("answers without a cluster");
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Reader, "me"), &EndpointOptions::default());
+    let pool = Pool::new(endpoint.expect("a socket"));
+    let ask = async |request: &Request| {
+        let within = Duration::from_secs(10);
+        pool.ask(&address(&hong), &Expect::AnyNode, request, Envelope::default(), within).await
+    };
+    assert!(ask(&Request::Status).await.expect("answers").result.is_ok());
+    let booted = cluster.client_at(&ming).boot(name("hong"), Some(address(&hong))).await;
+    booted.expect("becomes a voter");
+    let question = Request::CanStop { node: name("ming") };
+    let told = ask(&question).await.expect("answers").result;
+    assert_eq!(told, Err(Rejection::NoCluster { node: name("hong"), joining: true }));
+    client.set("order/1", "latte").await.expect("connects again, and is served");
+}
+
 /// A node that has joined one cluster asks a member of another one for its vote, because
 /// an address has another owner now. It must not learn that it was removed.
 #[tokio::test(flavor = "multi_thread")]

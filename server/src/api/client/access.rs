@@ -55,9 +55,13 @@ pub(super) fn authorize(
 /// Rejects a request that is meant for another cluster than the node's. Requests about the node
 /// itself are also for a node without a cluster; any other one is not, even if the node joins a
 /// cluster before the request is carried out. A node that was left out of a restore serves no keys.
+///
+/// `welcomed` says whether the welcome of the connection named a cluster. A client keeps to the
+/// cluster of its first welcome: one that was told none has to connect again before it is served.
 pub(super) fn check_cluster(
     node: &Node,
     meant: Option<ClusterId>,
+    welcomed: bool,
     request: &Request,
 ) -> Result<(), Rejection> {
     if is_for_the_cluster(request)
@@ -67,7 +71,11 @@ pub(super) fn check_cluster(
     {
         return Err(Rejection::LeftOut { node: node.name().clone(), peers: cluster, from });
     }
-    let Some(meant) = meant else { return Ok(()) };
+    let Some(meant) = meant else {
+        let must_know = !welcomed && is_for_the_cluster(request) && node.cluster().is_some();
+        let again = || Rejection::NoCluster { node: node.name().clone(), joining: true };
+        return if must_know { Err(again()) } else { Ok(()) };
+    };
     planted!("missing-cluster-pin", return Ok(()));
     match (node.cluster(), request) {
         (Some(own), _) if own == meant => Ok(()),

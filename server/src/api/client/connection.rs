@@ -7,12 +7,14 @@ use coffee_common::quic::Connection;
 use super::{context::ApiContext, responder, state::ConnectionState, stream};
 
 pub(super) async fn serve(api: &Arc<ApiContext>, connection: Connection) {
-    let welcomed = Box::pin(responder::welcome(&connection, &api.welcome())).await;
-    if let Err(error) = welcomed {
+    let welcome = api.welcome();
+    let sent = Box::pin(responder::welcome(&connection, &welcome)).await;
+    if let Err(error) = sent {
         tracing::debug!(%error, "client disconnected before its welcome was sent");
         return;
     }
-    let state = Arc::new(ConnectionState::new(Arc::clone(api), connection.clone()));
+    let state =
+        Arc::new(ConnectionState::new(Arc::clone(api), connection.clone(), welcome.cluster.is_some()));
     while let Ok((sender, receiver)) = connection.accept().await {
         tokio::spawn(stream::serve(Arc::clone(&state), sender, receiver));
     }

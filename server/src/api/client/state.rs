@@ -31,6 +31,8 @@ use crate::metrics::{RequestKind, RequestOutcome};
 pub(super) struct ConnectionState {
     pub(super) api: Arc<ApiContext>,
     pub(super) connection: Connection,
+    /// Whether its welcome named a cluster.
+    pub(super) welcomed: bool,
     /// One permit per request in flight.
     slots: Arc<Semaphore>,
     /// Bounds the responses that are read but not sent yet.
@@ -48,9 +50,9 @@ pub(super) struct AdmittedRequest {
 }
 
 impl ConnectionState {
-    pub(super) fn new(api: Arc<ApiContext>, connection: Connection) -> Self {
+    pub(super) fn new(api: Arc<ApiContext>, connection: Connection, welcomed: bool) -> Self {
         let slots = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
-        Self { api, connection, slots, responses: ResponseBudget::default() }
+        Self { api, connection, welcomed, slots, responses: ResponseBudget::default() }
     }
 
     /// Admits a request, unless the node is stopping or too many are in flight.

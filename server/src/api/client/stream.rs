@@ -88,7 +88,7 @@ async fn carry_out(
                 continue;
             }
         };
-        if let Err(rejection) = access::check_cluster(&state.api.node, cluster, &request) {
+        if let Err(rejection) = access::check_cluster(&state.api.node, cluster, state.welcomed, &request) {
             rejected.push((admitted, rejection));
             continue;
         }

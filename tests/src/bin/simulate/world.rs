@@ -251,8 +251,6 @@ async fn customers(
         let node = nodes[usize::try_from(number)? % nodes.len()];
         let keeps_to_one = number % 2 == 1 || reads_only;
         let client = if keeps_to_one { client.at(address(node))? } else { client };
-        // Later ones know the cluster from the welcome of their node.
-        let begins = Duration::from_millis(if keeps_to_one { CALM_MS / 2 } else { 0 });
         let worker = WorkloadClient {
             number,
             client,
@@ -264,10 +262,7 @@ async fn customers(
             reads_only,
             seen: std::collections::BTreeMap::new(),
         };
-        workers.push(tokio::spawn(async move {
-            tokio::time::sleep(begins).await;
-            worker.work(began + end).await;
-        }));
+        workers.push(tokio::spawn(worker.work(began + end)));
     }
     for worker in workers {
         worker.await?;
