@@ -1,6 +1,6 @@
 //! Watches who leads, and whether the leader hears a quorum.
 //!
-//! Logs and counts each change of the leader with its reason ([`observer`] decides it). Keeps
+//! Logs and counts each change of the leader with its reason (`observer` decides it). Keeps
 //! [`Replica::quorum_lost`] up to date: a leader that is cut off from the others cannot know that
 //! another one is elected. Guards that its callers learn soon that they must ask elsewhere: the
 //! entries that it has appended may or may not be applied, and nothing else will be.
