@@ -227,7 +227,7 @@ impl Faults {
         let until = ms + 300 + self.rng.below(if self.long { 12_000 } else { 3000 });
         let may_go = !self.is_down(node)
             && (0..shops.len()).filter(|node| self.is_down(*node)).count() < down_max(shops.len());
-        let what = self.rng.below(24);
+        let what = self.rng.below(26);
         self.diary.push(format!("{ms} ms: fault {what} at {name} (and {other_name}) until {until} ms"));
         match what {
             0 if may_go => {
@@ -294,6 +294,15 @@ impl Faults {
                 self.count("power cut of all");
                 for (node, shop) in shops.iter().enumerate() {
                     self.crash(node, ms, sim, shop);
+                }
+            }
+            // One at a time, so that clients find the others where they were.
+            24 | 25 if may_go => {
+                self.count("address changed");
+                let node = shops.iter().position(SimNode::is_moved).unwrap_or(node);
+                if !self.is_down(node) {
+                    shops[node].move_away();
+                    self.crash(node, ms, sim, &shops[node]);
                 }
             }
             20 => {

@@ -21,8 +21,14 @@ use crate::{
     trace::Trace,
 };
 
-/// Port of every node.
-pub(crate) const PORT: u16 = 7400;
+/// Port of every node, unless it has moved.
+const PORT: u16 = 7400;
+
+/// Port of a node that has moved.
+const PORT_ELSEWHERE: u16 = 7500;
+
+/// First port of clients.
+pub(crate) const CLIENT_PORT: u16 = 9000;
 
 /// The software of a node's host, run at each start.
 #[derive(Clone)]
@@ -31,8 +37,8 @@ pub(crate) struct SimNode {
     pub(crate) credentials: Credentials,
     pub(crate) disk: SimDisk,
     pub(crate) folder: PathBuf,
-    /// The node to join after the first start, and from the first one on unless it founds.
-    pub(crate) join: String,
+    /// The nodes to join after the first start, and from the first one on unless it founds.
+    pub(crate) join: [&'static str; 2],
     pub(crate) founds: bool,
     /// The first cluster: another one does not count.
     pub(crate) cluster: Arc<OnceLock<ClusterId>>,
@@ -47,6 +53,8 @@ pub(crate) struct NodeRun {
     server: Option<Arc<Server>>,
     /// How many times it was started.
     pub(crate) starts: u64,
+    /// Whether it advertises another address than at first.
+    moved: bool,
     /// Its next start founds another cluster, by mistake.
     founds_another: bool,
     /// Why it ended on its own, if it did.
@@ -69,7 +77,7 @@ pub(crate) async fn endpoint(
         rng_seed: Some(rng_seed),
         ..EndpointOptions::default()
     };
-    Ok(Endpoint::over_socket(socket, port == PORT, credentials, &options)?)
+    Ok(Endpoint::over_socket(socket, port < CLIENT_PORT, credentials, &options)?)
 }
 
 impl SimNode {
@@ -147,6 +155,25 @@ impl SimNode {
         std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
+    /// Whether it advertises another address than at first.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.life(|life| life.moved)
+    }
+
+    /// Makes its next start advertise another address: its first one if it has moved.
+    pub(crate) fn move_away(&self) {
+        self.life(|life| life.moved = !life.moved);
+    }
+
+    fn port(&self) -> u16 {
+        if self.is_moved() { PORT_ELSEWHERE } else { PORT }
+    }
+
+    /// The address that it advertises, from its next start on.
+    pub(crate) fn address(&self) -> Address {
+        std::net::SocketAddr::from((turmoil::lookup(self.name.as_str()), self.port())).into()
+    }
+
     /// Makes its next start found another cluster, as an operator might on a node that has lost its
     /// disk.
     pub(crate) fn found_another(&self) {
@@ -154,13 +181,17 @@ impl SimNode {
     }
 
     /// The configuration varies with each start.
-    fn config(&self, address: &Address, starts: u64, founds: bool) -> Config {
+    fn config(&self, own: &Address, starts: u64, founds: bool) -> Config {
         let files = CredentialFiles::new("unused", "unused", "unused");
-        let mut config =
-            Config::new(self.name.clone(), (Ipv4Addr::UNSPECIFIED, PORT).into(), self.folder.clone(), files);
-        config.advertise = Some(address.clone());
+        let mut config = Config::new(
+            self.name.clone(),
+            (Ipv4Addr::UNSPECIFIED, self.port()).into(),
+            self.folder.clone(),
+            files,
+        );
+        config.advertise = Some(own.clone());
         if !founds {
-            config.join.push(self::address(&self.join));
+            config.join.extend(self.join.map(address));
         }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
         config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);
@@ -198,10 +229,11 @@ impl SimNode {
     }
 
     async fn live(&self, starts: u64) -> Result<Closed, Box<dyn std::error::Error>> {
-        let address = address(self.name.as_str());
+        let address = self.address();
         let seed = self.seed ^ starts;
         let founds = self.life(|life| std::mem::take(&mut life.founds_another)) || self.founds && starts == 1;
-        let endpoint = endpoint(self.name.as_str(), PORT, &self.credentials, seed, &self.trace).await?;
+        let endpoint =
+            endpoint(self.name.as_str(), self.port(), &self.credentials, seed, &self.trace).await?;
         self.stand_in()?;
         let server = Server::builder(self.config(&address, starts, founds))
             .credentials(self.credentials.clone())
@@ -219,7 +251,7 @@ impl SimNode {
     }
 }
 
-/// Address of a node.
+/// First address of a node.
 pub(crate) fn address(name: &str) -> Address {
     std::net::SocketAddr::from((turmoil::lookup(name), PORT)).into()
 }

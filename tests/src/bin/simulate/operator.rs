@@ -10,12 +10,7 @@ use coffee_client::{Client, Credentials, Error, OutcomeKind};
 use coffee_tests::sim::checks::operators::{OperatorAnswer, OperatorCall, OperatorVerb};
 use tokio::time::Instant;
 
-use crate::{
-    entropy::SimRng,
-    node::{SimNode, address},
-    trace::Trace,
-    world::{client, node_name},
-};
+use crate::{entropy::SimRng, node::SimNode, trace::Trace, world::client};
 
 /// Every call of every operator, in order of time.
 #[derive(Clone, Default)]
@@ -58,14 +53,21 @@ impl OperatorRecord {
     }
 
     /// Carries a call out and writes down what it was told.
-    pub(crate) async fn call(&self, client: &Client, verb: OperatorVerb, node: &str, trace: &Trace) {
+    pub(crate) async fn call(
+        &self,
+        client: &Client,
+        verb: OperatorVerb,
+        shop: Option<&SimNode>,
+        trace: &Trace,
+    ) {
+        let node = shop.map_or("", |shop| shop.name.as_str());
         let called = trace.now();
         let call = OperatorCall { verb, node: node.to_owned(), called, answer: None };
         let place = self.with(|calls| {
             calls.push(call);
             calls.len() - 1
         });
-        let answer = match carry_out(client, verb, node).await {
+        let answer = match carry_out(client, verb, shop).await {
             Ok(answer) => answer,
             Err(error) if error.outcome() == OutcomeKind::NotApplied => {
                 OperatorAnswer::NothingDone(error.to_string())
@@ -78,8 +80,12 @@ impl OperatorRecord {
     }
 }
 
-async fn carry_out(client: &Client, verb: OperatorVerb, node: &str) -> Result<OperatorAnswer, Error> {
-    let name = (!node.is_empty()).then(|| node_name(node));
+async fn carry_out(
+    client: &Client,
+    verb: OperatorVerb,
+    shop: Option<&SimNode>,
+) -> Result<OperatorAnswer, Error> {
+    let name = shop.map(|shop| shop.name.clone());
     match (verb, name) {
         (OperatorVerb::Transfer, to) => {
             let transferred = client.transfer(to).await?;
@@ -88,7 +94,7 @@ async fn carry_out(client: &Client, verb: OperatorVerb, node: &str) -> Result<Op
         (OperatorVerb::Down, node) => client.down(node, false).await.map(|_| OperatorAnswer::Gone),
         (OperatorVerb::Remove, Some(node)) => client.remove(node, false).await.map(|_| OperatorAnswer::Gone),
         (OperatorVerb::Boot, Some(name)) => {
-            let booted = client.boot(name, Some(address(node))).await?;
+            let booted = client.boot(name, shop.map(SimNode::address)).await?;
             Ok(OperatorAnswer::Voter(booted.id.0))
         }
         (OperatorVerb::Remove | OperatorVerb::Boot, None) => Err(Error::Setup("it needs a node".to_owned())),
@@ -122,31 +128,35 @@ impl Operator {
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;
             let client = match self.rng.below(3) {
-                0 => self.leader().map(|leader| any.at(address(leader))).transpose()?,
-                1 => Some(any.at(address(self.rng.of(&names)))?),
+                0 => self.leader().map(|leader| any.at(leader.address())).transpose()?,
+                1 => Some(any.at(shops[self.rng.below(shops.len() as u64) as usize].address())?),
                 _ => None,
             };
             let (verb, node) = self.choose(&names);
             // Shorter than many cuts, so that some calls end before the cluster is whole again.
             let patience = Duration::from_millis(self.rng.of(&[1000, 2000, 4000]));
             let client = client.as_ref().unwrap_or(&any).with_timeout(patience);
-            self.record.call(&client, verb, &node, &self.trace).await;
+            self.record.call(&client, verb, self.shop(&node), &self.trace).await;
         }
         for _ in 0..shops.len() {
             let Some(node) = self.absent().filter(|_| self.number == 0) else { break };
-            self.record.call(&any, OperatorVerb::Boot, &node, &self.trace).await;
+            self.record.call(&any, OperatorVerb::Boot, self.shop(&node), &self.trace).await;
         }
         Ok(())
     }
 
+    fn shop(&self, name: &str) -> Option<&SimNode> {
+        self.shops.iter().find(|shop| shop.name.as_str() == name)
+    }
+
     /// A node that claims to lead: of several, any.
-    fn leader(&mut self) -> Option<&str> {
+    fn leader(&mut self) -> Option<&SimNode> {
         let leaders: Vec<usize> = (0..self.shops.len()).filter(|node| self.shops[*node].leads()).collect();
         if leaders.is_empty() {
             return None;
         }
         let node = self.rng.of(&leaders);
-        Some(self.shops[node].name.as_str())
+        Some(&self.shops[node])
     }
 
     fn choose(&mut self, names: &[&str]) -> (OperatorVerb, String) {
@@ -159,7 +169,7 @@ impl Operator {
             0 | 1 => (OperatorVerb::Transfer, String::new()),
             2 => (OperatorVerb::Transfer, name),
             3 | 4 => (OperatorVerb::Down, name),
-            5 => (OperatorVerb::Down, self.leader().map_or(name, str::to_owned)),
+            5 => (OperatorVerb::Down, self.leader().map_or(name, |leader| leader.name.to_string())),
             6 => (OperatorVerb::Remove, name),
             7 => (OperatorVerb::Boot, name),
             _ => (OperatorVerb::Boot, self.absent().unwrap_or(name)),

@@ -22,7 +22,7 @@ use crate::{
     faults::Faults,
     judge::{Judge, SimReport},
     majority::MajorityWatch,
-    node::{SimNode, address, endpoint},
+    node::{CLIENT_PORT, SimNode, address, endpoint},
     operator::{Operator, OperatorRecord},
     partial::PartialPartition,
     trace::Trace,
@@ -112,7 +112,10 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         };
         sim.client(Operator::host(number), operator.work(end));
     }
-    sim.client("inspector", inspect(names, credentials(Role::Admin, "inspector"), seed, shared.clone()));
+    sim.client(
+        "inspector",
+        inspect(shops.clone(), credentials(Role::Admin, "inspector"), seed, shared.clone()),
+    );
 
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
@@ -205,7 +208,12 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &World
         credentials: ca.credentials(Role::Node, &node_name(name)).expect("a certificate"),
         disk: SimDisk::new(shared.trace.clone()),
         folder: folder.join(name),
-        join: SHOPS[usize::from(name == SHOPS[0])].to_owned(),
+        // At most one node is elsewhere.
+        join: if name == SHOPS[0] {
+            [SHOPS[1], SHOPS[2]]
+        } else {
+            [SHOPS[0], SHOPS[if name == SHOPS[1] { 2 } else { 1 }]]
+        },
         founds: name == SHOPS[0],
         cluster: Arc::clone(&shared.cluster),
         seed: number,
@@ -223,7 +231,7 @@ pub(crate) async fn client(
     seed: u64,
     trace: &Trace,
 ) -> Result<Client, SimError> {
-    let port = u16::try_from(9000 + number)?;
+    let port = u16::try_from(u64::from(CLIENT_PORT) + number)?;
     let endpoint = endpoint(host, port, credentials, seed ^ (number << 32), trace).await?;
     Ok(Client::builder()
         .endpoints(nodes.iter().map(|name| address(name)))
@@ -273,11 +281,12 @@ async fn customers(
 /// During a partial partition: writes. After the faults: waits until the nodes have the same state,
 /// and writes.
 async fn inspect(
-    nodes: Vec<&'static str>,
+    shops: Vec<SimNode>,
     credentials: Credentials,
     seed: u64,
     shared: WorldContext,
 ) -> Result<(), SimError> {
+    let nodes: Vec<&str> = shops.iter().map(|shop| shop.name.as_str()).collect();
     let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
     while !shared.calm.load(Ordering::Acquire) {
         if shared.partial.load(Ordering::Acquire) && fresh(&client, "partial").await.is_ok() {
@@ -290,11 +299,11 @@ async fn inspect(
     let mut state;
     loop {
         // A removed node waits for this.
-        for name in &nodes {
-            shared.operators.call(&client, OperatorVerb::Boot, name, &shared.trace).await;
+        for shop in &shops {
+            shared.operators.call(&client, OperatorVerb::Boot, Some(shop), &shared.trace).await;
         }
         fresh(&client, "yes").await.ok();
-        state = states(&client, &nodes).await;
+        state = states(&client, &shops).await;
         if state.windows(2).all(|pair| pair[0].is_ok() && pair[0] == pair[1]) {
             break;
         }
@@ -328,11 +337,11 @@ async fn fresh(client: &Client, value: &'static str) -> Result<(), coffee_client
 }
 
 /// Each node's state, as it reports it.
-async fn states(client: &Client, nodes: &[&str]) -> Vec<Result<String, String>> {
+async fn states(client: &Client, shops: &[SimNode]) -> Vec<Result<String, String>> {
     let mut states = Vec::new();
-    for name in nodes {
+    for shop in shops {
         let options = PageOptions { consistency: Consistency::Local, ..PageOptions::default() };
-        let page = match client.at(address(name)) {
+        let page = match client.at(shop.address()) {
             Ok(client) => {
                 client.with_timeout(Duration::from_secs(1)).range(KeyRange::prefix("k/"), options).await
             }
