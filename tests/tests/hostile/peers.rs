@@ -161,7 +161,7 @@ async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> 
             Purpose::Snapshot => match decode(&message) {
                 SnapshotProgress::Refused(_) => "snapshot refused",
                 SnapshotProgress::Done(_) => "out of date",
-                SnapshotProgress::Taken { .. } => continue,
+                SnapshotProgress::Taken { .. } | SnapshotProgress::Finishing => continue,
             },
         };
     }

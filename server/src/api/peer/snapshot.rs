@@ -33,6 +33,9 @@ use crate::{
 /// The interval at which both ends log the progress of a transfer.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long the receiver may take to make all rows durable and to install them.
+const FINISH_MAX: Duration = Duration::from_secs(1_800);
+
 /// Sends a snapshot, and waits until it is installed. Gives up after `idle` without progress.
 pub(super) async fn send(
     peer: &Peer,
@@ -90,16 +93,15 @@ impl SnapshotTransfer<'_> {
 
     /// Waits for the final response as long as the receiver makes progress.
     async fn response(&self, receiver: &mut FrameReceiver) -> Result<Vote, RpcFailure> {
-        let (mut taken, mut progressed, mut reported) = (0, Instant::now(), Instant::now());
+        let mut patience = Patience::new(self.idle, Instant::now());
+        let mut reported = Instant::now();
         loop {
-            let received = timeout_at(progressed + self.idle, receiver.receive()).await;
+            let received = timeout_at(patience.deadline(), receiver.receive()).await;
             let received = received.map_err(|_| self.peer.timed_out(RPCTypes::InstallSnapshot, self.idle))?;
             let message = received.map_err(failed)?.ok_or_else(|| failed(STREAM_ENDED))?;
             match frame::decode(&message).map_err(failed)? {
-                SnapshotProgress::Taken { rows } if rows > taken => {
-                    (taken, progressed) = (rows, Instant::now());
-                }
-                SnapshotProgress::Taken { .. } => {}
+                SnapshotProgress::Taken { rows } => patience.taken(rows, Instant::now()),
+                SnapshotProgress::Finishing => patience.finishing(Instant::now()),
                 SnapshotProgress::Done(vote) => return Ok(vote.into()),
                 SnapshotProgress::Refused(reason) => {
                     // An immediate retry would fail too, so openraft backs off.
@@ -108,9 +110,46 @@ impl SnapshotTransfer<'_> {
             }
             if reported.elapsed() > REPORT_INTERVAL {
                 reported = Instant::now();
-                tracing::info!(peer = %self.peer, taken, of = self.rows, "snapshot transfer in progress");
+                tracing::info!(peer = %self.peer, taken = patience.taken, of = self.rows, "snapshot transfer in progress");
             }
         }
+    }
+}
+
+/// How long the sender waits for the receiver.
+#[derive(Debug)]
+struct Patience {
+    /// The longest time without progress.
+    idle: Duration,
+    /// The rows that the receiver has.
+    taken: u64,
+    progressed: Instant,
+    /// Since when the receiver has all rows.
+    finishing: Option<Instant>,
+}
+
+impl Patience {
+    fn new(idle: Duration, now: Instant) -> Self {
+        Self { idle, taken: 0, progressed: now, finishing: None }
+    }
+
+    fn taken(&mut self, rows: u64, now: Instant) {
+        if rows > self.taken {
+            (self.taken, self.progressed) = (rows, now);
+        }
+    }
+
+    /// The last step makes everything durable at once, which a slow disk may not do within the
+    /// idle time; beginning again would not help. A sign of life counts, for a bounded time.
+    fn finishing(&mut self, now: Instant) {
+        let since = *self.finishing.get_or_insert(now);
+        if now < since + FINISH_MAX {
+            self.progressed = now;
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.progressed + self.idle
     }
 }
 
@@ -130,5 +169,25 @@ fn streaming(failure: RpcFailure) -> StreamingError<TypeConfig> {
         RPCError::Unreachable(error) => StreamingError::Unreachable(error),
         RPCError::Network(error) => StreamingError::Network(error),
         RPCError::RemoteError(error) => match error.source {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_may_take_long_to_finish_but_not_for_ever() {
+        let began = Instant::now();
+        let (idle, second) = (Duration::from_secs(120), Duration::from_secs(1));
+        let mut patience = Patience::new(idle, began);
+        patience.taken(300, began + 10 * second);
+        patience.taken(300, began + 100 * second);
+        assert_eq!(patience.deadline(), began + 130 * second, "only new rows are progress");
+        patience.finishing(began + 110 * second);
+        patience.finishing(began + 400 * second);
+        assert_eq!(patience.deadline(), began + 520 * second);
+        patience.finishing(began + 110 * second + FINISH_MAX);
+        assert_eq!(patience.deadline(), began + 520 * second, "it hangs");
     }
 }

@@ -178,6 +178,9 @@ pub enum SnapshotProgress {
     Done(VoteRecord),
     /// The receiver cannot use the snapshot.
     Refused(String),
+    /// Sent periodically once the receiver has all rows, while it makes them durable and installs
+    /// them.
+    Finishing,
 }
 
 impl<'a> From<&'a RaftAppendRequest> for AppendRequest<'a> {

@@ -5,7 +5,7 @@
 //! and before the rest is sent.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -45,7 +45,8 @@ pub(super) async fn serve(
 ) -> Result<(), ServeError> {
     let vote = Vote::from(receive::<VoteRecord>(&mut receiver).await?);
     validate::leader(&vote, from)?;
-    let incoming = IncomingSnapshot { context, from, vote, rows: AtomicU64::new(0) };
+    let incoming =
+        IncomingSnapshot { context, from, vote, rows: AtomicU64::new(0), finishes: AtomicBool::new(false) };
     let mut work = std::pin::pin!(incoming.run(receiver));
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,8 +54,7 @@ pub(super) async fn serve(
         tokio::select! {
             result = &mut work => break result,
             _ = ticks.tick() => {
-                let rows = incoming.rows.load(Ordering::Relaxed);
-                sender.send(frame::encode(&SnapshotProgress::Taken { rows })?).await?;
+                sender.send(frame::encode(&incoming.progress())?).await?;
             }
         }
     };
@@ -75,9 +75,18 @@ struct IncomingSnapshot<'a> {
     vote: Vote,
     /// The rows received.
     rows: AtomicU64,
+    /// Whether all rows were received.
+    finishes: AtomicBool,
 }
 
 impl IncomingSnapshot<'_> {
+    fn progress(&self) -> SnapshotProgress {
+        if self.finishes.load(Ordering::Relaxed) {
+            return SnapshotProgress::Finishing;
+        }
+        SnapshotProgress::Taken { rows: self.rows.load(Ordering::Relaxed) }
+    }
+
     /// Receives, checks and installs the snapshot. Returns this node's vote.
     async fn run(&self, mut receiver: FrameReceiver) -> Result<Vote, SnapshotRejection> {
         let own = self.context.raft.server_metrics().borrow_watched().vote;
@@ -126,6 +135,7 @@ impl IncomingSnapshot<'_> {
     }
 
     async fn finish(&self, sink: SnapshotSink) -> Result<Vote, SnapshotRejection> {
+        self.finishes.store(true, Ordering::Relaxed);
         let received = self.offload(move || sink.finish()).await?;
         let meta = received.meta().clone();
         // More entries may have been committed meanwhile.

@@ -64,6 +64,7 @@ fn golden_frames_between_members() {
     ]));
     add(frame::encode(&[
         SnapshotProgress::Taken { rows: 300 },
+        SnapshotProgress::Finishing,
         SnapshotProgress::Done(vote()),
         SnapshotProgress::Refused("no".to_owned()),
     ]));
