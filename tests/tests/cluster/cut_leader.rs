@@ -5,7 +5,7 @@ use std::time::Duration;
 use coffee_client::Client;
 use coffee_common::protocol::Role;
 use coffee_tests::{
-    cluster::Cluster,
+    cluster::{Cluster, SHOPS},
     load::{Load, LoadOptions, verify},
     relay::{Line, UdpRelay},
     samples::Samples,
@@ -31,11 +31,7 @@ async fn gap_after_the_cut(cluster: &Cluster, clients: &[Client], n: usize) -> D
     let mut load = Load::start(clients, &options);
     assert!(load.acknowledges(200, PATIENCE).await, "writes flow before the cut");
     let at = Instant::now();
-    for other in cluster.watched().iter().map(|node| node.name()).filter(|name| *name != leader) {
-        let cut = Line { cut: true, ..Line::default() };
-        cluster.relay().set(&leader, other, cut);
-        cluster.relay().set(other, &leader, cut);
-    }
+    cut_off(cluster, &leader, &SHOPS[..3]);
     assert!(load.acknowledges(2_000, PATIENCE).await, "writes flow after the cut");
     let until = Instant::now();
     let record = load.stop().await;
@@ -44,6 +40,15 @@ async fn gap_after_the_cut(cluster: &Cluster, clients: &[Client], n: usize) -> D
     let report = verify(&clients[0], &record).await.expect("it can be read back");
     assert!(report.is_clean(), "{report}");
     record.longest_gap_between(at, until).span
+}
+
+/// Cuts a node from the others, in both directions.
+fn cut_off(cluster: &Cluster, node: &str, others: &[&str]) {
+    for other in others.iter().filter(|other| **other != node) {
+        let cut = Line { cut: true, ..Line::default() };
+        cluster.relay().set(node, other, cut);
+        cluster.relay().set(other, node, cut);
+    }
 }
 
 /// The plain case of "the line between the shops is down, the till still reaches its node".
@@ -86,4 +91,49 @@ async fn a_read_takes_one_round_trip() {
         // Two confirmations in a row would take twice as long.
         assert!(times.median() < 150.0, "{readers} readers: median {} ms", times.median());
     }
+}
+
+/// An operator asks a leader that has just been cut from the other members. "Nothing was done" is
+/// true afterwards, and the answer comes in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_at_a_leader_that_is_cut_off_is_told_the_truth() {
+    for verb in ["down", "remove", "boot", "transfer"] {
+        let mut cluster =
+            Cluster::of(3).and_waiting(1).with_default_timers().through(UdpRelay::new(1)).prepare();
+        cluster.found(3).await;
+        let leader = cluster.leader().await;
+        let follower = SHOPS[..3].iter().copied().find(|shop| *shop != leader).expect("there are three");
+        let subject = if verb == "boot" { "long" } else { follower };
+        let long = advertised(&cluster, "long").await;
+        let words = match verb {
+            "down" => vec!["down", follower, "--yes"],
+            "remove" => vec!["node", "remove", follower, "--yes"],
+            "boot" => vec!["boot", "long", "--address", &long],
+            _ => vec!["transfer", "--to", follower],
+        };
+        cut_off(&cluster, &leader, &SHOPS[..3]);
+        let began = Instant::now();
+        let told = cluster.coffeectl_via(&leader, words).args(["--timeout", "6s"]).run().await;
+        assert!(began.elapsed() < PATIENCE / 2, "{verb}: {told:?}");
+        cluster.relay().set_all(Line::default());
+        let voter = ["wait", "--for", "voter", "--node", subject, "--timeout"];
+        let voter = |patience| cluster.coffeectl(voter.into_iter().chain([patience]));
+        match (verb, told.code) {
+            // It goes on to join, or does not: only an outcome says.
+            ("boot", Some(5 | 8)) => assert_ne!(voter("3s").run().await.code, Some(0), "{told:?}"),
+            ("boot", Some(0)) | ("down" | "remove", Some(5 | 8)) => drop(voter("20s").ok().await),
+            ("down" | "remove", Some(0)) => drop(voter("3s").ends_with(8).await),
+            ("transfer", Some(0)) => assert_eq!(cluster.leader().await, follower, "{told:?}"),
+            (_, Some(6)) | ("transfer", Some(5 | 8 | 1)) => {}
+            _ => panic!("{verb}: {told:?}"),
+        }
+        cluster.coffeectl(["set", "order/1", verb]).ok().await;
+    }
+}
+
+/// The address that a node advertises: that of its relay.
+async fn advertised(cluster: &Cluster, shop: &str) -> String {
+    let status = cluster.coffeectl_via(shop, ["status", "-o", "json"]).ok().await;
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    status["nodes"][0]["address"].as_str().expect("an address").to_owned()
 }
