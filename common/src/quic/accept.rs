@@ -147,6 +147,8 @@ impl Endpoint {
     pub fn stop_accepting(&self) {
         if self.0.accepts.swap(false, Ordering::AcqRel) {
             self.0.stopped_accepting.notify_waiters();
+            // A connection that is dropped is refused.
+            self.0.waiting().clear();
             let quinn = self.0.quinn.clone();
             tokio::spawn(async move {
                 while let Some(incoming) = quinn.accept().await {

@@ -150,6 +150,27 @@ async fn nodes_do_not_wait_with_clients() {
 }
 
 #[tokio::test]
+async fn those_that_wait_for_a_slot_are_refused_when_a_node_stops_accepting() {
+    let ca = TestCa::new();
+    let options = EndpointOptions { handshakes_max: 1, ..EndpointOptions::default() };
+    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
+    let knock = || {
+        let (endpoint, to) = (client(&ca, "reader"), address(&hong));
+        tokio::spawn(async move { endpoint.connect(&to, &Expect::AnyNode, Protocol::Client).await })
+    };
+    let _slow = knock();
+    let _begun = hong.accept().await.expect("a dialler");
+    let second = knock();
+    let waiting = tokio::time::timeout(Duration::from_millis(200), hong.accept()).await;
+    assert!(waiting.is_err(), "the only slot is in use");
+    hong.stop_accepting();
+    let refused = tokio::time::timeout(Duration::from_secs(1), second).await.expect("at once");
+    let error = refused.expect("no panic").expect_err("it stops");
+    assert!(matches!(error, ConnectError::Busy { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn the_last_places_are_for_admins_and_nodes() {
     let ca = TestCa::new();
     let hong = serve(&ca, "hong");
