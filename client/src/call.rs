@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use self::attempt::{Try, TryEvent, outcome_of, poll_tries};
 use crate::{
     channel::Channel,
-    error::{Error, NotSentReason},
+    error::Error,
     retry::{InFlightTries, Retry, RetryContext, RetryEvent, RetryPolicy, RetryStep, TryOutcome, policy_of},
     routing::{Choice, RouteTarget},
     shared::{ClientShared, LeaderSearchGuard},
@@ -257,7 +257,7 @@ impl<'a> Call<'a> {
                 target.address,
                 timing::CONNECT_PATIENCE.as_millis()
             );
-            return Some(RetryEvent::Ended(target, TryOutcome::NotSent(NotSentReason::Unreachable(what))));
+            return Some(RetryEvent::Ended(target, TryOutcome::SlowDial(what)));
         }
         self.check_progress(now)
     }

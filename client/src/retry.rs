@@ -41,6 +41,8 @@ pub(crate) enum TryOutcome {
     Rejected(Rejection),
     /// The request was certainly not sent.
     NotSent(NotSentReason),
+    /// There is no connection yet. Dialling goes on.
+    SlowDial(String),
     /// The request was sent, and no response will arrive.
     Lost(String),
 }
@@ -107,11 +109,14 @@ pub(crate) struct InFlightTries {
 pub(crate) struct Retry {
     route: Route,
     policy: RetryPolicy,
+    begin: Duration,
     deadline: Duration,
     /// After this time, a request that was never in doubt is not sent any more.
     last_ask: Duration,
     tried: Vec<Arc<RouteTarget>>,
     not_sent_reasons: Vec<(Address, NotSentReason)>,
+    /// A dial took long. It may succeed yet.
+    dials_slowly: bool,
     /// Endpoints whose nodes wait without a cluster, or were left out of a restore.
     outside: Vec<Address>,
     /// Fails once no endpoint reaches a quorum, instead of at the deadline.
@@ -133,10 +138,12 @@ impl Retry {
         Self {
             route,
             policy,
+            begin,
             deadline,
             last_ask: timing::last_ask(begin, deadline),
             tried: Vec::new(),
             not_sent_reasons: Vec::new(),
+            dials_slowly: false,
             outside: Vec::new(),
             needs_quorum: false,
             no_quorum: (Vec::new(), None),
@@ -209,6 +216,10 @@ impl Retry {
             TryOutcome::Rejected(rejection) => RetryStep::Fail(Error::rejected(rejection)),
             TryOutcome::NotSent(NotSentReason::Unfit(reason)) => RetryStep::Fail(self.unfit(reason, context)),
             TryOutcome::NotSent(reason) => self.not_sent(target, reason, context),
+            TryOutcome::SlowDial(what) => {
+                self.dials_slowly = true;
+                self.not_sent(target, NotSentReason::Unreachable(what), context)
+            }
         }
     }
 

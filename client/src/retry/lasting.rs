@@ -1,5 +1,7 @@
 //! Failures that waiting does not mend: each endpoint rejects the client, or reaches no quorum.
 
+use std::time::Duration;
+
 use coffee_common::{id::Address, protocol::Rejection};
 
 use super::{Retry, RetryContext, RetryStep};
@@ -7,6 +9,10 @@ use crate::{
     error::{Error, NotSentReason},
     routing::RouteTarget,
 };
+
+/// How long a dial over a long line may take before its node counts as unreachable. A connection
+/// takes two round trips, or three to a busy node, and a lost packet is sent again after 300 ms.
+const SLOW_DIAL_MAX: Duration = Duration::from_millis(700);
 
 impl Retry {
     /// Retries, unless no endpoint reaches a quorum and the caller does not wait for one.
@@ -34,7 +40,8 @@ impl Retry {
         let is_without = |address: &Address| {
             addresses.contains(address) || self.not_sent_reasons.iter().any(|(at, _)| at == address)
         };
-        let certain = !self.is_in_doubt(context) && context.in_flight.targets.is_empty();
+        let dialled = !self.dials_slowly || context.now >= self.begin + SLOW_DIAL_MAX;
+        let certain = dialled && !self.is_in_doubt(context) && context.in_flight.targets.is_empty();
         (certain && context.routes.all_in(is_without)).then(|| Error::rejected(rejection.clone()))
     }
 
@@ -73,6 +80,7 @@ mod tests {
         for (policy, events, expected) in [
             (fresh(), "begin noquorum noquorum noquorum", "a b c NOQUORUM"),
             (fresh(), "begin notsent noquorum notsent", "a b c NOQUORUM"),
+            (fresh(), "begin slowdial noquorum noquorum", "a b c 10ms"),
             (fresh(), "begin noquorum unavailable noquorum", "a b c 10ms"),
             (RetryPolicy::ReadOnly, "begin lost noquorum noquorum resume noquorum", "a b c 10ms a NOQUORUM"),
             (RetryPolicy::AtMostOnce, "begin noquorum noquorum noquorum", "a b c NOQUORUM"),

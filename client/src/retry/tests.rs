@@ -109,6 +109,7 @@ fn event(word: &str, last: char) -> RetryEvent {
             ended(TryOutcome::Rejected(Rejection::Refused { reason: "quorum".into(), hint: "boot".into() }))
         }
         "notsent" => ended(TryOutcome::NotSent(NotSentReason::Unreachable("no route".into()))),
+        "slowdial" => ended(TryOutcome::SlowDial("no connection yet".into())),
         "identity" => ended(TryOutcome::NotSent(NotSentReason::Identity("wrong CA".into()))),
         "lost" => ended(TryOutcome::Lost("cut off".into())),
         other => panic!("no such event: {other}"),

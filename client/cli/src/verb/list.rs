@@ -37,6 +37,7 @@ pub(crate) async fn run(
         invocation.printer.note(&warning);
     }
     let works = view.voters_in_reach >= wording::quorum(view.voters) && view.leader.is_some();
+    let works = works && view.quorum_silent_ms.is_none();
     Ok(if arguments.check && !works { ExitCode::Unavailable } else { ExitCode::Done })
 }
 

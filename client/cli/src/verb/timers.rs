@@ -126,7 +126,7 @@ impl<'a> Suggestion<'a> {
             .collect();
         format!(
             "the worst round trip is {worst}, and the timers bear {bear}: they are too short\n\
-             set these in coffeed.toml on every node, then 'coffeectl rolling restart':\n\n[timers]\n{lines}"
+             set these in coffeed.toml on every node, then restart them ('coffeectl help rolling restart'):\n\n[timers]\n{lines}"
         )
     }
 }
@@ -189,7 +189,7 @@ FROM  TO       NOW   WORST
 ming  hong  101 ms  202 ms
 hong  ming  101 ms  202 ms
 the worst round trip is 202 ms, and the timers bear 100 ms: they are too short
-set these in coffeed.toml on every node, then 'coffeectl rolling restart':
+set these in coffeed.toml on every node, then restart them ('coffeectl help rolling restart'):
 
 [timers]
 heartbeat_interval_ms = 330

@@ -240,6 +240,7 @@ fn judge_quorum(view: &ClusterView) -> Result<(), String> {
     match &view.leader {
         _ if voters == 0 || reach < quorum(voters) => Err(format!("{reach} of {voters} voters are in reach")),
         None => Err("no node leads".into()),
+        Some(_) if view.quorum_silent_ms.is_some() => Err("the leader hears no quorum".into()),
         Some(_) => Ok(()),
     }
 }
