@@ -19,11 +19,7 @@ use super::{
     options::{NODE_HANDSHAKES_MAX, WAITING_MAX},
     registry::peer_chain,
 };
-use crate::{
-    frame,
-    protocol::{Identity, Role},
-    tls::identity_of_chain,
-};
+use crate::{frame, protocol::Identity, tls::identity_of_chain};
 
 /// The least number of sites that can use up the handshake slots.
 const SITES_MIN: usize = 4;
@@ -107,7 +103,8 @@ impl Endpoint {
     /// free.
     fn admit_waiting(&self, permit: OwnedSemaphorePermit) -> Option<Handshake> {
         let incoming = self.0.waiting().pop_front()?;
-        if self.connections() >= self.connections_max() {
+        // The role decides, which is known after the handshake: connections that end still count here.
+        if self.connections() >= self.connections_max() + self.0.handshakes.slots_max {
             incoming.refuse();
             return None;
         }
@@ -208,16 +205,16 @@ async fn welcome(
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
-    if peer.role < Role::Admin && endpoint.is_full_for_clients() {
-        let cause = "the last places are kept for nodes and admins".to_owned();
+    if endpoint.is_full_for(peer.role) {
+        let cause = "it is at its limit of connections".to_owned();
         connection.close(CLOSE_BUSY, cause.as_bytes());
         return Err(ConnectError::Busy { address: address.to_owned(), cause });
     }
     let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
-    if admitted.peer().role == Role::Node {
+    endpoint.check_newcomer(&admitted, generation, address)?;
+    if protocol == Protocol::Peer {
         endpoint.node_addresses.note(admitted.remote_address());
     }
-    endpoint.check_newcomer(&admitted, generation, address)?;
     send_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();
         connection.close(CLOSE_BUSY, b"the handshake did not complete");

@@ -141,7 +141,9 @@ async fn dial(
         )
     })?;
     let connection = Connection::new(connection, peer, agreed, &inner.registry);
-    inner.node_addresses.note(connection.remote_address());
+    if protocol == Protocol::Peer {
+        inner.node_addresses.note(connection.remote_address());
+    }
     inner.check_newcomer(&connection, generation, address)?;
     Ok(connection)
 }

@@ -233,10 +233,15 @@ impl EndpointInner {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether only nodes and admins get the remaining places.
-    pub(super) fn is_full_for_clients(&self) -> bool {
-        let places = self.connections_max.load(Ordering::Relaxed).saturating_sub(ADMIN_PLACES);
-        self.quinn.open_connections() > places
+    /// Whether there is no place left for a peer of this role.
+    pub(super) fn is_full_for(&self, role: Role) -> bool {
+        let places = self.connections_max.load(Ordering::Relaxed);
+        let places = match role {
+            Role::Node => places + NODE_HANDSHAKES_MAX,
+            Role::Admin => places,
+            Role::Reader | Role::Writer => places.saturating_sub(ADMIN_PLACES),
+        };
+        self.registry.len() >= places
     }
 
     /// Returns the generation of the credentials, for [`EndpointInner::check_newcomer`]. Read it

@@ -84,6 +84,11 @@ impl Registry {
         self.state().live.values().filter_map(|registered| registered.live.upgrade()).collect()
     }
 
+    /// Returns the number of live connections.
+    pub(super) fn len(&self) -> usize {
+        self.state().live.len()
+    }
+
     /// Returns the traffic of all connections. Does not hold the lock while it reads theirs.
     pub(super) fn survey(&self) -> Survey {
         let all = self.all();

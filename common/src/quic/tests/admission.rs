@@ -126,7 +126,8 @@ async fn nodes_do_not_wait_with_clients() {
     let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
     let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
     let ming = serve(&ca, "ming");
-    let (first, _accepted) = pair(&ming, &hong).await;
+    let (first, accepted) = meet(&ming, &hong, Expect::AnyNode, Protocol::Peer).await;
+    let (first, _accepted) = (first.expect("dials"), accepted.expect("accepts"));
     first.close("it stops");
     first.closed().await;
     let knock = || {
