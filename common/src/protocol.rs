@@ -199,8 +199,7 @@ pub enum Request {
         /// The learner's id.
         id: NodeId,
     },
-    /// From a node that carries out [`Request::Down`] to the leader: removes a node from the
-    /// membership: [`Response::Removed`].
+    /// From the node that carries out [`Request::Down`] to the leader: [`Response::Removed`].
     RemoveVoter {
         /// The name of the node to remove.
         node: NodeName,
@@ -263,9 +262,17 @@ pub enum Request {
         /// The name of the asked node.
         node: NodeName,
     },
-    /// Makes the cluster reach a node at another address: [`Response::Done`]. The node must
-    /// answer there, and advertise that address. A node also sends it for itself, to any other
-    /// member, when it starts under an address that the cluster does not know.
+    /// From a leader that has moved: does it answer there? [`Response::Done`]. Never forwarded.
+    Reaches {
+        /// The node.
+        node: NodeName,
+        /// Its incarnation.
+        id: NodeId,
+        /// The address.
+        address: Address,
+    },
+    /// Makes the cluster reach a node, or the sending node, at another address, where it must
+    /// answer: [`Response::Done`].
     Move {
         /// The node.
         node: NodeName,

@@ -51,9 +51,10 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::RemoveVoter { .. } => (Route::Leader, RetryPolicy::Idempotent),
-        Request::StateDigest { .. } | Request::Room { .. } | Request::Backup { .. } => {
-            (Route::First, RetryPolicy::ReadOnly)
-        }
+        Request::StateDigest { .. }
+        | Request::Room { .. }
+        | Request::Reaches { .. }
+        | Request::Backup { .. } => (Route::First, RetryPolicy::ReadOnly),
         Request::Found { .. }
         | Request::Invite { .. }
         | Request::ShutDownRemoved { .. }

@@ -63,6 +63,7 @@ request_kinds! {
     Reload "reload" Request::Reload { .. },
     LogLevel "log_level" Request::LogLevel { .. },
     Found "found" Request::Found { .. },
+    Reaches "reaches" Request::Reaches { .. },
     Move "move" Request::Move { .. },
 }
 

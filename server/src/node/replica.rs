@@ -41,6 +41,9 @@ pub type Metrics = RaftMetrics<TypeConfig>;
 /// The metrics that openraft publishes about leadership and membership.
 pub type ServerMetrics = RaftServerMetrics<TypeConfig>;
 
+/// A leader that was heard within this time disproves what was found out without one.
+const HEARD_NOW: Duration = Duration::from_millis(500);
+
 /// This node as a member of its cluster.
 pub struct Replica {
     cluster: ClusterId,
@@ -207,7 +210,7 @@ impl Replica {
     /// Returns how this node was left out of a restore or a recovery; `None` if it was not, as far
     /// as it knows.
     pub fn left_out(&self) -> Option<LeftOut> {
-        self.left_out.borrow().clone()
+        self.left_out.borrow().clone().filter(|_| !self.hears_leader(HEARD_NOW))
     }
 
     /// Records the same, and returns what was known before.
@@ -227,7 +230,7 @@ impl Replica {
     /// Returns the rejection to give while this node has no leader and reaches too few voters to
     /// elect one.
     pub fn no_quorum(&self) -> Option<Rejection> {
-        self.no_quorum.borrow().clone()
+        self.no_quorum.borrow().clone().filter(|_| !self.hears_leader(HEARD_NOW))
     }
 
     /// Sets the same.

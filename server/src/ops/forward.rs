@@ -40,6 +40,9 @@ const WRITE_GRACE: Duration = Duration::from_millis(300);
 /// fsyncs of a quorum.
 const ANSWER_MIN: Duration = Duration::from_millis(50);
 
+/// The same for other operations, which wait for nodes.
+const OPERATION_MIN: Duration = Duration::from_millis(300);
+
 /// A request that only the leader can carry out.
 pub struct LeaderRequest<'a> {
     /// The request itself.
@@ -141,7 +144,10 @@ async fn there(
         Err(_) => return Err(ProposeError::NotApplied(format!("the leader, {name}, cannot be reached"))),
     };
     let timeout = request.deadline.saturating_duration_since(Instant::now());
-    if !request.repeatable && timeout < answer_time(channel.rtt()) {
+    let least = answer_time(channel.rtt());
+    // The leader gives up a little earlier, so that its answer arrives in time.
+    let least = if matches!(request.body, Request::Write { .. }) { least } else { least.max(OPERATION_MIN) };
+    if !request.repeatable && timeout < least {
         return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
     }
     let envelope = Envelope { on_behalf_of: Some(request.caller), cluster: Some(replica.cluster()) };

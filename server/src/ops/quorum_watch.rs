@@ -29,7 +29,8 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         } else {
             let found = status::cluster(&node).await.no_quorum();
             without = if found.is_some() { without + 1 } else { 0 };
-            replica.set_no_quorum(found.filter(|_| without >= LOOKS));
+            let heard = replica.hears_leader(LEASES * node.lease());
+            replica.set_no_quorum(found.filter(|_| without >= LOOKS && !heard));
         }
         sleep(LOOK_EVERY).await;
     }

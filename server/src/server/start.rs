@@ -45,7 +45,7 @@ const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long to retry a data directory that a process which was just killed may still hold.
-const LOCK_FREE_WITHIN: Duration = Duration::from_secs(1);
+const LOCK_FREE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The input of [`start`]: a configuration and the parts that the host program replaces.
 pub(super) struct Setup {

@@ -102,6 +102,7 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::Range { .. }
             | Request::Write { .. }
             | Request::Boot { .. }
+            | Request::Move { .. }
             | Request::Transfer { .. }
             | Request::Down { .. }
             | Request::Remove { .. }
@@ -136,6 +137,7 @@ fn needed(request: &Request) -> Role {
         | Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
         | Request::StateDigest { .. }
+        | Request::Reaches { .. }
         | Request::Room { .. } => Role::Node,
     }
 }
@@ -189,6 +191,7 @@ mod tests {
             (Role::Node, Request::ShutDownRemoved { id: NodeId(7) }),
             (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
             (Role::Node, Request::Room { cluster: ClusterId(1) }),
+            (Role::Node, Request::Reaches { node: node(), id: NodeId(7), address: address() }),
         ]
     }
 

@@ -72,6 +72,7 @@ async fn operate(
         Request::Room { cluster } => Ok(Response::Room(room(node, *cluster))),
         Request::LogLevel { level } => log_level(node, origin, *level),
         Request::Found { node } => membership.found(Some(node), deadline).await,
+        Request::Reaches { node, id, address } => membership.reaches(node, *id, address, deadline).await,
         Request::Invite { cluster, members } => membership.invite(*cluster, members),
         Request::ShutDownRemoved { id } => membership.shut_down_removed(*id),
         Request::Reload { force } => {

@@ -75,6 +75,7 @@ fn requests() -> Vec<Request> {
         Request::Reload { force: true },
         Request::LogLevel { level: Some(LogLevel::Debug) },
         Request::Found { node: name("hong") },
+        Request::Reaches { node: name("hong"), id: NodeId(2), address: address() },
         Request::Move { node: name("hong"), address: address() },
     ]
 }

@@ -81,7 +81,8 @@ impl PeerLinks {
 
     /// Forgets the links to all nodes but these.
     pub(super) fn keep(&self, keep: impl Fn(NodeId) -> bool) {
-        lock(&self.0).retain(|id, _| keep(*id));
+        // One that is in use stays: openraft may learn of a member before the metrics show it.
+        lock(&self.0).retain(|id, link| keep(*id) || Arc::strong_count(link) > 1);
     }
 }
 
@@ -153,7 +154,10 @@ impl PeerLink {
         if !known {
             inner.heard = Some(address.clone()).filter(|heard| *heard != inner.address);
             inner.dials = 0;
-            inner.reconnect_unless(false);
+            // A live connection stays: the member says only where it can be reached as well.
+            if let LinkState::Failed { .. } = inner.state {
+                inner.state = LinkState::Idle;
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use coffee_client::{ChannelError, Envelope, NotSentReason};
 use coffee_common::{
     command::{Command, MemberState},
-    id::{Address, NodeId, NodeName},
+    id::{Address, ClusterId, NodeId, NodeName},
     protocol::{NodeStatus, Rejection, Request, Response},
     quic::Expect,
 };
@@ -17,12 +17,18 @@ use coffee_common::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Leading,
+    Leading, MembershipManager,
     decide::{not_a_member, refused},
     leader_view::find,
+    retryable,
 };
 use crate::{
-    node::propose::{ProposeError, propose},
+    node::{
+        Node,
+        propose::{ProposeError, propose},
+        replica::Replica,
+    },
+    ops::ask_members::ask_others,
     raft_types::Member,
 };
 
@@ -87,51 +93,86 @@ impl Leading {
         id: NodeId,
         address: &Address,
     ) -> Result<(), ProposeError> {
-        if id == self.replica.id() {
-            return advertised(name, self.node.address(), address).map_err(ProposeError::from);
-        }
-        let status = self.ask_status(name, address).await?;
-        self.check_incarnation(&status, id)?;
-        advertised(name, &status.address, address).map_err(ProposeError::from)
-    }
-
-    async fn ask_status(&self, name: &NodeName, address: &Address) -> Result<Box<NodeStatus>, ProposeError> {
+        let (node, replica) = (&self.node, &self.replica);
         // Leaves time to refuse.
         let until = Instant::now() + ANSWER_WITHIN.min(self.time_left() * 3 / 4);
-        let expect = Expect::Node(name.clone());
-        loop {
-            let within = until.saturating_duration_since(Instant::now());
-            let ask = self.node.pool().ask(address, &expect, &Request::Status, Envelope::default(), within);
-            match ask.await.map(|reply| reply.result) {
-                Ok(Ok(Response::Status(status))) => return Ok(status),
-                Ok(Ok(_)) => {
-                    return Err(ProposeError::NotApplied(format!("{name} sent an unexpected response")));
-                }
-                Ok(Err(rejection)) => return Err(rejection.into()),
-                // The dial may have begun before the node was there.
-                Err(ChannelError::NotSent(NotSentReason::Unreachable(_)))
-                    if Instant::now() + PAUSE < until =>
-                {
-                    sleep(PAUSE).await;
-                }
-                Err(error) => return Err(unreached(name, address, &error).into()),
-            }
+        if id != replica.id() {
+            return answers_at(node, replica, (name, id, address), until).await.map_err(retryable);
         }
+        advertised(name, node.address(), address)?;
+        if self.view().settled_voters().len() < 2 {
+            return Ok(());
+        }
+        // Only the others can tell whether they reach this node there.
+        let request = Request::Reaches { node: name.clone(), id, address: address.clone() };
+        let answers =
+            ask_others(node, replica, &request, until.saturating_duration_since(Instant::now())).await;
+        if answers.iter().any(|(_, _, response)| matches!(response, Response::Done { .. })) {
+            return Ok(());
+        }
+        Err(refused(
+            format!("no other member reaches {name} at {address}"),
+            format!("check 'advertise' in the configuration of {name}"),
+        )
+        .into())
     }
+}
 
-    fn check_incarnation(&self, status: &NodeStatus, id: NodeId) -> Result<(), Rejection> {
-        let (name, cluster) = (&status.name, self.replica.cluster());
-        match &status.raft {
-            Some(raft) if raft.cluster == cluster && raft.id == id => Ok(()),
-            Some(raft) if raft.cluster != cluster => Err(refused(
-                format!("{name} belongs to cluster {}, not to {cluster}", raft.cluster),
-                format!("remove {name} from that cluster first, or give it an empty data directory"),
-            )),
-            _ => Err(refused(
-                format!("{name} has no data of this cluster there"),
-                format!("to add it again: coffeectl boot {name} --address {}", status.address),
-            )),
+impl MembershipManager {
+    /// Whether a node of this cluster answers at an address, and advertises it.
+    pub async fn reaches(
+        &self,
+        name: &NodeName,
+        id: NodeId,
+        address: &Address,
+        deadline: Instant,
+    ) -> Result<Response, Rejection> {
+        let replica = self.node.serving()?;
+        let until = deadline.min(Instant::now() + ANSWER_WITHIN);
+        answers_at(&self.node, &replica, (name, id, address), until).await?;
+        Ok(Response::Done { changed: false })
+    }
+}
+
+async fn answers_at(
+    node: &Node,
+    replica: &Replica,
+    (name, id, address): (&NodeName, NodeId, &Address),
+    until: Instant,
+) -> Result<(), Rejection> {
+    let expect = Expect::Node(name.clone());
+    let status = loop {
+        let within = until.saturating_duration_since(Instant::now());
+        let ask = node.pool().ask(address, &expect, &Request::Status, Envelope::default(), within);
+        match ask.await.map(|reply| reply.result) {
+            Ok(Ok(Response::Status(status))) => break status,
+            Ok(Ok(_)) => {
+                return Err(Rejection::Unavailable(format!("{name} sent an unexpected response")));
+            }
+            Ok(Err(rejection)) => return Err(rejection),
+            // The dial may have begun before the node was there.
+            Err(ChannelError::NotSent(NotSentReason::Unreachable(_))) if Instant::now() + PAUSE < until => {
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(unreached(name, address, &error)),
         }
+    };
+    check_incarnation(&status, replica.cluster(), id)?;
+    advertised(name, &status.address, address)
+}
+
+fn check_incarnation(status: &NodeStatus, cluster: ClusterId, id: NodeId) -> Result<(), Rejection> {
+    let name = &status.name;
+    match &status.raft {
+        Some(raft) if raft.cluster == cluster && raft.id == id => Ok(()),
+        Some(raft) if raft.cluster != cluster => Err(refused(
+            format!("{name} belongs to cluster {}, not to {cluster}", raft.cluster),
+            format!("remove {name} from that cluster first, or give it an empty data directory"),
+        )),
+        _ => Err(refused(
+            format!("{name} has no data of this cluster there"),
+            format!("to add it again: coffeectl boot {name} --address {}", status.address),
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ use coffee_common::{
     quic::Expect,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::MembershipManager;
 use crate::{
@@ -36,7 +36,7 @@ impl MembershipManager {
     pub async fn announce_address(self, replica: Arc<Replica>, join: Vec<Address>) {
         // A joining node has only its record, which it cannot see.
         let mut unsure = replica.membership().get_node(&replica.id()).is_none();
-        let mut attempt = 0;
+        let (mut attempt, mut failures) = (0, 0_u32);
         loop {
             let differs = |metrics: &ServerMetrics| {
                 let own = metrics.membership_config.get_node(&replica.id());
@@ -46,15 +46,23 @@ impl MembershipManager {
                 return;
             }
             match self.announce(&replica, &join).await {
-                // The membership with the address arrives soon.
-                Ok(()) => (unsure, attempt) = (false, 0),
+                Ok(()) => {
+                    (unsure, attempt) = (false, 0);
+                    // The membership with the address arrives soon, unless this node lags.
+                    let settled = |metrics: &ServerMetrics| {
+                        let own = metrics.membership_config.get_node(&replica.id());
+                        own.is_some_and(|member| member.address == *self.node.address())
+                    };
+                    let _ = timeout(*PAUSE.end(), replica.until(settled)).await;
+                    continue;
+                }
                 // An operator has removed it.
                 Err(Rejection::NotFound(_)) if unsure => unsure = false,
                 Err(why) => {
-                    attempt += 1;
-                    if u32::is_power_of_two(attempt) {
+                    (attempt, failures) = (attempt + 1, failures + 1);
+                    if failures.is_power_of_two() {
                         let address = self.node.address();
-                        tracing::warn!(%address, %why, tries = attempt, "the cluster does not know this address yet");
+                        tracing::warn!(%address, %why, tries = failures, "the cluster does not know this address yet");
                     }
                 }
             }

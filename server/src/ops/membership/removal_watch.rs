@@ -13,7 +13,7 @@ use coffee_common::{
     protocol::RaftStatus,
 };
 use futures_util::future::join_all;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     MembershipManager,
@@ -35,12 +35,15 @@ impl MembershipManager {
         let patience = PATIENCE_MIN.max(LEASES * self.node.lease());
         let mut ticks = interval(patience / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut without_since = None;
         loop {
             ticks.tick().await;
             if !misses_its_leader(&replica, patience).await {
+                without_since = None;
                 left_out::note(&replica, None);
                 continue;
             }
+            let without_since = *without_since.get_or_insert_with(Instant::now);
             let peers = self.peers().await;
             let own = Own { cluster: replica.cluster(), id: replica.id(), name: self.node.name() };
             if peers.iter().any(|(_, raft)| own.is_out(raft)) {
@@ -49,8 +52,14 @@ impl MembershipManager {
                     return;
                 }
             }
-            let clusters: Vec<PeerCluster> = peers.into_iter().map(|(peer, _)| peer).collect();
-            left_out::note(&replica, left_out::verdict(own.cluster, &clusters));
+            // A member that has just started, or a node that left, proves nothing.
+            let membership = replica.membership();
+            let is_member =
+                |peer: &PeerCluster| membership.nodes().any(|(_, member)| member.name == peer.name);
+            let members = peers.into_iter().map(|(peer, _)| peer).filter(is_member);
+            let clusters: Vec<PeerCluster> = members.collect();
+            let verdict = left_out::verdict(own.cluster, &clusters);
+            left_out::note(&replica, verdict.filter(|_| without_since.elapsed() >= patience));
         }
     }
 
