@@ -77,10 +77,11 @@ impl MembershipManager {
 
 /// Whether the node knows no leader, or had no contact with its leader for a while.
 /// The first case is needed because a node that keeps asking for votes is never
-/// silent: its own requests count as contact.
+/// silent: its own requests count as contact. A leader that was removed while it was cut off
+/// hears of no other one: the present members send it nothing.
 async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
     if replica.leads() {
-        return false;
+        return *replica.quorum_lost().borrow();
     }
     replica.leader().is_none() || replica.silence().await.is_none_or(|silence| silence > patience)
 }
