@@ -146,6 +146,8 @@ impl Lifecycle {
         }
         match self.found_cluster().await {
             Ok(runtime) => {
+                // Before the reply: the caller may look at once, and must not see a node that waits.
+                self.node.set_phase(LifecyclePhase::Running);
                 let _ = reply.send(Ok(runtime.replica.cluster()));
                 Some(LifecycleStage::Running(runtime))
             }
