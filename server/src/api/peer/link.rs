@@ -144,7 +144,9 @@ impl PeerLink {
         inner.address = address.clone();
         // The membership is the later word, or the same one.
         let known = inner.heard.take().is_some_and(|heard| heard == *address);
-        inner.reconnect_unless(known);
+        if !known {
+            inner.disconnect();
+        }
     }
 
     /// Notes where the member itself says that it is.
@@ -249,6 +251,12 @@ impl PeerLink {
             Err(error) => tracing::debug!(%peer, %error, "failed to connect to a peer"),
         }
     }
+
+    /// Records that the peer has announced its stop.
+    fn stops(&self) {
+        lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
+        tracing::info!(peer = %self.name, "peer stops");
+    }
 }
 
 impl LinkInner {
@@ -263,22 +271,15 @@ impl LinkInner {
         self.address == *address || self.heard.as_ref() == Some(address)
     }
 
-    /// Ends the connection to the former address, so that the next RPC dials the present one.
-    fn reconnect_unless(&mut self, known: bool) {
-        if !known
-            && !matches!(self.state, LinkState::Dialling(_))
-            && let LinkState::Connected(connection) = mem::replace(&mut self.state, LinkState::Idle)
-        {
-            connection.close(MOVED);
+    /// Ends the connection to the former address, so that the next RPC dials the present one. A
+    /// dial in progress judges at its end.
+    fn disconnect(&mut self) {
+        match &self.state {
+            LinkState::Dialling(_) => return,
+            LinkState::Connected(connection) => connection.close(MOVED),
+            LinkState::Idle | LinkState::Failed { .. } => {}
         }
-    }
-}
-
-impl PeerLink {
-    /// Records that the peer has announced its stop.
-    fn stops(&self) {
-        lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
-        tracing::info!(peer = %self.name, "peer stops");
+        self.state = LinkState::Idle;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffee_client::{ChannelError, Envelope};
+use coffee_client::{ChannelError, Envelope, NotSentReason};
 use coffee_common::{
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Request, Response},
@@ -10,7 +10,7 @@ use coffee_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Leading, decide::refused, leader_view::find, millis_since, no_longer_leader};
+use super::{Leading, decide::another_node, leader_view::find, millis_since, no_longer_leader};
 use crate::node::propose::ProposeError;
 
 /// How long the node has to answer the invitation.
@@ -104,11 +104,7 @@ impl Leading {
 
 fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> ProposeError {
     match error {
-        ChannelError::NotSent(coffee_client::NotSentReason::Identity(what)) => refused(
-            format!("the node at {address} is not {name}: {what}"),
-            format!("check the address and the certificate of {name}"),
-        )
-        .into(),
+        ChannelError::NotSent(NotSentReason::Identity(what)) => another_node(name, address, what).into(),
         error if error.is_not_sent() => {
             ProposeError::NotApplied(format!("{name} does not answer at {address}: {error}"))
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use coffee_common::{
     command::{MemberState, NodeRecord},
-    id::{NodeId, NodeName},
+    id::{Address, NodeId, NodeName},
     protocol::Rejection,
 };
 
@@ -209,6 +209,14 @@ fn len(voters: &BTreeSet<NodeId>) -> u32 {
 
 pub(super) fn refused(reason: String, hint: String) -> Rejection {
     Rejection::Refused { reason, hint }
+}
+
+/// The refusal to deal with the node at an address, which is another one than the caller means.
+pub(super) fn another_node(name: &NodeName, address: &Address, what: &str) -> Rejection {
+    refused(
+        format!("the node at {address} is not {name}: {what}"),
+        format!("check the address and the certificate of {name}"),
+    )
 }
 
 pub(super) fn not_a_member(name: &NodeName) -> Rejection {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Leading, MembershipManager,
-    decide::{not_a_member, refused},
+    decide::{another_node, not_a_member, refused},
     leader_view::find,
     retryable,
 };
@@ -52,7 +52,10 @@ impl Leading {
             )
             .into());
         }
-        if self.is_known_at(name, id, address)? {
+        let membership = self.replica.membership();
+        let at = membership.get_node(&id).map(|member| &member.address);
+        let recorded = record.filter(|record| record.id == id).map(|record| &record.address);
+        if at.into_iter().chain(recorded).all(|known| known == address) {
             return Ok(false);
         }
         self.check_answers_at(name, id, address).await?;
@@ -76,15 +79,6 @@ impl Leading {
     ) -> Result<(), ProposeError> {
         let command = Command::SetNodeAddress { name: name.clone(), id, address: address.clone() };
         self.progress.step(propose(&self.replica, None, command, self.deadline).await.map(drop))
-    }
-
-    /// Whether membership and record have this address.
-    fn is_known_at(&self, name: &NodeName, id: NodeId, address: &Address) -> Result<bool, ProposeError> {
-        let membership = self.replica.membership();
-        let member = membership.get_node(&id).map(|member| &member.address);
-        let records = self.records()?;
-        let record = find(&records, name).filter(|record| record.id == id).map(|record| &record.address);
-        Ok(member.into_iter().chain(record).all(|known| known == address))
     }
 
     async fn check_answers_at(
@@ -188,10 +182,7 @@ fn advertised(name: &NodeName, own: &Address, address: &Address) -> Result<(), R
 
 fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> Rejection {
     match error {
-        ChannelError::NotSent(NotSentReason::Identity(what)) => refused(
-            format!("the node at {address} is not {name}: {what}"),
-            format!("check the address and the certificate of {name}"),
-        ),
+        ChannelError::NotSent(NotSentReason::Identity(what)) => another_node(name, address, what),
         error => refused(
             format!("{name} does not answer at {address}: {error}"),
             format!("start {name} with that address first"),

@@ -38,22 +38,20 @@ impl MembershipManager {
         let mut unsure = replica.membership().get_node(&replica.id()).is_none();
         let (mut attempt, mut failures) = (0, 0_u32);
         loop {
-            let differs = |metrics: &ServerMetrics| {
+            // Whether the membership has this node's address; `None` if it does not name the node.
+            let is_known = |metrics: &ServerMetrics| {
                 let own = metrics.membership_config.get_node(&replica.id());
-                own.map_or(unsure, |member| member.address != *self.node.address())
+                own.map(|member| member.address == *self.node.address())
             };
-            if !replica.until(differs).await {
+            if !replica.until(|metrics| !is_known(metrics).unwrap_or(!unsure)).await {
                 return;
             }
             match self.announce(&replica, &join).await {
                 Ok(()) => {
                     (unsure, attempt) = (false, 0);
                     // The membership with the address arrives soon, unless this node lags.
-                    let settled = |metrics: &ServerMetrics| {
-                        let own = metrics.membership_config.get_node(&replica.id());
-                        own.is_some_and(|member| member.address == *self.node.address())
-                    };
-                    let _ = timeout(*PAUSE.end(), replica.until(settled)).await;
+                    let settled = replica.until(|metrics| is_known(metrics) == Some(true));
+                    let _ = timeout(*PAUSE.end(), settled).await;
                     continue;
                 }
                 // An operator has removed it.
