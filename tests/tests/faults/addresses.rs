@@ -1,21 +1,17 @@
 //! Hosts with IPv6 alone, names with two addresses of which one is dead, and name servers
 //! that are gone.
 
-use std::{fs, net::Ipv6Addr, path::PathBuf, thread, time::Duration};
+use std::{fs, net::Ipv6Addr, path::PathBuf, thread};
 
 use coffee_client::Address;
 use coffee_tests::cluster::{Cluster, Host, SHOPS};
-use tokio::{
-    runtime::Runtime,
-    time::{sleep, timeout},
-};
+use tokio::runtime::Runtime;
 
 use crate::support::{
     machine::{Need, run, run_line},
     sandbox,
+    wait::within,
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_host_without_ipv4() {
@@ -120,13 +116,4 @@ fn inside(what: &str, test: impl AsyncFnOnce()) {
     if sandbox::enter(thread::current().name().expect("tests have names")) {
         Runtime::new().expect("a runtime").block_on(test());
     }
-}
-
-async fn within(what: &str, mut met: impl AsyncFnMut() -> bool) {
-    let repeat = async {
-        while !met().await {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    assert!(timeout(PATIENCE, repeat).await.is_ok(), "{what}: not within {PATIENCE:?}");
 }

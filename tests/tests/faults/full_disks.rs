@@ -3,16 +3,13 @@
 //! Equal disks hold equal data. Without a limit, the first write that does not fit
 //! would end all nodes, and none could start again.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, thread};
 
 use coffee_common::limits::{DISK_FREE_BYTES_MIN, VALUE_BYTES_MAX};
 use coffee_tests::cluster::{Cluster, NodeProcess};
-use tokio::{
-    runtime::Runtime,
-    time::{sleep, timeout},
-};
+use tokio::runtime::Runtime;
 
-use crate::support::{disk_image::Small, machine::Need, sandbox};
+use crate::support::{disk_image::Small, machine::Need, sandbox, wait::within};
 
 /// Room for the limit, the reserve, the log and some data.
 const DISK_MB: u64 = 512;
@@ -24,8 +21,6 @@ const SETTINGS: &str = "[storage]\nlog_keep_bytes = 67108864\n";
 
 /// More large values than the disks hold.
 const VALUES_MAX: usize = 300;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn full_everywhere() {
@@ -97,13 +92,4 @@ async fn fill_all() {
     }
     // Disks must be unmounted before their folder is deleted.
     drop(disks);
-}
-
-async fn within(what: &str, done: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !done().await {
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.expect(what);
 }

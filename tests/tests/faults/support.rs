@@ -8,3 +8,4 @@ pub(crate) mod network;
 pub(crate) mod round;
 pub(crate) mod sandbox;
 pub(crate) mod table;
+pub(crate) mod wait;
