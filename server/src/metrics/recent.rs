@@ -43,7 +43,7 @@ impl Default for DurationMetrics {
 }
 
 impl DurationMetrics {
-    /// BucketCounts a duration.
+    /// Counts a duration.
     pub fn observe(&self, duration: Duration) {
         self.all.observe_duration(duration);
         self.recent.observe(duration);
@@ -78,7 +78,7 @@ impl Default for RecentDurations {
 }
 
 impl RecentDurations {
-    /// BucketCounts a duration.
+    /// Counts a duration.
     pub fn observe(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.counts[bucket_of(nanos)].fetch_add(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Runs a node as a process: from the configuration to the exit code.
 //!
 //! SIGINT or SIGTERM stops the node cleanly; a second one ends the process at
-//! once, which is as safe as a power cut. SIGHUP background configuration and
+//! once, which is as safe as a power cut. SIGHUP reloads configuration and
 //! certificates. `notify` reports each step to systemd.
 
 use std::sync::Arc;
