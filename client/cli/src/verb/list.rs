@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     invocation::Invocation,
     printer::{Printable, table::TextTable},
+    verb::wait::judge_quorum,
     warnings, wording,
 };
 
@@ -36,9 +37,8 @@ pub(crate) async fn run(
     for warning in warnings::of_cluster(&view) {
         invocation.printer.note(&warning);
     }
-    let works = view.voters_in_reach >= wording::quorum(view.voters) && view.leader.is_some();
-    let works = works && view.quorum_silent_ms.is_none();
-    Ok(if arguments.check && !works { ExitCode::Unavailable } else { ExitCode::Done })
+    let fails = arguments.check && judge_quorum(&view).is_err();
+    Ok(if fails { ExitCode::Unavailable } else { ExitCode::Done })
 }
 
 /// Puts the nodes that are endpoints in the order of the endpoints. The other nodes stay where they are.

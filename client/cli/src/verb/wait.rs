@@ -235,7 +235,8 @@ fn is_listed(view: &ClusterView, name: &NodeName) -> bool {
     view.nodes.iter().any(|node| node.name == *name)
 }
 
-fn judge_quorum(view: &ClusterView) -> Result<(), String> {
+/// Returns why the cluster does not work: too few voters in reach, or no leader that hears a quorum.
+pub(super) fn judge_quorum(view: &ClusterView) -> Result<(), String> {
     let (reach, voters) = (view.voters_in_reach, view.voters);
     match &view.leader {
         _ if voters == 0 || reach < quorum(voters) => Err(format!("{reach} of {voters} voters are in reach")),
