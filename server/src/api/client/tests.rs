@@ -1,5 +1,7 @@
 //! The messages between clients and nodes: golden bytes and round trips.
 
+use std::collections::BTreeSet;
+
 use coffee_common::{
     command::{Batch, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome},
     frame,
@@ -12,6 +14,7 @@ use coffee_common::{
     },
 };
 use proptest::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("legal")
@@ -221,6 +224,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Backup),
         Ok(Response::Reloaded(Box::new(reload))),
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),
+        Ok(Response::Founded { cluster: ClusterId(9), changed: true }),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),
@@ -228,6 +232,10 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Err(Rejection::NotFound("why".to_owned())),
         Err(Rejection::Refused { reason: "why".to_owned(), hint: "then".to_owned() }),
         Err(Rejection::Unknown("why".to_owned())),
+        Err(Rejection::NoCluster { node: name("hong"), joining: true }),
+        Err(Rejection::OtherCluster { node: name("hong"), cluster: ClusterId(8) }),
+        Err(Rejection::LeftOut { node: name("hong"), peers: ClusterId(8), from: address() }),
+        Err(Rejection::NoQuorum { reached: vec![name("ming"), name("hong")], voters: 5 }),
     ];
     results.extend(outcomes().into_iter().map(|outcome| Ok(Response::Written(outcome))));
     results
@@ -266,6 +274,27 @@ fn golden_frames_of_clients() {
     crate::golden_test::check("client_asks", &frames(asks));
     let answers = answers().iter().map(|answer| frame::encode(answer).expect("encodes")).collect();
     crate::golden_test::check("client_answers", &frames(answers));
+}
+
+/// Asserts that every variant of an enum is among the samples. Its number is the first byte.
+#[track_caller]
+fn assert_has_all_variants<T: Serialize + DeserializeOwned>(samples: &[T]) {
+    let is_known =
+        |number: &u8| !matches!(postcard::from_bytes::<T>(&[*number]), Err(postcard::Error::SerdeDeCustom));
+    let known: BTreeSet<u8> = (0..=u8::MAX).take_while(is_known).collect();
+    let number = |sample: &T| postcard::to_stdvec(sample).expect("encodes")[0];
+    let sampled: BTreeSet<u8> = samples.iter().map(number).collect();
+    assert_eq!(sampled, known, "{}", std::any::type_name::<T>());
+}
+
+#[test]
+fn every_message_has_a_sample() {
+    assert_has_all_variants(&requests());
+    assert_has_all_variants(&answers());
+    let (responses, rejections): (Vec<_>, Vec<_>) = results().into_iter().partition(Result::is_ok);
+    assert_has_all_variants(&responses.into_iter().flatten().collect::<Vec<_>>());
+    assert_has_all_variants(&rejections.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    assert_has_all_variants(&outcomes());
 }
 
 #[test]
