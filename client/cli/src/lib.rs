@@ -17,6 +17,7 @@ pub mod failure;
 mod flags;
 pub mod interpreter;
 mod invocation;
+mod lookup;
 pub mod options;
 #[cfg(any(test, feature = "pages"))]
 pub mod pages;

@@ -23,7 +23,8 @@ use self::{
     report::{Planned, RestartReport, RestartsTail},
 };
 use crate::{
-    confirm, duration, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording,
+    confirm, duration, exit::ExitCode, failure::Failure, invocation::Invocation, lookup, printer::Printable,
+    wording,
 };
 
 /// `rolling ..`.
@@ -61,7 +62,7 @@ pub(crate) struct RollingRestartArguments {
 pub(crate) async fn run(verb: &RollingVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let RollingVerb::Restart(arguments) = verb;
     let template = Template::new(&arguments.exec)?;
-    let view = invocation.view(invocation.usual_timeout()).await?;
+    let view = lookup::view_with(&arguments.nodes, invocation).await?;
     let order = order::plan(&view, &arguments.nodes, arguments.skip_down)?;
     let plan = Planned::new(&order, &template);
     if arguments.dry_run {

@@ -16,7 +16,9 @@ use coffee_common::{
 };
 
 use self::page::StatusReport;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::json::NoFields, warnings};
+use crate::{
+    exit::ExitCode, failure::Failure, invocation::Invocation, lookup, printer::json::NoFields, warnings,
+};
 
 /// The time that the other nodes get after the first answer, unless `--timeout` is given.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,13 +71,10 @@ pub(super) async fn addresses(
     if nodes.is_empty() {
         return Ok(invocation.session.connection().endpoints.clone());
     }
-    let view = invocation.view(invocation.usual_timeout()).await?;
+    let view = lookup::view_with(nodes, invocation).await?;
     let address = |name: &NodeName| {
         let node = view.nodes.iter().find(|node| node.name == *name);
-        node.map(|node| node.address.clone()).ok_or_else(|| {
-            Failure::new(ExitCode::NotFound, format!("there is no node {name}"))
-                .hint("'coffeectl list' shows the nodes")
-        })
+        node.map(|node| node.address.clone()).ok_or_else(|| lookup::no_such_node(name))
     };
     nodes.iter().map(address).collect()
 }

@@ -14,6 +14,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
+    lookup,
     printer::Printable,
     warnings,
     wording::{self, quorum},
@@ -97,7 +98,7 @@ async fn look_until(
         let why_not = match invocation.view(deadline.saturating_duration_since(Instant::now())).await {
             Ok(view) => match wanted.judge(&view, &mut target) {
                 Ok(()) => return Ok(()),
-                Err(why_not) => match wanted.hopeless(&view) {
+                Err(why_not) => match hopeless(wanted, &view, deadline, invocation).await {
                     Some(failure) => return Err(WaitFailure::Failed(failure)),
                     None => seen.insert(why_not).clone(),
                 },
@@ -112,6 +113,22 @@ async fn look_until(
             return Err(WaitFailure::Late(why_not));
         }
     }
+}
+
+/// Returns why waiting does not help.
+async fn hopeless(
+    wanted: &Wanted,
+    view: &ClusterView,
+    deadline: Instant,
+    invocation: &Invocation<'_>,
+) -> Option<Failure> {
+    let Some(name) = wanted.unlisted(view) else { return wanted.is_elsewhere(view) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let client = invocation.client(left).ok()?;
+    // The list of one node may be old, and a leader that is lost says nothing.
+    let exists = lookup::exists(&client, name).await.unwrap_or(true);
+    let to_join = format!("for one that is to join: coffeectl wait --for voter --node {name}");
+    (!exists).then(|| lookup::no_such_node(name).hint(to_join))
 }
 
 /// The state to wait for, and the node that has to reach it.
@@ -152,18 +169,15 @@ impl Wanted {
         }
     }
 
-    /// Returns why waiting does not help.
-    fn hopeless(&self, view: &ClusterView) -> Option<Failure> {
+    /// Returns the named node if it has to be in the list and is not.
+    fn unlisted(&self, view: &ClusterView) -> Option<&NodeName> {
         // A node that is to become a voter may still have to join.
-        if let (Some(name), Some(_)) = (&self.node, &view.leader)
-            && self.goal != WaitGoal::Voter
-            && !is_listed(view, name)
-        {
-            let failure = Failure::new(ExitCode::NotFound, format!("there is no node {name} in the cluster"));
-            return Some(failure.hint(format!(
-                "'coffeectl list' shows the nodes; for one that is to join: coffeectl wait --for voter --node {name}"
-            )));
-        }
+        let name = self.node.as_ref().filter(|_| self.goal != WaitGoal::Voter && view.leader.is_some())?;
+        (!lookup::is_listed(view, name)).then_some(name)
+    }
+
+    /// Returns the failure if a node to wait for is in another cluster.
+    fn is_elsewhere(&self, view: &ClusterView) -> Option<Failure> {
         let is_meant = |node: &&NodeView| match (&self.node, self.goal) {
             (Some(name), _) => node.name == *name,
             (None, goal) => goal == WaitGoal::Synced,
@@ -183,7 +197,7 @@ impl Wanted {
 
     fn judge_leader(&self, view: &ClusterView) -> Result<(), String> {
         match (&view.leader, &self.node) {
-            (_, Some(node)) if !is_listed(view, node) => Err(self.not_there()),
+            (_, Some(node)) if !lookup::is_listed(view, node) => Err(self.not_there()),
             (None, _) => Err("no node leads".into()),
             (Some(leader), Some(node)) if leader != node => Err(format!("{leader} leads")),
             (Some(_), _) => Ok(()),
@@ -229,10 +243,6 @@ impl Wanted {
     fn not_there(&self) -> String {
         format!("{} is not in the list", wording::or_nothing(self.node.as_ref()))
     }
-}
-
-fn is_listed(view: &ClusterView, name: &NodeName) -> bool {
-    view.nodes.iter().any(|node| node.name == *name)
 }
 
 /// Returns why the cluster does not work: too few voters in reach, or no leader that hears a quorum.
@@ -350,14 +360,15 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_ends_the_wait_unless_it_may_join() {
-        let hopeless = |goal, view: &ClusterView| Wanted { goal, node: Some(name("hu")) }.hopeless(view);
+    fn a_leader_is_asked_about_an_unlisted_name_unless_it_may_join() {
+        let unlisted =
+            |goal, view: &ClusterView| Wanted { goal, node: Some(name("hu")) }.unlisted(view).cloned();
         for goal in [WaitGoal::Leader, WaitGoal::Synced] {
-            assert_eq!(hopeless(goal, &view()).map(|failure| failure.code()), Some(ExitCode::NotFound));
+            assert_eq!(unlisted(goal, &view()), Some(name("hu")));
             let headless = ClusterView { leader: None, ..view() };
-            assert_eq!(hopeless(goal, &headless), None, "the list may be old");
+            assert_eq!(unlisted(goal, &headless), None, "there is none to ask");
         }
-        assert_eq!(hopeless(WaitGoal::Voter, &view()), None);
+        assert_eq!(unlisted(WaitGoal::Voter, &view()), None);
     }
 
     #[test]
@@ -365,14 +376,14 @@ mod tests {
         let mut view = view();
         view.nodes[1].other_cluster = Some(coffee_common::id::ClusterId(8));
         view.nodes[1].state = NodeState::OtherCluster;
-        let hopeless = |goal, node: Option<&str>| Wanted { goal, node: node.map(name) }.hopeless(&view);
-        let failure = hopeless(WaitGoal::Synced, None).expect("hong never is synced");
+        let elsewhere = |goal, node: Option<&str>| Wanted { goal, node: node.map(name) }.is_elsewhere(&view);
+        let failure = elsewhere(WaitGoal::Synced, None).expect("hong never is synced");
         assert_eq!(failure.code(), ExitCode::Refused);
         assert!(failure.message().contains("hong is in another cluster, "), "{}", failure.message());
         assert!(failure.hints()[0].contains("rebuild --cluster "), "{:?}", failure.hints());
-        assert!(hopeless(WaitGoal::Voter, Some("hong")).is_some());
-        assert!(hopeless(WaitGoal::Synced, Some("ming")).is_none());
-        assert!(hopeless(WaitGoal::Quorum, None).is_none());
+        assert!(elsewhere(WaitGoal::Voter, Some("hong")).is_some());
+        assert!(elsewhere(WaitGoal::Synced, Some("ming")).is_none());
+        assert!(elsewhere(WaitGoal::Quorum, None).is_none());
     }
 
     #[test]

@@ -229,14 +229,14 @@ fn values_on_lines_do_not_stick_together() {
     desk.asks(&[&ming], [] as [&str; 0]).reads("get a\nget b\n").go().says("latte\nlatte\n");
 }
 
-#[test]
-fn the_list_and_what_waits_for_it() {
-    let node = |text: &str, id, role, state| NodeView {
+/// The view of these nodes that ming has; the first one leads.
+fn shops(names: &[&str]) -> ClusterView {
+    let node = |(nth, text): (usize, &&str)| NodeView {
         name: name(text),
-        id: Some(NodeId(id)),
-        address: format!("10.0.0.{id}:7400").parse().expect("legal"),
-        role,
-        state,
+        id: Some(NodeId(nth as u64 + 1)),
+        address: format!("10.0.0.{}:7400", nth + 1).parse().expect("legal"),
+        role: Some(if nth == 0 { RaftRole::Leader } else { RaftRole::Follower }),
+        state: NodeState::Up,
         lag: Some(0),
         applied: Some(Revision(9)),
         version: Some("0.1.0".into()),
@@ -245,25 +245,39 @@ fn the_list_and_what_waits_for_it() {
         disk_free_bytes: None,
         other_cluster: None,
     };
-    let view = ClusterView {
+    let nodes: Vec<NodeView> = names.iter().enumerate().map(node).collect();
+    ClusterView {
         quorum_silent_ms: None,
         writes_refused: None,
         cluster: Some(coffee_common::id::ClusterId(7)),
         asked: name("ming"),
-        leader: Some(name("ming")),
+        leader: Some(nodes[0].name.clone()),
         term: 2,
         joint: false,
-        voters: 2,
-        voters_in_reach: 2,
+        voters: nodes.len() as u32,
+        voters_in_reach: nodes.len() as u32,
         may_lose: 0,
-        nodes: vec![
-            node("ming", 1, Some(RaftRole::Leader), NodeState::Up),
-            node("hong", 5, Some(RaftRole::Follower), NodeState::Up),
-        ],
-    };
-    let (_lab, desk, ming) = saying(Ok(Response::Cluster(Box::new(view))));
+        nodes,
+    }
+}
+
+/// A node that lists these shops, and whose leader knows no other.
+fn listing(view: ClusterView) -> impl Fn(usize, &Request) -> Act + Send + Sync {
+    move |_, request| {
+        Act::Say(match request {
+            Request::List => Ok(Response::Cluster(Box::new(view.clone()))),
+            Request::CanStop { node } => Err(Rejection::NotFound(format!("{node} is not a member"))),
+            other => Err(Rejection::Invalid(format!("{other:?}"))),
+        })
+    }
+}
+
+#[test]
+fn the_list_and_what_waits_for_it() {
+    let lab = Lab::new();
+    let (desk, ming) = (Desk::of(&lab), lab.node("ming", listing(shops(&["ming", "hong"]))));
     let run = |words: &[&str]| desk.asks(&[&ming], words).go();
-    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.5:7400\t0\t9\t0.1.0\t-\t-\n#\t2\t2\t0\tming\t2\n";
+    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.2:7400\t0\t9\t0.1.0\t-\t-\n#\t2\t2\t0\tming\t2\n";
     run(&["list", "-o", "plain"]).says(plain);
     run(&["list", "-o", "plain", "--check"]).says(plain);
     for words in [

@@ -85,3 +85,51 @@ fn a_reload_goes_on_and_names_the_nodes_that_failed() {
     desk.asks(&[&hu], ["reload", "--force"]).go();
     assert!(forced(&hu));
 }
+
+/// ming lags: it does not list hu yet, which its leader has.
+#[test]
+fn a_list_that_is_old_hides_no_node() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let mut known = shops(&["peng", "ming", "hu"]);
+    known.asked = name("peng");
+    let hu = lab.node("hu", always(status("hu")));
+    known.nodes[2].address = hu.address.clone();
+    let of_leader = known.clone();
+    let peng = lab.node("peng", always(Ok(Response::Cluster(Box::new(of_leader)))));
+    let mut old = shops(&["peng", "ming"]);
+    old.nodes[0].address = peng.address.clone();
+    let ming = lab.node("ming", move |nth, request: &Request| {
+        Act::Say(match request {
+            // It catches up.
+            Request::List if nth > 6 => Ok(Response::Cluster(Box::new(known.clone()))),
+            Request::List => Ok(Response::Cluster(Box::new(old.clone()))),
+            Request::CanStop { node } if *node == name("hu") => {
+                Ok(Response::CanStop { yes: true, reason: "2 voters remain".into() })
+            }
+            Request::CanStop { node } => Err(Rejection::NotFound(format!("{node} is not a member"))),
+            other => Err(Rejection::Invalid(format!("{other:?}"))),
+        })
+    });
+    let ran = desk.asks(&[&ming], ["status", "hu"]).go();
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.text());
+    let ran = desk.asks(&[&ming], ["wait", "--for", "synced", "--node", "hu"]).go();
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    desk.asks(&[&ming], ["status", "hung"]).go().fails(3).complaining("there is no node hung");
+}
+
+#[test]
+fn without_a_leader_to_ask_an_unlisted_node_may_exist() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let ming = lab.node("ming", |_, request: &Request| {
+        Act::Say(match request {
+            Request::List => Ok(Response::Cluster(Box::new(shops(&["ming", "hong"])))),
+            _ => Err(Rejection::NoQuorum { reached: vec![name("ming")], voters: 3 }),
+        })
+    });
+    let ran = desk.asks(&[&ming], ["status", "hu"]).go();
+    ran.fails(5).complaining("ming does not list hu yet, and the leader cannot be asked: ");
+    let ran = desk.asks(&[&ming], ["wait", "--for", "leader", "--node", "hu", "--timeout", "300ms"]).go();
+    ran.fails(5).complaining("hu is not in the list");
+}

@@ -6,7 +6,7 @@ use coffee_common::{
     protocol::{ClusterView, NodeState, NodeView},
 };
 
-use crate::{exit::ExitCode, failure::Failure, wording};
+use crate::{exit::ExitCode, failure::Failure, lookup, wording};
 
 /// A node to restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,8 +81,7 @@ fn known(view: &ClusterView, name: &NodeName) -> Result<(), Failure> {
             Err(Failure::new(ExitCode::Refused, format!("{name} is {state}, so it is not a member"))
                 .hint(format!("remove it from --nodes, or add it to the cluster: coffeectl boot {name}")))
         }
-        None => Err(Failure::new(ExitCode::NotFound, format!("there is no node {name}"))
-            .hint("'coffeectl list' shows the nodes")),
+        None => Err(lookup::no_such_node(name)),
     }
 }
 
