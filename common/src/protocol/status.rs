@@ -102,7 +102,8 @@ pub struct RaftStatus {
     pub learners: Vec<NodeId>,
     /// On the leader, the last entry known to be in each member's log.
     pub matched: Vec<(NodeId, Revision)>,
-    /// On the leader, how long ago a quorum acknowledged it, in milliseconds.
+    /// On the leader, how long ago a quorum acknowledged it, in milliseconds; how long it leads, if
+    /// none has yet.
     pub quorum_heard_ms: Option<u64>,
     /// The cluster's records of nodes.
     pub nodes: Vec<NodeRecord>,

@@ -45,11 +45,13 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         if metrics.running_state.is_err() {
             return;
         }
-        let look = look(&replica, &server_metrics, &metrics);
+        let events = observer.note(look(&replica, &server_metrics, &metrics));
         // The next moment at which a leader can have lost its quorum.
-        let pause = lease.saturating_sub(look.quorum_silence.unwrap_or_default()).max(lease / LOOKS_MAX);
-        replica.set_quorum_lost(observer.is_quorum_lost(&look));
-        for event in observer.note(look) {
+        let silence = observer.quorum_silence().unwrap_or_default();
+        let pause = lease.saturating_sub(silence).max(lease / LOOKS_MAX);
+        replica.set_quorum_lost(observer.is_quorum_lost());
+        replica.set_leads_others_since(observer.leads_others_since());
+        for event in events {
             count(&event, &node.metrics().leadership);
             if let Some(suppressed) = throttle.admit(Instant::now()) {
                 event.log(suppressed);
@@ -66,14 +68,14 @@ fn look(replica: &Replica, server_metrics: &ServerMetrics, metrics: &Metrics) ->
     // A single voter is a quorum, and sends no heartbeats.
     let has_others = metrics.membership_config.membership().voter_ids().nth(1).is_some();
     let leads = server_metrics.state.is_leader() && metrics.state.is_leader();
-    let heard = metrics.last_quorum_acked.filter(|_| leads && has_others);
     LeadershipLook {
         at: Instant::now(),
         state: server_metrics.state,
         term: server_metrics.vote.leader_id.term,
         leader: leader_of(server_metrics).map(|leader| (leader.id, leader.member.name)),
         silences: replica.last_contact().silences(),
-        quorum_silence: heard.map(|at| at.elapsed()),
+        leads_others: leads && has_others,
+        quorum_heard: metrics.last_quorum_acked.map(|at| at.elapsed()),
         transfer_term: replica.transfer_term(),
     }
 }

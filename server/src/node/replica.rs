@@ -24,7 +24,7 @@ use openraft::{
     metrics::{RaftMetrics, RaftServerMetrics},
     type_config::alias::{LogIdOf, WatchReceiverOf},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time};
 
 use crate::{
     node::{leader_contact::LastContact, raft::Raft},
@@ -57,6 +57,8 @@ pub struct Replica {
     last_contact: LastContact,
     ask_follower: AskFollower,
     quorum_lost: watch::Sender<bool>,
+    /// Since when this node leads other voters, if it does.
+    leads_others_since: watch::Sender<Option<time::Instant>>,
     /// The term in which this node, as the leader, last began to hand over; 0 for none.
     transfer_term: AtomicU64,
     left_out: watch::Sender<Option<LeftOut>>,
@@ -126,6 +128,7 @@ impl Replica {
             last_contact,
             ask_follower,
             quorum_lost: watch::Sender::new(false),
+            leads_others_since: watch::Sender::new(None),
             transfer_term: AtomicU64::new(0),
             left_out: watch::Sender::new(None),
             no_quorum: watch::Sender::new(None),
@@ -195,6 +198,18 @@ impl Replica {
 
     pub(super) fn set_quorum_lost(&self, lost: bool) {
         self.quorum_lost.send_if_modified(|was| std::mem::replace(was, lost) != lost);
+    }
+
+    pub(super) fn set_leads_others_since(&self, since: Option<time::Instant>) {
+        self.leads_others_since.send_replace(since);
+    }
+
+    /// On a leader, the time since a quorum acknowledged it; since it leads, if none has. `metrics`
+    /// are this replica's.
+    pub fn quorum_silence(&self, metrics: &Metrics) -> Option<Duration> {
+        let led = self.leads_others_since.borrow().filter(|_| metrics.state.is_leader());
+        let heard = metrics.last_quorum_acked.map(|at| at.elapsed());
+        heard.or(led.map(|since| since.elapsed()))
     }
 
     /// Records that this node, the leader of `term`, hands over.

@@ -15,7 +15,7 @@ use coffee_common::{
     protocol::{ClusterView, NodeStatus, RaftRole, RaftStatus, Request, Response},
     quic::Expect,
 };
-use openraft::{Instant, ServerState};
+use openraft::ServerState;
 use tokio::task::JoinSet;
 
 use self::cluster::{ClusterNode, compose};
@@ -122,7 +122,7 @@ fn raft(replica: &Replica, lease: Duration) -> RaftStatus {
         voters: membership.get_joint_config().iter().map(|set| set.iter().copied().collect()).collect(),
         learners: membership.learner_ids().collect(),
         matched: matched(&metrics),
-        quorum_heard_ms: metrics.last_quorum_acked.map(|at| millis(at.elapsed())),
+        quorum_heard_ms: replica.quorum_silence(&metrics).map(millis),
         nodes: replica.state().nodes().unwrap_or_default(),
     }
 }

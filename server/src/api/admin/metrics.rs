@@ -7,7 +7,6 @@
 mod quic;
 
 use coffee_common::protocol::ElectionTimers;
-use openraft::Instant;
 
 use super::exposition::{MetricKind, Text};
 use crate::{
@@ -153,9 +152,9 @@ fn raft(text: &mut Text, replica: &Replica) {
         "Whether a membership change is in progress (joint consensus).",
         membership.get_joint_config().len() > 1,
     );
-    if let Some(acked) = metrics.last_quorum_acked {
+    if let Some(silence) = replica.quorum_silence(&metrics) {
         let help = "Time since the leader last heard from a quorum, on the leader.";
-        text.gauge("coffeed_raft_quorum_silence_seconds", help, acked.elapsed().as_secs_f64());
+        text.gauge("coffeed_raft_quorum_silence_seconds", help, silence.as_secs_f64());
     }
     lags(text, replica, &metrics);
 }

@@ -67,19 +67,20 @@ impl LeadershipEvent {
                 tracing::info!(term, after_ms = after.map(millis), suppressed, "leads now");
             }
             Self::LeadsNoLonger { term, reason, quorum_silence } => {
-                let heard =
-                    quorum_silence.map_or("never".to_owned(), |ago| format!("{} ms ago", millis(ago)));
+                let heard = quorum_silence.map_or("no quorum was ever heard".to_owned(), |ago| {
+                    format!("a quorum was last heard {} ms ago", millis(ago))
+                });
                 match reason {
                     LossReason::Transfer => {
                         tracing::info!(term, suppressed, "leads no longer: it handed over")
                     }
                     LossReason::QuorumSilent => {
-                        tracing::warn!(term, suppressed, "leads no longer: a quorum was last heard {heard}");
+                        tracing::warn!(term, suppressed, "leads no longer: {heard}");
                     }
                     LossReason::HigherTerm => tracing::warn!(
                         term,
                         suppressed,
-                        "leads no longer: another node stood for election, although a quorum was last heard {heard}"
+                        "leads no longer: another node stood for election, although {heard}"
                     ),
                 }
             }

@@ -27,8 +27,10 @@ pub(super) struct LeadershipLook {
     pub(super) leader: Option<(NodeId, NodeName)>,
     /// The time since the last contact with the last two leaders, the latest first.
     pub(super) silences: [Option<(NodeId, Duration)>; 2],
-    /// On a leader with other voters, the time since a quorum answered; `None` if it never did.
-    pub(super) quorum_silence: Option<Duration>,
+    /// Whether this node leads other voters.
+    pub(super) leads_others: bool,
+    /// On a leader, the time since a quorum answered; `None` if it never did.
+    pub(super) quorum_heard: Option<Duration>,
     /// The term in which this node, as the leader, last began to hand over; 0 for none.
     pub(super) transfer_term: u64,
 }
@@ -53,6 +55,10 @@ pub(super) struct LeadershipObserver {
     was_silent: bool,
     /// Whether the absence of a leader was reported.
     no_leader: bool,
+    /// The term in which this node leads other voters, and since when.
+    leads_others: Option<(u64, Instant)>,
+    /// The time without a quorum, at the last look: since one was heard, or since this node leads.
+    quorum_silence: Option<Duration>,
     /// When a quorum was last heard by this leader.
     quorum_at: Option<Instant>,
     /// Whether the silence of the quorum was reported.
@@ -71,14 +77,26 @@ impl LeadershipObserver {
             leader_at: now,
             was_silent: false,
             no_leader: false,
+            leads_others: None,
+            quorum_silence: None,
             quorum_at: None,
             quorum_silent: false,
         }
     }
 
     /// Whether this node leads and has heard no quorum for longer than the lease.
-    pub(super) fn is_quorum_lost(&self, look: &LeadershipLook) -> bool {
-        look.quorum_silence.is_some_and(|silence| silence > self.lease)
+    pub(super) fn is_quorum_lost(&self) -> bool {
+        self.quorum_silence.is_some_and(|silence| silence > self.lease)
+    }
+
+    /// The time without a quorum, on a leader of other voters.
+    pub(super) fn quorum_silence(&self) -> Option<Duration> {
+        self.quorum_silence
+    }
+
+    /// When this node began to lead other voters, if it does.
+    pub(super) fn leads_others_since(&self) -> Option<Instant> {
+        self.leads_others.map(|(_, since)| since)
     }
 
     /// Returns the events since the last look.
@@ -88,6 +106,7 @@ impl LeadershipObserver {
         if let Some(term) = self.leads.filter(|term| !leads || look.term != *term) {
             events.push(self.leads_no_longer(term, &look));
         }
+        self.note_quorum(&look);
         let stands = look.state == ServerState::Candidate || (leads && self.leads.is_none());
         if stands && look.term != self.stood_in {
             self.stood_in = look.term;
@@ -127,8 +146,9 @@ impl LeadershipObserver {
     }
 
     fn leads_no_longer(&mut self, term: u64, look: &LeadershipLook) -> LeadershipEvent {
-        let quorum_silence = self.quorum_at.take().map(|at| look.at.saturating_duration_since(at));
-        let reason = match quorum_silence {
+        let since = |at: Instant| look.at.saturating_duration_since(at);
+        let quorum_silence = self.quorum_at.take().map(since);
+        let reason = match quorum_silence.or(self.leads_others_since().map(since)) {
             _ if look.transfer_term == term => LossReason::Transfer,
             // The last look may be a lease old.
             Some(silence) if silence > self.lease * 5 / 4 => LossReason::QuorumSilent,
@@ -136,6 +156,15 @@ impl LeadershipObserver {
         };
         (self.leads, self.quorum_silent) = (None, false);
         LeadershipEvent::LeadsNoLonger { term, reason, quorum_silence }
+    }
+
+    /// A leader that was never acknowledged counts from when it began to lead: if it is cut off right
+    /// after its election, it must not count as one that hears its quorum.
+    fn note_quorum(&mut self, look: &LeadershipLook) {
+        let before = self.leads_others.filter(|(term, _)| *term == look.term);
+        self.leads_others = look.leads_others.then(|| before.unwrap_or((look.term, look.at)));
+        let leading = self.leads_others_since().map(|since| look.at.saturating_duration_since(since));
+        self.quorum_silence = leading.map(|leading| look.quorum_heard.unwrap_or(leading));
     }
 
     fn note_leading(&mut self, look: &LeadershipLook, events: &mut Vec<LeadershipEvent>) {
@@ -146,7 +175,7 @@ impl LeadershipObserver {
         }
         self.led_at = Some(look.at);
         self.leader_there(look.at);
-        let Some(silence) = look.quorum_silence else { return };
+        let Some(silence) = self.quorum_silence else { return };
         match (self.quorum_silent, silence > self.lease) {
             (false, true) => events.push(LeadershipEvent::QuorumSilent { silence }),
             (true, false) => {
@@ -156,7 +185,7 @@ impl LeadershipObserver {
             _ => {}
         }
         self.quorum_silent = silence > self.lease;
-        self.quorum_at = look.at.checked_sub(silence);
+        self.quorum_at = look.quorum_heard.and_then(|heard| look.at.checked_sub(heard));
     }
 
     fn note_following(&mut self, look: &LeadershipLook, events: &mut Vec<LeadershipEvent>) {

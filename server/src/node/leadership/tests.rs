@@ -72,7 +72,7 @@ impl WatchedLeadership {
         let mut latest = self.contacts.iter().rev().map(|(id, heard)| (*id, at - *heard));
         let silences = [latest.next(), latest.next()];
         let leader = leader.map(|id| (id, name(id)));
-        let quorum_silence = quorum_silence.map(ms);
+        let (leads_others, quorum_heard) = (state == Leader, quorum_silence.map(ms));
         let transfer_term = self.transfer_term;
         self.observer.note(LeadershipLook {
             at,
@@ -80,7 +80,8 @@ impl WatchedLeadership {
             term,
             leader,
             silences,
-            quorum_silence,
+            leads_others,
+            quorum_heard,
             transfer_term,
         })
     }
@@ -162,6 +163,27 @@ fn a_leader_says_why_it_lost_the_lead() {
     assert_eq!(hong.sees(1_300, Follower, 2, None), [lost(1, LossReason::QuorumSilent, 690)]);
     assert_eq!(hong.sees(1_400, Leader, 3, Some(HONG)).len(), 2);
     assert_eq!(hong.sees(1_500, Follower, 4, None), [lost(3, LossReason::HigherTerm, 110)]);
+}
+
+#[test]
+fn a_leader_that_was_never_acknowledged_counts_from_its_election() {
+    let mut hong = WatchedLeadership::new();
+    let leads =
+        |hong: &mut WatchedLeadership, at, term| hong.quorum_silent_for(at, Leader, term, Some(HONG), None);
+    assert_eq!(leads(&mut hong, 100, 1).len(), 2, "it stands, and leads");
+    assert_eq!(leads(&mut hong, 550, 1), []);
+    assert!(!hong.observer.is_quorum_lost());
+    assert_eq!(leads(&mut hong, 551, 1), [LeadershipEvent::QuorumSilent { silence: ms(451) }]);
+    assert!(hong.observer.is_quorum_lost());
+    let lost = |term| LeadershipEvent::LeadsNoLonger {
+        term,
+        reason: LossReason::QuorumSilent,
+        quorum_silence: None,
+    };
+    assert_eq!(hong.sees(700, Follower, 2, None), [lost(1)]);
+    assert!(!hong.observer.is_quorum_lost());
+    assert_eq!(leads(&mut hong, 1_000, 3).len(), 2);
+    assert!(!hong.observer.is_quorum_lost(), "it leads since now");
 }
 
 #[test]

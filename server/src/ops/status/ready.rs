@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use coffee_common::{id::NodeName, protocol::LifecyclePhase};
-use openraft::Instant;
 use tokio::time::timeout;
 
 use crate::node::{Node, replica::Replica};
@@ -194,7 +193,7 @@ impl ReplicaFacts {
         let metrics = replica.metrics();
         let leads = metrics.state.is_leader();
         let heard = match leads {
-            true => Ok(metrics.last_quorum_acked.map(|at| at.elapsed())),
+            true => Ok(replica.quorum_silence(&metrics)),
             false => timeout(ANSWER_WITHIN, replica.silence()).await.map_err(|_| "consensus does not answer"),
         };
         let id = replica.id();
