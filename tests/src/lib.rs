@@ -11,4 +11,5 @@ pub mod relay;
 pub mod samples;
 pub mod sim;
 pub mod timeline;
+pub mod tracer;
 pub mod usage;
