@@ -19,6 +19,7 @@ mod logs;
 mod members;
 mod nightly;
 mod no_quorum;
+mod partial_partition;
 mod recover;
 mod restart;
 mod rolling;
