@@ -11,7 +11,9 @@ use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
     timeline::{Success, Timeline},
+    tracer::{DelayedSyncs, SyncDelay},
 };
+use futures_util::future::join_all;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::unix::pipe,
@@ -25,6 +27,9 @@ use crate::support::coffeed::{coffeed, coffeed_alone, word_after};
 /// Loops of the bystander, and the pause between the writes of each.
 const LOOPS: usize = 3;
 const WRITE_EVERY: Duration = Duration::from_millis(250);
+
+/// Added to each sync of a slow disk.
+const DISK_DELAY: Duration = Duration::from_millis(300);
 
 /// The restart command of `rolling restart`: tells the test which node, and waits for it.
 const ASK_FOR_RESTART: &str = "echo \"$1\" >\"$0.asked\"; read -r _ <\"$0.done\"";
@@ -150,6 +155,7 @@ async fn ten_chores() {
     members(&mut operator).await;
     lost_quorum(&mut operator).await;
     rotation_and_backups(&mut operator).await;
+    why_slow(&mut operator).await;
     scripts(&mut operator).await;
     println!(
         "| chore | commands | s | bystander: failed writes, longest gap |\n|---|---|---|---|\n{}",
@@ -344,10 +350,36 @@ async fn rotation_and_backups(operator: &mut CountedCommands) {
     assert_eq!(operator.cluster.coffeectl(["get", "order/1"]).ok().await, "tea");
 }
 
-/// 10: is it well; a value that only one of two scripts changes.
+/// 10: writes are slow, since three of five disks are. The operator sees it, asks why, and is told.
+async fn why_slow(operator: &mut CountedCommands) {
+    if let Some(reason) = SyncDelay::missing() {
+        println!("skipped: chore 10: {reason}");
+        return;
+    }
+    let leader = operator.cluster.leader().await;
+    let slow: Vec<&str> = SHOPS.into_iter().filter(|shop| *shop != leader).take(3).collect();
+    let pids: Vec<u32> = slow.iter().map(|node| operator.cluster.node(node).pid()).collect();
+    let delays = join_all(pids.iter().map(|pid| SyncDelay::of(*pid, DISK_DELAY, DelayedSyncs::All))).await;
+    let begun = operator.begin();
+    operator.commands += 1;
+    let bench = ["bench", "put", "--clients", "1", "--seconds", "3", "--max-p99", "100ms"];
+    let told = operator.cluster.coffeectl(bench).run().await;
+    assert_eq!(told.code, Some(1), "{told}");
+    assert!(told.stderr.contains("'coffeectl list' names slow disks"), "{told}");
+    operator.commands += 1;
+    let told = operator.cluster.coffeectl(["list"]).run().await;
+    let warning = told.stderr.lines().find(|line| line.starts_with("warning: the disks of "));
+    let warning = warning.unwrap_or_else(|| panic!("no warning: {told}"));
+    assert!(slow.iter().all(|node| warning.contains(node)), "{slow:?}: {warning}");
+    assert!(warning.contains("every write waits for one of them"), "{warning}");
+    operator.end("10 why are writes slow: three of five disks", begun, 2, false).await;
+    drop(delays);
+}
+
+/// 11: wait; a value that only one of two scripts changes; exit codes.
 async fn scripts(operator: &mut CountedCommands) {
     let begun = operator.begin();
-    operator.ctl(["list", "--check"]).await;
+    operator.ctl(["wait", "--for", "quorum"]).await;
     let row = operator.ctl(["get", "order/1", "--revision"]).await;
     let (revision, value) = row.split_once('\t').expect("a revision, then the value");
     assert_eq!(value, "tea");
@@ -355,5 +387,5 @@ async fn scripts(operator: &mut CountedCommands) {
     operator.ctl(set).await;
     operator.commands += 1;
     operator.cluster.coffeectl(set).fails(4, "a condition does not hold").await;
-    operator.end("10 check, compare and set", begun, 4, false).await;
+    operator.end("11 wait, compare and set", begun, 4, false).await;
 }
