@@ -27,7 +27,7 @@ pub use self::{
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     status::{
-        CertificateStatus, ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
+        CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload,
     },
 };

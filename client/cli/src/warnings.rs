@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use coffee_common::{
     id::{Address, ClusterId, NodeName},
     limits::DISK_FREE_BYTES_MIN,
-    protocol::{ClusterView, NodeStatus, NodeView, rebuild_command},
+    protocol::{ClusterView, LeftOut, NodeStatus, NodeView, rebuild_command},
     tls::WARN_DAYS,
 };
 
@@ -81,7 +81,18 @@ fn of_node(status: &NodeStatus) -> Vec<String> {
     let mut warnings = of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes);
     warnings.extend(status.writes_refused.iter().map(|reason| refused(reason)));
     warnings.extend(pace::of_leader(status));
+    warnings.extend(status.left_out.as_ref().map(|left| left_out(&status.name, left)));
     warnings
+}
+
+fn left_out(name: &NodeName, LeftOut { cluster, from, peers }: &LeftOut) -> String {
+    let names: Vec<&str> = peers.iter().map(NodeName::as_str).collect();
+    format!(
+        "warning: {name} was left out of a restore or a recovery, and refuses reads and writes: {} in another \
+         cluster, {cluster}; {}",
+        names.join(", "),
+        way_back(*cluster, from)
+    )
 }
 
 fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> Vec<String> {
@@ -224,6 +235,7 @@ mod tests {
     fn a_node_says_the_same_of_itself() {
         let mut status = NodeStatus {
             pace: Default::default(),
+            left_out: None,
             writes_refused: None,
             name: "ming".parse().unwrap(),
             address: Address::new("10.0.0.1:7400").unwrap(),
@@ -239,5 +251,19 @@ mod tests {
         status.certificate.valid_until_s = in_days(2);
         status.disk_free_bytes = Some(1 << 20);
         assert_eq!(of_node(&status).len(), 2);
+        status.left_out = Some(LeftOut {
+            cluster: ClusterId(8),
+            from: Address::new("10.0.0.2:7400").unwrap(),
+            peers: vec!["hong".parse().unwrap(), "hu".parse().unwrap()],
+        });
+        let theirs = ClusterId(8);
+        assert_eq!(
+            of_node(&status)[2],
+            format!(
+                "warning: ming was left out of a restore or a recovery, and refuses reads and writes: hong, hu in \
+                 another cluster, {theirs}; stop it, run 'coffeed --config FILE rebuild --cluster {theirs} --from \
+                 10.0.0.2:7400' on its host, and start it"
+            )
+        );
     }
 }

@@ -62,6 +62,20 @@ pub struct NodeStatus {
     pub writes_refused: Option<String>,
     /// How fast its disk, its processor and its links are.
     pub pace: NodePace,
+    /// How it was left out of a restore or a recovery; `None` if it was not, as far as it knows.
+    pub left_out: Option<LeftOut>,
+}
+
+/// How a node was left out of a restore or a recovery: its peers are in another cluster. It then
+/// refuses reads and writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The cluster of its peers.
+    pub cluster: ClusterId,
+    /// The address of one of them.
+    pub from: Address,
+    /// The peers that are there.
+    pub peers: Vec<NodeName>,
 }
 
 /// The serial number and expiry of a certificate in use.

@@ -14,8 +14,8 @@ use std::{
 };
 
 use coffee_common::{
-    id::{Address, ClusterId, NodeId, NodeName, Revision},
-    protocol::{Leader, Rejection},
+    id::{ClusterId, NodeId, Revision},
+    protocol::{Leader, LeftOut, Rejection},
 };
 use futures_util::future::BoxFuture;
 use openraft::{
@@ -64,17 +64,6 @@ pub struct Replica {
     left_out: watch::Sender<Option<LeftOut>>,
     no_quorum: watch::Sender<Option<Rejection>>,
     recovered: AtomicBool,
-}
-
-/// How a node was left out of a restore or a recovery: its peers are in another cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The cluster of its peers.
-    pub cluster: ClusterId,
-    /// The address of one of them.
-    pub from: Address,
-    /// The peers that are there.
-    pub peers: Vec<NodeName>,
 }
 
 /// Asks a member whether it follows the leader with this vote. `false` if it does not, or

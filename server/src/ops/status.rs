@@ -96,6 +96,7 @@ pub fn own(node: &Node) -> NodeStatus {
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
         pace: pace::own(node),
+        left_out: node.replica().and_then(|replica| replica.left_out()),
         writes_refused: node
             .replica()
             .filter(|replica| replica.leads())

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use coffee_tests::{
-    cluster::Cluster,
+    cluster::{Cluster, Host},
     coffeectl::{Coffeectl, CoffeectlOutput},
 };
-use tokio::time::Instant;
+use tokio::{
+    net::UnixDatagram,
+    time::{Instant, timeout},
+};
 
 use crate::support::coffeed::{coffeed, word_after};
 
@@ -109,4 +112,40 @@ async fn the_node_itself_notices_and_serves_no_old_data() {
     cluster.coffeectl_via("ming", ["wait", "--for", "voter", "--node", "peng"]).ok().await;
     cluster.coffeectl_via("ming", ["wait", "--for", "synced"]).ok().await;
     cluster.coffeectl_via("peng", ["get", "order/2", "--consistency", "local"]).fails(3, "").await;
+}
+
+/// Its service manager is told, and so is an operator who asks it for its status.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_status_says_so_and_names_the_way_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).expect("bound");
+    // All the time: the queue of such a socket is short.
+    let told = tokio::spawn(async move {
+        let mut bytes = [0; 4096];
+        loop {
+            let length = systemd.recv(&mut bytes).await.expect("readable");
+            let message = String::from_utf8_lossy(&bytes[..length]).into_owned();
+            if message.starts_with("STATUS=left out") {
+                return message;
+            }
+        }
+    });
+    let under = vec!["env".to_owned(), format!("NOTIFY_SOCKET={}", path.display())];
+    let hosts = vec![Host::default(), Host::default(), Host { under, ..Host::default() }];
+    let mut cluster = Cluster::of(3).on(hosts).start().await;
+    let (_, new) = restored_without_peng(&mut cluster).await;
+
+    let told = timeout(PATIENCE, told).await.expect("the service manager is told").expect("it is read");
+    assert!(told.contains(&format!("rebuild --cluster {new} --from ")), "{told}");
+    let status = cluster.coffeectl_via("peng", ["status"]).run().await;
+    assert_eq!(status.code, Some(0), "{status}");
+    assert!(status.stdout().contains(" left out "), "{status}");
+    for words in ["peng was left out of a restore", &new, "rebuild"] {
+        assert!(status.stderr.contains(words), "{words:?} is missing: {status}");
+    }
+    let page = cluster.coffeectl_via("peng", ["status", "--verbose"]).ok().await;
+    assert!(page.contains(&format!("its peers are in another cluster, {new}")), "{page}");
+    let json = cluster.coffeectl_via("peng", ["status", "-o", "json"]).ok().await;
+    assert!(json.contains(&format!("\"left_out\":{{\"cluster\":\"{new}\"")), "{json}");
 }

@@ -155,6 +155,7 @@ mod tests {
             started_at_ms: 1,
             disk_free_bytes: None,
             pace: Default::default(),
+            left_out: None,
             writes_refused: None,
         })
     }

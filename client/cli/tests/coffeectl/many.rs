@@ -14,6 +14,7 @@ fn certificate() -> CertificateStatus {
 fn status(text: &str) -> Result<Response, Rejection> {
     Ok(Response::Status(Box::new(NodeStatus {
         pace: Default::default(),
+        left_out: None,
         writes_refused: None,
         name: name(text),
         address: "127.0.0.1:7400".parse().expect("legal"),

@@ -6,10 +6,10 @@
 
 use coffee_common::{
     id::ClusterId,
-    protocol::{Identity, Rejection, Request, Role},
+    protocol::{Identity, LeftOut, Rejection, Request, Role},
 };
 
-use crate::node::{Node, replica::LeftOut};
+use crate::node::Node;
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, Leader, LifecyclePhase,
-        LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection, Reload,
-        Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, ServerMessage, Welcome,
+        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, Leader, LeftOut,
+        LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection,
+        Reload, Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, ServerMessage,
+        Welcome,
     },
 };
 use proptest::prelude::*;
@@ -111,6 +112,7 @@ fn status() -> NodeStatus {
     NodeStatus {
         pace: pace(),
         writes_refused: None,
+        left_out: Some(LeftOut { cluster: ClusterId(8), from: address(), peers: vec![name("hong")] }),
         name: name("ming"),
         address: address(),
         version: "0.1.0".to_owned(),

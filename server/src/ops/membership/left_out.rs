@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use coffee_common::{
     id::{Address, ClusterId, NodeName},
-    protocol::rebuild_command,
+    protocol::{LeftOut, rebuild_command},
 };
 
-use crate::node::replica::{LeftOut, Replica};
+use crate::node::replica::Replica;
 
 /// A peer that answered as the member of a cluster.
 #[derive(Debug, Clone)]

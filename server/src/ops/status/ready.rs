@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use coffee_common::{id::NodeName, protocol::LifecyclePhase};
+use coffee_common::{
+    id::{ClusterId, NodeName},
+    protocol::LifecyclePhase,
+};
 use tokio::time::timeout;
 
 use crate::node::{Node, replica::Replica};
@@ -91,6 +94,8 @@ struct ReplicaFacts {
     applied: u64,
     committed: u64,
     recovered: bool,
+    /// The cluster of its peers, if it was left out of a restore or a recovery.
+    left_out: Option<ClusterId>,
 }
 
 impl Facts {
@@ -140,6 +145,11 @@ impl Facts {
 
     fn quorum(&self) -> Result<String, String> {
         let replica = self.serving()?;
+        if let Some(theirs) = replica.left_out {
+            return Err(format!(
+                "its peers are in another cluster, {theirs}: it was left out of a restore or a recovery"
+            ));
+        }
         let heard = replica.heard?;
         let ago = heard.map(|heard| format!("{} ms ago", heard.as_millis())).unwrap_or("never".to_owned());
         let late = heard.is_none_or(|heard| heard > self.silence_max);
@@ -206,6 +216,7 @@ impl ReplicaFacts {
             applied: replica.state().applied().0,
             committed: committed.map_or(0, |committed| committed.index),
             recovered: replica.is_recovered(),
+            left_out: replica.left_out().map(|left_out| left_out.cluster),
         }
     }
 }
@@ -231,6 +242,7 @@ mod tests {
                 applied: 90,
                 committed: 100,
                 recovered: true,
+                left_out: None,
             }),
             disk_free: Ok(1 << 30),
             disk_free_min: 1 << 20,
@@ -247,6 +259,16 @@ mod tests {
     #[track_caller]
     fn assert_judged(facts: &Facts, check: ReadinessCheck, ok: bool, reason: &str) {
         assert_eq!(facts.judge(check), ReadinessResult { check, ok, reason: reason.to_owned() });
+    }
+
+    #[test]
+    fn a_node_whose_peers_are_in_another_cluster_is_not_ready() {
+        let facts = with(|replica| replica.left_out = Some(ClusterId(8)));
+        let reason = format!(
+            "its peers are in another cluster, {}: it was left out of a restore or a recovery",
+            ClusterId(8)
+        );
+        assert_judged(&facts, ReadinessCheck::Quorum, false, &reason);
     }
 
     #[test]

@@ -328,6 +328,7 @@ mod tests {
     fn status(started_at_ms: u64) -> NodeStatus {
         NodeStatus {
             pace: Default::default(),
+            left_out: None,
             writes_refused: None,
             name: NodeName::new("hong").unwrap(),
             address: Address::new("hong:7400").unwrap(),

@@ -1,8 +1,8 @@
 //! The report on one node: a row of the summary, or a page with everything.
 
 use coffee_common::{
-    id::NodeId,
-    protocol::{NodePace, NodeStatus, RaftStatus, RoundTrip},
+    id::{Address, NodeId, NodeName},
+    protocol::{LeftOut, NodePace, NodeStatus, RaftStatus, RoundTrip},
 };
 use serde::Serialize;
 
@@ -40,6 +40,15 @@ pub(super) struct StatusReport<'a> {
     certificate: CertificateValidity<'a>,
     disk_free_bytes: Option<u64>,
     pace: &'a NodePace,
+    left_out: Option<OtherMembers<'a>>,
+}
+
+/// The cluster of the peers of a node that was left out of a restore or a recovery.
+#[derive(Serialize)]
+struct OtherMembers<'a> {
+    cluster: String,
+    from: &'a Address,
+    peers: &'a [NodeName],
 }
 
 /// The certificate that the node presents.
@@ -84,6 +93,11 @@ impl<'a> StatusReport<'a> {
             },
             disk_free_bytes: status.disk_free_bytes,
             pace: &status.pace,
+            left_out: status.left_out.as_ref().map(|LeftOut { cluster, from, peers }| OtherMembers {
+                cluster: cluster.to_string(),
+                from,
+                peers,
+            }),
         }
     }
 
@@ -93,7 +107,7 @@ impl<'a> StatusReport<'a> {
         [
             self.name.to_owned(),
             wording::or_nothing(member.map(|member| member.role)),
-            self.phase.to_owned(),
+            if self.left_out.is_some() { "left out" } else { self.phase }.to_owned(),
             wording::or_nothing(member.and_then(|member| member.leader.as_ref())),
             wording::or_nothing(member.map(|member| member.applied)),
             wording::or_nothing(self.pace.sync_p99_us.map(wording::short)),
@@ -118,6 +132,9 @@ impl<'a> StatusReport<'a> {
             row("phase", self.phase),
             row("uptime", wording::span(self.uptime_ms)),
         ];
+        rows.extend(self.left_out.as_ref().map(|left_out| {
+            row("left out", format!("its peers are in another cluster, {}", left_out.cluster))
+        }));
         rows.extend(self.member.iter().flat_map(MemberStatus::rows));
         let CertificateValidity { serial, valid_until, .. } = &self.certificate;
         rows.push(row("certificate", format!("{serial} until {valid_until}")));

@@ -1,8 +1,8 @@
 //! The status line for `systemctl status`. Pure.
 
 use coffee_common::{
-    id::NodeId,
-    protocol::{LifecyclePhase, NodeStatus, RaftRole, RaftStatus},
+    id::{NodeId, NodeName},
+    protocol::{LeftOut, LifecyclePhase, NodeStatus, RaftRole, RaftStatus, rebuild_command},
 };
 
 /// Returns the line. `in_touch`: the node hears a leader with a quorum, or leads and hears a quorum.
@@ -14,10 +14,23 @@ pub(super) fn line(status: &NodeStatus, in_touch: bool) -> String {
         }
         (LifecyclePhase::Joining, None) => "asking to join".to_owned(),
         (LifecyclePhase::Joining, Some(_)) => "catching up before it becomes a voter".to_owned(),
-        (LifecyclePhase::Running, Some(raft)) => running(raft, in_touch),
+        (LifecyclePhase::Running, Some(raft)) => match &status.left_out {
+            Some(left_out) => elsewhere(left_out),
+            None => running(raft, in_touch),
+        },
         (LifecyclePhase::Running, None) => "starting".to_owned(),
         (LifecyclePhase::Stopping, _) => "stopping".to_owned(),
     }
+}
+
+fn elsewhere(LeftOut { cluster, from, peers }: &LeftOut) -> String {
+    let names: Vec<&str> = peers.iter().map(NodeName::as_str).collect();
+    format!(
+        "left out of a restore or a recovery, and refuses reads and writes: {} in cluster {cluster}; stop it, run '{}', \
+         and start it",
+        names.join(", "),
+        rebuild_command(*cluster, from)
+    )
 }
 
 fn running(raft: &RaftStatus, in_touch: bool) -> String {
@@ -61,6 +74,7 @@ mod tests {
         NodeStatus {
             pace: Default::default(),
             writes_refused: None,
+            left_out: None,
             name: "hong".parse().expect("legal"),
             address: Address::new("hong:7400").expect("legal"),
             version: "1".into(),
@@ -122,6 +136,24 @@ mod tests {
         assert_eq!(line(&leads, false), "leader in term 3, but no quorum responds: writes wait; 3 voters");
         let follows = status(LifecyclePhase::Running, Some(raft(RaftRole::Follower, Some(1))));
         assert_eq!(line(&follows, false), "no contact to ming, leader in term 3: writes wait; 3 voters");
+    }
+
+    #[test]
+    fn a_node_that_was_left_out_of_a_restore_says_its_way_back() {
+        let mut left = status(LifecyclePhase::Running, Some(raft(RaftRole::Candidate, None)));
+        left.left_out = Some(LeftOut {
+            cluster: ClusterId(8),
+            from: Address::new("ming:7400").expect("legal"),
+            peers: vec!["ming".parse().expect("legal"), "peng".parse().expect("legal")],
+        });
+        let theirs = ClusterId(8);
+        assert_eq!(
+            line(&left, false),
+            format!(
+                "left out of a restore or a recovery, and refuses reads and writes: ming, peng in cluster {theirs}; \
+                 stop it, run 'coffeed --config FILE rebuild --cluster {theirs} --from ming:7400', and start it"
+            )
+        );
     }
 
     #[test]

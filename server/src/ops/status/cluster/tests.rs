@@ -44,6 +44,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
     NodeStatus {
         pace: Default::default(),
         writes_refused: None,
+        left_out: None,
         name: name(id),
         address,
         version: "1".to_owned(),

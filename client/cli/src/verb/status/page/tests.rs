@@ -28,6 +28,7 @@ fn status() -> NodeStatus {
             round_trips: vec![RoundTrip { peer: NodeName::new("ming").unwrap(), now_us: 310, worst_us: 900 }],
             timers: ElectionTimers::for_round_trip(100_000),
         },
+        left_out: None,
         writes_refused: None,
         name: NodeName::new("ming").unwrap(),
         address: Address::new("10.0.0.1:7400").unwrap(),
@@ -107,6 +108,24 @@ fn a_node_without_a_cluster_has_less_to_say() {
     assert_eq!(printed(Format::Table, &status).lines().count(), 12);
     assert_eq!(printed(Format::Plain, &status).matches('\t').count(), 13);
     assert!(printed(Format::Json, &status).contains(r#""member":null"#));
+}
+
+#[test]
+fn a_node_that_was_left_out_of_a_restore_shows_it() {
+    let left_out = LeftOut {
+        cluster: ClusterId(8),
+        from: Address::new("10.0.0.2:7400").unwrap(),
+        peers: vec![NodeName::new("hong").unwrap()],
+    };
+    let status = NodeStatus { left_out: Some(left_out), ..status() };
+    let report = StatusReport::new(&status);
+    let theirs = ClusterId(8);
+    let page = printed(Format::Table, &report);
+    assert!(page.contains(&format!("left out      its peers are in another cluster, {theirs}\n")), "{page}");
+    let json = printed(Format::Json, &report);
+    let wanted = format!(r#""left_out":{{"cluster":"{theirs}","from":"10.0.0.2:7400","peers":["hong"]}}"#);
+    assert!(json.contains(&wanted), "{json}");
+    assert!(summary(&[report]).contains(" left out "));
 }
 
 fn status_of(name: &str, id: u64) -> NodeStatus {
