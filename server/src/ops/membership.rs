@@ -12,6 +12,7 @@ mod change;
 mod decide;
 mod down;
 mod found;
+mod hand_over;
 mod leader_view;
 mod left_out;
 mod move_node;
@@ -94,17 +95,6 @@ impl MembershipManager {
             progress: Arc::default(),
             deadline,
         }
-    }
-
-    /// Hands leadership over to the most caught-up voter if this node is the leader.
-    /// Does nothing if there is no other voter.
-    pub async fn hand_over(&self, deadline: Instant) -> Result<(), Rejection> {
-        let Some(replica) = self.node.replica().filter(|replica| replica.leads()) else { return Ok(()) };
-        let leading = self.unconfirmed(replica, deadline);
-        if leading.view().settled_voters().len() < 2 {
-            return Ok(());
-        }
-        leading.transfer(None).await.map(drop).map_err(rejection)
     }
 
     /// Accepts an invitation from a member of a cluster.
