@@ -76,7 +76,8 @@ impl ReloadError {
                 let name = voters.first().map(|(name, _)| name.as_str()).unwrap_or("NAME");
                 format!(
                     "bring them certificates of the new CA and reload them first: `coffeectl cert renew node-{name}`, \
-                     copy it there, `coffeectl reload {name}`; or add --force"
+                     copy it there, `coffeectl reload {name}`; or take it up anyway: `coffeectl reload --force`, or \
+                     restart this node"
                 )
             }
             Self::InMemory => "the program that runs this node must pass new credentials".to_owned(),
@@ -172,16 +173,16 @@ impl Reloading {
         let Some(node) = self.node.upgrade().filter(|_| changed.contains(&CredentialFile::Ca)) else {
             return Ok(());
         };
-        let rejected = trust::rejected_voters(&node, credentials).await?;
-        if rejected.is_empty() {
-            return Ok(());
-        }
-        if !force {
-            return Err(ReloadError::RejectsVoters(rejected));
-        }
+        let change = trust::change(&node, credentials).await?;
+        let why = match (change.rejected.is_empty(), change.reaches_more(), force) {
+            (true, ..) => return Ok(()),
+            (_, true, _) => "since it brings more voters into reach",
+            (_, _, true) => "as requested",
+            _ => return Err(ReloadError::RejectsVoters(change.rejected)),
+        };
         tracing::warn!(
-            voters = listed(&rejected),
-            "voters in reach are cut off by the new CA file, as requested"
+            voters = listed(&change.rejected),
+            "voters in reach are cut off by the new CA file, {why}"
         );
         Ok(())
     }

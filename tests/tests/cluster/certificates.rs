@@ -231,6 +231,50 @@ async fn a_forgotten_copy_cuts_no_node_off() {
     assert_eq!(list["voters_in_reach"], 3, "{list}");
 }
 
+/// Two of five nodes are off during a rotation. Each shows the other a certificate of the old CA
+/// until one of them takes up the new one, which brings the other three into its reach.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_off_during_a_rotation_take_up_the_new_ca() {
+    let mut cluster = Cluster::of(5).start().await;
+    let (certs, (on, off)) = (cluster.certs(), SHOPS.split_at(3));
+    let copy = |cluster: &mut Cluster, shop: &str| {
+        let own = cluster.node(shop).data().with_file_name("own");
+        fs::create_dir_all(&own).expect("a folder");
+        for file in ["ca.crt".to_owned(), format!("node-{shop}.crt")] {
+            fs::copy(certs.join(&file), own.join(&file)).expect("copies");
+        }
+    };
+    for shop in off {
+        copy(&mut cluster, shop);
+        let config = fs::read_to_string(cluster.node(shop).config()).expect("reads");
+        let config = config.replace("../certs/ca.crt", "own/ca.crt");
+        let certificate = format!("node-{shop}.crt");
+        let config = config.replace(&format!("../certs/{certificate}"), &format!("own/{certificate}"));
+        cluster.node(shop).write_config(&config);
+        assert!(cluster.node(shop).stop().await.success());
+    }
+    let reload: Vec<&str> = ["reload"].into_iter().chain(on.iter().copied()).collect();
+    cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
+    cluster.coffeectl(reload.clone()).ok().await;
+    cluster.coffeectl(["cert", "renew", "--all"]).ok().await;
+    cluster.coffeectl(reload.clone()).ok().await;
+    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).ok().await;
+    cluster.coffeectl(reload).ok().await;
+
+    for shop in off {
+        cluster.node(shop).start().await;
+    }
+    for shop in off {
+        copy(&mut cluster, shop);
+        let from = cluster.node(shop).log().len();
+        cluster.node(shop).signal("HUP").await;
+        cluster.node(shop).says_from(from, "reloaded").await;
+    }
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    let list = cluster.json(["list"]).await;
+    assert_eq!(list["voters_in_reach"], 5, "{list}");
+}
+
 /// Certificates that expire soon cause warnings in status output.
 #[tokio::test]
 async fn certificates_that_end_soon_are_warned_of() {
