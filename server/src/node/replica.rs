@@ -41,7 +41,8 @@ pub type Metrics = RaftMetrics<TypeConfig>;
 /// The metrics that openraft publishes about leadership and membership.
 pub type ServerMetrics = RaftServerMetrics<TypeConfig>;
 
-/// A leader that was heard within this time disproves what was found out without one.
+/// A leader that was heard within this time, or the lease if that is longer, disproves what was found
+/// out without one.
 const HEARD_NOW: Duration = Duration::from_millis(500);
 
 /// This node as a member of its cluster.
@@ -64,6 +65,7 @@ pub struct Replica {
     left_out: watch::Sender<Option<LeftOut>>,
     no_quorum: watch::Sender<Option<Rejection>>,
     recovered: AtomicBool,
+    heard_now: Duration,
 }
 
 /// Asks a member whether it follows the leader with this vote. `false` if it does not, or
@@ -88,6 +90,8 @@ pub struct ReplicaParts {
     pub last_contact: LastContact,
     /// Asks other members whether they follow this node.
     pub ask_follower: AskFollower,
+    /// The leader lease.
+    pub lease: Duration,
 }
 
 /// The leader that this node follows; the node itself if it leads.
@@ -104,7 +108,7 @@ pub struct CurrentLeader {
 impl Replica {
     /// Returns a replica whose consensus has just been started.
     pub fn new(parts: ReplicaParts) -> Self {
-        let ReplicaParts { cluster, id, raft, log, state, checkpointer, last_contact, ask_follower } = parts;
+        let ReplicaParts { cluster, id, raft, log, state, checkpointer, last_contact, .. } = parts;
         let log_at_start = raft.metrics().borrow_watched().last_log_index;
         Self {
             cluster,
@@ -115,13 +119,14 @@ impl Replica {
             checkpointer,
             log_at_start,
             last_contact,
-            ask_follower,
+            ask_follower: parts.ask_follower,
             quorum_lost: watch::Sender::new(false),
             leads_others_since: watch::Sender::new(None),
             transfer_term: AtomicU64::new(0),
             left_out: watch::Sender::new(None),
             no_quorum: watch::Sender::new(None),
             recovered: AtomicBool::new(false),
+            heard_now: HEARD_NOW.max(parts.lease),
         }
     }
 
@@ -214,7 +219,7 @@ impl Replica {
     /// Returns how this node was left out of a restore or a recovery; `None` if it was not, as far
     /// as it knows.
     pub fn left_out(&self) -> Option<LeftOut> {
-        self.left_out.borrow().clone().filter(|_| !self.hears_leader(HEARD_NOW))
+        self.left_out.borrow().clone().filter(|_| !self.hears_leader(self.heard_now))
     }
 
     /// Records the same, and returns what was known before.
@@ -234,7 +239,7 @@ impl Replica {
     /// Returns the rejection to give while this node has no leader and reaches too few voters to
     /// elect one.
     pub fn no_quorum(&self) -> Option<Rejection> {
-        self.no_quorum.borrow().clone().filter(|_| !self.hears_leader(HEARD_NOW))
+        self.no_quorum.borrow().clone().filter(|_| !self.hears_leader(self.heard_now))
     }
 
     /// Sets the same.

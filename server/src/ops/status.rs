@@ -27,7 +27,8 @@ use crate::{
     raft_types::LogId,
 };
 
-/// A node that has not answered after this time counts as unreachable.
+/// A node that has not answered after this time, or the lease if that is longer, counts as
+/// unreachable: the lease of a cluster with long round trips bears a dial and an answer.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 /// A leader is not shown after this many leases, and at least this time, without contact.
@@ -57,8 +58,9 @@ pub async fn cluster(node: &Arc<Node>) -> ClusterView {
 /// Asks a node for its status; `None` if it cannot be reached.
 pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<NodeStatus> {
     let expect = Expect::Node(name.clone());
+    let within = ANSWER_WITHIN.max(node.lease());
     let reply =
-        node.pool().ask(address, &expect, &Request::Status, Envelope::default(), ANSWER_WITHIN).await.ok()?;
+        node.pool().ask(address, &expect, &Request::Status, Envelope::default(), within).await.ok()?;
     match reply.result {
         Ok(Response::Status(status)) => Some(*status),
         _ => None,

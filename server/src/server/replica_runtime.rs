@@ -99,6 +99,7 @@ impl ReplicaRuntime {
             ask_follower: Box::new(move |id, member, vote, within| {
                 Box::pin(followers.follows(id, member, vote, within))
             }),
+            lease: config.timers.lease(),
         }));
         let log_keep_bytes = config.storage.log_keep_bytes;
         let (join, tasks) = (config.join.clone(), JoinSet::new());

@@ -87,6 +87,17 @@ async fn the_default_timers_suit_100_ms_of_round_trip() {
     client.close().await;
 }
 
+/// With timers for 500 ms, an answer that takes longer than that still counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_500_ms_of_round_trip_every_voter_is_in_reach() {
+    let timers = "[timers]\nheartbeat_interval_ms = 780\nelection_timeout_min_ms = 1040\nelection_timeout_max_ms = 2340\n";
+    let cluster = far_apart(Duration::from_millis(500), timers).await;
+    let list = cluster.json(["list"]).await;
+    assert_eq!(list["voters_in_reach"], 3, "{list}");
+    let states = list["nodes"].as_array().expect("nodes").iter().map(|node| &node["state"]);
+    assert!(states.into_iter().all(|state| state == "up"), "{list}");
+}
+
 /// Above what the timers bear, heartbeats are not answered in time and nothing is elected: the
 /// operator is told, in the log, by `list` and by `timers suggest`.
 #[tokio::test(flavor = "multi_thread")]

@@ -32,8 +32,10 @@ use crate::{
     raft_types::Member,
 };
 
-/// How long a node has to answer at its new address, and the pause between two dials.
+/// How long a node has to answer at its new address, or four leases if that is longer, and the pause
+/// between two dials.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_LEASES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Leading {
@@ -89,7 +91,7 @@ impl Leading {
     ) -> Result<(), ProposeError> {
         let (node, replica) = (&self.node, &self.replica);
         // Leaves time to refuse.
-        let until = Instant::now() + ANSWER_WITHIN.min(self.time_left() * 3 / 4);
+        let until = Instant::now() + answer_within(&self.node).min(self.time_left() * 3 / 4);
         if id != replica.id() {
             return answers_at(node, replica, (name, id, address), until).await.map_err(retryable);
         }
@@ -122,10 +124,14 @@ impl MembershipManager {
         deadline: Instant,
     ) -> Result<Response, Rejection> {
         let replica = self.node.serving()?;
-        let until = deadline.min(Instant::now() + ANSWER_WITHIN);
+        let until = deadline.min(Instant::now() + answer_within(&self.node));
         answers_at(&self.node, &replica, (name, id, address), until).await?;
         Ok(Response::Done { changed: false })
     }
+}
+
+fn answer_within(node: &Node) -> Duration {
+    ANSWER_WITHIN.max(ANSWER_LEASES * node.lease())
 }
 
 async fn answers_at(

@@ -24,8 +24,12 @@ use crate::{
     raft_types::Member,
 };
 
-/// How long one attempt may take.
+/// How long one attempt may take, at least.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The same in leases. An attempt takes about ten round trips: it is forwarded to the leader, which
+/// asks a quorum whether it leads, dials the new address and commits two entries. A lease is four.
+const ATTEMPT_LEASES: u32 = 4;
 
 /// Bounds of the pause between two attempts.
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
@@ -73,7 +77,7 @@ impl MembershipManager {
         let (node, address) = (self.node.name().clone(), self.node.address().clone());
         let request = Request::Move { node, address };
         if replica.leads() {
-            let deadline = Instant::now() + ATTEMPT_WITHIN;
+            let deadline = Instant::now() + self.attempt_within();
             let caller = self.node.identity();
             let request =
                 LeaderRequest { body: &request, caller, forwarded: false, deadline, repeatable: true };
@@ -95,6 +99,10 @@ impl MembershipManager {
         failure.filter(|_| !told).map_or(Ok(()), Err)
     }
 
+    fn attempt_within(&self) -> Duration {
+        ATTEMPT_WITHIN.max(ATTEMPT_LEASES * self.node.lease())
+    }
+
     /// Every address at which another member may be.
     fn others(&self, replica: &Replica, join: &[Address]) -> BTreeSet<Address> {
         let membership = replica.membership();
@@ -108,7 +116,8 @@ impl MembershipManager {
 
     async fn tell(&self, replica: &Replica, other: &Address, request: &Request) -> Result<(), Rejection> {
         let cluster = Some(replica.cluster());
-        let reply = self.node.pool().ask(other, &Expect::AnyNode, request, cluster.into(), ATTEMPT_WITHIN);
+        let within = self.attempt_within();
+        let reply = self.node.pool().ask(other, &Expect::AnyNode, request, cluster.into(), within);
         match reply.await {
             Ok(reply) => reply.result.map(drop),
             Err(error) => Err(Rejection::Unavailable(error.to_string())),
