@@ -22,8 +22,13 @@ use crate::{
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// The least time a node gets to accept a connection when there are other nodes to
-/// try.
+/// try. A dial takes two round trips, or three to a busy node, and a lost packet is sent again after
+/// 300 ms.
 const DIAL_MIN: Duration = Duration::from_millis(500);
+
+/// The most time it gets once another node has said that there is no quorum: three round trips of
+/// the longest links that nodes bear (500 ms).
+const DIAL_MAX: Duration = Duration::from_millis(1500);
 
 /// A backup in progress: the pieces of its file, in order.
 ///
@@ -59,7 +64,7 @@ impl Client {
         for (n, target) in targets.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let fair = left / u32::try_from(targets.len() - n).unwrap_or(u32::MAX);
-            let fair = if no_quorum.is_some() { DIAL_MIN } else { fair.max(DIAL_MIN) };
+            let fair = if no_quorum.is_some() { fair.min(DIAL_MAX) } else { fair }.max(DIAL_MIN);
             let dial_until = deadline.min(Instant::now() + fair);
             match self.backup_of(target, consistency, dial_until, deadline).await {
                 Err(error @ (Error::Unavailable(_) | Error::Identity(_) | Error::OtherCluster(_))) => {
