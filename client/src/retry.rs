@@ -192,6 +192,7 @@ impl Retry {
             TryOutcome::Settled => RetryStep::Done,
             TryOutcome::Forgotten(upto) => self.forgotten(upto, context),
             TryOutcome::Rejected(Rejection::Unknown(reason)) | TryOutcome::Lost(reason) => {
+                self.has_quorum(target);
                 self.doubt(reason, context)
             }
             TryOutcome::Rejected(
@@ -208,6 +209,7 @@ impl Retry {
             // Sending the request through other nodes does not help an overloaded cluster.
             TryOutcome::Rejected(rejection @ Rejection::Overloaded) => {
                 self.last_failure = Some(format!("{}: {rejection}", target.address));
+                self.has_quorum(target);
                 self.pause(context, timing::overload_pause)
             }
             TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => RetryStep::Fail(
@@ -231,7 +233,7 @@ impl Retry {
         context: &RetryContext<'_>,
     ) -> RetryStep {
         self.last_failure = Some(format!("{}: {rejection}", target.address));
-        self.no_quorum.1 = None;
+        self.has_quorum(target);
         if matches!(rejection, Rejection::NoCluster { joining: false, .. } | Rejection::LeftOut { .. }) {
             self.outside.push(target.address.clone());
         }
@@ -339,11 +341,15 @@ impl Retry {
     }
 
     fn late(&self, context: &RetryContext<'_>) -> Error {
-        let last_failure = self.last_failure.clone().unwrap_or_else(|| "no response".into());
+        // A node that works on the request says no longer that it reaches no quorum.
+        let is_worked_on = !context.in_flight.targets.is_empty();
+        let no_quorum = self.no_quorum.1.as_ref();
+        let last_failure = self.last_failure.clone().filter(|_| no_quorum.is_none() || !is_worked_on);
+        let last_failure = last_failure.unwrap_or_else(|| "no response".into());
         if self.is_in_doubt(context) {
             return self.unknown(format!("timed out with the outcome unknown: {last_failure}"));
         }
-        if let Some(rejection) = &self.no_quorum.1 {
+        if let Some(rejection) = no_quorum.filter(|_| !is_worked_on) {
             return Error::rejected(rejection.clone());
         }
         Error::Unavailable(match self.policy {

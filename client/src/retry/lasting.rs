@@ -32,6 +32,14 @@ impl Retry {
         }
     }
 
+    /// Records that a node did anything else than to say that it reaches no quorum: what it, or
+    /// another one, said about that before is no longer certain.
+    pub(super) fn has_quorum(&mut self, target: &RouteTarget) {
+        let (addresses, last) = &mut self.no_quorum;
+        addresses.retain(|address| *address != target.address);
+        *last = None;
+    }
+
     /// The error of a call that does not wait for a quorum, once each endpoint has none or cannot
     /// be reached.
     pub(super) fn quorum_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
@@ -67,8 +75,24 @@ impl Retry {
 mod tests {
     use crate::retry::{
         RetryPolicy,
-        tests::{ScriptedCall, fresh, given, table},
+        tests::{ScriptedCall, fresh, given, in_flight, table},
     };
+
+    #[test]
+    fn an_old_word_about_the_quorum_is_not_the_last() {
+        table(
+            RetryPolicy::ReadOnly,
+            &[
+                ("begin noquorum noquorum noquorum resume overloaded late", "a b c 10ms a 20ms UNAVAILABLE"),
+                ("begin noquorum noquorum noquorum resume lost late", "a b c 10ms a 20ms UNAVAILABLE"),
+                ("begin noquorum noquorum noquorum resume notsent late", "a b c 10ms a 20ms NOQUORUM"),
+            ],
+        );
+        let mut call = ScriptedCall::new(RetryPolicy::ReadOnly);
+        call.play("begin noquorum noquorum noquorum resume");
+        call.in_flight = in_flight("a", true);
+        assert_eq!(call.play("late"), "UNAVAILABLE", "a works on the request");
+    }
 
     #[test]
     fn a_call_waits_for_a_quorum_unless_it_needs_one_now() {
@@ -84,6 +108,12 @@ mod tests {
             (fresh(), "begin noquorum unavailable noquorum", "a b c 10ms"),
             (RetryPolicy::ReadOnly, "begin lost noquorum noquorum resume noquorum", "a b c 10ms a NOQUORUM"),
             (RetryPolicy::AtMostOnce, "begin noquorum noquorum noquorum", "a b c NOQUORUM"),
+            // The former word of a is outdated by its latest one.
+            (
+                fresh(),
+                "begin noquorum unavailable noquorum resume unavailable resume noquorum",
+                "a b c 10ms a 20ms b 40ms",
+            ),
             // Once in doubt, only an outcome settles it.
             (fresh(), "begin lost noquorum noquorum resume noquorum late", "a b c 10ms a 20ms UNKNOWN"),
             (given(), "begin noquorum noquorum noquorum late", "a b c 10ms UNKNOWN"),

@@ -29,7 +29,7 @@ pub(super) fn target(letter: char) -> Arc<RouteTarget> {
     Arc::new(RouteTarget { address: Address::new(format!("{letter}:1")).expect("legal"), name: None })
 }
 
-fn in_flight(targets: &str, sent: bool) -> InFlightTries {
+pub(super) fn in_flight(targets: &str, sent: bool) -> InFlightTries {
     InFlightTries { targets: targets.chars().map(target).collect(), sent }
 }
 
@@ -38,7 +38,7 @@ pub(super) struct ScriptedCall {
     routes: Routes,
     pub(super) retry: Retry,
     now: Duration,
-    in_flight: InFlightTries,
+    pub(super) in_flight: InFlightTries,
 }
 
 impl ScriptedCall {
