@@ -45,6 +45,15 @@ pub(crate) async fn run(verb: &TimersVerb, invocation: &mut Invocation<'_>) -> R
     let view = invocation.view(invocation.usual_timeout()).await?;
     let suggestion = Suggestion::new(&view, arguments.round_trip)?;
     invocation.printer.report(&suggestion);
+    for other in &suggestion.differing {
+        let ElectionTimers { heartbeat_interval_ms, election_timeout_min_ms, election_timeout_max_ms } =
+            other.timers;
+        invocation.printer.note(&format!(
+            "warning: the timers of {} differ: heartbeat_interval_ms = {heartbeat_interval_ms}, \
+             election_timeout_min_ms = {election_timeout_min_ms}, election_timeout_max_ms = {election_timeout_max_ms}",
+            other.node
+        ));
+    }
     for name in &suggestion.not_measured {
         let note = format!("warning: {name} was not asked for its round trips: it does not answer");
         invocation.printer.note(&note);
@@ -57,13 +66,21 @@ struct Suggestion<'a> {
     round_trips: Vec<MeasuredTrip<'a>>,
     /// The round trip that the suggestion is for.
     worst_us: u64,
-    /// The present timers, of the asked node.
+    /// The present timers; of nodes that differ, those that bear the least.
     timers: ElectionTimers,
+    /// The nodes with other timers.
+    differing: Vec<NodeTimers<'a>>,
     /// The worst round trip that they bear.
     round_trip_max_us: u64,
     enough: bool,
     suggested: ElectionTimers,
     not_measured: Vec<&'a NodeName>,
+}
+
+#[derive(Serialize)]
+struct NodeTimers<'a> {
+    node: &'a NodeName,
+    timers: ElectionTimers,
 }
 
 #[derive(Serialize)]
@@ -92,8 +109,12 @@ impl<'a> Suggestion<'a> {
             Failure::new(ExitCode::Failed, "no round trip is known: no two nodes are connected")
                 .hint("name the worst one that you expect: --round-trip MS")
         })?;
-        let asked = paces().find(|(name, _)| **name == view.asked).or_else(|| paces().next());
-        let timers = asked.map(|(_, pace)| pace.timers).unwrap_or_default();
+        let shortest = paces().map(|(_, pace)| pace.timers).min_by_key(ElectionTimers::round_trip_max_us);
+        let timers = shortest.unwrap_or_default();
+        let differing: Vec<NodeTimers<'_>> = paces()
+            .filter(|(_, pace)| pace.timers != timers)
+            .map(|(node, pace)| NodeTimers { node, timers: pace.timers })
+            .collect();
         let missing =
             view.nodes.iter().filter(|node| node.pace.is_none() && node.state != NodeState::Shutdown);
         Ok(Self {
@@ -101,7 +122,8 @@ impl<'a> Suggestion<'a> {
             worst_us,
             timers,
             round_trip_max_us: timers.round_trip_max_us(),
-            enough: worst_us <= timers.round_trip_max_us(),
+            enough: worst_us <= timers.round_trip_max_us() && differing.is_empty(),
+            differing,
             suggested: ElectionTimers::for_round_trip(worst_us.max(DEFAULT_MAX_US)),
             not_measured: missing.map(|node| &node.name).collect(),
         })
@@ -120,12 +142,14 @@ impl<'a> Suggestion<'a> {
         if self.enough {
             return format!("the worst round trip is {worst}, and the timers bear {bear}: they are enough\n");
         }
+        let lack =
+            if self.worst_us > self.round_trip_max_us { "are too short" } else { "differ between the nodes" };
         let lines: String = Self::settings(self.suggested)
             .iter()
             .map(|(name, value)| format!("{name} = {value}\n"))
             .collect();
         format!(
-            "the worst round trip is {worst}, and the timers bear {bear}: they are too short\n\
+            "the worst round trip is {worst}, and the timers bear {bear}: they {lack}\n\
              set these in coffeed.toml on every node, then restart them ('coffeectl help rolling restart'):\n\n[timers]\n{lines}"
         )
     }
@@ -206,6 +230,7 @@ election_timeout_max_ms = 990
             json.contains(r#""round_trips":[{"from":"ming","to":"hong","now_us":101000,"worst_us":202000},"#),
             "{json}"
         );
+        assert!(json.contains(r#""differing":[],"#), "{json}");
         assert!(json.contains(r#""enough":false,"suggested":{"heartbeat_interval_ms":330,"#), "{json}");
         assert!(json.ends_with("\"not_measured\":[\"peng\"]}\n"), "{json}");
     }
@@ -221,6 +246,27 @@ election_timeout_max_ms = 990
             "the worst round trip is 4.0 ms, and the timers bear 100 ms: they are enough\n"
         );
         assert!(!Suggestion::new(&view, Some(400)).unwrap().enough, "a busier time is expected");
+    }
+
+    /// The shortest timers decide which round trips the cluster bears, whichever node is asked.
+    #[test]
+    fn timers_that_differ_are_named() {
+        let mut view = measured(80_000);
+        let short = ElectionTimers::for_round_trip(60_000);
+        let hong = view.nodes[1].pace.as_mut().unwrap();
+        hong.timers = short;
+        let suggestion = Suggestion::new(&view, None).unwrap();
+        assert_eq!((suggestion.enough, suggestion.timers), (false, short));
+        let differing: Vec<_> = suggestion.differing.iter().map(|other| other.node.as_str()).collect();
+        assert_eq!(differing, ["ming"]);
+        assert!(suggestion.verdict().starts_with(
+            "the worst round trip is 80 ms, and the timers bear 60 ms: they are too short\nset these"
+        ));
+        let suggestion = Suggestion::new(&view, Some(40)).unwrap();
+        assert!(!suggestion.enough);
+        assert!(
+            suggestion.verdict().contains("the timers bear 60 ms: they differ between the nodes\nset these")
+        );
     }
 
     #[test]
