@@ -2,18 +2,26 @@
 //!
 //! A member that starts under another address tells all others. As long as there is no leader
 //! that changes the membership, the others find it by what it told them: nodes that are all
-//! renumbered at once could not elect a leader otherwise. Guards that only members are noted, so
+//! renumbered at once could not elect a leader otherwise. It says so again and again until the
+//! membership has the address (`ops::membership`), so one that is no longer said is forgotten: the
+//! member may be back at its address in the membership. Guards that only members are noted, so
 //! that there are never more addresses than members; the caller guards that a member speaks for
 //! itself.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use coffee_common::id::{Address, NodeName};
+use tokio::time::Instant;
 
 use crate::raft_types::{Member, StoredMembership};
+
+/// How long an address counts after it was told: several times the longest pause between two
+/// announcements.
+const TOLD_FOR: Duration = Duration::from_secs(60);
 
 /// The latest address that each member told.
 #[derive(Debug, Default)]
@@ -24,6 +32,7 @@ struct Heard {
     address: Address,
     /// The member's address in the membership at that time.
     instead_of: Address,
+    at: Instant,
 }
 
 impl HeardAddresses {
@@ -35,15 +44,16 @@ impl HeardAddresses {
         heard.retain(|name, _| find(name).is_some());
         if let Some((_, member)) = find(name) {
             let instead_of = member.address.clone();
-            heard.insert(name.clone(), Heard { address: address.clone(), instead_of });
+            heard.insert(name.clone(), Heard { address: address.clone(), instead_of, at: Instant::now() });
         }
     }
 
-    /// The address that a member told last, unless it is the one in the membership, or the
+    /// The address that a member told lately, unless it is the one in the membership, or the
     /// membership has changed it since.
     pub fn of(&self, member: &Member) -> Option<Address> {
         let heard = self.lock();
-        let heard = heard.get(&member.name).filter(|heard| heard.instead_of == member.address);
+        let heard = heard.get(&member.name).filter(|heard| heard.at.elapsed() <= TOLD_FOR);
+        let heard = heard.filter(|heard| heard.instead_of == member.address);
         heard.map(|heard| heard.address.clone()).filter(|address| *address != member.address)
     }
 
@@ -59,8 +69,8 @@ mod tests {
     use super::*;
     use crate::raft_types::Membership;
 
-    #[test]
-    fn a_member_is_heard_until_the_membership_has_a_later_word() {
+    #[tokio::test(start_paused = true)]
+    async fn a_member_is_heard_until_the_membership_has_a_later_word() {
         let name = |name: &str| name.parse::<NodeName>().expect("legal");
         let address = |port: u16| format!("127.0.0.1:{port}").parse::<Address>().expect("legal");
         let member = |text: &str, port| Member { name: name(text), address: address(port) };
@@ -81,5 +91,7 @@ mod tests {
         heard.note(&membership(&[member("ming", 1)]), &name("ming"), &address(4));
         assert_eq!(heard.of(&member("ming", 1)), Some(address(4)));
         assert_eq!(heard.of(&member("hong", 1)), None, "it is no longer a member");
+        tokio::time::advance(TOLD_FOR + Duration::from_millis(1)).await;
+        assert_eq!(heard.of(&member("ming", 1)), None, "it may be back");
     }
 }

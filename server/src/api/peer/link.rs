@@ -149,12 +149,13 @@ impl PeerLink {
         }
     }
 
-    /// Notes where the member itself says that it is.
-    pub(super) fn hear(&self, address: &Address) {
+    /// Notes where the member itself says that it is; `None` if it says no longer that it is
+    /// anywhere else than in the membership.
+    pub(super) fn hear(&self, address: Option<&Address>) {
         let mut inner = lock(&self.inner);
-        let known = inner.heard.as_ref().unwrap_or(&inner.address) == address;
-        if !known {
-            inner.heard = Some(address.clone()).filter(|heard| *heard != inner.address);
+        let heard = address.filter(|heard| **heard != inner.address).cloned();
+        if inner.heard != heard {
+            inner.heard = heard;
             inner.dials = 0;
             // A live connection stays: the member says only where it can be reached as well.
             if let LinkState::Failed { .. } = inner.state {
@@ -323,6 +324,9 @@ async fn watch(connection: Connection, link: Weak<PeerLink>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Recovers from poisoning: nothing panics while it holds the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -69,7 +69,7 @@ impl PeerNetwork {
     /// the member itself says that it is.
     pub fn warm(&self, target: NodeId, member: &Member, heard: Option<&Address>) {
         let link = self.links.to(&self.local.endpoint, target, member);
-        heard.into_iter().for_each(|address| link.hear(address));
+        link.hear(heard);
         link.warm();
     }
 
