@@ -54,7 +54,7 @@ async fn serve(
 async fn serve_peer(connection: Connection, mut peers: Peers, waiting: WaitingPeers) {
     let peer = &connection.peer().name;
     let (listed, is_new) = waiting.add(peer.clone());
-    if is_new && peers.borrow().is_none() {
+    if is_new && peers.borrow().is_none() && waiting.admits_line() {
         tracing::info!(%peer, "called by a member of a cluster that knows this node");
     }
     let context = tokio::select! {

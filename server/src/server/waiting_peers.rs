@@ -3,13 +3,26 @@
 //! Only a member dials the peer protocol, and only to nodes that its cluster knows. Guards
 //! that a node which lost its disk does not found another cluster while its own one calls it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use coffee_common::id::NodeName;
+use tokio::time::Instant;
+
+use crate::metrics::LogThrottle;
+
+/// Log lines about callers at once, and the interval of one more: a peer may call again and again.
+const LINES: u32 = 10;
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The peers whose connections wait for this node to have a replica. Clones share the list.
-#[derive(Debug, Clone, Default)]
-pub(super) struct WaitingPeers(Arc<Mutex<Vec<NodeName>>>);
+#[derive(Debug, Clone)]
+pub(super) struct WaitingPeers {
+    names: Arc<Mutex<Vec<NodeName>>>,
+    lines: Arc<Mutex<LogThrottle>>,
+}
 
 /// Keeps a peer on the list while its connection waits.
 pub(super) struct WaitingPeerGuard {
@@ -17,7 +30,20 @@ pub(super) struct WaitingPeerGuard {
     name: NodeName,
 }
 
+impl Default for WaitingPeers {
+    fn default() -> Self {
+        let lines = LogThrottle::new(LINES, LINE_INTERVAL);
+        Self { names: Arc::default(), lines: Arc::new(Mutex::new(lines)) }
+    }
+}
+
 impl WaitingPeers {
+    /// Whether a line about a caller may be logged.
+    pub(super) fn admits_line(&self) -> bool {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.admit(Instant::now()).is_some()
+    }
+
     /// Adds a peer. Returns `true` as well if it is the only one by that name.
     pub(super) fn add(&self, name: NodeName) -> (WaitingPeerGuard, bool) {
         let mut names = self.names();
@@ -32,7 +58,7 @@ impl WaitingPeers {
     }
 
     fn names(&self) -> MutexGuard<'_, Vec<NodeName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

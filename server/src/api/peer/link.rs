@@ -26,7 +26,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
-use crate::raft_types::{Member, TypeConfig};
+use crate::{
+    metrics::LogThrottle,
+    raft_types::{Member, TypeConfig},
+};
 
 /// The timeout of a dial. QUIC resends its first packet after 0.3 and 0.9 s, then ever more rarely:
 /// a new dial finds a restarted peer sooner.
@@ -47,6 +50,11 @@ const SILENCE_MAX: Duration = Duration::from_millis(500);
 
 /// How long a peer that has announced its stop may be away before that is worth a warning.
 const AWAY_MAX: Duration = Duration::from_secs(10);
+
+/// Log lines about a peer at once, and the interval of one more: a peer that closes each connection
+/// at once must not fill the log.
+const LINES: u32 = 10;
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Why a connection to a former address of a peer is closed.
 const MOVED: &str = "this peer has another address now";
@@ -107,6 +115,7 @@ struct LinkInner {
     logged_error: Option<Discriminant<ConnectError>>,
     /// Until when the peer may be away, since it has announced its stop.
     away_until: Option<Instant>,
+    lines: LogThrottle,
 }
 
 #[derive(Debug)]
@@ -126,6 +135,7 @@ impl PeerLink {
             state: LinkState::Idle,
             logged_error: None,
             away_until: None,
+            lines: LogThrottle::new(LINES, LINE_INTERVAL),
         };
         Self { endpoint, name, inner: Mutex::new(inner) }
     }
@@ -242,21 +252,42 @@ impl PeerLink {
             (mem::replace(&mut inner.logged_error, kind), inner.away_until.take().is_some())
         };
         let peer = format!("{} at {address}", self.name);
-        match dialled {
-            Ok(_) if before.is_some() || was_away => tracing::info!(%peer, "peer reachable again"),
-            Ok(_) => tracing::debug!(%peer, "peer connected"),
-            Err(ConnectError::EndpointClosed) => {}
-            Err(error) if before != kind => {
-                tracing::warn!(%peer, %error, hint = error.hint(), "failed to connect to a peer");
+        let suppressed = match dialled {
+            Err(ConnectError::EndpointClosed) => return,
+            Ok(_) if before.is_some() || was_away => self.admit_line(),
+            Err(_) if before != kind => self.admit_line(),
+            _ => None,
+        };
+        match (dialled, suppressed) {
+            (Ok(_), Some(suppressed)) => {
+                tracing::info!(%peer, suppressed = more_than_none(suppressed), "peer reachable again");
             }
-            Err(error) => tracing::debug!(%peer, %error, "failed to connect to a peer"),
+            (Ok(_), None) => tracing::debug!(%peer, "peer connected"),
+            (Err(error), Some(suppressed)) => tracing::warn!(
+                %peer,
+                %error,
+                suppressed = more_than_none(suppressed),
+                hint = error.hint(),
+                "failed to connect to a peer"
+            ),
+            (Err(error), None) => tracing::debug!(%peer, %error, "failed to connect to a peer"),
         }
+    }
+
+    /// Returns the number of lines that were left out before this one; `None` if it is one too many.
+    fn admit_line(&self) -> Option<u64> {
+        lock(&self.inner).lines.admit(Instant::now())
     }
 
     /// Records that the peer has announced its stop.
     fn stops(&self) {
         lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
-        tracing::info!(peer = %self.name, "peer stops");
+        match self.admit_line() {
+            Some(suppressed) => {
+                tracing::info!(peer = %self.name, suppressed = more_than_none(suppressed), "peer stops");
+            }
+            None => tracing::debug!(peer = %self.name, "peer stops"),
+        }
     }
 }
 
@@ -290,6 +321,10 @@ impl Drop for PeerLink {
             connection.close("no longer needed");
         }
     }
+}
+
+fn more_than_none(suppressed: u64) -> Option<u64> {
+    (suppressed > 0).then_some(suppressed)
 }
 
 fn pause_after(error: &ConnectError) -> Duration {

@@ -30,3 +30,13 @@ async fn an_address_that_the_member_says_no_longer_is_not_dialled() {
     link.hear(None);
     assert_eq!(dials(&link), [1, 1, 1].map(address));
 }
+
+/// hong accepts each connection and closes it as if it stopped.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_again_and_again_does_not_fill_the_log() {
+    let link = to_hong();
+    let lines = (0..1_000).filter(|_| link.admit_line().is_some()).count();
+    assert_eq!(lines, LINES as usize);
+    tokio::time::advance(LINE_INTERVAL).await;
+    assert_eq!((link.admit_line(), link.admit_line()), (Some(990), None));
+}
