@@ -1,11 +1,13 @@
 //! How coffeed bears what does not happen every day: checkpoints, snapshots, lost
-//! leaders, a cold start, growth, a crowd of clients, and a long run at a high rate.
+//! leaders, a cold start, growth, a crowd of clients, long round trips, and a long run at a high
+//! rate.
 //!
 //! ```text
 //! cargo run --release -p coffee-tests --bin endure -- --parts upkeep,transfers,kills
 //! cargo run --release -p coffee-tests --bin endure -- --parts snapshot,cold --state-mb 1024
 //! cargo run --release -p coffee-tests --bin endure -- --parts growth --keys 10000,100000,1000000,10000000
 //! cargo run --release -p coffee-tests --bin endure -- --parts crowd --seconds 20
+//! cargo run --release -p coffee-tests --bin endure -- --parts distance --seconds 10 --trials 10
 //! cargo run --release -p coffee-tests --bin endure -- --parts soak --soak-seconds 3600
 //! ```
 //!
@@ -17,6 +19,7 @@
 
 mod cold;
 mod crowd;
+mod distance;
 mod gaps;
 mod growth;
 mod options;
@@ -59,6 +62,9 @@ async fn endure(options: &EndureOptions) -> bool {
     }
     if options.has(EndurePart::Growth) {
         growth::grow(options).await;
+    }
+    if options.has(EndurePart::Distance) {
+        distance::measure(options).await;
     }
     let borne = !options.has(EndurePart::Crowd) || crowd::crowd(options).await;
     let flat = !options.has(EndurePart::Soak) || soak::soak(options.soak).await;

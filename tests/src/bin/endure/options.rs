@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use coffee_tests::flags::{named, number, numbers};
 
-pub(crate) const USAGE: &str = "endure [--parts upkeep,snapshot,transfers,kills,cold,growth,crowd,soak] [--state-mb N] \
+pub(crate) const USAGE: &str = "endure [--parts upkeep,snapshot,transfers,kills,cold,growth,crowd,distance,soak] [--state-mb N] \
      [--log-entries N] [--checkpoints N] [--trials N] [--seconds N] [--nodes N,N..] [--keys N,N..] [--values BYTES,..] \
-     [--soak-seconds N]";
+     [--round-trips MS,..] [--soak-seconds N]";
 
 /// Parts that can be selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,14 @@ pub(crate) enum EndurePart {
     Growth,
     /// Far more clients than usual.
     Crowd,
+    /// Nodes that are far apart.
+    Distance,
     /// A long run at a high rate.
     Soak,
 }
 
 impl EndurePart {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 9] = [
         ("upkeep", Self::Upkeep),
         ("snapshot", Self::Snapshot),
         ("transfers", Self::Transfers),
@@ -38,6 +40,7 @@ impl EndurePart {
         ("cold", Self::Cold),
         ("growth", Self::Growth),
         ("crowd", Self::Crowd),
+        ("distance", Self::Distance),
         ("soak", Self::Soak),
     ];
 }
@@ -51,13 +54,15 @@ pub(crate) struct EndureOptions {
     pub(crate) log_entries: u64,
     /// Number of the leader's checkpoints under load.
     pub(crate) checkpoints: u64,
-    /// How many times the leader is moved or killed.
+    /// How many times the leader is moved or killed; at a distance, moved.
     pub(crate) trials: usize,
-    /// Duration of each run of growth and crowd.
+    /// Duration of each run of growth and crowd, and of each verb at a distance.
     pub(crate) duration: Duration,
     pub(crate) nodes: Vec<u64>,
     pub(crate) keys: Vec<u64>,
     pub(crate) values: Vec<u64>,
+    /// Round trips between nodes, in milliseconds.
+    pub(crate) round_trips: Vec<u64>,
     pub(crate) soak: Duration,
 }
 
@@ -73,6 +78,7 @@ impl Default for EndureOptions {
             nodes: vec![1, 3, 5],
             keys: vec![10_000, 100_000, 1_000_000, 10_000_000],
             values: vec![16, 256, 4096, 65_536, 1 << 20],
+            round_trips: vec![5, 50, 100, 200, 400],
             soak: Duration::from_secs(3600),
         }
     }
@@ -96,6 +102,7 @@ impl EndureOptions {
                 "--nodes" => options.nodes = numbers(&flag, &value)?,
                 "--keys" => options.keys = numbers(&flag, &value)?,
                 "--values" => options.values = numbers(&flag, &value)?,
+                "--round-trips" => options.round_trips = numbers(&flag, &value)?,
                 "--soak-seconds" => options.soak = Duration::from_secs(count()?),
                 _ => return Err(format!("unknown flag {flag}")),
             }
