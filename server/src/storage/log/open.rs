@@ -1,4 +1,5 @@
-//! Opens the log: everything is read and checked once before any of it is served.
+//! Opens the log: what the state still needs is read and checked before any of it
+//! is served, older entries when they are read.
 
 use std::{
     io,
@@ -19,7 +20,7 @@ use crate::storage::{durable_index::DurableIndex, poison::Poison};
 
 impl LogStore {
     /// Opens the log in the file at `path`, which is created if it does not
-    /// exist. Reads all of it, and blocks on the disk.
+    /// exist. Reads what comes after the durable index, and blocks on the disk.
     ///
     /// # Errors
     /// The file is damaged, in use, or cannot be read or written.
@@ -83,7 +84,7 @@ impl LogStore {
         poison: Poison,
         writing: Writing,
     ) -> Result<Self, LogError> {
-        let wal = Wal::open(backend).map_err(|fault| LogError::fault(&name, fault))?;
+        let wal = Wal::open(backend, durable_index.last()).map_err(|fault| LogError::fault(&name, fault))?;
         let (file, locations) = (Arc::clone(wal.file()), Arc::clone(wal.locations()));
         let view = Arc::new(Mutex::new(view(wal.summary())));
         let writer = LogWriter::new(name.clone(), wal, Arc::clone(&view), poison.clone());
@@ -117,7 +118,7 @@ enum Writing {
 }
 
 fn view(summary: &LogSummary) -> LogView {
-    let LogSummary { vote, committed, purged, last } = summary.clone();
+    let LogSummary { vote, committed, purged, last, truncated_from: _ } = summary.clone();
     LogView::opened(
         vote.map(Into::into),
         committed.map(Into::into),

@@ -2,12 +2,13 @@
 //!
 //! Guards that a read returns the log of one moment, without gaps: nothing in the
 //! file is overwritten during a read, so a concurrent purge or truncation does
-//! not affect it. And that damage is never served: it poisons the storage.
+//! not affect it. And that damage is never served: it poisons the storage. That
+//! holds for damage in old chunks, too, which are checked at their first read.
 
 use std::{
     fmt::Debug,
     io,
-    ops::{Bound, Range, RangeBounds},
+    ops::{Bound, Range, RangeBounds, RangeInclusive},
     sync::Arc,
 };
 
@@ -18,10 +19,10 @@ use openraft::{OptionalSend, storage::RaftLogReader};
 use super::{
     LogError, LogStore, closed, lock,
     records::{self, LogRecord},
-    view::ReadBudget,
-    wal::{EntryLocation, LogFile},
+    view::{LogView, ReadBudget},
+    wal::{self, EntryLocation, LogFile, Lookup, UnreadChunk},
 };
-use crate::raft_types::{LogEntry, TypeConfig, Vote};
+use crate::raft_types::{LogEntry, LogId, TypeConfig, Vote};
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
@@ -58,6 +59,21 @@ impl RaftLogReader<TypeConfig> for LogStore {
         parts.try_flatten()
     }
 
+    /// The last entry of each leader. The beginnings of chunks tell most of it, so
+    /// hardly an old chunk is read for it.
+    async fn get_key_log_ids(&mut self, range: RangeInclusive<LogId>) -> io::Result<Vec<LogId>> {
+        let (first, last) = range.into_inner();
+        let borders = lock(&self.shared.locations).borders(first.index + 1..last.index);
+        let mut found = Vec::new();
+        let mut before = first;
+        for next in borders.into_iter().map(LogId::from).chain([last]) {
+            self.last_of_leaders(before, next, &mut found)?;
+            before = next;
+        }
+        found.push(last);
+        Ok(found)
+    }
+
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
         Ok(self.view().vote)
     }
@@ -66,14 +82,14 @@ impl RaftLogReader<TypeConfig> for LogStore {
 impl LogStore {
     /// All existing entries of `range`.
     fn read_all(&self, range: Range<u64>) -> io::Result<Vec<LogEntry>> {
-        let file = self.file()?;
+        let (file, mut tail) = (self.file()?, Vec::new());
         let _pinned = file.reading();
-        let (stored, tail) = {
-            let view = self.view();
-            let (stored, tail) = view.split(range);
-            (self.locations(stored), view.tail(tail, usize::MAX))
-        };
-        let mut entries = self.read_stored(&file, stored?, usize::MAX)?;
+        let stored = self.locate(&file, usize::MAX, |view| {
+            let (stored, in_tail) = view.split(range.clone());
+            tail = view.tail(in_tail, usize::MAX);
+            stored
+        })?;
+        let mut entries = self.read_stored(&file, stored, usize::MAX)?;
         entries.extend(tail);
         Ok(entries)
     }
@@ -81,17 +97,19 @@ impl LogStore {
     /// The first entries of `range`, at least one if there are any, within
     /// `bytes_max`.
     fn read_some(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<LogEntry>> {
-        let file = self.file()?;
+        let (file, mut tail) = (self.file()?, Vec::new());
         let _pinned = file.reading();
-        let stored = {
-            let view = self.view();
-            let (stored, tail) = view.split(range);
+        let stored = self.locate(&file, bytes_max, |view| {
+            let (stored, in_tail) = view.split(range.clone());
             if stored.is_empty() {
-                return Ok(view.tail(tail, bytes_max));
+                tail = view.tail(in_tail, bytes_max);
             }
-            self.locations(stored)?
-        };
-        self.read_stored(&file, stored, bytes_max)
+            stored
+        })?;
+        match stored.is_empty() {
+            true => Ok(tail),
+            false => self.read_stored(&file, stored, bytes_max),
+        }
     }
 
     /// The first entries of `range`, and the start of the next part.
@@ -114,31 +132,72 @@ impl LogStore {
         lock(&self.shared.file).clone().ok_or_else(closed)
     }
 
-    /// The locations of a range of entries. Call it while the view is locked,
-    /// which says that they exist: entries that left the view may be gone.
-    fn locations(&self, range: Range<u64>) -> io::Result<(u64, Vec<EntryLocation>)> {
-        let (first, locations) = lock(&self.shared.locations).of(range.clone());
-        let missing = match locations.len() as u64 {
-            _ if range.is_empty() => return Ok((range.start, Vec::new())),
-            _ if first > range.start => range.start,
-            count if first + count < range.end => first + count,
-            _ => return Ok((first, locations)),
-        };
-        Err(self.damaged(missing, "it is missing"))
+    /// The locations of the range of entries that `stored` selects, as far as they
+    /// have `bytes_max` bytes. Reads the chunks of these entries that were not read
+    /// yet.
+    ///
+    /// The range is selected and looked up while the view is locked, which says
+    /// that its entries exist: entries that left the view may be gone.
+    fn locate(
+        &self,
+        file: &LogFile,
+        bytes_max: usize,
+        mut stored: impl FnMut(&LogView) -> Range<u64>,
+    ) -> io::Result<Vec<(u64, EntryLocation)>> {
+        loop {
+            let (range, found) = {
+                let view = self.view();
+                let range = stored(&view);
+                if range.is_empty() {
+                    return Ok(Vec::new());
+                }
+                (range.clone(), lock(&self.shared.locations).of(range, bytes_max))
+            };
+            match found {
+                Lookup::Unread(unread) => self.read_chunk(file, unread, range.start)?,
+                Lookup::Found(found, all) => {
+                    let first = found.first().map_or(range.end, |(index, _)| *index);
+                    let end = found.last().map_or(range.start, |(index, _)| index + 1);
+                    return match () {
+                        _ if first > range.start => Err(self.damaged(range.start, "it is missing")),
+                        _ if all && end < range.end => Err(self.damaged(end, "it is missing")),
+                        _ => Ok(found),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Reads a chunk that was not read at open, with all its checks.
+    fn read_chunk(&self, file: &LogFile, unread: UnreadChunk, index: u64) -> io::Result<()> {
+        let run = wal::read_old(file, unread)
+            .map_err(|fault| self.fail(&LogError::fault(&self.shared.name, fault)))?;
+        match lock(&self.shared.locations).learn(unread, run) {
+            true => Ok(()),
+            false => Err(self.damaged(index, "it is missing")),
+        }
     }
 
     fn read_stored(
         &self,
         file: &LogFile,
-        (first, locations): (u64, Vec<EntryLocation>),
+        locations: Vec<(u64, EntryLocation)>,
         bytes_max: usize,
     ) -> io::Result<Vec<LogEntry>> {
         let mut budget = ReadBudget::new(bytes_max);
         let mut entries = Vec::new();
-        let mut bytes = Vec::new();
-        for (index, location) in (first..).zip(locations) {
-            bytes.resize(location.bytes as usize, 0);
-            file.read(location.offset, &mut bytes).map_err(|error| self.unreadable(error))?;
+        let (mut bytes, mut first) = (Vec::new(), Vec::new());
+        for (index, location) in locations {
+            let read = |offset, len: u32, bytes: &mut Vec<u8>| {
+                bytes.resize(len as usize, 0);
+                file.read(offset, bytes).map_err(|error| self.unreadable(error))
+            };
+            read(location.offset, location.bytes, &mut bytes)?;
+            if location.first_part_bytes > 0 {
+                let part = records::first_part(&bytes).map_err(|error| self.damaged(index, error))?;
+                read(part.offset, location.first_part_bytes, &mut first)?;
+                bytes = records::join(&first, &bytes).map_err(|error| self.damaged(index, error))?;
+            }
             let entry = match records::open(&bytes) {
                 Ok((LogRecord::Entry(entry), _)) if entry.log_id.index == index => entry,
                 Ok(_) => return Err(self.damaged(index, "another record is in its place")),
@@ -150,6 +209,22 @@ impl LogStore {
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// The last entries of each leader between two entries, without the second one.
+    fn last_of_leaders(&self, first: LogId, last: LogId, found: &mut Vec<LogId>) -> io::Result<()> {
+        if first.leader_id == last.leader_id {
+            return Ok(());
+        }
+        if first.index + 1 >= last.index {
+            found.push(first);
+            return Ok(());
+        }
+        let middle = first.index + (last.index - first.index) / 2;
+        let entry = self.read_all(middle..middle + 1)?;
+        let middle = entry.first().ok_or_else(|| self.damaged(middle, "it is missing"))?.log_id;
+        self.last_of_leaders(first, middle, found)?;
+        self.last_of_leaders(middle, last, found)
     }
 
     fn damaged(&self, index: u64, what: impl std::fmt::Display) -> io::Error {

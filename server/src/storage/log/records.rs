@@ -25,6 +25,16 @@ const PURGE: u8 = 5;
 const COMMITTED: u8 = 6;
 const CLOSED: u8 = 7;
 const CONTINUED: u8 = 8;
+const FIRST_PART: u8 = 9;
+const SECOND_PART: u8 = 10;
+
+/// The bytes that the two records of a divided entry take more than its own, at
+/// most: less than the smallest part.
+const DIVIDED_BYTES_MAX: usize = 2 * (HEADER_BYTES + 1) + 36;
+
+/// An entry is divided only if this many bytes are left for its first part, so
+/// that the second one is shorter than the whole.
+pub(super) const FIRST_PART_BYTES_MIN: usize = DIVIDED_BYTES_MAX + HEADER_BYTES + 2;
 
 /// The state of the log except its entries. Each chunk of the file begins with
 /// one.
@@ -38,6 +48,9 @@ pub(super) struct LogSummary {
     pub(super) purged: Option<LogIdRecord>,
     /// The last entry, purged ones included.
     pub(super) last: Option<LogIdRecord>,
+    /// The first index from which entries were truncated since the last chunk
+    /// began: earlier chunks hold entries that this one has replaced.
+    pub(super) truncated_from: Option<u64>,
 }
 
 /// A record of the log.
@@ -61,11 +74,25 @@ pub(super) enum LogRecord {
     Continued,
 }
 
+/// The place of the first part of an entry that two chunks hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FirstPart {
+    /// The offset of its record in the file.
+    pub(super) offset: u64,
+    /// The bytes of its record.
+    pub(super) bytes: u32,
+}
+
 /// A record as far as replaying needs it: an entry is decoded when it is read.
 #[derive(Debug, PartialEq)]
 pub(super) enum RecordHead {
     /// The id of an entry.
     Entry(LogIdRecord),
+    /// The first part of an entry. It counts for nothing without the second one,
+    /// which a power cut may have prevented.
+    FirstPart,
+    /// The second part of an entry, which completes it.
+    SecondPart(LogIdRecord, FirstPart),
     /// Any other record.
     Other(LogRecord),
 }
@@ -92,6 +119,45 @@ pub(super) fn add_entry(bytes: &mut Vec<u8>, entry: &LogEntry) -> Result<usize, 
     let start = bytes.len();
     seal(bytes, ENTRY, |bytes| record::encode_to(bytes, &EntryRecord::from(entry)))?;
     Ok(bytes.len() - start)
+}
+
+/// Divides the record of an entry in two, of which the first takes `space` bytes.
+/// The second one says where the first one is: at `offset`.
+pub(super) fn divide(
+    id: LogIdRecord,
+    record: &[u8],
+    space: usize,
+    offset: u64,
+) -> Result<(Vec<u8>, Vec<u8>), RecordError> {
+    let (first, second) = record.split_at(space - HEADER_BYTES - 1);
+    let (mut begin, mut end) = (Vec::with_capacity(space), Vec::with_capacity(second.len() + 64));
+    let append = |mut bytes: Vec<u8>, part: &[u8]| {
+        bytes.extend_from_slice(part);
+        bytes
+    };
+    seal(&mut begin, FIRST_PART, |bytes| Ok(append(bytes, first)))?;
+    let place = FirstPart { offset, bytes: begin.len() as u32 };
+    seal(&mut end, SECOND_PART, |bytes| Ok(append(record::encode_to(bytes, &(id, place))?, second)))?;
+    Ok((begin, end))
+}
+
+/// Where the first part of an entry is, whose second one is `bytes`.
+pub(super) fn first_part(bytes: &[u8]) -> Result<FirstPart, RecordFault> {
+    match open_head(bytes)?.0 {
+        RecordHead::SecondPart(_, place) => Ok(place),
+        _ => Err(RecordFault::Kind(ENTRY)),
+    }
+}
+
+/// Joins the two records of a divided entry.
+pub(super) fn join(first: &[u8], second: &[u8]) -> Result<Vec<u8>, RecordFault> {
+    match (verified(first)?, verified(second)?) {
+        ((FIRST_PART, first, _), (SECOND_PART, body, _)) => {
+            let (_, second) = record::decode_first::<(LogIdRecord, FirstPart)>(body)?;
+            Ok([first, second].concat())
+        }
+        ((kind, _, _), _) => Err(RecordFault::Kind(kind)),
+    }
 }
 
 /// Encodes a record.
@@ -139,6 +205,11 @@ pub(super) fn open_head(bytes: &[u8]) -> Result<(RecordHead, usize), RecordFault
     let (kind, body, end) = verified(bytes)?;
     let head = match kind {
         ENTRY => RecordHead::Entry(record::decode_first(body)?.0),
+        FIRST_PART => RecordHead::FirstPart,
+        SECOND_PART => {
+            let (id, place) = record::decode_first(body)?.0;
+            RecordHead::SecondPart(id, place)
+        }
         kind => RecordHead::Other(decode(kind, body)?),
     };
     Ok((head, end))
@@ -192,7 +263,12 @@ mod tests {
             committed: true,
         };
         vec![
-            LogRecord::Begin(LogSummary { vote: Some(vote), last: Some(id), ..LogSummary::default() }),
+            LogRecord::Begin(LogSummary {
+                vote: Some(vote),
+                last: Some(id),
+                truncated_from: Some(5),
+                ..LogSummary::default()
+            }),
             LogRecord::Entry(LogEntry::new(id.into(), Payload::Blank)),
             LogRecord::Vote(vote),
             LogRecord::Truncate(None),
@@ -225,8 +301,35 @@ mod tests {
     }
 
     #[test]
+    fn a_divided_entry_comes_back_and_every_flipped_bit_is_noticed() {
+        let id = LogIdRecord { term: 3, index: 7 };
+        let entry = LogEntry::new(id.into(), Payload::Blank);
+        let mut record = Vec::new();
+        add_entry(&mut record, &entry).expect("encodes");
+        for space in HEADER_BYTES + 1..HEADER_BYTES + 1 + record.len() {
+            let (first, second) = divide(id, &record, space, 4096).expect("encodes");
+            assert_eq!(first.len(), space);
+            assert!(first.len() + second.len() <= record.len() + DIVIDED_BYTES_MAX);
+            assert_eq!(open_head(&first).expect("whole"), (RecordHead::FirstPart, first.len()));
+            assert!(first_part(&record).is_err() && first_part(&first).is_err());
+            let place = first_part(&second).expect("whole");
+            assert_eq!(open_head(&second).expect("whole"), (RecordHead::SecondPart(id, place), second.len()));
+            assert_eq!((place.offset, place.bytes as usize), (4096, first.len()));
+            assert_eq!(join(&first, &second).expect("whole"), record);
+            for bit in 0..first.len() * 8 {
+                let mut first = first.clone();
+                first[bit / 8] ^= 1 << (bit % 8);
+                assert!(join(&first, &second).is_err(), "bit {bit}");
+            }
+            assert!(join(&second, &first).is_err() && join(&first, &first).is_err());
+        }
+    }
+
+    #[test]
     fn golden_records_of_the_log() {
-        let records: Vec<u8> = all().iter().flat_map(|record| sealed(record).expect("encodes")).collect();
+        let mut records: Vec<u8> = all().iter().flat_map(|record| sealed(record).expect("encodes")).collect();
+        let (first, second) = divide(LogIdRecord { term: 3, index: 7 }, &[7; 9], 13, 4096).expect("encodes");
+        records.extend(first.into_iter().chain(second));
         crate::golden_test::check("log_records", &records);
     }
 }

@@ -3,7 +3,9 @@
 mod damage;
 pub(crate) mod disk;
 mod model;
+mod opening;
 mod reading;
+mod space;
 mod writing;
 
 use std::ops::Range;

@@ -5,7 +5,8 @@
 //! full, the log continues in another one. A chunk whose entries are all purged
 //! is reused, so the disk overwrites allocated blocks and the file does not grow.
 //! Each chunk begins with the result of all records before it, so earlier chunks
-//! can be dropped.
+//! can be dropped. An entry that does not fit into the rest of a chunk is divided:
+//! its second part is in the next one.
 //!
 //! Guards that a torn end, which was never reported durable, is dropped, and that
 //! anything else that is incomplete is damage (see `replay`). The first frame of
@@ -16,6 +17,7 @@ mod file;
 mod frame;
 mod locations;
 mod replay;
+mod run;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -27,8 +29,9 @@ use redb::StorageBackend;
 
 pub(super) use self::{
     file::{CHUNK_BYTES, FileFault, LogFile, RealFile},
-    locations::{EntryLocation, EntryLocations},
-    replay::LogFault,
+    locations::{EntryLocations, Lookup, UnreadChunk},
+    replay::{LogFault, read_old},
+    run::EntryLocation,
 };
 use super::{
     lock,
@@ -44,6 +47,10 @@ const BEGIN_BYTES_MAX: usize = 256;
 
 /// A larger frame buffer is released after use.
 const FRAME_BYTES_KEPT: usize = 256 << 10;
+
+/// Up to this part of a chunk is left unused at its end, where the next entry does
+/// not fit. A longer rest is used for a part of the entry.
+const UNUSED_PART: usize = 64;
 
 /// How many free chunks are kept. Others are returned to the file system.
 const SPARE_CHUNKS: usize = 2;
@@ -83,10 +90,11 @@ impl Wal {
         file.close()
     }
 
-    /// Opens a log. Reads all of it, and blocks on the disk.
-    pub(super) fn open(backend: Box<dyn StorageBackend>) -> Result<Self, LogFault> {
+    /// Opens a log whose entries up to `applied` are durably applied. Reads what
+    /// comes after them, and blocks on the disk.
+    pub(super) fn open(backend: Box<dyn StorageBackend>, applied: Option<u64>) -> Result<Self, LogFault> {
         let file = LogFile::open(backend)?;
-        let found = replay::replay(&file)?;
+        let found = replay::replay(&file, applied)?;
         let used: BTreeSet<usize> = found.chunks.iter().map(|chunk| chunk.slot).collect();
         let mut wal = Self {
             free: (0..file.chunks()?).filter(|slot| !used.contains(slot)).collect(),
@@ -127,20 +135,40 @@ impl Wal {
     }
 
     /// Adds entries whose records are concatenated in `bytes`. They reach the
-    /// disk together, unless they are larger than a chunk.
+    /// disk together, unless they continue in another chunk.
     pub(super) fn add_entries(&mut self, entries: &[(LogIdRecord, usize)], bytes: &[u8]) -> io::Result<()> {
-        self.ensure_space(bytes.len().min(self.chunk_capacity()))?;
         let mut rest = bytes;
         for (id, length) in entries {
             let (record, after) = rest.split_at(*length);
             rest = after;
-            self.ensure_space(*length)?;
-            let offset = self.chunk_offset() + (self.at + self.frame.len()) as u64;
-            self.frame.extend_from_slice(record);
-            self.summary.last = Some(*id);
-            lock(&self.locations).add(id.index, EntryLocation { offset, bytes: *length as u32 });
+            self.add_entry(*id, record)?;
         }
         Ok(())
+    }
+
+    fn add_entry(&mut self, id: LogIdRecord, record: &[u8]) -> io::Result<()> {
+        self.check_fits(record.len())?;
+        let space = self.space();
+        let unused_max = self.file.chunk_bytes() / UNUSED_PART;
+        if space >= record.len() || space < unused_max.max(records::FIRST_PART_BYTES_MIN) {
+            self.ensure_space(record.len())?;
+            self.push_entry(id, record, 0);
+            return Ok(());
+        }
+        let divided = records::divide(id, record, space, self.next_offset());
+        let (first, second) = divided.map_err(io::Error::other)?;
+        self.frame.extend_from_slice(&first);
+        self.ensure_space(second.len())?;
+        self.push_entry(id, &second, first.len() as u32);
+        Ok(())
+    }
+
+    /// Adds the record that completes an entry.
+    fn push_entry(&mut self, id: LogIdRecord, record: &[u8], first_part_bytes: u32) {
+        let (offset, bytes) = (self.next_offset(), record.len() as u32);
+        self.frame.extend_from_slice(record);
+        self.summary.last = Some(id);
+        lock(&self.locations).add(id.index, EntryLocation { offset, bytes, first_part_bytes });
     }
 
     /// Adds a record that is not an entry.
@@ -175,15 +203,30 @@ impl Wal {
         self.file.chunk_bytes().saturating_sub(BEGIN_BYTES_MAX + frame::HEADER_BYTES + END_BYTES)
     }
 
-    /// Makes sure that the next record of `bytes` bytes fits. Begins another
-    /// chunk if necessary.
-    fn ensure_space(&mut self, bytes: usize) -> io::Result<()> {
+    /// The offset of the next record in the file.
+    fn next_offset(&self) -> u64 {
+        self.chunk_offset() + (self.at + self.frame.len()) as u64
+    }
+
+    /// The bytes of records that the current chunk still takes.
+    fn space(&self) -> usize {
+        let end = self.file.chunk_bytes().saturating_sub(END_BYTES);
+        end.saturating_sub(self.at + self.frame.len())
+    }
+
+    fn check_fits(&self, bytes: usize) -> io::Result<()> {
         if bytes > self.chunk_capacity() {
             let what = format!("{bytes} bytes are more than a chunk of the log holds");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        let end = self.file.chunk_bytes() - END_BYTES;
-        if self.at + self.frame.len() + bytes <= end {
+        Ok(())
+    }
+
+    /// Makes sure that the next record of `bytes` bytes fits. Begins another
+    /// chunk if necessary.
+    fn ensure_space(&mut self, bytes: usize) -> io::Result<()> {
+        self.check_fits(bytes)?;
+        if bytes <= self.space() {
             return Ok(());
         }
         self.write_frame()?;
@@ -210,6 +253,7 @@ impl Wal {
         let slot = self.take_chunk()?;
         let chunk = Chunk { slot, sequence: old.sequence + 1 };
         let begin = begin(&self.file, chunk, self.number, &self.summary)?;
+        self.summary.truncated_from = None;
         self.file.write(self.file.offset_of(slot), &begin)?;
         self.file.sync()?;
         let mut end = vec![0; frame::HEADER_BYTES];
@@ -236,11 +280,15 @@ impl Wal {
     /// Frees the chunks before the first remaining entry. Call it once the purge
     /// is durable.
     fn release(&mut self) -> io::Result<()> {
-        let first = lock(&self.locations).first().map(|(_, place)| self.file.chunk_of(place.offset));
-        let first = first.filter(|_| !planted!("chunk-freed-too-early"));
-        while self.chunks.len() > 1 && Some(self.chunks[0].slot) != first {
-            self.free.extend(self.chunks.pop_front().map(|chunk| chunk.slot));
-        }
+        let first = lock(&self.locations).first_place();
+        let needed =
+            first.filter(|_| !planted!("chunk-freed-too-early")).and_then(|(offset, begun_before)| {
+                let slot = self.file.chunk_of(offset);
+                let completed = self.chunks.iter().position(|chunk| chunk.slot == slot)?;
+                Some(completed.saturating_sub(usize::from(begun_before)))
+            });
+        let needed = needed.unwrap_or(self.chunks.len() - 1);
+        self.free.extend(self.chunks.drain(..needed).map(|chunk| chunk.slot));
         let mut cut = None;
         while self.free.len() > SPARE_CHUNKS
             && let Some(last) = self.free.last().copied()

@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    super::{records::LogRecord, wal::Wal},
+    super::{
+        records::LogRecord,
+        wal::{Lookup, Wal},
+    },
     *,
 };
 
@@ -61,7 +64,7 @@ fn missing_entries_and_wrong_orders_are_rejected() {
     ];
     for (expected, records) in tries {
         let disk = LogDisk::default();
-        let mut wal = Wal::open(file(&disk)).expect("opens");
+        let mut wal = Wal::open(file(&disk), None).expect("opens");
         for record in records {
             wal.add(&record).expect("added");
         }
@@ -79,8 +82,10 @@ async fn damage_that_is_met_while_reading_poisons() {
     append(&mut log, (0..9).map(|index| large(index, 999)).collect()).await;
     let mut log = reopen(&disk);
     let backend = lock(&log.shared.file).clone().expect("is open");
-    let (_, locations) = lock(&log.shared.locations).of(4..5);
-    backend.write(locations[0].offset + 100, b"x").expect("writes");
+    let Lookup::Found(found, _) = lock(&log.shared.locations).of(4..5, usize::MAX) else {
+        panic!("it is not read")
+    };
+    backend.write(found[0].1.offset + 100, b"x").expect("writes");
     let error = log.try_get_log_entries(0..9).await.expect_err("is damaged").to_string();
     assert!(error.contains("log entry 4: its checksum") && error.contains("coffeed rebuild"), "{error}");
     assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");

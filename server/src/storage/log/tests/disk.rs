@@ -24,6 +24,7 @@ struct Platter {
     /// The steps since the last sync, in order.
     unsynced: Vec<DiskStep>,
     syncs: u64,
+    bytes_read: u64,
     /// How many more steps succeed; `None`: all do.
     fuel: Option<u64>,
 }
@@ -95,6 +96,11 @@ impl LogDisk {
     /// The number of syncs.
     pub(super) fn syncs(&self) -> u64 {
         lock(&self.platter).syncs
+    }
+
+    /// The number of bytes that were read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        lock(&self.platter).bytes_read
     }
 
     /// Lets `steps` more writes and syncs succeed; all later ones fail. `None`:
@@ -179,7 +185,8 @@ impl StorageBackend for LogDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platter = lock(&self.platter);
+        let mut platter = lock(&self.platter);
+        platter.bytes_read += out.len() as u64;
         let end = offset as usize + out.len();
         match platter.now.get(offset as usize..end) {
             Some(bytes) => out.copy_from_slice(bytes),

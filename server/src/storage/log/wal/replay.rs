@@ -1,4 +1,9 @@
-//! Replays a log when it is opened: all of it once, before any of it is served.
+//! Replays a log when it is opened: the part that the state still needs, before
+//! any of it is served.
+//!
+//! Of older chunks, whose entries are all durably applied, only the beginnings are
+//! read. They tell which entries a chunk holds. The first read of one of these
+//! entries replays the chunk, with the same checks.
 //!
 //! A frame that was being written when the power went is dropped: it was never
 //! reported durable. It can only be the last one, because a frame is synced
@@ -11,7 +16,8 @@ use std::{collections::VecDeque, io};
 use super::{
     Chunk, FileFault, LogFile,
     frame::{self, Frame},
-    locations::{EntryLocation, EntryLocations},
+    locations::{EntryLocations, OldChunk, UnreadChunk},
+    run::{EntryLocation, Run},
 };
 use crate::storage::{
     log::records::{self, LogRecord, LogSummary, RecordHead},
@@ -62,17 +68,76 @@ struct ChunkStart {
     summary: LogSummary,
 }
 
-pub(super) fn replay(file: &LogFile) -> Result<ReplayedLog, LogFault> {
+impl ReplayedLog {
+    /// The log at the beginning of a chunk.
+    fn at(start: &ChunkStart) -> Self {
+        Self {
+            summary: start.summary.clone(),
+            locations: EntryLocations::default(),
+            chunks: VecDeque::new(),
+            at: 0,
+            last_frame: 0,
+            number: start.number,
+        }
+    }
+}
+
+/// Replays a log of which the entries up to `applied` are durably applied.
+pub(super) fn replay(file: &LogFile, applied: Option<u64>) -> Result<ReplayedLog, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes()];
     let starts = starts(file)?;
-    let mut replay = Replay { found: None };
-    for (n, start) in starts.iter().enumerate() {
-        file.read(file.offset_of(start.chunk.slot), &mut bytes)?;
-        replay.chunk(file, start, &bytes, starts.get(n + 1))?;
+    // The chunk of the last applied entry and those after it are read.
+    let begins_before = |start: &ChunkStart| Some(next(start.summary.last)) <= applied;
+    let whole = starts.iter().rposition(begins_before).unwrap_or(0);
+    let mut found = ReplayedLog::at(starts.get(whole).ok_or_else(|| damage("it has no beginning"))?);
+    for pair in starts[..=whole].windows(2) {
+        found.chunks.push_back(pair[0].chunk);
+        found.locations.add_old(old_chunk(file, &pair[0], &pair[1])?);
     }
-    let found = replay.found.ok_or_else(|| damage("it has no beginning"))?;
+    if let Some(purged) = found.summary.purged {
+        found.locations.purge(purged.index);
+    }
+    for (n, start) in starts.iter().enumerate().skip(whole) {
+        file.read(file.offset_of(start.chunk.slot), &mut bytes)?;
+        replay_chunk(&mut found, file, start, &bytes, starts.get(n + 1))?;
+    }
     check(&found)?;
     Ok(found)
+}
+
+/// A chunk, as far as it is known from its beginning and that of the next one.
+fn old_chunk(file: &LogFile, start: &ChunkStart, following: &ChunkStart) -> Result<OldChunk, LogFault> {
+    let (first, end) = (next(start.summary.last), next(following.summary.last));
+    if following.number <= start.number {
+        return Err(damage(format!("the part after {} is missing", last(&start.summary))));
+    }
+    let first = following.summary.truncated_from.map_or(first, |from| from.min(first));
+    Ok(OldChunk {
+        unread: UnreadChunk { chunk: start.chunk, next: following.chunk },
+        offset: file.offset_of(start.chunk.slot),
+        bytes: file.chunk_bytes() as u64,
+        entries: first..end,
+        last: following.summary.last,
+        run: None,
+    })
+}
+
+/// Reads the entries of a chunk that was not read at open. Call it while the log
+/// is held for reading.
+pub(in crate::storage::log) fn read_old(file: &LogFile, unread: UnreadChunk) -> Result<Run, LogFault> {
+    let mut bytes = vec![0; file.chunk_bytes()];
+    let mut start_of = |chunk: Chunk| {
+        let place = file.offset_of(chunk.slot);
+        file.read(place, &mut bytes)?;
+        let found = start(&bytes, chunk.slot, place).filter(|found| found.chunk == chunk);
+        found.ok_or_else(|| damage("the beginning of a chunk does not match its checksum"))
+    };
+    let following = start_of(unread.next)?;
+    let start = start_of(unread.chunk)?;
+    let mut found = ReplayedLog::at(&start);
+    replay_chunk(&mut found, file, &start, &bytes, Some(&following))?;
+    check_follows(&found, &following)?;
+    Ok(found.locations.into_recent())
 }
 
 fn damage(what: impl Into<String>) -> LogFault {
@@ -80,7 +145,8 @@ fn damage(what: impl Into<String>) -> LogFault {
 }
 
 /// The chunks of the log, oldest first: those with consecutive sequences up to
-/// the highest, without those that hold purged entries only.
+/// the highest, without those that hold purged entries only. The last of these is
+/// kept: the first remaining entry may have begun there.
 fn starts(file: &LogFile) -> Result<Vec<ChunkStart>, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes().min(super::BEGIN_BYTES_MAX)];
     let mut starts = Vec::new();
@@ -92,10 +158,9 @@ fn starts(file: &LogFile) -> Result<Vec<ChunkStart>, LogFault> {
     let follows = |pair: &[ChunkStart]| pair[0].chunk.sequence + 1 == pair[1].chunk.sequence;
     let first = starts.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
     let purged = starts.last().and_then(|last| last.summary.purged);
-    let index = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
-    let done_with = |start: &ChunkStart| index(start.summary.last) <= index(purged);
+    let done_with = |start: &ChunkStart| next(start.summary.last) <= next(purged);
     let needed = starts.iter().rposition(done_with).unwrap_or(0);
-    Ok(starts.split_off(first.max(needed)))
+    Ok(starts.split_off(first.max(needed.saturating_sub(1))))
 }
 
 fn start(bytes: &[u8], slot: usize, place: u64) -> Option<ChunkStart> {
@@ -110,55 +175,48 @@ fn start(bytes: &[u8], slot: usize, place: u64) -> Option<ChunkStart> {
     }
 }
 
-struct Replay {
-    found: Option<ReplayedLog>,
+fn check_follows(found: &ReplayedLog, start: &ChunkStart) -> Result<(), LogFault> {
+    if start.number != found.number || start.summary != found.summary {
+        return Err(damage(format!("the part after {} is missing", last(&found.summary))));
+    }
+    Ok(())
 }
 
-impl Replay {
-    fn chunk(
-        &mut self,
-        file: &LogFile,
-        start: &ChunkStart,
-        bytes: &[u8],
-        next: Option<&ChunkStart>,
-    ) -> Result<(), LogFault> {
-        let place = file.offset_of(start.chunk.slot);
-        let found = self.found.get_or_insert_with(|| ReplayedLog {
-            summary: start.summary.clone(),
-            locations: EntryLocations::default(),
-            chunks: VecDeque::new(),
-            at: 0,
-            last_frame: 0,
-            number: start.number,
-        });
-        if start.number != found.number || start.summary != found.summary {
-            return Err(damage(format!("the part after {} is missing", last(&found.summary))));
+fn replay_chunk(
+    found: &mut ReplayedLog,
+    file: &LogFile,
+    start: &ChunkStart,
+    bytes: &[u8],
+    next: Option<&ChunkStart>,
+) -> Result<(), LogFault> {
+    let place = file.offset_of(start.chunk.slot);
+    check_follows(found, start)?;
+    found.summary.truncated_from = None;
+    found.chunks.push_back(start.chunk);
+    found.at = 0;
+    loop {
+        let frame = frame::open(bytes, found.at, place)
+            .filter(|frame| frame.sequence == start.chunk.sequence && frame.number == found.number);
+        let Some(frame) = frame else { break };
+        if is_end(bytes, &frame) {
+            return match next {
+                Some(_) => Ok(()),
+                None => Err(damage(format!("the part after {} is missing", last(&found.summary)))),
+            };
         }
-        found.chunks.push_back(start.chunk);
-        found.at = 0;
-        loop {
-            let frame = frame::open(bytes, found.at, place)
-                .filter(|frame| frame.sequence == start.chunk.sequence && frame.number == found.number);
-            let Some(frame) = frame else { break };
-            if is_end(bytes, &frame) {
-                return match next {
-                    Some(_) => Ok(()),
-                    None => Err(damage(format!("the part after {} is missing", last(&found.summary)))),
-                };
-            }
-            apply_all(found, bytes, &frame, place)?;
-            (found.last_frame, found.at) = (found.at, frame.next());
-            found.number += 1;
-        }
-        let (at, number) = (found.at + 1, found.number - 1);
-        if next.is_none() && frame::any_later(bytes, at, place, start.chunk.sequence, number) {
-            return Err(damage(format!(
-                "the part after {} does not match its checksum",
-                last(&found.summary)
-            )));
-        }
-        Ok(())
+        apply_all(found, bytes, &frame, place)?;
+        (found.last_frame, found.at) = (found.at, frame.next());
+        found.number += 1;
     }
+    let (at, number) = (found.at + 1, found.number - 1);
+    if next.is_none() && frame::any_later(bytes, at, place, start.chunk.sequence, number) {
+        return Err(damage(format!("the part after {} does not match its checksum", last(&found.summary))));
+    }
+    Ok(())
+}
+
+fn next(id: Option<LogIdRecord>) -> u64 {
+    id.map_or(0, |id| id.index + 1)
 }
 
 fn last(summary: &LogSummary) -> String {
@@ -177,19 +235,33 @@ fn apply_all(found: &mut ReplayedLog, chunk: &[u8], frame: &Frame, place: u64) -
         let (head, length) = records::open_head(&chunk[at..frame.records.end]).map_err(fault)?;
         match head {
             RecordHead::Other(LogRecord::Begin(_)) if found.at == 0 => {}
+            RecordHead::FirstPart => {}
             RecordHead::Other(LogRecord::Begin(_) | LogRecord::Continued) => {
                 return Err(damage("a chunk begins or ends in the middle"));
             }
-            RecordHead::Entry(id) => {
-                check_order(found.summary.last, id)?;
-                found.summary.last = Some(id);
-                let place = EntryLocation { offset: place + at as u64, bytes: length as u32 };
-                found.locations.add(id.index, place);
+            RecordHead::Entry(id) => add_entry(found, id, place + at as u64, (length, 0))?,
+            RecordHead::SecondPart(id, first) => {
+                add_entry(found, id, place + at as u64, (length, first.bytes))?;
             }
             RecordHead::Other(other) => note(&mut found.summary, &mut found.locations, &other),
         }
         at += length;
     }
+    Ok(())
+}
+
+/// Adds an entry that is completed at `offset`; `bytes` are those of this record
+/// and of the first part.
+fn add_entry(
+    found: &mut ReplayedLog,
+    id: LogIdRecord,
+    offset: u64,
+    bytes: (usize, u32),
+) -> Result<(), LogFault> {
+    check_order(found.summary.last, id)?;
+    found.summary.last = Some(id);
+    let (bytes, first_part_bytes) = (bytes.0 as u32, bytes.1);
+    found.locations.add(id.index, EntryLocation { offset, bytes, first_part_bytes });
     Ok(())
 }
 
@@ -207,12 +279,13 @@ fn check_order(last: Option<LogIdRecord>, id: LogIdRecord) -> Result<(), LogFaul
 
 /// Applies a record that is not an entry.
 pub(super) fn note(summary: &mut LogSummary, locations: &mut EntryLocations, record: &LogRecord) {
-    let next = |id: Option<LogIdRecord>| id.map_or(0, |id| id.index + 1);
     match record {
         LogRecord::Vote(vote) => summary.vote = Some(*vote),
         LogRecord::Committed(committed) => summary.committed = Some(*committed),
         LogRecord::Truncate(keep) if next(*keep) < next(summary.last) => {
-            locations.cut(next(*keep));
+            let from = next(*keep);
+            locations.cut(from);
+            summary.truncated_from = Some(summary.truncated_from.map_or(from, |before| before.min(from)));
             summary.last = (*keep).or(summary.purged);
         }
         LogRecord::Purge(upto) => {
@@ -242,9 +315,9 @@ fn check(found: &ReplayedLog) -> Result<(), LogFault> {
         let last = crate::raft_types::LogId::from(last);
         return Err(damage(format!("the vote is for term {term}, but the log goes up to {last}")));
     }
-    let next = purged.map_or(0, |purged| purged.index + 1);
+    let next = next(*purged);
     match found.locations.first() {
-        Some((first, _)) if first > next && !(purged.is_none() && starts_anywhere(found)) => {
+        Some(first) if first > next && !(purged.is_none() && starts_anywhere(found)) => {
             Err(damage(format!("log entry {next}: it is missing")))
         }
         None if last.is_some_and(|last| last.index >= next) => {

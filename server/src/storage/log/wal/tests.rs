@@ -48,11 +48,11 @@ impl Kept {
     }
 
     fn open(&self) -> Wal {
-        Wal::open(Box::new(self.clone())).expect("opens")
+        Wal::open(Box::new(self.clone()), None).expect("opens")
     }
 
     fn rejected(&self) -> String {
-        match Wal::open(Box::new(self.clone())) {
+        match Wal::open(Box::new(self.clone()), None) {
             Err(LogFault::Damage(what)) => what,
             Err(LogFault::Io(error)) => panic!("{error}"),
             Ok(_) => panic!("it is opened"),
@@ -82,8 +82,10 @@ fn purge(wal: &mut Wal, upto: u64) {
 }
 
 fn indexes(wal: &Wal) -> (u64, usize) {
-    let (first, locations) = lock(wal.locations()).of(0..u64::MAX);
-    (first, locations.len())
+    match lock(wal.locations()).of(0..u64::MAX, usize::MAX) {
+        Lookup::Found(found, _) => (found.first().map_or(0, |(index, _)| *index), found.len()),
+        Lookup::Unread(unread) => panic!("{unread:?}"),
+    }
 }
 
 #[test]
