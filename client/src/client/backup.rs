@@ -63,9 +63,8 @@ impl Client {
         let mut no_quorum = None;
         for (n, target) in targets.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let fair = left / u32::try_from(targets.len() - n).unwrap_or(u32::MAX);
-            let fair = if no_quorum.is_some() { fair.min(DIAL_MAX) } else { fair }.max(DIAL_MIN);
-            let dial_until = deadline.min(Instant::now() + fair);
+            let dial_until =
+                deadline.min(Instant::now() + dial_time(left, targets.len() - n, no_quorum.is_some()));
             match self.backup_of(target, consistency, dial_until, deadline).await {
                 Err(error @ (Error::Unavailable(_) | Error::Identity(_) | Error::OtherCluster(_))) => {
                     failed = error
@@ -177,6 +176,12 @@ async fn receive(receiver: &mut FrameReceiver) -> Result<Option<Bytes>, Error> {
     }
 }
 
+/// Returns how long to dial the next of `endpoints` that are left.
+fn dial_time(left: Duration, endpoints: usize, is_without_quorum: bool) -> Duration {
+    let fair = left / u32::try_from(endpoints).unwrap_or(u32::MAX).max(1);
+    if is_without_quorum { fair.min(DIAL_MAX) } else { fair }.max(DIAL_MIN)
+}
+
 fn unavailable(error: ChannelError) -> Error {
     match error {
         ChannelError::NotSent(NotSentReason::Identity(why)) => Error::Identity(why),
@@ -191,4 +196,23 @@ fn cut_off() -> Error {
 
 fn spoilt(error: BackupError) -> Error {
     Error::Unavailable(format!("the backup arrived corrupt: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_far_away_gets_time_after_another_one_had_no_quorum() {
+        for (left_ms, endpoints, is_without_quorum, expected_ms) in [
+            (60_000, 3, false, 20_000),
+            (60_000, 2, true, 1_500),
+            (2_000, 2, true, 1_000),
+            (600, 2, true, 500),
+            (600, 3, false, 500),
+        ] {
+            let time = dial_time(Duration::from_millis(left_ms), endpoints, is_without_quorum);
+            assert_eq!(time.as_millis(), expected_ms, "{left_ms} ms for {endpoints}");
+        }
+    }
 }
