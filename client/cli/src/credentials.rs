@@ -56,10 +56,11 @@ fn choose(folder: &Path, name: Option<&str>) -> Result<CredentialFiles, Failure>
         [(_, files)] => Ok(files.clone()),
         [] => Err(none(folder, name)),
         several => {
-            let names = several.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
             Err(Failure::usage(format!(
-                "{} has the certificates of several clients: {names}",
-                folder.display()
+                "{} has the certificates of several clients: {}",
+                folder.display(),
+                names.join(", ")
             ))
             .hint("choose one with --as NAME"))
         }

@@ -35,9 +35,10 @@ pub(super) async fn check(folder: &Path, invocation: &mut Invocation<'_>) -> Res
         }
     };
     if !shown.unknown.is_empty() {
-        let names = joined(&shown.unknown);
+        let names: Vec<&str> = shown.unknown.iter().map(NodeName::as_str).collect();
         invocation.printer.note(&format!(
-            "note: not asked, since not in reach: {names}; bring them certificates of the new CA before they start"
+            "note: not asked, since not in reach: {}; bring them certificates of the new CA before they start",
+            names.join(", ")
         ));
     }
     match shown.old.first() {
@@ -47,8 +48,9 @@ pub(super) async fn check(folder: &Path, invocation: &mut Invocation<'_>) -> Res
 }
 
 fn refusal(old: &[NodeName], first: &NodeName) -> Failure {
+    let names: Vec<&str> = old.iter().map(NodeName::as_str).collect();
     let show = if old.len() > 1 { "show certificates" } else { "shows a certificate" };
-    Failure::new(ExitCode::Refused, format!("{} still {show} of the old CA", joined(old))).hint(format!(
+    Failure::new(ExitCode::Refused, format!("{} still {show} of the old CA", names.join(", "))).hint(format!(
         "copy node-{first}.crt to {first}, then 'coffeectl reload {first}'; the answer must name tls.cert"
     ))
 }
@@ -83,10 +85,6 @@ fn client(nodes: &[NodeView], trusting: &Credentials) -> Result<Client, Failure>
 /// Connects to the node and asks it for its status.
 async fn show(node: &NodeView, client: &Client) -> Result<(), Error> {
     client.at(node.address.clone())?.status().await.map(drop)
-}
-
-fn joined(names: &[NodeName]) -> String {
-    names.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
