@@ -211,8 +211,8 @@ impl Replica {
         self.transfer_term.store(term, Ordering::Release);
     }
 
-    /// The term in which this node last began to hand over; 0 for none.
-    pub(super) fn transfer_term(&self) -> u64 {
+    /// The term in which this node, as the leader, last began to hand over; 0 for none.
+    pub fn transfer_term(&self) -> u64 {
         self.transfer_term.load(Ordering::Acquire)
     }
 

@@ -18,6 +18,8 @@ pub struct Observation {
     pub term: u64,
     /// Whether it claims to lead.
     pub leads: bool,
+    /// The term in which it, as the leader, last began to hand over since its start; 0 for none.
+    pub handed_over: u64,
     /// The last applied entry.
     pub applied: u64,
     /// The last entry of its log.

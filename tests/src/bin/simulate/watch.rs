@@ -87,6 +87,7 @@ impl Watch {
                 Some((status, raft)) => Observation {
                     stalled: shop.disk.is_stalled(),
                     members: replica.as_deref().and_then(committed),
+                    handed_over: replica.as_deref().map_or(0, Replica::transfer_term),
                     ..from_status(status, raft, disk)
                 },
                 None if !inside => return None,
@@ -119,6 +120,7 @@ fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Observation
         id: raft.id.0,
         term: raft.term,
         leads: raft.role == RaftRole::Leader,
+        handed_over: 0,
         applied: raft.applied.0,
         last_log: raft.last_log.0,
         purged: raft.purged.0,

@@ -3,7 +3,8 @@
 //!
 //! A node leaves the cluster only through an operator, or because it lost its disk; a node that was
 //! shut down comes back only through an operator. So each of these changes must have a call that
-//! owns up to it: one that was told that it is done or in doubt, or that is still in progress.
+//! owns up to it: one that was told that it is done or in doubt, or that is still in progress. So
+//! must a leadership that was handed over, which no node does on its own while it runs.
 
 use std::collections::BTreeMap;
 
@@ -100,6 +101,8 @@ pub struct MemberHistory {
     membership: u64,
     /// Name of the leader of each term.
     leaders: BTreeMap<u64, String>,
+    /// The terms in which the leader began to hand over, with its name and the time.
+    handed_over: BTreeMap<u64, (String, u64)>,
     /// Number of disks of each node so far, and when the last one was lost.
     disks: BTreeMap<String, (u64, Vec<u64>)>,
 }
@@ -118,6 +121,9 @@ impl MemberHistory {
     pub fn look(&mut self, at_ms: u64, seen: &Observation) {
         if seen.leads {
             self.leaders.entry(seen.term).or_insert_with(|| seen.name.clone());
+        }
+        if seen.handed_over > 0 {
+            self.handed_over.entry(seen.handed_over).or_insert_with(|| (seen.name.clone(), at_ms));
         }
         for record in &seen.records {
             let life = self.life(record.id, &record.name);
@@ -156,6 +162,10 @@ impl MemberHistory {
         let mut wrong: Vec<String> =
             self.lives.iter().filter_map(|(id, life)| self.unowned(*id, life, calls)).collect();
         wrong.extend(calls.iter().filter_map(|call| self.not_done(call)));
+        let handed_over = self.handed_over.iter();
+        wrong.extend(
+            handed_over.filter_map(|(term, (from, at))| self.unowned_transfer(*term, from, *at, calls)),
+        );
         wrong
     }
 
@@ -200,6 +210,33 @@ impl MemberHistory {
             return None;
         }
         Some(wrong(&format!("{name} was admitted (id {id}) at {at} ms, after it was shut down"), name, calls))
+    }
+
+    /// Returns a leadership that moved, although each call that asked for it says that nothing was
+    /// done.
+    fn unowned_transfer(&self, term: u64, from: &str, at: u64, calls: &[OperatorCall]) -> Option<String> {
+        let to = self.leaders.get(&(term + 1)).filter(|to| *to != from)?;
+        // A call that finds its leader leading again did not move it.
+        if self.leaders.get(&(term + 2)).is_some_and(|leader| leader == from) {
+            return None;
+        }
+        let owns_up = |call: &OperatorCall| match (&call.verb, &call.answer) {
+            _ if call.called > at => false,
+            (OperatorVerb::Boot | OperatorVerb::Remove, _) => false,
+            (_, None | Some((_, OperatorAnswer::InDoubt(_)))) => true,
+            // It may hand over, and then be refused what it is for.
+            (OperatorVerb::Down, Some((returned, _))) => returned + OBSERVED_WITHIN_MS >= at,
+            (OperatorVerb::Transfer, Some((_, OperatorAnswer::NothingDone(_)))) => false,
+            (OperatorVerb::Transfer, Some((returned, _))) => returned + OBSERVED_WITHIN_MS >= at,
+        };
+        if calls.iter().any(owns_up) {
+            return None;
+        }
+        let asked: Vec<_> = calls.iter().filter(|call| call.verb == OperatorVerb::Transfer).collect();
+        Some(format!(
+            "operators: {from} handed over to {to} in term {term} at {at} ms, and each call that asked for it says \
+             that nothing was done: {asked:?}"
+        ))
     }
 
     /// Returns why a call that says that it is done is not, if so.

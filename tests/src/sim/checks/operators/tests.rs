@@ -135,3 +135,40 @@ fn a_voter_and_a_leader_are_what_a_call_says() {
     assert!(!says(OperatorVerb::Transfer, OperatorAnswer::Leads("hong".to_owned(), 5)));
     assert!(!says(OperatorVerb::Transfer, OperatorAnswer::Leads("ming".to_owned(), 4)));
 }
+
+#[test]
+fn a_leadership_that_moved_needs_a_call_that_owns_up_to_it() {
+    let leads = |name: &str, term, handed_over| Observation {
+        name: name.to_owned(),
+        term,
+        leads: true,
+        handed_over,
+        ..Observation::default()
+    };
+    let moved = |successor: &str, third: &str| {
+        let mut history = MemberHistory::default();
+        history.look(10, &leads("ming", 4, 0));
+        history.look(20, &leads("ming", 4, 4));
+        history.look(30, &leads(successor, 5, 0));
+        history.look(40, &leads(third, 6, 0));
+        history
+    };
+    let history = moved("hong", "peng");
+    let led = || OperatorAnswer::Leads("hong".to_owned(), 5);
+    for (verb, called, answer, is_clean) in [
+        (OperatorVerb::Transfer, 15, Some((35, led())), true),
+        (OperatorVerb::Transfer, 15, Some((18, doubt())), true),
+        (OperatorVerb::Transfer, 15, None, true),
+        (OperatorVerb::Transfer, 15, Some((35, nothing())), false),
+        (OperatorVerb::Transfer, 21, None, false),
+        (OperatorVerb::Down, 15, Some((35, nothing())), true),
+        (OperatorVerb::Boot, 15, None, false),
+    ] {
+        let calls = [call(verb, called, answer)];
+        let wrong = history.judge(&calls);
+        assert_eq!(wrong.is_empty(), is_clean, "{calls:?}: {wrong:?}");
+    }
+    let refused = [call(OperatorVerb::Transfer, 15, Some((35, nothing())))];
+    assert_eq!(moved("ming", "ming").judge(&refused), [""; 0], "it was elected again itself");
+    assert_eq!(moved("hong", "ming").judge(&refused), [""; 0], "it leads again");
+}
