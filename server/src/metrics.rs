@@ -12,6 +12,7 @@ mod log_throttle;
 mod recent;
 mod requests;
 mod round_trips;
+mod task_polls;
 
 use std::sync::{
     Mutex, PoisonError,
@@ -28,6 +29,7 @@ pub use self::{
     recent::{DurationMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RecentDurations},
     requests::{RequestKind, RequestMetrics, RequestOutcome},
     round_trips::RoundTripMetrics,
+    task_polls::{LongestPoll, longest_poll, measured},
 };
 
 /// A number that only grows.

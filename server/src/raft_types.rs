@@ -3,6 +3,8 @@
 //! Knows the consensus library and the domain's types; no storage, network or
 //! server. All other files name openraft's generic types through here.
 
+mod runtime;
+
 use std::fmt;
 
 use coffee_common::{
@@ -12,6 +14,8 @@ use coffee_common::{
 use openraft::type_config::alias as of;
 use serde::{Deserialize, Serialize};
 
+pub use self::runtime::MeasuredRuntime;
+
 openraft::declare_raft_types!(
     /// The type parameters of our Raft.
     pub TypeConfig:
@@ -20,7 +24,7 @@ openraft::declare_raft_types!(
         NodeId = NodeId,
         LeaderId = LeaderId,
         Node = Member,
-        AsyncRuntime = openraft::impls::TokioRuntime,
+        AsyncRuntime = MeasuredRuntime,
 );
 
 /// A member of the cluster, as the membership names it.

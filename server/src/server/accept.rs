@@ -13,6 +13,7 @@ use crate::api::{
     client::Api,
     peer::{self, PeerContext},
 };
+use crate::metrics::measured;
 
 /// The context that serves peers, once the node has a replica.
 pub(super) type Peers = watch::Receiver<Option<PeerContext>>;
@@ -22,7 +23,7 @@ pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers, waiting: 
     let rejected = Arc::new(AtomicU64::new(0));
     while let Some(handshake) = endpoint.accept().await {
         let peers = (peers.clone(), waiting.clone());
-        tokio::spawn(serve(handshake, api.clone(), peers, Arc::clone(&rejected)));
+        tokio::spawn(measured(serve(handshake, api.clone(), peers, Arc::clone(&rejected))));
     }
 }
 

@@ -42,6 +42,9 @@ use crate::{
     raft_types::{LogEntry, LogId, TypeConfig, Vote},
 };
 
+/// An append of more bytes gives way to other tasks of the thread in between.
+const ENCODED_AT_ONCE: usize = 512 << 10;
+
 /// Raft's log. Clones share it.
 #[derive(Debug, Clone)]
 pub struct LogStore {
@@ -224,8 +227,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let mut appended = EncodedEntries::default();
         let mut taken = Vec::new();
+        let mut encoded = 0;
         for entry in entries {
+            if encoded >= ENCODED_AT_ONCE {
+                tokio::task::yield_now().await;
+                encoded = 0;
+            }
             let bytes = records::add_entry(&mut appended.bytes, &entry).map_err(io::Error::other)?;
+            encoded += bytes;
             appended.entries.push((LogIdRecord::from(&entry.log_id), bytes));
             taken.push(entry);
         }

@@ -11,9 +11,9 @@ const MIB: u64 = 1 << 20;
 const KEEP_BYTES: u64 = 64 * MIB;
 
 /// The file of a log of [`KEEP_BYTES`] that is written slowly: its first page, and
-/// chunks of 4 MiB. Three values of 1 MiB fit into each; besides the full ones there
-/// are the one that is written, two spare ones, and the writes between two checks.
-const FILE_BYTES: u64 = 4096 + (KEEP_BYTES.div_ceil(3 * MIB) + 1 + 2 + 4) * 4 * MIB;
+/// chunks of 4 MiB, which the entries fill. Besides these there are the first and the
+/// last one in use, two spare ones, and the writes between two checks.
+const FILE_BYTES: u64 = 4096 + (KEEP_BYTES.div_ceil(4 * MIB) + 2 + 2 + 4) * 4 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_large_values_is_purged_long_before_its_number_of_entries_says_so() {

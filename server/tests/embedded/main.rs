@@ -5,6 +5,7 @@ mod admin;
 mod exposition;
 mod hostile;
 mod log_size;
+mod long_polls;
 mod membership;
 mod roles;
 mod slice;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use coffee_common::quic::Connection;
 
 use super::{context::ApiContext, responder, state::ConnectionState, stream};
+use crate::metrics::measured;
 
 pub(super) async fn serve(api: &Arc<ApiContext>, connection: Connection) {
     let welcome = api.welcome();
@@ -16,6 +17,6 @@ pub(super) async fn serve(api: &Arc<ApiContext>, connection: Connection) {
     let state =
         Arc::new(ConnectionState::new(Arc::clone(api), connection.clone(), welcome.cluster.is_some()));
     while let Ok((sender, receiver)) = connection.accept().await {
-        tokio::spawn(stream::serve(Arc::clone(&state), sender, receiver));
+        tokio::spawn(measured(stream::serve(Arc::clone(&state), sender, receiver)));
     }
 }

@@ -14,6 +14,7 @@ use super::{
     state::ConnectionState,
     writes::{self, AdmittedWrite},
 };
+use crate::metrics::measured;
 
 /// The most requests that are admitted together.
 const TOGETHER_MAX: usize = 256;
@@ -26,7 +27,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
     }
     let (responder, queue) = Responder::new(Arc::clone(&state.api.node), state.connection.clone());
     let responder = Arc::new(responder);
-    tokio::spawn(responder::send_queued(sender, queue));
+    tokio::spawn(measured(responder::send_queued(sender, queue)));
     let mut arrived = vec![first];
     loop {
         let mut end = Ok(());
@@ -99,11 +100,11 @@ async fn carry_out(
             },
             request => {
                 let (state, responder) = (Arc::clone(state), Arc::clone(responder));
-                tokio::spawn(async move {
+                tokio::spawn(measured(async move {
                     let _counted = state.api.node.metrics().requests.in_flight.hold(1);
                     let response = dispatch::dispatch(&state, &origin, &request, admitted.deadline).await;
                     admitted.respond(&responder, response).await;
-                });
+                }));
             }
         }
     }

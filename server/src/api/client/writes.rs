@@ -27,7 +27,7 @@ use super::{
     state::AdmittedRequest,
 };
 use crate::{
-    metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics},
+    metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics, measured},
     node::{
         Node,
         propose::{ProposeError, Proposed, not_committed_in_time, propose_all},
@@ -51,13 +51,15 @@ pub(super) fn start(responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
         return;
     }
     match responder.node().replica().filter(|replica| replica.leads()) {
-        Some(replica) => drop(tokio::spawn(propose_together(replica, Arc::clone(responder), writes))),
+        Some(replica) => {
+            drop(tokio::spawn(measured(propose_together(replica, Arc::clone(responder), writes))))
+        }
         None => writes.into_iter().for_each(|write| start_forward(responder, write)),
     }
 }
 
 fn start_forward(responder: &Arc<Responder>, write: AdmittedWrite) {
-    tokio::spawn(forward(Arc::clone(responder), write));
+    tokio::spawn(measured(forward(Arc::clone(responder), write)));
 }
 
 /// Proposes writes together, and answers each. Forwards those that were not applied.

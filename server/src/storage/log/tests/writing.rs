@@ -220,3 +220,19 @@ async fn a_probe_waits_for_a_disk_that_hangs() {
     disk.fail_after(Some(0));
     assert!(log.probe().await.is_err());
 }
+
+/// Many large writes that arrive together are one append.
+#[tokio::test]
+async fn a_large_append_gives_way_to_other_tasks() {
+    let mut log = open_voted(&LogDisk::default()).await;
+    let mut polls = 0;
+    {
+        let entries = (0..8).map(|index| large(index, 1 << 20));
+        let mut appending = std::pin::pin!(log.append(entries, IOFlushed::noop()));
+        while futures_util::poll!(&mut appending).is_pending() {
+            polls += 1;
+        }
+    }
+    assert_eq!(polls, 7, "once between two entries");
+    assert_eq!(ids(&mut log).await.len(), 8);
+}
