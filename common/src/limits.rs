@@ -44,6 +44,16 @@ pub const APPEND_BYTES_MAX: usize = 1 << 20;
 /// The most entries per append request.
 pub const APPEND_ENTRIES_MAX: usize = 1024;
 
+/// The highest term, and the highest log index, of which a node believes another one. An election
+/// must still be possible in a higher term.
+pub const TERM_MAX: u64 = 1 << 62;
+/// See [`TERM_MAX`].
+pub const LOG_INDEX_MAX: u64 = 1 << 62;
+
+/// The most terms by which a message may be ahead of the node that receives it. Terms count
+/// elections: two a second take three months.
+pub const TERM_STEP_MAX: u64 = 1 << 24;
+
 /// The most keys per page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
 

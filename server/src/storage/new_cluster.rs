@@ -18,6 +18,7 @@ use coffee_common::{
     clock,
     command::{Command, MemberState, Proposal},
     id::{ClusterId, NodeId, Revision},
+    limits::TERM_MAX,
 };
 use futures_util::stream;
 use openraft::{
@@ -117,16 +118,18 @@ impl NewClusterError {
 }
 
 impl Unfinished {
-    /// Plans a new cluster on a state and a log that end with `last`, where no
-    /// vote is for a term later than `term`.
-    pub(super) fn plan(work: OfflineWork, last: Option<LogId>, term: u64) -> Result<Self, NewClusterError> {
+    /// Plans a new cluster on a state and a log that end with `last`. Votes of the old cluster do
+    /// not count, since none was given in this one: its first term follows that of `last`, or is 1
+    /// if no election could follow otherwise.
+    pub(super) fn plan(work: OfflineWork, last: Option<LogId>) -> Result<Self, NewClusterError> {
         let cluster = ClusterId::random().map_err(|error| NewClusterError::Random(error.to_string()))?;
         let known = last.map_or(0, |last| last.index);
+        let term = last.map_or(0, |last| last.leader_id.term);
         Ok(Self {
             work,
             cluster,
             first: known.saturating_add(REVISIONS_AHEAD),
-            term: term.max(last.map_or(0, |last| last.leader_id.term)).saturating_add(1),
+            term: if term < TERM_MAX { term + 1 } else { 1 },
         })
     }
 
@@ -204,12 +207,18 @@ impl Storage {
             return Err(NewClusterError::TooManyNodes);
         }
         self.state.checkpointer().checkpoint().await?;
-        if self.log.read_vote().await?.is_none_or(|vote| vote.leader_id().term < plan.term) {
-            let leader = LeaderRecord { term: plan.term, node: plan.founded().id };
-            self.log.save_vote(&Vote::from(VoteRecord { leader, committed: false })).await?;
+        let leader = LeaderRecord { term: plan.term, node: plan.founded().id };
+        let vote = Vote::from(VoteRecord { leader, committed: false });
+        // At each point the vote must be as late as the entries: see `LogStore::check_vote`.
+        let is_earlier = self.log.read_vote().await?.is_some_and(|old| old.leader_id().term > plan.term);
+        if !is_earlier {
+            self.log.save_vote(&vote).await?;
         }
         if lags(self.log.purged().map(|purged| purged.index)) {
             self.log.purge(last).await?;
+        }
+        if is_earlier {
+            self.log.save_vote(&vote).await?;
         }
         Ok(self.log.close().await?)
     }

@@ -79,8 +79,7 @@ async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded
     let plan = match left {
         Some(plan) => plan,
         None => {
-            let term = survivor.vote.map_or(0, |vote| vote.leader_id().term);
-            let plan = Unfinished::plan(OfflineWork::Recover, survivor.last, term)?;
+            let plan = Unfinished::plan(OfflineWork::Recover, survivor.last)?;
             data.begin(&plan)?;
             plan
         }

@@ -40,7 +40,7 @@ pub async fn restore(
     let summary = read_through(&mut backup, |_| Ok(()))?;
     backup.rewind().map_err(NewClusterError::Unreadable)?;
     let mut data = DataDir::open_to_restore(path)?;
-    let plan = Unfinished::plan(OfflineWork::Restore, Some(last(&summary.header)), 0)?;
+    let plan = Unfinished::plan(OfflineWork::Restore, Some(last(&summary.header)))?;
     data.begin(&plan)?;
     match fill(&data, &plan, member, backup).await {
         Ok(identity) => {

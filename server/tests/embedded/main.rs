@@ -2,6 +2,7 @@
 //! program which embeds the server sees.
 
 mod admin;
+mod exhausted_terms;
 mod exposition;
 mod hostile;
 mod log_size;

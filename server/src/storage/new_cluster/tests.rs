@@ -26,6 +26,9 @@ use crate::storage::{
 
 const OLD: ClusterId = ClusterId(9);
 const KEYS: u64 = 40;
+/// The term of the entries, and that of the vote.
+const TERM: u64 = 3;
+const VOTED: u64 = 5;
 
 fn member() -> Member {
     let (name, address) = ("ming".parse(), "ming.example.net:7400".parse());
@@ -33,7 +36,7 @@ fn member() -> Member {
 }
 
 fn id(index: u64) -> LogId {
-    LogIdRecord { term: 3, index }.into()
+    LogIdRecord { term: TERM, index }.into()
 }
 
 fn key(index: u64) -> Key {
@@ -51,7 +54,7 @@ fn set(index: u64) -> Proposal {
 }
 
 /// The log of one of three nodes: a membership, two admissions, and writes.
-fn history() -> Vec<LogEntry> {
+fn history_of(term: u64) -> Vec<LogEntry> {
     let address: Address = "elsewhere:7400".parse().expect("legal");
     let admit =
         |name: &str| Command::AdmitNode { name: name.parse().expect("legal"), address: address.clone() };
@@ -74,8 +77,12 @@ fn history() -> Vec<LogEntry> {
     let writes = (5..5 + KEYS).map(|index| Payload::Normal(set(index)));
     (0..)
         .zip(first.into_iter().chain(writes))
-        .map(|(index, payload)| LogEntry::new(id(index), payload))
+        .map(|(index, payload)| LogEntry::new(LogIdRecord { term, index }.into(), payload))
         .collect()
+}
+
+fn history() -> Vec<LogEntry> {
+    history_of(TERM)
 }
 
 fn last() -> LogId {
@@ -90,6 +97,11 @@ async fn append(log: &mut LogStore, entries: Vec<LogEntry>) {
 /// Makes the directory of a node that has all of this in its log, and has applied
 /// the first `applied` entries only.
 async fn survivor(path: &Path, applied: usize) {
+    survivor_in(path, applied, (TERM, VOTED)).await;
+}
+
+/// The same, with entries of this term and a vote for this other one.
+async fn survivor_in(path: &Path, applied: usize, (term, voted): (u64, u64)) {
     let mut data = DataDir::open(path, &member().name).expect("opens");
     let identity = NodeIdentity {
         cluster: OLD,
@@ -100,10 +112,10 @@ async fn survivor(path: &Path, applied: usize) {
     };
     data.adopt(identity).expect("is adopted");
     let mut storage = Storage::open(&data).expect("opens");
-    let leader = LeaderRecord { term: 5, node: NodeId(2) };
+    let leader = LeaderRecord { term: voted, node: NodeId(2) };
     storage.log.save_vote(&VoteRecord { leader, committed: true }.into()).await.expect("saves");
-    append(&mut storage.log, history()).await;
-    let entries = history().into_iter().take(applied).map(|entry| Ok((entry, None)));
+    append(&mut storage.log, history_of(term)).await;
+    let entries = history_of(term).into_iter().take(applied).map(|entry| Ok((entry, None)));
     storage.state.apply(stream::iter(entries)).await.expect("applies");
     storage.state.checkpointer().checkpoint().await.expect("is durable");
     storage.log.close().await.expect("closes");
@@ -120,6 +132,8 @@ async fn check(path: &Path, founded: Founded) {
     assert_ne!(identity.cluster, OLD);
     let mut storage = Storage::open(&data).expect("opens");
     storage.log.check_vote(storage.state.last_applied()).expect("the two fit");
+    let vote = storage.log.read_vote().await.expect("reads").expect("a vote");
+    assert!(vote.leader_id().term < 1 << 32, "there are terms left for elections: {vote}");
     let reader = storage.state.reader();
     for index in 5..5 + KEYS {
         let (entry, _) = reader.get(&key(index)).expect("reads");
@@ -160,6 +174,26 @@ async fn whatever_is_in_the_log_is_kept() {
     }
 }
 
+/// A node that was removed may have told this one of the last term there is.
+#[tokio::test]
+async fn a_cluster_without_terms_left_is_recovered() {
+    for (term, voted) in [(TERM, u64::MAX), (u64::MAX, u64::MAX)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        survivor_in(folder.path(), 10, (term, voted)).await;
+        let (_, founded) = recover(folder.path(), &member()).await.expect("recovers");
+        check(folder.path(), founded).await;
+    }
+}
+
+#[tokio::test]
+async fn a_backup_without_terms_left_is_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = backup_in(&folder.path().join("old"), u64::MAX).await;
+    let path = folder.path().join("new");
+    let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("restores");
+    check(&path, founded).await;
+}
+
 /// Copies a folder, as a crash would leave it.
 fn copy(from: &Path, to: &Path) -> PathBuf {
     fs::create_dir_all(to).expect("a folder");
@@ -184,7 +218,7 @@ async fn an_interrupted_recovery_is_continued() {
     };
 
     let (mut data, _) = DataDir::open_to_recover(&path, &member().name).expect("opens");
-    let plan = Unfinished::plan(OfflineWork::Recover, Some(last()), 5).expect("plans");
+    let plan = Unfinished::plan(OfflineWork::Recover, Some(last())).expect("plans");
     data.begin(&plan).expect("notes");
     crash(&path);
     let mut storage = Storage::open(&data).expect("opens");
@@ -220,7 +254,11 @@ async fn an_interrupted_recovery_is_continued() {
 
 /// A backup of such a node.
 async fn backup(path: &Path) -> Vec<u8> {
-    survivor(path, 5 + KEYS as usize).await;
+    backup_in(path, TERM).await
+}
+
+async fn backup_in(path: &Path, term: u64) -> Vec<u8> {
+    survivor_in(path, 5 + KEYS as usize, (term, term.max(VOTED))).await;
     let data = DataDir::open(path, &member().name).expect("opens");
     let storage = Storage::open(&data).expect("opens");
     let mut checkpointer = storage.state.checkpointer();
@@ -232,7 +270,7 @@ async fn backup(path: &Path) -> Vec<u8> {
         node: member().name,
         node_id: NodeId(1),
         revision: Revision(last().index),
-        term: last().leader_id.term,
+        term,
         members: Vec::new(),
         taken_at_ms: 5,
         version: "0.1.0".to_owned(),
@@ -260,7 +298,7 @@ async fn an_interrupted_restore_starts_over() {
     assert!(matches!(error, NewClusterError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
 
     // Interrupted when only the last step was missing, or more.
-    let plan = Unfinished::plan(OfflineWork::Restore, Some(last()), 0).expect("plans");
+    let plan = Unfinished::plan(OfflineWork::Restore, Some(last())).expect("plans");
     for missing in [
         &[][..],
         &["identity.toml"],
