@@ -9,6 +9,7 @@
 
 pub mod backoff;
 pub mod backup;
+pub mod bounded;
 pub mod clock;
 pub mod command;
 pub mod frame;

@@ -13,6 +13,7 @@
 
 mod identity;
 mod log_level;
+mod membership;
 mod pace;
 mod rejection;
 mod status;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     identity::{Identity, Role},
     log_level::LogLevel,
+    membership::{LastEntry, Removal},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     status::{
@@ -279,6 +281,15 @@ pub enum Request {
         /// The new address.
         address: Address,
     },
+    /// From a node to another: is this node a member? [`Response::Done`]. Never forwarded.
+    ConfirmMember {
+        /// The node.
+        node: NodeName,
+        /// Its incarnation.
+        id: NodeId,
+        /// The last entry of the asking node's log: the asked one's must be more up to date.
+        after: LastEntry,
+    },
 }
 
 /// The response to a request that was carried out.
@@ -380,21 +391,4 @@ pub enum Response {
         /// Whether this request founded it.
         changed: bool,
     },
-}
-
-/// The removal of a node, or what a dry run predicts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removal {
-    /// The node that is removed.
-    pub node: NodeName,
-    /// Whether the membership changed or, in a dry run, would change.
-    pub changed: bool,
-    /// The number of voters before.
-    pub voters_before: u32,
-    /// The number of voters after.
-    pub voters_after: u32,
-    /// The leader afterwards; `None` in a dry run.
-    pub leader: Option<NodeName>,
-    /// How long it took, in milliseconds.
-    pub took_ms: u64,
 }

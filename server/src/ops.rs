@@ -4,6 +4,7 @@
 
 mod ask_members;
 pub mod backup;
+pub mod confirm_member;
 pub mod divergence;
 pub mod forward;
 pub mod membership;

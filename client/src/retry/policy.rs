@@ -54,6 +54,7 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         Request::StateDigest { .. }
         | Request::Room { .. }
         | Request::Reaches { .. }
+        | Request::ConfirmMember { .. }
         | Request::Backup { .. } => (Route::First, RetryPolicy::ReadOnly),
         Request::Found { .. }
         | Request::Invite { .. }

@@ -13,6 +13,7 @@
 //! are accepted. This module knows nothing of clients.
 
 mod append;
+mod bounds;
 mod heartbeat;
 mod link;
 mod network;
@@ -25,5 +26,5 @@ pub mod wire;
 
 pub use self::{
     network::PeerNetwork,
-    serve::{PeerContext, Refusals, serve},
+    serve::{ConfirmMember, PeerContext, Refusals, serve},
 };

@@ -64,6 +64,7 @@ request_kinds! {
     LogLevel "log_level" Request::LogLevel { .. },
     Found "found" Request::Found { .. },
     Reaches "reaches" Request::Reaches { .. },
+    ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Move "move" Request::Move { .. },
 }
 

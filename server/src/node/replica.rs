@@ -348,6 +348,11 @@ impl Replica {
         effective.await.ok().flatten()
     }
 
+    /// The last entry of the log, read from consensus itself. `None` if consensus has stopped.
+    pub async fn last_log_id(&self) -> Option<Option<LogIdOf<TypeConfig>>> {
+        self.raft.with_raft_state(|state| state.log_ids.last().copied()).await.ok()
+    }
+
     /// The time since the last contact with a leader, or since this node voted or
     /// asked for votes: the time that its election timeout counts. `None` if none
     /// of these has happened since the start.

@@ -8,7 +8,9 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use coffee_client::Envelope;
 use coffee_common::{
     backoff,
+    command::MemberState,
     id::{Address, ClusterId, NodeId},
+    limits::NODES_MAX,
     protocol::{Rejection, Request, Response},
     quic::Expect,
 };
@@ -82,6 +84,31 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
         }
         attempts.pause().await;
     }
+}
+
+/// Returns these members, and those that the cluster has on record as far as one of them says: any
+/// of them may lead while this node catches up.
+pub(super) async fn with_recorded(
+    node: &Node,
+    mut members: Vec<Address>,
+    cluster: ClusterId,
+) -> Vec<Address> {
+    let looks = members.iter().map(async |member| {
+        let envelope = Envelope::from(Some(cluster));
+        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, LOOK_WITHIN);
+        match ask.await.ok()?.result.ok()? {
+            Response::Status(status) => status.raft.filter(|raft| raft.cluster == cluster),
+            _ => None,
+        }
+    });
+    let known = join_all(looks).await.into_iter().flatten().next();
+    let records = known.into_iter().flat_map(|raft| raft.nodes).take(NODES_MAX);
+    for record in records.filter(|record| record.standing == MemberState::Member) {
+        if record.address != *node.address() && !members.contains(&record.address) {
+            members.push(record.address);
+        }
+    }
+    members
 }
 
 /// Asks members in turn to make this node a voter until it is one.

@@ -118,7 +118,8 @@ impl Lifecycle {
             Mode::Resume(identity) => Ok(LifecycleStage::Running(self.open_replica(&identity).await?)),
             Mode::ResumeJoining(identity) => {
                 let runtime = self.open_replica(&identity).await?;
-                Ok(LifecycleStage::CatchingUp(runtime, self.config.join.clone()))
+                let members = self.config.join.iter().chain(&identity.rejoin).cloned().collect();
+                Ok(LifecycleStage::CatchingUp(runtime, members))
             }
             Mode::ResumeFounding(identity) => Ok(LifecycleStage::Running(self.found(&identity).await?)),
             Mode::Join(members) => Ok(LifecycleStage::Asking(members)),
@@ -131,7 +132,8 @@ impl Lifecycle {
         let mut runtime =
             ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
                 .await?;
-        runtime.activate(&self.node, &self.membership);
+        let joins = self.config.join.iter().chain(&identity.rejoin).cloned().collect();
+        runtime.activate(&self.node, &self.membership, joins);
         self.peers.send_replace(Some(runtime.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");
         Ok(Box::new(runtime))
@@ -273,7 +275,8 @@ impl Lifecycle {
                 _ => LifecycleStage::Asking(members),
             },
         };
-        match self.open_new_replica(admitted).await {
+        let members = join::with_recorded(&self.node, members, admitted.0).await;
+        match self.open_new_replica(admitted, members.clone()).await {
             Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
             Err(error) => LifecycleStage::failed(None, &error),
         }
@@ -283,13 +286,14 @@ impl Lifecycle {
     async fn open_new_replica(
         &mut self,
         (cluster, id): (ClusterId, NodeId),
+        members: Vec<Address>,
     ) -> Result<Box<ReplicaRuntime>, StartError> {
         let identity = NodeIdentity {
             cluster,
             id,
             name: self.config.name.clone(),
             standing: MemberState::Joining,
-            rejoin: Vec::new(),
+            rejoin: members,
         };
         self.data.adopt(identity.clone())?;
         self.open_replica(&identity).await

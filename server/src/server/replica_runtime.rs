@@ -19,7 +19,9 @@ use crate::{
         leadership, log_size, raft,
         replica::{Replica, ReplicaParts},
     },
-    ops::{divergence, membership::MembershipManager, quorum_watch, room},
+    ops::{
+        confirm_member::MemberConfirmation, divergence, membership::MembershipManager, quorum_watch, room,
+    },
     storage::{
         disk::{DataDir, NodeIdentity},
         durable_index::DurableIndex,
@@ -86,6 +88,8 @@ impl ReplicaRuntime {
             inbox,
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
+            // Until the node serves.
+            confirm: Arc::new(|_, _| Box::pin(async { false })),
         };
         let followers = network.clone();
         let replica = Arc::new(Replica::new(ReplicaParts {
@@ -117,8 +121,14 @@ impl ReplicaRuntime {
         })
     }
 
-    /// Makes this the node's replica: the node serves from now on.
-    pub(crate) fn activate(&mut self, node: &Arc<Node>, membership: &MembershipManager) {
+    /// Makes this the node's replica: the node serves from now on. `joins` are the members that
+    /// it joins, if it does.
+    pub(crate) fn activate(&mut self, node: &Arc<Node>, membership: &MembershipManager, joins: Vec<Address>) {
+        let confirmation = Arc::new(MemberConfirmation::new(node, &self.replica, joins));
+        self.peers.confirm = Arc::new(move |id, name| {
+            let confirmation = Arc::clone(&confirmation);
+            Box::pin(async move { confirmation.is_member(id, &name).await })
+        });
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));

@@ -138,7 +138,7 @@ impl DataDir {
     pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
         match self.identity.clone() {
             Some(identity) if identity.standing != standing => {
-                self.write(NodeIdentity { standing, ..identity })
+                self.write(NodeIdentity { standing, rejoin: Vec::new(), ..identity })
             }
             _ => Ok(()),
         }

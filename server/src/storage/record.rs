@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use coffee_common::{command::Proposal, id::NodeId};
+use coffee_common::{command::Proposal, id::NodeId, limits::NODES_MAX};
 use openraft::entry::RaftEntry;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -23,6 +23,9 @@ use crate::raft_types::{
 
 /// The version that this build writes and reads.
 const VERSION: u8 = 1;
+
+/// More members than a cluster can have: it keeps a record of each.
+const MEMBERS_MAX: usize = 2 * NODES_MAX;
 
 /// Why bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -217,6 +220,9 @@ impl TryFrom<MembershipRecord> for Membership {
     fn try_from(record: MembershipRecord) -> Result<Self, RecordError> {
         if record.voters.is_empty() && record.members.is_empty() {
             return Ok(Self::default());
+        }
+        if record.members.len() > MEMBERS_MAX {
+            return Err(RecordError::Membership(format!("{} members", record.members.len())));
         }
         Self::new(record.voters, record.members).map_err(|error| RecordError::Membership(error.to_string()))
     }

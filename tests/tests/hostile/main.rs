@@ -17,6 +17,7 @@ mod datagrams;
 mod floods;
 mod peers;
 mod slow;
+mod strangers;
 mod support;
 
 use std::env;
@@ -61,6 +62,18 @@ async fn frames_of_peers() {
     let environment = HostileEnvironment::set().await;
     let tally = environment.under("frames of peers", peers::attack(&environment, pieces())).await;
     assert!(tally.of(peers::GIVEN_UP) > pieces() / 3 && tally.of("out of date") > 0, "{tally}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_are_not_members() {
+    let _alone = STAGE.lock().await;
+    strangers::change_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn terms_out_of_bounds() {
+    let _alone = STAGE.lock().await;
+    strangers::members_cannot_exhaust_the_terms().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

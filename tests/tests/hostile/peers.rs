@@ -10,7 +10,7 @@ use coffee_common::{
     protocol::RaftStatus,
     quic::{Connection, Endpoint, Expect, FrameReceiver, Priority, Protocol},
 };
-use coffee_tests::cluster::SHOPS;
+use coffee_tests::cluster::{Cluster, SHOPS};
 use coffeed::{
     api::peer::wire::{AppendResponse, HeartbeatResponse, Hello, Purpose, RpcResponse, SnapshotProgress},
     storage::record::LeaderRecord,
@@ -43,7 +43,7 @@ pub(crate) async fn attack(environment: &HostileEnvironment, pieces: u64) -> Tal
     let mut running = JoinSet::new();
     for (n, (name, claimed, victim)) in (10..).zip(callers) {
         let lane = PeerLane {
-            credentials: credentials(environment, name),
+            credentials: credentials(&environment.cluster, name),
             victim: environment.address(victim),
             liar: liar(&led, environment.raft(claimed).await.id, environment.raft(victim).await.id),
             honest: name == claimed,
@@ -55,8 +55,8 @@ pub(crate) async fn attack(environment: &HostileEnvironment, pieces: u64) -> Tal
 }
 
 /// A node's stolen certificate.
-pub(crate) fn credentials(environment: &HostileEnvironment, node: &str) -> Credentials {
-    let certs = environment.cluster.certs();
+pub(crate) fn credentials(cluster: &Cluster, node: &str) -> Credentials {
+    let certs = cluster.certs();
     let file = |ending| certs.join(format!("node-{node}.{ending}"));
     let files = CredentialFiles::new(certs.join("ca.crt"), file("crt"), file("key"));
     Credentials::load(&files).expect("a good certificate")

@@ -46,7 +46,7 @@ pub(crate) async fn streams(environment: &HostileEnvironment, connections: usize
     for n in 0..connections {
         let (credentials, protocol) = match n % 2 {
             0 => (environment.cluster.credentials(Role::Reader), Protocol::Client),
-            _ => (peers::credentials(environment, node.name()), Protocol::Peer),
+            _ => (peers::credentials(&environment.cluster, node.name()), Protocol::Peer),
         };
         running.spawn(trickle(credentials, victim.clone(), protocol));
     }

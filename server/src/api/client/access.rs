@@ -138,6 +138,7 @@ fn needed(request: &Request) -> Role {
         | Request::ShutDownRemoved { .. }
         | Request::StateDigest { .. }
         | Request::Reaches { .. }
+        | Request::ConfirmMember { .. }
         | Request::Room { .. } => Role::Node,
     }
 }
@@ -148,7 +149,7 @@ mod tests {
         command::Batch,
         id::{ClientId, ClusterId, NodeId, RequestId, Revision},
         key::KeyRange,
-        protocol::Consistency,
+        protocol::{Consistency, LastEntry},
     };
 
     use super::*;
@@ -192,6 +193,7 @@ mod tests {
             (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
             (Role::Node, Request::Room { cluster: ClusterId(1) }),
             (Role::Node, Request::Reaches { node: node(), id: NodeId(7), address: address() }),
+            (Role::Node, Request::ConfirmMember { node: node(), id: NodeId(7), after: LastEntry::default() }),
         ]
     }
 

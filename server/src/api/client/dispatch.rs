@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     node::Node,
-    ops::{forward::LeaderRequest, room, status},
+    ops::{confirm_member::confirm, forward::LeaderRequest, room, status},
 };
 
 /// Carries out a request and returns its result.
@@ -73,6 +73,7 @@ async fn operate(
         Request::LogLevel { level } => log_level(node, origin, *level),
         Request::Found { node } => membership.found(Some(node), deadline).await,
         Request::Reaches { node, id, address } => membership.reaches(node, *id, address, deadline).await,
+        Request::ConfirmMember { node: name, id, after } => confirm(node, name, *id, *after).await,
         Request::Invite { cluster, members } => membership.invite(*cluster, members),
         Request::ShutDownRemoved { id } => membership.shut_down_removed(*id),
         Request::Reload { force } => {

@@ -8,7 +8,7 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, Leader, LeftOut,
+        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, LastEntry, Leader, LeftOut,
         LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection,
         Reload, Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, ServerMessage,
         Welcome,
@@ -80,6 +80,11 @@ fn requests() -> Vec<Request> {
         Request::LogLevel { level: Some(LogLevel::Debug) },
         Request::Found { node: name("hong") },
         Request::Reaches { node: name("hong"), id: NodeId(2), address: address() },
+        Request::ConfirmMember {
+            node: name("hong"),
+            id: NodeId(2),
+            after: LastEntry { term: 3, index: 700 },
+        },
         Request::Move { node: name("hong"), address: address() },
     ]
 }

@@ -15,13 +15,19 @@ use futures_util::{
     future::{Fuse, FusedFuture},
     stream,
 };
-use openraft::{OptionalSend, RPCTypes, base::BoxStream, network::RPCOption, raft::StreamAppendResult};
+use openraft::{
+    OptionalSend, RPCTypes,
+    base::BoxStream,
+    network::RPCOption,
+    raft::{StreamAppendError, StreamAppendResult},
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{
+    bounds::{entry_in_response, vote_in_response},
     session::{Peer, RpcFailure, STREAM_ENDED, encode, failed},
     wire::{AppendRequest, AppendResponse, Purpose, RaftAppendRequest},
 };
@@ -57,8 +63,9 @@ where
     let deadline = Instant::now() + option.soft_ttl();
     let (hello, sender, receiver) = peer.open(Purpose::Append, priority(&first), deadline).await?;
     let (sent, in_flight) = mpsc::channel(IN_FLIGHT_MAX);
+    let term = first.vote.leader_id().term;
     let writer: AppendWriter = Box::pin(write(hello, first, requests, sender, sent));
-    let session = AppendSession { peer, receiver, in_flight, writer: writer.fuse(), ended: false };
+    let session = AppendSession { peer, term, receiver, in_flight, writer: writer.fuse(), ended: false };
     Ok(Box::pin(stream::unfold(session, AppendSession::next)))
 }
 
@@ -74,7 +81,7 @@ async fn write<S>(
     first: RaftAppendRequest,
     rest: S,
     mut sender: FrameSender,
-    sent: mpsc::Sender<()>,
+    sent: mpsc::Sender<u64>,
 ) where
     S: Stream<Item = RaftAppendRequest> + Unpin,
 {
@@ -94,13 +101,19 @@ async fn write<S>(
             urgent = false;
             sender.set_priority(Priority::Normal);
         }
-        if sent.send(()).await.is_err() || sender.send_all(&mut frames).await.is_err() {
+        if sent.send(last_index(&request)).await.is_err() || sender.send_all(&mut frames).await.is_err() {
             return;
         }
         frames.clear();
         next = following(&mut rest).await;
     }
     sender.finish();
+}
+
+/// The index of the last entry that the receiver has after a request; 0 if there is none.
+fn last_index(request: &RaftAppendRequest) -> u64 {
+    let entries = request.entries.last().map(|entry| entry.log_id.index);
+    entries.or(request.prev_log_id.map(|id| id.index)).unwrap_or_default()
 }
 
 /// Returns the next request. One that carries only a commit index waits briefly, and is dropped in
@@ -124,9 +137,11 @@ type AppendWriter = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct AppendSession {
     peer: Peer,
+    /// The term in which this node leads.
+    term: u64,
     receiver: FrameReceiver,
-    /// One item per written request.
-    in_flight: mpsc::Receiver<()>,
+    /// The last index of each written request.
+    in_flight: mpsc::Receiver<u64>,
     writer: Fuse<AppendWriter>,
     ended: bool,
 }
@@ -144,10 +159,10 @@ impl AppendSession {
 
     /// Waits for the next response while requests are written. Returns `None` after the last one.
     async fn response(&mut self) -> Option<AppendResult> {
-        let Self { peer, receiver, in_flight, writer, .. } = self;
+        let Self { peer, term, receiver, in_flight, writer, .. } = self;
         let mut response = std::pin::pin!(async {
-            in_flight.recv().await?;
-            Some(receive(peer, receiver).await)
+            let last = in_flight.recv().await?;
+            Some(receive(peer, receiver).await.and_then(|response| believed(response, *term, last)))
         });
         loop {
             tokio::select! {
@@ -158,9 +173,18 @@ impl AppendSession {
     }
 }
 
-async fn receive(peer: &Peer, receiver: &mut FrameReceiver) -> AppendResult {
+/// Checks the response to a request of this term that ended with the entry at index `last`.
+fn believed(response: AppendResponse, term: u64, last: u64) -> AppendResult {
+    Ok(match response {
+        AppendResponse::Upto(upto) => Ok(upto.map(|entry| entry_in_response(entry, last)).transpose()?),
+        AppendResponse::Conflict(at) => Err(StreamAppendError::Conflict(entry_in_response(at, last)?)),
+        AppendResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote_in_response(vote, term)?)),
+    })
+}
+
+async fn receive(peer: &Peer, receiver: &mut FrameReceiver) -> Result<AppendResponse, RpcFailure> {
     match timeout(RESPONSE_TIMEOUT, receiver.receive()).await {
-        Ok(Ok(Some(message))) => frame::decode::<AppendResponse>(&message).map(Into::into).map_err(failed),
+        Ok(Ok(Some(message))) => frame::decode(&message).map_err(failed),
         Ok(Ok(None)) => Err(failed(STREAM_ENDED)),
         Ok(Err(error)) => Err(failed(error)),
         Err(_) => Err(peer.timed_out(RPCTypes::AppendEntries, RESPONSE_TIMEOUT)),

@@ -15,6 +15,7 @@ use openraft::{
 
 use super::{
     append::AppendResult,
+    bounds::vote_in_response,
     session::{Peer, RpcFailure, WRONG_RESPONSE, failed},
     wire::{HeartbeatResponse, RaftAppendRequest, RpcRequest, RpcResponse},
 };
@@ -42,7 +43,8 @@ where
             Err(StreamAppendError::Conflict(absent))
         }
         RpcResponse::Heartbeat(HeartbeatResponse::HigherVote(vote)) => {
-            Err(StreamAppendError::HigherVote(vote.into()))
+            let vote = vote_in_response(vote, request.vote.leader_id().term)?;
+            Err(StreamAppendError::HigherVote(vote))
         }
         RpcResponse::Vote { .. } | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
             return Err(failed(WRONG_RESPONSE));

@@ -20,14 +20,16 @@ use openraft::{
 };
 
 use super::{
-    append, heartbeat,
+    append,
+    bounds::{is_far, vote_in_response},
+    heartbeat,
     link::PeerLinks,
     session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, WRONG_RESPONSE, failed},
     snapshot,
     wire::{RpcRequest, RpcResponse},
 };
 use crate::{
-    raft_types::{Member, TypeConfig, Vote},
+    raft_types::{LogId, Member, TypeConfig, Vote},
     storage::snapshot::{Snapshot, SnapshotData},
 };
 
@@ -135,8 +137,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
-        let request = RpcRequest::Vote((&request).into());
-        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?)
+        let (sent, request) = (request.vote.leader_id().term, RpcRequest::Vote((&request).into()));
+        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?, sent)
     }
 
     async fn pre_vote(
@@ -144,8 +146,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
-        let request = RpcRequest::PreVote((&request).into());
-        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?)
+        let (sent, request) = (request.vote.leader_id().term, RpcRequest::PreVote((&request).into()));
+        vote_response(self.call(&request, RPCTypes::Vote, option.hard_ttl()).await?, sent)
     }
 
     async fn full_snapshot(
@@ -180,10 +182,16 @@ impl RaftNetworkV2<TypeConfig> for Peer {
     }
 }
 
-fn vote_response(response: RpcResponse) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
+/// Returns the response to a request for a vote in the term `sent`.
+fn vote_response(response: RpcResponse, sent: u64) -> Result<VoteResponse<TypeConfig>, RpcFailure> {
     match response {
         RpcResponse::Vote { vote, granted, last } => {
-            Ok(VoteResponse { vote: vote.into(), vote_granted: granted, last_log_id: last.map(Into::into) })
+            let last_log_id = last.map(LogId::from);
+            if last_log_id.as_ref().is_some_and(is_far) {
+                return Err(failed(WRONG_RESPONSE));
+            }
+            let vote = vote_in_response(vote, sent)?;
+            Ok(VoteResponse { vote, vote_granted: granted, last_log_id })
         }
         RpcResponse::Heartbeat(_) | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
             Err(failed(WRONG_RESPONSE))

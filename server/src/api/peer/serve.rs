@@ -1,7 +1,8 @@
 //! The serving side: streams from other members.
 //!
 //! The peer's certificate has the role `node`. Guards that a stream is meant for this node in this
-//! cluster, and comes from the node that it names. [`validate`] checks its messages.
+//! cluster, and comes from the member that it names: a node that was removed, or never admitted,
+//! has a certificate as well. [`validate`] checks its messages.
 
 mod append;
 mod rpc;
@@ -21,19 +22,27 @@ use coffee_common::{
     id::{ClusterId, NodeId, NodeName},
     quic::{Connection, FrameReceiver, FrameSender, StreamError},
 };
+use futures_util::future::BoxFuture;
 use openraft::{async_runtime::WatchReceiver, type_config::TypeConfigExt};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::wire::{Hello, Purpose};
+use self::validate::MessageSender;
+use super::{
+    bounds::term_max,
+    wire::{Hello, Purpose},
+};
 use crate::{
     node::{leader_contact::LastContact, raft::Raft},
-    raft_types::{Membership, TypeConfig},
+    raft_types::TypeConfig,
     storage::{record::RecordError, snapshot::SnapshotInbox},
 };
 
 /// The timeout of a stream's hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Tells whether another member says that a node of this name is the member of this id.
+pub type ConfirmMember = Arc<dyn Fn(NodeId, NodeName) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// The context of serving peers. Clones share it.
 #[derive(Clone)]
@@ -50,6 +59,8 @@ pub struct PeerContext {
     pub last_contact: LastContact,
     /// The streams rejected so far.
     pub refusals: Refusals,
+    /// Asked about nodes that this node does not know as members.
+    pub confirm: ConfirmMember,
 }
 
 /// Why a stream ended early. The peer learns only that it ended.
@@ -69,6 +80,8 @@ enum ServeError {
     OtherName(NodeId),
     #[error("the peer claims to be node {0}, which is this node")]
     SameNode(NodeId),
+    #[error("the peer claims to be node {0}, and is not a member")]
+    NotAMember(NodeId),
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
     #[error(transparent)]
@@ -167,14 +180,53 @@ async fn serve_stream(
         Ok(hello) => hello?,
         Err(_) => return Err(ServeError::HelloTimeout),
     };
-    check(connection, context, &hello)?;
-    let from = hello.from;
+    check(context, &hello)?;
+    let peer = Arc::new(StreamPeer {
+        context: context.clone(),
+        id: hello.from,
+        name: connection.peer().name.clone(),
+    });
+    peer.check_membership().await?;
     let stopped = sender.stopped();
     match hello.purpose {
-        Purpose::Append => until_stopped(stopped, append::serve(context, from, sender, receiver)).await,
-        Purpose::Rpc => until_stopped(stopped, rpc::serve(context, from, sender, receiver)).await,
+        Purpose::Append => until_stopped(stopped, append::serve(peer, sender, receiver)).await,
+        Purpose::Rpc => until_stopped(stopped, rpc::serve(&peer, sender, receiver)).await,
         // An installation is not interrupted.
-        Purpose::Snapshot => snapshot::serve(context, from, sender, receiver).await,
+        Purpose::Snapshot => snapshot::serve(&peer, sender, receiver).await,
+    }
+}
+
+/// The sender of a stream.
+struct StreamPeer {
+    context: PeerContext,
+    /// The id that it claims.
+    id: NodeId,
+    /// The name in its certificate.
+    name: NodeName,
+}
+
+impl StreamPeer {
+    /// Checks that the peer is a member under the id that it claims. A long stream is checked
+    /// again with each message.
+    async fn check_membership(&self) -> Result<(), ServeError> {
+        let metrics = self.context.raft.server_metrics();
+        let membership = metrics.borrow_watched().membership_config.clone();
+        match membership.get_node(&self.id) {
+            Some(member) if member.name == self.name => Ok(()),
+            Some(_) => Err(ServeError::OtherName(self.id)),
+            // This node may lag.
+            None if (self.context.confirm)(self.id, self.name.clone()).await => Ok(()),
+            None => Err(ServeError::NotAMember(self.id)),
+        }
+    }
+
+    /// The bounds of what the peer may say now.
+    fn sender(&self) -> MessageSender {
+        let metrics = self.context.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let knows_terms = metrics.membership_config.nodes().next().is_some();
+        let own = knows_terms.then_some(metrics.vote.leader_id.term);
+        MessageSender { id: self.id, term_max: term_max(own) }
     }
 }
 
@@ -191,25 +243,15 @@ async fn until_stopped(
     }
 }
 
-fn check(connection: &Connection, context: &PeerContext, hello: &Hello) -> Result<(), ServeError> {
-    let PeerContext { cluster, own, raft, .. } = context;
+fn check(context: &PeerContext, hello: &Hello) -> Result<(), ServeError> {
+    let PeerContext { cluster, own, .. } = context;
     if hello.cluster != *cluster {
         return Err(ServeError::OtherCluster { theirs: hello.cluster, ours: *cluster });
     }
     if hello.to != *own {
         return Err(ServeError::OtherNode { meant: hello.to, own: *own });
     }
-    if hello.from == *own {
-        return Err(ServeError::SameNode(*own));
-    }
-    let metrics = raft.server_metrics();
-    let stored = metrics.borrow_watched().membership_config.clone();
-    let membership: &Membership = stored.membership();
-    match membership.get_node(&hello.from) {
-        Some(member) if member.name != connection.peer().name => Err(ServeError::OtherName(hello.from)),
-        // The peer may be a member that this node does not know yet.
-        _ => Ok(()),
-    }
+    if hello.from == *own { Err(ServeError::SameNode(*own)) } else { Ok(()) }
 }
 
 async fn receive<T: DeserializeOwned>(receiver: &mut FrameReceiver) -> Result<T, ServeError> {

@@ -19,6 +19,7 @@ use openraft::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    bounds::vote_in_response,
     session::{Peer, RpcFailure, STREAM_ENDED, encode, failed, unreachable},
     wire::{Purpose, SnapshotProgress},
 };
@@ -32,6 +33,9 @@ use crate::{
 
 /// The interval at which both ends log the progress of a transfer.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The longest reason of a receiver that is logged, in bytes.
+const REASON_BYTES_MAX: usize = 300;
 
 /// How long the receiver may take to make all rows durable and to install them.
 const FINISH_MAX: Duration = Duration::from_secs(1_800);
@@ -51,7 +55,7 @@ pub(super) async fn send(
     let last = snapshot.meta.last_log_id.map_or(0, |last| last.index);
     tracing::info!(%peer, rows, last, "sending a snapshot");
     let began = Instant::now();
-    let transfer = SnapshotTransfer { peer, rows, idle };
+    let transfer = SnapshotTransfer { peer, rows, idle, term: vote.leader_id().term };
     tokio::select! {
         closed = cancel => {
             tracing::info!(%peer, "snapshot transfer cancelled");
@@ -69,6 +73,8 @@ struct SnapshotTransfer<'a> {
     peer: &'a Peer,
     rows: u64,
     idle: Duration,
+    /// The term in which this node leads.
+    term: u64,
 }
 
 impl SnapshotTransfer<'_> {
@@ -102,8 +108,9 @@ impl SnapshotTransfer<'_> {
             match frame::decode(&message).map_err(failed)? {
                 SnapshotProgress::Taken { rows } => patience.taken(rows, Instant::now()),
                 SnapshotProgress::Finishing => patience.finishing(Instant::now()),
-                SnapshotProgress::Done(vote) => return Ok(vote.into()),
-                SnapshotProgress::Refused(reason) => {
+                SnapshotProgress::Done(vote) => return vote_in_response(vote, self.term),
+                SnapshotProgress::Refused(mut reason) => {
+                    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
                     // An immediate retry would fail too, so openraft backs off.
                     return Err(unreachable(format!("the peer rejected the snapshot: {reason}")));
                 }

@@ -90,6 +90,7 @@ impl TestMember {
             inbox,
             last_contact: LastContact::default(),
             refusals,
+            confirm: Arc::new(|_, _| Box::pin(async { true })),
         };
         let accepting = endpoint.clone();
         tokio::spawn(async move {

@@ -5,6 +5,7 @@
 //! answer ends the stream.
 
 use coffee_common::{
+    bounded::at_most,
     id::{ClusterId, NodeId},
     limits::APPEND_ENTRIES_MAX,
 };
@@ -57,7 +58,8 @@ pub struct AppendRequest<'a> {
     pub previous: Option<LogIdRecord>,
     /// The last entry that the leader knows to be committed.
     pub committed: Option<LogIdRecord>,
-    /// The entries to append. Empty in a heartbeat.
+    /// The entries to append, up to [`APPEND_ENTRIES_MAX`]. Empty in a heartbeat.
+    #[serde(deserialize_with = "at_most::<_, _, APPEND_ENTRIES_MAX>")]
     pub entries: Vec<EntryRecord<'a>>,
 }
 
@@ -199,7 +201,7 @@ impl TryFrom<AppendRequest<'_>> for RaftAppendRequest {
     fn try_from(append: AppendRequest<'_>) -> Result<Self, RecordError> {
         // Raft trusts a leader's entries to be contiguous, so bytes from the network are checked.
         let mut next = append.previous.map_or(0, |previous| previous.index.saturating_add(1));
-        let mut entries = Vec::with_capacity(append.entries.len().min(APPEND_ENTRIES_MAX));
+        let mut entries = Vec::with_capacity(append.entries.len());
         for entry in append.entries {
             if entry.log_id.index != next {
                 return Err(RecordError::OutOfPlace { found: entry.log_id.index, expected: next });
@@ -222,16 +224,6 @@ impl From<StreamAppendResult<TypeConfig>> for AppendResponse {
             Ok(upto) => Self::Upto(upto.as_ref().map(Into::into)),
             Err(StreamAppendError::Conflict(at)) => Self::Conflict((&at).into()),
             Err(StreamAppendError::HigherVote(vote)) => Self::HigherVote((&vote).into()),
-        }
-    }
-}
-
-impl From<AppendResponse> for StreamAppendResult<TypeConfig> {
-    fn from(response: AppendResponse) -> Self {
-        match response {
-            AppendResponse::Upto(upto) => Ok(upto.map(Into::into)),
-            AppendResponse::Conflict(at) => Err(StreamAppendError::Conflict(at.into())),
-            AppendResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote.into())),
         }
     }
 }

@@ -21,8 +21,8 @@ pub struct NodeIdentity {
     pub name: NodeName,
     /// Its state in the cluster, as far as the node knows.
     pub standing: MemberState,
-    /// The members to ask for admission after its data was set aside; empty
-    /// otherwise.
+    /// The members to ask: for admission after its data was set aside, for a vote
+    /// while it joins. Empty otherwise.
     pub rejoin: Vec<Address>,
 }
 

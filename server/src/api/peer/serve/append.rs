@@ -1,34 +1,30 @@
 //! The receiving side of appends.
 
+use std::sync::Arc;
+
 use coffee_common::{
     frame,
-    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
 use futures_util::{Stream, StreamExt};
 use tokio::sync::oneshot;
 
-use super::{PeerContext, ServeError, validate};
-use crate::{
-    api::peer::wire::{AppendRequest, AppendResponse, RaftAppendRequest},
-    node::leader_contact::LastContact,
-};
+use super::{ServeError, StreamPeer, validate};
+use crate::api::peer::wire::{AppendRequest, AppendResponse, RaftAppendRequest};
 
 /// The most responses that are sent together if they are ready at the same time.
 const RESPONSES_MAX: usize = 64;
 
 /// Passes requests to Raft as they come, and its responses back in order.
 pub(super) async fn serve(
-    context: &PeerContext,
-    from: NodeId,
+    peer: Arc<StreamPeer>,
     mut sender: FrameSender,
     receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
-    let last_contact = context.last_contact.clone();
     // openraft reads the requests on a task of its own, which ends only with them.
-    let requests = requests(from, last_contact, receiver, failed).take_until(sender.stopped());
-    let responses = context.raft.stream_append(requests).ready_chunks(RESPONSES_MAX);
+    let requests = requests(Arc::clone(&peer), receiver, failed).take_until(sender.stopped());
+    let responses = peer.context.raft.stream_append(requests).ready_chunks(RESPONSES_MAX);
     let mut responses = std::pin::pin!(responses);
     while let Some(ready) = responses.next().await {
         let mut frames = Vec::with_capacity(ready.len());
@@ -44,33 +40,33 @@ pub(super) async fn serve(
 
 /// Returns the requests of a stream. Ends at the stream's end or the first invalid message.
 fn requests(
-    from: NodeId,
-    last_contact: LastContact,
+    peer: Arc<StreamPeer>,
     receiver: FrameReceiver,
     failed: oneshot::Sender<ServeError>,
 ) -> impl Stream<Item = RaftAppendRequest> + Send + 'static {
-    futures_util::stream::unfold(
-        (receiver, last_contact, failed),
-        move |(mut receiver, last_contact, failed)| async move {
-            match next(&mut receiver, from).await {
-                Ok(request) => {
-                    let request = request?;
-                    last_contact.note(from);
-                    Some((request, (receiver, last_contact, failed)))
-                }
-                Err(error) => {
-                    // Fails only if the responses have ended already.
-                    let _ = failed.send(error);
-                    None
-                }
+    futures_util::stream::unfold((receiver, peer, failed), |(mut receiver, peer, failed)| async move {
+        match next(&mut receiver, &peer).await {
+            Ok(request) => {
+                let request = request?;
+                peer.context.last_contact.note(peer.id);
+                Some((request, (receiver, peer, failed)))
             }
-        },
-    )
+            Err(error) => {
+                // Fails only if the responses have ended already.
+                let _ = failed.send(error);
+                None
+            }
+        }
+    })
 }
 
-async fn next(receiver: &mut FrameReceiver, from: NodeId) -> Result<Option<RaftAppendRequest>, ServeError> {
+async fn next(
+    receiver: &mut FrameReceiver,
+    peer: &StreamPeer,
+) -> Result<Option<RaftAppendRequest>, ServeError> {
     let Some(message) = receiver.receive().await? else { return Ok(None) };
+    peer.check_membership().await?;
     let request = frame::decode::<AppendRequest<'_>>(&message)?.try_into()?;
-    validate::append(&request, from)?;
+    validate::append(&request, peer.sender())?;
     Ok(Some(request))
 }

@@ -2,32 +2,31 @@
 
 use coffee_common::{
     frame,
-    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::raft::{self, AppendEntriesResponse, TransferLeaderRequest};
 use tokio::sync::oneshot;
 
-use super::{PeerContext, ServeError, receive, validate};
+use super::{PeerContext, ServeError, StreamPeer, receive, validate};
 use crate::{
     api::peer::wire::{HeartbeatResponse, RaftAppendRequest, RpcRequest, RpcResponse},
     raft_types::{TypeConfig, Vote},
 };
 
 pub(super) async fn serve(
-    context: &PeerContext,
-    from: NodeId,
+    peer: &StreamPeer,
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let request: RpcRequest = receive(&mut receiver).await?;
-    let response = answer(context, from, request).await?;
+    let response = answer(peer, request).await?;
     sender.send(frame::encode(&response)?).await?;
     sender.finish();
     Ok(())
 }
 
-async fn answer(context: &PeerContext, from: NodeId, request: RpcRequest) -> Result<RpcResponse, ServeError> {
+async fn answer(peer: &StreamPeer, request: RpcRequest) -> Result<RpcResponse, ServeError> {
+    let (context, sender) = (&peer.context, peer.sender());
     let consensus = &context.raft;
     match request {
         RpcRequest::Heartbeat { vote, previous, committed } => {
@@ -37,28 +36,29 @@ async fn answer(context: &PeerContext, from: NodeId, request: RpcRequest) -> Res
                 leader_commit: committed.map(Into::into),
                 entries: Vec::new(),
             };
-            validate::append(&request, from)?;
-            context.last_contact.note(from);
+            validate::append(&request, sender)?;
+            context.last_contact.note(peer.id);
             Ok(RpcResponse::Heartbeat(heartbeat(context, request).await?))
         }
         RpcRequest::Vote(request) => {
             let request = raft::VoteRequest::<TypeConfig>::from(request);
-            validate::candidate(&request.vote, from)?;
+            validate::candidate(&request, sender)?;
             Ok(consensus.vote(request).await.map_err(ServeError::stopped)?.into())
         }
         RpcRequest::PreVote(request) => {
             let request = raft::VoteRequest::<TypeConfig>::from(request);
-            validate::candidate(&request.vote, from)?;
+            validate::candidate(&request, sender)?;
             Ok(consensus.pre_vote(request).await.map_err(ServeError::stopped)?.into())
         }
         RpcRequest::Transfer { from: leader, to, last } => {
             let request = TransferLeaderRequest::new(leader.into(), to, last.map(Into::into));
-            validate::leader(request.from_leader(), from)?;
+            validate::leader(request.from_leader(), sender)?;
+            validate::in_order(&request.last_log_id().cloned(), request.from_leader())?;
             Ok(consensus.handle_transfer_leader(request).await.map_err(ServeError::stopped)?.into())
         }
         RpcRequest::Follows { leader } => {
             let leader = leader.into();
-            validate::leader(&leader, from)?;
+            validate::leader(&leader, sender)?;
             Ok(RpcResponse::Follows(follows(context, leader).await?))
         }
     }

@@ -12,13 +12,12 @@ use std::{
 use bytes::Bytes;
 use coffee_common::{
     frame,
-    id::NodeId,
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::{PeerContext, ServeError, receive, validate};
+use super::{ServeError, StreamPeer, receive, validate};
 use crate::{
     api::peer::{snapshot::REPORT_INTERVAL, wire::SnapshotProgress},
     raft_types::Vote,
@@ -38,15 +37,13 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 type SnapshotRejection = String;
 
 pub(super) async fn serve(
-    context: &PeerContext,
-    from: NodeId,
+    peer: &StreamPeer,
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let vote = Vote::from(receive::<VoteRecord>(&mut receiver).await?);
-    validate::leader(&vote, from)?;
-    let incoming =
-        IncomingSnapshot { context, from, vote, rows: AtomicU64::new(0), finishes: AtomicBool::new(false) };
+    validate::leader(&vote, peer.sender())?;
+    let incoming = IncomingSnapshot { peer, vote, rows: AtomicU64::new(0), finishes: AtomicBool::new(false) };
     let mut work = std::pin::pin!(incoming.run(receiver));
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,8 +66,7 @@ pub(super) async fn serve(
 
 /// A snapshot that is being received.
 struct IncomingSnapshot<'a> {
-    context: &'a PeerContext,
-    from: NodeId,
+    peer: &'a StreamPeer,
     /// The sender leads under this vote.
     vote: Vote,
     /// The rows received.
@@ -89,12 +85,12 @@ impl IncomingSnapshot<'_> {
 
     /// Receives, checks and installs the snapshot. Returns this node's vote.
     async fn run(&self, mut receiver: FrameReceiver) -> Result<Vote, SnapshotRejection> {
-        let own = self.context.raft.server_metrics().borrow_watched().vote;
+        let own = self.peer.context.raft.server_metrics().borrow_watched().vote;
         if own > self.vote {
             return Ok(own);
         }
         let (began, mut reported) = (Instant::now(), Instant::now());
-        let inbox = self.context.inbox.clone();
+        let inbox = self.peer.context.inbox.clone();
         let mut sink = self.offload(move || inbox.begin()).await?;
         while let Some(chunk) = next_chunk(&mut receiver).await? {
             let first = sink.meta().is_none();
@@ -111,11 +107,11 @@ impl IncomingSnapshot<'_> {
             self.rows.store(taken, Ordering::Relaxed);
             if reported.elapsed() > REPORT_INTERVAL {
                 reported = Instant::now();
-                tracing::info!(from = %self.from, taken, of, "snapshot transfer in progress");
+                tracing::info!(from = %self.peer.id, taken, of, "snapshot transfer in progress");
             }
         }
         let vote = self.finish(sink).await?;
-        tracing::info!(from = %self.from, took_ms = began.elapsed().as_millis(), "snapshot installed");
+        tracing::info!(from = %self.peer.id, took_ms = began.elapsed().as_millis(), "snapshot installed");
         Ok(vote)
     }
 
@@ -123,14 +119,14 @@ impl IncomingSnapshot<'_> {
     /// successfully if this node has the whole state already, otherwise with a rejection.
     fn check(&self, sink: &SnapshotSink) -> Result<(), Result<(), SnapshotRejection>> {
         let Some(meta) = sink.meta() else { return Ok(()) };
-        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
+        let committed = self.peer.context.raft.data_metrics().borrow_watched().local_committed;
         validate::snapshot(&self.vote, meta, committed).map_err(|forged| Err(forged.to_string()))?;
         if meta.last_log_id <= committed {
-            tracing::debug!(from = %self.from, "snapshot not needed: it contains nothing new");
+            tracing::debug!(from = %self.peer.id, "snapshot not needed: it contains nothing new");
             return Err(Ok(()));
         }
         let (last, rows) = (meta.last_log_id.map_or(0, |last| last.index), sink.progress().1);
-        tracing::info!(from = %self.from, rows, last, "receiving a snapshot");
+        tracing::info!(from = %self.peer.id, rows, last, "receiving a snapshot");
         Ok(())
     }
 
@@ -138,11 +134,12 @@ impl IncomingSnapshot<'_> {
         self.finishes.store(true, Ordering::Relaxed);
         let received = self.offload(move || sink.finish()).await?;
         let meta = received.meta().clone();
-        // More entries may have been committed meanwhile.
-        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
+        // The sender may have been removed, and more entries may have been committed meanwhile.
+        self.peer.check_membership().await.map_err(|error| error.to_string())?;
+        let committed = self.peer.context.raft.data_metrics().borrow_watched().local_committed;
         validate::snapshot(&self.vote, &meta, committed).map_err(|forged| forged.to_string())?;
         let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
-        let installed = self.context.raft.install_full_snapshot(self.vote, snapshot).await;
+        let installed = self.peer.context.raft.install_full_snapshot(self.vote, snapshot).await;
         Ok(installed.map_err(|error| error.to_string())?.vote)
     }
 
@@ -151,7 +148,7 @@ impl IncomingSnapshot<'_> {
         &self,
         work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
     ) -> Result<T, SnapshotRejection> {
-        let done = self.context.inbox.offload().run(move || Ok(work())).await;
+        let done = self.peer.context.inbox.offload().run(move || Ok(work())).await;
         done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }

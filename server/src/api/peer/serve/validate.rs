@@ -2,12 +2,15 @@
 //!
 //! Raft trusts its members: a message that breaks the rules would corrupt its log or make it panic.
 //! Pure. Guards that a node acts only for itself: it leads and stands for election under its own id
-//! only.
+//! only, in terms and with entries that are possible.
 
 use coffee_common::id::NodeId;
-use openraft::raft::AppendEntriesRequest;
+use openraft::raft::{self, AppendEntriesRequest};
 
-use crate::raft_types::{LogId, SnapshotMeta, TypeConfig, Vote};
+use crate::{
+    api::peer::bounds::is_far,
+    raft_types::{LogId, SnapshotMeta, TypeConfig, Vote},
+};
 
 /// Why a message is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +21,10 @@ pub(super) enum ForgedMessage {
     NotElected,
     #[error("the sender stands for election with a vote that has already won")]
     Elected,
+    #[error("term {0} is too far ahead of this node's to be true")]
+    FarTerm(u64),
+    #[error("no log reaches {0}")]
+    FarIndex(LogId),
     #[error("the term of entry {0} is out of order")]
     OutOfOrder(LogId),
     #[error("the snapshot is empty")]
@@ -26,30 +33,61 @@ pub(super) enum ForgedMessage {
     Contradiction(LogId, LogId),
 }
 
-/// Checks that `from` leads under a vote.
-pub(super) fn leader(vote: &Vote, from: NodeId) -> Result<(), ForgedMessage> {
-    is_own(vote, from)?;
+/// The sender of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MessageSender {
+    /// Its id.
+    pub(super) id: NodeId,
+    /// The highest term of which it may speak.
+    pub(super) term_max: u64,
+}
+
+/// Checks that the sender leads under a vote.
+pub(super) fn leader(vote: &Vote, sender: MessageSender) -> Result<(), ForgedMessage> {
+    is_own(vote, sender)?;
     if vote.is_committed() { Ok(()) } else { Err(ForgedMessage::NotElected) }
 }
 
-/// Checks that `from` may request a vote.
-pub(super) fn candidate(vote: &Vote, from: NodeId) -> Result<(), ForgedMessage> {
-    is_own(vote, from)?;
+/// Checks that the sender may request a vote, and that its log fits it.
+pub(super) fn candidate(
+    request: &raft::VoteRequest<TypeConfig>,
+    sender: MessageSender,
+) -> Result<(), ForgedMessage> {
+    let vote = &request.vote;
+    is_own(vote, sender)?;
+    in_order(&request.last_log_id, vote)?;
     if vote.is_committed() { Err(ForgedMessage::Elected) } else { Ok(()) }
 }
 
-fn is_own(vote: &Vote, from: NodeId) -> Result<(), ForgedMessage> {
-    let of = vote.leader_id().voted_for;
-    if of == from { Ok(()) } else { Err(ForgedMessage::ForAnother(of, from)) }
+fn is_own(vote: &Vote, sender: MessageSender) -> Result<(), ForgedMessage> {
+    let (of, term) = (vote.leader_id().voted_for, vote.leader_id().term);
+    if of != sender.id {
+        return Err(ForgedMessage::ForAnother(of, sender.id));
+    }
+    if term > sender.term_max { Err(ForgedMessage::FarTerm(term)) } else { Ok(()) }
+}
+
+/// Checks an entry, if there is one, of the log of a node that has this vote.
+pub(super) fn in_order(entry: &Option<LogId>, vote: &Vote) -> Result<(), ForgedMessage> {
+    match entry {
+        Some(id) if id.leader_id.term > vote.leader_id().term => Err(ForgedMessage::OutOfOrder(*id)),
+        Some(id) if is_far(id) => Err(ForgedMessage::FarIndex(*id)),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the terms of a leader's entries never decrease, and never exceed the leader's. Their
 /// indexes are contiguous since they were decoded.
-pub(super) fn append(request: &AppendEntriesRequest<TypeConfig>, from: NodeId) -> Result<(), ForgedMessage> {
-    leader(&request.vote, from)?;
+pub(super) fn append(
+    request: &AppendEntriesRequest<TypeConfig>,
+    sender: MessageSender,
+) -> Result<(), ForgedMessage> {
+    leader(&request.vote, sender)?;
+    in_order(&request.leader_commit, &request.vote)?;
     let mut before = None;
     for id in request.prev_log_id.iter().chain(request.entries.iter().map(|entry| &entry.log_id)) {
-        if before > Some(id.leader_id) || id.leader_id.term > request.vote.leader_id().term {
+        in_order(&Some(*id), &request.vote)?;
+        if before > Some(id.leader_id) {
             return Err(ForgedMessage::OutOfOrder(*id));
         }
         before = Some(id.leader_id);
@@ -64,9 +102,8 @@ pub(super) fn snapshot(
     committed: Option<LogId>,
 ) -> Result<(), ForgedMessage> {
     let last = meta.last_log_id.ok_or(ForgedMessage::EmptySnapshot)?;
-    if last.leader_id.term > vote.leader_id().term {
-        return Err(ForgedMessage::OutOfOrder(last));
-    }
+    in_order(&Some(last), vote)?;
+    in_order(meta.last_membership.log_id(), vote)?;
     match committed {
         Some(committed) if last > committed && last.index <= committed.index => {
             Err(ForgedMessage::Contradiction(last, committed))
@@ -78,10 +115,12 @@ pub(super) fn snapshot(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::peer::bounds::term_max;
     use crate::{
         raft_types::{LogEntry, Payload, StoredMembership},
         storage::record::{LeaderRecord, LogIdRecord, VoteRecord},
     };
+    use coffee_common::limits::{LOG_INDEX_MAX, TERM_MAX, TERM_STEP_MAX};
     use openraft::entry::RaftEntry;
 
     const HONG: NodeId = NodeId(7);
@@ -92,6 +131,14 @@ mod tests {
 
     fn id(term: u64, index: u64) -> LogId {
         LogIdRecord { term, index }.into()
+    }
+
+    fn sender(id: NodeId) -> MessageSender {
+        MessageSender { id, term_max: term_max(Some(5)) }
+    }
+
+    fn candidate(vote: Vote, id: NodeId) -> Result<(), ForgedMessage> {
+        super::candidate(&raft::VoteRequest::new(vote, None), sender(id))
     }
 
     fn request(terms: &[u64]) -> AppendEntriesRequest<TypeConfig> {
@@ -106,22 +153,54 @@ mod tests {
 
     #[test]
     fn a_node_speaks_for_itself_alone() {
-        assert_eq!(leader(&vote(5, true), HONG), Ok(()));
-        assert_eq!(leader(&vote(5, true), NodeId(1)), Err(ForgedMessage::ForAnother(HONG, NodeId(1))));
-        assert_eq!(leader(&vote(5, false), HONG), Err(ForgedMessage::NotElected));
-        assert_eq!(candidate(&vote(5, false), HONG), Ok(()));
-        assert_eq!(candidate(&vote(5, false), NodeId(1)), Err(ForgedMessage::ForAnother(HONG, NodeId(1))));
-        assert_eq!(candidate(&vote(5, true), HONG), Err(ForgedMessage::Elected));
+        assert_eq!(leader(&vote(5, true), sender(HONG)), Ok(()));
+        assert_eq!(
+            leader(&vote(5, true), sender(NodeId(1))),
+            Err(ForgedMessage::ForAnother(HONG, NodeId(1)))
+        );
+        assert_eq!(leader(&vote(5, false), sender(HONG)), Err(ForgedMessage::NotElected));
+        assert_eq!(candidate(vote(5, false), HONG), Ok(()));
+        assert_eq!(candidate(vote(5, false), NodeId(1)), Err(ForgedMessage::ForAnother(HONG, NodeId(1))));
+        assert_eq!(candidate(vote(5, true), HONG), Err(ForgedMessage::Elected));
     }
 
     #[test]
     fn the_leaders_of_entries_never_go_back_nor_beyond_the_sender() {
         for good in [&[][..], &[5], &[3, 3, 5], &[1, 2, 2, 4]] {
-            assert_eq!(append(&request(good), HONG), Ok(()), "{good:?}");
+            assert_eq!(append(&request(good), sender(HONG)), Ok(()), "{good:?}");
         }
         for (bad, at) in [(&[6][..], id(6, 8)), (&[3, 2], id(2, 9)), (&[3, 5, 6], id(6, 10))] {
-            assert_eq!(append(&request(bad), HONG), Err(ForgedMessage::OutOfOrder(at)), "{bad:?}");
+            assert_eq!(append(&request(bad), sender(HONG)), Err(ForgedMessage::OutOfOrder(at)), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn no_node_speaks_of_terms_that_no_election_reached() {
+        let last = 5 + TERM_STEP_MAX;
+        assert_eq!(leader(&vote(last, true), sender(HONG)), Ok(()));
+        for far in [last + 1, TERM_MAX, u64::MAX] {
+            assert_eq!(leader(&vote(far, true), sender(HONG)), Err(ForgedMessage::FarTerm(far)));
+            assert_eq!(candidate(vote(far, false), HONG), Err(ForgedMessage::FarTerm(far)));
+        }
+        let new = MessageSender { id: HONG, term_max: term_max(None) };
+        assert_eq!(leader(&vote(last + 1, true), new), Ok(()), "a new node knows no term");
+        assert_eq!(leader(&vote(TERM_MAX + 1, true), new), Err(ForgedMessage::FarTerm(TERM_MAX + 1)));
+    }
+
+    #[test]
+    fn indexes_leave_room_for_entries() {
+        let far = id(3, LOG_INDEX_MAX + 1);
+        let wrong = Err(ForgedMessage::FarIndex(far));
+        let with = |previous, committed| {
+            let mut request = request(&[]);
+            (request.prev_log_id, request.leader_commit) = (previous, committed);
+            append(&request, sender(HONG))
+        };
+        assert_eq!(with(Some(far), None), wrong);
+        assert_eq!(with(None, Some(far)), wrong);
+        assert_eq!(with(None, Some(id(6, 8))), Err(ForgedMessage::OutOfOrder(id(6, 8))));
+        let request = raft::VoteRequest::new(vote(5, false), Some(far));
+        assert_eq!(super::candidate(&request, sender(HONG)), wrong);
     }
 
     #[test]
@@ -138,6 +217,8 @@ mod tests {
             "a snapshot older than the state is harmless"
         );
         assert_eq!(check(None, None), Err(ForgedMessage::EmptySnapshot));
+        let far = id(5, u64::MAX);
+        assert_eq!(check(Some(far), None), Err(ForgedMessage::FarIndex(far)));
         assert_eq!(check(Some(id(6, 9)), None), Err(ForgedMessage::OutOfOrder(id(6, 9))));
         let contradiction = ForgedMessage::Contradiction(id(5, 9), id(4, 9));
         assert_eq!(check(Some(id(5, 9)), Some(id(4, 9))), Err(contradiction));

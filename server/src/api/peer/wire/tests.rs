@@ -138,7 +138,7 @@ proptest! {
             _ => Err(StreamAppendError::HigherVote(vote)),
         };
         let there = over_the_wire(&AppendResponse::from(result.clone()));
-        prop_assert_eq!(StreamAppendResult::<TypeConfig>::from(there), result);
+        prop_assert_eq!(there, AppendResponse::from(result));
     }
 
     #[test]

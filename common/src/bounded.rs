@@ -1,0 +1,70 @@
+//! Sequences that are bounded while they are decoded.
+//!
+//! The length of a frame bounds the bytes of a sequence but not its elements: a few bytes on the
+//! wire may be hundreds in memory.
+
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
+
+/// Decodes a sequence of up to `MAX` elements, for `serde(deserialize_with)`.
+///
+/// # Errors
+/// There are more elements, or one is malformed.
+pub fn at_most<'de, T, D, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_seq(BoundedVisitor::<T, MAX>(PhantomData))
+}
+
+struct BoundedVisitor<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for BoundedVisitor<T, MAX> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "up to {MAX} elements")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
+        let announced = sequence.size_hint().unwrap_or_default();
+        if announced > MAX {
+            return Err(A::Error::invalid_length(announced, &self));
+        }
+        let mut elements = Vec::with_capacity(announced);
+        while let Some(element) = sequence.next_element()? {
+            if elements.len() == MAX {
+                return Err(A::Error::invalid_length(MAX + 1, &self));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Few(#[serde(deserialize_with = "at_most::<_, _, 3>")] Vec<u8>);
+
+    #[test]
+    fn more_elements_are_not_decoded() {
+        for count in 0..6_u8 {
+            let few = Few((0..count).collect());
+            let bytes = postcard::to_allocvec(&few).expect("encodes");
+            let decoded = postcard::from_bytes::<Few>(&bytes);
+            assert_eq!(decoded.ok(), (count <= 3).then_some(few), "{count}");
+        }
+        let endless = [0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert!(postcard::from_bytes::<Few>(&endless).is_err(), "the announced length costs no memory");
+    }
+}

@@ -1,0 +1,148 @@
+//! Nodes that are not members, with valid certificates of the cluster's CA: one that was removed,
+//! and one that was never admitted. And a member that speaks of terms that no election reached.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use coffee_client::{Address, Credentials, EndpointOptions};
+use coffee_common::{
+    frame,
+    id::{ClusterId, NodeId},
+    protocol::{RaftStatus, Role},
+    quic::{Connection, Endpoint, Expect, Priority, Protocol},
+};
+use coffee_tests::cluster::Cluster;
+use coffeed::{
+    api::peer::wire::{AppendRequest, Hello, Purpose, RpcRequest, VoteRequest},
+    storage::record::{LeaderRecord, LogIdRecord, VoteRecord},
+};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::peers;
+
+/// A daemon that has not reacted within this time waits for more input.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The id that a node without one claims.
+const NO_ID: NodeId = NodeId(999_999);
+
+/// Sends messages in the name of a node to one of the daemons.
+struct Stranger {
+    connection: Connection,
+    cluster: ClusterId,
+    to: NodeId,
+}
+
+impl Stranger {
+    /// Connects, unless the daemon accepts no connection.
+    async fn connect(credentials: &Credentials, victim: &Address, raft: &RaftStatus) -> Option<Self> {
+        let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
+        let connection = endpoint.connect(victim, &Expect::AnyNode, Protocol::Peer).await.ok()?;
+        Some(Self { connection, cluster: raft.cluster, to: raft.id })
+    }
+
+    /// Sends a message of each kind under a vote for this term. Returns the kinds that are answered.
+    async fn tell(&self, from: NodeId, term: u64) -> Vec<&'static str> {
+        let vote = |committed| VoteRecord { leader: LeaderRecord { term, node: from }, committed };
+        let last = Some(LogIdRecord { term, index: 1_000_000 });
+        let append = AppendRequest { vote: vote(true), previous: None, committed: None, entries: Vec::new() };
+        let request = VoteRequest { vote: vote(false), last, transfer: true };
+        let beat = RpcRequest::Heartbeat { vote: vote(true), previous: None, committed: None };
+        let transfer = RpcRequest::Transfer { from: vote(true), to: self.to, last: None };
+        let mut answered = Vec::new();
+        for (kind, purpose, message) in [
+            ("pre-vote", Purpose::Rpc, encode(&RpcRequest::PreVote(request))),
+            ("transfer", Purpose::Rpc, encode(&transfer)),
+            ("snapshot", Purpose::Snapshot, encode(&vote(true))),
+            ("vote", Purpose::Rpc, encode(&RpcRequest::Vote(request))),
+            ("heartbeat", Purpose::Rpc, encode(&beat)),
+            ("append", Purpose::Append, encode(&append)),
+        ] {
+            let hello = Hello { cluster: self.cluster, from, to: self.to, purpose };
+            if self.is_answered([encode(&hello), message]).await {
+                answered.push(kind);
+            }
+        }
+        answered
+    }
+
+    async fn is_answered(&self, mut frames: [Bytes; 2]) -> bool {
+        let Ok((mut sender, mut receiver)) = self.connection.open(Priority::Normal).await else {
+            return false;
+        };
+        if sender.send_all(&mut frames).await.is_err() {
+            return false;
+        }
+        sender.finish();
+        let answer = timeout(PATIENCE, receiver.receive()).await.expect("the daemon does not wait for more");
+        matches!(answer, Ok(Some(_)))
+    }
+}
+
+fn encode<T: Serialize>(message: &T) -> Bytes {
+    frame::encode(message).expect("short")
+}
+
+/// The address and status of each of these daemons.
+async fn victims(cluster: &Cluster, names: &[&str]) -> Vec<(Address, RaftStatus)> {
+    let client = cluster.client(Role::Admin);
+    let mut victims = Vec::new();
+    for node in cluster.watched().iter().filter(|node| names.contains(&node.name())) {
+        let status = client.at(node.address()).expect("a client").status().await.expect("it answers");
+        victims.push((node.address(), status.raft.expect("it takes part")));
+    }
+    victims
+}
+
+/// Checks that leader and term are the same as before, and that the cluster works.
+async fn is_unharmed(cluster: &Cluster, names: &[&str], before: &[(Address, RaftStatus)]) {
+    cluster.coffeectl(["set", "order/2", "mocha", "--timeout", "10s"]).ok().await;
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
+    let after = victims(cluster, names).await;
+    for ((address, before), (_, after)) in before.iter().zip(&after) {
+        assert_eq!((after.term, after.leader), (before.term, before.leader), "{address}");
+    }
+}
+
+pub(crate) async fn change_nothing() {
+    let cluster = Cluster::of(4).start().await;
+    let names = ["ming", "hong", "peng"];
+    let removed = victims(&cluster, &["long"]).await[0].1.id;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.coffeectl(["down", "long", "--yes"]).ok().await;
+    cluster.leader().await;
+    let before = victims(&cluster, &names).await;
+    for (stranger, ids) in [("long", [removed, NO_ID]), ("hu", [removed, NO_ID])] {
+        let credentials = peers::credentials(&cluster, stranger);
+        for (victim, raft) in &before {
+            let Some(caller) = Stranger::connect(&credentials, victim, raft).await else { continue };
+            for from in ids {
+                for term in [raft.term, raft.term + 5, 1_000_000, u64::MAX] {
+                    let answered = caller.tell(from, term).await;
+                    assert!(answered.is_empty(), "{stranger} as {from} in term {term}: {answered:?}");
+                }
+            }
+        }
+    }
+    is_unharmed(&cluster, &names, &before).await;
+}
+
+pub(crate) async fn members_cannot_exhaust_the_terms() {
+    let cluster = Cluster::of(3).start().await;
+    let names = ["ming", "hong", "peng"];
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
+    let before = victims(&cluster, &names).await;
+    for (name, (_, own)) in names.iter().zip(&before) {
+        let credentials = peers::credentials(&cluster, name);
+        for (victim, raft) in before.iter().filter(|(_, raft)| raft.id != own.id) {
+            let caller = Stranger::connect(&credentials, victim, raft).await.expect("a member connects");
+            for term in [1 << 40, u64::MAX - 1, u64::MAX] {
+                let answered = caller.tell(own.id, term).await;
+                assert!(answered.is_empty(), "{name} in term {term}: {answered:?}");
+            }
+        }
+    }
+    is_unharmed(&cluster, &names, &before).await;
+}
