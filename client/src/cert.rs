@@ -14,7 +14,7 @@
 //!
 //! During a rotation ca.crt contains both CAs, the new one first.
 //!
-//! Keys are Ed25519: small and fast, with signatures of constant length, which
+//! Keys are Ed25519 in PKCS#8 version 1: small and fast, with signatures of constant length, which
 //! keeps simulations repeatable. The identity is in the certificate's URI (see
 //! [`coffee_common::tls::identity`]). A node's certificate also has its name and
 //! its other names as DNS names and addresses, for other tools.
@@ -29,6 +29,7 @@ mod ca;
 mod error;
 mod info;
 mod issued;
+mod key;
 mod revoke;
 mod rotate;
 mod signer;

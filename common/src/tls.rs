@@ -16,12 +16,14 @@ mod der;
 mod error;
 mod files;
 pub mod identity;
+mod key;
 mod revocations;
 mod verify;
 
 pub use credentials::{Credentials, check_certificate};
 pub use error::{CredentialFile, Problem, TlsError};
 pub use files::{CredentialFiles, read_file};
+pub use key::ed25519_version_1;
 pub use rustls::time_provider::TimeProvider;
 
 pub(crate) use config::{client_config, server_config};

@@ -19,7 +19,7 @@ use super::{
     AltName, BACKDATED_SECONDS, CA_DAYS, DAY_SECONDS, LEAF_DAYS, Subject, bundle,
     error::CertError,
     info::{CertificateInfo, Holder, Parsed},
-    now_seconds,
+    key, now_seconds,
 };
 
 /// A certificate and its private key in PEM.
@@ -60,7 +60,7 @@ impl Ca {
         let mark = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
         name.push(DnType::CommonName, format!("coffeed CA {mark}"));
         let certificate = ca_params(name, &serial)?.self_signed(&key)?.pem();
-        Self::from_pair(CertificateAndKey { certificate, key: key.serialize_pem() })
+        Self::from_pair(CertificateAndKey { certificate, key: key::to_pem(&key) })
     }
 
     /// Loads a CA. If `pair` contains several certificates, the key belongs to one of
@@ -155,7 +155,7 @@ impl Ca {
     pub fn issue(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let certificate = self.sign(subject, &key, days)?;
-        Ok(CertificateAndKey { certificate, key: key.serialize_pem() })
+        Ok(CertificateAndKey { certificate, key: key::to_pem(&key) })
     }
 
     /// Signs the public key of an existing certificate again, for the same subject,

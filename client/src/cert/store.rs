@@ -15,7 +15,7 @@ use super::{
     AltName, CA_NAME, CertificateInfo, Existing, Holder, OLD_CA_NAME, REVOCATIONS_FILE, Signer, Subject,
     ca::{Ca, CertificateAndKey},
     error::CertError,
-    issued, now_seconds,
+    issued, key, now_seconds,
     revoke::Lists,
     signer::SigningCas,
     write::{Prepared, Secrecy, make_folder},
@@ -141,8 +141,9 @@ fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<(), CertErr
 
 /// Makes a certificate valid for `days` from now with the CA in `folder`.
 ///
-/// Only the certificate's file changes: its key stays, and is not needed. The CA's
-/// own certificate (`ca.crt`) is renewed for [`CA_DAYS`](super::CA_DAYS).
+/// Only the certificate's file changes: its key stays, and is not needed. A key in the
+/// former form is written again, in one that other programs read. The CA's own
+/// certificate (`ca.crt`) is renewed for [`CA_DAYS`](super::CA_DAYS).
 ///
 /// # Errors
 /// [`CertError::Revoked`] for a revoked certificate, whose key may be stolen;
@@ -166,6 +167,7 @@ pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, Cer
         Holder::Unknown(problem) => return Err((*problem).into()),
     };
     Prepared::new(certificate, new.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
+    key::rewrite(certificate)?;
     let renewed = Issued::at(certificate.to_owned());
     Ok(if matches!(info.holder, Holder::Leaf(_)) { renewed.signed() } else { renewed })
 }

@@ -10,6 +10,8 @@ use coffee_common::{
 
 use super::*;
 
+mod keys;
+
 fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("legal")
 }

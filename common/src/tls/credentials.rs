@@ -9,13 +9,14 @@ use rustls::{
     sign::CertifiedKey,
     time_provider::{DefaultTimeProvider, TimeProvider},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::{
     error::{Ago, CredentialFile, Problem, TlsError},
     files::{CredentialFiles, read_file},
     identity::identity_of,
+    key::read_key,
     revocations::Revocations,
 };
 use crate::{
@@ -318,24 +319,6 @@ fn read_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
             .map_err(|error| TlsError::new(CredentialFile::Ca, Problem::Unusable(error.to_string())))?;
     }
     Ok(roots)
-}
-
-fn read_key(
-    pem: &[u8],
-    chain: Vec<CertificateDer<'static>>,
-    provider: &CryptoProvider,
-) -> Result<(CertifiedKey, hmac::Tag), TlsError> {
-    let wrong = |problem| TlsError::new(CredentialFile::Key, problem);
-    if pem.is_empty() {
-        return Err(wrong(Problem::Empty));
-    }
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| wrong(Problem::NotPem("private key")))?;
-    let hmac_key = hmac::Key::new(hmac::HMAC_SHA256, key.secret_der());
-    let secret = hmac::sign(&hmac_key, b"coffeed lasting secret");
-    let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(Problem::UnusableKey))?;
-    let key = CertifiedKey::new(chain, key);
-    key.keys_match().map_err(|_| wrong(Problem::KeyMismatch))?;
-    Ok((key, secret))
 }
 
 /// Verifies the own certificate as peers will, to find problems before they do.

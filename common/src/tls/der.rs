@@ -1,5 +1,5 @@
 //! A minimal DER reader (X.690) for the fields of a revocation list that webpki parses but does not
-//! expose: the signed bytes, the signature and the validity period.
+//! expose, the signed bytes, the signature and the validity period, and for those of a private key.
 //!
 //! x509-parser could do this, but the library would gain some fifteen crates (nom, asn1-rs,
 //! num-bigint) and their build time for two dates and a signature. The input is small, comes from
@@ -16,6 +16,8 @@ pub(super) struct Element<'a> {
 }
 
 pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
 const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;

@@ -6,6 +6,7 @@ mod contexts;
 #[expect(dead_code, reason = "the tests of the client use the rest")]
 #[path = "../../../tests/client/fake.rs"]
 mod fake;
+mod foreign_tools;
 mod many;
 mod run;
 

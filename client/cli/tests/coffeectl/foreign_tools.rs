@@ -1,0 +1,110 @@
+//! Other programs read the certificates and keys that `cert` creates.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use super::run::bare;
+
+/// Runs a program in a folder. `None`, with the reason printed, if this machine has no such program.
+fn run(folder: &Path, words: &[&str]) -> Option<Output> {
+    match Command::new(words[0]).args(&words[1..]).current_dir(folder).stdin(Stdio::null()).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            println!("skipped: {}: {error}", words[0]);
+            None
+        }
+    }
+}
+
+/// Like [`run`], for a program that must succeed. Returns its output.
+fn succeeds(folder: &Path, words: &[&str]) -> Option<String> {
+    let output = run(folder, words)?;
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {err}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A folder with a CA, node ming and client till.
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for words in [&["ca"][..], &["node", "ming"], &["client", "writer", "till"]] {
+        let certs = folder.path().to_str().expect("UTF-8");
+        let ran = bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs).go();
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+    }
+    folder
+}
+
+#[test]
+fn openssl_reads_keys_and_verifies_certificates() {
+    let folder = certificates();
+    for name in ["ca", "node-ming", "writer-till"] {
+        let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
+        let of_key = succeeds(folder.path(), &["openssl", "pkey", "-in", &key, "-pubout"]);
+        let of_certificate =
+            succeeds(folder.path(), &["openssl", "x509", "-in", &certificate, "-noout", "-pubkey"]);
+        assert_eq!(of_key, of_certificate, "{name}");
+        succeeds(folder.path(), &["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", &certificate]);
+    }
+}
+
+#[test]
+fn python_loads_them() {
+    let program = "import ssl\n\
+                   context = ssl.create_default_context(cafile='ca.crt')\n\
+                   context.load_cert_chain('writer-till.crt', 'writer-till.key')\n";
+    succeeds(certificates().path(), &["python3", "-c", program]);
+}
+
+#[test]
+fn node_js_loads_them() {
+    let program = "const read = require('fs').readFileSync;\n\
+                   require('tls').createSecureContext(\n\
+                   {ca: read('ca.crt'), cert: read('writer-till.crt'), key: read('writer-till.key')});\n";
+    succeeds(certificates().path(), &["node", "-e", program]);
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn curl_and_openssl_trust_each_other() {
+    let folder = certificates();
+    let there = |program| run(folder.path(), &[program, "--version"]).is_some();
+    if !there("openssl") || !there("curl") {
+        return;
+    }
+    let port = {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        free.local_addr().expect("bound").port().to_string()
+    };
+    let listen = format!("127.0.0.1:{port}");
+    let server = Command::new("openssl")
+        .args(["s_server", "-accept", &listen, "-www", "-cert", "node-ming.crt", "-key", "node-ming.key"])
+        .args(["-CAfile", "ca.crt", "-Verify", "1", "-verify_return_error", "-tls1_3"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it is there");
+    let _server = Ended(server);
+    let (url, resolve) = (format!("https://ming:{port}/"), format!("ming:{port}:127.0.0.1"));
+    let curl = ["curl", "-sS", "--fail", "--max-time", "10", "--retry", "20", "--retry-connrefused"];
+    let trust = ["--retry-delay", "1", "--cacert", "ca.crt", "--resolve", &resolve, &url];
+    let own = ["--cert", "writer-till.crt", "--key", "writer-till.key"];
+    let page = succeeds(folder.path(), &[&curl[..], &trust, &own].concat());
+    assert!(page.is_some_and(|page| page.contains("CN = till") || page.contains("CN=till")), "as whom");
+    let without = run(folder.path(), &[&curl[..], &trust].concat()).expect("it is there");
+    assert!(!without.status.success(), "a certificate is required");
+}
