@@ -162,7 +162,7 @@ pub use coffee_common::protocol::{Request, Response};
 pub use coffee_common::{
     backup::Summary,
     command::{Batch, Condition, Effect, Entry, Operation},
-    id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
+    id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{Consistency, LogLevel},
     quic::EndpointOptions,

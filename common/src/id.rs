@@ -9,7 +9,7 @@ use crate::limits::{ADDRESS_BYTES_MAX, NAME_BYTES_MAX};
 /// Why a text is not a valid identifier of this module.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// The text is not a valid [`NodeName`].
+    /// The text is not a valid [`NodeName`] or [`ClusterName`].
     #[error(
         "{0:?} is not a valid name: use 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-', with no '-' at either end"
     )]
@@ -36,18 +36,53 @@ impl NodeName {
     /// # Errors
     /// The text is not 1 to [`NAME_BYTES_MAX`] of a-z, 0-9 and `-`, or has a `-` at either end.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
-        let legal = (1..=NAME_BYTES_MAX).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if legal { Ok(Self(text.into())) } else { Err(IdError::Name(text)) }
+        label(text.into()).map(Self)
     }
 
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The name of a cluster in the certificates of its nodes and clients, such as `shops`: a DNS label
+/// in lower case.
+///
+/// It says for which cluster a certificate was issued. Unlike the [`ClusterId`] it is chosen by the
+/// operator, before there is a cluster.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ClusterName(Arc<str>);
+
+impl ClusterName {
+    /// Creates a name from text.
+    ///
+    /// # Errors
+    /// The text is not 1 to [`NAME_BYTES_MAX`] of a-z, 0-9 and `-`, or has a `-` at either end.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        label(text.into()).map(Self)
+    }
+
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ClusterName {
+    /// Returns `shops`, the name for those who run a single cluster.
+    fn default() -> Self {
+        Self("shops".into())
+    }
+}
+
+/// Returns a DNS label in lower case (RFC 1123, section 2.1).
+fn label(text: String) -> Result<Arc<str>, IdError> {
+    let legal = (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if legal { Ok(text.into()) } else { Err(IdError::Name(text)) }
 }
 
 /// The address of a node: `HOST:PORT`, where the host is a name or an IP address (IPv6 in
@@ -206,6 +241,7 @@ macro_rules! text_traits {
     };
 }
 text_traits!(NodeName);
+text_traits!(ClusterName);
 text_traits!(Address);
 
 /// Implements `Display`, `Debug` and `FromStr` for 128 bits in hexadecimal.

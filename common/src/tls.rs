@@ -2,8 +2,8 @@
 //!
 //! Turns files, or PEM in memory, into [`Credentials`], and those into what QUIC needs: TLS 1.3
 //! only, certificates on both sides, private CAs (one, or two during a replacement), no session
-//! tickets and no early data. Every connection therefore authenticates both ends. The role and the
-//! name are in a URI of the certificate ([`identity`]); no other field of it is trusted.
+//! tickets and no early data. Every connection therefore authenticates both ends. The cluster, the
+//! role and the name are in a URI of the certificate ([`identity`]); no other field of it is trusted.
 //!
 //! Knows no connection and no socket. Guards that an [`Identity`] from this module comes from a
 //! certificate that a trusted CA signed and did not revoke, that is valid now and made for that

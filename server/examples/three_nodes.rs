@@ -13,7 +13,7 @@ use std::{error::Error, path::Path};
 
 use coffee_client::{Client, cert::Ca};
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::{LifecyclePhase, Role},
     tls::CredentialFiles,
 };
@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
 /// Runs the example and returns a line per step.
 pub(crate) async fn run() -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
-    let ca = Ca::create()?;
+    let ca = Ca::create(&ClusterName::default())?;
     let mut story = Vec::new();
 
     // The first node founds the cluster; the others join it.

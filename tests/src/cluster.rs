@@ -140,7 +140,7 @@ impl ClusterPlan {
 fn make_certificates(folder: &Path) {
     let name = |name: &str| NodeName::new(name).expect("a legal name");
     let keep = cert::Existing::Keep;
-    cert::create_ca(folder, keep).expect("a CA");
+    cert::create_ca(folder, None, keep).expect("a CA");
     for shop in SHOPS {
         cert::issue_node(folder, &name(shop), &[], cert::LEAF_DAYS, keep).expect("a node's certificate");
     }

@@ -16,10 +16,11 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::id::{Address, ClusterId};
+use coffee_common::id::Address;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::cluster_ref::ClusterRef;
 use crate::duration;
 
 /// Maximum length of a name in bytes.
@@ -85,7 +86,7 @@ pub(crate) struct Named {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) endpoints: Vec<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cluster: Option<ClusterText>,
+    pub(crate) cluster: Option<ClusterRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certs: Option<PathBuf>,
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
@@ -100,25 +101,6 @@ pub(crate) struct Named {
     pub(crate) key_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<Timeout>,
-}
-
-/// The id of a cluster in the format of a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct ClusterText(pub(crate) ClusterId);
-
-impl TryFrom<String> for ClusterText {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|error: coffee_common::id::IdError| error.to_string())
-    }
-}
-
-impl From<ClusterText> for String {
-    fn from(ClusterText(id): ClusterText) -> Self {
-        id.to_string()
-    }
 }
 
 /// A duration in the format of a flag.
@@ -296,7 +278,7 @@ mod tests {
             ("current = 'x'", 1, "there is no context x"),
             ("[contexts.a]\nendpoint = ['a:1']", 2, "unknown field 'endpoint', expected one of 'endpoints'"),
             ("[contexts.a]\n\nendpoints = ['a']", 3, "not a valid address"),
-            ("[contexts.a]\ncluster = 'c0ffee'", 2, "32 hexadecimal digits"),
+            ("[contexts.a]\ncluster = 'c0.ffee'", 2, "32 hexadecimal digits"),
             ("[contexts.a]\ntimeout = 5", 2, "expected a string"),
             ("[contexts.a]\ntimeout = '5h'", 2, "ms, s or m"),
             ("[contexts.a]\n[contexts.a]", 2, "duplicate key"),

@@ -135,7 +135,7 @@ mod tests {
 
     fn folder_with_clients(clients: &[(Role, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::create_ca(folder.path(), None, Existing::Keep).unwrap();
         cert::issue_node(folder.path(), &name("ming"), &[], LEAF_DAYS, Existing::Keep).unwrap();
         for (role, client) in clients {
             cert::issue_client(folder.path(), *role, &name(client), LEAF_DAYS, Existing::Keep).unwrap();

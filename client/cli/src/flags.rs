@@ -3,13 +3,11 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, FromArgMatches, ValueEnum, builder::Resettable};
-use coffee_common::{
-    id::{Address, ClusterId},
-    protocol::Consistency,
-};
+use coffee_common::{id::Address, protocol::Consistency};
 
 use crate::{
-    contexts::{ClusterText, ContextName, Named, Timeout},
+    cluster_ref::ClusterRef,
+    contexts::{ContextName, Named, Timeout},
     duration,
     failure::Failure,
     printer::Format,
@@ -32,9 +30,9 @@ pub(crate) struct ConnectionArguments {
         hide_env_values = true
     )]
     pub(crate) endpoints: Vec<Address>,
-    /// The only cluster to use; nodes of another one are not asked [default: that of the first node reached]
-    #[arg(long, global = true, value_name = "ID", env = "COFFEECTL_CLUSTER", hide_env_values = true)]
-    pub(crate) cluster: Option<ClusterId>,
+    /// The only cluster to use, by id or by the name in its certificates [default: that of the first node reached]
+    #[arg(long, global = true, value_name = "CLUSTER", env = "COFFEECTL_CLUSTER", hide_env_values = true)]
+    pub(crate) cluster: Option<ClusterRef>,
     /// Certificates directory, as created by 'coffeectl cert'
     #[arg(long, global = true, value_name = "DIR", env = "COFFEECTL_CERTS", hide_env_values = true)]
     pub(crate) certs: Option<PathBuf>,
@@ -103,7 +101,7 @@ impl ConnectionArguments {
     pub(crate) fn named(self, timeout: Option<Duration>) -> Named {
         Named {
             endpoints: self.endpoints,
-            cluster: self.cluster.map(ClusterText),
+            cluster: self.cluster,
             certs: self.certs,
             as_name: self.as_name,
             ca_file: self.ca_file,

@@ -6,6 +6,7 @@
 
 mod args;
 mod awaited;
+pub mod cluster_ref;
 mod completion;
 mod confirm;
 mod contexts;

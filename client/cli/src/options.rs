@@ -5,13 +5,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use coffee_common::{
-    id::{Address, ClusterId},
-    protocol::Consistency,
-    tls::CredentialFiles,
-};
+use coffee_common::{id::Address, protocol::Consistency, tls::CredentialFiles};
 
 use crate::{
+    cluster_ref::ClusterRef,
     contexts::{ContextName, Named},
     failure::Failure,
     flags::{CommonArguments, ConnectionArguments},
@@ -30,7 +27,7 @@ pub struct ConnectionOptions {
     /// Addresses of the nodes to contact; never empty.
     pub endpoints: Vec<Address>,
     /// The only cluster to use, if one is given.
-    pub cluster: Option<ClusterId>,
+    pub cluster: Option<ClusterRef>,
     /// The client's credentials.
     pub credentials: CredentialSource,
     /// The certificates directory, if one is given.
@@ -92,7 +89,7 @@ impl ConnectionOptions {
             empty if empty.is_empty() => vec![default_endpoint()?],
             endpoints => endpoints,
         };
-        let cluster = named.cluster.map(|text| text.0);
+        let cluster = named.cluster.clone();
         Ok(Self { endpoints, cluster, credentials: caller(named)?, certs, context })
     }
 

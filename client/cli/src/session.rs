@@ -14,7 +14,9 @@ use coffee_common::{
 };
 
 use crate::{
+    cluster_ref::ClusterRef,
     credentials,
+    exit::ExitCode,
     failure::{self, Failure},
     options::ConnectionOptions,
     words::Spoken,
@@ -79,11 +81,22 @@ impl ClientSession {
 
     fn connect(&self) -> Result<Client, Failure> {
         let credentials = credentials::load(&self.connection.credentials)?;
+        if let Some(ClusterRef::Name(wanted)) = &self.connection.cluster
+            && wanted != credentials.cluster()
+        {
+            let found = credentials.cluster();
+            return Err(Failure::new(
+                ExitCode::Denied,
+                format!("the certificate is for cluster {found}, not {wanted}"),
+            )
+            .hint("name the directory with the certificates of the cluster: --certs DIR"));
+        }
         let endpoints = self.connection.endpoints.iter().cloned();
         let builder = Client::builder().endpoints(endpoints).credentials(credentials);
-        let builder = match self.connection.cluster {
-            Some(cluster) => builder.cluster(cluster),
-            None => builder,
+        let builder = match &self.connection.cluster {
+            Some(ClusterRef::Id(cluster)) => builder.cluster(*cluster),
+            // Nodes of another name are refused in the handshake.
+            Some(ClusterRef::Name(_)) | None => builder,
         };
         Ok(builder.build()?)
     }

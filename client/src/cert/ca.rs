@@ -3,9 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::{Identity, Role},
-    tls::{self, Credentials, TlsError, identity},
+    tls::{
+        self, Credentials, TlsError,
+        identity::{self, Owner},
+    },
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
@@ -42,16 +45,18 @@ struct CaShared {
     bundle: String,
     /// The CA's name in DER.
     name: Vec<u8>,
+    /// The cluster for which it issues.
+    cluster: ClusterName,
     issuer: Issuer<'static, KeyPair>,
     not_after: i64,
 }
 
 impl Ca {
-    /// Creates a CA that is valid for [`CA_DAYS`].
+    /// Creates a CA of a cluster, valid for [`CA_DAYS`].
     ///
     /// # Errors
     /// [`CertError::Signing`] if key or certificate cannot be generated.
-    pub fn create() -> Result<Self, CertError> {
+    pub fn create(cluster: &ClusterName) -> Result<Self, CertError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let serial = random()?;
         let mut name = DistinguishedName::new();
@@ -59,7 +64,7 @@ impl Ca {
         // rather than "bad signature".
         let mark = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
         name.push(DnType::CommonName, format!("coffeed CA {mark}"));
-        let certificate = ca_params(name, &serial)?.self_signed(&key)?.pem();
+        let certificate = ca_params(name, cluster, &serial)?.self_signed(&key)?.pem();
         Self::from_pair(CertificateAndKey { certificate, key: key::to_pem(&key) })
     }
 
@@ -68,6 +73,7 @@ impl Ca {
     ///
     /// # Errors
     /// [`CertError::CaKeyMismatch`] if the key belongs to none of the certificates,
+    /// [`CertError::NoCluster`] if its certificate names no cluster,
     /// [`CertError::Malformed`] if one cannot be parsed.
     pub fn from_pair(pair: CertificateAndKey) -> Result<Self, CertError> {
         let key = KeyPair::from_pem(&pair.key).map_err(|_| CertError::CaKeyMismatch)?;
@@ -86,7 +92,9 @@ impl Ca {
         let parsed = Parsed::from_pem(certificate.as_bytes())?;
         let issuer = Issuer::from_ca_cert_der(&parsed.der, key)?;
         let (bundle, pair) = (pair.certificate, CertificateAndKey { certificate, key: pair.key });
-        Ok(Self(Arc::new(CaShared { pair, bundle, name: parsed.name, issuer, not_after: parsed.not_after })))
+        let Parsed { name, cluster, not_after, .. } = parsed;
+        let cluster = cluster.ok_or(CertError::NoCluster)?;
+        Ok(Self(Arc::new(CaShared { pair, bundle, name, cluster, issuer, not_after })))
     }
 
     /// Returns the same CA, which also trusts these CAs.
@@ -109,6 +117,11 @@ impl Ca {
     /// Returns the certificates of the other trusted CAs.
     pub(super) fn others(&self) -> String {
         bundle::split(&self.0.bundle).filter(|certificate| *certificate != self.0.pair.certificate).collect()
+    }
+
+    /// Returns the cluster for which it issues.
+    pub fn cluster(&self) -> &ClusterName {
+        &self.0.cluster
     }
 
     /// Returns the CA's name in DER.
@@ -140,7 +153,8 @@ impl Ca {
         let parsed = Parsed::from_pem(self.0.pair.certificate.as_bytes())?;
         let mut name = DistinguishedName::new();
         name.push(DnType::CommonName, parsed.common_name);
-        let certificate = ca_params(name, &random()?)?.self_signed(self.0.issuer.key())?.pem();
+        let certificate =
+            ca_params(name, &self.0.cluster, &random()?)?.self_signed(self.0.issuer.key())?.pem();
         Self::from_pair(CertificateAndKey {
             certificate: certificate + &self.others(),
             key: self.0.pair.key.clone(),
@@ -191,7 +205,7 @@ impl Ca {
         if self.0.not_after <= now {
             return Err(CertError::CaExpired((now - self.0.not_after) / DAY_SECONDS));
         }
-        let mut params = leaf_params(subject)?;
+        let mut params = leaf_params(&self.0.cluster, subject)?;
         // A certificate never outlives its CA.
         let not_after = (now + i64::from(days) * DAY_SECONDS).min(self.0.not_after);
         set_validity(&mut params, now, not_after)?;
@@ -232,9 +246,14 @@ impl fmt::Debug for Ca {
     }
 }
 
-fn ca_params(name: DistinguishedName, serial: &[u8]) -> Result<CertificateParams, CertError> {
+fn ca_params(
+    name: DistinguishedName,
+    cluster: &ClusterName,
+    serial: &[u8],
+) -> Result<CertificateParams, CertError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = name;
+    params.subject_alt_names = vec![SanType::URI(identity::ca_uri(cluster).try_into()?)];
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.serial_number = Some(SerialNumber::from_slice(serial));
@@ -243,11 +262,11 @@ fn ca_params(name: DistinguishedName, serial: &[u8]) -> Result<CertificateParams
     Ok(params)
 }
 
-fn leaf_params(subject: &Subject) -> Result<CertificateParams, CertError> {
+fn leaf_params(cluster: &ClusterName, subject: &Subject) -> Result<CertificateParams, CertError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, subject.identity.name.as_str());
-    params.subject_alt_names = alt_names(subject)?;
+    params.subject_alt_names = alt_names(cluster, subject)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -258,8 +277,9 @@ fn leaf_params(subject: &Subject) -> Result<CertificateParams, CertError> {
     Ok(params)
 }
 
-fn alt_names(subject: &Subject) -> Result<Vec<SanType>, CertError> {
-    let mut names = vec![SanType::URI(identity::to_uri(&subject.identity).try_into()?)];
+fn alt_names(cluster: &ClusterName, subject: &Subject) -> Result<Vec<SanType>, CertError> {
+    let owner = Owner { cluster: cluster.clone(), identity: subject.identity.clone() };
+    let mut names = vec![SanType::URI(identity::to_uri(&owner).try_into()?)];
     if subject.identity.role == Role::Node {
         names.push(SanType::DnsName(subject.identity.name.as_str().try_into()?));
     }

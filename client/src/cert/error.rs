@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use coffee_common::{
+    id::ClusterName,
     protocol::Role,
     tls::{TlsError, identity::IdentityError},
 };
@@ -40,6 +41,17 @@ pub enum CertError {
     /// The key does not belong to the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
+    /// The CA's certificate has no cluster.
+    #[error("ca.crt names no cluster")]
+    NoCluster,
+    /// The directory's CA issues for another cluster.
+    #[error("the CA in {folder} issues for cluster {found}")]
+    OtherCluster {
+        /// The directory.
+        folder: PathBuf,
+        /// The cluster of its CA.
+        found: ClusterName,
+    },
     /// The certificate was revoked, so its key must not be trusted.
     #[error("{0} was revoked")]
     Revoked(String),
@@ -86,6 +98,11 @@ impl CertError {
                 "run `coffeectl cert list` to see which files are valid".to_owned()
             }
             Self::CaKeyMismatch => "restore the ca.crt and ca.key that were created together".to_owned(),
+            Self::NoCluster => {
+                "create the CA again with `coffeectl cert ca --cluster NAME --replace`, and all certificates with it"
+                    .to_owned()
+            }
+            Self::OtherCluster { .. } => "keep the CA of each cluster in a directory of its own: --certs".to_owned(),
             Self::Revoked(_) => {
                 "create one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
             }

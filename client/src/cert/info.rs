@@ -1,8 +1,9 @@
 //! The content of a certificate.
 
 use coffee_common::{
+    id::ClusterName,
     protocol::Identity,
-    tls::identity::{IdentityError, identity_of},
+    tls::identity::{IdentityError, cluster_of_ca, owner_of},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
@@ -14,6 +15,9 @@ use super::{AltName, DAY_SECONDS, error::CertError, now_seconds};
 pub struct CertificateInfo {
     /// The holder.
     pub holder: Holder,
+    /// The cluster that it is for; `None` for a CA of several clusters, and for a certificate
+    /// without an identity.
+    pub cluster: Option<ClusterName>,
     /// Further host names and addresses.
     pub alt_names: Vec<AltName>,
     /// Start of its validity in Unix seconds.
@@ -46,6 +50,7 @@ impl CertificateInfo {
         let parsed = Parsed::from_pem(pem)?;
         Ok(Self {
             holder: parsed.holder,
+            cluster: parsed.cluster,
             alt_names: parsed.alt_names,
             not_before: parsed.not_before,
             not_after: parsed.not_after,
@@ -64,6 +69,7 @@ impl CertificateInfo {
 pub(super) struct Parsed {
     pub(super) der: CertificateDer<'static>,
     pub(super) holder: Holder,
+    pub(super) cluster: Option<ClusterName>,
     pub(super) common_name: String,
     pub(super) alt_names: Vec<AltName>,
     /// The names of issuer and subject in DER.
@@ -82,13 +88,14 @@ impl Parsed {
             .map_err(|_| CertError::Malformed("it is not in PEM format".to_owned()))?;
         let (_, x509) =
             X509Certificate::from_der(&der).map_err(|error| CertError::Malformed(error.to_string()))?;
-        let holder = if x509.is_ca() {
-            Holder::Ca
-        } else {
-            identity_of(&der).map_or_else(Holder::Unknown, Holder::Leaf)
+        let (holder, cluster) = match (x509.is_ca(), owner_of(&der)) {
+            (true, _) => (Holder::Ca, uris(&x509).find_map(cluster_of_ca)),
+            (false, Ok(owner)) => (Holder::Leaf(owner.identity), Some(owner.cluster)),
+            (false, Err(problem)) => (Holder::Unknown(problem), None),
         };
         Ok(Self {
             holder,
+            cluster,
             common_name: common_name(&x509),
             alt_names: alt_names(&x509),
             issuer: x509.issuer().as_raw().to_vec(),
@@ -106,9 +113,20 @@ fn common_name(x509: &X509Certificate<'_>) -> String {
     x509.subject().iter_common_name().find_map(|name| name.as_str().ok()).unwrap_or_default().to_owned()
 }
 
+fn general_names<'a>(x509: &'a X509Certificate<'a>) -> impl Iterator<Item = &'a GeneralName<'a>> {
+    let extension = x509.subject_alternative_name().ok().flatten();
+    extension.into_iter().flat_map(|extension| &extension.value.general_names)
+}
+
 fn alt_names(x509: &X509Certificate<'_>) -> Vec<AltName> {
-    let Ok(Some(extension)) = x509.subject_alternative_name() else { return Vec::new() };
-    extension.value.general_names.iter().filter_map(alt_name).collect()
+    general_names(x509).filter_map(alt_name).collect()
+}
+
+fn uris<'a>(x509: &'a X509Certificate<'a>) -> impl Iterator<Item = &'a str> {
+    general_names(x509).filter_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    })
 }
 
 fn alt_name(name: &GeneralName<'_>) -> Option<AltName> {

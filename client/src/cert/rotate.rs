@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Creates a new CA, which signs from now on. `ca.crt` trusts both, and the old
-/// one's files become `ca-old.crt` and `ca-old.key`.
+/// one's files become `ca-old.crt` and `ca-old.key`. The cluster stays the same.
 ///
 /// # Errors
 /// [`CertError::Rotating`] if a rotation is in progress; otherwise as
@@ -31,7 +31,7 @@ pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
     }
     put(folder, &format!("{OLD_CA_NAME}.key"), &old.pair().key, Secrecy::Private)?;
     put(folder, &format!("{OLD_CA_NAME}.crt"), &old.pair().certificate, Secrecy::Public)?;
-    let new = Ca::create()?.beside(&old.pair().certificate)?;
+    let new = Ca::create(old.cluster())?.beside(&old.pair().certificate)?;
     // The old key still finds its certificate in there.
     put(folder, &format!("{CA_NAME}.crt"), new.certificate(), Secrecy::Public)?;
     put(folder, &format!("{CA_NAME}.key"), &new.pair().key, Secrecy::Private)?;

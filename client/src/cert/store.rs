@@ -6,7 +6,7 @@ use std::{
 };
 
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::{Identity, Role},
     tls::{CredentialFile, CredentialFiles, Problem, TlsError, read_file},
 };
@@ -83,14 +83,35 @@ pub fn file_name(identity: &Identity) -> String {
     format!("{}-{}", identity.role.as_str(), identity.name)
 }
 
-/// Creates a CA in a directory, and the directory if necessary.
+/// Creates the CA of a cluster in a directory, and the directory if necessary. Without
+/// `cluster` it is that of the replaced CA, or the default one.
 ///
 /// # Errors
-/// [`CertError::Exists`] if there is a CA and `existing` keeps it,
-/// [`CertError::Io`] if a file cannot be written.
-pub fn create_ca(folder: &Path, existing: Existing) -> Result<Issued, CertError> {
+/// [`CertError::Exists`] if there is a CA of this cluster and `existing` keeps it,
+/// [`CertError::OtherCluster`] if there is one of another cluster and `existing` keeps
+/// it, [`CertError::Io`] if a file cannot be written.
+pub fn create_ca(
+    folder: &Path,
+    cluster: Option<&ClusterName>,
+    existing: Existing,
+) -> Result<Issued, CertError> {
     make_folder(folder)?;
-    put_pair(folder, CA_NAME, existing, || Ok(Ca::create()?.pair().clone()))
+    let found = self::cluster(folder).ok();
+    let cluster = cluster.or(found.as_ref()).cloned().unwrap_or_default();
+    match found {
+        Some(found) if found != cluster && existing == Existing::Keep => {
+            Err(CertError::OtherCluster { folder: folder.to_owned(), found })
+        }
+        _ => put_pair(folder, CA_NAME, existing, || Ok(Ca::create(&cluster)?.pair().clone())),
+    }
+}
+
+/// Returns the cluster for which the directory's CA issues.
+///
+/// # Errors
+/// [`CertError::NoCa`] if there is no CA, [`CertError::NoCluster`] if it has none.
+pub fn cluster(folder: &Path) -> Result<ClusterName, CertError> {
+    Ok(load_ca(folder, CA_NAME)?.cluster().clone())
 }
 
 /// Creates a node's key and certificate with the directory's CA.

@@ -3,13 +3,14 @@
 use std::{fs, path::Path};
 
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::Role,
     tls::{Credentials, Problem},
 };
 
 use super::*;
 
+mod clusters;
 mod keys;
 
 fn name(text: &str) -> NodeName {
@@ -25,10 +26,15 @@ fn days(info: &CertificateInfo) -> i64 {
     (info.not_after - info.not_before - BACKDATED_SECONDS) / DAY_SECONDS
 }
 
+/// A CA in memory.
+fn ca() -> Ca {
+    Ca::create(&ClusterName::default()).expect("makes a CA")
+}
+
 /// A directory with a CA.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    create_ca(folder.path(), Existing::Keep).expect("makes a CA");
+    create_ca(folder.path(), None, Existing::Keep).expect("makes a CA");
     folder
 }
 
@@ -70,7 +76,7 @@ fn what_exists_is_replaced_only_when_told() {
     issue(Existing::Keep).expect("issues");
     let key = fs::read(folder.path().join("node-ming.key")).expect("reads");
     assert!(matches!(issue(Existing::Keep), Err(CertError::Exists(_))));
-    assert!(matches!(create_ca(folder.path(), Existing::Keep), Err(CertError::Exists(_))));
+    assert!(matches!(create_ca(folder.path(), None, Existing::Keep), Err(CertError::Exists(_))));
     assert_eq!(fs::read(folder.path().join("node-ming.key")).expect("reads"), key);
     issue(Existing::Replace).expect("replaces");
     assert_ne!(fs::read(folder.path().join("node-ming.key")).expect("reads"), key);
@@ -140,7 +146,7 @@ fn a_ca_key_that_others_can_read_is_refused() {
 
 #[test]
 fn the_key_of_another_ca_does_not_sign() {
-    let (one, other) = (Ca::create().expect("makes"), Ca::create().expect("makes"));
+    let (one, other) = (ca(), ca());
     let mixed =
         CertificateAndKey { certificate: one.certificate().to_owned(), key: other.pair().key.clone() };
     assert!(matches!(Ca::from_pair(mixed), Err(CertError::CaKeyMismatch)));
@@ -148,7 +154,7 @@ fn the_key_of_another_ca_does_not_sign() {
 
 #[test]
 fn no_certificate_outlives_its_ca() {
-    let ca = Ca::create().expect("makes");
+    let ca = ca();
     let subject = Subject::node(name("ming"), Vec::new());
     let leaf = ca.issue(&subject, CA_DAYS).expect("issues").info().expect("reads");
     assert!(leaf.not_after <= ca.pair().info().expect("reads").not_after);
@@ -160,13 +166,13 @@ fn no_certificate_outlives_its_ca() {
 #[test]
 fn a_certificate_is_valid_a_little_before_it_is_made() {
     let before = now_seconds();
-    let info = Ca::create().expect("makes").pair().info().expect("reads");
+    let info = ca().pair().info().expect("reads");
     assert!((before - 300..=now_seconds() - 300).contains(&info.not_before));
 }
 
 #[test]
 fn credentials_in_memory_are_ready_for_use() {
-    let ca = Ca::create().expect("makes");
+    let ca = ca();
     for role in [Role::Node, Role::Admin, Role::Writer, Role::Reader] {
         let credentials = ca.credentials(role, &name("x")).expect("makes");
         assert_eq!(credentials.identity().role, role);
@@ -176,7 +182,7 @@ fn credentials_in_memory_are_ready_for_use() {
 
 #[test]
 fn a_debug_print_shows_no_key() {
-    let ca = Ca::create().expect("makes");
+    let ca = ca();
     for text in [format!("{ca:?}"), format!("{:?}", ca.pair())] {
         assert!(!text.contains("PRIVATE"), "{text}");
     }

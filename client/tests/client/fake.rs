@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use coffee_client::{Address, Client, ClientBuilder, NodeName, RequestId, Response, Revision, cert::Ca};
+use coffee_client::{
+    Address, Client, ClientBuilder, ClusterName, NodeName, RequestId, Response, Revision, cert::Ca,
+};
 use coffee_common::{
     command::{Effect, Entry, Outcome},
     frame,
@@ -69,7 +71,7 @@ struct FakeState {
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        Self { ca: Ca::create().expect("a CA") }
+        Self { ca: Ca::create(&ClusterName::default()).expect("a CA") }
     }
 
     /// The CA of all certificates.

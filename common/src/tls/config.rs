@@ -16,7 +16,8 @@ use super::{
 };
 use crate::id::NodeName;
 
-/// Returns the configuration for dialling. The peer must be a node, and `expected` if given.
+/// Returns the configuration for dialling. The peer must be a node of the own cluster, and `expected`
+/// if given.
 /// `refusal` receives the reason if it is rejected.
 pub(crate) fn client_config(
     credentials: &Credentials,
@@ -29,6 +30,7 @@ pub(crate) fn client_config(
         roots: Arc::clone(&own.roots),
         revocations: Arc::clone(&own.revocations),
         algorithms: own.provider.signature_verification_algorithms,
+        cluster: own.owner.cluster.clone(),
         expected,
         refusal,
     };
@@ -46,7 +48,7 @@ pub(crate) fn client_config(
 }
 
 /// Returns the configuration for accepting. Callers must present a certificate of a trusted CA with
-/// an identity.
+/// an identity in the own cluster.
 pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Result<ServerConfig, Error> {
     let own = credentials.inner();
     let webpki =
@@ -58,6 +60,7 @@ pub(crate) fn server_config(credentials: &Credentials, alpns: &[&[u8]]) -> Resul
         .with_client_cert_verifier(Arc::new(CallerVerifier {
             webpki,
             revocations: Arc::clone(&own.revocations),
+            cluster: own.owner.cluster.clone(),
         }))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&own.key))));
     config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();

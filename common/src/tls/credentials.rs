@@ -15,11 +15,12 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::{
     error::{Ago, CredentialFile, Problem, TlsError},
     files::{CredentialFiles, read_file},
-    identity::identity_of,
+    identity::{IdentityError, Owner, owner_of},
     key::read_key,
     revocations::Revocations,
 };
 use crate::{
+    id::ClusterName,
     limits::CAS_MAX,
     protocol::{Identity, Role},
 };
@@ -35,7 +36,7 @@ const CHAIN_MAX: usize = 8;
 pub struct Credentials(Arc<CredentialsInner>);
 
 pub(super) struct CredentialsInner {
-    pub(super) identity: Identity,
+    pub(super) owner: Owner,
     serial: String,
     /// When the certificate expires, in seconds since 1970.
     until: u64,
@@ -93,8 +94,8 @@ impl Credentials {
         key: &[u8],
         clock: Arc<dyn TimeProvider>,
     ) -> Result<Self, TlsError> {
-        let identity = check_certificate(ca, cert, now(clock.as_ref())?)?;
-        Self::assemble(ca, cert, key, clock, identity)
+        let owner = check_certificate(ca, cert, now(clock.as_ref())?)?;
+        Self::assemble(ca, cert, key, clock, owner)
     }
 
     /// Returns these credentials with other revocation lists: PEM, at most one per CA. They replace
@@ -110,7 +111,7 @@ impl Credentials {
             return Err(TlsError::new(CredentialFile::Certificate, Problem::Revoked));
         }
         Ok(Self(Arc::new(CredentialsInner {
-            identity: own.identity.clone(),
+            owner: own.owner.clone(),
             serial: own.serial.clone(),
             until: own.until,
             roots: Arc::clone(&own.roots),
@@ -123,10 +124,11 @@ impl Credentials {
         })))
     }
 
-    /// Creates credentials that claim to be `identity`, without verification.
+    /// Creates credentials that claim to be `identity` of the default cluster, without verification.
     #[cfg(test)]
     pub(crate) fn unchecked(ca: &[u8], cert: &[u8], key: &[u8], identity: Identity) -> Self {
-        Self::assemble(ca, cert, key, Arc::new(DefaultTimeProvider), identity).expect("PEM of a pair")
+        let owner = Owner { cluster: ClusterName::default(), identity };
+        Self::assemble(ca, cert, key, Arc::new(DefaultTimeProvider), owner).expect("PEM of a pair")
     }
 
     fn assemble(
@@ -134,7 +136,7 @@ impl Credentials {
         cert: &[u8],
         key: &[u8],
         clock: Arc<dyn TimeProvider>,
-        identity: Identity,
+        owner: Owner,
     ) -> Result<Self, TlsError> {
         let provider = Arc::new(default_provider());
         let roots = Arc::new(read_roots(ca)?);
@@ -143,7 +145,7 @@ impl Credentials {
         let (key, lasting_secret) = read_key(key, chain, &provider)?;
         let digests = FileDigests { ca: digest_of(ca), cert: digest_of(cert), crl: None };
         Ok(Self(Arc::new(CredentialsInner {
-            identity,
+            owner,
             serial,
             until,
             roots,
@@ -158,7 +160,12 @@ impl Credentials {
 
     /// Returns the identity in the own certificate.
     pub fn identity(&self) -> &Identity {
-        &self.0.identity
+        &self.0.owner.identity
+    }
+
+    /// Returns the cluster for which the own certificate was issued. Peers of another one are refused.
+    pub fn cluster(&self) -> &ClusterName {
+        &self.0.owner.cluster
     }
 
     /// Returns when the own certificate expires, in seconds since 1970.
@@ -244,16 +251,17 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     /// Shows the identity, and nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({} {})", self.0.identity.role.as_str(), self.0.identity.name)
+        let identity = self.identity();
+        write!(f, "Credentials({} {} of {})", identity.role.as_str(), identity.name, self.cluster())
     }
 }
 
 /// Verifies that a certificate is signed by the CA, valid at `at`, and made for its role's use, and
-/// returns its identity. All inputs are PEM.
+/// returns its owner. All inputs are PEM.
 ///
 /// # Errors
 /// The certificate or the CA is malformed, or the verification fails.
-pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Identity, TlsError> {
+pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Owner, TlsError> {
     let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
     check_own(&chain, &read_roots(ca)?, at, &default_provider())
 }
@@ -311,8 +319,11 @@ fn read_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates(CredentialFile::Ca, pem, CAS_MAX)? {
         // It would be trusted as a CA, whatever it says.
-        if let Ok(identity) = identity_of(&certificate) {
-            return Err(TlsError::new(CredentialFile::Ca, Problem::NotACa(identity)));
+        let wrong = |problem: Problem| TlsError::new(CredentialFile::Ca, problem);
+        match owner_of(&certificate) {
+            Ok(owner) => return Err(wrong(Problem::NotACa(owner.identity))),
+            Err(former @ IdentityError::NoCluster) => return Err(wrong(Problem::Identity(former))),
+            Err(_) => {}
         }
         roots
             .add(certificate)
@@ -327,13 +338,13 @@ fn check_own(
     roots: &RootCertStore,
     now: UnixTime,
     provider: &CryptoProvider,
-) -> Result<Identity, TlsError> {
+) -> Result<Owner, TlsError> {
     let wrong = |problem| TlsError::new(CredentialFile::Certificate, problem);
     let [own, intermediates @ ..] = chain else { return Err(wrong(Problem::Empty)) };
-    let identity = identity_of(own).map_err(|error| wrong(Problem::Identity(error)))?;
+    let owner = owner_of(own).map_err(|error| wrong(Problem::Identity(error)))?;
     let end_entity =
         EndEntityCert::try_from(own).map_err(|error| wrong(Problem::Unusable(error.to_string())))?;
-    let usages = match identity.role {
+    let usages = match owner.identity.role {
         Role::Node => &[KeyUsage::client_auth(), KeyUsage::server_auth()][..],
         Role::Reader | Role::Writer | Role::Admin => &[KeyUsage::client_auth()][..],
     };
@@ -341,7 +352,7 @@ fn check_own(
         verify(&end_entity, intermediates, roots, now, *usage, provider)
             .map_err(|error| wrong(problem_of(&error, now)))?;
     }
-    Ok(identity)
+    Ok(owner)
 }
 
 fn verify(

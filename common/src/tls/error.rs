@@ -197,6 +197,10 @@ impl Problem {
             Self::NotACa(_) => "keep only certificates of CAs in ca.crt".to_owned(),
             Self::TwoLists => "keep the newer one; `coffeectl cert revoke` creates one per CA".to_owned(),
             Self::NotYetValid(_) => "check this machine's clock".to_owned(),
+            Self::Identity(IdentityError::NoCluster) => {
+                "create the CA again with `coffeectl cert ca --cluster NAME --replace`, and all certificates with it"
+                    .to_owned()
+            }
             Self::Identity(_) | Self::WrongPurpose => {
                 "create it with `coffeectl cert node NAME` or `coffeectl cert client ROLE NAME`".to_owned()
             }

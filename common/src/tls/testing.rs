@@ -36,7 +36,7 @@ impl Leaf {
         if role == "node" {
             usages.push(Eku::ServerAuth);
         }
-        Self { uris: vec![format!("coffee://{role}/{name}")], usages, valid: (-300, 3_600) }
+        Self { uris: vec![format!("coffee://shops/{role}/{name}")], usages, valid: (-300, 3_600) }
     }
 
     fn params(&self) -> CertificateParams {

@@ -23,11 +23,11 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{
     error::rejection_sentence,
-    identity::{IdentityError, identity_of},
+    identity::{IdentityError, Owner, owner_of},
     revocations::Revocations,
 };
 use crate::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::{Identity, Role},
 };
 
@@ -37,6 +37,14 @@ pub(super) enum UnexpectedIdentity {
     /// It has no valid identity.
     #[error("{0}")]
     Invalid(#[from] IdentityError),
+    /// It was issued for another cluster.
+    #[error("it was issued for cluster {found}; this is cluster {own}")]
+    OtherCluster {
+        /// The cluster in the own certificate.
+        own: ClusterName,
+        /// The cluster in the peer's certificate.
+        found: ClusterName,
+    },
     /// A server presented it, and it is not a node's.
     #[error("it belongs to {} {}, which is not a node", .0.role.as_str(), .0.name)]
     NotANode(Identity),
@@ -66,6 +74,8 @@ pub(super) struct NodeVerifier {
     pub(super) roots: Arc<RootCertStore>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// The cluster in the own certificate.
+    pub(super) cluster: ClusterName,
     /// The node that must answer; `None` accepts any.
     pub(super) expected: Option<NodeName>,
     /// Receives the reason if the node is rejected.
@@ -87,7 +97,7 @@ impl NodeVerifier {
     }
 
     fn check_identity(&self, certificate: &CertificateDer<'_>) -> Result<(), UnexpectedIdentity> {
-        let found = identity_of(certificate)?;
+        let found = identity_in(&self.cluster, certificate)?;
         if found.role != Role::Node {
             return Err(UnexpectedIdentity::NotANode(found));
         }
@@ -143,6 +153,18 @@ impl ServerCertVerifier for NodeVerifier {
 pub(super) struct CallerVerifier {
     pub(super) webpki: Arc<dyn ClientCertVerifier>,
     pub(super) revocations: Arc<Revocations>,
+    /// The cluster in the own certificate.
+    pub(super) cluster: ClusterName,
+}
+
+/// Returns the identity in a peer's certificate, which must be of the own cluster: one CA may issue
+/// for several.
+fn identity_in(own: &ClusterName, certificate: &CertificateDer<'_>) -> Result<Identity, UnexpectedIdentity> {
+    let Owner { cluster, identity } = owner_of(certificate)?;
+    match cluster == *own {
+        true => Ok(identity),
+        false => Err(UnexpectedIdentity::OtherCluster { own: own.clone(), found: cluster }),
+    }
 }
 
 fn reject_revoked(
@@ -169,7 +191,7 @@ impl ClientCertVerifier for CallerVerifier {
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.webpki.verify_client_cert(end_entity, intermediates, now)?;
         reject_revoked(&self.revocations, end_entity, intermediates)?;
-        identity_of(end_entity).map_err(UnexpectedIdentity::Invalid)?;
+        identity_in(&self.cluster, end_entity)?;
         Ok(verified)
     }
 

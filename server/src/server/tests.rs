@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coffee_client::cert::Ca;
-use coffee_common::{id::NodeName, protocol::Role, tls::CredentialFiles};
+use coffee_common::{
+    id::{ClusterName, NodeName},
+    protocol::Role,
+    tls::CredentialFiles,
+};
 use openraft::Membership;
 use tokio::time::timeout;
 
@@ -19,7 +23,10 @@ struct NodeFactory {
 
 impl NodeFactory {
     fn new() -> Self {
-        Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            ca: Ca::create(&ClusterName::default()).expect("a CA"),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     async fn start(&self, node: &str, member: Option<&Server>) -> Server {

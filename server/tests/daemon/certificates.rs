@@ -85,7 +85,7 @@ fn expire(fixture: &DaemonFixture) {
     let ca_key = rcgen::KeyPair::from_pem(&read("ca.key")).expect("a key");
     let issuer = rcgen::Issuer::from_ca_cert_pem(&read("ca.crt"), ca_key).expect("a CA");
     let mut params = rcgen::CertificateParams::new(vec!["ming".to_owned()]).expect("parameters");
-    let uri = "coffee://node/ming".try_into().expect("a URI");
+    let uri = "coffee://shops/node/ming".try_into().expect("a URI");
     params.subject_alt_names.push(rcgen::SanType::URI(uri));
     params.extended_key_usages =
         vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth, rcgen::ExtendedKeyUsagePurpose::ClientAuth];

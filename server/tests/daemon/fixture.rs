@@ -37,7 +37,7 @@ impl DaemonFixture {
     /// A folder with valid files.
     pub(crate) fn new() -> Self {
         let fixture = Self { folder: tempfile::tempdir().expect("a folder") };
-        cert::create_ca(fixture.path(), Existing::Keep).expect("a CA");
+        cert::create_ca(fixture.path(), None, Existing::Keep).expect("a CA");
         fixture.certify("ming");
         fixture.configure(CONFIG);
         fixture

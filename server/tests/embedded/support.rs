@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use coffee_client::{Client, Credentials, cert::Ca};
 use coffee_common::{
-    id::{Address, NodeName},
+    id::{Address, ClusterName, NodeName},
     protocol::{NodeStatus, Role},
     tls::CredentialFiles,
 };
@@ -23,7 +23,10 @@ pub(crate) fn name(text: &str) -> NodeName {
 
 impl EmbeddedCluster {
     pub(crate) fn new() -> Self {
-        Self { ca: Ca::create().expect("a CA"), folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            ca: Ca::create(&ClusterName::default()).expect("a CA"),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub(crate) fn data_dir(&self, node: &str) -> PathBuf {

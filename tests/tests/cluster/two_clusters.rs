@@ -42,7 +42,14 @@ async fn a_command_for_one_cluster_fails_at_the_other() {
     cluster.node("ming").kill().await;
     let without = ["get", "shop", "--timeout", "1s", "--cluster", &ming];
     cluster.coffeectl(without).fails(5, "").await;
-    cluster.coffeectl(["get", "shop", "--cluster", "ming"]).fails(2, "32 hexadecimal digits").await;
+    cluster.coffeectl(["get", "shop", "--cluster", "m.g"]).fails(2, "32 hexadecimal digits").await;
+    // The name is that in the certificates.
+    cluster.coffeectl_via("hong", ["get", "shop", "--cluster", "shops"]).ok().await;
+    let elsewhere = ["get", "shop", "--cluster", "staging"];
+    cluster
+        .coffeectl_via("hong", elsewhere)
+        .fails(7, "the certificate is for cluster shops, not staging")
+        .await;
 }
 
 /// The first cluster that a client meets is its only one, even if its nodes are gone.

@@ -77,7 +77,7 @@ mod tests {
     fn a_folder_knows_nodes_clients_and_certificates() {
         let folder = tempfile::tempdir().unwrap();
         let name = |text: &str| NodeName::new(text).unwrap();
-        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::create_ca(folder.path(), None, Existing::Keep).unwrap();
         cert::issue_node(folder.path(), &name("ming"), &[], LEAF_DAYS, Existing::Keep).unwrap();
         cert::issue_client(folder.path(), Role::Admin, &name("ops"), LEAF_DAYS, Existing::Keep).unwrap();
         let found = |kind| local(kind, Some(folder.path()));

@@ -76,7 +76,7 @@ fn examples() -> Vec<ManualBlock> {
     vec![
         text("Make the certificates of a cluster and its operator:"),
         ManualBlock::Example(
-            "coffeectl --certs certs cert ca\ncoffeectl --certs certs cert node ming\n\
+            "coffeectl --certs certs cert ca --cluster shops\ncoffeectl --certs certs cert node ming\n\
              coffeectl --certs certs cert client admin ops"
                 .into(),
         ),

@@ -7,7 +7,8 @@ mod shown;
 
 use std::path::{Path, PathBuf};
 
-use coffee_client::cert::{self, Existing, Issued};
+use coffee_client::cert::{self, CertError, Existing, Issued};
+use coffee_common::id::ClusterName;
 
 pub(crate) use self::arguments::CertVerb;
 use self::{
@@ -15,11 +16,13 @@ use self::{
     report::{CertificateList, CertificateRow},
 };
 use crate::{
-    credentials, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer, warnings,
+    cluster_ref::ClusterRef, credentials, exit::ExitCode, failure::Failure, invocation::Invocation,
+    printer::Printer, warnings,
 };
 
 pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
+    let cluster = cluster(verb, &folder, invocation.session.connection().cluster.as_ref())?;
     let (issued, note) = match verb {
         CertVerb::Ca(CertCaArguments { drop_old: true, unchecked, .. }) => {
             return change::drop_old(&folder, *unchecked, invocation).await;
@@ -29,7 +32,7 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             "ca.crt trusts both CAs: install it on every node and client before any certificate of the new CA",
         ),
         CertVerb::Ca(arguments) => (
-            cert::create_ca(&folder, existing(arguments.replace))?,
+            cert::create_ca(&folder, cluster.as_ref(), existing(arguments.replace))?,
             "ca.key can sign for any identity: do not copy it elsewhere",
         ),
         CertVerb::Node(arguments) => {
@@ -59,6 +62,27 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
     invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
     invocation.printer.note(&format!("note: {note}"));
     Ok(ExitCode::Done)
+}
+
+/// Returns the cluster that was named. It must be that of the CA, except when a CA is created.
+fn cluster(
+    verb: &CertVerb,
+    folder: &Path,
+    named: Option<&ClusterRef>,
+) -> Result<Option<ClusterName>, Failure> {
+    let creates = matches!(verb, CertVerb::Ca(CertCaArguments { rotate: false, drop_old: false, .. }));
+    match named {
+        Some(ClusterRef::Id(_)) if creates => {
+            Err(Failure::usage("the cluster of a CA is given by name, not by id".to_owned())
+                .hint("choose one with --cluster NAME; --context '' ignores the current context"))
+        }
+        Some(ClusterRef::Name(name)) if creates => Ok(Some(name.clone())),
+        Some(ClusterRef::Name(name)) => match cert::cluster(folder)? {
+            found if found == *name => Ok(Some(found)),
+            found => Err(CertError::OtherCluster { folder: folder.to_owned(), found }.into()),
+        },
+        Some(ClusterRef::Id(_)) | None => Ok(None),
+    }
 }
 
 fn existing(replace: bool) -> Existing {
@@ -139,7 +163,7 @@ mod tests {
     fn a_folder_as_it_is_listed() {
         let folder = tempfile::tempdir().unwrap();
         let name = |text| NodeName::new(text).unwrap();
-        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::create_ca(folder.path(), None, Existing::Keep).unwrap();
         cert::issue_node(folder.path(), &name("ming"), &[], 365, Existing::Keep).unwrap();
         cert::issue_client(folder.path(), Role::Admin, &name("ops"), 30, Existing::Keep).unwrap();
         std::fs::write(folder.path().join("torn.crt"), "not PEM").unwrap();
@@ -159,20 +183,20 @@ mod tests {
         ];
         assert_eq!(picked, expected);
         let table = printed(Format::Table, &list);
-        assert!(table.starts_with("NAME       ROLE   HOLDER  VALID UNTIL"), "{table}");
+        assert!(table.starts_with("NAME       ROLE   HOLDER  CLUSTER  VALID UNTIL"), "{table}");
         assert!(
             table.lines().last().is_some_and(|line| line.contains("not a usable certificate")),
             "{table}"
         );
         let json = printed(Format::Json, &list);
-        assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","valid_until":""#), "{json}");
+        assert!(json.starts_with(r#"{"apiVersion":"coffee/v1","certificates":[{"name":"admin-ops","role":"admin","holder":"ops","cluster":"shops","valid_until":""#), "{json}");
     }
 
     #[test]
     fn what_ends_soon_is_warned_of_and_found_by_a_check() {
         let folder = tempfile::tempdir().unwrap();
         let name = |text| NodeName::new(text).unwrap();
-        cert::create_ca(folder.path(), Existing::Keep).unwrap();
+        cert::create_ca(folder.path(), None, Existing::Keep).unwrap();
         cert::issue_node(folder.path(), &name("ming"), &[], 365, Existing::Keep).unwrap();
         let found = || cert::list(folder.path()).unwrap();
         assert_eq!(check(&found(), 30), Ok(ExitCode::Done));

@@ -130,8 +130,9 @@ fn set(arguments: &ContextSetArguments, invocation: &mut Invocation<'_>) -> Resu
     let (flags, timeout) = flags::typed(invocation.spoken.words(), invocation.parser())?;
     let given = flags.named(timeout).resolved_against(&here()?);
     if given == Named::default() {
-        return Err(Failure::usage("no setting given for the context")
-            .hint("add --endpoints HOST:PORT,.., --cluster ID, --certs DIR, --as NAME or --timeout TIME"));
+        return Err(Failure::usage("no setting given for the context").hint(
+            "add --endpoints HOST:PORT,.., --cluster CLUSTER, --certs DIR, --as NAME or --timeout TIME",
+        ));
     }
     let mut file = ContextFile::read()?;
     let before = file.contexts.contexts.get(&arguments.name).cloned();

@@ -12,7 +12,9 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable};
+use crate::{
+    cluster_ref::ClusterRef, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable,
+};
 
 pub(super) const AFTER_HELP: &str = "\
 All endpoints are asked first. If one of them belongs to a cluster, nothing is
@@ -40,7 +42,7 @@ pub(crate) async fn run(
     arguments: &InitArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    if let Some(cluster) = invocation.session.connection().cluster {
+    if let Some(ClusterRef::Id(cluster)) = invocation.session.connection().cluster {
         return Err(Failure::usage(format!("--cluster or the context names a cluster: {cluster}"))
             .hint("a new cluster has another id; use a context without 'cluster', or --context ''"));
     }

@@ -41,7 +41,7 @@ impl Terminal {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
-        cert::create_ca(path, Existing::Keep).expect("issues");
+        cert::create_ca(path, None, Existing::Keep).expect("issues");
         for node in ["ming", "hong", "hu"] {
             cert::issue_node(path, &name(node), &[], LEAF_DAYS, Existing::Keep).expect("issues");
         }

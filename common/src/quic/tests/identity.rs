@@ -83,8 +83,13 @@ async fn a_node_refuses_callers_with_bad_certificates() {
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
         (uris(&[]), "does not have the expected contents"),
-        (uris(&["coffee://admin/ops", "coffee://reader/ops"]), "does not have the expected contents"),
-        (uris(&["coffee://boss/ops"]), "does not have the expected contents"),
+        (
+            uris(&["coffee://shops/admin/ops", "coffee://shops/reader/ops"]),
+            "does not have the expected contents",
+        ),
+        (uris(&["coffee://shops/boss/ops"]), "does not have the expected contents"),
+        (uris(&["coffee://staging/admin/ops"]), "does not have the expected contents"),
+        (uris(&["coffee://admin/ops"]), "does not have the expected contents"),
         (Leaf { valid: (-7_200, -3_600), ..good() }, "has expired, or is not yet valid"),
         (Leaf { valid: (3_600, 7_200), ..good() }, "has expired, or is not yet valid"),
         (Leaf { usages: vec![Eku::ServerAuth], ..good() }, "not valid for this purpose"),
@@ -110,8 +115,10 @@ async fn a_caller_refuses_nodes_with_bad_certificates() {
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
         (uris(&[]), "it has no role"),
-        (uris(&["coffee://node/hong", "coffee://admin/ops"]), "more than one coffee:// URI"),
-        (uris(&["coffee://admin/ops"]), "it belongs to admin ops, which is not a node"),
+        (uris(&["coffee://shops/node/hong", "coffee://shops/admin/ops"]), "more than one coffee:// URI"),
+        (uris(&["coffee://shops/admin/ops"]), "it belongs to admin ops, which is not a node"),
+        (uris(&["coffee://staging/node/hong"]), "it was issued for cluster staging; this is cluster shops"),
+        (uris(&["coffee://node/hong"]), "it names no cluster"),
         (Leaf { valid: (-864_000, -432_000), ..good() }, "it expired 5 days ago"),
         (Leaf { valid: (600, 3_600), ..good() }, "it becomes valid only in "),
         (Leaf { usages: vec![Eku::ClientAuth], ..good() }, "not valid for this purpose"),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use coffee_client::cert::Ca;
 use coffee_common::{
     command::{Batch, Command, Operation, Outcome, Proposal},
-    id::{ClusterId, NodeId, NodeName},
+    id::{ClusterId, ClusterName, NodeId, NodeName},
     key::{Key, Value},
     protocol::Role,
     quic::{Endpoint, EndpointOptions, Priority},
@@ -180,7 +180,8 @@ async fn caught_up(node: &TestMember, index: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_reaches_every_member() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let index = leader(&nodes, None).await.set("order/1", b"latte").await;
     for node in &nodes {
@@ -195,7 +196,8 @@ async fn a_write_reaches_every_member() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_was_cut_off_past_the_purge_comes_back_by_snapshot() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let mut nodes = cluster(&ca, dir.path()).await;
     let led = leader(&nodes, None).await.id;
     let cut = nodes.iter().position(|node| node.id != led).expect("there are three");
@@ -225,7 +227,8 @@ async fn a_follower_that_was_cut_off_past_the_purge_comes_back_by_snapshot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_others_go_on_without_the_leader_and_a_transfer_is_quick() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let mut nodes = cluster(&ca, dir.path()).await;
     let old = leader(&nodes, None).await;
     let index = old.set("a", b"1").await;
@@ -247,7 +250,8 @@ async fn the_others_go_on_without_the_leader_and_a_transfer_is_quick() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_values_bring_no_election() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let led = leader(&nodes, None).await;
     let term = led.term();
@@ -263,7 +267,8 @@ async fn large_values_bring_no_election() {
 /// Otherwise the heartbeats that wait for a slow disk use up the streams of the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_the_sender_gave_up_is_released() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
     let local = Arc::new(LocalNode { endpoint: ming.endpoint.clone(), cluster: CLUSTER, id: ming.id });
@@ -284,7 +289,8 @@ async fn a_stream_that_the_sender_gave_up_is_released() {
 /// Otherwise disks that stall at a quorum cost an election, and no read is served meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn followers_whose_disks_stall_still_answer_heartbeats() {
-    let (ca, dir) = (Ca::create().expect("makes"), tempfile::tempdir().expect("a folder"));
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     // Patient, since an election because of a busy machine would fail the test.
     let timers =
         Timers { heartbeat_interval_ms: 100, election_timeout_min_ms: 500, election_timeout_max_ms: 1000 };

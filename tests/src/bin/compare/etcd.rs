@@ -65,7 +65,7 @@ fn certificates(folder: &Path) -> EtcdCertificates {
     let name = |text| NodeName::new(text).expect("a legal name");
     let keep = cert::Existing::Keep;
     let loopback = [cert::AltName::Ip(Ipv4Addr::LOCALHOST.into())];
-    cert::create_ca(folder, keep).expect("a CA");
+    cert::create_ca(folder, None, keep).expect("a CA");
     let member = cert::issue_node(folder, &name("member"), &loopback, cert::LEAF_DAYS, keep);
     let client = cert::issue_client(folder, Role::Writer, &name("load"), cert::LEAF_DAYS, keep);
     let files = |issued: Result<cert::Issued, cert::CertError>| {

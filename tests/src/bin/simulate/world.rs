@@ -10,7 +10,7 @@ use std::{
 
 use coffee_client::{Client, Consistency, Credentials, KeyRange, PageOptions, cert::Ca};
 use coffee_common::{
-    id::{ClientId, ClusterId, NodeName},
+    id::{ClientId, ClusterId, ClusterName, NodeName},
     protocol::Role,
 };
 use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
@@ -74,7 +74,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     #[expect(clippy::disallowed_methods, reason = "measures real time")]
     let real = std::time::Instant::now();
     let folder = tempfile::tempdir().expect("a folder");
-    let ca = Ca::create().expect("a CA");
+    let ca = Ca::create(&ClusterName::default()).expect("a CA");
     let consistency = if local_reads { Consistency::Local } else { Consistency::Linearizable };
     let shared = WorldContext { consistency, ..WorldContext::default() };
     let count = if seed.is_multiple_of(3) { 5 } else { 3 };

@@ -56,7 +56,7 @@ fn client(name: &'static str, shown: ClientIdentity, expected: &'static str) -> 
 
 fn good(certs: &Path, signers: &Signers) -> Vec<Case> {
     let p256 = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
-    let reader = leaf(&[b"coffee://reader/test"]);
+    let reader = leaf(&[b"coffee://shops/reader/test"]);
     let below =
         intermediate(&signers.wide, "a CA below", IsCa::Ca(BasicConstraints::Constrained(0)), (-2, 2));
     vec![
@@ -103,33 +103,38 @@ fn roles(certs: &Path) -> Vec<Case> {
 
 /// Signed by the right CA, but without a valid name.
 fn names(signers: &Signers) -> Vec<Case> {
-    let overlong = format!("coffee://admin/{}", "a".repeat(64));
-    let uris: [(&str, &[&[u8]]); 18] = [
+    let overlong = format!("coffee://shops/admin/{}", "a".repeat(64));
+    let uris: [(&str, &[&[u8]]); 23] = [
         ("no alternative name", &[]),
         ("a foreign URI", &[b"https://admin/ops"]),
-        ("two roles", &[b"coffee://reader/ops", b"coffee://admin/ops"]),
-        ("the same role twice", &[b"coffee://admin/ops", b"coffee://admin/ops"]),
-        ("two names, one in capitals", &[b"coffee://reader/ops", b"COFFEE://admin/ops"]),
-        ("no such role", &[b"coffee://boss/ops"]),
-        ("a role in capitals", &[b"coffee://ADMIN/ops"]),
-        ("a scheme in capitals", &[b"COFFEE://admin/ops"]),
-        ("no role", &[b"coffee:///ops"]),
-        ("no name", &[b"coffee://admin/"]),
-        ("a name with NUL", &[b"coffee://node/hong\0.example"]),
+        ("two roles", &[b"coffee://shops/reader/ops", b"coffee://shops/admin/ops"]),
+        ("the same role twice", &[b"coffee://shops/admin/ops", b"coffee://shops/admin/ops"]),
+        ("two names, one in capitals", &[b"coffee://shops/reader/ops", b"COFFEE://shops/admin/ops"]),
+        ("an admin of another cluster", &[b"coffee://staging/admin/ops"]),
+        ("a node of another cluster", &[b"coffee://staging/node/hong"]),
+        ("two clusters", &[b"coffee://shops/reader/ops", b"coffee://staging/reader/ops"]),
+        ("no cluster, as in the former form", &[b"coffee://admin/ops"]),
+        ("a cluster and nothing else, as in a CA", &[b"coffee://shops"]),
+        ("no such role", &[b"coffee://shops/boss/ops"]),
+        ("a role in capitals", &[b"coffee://shops/ADMIN/ops"]),
+        ("a scheme in capitals", &[b"COFFEE://shops/admin/ops"]),
+        ("no role", &[b"coffee://shops//ops"]),
+        ("no name", &[b"coffee://shops/admin/"]),
+        ("a name with NUL", &[b"coffee://shops/node/hong\0.example"]),
         ("a name that is too long", &[overlong.as_bytes()]),
-        ("a name that looks alike", &["coffee://node/h\u{43e}ng".as_bytes()]),
-        ("a name that is not UTF-8", &[b"coffee://node/h\xffng"]),
-        ("a wildcard", &[b"coffee://node/*"]),
-        ("a name and a path", &[b"coffee://node/hong/x"]),
-        ("a name and a query", &[b"coffee://node/hong?role=admin"]),
-        ("a percent-encoded name", &[b"coffee://node/h%6fng"]),
+        ("a name that looks alike", &["coffee://shops/node/h\u{43e}ng".as_bytes()]),
+        ("a name that is not UTF-8", &[b"coffee://shops/node/h\xffng"]),
+        ("a wildcard", &[b"coffee://shops/node/*"]),
+        ("a name and a path", &[b"coffee://shops/node/hong/x"]),
+        ("a name and a query", &[b"coffee://shops/node/hong?role=admin"]),
+        ("a percent-encoded name", &[b"coffee://shops/node/h%6fng"]),
     ];
     let mut cases: Vec<Case> = uris
         .into_iter()
         .map(|(name, uris)| client(name, cert_forger::signed(&leaf(uris), &signers.ca, &[]), UNKNOWN))
         .collect();
     let mut common = leaf(&[]);
-    common.distinguished_name.push(DnType::CommonName, "coffee://admin/ops");
+    common.distinguished_name.push(DnType::CommonName, "coffee://shops/admin/ops");
     let mut dns = leaf(&[]);
     dns.subject_alt_names = vec![SanType::DnsName("ops".try_into().expect("legal"))];
     for (name, params) in [("a role in the common name alone", common), ("a host name alone", dns)] {
@@ -140,7 +145,7 @@ fn names(signers: &Signers) -> Vec<Case> {
 
 /// Signed by the wrong issuer, or for another purpose.
 fn chains(certs: &Path, elsewhere: &Path, Signers { ca, wide }: &Signers) -> Vec<Case> {
-    let admin = leaf(&[b"coffee://admin/ops"]);
+    let admin = leaf(&[b"coffee://shops/admin/ops"]);
     let for_use = |usages: &[Eku]| {
         let mut params = admin.clone();
         params.extended_key_usages = usages.to_vec();
@@ -199,7 +204,7 @@ fn chains(certs: &Path, elsewhere: &Path, Signers { ca, wide }: &Signers) -> Vec
 
 fn times(signers: &Signers) -> Vec<Case> {
     let at = |from, to| {
-        let mut params = leaf(&[b"coffee://admin/ops"]);
+        let mut params = leaf(&[b"coffee://shops/admin/ops"]);
         cert_forger::valid(&mut params, from, to);
         cert_forger::signed(&params, &signers.ca, &[])
     };
@@ -234,7 +239,7 @@ fn flip_last(der: &mut [u8]) {
 }
 
 fn promote(der: &mut [u8]) {
-    let (from, to) = (b"coffee://reader/", b"coffee://writer/");
+    let (from, to) = (b"coffee://shops/reader/", b"coffee://shops/writer/");
     let at = der.windows(from.len()).position(|window| window == from).expect("it is a reader's");
     der[at..at + to.len()].copy_from_slice(to);
 }

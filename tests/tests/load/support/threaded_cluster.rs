@@ -3,7 +3,7 @@
 
 use std::{sync::mpsc, thread::JoinHandle, time::Duration};
 
-use coffee_client::{Address, Client, CredentialFiles, NodeName, cert::Ca};
+use coffee_client::{Address, Client, ClusterName, CredentialFiles, NodeName, cert::Ca};
 use coffee_common::protocol::{NodeState, Role};
 use coffeed::{Config, Server};
 use tempfile::TempDir;
@@ -32,7 +32,12 @@ impl ThreadedCluster {
     /// Starts nodes of these names, and waits until all vote.
     pub(crate) async fn of(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut cluster = Self { ca: Ca::create().expect("a CA"), folder, nodes: Vec::new(), client: None };
+        let mut cluster = Self {
+            ca: Ca::create(&ClusterName::default()).expect("a CA"),
+            folder,
+            nodes: Vec::new(),
+            client: None,
+        };
         for name in names {
             let node = cluster.start(name);
             cluster.nodes.push(node);

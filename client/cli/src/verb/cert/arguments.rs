@@ -8,7 +8,7 @@ use coffee_client::cert::{AltName, CA_DAYS, LEAF_DAYS};
 /// `cert ..`. All verbs work on the directory given with `--certs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
-    /// Create the certificate authority (CA) of a cluster
+    /// Create the certificate authority (CA) of the cluster given with --cluster [default: shops]
     Ca(CertCaArguments),
     /// Create the certificate of a node
     Node(CertNodeArguments),

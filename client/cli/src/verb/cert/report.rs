@@ -21,6 +21,7 @@ pub(super) struct CertificateRow {
     name: String,
     role: Option<&'static str>,
     holder: Option<String>,
+    cluster: Option<String>,
     valid_until: Option<String>,
     days_left: Option<i64>,
     serial: Option<String>,
@@ -46,6 +47,7 @@ impl CertificateRow {
             name: issued.name(),
             role,
             holder,
+            cluster: info.and_then(|info| info.cluster.as_ref()).map(ToString::to_string),
             valid_until: info.map(|info| dates::utc(info.not_after)),
             days_left: info.map(CertificateInfo::days_left),
             serial: info.map(|info| info.serial.clone()),
@@ -57,7 +59,7 @@ impl CertificateRow {
         }
     }
 
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         [
             escape::field(&self.name),
             wording::or_nothing(self.role),
@@ -67,6 +69,7 @@ impl CertificateRow {
             if self.key.is_some() { "here" } else { wording::NOTHING }.to_owned(),
             wording::or_nothing(self.signed_by),
             wording::or_nothing(self.serial.as_ref()),
+            wording::or_nothing(self.cluster.as_ref()),
         ]
     }
 }
@@ -104,6 +107,7 @@ impl Printable for CertificateList {
             "NAME",
             "ROLE",
             "HOLDER",
+            "CLUSTER",
             "VALID UNTIL",
             "DAYS",
             "KEY",
@@ -111,11 +115,11 @@ impl Printable for CertificateList {
             "SERIAL",
             "PROBLEM",
         ])
-        .right([4]);
+        .right([5]);
         for certificate in &self.certificates {
-            let [name, role, holder, until, days, key, ca, serial] = certificate.cells();
+            let [name, role, holder, until, days, key, ca, serial, cluster] = certificate.cells();
             let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
-            table.row([name, role, holder, until, days, key, ca, serial, problem]);
+            table.row([name, role, holder, cluster, until, days, key, ca, serial, problem]);
         }
         table.render()
     }

@@ -1,7 +1,7 @@
 //! Which address a link dials, and how many lines it logs.
 
 use coffee_client::cert::Ca;
-use coffee_common::{protocol::Role, quic::EndpointOptions};
+use coffee_common::{id::ClusterName, protocol::Role, quic::EndpointOptions};
 
 use super::*;
 
@@ -12,7 +12,10 @@ fn address(port: u16) -> Address {
 /// A link from ming to hong, which the membership has at port 1.
 fn to_hong() -> PeerLink {
     let (ming, hong) = ("ming".parse().expect("legal"), "hong".parse().expect("legal"));
-    let credentials = Ca::create().expect("a CA").credentials(Role::Node, &ming).expect("credentials");
+    let credentials = Ca::create(&ClusterName::default())
+        .expect("a CA")
+        .credentials(Role::Node, &ming)
+        .expect("credentials");
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("binds");
     PeerLink::new(endpoint, Member { name: hong, address: address(1) })
 }

@@ -19,7 +19,7 @@ pub(super) fn files(folder: &Path, identity: &Identity) -> CredentialFiles {
 
 /// Makes sure that the directory has a CA and valid certificates for the nodes and the client.
 pub(super) fn prepare(folder: &Path, nodes: &[NodeName], client: &NodeName) -> Result<(), Failure> {
-    keep(cert::create_ca(folder, Existing::Keep))?;
+    keep(cert::create_ca(folder, None, Existing::Keep))?;
     for node in nodes {
         keep(cert::issue_node(folder, node, &[], LEAF_DAYS, Existing::Keep))?;
     }
