@@ -8,6 +8,7 @@ pub mod heard_addresses;
 pub mod leader_contact;
 pub mod leadership;
 pub mod log_size;
+pub mod peer_standing;
 pub mod propose;
 pub mod raft;
 pub mod read_index;

@@ -148,7 +148,8 @@ impl Server {
         }
     }
 
-    /// Returns a client that connects to this node with the node's own credentials.
+    /// Returns a client that asks this node, and no other, with the node's own credentials. Here
+    /// they permit what an admin may do; elsewhere the certificate of a node is not an admin's.
     ///
     /// # Errors
     ///
@@ -165,6 +166,7 @@ impl Server {
             .endpoints([address.into()])
             .credentials(self.node.credentials())
             .endpoint_options(self.options.clone())
+            .follow_leader(false)
             .build()
     }
 

@@ -15,6 +15,7 @@ mod certificates;
 mod clients;
 mod datagrams;
 mod floods;
+mod node_roles;
 mod peers;
 mod slow;
 mod strangers;
@@ -68,6 +69,12 @@ async fn frames_of_peers() {
 async fn nodes_that_are_not_members() {
     let _alone = STAGE.lock().await;
     strangers::change_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_of_nodes() {
+    let _alone = STAGE.lock().await;
+    node_roles::do_not_make_admins().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

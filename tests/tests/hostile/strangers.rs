@@ -24,6 +24,9 @@ use crate::peers;
 /// A daemon that has not reacted within this time waits for more input.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The nodes that are attacked.
+pub(crate) const NAMES: [&str; 3] = ["ming", "hong", "peng"];
+
 /// The id that a node without one claims.
 const NO_ID: NodeId = NodeId(999_999);
 
@@ -85,7 +88,7 @@ fn encode<T: Serialize>(message: &T) -> Bytes {
 }
 
 /// The address and status of each of these daemons.
-async fn victims(cluster: &Cluster, names: &[&str]) -> Vec<(Address, RaftStatus)> {
+pub(crate) async fn victims(cluster: &Cluster, names: &[&str]) -> Vec<(Address, RaftStatus)> {
     let client = cluster.client(Role::Admin);
     let mut victims = Vec::new();
     for node in cluster.watched().iter().filter(|node| names.contains(&node.name())) {
@@ -96,7 +99,7 @@ async fn victims(cluster: &Cluster, names: &[&str]) -> Vec<(Address, RaftStatus)
 }
 
 /// Checks that leader and term are the same as before, and that the cluster works.
-async fn is_unharmed(cluster: &Cluster, names: &[&str], before: &[(Address, RaftStatus)]) {
+pub(crate) async fn is_unharmed(cluster: &Cluster, names: &[&str], before: &[(Address, RaftStatus)]) {
     cluster.coffeectl(["set", "order/2", "mocha", "--timeout", "10s"]).ok().await;
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
     let after = victims(cluster, names).await;
@@ -107,12 +110,11 @@ async fn is_unharmed(cluster: &Cluster, names: &[&str], before: &[(Address, Raft
 
 pub(crate) async fn change_nothing() {
     let cluster = Cluster::of(4).start().await;
-    let names = ["ming", "hong", "peng"];
     let removed = victims(&cluster, &["long"]).await[0].1.id;
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     cluster.coffeectl(["down", "long", "--yes"]).ok().await;
     cluster.leader().await;
-    let before = victims(&cluster, &names).await;
+    let before = victims(&cluster, &NAMES).await;
     for (stranger, ids) in [("long", [removed, NO_ID]), ("hu", [removed, NO_ID])] {
         let credentials = peers::credentials(&cluster, stranger);
         for (victim, raft) in &before {
@@ -125,16 +127,15 @@ pub(crate) async fn change_nothing() {
             }
         }
     }
-    is_unharmed(&cluster, &names, &before).await;
+    is_unharmed(&cluster, &NAMES, &before).await;
 }
 
 pub(crate) async fn members_cannot_exhaust_the_terms() {
     let cluster = Cluster::of(3).start().await;
-    let names = ["ming", "hong", "peng"];
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     cluster.coffeectl(["wait", "--for", "synced"]).ok().await;
-    let before = victims(&cluster, &names).await;
-    for (name, (_, own)) in names.iter().zip(&before) {
+    let before = victims(&cluster, &NAMES).await;
+    for (name, (_, own)) in NAMES.iter().zip(&before) {
         let credentials = peers::credentials(&cluster, name);
         for (victim, raft) in before.iter().filter(|(_, raft)| raft.id != own.id) {
             let caller = Stranger::connect(&credentials, victim, raft).await.expect("a member connects");
@@ -144,5 +145,5 @@ pub(crate) async fn members_cannot_exhaust_the_terms() {
             }
         }
     }
-    is_unharmed(&cluster, &names, &before).await;
+    is_unharmed(&cluster, &NAMES, &before).await;
 }

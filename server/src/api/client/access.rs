@@ -1,15 +1,17 @@
-//! Authorization: which role a request needs.
+//! Authorization: who may send a request.
 //!
 //! Takes an identity from a verified certificate and a request, and returns a verdict. Guards
-//! that a request is carried out by the cluster that it is meant for, that each request is judged by the role of its originator, also if nodes forwarded it, and that
-//! only a node may act on behalf of another identity.
+//! that a request is carried out by the cluster that it is meant for; that each request is judged
+//! by the role of its originator, also if a node forwarded it; and that the certificate of a node
+//! does not make an admin: it speaks for others only as a member's, and the verbs of
+//! nodes are for members, each for itself.
 
 use coffee_common::{
-    id::ClusterId,
+    id::{ClusterId, NodeName},
     protocol::{Identity, LeftOut, Rejection, Request, Role},
 };
 
-use crate::node::Node;
+use crate::node::{Node, peer_standing::PeerStanding};
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,36 +22,109 @@ pub(super) struct RequestOrigin {
     pub(super) forwarded: bool,
 }
 
-/// Authorizes a request. `peer` is the identity in the connection's certificate, `on_behalf_of` the
-/// one that the request claims.
+/// Who may send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Clients of at least this role, and any node.
+    ClientsAndNodes(Role),
+    /// Clients of at least this role.
+    Clients(Role),
+    /// Clients of at least this role, through a member that acts on their behalf.
+    ClientsThroughMembers(Role),
+    /// Clients of at least this role, or a node about itself.
+    ClientsOrItself(Role),
+    /// Any node about itself.
+    Itself,
+    /// Any node.
+    Nodes,
+    /// A node that was admitted.
+    AdmittedNodes,
+    /// A member.
+    Members,
+    /// A member about itself.
+    MembersThemselves,
+}
+
+/// Authorizes a request to the node `own`. `peer` is the identity in the connection's certificate,
+/// `on_behalf_of` the one that the request claims, and `standing` tells what the node knows of
+/// another one.
 pub(super) fn authorize(
+    own: &NodeName,
     peer: &Identity,
     on_behalf_of: Option<&Identity>,
     request: &Request,
+    standing: impl Fn(&NodeName) -> PeerStanding,
 ) -> Result<RequestOrigin, Rejection> {
-    if on_behalf_of.is_some() && peer.role != Role::Node {
-        return Err(Rejection::Denied("only a node may act on behalf of another identity".to_owned()));
-    }
-    let identity = on_behalf_of.unwrap_or(peer);
-    let needed = needed(request);
-    if identity.role < needed {
-        return Err(Rejection::Denied(format!(
-            "{} has the role {}; this request needs the role {}",
-            identity.name,
-            identity.role.as_str(),
-            needed.as_str()
-        )));
-    }
-    match request {
-        Request::Join { node, .. } if *node != identity.name => Err(Rejection::Denied(format!(
-            "the certificate is for {}, which cannot join as {node}",
-            identity.name
-        ))),
-        Request::Move { node, .. } if identity.role == Role::Node && *node != identity.name => {
-            Err(Rejection::Denied(format!("{} may move no node but itself", identity.name)))
+    let identity = match on_behalf_of {
+        Some(_) if peer.role != Role::Node => {
+            return Err(denied("only a node may act on behalf of another identity".to_owned()));
         }
-        _ => Ok(RequestOrigin { identity: identity.clone(), forwarded: on_behalf_of.is_some() }),
-    }
+        Some(_) if !is_for_the_leader(request) => {
+            return Err(denied("this request is never forwarded: send it to the node itself".to_owned()));
+        }
+        Some(first) => {
+            // A node that carries out its own removal may have been removed by an earlier attempt.
+            let removes_itself = matches!(request, Request::RemoveVoter { node, .. } if *node == peer.name);
+            if first != peer && !removes_itself && !is_member(standing(&peer.name)) {
+                let why = format!("{} is not a member of this cluster, and forwards nothing", peer.name);
+                // Not applied, and another node can forward it.
+                return Err(Rejection::Unavailable(why));
+            }
+            first.clone()
+        }
+        // The program that runs this node has its certificate, and all its data.
+        None if peer.role == Role::Node && peer.name == *own => {
+            Identity { name: own.clone(), role: Role::Admin }
+        }
+        None => peer.clone(),
+    };
+    let forwarded = on_behalf_of.is_some();
+    permit(audience(request), &identity, request, forwarded, &standing)?;
+    Ok(RequestOrigin { identity, forwarded })
+}
+
+fn permit(
+    audience: Audience,
+    identity: &Identity,
+    request: &Request,
+    forwarded: bool,
+    standing: impl Fn(&NodeName) -> PeerStanding,
+) -> Result<(), Rejection> {
+    let Identity { name, role } = identity;
+    let (is_node, about_itself) = (*role == Role::Node, subject(request) == Some(name));
+    let has = |least: Role| !is_node && *role >= least;
+    let allowed = match audience {
+        Audience::ClientsAndNodes(least) => is_node || has(least),
+        Audience::Clients(least) => has(least),
+        Audience::ClientsThroughMembers(least) => has(least) && forwarded,
+        Audience::ClientsOrItself(least) => has(least) || (is_node && about_itself),
+        Audience::Itself => is_node && about_itself,
+        Audience::Nodes => is_node,
+        Audience::AdmittedNodes => is_node && standing(name) != PeerStanding::Stranger,
+        Audience::Members => is_node && is_member(standing(name)),
+        Audience::MembersThemselves => is_node && about_itself && is_member(standing(name)),
+    };
+    if allowed { Ok(()) } else { Err(denied(refusal(audience, identity, is_node))) }
+}
+
+/// Whether a node with this standing is a member. One without a cluster is not asked for anything
+/// that it could do.
+fn is_member(standing: PeerStanding) -> bool {
+    matches!(standing, PeerStanding::Member | PeerStanding::Unknown)
+}
+
+/// Says why an identity may not send a request to this audience.
+fn refusal(audience: Audience, Identity { name, role }: &Identity, is_node: bool) -> String {
+    let needed = match audience {
+        Audience::ClientsAndNodes(role) | Audience::Clients(role) | Audience::ClientsOrItself(role) => role,
+        _ if is_node => return format!("{name} may not ask this: only a member may, each for itself"),
+        _ => Role::Node,
+    };
+    format!("{name} has the role {}; this request needs the role {}", role.as_str(), needed.as_str())
+}
+
+fn denied(why: String) -> Rejection {
+    Rejection::Denied(why)
 }
 
 /// Rejects a request that is meant for another cluster than the node's. Requests about the node
@@ -110,159 +185,67 @@ fn is_for_the_cluster(request: &Request) -> bool {
     )
 }
 
-/// Returns the lowest role that may send the request.
-fn needed(request: &Request) -> Role {
+/// Returns who may send the request.
+fn audience(request: &Request) -> Audience {
     match request {
-        Request::Ping
-        | Request::Status
-        | Request::List
-        | Request::Get { .. }
-        | Request::Range { .. }
-        | Request::CanStop { .. } => Role::Reader,
-        Request::Write { .. } => Role::Writer,
+        Request::Ping | Request::Status => Audience::ClientsAndNodes(Role::Reader),
+        Request::List | Request::Get { .. } | Request::Range { .. } | Request::CanStop { .. } => {
+            Audience::Clients(Role::Reader)
+        }
+        Request::Write { .. } => Audience::Clients(Role::Writer),
         Request::Found { .. }
         | Request::Boot { .. }
-        | Request::Move { .. }
         | Request::Transfer { .. }
         | Request::Down { .. }
         | Request::Remove { .. }
         | Request::Reload { .. }
         | Request::LogLevel { .. }
         // It contains everything, the request memory too.
-        | Request::Backup { .. } => Role::Admin,
+        | Request::Backup { .. } => Audience::Clients(Role::Admin),
+        // The last step of `down`, which a member carries out.
+        Request::RemoveVoter { .. } => Audience::ClientsThroughMembers(Role::Admin),
+        // The leader judges a move and a promotion by the node's record.
+        Request::Move { .. } => Audience::ClientsOrItself(Role::Admin),
+        Request::Join { .. } => Audience::Itself,
+        // To nodes without a cluster.
+        Request::Promote { .. } | Request::Invite { .. } => Audience::Nodes,
+        Request::ConfirmMember { .. } => Audience::AdmittedNodes,
         Request::ReadIndex
-        | Request::Join { .. }
-        | Request::Promote { .. }
-        | Request::RemoveVoter { .. }
-        | Request::Invite { .. }
         | Request::ShutDownRemoved { .. }
         | Request::StateDigest { .. }
-        | Request::Reaches { .. }
-        | Request::ConfirmMember { .. }
-        | Request::Room { .. } => Role::Node,
+        | Request::Room { .. } => Audience::Members,
+        Request::Reaches { .. } => Audience::MembersThemselves,
     }
+}
+
+/// The node that a request of a node may be about: itself.
+fn subject(request: &Request) -> Option<&NodeName> {
+    match request {
+        Request::Join { node, .. }
+        | Request::Move { node, .. }
+        | Request::Reaches { node, .. }
+        | Request::RemoveVoter { node, .. } => Some(node),
+        _ => None,
+    }
+}
+
+/// Whether only the leader can carry out the request, so that another node forwards it.
+fn is_for_the_leader(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Write { .. }
+            | Request::Boot { .. }
+            | Request::Move { .. }
+            | Request::Transfer { .. }
+            | Request::Down { dry_run: true, .. }
+            | Request::Remove { .. }
+            | Request::CanStop { .. }
+            | Request::ReadIndex
+            | Request::Join { .. }
+            | Request::Promote { .. }
+            | Request::RemoveVoter { .. }
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use coffee_common::{
-        command::Batch,
-        id::{ClientId, ClusterId, NodeId, RequestId, Revision},
-        key::KeyRange,
-        protocol::{Consistency, LastEntry},
-    };
-
-    use super::*;
-
-    fn identity(role: Role, name: &str) -> Identity {
-        Identity { name: name.parse().expect("legal"), role }
-    }
-
-    /// Every request, with the lowest role that may send it.
-    fn requests() -> Vec<(Role, Request)> {
-        let node = || "hong".parse().expect("legal");
-        let address = || "127.0.0.1:7400".parse().expect("legal");
-        let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
-        let consistency = Consistency::Local;
-        vec![
-            (Role::Reader, Request::Ping),
-            (Role::Reader, Request::Status),
-            (Role::Reader, Request::List),
-            (Role::Reader, Request::Get { key: "k".parse().expect("legal"), consistency }),
-            (
-                Role::Reader,
-                Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
-            ),
-            (Role::Reader, Request::CanStop { node: node() }),
-            (Role::Writer, Request::Write { request, batch: Batch::default().into() }),
-            (Role::Admin, Request::Found { node: node() }),
-            (Role::Admin, Request::Boot { node: node(), address: None }),
-            (Role::Admin, Request::Move { node: node(), address: address() }),
-            (Role::Admin, Request::Transfer { to: None }),
-            (Role::Admin, Request::Down { node: None, dry_run: true }),
-            (Role::Admin, Request::Remove { node: node(), dry_run: true }),
-            (Role::Admin, Request::Backup { consistency }),
-            (Role::Admin, Request::Reload { force: false }),
-            (Role::Admin, Request::LogLevel { level: None }),
-            (Role::Node, Request::ReadIndex),
-            (Role::Node, Request::Join { node: node(), address: address() }),
-            (Role::Node, Request::Promote { id: NodeId(7) }),
-            (Role::Node, Request::RemoveVoter { node: node(), id: NodeId(7), standing: None }),
-            (Role::Node, Request::Invite { cluster: ClusterId(1), members: vec![address()] }),
-            (Role::Node, Request::ShutDownRemoved { id: NodeId(7) }),
-            (Role::Node, Request::StateDigest { cluster: ClusterId(1), upto: Revision(64) }),
-            (Role::Node, Request::Room { cluster: ClusterId(1) }),
-            (Role::Node, Request::Reaches { node: node(), id: NodeId(7), address: address() }),
-            (Role::Node, Request::ConfirmMember { node: node(), id: NodeId(7), after: LastEntry::default() }),
-        ]
-    }
-
-    #[test]
-    fn a_role_may_do_what_it_is_for_and_no_more() {
-        for (needed, request) in requests() {
-            for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
-                let verdict = authorize(&identity(role, "hong"), None, &request);
-                assert_eq!(verdict.is_ok(), role >= needed, "{role:?} {request:?}: {verdict:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_a_node_passes_on_is_judged_by_who_asked() {
-        let node = identity(Role::Node, "ming");
-        for (needed, request) in requests() {
-            for role in [Role::Reader, Role::Writer, Role::Admin, Role::Node] {
-                let first = identity(role, "hong");
-                match authorize(&node, Some(&first), &request) {
-                    Ok(origin) => {
-                        assert!(role >= needed, "{role:?} {request:?}");
-                        assert_eq!(origin, RequestOrigin { identity: first, forwarded: true });
-                    }
-                    Err(rejection) => {
-                        assert!(role < needed, "{role:?} {request:?}");
-                        assert!(matches!(rejection, Rejection::Denied(_)));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn only_a_node_speaks_for_others() {
-        let admin = identity(Role::Admin, "ops");
-        let claimed = identity(Role::Node, "ming");
-        for (_, request) in requests() {
-            assert!(authorize(&admin, Some(&claimed), &request).is_err(), "{request:?}");
-            assert!(authorize(&admin, Some(&admin), &request).is_err(), "{request:?}");
-        }
-    }
-
-    #[test]
-    fn a_node_joins_under_its_own_name() {
-        let join = Request::Join {
-            node: "hong".parse().expect("legal"),
-            address: "127.0.0.1:7400".parse().expect("legal"),
-        };
-        assert!(authorize(&identity(Role::Node, "hong"), None, &join).is_ok());
-        assert!(authorize(&identity(Role::Node, "peng"), None, &join).is_err());
-        assert!(
-            authorize(&identity(Role::Node, "ming"), Some(&identity(Role::Node, "peng")), &join).is_err(),
-            "also if a member forwards it"
-        );
-    }
-
-    #[test]
-    fn a_node_moves_itself_and_an_admin_any_node() {
-        let node = || "hong".parse().expect("legal");
-        let request = Request::Move { node: node(), address: "127.0.0.1:7400".parse().expect("legal") };
-        for (caller, allowed) in [
-            (identity(Role::Node, "hong"), true),
-            (identity(Role::Node, "peng"), false),
-            (identity(Role::Admin, "peng"), true),
-        ] {
-            assert_eq!(authorize(&caller, None, &request).is_ok(), allowed, "{caller:?}");
-            let member = identity(Role::Node, "ming");
-            assert_eq!(authorize(&member, Some(&caller), &request).is_ok(), allowed, "{caller:?}, forwarded");
-        }
-    }
-}
+mod tests;

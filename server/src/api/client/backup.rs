@@ -77,7 +77,7 @@ async fn admit(
 ) -> Result<AdmittedBackup, Rejection> {
     let api = &state.api;
     let RequestFrame { timeout_ms, on_behalf_of, cluster, request, .. } = request;
-    access::authorize(state.connection.peer(), on_behalf_of.as_ref(), &request)?;
+    state.authorize(on_behalf_of.as_ref(), &request)?;
     access::check_cluster(&api.node, cluster, state.welcomed, &request)?;
     let Request::Backup { consistency } = request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));

@@ -79,7 +79,9 @@ async fn operate(
         Request::Reload { force } => {
             node.reload(*force).await.map(|reload| Response::Reloaded(Box::new(reload)))
         }
-        Request::Down { node, dry_run: false } => membership.down(node.as_ref(), deadline).await,
+        Request::Down { node, dry_run: false } => {
+            membership.down(&origin.identity, node.as_ref(), deadline).await
+        }
         Request::Boot { .. }
         | Request::Move { .. }
         | Request::Transfer { .. }

@@ -10,8 +10,9 @@ use std::{
 };
 
 use coffee_common::{
+    id::NodeName,
     limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Rejection, Request, Response},
+    protocol::{Identity, Rejection, Request, Response},
     quic::Connection,
 };
 use tokio::{
@@ -20,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    access::{self, RequestOrigin},
     context::ApiContext,
     in_flight::InFlightGuard,
     read::ResponseBudget,
@@ -71,6 +73,17 @@ impl ConnectionState {
             (None, _) => Err(self.stopping()),
             (Some(_), Err(_)) => Err(Rejection::Overloaded),
         }
+    }
+
+    /// Authorizes a request of the client.
+    pub(super) fn authorize(
+        &self,
+        on_behalf_of: Option<&Identity>,
+        request: &Request,
+    ) -> Result<RequestOrigin, Rejection> {
+        let node = &self.api.node;
+        let standing = |name: &NodeName| node.standing_of(name);
+        access::authorize(node.name(), self.connection.peer(), on_behalf_of, request, standing)
     }
 
     pub(super) fn stopping(&self) -> Rejection {

@@ -82,7 +82,7 @@ async fn carry_out(
                 continue;
             }
         };
-        let origin = match access::authorize(state.connection.peer(), on_behalf_of.as_ref(), &request) {
+        let origin = match state.authorize(on_behalf_of.as_ref(), &request) {
             Ok(origin) => origin,
             Err(denied) => {
                 rejected.push((admitted, denied));

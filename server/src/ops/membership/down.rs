@@ -10,7 +10,7 @@ use std::time::Duration;
 use coffee_common::{
     command::{MemberState, NodeRecord},
     id::NodeName,
-    protocol::{Consistency, Rejection, Removal, Request, Response},
+    protocol::{Consistency, Identity, Rejection, Removal, Request, Response},
     quic::Expect,
 };
 use tokio::time::{Instant, sleep};
@@ -86,14 +86,21 @@ impl Leading {
 }
 
 impl MembershipManager {
-    /// Takes a node down: without a name, the leader.
-    pub async fn down(&self, node: Option<&NodeName>, deadline: Instant) -> Result<Response, Rejection> {
+    /// Takes a node down on behalf of an operator: without a name, the leader.
+    pub async fn down(
+        &self,
+        caller: &Identity,
+        node: Option<&NodeName>,
+        deadline: Instant,
+    ) -> Result<Response, Rejection> {
         let began = Instant::now();
         let plan = Request::Down { node: node.cloned(), dry_run: true };
-        let Response::Down(plan) = self.ask_leader(&plan, deadline).await? else { return Err(misfit()) };
+        let Response::Down(plan) = self.ask_leader(caller, &plan, deadline).await? else {
+            return Err(misfit());
+        };
         let record = self.record(&plan.node, deadline).await?;
         tracing::info!(node = %record.name, id = %record.id, "removing a node");
-        let (removal, retried) = self.remove_by_leader(&record, deadline).await?;
+        let (removal, retried) = self.remove_by_leader(caller, &record, deadline).await?;
         // An attempt without an answer may have done it.
         let removal = if retried && plan.changed && !removal.changed { plan } else { removal };
         self.shut_down_removed_node(&record).await;
@@ -107,6 +114,7 @@ impl MembershipManager {
     /// Returns also whether an attempt before may have been applied.
     async fn remove_by_leader(
         &self,
+        caller: &Identity,
         record: &NodeRecord,
         deadline: Instant,
     ) -> Result<(Removal, bool), Rejection> {
@@ -116,12 +124,12 @@ impl MembershipManager {
         let progress = OperationProgress::default();
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT_WITHIN);
-            match self.hand_over_from(record, attempt).await {
+            match self.hand_over_from(caller, record, attempt).await {
                 Ok(true) => progress.begin(),
                 Ok(false) => {}
                 Err(rejection) => return Err(progress.reject(rejection)),
             }
-            let result = self.ask_leader(&remove, attempt).await;
+            let result = self.ask_leader(caller, &remove, attempt).await;
             if let Err(rejection) = &result {
                 progress.note(rejection);
             }
@@ -140,11 +148,16 @@ impl MembershipManager {
     }
 
     /// Has leadership handed over if the node is the leader. Returns whether it may have been.
-    async fn hand_over_from(&self, record: &NodeRecord, deadline: Instant) -> Result<bool, Rejection> {
+    async fn hand_over_from(
+        &self,
+        caller: &Identity,
+        record: &NodeRecord,
+        deadline: Instant,
+    ) -> Result<bool, Rejection> {
         if self.node.leader_hint().is_none_or(|leader| leader.name != record.name) {
             return Ok(false);
         }
-        let (request, caller) = (&Request::Transfer { to: None }, self.node.identity());
+        let request = &Request::Transfer { to: None };
         let request = LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: false };
         match self.on_leader(&request).await {
             Ok(_) | Err(Rejection::Unknown(_)) => Ok(true),
@@ -176,8 +189,12 @@ impl MembershipManager {
         fresh.record(name)?.ok_or_else(|| not_a_member(name))
     }
 
-    async fn ask_leader(&self, request: &Request, deadline: Instant) -> Result<Response, Rejection> {
-        let caller = self.node.identity();
+    async fn ask_leader(
+        &self,
+        caller: &Identity,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Response, Rejection> {
         self.on_leader(&LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: true })
             .await
     }

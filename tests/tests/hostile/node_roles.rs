@@ -1,0 +1,149 @@
+//! Certificates of nodes on the client protocol: of a node that was removed, of one that was never
+//! admitted, and of a member in its own name. None permits what only an operator may do.
+
+use std::time::Duration;
+
+use coffee_client::{Address, Credentials, EndpointOptions, Envelope, Pool};
+use coffee_common::{
+    command::{Batch, MemberState, Operation},
+    id::{ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
+    key::{Key, KeyRange, Value},
+    protocol::{Consistency, Identity, LogLevel, RaftStatus, Rejection, Request, Response, Role},
+    quic::{Endpoint, Expect},
+};
+use coffee_tests::cluster::Cluster;
+
+use crate::{
+    peers,
+    strangers::{NAMES, is_unharmed, victims},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks with the certificate of a node.
+struct NodeCaller(Pool);
+
+impl NodeCaller {
+    fn new(credentials: &Credentials) -> Self {
+        let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
+        Self(Pool::new(endpoint))
+    }
+
+    async fn ask(
+        &self,
+        victim: &Address,
+        cluster: ClusterId,
+        on_behalf_of: Option<&Identity>,
+        request: &Request,
+    ) -> Result<Response, Rejection> {
+        let envelope = Envelope { on_behalf_of, cluster: Some(cluster) };
+        let reply = self.0.ask(victim, &Expect::AnyNode, request, envelope, PATIENCE).await;
+        reply.unwrap_or_else(|error| panic!("{request:?}: {error}")).result
+    }
+
+    /// Asserts that a request is not carried out.
+    async fn is_refused(
+        &self,
+        victim: &Address,
+        raft: &RaftStatus,
+        on_behalf_of: Option<&Identity>,
+        request: &Request,
+    ) {
+        let result = self.ask(victim, raft.cluster, on_behalf_of, request).await;
+        let is_refused = matches!(result, Err(Rejection::Denied(_) | Rejection::Unavailable(_)));
+        assert!(is_refused, "{request:?} on behalf of {on_behalf_of:?} at {victim}: {result:?}");
+    }
+}
+
+fn name(text: &str) -> NodeName {
+    text.parse().expect("legal")
+}
+
+/// Requests of operators and programs.
+fn verbs_of_operators() -> Vec<Request> {
+    let key = || Key::new("order/1").expect("legal");
+    let stolen = Operation::Set(key(), Value::new("stolen").expect("legal"));
+    let request = RequestId { client: ClientId(7), sequence: 1, after: Revision(0) };
+    let consistency = Consistency::Linearizable;
+    vec![
+        Request::Write { request, batch: Batch::of(stolen).into() },
+        Request::Get { key: key(), consistency },
+        Request::Range { range: KeyRange::all(), limit: 0, keys_only: true, consistency },
+        Request::List,
+        Request::CanStop { node: name("ming") },
+        Request::Transfer { to: None },
+        Request::Down { node: Some(name("peng")), dry_run: true },
+        Request::Down { node: Some(name("peng")), dry_run: false },
+        Request::Remove { node: name("peng"), dry_run: false },
+        Request::Boot { node: name("hu"), address: Some(nowhere()) },
+        Request::Move { node: name("peng"), address: nowhere() },
+        Request::Reload { force: true },
+        Request::LogLevel { level: Some(LogLevel::Trace) },
+    ]
+}
+
+/// Requests that a node may send only as a member, or only about itself.
+fn verbs_of_members(raft: &RaftStatus) -> Vec<Request> {
+    let (cluster, node) = (raft.cluster, name("peng"));
+    vec![
+        Request::ReadIndex,
+        Request::StateDigest { cluster, upto: Revision(u64::MAX) },
+        Request::Room { cluster },
+        Request::ShutDownRemoved { id: raft.id },
+        Request::RemoveVoter { node, id: raft.id, standing: Some(MemberState::Shutdown) },
+    ]
+}
+
+/// Requests about another node than the one that sends them.
+fn verbs_about_another() -> Vec<Request> {
+    vec![
+        Request::Reaches { node: name("peng"), id: NodeId(1), address: nowhere() },
+        Request::Join { node: name("elsewhere"), address: nowhere() },
+    ]
+}
+
+fn nowhere() -> Address {
+    "127.0.0.1:9".parse().expect("legal")
+}
+
+pub(crate) async fn do_not_make_admins() {
+    let cluster = Cluster::of(4).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.coffeectl(["down", "long", "--yes"]).ok().await;
+    cluster.leader().await;
+    let before = victims(&cluster, &NAMES).await;
+    let ops = Identity { name: name("ops"), role: Role::Admin };
+    let other = Identity { name: name("elsewhere"), role: Role::Node };
+    for stranger in ["long", "hu"] {
+        let caller = NodeCaller::new(&peers::credentials(&cluster, stranger));
+        for (victim, raft) in &before {
+            for request in verbs_of_operators() {
+                caller.is_refused(victim, raft, None, &request).await;
+                caller.is_refused(victim, raft, Some(&ops), &request).await;
+            }
+            for request in verbs_of_members(raft).iter().chain(&verbs_about_another()) {
+                caller.is_refused(victim, raft, None, request).await;
+                caller.is_refused(victim, raft, Some(&ops), request).await;
+                caller.is_refused(victim, raft, Some(&other), request).await;
+            }
+        }
+    }
+    // A member may forward what an admin asks the leader for, but asks for nothing of it itself.
+    let caller = NodeCaller::new(&peers::credentials(&cluster, "hong"));
+    for (victim, raft) in before.iter().filter(|(_, raft)| raft.id != before[1].1.id) {
+        for request in verbs_of_operators().iter().chain(&verbs_about_another()) {
+            caller.is_refused(victim, raft, None, request).await;
+        }
+        for request in [Request::Reload { force: true }, Request::LogLevel { level: Some(LogLevel::Trace) }] {
+            caller.is_refused(victim, raft, Some(&ops), &request).await;
+        }
+    }
+    is_unharmed(&cluster, &NAMES, &before).await;
+    let list: serde_json::Value = cluster.json(["list"]).await;
+    assert!(!list.to_string().contains("elsewhere"), "{list}");
+    assert_eq!(list["voters"], 3, "{list}");
+    for node in NAMES {
+        let level = cluster.coffeectl_via(node, ["log-level"]).ok().await;
+        assert!(!level.contains("trace"), "{level}");
+    }
+}
