@@ -58,6 +58,7 @@ pub struct BackupHeader {
     /// When it was taken, by the node's clock, in milliseconds since 1970.
     pub taken_at_ms: u64,
     /// The node's version of coffeed.
+    #[serde(deserialize_with = "crate::text::word")]
     pub version: String,
     /// The number of rows in the backup, for showing progress.
     pub rows: u64,

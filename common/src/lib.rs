@@ -19,5 +19,6 @@ pub mod limits;
 pub mod protocol;
 pub mod quic;
 pub mod random;
+pub mod text;
 pub mod tls;
 pub mod window;

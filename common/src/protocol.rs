@@ -37,6 +37,7 @@ use crate::{
     command::{Batch, Entry, MemberState, Outcome},
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
+    text,
 };
 
 /// The ALPN identifier (RFC 7301) of the protocol between a client and a node.
@@ -51,6 +52,7 @@ pub struct Welcome {
     /// The name of the node.
     pub node: NodeName,
     /// The node's version of coffeed.
+    #[serde(deserialize_with = "text::word")]
     pub version: String,
     /// The node's cluster; `None` if it belongs to none.
     pub cluster: Option<ClusterId>,
@@ -350,6 +352,7 @@ pub enum Response {
         /// Whether the node can be stopped.
         yes: bool,
         /// The reason for the verdict.
+        #[serde(deserialize_with = "text::message")]
         reason: String,
     },
     /// To [`Request::ReadIndex`]: the revision to wait for.

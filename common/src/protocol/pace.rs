@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::NodeName;
+use crate::{bounded::at_most, id::NodeName, limits::NODES_MAX};
 
 /// Election timers are multiples of these for a heartbeat interval in steps of 30 ms: the
 /// proportions of the defaults (150, 200 and 450 ms).
@@ -22,6 +22,7 @@ pub struct NodePace {
     /// The longest time in the last minute that the process was not scheduled, in milliseconds.
     pub stalled_ms: u64,
     /// The round trips to the nodes that it is connected to, ordered by name.
+    #[serde(deserialize_with = "at_most::<_, _, NODES_MAX>")]
     pub round_trips: Vec<RoundTrip>,
     /// Its election timers.
     pub timers: ElectionTimers,

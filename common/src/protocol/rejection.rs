@@ -2,37 +2,44 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Address, ClusterId, NodeName};
+use crate::{
+    bounded::at_most,
+    id::{Address, ClusterId, NodeName},
+    limits::NODES_MAX,
+    text,
+};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
     /// Not applied: no leader, no quorum, or the node is starting or stopping. Retry.
     #[error("{0}")]
-    Unavailable(String),
+    Unavailable(#[serde(deserialize_with = "text::message")] String),
     /// Not applied: the node has too much in flight. Retry later.
     #[error("the node is overloaded")]
     Overloaded,
     /// Not applied: the request is invalid.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(#[serde(deserialize_with = "text::message")] String),
     /// Not applied: the caller lacks permission.
     #[error("{0}")]
-    Denied(String),
+    Denied(#[serde(deserialize_with = "text::message")] String),
     /// Not applied: the node does not exist.
     #[error("{0}")]
-    NotFound(String),
+    NotFound(#[serde(deserialize_with = "text::message")] String),
     /// Not applied: a safety check failed.
     #[error("{reason}")]
     Refused {
         /// The check that failed.
+        #[serde(deserialize_with = "text::message")]
         reason: String,
         /// The next step for the operator.
+        #[serde(deserialize_with = "text::message")]
         hint: String,
     },
     /// The request may have been applied, or may still be.
     #[error("{0}")]
-    Unknown(String),
+    Unknown(#[serde(deserialize_with = "text::message")] String),
     /// Not applied: the node belongs to no cluster.
     #[error("{node} belongs to no cluster yet")]
     NoCluster {
@@ -66,6 +73,7 @@ pub enum Rejection {
     #[error("no quorum: {} of {voters} voters are in reach ({})", reached.len(), listed(reached))]
     NoQuorum {
         /// The voters in reach, the node itself among them.
+        #[serde(deserialize_with = "at_most::<_, _, NODES_MAX>")]
         reached: Vec<NodeName>,
         /// The number of voters.
         voters: u32,

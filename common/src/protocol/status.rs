@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded::at_most,
     command::NodeRecord,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
+    limits::NODES_MAX,
     protocol::{Identity, NodePace, Rejection},
+    text,
 };
+
+/// More nodes than a cluster can have: it keeps a record of each, and members may have none yet.
+const MEMBERS_MAX: usize = 2 * NODES_MAX;
 
 /// The phase of a node's lifecycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +50,7 @@ pub struct NodeStatus {
     /// The address that the node advertises.
     pub address: Address,
     /// The node's version of coffeed.
+    #[serde(deserialize_with = "text::word")]
     pub version: String,
     /// The phase of its lifecycle.
     pub phase: LifecyclePhase,
@@ -59,6 +66,7 @@ pub struct NodeStatus {
     /// Free disk space at the last check, in bytes.
     pub disk_free_bytes: Option<u64>,
     /// Why this node, as the leader, refuses writes that add data; `None` if it does not.
+    #[serde(deserialize_with = "text::message_if_any")]
     pub writes_refused: Option<String>,
     /// How fast its disk, its processor and its links are.
     pub pace: NodePace,
@@ -82,6 +90,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateStatus {
     /// The serial number, in hexadecimal.
+    #[serde(deserialize_with = "text::word")]
     pub serial: String,
     /// When it expires, in seconds since 1970.
     pub valid_until_s: u64,
@@ -111,15 +120,19 @@ pub struct RaftStatus {
     /// The last entry that it has purged.
     pub purged: Revision,
     /// The voters; two sets during a membership change (joint consensus).
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub voters: Vec<Vec<NodeId>>,
     /// The members without a vote.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub learners: Vec<NodeId>,
     /// On the leader, the last entry known to be in each member's log.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub matched: Vec<(NodeId, Revision)>,
     /// On the leader, how long ago a quorum acknowledged it, in milliseconds; how long it leads, if
     /// none has yet.
     pub quorum_heard_ms: Option<u64>,
     /// The cluster's records of nodes.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeRecord>,
 }
 
@@ -129,8 +142,10 @@ pub struct Reload {
     /// The node that reloaded.
     pub node: NodeName,
     /// The settings that changed, or whose files changed, such as `tls.cert`.
+    #[serde(deserialize_with = "text::words")]
     pub changed: Vec<String>,
     /// The settings that changed and need a restart.
+    #[serde(deserialize_with = "text::words")]
     pub needs_restart: Vec<String>,
     /// The peers whose connections were closed, since their certificates are no longer accepted.
     pub ended: Vec<Identity>,
@@ -158,11 +173,13 @@ pub struct ClusterView {
     /// The number of reachable voters that may fail before the quorum is lost.
     pub may_lose: u32,
     /// Why the leader refuses writes that add data; `None` if it does not.
+    #[serde(deserialize_with = "text::message_if_any")]
     pub writes_refused: Option<String>,
     /// How long the leader has heard no quorum, in milliseconds, if that is longer than the lease;
     /// then no node may be lost.
     pub quorum_silent_ms: Option<u64>,
     /// The nodes, ordered by id.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeView>,
 }
 
@@ -194,6 +211,7 @@ pub struct NodeView {
     /// The last entry that it has applied; `None` if unknown.
     pub applied: Option<Revision>,
     /// The node's version of coffeed; `None` if unknown.
+    #[serde(deserialize_with = "text::word_if_any")]
     pub version: Option<String>,
     /// When its certificate expires, in seconds since 1970; `None` if unknown.
     pub certificate_until_s: Option<u64>,
@@ -225,4 +243,68 @@ pub enum NodeState {
     /// Reachable, and belongs to another cluster than the asked node: it was left out of a restore
     /// or a recovery.
     OtherCluster,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{frame, protocol::RoundTrip};
+
+    fn view(nodes: Vec<NodeView>) -> ClusterView {
+        ClusterView {
+            cluster: None,
+            asked: "ming".parse().expect("legal"),
+            leader: None,
+            term: 1,
+            joint: false,
+            voters: 1,
+            voters_in_reach: 1,
+            may_lose: 0,
+            writes_refused: Some("\u{1b}[2J".to_owned()),
+            quorum_silent_ms: None,
+            nodes,
+        }
+    }
+
+    fn node(version: &str, round_trips: usize) -> NodeView {
+        let round_trip = RoundTrip { peer: "hong".parse().expect("legal"), now_us: 1, worst_us: 1 };
+        NodeView {
+            name: "ming".parse().expect("legal"),
+            id: None,
+            address: "ming:7400".parse().expect("legal"),
+            role: None,
+            state: NodeState::Up,
+            lag: None,
+            applied: None,
+            version: Some(version.to_owned()),
+            certificate_until_s: None,
+            disk_free_bytes: None,
+            other_cluster: None,
+            pace: Some(NodePace { round_trips: vec![round_trip; round_trips], ..NodePace::default() }),
+        }
+    }
+
+    fn received(view: &ClusterView) -> Option<ClusterView> {
+        let frame = frame::encode(view).expect("encodes");
+        frame::decode(&frame[frame::HEADER_BYTES..]).ok()
+    }
+
+    #[test]
+    fn text_of_other_nodes_controls_no_terminal() {
+        let long = "9".repeat(100_000);
+        for (version, shown) in
+            [("0.1.0", "0.1.0"), ("\u{1b}]0;x\u{7}", "\u{fffd}]0;x\u{fffd}"), (&long, &long[..80])]
+        {
+            let view = received(&view(vec![node(version, 2)])).expect("decodes");
+            assert_eq!(view.nodes[0].version.as_deref(), Some(shown));
+            assert_eq!(view.writes_refused.as_deref(), Some("\u{fffd}[2J"));
+        }
+    }
+
+    #[test]
+    fn a_node_cannot_report_more_than_a_cluster_has() {
+        assert!(received(&view(vec![node("0.1.0", NODES_MAX)])).is_some());
+        assert!(received(&view(vec![node("0.1.0", 10_000)])).is_none());
+        assert!(received(&view(vec![node("0.1.0", 0); 10_000])).is_none());
+    }
 }

@@ -10,6 +10,7 @@ mod accept_join;
 mod boot;
 mod change;
 mod decide;
+mod dial_limit;
 mod down;
 mod found;
 mod hand_over;
@@ -35,7 +36,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::leader_view::LeaderView;
+use self::{dial_limit::DialLimit, leader_view::LeaderView};
 use crate::{
     node::{LifecycleCommand, Node, propose::ProposeError, replica::Replica},
     ops::{
@@ -56,12 +57,13 @@ pub struct MembershipManager {
     reads: Reads,
     /// Held while the membership changes.
     change_lock: Arc<Mutex<()>>,
+    dials: Arc<DialLimit>,
 }
 
 impl MembershipManager {
     /// Manages the membership from this node. `reads` reads the records of nodes.
     pub fn new(node: Arc<Node>, reads: Reads) -> Self {
-        Self { node, reads, change_lock: Arc::default() }
+        Self { node, reads, change_lock: Arc::default(), dials: Arc::default() }
     }
 
     /// Runs a request on the leader, this node or another.
@@ -92,6 +94,7 @@ impl MembershipManager {
             node: Arc::clone(&self.node),
             replica,
             change_lock: Arc::clone(&self.change_lock),
+            dials: Arc::clone(&self.dials),
             progress: Arc::default(),
             deadline,
         }
@@ -154,6 +157,7 @@ struct Leading {
     node: Arc<Node>,
     replica: Arc<Replica>,
     change_lock: Arc<Mutex<()>>,
+    dials: Arc<DialLimit>,
     progress: Arc<OperationProgress>,
     deadline: Instant,
 }

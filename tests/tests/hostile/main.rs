@@ -17,6 +17,7 @@ mod datagrams;
 mod floods;
 mod node_roles;
 mod peers;
+mod servers;
 mod slow;
 mod strangers;
 mod support;
@@ -75,6 +76,12 @@ async fn nodes_that_are_not_members() {
 async fn certificates_of_nodes() {
     let _alone = STAGE.lock().await;
     node_roles::do_not_make_admins().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_of_hostile_servers() {
+    let _alone = STAGE.lock().await;
+    servers::control_no_terminal().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,6 +90,10 @@ impl Leading {
         address: &Address,
     ) -> Result<(), ProposeError> {
         let (node, replica) = (&self.node, &self.replica);
+        if !self.dials.admit(name) {
+            let why = format!("{name} was looked for at another address a moment ago");
+            return Err(ProposeError::NotApplied(why));
+        }
         // Leaves time to refuse.
         let until = Instant::now() + answer_within(&self.node).min(self.time_left() * 3 / 4);
         if id != replica.id() {
@@ -124,6 +128,9 @@ impl MembershipManager {
         deadline: Instant,
     ) -> Result<Response, Rejection> {
         let replica = self.node.serving()?;
+        if !self.dials.admit(name) {
+            return Err(Rejection::Unavailable(format!("{name} asked a moment ago")));
+        }
         let until = deadline.min(Instant::now() + answer_within(&self.node));
         answers_at(&self.node, &replica, (name, id, address), until).await?;
         Ok(Response::Done { changed: false })
@@ -189,9 +196,13 @@ fn advertised(name: &NodeName, own: &Address, address: &Address) -> Result<(), R
 fn unreached(name: &NodeName, address: &Address, error: &ChannelError) -> Rejection {
     match error {
         ChannelError::NotSent(NotSentReason::Identity(what)) => another_node(name, address, what),
-        error => refused(
-            format!("{name} does not answer at {address}: {error}"),
-            format!("start {name} with that address first"),
-        ),
+        error => {
+            // For the log alone: the asking node must not learn what answers there.
+            tracing::debug!(node = %name, %address, %error, "a node does not answer where it says that it is");
+            refused(
+                format!("{name} does not answer at {address}"),
+                format!("start {name} with that address first"),
+            )
+        }
     }
 }
