@@ -4,7 +4,8 @@
 //! name yet: it may lag (Raft dissertation, section 4.1). A certificate alone must not be enough
 //! for that, since a node that was removed still has one. So a member must confirm it whose log is
 //! more up to date than this node's (Raft, section 5.4.1): then it knows of each change of the
-//! membership that this node knows of. A node without a membership asks the members that it joins.
+//! membership that this node knows of. A node that has no vote yet also asks the members that it joins:
+//! its log names the first members of the cluster before the present ones.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::node::{Node, replica::Replica};
+use crate::{
+    node::{Node, replica::Replica},
+    raft_types::StoredMembership,
+};
 
 /// How long the others have to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -82,13 +86,7 @@ impl MemberConfirmation {
 async fn ask(node: &Node, replica: &Replica, joins: &[Address], id: NodeId, name: &NodeName) -> bool {
     let Some(after) = last_entry(replica).await else { return false };
     let request = Request::ConfirmMember { node: name.clone(), id, after };
-    let membership = replica.membership();
-    let others = membership.nodes().filter(|(other, member)| **other != replica.id() && member.name != *name);
-    let mut asked: Vec<(Address, Expect)> =
-        others.map(|(_, member)| (member.address.clone(), Expect::Node(member.name.clone()))).collect();
-    if membership.nodes().next().is_none() {
-        asked.extend(joins.iter().map(|address| (address.clone(), Expect::AnyNode)));
-    }
+    let asked = whom_to_ask(&replica.membership(), (replica.id(), node.name()), name, joins);
     let cluster = Some(replica.cluster());
     let mut answers: FuturesUnordered<_> = asked
         .iter()
@@ -100,6 +98,22 @@ async fn ask(node: &Node, replica: &Replica, joins: &[Address], id: NodeId, name
         }
     }
     false
+}
+
+/// Returns where to ask about a node: the other members, and the members that this node joins as long
+/// as it has no vote. `own` is this node.
+fn whom_to_ask(
+    membership: &StoredMembership,
+    own: (NodeId, &NodeName),
+    name: &NodeName,
+    joins: &[Address],
+) -> Vec<(Address, Expect)> {
+    let others =
+        membership.nodes().filter(|(id, member)| **id != own.0 && ![own.1, name].contains(&&member.name));
+    let others = others.map(|(_, member)| (member.address.clone(), Expect::Node(member.name.clone())));
+    let votes = membership.voter_ids().any(|voter| voter == own.0);
+    let joins = joins.iter().filter(|_| !votes).map(|address| (address.clone(), Expect::AnyNode));
+    others.chain(joins).collect()
 }
 
 /// Says whether a node is a member, if this node's log is more up to date than the asking one's.
@@ -126,4 +140,43 @@ pub async fn confirm(
 async fn last_entry(replica: &Replica) -> Option<LastEntry> {
     let last = replica.last_log_id().await?;
     Some(last.map_or(LastEntry::default(), |last| LastEntry { term: last.leader_id.term, index: last.index }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft_types::{Member, Membership};
+
+    fn membership(members: &[(u64, &str)]) -> StoredMembership {
+        let members: BTreeMap<_, _> = members
+            .iter()
+            .map(|(id, name)| {
+                let address = format!("{name}:7400").parse().expect("legal");
+                (NodeId(*id), Member { name: name.parse().expect("legal"), address })
+            })
+            .collect();
+        let voters = vec![members.keys().copied().collect()];
+        StoredMembership::new(None, Membership::new(voters, members).expect("a membership"))
+    }
+
+    /// The addresses at which peng, with this id, asks about hong.
+    fn asked(id: u64, members: &[(u64, &str)]) -> Vec<String> {
+        let name = |name: &str| name.parse::<NodeName>().expect("legal");
+        let joins = ["long:7400".parse().expect("legal")];
+        let asked = whom_to_ask(&membership(members), (NodeId(id), &name("peng")), &name("hong"), &joins);
+        asked.into_iter().map(|(address, _)| address.to_string()).collect()
+    }
+
+    #[test]
+    fn a_voter_asks_the_other_members() {
+        let members = [(1, "ming"), (4, "hong"), (9, "peng")];
+        assert_eq!(asked(9, &members), ["ming:7400"], "no node confirms itself");
+        assert_eq!(asked(9, &[(1, "ming"), (9, "peng")]), ["ming:7400"]);
+    }
+
+    #[test]
+    fn a_node_that_catches_up_asks_those_that_it_joins() {
+        assert_eq!(asked(20, &[(1, "ming")]), ["ming:7400", "long:7400"], "its log names the founder alone");
+        assert_eq!(asked(20, &[(9, "peng")]), ["long:7400"], "its old incarnation cannot answer");
+    }
 }

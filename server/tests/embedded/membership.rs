@@ -5,6 +5,7 @@ use std::time::Duration;
 use coffee_client::{Envelope, Error, Pool};
 use coffee_common::{
     id::{ClusterId, NodeId},
+    limits::VALUE_BYTES_MAX,
     protocol::{
         ClusterView, LifecyclePhase, NodeState, NodeView, RaftRole, Rejection, Request, Response, Role,
     },
@@ -266,4 +267,25 @@ async fn a_node_that_joins_is_judged_by_its_own_cluster_only() {
     let none = ask(&waiting, &Request::ReadIndex, id(&ming)).await;
     assert_eq!(none, Err(Rejection::NoCluster { node: name("long"), joining: false }));
     assert!(matches!(ask(&waiting, &Request::Status, id(&ming)).await, Ok(Response::Status(_))));
+}
+
+/// The log of a cluster names its first members before its present ones. A node that joins reads it
+/// in that order, and meanwhile knows neither its leader nor a member that is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_catches_up_follows_a_leader_that_its_log_does_not_name_yet() {
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let client = cluster.client(&[&ming]);
+    // More than one append carries.
+    for n in 0..4 {
+        client.set(format!("order/{n}"), vec![7; VALUE_BYTES_MAX]).await.expect("is written");
+    }
+    let hong = cluster.joining("hong", &ming).await;
+    until_voter(&hong).await;
+    let peng = cluster.joining("peng", &ming).await;
+    until_voter(&peng).await;
+    cluster.client(&[&hong, &peng]).down(Some(name("ming")), false).await.expect("is taken down");
+    drop(ming);
+    let long = cluster.joining("long", &hong).await;
+    until_voter(&long).await;
 }

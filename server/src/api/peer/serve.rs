@@ -80,7 +80,7 @@ enum ServeError {
     OtherName(NodeId),
     #[error("the peer claims to be node {0}, which is this node")]
     SameNode(NodeId),
-    #[error("the peer claims to be node {0}, and is not a member")]
+    #[error("the peer claims to be node {0}, and no member that this node knows confirms it")]
     NotAMember(NodeId),
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
