@@ -44,7 +44,8 @@ pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
-    Issued, Revoked, cluster, create_ca, file_name, issue_client, issue_node, list, renew, renew_all, revoke,
+    Issued, Revoked, cluster, create_ca, file_name, issue, issue_client, issue_node, list, renew, renew_all,
+    revoke,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;

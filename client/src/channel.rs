@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn an_ask_is_encoded_as_the_protocol_has_it() {
-        let identity = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
+        let identity = Identity::new(Role::Admin, NodeName::new("ops").expect("legal"));
         let request = Request::Transfer { to: None };
         let envelope = Envelope { on_behalf_of: Some(&identity), cluster: Some(ClusterId(9)) };
         let frame = encode(7, &request, envelope, Duration::from_secs(3600)).expect("encodes").to_vec();

@@ -172,6 +172,12 @@ impl KeyRange {
         self.to.as_deref().is_some_and(|to| to <= self.from.as_str())
     }
 
+    /// Returns whether every key of the range starts with `prefix`.
+    pub fn is_within(&self, prefix: &str) -> bool {
+        let end = after_prefix(prefix);
+        self.from.starts_with(prefix) && end.is_none_or(|end| self.to().is_some_and(|to| to <= end.as_str()))
+    }
+
     /// Returns whether `key` is in the range.
     pub fn contains(&self, key: &Key) -> bool {
         key.as_str() >= self.from.as_str() && self.to().is_none_or(|to| key.as_str() < to)

@@ -15,6 +15,7 @@ pub mod command;
 pub mod frame;
 pub mod id;
 pub mod key;
+pub mod key_scope;
 pub mod limits;
 pub mod protocol;
 pub mod quic;

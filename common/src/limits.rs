@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 /// The longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
+/// The most prefixes of keys per certificate.
+pub const KEY_PREFIXES_MAX: usize = 16;
+
 /// The longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 

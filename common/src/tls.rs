@@ -17,6 +17,7 @@ mod error;
 mod files;
 pub mod identity;
 mod key;
+mod percent;
 mod revocations;
 mod verify;
 

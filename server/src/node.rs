@@ -102,7 +102,7 @@ impl Node {
     ) -> (Arc<Self>, mpsc::Receiver<LifecycleCommand>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let node = Self {
-            identity: Identity { name, role: Role::Node },
+            identity: Identity::new(Role::Node, name),
             address,
             timers,
             started: Instant::now(),

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(chosen(&folder, None), Ok("admin-ops.crt".into()));
         let caller =
             CredentialSource::Folder { folder: folder.path().into(), name: None, ca: None, crl: None };
-        assert_eq!(load(&caller).unwrap().identity(), &Identity { name: name("ops"), role: Role::Admin });
+        assert_eq!(load(&caller).unwrap().identity(), &Identity::new(Role::Admin, name("ops")));
     }
 
     #[test]

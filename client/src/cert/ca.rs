@@ -192,7 +192,7 @@ impl Ca {
     /// # Errors
     /// As [`Ca::issue`].
     pub fn credentials(&self, role: Role, name: &NodeName) -> Result<Credentials, CertError> {
-        let identity = Identity { name: name.clone(), role };
+        let identity = Identity::new(role, name.clone());
         let pair = self.issue(&Subject { identity, alt_names: Vec::new() }, LEAF_DAYS)?;
         Ok(pair.credentials(self.certificate())?)
     }
@@ -280,6 +280,9 @@ fn leaf_params(cluster: &ClusterName, subject: &Subject) -> Result<CertificatePa
 fn alt_names(cluster: &ClusterName, subject: &Subject) -> Result<Vec<SanType>, CertError> {
     let owner = Owner { cluster: cluster.clone(), identity: subject.identity.clone() };
     let mut names = vec![SanType::URI(identity::to_uri(&owner).try_into()?)];
+    for uri in identity::keys_uris(&subject.identity.keys) {
+        names.push(SanType::URI(uri.try_into()?));
+    }
     if subject.identity.role == Role::Node {
         names.push(SanType::DnsName(subject.identity.name.as_str().try_into()?));
     }

@@ -76,6 +76,9 @@ pub enum CertError {
     /// The role of a node was requested for a client.
     #[error("{} is not a client role", .0.as_str())]
     NotAClient(Role),
+    /// Keys were given for an admin.
+    #[error("the keys of an admin cannot be restricted")]
+    KeysOfAdmin,
     /// The system provides no random numbers, or signing failed.
     #[error("cannot sign: {0}")]
     Signing(String),
@@ -123,6 +126,7 @@ impl CertError {
             Self::NotAClient(_) => {
                 "choose admin, writer or reader; `coffeectl cert node NAME` creates a node's certificate".to_owned()
             }
+            Self::KeysOfAdmin => "choose writer or reader, or leave out --keys".to_owned(),
             Self::Signing(_) => {
                 "retry; if it fails again, check the system's random number generator".to_owned()
             }

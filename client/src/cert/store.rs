@@ -7,6 +7,7 @@ use std::{
 
 use coffee_common::{
     id::{ClusterName, NodeName},
+    key_scope::KeyScope,
     protocol::{Identity, Role},
     tls::{CredentialFile, CredentialFiles, Problem, TlsError, read_file},
 };
@@ -129,7 +130,7 @@ pub fn issue_node(
     issue(folder, &Subject::node(name.clone(), alt_names.to_vec()), days, existing)
 }
 
-/// Creates a client's key and certificate with the directory's CA.
+/// Creates a client's key and certificate with the directory's CA, for all keys.
 ///
 /// # Errors
 /// [`CertError::NotAClient`] for the role of a node; otherwise as [`issue_node`].
@@ -140,10 +141,14 @@ pub fn issue_client(
     days: u32,
     existing: Existing,
 ) -> Result<Issued, CertError> {
-    issue(folder, &Subject::client(role, name.clone())?, days, existing)
+    issue(folder, &Subject::client(role, name.clone(), KeyScope::default())?, days, existing)
 }
 
-fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Result<Issued, CertError> {
+/// Creates a key and certificate with the directory's CA.
+///
+/// # Errors
+/// As [`issue_node`].
+pub fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Result<Issued, CertError> {
     let ca = load_ca(folder, CA_NAME)?;
     let name = file_name(&subject.identity);
     let issued = put_pair(folder, &name, existing, || {

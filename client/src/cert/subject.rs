@@ -4,6 +4,7 @@ use std::{net::IpAddr, str::FromStr};
 
 use coffee_common::{
     id::NodeName,
+    key_scope::KeyScope,
     limits::ADDRESS_BYTES_MAX,
     protocol::{Identity, Role},
 };
@@ -31,18 +32,20 @@ pub enum AltName {
 impl Subject {
     /// Returns the subject of a node.
     pub fn node(name: NodeName, alt_names: Vec<AltName>) -> Self {
-        Self { identity: Identity { name, role: Role::Node }, alt_names }
+        Self { identity: Identity::new(Role::Node, name), alt_names }
     }
 
-    /// Returns the subject of a client.
+    /// Returns the subject of a client that may use these keys.
     ///
     /// # Errors
-    /// [`CertError::NotAClient`] for the role of a node.
-    pub fn client(role: Role, name: NodeName) -> Result<Self, CertError> {
+    /// [`CertError::NotAClient`] for the role of a node, [`CertError::KeysOfAdmin`] if the keys of
+    /// an admin are restricted.
+    pub fn client(role: Role, name: NodeName, keys: KeyScope) -> Result<Self, CertError> {
         match role {
             Role::Node => Err(CertError::NotAClient(role)),
+            Role::Admin if !keys.is_all() => Err(CertError::KeysOfAdmin),
             Role::Reader | Role::Writer | Role::Admin => {
-                Ok(Self { identity: Identity { name, role }, alt_names: Vec::new() })
+                Ok(Self { identity: Identity { name, role, keys }, alt_names: Vec::new() })
             }
         }
     }

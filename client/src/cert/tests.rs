@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use coffee_common::{
     id::{ClusterName, NodeName},
+    key_scope::KeyScope,
     protocol::Role,
     tls::{Credentials, Problem},
 };
@@ -177,7 +178,10 @@ fn credentials_in_memory_are_ready_for_use() {
         let credentials = ca.credentials(role, &name("x")).expect("makes");
         assert_eq!(credentials.identity().role, role);
     }
-    assert!(matches!(Subject::client(Role::Node, name("x")), Err(CertError::NotAClient(_))));
+    assert!(matches!(
+        Subject::client(Role::Node, name("x"), KeyScope::default()),
+        Err(CertError::NotAClient(_))
+    ));
 }
 
 #[test]

@@ -31,7 +31,7 @@ async fn an_ask_is_answered_with_all_that_the_node_says() {
     ming.says_leader_is(&ming);
     let channel = channel(&lab, &ming).await;
     assert_eq!(channel.welcome().node, ming.name);
-    let ops = Identity { name: NodeName::new("ops").expect("legal"), role: Role::Admin };
+    let ops = Identity::new(Role::Admin, NodeName::new("ops").expect("legal"));
     let reply = channel
         .ask(&Request::List, Envelope { on_behalf_of: Some(&ops), ..Envelope::default() }, SOON)
         .await

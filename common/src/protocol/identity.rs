@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::NodeName;
+use crate::{id::NodeName, key_scope::KeyScope};
 
 /// The permissions that a certificate grants. Each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,11 +30,20 @@ impl Role {
     }
 }
 
-/// The name and role in a verified certificate.
+/// The name, the role and the keys in a verified certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The name, unique within its role.
     pub name: NodeName,
     /// The role, which decides on permissions.
     pub role: Role,
+    /// The keys that it may read and write.
+    pub keys: KeyScope,
+}
+
+impl Identity {
+    /// Creates an identity that may use all keys.
+    pub fn new(role: Role, name: NodeName) -> Self {
+        Self { name, role, keys: KeyScope::default() }
+    }
 }

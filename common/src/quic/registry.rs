@@ -147,7 +147,7 @@ impl Live {
             return Ok(());
         }
         credentials.check_still_trusted(&peer_chain(&self.connection)).map_err(|problem| {
-            let Identity { name, role } = &self.peer;
+            let Identity { name, role, .. } = &self.peer;
             let cause = format!("the certificate of {} {name}: {problem}", role.as_str());
             self.connection.close(CLOSE_DENIED, cause.as_bytes());
             cause

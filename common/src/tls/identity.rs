@@ -4,17 +4,26 @@
 //! 4.2.1.6): `coffee://CLUSTER/ROLE/NAME`, such as `coffee://shops/node/hong` or
 //! `coffee://shops/admin/ops`. Exactly one is required, since with two roles it would be unclear
 //! which one counts. The certificate of a CA that issues for one cluster has `coffee://CLUSTER`.
+//!
+//! A reader's or writer's certificate may be for some keys only: each `coffee-keys:PREFIX` in it allows
+//! the keys with this prefix, percent-encoded (RFC 3986, section 2.1).
 
 use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
+use super::percent;
 use crate::{
     id::{ClusterName, NodeName},
+    key_scope::KeyScope,
+    limits::KEY_PREFIXES_MAX,
     protocol::{Identity, Role},
 };
 
 /// The start of every identity URI.
 pub const SCHEME: &str = "coffee://";
+
+/// The start of every URI with a prefix of keys.
+pub const KEYS_SCHEME: &str = "coffee-keys:";
 
 /// The owner of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +54,17 @@ pub enum IdentityError {
         "its coffee:// URI is not of the form coffee://CLUSTER/ROLE/NAME with valid names and a known role"
     )]
     Illegal,
+    /// A `coffee-keys:` URI has no valid prefix of keys, or there are too many.
+    #[error("its coffee-keys: URIs are not 1 to {KEY_PREFIXES_MAX} percent-encoded prefixes of keys")]
+    IllegalKeys,
+    /// It restricts the keys of a role that is not restricted.
+    #[error("it restricts the keys of a {}; only readers and writers can be restricted", .0.as_str())]
+    KeysOfRole(Role),
 }
 
 /// Returns the URI in the certificate of a node or client.
 pub fn to_uri(owner: &Owner) -> String {
-    let Owner { cluster, identity: Identity { name, role } } = owner;
+    let Owner { cluster, identity: Identity { name, role, .. } } = owner;
     format!("{SCHEME}{cluster}/{}/{name}", role.as_str())
 }
 
@@ -76,7 +91,7 @@ pub fn from_uri(uri: &str) -> Result<Owner, IdentityError> {
     };
     let role = role_of(role).ok_or(IdentityError::Illegal)?;
     let illegal = |_| IdentityError::Illegal;
-    let identity = Identity { name: NodeName::new(name).map_err(illegal)?, role };
+    let identity = Identity::new(role, NodeName::new(name).map_err(illegal)?);
     Ok(Owner { cluster: ClusterName::new(cluster).map_err(illegal)?, identity })
 }
 
@@ -90,18 +105,40 @@ fn role_of(word: &str) -> Option<Role> {
 /// The certificate is malformed, or does not have exactly one valid identity URI.
 pub fn owner_of(certificate: &CertificateDer<'_>) -> Result<Owner, IdentityError> {
     let certificate = EndEntityCert::try_from(certificate).map_err(|_| IdentityError::Malformed)?;
-    let mut ours = certificate.valid_uri_names().filter(|uri| is_ours(uri));
-    match (ours.next(), ours.next()) {
-        (None, _) => Err(IdentityError::Missing),
-        (Some(uri), None) => from_uri(uri),
-        (Some(_), Some(_)) => Err(IdentityError::Several),
+    let mut ours = certificate.valid_uri_names().filter(|uri| has_scheme(uri, SCHEME));
+    let mut owner = match (ours.next(), ours.next()) {
+        (None, _) => return Err(IdentityError::Missing),
+        (Some(uri), None) => from_uri(uri)?,
+        (Some(_), Some(_)) => return Err(IdentityError::Several),
+    };
+    let keys = certificate.valid_uri_names().filter(|uri| has_scheme(uri, KEYS_SCHEME));
+    owner.identity.keys = scope_of(keys)?;
+    match owner.identity.role {
+        Role::Admin | Role::Node if !owner.identity.keys.is_all() => {
+            Err(IdentityError::KeysOfRole(owner.identity.role))
+        }
+        _ => Ok(owner),
     }
 }
 
-/// Returns whether a URI claims to be an identity. Schemes are case-insensitive (RFC 3986, section
-/// 3.1), so `COFFEE://admin/x` counts, and is then rejected.
-fn is_ours(uri: &str) -> bool {
-    uri.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+/// Returns the URIs of the keys in the certificate of a reader or writer; none for all keys.
+pub fn keys_uris(keys: &KeyScope) -> impl Iterator<Item = String> {
+    keys.prefixes().map(|prefix| format!("{KEYS_SCHEME}{}", percent::encode(prefix)))
+}
+
+/// Reads the URIs that [`keys_uris`] wrote.
+fn scope_of<'a>(uris: impl Iterator<Item = &'a str>) -> Result<KeyScope, IdentityError> {
+    let prefix = |uri: &str| uri.strip_prefix(KEYS_SCHEME).and_then(percent::decode);
+    // One more than allowed is enough to see that there are too many.
+    let prefixes: Option<Vec<String>> = uris.take(KEY_PREFIXES_MAX + 1).map(prefix).collect();
+    let prefixes = prefixes.filter(|prefixes| prefixes.len() <= KEY_PREFIXES_MAX);
+    KeyScope::new(prefixes.ok_or(IdentityError::IllegalKeys)?).map_err(|_| IdentityError::IllegalKeys)
+}
+
+/// Returns whether a URI has a scheme. Schemes are case-insensitive (RFC 3986, section 3.1), so
+/// `COFFEE://admin/x` counts, and is then rejected.
+fn has_scheme(uri: &str, scheme: &str) -> bool {
+    uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 /// Reads the identity of the peer after a handshake: the first certificate is its own.
@@ -116,7 +153,7 @@ mod tests {
     use super::*;
 
     fn owner(cluster: &str, role: Role, name: &str) -> Owner {
-        let identity = Identity { name: NodeName::new(name).expect("legal"), role };
+        let identity = Identity::new(role, NodeName::new(name).expect("legal"));
         Owner { cluster: ClusterName::new(cluster).expect("legal"), identity }
     }
 
@@ -169,7 +206,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keys_are_percent_encoded_prefixes() {
+        let keys = KeyScope::new(["menu/", "till/ming 7/\u{2615}%"]).expect("legal");
+        let uris: Vec<String> = keys_uris(&keys).collect();
+        assert_eq!(uris, ["coffee-keys:menu/", "coffee-keys:till/ming%207/%E2%98%95%25"]);
+        let read = |uris: &[&str]| scope_of(uris.iter().copied());
+        assert_eq!(read(&[&uris[0], &uris[1]]), Ok(keys));
+        assert_eq!(read(&[]), Ok(KeyScope::default()));
+        for bad in
+            ["coffee-keys:", "coffee-keys:%00", "coffee-keys:%6d", "coffee-keys:%e2%98%95", "COFFEE-KEYS:m"]
+        {
+            assert_eq!(read(&["coffee-keys:menu/", bad]), Err(IdentityError::IllegalKeys), "{bad}");
+        }
+        assert_eq!(read(&["coffee-keys:menu/"; KEY_PREFIXES_MAX + 1]), Err(IdentityError::IllegalKeys));
+    }
+
     proptest! {
+        #[test]
+        fn keys_are_read_as_they_were_written(prefixes in prop::collection::vec("\\PC{1,4}", 1..5)) {
+            let keys = KeyScope::new(prefixes).expect("legal");
+            let uris: Vec<String> = keys_uris(&keys).collect();
+            prop_assert!(uris.iter().all(|uri| uri.is_ascii()));
+            prop_assert_eq!(scope_of(uris.iter().map(String::as_str)), Ok(keys));
+        }
+
         #[test]
         fn what_is_written_is_read(
             cluster in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?",

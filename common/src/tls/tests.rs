@@ -178,7 +178,7 @@ fn what_does_not_belong_among_cas_is_refused() {
         assert_eq!(error.file, CredentialFile::Ca);
         error.problem
     };
-    let hong = Identity { name: "hong".parse().expect("legal"), role: Role::Node };
+    let hong = Identity::new(Role::Node, "hong".parse().expect("legal"));
     assert_eq!(judge(ca.pem() + &cert), Problem::NotACa(hong));
     assert_eq!(judge(ca.pem().repeat(9)), Problem::TooMany(8));
     assert_eq!(judge(ca.pem() + "-----BEGIN CERTIFICATE-----\nAAAA"), Problem::NotPem("certificate"));

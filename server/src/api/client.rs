@@ -14,6 +14,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod in_flight;
+mod key_access;
 mod read;
 mod responder;
 mod state;

@@ -247,7 +247,7 @@ mod tests {
     fn a_lost_answer_to_a_change_leaves_it_in_doubt_even_if_it_can_be_repeated() {
         let leader: NodeName = "ming".parse().expect("legal");
         let lost = |body: &Request| {
-            let caller = Identity { role: coffee_common::protocol::Role::Node, name: leader.clone() };
+            let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
             let request = LeaderRequest {
                 body,
                 caller: &caller,

@@ -117,7 +117,7 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
     survives(async |caller: HostileCaller| {
         let connected = caller.reader.connect(&caller.address, &Expect::AnyNode, Protocol::Client).await;
         let connection = connected.expect("a reader is accepted");
-        let admin = Identity { name: "boss".parse().expect("legal"), role: Role::Admin };
+        let admin = Identity::new(Role::Admin, "boss".parse().expect("legal"));
         for (on_behalf_of, request) in [
             (Some(admin), Request::Transfer { to: None }),
             (None, Request::Down { node: None, dry_run: false }),

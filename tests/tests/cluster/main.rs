@@ -13,6 +13,7 @@ mod divergence;
 mod exit_codes;
 mod founding;
 mod hostile;
+mod key_scopes;
 mod left_out;
 mod limits;
 mod logs;

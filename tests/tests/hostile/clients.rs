@@ -95,7 +95,7 @@ impl ClientLane {
     fn piece(&mut self) -> Bytes {
         let own = self.credentials.identity().role;
         let request = self.asks[self.rng.usize(..self.asks.len())].clone();
-        let pretends = self.rng.bool().then(|| Identity { name: name("boss"), role: Role::Admin });
+        let pretends = self.rng.bool().then(|| Identity::new(Role::Admin, name("boss")));
         let ask = RequestFrame {
             id: self.rng.u64(..),
             timeout_ms: 5_000,

@@ -112,8 +112,8 @@ pub(crate) async fn do_not_make_admins() {
     cluster.coffeectl(["down", "long", "--yes"]).ok().await;
     cluster.leader().await;
     let before = victims(&cluster, &NAMES).await;
-    let ops = Identity { name: name("ops"), role: Role::Admin };
-    let other = Identity { name: name("elsewhere"), role: Role::Node };
+    let ops = Identity::new(Role::Admin, name("ops"));
+    let other = Identity::new(Role::Node, name("elsewhere"));
     for stranger in ["long", "hu"] {
         let caller = NodeCaller::new(&peers::credentials(&cluster, stranger));
         for (victim, raft) in &before {

@@ -47,7 +47,7 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue_client(&folder, arguments.role.into(), &arguments.name, making.days, replace)?,
+                cert::issue(&folder, &arguments.subject()?, making.days, replace)?,
                 "install it on the client, with its key and ca.crt; do not copy ca.key",
             )
         }

@@ -153,7 +153,7 @@ mod tests {
             node: "ming".parse().unwrap(),
             changed: vec!["tls.cert".into(), "tls.crl".into()],
             needs_restart: vec!["listen".into()],
-            ended: vec![Identity { name: "till".parse().unwrap(), role: Role::Writer }],
+            ended: vec![Identity::new(Role::Writer, "till".parse().unwrap())],
             certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 0 },
         };
         let shown = Reloaded { certificate_days_left: 364, ..Reloaded::new(&reload) };

@@ -17,8 +17,8 @@ async fn both_sides_know_who_the_other_one_is() {
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = meet(&ops, &hong, Expect::Node(name("hong")), Protocol::Client).await;
     let (dialled, accepted) = (dialled.expect("dials"), accepted.expect("accepts"));
-    assert_eq!(*dialled.peer(), Identity { name: name("hong"), role: Role::Node });
-    assert_eq!(*accepted.peer(), Identity { name: name("ops"), role: Role::Admin });
+    assert_eq!(*dialled.peer(), Identity::new(Role::Node, name("hong")));
+    assert_eq!(*accepted.peer(), Identity::new(Role::Admin, name("ops")));
     assert_eq!((dialled.protocol(), accepted.protocol()), (Protocol::Client, Protocol::Client));
     assert_eq!(dialled.remote_address(), hong.local_address());
     assert!(accepted.remote_address().is_ipv4());
@@ -78,7 +78,7 @@ async fn only_a_node_speaks_the_peer_protocol() {
 async fn a_node_refuses_callers_with_bad_certificates() {
     let ca = TestCa::new();
     let hong = serve(&ca, "hong");
-    let ops = Identity { name: name("ops"), role: Role::Admin };
+    let ops = Identity::new(Role::Admin, name("ops"));
     let good = || Leaf::of("admin", "ops");
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
@@ -110,7 +110,7 @@ async fn a_node_refuses_callers_with_bad_certificates() {
 async fn a_caller_refuses_nodes_with_bad_certificates() {
     let ca = TestCa::new();
     let ops = client(&ca, "admin");
-    let hong = Identity { name: name("hong"), role: Role::Node };
+    let hong = Identity::new(Role::Node, name("hong"));
     let good = || Leaf::of("node", "hong");
     let uris = |uris: &[&str]| Leaf { uris: uris.iter().map(|&uri| uri.into()).collect(), ..good() };
     let cases = [
@@ -137,7 +137,7 @@ async fn a_caller_refuses_nodes_with_bad_certificates() {
 async fn a_self_signed_node_is_refused() {
     let ca = TestCa::new();
     let (cert, key) = Leaf::of("node", "hong").self_signed();
-    let identity = Identity { name: name("hong"), role: Role::Node };
+    let identity = Identity::new(Role::Node, name("hong"));
     let forged = Credentials::unchecked(ca.pem().as_bytes(), cert.as_bytes(), key.as_bytes(), identity);
     let (dialled, _) =
         meet(&client(&ca, "admin"), &serve_as(&forged), Expect::AnyNode, Protocol::Client).await;

@@ -52,7 +52,7 @@ async fn a_revoked_peer_is_cut_off_and_not_accepted_again() {
     let list = ca.revocations(&[&lost.0], NOW);
     let with_list = hong.credentials().with_revocations(list.as_bytes()).expect("a good list");
     let ended = hong.reload(&with_list).expect("reloads");
-    assert_eq!(ended, [Identity { name: name("till"), role: Role::Writer }]);
+    assert_eq!(ended, [Identity::new(Role::Writer, name("till"))]);
     let Disconnect::Refused { by_us: false, cause } = till_side.closed().await else { panic!("cut off") };
     assert_eq!(cause, "the certificate of writer till: it was revoked");
     drop(stream);

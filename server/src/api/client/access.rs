@@ -73,9 +73,7 @@ pub(super) fn authorize(
             first.clone()
         }
         // The program that runs this node has its certificate, and all its data.
-        None if peer.role == Role::Node && peer.name == *own => {
-            Identity { name: own.clone(), role: Role::Admin }
-        }
+        None if peer.role == Role::Node && peer.name == *own => Identity::new(Role::Admin, own.clone()),
         None => peer.clone(),
     };
     let forwarded = on_behalf_of.is_some();
@@ -90,7 +88,7 @@ fn permit(
     forwarded: bool,
     standing: impl Fn(&NodeName) -> PeerStanding,
 ) -> Result<(), Rejection> {
-    let Identity { name, role } = identity;
+    let Identity { name, role, .. } = identity;
     let (is_node, about_itself) = (*role == Role::Node, subject(request) == Some(name));
     let has = |least: Role| !is_node && *role >= least;
     let allowed = match audience {
@@ -114,7 +112,7 @@ fn is_member(standing: PeerStanding) -> bool {
 }
 
 /// Says why an identity may not send a request to this audience.
-fn refusal(audience: Audience, Identity { name, role }: &Identity, is_node: bool) -> String {
+fn refusal(audience: Audience, Identity { name, role, .. }: &Identity, is_node: bool) -> String {
     let needed = match audience {
         Audience::ClientsAndNodes(role) | Audience::Clients(role) | Audience::ClientsOrItself(role) => role,
         _ if is_node => return format!("{name} may not ask this: only a member may, each for itself"),

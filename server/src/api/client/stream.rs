@@ -10,6 +10,7 @@ use coffee_common::{
 
 use super::{
     access, backup, dispatch,
+    key_access::check_keys,
     responder::{self, Responder},
     state::ConnectionState,
     writes::{self, AdmittedWrite},
@@ -89,7 +90,9 @@ async fn carry_out(
                 continue;
             }
         };
-        if let Err(rejection) = access::check_cluster(&state.api.node, cluster, state.welcomed, &request) {
+        let verdict = access::check_cluster(&state.api.node, cluster, state.welcomed, &request)
+            .and_then(|()| check_keys(&origin.identity, &request));
+        if let Err(rejection) = verdict {
             rejected.push((admitted, rejection));
             continue;
         }

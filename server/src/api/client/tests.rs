@@ -204,7 +204,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         node: name("ming"),
         changed: vec!["tls.cert".to_owned()],
         needs_restart: vec!["listen".to_owned()],
-        ended: vec![Identity { name: name("till"), role: Role::Writer }],
+        ended: vec![Identity::new(Role::Writer, name("till"))],
         certificate: certificate(),
     };
     let mut results = vec![
@@ -249,7 +249,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
 }
 
 fn asks() -> Vec<RequestFrame> {
-    let boss = Identity { name: name("boss"), role: Role::Admin };
+    let boss = Identity::new(Role::Admin, name("boss"));
     let asked = |(id, request)| RequestFrame {
         id,
         timeout_ms: 5000,

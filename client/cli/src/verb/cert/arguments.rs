@@ -1,9 +1,11 @@
 //! The arguments of `cert`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use coffee_common::{id::NodeName, protocol::Role};
+use coffee_common::{id::NodeName, key_scope::KeyScope, protocol::Role};
 
-use coffee_client::cert::{AltName, CA_DAYS, LEAF_DAYS};
+use coffee_client::cert::{AltName, CA_DAYS, LEAF_DAYS, Subject};
+
+use crate::failure::Failure;
 
 /// `cert ..`. All verbs work on the directory given with `--certs`.
 #[derive(Debug, Subcommand)]
@@ -61,8 +63,22 @@ pub(crate) struct CertClientArguments {
     /// Name of the client
     #[arg(value_name = "NAME")]
     pub(super) name: NodeName,
+    /// Allow only keys that begin with this prefix; can be repeated [default: all keys]
+    #[arg(long, value_name = "PREFIX")]
+    keys: Vec<String>,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
+}
+
+impl CertClientArguments {
+    /// Returns the subject of the certificate.
+    pub(super) fn subject(&self) -> Result<Subject, Failure> {
+        let keys = KeyScope::new(&self.keys).map_err(|error| {
+            Failure::usage(format!("--keys: {error}")).hint("name prefixes of keys, such as till/ming/")
+        })?;
+        Subject::client(self.role.into(), self.name.clone(), keys)
+            .map_err(|error| Failure::usage(format!("--keys: {error}")).hint(error.hint()))
+    }
 }
 
 /// Arguments of `cert node` and `cert client`.

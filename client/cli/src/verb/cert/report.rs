@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use coffee_client::cert::{CertificateInfo, Holder, Issued, Signer};
+use coffee_common::key_scope::KeyScope;
 use serde::Serialize;
 
 use crate::{
@@ -22,6 +23,9 @@ pub(super) struct CertificateRow {
     role: Option<&'static str>,
     holder: Option<String>,
     cluster: Option<String>,
+    /// The prefixes of the keys that it is for; absent for all keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<KeyScope>,
     valid_until: Option<String>,
     days_left: Option<i64>,
     serial: Option<String>,
@@ -47,6 +51,7 @@ impl CertificateRow {
             name: issued.name(),
             role,
             holder,
+            keys: info.and_then(|info| keys(&info.holder)),
             cluster: info.and_then(|info| info.cluster.as_ref()).map(ToString::to_string),
             valid_until: info.map(|info| dates::utc(info.not_after)),
             days_left: info.map(CertificateInfo::days_left),
@@ -82,6 +87,13 @@ fn holder(holder: &Holder) -> (Option<&'static str>, Option<String>) {
     }
 }
 
+fn keys(holder: &Holder) -> Option<KeyScope> {
+    match holder {
+        Holder::Leaf(identity) => Some(identity.keys.clone()).filter(|keys| !keys.is_all()),
+        Holder::Ca | Holder::Unknown(_) => None,
+    }
+}
+
 fn problem(info: &CertificateInfo) -> Option<String> {
     match &info.holder {
         Holder::Unknown(error) => Some(error.to_string()),
@@ -113,13 +125,15 @@ impl Printable for CertificateList {
             "KEY",
             "SIGNED BY",
             "SERIAL",
-            "PROBLEM",
+            "REMARKS",
         ])
         .right([5]);
         for certificate in &self.certificates {
             let [name, role, holder, until, days, key, ca, serial, cluster] = certificate.cells();
-            let problem = certificate.problem.as_deref().map(escape::shown).unwrap_or_default();
-            table.row([name, role, holder, cluster, until, days, key, ca, serial, problem]);
+            let keys = certificate.keys.as_ref().map(|keys| escape::shown(&keys.to_string()));
+            let problem = certificate.problem.as_deref().map(escape::shown);
+            let remarks: Vec<_> = problem.into_iter().chain(keys).collect();
+            table.row([name, role, holder, cluster, until, days, key, ca, serial, remarks.join("; ")]);
         }
         table.render()
     }

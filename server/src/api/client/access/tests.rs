@@ -12,7 +12,7 @@ use super::*;
 const ROLES: [Role; 4] = [Role::Reader, Role::Writer, Role::Admin, Role::Node];
 
 fn identity(role: Role, name: &str) -> Identity {
-    Identity { name: name.parse().expect("legal"), role }
+    Identity::new(role, name.parse().expect("legal"))
 }
 
 /// The members are ming, which is asked, and hong. long has been admitted.

@@ -81,7 +81,7 @@ impl Premises {
         let place = |(name, port): (NodeName, u16)| ShopConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             data_dir: root.join(name.as_str()),
-            tls: certificates::files(&certs, &Identity { name: name.clone(), role: Role::Node }),
+            tls: certificates::files(&certs, &Identity::new(Role::Node, name.clone())),
             name,
         };
         let shops = names.into_iter().zip(ports).map(place).collect();
@@ -100,7 +100,7 @@ impl Premises {
 
     /// The client certificate of the prompt.
     pub(super) fn caller(&self) -> CredentialFiles {
-        certificates::files(&self.certs(), &Identity { name: self.client.clone(), role: Role::Admin })
+        certificates::files(&self.certs(), &Identity::new(Role::Admin, self.client.clone()))
     }
 
     /// The log file of all shops.

@@ -1,0 +1,112 @@
+//! Authorization: which keys a request may touch.
+//!
+//! Every key of a request counts, those of conditions too: a condition tells whether a key exists.
+//! A range must be within one prefix as a whole, since a page that leaves keys out would look like
+//! a store without them.
+
+use coffee_common::protocol::{Identity, Rejection, Request};
+
+/// Rejects a request that touches a key outside the scope of the identity.
+pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), Rejection> {
+    let keys = &identity.keys;
+    let allowed = keys.is_all()
+        || match request {
+            Request::Get { key, .. } => keys.contains(key),
+            Request::Range { range, .. } => keys.covers(range),
+            Request::Write { batch, .. } => batch.keys().all(|key| keys.contains(key)),
+            // It has all keys.
+            Request::Backup { .. } => false,
+            Request::Ping
+            | Request::Status
+            | Request::List
+            | Request::CanStop { .. }
+            | Request::Found { .. }
+            | Request::Boot { .. }
+            | Request::Move { .. }
+            | Request::Transfer { .. }
+            | Request::Down { .. }
+            | Request::Remove { .. }
+            | Request::Reload { .. }
+            | Request::LogLevel { .. }
+            | Request::ReadIndex
+            | Request::Join { .. }
+            | Request::ConfirmMember { .. }
+            | Request::Promote { .. }
+            | Request::RemoveVoter { .. }
+            | Request::Invite { .. }
+            | Request::ShutDownRemoved { .. }
+            | Request::StateDigest { .. }
+            | Request::Reaches { .. }
+            | Request::Room { .. } => true,
+        };
+    match allowed {
+        true => Ok(()),
+        false => Err(Rejection::Denied(format!("{} may use only {keys}", identity.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::{Batch, Condition, Operation},
+        id::{ClientId, RequestId, Revision},
+        key::{Key, KeyRange, Value},
+        key_scope::KeyScope,
+        protocol::{Consistency, Role},
+    };
+
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        text.parse().expect("legal")
+    }
+
+    fn write(batch: Batch) -> Request {
+        let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
+        Request::Write { request, batch: batch.into() }
+    }
+
+    fn requests(at: &str) -> Vec<Request> {
+        let consistency = Consistency::Local;
+        let set = |at: &str| Batch::of(Operation::Set(key(at), Value::default()));
+        let mut mixed = set("menu/tea");
+        mixed.operations.push(Operation::Delete(key(at)));
+        vec![
+            Request::Get { key: key(at), consistency },
+            Request::Range { range: KeyRange::prefix(at), limit: 0, keys_only: true, consistency },
+            write(set(at)),
+            write(mixed),
+            write(set("menu/tea").when(Condition::Absent(key(at)))),
+            write(set("menu/tea").when(Condition::Present(key(at)))),
+            write(set("menu/tea").when(Condition::RevisionIs(key(at), Revision(3)))),
+        ]
+    }
+
+    #[test]
+    fn each_key_of_a_request_counts() {
+        let keys = KeyScope::new(["till/ming/", "menu/"]).expect("legal");
+        let till = Identity { keys, ..Identity::new(Role::Writer, "till".parse().expect("legal")) };
+        let all = Identity { keys: KeyScope::default(), ..till.clone() };
+        for (at, allowed) in [
+            ("till/ming/7", true),
+            ("menu/", true),
+            ("till/hong/7", false),
+            ("till/min", false),
+            ("menu", false),
+            ("menv", false),
+        ] {
+            for request in requests(at) {
+                assert_eq!(check_keys(&till, &request).is_ok(), allowed, "{at}: {request:?}");
+                assert!(check_keys(&all, &request).is_ok());
+            }
+        }
+        let consistency = Consistency::Local;
+        let everything = Request::Range { range: KeyRange::all(), limit: 0, keys_only: true, consistency };
+        for request in [everything, Request::Backup { consistency }] {
+            let denied = check_keys(&till, &request);
+            let sentence = "till may use only keys that begin with menu/ or till/ming/";
+            assert_eq!(denied, Err(Rejection::Denied(sentence.to_owned())), "{request:?}");
+        }
+        assert!(check_keys(&till, &Request::Ping).is_ok());
+    }
+}
