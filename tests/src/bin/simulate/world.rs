@@ -10,7 +10,7 @@ use std::{
 
 use coffee_client::{Client, Consistency, Credentials, KeyRange, PageOptions, cert::Ca};
 use coffee_common::{
-    id::{ClientId, ClusterId, ClusterName, NodeName},
+    id::{Address, ClientId, ClusterId, ClusterName, NodeName},
     protocol::Role,
 };
 use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
@@ -222,7 +222,7 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &World
     }
 }
 
-/// A client on a simulated host.
+/// A client on a simulated host, which knows the nodes by their first addresses.
 pub(crate) async fn client(
     host: &str,
     number: u64,
@@ -231,10 +231,22 @@ pub(crate) async fn client(
     seed: u64,
     trace: &Trace,
 ) -> Result<Client, SimError> {
+    let endpoints = nodes.iter().map(|name| address(name));
+    client_of(host, number, endpoints, credentials, seed, trace).await
+}
+
+async fn client_of(
+    host: &str,
+    number: u64,
+    endpoints: impl IntoIterator<Item = Address>,
+    credentials: &Credentials,
+    seed: u64,
+    trace: &Trace,
+) -> Result<Client, SimError> {
     let port = u16::try_from(u64::from(CLIENT_PORT) + number)?;
     let endpoint = endpoint(host, port, credentials, seed ^ (number << 32), trace).await?;
     Ok(Client::builder()
-        .endpoints(nodes.iter().map(|name| address(name)))
+        .endpoints(endpoints)
         .credentials(credentials.clone())
         .quic(endpoint)
         .client_id(ClientId(u128::from(number) + 1))
@@ -294,6 +306,9 @@ async fn inspect(
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // A cluster whose only member has moved is found by its present address alone.
+    let addresses = shops.iter().map(SimNode::address);
+    let client = client_of("inspector", 98, addresses, &credentials, seed, &shared.trace).await?;
     let began = Instant::now();
     let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
     let mut state;
