@@ -9,6 +9,7 @@ use std::{
 use super::run::bare;
 
 /// Runs a program in a folder. `None`, with the reason printed, if this machine has no such program.
+#[expect(clippy::print_stdout, reason = "a test that skips a program says so")]
 fn run(folder: &Path, words: &[&str]) -> Option<Output> {
     match Command::new(words[0]).args(&words[1..]).current_dir(folder).stdin(Stdio::null()).output() {
         Ok(output) => Some(output),
