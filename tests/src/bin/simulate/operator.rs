@@ -125,6 +125,10 @@ impl Operator {
         let names: Vec<&str> = shops.iter().map(|shop| shop.name.as_str()).collect();
         let (host, number) = (Self::host(self.number), 50 + self.number);
         let any = client(&host, number, &names, &self.credentials, self.seed, &self.trace).await?;
+        // One who has met the cluster does not take for it what a node founds later.
+        while Instant::now() < end && !any.cluster().await.is_ok_and(|view| view.cluster.is_some()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;
             let client = match self.rng.below(3) {
