@@ -341,8 +341,9 @@ impl Retry {
     }
 
     fn late(&self, context: &RetryContext<'_>) -> Error {
-        // A node that works on the request says no longer that it reaches no quorum.
-        let is_worked_on = !context.in_flight.targets.is_empty();
+        // A node that works on the request says no longer that it reaches no quorum. One that is being
+        // dialled does not work on it.
+        let is_worked_on = context.in_flight.sent;
         let no_quorum = self.no_quorum.1.as_ref();
         let last_failure = self.last_failure.clone().filter(|_| no_quorum.is_none() || !is_worked_on);
         let last_failure = last_failure.unwrap_or_else(|| "no response".into());

@@ -92,6 +92,8 @@ mod tests {
         call.play("begin noquorum noquorum noquorum resume");
         call.in_flight = in_flight("a", true);
         assert_eq!(call.play("late"), "UNAVAILABLE", "a works on the request");
+        call.in_flight = in_flight("a", false);
+        assert_eq!(call.play("late"), "NOQUORUM", "a is being dialled only");
     }
 
     #[test]
