@@ -41,6 +41,11 @@ impl LogThrottle {
             }
         }
     }
+
+    /// Like [`Self::admit`], for a line that must not be left out.
+    pub fn admit_always(&mut self, now: Instant) -> u64 {
+        self.admit(now).unwrap_or_else(|| std::mem::take(&mut self.suppressed) - 1)
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +60,14 @@ mod tests {
         assert_eq!([at(0), at(1), at(2), at(9)], [Some(0), Some(0), None, None]);
         assert_eq!([at(10), at(11), at(20)], [Some(2), None, Some(1)]);
         assert_eq!([at(1_000), at(1_000), at(1_000)], [Some(0), Some(0), None]);
+    }
+
+    #[test]
+    fn a_line_that_must_not_be_left_out_says_how_many_were() {
+        let now = Instant::now();
+        let mut throttle = LogThrottle::new(2, Duration::from_secs(10));
+        assert_eq!((throttle.admit_always(now), throttle.admit(now)), (0, Some(0)));
+        assert_eq!((throttle.admit(now), throttle.admit(now)), (None, None));
+        assert_eq!((throttle.admit_always(now), throttle.admit_always(now)), (2, 0));
     }
 }

@@ -52,7 +52,7 @@ const SILENCE_MAX: Duration = Duration::from_millis(500);
 const AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// Log lines about a peer at once, and the interval of one more: a peer that closes each connection
-/// at once must not fill the log.
+/// at once must not fill the log. A line that the peer is back may come on top of each.
 const LINES: u32 = 10;
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -116,6 +116,8 @@ struct LinkInner {
     /// Until when the peer may be away, since it has announced its stop.
     away_until: Option<Instant>,
     lines: LogThrottle,
+    /// Whether the last line that was logged says that the peer is away.
+    says_away: bool,
 }
 
 #[derive(Debug)]
@@ -136,6 +138,7 @@ impl PeerLink {
             logged_error: None,
             away_until: None,
             lines: LogThrottle::new(LINES, LINE_INTERVAL),
+            says_away: false,
         };
         Self { endpoint, name, inner: Mutex::new(inner) }
     }
@@ -254,8 +257,8 @@ impl PeerLink {
         let peer = format!("{} at {address}", self.name);
         let suppressed = match dialled {
             Err(ConnectError::EndpointClosed) => return,
-            Ok(_) if before.is_some() || was_away => self.admit_line(),
-            Err(_) if before != kind => self.admit_line(),
+            Ok(_) if before.is_some() || was_away => self.admit_line(false),
+            Err(_) if before != kind => self.admit_line(true),
             _ => None,
         };
         match (dialled, suppressed) {
@@ -275,14 +278,23 @@ impl PeerLink {
     }
 
     /// Returns the number of lines that were left out before this one; `None` if it is one too many.
-    fn admit_line(&self) -> Option<u64> {
-        lock(&self.inner).lines.admit(Instant::now())
+    /// That the peer is back is never left out after a line that says that it is away.
+    fn admit_line(&self, says_away: bool) -> Option<u64> {
+        let mut inner = lock(&self.inner);
+        let suppressed = match inner.says_away && !says_away {
+            true => Some(inner.lines.admit_always(Instant::now())),
+            false => inner.lines.admit(Instant::now()),
+        };
+        if suppressed.is_some() {
+            inner.says_away = says_away;
+        }
+        suppressed
     }
 
     /// Records that the peer has announced its stop.
     fn stops(&self) {
         lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
-        match self.admit_line() {
+        match self.admit_line(true) {
             Some(suppressed) => {
                 tracing::info!(peer = %self.name, suppressed = more_than_none(suppressed), "peer stops");
             }

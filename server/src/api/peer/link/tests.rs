@@ -1,7 +1,10 @@
 //! Which address a link dials, and how many lines it logs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use coffee_client::cert::Ca;
 use coffee_common::{id::ClusterName, protocol::Role, quic::EndpointOptions};
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
 
@@ -34,12 +37,91 @@ async fn an_address_that_the_member_says_no_longer_is_not_dialled() {
     assert_eq!(dials(&link), [1, 1, 1].map(address));
 }
 
+/// Counts the lines at the levels that are logged by default.
+#[derive(Clone, Default)]
+struct LineCount(Arc<AtomicUsize>);
+
+impl Subscriber for LineCount {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO && metadata.target() == module_path!().trim_end_matches("::tests")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// The number of lines that this logs.
+fn lines_of(log: impl FnOnce()) -> usize {
+    let count = LineCount::default();
+    tracing::subscriber::with_default(count.clone(), log);
+    count.0.load(Ordering::Relaxed)
+}
+
+/// A connection to a node that accepts it.
+async fn connection(ca: &Ca) -> (Endpoint, Connection) {
+    let credentials = ca.credentials(Role::Node, &"hong".parse().expect("legal")).expect("credentials");
+    let options = EndpointOptions::default();
+    let endpoint = Endpoint::serve(([127, 0, 0, 1], 0).into(), &credentials, &options).expect("binds");
+    let address = endpoint.local_address().into();
+    let dial = endpoint.connect(&address, &Expect::AnyNode, Protocol::Peer);
+    let accept = async { endpoint.accept().await.expect("is dialled").complete().await };
+    let (dialled, accepted) = tokio::join!(dial, accept);
+    accepted.expect("accepted");
+    let connection = dialled.expect("connected");
+    (endpoint, connection)
+}
+
 /// hong accepts each connection and closes it as if it stopped.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_peer_that_stops_again_and_again_does_not_fill_the_log() {
-    let link = to_hong();
-    let lines = (0..1_000).filter(|_| link.admit_line().is_some()).count();
-    assert_eq!(lines, LINES as usize);
+    let (link, ca) = (to_hong(), Ca::create(&ClusterName::default()).expect("a CA"));
+    let (_endpoint, connection) = connection(&ca).await;
+    tokio::time::pause();
+    let (at, connected) = (address(1), Ok(connection));
+    let stop_and_return = || {
+        link.stops();
+        link.finish_dial(&at, &connected);
+    };
+    let lines = lines_of(|| (0..1_000).for_each(|_| stop_and_return()));
+    // The first half of the lines says that it stops, the other one that it is back.
+    assert_eq!(lines, LINES as usize, "at once");
     tokio::time::advance(LINE_INTERVAL).await;
-    assert_eq!((link.admit_line(), link.admit_line()), (Some(990), None));
+    assert_eq!(lines_of(stop_and_return), 2, "it stops, and is back");
+    assert_eq!(lines_of(stop_and_return), 0);
+}
+
+#[tokio::test]
+async fn a_line_that_a_peer_failed_is_followed_by_one_that_it_is_back() {
+    let (link, ca) = (to_hong(), Ca::create(&ClusterName::default()).expect("a CA"));
+    let (_endpoint, connection) = connection(&ca).await;
+    tokio::time::pause();
+    let (at, connected) = (address(1), Ok(connection));
+    let (to, cause) = (at.to_string(), "a test".to_owned());
+    let unreachable = Err(ConnectError::Unreachable { address: to.clone(), cause: cause.clone() });
+    let busy = Err(ConnectError::Busy { address: to, cause });
+    let fail = || link.finish_dial(&at, &unreachable);
+    // Each is another failure than the one before.
+    let lines = lines_of(|| {
+        (0..1_000).for_each(|_| {
+            link.finish_dial(&at, &busy);
+            fail();
+        });
+    });
+    assert_eq!(lines, LINES as usize);
+    assert_eq!(lines_of(|| link.finish_dial(&at, &connected)), 1, "peer reachable again");
+    assert_eq!(lines_of(fail), 0, "not shown");
+    assert_eq!(lines_of(|| link.finish_dial(&at, &connected)), 0, "the last line says that it is back");
 }
