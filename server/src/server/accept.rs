@@ -55,8 +55,14 @@ async fn serve(
 async fn serve_peer(connection: Connection, mut peers: Peers, waiting: WaitingPeers) {
     let peer = &connection.peer().name;
     let (listed, is_new) = waiting.add(peer.clone());
-    if is_new && peers.borrow().is_none() && waiting.admits_line() {
-        tracing::info!(%peer, "called by a member of a cluster that knows this node");
+    if is_new && peers.borrow().is_none() {
+        const CALLED: &str = "called by a member of a cluster that knows this node";
+        match waiting.admit_line(peer) {
+            Some(suppressed) => {
+                tracing::info!(%peer, suppressed = (suppressed > 0).then_some(suppressed), "{CALLED}");
+            }
+            None => tracing::debug!(%peer, "{CALLED}"),
+        }
     }
     let context = tokio::select! {
         context = peers.wait_for(Option::is_some) => context.ok().and_then(|context| context.clone()),
