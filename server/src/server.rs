@@ -45,6 +45,7 @@ use crate::{
             ready::{self, ReadinessResult},
         },
     },
+    storage::corruption::REBUILD,
 };
 
 /// How long founding a cluster may take. It writes a few files and wins an election.
@@ -74,6 +75,20 @@ pub enum Closed {
     /// It failed for this reason. Acknowledged writes are safe on a quorum of the
     /// other nodes, and on this node as far as its disk allows.
     Failed(Arc<str>),
+    /// Its data is damaged, as described. A restart does not help, even where it
+    /// succeeds. Acknowledged writes are safe on a quorum of the other nodes.
+    Damaged(Arc<str>),
+}
+
+impl Closed {
+    /// A hint for the operator after a failure: the next step.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Stopped | Self::Removed => None,
+            Self::Failed(_) => Some("acknowledged writes are safe; read the node's log, then start it again"),
+            Self::Damaged(_) => Some(REBUILD),
+        }
+    }
 }
 
 impl Server {

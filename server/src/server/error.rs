@@ -1,13 +1,13 @@
 //! The error of a failed start.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 
 use coffee_common::quic::EndpointError;
 
 use crate::{
     config::{ConfigError, CredentialsError},
     node::raft::RaftError,
-    storage::{disk::DataDirError, log::LogError, state::StateError},
+    storage::{disk::DataDirError, log::LogError, poison::StorageFailure, state::StateError},
 };
 
 /// The reason why a node cannot start.
@@ -45,13 +45,23 @@ pub enum StartError {
     Raft(#[from] RaftError),
     /// The storage failed while consensus was started.
     #[error("storage failed: {0}")]
-    Storage(Arc<str>),
+    Storage(StorageFailure),
     /// A bug, or an error that is not expected.
     #[error("{0}")]
     Internal(String),
 }
 
 impl StartError {
+    /// Whether the log or the state is damaged: a restart does not help.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_damage(),
+            Self::State(error) => error.is_damage(),
+            Self::Storage(failure) => failure.damage,
+            _ => false,
+        }
+    }
+
     /// A hint for the operator: the next command or change to try.
     pub fn hint(&self) -> String {
         match self {
@@ -68,10 +78,7 @@ impl StartError {
             Self::Raft(RaftError::Fatal(_)) => {
                 "start it again; if that does not help, check the disk of the data directory".to_owned()
             }
-            Self::Storage(_) => {
-                "check the disk of the data directory, then start again; nothing that was acknowledged is lost"
-                    .to_owned()
-            }
+            Self::Storage(failure) => failure.hint().to_owned(),
             Self::Internal(_) => "restart it; if that does not help, report a bug".to_owned(),
         }
     }

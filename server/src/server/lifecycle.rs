@@ -87,8 +87,11 @@ impl LifecycleStage {
         Self::Ending(runtime, Closed::Stopped)
     }
 
-    fn failed(runtime: Option<Box<ReplicaRuntime>>, cause: &dyn std::fmt::Display) -> Self {
-        Self::Ending(runtime, Closed::Failed(cause.to_string().into()))
+    fn failed(runtime: Option<Box<ReplicaRuntime>>, error: impl Into<StartError>) -> Self {
+        let error = error.into();
+        let cause = error.to_string().into();
+        let how = if error.is_damage() { Closed::Damaged(cause) } else { Closed::Failed(cause) };
+        Self::Ending(runtime, how)
     }
 }
 
@@ -155,7 +158,7 @@ impl Lifecycle {
             }
             Err(error) => {
                 let _ = reply.send(Err(Rejection::Unknown(error.to_string())));
-                Some(LifecycleStage::failed(None, &error))
+                Some(LifecycleStage::failed(None, error))
             }
         }
     }
@@ -278,7 +281,7 @@ impl Lifecycle {
         let members = join::with_recorded(&self.node, members, admitted.0).await;
         match self.open_new_replica(admitted, members.clone()).await {
             Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
-            Err(error) => LifecycleStage::failed(None, &error),
+            Err(error) => LifecycleStage::failed(None, error),
         }
     }
 
@@ -303,7 +306,7 @@ impl Lifecycle {
         loop {
             tokio::select! {
                 () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
-                cause = runtime.failed() => return LifecycleStage::failed(Some(runtime), &cause),
+                how = runtime.failed() => return LifecycleStage::Ending(Some(runtime), how),
                 command = self.commands.recv() => match command {
                     Some(LifecycleCommand::Join { members: now, .. }) => members = now,
                     Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
@@ -314,7 +317,7 @@ impl Lifecycle {
                 promotion = join::promote(&self.node, &runtime.replica, &members) => match promotion {
                     Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
                         Ok(()) => LifecycleStage::Running(runtime),
-                        Err(error) => LifecycleStage::failed(Some(runtime), &error),
+                        Err(error) => LifecycleStage::failed(Some(runtime), error),
                     },
                     Promotion::Unknown => return self.start_over(runtime, members).await,
                     Promotion::Removed => return self.shut_down_removed(runtime),
@@ -328,7 +331,7 @@ impl Lifecycle {
         tracing::warn!(id = %runtime.replica.id(), "the cluster no longer knows this node's id, joining again");
         self.leave(runtime).await;
         if let Err(error) = self.data.set_standing(MemberState::Shutdown) {
-            return LifecycleStage::failed(None, &error);
+            return LifecycleStage::failed(None, error);
         }
         LifecycleStage::Asking(members)
     }
@@ -337,7 +340,7 @@ impl Lifecycle {
         loop {
             tokio::select! {
                 () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
-                cause = runtime.failed() => return LifecycleStage::failed(Some(runtime), &cause),
+                how = runtime.failed() => return LifecycleStage::Ending(Some(runtime), how),
                 command = self.commands.recv() => match command {
                     Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
                         return self.shut_down_removed(runtime);
@@ -354,7 +357,7 @@ impl Lifecycle {
         tracing::info!(id = %runtime.replica.id(), "removed from the cluster, stopping");
         match self.data.set_standing(MemberState::Shutdown) {
             Ok(()) => LifecycleStage::Ending(Some(runtime), Closed::Removed),
-            Err(error) => LifecycleStage::failed(Some(runtime), &error),
+            Err(error) => LifecycleStage::failed(Some(runtime), error),
         }
     }
 

@@ -9,7 +9,7 @@ use coffee_common::{
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
-use super::{StartError, monitor::connections::keep_warm};
+use super::{Closed, StartError, monitor::connections::keep_warm};
 use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
@@ -26,7 +26,7 @@ use crate::{
         disk::{DataDir, NodeIdentity},
         durable_index::DurableIndex,
         log::{LogError, LogStore},
-        poison::Poison,
+        poison::{Poison, StorageFailure},
         state::Databases,
         state::{Offload, StateDir, StateOptions},
         state_machine::{Checkpointer, StateMachine},
@@ -70,16 +70,15 @@ impl ReplicaRuntime {
             None => open_storage(data, identity.id, &poison).await?,
         };
         check_fit(&state, &log)?;
-        log.fit_to(state.last_applied()).await?;
+        // Old parts of the log are read from here on, and damage in them poisons the storage.
+        let failed = |error| poison.failure().map_or(error, StartError::Storage);
+        log.fit_to(state.last_applied()).await.map_err(|error| failed(error.into()))?;
         let (reader, inbox, checkpointer) = (state.reader(), state.inbox(), state.checkpointer());
         let network = PeerNetwork::new(endpoint.clone(), identity.cluster, identity.id);
         let raft =
             raft::start(identity.id, &config.timers, &config.storage, network.clone(), log.clone(), state)
                 .await
-                .map_err(|error| match poison.cause() {
-                    Some(cause) => StartError::Storage(cause),
-                    None => error.into(),
-                })?;
+                .map_err(|error| failed(error.into()))?;
         let last_contact = LastContact::default();
         let peers = PeerContext {
             raft: raft.clone(),
@@ -147,23 +146,20 @@ impl ReplicaRuntime {
     }
 
     /// Waits until the replica fails: its storage has failed or consensus has stopped.
-    /// Returns the cause.
-    pub(crate) async fn failed(&self) -> Arc<str> {
-        tokio::select! {
-            cause = self.poison.poisoned() => cause,
-            _ = self.replica.until(|_| false) => self.cause(),
-        }
-    }
-
-    fn cause(&self) -> Arc<str> {
-        let stopped = || {
-            let state = self.replica.raft().metrics().borrow_watched().running_state.clone();
-            match state {
+    /// Returns how the node ends.
+    pub(crate) async fn failed(&self) -> Closed {
+        let failure = tokio::select! {
+            failure = self.poison.poisoned() => Some(failure),
+            _ = self.replica.until(|_| false) => self.poison.failure(),
+        };
+        match failure {
+            Some(StorageFailure { cause, damage: true }) => Closed::Damaged(cause),
+            Some(StorageFailure { cause, damage: false }) => Closed::Failed(cause),
+            None => Closed::Failed(match &self.replica.raft().metrics().borrow_watched().running_state {
                 Err(fatal) => format!("consensus has stopped: {fatal}").into(),
                 Ok(()) => "consensus has stopped".into(),
-            }
-        };
-        self.poison.cause().unwrap_or_else(stopped)
+            }),
+        }
     }
 
     /// Stops consensus, makes all state durable, and closes the files.

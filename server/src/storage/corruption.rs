@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The hint for a damaged database.
-pub(super) const REBUILD: &str = "if the disk is healthy, run `coffeed rebuild` with this node's configuration: it sets the \
+pub(crate) const REBUILD: &str = "if the disk is healthy, run `coffeed rebuild` with this node's configuration: it sets the \
      damaged data aside, and at its next start the node gets all data from the others";
 
 thread_local! {

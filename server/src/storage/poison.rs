@@ -3,16 +3,50 @@
 //! After a failed write the content of the disk is unknown: a second fsync may
 //! report success for pages that the first one lost. So the first failure is
 //! kept, everything after it fails too, nothing more is acknowledged, and the
-//! server stops and names the cause.
+//! server stops and names the cause. The cause says whether data is damaged: then a
+//! restart does not help, and must not be tried again and again.
 
-use std::{io, sync::Arc};
+use std::{
+    fmt::{self, Display, Formatter},
+    io,
+    sync::Arc,
+};
 
 use tokio::sync::watch;
+
+use super::corruption::REBUILD;
+
+/// Why a node's storage failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageFailure {
+    /// The error that came first.
+    pub cause: Arc<str>,
+    /// Whether data is damaged: a restart does not help.
+    pub damage: bool,
+}
+
+impl StorageFailure {
+    /// The next step for the operator.
+    pub fn hint(&self) -> &'static str {
+        match self.damage {
+            true => REBUILD,
+            false => {
+                "check the disk of the data directory, then start again; nothing that was acknowledged is lost"
+            }
+        }
+    }
+}
+
+impl Display for StorageFailure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
 
 /// The poison, shared by all parts of one node's storage. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poison {
-    cause: Arc<watch::Sender<Option<Arc<str>>>>,
+    failure: Arc<watch::Sender<Option<StorageFailure>>>,
 }
 
 impl Default for Poison {
@@ -24,27 +58,42 @@ impl Default for Poison {
 impl Poison {
     /// Creates one that is not poisoned.
     pub fn new() -> Self {
-        Self { cause: Arc::new(watch::Sender::new(None)) }
+        Self { failure: Arc::new(watch::Sender::new(None)) }
     }
 
     /// Poisons the storage and returns the cause as an error. The first cause
     /// stays.
-    pub fn set(&self, cause: impl std::fmt::Display) -> io::Error {
-        self.cause.send_if_modified(|current| {
+    pub fn set(&self, cause: impl Display) -> io::Error {
+        self.fail(&cause, false)
+    }
+
+    /// Like [`Self::set`], with damaged data as the cause.
+    pub fn set_damage(&self, cause: impl Display) -> io::Error {
+        self.fail(&cause, true)
+    }
+
+    fn fail(&self, cause: &dyn Display, damage: bool) -> io::Error {
+        self.failure.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                let cause: Arc<str> = cause.to_string().into();
-                tracing::error!(%cause, "storage failed: this node stops taking part");
-                *current = Some(cause);
+                let failure = StorageFailure { cause: cause.to_string().into(), damage };
+                let (cause, hint) = (&failure.cause, damage.then(|| failure.hint()));
+                tracing::error!(%cause, hint, "storage failed: this node stops taking part");
+                *current = Some(failure);
             }
             first
         });
         self.check().err().unwrap_or_else(|| io::Error::other("storage failed"))
     }
 
+    /// Why the storage failed, if it is poisoned.
+    pub fn failure(&self) -> Option<StorageFailure> {
+        self.failure.borrow().clone()
+    }
+
     /// The cause, if the storage is poisoned.
     pub fn cause(&self) -> Option<Arc<str>> {
-        self.cause.borrow().clone()
+        self.failure().map(|failure| failure.cause)
     }
 
     /// Fails if the storage is poisoned.
@@ -55,13 +104,13 @@ impl Poison {
         }
     }
 
-    /// Waits until the storage is poisoned, and returns the cause.
-    pub async fn poisoned(&self) -> Arc<str> {
-        let mut changes = self.cause.subscribe();
+    /// Waits until the storage is poisoned, and returns why.
+    pub async fn poisoned(&self) -> StorageFailure {
+        let mut changes = self.failure.subscribe();
         match changes.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(cause)) => Arc::clone(cause),
+            Ok(Some(failure)) => failure.clone(),
             // The sender is in `self`, so the channel cannot be closed here.
-            _ => "storage failed".into(),
+            _ => StorageFailure { cause: "storage failed".into(), damage: false },
         }
     }
 }
@@ -79,8 +128,17 @@ mod tests {
             async move { poison.poisoned().await }
         });
         assert_eq!(poison.set("fsync failed").to_string(), "fsync failed");
-        assert_eq!(poison.set("something later").to_string(), "fsync failed");
+        assert_eq!(poison.set_damage("something later").to_string(), "fsync failed");
         assert_eq!(poison.check().map_err(|e| e.to_string()), Err("fsync failed".to_owned()));
-        assert_eq!(waiting.await.as_deref().ok(), Some("fsync failed"));
+        let failure = waiting.await.expect("poisoned");
+        assert_eq!(failure, StorageFailure { cause: "fsync failed".into(), damage: false });
+    }
+
+    #[test]
+    fn damage_is_remembered_with_its_next_step() {
+        let poison = Poison::new();
+        assert_eq!(poison.set_damage("log.wal is damaged").to_string(), "log.wal is damaged");
+        let failure = poison.failure().expect("poisoned");
+        assert!(failure.damage && failure.hint().contains("coffeed rebuild"), "{failure:?}");
     }
 }

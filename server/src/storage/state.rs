@@ -236,7 +236,7 @@ impl Database {
     pub(super) fn fail(&self, source: impl Into<StateErrorKind>) -> StateError {
         let error = StateError::new(&self.name, source);
         match error.is_damage() {
-            true => self.poison.set(format!("{error}; {}", error.hint())),
+            true => self.poison.set_damage(&error),
             false => self.poison.set(&error),
         };
         error

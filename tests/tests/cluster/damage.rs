@@ -1,4 +1,4 @@
-//! A node with damaged databases does not start, and is rebuilt from the others.
+//! A node with damaged databases does not start, or ends, and is rebuilt from the others.
 
 use std::{fs, path::Path};
 
@@ -87,4 +87,57 @@ async fn a_node_whose_state_is_damaged() {
 #[tokio::test]
 async fn the_founder_whose_log_is_damaged() {
     damaged("ming", "hong", "log.wal").await;
+}
+
+const MIB: usize = 1 << 20;
+
+/// The offset of the middle of a chunk of the log.
+const fn middle_of_chunk(n: usize) -> usize {
+    4096 + n * 4 * MIB + 2 * MIB
+}
+
+/// Flips a bit of the log, of which this is the sound content.
+fn flip(log: &Path, sound: &[u8], at: usize) {
+    let mut bytes = sound.to_vec();
+    bytes[at] ^= 1;
+    fs::write(log, bytes).expect("writable");
+}
+
+/// Old chunks are read late: one in which the leader changes by consensus at the start, others
+/// when a member lags.
+#[tokio::test]
+async fn a_node_whose_old_log_entries_are_damaged() {
+    let mut cluster = Cluster::of(1).and_waiting(1).start().await;
+    for half in 0..2 {
+        for order in 0..7 {
+            let key = format!("order/{half}/{order}");
+            cluster.coffeectl(["set", &key, "-"]).stdin("latte ".repeat(MIB / 6)).ok().await;
+        }
+        // The next term begins in the second chunk.
+        let ming = cluster.node("ming");
+        ming.stop().await;
+        if half == 0 {
+            ming.start().await;
+        }
+    }
+    let ming = cluster.node("ming");
+    let log = ming.data().join("log.wal");
+    let sound = fs::read(&log).expect("readable");
+
+    for chunk in 0..2 {
+        flip(&log, &sound, middle_of_chunk(chunk));
+        refuses(ming, 2, "log.wal is damaged").await;
+        assert!(ming.log().tail(2).contains("hint: if the disk is healthy, run `coffeed rebuild`"));
+    }
+
+    flip(&log, &sound, middle_of_chunk(2));
+    ming.start().await;
+    let from = ming.log().len();
+    let address = cluster.node("hong").address().to_string();
+    let boot = cluster.coffeectl_via("ming", ["boot", "hong", "--address", &address, "--timeout", "5s"]);
+    let ming = cluster.node("ming");
+    let (booted, ended) = tokio::join!(boot.run(), ming.ended());
+    assert_eq!(ended.code(), Some(2), "{booted} {}", ming.log().tail(20));
+    ming.says_from(from, "log.wal is damaged").await;
+    ming.says_from(from, "hint: if the disk is healthy, run `coffeed rebuild`").await;
 }

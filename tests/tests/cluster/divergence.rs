@@ -50,7 +50,7 @@ async fn a_node_that_went_astray_takes_itself_out() {
     }
     let hong = cluster.node("hong");
     let status = hong.ended().await;
-    assert_eq!(status.code(), Some(1), "{}", hong.log().tail(20));
+    assert_eq!(status.code(), Some(2), "{}", hong.log().tail(20));
     hong.says_from(from, "differs from the state of most other nodes").await;
     // It never serves from that state again.
     refuses(hong, 2, "state.redb").await;

@@ -6,7 +6,7 @@
 //! (2, 7).
 
 use coffeectl::{exit::ExitCode, failure::Failure};
-use coffeed::{StartError, node::raft::RaftError, storage::disk::DataDirError};
+use coffeed::{Closed, StartError, node::raft::RaftError, storage::disk::DataDirError};
 
 /// Every exit code of the daemon with its meaning.
 const TABLE: [(ExitCode, &str); 6] = [
@@ -35,6 +35,16 @@ pub(crate) fn failure(error: impl Into<StartError>) -> Failure {
     Failure::new(code_of(&error), error.to_string()).hint(error.hint())
 }
 
+/// The exit code of a node that ran, or its failure.
+pub(crate) fn ended(closed: &Closed) -> Result<ExitCode, Failure> {
+    let (code, cause) = match closed {
+        Closed::Stopped | Closed::Removed => return Ok(ExitCode::Done),
+        Closed::Failed(cause) => (ExitCode::Failed, cause),
+        Closed::Damaged(cause) => (ExitCode::Usage, cause),
+    };
+    Err(Failure::new(code, cause.as_ref()).hint(closed.hint().unwrap_or_default()))
+}
+
 /// The exit code for a node that did not start.
 ///
 /// An error that an operator must fix first (2, 7) is told apart from one that
@@ -56,8 +66,7 @@ fn code_of(error: &StartError) -> ExitCode {
             | Data::Removed { .. }
             | Data::NoIdentity { .. } => ExitCode::Usage,
         },
-        StartError::Log(error) if error.is_damage() => ExitCode::Usage,
-        StartError::State(error) if error.is_damage() => ExitCode::Usage,
+        error if error.is_damage() => ExitCode::Usage,
         // The rest, and any variant to come: a restart may clear it.
         _ => ExitCode::Failed,
     }
@@ -65,6 +74,8 @@ fn code_of(error: &StartError) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use coffeed::storage::poison::StorageFailure;
+
     use super::*;
 
     #[test]
@@ -73,10 +84,13 @@ mod tests {
         assert_eq!(code_of(&timers), ExitCode::Usage);
         assert!(timers.hint().contains("timers"));
         let stopped = StartError::Raft(RaftError::Fatal(openraft::errors::Fatal::Stopped));
-        for failed in [stopped, StartError::Storage("log.wal: Input/output error".into())] {
+        let storage = |damage| StartError::Storage(StorageFailure { cause: "log.wal".into(), damage });
+        for failed in [stopped, storage(false)] {
             assert_eq!(code_of(&failed), ExitCode::Failed, "{failed}");
             assert!(failed.hint().contains("disk") && !failed.hint().contains("timers"), "{failed}");
         }
+        assert_eq!(code_of(&storage(true)), ExitCode::Usage);
+        assert!(storage(true).hint().contains("coffeed rebuild"));
     }
 
     #[test]

@@ -71,17 +71,13 @@ async fn live(config: Config, sources: Sources, log: Control) -> Result<ExitCode
         }
     };
     match closed {
-        Closed::Stopped => Ok(ExitCode::Done),
+        Closed::Stopped => {}
         Closed::Removed => {
             notifier.status("removed from its cluster; after a restart it waits for `coffeectl boot`").await;
-            Ok(ExitCode::Done)
         }
-        Closed::Failed(cause) => {
-            notifier.status(&cause).await;
-            Err(Failure::new(ExitCode::Failed, cause.as_ref())
-                .hint("acknowledged writes are safe; read the lines above, then restart coffeed"))
-        }
+        Closed::Failed(ref cause) | Closed::Damaged(ref cause) => notifier.status(cause).await,
     }
+    exit::ended(&closed)
 }
 
 /// Reloads on each SIGHUP; the node logs the result.

@@ -236,7 +236,10 @@ impl LogStore {
     }
 
     fn fail(&self, error: &LogError) -> io::Error {
-        self.shared.poison.set(format!("{error}; {}", error.hint()))
+        match error.is_damage() {
+            true => self.shared.poison.set_damage(error),
+            false => self.shared.poison.set(format!("{error}; {}", error.hint())),
+        }
     }
 }
 

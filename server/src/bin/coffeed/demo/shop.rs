@@ -66,7 +66,9 @@ impl Shop {
         let ended = self.server.as_ref()?.closed().now_or_never()?;
         self.server = None;
         match ended {
-            Closed::Failed(cause) => Some(format!("{} has failed: {cause}", self.config.name)),
+            Closed::Failed(cause) | Closed::Damaged(cause) => {
+                Some(format!("{} has failed: {cause}", self.config.name))
+            }
             Closed::Stopped | Closed::Removed => None,
         }
     }

@@ -119,10 +119,9 @@ async fn damage_in_an_old_chunk_is_found_at_its_first_read_and_poisons() {
         let mut log = open_at(&disk, Some(ENTRIES - 1));
         assert_eq!(ids_from(&mut log, ENTRIES - 3).await.expect("is not damaged"), all(ENTRIES - 3..ENTRIES));
         let error = ids_from(&mut log, 0).await.expect_err("is damaged").to_string();
-        assert!(
-            error.contains(&at_start.to_string()) && error.contains(at_start.hint()),
-            "{error}, {at_start}"
-        );
+        assert_eq!(error, at_start.to_string());
+        let failure = log.shared.poison.failure().expect("poisoned");
+        assert!(failure.damage && failure.hint() == at_start.hint(), "{failure:?}");
         assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");
         found.insert(at_start.to_string());
     }

@@ -179,8 +179,8 @@ async fn a_damaged_row_stops_the_node() {
     assert!(reader.get(&key(1)).is_ok());
     let error = reader.get(&key(2)).expect_err("damaged").to_string();
     assert!(error.contains("state database state") && error.contains("keys is damaged"), "{error}");
-    let cause = node.poison.cause().expect("poisoned");
-    assert!(cause.starts_with(&error) && cause.contains("coffeed rebuild"), "{cause}");
+    let failure = node.poison.failure().expect("poisoned");
+    assert!(*failure.cause == *error && failure.damage, "{failure:?}");
     assert!(reader.get(&key(1)).is_err(), "a damaged node answers nothing");
 }
 
