@@ -15,6 +15,10 @@ use std::{
 use coffee_common::limits::APPEND_BYTES_MAX;
 use futures_util::{Stream, TryStreamExt, stream};
 use openraft::{OptionalSend, storage::RaftLogReader};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task,
+};
 
 use super::{
     LogError, LogStore, closed, lock,
@@ -170,7 +174,7 @@ impl LogStore {
 
     /// Reads a chunk that was not read at open, with all its checks.
     fn read_chunk(&self, file: &LogFile, unread: UnreadChunk, index: u64) -> io::Result<()> {
-        let run = wal::read_old(file, unread)
+        let run = blocking(|| wal::read_old(file, unread))
             .map_err(|fault| self.fail(&LogError::fault(&self.shared.name, fault)))?;
         match lock(&self.shared.locations).learn(unread, run) {
             true => Ok(()),
@@ -240,6 +244,15 @@ impl LogStore {
             true => self.shared.poison.set_damage(error),
             false => self.shared.poison.set(format!("{error}; {}", error.hint())),
         }
+    }
+}
+
+/// Runs work that waits for the disk. The other tasks of the thread continue on
+/// another one, if the runtime has several.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => task::block_in_place(work),
+        _ => work(),
     }
 }
 

@@ -126,14 +126,15 @@ fn old_chunk(file: &LogFile, start: &ChunkStart, following: &ChunkStart) -> Resu
 /// is held for reading.
 pub(in crate::storage::log) fn read_old(file: &LogFile, unread: UnreadChunk) -> Result<Run, LogFault> {
     let mut bytes = vec![0; file.chunk_bytes()];
-    let mut start_of = |chunk: Chunk| {
+    let start_of = |chunk: Chunk, bytes: &mut [u8]| {
         let place = file.offset_of(chunk.slot);
-        file.read(place, &mut bytes)?;
-        let found = start(&bytes, chunk.slot, place).filter(|found| found.chunk == chunk);
+        file.read(place, bytes)?;
+        let found = start(bytes, chunk.slot, place).filter(|found| found.chunk == chunk);
         found.ok_or_else(|| damage("the beginning of a chunk does not match its checksum"))
     };
-    let following = start_of(unread.next)?;
-    let start = start_of(unread.chunk)?;
+    let begin_bytes = bytes.len().min(super::BEGIN_BYTES_MAX);
+    let following = start_of(unread.next, &mut bytes[..begin_bytes])?;
+    let start = start_of(unread.chunk, &mut bytes)?;
     let mut found = ReplayedLog::at(&start);
     replay_chunk(&mut found, file, &start, &bytes, Some(&following))?;
     check_follows(&found, &following)?;
