@@ -6,6 +6,8 @@ mod exhausted_terms;
 mod exposition;
 mod hostile;
 mod log_size;
+// Polls are measured in debug builds only.
+#[cfg(debug_assertions)]
 mod long_polls;
 mod membership;
 mod roles;
