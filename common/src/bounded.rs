@@ -49,9 +49,25 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for BoundedVisitor
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
+    use std::{cell::Cell, iter};
+
+    use serde::{Serialize, de::value};
 
     use super::*;
+
+    thread_local! {
+        static DECODED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[derive(Debug)]
+    struct Counted;
+
+    impl<'de> Deserialize<'de> for Counted {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            DECODED.set(DECODED.get() + 1);
+            u8::deserialize(deserializer).map(|_| Self)
+        }
+    }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Few(#[serde(deserialize_with = "at_most::<_, _, 3>")] Vec<u8>);
@@ -64,7 +80,22 @@ mod tests {
             let decoded = postcard::from_bytes::<Few>(&bytes);
             assert_eq!(decoded.ok(), (count <= 3).then_some(few), "{count}");
         }
-        let endless = [0xff, 0xff, 0xff, 0xff, 0x0f];
-        assert!(postcard::from_bytes::<Few>(&endless).is_err(), "the announced length costs no memory");
+    }
+
+    #[test]
+    fn an_announced_length_costs_nothing() {
+        let many = postcard::to_allocvec(&[7; 100].as_slice()).expect("encodes");
+        let mut decoder = postcard::Deserializer::from_bytes(&many);
+        assert!(at_most::<Counted, _, 3>(&mut decoder).is_err());
+        assert_eq!(DECODED.get(), 0);
+    }
+
+    #[test]
+    fn a_sequence_of_unknown_length_is_not_decoded_to_its_end() {
+        // No upper bound is known for it.
+        let many = iter::repeat_n(7_u8, 100).filter(|_| true);
+        let decoder = value::SeqDeserializer::<_, value::Error>::new(many);
+        assert!(at_most::<Counted, _, 3>(decoder).is_err());
+        assert_eq!(DECODED.get(), 4);
     }
 }
