@@ -113,7 +113,8 @@ async fn replaced_entries_do_not_come_back_from_old_chunks() {
 async fn damage_in_an_old_chunk_is_found_at_its_first_read_and_poisons() {
     let whole = large_log().await;
     let mut found = BTreeSet::new();
-    for at in (4096 + 300..whole.len() - (4 << 16)).step_by(50_001) {
+    let after_first_chunk = 4096 + SMALL_CHUNK_BYTES as usize;
+    for at in (after_first_chunk + 300..whole.len() - (4 << 16)).step_by(50_001) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         let disk = LogDisk::holding(bytes);
@@ -161,6 +162,51 @@ async fn a_first_part_alone_counts_for_nothing() {
         }
     }
     assert_eq!(cuts.len(), 2, "both happen");
+}
+
+/// Consensus reads the first entry at every start.
+#[tokio::test]
+async fn damage_in_the_first_chunk_is_found_at_every_open() {
+    let mut bytes = large_log().await;
+    bytes[4096 + SMALL_CHUNK_BYTES as usize / 2] ^= 1;
+    for durable in [0, ENTRIES - 1] {
+        let durable_index = DurableIndex::new();
+        durable_index.advance_to(durable);
+        let disk = Box::new(LogDisk::holding(bytes.clone()));
+        let error = LogStore::open_inline(disk, durable_index, Poison::new()).expect_err("is rejected");
+        assert!(error.is_damage(), "{error}");
+    }
+}
+
+/// Of the chunk before the first entry's, only the first part of that entry may be
+/// needed: damage of its beginning must not free its slot.
+#[tokio::test]
+async fn a_damaged_beginning_costs_no_entry() {
+    let disk = empty();
+    let mut log = open_voted(&disk).await;
+    append(&mut log, (0..20).map(|index| large(index, 30_000)).collect()).await;
+    let mut rejected = 0;
+    for upto in 0..10 {
+        log.purge(id(1, upto)).await.expect("queued");
+        log.probe().await.expect("durable");
+        let whole = disk.durable();
+        for begin in (4096..whole.len()).step_by(SMALL_CHUNK_BYTES as usize) {
+            let mut bytes = whole.clone();
+            bytes[begin] ^= 1;
+            let disk = LogDisk::holding(bytes);
+            let opened = LogStore::open_inline(Box::new(disk.clone()), durable_state(), Poison::new());
+            let Ok(mut log) = opened else {
+                rejected += 1;
+                continue;
+            };
+            for index in 20..26 {
+                append(&mut log, vec![large(index, 30_000)]).await;
+            }
+            let mut log = open_at(&disk.power_cut(LogPowerCut::LosesAll), None);
+            assert_eq!(ids(&mut log).await, all(upto + 1..26), "{upto}, {begin}");
+        }
+    }
+    assert!(rejected > 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //!
 //! Of older chunks, whose entries are all durably applied, only the beginnings are
 //! read. They tell which entries a chunk holds. The first read of one of these
-//! entries replays the chunk, with the same checks.
+//! entries replays the chunk, with the same checks. The chunk of the first entry is
+//! replayed, too: consensus reads this entry at every start.
 //!
 //! A frame that was being written when the power went is dropped: it was never
 //! reported durable. It can only be the last one, because a frame is synced
@@ -16,7 +17,7 @@ use std::{collections::VecDeque, io};
 use super::{
     Chunk, FileFault, LogFile,
     frame::{self, Frame},
-    locations::{EntryLocations, OldChunk, UnreadChunk},
+    locations::{EntryLocations, Lookup, OldChunk, UnreadChunk},
     run::{EntryLocation, Run},
 };
 use crate::storage::{
@@ -102,6 +103,7 @@ pub(super) fn replay(file: &LogFile, applied: Option<u64>) -> Result<ReplayedLog
         replay_chunk(&mut found, file, start, &bytes, starts.get(n + 1))?;
     }
     check(&found)?;
+    check_first(&mut found, file)?;
     Ok(found)
 }
 
@@ -323,6 +325,25 @@ fn check(found: &ReplayedLog) -> Result<(), LogFault> {
         }
         None if last.is_some_and(|last| last.index >= next) => {
             Err(damage(format!("log entry {next}: it is missing")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the chunk of the first entry, and checks that the log has all of this entry.
+/// Its first part may be all that is needed of a chunk. Where the beginning of that
+/// chunk is damaged, its slot would be taken for a free one.
+fn check_first(found: &mut ReplayedLog, file: &LogFile) -> Result<(), LogFault> {
+    let Some(first) = found.locations.first() else { return Ok(()) };
+    if let Lookup::Unread(unread) = found.locations.of(first..first + 1, usize::MAX)
+        && !found.locations.learn(unread, read_old(file, unread)?)
+    {
+        return Err(damage(format!("log entry {first}: it is missing")));
+    }
+    let oldest = found.chunks.front().map(|chunk| chunk.slot);
+    match found.locations.first_place() {
+        Some((offset, true)) if Some(file.chunk_of(offset)) == oldest => {
+            Err(damage(format!("log entry {first}: its first part is missing")))
         }
         _ => Ok(()),
     }
