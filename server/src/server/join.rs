@@ -22,7 +22,7 @@ use crate::node::{Node, replica::Replica};
 /// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a member has to say to which cluster it belongs.
+/// How long a member has to say to which cluster it belongs, or the lease if that is longer.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bounds of the pause between two rounds over all members.
@@ -41,9 +41,10 @@ pub(super) enum Promotion {
 /// Returns the first of these members that belongs to a cluster, and its cluster. One that
 /// does not answer counts as none: an operator may found a cluster while it is down.
 pub(super) async fn cluster_of(node: &Node, members: &[Address]) -> Option<(Address, ClusterId)> {
+    let within = LOOK_WITHIN.max(node.lease());
     let looks = members.iter().map(async |member| {
         let envelope = Envelope::default();
-        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, LOOK_WITHIN);
+        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, within);
         match ask.await.ok()?.result.ok()? {
             Response::Status(status) => Some((member.clone(), status.raft?.cluster)),
             _ => None,
@@ -93,9 +94,10 @@ pub(super) async fn with_recorded(
     mut members: Vec<Address>,
     cluster: ClusterId,
 ) -> Vec<Address> {
+    let within = LOOK_WITHIN.max(node.lease());
     let looks = members.iter().map(async |member| {
         let envelope = Envelope::from(Some(cluster));
-        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, LOOK_WITHIN);
+        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, within);
         match ask.await.ok()?.result.ok()? {
             Response::Status(status) => status.raft.filter(|raft| raft.cluster == cluster),
             _ => None,

@@ -20,7 +20,10 @@ use crate::{
         replica::{Replica, ReplicaParts},
     },
     ops::{
-        confirm_member::MemberConfirmation, divergence, membership::MembershipManager, quorum_watch, room,
+        confirm_member::{Confirmation, MemberConfirmation},
+        divergence,
+        membership::MembershipManager,
+        quorum_watch, room,
     },
     storage::{
         disk::{DataDir, NodeIdentity},
@@ -88,7 +91,7 @@ impl ReplicaRuntime {
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
             // Until the node serves.
-            confirm: Arc::new(|_, _| Box::pin(async { false })),
+            confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Unknown })),
         };
         let followers = network.clone();
         let replica = Arc::new(Replica::new(ReplicaParts {
@@ -126,7 +129,7 @@ impl ReplicaRuntime {
         let confirmation = Arc::new(MemberConfirmation::new(node, &self.replica, joins));
         self.peers.confirm = Arc::new(move |id, name| {
             let confirmation = Arc::clone(&confirmation);
-            Box::pin(async move { confirmation.is_member(id, &name).await })
+            Box::pin(async move { confirmation.confirm(id, &name).await })
         });
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));

@@ -162,3 +162,26 @@ async fn the_boot_of_an_absent_daemon_leaves_nothing_in_doubt() {
     cluster.node("long").start().await;
     cluster.coffeectl(["boot", "long", "--address", &address]).ok().await;
 }
+
+/// While hong is off, long takes the place of peng, which then returns under a new id and takes long's.
+/// hong knows only the first of these members, and of those only ming could tell it, which dies.
+#[tokio::test]
+async fn a_voter_that_lags_follows_the_only_node_that_can_lead() {
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.node("hong").kill().await;
+    cluster.coffeectl(["boot", "long", "--address", cluster.addresses()[3].as_str()]).ok().await;
+    cluster.coffeectl(["down", "peng", "--yes"]).ok().await;
+    cluster.node("peng").ended().await;
+    cluster.node("peng").start().await;
+    cluster.coffeectl(["boot", "peng"]).ok().await;
+    cluster.coffeectl(["wait", "--for", "voter", "--node", "peng"]).ok().await;
+    cluster.coffeectl(["down", "long", "--yes"]).ok().await;
+    cluster.node("long").ended().await;
+    cluster.node("ming").kill().await;
+    cluster.node("hong").start().await;
+    // Two of three voters.
+    cluster.coffeectl(["set", "order/2", "mocha", "--timeout", "30s"]).ok().await;
+    assert_eq!(cluster.leader().await, "peng", "hong lags, so it cannot lead");
+    assert!(cluster.node("hong").log().says(0, "believed because of its name", PATIENCE).await);
+}

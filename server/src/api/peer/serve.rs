@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     node::{leader_contact::LastContact, raft::Raft},
+    ops::confirm_member::Confirmation,
     raft_types::TypeConfig,
     storage::{record::RecordError, snapshot::SnapshotInbox},
 };
@@ -41,8 +42,8 @@ use crate::{
 /// The timeout of a stream's hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tells whether another member says that a node of this name is the member of this id.
-pub type ConfirmMember = Arc<dyn Fn(NodeId, NodeName) -> BoxFuture<'static, bool> + Send + Sync>;
+/// Tells whether other members say that a node of this name is the member of this id.
+pub type ConfirmMember = Arc<dyn Fn(NodeId, NodeName) -> BoxFuture<'static, Confirmation> + Send + Sync>;
 
 /// The context of serving peers. Clones share it.
 #[derive(Clone)]
@@ -80,8 +81,10 @@ enum ServeError {
     OtherName(NodeId),
     #[error("the peer claims to be node {0}, which is this node")]
     SameNode(NodeId),
-    #[error("the peer claims to be node {0}, and no member that this node knows confirms it")]
+    #[error("the peer claims to be node {0}, and a member says that it is not one")]
     NotAMember(NodeId),
+    #[error("the peer claims to be node {0}, which cannot be confirmed: no member answers")]
+    Unconfirmed(NodeId),
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
     #[error(transparent)]
@@ -215,8 +218,11 @@ impl StreamPeer {
             Some(member) if member.name == self.name => Ok(()),
             Some(_) => Err(ServeError::OtherName(self.id)),
             // This node may lag.
-            None if (self.context.confirm)(self.id, self.name.clone()).await => Ok(()),
-            None => Err(ServeError::NotAMember(self.id)),
+            None => match (self.context.confirm)(self.id, self.name.clone()).await {
+                Confirmation::Member | Confirmation::Assumed => Ok(()),
+                Confirmation::NotMember => Err(ServeError::NotAMember(self.id)),
+                Confirmation::Unknown => Err(ServeError::Unconfirmed(self.id)),
+            },
         }
     }
 

@@ -29,6 +29,7 @@ use crate::{
         leader_contact::LastContact,
         raft::{self, Raft},
     },
+    ops::confirm_member::Confirmation,
     raft_types::Member,
     storage::{
         durable_index::DurableIndex,
@@ -90,7 +91,7 @@ impl TestMember {
             inbox,
             last_contact: LastContact::default(),
             refusals,
-            confirm: Arc::new(|_, _| Box::pin(async { true })),
+            confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
         };
         let accepting = endpoint.clone();
         tokio::spawn(async move {
