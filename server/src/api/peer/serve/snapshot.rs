@@ -15,7 +15,7 @@ use coffee_common::{
     quic::{FrameReceiver, FrameSender},
 };
 use openraft::async_runtime::WatchReceiver;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{ServeError, StreamPeer, receive, validate};
 use crate::{
@@ -32,6 +32,11 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A transfer ends after this time without a chunk.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// How often the end of a transfer asks whether the sender is still a member, while no member can
+/// tell, and the pause in between: the next transfer would begin with the first chunk again.
+const CHECKS_MAX: u32 = 5;
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a snapshot is rejected, for the sender.
 type SnapshotRejection = String;
@@ -135,7 +140,7 @@ impl IncomingSnapshot<'_> {
         let received = self.offload(move || sink.finish()).await?;
         let meta = received.meta().clone();
         // The sender may have been removed, and more entries may have been committed meanwhile.
-        self.peer.check_membership().await.map_err(|error| error.to_string())?;
+        until_told(|| self.peer.check_membership()).await.map_err(|error| error.to_string())?;
         let committed = self.peer.context.raft.data_metrics().borrow_watched().local_committed;
         validate::snapshot(&self.vote, &meta, committed).map_err(|forged| forged.to_string())?;
         let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
@@ -153,9 +158,57 @@ impl IncomingSnapshot<'_> {
     }
 }
 
+/// Checks the membership again and again while no member can tell.
+async fn until_told<F: Future<Output = Result<(), ServeError>>>(
+    check: impl Fn() -> F,
+) -> Result<(), ServeError> {
+    for _ in 1..CHECKS_MAX {
+        match check().await {
+            Err(ServeError::Unconfirmed(_)) => sleep(CHECK_PAUSE).await,
+            told => return told,
+        }
+    }
+    check().await
+}
+
 async fn next_chunk(receiver: &mut FrameReceiver) -> Result<Option<Bytes>, SnapshotRejection> {
     match timeout(IDLE_MAX, receiver.receive()).await {
         Ok(chunk) => chunk.map_err(|error| error.to_string()),
         Err(_) => Err("no chunk in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use coffee_common::id::NodeId;
+
+    use super::*;
+
+    /// Plays what the members say, check by check. Returns the result and the number of checks.
+    async fn told(words: &str) -> (Result<(), String>, usize) {
+        let checks = Cell::new(0);
+        let check = async || {
+            let word = words.split(' ').nth(checks.replace(checks.get() + 1));
+            match word.expect("no more checks") {
+                "yes" => Ok(()),
+                "no" => Err(ServeError::NotAMember(NodeId(57))),
+                _ => Err(ServeError::Unconfirmed(NodeId(57))),
+            }
+        };
+        let told = until_told(&check).await.map_err(|error| error.to_string());
+        (told, checks.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_does_not_waste_a_received_snapshot() {
+        assert_eq!(told("yes").await, (Ok(()), 1));
+        assert_eq!(told("late yes").await, (Ok(()), 2));
+        assert_eq!(told("late late late late yes").await, (Ok(()), 5));
+        let refused = |why| Err(format!("the peer claims to be node 57, {why}"));
+        assert_eq!(told("late no").await, (refused("and a member says that it is not one"), 2));
+        let unknown = refused("which cannot be confirmed: no member answers");
+        assert_eq!(told("late late late late late").await, (unknown, 5));
     }
 }
