@@ -47,6 +47,11 @@ impl Stranger {
 
     /// Sends a message of each kind under a vote for this term. Returns the kinds that are answered.
     async fn tell(&self, from: NodeId, term: u64) -> Vec<&'static str> {
+        self.tell_some(from, term, |_| true).await
+    }
+
+    /// Sends a message of each of these kinds.
+    async fn tell_some(&self, from: NodeId, term: u64, is_sent: fn(&str) -> bool) -> Vec<&'static str> {
         let vote = |committed| VoteRecord { leader: LeaderRecord { term, node: from }, committed };
         let last = Some(LogIdRecord { term, index: 1_000_000 });
         let append = AppendRequest { vote: vote(true), previous: None, committed: None, entries: Vec::new() };
@@ -61,7 +66,10 @@ impl Stranger {
             ("vote", Purpose::Rpc, encode(&RpcRequest::Vote(request))),
             ("heartbeat", Purpose::Rpc, encode(&beat)),
             ("append", Purpose::Append, encode(&append)),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(kind, ..)| is_sent(kind))
+        {
             let hello = Hello { cluster: self.cluster, from, to: self.to, purpose };
             if self.is_answered([encode(&hello), message]).await {
                 answered.push(kind);
@@ -98,6 +106,19 @@ pub(crate) async fn victims(cluster: &Cluster, names: &[&str]) -> Vec<(Address, 
     victims
 }
 
+/// Checks that the daemons answer their leader's harmless messages: only then does it mean something
+/// that they answer none of a stranger's.
+async fn answer_their_leader(cluster: &Cluster, names: &[&str], victims: &[(Address, RaftStatus)]) {
+    let leads = |(_, (_, raft)): &(&&str, &(Address, RaftStatus))| raft.leader == Some(raft.id);
+    let (name, (_, led)) = names.iter().zip(victims).find(leads).expect("one of them leads");
+    let credentials = peers::credentials(cluster, name);
+    for (victim, raft) in victims.iter().filter(|(_, raft)| raft.id != led.id) {
+        let caller = Stranger::connect(&credentials, victim, raft).await.expect("a member connects");
+        let answered = caller.tell_some(led.id, led.term, |kind| ["pre-vote", "heartbeat"].contains(&kind));
+        assert_eq!(answered.await, ["pre-vote", "heartbeat"], "{victim}");
+    }
+}
+
 /// Checks that leader and term are the same as before, and that the cluster works.
 pub(crate) async fn is_unharmed(cluster: &Cluster, names: &[&str], before: &[(Address, RaftStatus)]) {
     cluster.coffeectl(["set", "order/2", "mocha", "--timeout", "10s"]).ok().await;
@@ -117,8 +138,10 @@ pub(crate) async fn change_nothing() {
     let before = victims(&cluster, &NAMES).await;
     for (stranger, ids) in [("long", [removed, NO_ID]), ("hu", [removed, NO_ID])] {
         let credentials = peers::credentials(&cluster, stranger);
+        let mut connections = 0;
         for (victim, raft) in &before {
             let Some(caller) = Stranger::connect(&credentials, victim, raft).await else { continue };
+            connections += 1;
             for from in ids {
                 for term in [raft.term, raft.term + 5, 1_000_000, u64::MAX] {
                     let answered = caller.tell(from, term).await;
@@ -126,7 +149,9 @@ pub(crate) async fn change_nothing() {
                 }
             }
         }
+        assert!(connections > 0, "no daemon was asked by {stranger}");
     }
+    answer_their_leader(&cluster, &NAMES, &before).await;
     is_unharmed(&cluster, &NAMES, &before).await;
 }
 
@@ -145,5 +170,6 @@ pub(crate) async fn members_cannot_exhaust_the_terms() {
             }
         }
     }
+    answer_their_leader(&cluster, &NAMES, &before).await;
     is_unharmed(&cluster, &NAMES, &before).await;
 }
