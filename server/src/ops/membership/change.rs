@@ -117,12 +117,33 @@ impl ChangeGuard {
 async fn settle(replica: &Replica, change: ChangeMembers<NodeId, Member>) -> Result<(), ProposeError> {
     let before = replica.membership_at().await;
     let Err(error) = replica.raft().change_membership(change, false).await else { return Ok(()) };
-    let error = propose_error(&error);
     let untouched = before.is_some() && before == replica.membership_at().await;
+    Err(ended(propose_error(&error), untouched))
+}
+
+/// Returns the error of a change that did not end well; `untouched` if none of its entries was
+/// appended.
+fn ended(error: ProposeError, untouched: bool) -> ProposeError {
     match error {
-        ProposeError::NotApplied(why) if !untouched => {
-            Err(Rejection::Unknown(format!("the membership is changing: {why}")).into())
+        ProposeError::NotApplied(why) | ProposeError::Rejected(Rejection::Unavailable(why)) if !untouched => {
+            Rejection::Unknown(format!("the membership is changing: {why}")).into()
         }
-        error => Err(error),
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_without_an_entry_was_certainly_not_applied() {
+        let why = || "the leader has lost contact with the quorum".to_owned();
+        // openraft rejects the second entry with either, after it has committed the first.
+        for error in [ProposeError::NotApplied(why()), Rejection::Unavailable(why()).into()] {
+            assert_eq!(ended(error.clone(), true), error);
+            let doubt = ended(error, false);
+            assert!(matches!(doubt, ProposeError::Rejected(Rejection::Unknown(_))), "{doubt:?}");
+        }
     }
 }
