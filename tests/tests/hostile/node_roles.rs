@@ -50,7 +50,8 @@ impl NodeCaller {
         request: &Request,
     ) {
         let result = self.ask(victim, raft.cluster, on_behalf_of, request).await;
-        let is_refused = matches!(result, Err(Rejection::Denied(_) | Rejection::Unavailable(_)));
+        let is_refused =
+            matches!(result, Err(Rejection::Denied(_) | Rejection::Unavailable(_) | Rejection::NotFound(_)));
         assert!(is_refused, "{request:?} on behalf of {on_behalf_of:?} at {victim}: {result:?}");
     }
 }
@@ -126,6 +127,14 @@ pub(crate) async fn do_not_make_admins() {
                 caller.is_refused(victim, raft, Some(&ops), request).await;
                 caller.is_refused(victim, raft, Some(&other), request).await;
             }
+        }
+    }
+    // A node may remove itself, whatever its standing, but not by the id of another one.
+    let caller = NodeCaller::new(&peers::credentials(&cluster, "long"));
+    for (victim, raft) in &before {
+        for (_, other) in &before {
+            let request = Request::RemoveVoter { node: name("long"), id: other.id, standing: None };
+            caller.is_refused(victim, raft, Some(&ops), &request).await;
         }
     }
     // A member may forward what an admin asks the leader for, but asks for nothing of it itself.

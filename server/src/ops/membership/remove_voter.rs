@@ -17,7 +17,7 @@ use crate::node::propose::{ProposeError, propose};
 
 impl Leading {
     /// Removes a node and records its state, or deletes its record if `standing`
-    /// is `None`. Idempotent. Reports what this call changed, not an earlier plan.
+    /// is `None`. Nothing is done if the member with this id has another name. Idempotent. Reports what this call changed, not an earlier plan.
     pub(super) async fn remove_voter(
         &self,
         name: &NodeName,
@@ -31,6 +31,10 @@ impl Leading {
         let mut changed = false;
         // Held until the state is recorded: otherwise `resume` finds an incomplete removal.
         let guard = self.lock_changes().await?;
+        // A node may remove itself: its word for the name is not one for the id of another node.
+        if self.replica.membership().get_node(&id).is_some_and(|member| member.name != *name) {
+            return Err(not_a_member(name).into());
+        }
         let count = self.decide(|view| may_remove(view, id)).await?;
         if self.view().is_member(id) {
             guard.remove_node(id).await?;
