@@ -213,6 +213,10 @@ fn judge(
         Ok(Err(Rejection::Unknown(why))) if changes_nothing(request.body) => {
             Err(ProposeError::NotApplied(why))
         }
+        // This node is being removed, and does not know it yet. A client can read elsewhere.
+        Ok(Err(Rejection::Denied(why))) if matches!(request.body, Request::ReadIndex) => {
+            Err(ProposeError::NotApplied(why))
+        }
         Ok(Err(rejection)) => Err(rejection.into()),
         Err(error) if error.is_not_sent() || changes_nothing(request.body) => {
             Err(ProposeError::NotApplied(format!("the leader, {leader}, did not answer: {error}")))
@@ -261,6 +265,23 @@ mod tests {
         let id = coffee_common::id::NodeId(3);
         let removal = Request::RemoveVoter { node: leader.clone(), id, standing: None };
         assert!(matches!(lost(&removal), Err(ProposeError::Rejected(Rejection::Unknown(_)))));
+    }
+
+    #[test]
+    fn a_node_that_may_not_read_any_more_says_that_it_is_unavailable() {
+        let leader: NodeName = "ming".parse().expect("legal");
+        let denied = |body: &Request| {
+            let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
+            let deadline = Instant::now();
+            let request =
+                LeaderRequest { body, caller: &caller, forwarded: false, deadline, repeatable: true };
+            let reply =
+                ResponseFrame { id: 1, leader: None, result: Err(Rejection::Denied("why".to_owned())) };
+            judge(&leader, &request, Ok(reply))
+        };
+        assert!(matches!(denied(&Request::ReadIndex), Err(ProposeError::NotApplied(_))));
+        let transfer = denied(&Request::Transfer { to: None });
+        assert!(matches!(transfer, Err(ProposeError::Rejected(Rejection::Denied(_)))), "{transfer:?}");
     }
 
     #[test]
