@@ -1,7 +1,7 @@
 //! Loads a node's credentials and checks that they belong to it.
 
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterName, NodeName},
     protocol::{Identity, Role},
     tls::{Credentials, TlsError},
 };
@@ -23,6 +23,14 @@ pub enum CredentialsError {
         /// The identity in the certificate.
         certificate: Identity,
     },
+    /// The certificate was issued for another cluster than the present one.
+    #[error("the certificate is for cluster {certificate}, but this node is one of cluster {present}")]
+    OtherCluster {
+        /// The cluster of the certificate in use.
+        present: ClusterName,
+        /// The cluster in the new certificate.
+        certificate: ClusterName,
+    },
     /// The certificate belongs to another node.
     #[error("the certificate is that of node {certificate}, but this node is called {configured}")]
     OtherNode {
@@ -40,6 +48,9 @@ impl CredentialsError {
             Self::Files(error) => error.hint(),
             Self::NotANode { configured, .. } => {
                 format!("create one with `coffeectl cert node {configured}`")
+            }
+            Self::OtherCluster { present, .. } => {
+                format!("use the certificate that the CA of cluster {present} issued for this node")
             }
             Self::OtherNode { configured, certificate } => {
                 format!("create one with `coffeectl cert node {configured}`, or set name to {certificate}")

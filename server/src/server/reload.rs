@@ -162,9 +162,20 @@ impl Reloading {
     ) -> Result<Reload, ReloadError> {
         let (wanted, credentials) = self.read(running, given).await?;
         if let Some(credentials) = &credentials {
+            self.check_cluster(credentials)?;
             self.check_trust(credentials, force).await?;
         }
         self.apply(running, &wanted, credentials)
+    }
+
+    /// Refuses the certificate of another cluster: no other node would talk to this one any more.
+    fn check_cluster(&self, credentials: &Credentials) -> Result<(), CredentialsError> {
+        let (present, certificate) =
+            (self.endpoint.credentials().cluster().clone(), credentials.cluster().clone());
+        if present == certificate {
+            return Ok(());
+        }
+        Err(CredentialsError::OtherCluster { present, certificate })
     }
 
     /// Names the voters in reach that a new CA file would cut off, before any connection ends.
@@ -191,6 +202,7 @@ impl Reloading {
     pub(super) async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
         let mut running = self.running.lock().await;
         let credentials = running.own_credentials(Some(credentials))?;
+        self.check_cluster(&credentials)?;
         let wanted = running.clone();
         let done = self.apply(&mut running, &wanted, Some(credentials))?;
         log(&done);
