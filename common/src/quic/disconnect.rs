@@ -3,7 +3,7 @@
 
 use quinn::{ConnectionError, VarInt};
 
-use crate::tls::alert_sentence;
+use crate::{text, tls::alert_sentence};
 
 /// An ordinary end.
 pub(super) const CLOSE_DONE: VarInt = VarInt::from_u32(0);
@@ -21,8 +21,8 @@ const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 const CONNECTION_REFUSED: u64 = 0x2;
 /// The code of no_application_protocol in TLS.
 const ALERT_NO_PROTOCOL: u8 = 120;
-/// The most characters that are kept of a peer's reason.
-const REASON_CHARACTERS_MAX: usize = 200;
+/// The most bytes that are kept of a peer's reason.
+const REASON_BYTES_MAX: usize = 200;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,11 +103,7 @@ impl Disconnect {
     }
 }
 
-/// Returns the peer's reason without control characters, fit for a terminal.
+/// Returns the peer's reason, fit for a terminal.
 fn printable(reason: &[u8]) -> String {
-    String::from_utf8_lossy(reason)
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .take(REASON_CHARACTERS_MAX)
-        .collect()
+    text::harmless(&String::from_utf8_lossy(reason), REASON_BYTES_MAX).into_owned()
 }
