@@ -55,6 +55,8 @@ impl SyncDelay {
         let read = timeout(PATIENCE, said.read_line(&mut line)).await;
         read.expect("strace says in time that it is attached").expect("it can be read");
         assert!(line.contains("attached"), "{line}");
+        // It reports each new thread, and would end if no one read that.
+        tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
         Self { tracer }
     }
 }
