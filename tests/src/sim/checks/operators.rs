@@ -191,7 +191,9 @@ impl MemberHistory {
         let removal = [OperatorVerb::Down, OperatorVerb::Remove];
         for (at, what) in [(life.left, "left the membership"), (life.retired, "was recorded as shut down")] {
             let Some(at) = at else { continue };
-            if !owned(&removal, life.began(), at) && !self.lost_disk(life, at) {
+            // A node that never heard of its admission is admitted again, in place of the first time.
+            let replaced = what.starts_with("left") && owned(&[OperatorVerb::Boot], life.began(), at);
+            if !owned(&removal, life.began(), at) && !self.lost_disk(life, at) && !replaced {
                 return Some(wrong(&format!("{name} (id {id}) {what} at {at} ms"), name, calls));
             }
         }
