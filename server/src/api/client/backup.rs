@@ -17,9 +17,7 @@ use tokio::{
 };
 
 use super::{
-    access,
     in_flight::InFlightGuard,
-    key_access::check_keys,
     responder,
     state::{self, ConnectionState},
 };
@@ -78,9 +76,7 @@ async fn admit(
 ) -> Result<AdmittedBackup, Rejection> {
     let api = &state.api;
     let RequestFrame { timeout_ms, on_behalf_of, cluster, request, .. } = request;
-    state.authorize(on_behalf_of.as_ref(), &request)?;
-    access::check_cluster(&api.node, cluster, state.welcomed, &request)?;
-    check_keys(on_behalf_of.as_ref().unwrap_or(state.connection.peer()), &request)?;
+    state.authorize(on_behalf_of.as_ref(), cluster, &request)?;
     let Request::Backup { consistency } = request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));
     };

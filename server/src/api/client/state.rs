@@ -10,7 +10,7 @@ use std::{
 };
 
 use coffee_common::{
-    id::NodeName,
+    id::{ClusterId, NodeName},
     limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
     protocol::{Identity, Rejection, Request, Response},
     quic::Connection,
@@ -24,6 +24,7 @@ use super::{
     access::{self, RequestOrigin},
     context::ApiContext,
     in_flight::InFlightGuard,
+    key_access::check_keys,
     read::ResponseBudget,
     responder::{OutgoingResponse, Responder, ResponseGroup},
 };
@@ -75,15 +76,20 @@ impl ConnectionState {
         }
     }
 
-    /// Authorizes a request of the client.
+    /// Authorizes a request of the client, which is meant for a cluster: the sender, the cluster and
+    /// the keys.
     pub(super) fn authorize(
         &self,
         on_behalf_of: Option<&Identity>,
+        cluster: Option<ClusterId>,
         request: &Request,
     ) -> Result<RequestOrigin, Rejection> {
         let node = &self.api.node;
         let standing = |name: &NodeName| node.standing_of(name);
-        access::authorize(node.name(), self.connection.peer(), on_behalf_of, request, standing)
+        let origin = access::authorize(node.name(), self.connection.peer(), on_behalf_of, request, standing)?;
+        access::check_cluster(node, cluster, self.welcomed, request)?;
+        check_keys(&origin.identity, request)?;
+        Ok(origin)
     }
 
     pub(super) fn stopping(&self) -> Rejection {

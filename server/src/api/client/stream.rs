@@ -9,8 +9,7 @@ use coffee_common::{
 };
 
 use super::{
-    access, backup, dispatch,
-    key_access::check_keys,
+    backup, dispatch,
     responder::{self, Responder},
     state::ConnectionState,
     writes::{self, AdmittedWrite},
@@ -83,19 +82,13 @@ async fn carry_out(
                 continue;
             }
         };
-        let origin = match state.authorize(on_behalf_of.as_ref(), &request) {
+        let origin = match state.authorize(on_behalf_of.as_ref(), cluster, &request) {
             Ok(origin) => origin,
-            Err(denied) => {
-                rejected.push((admitted, denied));
+            Err(rejection) => {
+                rejected.push((admitted, rejection));
                 continue;
             }
         };
-        let verdict = access::check_cluster(&state.api.node, cluster, state.welcomed, &request)
-            .and_then(|()| check_keys(&origin.identity, &request));
-        if let Err(rejection) = verdict {
-            rejected.push((admitted, rejection));
-            continue;
-        }
         match request {
             Request::Write { request, batch } => match state.api.writes.admit(&batch) {
                 Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
