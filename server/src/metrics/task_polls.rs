@@ -6,12 +6,14 @@
 //! clock of a thread costs a system call.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
+    future::Future,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+#[cfg(debug_assertions)]
+use std::{future::poll_fn, pin::pin};
 
+#[cfg(debug_assertions)]
 use rustix::time::{ClockId, clock_gettime};
 
 /// The longest poll of a measured task in this process.
@@ -25,11 +27,9 @@ pub struct LongestPoll {
 
 static LONGEST: Mutex<LongestPoll> = Mutex::new(LongestPoll { took: Duration::ZERO, task: "" });
 
-/// Runs a future, and measures its polls in a debug build.
+/// Runs a future, and measures its polls.
+#[cfg(debug_assertions)]
 pub async fn measured<F: Future>(future: F) -> F::Output {
-    if !cfg!(debug_assertions) {
-        return future.await;
-    }
     let mut future = pin!(future);
     poll_fn(|context| {
         let began = processor_time();
@@ -40,11 +40,18 @@ pub async fn measured<F: Future>(future: F) -> F::Output {
     .await
 }
 
+/// Returns the future itself: a wrapper would double the memory of each task.
+#[cfg(not(debug_assertions))]
+pub fn measured<F: Future>(future: F) -> F {
+    future
+}
+
 /// Returns the longest poll since the process started; zero in a release build.
 pub fn longest_poll() -> LongestPoll {
     *LONGEST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(debug_assertions)]
 fn note(took: Duration, task: &'static str) {
     let mut longest = LONGEST.lock().unwrap_or_else(PoisonError::into_inner);
     if took > longest.took {
@@ -52,6 +59,7 @@ fn note(took: Duration, task: &'static str) {
     }
 }
 
+#[cfg(debug_assertions)]
 fn processor_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
