@@ -25,7 +25,7 @@ pub use self::{
     histogram::{Histogram, HistogramSnapshot},
     leadership::{ElectionReason, LeadershipMetrics, LossReason},
     log::{LogMetrics, SLOW_SYNC},
-    log_throttle::LogThrottle,
+    log_throttle::{LogThrottle, if_any},
     recent::{DurationMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RecentDurations},
     requests::{RequestKind, RequestMetrics, RequestOutcome},
     round_trips::RoundTripMetrics,

@@ -48,6 +48,12 @@ impl LogThrottle {
     }
 }
 
+/// Returns the field of a log line for the number of lines that were left out before it: none if
+/// there were none.
+pub fn if_any(suppressed: u64) -> Option<u64> {
+    (suppressed > 0).then_some(suppressed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use crate::api::{
     client::Api,
     peer::{self, PeerContext},
 };
-use crate::metrics::measured;
+use crate::metrics::{if_any, measured};
 
 /// The context that serves peers, once the node has a replica.
 pub(super) type Peers = watch::Receiver<Option<PeerContext>>;
@@ -59,7 +59,7 @@ async fn serve_peer(connection: Connection, mut peers: Peers, waiting: WaitingPe
         const CALLED: &str = "called by a member of a cluster that knows this node";
         match waiting.admit_line(peer) {
             Some(suppressed) => {
-                tracing::info!(%peer, suppressed = (suppressed > 0).then_some(suppressed), "{CALLED}");
+                tracing::info!(%peer, suppressed = if_any(suppressed), "{CALLED}");
             }
             None => tracing::debug!(%peer, "{CALLED}"),
         }

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    metrics::LogThrottle,
+    metrics::{LogThrottle, if_any},
     raft_types::{Member, TypeConfig},
 };
 
@@ -263,13 +263,13 @@ impl PeerLink {
         };
         match (dialled, suppressed) {
             (Ok(_), Some(suppressed)) => {
-                tracing::info!(%peer, suppressed = more_than_none(suppressed), "peer reachable again");
+                tracing::info!(%peer, suppressed = if_any(suppressed), "peer reachable again");
             }
             (Ok(_), None) => tracing::debug!(%peer, "peer connected"),
             (Err(error), Some(suppressed)) => tracing::warn!(
                 %peer,
                 %error,
-                suppressed = more_than_none(suppressed),
+                suppressed = if_any(suppressed),
                 hint = error.hint(),
                 "failed to connect to a peer"
             ),
@@ -296,7 +296,7 @@ impl PeerLink {
         lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
         match self.admit_line(true) {
             Some(suppressed) => {
-                tracing::info!(peer = %self.name, suppressed = more_than_none(suppressed), "peer stops");
+                tracing::info!(peer = %self.name, suppressed = if_any(suppressed), "peer stops");
             }
             None => tracing::debug!(peer = %self.name, "peer stops"),
         }
@@ -333,10 +333,6 @@ impl Drop for PeerLink {
             connection.close("no longer needed");
         }
     }
-}
-
-fn more_than_none(suppressed: u64) -> Option<u64> {
-    (suppressed > 0).then_some(suppressed)
 }
 
 fn pause_after(error: &ConnectError) -> Duration {

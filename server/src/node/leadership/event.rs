@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coffee_common::id::NodeName;
 
-use crate::metrics::{ElectionReason, LossReason};
+use crate::metrics::{ElectionReason, LossReason, if_any};
 
 /// An event that an operator can act on, or wants to find afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) enum LeadershipEvent {
 impl LeadershipEvent {
     /// Logs the event. `suppressed` lines were left out before it.
     pub(super) fn log(&self, suppressed: u64) {
-        let suppressed = (suppressed > 0).then_some(suppressed);
+        let suppressed = if_any(suppressed);
         match self {
             Self::Stands { term, reason, last } => match (reason, last) {
                 (ElectionReason::LeaderSilent, Some((leader, silence))) => tracing::warn!(

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::links::LongLinks;
 use crate::{
-    metrics::{LogMetrics, LogThrottle, NodeMetrics, RECENT_SECONDS, SLOW_SYNC},
+    metrics::{LogMetrics, LogThrottle, NodeMetrics, RECENT_SECONDS, SLOW_SYNC, if_any},
     node::Node,
 };
 
@@ -60,7 +60,7 @@ fn note_delay(metrics: &NodeMetrics, delay: Duration, throttle: &mut LogThrottle
     metrics.stalls.increment();
     if let Some(suppressed) = throttle.admit(Instant::now()) {
         tracing::warn!(
-            suppressed = (suppressed > 0).then_some(suppressed),
+            suppressed = if_any(suppressed),
             "this process was not scheduled for {} or longer, or its threads were busy; hint: see what else runs on \
              this machine",
             milliseconds(delay)
@@ -83,7 +83,7 @@ fn end_second_of_syncs(log: &LogMetrics, stall: Duration, throttle: &mut LogThro
         let median = recent.quantile(0.5, RECENT_SECONDS);
         let median = median.map_or("unknown".to_owned(), milliseconds);
         tracing::warn!(
-            suppressed = (suppressed > 0).then_some(suppressed),
+            suppressed = if_any(suppressed),
             "{what} (median of the last minute: {median}); hint: `coffeectl list` compares the disks of all nodes"
         );
     }
