@@ -20,8 +20,7 @@ use coffee_common::id::Address;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::cluster_ref::ClusterRef;
-use crate::duration;
+use crate::{cluster_ref::ClusterRef, duration};
 
 /// Maximum length of a name in bytes.
 const NAME_BYTES_MAX: usize = 64;

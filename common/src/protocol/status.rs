@@ -184,11 +184,16 @@ pub struct ClusterView {
 }
 
 impl ClusterView {
+    /// Returns the number of voters that are a majority.
+    pub fn quorum(&self) -> u32 {
+        self.voters / 2 + 1
+    }
+
     /// Returns the rejection of a request that needs a quorum, if too few voters are in reach.
     pub fn no_quorum(&self) -> Option<Rejection> {
         let votes = |node: &&NodeView| node.role.is_some_and(|role| role != RaftRole::Learner);
         let reached = self.nodes.iter().filter(votes).map(|node| node.name.clone()).collect();
-        let too_few = self.voters > 0 && self.voters_in_reach < self.voters / 2 + 1;
+        let too_few = self.voters > 0 && self.voters_in_reach < self.quorum();
         too_few.then_some(Rejection::NoQuorum { reached, voters: self.voters })
     }
 }

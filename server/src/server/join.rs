@@ -5,13 +5,12 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use coffee_client::Envelope;
 use coffee_common::{
     backoff,
     command::MemberState,
     id::{Address, ClusterId, NodeId},
     limits::NODES_MAX,
-    protocol::{Rejection, Request, Response},
+    protocol::{RaftStatus, Rejection, Request, Response},
     quic::Expect,
 };
 use futures_util::future::join_all;
@@ -41,16 +40,19 @@ pub(super) enum Promotion {
 /// Returns the first of these members that belongs to a cluster, and its cluster. One that
 /// does not answer counts as none: an operator may found a cluster while it is down.
 pub(super) async fn cluster_of(node: &Node, members: &[Address]) -> Option<(Address, ClusterId)> {
-    let within = LOOK_WITHIN.max(node.lease());
-    let looks = members.iter().map(async |member| {
-        let envelope = Envelope::default();
-        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, within);
-        match ask.await.ok()?.result.ok()? {
-            Response::Status(status) => Some((member.clone(), status.raft?.cluster)),
-            _ => None,
-        }
-    });
+    let looks =
+        members.iter().map(async |member| Some((member.clone(), raft_of(node, member, None).await?.cluster)));
     join_all(looks).await.into_iter().flatten().next()
+}
+
+/// Returns the Raft state of a member, in this cluster if one is given.
+async fn raft_of(node: &Node, member: &Address, cluster: Option<ClusterId>) -> Option<RaftStatus> {
+    let within = LOOK_WITHIN.max(node.lease());
+    let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, cluster.into(), within);
+    match ask.await.ok()?.result.ok()? {
+        Response::Status(status) => status.raft,
+        _ => None,
+    }
 }
 
 /// Asks members in turn to accept this node until one does. If `own` is given, only
@@ -94,16 +96,8 @@ pub(super) async fn with_recorded(
     mut members: Vec<Address>,
     cluster: ClusterId,
 ) -> Vec<Address> {
-    let within = LOOK_WITHIN.max(node.lease());
-    let looks = members.iter().map(async |member| {
-        let envelope = Envelope::from(Some(cluster));
-        let ask = node.pool().ask(member, &Expect::AnyNode, &Request::Status, envelope, within);
-        match ask.await.ok()?.result.ok()? {
-            Response::Status(status) => status.raft.filter(|raft| raft.cluster == cluster),
-            _ => None,
-        }
-    });
-    let known = join_all(looks).await.into_iter().flatten().next();
+    let looks = members.iter().map(|member| raft_of(node, member, Some(cluster)));
+    let known = join_all(looks).await.into_iter().flatten().find(|raft| raft.cluster == cluster);
     let records = known.into_iter().flat_map(|raft| raft.nodes).take(NODES_MAX);
     for record in records.filter(|record| record.standing == MemberState::Member) {
         if record.address != *node.address() && !members.contains(&record.address) {

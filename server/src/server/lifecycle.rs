@@ -121,8 +121,7 @@ impl Lifecycle {
             Mode::Resume(identity) => Ok(LifecycleStage::Running(self.open_replica(&identity).await?)),
             Mode::ResumeJoining(identity) => {
                 let runtime = self.open_replica(&identity).await?;
-                let members = self.config.join.iter().chain(&identity.rejoin).cloned().collect();
-                Ok(LifecycleStage::CatchingUp(runtime, members))
+                Ok(LifecycleStage::CatchingUp(runtime, self.joins(&identity)))
             }
             Mode::ResumeFounding(identity) => Ok(LifecycleStage::Running(self.found(&identity).await?)),
             Mode::Join(members) => Ok(LifecycleStage::Asking(members)),
@@ -130,13 +129,17 @@ impl Lifecycle {
         }
     }
 
+    /// The members that the node joins: those in its configuration, and those that admitted it.
+    fn joins(&self, identity: &NodeIdentity) -> Vec<Address> {
+        self.config.join.iter().chain(&identity.rejoin).cloned().collect()
+    }
+
     /// Opens the node's replica and lets it serve.
     async fn open_replica(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
         let mut runtime =
             ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
                 .await?;
-        let joins = self.config.join.iter().chain(&identity.rejoin).cloned().collect();
-        runtime.activate(&self.node, &self.membership, joins);
+        runtime.activate(&self.node, &self.membership, self.joins(identity));
         self.peers.send_replace(Some(runtime.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");
         Ok(Box::new(runtime))

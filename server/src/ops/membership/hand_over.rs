@@ -76,8 +76,7 @@ impl ElectionOutlook {
                 _ => stopping += u32::from(self.stopping.contains(&node.name)),
             }
         }
-        let quorum = view.voters / 2 + 1;
-        let can_elect = |others: u32| others > 0 && others + 1 >= quorum;
+        let can_elect = |others: u32| others > 0 && others + 1 >= view.quorum();
         self.misses = if can_elect(up) { 0 } else { self.misses + 1 };
         // The rest may only be slow to answer.
         self.misses >= LOOKS || !can_elect(view.voters.saturating_sub(1 + stopping))

@@ -17,7 +17,8 @@ use crate::node::propose::{ProposeError, propose};
 
 impl Leading {
     /// Removes a node and records its state, or deletes its record if `standing`
-    /// is `None`. Nothing is done if the member with this id has another name. Idempotent. Reports what this call changed, not an earlier plan.
+    /// is `None`. Nothing is done if the member with this id has another name.
+    /// Idempotent. Reports what this call changed, not an earlier plan.
     pub(super) async fn remove_voter(
         &self,
         name: &NodeName,
