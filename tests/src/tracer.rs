@@ -40,13 +40,13 @@ impl SyncDelay {
 
     /// Makes each of these syncs of a process begin so much later. Returns once it is in effect.
     pub async fn of(pid: u32, delay: Duration, syncs: DelayedSyncs) -> Self {
-        let when = match syncs {
-            DelayedSyncs::All => "",
-            DelayedSyncs::First => ":when=1",
+        let (calls, when) = match syncs {
+            DelayedSyncs::All => ("fdatasync,fsync", ""),
+            DelayedSyncs::First => ("fdatasync", ":when=1"),
         };
-        let inject = format!("inject=fdatasync:delay_enter={}{when}", delay.as_micros());
+        let inject = format!("inject={calls}:delay_enter={}{when}", delay.as_micros());
         let mut tracer = Command::new("strace");
-        tracer.args(["-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject]);
+        tracer.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
         tracer.args(["-p", &pid.to_string()]);
         tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut tracer = tracer.spawn().expect("strace starts");

@@ -1,20 +1,22 @@
 //! A daemon's notifications to systemd, received by a socket of the test.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, time::Duration};
 
 use coffee_client::cert;
 use coffee_common::protocol::Role;
-use coffee_tests::cluster::{Cluster, Host};
+use coffee_tests::{
+    cluster::{Cluster, Host},
+    tracer::{DelayedSyncs, SyncDelay},
+};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     net::UnixDatagram,
-    process::Command,
     sync::mpsc,
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::support::programs::{missing, outcome, skipped};
+use crate::support::programs::skipped;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -118,10 +120,7 @@ async fn a_node_is_ready_before_it_has_a_quorum_and_says_how_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
-    if let Some(why) = missing(&["strace"]) {
-        return skipped("a disk that hangs", &why);
-    }
-    if let (false, why) = outcome(std::process::Command::new("strace").args(["-o", "/dev/null", "true"])) {
+    if let Some(why) = SyncDelay::missing() {
         return skipped("a disk that hangs", &why);
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -133,26 +132,13 @@ async fn a_node_whose_disk_hangs_does_not_feed_the_watchdog() {
     assert!(fed >= 3, "fed {fed} times in normal operation");
 
     // From here on each sync takes longer than the watchdog timeout.
-    let pid = cluster.node("ming").pid().to_string();
-    let mut strace = Command::new("strace")
-        .args(["-f", "-p", &pid, "-o", "/dev/null", "-e", "trace=fdatasync,fsync"])
-        .args(["-e", "inject=fdatasync,fsync:delay_enter=10000000"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("strace runs");
-    let mut attached = tokio::io::BufReader::new(strace.stderr.take().expect("standard error is ours"));
-    let mut line = String::new();
-    let reading = tokio::io::AsyncBufReadExt::read_line(&mut attached, &mut line);
-    timeout(PATIENCE, reading).await.expect("in time").expect("strace says that it is attached");
-    assert!(line.contains("attached"), "{line}");
+    let pid = cluster.node("ming").pid();
+    let _hangs = SyncDelay::of(pid, Duration::from_secs(10), DelayedSyncs::All).await;
     // A sync that began before may still return, once.
     let fed = systemd.feeds_within(2 * BITES_AFTER).await;
     assert!(fed <= 1, "fed {fed} times over a disk that hangs");
     assert!(cluster.node("ming").log().says(0, "does not respond", PATIENCE).await);
     cluster.node("ming").kill().await;
-    strace.wait().await.expect("strace ends with what it traces");
 }
 
 /// systemd considers a reload done at the READY that follows it, and distinguishes it
