@@ -98,6 +98,7 @@ mod tests {
             ("done\r\nerror: forged", "done  error: forged"),
             ("a\tb", "a b"),
             ("ok\u{202e}ko", "ok\u{fffd}ko"),
+            ("ok\u{61c}ko", "ok\u{fffd}ko"),
         ] {
             assert_eq!(harmless(hostile, 100), shown);
         }

@@ -107,3 +107,15 @@ impl Disconnect {
 fn printable(reason: &[u8]) -> String {
     text::harmless(&String::from_utf8_lossy(reason), REASON_BYTES_MAX).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_stranger_controls_no_terminal() {
+        assert_eq!(printable(b"full"), "full");
+        assert_eq!(printable("ok\u{202e}ko\u{1b}[2J\n".as_bytes()), "ok\u{fffd}ko\u{fffd}[2J ");
+        assert_eq!(printable(&[b'x'; 1000]).len(), REASON_BYTES_MAX);
+    }
+}

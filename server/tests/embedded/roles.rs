@@ -1,8 +1,8 @@
 //! The permissions of roles, over real connections.
 
-use coffee_client::Error;
+use coffee_client::{Error, cert::Ca};
 use coffee_common::{
-    id::{ClusterId, NodeId},
+    id::{ClusterId, ClusterName, NodeId},
     protocol::{Request, Role},
     quic::{Endpoint, EndpointOptions, Expect, Protocol},
 };
@@ -63,4 +63,23 @@ async fn the_peer_protocol_is_for_nodes() {
     let result = stranger.with_timeout(std::time::Duration::from_secs(2)).get("order/1").await;
     assert!(matches!(result, Err(Error::Identity(_))), "another CA: {result:?}");
     cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming keeps serving");
+}
+
+/// The CA is another one, too; the cluster is judged first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_takes_up_no_certificate_of_another_cluster() {
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let serial = ming.status().certificate.serial;
+    let staging = Ca::create(&ClusterName::new("staging").expect("legal")).expect("a CA");
+    let credentials = staging.credentials(Role::Node, &name("ming")).expect("credentials");
+    let error = ming.renew(credentials).await.expect_err("of another cluster");
+    assert_eq!(
+        error.to_string(),
+        "the certificate is for cluster staging, but this node is one of cluster shops"
+    );
+    assert_eq!(ming.status().certificate.serial, serial);
+    let renewed = cluster.credentials(Role::Node, "ming");
+    ming.renew(renewed).await.expect("of its own cluster");
+    assert_ne!(ming.status().certificate.serial, serial);
 }
