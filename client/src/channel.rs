@@ -26,7 +26,7 @@ use coffee_common::{
     frame,
     id::{Address, ClusterId},
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
-    protocol::{Identity, Request, ResponseFrame, ServerMessage, Welcome},
+    protocol::{Identity, Request, ResponseFrame, SentFrom, ServerMessage, Welcome},
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
 };
 use serde::Serialize;
@@ -118,13 +118,15 @@ impl From<ConnectError> for ChannelError {
 pub struct Envelope<'a> {
     /// The client for which a node forwards the request. Only a node may set it.
     pub on_behalf_of: Option<&'a Identity>,
+    /// The connection of that client, for the audit log.
+    pub sent_from: Option<&'a SentFrom>,
     /// The cluster that the request is meant for. A node of another one rejects it.
     pub cluster: Option<ClusterId>,
 }
 
 impl From<Option<ClusterId>> for Envelope<'_> {
     fn from(cluster: Option<ClusterId>) -> Self {
-        Self { on_behalf_of: None, cluster }
+        Self { cluster, ..Self::default() }
     }
 }
 
@@ -134,6 +136,7 @@ struct RequestFrameRef<'a> {
     id: u64,
     timeout_ms: u32,
     on_behalf_of: Option<&'a Identity>,
+    sent_from: Option<&'a SentFrom>,
     cluster: Option<ClusterId>,
     request: &'a Request,
 }
@@ -306,12 +309,12 @@ async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
 fn encode(
     id: u64,
     request: &Request,
-    Envelope { on_behalf_of, cluster }: Envelope<'_>,
+    Envelope { on_behalf_of, sent_from, cluster }: Envelope<'_>,
     timeout: Duration,
 ) -> Result<Bytes, NotSentReason> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
-    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, cluster, request })
+    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, sent_from, cluster, request })
         .map_err(|error| NotSentReason::Unfit(error.to_string()))
 }
 
@@ -328,12 +331,18 @@ mod tests {
     fn an_ask_is_encoded_as_the_protocol_has_it() {
         let identity = Identity::new(Role::Admin, NodeName::new("ops").expect("legal"));
         let request = Request::Transfer { to: None };
-        let envelope = Envelope { on_behalf_of: Some(&identity), cluster: Some(ClusterId(9)) };
+        let sent_from = SentFrom { serial: "4a5b".to_owned(), address: ([10, 0, 0, 5], 4711).into() };
+        let envelope = Envelope {
+            on_behalf_of: Some(&identity),
+            sent_from: Some(&sent_from),
+            cluster: Some(ClusterId(9)),
+        };
         let frame = encode(7, &request, envelope, Duration::from_secs(3600)).expect("encodes").to_vec();
         let ask = RequestFrame {
             id: 7,
             timeout_ms: 600_000,
-            on_behalf_of: Some(identity),
+            on_behalf_of: Some(identity.clone()),
+            sent_from: Some(sent_from.clone()),
             cluster: Some(ClusterId(9)),
             request,
         };

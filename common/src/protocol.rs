@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    identity::{Identity, Role},
+    identity::{Identity, Role, SentFrom},
     log_level::LogLevel,
     membership::{LastEntry, Removal},
     pace::{ElectionTimers, NodePace, RoundTrip},
@@ -84,6 +84,8 @@ pub struct RequestFrame {
     /// The client for which a node forwards the request. Only a node may set it; access is then
     /// checked for this identity instead of the node's own.
     pub on_behalf_of: Option<Identity>,
+    /// The connection of that client, for the audit log. `None` for writes and reads.
+    pub sent_from: Option<SentFrom>,
     /// The cluster that the request is meant for; `None` for the one that the node belongs to. A
     /// node of another cluster answers [`Rejection::OtherCluster`].
     pub cluster: Option<ClusterId>,

@@ -4,6 +4,7 @@
 //! Does not know the server above it. Operations that need the server, such as
 //! joining a cluster, send it a [`LifecycleCommand`].
 
+pub mod audit_log;
 pub mod heard_addresses;
 pub mod leader_contact;
 pub mod leadership;
@@ -34,7 +35,7 @@ use tokio::{
     time::Instant,
 };
 
-use self::{heard_addresses::HeardAddresses, replica::Replica, write_room::WriteRoom};
+use self::{audit_log::AuditLog, heard_addresses::HeardAddresses, replica::Replica, write_room::WriteRoom};
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
@@ -85,6 +86,7 @@ pub struct Node {
     write_room: WriteRoom,
     heard_addresses: HeardAddresses,
     metrics: NodeMetrics,
+    audit_log: AuditLog,
     log_control: OnceLock<LogControl>,
     commands: mpsc::Sender<LifecycleCommand>,
     reloader: OnceLock<Reloader>,
@@ -114,6 +116,7 @@ impl Node {
             write_room: WriteRoom::default(),
             heard_addresses: HeardAddresses::default(),
             metrics: NodeMetrics::default(),
+            audit_log: AuditLog::default(),
             log_control: OnceLock::new(),
             commands,
             reloader: OnceLock::new(),
@@ -214,6 +217,11 @@ impl Node {
     /// The node's metrics.
     pub fn metrics(&self) -> &NodeMetrics {
         &self.metrics
+    }
+
+    /// The log of who changed something, and who was denied.
+    pub fn audit_log(&self) -> &AuditLog {
+        &self.audit_log
     }
 
     /// The function that controls the log level, if the host program gave one.

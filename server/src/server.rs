@@ -37,7 +37,11 @@ pub use self::{builder::Builder, error::StartError, reload::ReloadError};
 use crate::{
     api::admin::Admin,
     config::Config,
-    node::{Node, replica::Replica},
+    node::{
+        Node,
+        audit_log::{AuditEvent, AuditOutcome},
+        replica::Replica,
+    },
     ops::{
         membership::MembershipManager,
         status::{
@@ -124,7 +128,11 @@ impl Server {
     /// and for a node that belongs to a cluster which it did not found.
     pub async fn found(&self) -> Result<ClusterId, Rejection> {
         let deadline = Instant::now() + FOUNDED_WITHIN;
-        match boxed_found(&self.membership, deadline).await? {
+        let result = boxed_found(&self.membership, deadline).await;
+        let changed =
+            result.as_ref().map(|founded| matches!(founded, Response::Founded { changed: true, .. }));
+        self.log_act("init", changed);
+        match result? {
             Response::Founded { cluster, .. } => Ok(cluster),
             _ => Err(Rejection::Unknown("an unexpected response (bug)".to_owned())),
         }
@@ -196,7 +204,9 @@ impl Server {
     /// [`ReloadError`] if the configuration or the credentials cannot be used. Then
     /// nothing has changed.
     pub async fn reload(&self) -> Result<Reload, ReloadError> {
-        self.reloading.reload(None, false).await
+        let result = self.reloading.reload(None, false).await;
+        self.log_act("reload", result.as_ref().map(|reload| !reload.changed.is_empty()));
+        result
     }
 
     /// Like [`Server::reload`], with this configuration.
@@ -205,7 +215,9 @@ impl Server {
     ///
     /// As for [`Server::reload`].
     pub async fn reload_with(&self, config: Config) -> Result<Reload, ReloadError> {
-        self.reloading.reload(Some(config), false).await
+        let result = self.reloading.reload(Some(config), false).await;
+        self.log_act("reload", result.as_ref().map(|reload| !reload.changed.is_empty()));
+        result
     }
 
     /// Like [`Server::reload`], with credentials that the host program has in memory.
@@ -215,7 +227,22 @@ impl Server {
     ///
     /// [`ReloadError`] if the credentials cannot be used. Then nothing has changed.
     pub async fn renew(&self, credentials: Credentials) -> Result<Reload, ReloadError> {
-        self.reloading.renew(credentials).await
+        let result = self.reloading.renew(credentials).await;
+        self.log_act("reload", result.as_ref().map(|reload| !reload.changed.is_empty()));
+        result
+    }
+
+    /// Logs an act of the host program.
+    fn log_act(&self, verb: &'static str, changed: Result<bool, &impl std::fmt::Display>) {
+        self.node.audit_log().act(&AuditEvent {
+            actor: None,
+            verb,
+            object: None,
+            outcome: changed
+                .as_ref()
+                .map_or(AuditOutcome::Refused, |changed| AuditOutcome::Done { changed: *changed }),
+            reason: changed.err().map(|error| error.to_string().into()),
+        });
     }
 
     /// Stops the node cleanly: hands leadership over, finishes requests in flight,

@@ -1,9 +1,11 @@
 //! Identities and roles. They come from verified certificates ([`crate::tls`]) and never from what
 //! a client sends.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{id::NodeName, key_scope::KeyScope};
+use crate::{id::NodeName, key_scope::KeyScope, text};
 
 /// The permissions that a certificate grants. Each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,4 +48,15 @@ impl Identity {
     pub fn new(role: Role, name: NodeName) -> Self {
         Self { name, role, keys: KeyScope::default() }
     }
+}
+
+/// The connection on which a request reached its first node. Only the audit log uses it: no rule
+/// depends on what another node says here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentFrom {
+    /// The serial number of the client's certificate, in hexadecimal.
+    #[serde(deserialize_with = "text::word")]
+    pub serial: String,
+    /// The client's address.
+    pub address: SocketAddr,
 }

@@ -9,6 +9,7 @@
 
 mod access;
 mod admission;
+mod audit;
 mod backup;
 mod connection;
 mod context;

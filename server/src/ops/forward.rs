@@ -6,13 +6,20 @@
 //! again: two nodes that each take the other for the leader would send it back
 //! and forth.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use coffee_client::{Channel, ChannelError, Envelope, Health};
 use coffee_common::{
     backoff,
     id::NodeName,
-    protocol::{Identity, Rejection, Request, Response, ResponseFrame},
+    protocol::{Identity, Rejection, Request, Response, ResponseFrame, SentFrom},
     quic::Expect,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -43,18 +50,35 @@ const ANSWER_MIN: Duration = Duration::from_millis(50);
 /// The same for other operations, which wait for nodes.
 const OPERATION_MIN: Duration = Duration::from_millis(300);
 
+/// The client or node that sent a request first.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Its identity, whose role counts.
+    pub identity: &'a Identity,
+    /// Its connection, for the audit log.
+    pub sent_from: Option<&'a SentFrom>,
+}
+
+impl<'a> From<&'a Identity> for Caller<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Self { identity, sent_from: None }
+    }
+}
+
 /// A request that only the leader can carry out.
 pub struct LeaderRequest<'a> {
     /// The request itself.
     pub body: &'a Request,
     /// The client or node that sent it first.
-    pub caller: &'a Identity,
+    pub caller: Caller<'a>,
     /// Whether another node forwarded it to this one.
     pub forwarded: bool,
     /// When the caller stops waiting.
     pub deadline: Instant,
     /// Whether it is idempotent: it can be retried even if it may have been applied.
     pub repeatable: bool,
+    /// Whether another node has answered the last attempt.
+    pub answered_elsewhere: AtomicBool,
 }
 
 /// Runs a request on the leader: with `here` if this node leads, otherwise remotely.
@@ -68,6 +92,7 @@ where
     loop {
         let replica = node.serving().map_err(|rejection| progress.reject(rejection))?;
         let lead = replica.leader();
+        request.answered_elsewhere.store(false, Ordering::Relaxed);
         let result = match &lead {
             Some(lead) if lead.id == replica.id() => here(Arc::clone(&replica)).await,
             Some(lead) if !request.forwarded => there(node, &replica, lead, request).await,
@@ -150,7 +175,11 @@ async fn there(
     if !request.repeatable && timeout < least {
         return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
     }
-    let envelope = Envelope { on_behalf_of: Some(request.caller), cluster: Some(replica.cluster()) };
+    let envelope = Envelope {
+        on_behalf_of: Some(request.caller.identity),
+        sent_from: request.caller.sent_from,
+        cluster: Some(replica.cluster()),
+    };
     let mut ask = std::pin::pin!(channel.ask(request.body, envelope, timeout));
     let reply = tokio::select! {
         reply = &mut ask => reply,
@@ -166,6 +195,7 @@ async fn there(
             }
         }
     };
+    request.answered_elsewhere.store(reply.is_ok(), Ordering::Relaxed);
     judge(name, request, reply)
 }
 
@@ -254,10 +284,11 @@ mod tests {
             let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
             let request = LeaderRequest {
                 body,
-                caller: &caller,
+                caller: Caller::from(&caller),
                 forwarded: false,
                 deadline: Instant::now(),
                 repeatable: true,
+                answered_elsewhere: AtomicBool::default(),
             };
             judge(&leader, &request, Err(another_leads_now()))
         };
@@ -272,9 +303,14 @@ mod tests {
         let leader: NodeName = "ming".parse().expect("legal");
         let denied = |body: &Request| {
             let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
-            let deadline = Instant::now();
-            let request =
-                LeaderRequest { body, caller: &caller, forwarded: false, deadline, repeatable: true };
+            let request = LeaderRequest {
+                body,
+                caller: Caller::from(&caller),
+                forwarded: false,
+                deadline: Instant::now(),
+                repeatable: true,
+                answered_elsewhere: AtomicBool::default(),
+            };
             let reply =
                 ResponseFrame { id: 1, leader: None, result: Err(Rejection::Denied("why".to_owned())) };
             judge(&leader, &request, Ok(reply))

@@ -174,7 +174,7 @@ impl Leading {
             Request::Remove { node, dry_run } => self.remove(node, *dry_run).await,
             Request::CanStop { node } => self.can_stop(node).await,
             Request::Join { node, address } => self.accept_join(node, address).await,
-            Request::Promote { id } => self.promote(&request.caller.name, *id).await,
+            Request::Promote { id } => self.promote(&request.caller.identity.name, *id).await,
             Request::RemoveVoter { node, id, standing } => {
                 self.remove_voter(node, *id, *standing).await.map(Response::Removed)
             }

@@ -13,17 +13,27 @@ use crate::api::{
     client::Api,
     peer::{self, PeerContext},
 };
-use crate::metrics::{if_any, measured};
+use crate::{
+    metrics::{if_any, measured},
+    node::audit_log::{Actor, AuditEvent, AuditLog, AuditOutcome},
+};
 
 /// The context that serves peers, once the node has a replica.
 pub(super) type Peers = watch::Receiver<Option<PeerContext>>;
 
 /// Accepts connections until the endpoint stops accepting.
-pub(super) async fn accept(endpoint: Endpoint, api: Api, peers: Peers, waiting: WaitingPeers) {
+pub(super) async fn accept(
+    endpoint: Endpoint,
+    api: Api,
+    peers: Peers,
+    waiting: WaitingPeers,
+    audit_log: AuditLog,
+) {
     let rejected = Arc::new(AtomicU64::new(0));
     while let Some(handshake) = endpoint.accept().await {
         let peers = (peers.clone(), waiting.clone());
-        tokio::spawn(measured(serve(handshake, api.clone(), peers, Arc::clone(&rejected))));
+        let log = (Arc::clone(&rejected), audit_log.clone());
+        tokio::spawn(measured(serve(handshake, api.clone(), peers, log)));
     }
 }
 
@@ -31,8 +41,9 @@ async fn serve(
     handshake: Handshake,
     api: Api,
     (peers, waiting): (Peers, WaitingPeers),
-    rejected: Arc<AtomicU64>,
+    (rejected, audit_log): (Arc<AtomicU64>, AuditLog),
 ) {
+    let address = handshake.remote_address();
     // Boxed: a long connection must not keep the memory that its handshake needed.
     let outcome = Box::pin(handshake.complete()).await;
     match outcome {
@@ -40,6 +51,13 @@ async fn serve(
             Protocol::Client => api.serve(connection).await,
             Protocol::Peer => serve_peer(connection, peers, waiting).await,
         },
+        Err(error @ ConnectError::Identity { by_us: true, .. }) => audit_log.bounded(None, || AuditEvent {
+            actor: Some(Actor::unidentified(address)),
+            verb: "connect",
+            object: None,
+            outcome: AuditOutcome::Denied,
+            reason: Some(error.to_string().into()),
+        }),
         Err(error @ ConnectError::Identity { .. }) => {
             let count = rejected.fetch_add(1, Ordering::Relaxed) + 1;
             // One line per power of two shows the cause and the rate without a flood.

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     node::{
         Node,
+        audit_log::AuditLog,
         leader_contact::LastContact,
         leadership, log_size, raft,
         replica::{Replica, ReplicaParts},
@@ -91,6 +92,7 @@ impl ReplicaRuntime {
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
             // Until the node serves.
+            audit_log: AuditLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Unknown })),
         };
         let followers = network.clone();
@@ -131,6 +133,7 @@ impl ReplicaRuntime {
             let confirmation = Arc::clone(&confirmation);
             Box::pin(async move { confirmation.confirm(id, &name).await })
         });
+        self.peers.audit_log = node.audit_log().clone();
         node.set_replica(Some(Arc::clone(&self.replica)));
         self.tasks.spawn(keep_warm(Arc::clone(node), Arc::clone(&self.replica), self.network.clone()));
         let (own, replica) = (Arc::clone(node), Arc::clone(&self.replica));

@@ -110,7 +110,8 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     set_limits(config.limits, &endpoint, &api);
     let (peers, with_peers) = watch::channel(None);
     let waiting_peers = WaitingPeers::default();
-    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone()));
+    let audit_log = node.audit_log().clone();
+    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone(), audit_log));
 
     let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);

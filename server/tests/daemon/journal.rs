@@ -7,8 +7,8 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::{fs::MetadataExt, net::UnixDatagram},
-    process::{Command, Output},
-    sync::mpsc,
+    process::{Command, Output, Stdio},
+    sync::{Arc, Condvar, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -16,6 +16,8 @@ use std::{
 use crate::fixture::{CONFIG, DaemonFixture};
 
 type JournalEntry = BTreeMap<String, String>;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Mounts `$1` at the path of the journal's socket, then runs the remaining arguments.
 const WITHIN: &str = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal \
@@ -42,8 +44,36 @@ fn entry(mut bytes: &[u8]) -> JournalEntry {
     entry
 }
 
+/// The entries so far.
+#[derive(Clone, Default)]
+struct Journal(Arc<(Mutex<Vec<JournalEntry>>, Condvar)>);
+
+impl Journal {
+    fn add(&self, entry: JournalEntry) {
+        self.0.0.lock().expect("not poisoned").push(entry);
+        self.0.1.notify_all();
+    }
+
+    /// Waits for an entry; `None` if there is none in time.
+    fn wait_for(&self, is_it: impl Fn(&JournalEntry) -> bool) -> Option<JournalEntry> {
+        let entries = self.0.0.lock().expect("not poisoned");
+        let missing = |entries: &mut Vec<JournalEntry>| !entries.iter().any(&is_it);
+        let (entries, _) = self.0.1.wait_timeout_while(entries, PATIENCE, missing).expect("not poisoned");
+        entries.iter().find(|entry| is_it(entry)).cloned()
+    }
+}
+
 /// Runs `coffeed` with these arguments as systemd would; `None` if that is not possible here.
 fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<JournalEntry>)> {
+    run_during(fixture, words, |_, _| {})
+}
+
+/// The same; `meanwhile` has the id of the process.
+fn run_during(
+    fixture: &DaemonFixture,
+    words: &[&str],
+    meanwhile: impl FnOnce(u32, &Journal),
+) -> Option<(Output, String, Vec<JournalEntry>)> {
     let folder = fixture.file("journal");
     fs::create_dir_all(&folder).expect("made");
     let within = |program: &[&str]| {
@@ -61,15 +91,17 @@ fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<J
     let socket = UnixDatagram::bind(folder.join("socket")).expect("binds");
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
     let (over, ended) = mpsc::channel::<()>();
+    let journal = Journal::default();
+    let entries = journal.clone();
     let reading = thread::spawn(move || {
-        let (mut entries, mut bytes) = (Vec::new(), vec![0; 1 << 16]);
+        let mut bytes = vec![0; 1 << 16];
         loop {
             match socket.recv(&mut bytes) {
                 // An empty message probes for a listener.
                 Ok(0) => {}
-                Ok(length) => entries.push(entry(&bytes[..length])),
+                Ok(length) => entries.add(entry(&bytes[..length])),
                 // Silence for a while: done, once the daemon has ended.
-                Err(_) if ended.try_recv().is_ok() => return entries,
+                Err(_) if ended.try_recv().is_ok() => return,
                 Err(_) => {}
             }
         }
@@ -78,10 +110,14 @@ fn run(fixture: &DaemonFixture, words: &[&str]) -> Option<(Output, String, Vec<J
     let stream = stderr.metadata().map(|file| format!("{}:{}", file.dev(), file.ino())).expect("there");
     let mut command = within(&[env!("CARGO_BIN_EXE_coffeed"), "--config"]);
     command.arg(fixture.file("coffeed.toml")).args(words).env("JOURNAL_STREAM", stream).stderr(stderr);
-    let output = command.output().expect("coffeed runs");
+    let coffeed = command.stdout(Stdio::piped()).spawn().expect("coffeed runs");
+    meanwhile(coffeed.id(), &journal);
+    let output = coffeed.wait_with_output().expect("it ends");
     over.send(()).expect("the reader is alive");
+    reading.join().expect("no panic");
     let lines = fs::read_to_string(fixture.file("stderr")).expect("readable");
-    Some((output, lines, reading.join().expect("no panic")))
+    let entries = std::mem::take(&mut *journal.0.0.lock().expect("not poisoned"));
+    Some((output, lines, entries))
 }
 
 /// A daemon whose port is in use: it logs an error and ends.
@@ -111,4 +147,36 @@ fn with_the_json_format_the_log_goes_to_standard_error() {
     let Some((_, lines, entries)) = run(&fixture, &["--log-format", "json"]) else { return };
     assert!(entries.is_empty(), "{entries:#?}");
     assert!(lines.lines().all(|line| line.starts_with('{')) && lines.contains("in use"), "{lines}");
+}
+
+/// Who did something is in fields of its own, which a log shipper can select.
+#[test]
+fn an_audit_event_has_its_fields() {
+    let fixture = DaemonFixture::new();
+    fixture.configure(CONFIG);
+    let signal = |pid: u32, signal: &str| {
+        // Fails only for a process that has ended, which the assertions show.
+        let _ = Command::new("kill").args([signal, &pid.to_string()]).status();
+    };
+    let mut event = None;
+    let ran = run_during(&fixture, &[], |pid, journal| {
+        journal.wait_for(|entry| entry["MESSAGE"].contains("belongs to no cluster"));
+        signal(pid, "-HUP");
+        event = journal.wait_for(|entry| entry["TARGET"] == "audit");
+        signal(pid, "-TERM");
+    });
+    let Some((output, _, entries)) = ran else { return };
+    assert!(output.status.success(), "{output:?}");
+    let event = event.unwrap_or_else(|| panic!("{entries:#?}"));
+    for (field, value) in [
+        ("MESSAGE", "host reload: done"),
+        ("COFFEED_VERB", "reload"),
+        ("COFFEED_OUTCOME", "done"),
+        ("COFFEED_ROLE", "host"),
+        ("COFFEED_CHANGED", "false"),
+        ("COFFEED_NODE", "ming"),
+        ("PRIORITY", "5"),
+    ] {
+        assert_eq!(event.get(field).map(String::as_str), Some(value), "{field}: {event:#?}");
+    }
 }

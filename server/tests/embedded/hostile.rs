@@ -37,7 +37,7 @@ async fn reply(receiver: &mut FrameReceiver) -> ResponseFrame {
 
 fn get(id: u64, timeout_ms: u32) -> RequestFrame {
     let request = Request::Get { key: "k".parse().expect("legal"), consistency: Consistency::Linearizable };
-    RequestFrame { id, timeout_ms, on_behalf_of: None, cluster: None, request }
+    RequestFrame { id, timeout_ms, on_behalf_of: None, sent_from: None, cluster: None, request }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +114,14 @@ async fn the_server_enforces_the_limits_too() {
     for (id, operations) in [(1, operations), (2, Vec::new())] {
         let batch = Batch { conditions: Vec::new(), operations };
         let request = Request::Write { request, batch: batch.into() };
-        let ask = RequestFrame { id, timeout_ms: 5_000, on_behalf_of: None, cluster: None, request };
+        let ask = RequestFrame {
+            id,
+            timeout_ms: 5_000,
+            on_behalf_of: None,
+            sent_from: None,
+            cluster: None,
+            request,
+        };
         sender.send(frame::encode(&ask).expect("encodes")).await.expect("is sent");
         let reply = reply(&mut receiver).await;
         assert!(matches!(reply.result, Err(Rejection::Invalid(_))), "{:?}", reply.result);

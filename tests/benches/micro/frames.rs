@@ -14,6 +14,7 @@ fn ask(n: u64) -> RequestFrame {
         id: n,
         timeout_ms: 5000,
         on_behalf_of: None,
+        sent_from: None,
         cluster: None,
         request: Request::Write { request, batch: batch.into() },
     }

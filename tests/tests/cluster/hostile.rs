@@ -93,6 +93,7 @@ async fn frames_that_are_none() {
             id: 1,
             timeout_ms: 1000,
             on_behalf_of: None,
+            sent_from: None,
             cluster: None,
             request: Request::Status,
         };
@@ -124,7 +125,14 @@ async fn a_reader_that_pretends_to_ask_for_an_admin() {
             (None, Request::ShutDownRemoved { id: coffee_client::NodeId(1) }),
         ] {
             let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
-            let ask = RequestFrame { id: 7, timeout_ms: 5000, on_behalf_of, cluster: None, request };
+            let ask = RequestFrame {
+                id: 7,
+                timeout_ms: 5000,
+                on_behalf_of,
+                sent_from: None,
+                cluster: None,
+                request,
+            };
             sender.send(frame::encode(&ask).expect("a frame")).await.expect("sent");
             let answer = timeout(PATIENCE, receiver.receive()).await.expect("an answer");
             if let Ok(Some(answer)) = answer {

@@ -190,7 +190,7 @@ async fn the_level_is_changed_while_a_node_runs() {
     let changed = cluster.coffeectl(["log-level", "trace"]).ok().await;
     assert_eq!(changed, "ming logs trace now, until it restarts\n");
     let log = cluster.node("ming").log().clone();
-    assert!(log.says(before, "log level changed", PATIENCE).await, "{}", log.tail(20));
+    assert!(log.says(before, "admin test log-level trace: done", PATIENCE).await, "{}", log.tail(20));
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     assert!(log.says(before, "DEBUG", PATIENCE).await, "more is logged now: {}", log.tail(20));
 

@@ -2,6 +2,7 @@
 //! through `coffeectl` and through the library.
 
 mod addresses;
+mod audit;
 mod backup;
 mod bench;
 mod certificates;

@@ -100,6 +100,7 @@ impl ClientLane {
             id: self.rng.u64(..),
             timeout_ms: 5_000,
             on_behalf_of: pretends,
+            sent_from: None,
             cluster: None,
             request,
         };

@@ -36,7 +36,7 @@ impl NodeCaller {
         on_behalf_of: Option<&Identity>,
         request: &Request,
     ) -> Result<Response, Rejection> {
-        let envelope = Envelope { on_behalf_of, cluster: Some(cluster) };
+        let envelope = Envelope { on_behalf_of, sent_from: None, cluster: Some(cluster) };
         let reply = self.0.ask(victim, &Expect::AnyNode, request, envelope, PATIENCE).await;
         reply.unwrap_or_else(|error| panic!("{request:?}: {error}")).result
     }

@@ -8,7 +8,7 @@
 
 use coffee_common::{
     id::{ClusterId, NodeName},
-    protocol::{Identity, LeftOut, Rejection, Request, Role},
+    protocol::{Identity, LeftOut, Rejection, Request, Role, SentFrom},
 };
 
 use crate::node::{Node, peer_standing::PeerStanding};
@@ -20,6 +20,8 @@ pub(super) struct RequestOrigin {
     pub(super) identity: Identity,
     /// Whether a node forwarded the request. It is not forwarded again.
     pub(super) forwarded: bool,
+    /// The connection on which the first node received it, for the audit log.
+    pub(super) sent_from: Option<SentFrom>,
 }
 
 /// Who may send a request.
@@ -78,7 +80,7 @@ pub(super) fn authorize(
     };
     let forwarded = on_behalf_of.is_some();
     permit(audience(request), &identity, request, forwarded, &standing)?;
-    Ok(RequestOrigin { identity, forwarded })
+    Ok(RequestOrigin { identity, forwarded, sent_from: None })
 }
 
 fn permit(

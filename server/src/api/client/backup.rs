@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    audit,
     in_flight::InFlightGuard,
     responder,
     state::{self, ConnectionState},
@@ -38,11 +39,25 @@ struct AdmittedBackup {
 
 pub(super) async fn serve(state: &ConnectionState, mut sender: FrameSender, request: RequestFrame) {
     sender.set_priority(Priority::Background);
-    let (id, arrived, node) = (request.id, Instant::now(), &state.api.node);
-    let admitted = admit(state, request, arrived).await;
+    let (arrived, node) = (Instant::now(), &state.api.node);
+    let RequestFrame { id, timeout_ms, on_behalf_of, sent_from, cluster, request } = request;
+    let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request);
+    let ended = |result: Result<&Response, &Rejection>| {
+        // A denial is logged already.
+        if let Ok(origin) = &origin {
+            audit::ended(node, &state.connection, origin, &request, result, false);
+        }
+    };
+    let admitted = match &origin {
+        Ok(_) => admit(state, &request, arrived + state::timeout(timeout_ms)).await,
+        Err(rejection) => Err(rejection.clone()),
+    };
     let (result, admitted) = match admitted {
         Ok(admitted) => (Ok(Response::Backup), Some(admitted)),
-        Err(rejection) => (Err(rejection), None),
+        Err(rejection) => {
+            ended(Err(&rejection));
+            (Err(rejection), None)
+        }
     };
     node.metrics().requests.answered(RequestKind::Backup, RequestOutcome::of(&result), arrived.elapsed());
     if let Err(error) = sender.send(responder::encode(id, node.leader_hint().as_ref(), &result)).await {
@@ -50,9 +65,8 @@ pub(super) async fn serve(state: &ConnectionState, mut sender: FrameSender, requ
         return;
     }
     let Some(AdmittedBackup { backup, _permit, _in_flight }) = admitted else { return sender.finish() };
-    let (client, began) = (state.connection.peer().name.clone(), Instant::now());
     let (revision, rows) = (backup.header().revision, backup.header().rows);
-    tracing::info!(%client, %revision, rows, "sending a backup");
+    tracing::info!(%revision, rows, "sending a backup");
     let sent = tokio::select! {
         sent = send(&mut sender, backup) => sent,
         () = state.api.in_flight.closed() => Err("this node is stopping".to_owned()),
@@ -60,29 +74,26 @@ pub(super) async fn serve(state: &ConnectionState, mut sender: FrameSender, requ
     match sent {
         Ok(()) => {
             sender.finish();
-            tracing::info!(%client, %revision, took_ms = began.elapsed().as_millis(), "backup sent");
+            ended(Ok(&Response::Backup));
         }
         Err(error) => {
             sender.reset();
-            tracing::warn!(%client, %revision, %error, "failed to send a backup");
+            ended(Err(&Rejection::Unknown(format!("a part was sent: {error}"))));
         }
     }
 }
 
 async fn admit(
     state: &ConnectionState,
-    request: RequestFrame,
-    arrived: Instant,
+    request: &Request,
+    deadline: Instant,
 ) -> Result<AdmittedBackup, Rejection> {
     let api = &state.api;
-    let RequestFrame { timeout_ms, on_behalf_of, cluster, request, .. } = request;
-    state.authorize(on_behalf_of.as_ref(), cluster, &request)?;
-    let Request::Backup { consistency } = request else {
+    let Request::Backup { consistency } = *request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));
     };
     let in_flight = api.in_flight.enter().ok_or_else(|| state.stopping())?;
     let permit = Arc::clone(&api.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
-    let deadline = arrived + state::timeout(timeout_ms);
     let backup = BackupStream::begin(&api.node, &api.reads, consistency, deadline).await?;
     Ok(AdmittedBackup { backup, _permit: permit, _in_flight: in_flight })
 }

@@ -1,5 +1,7 @@
 //! Calls the operation of an authorized request. Writes have their own path (`writes`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use coffee_common::{
     id::{ClusterId, Revision},
     protocol::{Consistency, LogLevel, Rejection, Request, Response, Role},
@@ -8,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     access::RequestOrigin,
+    audit,
     context::ApiContext,
     read::{self, Read},
     responder::OutgoingResponse,
@@ -15,7 +18,11 @@ use super::{
 };
 use crate::{
     node::Node,
-    ops::{confirm_member::confirm, forward::LeaderRequest, room, status},
+    ops::{
+        confirm_member::confirm,
+        forward::{Caller, LeaderRequest},
+        room, status,
+    },
 };
 
 /// Carries out a request and returns its result.
@@ -31,7 +38,13 @@ pub(super) async fn dispatch(
             let range = Read::Range { range, limit: *limit, keys_only: *keys_only };
             read(state, range, *consistency, deadline).await
         }
-        request => operate(&state.api, origin, request, deadline).await.into(),
+        request => {
+            let mut elsewhere = false;
+            let result = operate(&state.api, origin, request, deadline, &mut elsewhere).await;
+            let (node, connection) = (&state.api.node, &state.connection);
+            audit::ended(node, connection, origin, request, result.as_ref(), elsewhere);
+            result.into()
+        }
     }
 }
 
@@ -47,11 +60,13 @@ async fn read(
     }
 }
 
+/// Carries out a request. Sets `elsewhere` if another node did.
 async fn operate(
     api: &ApiContext,
     origin: &RequestOrigin,
     request: &Request,
     deadline: Instant,
+    elsewhere: &mut bool,
 ) -> Result<Response, Rejection> {
     let ApiContext { node, reads, membership, .. } = api;
     if let Request::Move { node: mover, address } = request
@@ -70,7 +85,7 @@ async fn operate(
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))
         }
         Request::Room { cluster } => Ok(Response::Room(room(node, *cluster))),
-        Request::LogLevel { level } => log_level(node, origin, *level),
+        Request::LogLevel { level } => log_level(node, *level),
         Request::Found { node } => membership.found(Some(node), deadline).await,
         Request::Reaches { node, id, address } => membership.reaches(node, *id, address, deadline).await,
         Request::ConfirmMember { node: name, id, after } => confirm(node, name, *id, *after).await,
@@ -80,7 +95,7 @@ async fn operate(
             node.reload(*force).await.map(|reload| Response::Reloaded(Box::new(reload)))
         }
         Request::Down { node, dry_run: false } => {
-            membership.down(&origin.identity, node.as_ref(), deadline).await
+            membership.down(caller(origin), node.as_ref(), deadline).await
         }
         Request::Boot { .. }
         | Request::Move { .. }
@@ -91,7 +106,10 @@ async fn operate(
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::RemoveVoter { .. } => {
-            membership.on_leader(&leader_request(request, origin, deadline)).await
+            let request = leader_request(request, origin, deadline);
+            let result = membership.on_leader(&request).await;
+            *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
+            result
         }
         Request::Get { .. } | Request::Range { .. } | Request::Write { .. } => {
             Err(Rejection::Invalid("reads and writes are served elsewhere (bug)".to_owned()))
@@ -103,16 +121,13 @@ async fn operate(
 }
 
 /// Returns the node's log level, after changing it if a level is given.
-fn log_level(node: &Node, origin: &RequestOrigin, level: Option<LogLevel>) -> Result<Response, Rejection> {
+fn log_level(node: &Node, level: Option<LogLevel>) -> Result<Response, Rejection> {
     let control = node.log_control().ok_or_else(|| Rejection::Refused {
         reason: format!("not supported here: the program that embeds {} has its own logger", node.name()),
         hint: "change the log level in that program".to_owned(),
     })?;
     let before = control(level);
     let now = control(None);
-    if now != before {
-        tracing::warn!(from = %before, to = %now, by = %origin.identity.name, "log level changed");
-    }
     Ok(Response::LogLevel { node: node.name().clone(), level: now, changed: now != before })
 }
 
@@ -136,9 +151,14 @@ fn leader_request<'a>(
     let repeatable = matches!(request, Request::CanStop { .. } | Request::Down { dry_run: true, .. });
     LeaderRequest {
         body: request,
-        caller: &origin.identity,
+        caller: caller(origin),
         forwarded: origin.forwarded,
         deadline,
         repeatable,
+        answered_elsewhere: AtomicBool::default(),
     }
+}
+
+fn caller(origin: &RequestOrigin) -> Caller<'_> {
+    Caller { identity: &origin.identity, sent_from: origin.sent_from.as_ref() }
 }

@@ -12,7 +12,7 @@ use std::{
 use coffee_common::{
     id::{ClusterId, NodeName},
     limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Identity, Rejection, Request, Response},
+    protocol::{Identity, Rejection, Request, Response, SentFrom},
     quic::Connection,
 };
 use tokio::{
@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     access::{self, RequestOrigin},
+    audit,
     context::ApiContext,
     in_flight::InFlightGuard,
     key_access::check_keys,
@@ -77,19 +78,24 @@ impl ConnectionState {
     }
 
     /// Authorizes a request of the client, which is meant for a cluster: the sender, the cluster and
-    /// the keys.
+    /// the keys. Denials are logged.
     pub(super) fn authorize(
         &self,
-        on_behalf_of: Option<&Identity>,
+        (on_behalf_of, sent_from): (Option<&Identity>, Option<SentFrom>),
         cluster: Option<ClusterId>,
         request: &Request,
     ) -> Result<RequestOrigin, Rejection> {
-        let node = &self.api.node;
+        let (node, connection) = (&self.api.node, &self.connection);
         let standing = |name: &NodeName| node.standing_of(name);
-        let origin = access::authorize(node.name(), self.connection.peer(), on_behalf_of, request, standing)?;
+        let log = |rejection: &Rejection| {
+            audit::denied(node, connection, (on_behalf_of, sent_from.as_ref()), request, rejection);
+        };
+        let origin = access::authorize(node.name(), connection.peer(), on_behalf_of, request, standing);
+        let origin = origin.inspect_err(log)?;
         access::check_cluster(node, cluster, self.welcomed, request)?;
-        check_keys(&origin.identity, request)?;
-        Ok(origin)
+        check_keys(&origin.identity, request).inspect_err(log)?;
+        let sent_from = if origin.forwarded { sent_from } else { audit::sent_from(connection, request) };
+        Ok(RequestOrigin { sent_from, ..origin })
     }
 
     pub(super) fn stopping(&self) -> Rejection {

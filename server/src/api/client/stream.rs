@@ -73,7 +73,7 @@ async fn carry_out(
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let mut rejected = Vec::new();
-    for RequestFrame { id, timeout_ms, on_behalf_of, cluster, request } in arrived.drain(..) {
+    for RequestFrame { id, timeout_ms, on_behalf_of, sent_from, cluster, request } in arrived.drain(..) {
         let admitted = match state.admit(id, &request, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
@@ -82,7 +82,7 @@ async fn carry_out(
                 continue;
             }
         };
-        let origin = match state.authorize(on_behalf_of.as_ref(), cluster, &request) {
+        let origin = match state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request) {
             Ok(origin) => origin,
             Err(rejection) => {
                 rejected.push((admitted, rejection));

@@ -10,8 +10,8 @@ use coffee_common::{
     protocol::{
         CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, LastEntry, Leader, LeftOut,
         LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection,
-        Reload, Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, ServerMessage,
-        Welcome,
+        Reload, Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, SentFrom,
+        ServerMessage, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -254,6 +254,7 @@ fn asks() -> Vec<RequestFrame> {
         id,
         timeout_ms: 5000,
         on_behalf_of: Some(boss.clone()),
+        sent_from: Some(SentFrom { serial: "4a5b".to_owned(), address: ([10, 0, 0, 5], 4711).into() }),
         cluster: Some(ClusterId(9)),
         request,
     };

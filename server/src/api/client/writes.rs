@@ -147,10 +147,11 @@ async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
     let request = Request::Write { request: write.request, batch: Arc::clone(&write.batch) };
     let leader_request = LeaderRequest {
         body: &request,
-        caller: &write.origin.identity,
+        caller: (&write.origin.identity).into(),
         forwarded: write.origin.forwarded,
         deadline,
         repeatable: false,
+        answered_elsewhere: Default::default(),
     };
     let node = responder.node();
     let here = |replica: Arc<Replica>| {

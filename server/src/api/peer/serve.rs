@@ -33,7 +33,11 @@ use super::{
     wire::{Hello, Purpose},
 };
 use crate::{
-    node::{leader_contact::LastContact, raft::Raft},
+    node::{
+        audit_log::{Actor, AuditEvent, AuditLog, AuditOutcome},
+        leader_contact::LastContact,
+        raft::Raft,
+    },
     ops::confirm_member::Confirmation,
     raft_types::TypeConfig,
     storage::{record::RecordError, snapshot::SnapshotInbox},
@@ -60,6 +64,8 @@ pub struct PeerContext {
     pub last_contact: LastContact,
     /// The streams rejected so far.
     pub refusals: Refusals,
+    /// Says who was denied.
+    pub audit_log: AuditLog,
     /// Asked about nodes that this node does not know as members.
     pub confirm: ConfirmMember,
 }
@@ -106,6 +112,11 @@ impl ServeError {
         }
     }
 
+    /// Whether the peer claims something that it is not.
+    fn is_denial(&self) -> bool {
+        matches!(self, Self::OtherName(_) | Self::SameNode(_) | Self::NotAMember(_) | Self::Forged(_))
+    }
+
     fn stopped(error: impl fmt::Display) -> Self {
         Self::Stopped(error.to_string())
     }
@@ -132,6 +143,15 @@ pub async fn serve(connection: Connection, context: PeerContext) {
                 // Detached: it ends with its stream, at the latest with the connection.
                 drop(TypeConfig::spawn(async move {
                     match serve_stream(&connection, &context, sender, receiver).await {
+                        Err(error) if error.is_denial() => {
+                            context.audit_log.bounded(Some(connection.peer()), || AuditEvent {
+                                actor: Some(Actor::of(&connection)),
+                                verb: "peer stream",
+                                object: None,
+                                outcome: AuditOutcome::Denied,
+                                reason: Some(error.to_string().into()),
+                            });
+                        }
                         Err(error) if !error.is_expected() => {
                             let peer = &connection.peer().name;
                             if let Some(times) = context.refusals.note(peer, &error) {

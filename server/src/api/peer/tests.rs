@@ -26,6 +26,7 @@ use super::{
 use crate::{
     config::{StorageOptions, Timers},
     node::{
+        audit_log::AuditLog,
         leader_contact::LastContact,
         raft::{self, Raft},
     },
@@ -91,6 +92,7 @@ impl TestMember {
             inbox,
             last_contact: LastContact::default(),
             refusals,
+            audit_log: AuditLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
         };
         let accepting = endpoint.clone();

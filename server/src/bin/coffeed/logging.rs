@@ -36,6 +36,10 @@ pub(crate) use self::control::Control;
 /// Targets of our own crates; libraries log less.
 const OURS: [&str; 4] = ["coffeed", "coffee_client", "coffee_common", "panic"];
 
+/// The target of the audit log. Its events are logged at every level: an admin that wants to stay
+/// unseen cannot change the level first.
+const AUDIT: &str = "audit";
+
 /// The target of openraft's events.
 const CONSENSUS: &str = "openraft";
 
@@ -97,7 +101,8 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
         LogLevel::Trace => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    Targets::new().with_default(theirs).with_targets(OURS.map(|target| (target, ours)))
+    let targets = Targets::new().with_default(theirs).with_targets(OURS.map(|target| (target, ours)));
+    targets.with_target(AUDIT, LevelFilter::INFO)
 }
 
 /// Reports why the daemon ends: in the log if its entries have fields, otherwise printed.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use coffee_common::{
     command::{MemberState, NodeRecord},
     id::NodeName,
-    protocol::{Consistency, Identity, Rejection, Removal, Request, Response},
+    protocol::{Consistency, Rejection, Removal, Request, Response},
     quic::Expect,
 };
 use tokio::time::{Instant, sleep};
@@ -23,7 +23,11 @@ use super::{
 };
 use crate::{
     node::propose::ProposeError,
-    ops::{forward::LeaderRequest, progress::OperationProgress, status},
+    ops::{
+        forward::{Caller, LeaderRequest},
+        progress::OperationProgress,
+        status,
+    },
 };
 
 /// How long the removed node has to answer.
@@ -89,7 +93,7 @@ impl MembershipManager {
     /// Takes a node down on behalf of an operator: without a name, the leader.
     pub async fn down(
         &self,
-        caller: &Identity,
+        caller: Caller<'_>,
         node: Option<&NodeName>,
         deadline: Instant,
     ) -> Result<Response, Rejection> {
@@ -114,7 +118,7 @@ impl MembershipManager {
     /// Returns also whether an attempt before may have been applied.
     async fn remove_by_leader(
         &self,
-        caller: &Identity,
+        caller: Caller<'_>,
         record: &NodeRecord,
         deadline: Instant,
     ) -> Result<(Removal, bool), Rejection> {
@@ -150,7 +154,7 @@ impl MembershipManager {
     /// Has leadership handed over if the node is the leader. Returns whether it may have been.
     async fn hand_over_from(
         &self,
-        caller: &Identity,
+        caller: Caller<'_>,
         record: &NodeRecord,
         deadline: Instant,
     ) -> Result<bool, Rejection> {
@@ -158,7 +162,7 @@ impl MembershipManager {
             return Ok(false);
         }
         let request = &Request::Transfer { to: None };
-        let request = LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: false };
+        let request = leader_request(request, caller, deadline, false);
         match self.on_leader(&request).await {
             Ok(_) | Err(Rejection::Unknown(_)) => Ok(true),
             // The next attempt looks up the leader again.
@@ -191,13 +195,22 @@ impl MembershipManager {
 
     async fn ask_leader(
         &self,
-        caller: &Identity,
+        caller: Caller<'_>,
         request: &Request,
         deadline: Instant,
     ) -> Result<Response, Rejection> {
-        self.on_leader(&LeaderRequest { body: request, caller, forwarded: false, deadline, repeatable: true })
-            .await
+        self.on_leader(&leader_request(request, caller, deadline, true)).await
     }
+}
+
+fn leader_request<'a>(
+    body: &'a Request,
+    caller: Caller<'a>,
+    deadline: Instant,
+    repeatable: bool,
+) -> LeaderRequest<'a> {
+    let answered_elsewhere = Default::default();
+    LeaderRequest { body, caller, forwarded: false, deadline, repeatable, answered_elsewhere }
 }
 
 fn misfit() -> Rejection {

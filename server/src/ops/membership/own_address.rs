@@ -77,10 +77,14 @@ impl MembershipManager {
         let (node, address) = (self.node.name().clone(), self.node.address().clone());
         let request = Request::Move { node, address };
         if replica.leads() {
-            let deadline = Instant::now() + self.attempt_within();
-            let caller = self.node.identity();
-            let request =
-                LeaderRequest { body: &request, caller, forwarded: false, deadline, repeatable: true };
+            let request = LeaderRequest {
+                body: &request,
+                caller: self.node.identity().into(),
+                forwarded: false,
+                deadline: Instant::now() + self.attempt_within(),
+                repeatable: true,
+                answered_elsewhere: Default::default(),
+            };
             return self.on_leader(&request).await.map(drop);
         }
         let others = self.others(replica, join);

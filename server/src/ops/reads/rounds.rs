@@ -130,10 +130,11 @@ fn settle(waiters: Vec<ReadWaiter>, result: &Result<Revision, Rejection>) {
 async fn round(node: &Arc<Node>) -> Result<Revision, Rejection> {
     let request = LeaderRequest {
         body: &Request::ReadIndex,
-        caller: node.identity(),
+        caller: node.identity().into(),
         forwarded: false,
         deadline: Instant::now() + ROUND_MAX,
         repeatable: true,
+        answered_elsewhere: Default::default(),
     };
     let draw = async |replica: Arc<Replica>| draw(&replica, node.lease()).await;
     match on_leader(node, &request, draw).await? {

@@ -116,7 +116,10 @@ fn the_program_that_runs_a_node_is_its_admin() {
     let ming = identity(Role::Node, "ming");
     let write = &requests("hong")[6];
     let origin = ask(&ming, None, write).expect("permitted");
-    assert_eq!(origin, RequestOrigin { identity: identity(Role::Admin, "ming"), forwarded: false });
+    assert_eq!(
+        origin,
+        RequestOrigin { identity: identity(Role::Admin, "ming"), forwarded: false, sent_from: None }
+    );
     assert!(ask(&ming, Some(&ming), write).is_err(), "the node itself is not");
 }
 
