@@ -21,7 +21,7 @@ pub use self::{
     backup::Backup,
     builder::ClientBuilder,
     keys::{GetResult, Page, PageOptions, Written},
-    nodes::{Booted, CanStop, FoundedCluster, NodeLogLevel, Transferred},
+    nodes::{Booted, CanStop, ClusterList, FoundedCluster, NodeLogLevel, Transferred},
 };
 use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared};
 

@@ -154,8 +154,8 @@ mod timing;
 
 pub use channel::{Channel, ChannelError, Envelope, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, FoundedCluster, GetResult, NodeLogLevel, Page,
-    PageOptions, Transferred, Written,
+    Backup, Booted, CanStop, Client, ClientBuilder, ClusterList, FoundedCluster, GetResult, NodeLogLevel,
+    Page, PageOptions, Transferred, Written,
 };
 #[doc(hidden)]
 pub use coffee_common::protocol::{Request, Response};

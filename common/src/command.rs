@@ -12,6 +12,7 @@ use crate::{
     id::{Address, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
+    revocation_list::RevocationList,
 };
 
 /// The payload of a log entry, as the leader proposes it.
@@ -57,6 +58,9 @@ pub enum Command {
         /// The address at which it is reached.
         address: Address,
     },
+    /// Records the revocation list of a CA. Does nothing unless its number is higher than that of the
+    /// recorded one. The leader has verified it.
+    SetRevocationList(RevocationList),
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -121,6 +125,13 @@ pub enum Outcome {
     TooManyNodes,
     /// The outcome of an entry without a command.
     Nothing,
+    /// The revocation list of the CA that is recorded now.
+    RevocationListSet {
+        /// Its number.
+        number: u64,
+        /// Whether this command has recorded it.
+        changed: bool,
+    },
 }
 
 /// The effect of one operation.
@@ -241,6 +252,7 @@ impl Command {
                 name.as_str().len() + address.as_str().len()
             }
             Self::SetNodeState { name, .. } => name.as_str().len(),
+            Self::SetRevocationList(list) => list.bytes(),
         }
     }
 }
@@ -281,6 +293,7 @@ impl std::fmt::Display for Proposal {
                 write!(f, "set state of {name} ({id}) to {standing:?}")
             }
             Command::SetNodeAddress { name, id, .. } => write!(f, "set address of {name} ({id})"),
+            Command::SetRevocationList(list) => write!(f, "set revocation list {}", list.number),
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod protocol;
 pub mod quic;
 pub mod random;
+pub mod revocation_list;
 pub mod text;
 pub mod tls;
 pub mod window;

@@ -115,6 +115,17 @@ pub const HANDSHAKES_MAX: usize = 256;
 /// The most CAs that are trusted at once, and the most revocation lists: one per CA.
 pub const CAS_MAX: usize = 8;
 
+/// The longest revocation list, in bytes: some 1,500 certificates.
+pub const REVOCATION_LIST_BYTES_MAX: usize = 64 << 10;
+
+/// The longest name of a CA in DER, in bytes.
+pub const ISSUER_BYTES_MAX: usize = 512;
+
+/// The most revocation lists that a cluster keeps: one per CA, those of former CAs included.
+///
+/// Part of a replicated rule.
+pub const CLUSTER_LISTS_MAX: usize = 8;
+
 /// The most streams of each kind, unidirectional and bidirectional, that a peer may have open per
 /// connection. Each may have half a frame of [`FRAME_BYTES_MAX`] received; with
 /// [`CONNECTION_WINDOW_BYTES`] this bounds the memory per connection.

@@ -17,6 +17,7 @@ mod membership;
 mod pace;
 mod rejection;
 mod status;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -30,13 +31,16 @@ pub use self::{
     rejection::{Rejection, rebuild_command},
     status::{
         CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
-        RaftStatus, Reload,
+        RaftStatus, Reload, RevocationListStatus,
     },
+    welcome::{Leader, Welcome},
 };
 use crate::{
+    bounded::at_most,
     command::{Batch, Entry, MemberState, Outcome},
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
+    limits::REVOCATION_LIST_BYTES_MAX,
     text,
 };
 
@@ -45,34 +49,6 @@ pub const ALPN_CLIENT: &[u8] = b"coffee/1";
 
 /// The ALPN identifier of the protocol between the members of a cluster.
 pub const ALPN_PEER: &[u8] = b"coffee-peer/1";
-
-/// The first message that a node sends on a new connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Welcome {
-    /// The name of the node.
-    pub node: NodeName,
-    /// The node's version of coffeed.
-    #[serde(deserialize_with = "text::word")]
-    pub version: String,
-    /// The node's cluster; `None` if it belongs to none.
-    pub cluster: Option<ClusterId>,
-    /// The highest revision that the node has applied: the base of a new [`RequestId`].
-    pub applied: Revision,
-    /// The leader that the node knows of.
-    pub leader: Option<Leader>,
-    /// The leader lease of the cluster, in milliseconds. Waiting longer than this for a silent node
-    /// is pointless, since another leader may exist by then.
-    pub lease_ms: u32,
-}
-
-/// The leader's name and address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leader {
-    /// The leader's name.
-    pub name: NodeName,
-    /// The address at which it is reached.
-    pub address: Address,
-}
 
 /// A request of a client with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,6 +270,13 @@ pub enum Request {
         /// The last entry of the asking node's log: the asked one's must be more up to date.
         after: LastEntry,
     },
+    /// Gives the cluster a revocation list of a trusted CA, which every node puts to use:
+    /// [`Response::Revoked`]. Refused unless its number is higher than that of the cluster's list.
+    Revoke {
+        /// The signed list, in DER.
+        #[serde(deserialize_with = "at_most::<_, _, REVOCATION_LIST_BYTES_MAX>")]
+        list: Vec<u8>,
+    },
 }
 
 /// The response to a request that was carried out.
@@ -394,6 +377,13 @@ pub enum Response {
         /// The cluster.
         cluster: ClusterId,
         /// Whether this request founded it.
+        changed: bool,
+    },
+    /// To [`Request::Revoke`].
+    Revoked {
+        /// The number of the list.
+        number: u64,
+        /// Whether the cluster has it because of this request; otherwise it had the same list before.
         changed: bool,
     },
 }

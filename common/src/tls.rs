@@ -17,6 +17,7 @@ mod error;
 mod files;
 pub mod identity;
 mod key;
+mod lists;
 mod percent;
 mod revocations;
 mod verify;
@@ -25,6 +26,7 @@ pub use credentials::{Credentials, check_certificate};
 pub use error::{CredentialFile, Problem, TlsError};
 pub use files::{CredentialFiles, read_file};
 pub use key::ed25519_version_1;
+pub use lists::{lists_in_pem, read_lists};
 pub use rustls::time_provider::TimeProvider;
 
 pub(crate) use config::{client_config, server_config};

@@ -13,7 +13,7 @@
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
 //! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `batch`, `nodes`, `requests` (commands).
+//! `tables` (the only writer) <- `batch`, `nodes`, `requests`, `revocations` (commands).
 
 mod batch;
 mod db_snapshot;
@@ -27,6 +27,7 @@ mod model_tests;
 mod nodes;
 mod range;
 mod requests;
+mod revocations;
 mod row;
 mod schema;
 mod store;
@@ -87,5 +88,6 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
             nodes::set_state(tables, name, *id, *standing, proposal.proposed_at_ms)
         }
         Command::SetNodeAddress { name, id, address } => nodes::set_address(tables, name, *id, address),
+        Command::SetRevocationList(list) => revocations::set(tables, at, list),
     }
 }

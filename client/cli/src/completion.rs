@@ -136,7 +136,7 @@ impl<'a> Place<'a> {
             _ if is_called("NODE") => Some(ValueKind::Node),
             (_, _, "context") | ("context", _, "name") => Some(ValueKind::Context),
             (_, _, "as_name") => Some(ValueKind::Client),
-            ("cert", "renew" | "revoke", "name") => Some(ValueKind::Certificate),
+            ("cert", "renew" | "revoke", "name") | (_, "revoke", "name") => Some(ValueKind::Certificate),
             _ if is_called("DIR") => Some(ValueKind::Folder),
             _ if matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath) => {
                 Some(ValueKind::File)

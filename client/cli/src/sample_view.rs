@@ -24,6 +24,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
         pace: None,
         certificate_until_s: None,
         disk_free_bytes: None,
+        revocation_lists: Vec::new(),
         other_cluster: None,
     }
 }

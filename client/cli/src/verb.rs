@@ -20,6 +20,7 @@ mod node;
 mod offline;
 mod reload;
 mod removal;
+mod revoke;
 mod rolling;
 mod set;
 mod status;
@@ -117,6 +118,9 @@ key only if no one else has changed it since it was read:
         subcommand_value_name = "VERB"
     )]
     Cert(cert::CertVerb),
+    /// Revoke certificates in the whole cluster
+    #[command(after_help = revoke::AFTER_HELP)]
+    Revoke(revoke::RevokeArguments),
     /// Back up all keys to a file
     Backup(backup::BackupArguments),
     /// Create a new cluster from a backup: with coffeed
@@ -175,6 +179,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,
         CtlVerb::Cert(verb) => cert::run(verb, invocation).await,
+        CtlVerb::Revoke(arguments) => revoke::run(arguments, invocation).await,
         CtlVerb::Backup(arguments) => backup::run(arguments, invocation).await,
         CtlVerb::Restore(_) => Err(offline::restore()),
         CtlVerb::Recover(_) => Err(offline::recover()),

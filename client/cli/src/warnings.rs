@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use coffee_common::{
     id::{Address, ClusterId, NodeName},
     limits::DISK_FREE_BYTES_MIN,
-    protocol::{ClusterView, LeftOut, NodeStatus, NodeView, rebuild_command},
+    protocol::{ClusterView, LeftOut, NodeStatus, NodeView, RevocationListStatus, rebuild_command},
     tls::WARN_DAYS,
 };
 
@@ -23,8 +23,40 @@ pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
         .flat_map(of_one)
         .chain(refused)
         .chain(other_clusters(view))
+        .chain(old_lists(
+            view.nodes
+                .iter()
+                .filter(|node| node.version.is_some())
+                .map(|node| (&node.name, &node.revocation_lists[..])),
+        ))
         .chain(pace::of_cluster(view))
         .collect()
+}
+
+/// Returns one warning per revocation list that some of these nodes lack. A node without any counts
+/// too.
+fn old_lists<'a>(
+    nodes: impl Iterator<Item = (&'a NodeName, &'a [RevocationListStatus])> + Clone,
+) -> Vec<String> {
+    let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+    for list in nodes.clone().flat_map(|(_, lists)| lists) {
+        let number = newest.entry(&list.ca).or_default();
+        *number = list.number.max(*number);
+    }
+    let warning = |(ca, newest): (&str, u64)| {
+        let has =
+            |lists: &[RevocationListStatus]| lists.iter().any(|list| list.ca == ca && list.number >= newest);
+        let lack: Vec<&str> =
+            nodes.clone().filter(|(_, lists)| !has(lists)).map(|(name, _)| name.as_str()).collect();
+        (!lack.is_empty()).then(|| {
+            format!(
+                "warning: {} lack revocation list {newest} of {ca}, and may accept what it revokes: 'coffeectl \
+                 revoke' sends the list to all nodes; see their logs if they trust this CA",
+                lack.join(", ")
+            )
+        })
+    };
+    newest.into_iter().filter_map(warning).collect()
 }
 
 /// Returns one warning per other cluster, with the nodes that are in it.
@@ -74,7 +106,8 @@ pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
     let paces: Vec<_> = statuses.iter().map(|status| (&status.name, &status.pace)).collect();
     let voters = statuses.iter().filter_map(|status| status.raft.as_ref()?.voters.iter().map(Vec::len).max());
     let voters = voters.max().unwrap_or(paces.len());
-    statuses.iter().flat_map(of_node).chain(pace::of_nodes(&paces, voters)).collect()
+    let lists = statuses.iter().map(|status| (&status.name, &status.revocation_lists[..]));
+    statuses.iter().flat_map(of_node).chain(old_lists(lists)).chain(pace::of_nodes(&paces, voters)).collect()
 }
 
 fn of_node(status: &NodeStatus) -> Vec<String> {
@@ -155,6 +188,7 @@ mod tests {
             certificate_until_s,
             disk_free_bytes,
             other_cluster: None,
+            revocation_lists: Vec::new(),
         }
     }
 
@@ -232,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_the_newest_revocation_list_is_named() {
+        let with = |name, numbers: &[(&str, u64)]| {
+            let list =
+                |(ca, number): &(&str, u64)| RevocationListStatus { ca: (*ca).to_owned(), number: *number };
+            let revocation_lists = numbers.iter().map(list).collect();
+            NodeView { version: Some("0.1.0".to_owned()), revocation_lists, ..node(name, None, None) }
+        };
+        let both = [("old", 3), ("new", 1)];
+        let mut nodes = vec![with("ming", &both), with("hong", &both), node("peng", None, None)];
+        assert_eq!(of_cluster(&view(nodes.clone())), [""; 0], "peng is not in reach");
+        nodes.extend([with("long", &[("old", 2), ("new", 1)]), with("hu", &[])]);
+        let warnings = of_cluster(&view(nodes));
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("warning: hu lack revocation list 1 of new"), "{warnings:?}");
+        assert!(warnings[1].starts_with("warning: long, hu lack revocation list 3 of old"), "{warnings:?}");
+    }
+
+    #[test]
     fn a_node_says_the_same_of_itself() {
         let mut status = NodeStatus {
             pace: Default::default(),
@@ -246,6 +298,7 @@ mod tests {
             certificate: CertificateStatus { serial: "4a".into(), valid_until_s: in_days(31) },
             started_at_ms: 1,
             disk_free_bytes: Some(1 << 40),
+            revocation_lists: Vec::new(),
         };
         assert_eq!(of_node(&status), [""; 0]);
         status.certificate.valid_until_s = in_days(2);

@@ -48,6 +48,15 @@ pub struct CanStop {
     pub reason: String,
 }
 
+/// A revocation list that the cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterList {
+    /// Its CRL number.
+    pub number: u64,
+    /// Whether the cluster has it because of this call.
+    pub changed: bool,
+}
+
 /// The log level of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeLogLevel {
@@ -105,6 +114,19 @@ impl Client {
     pub async fn status(&self) -> Result<NodeStatus, Error> {
         match self.ask(Request::Status).await? {
             Response::Status(status) => Ok(*status),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Gives the cluster a revocation list (DER) that a trusted CA has signed. Every node puts it to
+    /// use: connections of revoked certificates end. Idempotent. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] unless the list is valid and newer than the cluster's, and if too few voters
+    /// would remain; [`Error::Denied`] if the role does not allow it; otherwise as [`Client::boot`].
+    pub async fn revoke(&self, list: Vec<u8>) -> Result<ClusterList, Error> {
+        match self.ask(Request::Revoke { list }).await? {
+            Response::Revoked { number, changed } => Ok(ClusterList { number, changed }),
             _ => Err(Error::misfit()),
         }
     }

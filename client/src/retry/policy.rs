@@ -50,7 +50,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Remove { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::RemoveVoter { .. } => (Route::Leader, RetryPolicy::Idempotent),
+        | Request::RemoveVoter { .. }
+        | Request::Revoke { .. } => (Route::Leader, RetryPolicy::Idempotent),
         Request::StateDigest { .. }
         | Request::Room { .. }
         | Request::Reaches { .. }

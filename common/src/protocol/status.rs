@@ -6,13 +6,16 @@ use crate::{
     bounded::at_most,
     command::NodeRecord,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
-    limits::NODES_MAX,
+    limits::{CAS_MAX, CLUSTER_LISTS_MAX, NODES_MAX},
     protocol::{Identity, NodePace, Rejection},
     text,
 };
 
 /// More nodes than a cluster can have: it keeps a record of each, and members may have none yet.
 const MEMBERS_MAX: usize = 2 * NODES_MAX;
+
+/// More lists than a node can have: those of its file and those of the cluster.
+const LISTS_MAX: usize = CAS_MAX + CLUSTER_LISTS_MAX;
 
 /// The phase of a node's lifecycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,9 @@ pub struct NodeStatus {
     pub pace: NodePace,
     /// How it was left out of a restore or a recovery; `None` if it was not, as far as it knows.
     pub left_out: Option<LeftOut>,
+    /// The revocation lists in force.
+    #[serde(deserialize_with = "at_most::<_, _, LISTS_MAX>")]
+    pub revocation_lists: Vec<RevocationListStatus>,
 }
 
 /// How a node was left out of a restore or a recovery: its peers are in another cluster. It then
@@ -94,6 +100,16 @@ pub struct CertificateStatus {
     pub serial: String,
     /// When it expires, in seconds since 1970.
     pub valid_until_s: u64,
+}
+
+/// A revocation list in force.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RevocationListStatus {
+    /// The common name of its CA.
+    #[serde(deserialize_with = "text::word")]
+    pub ca: String,
+    /// Its CRL number.
+    pub number: u64,
 }
 
 /// A member's view of its cluster. Indexes are log indexes; 0 is before the first entry.
@@ -226,6 +242,9 @@ pub struct NodeView {
     pub other_cluster: Option<ClusterId>,
     /// How fast its disk, its processor and its links are; `None` if unknown.
     pub pace: Option<NodePace>,
+    /// The revocation lists in force there; none if it does not answer.
+    #[serde(deserialize_with = "at_most::<_, _, LISTS_MAX>")]
+    pub revocation_lists: Vec<RevocationListStatus>,
 }
 
 /// The state of a node, as another node sees it.
@@ -286,6 +305,7 @@ mod tests {
             disk_free_bytes: None,
             other_cluster: None,
             pace: Some(NodePace { round_trips: vec![round_trip; round_trips], ..NodePace::default() }),
+            revocation_lists: Vec::new(),
         }
     }
 

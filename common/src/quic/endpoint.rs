@@ -169,6 +169,13 @@ impl Endpoint {
         Ok(ended.map(|live| live.peer.clone()).collect())
     }
 
+    /// Returns the connected peers that these credentials would not accept any more.
+    pub fn rejected_by(&self, credentials: &Credentials) -> Vec<Identity> {
+        let all = self.0.registry.all();
+        let rejected = all.iter().filter(|live| live.check(credentials).is_err());
+        rejected.map(|live| live.peer.clone()).collect()
+    }
+
     /// Returns the present credentials.
     pub fn credentials(&self) -> Credentials {
         self.0.credentials()

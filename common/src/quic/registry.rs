@@ -143,14 +143,17 @@ impl Live {
     /// Closes the connection if these credentials would not accept the peer's
     /// certificate any more, and returns the reason.
     pub(super) fn recheck(&self, credentials: &Credentials) -> Result<(), String> {
+        self.check(credentials).inspect_err(|cause| self.connection.close(CLOSE_DENIED, cause.as_bytes()))
+    }
+
+    /// Returns why these credentials would not accept the peer's certificate any more.
+    pub(super) fn check(&self, credentials: &Credentials) -> Result<(), String> {
         if !self.is_open() {
             return Ok(());
         }
         credentials.check_still_trusted(&peer_chain(&self.connection)).map_err(|problem| {
             let Identity { name, role, .. } = &self.peer;
-            let cause = format!("the certificate of {} {name}: {problem}", role.as_str());
-            self.connection.close(CLOSE_DENIED, cause.as_bytes());
-            cause
+            format!("the certificate of {} {name}: {problem}", role.as_str())
         })
     }
 

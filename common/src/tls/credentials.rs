@@ -98,19 +98,12 @@ impl Credentials {
         Self::assemble(ca, cert, key, clock, owner)
     }
 
-    /// Returns these credentials with other revocation lists: PEM, at most one per CA. They replace
-    /// the previous lists.
-    ///
-    /// # Errors
-    /// The lists are not valid, or revoke this certificate.
-    pub fn with_revocations(&self, crl: &[u8]) -> Result<Self, TlsError> {
+    /// Returns these credentials with other revocation lists. `file` is the file that they are from;
+    /// without it, the file stays the same.
+    pub(super) fn with_lists(&self, revocations: Revocations, file: Option<&[u8]>) -> Self {
         let own = self.inner();
-        let algorithms = &own.provider.signature_verification_algorithms;
-        let revocations = Revocations::from_pem(crl, &own.roots, now(own.clock.as_ref())?, algorithms)?;
-        if revocations.revoke(&own.key.cert) {
-            return Err(TlsError::new(CredentialFile::Certificate, Problem::Revoked));
-        }
-        Ok(Self(Arc::new(CredentialsInner {
+        let crl = file.map(digest_of).or(own.digests.crl);
+        Self(Arc::new(CredentialsInner {
             owner: own.owner.clone(),
             serial: own.serial.clone(),
             until: own.until,
@@ -120,8 +113,8 @@ impl Credentials {
             clock: Arc::clone(&own.clock),
             provider: Arc::clone(&own.provider),
             lasting_secret: own.lasting_secret,
-            digests: FileDigests { crl: Some(digest_of(crl)), ..own.digests },
-        })))
+            digests: FileDigests { crl, ..own.digests },
+        }))
     }
 
     /// Creates credentials that claim to be `identity` of the default cluster, without verification.
@@ -176,12 +169,6 @@ impl Credentials {
     /// Returns the serial number of the own certificate, in hexadecimal.
     pub fn serial(&self) -> &str {
         &self.0.serial
-    }
-
-    /// Returns when the first of the revocation lists is due for replacement, in seconds since
-    /// 1970; `None` without lists.
-    pub fn revocations_until(&self) -> Option<u64> {
-        self.0.revocations.until()
     }
 
     /// Returns the time of the clock that verifies certificates, in seconds since 1970.
@@ -266,7 +253,7 @@ pub fn check_certificate(ca: &[u8], cert: &[u8], at: UnixTime) -> Result<Owner, 
     check_own(&chain, &read_roots(ca)?, at, &default_provider())
 }
 
-fn now(clock: &dyn TimeProvider) -> Result<UnixTime, TlsError> {
+pub(super) fn now(clock: &dyn TimeProvider) -> Result<UnixTime, TlsError> {
     clock.current_time().ok_or_else(|| {
         TlsError::new(CredentialFile::Certificate, Problem::Unusable("the clock is not set".to_owned()))
     })

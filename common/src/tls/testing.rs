@@ -89,6 +89,11 @@ impl TestCa {
     /// Returns a list that revokes these certificates (PEM); the validity period is in seconds from
     /// now.
     pub(crate) fn revocations(&self, revoked: &[&str], valid: (i64, i64)) -> String {
+        self.numbered_list(1, revoked, valid)
+    }
+
+    /// The same, with this CRL number.
+    pub(crate) fn numbered_list(&self, number: u64, revoked: &[&str], valid: (i64, i64)) -> String {
         let at = |seconds| {
             let now = time::OffsetDateTime::from_unix_timestamp(now_seconds()).expect("in range");
             now + time::Duration::seconds(seconds)
@@ -102,7 +107,7 @@ impl TestCa {
         let params = CertificateRevocationListParams {
             this_update: at(valid.0),
             next_update: at(valid.1),
-            crl_number: SerialNumber::from(1),
+            crl_number: SerialNumber::from(number),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,

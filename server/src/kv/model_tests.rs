@@ -10,7 +10,8 @@ use coffee_common::{
     },
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    limits::NODES_MAX,
+    limits::{CLUSTER_LISTS_MAX, NODES_MAX},
+    revocation_list::RevocationList,
 };
 use proptest::prelude::*;
 use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
@@ -24,6 +25,7 @@ const MEMORY: u64 = 3;
 struct KvModel {
     keys: BTreeMap<Key, Entry>,
     nodes: BTreeMap<NodeName, NodeRecord>,
+    lists: BTreeMap<Vec<u8>, (RevocationList, Revision)>,
     remembered: Vec<(RequestId, Command, Outcome, Revision)>,
     forgotten: Revision,
 }
@@ -81,7 +83,22 @@ impl KvModel {
                 known.into_iter().for_each(|record| record.address = address.clone());
                 Outcome::NodeStateSet(found)
             }
+            Command::SetRevocationList(list) => self.set_list(at, list),
         }
+    }
+
+    fn set_list(&mut self, at: Revision, list: &RevocationList) -> Outcome {
+        let known = self.lists.get(&list.issuer).map(|(known, _)| known.number);
+        if let Some(number) = known.filter(|known| *known >= list.number) {
+            return Outcome::RevocationListSet { number, changed: false };
+        }
+        if known.is_none() && self.lists.len() == CLUSTER_LISTS_MAX {
+            let oldest = self.lists.iter().min_by_key(|(_, (_, since))| *since).expect("full");
+            let oldest = oldest.0.clone();
+            self.lists.remove(&oldest);
+        }
+        self.lists.insert(list.issuer.clone(), (list.clone(), at));
+        Outcome::RevocationListSet { number: list.number, changed: true }
     }
 
     fn batch(&mut self, at: Revision, batch: &Batch) -> Outcome {
@@ -225,6 +242,13 @@ fn any_node_command() -> impl Strategy<Value = Command> {
     )
 }
 
+/// Lists of more CAs than are kept.
+fn any_revocation_list() -> impl Strategy<Value = Command> {
+    (0u8..12, 1u64..4).prop_map(|(ca, number)| {
+        Command::SetRevocationList(RevocationList { issuer: vec![ca], number, der: vec![ca, number as u8] })
+    })
+}
+
 /// A command and its request id: client, sequence, and how many entries ago it
 /// was created. Few of each, so ids are repeated with the same command (retries)
 /// and with others (mistakes).
@@ -232,7 +256,8 @@ type RequestedCommand = (Command, Option<(u8, u8, u64)>);
 
 fn any_history() -> impl Strategy<Value = Vec<Vec<RequestedCommand>>> {
     let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())).into());
-    let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command()];
+    let command =
+        prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command(), 2 => any_revocation_list()];
     let back = prop_oneof![0u64..12, 0u64..200];
     let request = prop::option::of((0u8..2, 0u8..4, back));
     prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)
@@ -259,6 +284,8 @@ fn assert_same_state(real: &Real, model: &KvModel) {
     let page = view.range(&KeyRange::all(), 0, false).expect("reads");
     assert_eq!(page.entries, model.keys.clone().into_iter().collect::<Vec<_>>());
     assert_eq!(view.nodes().expect("reads"), model.nodes.values().cloned().collect::<Vec<_>>());
+    let lists: Vec<_> = model.lists.values().map(|(list, _)| list.clone()).collect();
+    assert_eq!(view.revocation_lists().expect("reads"), lists);
     for name in ["a", "b", "c", "d"] {
         assert_eq!(view.get(&key(name)).expect("reads").as_ref(), model.keys.get(&key(name)));
     }

@@ -5,6 +5,7 @@
 pub(super) mod format;
 pub(super) mod nodes;
 pub(super) mod requests;
+pub(super) mod revocations;
 
 use self::format::{checksums, decode_entry, decode_key, open, scatter};
 use super::{error::KvError, table::Table};
@@ -19,6 +20,7 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
         Table::Requests => requests::check(key, row),
         Table::Nodes => nodes::decode(key, row).map(drop),
         Table::Meta => open(table, key, row).map(drop),
+        Table::Revocations => revocations::decode(key, row).map(drop),
     }
 }
 
@@ -28,7 +30,7 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
 pub(super) fn contribution(table: Table, key: &[u8], row: &[u8]) -> u64 {
     match table {
         Table::Meta => 0,
-        Table::Keys | Table::Nodes => scatter(checksums(table, row)),
+        Table::Keys | Table::Nodes | Table::Revocations => scatter(checksums(table, row)),
         Table::Requests => requests::contribution(key, row),
     }
 }

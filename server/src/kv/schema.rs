@@ -39,7 +39,7 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), KvError> {
 
 fn is_empty(txn: &WriteTransaction, meta: &WritableTable<'_>) -> Result<bool, KvError> {
     let mut empty = meta.is_empty()?;
-    for table in [Table::Keys, Table::Requests, Table::Nodes] {
+    for table in [Table::Keys, Table::Requests, Table::Nodes, Table::Revocations] {
         empty &= txn.open_table(table.definition())?.is_empty()?;
     }
     Ok(empty)

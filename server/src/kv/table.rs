@@ -21,6 +21,8 @@ pub enum Table {
     Nodes = 3,
     /// [`MetaKey`] to its value.
     Meta = 4,
+    /// The name of a CA to its revocation list.
+    Revocations = 5,
 }
 
 /// A value that describes the state as a whole.
@@ -43,14 +45,14 @@ pub enum MetaKey {
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// The version of the tables as a whole that this build writes and reads.
-pub(super) const TABLES_FORMAT: u32 = 3;
+pub(super) const TABLES_FORMAT: u32 = 4;
 
 /// The version of the row formats that this build writes and reads.
 pub(super) const ROW_FORMAT: u8 = 1;
 
 impl Table {
     /// Every table, in order.
-    pub const ALL: [Self; 4] = [Self::Keys, Self::Requests, Self::Nodes, Self::Meta];
+    pub const ALL: [Self; 5] = [Self::Keys, Self::Requests, Self::Nodes, Self::Meta, Self::Revocations];
 
     /// Returns the table with this number.
     pub fn of(number: u8) -> Option<Self> {
@@ -69,6 +71,7 @@ impl Table {
             Self::Requests => "requests",
             Self::Nodes => "nodes",
             Self::Meta => "meta",
+            Self::Revocations => "revocations",
         }
     }
 

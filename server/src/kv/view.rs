@@ -4,6 +4,7 @@ use coffee_common::{
     command::{Entry, NodeRecord},
     id::NodeName,
     key::Key,
+    revocation_list::RevocationList,
 };
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     row::{
         format::{decode_entry, open},
         nodes,
+        revocations::{self, RecordedList},
     },
     store::Store,
     table::{MetaKey, Table},
@@ -43,6 +45,19 @@ impl Store {
     pub fn nodes(&self) -> Result<Vec<NodeRecord>, KvError> {
         let rows = self.rows(Table::Nodes)?;
         rows.map(|row| row.and_then(|(key, row)| nodes::decode(key.get(), row.get()))).collect()
+    }
+
+    /// Reads the revocation lists of the cluster.
+    ///
+    /// # Errors
+    /// A row is damaged, or the database failed.
+    pub fn revocation_lists(&self) -> Result<Vec<RevocationList>, KvError> {
+        Ok(self.recorded_lists()?.into_iter().map(|recorded| recorded.list).collect())
+    }
+
+    pub(super) fn recorded_lists(&self) -> Result<Vec<RecordedList>, KvError> {
+        let rows = self.rows(Table::Revocations)?;
+        rows.map(|row| row.and_then(|(key, row)| revocations::decode(key.get(), row.get()))).collect()
     }
 
     /// Reads the digest that is stored with the state; that of an empty state if

@@ -66,6 +66,7 @@ request_kinds! {
     Reaches "reaches" Request::Reaches { .. },
     ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Move "move" Request::Move { .. },
+    Revoke "revoke" Request::Revoke { .. },
 }
 
 /// How a request ended, as exposed.

@@ -21,6 +21,7 @@ mod own_address;
 mod removal_watch;
 mod remove_voter;
 mod resume;
+mod revoke;
 mod transfer;
 
 use std::sync::Arc;
@@ -178,6 +179,7 @@ impl Leading {
             Request::RemoveVoter { node, id, standing } => {
                 self.remove_voter(node, *id, *standing).await.map(Response::Removed)
             }
+            Request::Revoke { list } => self.revoke(list).await,
             _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
         }
     }

@@ -98,6 +98,7 @@ pub fn own(node: &Node) -> NodeStatus {
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
         pace: pace::own(node),
+        revocation_lists: node.credentials().revocation_lists(),
         left_out: node.replica().and_then(|replica| replica.left_out()),
         writes_refused: node
             .replica()

@@ -20,6 +20,7 @@ use super::{
     Closed, StartError,
     join::{self, Promotion},
     mode::Mode,
+    reload::Reloading,
     replica_runtime::ReplicaRuntime,
     waiting_peers::WaitingPeers,
 };
@@ -53,6 +54,7 @@ pub(super) struct Lifecycle {
     pub(super) config: Config,
     pub(super) peers: watch::Sender<Option<PeerContext>>,
     pub(super) waiting_peers: WaitingPeers,
+    pub(super) reloading: Arc<Reloading>,
     pub(super) commands: mpsc::Receiver<LifecycleCommand>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Serves metrics and health checks until the node has stopped.
@@ -139,6 +141,8 @@ impl Lifecycle {
         let mut runtime =
             ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
                 .await?;
+        self.reloading.use_lists_of(&runtime.replica).await;
+        runtime.follow_lists(&self.reloading);
         runtime.activate(&self.node, &self.membership, self.joins(identity));
         self.peers.send_replace(Some(runtime.peers.clone()));
         tracing::info!(cluster = %identity.cluster, id = %identity.id, "replica opened");

@@ -9,6 +9,7 @@
 //! Guards that every changed setting that needs a restart is named, on each reload
 //! until the restart.
 
+mod cluster_lists;
 mod trust;
 
 use std::{
@@ -25,6 +26,7 @@ use coffee_common::{
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
+pub(super) use self::cluster_lists::ClusterLists;
 use crate::{
     api::client::Api,
     config::{Config, ConfigError, CredentialsError, Limits, LogLevel},
@@ -97,14 +99,15 @@ pub(super) struct Reloading {
     api: Api,
     source: Option<ConfigSource>,
     in_memory: bool,
-    /// The configuration in effect. Locked during a reload: one at a time.
+    /// The configuration in effect. Locked while the credentials change: one at a time.
     running: Mutex<Config>,
+    lists: ClusterLists,
 }
 
 impl Reloading {
     pub(super) fn new(
         node: &Arc<Node>,
-        (endpoint, api): (Endpoint, Api),
+        (endpoint, api, lists): (Endpoint, Api, ClusterLists),
         source: Option<ConfigSource>,
         in_memory: bool,
         running: Config,
@@ -116,6 +119,7 @@ impl Reloading {
             source,
             in_memory,
             running: Mutex::new(running),
+            lists,
         };
         let reloading = Arc::new(reloading);
         let weak = Arc::downgrade(&reloading);
@@ -247,6 +251,7 @@ impl Reloading {
         let (mut changed, mut needs_restart) = compare(running, wanted)?;
         let mut ended = Vec::new();
         if let Some(credentials) = credentials {
+            let credentials = credentials.with_cluster_lists(&self.lists.get());
             let others = credentials.differences(&self.endpoint.credentials());
             if !others.is_empty() {
                 for peer in self.endpoint.reload(&credentials)? {

@@ -9,7 +9,7 @@ use coffee_common::{
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
-use super::{Closed, StartError, monitor::connections::keep_warm};
+use super::{Closed, StartError, monitor::connections::keep_warm, reload::Reloading};
 use crate::{
     api::peer::{PeerContext, PeerNetwork, Refusals},
     config::Config,
@@ -123,6 +123,11 @@ impl ReplicaRuntime {
             simulated,
             tasks,
         })
+    }
+
+    /// Puts the revocation lists in the state to use whenever they change.
+    pub(crate) fn follow_lists(&mut self, reloading: &Arc<Reloading>) {
+        self.tasks.spawn(Arc::clone(reloading).follow_lists(Arc::clone(&self.replica)));
     }
 
     /// Makes this the node's replica: the node serves from now on. `joins` are the members that

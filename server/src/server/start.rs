@@ -23,7 +23,7 @@ use super::{
     accept::accept,
     lifecycle::Lifecycle,
     mode, monitor,
-    reload::{ConfigSource, Reloading, set_limits},
+    reload::{ClusterLists, ConfigSource, Reloading, set_limits},
     waiting_peers::WaitingPeers,
 };
 use crate::{
@@ -91,6 +91,9 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
         Some(endpoint) => endpoint,
         None => listen(config.listen, &credentials, &options).await?,
     };
+    // A simulated disk is not in the data directory.
+    let lists = ClusterLists::load(databases.is_none().then(|| config.data_dir.clone()));
+    lists.put_to_use(&endpoint);
     let address = endpoint.local_address();
     tracing::info!(node = %config.name, %address, "listening");
 
@@ -113,7 +116,8 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let audit_log = node.audit_log().clone();
     tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone(), audit_log));
 
-    let reloading = Reloading::new(&node, (endpoint.clone(), api.clone()), source, in_memory, config.clone());
+    let parts = (endpoint.clone(), api.clone(), lists);
+    let reloading = Reloading::new(&node, parts, source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
     // A simulated disk has no free space to watch, and simulated time no delays.
@@ -131,6 +135,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
         config,
         peers,
         waiting_peers,
+        reloading: Arc::clone(&reloading),
         commands,
         stopping,
         admin,

@@ -6,6 +6,7 @@
 //! log.wal         Raft's log
 //! state.redb      the state
 //! reserve         space for a start on a full disk
+//! revocations.crl a copy of the revocation lists in the state
 //! set-aside-N-ID  data of cluster ID that was set aside
 //! unfinished.toml present while a restore or a recovery is in progress
 //! ```
@@ -19,6 +20,7 @@ mod files;
 mod identity;
 mod rebuild;
 mod reserve;
+mod revocations;
 mod space;
 mod unfinished;
 mod work;
@@ -36,6 +38,7 @@ pub use self::{
     identity::NodeIdentity,
     rebuild::rebuild,
     reserve::keep_reserve,
+    revocations::{load_revocation_lists, save_revocation_lists},
     space::{Space, SpaceProbe},
     unfinished::Unfinished,
     work::OfflineWork,

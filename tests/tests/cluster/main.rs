@@ -24,6 +24,7 @@ mod no_quorum;
 mod partial_partition;
 mod recover;
 mod restart;
+mod revocation;
 mod rolling;
 mod round_trips;
 mod support;

@@ -80,6 +80,7 @@ fn verbs_of_operators() -> Vec<Request> {
         Request::Move { node: name("peng"), address: nowhere() },
         Request::Reload { force: true },
         Request::LogLevel { level: Some(LogLevel::Trace) },
+        Request::Revoke { list: vec![0x30, 0] },
     ]
 }
 

@@ -119,6 +119,7 @@ fn view(address: &Address) -> ClusterView {
         version: Some(HOSTILE.to_owned()),
         certificate_until_s: None,
         disk_free_bytes: None,
+        revocation_lists: Vec::new(),
         other_cluster: None,
         pace: None,
     };

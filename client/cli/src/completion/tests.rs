@@ -58,6 +58,7 @@ fn each_value_has_its_kind() {
     assert_eq!(offer("list --as ").kind, Some(ValueKind::Client));
     assert_eq!(offer("cert renew ").kind, Some(ValueKind::Certificate));
     assert_eq!(offer("cert revoke ").kind, Some(ValueKind::Certificate));
+    assert_eq!(offer("revoke ").kind, Some(ValueKind::Certificate));
     assert_eq!(offer("--certs ").kind, Some(ValueKind::Folder));
     assert_eq!(offer("set k --file ").kind, Some(ValueKind::File));
     assert_eq!(offer("backup ").kind, Some(ValueKind::File));

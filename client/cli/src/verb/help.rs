@@ -21,6 +21,9 @@ pub(crate) struct HelpArguments {
 const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
+/// The verbs of the last line of the list, which would be one row too long with them.
+const IN_LAST_LINE: [&str; 3] = ["bench", "completion", "help"];
+
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
         [topic] if topic == EXIT_CODES => invocation.printer.report(&ExitCodes::new()),
@@ -37,11 +40,16 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
 /// Returns the list of the verbs, which fits a terminal of 24 rows. The last line is about `help`.
 fn verbs(root: &clap::Command) -> String {
     let mut table = TextTable::without_header();
-    for verb in root.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+    let is_listed = |verb: &&clap::Command| !verb.is_hide_set() && !IN_LAST_LINE.contains(&verb.get_name());
+    for verb in root.get_subcommands().filter(is_listed) {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         table.row([format!("  {}", verb.get_name()), about]);
     }
-    format!("{}'help VERB' explains a verb; 'help options' and 'help exit-codes' the rest\n", table.render())
+    let table = table.render();
+    let is_offered =
+        |name: &&str| *name != "help" && root.find_subcommand(name).is_some_and(|verb| !verb.is_hide_set());
+    let others: Vec<&str> = IN_LAST_LINE.into_iter().filter(is_offered).collect();
+    format!("{table}more: 'help VERB' (also {}), 'help options', 'help exit-codes'\n", others.join(", "))
 }
 
 /// Returns the options of every verb.

@@ -156,6 +156,7 @@ mod tests {
             certificate: coffee_common::protocol::CertificateStatus { serial: "1".into(), valid_until_s: 1 },
             started_at_ms: 1,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
             pace: Default::default(),
             left_out: None,
             writes_refused: None,

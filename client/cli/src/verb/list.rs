@@ -6,7 +6,7 @@
 use clap::Args;
 use coffee_common::{
     id::Address,
-    protocol::{ClusterView, NodePace, NodeState, NodeView},
+    protocol::{ClusterView, NodePace, NodeState, NodeView, RevocationListStatus},
 };
 use serde::Serialize;
 
@@ -93,6 +93,7 @@ struct NodeRow<'a> {
     /// To the leader.
     round_trip_us: Option<u64>,
     pace: Option<&'a NodePace>,
+    revocation_lists: &'a [RevocationListStatus],
 }
 
 impl<'a> Nodes<'a> {
@@ -150,6 +151,7 @@ impl<'a> NodeRow<'a> {
             other_cluster: node.other_cluster.map(|id| id.to_string()),
             round_trip_us: round_trip_to_leader(node, view),
             pace: node.pace.as_ref(),
+            revocation_lists: &node.revocation_lists,
         }
     }
 
@@ -253,6 +255,7 @@ mod tests {
             }),
             certificate_until_s: up.then(|| in_days(300)),
             disk_free_bytes: up.then_some(5 << 30),
+            revocation_lists: Vec::new(),
             other_cluster: None,
         }
     }
@@ -304,13 +307,13 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
         let json = printed(Format::Json, &nodes);
         assert!(
             json.starts_with(
-                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"quorum_silent_ms":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null,"round_trip_us":null,"pace":{"sync_p99_us":1200,"commit_p99_us":null,"stalled_ms":0,"round_trips":[{"peer":"ming","now_us":310,"worst_us":900}],"timers":{"heartbeat_interval_ms":0,"election_timeout_min_ms":0,"election_timeout_max_ms":0}}},"#
+                r#"{"apiVersion":"coffee/v1","cluster":"00000000000000000000000000c0ffee","asked":"ming","leader":"ming","term":3,"joint":false,"voters":3,"voters_in_reach":2,"may_lose":0,"writes_refused":null,"quorum_silent_ms":null,"nodes":[{"name":"ming","id":"1","role":"leader","state":"up","address":"10.0.0.1:7400","lag":0,"applied":4711,"version":"0.1.0","certificate_days_left":300,"disk_free_bytes":5368709120,"other_cluster":null,"round_trip_us":null,"pace":{"sync_p99_us":1200,"commit_p99_us":null,"stalled_ms":0,"round_trips":[{"peer":"ming","now_us":310,"worst_us":900}],"timers":{"heartbeat_interval_ms":0,"election_timeout_min_ms":0,"election_timeout_max_ms":0}},"revocation_lists":[]},"#
             ),
             "{json}"
         );
         assert!(
             json.ends_with(
-                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null,\"other_cluster\":null,\"round_trip_us\":null,\"pace\":null}]}\n"
+                "\"lag\":null,\"applied\":null,\"version\":null,\"certificate_days_left\":null,\"disk_free_bytes\":null,\"other_cluster\":null,\"round_trip_us\":null,\"pace\":null,\"revocation_lists\":[]}]}\n"
             ),
             "{json}"
         );

@@ -52,7 +52,7 @@ impl RemovalKind {
     /// Returns what is left to do after `node` was removed.
     fn next_steps(self, node: &NodeName) -> Vec<String> {
         let row = format!("next: if {node} does not return, 'coffeectl node remove {node}' clears its row");
-        let certificate = format!("next: 'coffeectl cert revoke node-{node}' revokes its certificate");
+        let certificate = format!("next: 'coffeectl revoke node-{node}' revokes its certificate");
         match self {
             Self::Down => vec![row, certificate],
             Self::Remove => vec![certificate],
@@ -297,6 +297,7 @@ mod tests {
             pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
             other_cluster: None,
         };
         ClusterView {
@@ -383,7 +384,7 @@ mod tests {
         let ming = NodeName::new("ming").unwrap();
         let steps = RemovalKind::Down.next_steps(&ming);
         assert!(steps[0].contains("'coffeectl node remove ming'"), "{steps:?}");
-        assert!(steps[1].contains("'coffeectl cert revoke node-ming'"), "{steps:?}");
+        assert!(steps[1].contains("'coffeectl revoke node-ming'"), "{steps:?}");
         assert_eq!(RemovalKind::Remove.next_steps(&ming), steps[1..]);
     }
 }

@@ -170,6 +170,7 @@ fn the_cluster_adds_its_nodes() {
             pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
             other_cluster: None,
         }],
     };

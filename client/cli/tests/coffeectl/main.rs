@@ -174,7 +174,7 @@ fn no_node_is_removed_without_a_confirmation() {
 
     let ran = desk.asks(&[&node], ["down", "hong", "--yes"]).go();
     assert_eq!(ran.text(), "hong is down: voters 4 -> 3, leader ming, after 12 ms\n");
-    ran.complaining("'coffeectl node remove hong'").complaining("'coffeectl cert revoke node-hong'");
+    ran.complaining("'coffeectl node remove hong'").complaining("'coffeectl revoke node-hong'");
     let ran = desk.asks(&[&node], ["--yes", "node", "remove", "hong", "-o", "plain"]).go();
     assert_eq!(ran.text(), "hong\ttrue\t4\t3\tming\t12\n");
     assert_eq!((ran.code, ran.err.lines().count()), (Some(0), 1), "{}", ran.err);
@@ -244,6 +244,7 @@ fn shops(names: &[&str]) -> ClusterView {
         pace: None,
         certificate_until_s: None,
         disk_free_bytes: None,
+        revocation_lists: Vec::new(),
         other_cluster: None,
     };
     let nodes: Vec<NodeView> = names.iter().enumerate().map(node).collect();

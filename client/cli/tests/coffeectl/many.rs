@@ -25,6 +25,7 @@ fn status(text: &str) -> Result<Response, Rejection> {
         certificate: certificate(),
         started_at_ms: 1,
         disk_free_bytes: Some(5 << 30),
+        revocation_lists: Vec::new(),
     })))
 }
 

@@ -182,6 +182,7 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::Down { .. }
             | Request::Remove { .. }
             | Request::CanStop { .. }
+            | Request::Revoke { .. }
     )
 }
 
@@ -200,6 +201,7 @@ fn audience(request: &Request) -> Audience {
         | Request::Remove { .. }
         | Request::Reload { .. }
         | Request::LogLevel { .. }
+        | Request::Revoke { .. }
         // It contains everything, the request memory too.
         | Request::Backup { .. } => Audience::Clients(Role::Admin),
         // The last step of `down`, which a member carries out.
@@ -244,6 +246,7 @@ fn is_for_the_leader(request: &Request) -> bool {
             | Request::Join { .. }
             | Request::Promote { .. }
             | Request::RemoveVoter { .. }
+            | Request::Revoke { .. }
     )
 }
 

@@ -66,6 +66,7 @@ fn act(request: &Request) -> Option<AuditedAct> {
         Request::LogLevel { level } => {
             Some(AuditedAct { verb: "log-level", object: level.map(|level| level.to_string()) })
         }
+        Request::Revoke { .. } => plain("revoke"),
         Request::Join { node, address } => at("join", node, address),
         Request::Promote { id } => Some(AuditedAct { verb: "promote", object: Some(id.to_string()) }),
         Request::RemoveVoter { node, .. } => about("remove voter", node),
@@ -188,6 +189,7 @@ fn affected(response: &Response) -> Option<String> {
     match response {
         Response::Transferred { to, .. } => Some(to.to_string()),
         Response::Down(removal) => Some(removal.node.to_string()),
+        Response::Revoked { number, .. } => Some(format!("list {number}")),
         _ => None,
     }
 }
@@ -198,7 +200,8 @@ fn has_changed(response: &Response) -> bool {
         Response::Transferred { changed, .. }
         | Response::Done { changed }
         | Response::LogLevel { changed, .. }
-        | Response::Founded { changed, .. } => *changed,
+        | Response::Founded { changed, .. }
+        | Response::Revoked { changed, .. } => *changed,
         Response::Removed(removal) | Response::Down(removal) => removal.changed,
         Response::Reloaded(reload) => !reload.changed.is_empty(),
         Response::Admitted { .. } => true,

@@ -105,7 +105,8 @@ async fn operate(
         | Request::CanStop { .. }
         | Request::Join { .. }
         | Request::Promote { .. }
-        | Request::RemoveVoter { .. } => {
+        | Request::RemoveVoter { .. }
+        | Request::Revoke { .. } => {
             let request = leader_request(request, origin, deadline);
             let result = membership.on_leader(&request).await;
             *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
@@ -148,7 +149,10 @@ fn leader_request<'a>(
     origin: &'a RequestOrigin,
     deadline: Instant,
 ) -> LeaderRequest<'a> {
-    let repeatable = matches!(request, Request::CanStop { .. } | Request::Down { dry_run: true, .. });
+    let repeatable = matches!(
+        request,
+        Request::CanStop { .. } | Request::Down { dry_run: true, .. } | Request::Revoke { .. }
+    );
     LeaderRequest {
         body: request,
         caller: caller(origin),

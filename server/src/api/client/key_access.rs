@@ -37,7 +37,8 @@ pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
             | Request::ShutDownRemoved { .. }
             | Request::StateDigest { .. }
             | Request::Reaches { .. }
-            | Request::Room { .. } => true,
+            | Request::Room { .. }
+            | Request::Revoke { .. } => true,
         };
     match allowed {
         true => Ok(()),

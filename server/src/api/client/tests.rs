@@ -10,8 +10,8 @@ use coffee_common::{
     protocol::{
         CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, LastEntry, Leader, LeftOut,
         LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection,
-        Reload, Removal, Request, RequestFrame, Response, ResponseFrame, Role, RoundTrip, SentFrom,
-        ServerMessage, Welcome,
+        Reload, Removal, Request, RequestFrame, Response, ResponseFrame, RevocationListStatus, Role,
+        RoundTrip, SentFrom, ServerMessage, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -86,6 +86,7 @@ fn requests() -> Vec<Request> {
             after: LastEntry { term: 3, index: 700 },
         },
         Request::Move { node: name("hong"), address: address() },
+        Request::Revoke { list: vec![0x30, 0] },
     ]
 }
 
@@ -127,7 +128,12 @@ fn status() -> NodeStatus {
         certificate: certificate(),
         started_at_ms: 1_795_399_453_000,
         disk_free_bytes: Some(64 << 20),
+        revocation_lists: revocation_lists(),
     }
+}
+
+fn revocation_lists() -> Vec<RevocationListStatus> {
+    vec![RevocationListStatus { ca: "coffeed CA 4a5b6c7d".to_owned(), number: 7 }]
 }
 
 fn pace() -> NodePace {
@@ -158,6 +164,7 @@ fn cluster_view() -> ClusterView {
         certificate_until_s: Some(1_800_000_000),
         disk_free_bytes: Some(64 << 20),
         other_cluster: None,
+        revocation_lists: revocation_lists(),
     };
     ClusterView {
         quorum_silent_ms: Some(451),
@@ -187,6 +194,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::NodeStateSet(true),
         Outcome::TooManyNodes,
         Outcome::Nothing,
+        Outcome::RevocationListSet { number: 7, changed: true },
     ]
 }
 
@@ -232,6 +240,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Reloaded(Box::new(reload))),
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),
         Ok(Response::Founded { cluster: ClusterId(9), changed: true }),
+        Ok(Response::Revoked { number: 7, changed: true }),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -5,6 +5,7 @@ use coffee_common::{
     command::{Batch, Command, Condition, MemberState, Operation},
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
+    revocation_list::RevocationList,
 };
 use proptest::prelude::*;
 
@@ -32,7 +33,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 4] {
+fn commands() -> [Command; 5] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -51,6 +52,11 @@ fn commands() -> [Command; 4] {
         Command::AdmitNode { name: name.clone(), address: address.clone() },
         Command::SetNodeState { name: name.clone(), id: NodeId(7), standing: Some(MemberState::Member) },
         Command::SetNodeAddress { name, id: NodeId(7), address },
+        Command::SetRevocationList(RevocationList {
+            issuer: b"a CA".to_vec(),
+            number: 7,
+            der: vec![0x30, 0x03, 1, 1, 255],
+        }),
     ]
 }
 
@@ -157,6 +163,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         }),
         1 => (any_member(), any::<u64>()).prop_map(|(Member { name, address }, id)| {
             Command::SetNodeAddress { name, id: NodeId(id), address }
+        }),
+        1 => (any::<u8>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(ca, number, der)| {
+            Command::SetRevocationList(RevocationList { issuer: vec![ca], number, der })
         }),
     ]
 }

@@ -89,6 +89,9 @@ impl StateMachine {
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
         }
+        if batch.entries.iter().any(sets_revocation_list) {
+            self.shared.note_revocations();
+        }
         for (responder, outcome) in batch.responders.into_iter().zip(outcomes) {
             if let Some(responder) = responder {
                 responder.send(outcome);
@@ -96,6 +99,10 @@ impl StateMachine {
         }
         Ok(())
     }
+}
+
+fn sets_revocation_list(entry: &LogEntry) -> bool {
+    matches!(&entry.payload, Payload::Normal(proposal) if matches!(proposal.command, Command::SetRevocationList(_)))
 }
 
 /// Reads the headers of the rows that a batch replaces, so the disk is not read

@@ -11,6 +11,7 @@ use coffee_common::{
     command::{Entry, NodeRecord},
     id::{NodeName, Revision},
     key::{Key, KeyRange},
+    revocation_list::RevocationList,
 };
 use tokio::sync::watch;
 
@@ -128,6 +129,19 @@ impl StateReader {
     /// The storage has failed, or a row is damaged.
     pub fn nodes(&self) -> io::Result<Vec<NodeRecord>> {
         Ok(self.read(|store| Ok(store.nodes()?))?.0)
+    }
+
+    /// Reads the revocation lists of the cluster.
+    ///
+    /// # Errors
+    /// The storage has failed, or a row is damaged.
+    pub fn revocation_lists(&self) -> io::Result<Vec<RevocationList>> {
+        Ok(self.read(|store| Ok(store.revocation_lists()?))?.0)
+    }
+
+    /// Watches the revocation lists: changes when they may have changed.
+    pub fn watch_revocation_lists(&self) -> watch::Receiver<()> {
+        self.shared.revocations().subscribe()
     }
 
     /// Computes a hash of the whole state, which is equal on all replicas with

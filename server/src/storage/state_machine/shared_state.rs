@@ -53,6 +53,8 @@ pub(super) struct SharedState {
     /// waiting for that would block a thread of the runtime.
     write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
+    /// Signalled when the revocation lists may have changed.
+    revocations: watch::Sender<()>,
     digests: std::sync::Mutex<DigestHistory>,
     request_memory: RequestMemoryMetrics,
     metrics: StateMetrics,
@@ -90,6 +92,7 @@ impl SharedState {
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
+            revocations: watch::Sender::default(),
             digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
             metrics: StateMetrics::default(),
@@ -163,6 +166,16 @@ impl SharedState {
     /// Publishes that entries up to `index` are applied.
     pub(super) fn note_applied(&self, index: u64) {
         self.applied.send_replace(Revision(index));
+    }
+
+    /// Signalled when the revocation lists may have changed.
+    pub(super) fn revocations(&self) -> &watch::Sender<()> {
+        &self.revocations
+    }
+
+    /// Tells that the revocation lists may have changed.
+    pub(super) fn note_revocations(&self) {
+        self.revocations.send_replace(());
     }
 
     /// Adds digests to the history.
@@ -343,6 +356,7 @@ impl SharedState {
         self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
         self.note_size()?;
+        self.note_revocations();
         Ok(memory)
     }
 }

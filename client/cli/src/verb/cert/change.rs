@@ -56,6 +56,7 @@ pub(super) async fn revoke(
         confirm::confirm(&plan, invocation).await?;
     }
     let revoked = cert::revoke(folder, arguments.name.as_deref())?;
+    let file = revoked.file.clone();
     invocation.printer.report(&RevocationReport {
         name: arguments.name.clone(),
         serials: revoked.serials.clone(),
@@ -64,7 +65,7 @@ pub(super) async fn revoke(
     });
     invocation
         .printer
-        .note("note: install it on every node (tls.crl in its configuration), then 'coffeectl reload' them");
+        .note(&format!("note: 'coffeectl revoke --list {}' gives it to all nodes", file.display()));
     Ok(ExitCode::Done)
 }
 

@@ -339,6 +339,7 @@ mod tests {
             certificate: CertificateStatus { serial: "5a".to_owned(), valid_until_s: 0 },
             started_at_ms,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
         }
     }
 

@@ -121,6 +121,7 @@ mod tests {
             pace: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
             other_cluster: None,
         }
     }

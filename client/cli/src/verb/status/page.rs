@@ -2,7 +2,7 @@
 
 use coffee_common::{
     id::{Address, NodeId, NodeName},
-    protocol::{LeftOut, NodePace, NodeStatus, RaftStatus, RoundTrip},
+    protocol::{LeftOut, NodePace, NodeStatus, RaftStatus, RevocationListStatus, RoundTrip},
 };
 use serde::Serialize;
 
@@ -41,6 +41,7 @@ pub(super) struct StatusReport<'a> {
     disk_free_bytes: Option<u64>,
     pace: &'a NodePace,
     left_out: Option<OtherMembers<'a>>,
+    revocation_lists: &'a [RevocationListStatus],
 }
 
 /// The cluster of the peers of a node that was left out of a restore or a recovery.
@@ -98,6 +99,7 @@ impl<'a> StatusReport<'a> {
                 from,
                 peers,
             }),
+            revocation_lists: &status.revocation_lists,
         }
     }
 
@@ -138,6 +140,9 @@ impl<'a> StatusReport<'a> {
         rows.extend(self.member.iter().flat_map(MemberStatus::rows));
         let CertificateValidity { serial, valid_until, .. } = &self.certificate;
         rows.push(row("certificate", format!("{serial} until {valid_until}")));
+        for RevocationListStatus { ca, number } in self.revocation_lists {
+            rows.push(row("revocation list", format!("{number} of {ca}")));
+        }
         rows.extend(self.disk_free_bytes.map(|free| row("disk free", wording::size(free))));
         rows.extend(self.pace.sync_p99_us.map(|us| row("sync p99", wording::short(us))));
         rows.extend(self.pace.commit_p99_us.map(|us| row("commit p99", wording::short(us))));

@@ -56,6 +56,7 @@ fn requests(node: &str) -> Vec<Request> {
         Request::Backup { consistency },
         Request::Reload { force: false },
         Request::LogLevel { level: None },
+        Request::Revoke { list: Vec::new() },
         Request::ReadIndex,
         Request::Join { node: node(), address: address() },
         Request::Promote { id: NodeId(7) },
@@ -89,7 +90,10 @@ fn a_client_may_do_what_its_role_is_for() {
     assert_eq!(permitted(&identity(Role::Writer, "till"), None, "hong"), writer);
     let admin = [
         &writer[..],
-        &["Found", "Boot", "Move", "Transfer", "Down", "Down", "Remove", "Backup", "Reload", "LogLevel"],
+        &[
+            "Found", "Boot", "Move", "Transfer", "Down", "Down", "Remove", "Backup", "Reload", "LogLevel",
+            "Revoke",
+        ],
     ];
     assert_eq!(permitted(&identity(Role::Admin, "ops"), None, "hong"), admin.concat());
 }
@@ -126,7 +130,8 @@ fn the_program_that_runs_a_node_is_its_admin() {
 #[test]
 fn a_member_forwards_what_only_the_leader_can_do() {
     let (hong, ops) = (identity(Role::Node, "hong"), identity(Role::Admin, "ops"));
-    let forwarded = ["CanStop", "Write", "Boot", "Move", "Transfer", "Down", "Remove", "RemoveVoter"];
+    let forwarded =
+        ["CanStop", "Write", "Boot", "Move", "Transfer", "Down", "Remove", "Revoke", "RemoveVoter"];
     assert_eq!(permitted(&hong, Some(&ops), "peng"), forwarded);
     assert_eq!(permitted(&hong, Some(&identity(Role::Reader, "till")), "peng"), ["CanStop"]);
     let peng = identity(Role::Node, "peng");

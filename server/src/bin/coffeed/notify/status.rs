@@ -84,6 +84,7 @@ mod tests {
             certificate: CertificateStatus { serial: "5a".into(), valid_until_s: 0 },
             started_at_ms: 0,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
         }
     }
 

@@ -25,6 +25,7 @@ fn view(others: &str) -> ClusterView {
             version: None,
             certificate_until_s: None,
             disk_free_bytes: None,
+            revocation_lists: Vec::new(),
             other_cluster: None,
             pace: None,
         }

@@ -54,6 +54,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
         certificate,
         started_at_ms: 1,
         disk_free_bytes: Some(1 << 30),
+        revocation_lists: Vec::new(),
     }
 }
 

@@ -55,6 +55,7 @@ fn status() -> NodeStatus {
         certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
         started_at_ms: 1_795_399_392_000,
         disk_free_bytes: Some(5 << 30),
+        revocation_lists: Vec::new(),
     }
 }
 
@@ -142,6 +143,7 @@ fn a_summary_has_a_row_per_node_and_fits_a_terminal() {
         phase: LifecyclePhase::Waiting,
         raft: None,
         disk_free_bytes: None,
+        revocation_lists: Vec::new(),
         pace: NodePace::default(),
         ..status_of("hu", 9)
     };
