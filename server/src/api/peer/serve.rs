@@ -252,7 +252,8 @@ impl StreamPeer {
         let metrics = metrics.borrow_watched();
         let knows_terms = metrics.membership_config.nodes().next().is_some();
         let own = knows_terms.then_some(metrics.vote.leader_id.term);
-        MessageSender { id: self.id, term_max: term_max(own) }
+        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
+        MessageSender { id: self.id, term_max: term_max(own), committed }
     }
 }
 
