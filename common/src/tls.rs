@@ -15,6 +15,8 @@ mod credentials;
 mod der;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod identity;
 mod key;
 mod lists;

@@ -25,6 +25,15 @@ pub(crate) fn check(name: &str, encoded: &[u8]) {
     );
 }
 
+/// The bytes of the golden file `name`.
+pub(crate) fn bytes(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name).with_extension("hex");
+    let text = fs::read_to_string(path).expect("a golden file");
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16);
+    digits.chunks(2).map(|pair| byte(pair).expect("hexadecimal")).collect()
+}
+
 fn to_hex(bytes: &[u8]) -> String {
     let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
     bytes.chunks(32).map(line).collect()

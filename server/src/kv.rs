@@ -19,6 +19,8 @@ mod batch;
 mod db_snapshot;
 mod digest;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod heads;
 mod memory;
 mod memtable;

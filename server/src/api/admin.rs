@@ -6,6 +6,8 @@
 //! for.
 
 mod exposition;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod health;
 mod listener;
 mod metrics;

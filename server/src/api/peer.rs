@@ -24,6 +24,8 @@ mod snapshot;
 mod tests;
 pub mod wire;
 
+#[cfg(any(test, fuzzing))]
+pub use self::serve::fuzz;
 pub use self::{
     network::PeerNetwork,
     serve::{ConfirmMember, PeerContext, Refusals, serve},

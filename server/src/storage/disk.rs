@@ -17,6 +17,8 @@
 
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod identity;
 mod rebuild;
 mod reserve;

@@ -7,6 +7,8 @@
 //! entries is never served.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod open;
 mod read;
 mod records;

@@ -8,6 +8,8 @@
 //! A snapshot is never stored: each transfer reads the current state.
 
 mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod received;
 mod sink;
 mod source;

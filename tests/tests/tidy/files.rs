@@ -95,6 +95,8 @@ fn is_root(path: &str) -> bool {
             | [_, "src", "bin", _, "main.rs"]
             | [_, "tests" | "examples" | "benches", _]
             | [_, "tests" | "examples" | "benches", _, "main.rs"]
+            | ["tests", "fuzz", "src", "lib.rs"]
+            | ["tests", "fuzz", "targets", _]
     )
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Result
 }
 
 /// Parses a head. Returns `None` while it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, RequestError> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, RequestError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(bytes) {

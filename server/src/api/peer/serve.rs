@@ -5,6 +5,8 @@
 //! has a certificate as well. [`validate`] checks its messages.
 
 mod append;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod rpc;
 mod snapshot;
 mod validate;

@@ -179,7 +179,8 @@ pub(super) fn sealed(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
     }
 }
 
-fn seal(
+/// Appends a record of a kind, with its checksum.
+pub(super) fn seal(
     bytes: &mut Vec<u8>,
     kind: u8,
     body: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, RecordError>,

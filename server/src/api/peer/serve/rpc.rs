@@ -25,7 +25,7 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn answer(peer: &StreamPeer, request: RpcRequest) -> Result<RpcResponse, ServeError> {
+pub(super) async fn answer(peer: &StreamPeer, request: RpcRequest) -> Result<RpcResponse, ServeError> {
     let (context, sender) = (&peer.context, peer.sender());
     let consensus = &context.raft;
     match request {
