@@ -8,6 +8,9 @@ use crate::support::programs::{missing, outcome, skipped};
 
 const UNITS: [&str; 2] = ["coffeed.service", "coffeed@.service"];
 
+/// All services, that of the backups too.
+const SERVICES: [&str; 3] = [UNITS[0], UNITS[1], "coffeed-backup.service"];
+
 /// Maximum exposure level of `systemd-analyze security`, in tenths.
 const EXPOSURE_MAX: &str = "15";
 
@@ -20,10 +23,16 @@ fn deploy() -> &'static Path {
 fn placed() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let coffeed = processes::path("coffeed");
-    for unit in UNITS {
+    let script = deploy().join("coffeed-backup.sh");
+    for unit in SERVICES {
         let text = fs::read_to_string(deploy().join(unit)).expect("a unit");
-        assert!(text.contains("ExecStart=/usr/bin/coffeed "), "{unit} runs the installed command");
-        let text = text.replace("/usr/bin/coffeed", coffeed.to_str().expect("a path in text"));
+        let (installed, ours) = match unit {
+            "coffeed-backup.service" => ("/usr/lib/coffeed/coffeed-backup.sh", &script),
+            _ => ("/usr/bin/coffeed", &coffeed),
+        };
+        let starts = text.lines().any(|line| line.starts_with(&format!("ExecStart={installed}")));
+        assert!(starts, "{unit} runs the installed command");
+        let text = text.replace(installed, ours.to_str().expect("a path in text"));
         fs::write(folder.path().join(unit.replace("@.", "@ming.")), text).expect("written");
     }
     folder
@@ -35,7 +44,7 @@ fn systemd_understands_the_units() {
         return skipped("systemd-analyze verify", &why);
     }
     let folder = placed();
-    for unit in UNITS {
+    for unit in SERVICES {
         let path = folder.path().join(unit.replace("@.", "@ming."));
         let (success, said) =
             outcome(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
@@ -52,7 +61,7 @@ fn the_units_expose_little() {
         return skipped("systemd-analyze security", &why);
     }
     let folder = placed();
-    for unit in UNITS {
+    for unit in SERVICES {
         let path = folder.path().join(unit.replace("@.", "@ming."));
         let (success, said) = outcome(
             Command::new("systemd-analyze")
@@ -62,6 +71,17 @@ fn the_units_expose_little() {
         let left: Vec<&str> = said.lines().filter(|line| line.starts_with(['✗', '→'])).collect();
         assert!(success, "{unit}: {}", left.join("\n"));
         assert!(said.contains("Overall exposure level"), "{unit}: {said}");
+    }
+}
+
+/// The kernel then ends a daemon that takes too much, and not what else runs on the host.
+#[test]
+fn each_service_has_a_share_of_the_host() {
+    for unit in SERVICES {
+        let text = fs::read_to_string(deploy().join(unit)).expect("a unit");
+        for limit in ["MemoryHigh=", "MemoryMax=", "TasksMax=", "LimitCORE=0"] {
+            assert!(text.lines().any(|line| line.starts_with(limit)), "{unit} has no {limit}");
+        }
     }
 }
 
