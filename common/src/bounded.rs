@@ -1,4 +1,4 @@
-//! Sequences that are bounded while they are decoded.
+//! Sequences and texts that are bounded while they are decoded.
 //!
 //! The length of a frame bounds the bytes of a sequence but not its elements: a few bytes on the
 //! wire may be hundreds in memory.
@@ -47,6 +47,42 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for BoundedVisitor
     }
 }
 
+/// Decodes a text of up to `MAX` bytes, for `serde(deserialize_with)`.
+///
+/// # Errors
+/// It is longer, or not a text.
+pub fn text_at_most<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<String, D::Error> {
+    deserializer.deserialize_str(BoundedText::<MAX>)
+}
+
+/// As [`text_at_most`], for a text that may be absent.
+///
+/// # Errors
+/// It is longer, or not a text.
+pub fn text_at_most_if_any<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Bounded<const MAX: usize>(#[serde(deserialize_with = "text_at_most::<_, MAX>")] String);
+    Ok(Option::<Bounded<MAX>>::deserialize(deserializer)?.map(|Bounded(text)| text))
+}
+
+struct BoundedText<const MAX: usize>;
+
+impl<const MAX: usize> Visitor<'_> for BoundedText<MAX> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "up to {MAX} bytes of text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        if text.len() > MAX { Err(E::invalid_length(text.len(), &self)) } else { Ok(text.to_owned()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{cell::Cell, iter};
@@ -79,6 +115,21 @@ mod tests {
             let bytes = postcard::to_allocvec(&few).expect("encodes");
             let decoded = postcard::from_bytes::<Few>(&bytes);
             assert_eq!(decoded.ok(), (count <= 3).then_some(few), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_longer_text_is_refused() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Short(
+            #[serde(deserialize_with = "text_at_most::<_, 3>")] String,
+            #[serde(deserialize_with = "text_at_most_if_any::<_, 3>")] Option<String>,
+        );
+        for (text, fits) in [("", true), ("abc", true), ("abcd", false)] {
+            for short in [Short(text.to_owned(), None), Short(String::new(), Some(text.to_owned()))] {
+                let bytes = postcard::to_allocvec(&short).expect("encodes");
+                assert_eq!(postcard::from_bytes::<Short>(&bytes).ok(), fits.then_some(short), "{text}");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded::at_most,
     id::{Address, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
@@ -67,8 +68,10 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// Nothing is applied unless all of these hold.
+    #[serde(deserialize_with = "at_most::<_, _, BATCH_CONDITIONS_MAX>")]
     pub conditions: Vec<Condition>,
     /// Applied in order; each sees the effect of those before it.
+    #[serde(deserialize_with = "at_most::<_, _, BATCH_OPERATIONS_MAX>")]
     pub operations: Vec<Operation>,
 }
 
@@ -100,6 +103,7 @@ pub enum Outcome {
         /// The index of its entry, which is the revision of each key that it set.
         revision: Revision,
         /// One effect per operation, in order.
+        #[serde(deserialize_with = "at_most::<_, _, BATCH_OPERATIONS_MAX>")]
         effects: Vec<Effect>,
     },
     /// A condition did not hold; nothing was applied.

@@ -5,7 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::{
+    bounded::{text_at_most, text_at_most_if_any},
+    limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX},
+};
+
+/// The longest bound of a range, in bytes: that of the page after a longest key.
+const BOUND_BYTES_MAX: usize = KEY_BYTES_MAX + 1;
 
 /// Why a text or some bytes are not a valid key or value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +28,9 @@ pub enum KeyError {
     /// The value is longer than [`VALUE_BYTES_MAX`].
     #[error("the value has {0} bytes, more than {VALUE_BYTES_MAX}")]
     ValueTooLong(usize),
+    /// A bound of the range is longer than any key.
+    #[error("a bound of the range has {0} bytes, more than a key can have")]
+    BoundTooLong(usize),
 }
 
 /// A key: 1 to [`KEY_BYTES_MAX`] bytes of UTF-8 without NUL. Keys are ordered by their bytes.
@@ -129,7 +138,9 @@ impl fmt::Debug for Value {
 /// The keys from `from` (inclusive) to `to` (exclusive; `None` means no end).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
+    #[serde(deserialize_with = "text_at_most::<_, BOUND_BYTES_MAX>")]
     from: String,
+    #[serde(deserialize_with = "text_at_most_if_any::<_, BOUND_BYTES_MAX>")]
     to: Option<String>,
 }
 
@@ -165,6 +176,15 @@ impl KeyRange {
     /// Returns the exclusive end of the range; `None` if it has no end.
     pub fn to(&self) -> Option<&str> {
         self.to.as_deref()
+    }
+
+    /// Checks that a node accepts the range.
+    ///
+    /// # Errors
+    /// A bound is longer than any key.
+    pub fn check(&self) -> Result<(), KeyError> {
+        let longest = self.from.len().max(self.to().map_or(0, str::len));
+        if longest > BOUND_BYTES_MAX { Err(KeyError::BoundTooLong(longest)) } else { Ok(()) }
     }
 
     /// Returns whether no key can be in the range.
@@ -226,6 +246,22 @@ mod tests {
         }
         let bytes = postcard::to_stdvec(&Bytes::from(vec![0; VALUE_BYTES_MAX + 1])).expect("bytes encode");
         assert!(postcard::from_bytes::<Value>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_range_has_bounds_that_keys_can_have() {
+        let longest = Key::new("k".repeat(KEY_BYTES_MAX)).expect("legal");
+        let over = "k".repeat(KEY_BYTES_MAX + 2);
+        for (range, fits) in [
+            (KeyRange::all().after(&longest), true),
+            (KeyRange::prefix(longest.as_str()), true),
+            (KeyRange::prefix(&over), false),
+            (KeyRange::between("", Some(over.clone())), false),
+        ] {
+            let bytes = postcard::to_stdvec(&range).expect("encodes");
+            assert_eq!(postcard::from_bytes::<KeyRange>(&bytes).is_ok(), fits, "{range:?}");
+            assert_eq!(range.check().is_ok(), fits);
+        }
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded::at_most,
     key::{Key, KeyError, KeyRange},
     limits::KEY_PREFIXES_MAX,
 };
@@ -13,8 +14,12 @@ use crate::{
 ///
 /// A range or a condition is within the scope like a key: it would tell something about the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[serde(try_from = "Prefixes", into = "Vec<String>")]
 pub struct KeyScope(Option<Arc<[Key]>>);
+
+/// A scope as it is encoded.
+#[derive(Deserialize)]
+struct Prefixes(#[serde(deserialize_with = "at_most::<_, _, KEY_PREFIXES_MAX>")] Vec<String>);
 
 /// Why a list of prefixes cannot be a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,10 +69,10 @@ impl KeyScope {
     }
 }
 
-impl TryFrom<Vec<String>> for KeyScope {
+impl TryFrom<Prefixes> for KeyScope {
     type Error = KeyScopeError;
 
-    fn try_from(prefixes: Vec<String>) -> Result<Self, KeyScopeError> {
+    fn try_from(Prefixes(prefixes): Prefixes) -> Result<Self, KeyScopeError> {
         Self::new(prefixes)
     }
 }

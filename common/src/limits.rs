@@ -36,6 +36,13 @@ pub const COMMAND_BYTES_MAX: usize = BATCH_BYTES_MAX + (64 << 10);
 /// The most bytes per frame, without its header.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
 
+/// The most bytes of a request that a node keeps, without its header: the largest command, and the
+/// envelope with an identity that a node forwards.
+pub const REQUEST_BYTES_MAX: usize = COMMAND_BYTES_MAX + (32 << 10);
+
+/// The most bytes of a request of a reader that a node keeps: it sends keys, but no values.
+pub const READER_REQUEST_BYTES_MAX: usize = 8 << 10;
+
 /// The largest frame that shares a long-lived stream with others, in bytes. A larger one gets its
 /// own stream, so it does not delay the others.
 pub const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
@@ -91,8 +98,19 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 /// requests wait unsent, and can still be cancelled.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 
-/// The most bytes of responses that a node buffers per connection, besides those in flight.
-pub const CONNECTION_RESPONSE_BYTES_MAX: usize = 32 << 20;
+/// The most requests in flight per client, over all of its connections with a node.
+pub const CLIENT_REQUESTS_IN_FLIGHT_MAX: usize = 2 * REQUESTS_IN_FLIGHT_MAX;
+
+/// The most bytes that a node holds for one client: responses that are not received, and requests
+/// that are not complete.
+pub const CLIENT_BYTES_MAX: usize = 8 << 20;
+
+/// The most bytes that a node holds for all clients; see [`CLIENT_BYTES_MAX`].
+pub const CLIENTS_BYTES_MAX: usize = 64 << 20;
+
+/// How long a request may take from its first byte to its last, in seconds: 2 MiB over 1 Mbit/s
+/// take 17 s. A node closes the connection then. The same bounds how long a client may not read.
+pub const REQUEST_COMPLETE_WITHIN_S: u64 = 30;
 
 /// The most bytes of proposals that a node accepts before they are committed. Each counts for a
 /// little more than its keys and values.
@@ -108,6 +126,15 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 /// The bounds of a configured [`CONNECTIONS_MAX`]. The lower one leaves a connection each way for
 /// every other node.
 pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 2 * NODES_MAX..=1 << 16;
+
+/// The most connections of one client, which is a role and a name, with a node.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 256;
+
+/// The bounds of a configured [`CONNECTIONS_PER_CLIENT_MAX`].
+pub const CONNECTIONS_PER_CLIENT_RANGE: RangeInclusive<usize> = 4..=1 << 16;
+
+/// The most connections of one node with another, both ways, those included that have just ended.
+pub const NODE_CONNECTIONS_MAX: usize = 64;
 
 /// The most handshakes in progress per node. Further ones wait unanswered.
 pub const HANDSHAKES_MAX: usize = 256;
@@ -126,16 +153,33 @@ pub const ISSUER_BYTES_MAX: usize = 512;
 /// Part of a replicated rule.
 pub const CLUSTER_LISTS_MAX: usize = 8;
 
-/// The most streams of each kind, unidirectional and bidirectional, that a peer may have open per
+/// The most streams of each kind, unidirectional and bidirectional, that a node may have open per
 /// connection. Each may have half a frame of [`FRAME_BYTES_MAX`] received; with
 /// [`CONNECTION_WINDOW_BYTES`] this bounds the memory per connection.
 pub const CONNECTION_STREAMS_MAX: u32 = 32;
 
+/// The most bidirectional streams that a client may have open per connection: one for small
+/// requests, the others for large ones.
+pub const CLIENT_STREAMS_MAX: u32 = 8;
+
 /// The flow-control window of a stream, in bytes: the most that the peer sends per round trip.
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// The flow-control window of a connection, in bytes, over all of its streams.
+/// The flow-control window of a connection between nodes, in bytes, over all of its streams.
 pub const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
+
+/// The most bytes that a node sends to another, or a client to a node, without an acknowledgement.
+pub const SEND_WINDOW_BYTES: u32 = 8 << 20;
+
+/// The same two windows, at a node, of the first connections of a client: [`WIDE_CONNECTIONS_MAX`].
+pub const CLIENT_WINDOW_BYTES: u32 = 1 << 20;
+
+/// See [`CLIENT_WINDOW_BYTES`].
+pub const WIDE_CONNECTIONS_MAX: usize = 4;
+
+/// The same two windows, at a node, of a client's other connections, and of a peer that is not known
+/// yet.
+pub const NARROW_WINDOW_BYTES: u32 = 32 << 10;
 
 /// A node with less free disk space than this, in bytes, has no room for more data, unless its
 /// configuration has another limit. Enough for the writes in flight, a flush and its log.
@@ -155,15 +199,25 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value exceeds fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
-    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CONNECTION_RESPONSE_BYTES_MAX);
+    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CLIENT_BYTES_MAX);
+    // A client can have several of its largest requests on their way at once.
+    assert!(3 * REQUEST_BYTES_MAX <= CLIENT_BYTES_MAX);
+    assert!(2 * CLIENT_BYTES_MAX <= CLIENTS_BYTES_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(SHARED_FRAME_BYTES_MAX < FRAME_BYTES_MAX);
+    assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
+    // An envelope names the prefixes of the keys that an identity may use.
+    assert!(KEY_PREFIXES_MAX * (KEY_BYTES_MAX + 2) + 1024 < REQUEST_BYTES_MAX - COMMAND_BYTES_MAX);
+    // The bounds of a range are the most that a reader sends.
+    assert!(2 * (KEY_BYTES_MAX + 3) + 1024 < READER_REQUEST_BYTES_MAX);
     // A shared frame fits the window when nothing is in flight.
     assert!(SHARED_FRAME_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
     // Streams that are not read for a while never use up the window of the connection. Otherwise
     // readers that wait for one another could wait forever.
     assert!(2 * CONNECTION_STREAMS_MAX * STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+    assert!(SEND_WINDOW_BYTES as usize >= 2 * FRAME_BYTES_MAX);
+    assert!(NARROW_WINDOW_BYTES <= CLIENT_WINDOW_BYTES);
 };

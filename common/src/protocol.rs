@@ -11,11 +11,13 @@
 //!
 //! Nodes also use this protocol among themselves, to forward requests to the leader.
 
+mod consistency;
 mod identity;
 mod log_level;
 mod membership;
 mod pace;
 mod rejection;
+mod request_head;
 mod status;
 mod welcome;
 
@@ -24,11 +26,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    consistency::Consistency,
     identity::{Identity, Role, SentFrom},
     log_level::LogLevel,
     membership::{LastEntry, Removal},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
+    request_head::RequestHead,
     status::{
         CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload, RevocationListStatus,
@@ -40,7 +44,7 @@ use crate::{
     command::{Batch, Entry, MemberState, Outcome},
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
-    limits::REVOCATION_LIST_BYTES_MAX,
+    limits::{NODES_MAX, RANGE_KEYS_MAX, REVOCATION_LIST_BYTES_MAX},
     text,
 };
 
@@ -87,17 +91,6 @@ pub struct ResponseFrame {
     pub leader: Option<Leader>,
     /// The response, or why the request was not carried out.
     pub result: Result<Response, Rejection>,
-}
-
-/// How fresh a read must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Consistency {
-    /// The read sees every write that was acknowledged before it began (Raft dissertation, section
-    /// 6.4: ReadIndex).
-    #[default]
-    Linearizable,
-    /// The read sees what the asked node has applied. It may be stale, and works without a quorum.
-    Local,
 }
 
 /// A request. Unless its comment says otherwise, any node accepts it, and forwards it if only
@@ -195,6 +188,7 @@ pub enum Request {
         /// The cluster to join.
         cluster: ClusterId,
         /// The addresses of the cluster's members.
+        #[serde(deserialize_with = "at_most::<_, _, NODES_MAX>")]
         members: Vec<Address>,
     },
     /// From a node to a removed one: stop and stay down: [`Response::Done`]. Never forwarded.
@@ -298,6 +292,7 @@ pub enum Response {
     /// To [`Request::Range`].
     Page {
         /// The keys in order, with their entries; values are empty if they were omitted.
+        #[serde(deserialize_with = "at_most::<_, _, { RANGE_KEYS_MAX as usize }>")]
         entries: Vec<(Key, Entry)>,
         /// Whether the range continues after the last of these keys.
         more: bool,

@@ -187,8 +187,9 @@ impl Client {
     /// the last key while [`Page::more`] is set.
     ///
     /// # Errors
-    /// As [`Client::get`].
+    /// As [`Client::get`]; [`Error::Invalid`] if a bound is longer than any key.
     pub async fn range(&self, range: KeyRange, options: PageOptions) -> Result<Page, Error> {
+        range.check()?;
         let PageOptions { limit, keys_only, consistency } = options;
         match self.ask(Request::Range { range, limit, keys_only, consistency }).await? {
             Response::Page { entries, more, at } => Ok(Page { entries, more, at }),

@@ -89,6 +89,7 @@ pub struct LeftOut {
     /// The address of one of them.
     pub from: Address,
     /// The peers that are there.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub peers: Vec<NodeName>,
 }
 

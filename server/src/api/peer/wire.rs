@@ -8,6 +8,7 @@ use coffee_common::{
     bounded::at_most,
     id::{ClusterId, NodeId},
     limits::APPEND_ENTRIES_MAX,
+    text,
 };
 use openraft::raft::{
     self, AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError,
@@ -179,7 +180,7 @@ pub enum SnapshotProgress {
     /// receiver's vote.
     Done(VoteRecord),
     /// The receiver cannot use the snapshot.
-    Refused(String),
+    Refused(#[serde(deserialize_with = "text::message")] String),
     /// Sent periodically once the receiver has all rows, while it makes them durable and installs
     /// them.
     Finishing,
