@@ -30,6 +30,9 @@ pub enum FrameError {
     /// The message is not of the expected type.
     #[error("a malformed message: {0}")]
     Malformed(#[from] postcard::Error),
+    /// The message is a request of a kind that this build does not know.
+    #[error("a request of an unknown kind")]
+    Unknown,
     /// Bytes follow the message.
     #[error("{0} bytes after the message")]
     Trailing(usize),
@@ -108,6 +111,14 @@ pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
     }
 }
 
+/// Decodes the first part of a message, and returns the rest.
+///
+/// # Errors
+/// The bytes do not begin with a value of this type.
+pub fn decode_first<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), FrameError> {
+    Ok(postcard::take_from_bytes(message)?)
+}
+
 /// Reads the length of the message from a header.
 ///
 /// # Errors
@@ -128,15 +139,33 @@ pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
 ///
 /// Buffers at most one incomplete frame and the last [`Deframer::push`], since it checks a header
 /// before it waits for the message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Deframer {
     buffer: BytesMut,
+    /// The most bytes of a message that are kept.
+    kept_max: usize,
+    /// The bytes of the last message that are still to be skipped.
+    skipping: usize,
+}
+
+impl Default for Deframer {
+    fn default() -> Self {
+        Self { buffer: BytesMut::new(), kept_max: FRAME_BYTES_MAX, skipping: 0 }
+    }
 }
 
 impl Deframer {
+    /// Cuts later messages to their first `kept_max` bytes. The rest is skipped as it arrives: it
+    /// takes no memory.
+    pub fn set_kept_max(&mut self, kept_max: usize) {
+        self.kept_max = kept_max;
+    }
+
     /// Adds bytes from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        let skipped = self.skipping.min(bytes.len());
+        self.skipping -= skipped;
+        self.buffer.extend_from_slice(&bytes[skipped..]);
     }
 
     /// Returns the next complete message, if there is one.
@@ -146,16 +175,21 @@ impl Deframer {
     pub fn next_message(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let length = message_length(*header)?;
-        if self.buffer.len() < HEADER_BYTES + length {
+        let kept = length.min(self.kept_max);
+        if self.buffer.len() < HEADER_BYTES + kept {
             return Ok(None);
         }
         self.buffer.advance(HEADER_BYTES);
-        Ok(Some(self.buffer.split_to(length).freeze()))
+        let message = self.buffer.split_to(kept).freeze();
+        let skipped = (length - kept).min(self.buffer.len());
+        self.buffer.advance(skipped);
+        self.skipping = length - kept - skipped;
+        Ok(Some(message))
     }
 
     /// Returns whether the stream may end here, without an incomplete frame.
     pub fn is_at_boundary(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.skipping == 0
     }
 }
 
@@ -188,6 +222,31 @@ mod tests {
         let mut newer = Deframer::default();
         newer.push(&[1, 0, 0, 0, 9]);
         assert_eq!(newer.next_message(), Err(FrameError::Version(9)));
+    }
+
+    #[test]
+    fn the_rest_of_a_long_message_is_skipped() {
+        let frames = [encode_raw(&[1; 100]), encode_raw(&[2; 7]), encode_raw(&[3; 30]), encode_raw(&[4; 10])];
+        let stream: Vec<u8> = frames.into_iter().flat_map(|frame| frame.expect("encodes")).collect();
+        for piece in [1, 9, 64, stream.len()] {
+            let mut deframer = Deframer::default();
+            deframer.set_kept_max(10);
+            let mut seen = Vec::new();
+            for bytes in stream.chunks(piece) {
+                deframer.push(bytes);
+                while let Some(message) = deframer.next_message().expect("well-formed") {
+                    seen.push(message.to_vec());
+                }
+                assert!(deframer.buffer.len() < HEADER_BYTES + 10, "it keeps no more");
+            }
+            assert_eq!(seen, [vec![1; 10], vec![2; 7], vec![3; 10], vec![4; 10]]);
+            assert!(deframer.is_at_boundary());
+        }
+        let mut ends_early = Deframer::default();
+        ends_early.set_kept_max(10);
+        ends_early.push(&stream[..60]);
+        assert!(ends_early.next_message().expect("well-formed").is_some());
+        assert!(!ends_early.is_at_boundary());
     }
 
     #[test]

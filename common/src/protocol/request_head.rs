@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::identity::Identity;
+use super::identity::{Identity, SentFrom};
 use crate::id::ClusterId;
 
 /// The envelope of a request. It comes first in its frame, so that it can be decoded and judged
@@ -15,6 +15,8 @@ pub struct RequestHead {
     pub timeout_ms: u32,
     /// As in [`RequestFrame`](super::RequestFrame).
     pub on_behalf_of: Option<Identity>,
+    /// As in [`RequestFrame`](super::RequestFrame).
+    pub sent_from: Option<SentFrom>,
     /// As in [`RequestFrame`](super::RequestFrame).
     pub cluster: Option<ClusterId>,
 }

@@ -139,6 +139,11 @@ impl FrameReceiver {
         Self { stream, _connection: connection, deframer: Deframer::default() }
     }
 
+    /// Cuts later messages to their first `kept_max` bytes; the rest is skipped as it arrives.
+    pub fn set_kept_max(&mut self, kept_max: usize) {
+        self.deframer.set_kept_max(kept_max);
+    }
+
     /// Returns the next message: a frame without its header, for [`crate::frame::decode`]. `None`
     /// means that the stream ended after a complete frame.
     ///

@@ -15,6 +15,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod in_flight;
+mod incoming;
 mod key_access;
 mod read;
 mod responder;

@@ -9,7 +9,7 @@ use coffee_common::{
 
 use super::{Counter, Gauge, Histogram};
 
-/// Declares the kinds of requests, each with its exposed name.
+/// Declares the kinds of requests, in the order of the variants, each with its exposed name.
 macro_rules! request_kinds {
     ($($kind:ident $name:literal $request:pat,)*) => {
         /// The kind of a request, without its arguments.
@@ -27,6 +27,11 @@ macro_rules! request_kinds {
                 match request {
                     $($request => Self::$kind,)*
                 }
+            }
+
+            /// Returns the kind of an encoded request: it begins with the number of its variant.
+            pub fn of_encoded(request: &[u8]) -> Option<Self> {
+                Self::ALL.get(usize::from(*request.first()?)).copied()
             }
 
             /// Returns the exposed name.
@@ -64,8 +69,8 @@ request_kinds! {
     LogLevel "log_level" Request::LogLevel { .. },
     Found "found" Request::Found { .. },
     Reaches "reaches" Request::Reaches { .. },
-    ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Move "move" Request::Move { .. },
+    ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Revoke "revoke" Request::Revoke { .. },
 }
 

@@ -1,8 +1,8 @@
 //! Authorization: who may send a request.
 //!
 //! Takes an identity from a verified certificate and a request, and returns a verdict. Guards
-//! that a request is carried out by the cluster that it is meant for; that each request is judged
-//! by the role of its originator, also if a node forwarded it; and that the certificate of a node
+//! that a request is carried out by the cluster that it is meant for; that each request is judged,
+//! before it is decoded, by the role of its originator, also if a node forwarded it; and that the certificate of a node
 //! does not make an admin: it speaks for others only as a member's, and the verbs of
 //! nodes are for members, each for itself.
 
@@ -11,7 +11,10 @@ use coffee_common::{
     protocol::{Identity, LeftOut, Rejection, Request, Role, SentFrom},
 };
 
-use crate::node::{Node, peer_standing::PeerStanding};
+use crate::{
+    metrics::RequestKind,
+    node::{Node, peer_standing::PeerStanding},
+};
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,46 @@ enum Audience {
     MembersThemselves,
 }
 
+/// Rejects a request of a kind that its sender may never send, so that it is not decoded: the rest
+/// of it may be large. What remains is for [`authorize`].
+pub(super) fn authorize_kind(
+    own: &NodeName,
+    peer: &Identity,
+    on_behalf_of: Option<&Identity>,
+    kind: RequestKind,
+) -> Result<(), Rejection> {
+    let identity = match on_behalf_of {
+        Some(_) if peer.role != Role::Node => return Err(not_a_node()),
+        None if is_itself(own, peer) => return Ok(()),
+        first => first.unwrap_or(peer),
+    };
+    let audience = audience(kind);
+    let is_node = identity.role == Role::Node;
+    let may_be = match audience {
+        Audience::ClientsAndNodes(least) | Audience::ClientsOrItself(least) => {
+            is_node || identity.role >= least
+        }
+        Audience::Clients(least) | Audience::ClientsThroughMembers(least) => {
+            !is_node && identity.role >= least
+        }
+        Audience::Itself
+        | Audience::Nodes
+        | Audience::AdmittedNodes
+        | Audience::Members
+        | Audience::MembersThemselves => is_node,
+    };
+    if may_be { Ok(()) } else { Err(denied(refusal(audience, identity, is_node))) }
+}
+
+/// Whether the peer is the program that runs this node: it has the node's certificate.
+fn is_itself(own: &NodeName, peer: &Identity) -> bool {
+    peer.role == Role::Node && peer.name == *own
+}
+
+fn not_a_node() -> Rejection {
+    denied("only a node may act on behalf of another identity".to_owned())
+}
+
 /// Authorizes a request to the node `own`. `peer` is the identity in the connection's certificate,
 /// `on_behalf_of` the one that the request claims, and `standing` tells what the node knows of
 /// another one.
@@ -58,9 +101,7 @@ pub(super) fn authorize(
     standing: impl Fn(&NodeName) -> PeerStanding,
 ) -> Result<RequestOrigin, Rejection> {
     let identity = match on_behalf_of {
-        Some(_) if peer.role != Role::Node => {
-            return Err(denied("only a node may act on behalf of another identity".to_owned()));
-        }
+        Some(_) if peer.role != Role::Node => return Err(not_a_node()),
         Some(_) if !is_for_the_leader(request) => {
             return Err(denied("this request is never forwarded: send it to the node itself".to_owned()));
         }
@@ -75,11 +116,11 @@ pub(super) fn authorize(
             first.clone()
         }
         // The program that runs this node has its certificate, and all its data.
-        None if peer.role == Role::Node && peer.name == *own => Identity::new(Role::Admin, own.clone()),
+        None if is_itself(own, peer) => Identity::new(Role::Admin, own.clone()),
         None => peer.clone(),
     };
     let forwarded = on_behalf_of.is_some();
-    permit(audience(request), &identity, request, forwarded, &standing)?;
+    permit(audience(RequestKind::of(request)), &identity, request, forwarded, &standing)?;
     Ok(RequestOrigin { identity, forwarded, sent_from: None })
 }
 
@@ -186,37 +227,37 @@ fn is_for_the_cluster(request: &Request) -> bool {
     )
 }
 
-/// Returns who may send the request.
-fn audience(request: &Request) -> Audience {
-    match request {
-        Request::Ping | Request::Status => Audience::ClientsAndNodes(Role::Reader),
-        Request::List | Request::Get { .. } | Request::Range { .. } | Request::CanStop { .. } => {
+/// Returns who may send a request of this kind.
+fn audience(kind: RequestKind) -> Audience {
+    match kind {
+        RequestKind::Ping | RequestKind::Status => Audience::ClientsAndNodes(Role::Reader),
+        RequestKind::List | RequestKind::Get | RequestKind::Range | RequestKind::CanStop => {
             Audience::Clients(Role::Reader)
         }
-        Request::Write { .. } => Audience::Clients(Role::Writer),
-        Request::Found { .. }
-        | Request::Boot { .. }
-        | Request::Transfer { .. }
-        | Request::Down { .. }
-        | Request::Remove { .. }
-        | Request::Reload { .. }
-        | Request::LogLevel { .. }
-        | Request::Revoke { .. }
+        RequestKind::Write => Audience::Clients(Role::Writer),
+        RequestKind::Found
+        | RequestKind::Boot
+        | RequestKind::Transfer
+        | RequestKind::Down
+        | RequestKind::Remove
+        | RequestKind::Reload
+        | RequestKind::LogLevel
+        | RequestKind::Revoke
         // It contains everything, the request memory too.
-        | Request::Backup { .. } => Audience::Clients(Role::Admin),
+        | RequestKind::Backup => Audience::Clients(Role::Admin),
         // The last step of `down`, which a member carries out.
-        Request::RemoveVoter { .. } => Audience::ClientsThroughMembers(Role::Admin),
+        RequestKind::RemoveVoter => Audience::ClientsThroughMembers(Role::Admin),
         // The leader judges a move and a promotion by the node's record.
-        Request::Move { .. } => Audience::ClientsOrItself(Role::Admin),
-        Request::Join { .. } => Audience::Itself,
+        RequestKind::Move => Audience::ClientsOrItself(Role::Admin),
+        RequestKind::Join => Audience::Itself,
         // To nodes without a cluster.
-        Request::Promote { .. } | Request::Invite { .. } => Audience::Nodes,
-        Request::ConfirmMember { .. } => Audience::AdmittedNodes,
-        Request::ReadIndex
-        | Request::ShutDownRemoved { .. }
-        | Request::StateDigest { .. }
-        | Request::Room { .. } => Audience::Members,
-        Request::Reaches { .. } => Audience::MembersThemselves,
+        RequestKind::Promote | RequestKind::Invite => Audience::Nodes,
+        RequestKind::ConfirmMember => Audience::AdmittedNodes,
+        RequestKind::ReadIndex
+        | RequestKind::ShutDownRemoved
+        | RequestKind::StateDigest
+        | RequestKind::Room => Audience::Members,
+        RequestKind::Reaches => Audience::MembersThemselves,
     }
 }
 

@@ -85,12 +85,13 @@ pub(super) fn sent_from(connection: &Connection, request: &Request) -> Option<Se
     act(request).map(of)
 }
 
-/// Logs that a request is denied. `on_behalf_of` is the identity that it claims.
+/// Logs that a request, or one that was not decoded, is denied. `on_behalf_of` is the identity that
+/// it claims.
 pub(super) fn denied(
     node: &Node,
     connection: &Connection,
     (on_behalf_of, sent_from): (Option<&Identity>, Option<&SentFrom>),
-    request: &Request,
+    request: Result<&Request, RequestKind>,
     rejection: &Rejection,
 ) {
     let peer = connection.peer();
@@ -99,9 +100,10 @@ pub(super) fn denied(
             Some(claimed) if peer.role == Role::Node => forwarded(claimed, sent_from, &peer.name),
             _ => Actor::of(connection),
         };
-        let (verb, object) = match act(request) {
+        let act = request.ok().and_then(act);
+        let (verb, object) = match act {
             Some(AuditedAct { verb, object }) => (verb, object),
-            None => (RequestKind::of(request).name(), None),
+            None => (request.map_or_else(|kind| kind, RequestKind::of).name(), None),
         };
         AuditEvent {
             actor: Some(actor),

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     frame,
-    protocol::{Rejection, Request, RequestFrame, Response},
+    protocol::{Rejection, Request, RequestHead, Response},
     quic::{FrameSender, Priority},
 };
 use tokio::{
@@ -37,10 +37,15 @@ struct AdmittedBackup {
     _in_flight: InFlightGuard,
 }
 
-pub(super) async fn serve(state: &ConnectionState, mut sender: FrameSender, request: RequestFrame) {
+pub(super) async fn serve(
+    state: &ConnectionState,
+    mut sender: FrameSender,
+    head: RequestHead,
+    request: Request,
+) {
     sender.set_priority(Priority::Background);
     let (arrived, node) = (Instant::now(), &state.api.node);
-    let RequestFrame { id, timeout_ms, on_behalf_of, sent_from, cluster, request } = request;
+    let RequestHead { id, timeout_ms, on_behalf_of, sent_from, cluster } = head;
     let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request);
     let ended = |result: Result<&Response, &Rejection>| {
         // A denial is logged already.

@@ -12,7 +12,7 @@ use std::{
 use coffee_common::{
     id::{ClusterId, NodeName},
     limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Identity, Rejection, Request, Response, SentFrom},
+    protocol::{Identity, Rejection, Request, RequestHead, Response, SentFrom},
     quic::Connection,
 };
 use tokio::{
@@ -63,18 +63,29 @@ impl ConnectionState {
     pub(super) fn admit(
         &self,
         id: u64,
-        request: &Request,
+        kind: RequestKind,
         timeout_ms: u32,
     ) -> Result<AdmittedRequest, Rejection> {
         match (self.api.in_flight.enter(), Arc::clone(&self.slots).try_acquire_owned()) {
             (Some(in_flight), Ok(slot)) => {
-                let (kind, arrived) = (RequestKind::of(request), Instant::now());
+                let arrived = Instant::now();
                 let deadline = arrived + timeout(timeout_ms);
                 Ok(AdmittedRequest { id, kind, arrived, deadline, in_flight, slot })
             }
             (None, _) => Err(self.stopping()),
             (Some(_), Err(_)) => Err(Rejection::Overloaded),
         }
+    }
+
+    /// Rejects a request of a kind that its sender may never send. Denials are logged.
+    pub(super) fn authorize_kind(&self, head: &RequestHead, kind: RequestKind) -> Result<(), Rejection> {
+        let (node, connection) = (&self.api.node, &self.connection);
+        let RequestHead { on_behalf_of, sent_from, .. } = head;
+        let verdict = access::authorize_kind(node.name(), connection.peer(), on_behalf_of.as_ref(), kind);
+        verdict.inspect_err(|rejection| {
+            let origin = (on_behalf_of.as_ref(), sent_from.as_ref());
+            audit::denied(node, connection, origin, Err(kind), rejection);
+        })
     }
 
     /// Authorizes a request of the client, which is meant for a cluster: the sender, the cluster and
@@ -88,7 +99,7 @@ impl ConnectionState {
         let (node, connection) = (&self.api.node, &self.connection);
         let standing = |name: &NodeName| node.standing_of(name);
         let log = |rejection: &Rejection| {
-            audit::denied(node, connection, (on_behalf_of, sent_from.as_ref()), request, rejection);
+            audit::denied(node, connection, (on_behalf_of, sent_from.as_ref()), Ok(request), rejection);
         };
         let origin = access::authorize(node.name(), connection.peer(), on_behalf_of, request, standing);
         let origin = origin.inspect_err(log)?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use coffee_common::{
-    frame,
-    protocol::{Request, RequestFrame},
+    limits::{READER_REQUEST_BYTES_MAX, REQUEST_BYTES_MAX},
+    protocol::{Request, RequestHead, Role},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
 
 use super::{
     backup, dispatch,
+    incoming::{self, IncomingRequest},
     responder::{self, Responder},
     state::ConnectionState,
     writes::{self, AdmittedWrite},
@@ -21,10 +22,17 @@ const TOGETHER_MAX: usize = 256;
 
 /// Receives requests until the stream ends. Admitted requests are still answered after that.
 pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
+    receiver.set_kept_max(match state.connection.peer().role {
+        Role::Reader => READER_REQUEST_BYTES_MAX,
+        Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
+    });
     let Some(first) = next(&state, &mut receiver).await else { return };
-    if let Request::Backup { .. } = first.request {
-        return backup::serve(&state, sender, first).await;
-    }
+    let first = match first {
+        IncomingRequest { head, request: Ok(request @ Request::Backup { .. }), .. } => {
+            return backup::serve(&state, sender, head, request).await;
+        }
+        first => first,
+    };
     let (responder, queue) = Responder::new(Arc::clone(&state.api.node), state.connection.clone());
     let responder = Arc::new(responder);
     tokio::spawn(measured(responder::send_queued(sender, queue)));
@@ -36,7 +44,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
             && arrived.len() < TOGETHER_MAX
             && let Ok(Some(message)) = receiver.ready()
         {
-            end = frame::decode(&message).map(|request| arrived.push(request));
+            end = incoming::decode(&state, &message).map(|request| arrived.push(request));
         }
         carry_out(&state, &responder, &mut arrived).await;
         if let Err(error) = end {
@@ -50,9 +58,9 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
 }
 
 /// Receives the next request. Returns `None` at the end of the stream.
-async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<RequestFrame> {
+async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<IncomingRequest> {
     match receiver.receive().await {
-        Ok(Some(message)) => match frame::decode(&message) {
+        Ok(Some(message)) => match incoming::decode(state, &message) {
             Ok(request) => return Some(request),
             Err(error) => state.close_broken(&error),
         },
@@ -68,13 +76,14 @@ async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<R
 async fn carry_out(
     state: &Arc<ConnectionState>,
     responder: &Arc<Responder>,
-    arrived: &mut Vec<RequestFrame>,
+    arrived: &mut Vec<IncomingRequest>,
 ) {
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let mut rejected = Vec::new();
-    for RequestFrame { id, timeout_ms, on_behalf_of, sent_from, cluster, request } in arrived.drain(..) {
-        let admitted = match state.admit(id, &request, timeout_ms) {
+    for IncomingRequest { head, kind, request } in arrived.drain(..) {
+        let RequestHead { id, timeout_ms, on_behalf_of, sent_from, cluster } = head;
+        let admitted = match state.admit(id, kind, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
                 state.api.node.metrics().requests.rejected_unread.increment();
@@ -82,8 +91,12 @@ async fn carry_out(
                 continue;
             }
         };
-        let origin = match state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request) {
-            Ok(origin) => origin,
+        let authorized = request.and_then(|request| {
+            let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request)?;
+            Ok((origin, request))
+        });
+        let (origin, request) = match authorized {
+            Ok(authorized) => authorized,
             Err(rejection) => {
                 rejected.push((admitted, rejection));
                 continue;

@@ -158,6 +158,32 @@ fn no_other_node_forwards_anything() {
 }
 
 #[test]
+fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
+    let own = "ming".parse().expect("legal");
+    let kind_of = |peer: &Identity, first: Option<&Identity>, request: &Request| {
+        authorize_kind(&own, peer, first, RequestKind::of(request))
+    };
+    for name in ["ming", "hong", "peng", "long"] {
+        for (role, claimed) in ROLES.into_iter().flat_map(|role| ROLES.map(|claimed| (role, claimed))) {
+            let (peer, claimed) = (identity(role, name), identity(claimed, "ops"));
+            for first in [None, Some(&claimed), Some(&peer)] {
+                for request in requests(name) {
+                    let kind = kind_of(&peer, first, &request);
+                    assert!(kind.is_ok() || ask(&peer, first, &request).is_err(), "{peer:?} {request:?}");
+                }
+            }
+        }
+    }
+    let rejected = |role| {
+        let peer = identity(role, "till");
+        let requests = requests("hong");
+        let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
+        rejected.count()
+    };
+    assert_eq!(ROLES.map(rejected), [22, 21, 9, 16]);
+}
+
+#[test]
 fn only_a_node_speaks_for_others() {
     let admin = identity(Role::Admin, "ops");
     for request in requests("hong") {
