@@ -47,6 +47,7 @@ mod handshake_limit;
 mod liveness;
 mod node_addresses;
 mod options;
+mod places;
 mod registry;
 mod resolve;
 mod stream;
@@ -59,6 +60,7 @@ pub use endpoint::Endpoint;
 pub use error::{ConnectError, EndpointError, StreamError};
 pub use liveness::Liveness;
 pub use options::EndpointOptions;
+pub use places::RefusedConnections;
 /// The parts of a socket that a simulated network implements.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
 pub use stream::{FrameReceiver, FrameSender};

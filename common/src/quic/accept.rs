@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use quinn::VarInt;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
@@ -19,7 +20,15 @@ use super::{
     options::{NODE_HANDSHAKES_MAX, WAITING_MAX},
     registry::peer_chain,
 };
-use crate::{frame, protocol::Identity, tls::identity_of_chain};
+use crate::{
+    frame,
+    limits::{
+        CLIENT_WINDOW_BYTES, CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES,
+        WIDE_CONNECTIONS_MAX,
+    },
+    protocol::{Identity, Role},
+    tls::identity_of_chain,
+};
 
 /// The least number of sites that can use up the handshake slots.
 const SITES_MIN: usize = 4;
@@ -84,7 +93,7 @@ impl Endpoint {
             return None;
         };
         // Nodes have places of their own beyond those of clients.
-        if self.connections() >= self.connections_max() + NODE_HANDSHAKES_MAX {
+        if self.0.places.is_full_for_all(self.connections(), NODE_HANDSHAKES_MAX) {
             incoming.refuse();
             return None;
         }
@@ -104,7 +113,7 @@ impl Endpoint {
     fn admit_waiting(&self, permit: OwnedSemaphorePermit) -> Option<Handshake> {
         let incoming = self.0.waiting().pop_front()?;
         // The role decides, which is known after the handshake: connections that end still count here.
-        if self.connections() >= self.connections_max() + self.0.handshakes.slots_max {
+        if self.0.places.is_full_for_all(self.connections(), self.0.handshakes.slots_max) {
             incoming.refuse();
             return None;
         }
@@ -205,11 +214,12 @@ async fn welcome(
         connection.close(CLOSE_DENIED, cause.as_bytes());
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
-    if endpoint.is_full_for(peer.role) {
-        let cause = "it is at its limit of connections".to_owned();
+    let own = endpoint.registry.connections_of(&peer);
+    if let Some(cause) = endpoint.places.refusal(&peer, endpoint.registry.len(), own) {
         connection.close(CLOSE_BUSY, cause.as_bytes());
         return Err(ConnectError::Busy { address: address.to_owned(), cause });
     }
+    widen(&connection, peer.role, own);
     let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
     endpoint.check_newcomer(&admitted, generation, address)?;
     if protocol == Protocol::Peer {
@@ -224,6 +234,21 @@ async fn welcome(
         )
     })?;
     Ok(admitted)
+}
+
+/// Widens the windows of a connection, which are narrow at first: those of a node, and those of the
+/// first connections of a client, so that its many connections do not take much memory.
+fn widen(connection: &quinn::Connection, role: Role, own: usize) {
+    let (received, sent) = match role {
+        Role::Node => {
+            connection.set_max_concurrent_bi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX));
+            (CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES)
+        }
+        _ if own < WIDE_CONNECTIONS_MAX => (CLIENT_WINDOW_BYTES, CLIENT_WINDOW_BYTES),
+        _ => return,
+    };
+    connection.set_receive_window(VarInt::from_u32(received));
+    connection.set_send_window(sent.into());
 }
 
 /// Returns the identity of the peer and the negotiated protocol.

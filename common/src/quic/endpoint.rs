@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -23,13 +23,13 @@ use super::{
     handshake_limit::{HandshakeCounts, HandshakePermits},
     node_addresses::NodeAddresses,
     options::{EndpointOptions, NODE_HANDSHAKES_MAX, limit_unauthenticated},
+    places::{Places, RefusedConnections},
     registry::Registry,
     resolve::AnsweredAddresses,
     traffic::Survey,
 };
 use crate::{
     id::NodeName,
-    limits::CONNECTIONS_MAX,
     protocol::{Identity, Role},
     tls::{self, Credentials, TimeProvider},
 };
@@ -43,9 +43,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 /// its user waits for it.
 const DIALER_CLOSE_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// The connections that are kept for nodes and admins.
-const ADMIN_PLACES: usize = 16;
-
 /// Dials and accepts connections over one UDP socket. Cheap to clone.
 ///
 /// Dropping it does not close its connections; [`Endpoint::close`] does.
@@ -55,12 +52,15 @@ pub struct Endpoint(pub(super) Arc<EndpointInner>);
 #[derive(Debug)]
 pub(super) struct EndpointInner {
     pub(super) quinn: quinn::Endpoint,
+    /// For connections that this endpoint dials.
     pub(super) transport: Arc<TransportConfig>,
+    /// For connections that it accepts.
+    accept_transport: Arc<TransportConfig>,
     credentials: Mutex<Credentials>,
     /// How often the credentials were replaced.
     generation: AtomicU64,
     pub(super) registry: Registry,
-    pub(super) connections_max: AtomicUsize,
+    pub(super) places: Places,
     pub(super) local_address: SocketAddr,
     pub(super) answered: AnsweredAddresses,
     pub(super) handshake_timeout: Duration,
@@ -118,8 +118,9 @@ impl Endpoint {
         options: &EndpointOptions,
     ) -> Result<Self, EndpointError> {
         let local_address = socket.local_addr()?;
-        let transport = options.transport_config()?;
-        let server = accepts.then(|| server_config(credentials, &transport)).transpose()?;
+        let (transport, accept_transport) =
+            (options.transport_config(false)?, options.transport_config(true)?);
+        let server = accepts.then(|| server_config(credentials, &accept_transport)).transpose()?;
         // Not for endpoints that only dial: two commands may use the same key at once, and an
         // attacker could make them reset each other's connections.
         let lasting_secret = accepts.then(|| credentials.lasting_secret());
@@ -132,10 +133,11 @@ impl Endpoint {
         Ok(Self(Arc::new(EndpointInner {
             quinn,
             transport,
+            accept_transport,
             credentials: Mutex::new(credentials.clone()),
             generation: AtomicU64::new(0),
             registry: Registry::default(),
-            connections_max: AtomicUsize::new(CONNECTIONS_MAX),
+            places: Places::default(),
             local_address,
             answered: AnsweredAddresses::default(),
             handshake_timeout: options.idle_timeout,
@@ -158,7 +160,7 @@ impl Endpoint {
     /// The credentials cannot be used; nothing has changed.
     pub fn reload(&self, credentials: &Credentials) -> Result<Vec<Identity>, EndpointError> {
         if self.0.accepts.load(Ordering::Acquire) {
-            let server = server_config(credentials, &self.0.transport)?;
+            let server = server_config(credentials, &self.0.accept_transport)?;
             self.0.quinn.set_server_config(Some(server));
         }
         *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials.clone();
@@ -203,13 +205,31 @@ impl Endpoint {
 
     /// Returns the maximum number of connections.
     pub fn connections_max(&self) -> usize {
-        self.0.connections_max.load(Ordering::Relaxed)
+        self.0.places.max()
     }
 
-    /// Sets the maximum number of connections, initially [`CONNECTIONS_MAX`]. Attempts beyond it
+    /// Sets the maximum number of connections, initially
+    /// [`CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX). Attempts beyond it
     /// are refused; existing connections continue.
     pub fn set_connections_max(&self, connections_max: usize) {
-        self.0.connections_max.store(connections_max, Ordering::Relaxed);
+        self.0.places.set_max(connections_max);
+    }
+
+    /// Returns the maximum number of connections per client.
+    pub fn connections_per_client_max(&self) -> usize {
+        self.0.places.per_client_max()
+    }
+
+    /// Sets the maximum number of connections per client, initially
+    /// [`CONNECTIONS_PER_CLIENT_MAX`](crate::limits::CONNECTIONS_PER_CLIENT_MAX). Existing connections continue. A client is a role and a
+    /// name; nodes have a limit of their own.
+    pub fn set_connections_per_client_max(&self, max: usize) {
+        self.0.places.set_per_client_max(max);
+    }
+
+    /// Returns the number of connections that were refused.
+    pub fn refused_connections(&self) -> RefusedConnections {
+        self.0.places.refused()
     }
 
     /// Closes every connection, sends the peers `reason`, and waits briefly until they have
@@ -238,17 +258,6 @@ impl EndpointInner {
 
     pub(super) fn waiting(&self) -> MutexGuard<'_, VecDeque<quinn::Incoming>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there is no place left for a peer of this role.
-    pub(super) fn is_full_for(&self, role: Role) -> bool {
-        let places = self.connections_max.load(Ordering::Relaxed);
-        let places = match role {
-            Role::Node => places + NODE_HANDSHAKES_MAX,
-            Role::Admin => places,
-            Role::Reader | Role::Writer => places.saturating_sub(ADMIN_PLACES),
-        };
-        self.registry.len() >= places
     }
 
     /// Returns the generation of the credentials, for [`EndpointInner::check_newcomer`]. Read it

@@ -157,6 +157,9 @@ pub enum StreamError {
     /// It ended in the middle of a frame.
     #[error("the stream ended in the middle of a frame")]
     Truncated,
+    /// A frame was not complete in time.
+    #[error("a frame was not complete in time")]
+    Late,
     /// The bytes received are not a valid frame.
     #[error(transparent)]
     Frame(#[from] FrameError),

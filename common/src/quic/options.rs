@@ -8,8 +8,8 @@ use ring::hmac;
 
 use super::error::EndpointError;
 use crate::limits::{
-    CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HANDSHAKES_MAX, NODES_MAX,
-    STREAM_WINDOW_BYTES,
+    CLIENT_STREAMS_MAX, CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, HANDSHAKES_MAX, NARROW_WINDOW_BYTES,
+    NODES_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
 };
 
 /// The payload of an unfragmented UDP packet over Ethernet and IPv4, in bytes. MTU discovery raises
@@ -88,7 +88,13 @@ impl EndpointOptions {
         Ok(config)
     }
 
-    pub(super) fn transport_config(&self) -> Result<Arc<TransportConfig>, EndpointError> {
+    /// Returns quinn's configuration of connections. Accepted ones are narrow until it is known who
+    /// the peer is.
+    pub(super) fn transport_config(&self, accepts: bool) -> Result<Arc<TransportConfig>, EndpointError> {
+        let (streams, received, sent) = match accepts {
+            true => (CLIENT_STREAMS_MAX, NARROW_WINDOW_BYTES, NARROW_WINDOW_BYTES),
+            false => (CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES),
+        };
         if self.keep_alive * 2 > self.idle_timeout {
             let cause = "keep_alive must be at most half of idle_timeout";
             return Err(EndpointError::Setup(cause.to_owned()));
@@ -106,11 +112,11 @@ impl EndpointOptions {
             // Used until the first measurement: a lost first packet is sent again after three times
             // this, and no shop is on the moon.
             .initial_rtt(Duration::from_millis(100))
-            .max_concurrent_bidi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
+            .max_concurrent_bidi_streams(VarInt::from_u32(streams))
             .max_concurrent_uni_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
-            .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
-            .send_window(2 * FRAME_BYTES_MAX as u64)
+            .receive_window(VarInt::from_u32(received))
+            .send_window(sent.into())
             .datagram_receive_buffer_size(None)
             .mtu_discovery_config(Some(discovery))
             .enable_segmentation_offload(self.segmentation_offload);

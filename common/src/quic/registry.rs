@@ -7,7 +7,7 @@
 //! when a connection ends, its traffic moves to the past in the same step.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +22,11 @@ use super::{
     disconnect::CLOSE_DENIED,
     traffic::{Carried, Survey},
 };
-use crate::{id::NodeName, protocol::Identity, tls::Credentials};
+use crate::{
+    id::NodeName,
+    protocol::{Identity, Role},
+    tls::Credentials,
+};
 
 /// The live connections of an endpoint. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,8 @@ struct RegistryInner {
 #[derive(Debug, Default)]
 struct RegistryState {
     live: BTreeMap<u64, Registered>,
+    /// The number of live connections per peer.
+    peers: HashMap<(Role, NodeName), usize>,
     /// The number of connections ever opened, and the traffic of those that have ended.
     past: Survey,
 }
@@ -74,6 +80,7 @@ impl Registry {
         let registered = Registered { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
         let mut state = self.state();
         state.live.insert(number, registered);
+        *state.peers.entry((live.peer.role, live.peer.name.clone())).or_default() += 1;
         state.past.of_mut(protocol).opened += 1;
         live
     }
@@ -87,6 +94,11 @@ impl Registry {
     /// Returns the number of live connections.
     pub(super) fn len(&self) -> usize {
         self.state().live.len()
+    }
+
+    /// Returns the number of live connections with a peer.
+    pub(super) fn connections_of(&self, peer: &Identity) -> usize {
+        self.state().peers.get(&(peer.role, peer.name.clone())).copied().unwrap_or_default()
     }
 
     /// Returns the traffic of all connections. Does not hold the lock while it reads theirs.
@@ -170,6 +182,11 @@ impl Drop for Live {
     fn drop(&mut self) {
         let carried = self.carried();
         let mut state = self.registry.state();
+        let peer = (self.peer.role, self.peer.name.clone());
+        match state.peers.get_mut(&peer) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(state.peers.remove(&peer)),
+        }
         if let Some(mut registered) = state.live.remove(&self.number) {
             registered.seen.latest(&carried);
             state.past.of_mut(registered.protocol).carried.add(&registered.seen);

@@ -14,6 +14,9 @@ pub struct Limits {
     /// Maximum number of connections with clients and nodes. The node rejects further
     /// ones; existing connections continue.
     pub connections_max: usize,
+    /// Maximum number of connections per client, which is a role and a name. The node
+    /// rejects further ones; existing connections continue.
+    pub connections_per_client_max: usize,
     /// Maximum number of bytes of uncommitted writes; each write counts for a little
     /// more than its keys and values. The node rejects further ones as overload, and
     /// clients retry them.
@@ -31,6 +34,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: limits::CONNECTIONS_MAX,
+            connections_per_client_max: limits::CONNECTIONS_PER_CLIENT_MAX,
             write_bytes_in_flight_max: limits::PROPOSAL_BYTES_IN_FLIGHT_MAX,
             disk_free_bytes_min: limits::DISK_FREE_BYTES_MIN,
             data_bytes_max: 0,
@@ -41,6 +45,11 @@ impl Default for Limits {
 impl Limits {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("limits.connections_max", self.connections_max, limits::CONNECTIONS_RANGE)?;
+        within(
+            "limits.connections_per_client_max",
+            self.connections_per_client_max,
+            limits::CONNECTIONS_PER_CLIENT_RANGE,
+        )?;
         within(
             "limits.write_bytes_in_flight_max",
             self.write_bytes_in_flight_max,

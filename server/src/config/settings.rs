@@ -99,6 +99,7 @@ settings! {
     /// Limits of concurrent load; [`Limits`] explains each setting.
     LimitSettings {
         connections_max: usize,
+        connections_per_client_max: usize,
         write_bytes_in_flight_max: usize,
         disk_free_bytes_min: u64,
         data_bytes_max: u64,
@@ -196,6 +197,9 @@ impl LimitSettings {
         let default = Limits::default();
         Limits {
             connections_max: self.connections_max.unwrap_or(default.connections_max),
+            connections_per_client_max: self
+                .connections_per_client_max
+                .unwrap_or(default.connections_per_client_max),
             write_bytes_in_flight_max: self
                 .write_bytes_in_flight_max
                 .unwrap_or(default.write_bytes_in_flight_max),

@@ -288,6 +288,7 @@ impl Reloading {
 /// Applies new limits.
 pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, api: &Api) {
     endpoint.set_connections_max(limits.connections_max);
+    endpoint.set_connections_per_client_max(limits.connections_per_client_max);
     api.set_limits(&limits);
 }
 

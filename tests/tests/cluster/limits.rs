@@ -66,6 +66,28 @@ async fn a_reload_takes_up_how_many_connections_there_may_be() {
     }
 }
 
+/// A client with all its connections is told which setting it meets; others get in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_up_how_many_connections_a_client_may_have() {
+    let mut cluster = Cluster::of(1).start().await;
+    let config = fs::read_to_string(cluster.node("ming").config()).expect("reads");
+    let limit = "[limits]\nconnections_per_client_max = 4\n";
+    cluster.node("ming").write_config(&format!("{config}{limit}"));
+    let said = cluster.coffeectl(["reload"]).ok().await;
+    assert_eq!(said, "ming: reloaded limits.connections_per_client_max\n");
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Reader), &EndpointOptions::default());
+    let (endpoint, address) = (endpoint.expect("an endpoint"), cluster.node("ming").address());
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        connections
+            .push(endpoint.connect(&address, &Expect::AnyNode, Protocol::Client).await.expect("one more"));
+    }
+    let get = |role| cluster.coffeectl(["get", "k"]).env("COFFEECTL_AS", role);
+    get("reader-test").fails(5, "limits.connections_per_client_max").await;
+    get("writer-test").fails(3, "k").await;
+    assert!(connections.iter().all(|connection| !connection.is_closed()));
+}
+
 /// With a lower limit, concurrent writes are rejected and retried until they succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_up_how_many_bytes_may_be_in_flight() {

@@ -184,6 +184,26 @@ async fn the_last_places_are_for_admins_and_nodes() {
 }
 
 #[tokio::test]
+async fn a_client_has_its_share_of_the_places_and_no_more() {
+    let ca = TestCa::new();
+    let (hong, till) = (serve(&ca, "hong"), client(&ca, "reader"));
+    hong.set_connections_per_client_max(2);
+    let (first, accepted) = pair(&till, &hong).await;
+    let _second = pair(&client(&ca, "reader"), &hong).await;
+    let (refused, _) = meet(&client(&ca, "reader"), &hong, Expect::AnyNode, Protocol::Client).await;
+    let error = refused.expect_err("it has two");
+    assert!(matches!(error, ConnectError::Busy { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("ops has 2 connections") && said.contains("connections_per_client_max"), "{said}");
+    assert_eq!(hong.refused_connections().client_full, 1);
+    let _other = pair(&client(&ca, "writer"), &hong).await;
+    first.close("done");
+    accepted.closed().await;
+    drop(accepted);
+    let _again = pair(&till, &hong).await;
+}
+
+#[tokio::test]
 async fn a_node_that_stops_accepting_says_so() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));

@@ -8,7 +8,10 @@ use tokio::time::timeout;
 use super::*;
 use crate::{
     frame::{FrameError, decode, encode},
-    limits::{CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX},
+    limits::{
+        CLIENT_STREAMS_MAX, CLIENT_WINDOW_BYTES, CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX,
+        NARROW_WINDOW_BYTES, WIDE_CONNECTIONS_MAX,
+    },
 };
 
 const SOON: Duration = Duration::from_millis(200);
@@ -125,8 +128,8 @@ async fn a_sender_learns_that_its_stream_is_not_read() {
 #[tokio::test]
 async fn unread_streams_do_not_hold_up_the_others() {
     let ca = TestCa::new();
-    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
-    let (dialled, accepted) = pair(&ops, &hong).await;
+    let (hong, ming) = (serve(&ca, "hong"), serve(&ca, "ming"));
+    let (dialled, accepted) = pair(&ming, &hong).await;
     let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
     let mut stuck = tokio::task::JoinSet::new();
     let mut unread = Vec::new();
@@ -146,11 +149,35 @@ async fn unread_streams_do_not_hold_up_the_others() {
 #[tokio::test]
 async fn the_number_of_open_streams_is_bounded() {
     let ca = TestCa::new();
-    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
-    let (dialled, _accepted) = pair(&ops, &hong).await;
-    let mut open = Vec::new();
-    for _ in 0..CONNECTION_STREAMS_MAX {
-        open.push(dialled.open(Priority::Normal).await.expect("opens"));
+    let hong = serve(&ca, "hong");
+    for (dialler, most) in
+        [(serve(&ca, "ming"), CONNECTION_STREAMS_MAX), (client(&ca, "admin"), CLIENT_STREAMS_MAX)]
+    {
+        let (dialled, _accepted) = pair(&dialler, &hong).await;
+        let mut open = Vec::new();
+        for _ in 0..most {
+            open.push(
+                timeout(SOON * 10, dialled.open(Priority::Normal)).await.expect("one more").expect("opens"),
+            );
+        }
+        assert!(timeout(SOON, dialled.open(Priority::Normal)).await.is_err(), "one more has to wait");
     }
-    assert!(timeout(SOON, dialled.open(Priority::Normal)).await.is_err(), "one more has to wait");
+}
+
+/// Many connections of one client hold little of what is not read yet; those of a node more.
+#[tokio::test]
+async fn only_the_first_connections_of_a_client_have_wide_windows() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "writer"));
+    let mut kept = Vec::new();
+    for number in 0..WIDE_CONNECTIONS_MAX + 2 {
+        let (dialled, accepted) = pair(&ops, &hong).await;
+        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+        let window = if number < WIDE_CONNECTIONS_MAX { CLIENT_WINDOW_BYTES } else { NARROW_WINDOW_BYTES };
+        // What fits the window is sent, though nothing reads it.
+        let fits = Bytes::from(vec![0; window as usize - 1000]);
+        timeout(SOON * 50, sender.send(fits)).await.expect("it fits").expect("is sent");
+        timeout(SOON, sender.send(Bytes::from(vec![0; 2000]))).await.expect_err("no more");
+        kept.push((dialled, accepted, sender));
+    }
 }

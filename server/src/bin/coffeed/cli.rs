@@ -101,6 +101,9 @@ struct Flags {
     /// Maximum connections, clients and nodes together
     #[arg(long, value_name = "N")]
     limits_connections_max: Option<usize>,
+    /// Maximum connections per client (role and name)
+    #[arg(long, value_name = "N")]
+    limits_connections_per_client_max: Option<usize>,
     /// Maximum bytes of uncommitted writes
     #[arg(long, value_name = "BYTES")]
     limits_write_bytes_in_flight_max: Option<usize>,
@@ -215,6 +218,7 @@ impl Flags {
             },
             limits: LimitSettings {
                 connections_max: self.limits_connections_max,
+                connections_per_client_max: self.limits_connections_per_client_max,
                 write_bytes_in_flight_max: self.limits_write_bytes_in_flight_max,
                 disk_free_bytes_min: self.limits_disk_free_bytes_min,
                 data_bytes_max: self.limits_data_bytes_max,
@@ -282,6 +286,7 @@ mod tests {
         config.storage.log_keep_entries = 555;
         config.storage.log_keep_bytes = 99_999_999;
         config.limits.connections_max = 666;
+        config.limits.connections_per_client_max = 66;
         config.limits.write_bytes_in_flight_max = 7_777_777;
         config.limits.disk_free_bytes_min = 88_888_888;
         config.limits.data_bytes_max = 8_888;

@@ -48,6 +48,16 @@ pub(super) fn write(text: &mut Text, node: &Node) {
         "Maximum number of connections (limits.connections_max).",
         endpoint.connections_max() as u64,
     );
+    text.gauge(
+        "coffeed_quic_connections_per_client_limit",
+        "Maximum number of connections per client (limits.connections_per_client_max).",
+        endpoint.connections_per_client_max() as u64,
+    );
+    let refused = endpoint.refused_connections();
+    let help = "Connections refused, by the limit that they would have exceeded.";
+    let mut family = text.family("coffeed_quic_connections_refused_total", MetricKind::Counter, help);
+    family.sample(&[("limit", "connections_max")], refused.node_full);
+    family.sample(&[("limit", "connections_per_client_max")], refused.client_full);
     for (name, help, number) in COUNTERS {
         samples(text.family(name, MetricKind::Counter, help), &survey, number);
     }
