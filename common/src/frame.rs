@@ -18,6 +18,9 @@ pub const FRAME_VERSION: u8 = 1;
 /// The length of the header, in bytes.
 pub const HEADER_BYTES: usize = 5;
 
+/// The largest buffer that a stream keeps between two frames, in bytes.
+const IDLE_BYTES_MAX: usize = 16 << 10;
+
 /// Why bytes are not a valid frame. After any of these errors the stream cannot be read further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -146,11 +149,13 @@ pub struct Deframer {
     kept_max: usize,
     /// The bytes of the last message that are still to be skipped.
     skipping: usize,
+    /// The most bytes that were buffered since the buffer was made.
+    buffered_max: usize,
 }
 
 impl Default for Deframer {
     fn default() -> Self {
-        Self { buffer: BytesMut::new(), kept_max: FRAME_BYTES_MAX, skipping: 0 }
+        Self { buffer: BytesMut::new(), kept_max: FRAME_BYTES_MAX, skipping: 0, buffered_max: 0 }
     }
 }
 
@@ -166,6 +171,15 @@ impl Deframer {
         let skipped = self.skipping.min(bytes.len());
         self.skipping -= skipped;
         self.buffer.extend_from_slice(&bytes[skipped..]);
+        self.buffered_max = self.buffered_max.max(self.buffer.len());
+    }
+
+    /// Returns how many bytes the incomplete frame takes once it is complete; 0 if its length is not
+    /// known yet.
+    pub fn expected(&self) -> usize {
+        let header = self.buffer.first_chunk::<HEADER_BYTES>();
+        let length = header.and_then(|header| message_length(*header).ok());
+        length.map_or(0, |length| HEADER_BYTES + length.min(self.kept_max))
     }
 
     /// Returns the next complete message, if there is one.
@@ -184,6 +198,10 @@ impl Deframer {
         let skipped = (length - kept).min(self.buffer.len());
         self.buffer.advance(skipped);
         self.skipping = length - kept - skipped;
+        if self.buffer.is_empty() && self.buffered_max > IDLE_BYTES_MAX {
+            // A stream on which nothing is sent keeps no large buffer.
+            (self.buffer, self.buffered_max) = (BytesMut::new(), 0);
+        }
         Ok(Some(message))
     }
 

@@ -10,6 +10,7 @@
 pub mod backoff;
 pub mod backup;
 pub mod bounded;
+pub mod budget;
 pub mod clock;
 pub mod command;
 pub mod frame;

@@ -17,7 +17,7 @@ mod log_level;
 mod membership;
 mod pace;
 mod rejection;
-mod request_head;
+mod request_envelope;
 mod status;
 mod welcome;
 
@@ -32,7 +32,7 @@ pub use self::{
     membership::{LastEntry, Removal},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
-    request_head::RequestHead,
+    request_envelope::RequestEnvelope,
     status::{
         CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload, RevocationListStatus,

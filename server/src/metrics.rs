@@ -5,6 +5,7 @@
 //! a few atomic additions, without locks, allocations or waiting, and that nothing depends on what
 //! was counted.
 
+mod client_limits;
 mod histogram;
 mod leadership;
 mod log;
@@ -22,6 +23,7 @@ use std::sync::{
 use coffee_common::id::NodeId;
 
 pub use self::{
+    client_limits::{ClientLimit, ClientLimitMetrics},
     histogram::{Histogram, HistogramSnapshot},
     leadership::{ElectionReason, LeadershipMetrics, LossReason},
     log::{LogMetrics, SLOW_SYNC},
@@ -114,6 +116,8 @@ pub struct StateMetrics {
 pub struct NodeMetrics {
     /// Requests of clients, and of nodes over the client protocol.
     pub requests: RequestMetrics,
+    /// Limits of clients that were met.
+    pub client_limits: ClientLimitMetrics,
     /// Durations from the proposal of a client's write until it is applied, on the leader.
     pub commits: DurationMetrics,
     /// Leaders that this node has observed.

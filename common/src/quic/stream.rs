@@ -1,18 +1,29 @@
 //! The two ends of a stream of frames.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use quinn::VarInt;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Priority, error::StreamError, registry::Live};
-use crate::frame::Deframer;
+use crate::{
+    budget::{ByteCharge, ByteShare},
+    frame::Deframer,
+};
 
 /// The error code of aborted streams. It has no meaning.
 const STREAM_ABORTED: VarInt = VarInt::from_u32(0);
 
 /// The most chunks that are read from a stream at once.
 const CHUNKS: usize = 16;
+
+/// The largest incomplete frame that is not charged to a share, in bytes: small requests are bounded
+/// by the number of streams.
+const UNCHARGED_BYTES_MAX: usize = 4 << 10;
+
+/// The bytes that are kept of a message for which a share has no room: enough for its envelope.
+const CUT_BYTES: usize = 1 << 10;
 
 /// Sends frames on a stream.
 ///
@@ -132,16 +143,46 @@ pub struct FrameReceiver {
     /// As in [`FrameSender`].
     _connection: Option<Arc<Live>>,
     deframer: Deframer,
+    bounds: Option<Box<FrameBounds>>,
+    last_was_cut: bool,
+}
+
+/// The bounds of the frames of a stream.
+#[derive(Debug)]
+struct FrameBounds {
+    kept_max: usize,
+    complete_within: Duration,
+    share: ByteShare,
+    /// The frame that is not complete yet.
+    incomplete: Option<IncompleteFrame>,
+}
+
+#[derive(Debug)]
+struct IncompleteFrame {
+    deadline: Instant,
+    charge: Option<ByteCharge>,
+    /// Whether the share had no room for it.
+    cut: bool,
 }
 
 impl FrameReceiver {
     pub(super) fn new(stream: quinn::RecvStream, connection: Option<Arc<Live>>) -> Self {
-        Self { stream, _connection: connection, deframer: Deframer::default() }
+        let deframer = Deframer::default();
+        Self { stream, _connection: connection, deframer, bounds: None, last_was_cut: false }
     }
 
-    /// Cuts later messages to their first `kept_max` bytes; the rest is skipped as it arrives.
-    pub fn set_kept_max(&mut self, kept_max: usize) {
+    /// Bounds what later frames cost. Of a message, the first `kept_max` bytes are kept, and the rest
+    /// is skipped as it arrives. An incomplete frame is charged to the share; if that has no room, the
+    /// message is cut to its first 1 KiB (see [`FrameReceiver::last_was_cut`]). A frame has to be
+    /// complete within `complete_within` of its beginning.
+    pub fn bound(&mut self, kept_max: usize, share: ByteShare, complete_within: Duration) {
         self.deframer.set_kept_max(kept_max);
+        self.bounds = Some(Box::new(FrameBounds { kept_max, complete_within, share, incomplete: None }));
+    }
+
+    /// Returns whether the last message was cut because the share had no room for it.
+    pub fn last_was_cut(&self) -> bool {
+        self.last_was_cut
     }
 
     /// Returns the next message: a frame without its header, for [`crate::frame::decode`]. `None`
@@ -150,14 +191,24 @@ impl FrameReceiver {
     /// Cancel-safe: no data is lost.
     ///
     /// # Errors
-    /// The peer aborted the stream, the connection has ended, or the bytes are not a valid frame.
+    /// The peer aborted the stream, the connection has ended, the bytes are not a valid frame, or it
+    /// was not complete in time.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, StreamError> {
         loop {
-            if let Some(message) = self.deframer.next_message()? {
+            if let Some(message) = self.ready()? {
                 return Ok(Some(message));
             }
+            let (deadline, is_cut_now) = self.charge_incomplete();
+            if is_cut_now {
+                continue;
+            }
             let mut chunks = [const { Bytes::new() }; CHUNKS];
-            let Some(count) = self.stream.read_chunks(&mut chunks).await? else {
+            let read = self.stream.read_chunks(&mut chunks);
+            let read = match deadline {
+                Some(deadline) => timeout_at(deadline, read).await.map_err(|_| StreamError::Late)?,
+                None => read.await,
+            };
+            let Some(count) = read? else {
                 let whole = self.deframer.is_at_boundary();
                 return if whole { Ok(None) } else { Err(StreamError::Truncated) };
             };
@@ -173,7 +224,40 @@ impl FrameReceiver {
     /// # Errors
     /// The bytes are not a valid frame.
     pub fn ready(&mut self) -> Result<Option<Bytes>, StreamError> {
-        Ok(self.deframer.next_message()?)
+        let message = self.deframer.next_message()?;
+        if let (Some(_), Some(bounds)) = (&message, &mut self.bounds) {
+            let incomplete = bounds.incomplete.take();
+            self.last_was_cut = incomplete.is_some_and(|frame| frame.cut);
+            if self.last_was_cut {
+                self.deframer.set_kept_max(bounds.kept_max);
+            }
+        }
+        Ok(message)
+    }
+
+    /// Charges an incomplete frame once its length is known. Returns when it has to be complete, and
+    /// whether it is cut from now on.
+    fn charge_incomplete(&mut self) -> (Option<Instant>, bool) {
+        let Some(bounds) = &mut self.bounds else { return (None, false) };
+        if self.deframer.is_at_boundary() {
+            return (None, false);
+        }
+        let frame = bounds.incomplete.get_or_insert_with(|| IncompleteFrame {
+            deadline: Instant::now() + bounds.complete_within,
+            charge: None,
+            cut: false,
+        });
+        let expected = self.deframer.expected();
+        let is_free = expected <= UNCHARGED_BYTES_MAX || frame.cut || frame.charge.is_some();
+        if !is_free {
+            frame.charge = bounds.share.take(expected);
+            frame.cut = frame.charge.is_none();
+        }
+        let is_cut_now = !is_free && frame.cut;
+        if is_cut_now {
+            self.deframer.set_kept_max(CUT_BYTES);
+        }
+        (Some(frame.deadline), is_cut_now)
     }
 
     /// Tells the peer that nothing more will be read.

@@ -5,12 +5,13 @@
 //!
 //! Guards that each request gets exactly one honest response, that it is authorized by its
 //! originator's role (`access`), and that requests in flight are bounded: in number per
-//! connection, in bytes per node.
+//! connection and client, in bytes per client and node.
 
 mod access;
 mod admission;
 mod audit;
 mod backup;
+mod clients;
 mod connection;
 mod context;
 mod dispatch;
@@ -19,6 +20,7 @@ mod incoming;
 mod key_access;
 mod read;
 mod responder;
+mod slots;
 mod state;
 mod stream;
 mod writes;

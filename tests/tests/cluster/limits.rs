@@ -2,10 +2,13 @@
 
 use std::{fs, time::Duration};
 
+use coffee_client::PageOptions;
 use coffee_common::{
+    frame,
+    key::KeyRange,
     limits::{CONNECTIONS_RANGE, VALUE_BYTES_MAX},
-    protocol::Role,
-    quic::{Connection, Endpoint, EndpointOptions, Expect, Protocol},
+    protocol::{Consistency, Request, RequestFrame, Role},
+    quic::{Connection, Endpoint, EndpointOptions, Expect, Priority, Protocol},
 };
 use coffee_tests::cluster::Cluster;
 use futures_util::future::join_all;
@@ -13,6 +16,9 @@ use tokio::time::timeout;
 
 /// Concurrent writes of 1 MiB each: below the default limit in flight.
 const WRITES: usize = 32;
+
+/// Lists of keys that are asked for at once.
+const LISTS: u64 = 500;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,6 +92,46 @@ async fn a_reload_takes_up_how_many_connections_a_client_may_have() {
     get("reader-test").fails(5, "limits.connections_per_client_max").await;
     get("writer-test").fails(3, "k").await;
     assert!(connections.iter().all(|connection| !connection.is_closed()));
+}
+
+/// Lists that wait for their turn end with the connection that they came from.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_do_not_outlive_their_client() {
+    let mut cluster = Cluster::of(1).with("[admin]\nlisten = \"127.0.0.1:0\"\n").start().await;
+    let client = cluster.client(Role::Writer);
+    for n in 0..4 {
+        client.set(format!("large/{n}"), vec![7; VALUE_BYTES_MAX]).await.expect("written");
+    }
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Reader), &EndpointOptions::default());
+    let (endpoint, address) = (endpoint.expect("an endpoint"), cluster.node("ming").address());
+    let connected = endpoint.connect(&address, &Expect::AnyNode, Protocol::Client).await;
+    let connection = connected.expect("is accepted");
+    let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+    let list = |id| {
+        let (range, consistency) = (KeyRange::prefix("large/"), Consistency::Local);
+        let request = Request::Range { range, limit: 0, keys_only: true, consistency };
+        let ask = RequestFrame {
+            id,
+            timeout_ms: 600_000,
+            on_behalf_of: None,
+            sent_from: None,
+            cluster: None,
+            request,
+        };
+        frame::encode(&ask).expect("a frame")
+    };
+    let mut lists: Vec<_> = (0..LISTS).map(list).collect();
+    sender.send_all(&mut lists).await.expect("is sent");
+    receiver.receive().await.expect("the first").expect("an answer");
+    connection.close("no time for the others");
+    let counted = |outcome: &'static str| ["verb=\"range\"", outcome];
+    let all_ended =
+        async { while cluster.node("ming").metric("coffeed_requests_in_flight", &[]).await > 0.0 {} };
+    timeout(PATIENCE, all_ended).await.expect("they end");
+    let read = cluster.node("ming").metric("coffeed_requests_total", &counted("outcome=\"ok\"")).await;
+    assert!((1.0..LISTS as f64 / 2.0).contains(&read), "{read} of {LISTS} lists were read");
+    // Another client is served at once, with its own share.
+    assert!(client.range(KeyRange::prefix("large/"), PageOptions::default()).await.is_ok());
 }
 
 /// With a lower limit, concurrent writes are rejected and retried until they succeed.

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
+    budget::ByteBudget,
     frame::{FrameError, decode, encode},
     limits::{
         CLIENT_STREAMS_MAX, CLIENT_WINDOW_BYTES, CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX,
@@ -174,10 +175,40 @@ async fn only_the_first_connections_of_a_client_have_wide_windows() {
         let (dialled, accepted) = pair(&ops, &hong).await;
         let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
         let window = if number < WIDE_CONNECTIONS_MAX { CLIENT_WINDOW_BYTES } else { NARROW_WINDOW_BYTES };
-        // What fits the window is sent, though nothing reads it.
+        // As much as fits the window is sent, though nothing reads it.
         let fits = Bytes::from(vec![0; window as usize - 1000]);
         timeout(SOON * 50, sender.send(fits)).await.expect("it fits").expect("is sent");
         timeout(SOON, sender.send(Bytes::from(vec![0; 2000]))).await.expect_err("no more");
         kept.push((dialled, accepted, sender));
     }
+}
+
+/// Frames that never end use up the share of their client; the next is cut, and those that are
+/// complete at once cost nothing.
+#[tokio::test]
+async fn an_incomplete_frame_is_charged_and_has_to_end() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "writer"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let budget = ByteBudget::new(1 << 20);
+    let share = budget.share(100 << 10);
+    let large = encode(&vec![7u8; 60 << 10]).expect("encodes");
+    let begin = async || {
+        let (mut sender, _back) = dialled.open(Priority::Normal).await.expect("opens");
+        sender.send(large.slice(..large.len() - 1)).await.expect("sends");
+        let (_back, mut receiver) = accepted.accept().await.expect("a stream");
+        receiver.bound(90 << 10, share.clone(), Duration::from_secs(5));
+        (sender, receiver)
+    };
+    let (mut first, mut whole) = begin().await;
+    assert!(timeout(SOON, whole.receive()).await.is_err(), "a byte is missing");
+    assert_eq!(budget.used(), 61 << 10);
+    let (_second, mut cut) = begin().await;
+    let message = timeout(SOON * 10, cut.receive()).await.expect("at once").expect("a message");
+    assert_eq!((message.expect("a message").len(), cut.last_was_cut()), (1 << 10, true));
+    first.send(large.slice(large.len() - 1..)).await.expect("sends");
+    let message = whole.receive().await.expect("in time").expect("a message");
+    assert_eq!((decode(&message), whole.last_was_cut()), (Ok(vec![7u8; 60 << 10]), false));
+    assert_eq!(budget.used(), 0);
+    assert_eq!(cut.receive().await, Err(StreamError::Late), "it still has to end");
 }

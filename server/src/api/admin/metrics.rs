@@ -11,8 +11,8 @@ use coffee_common::protocol::ElectionTimers;
 use super::exposition::{MetricKind, Text};
 use crate::{
     metrics::{
-        ElectionReason, LeadershipMetrics, LossReason, NodeMetrics, PERCENTILE_SECONDS, RECENT_SECONDS,
-        RequestKind, RequestMetrics, RequestOutcome,
+        ClientLimit, ClientLimitMetrics, ElectionReason, LeadershipMetrics, LossReason, NodeMetrics,
+        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome,
     },
     node::{
         Node, VERSION,
@@ -60,6 +60,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
         disk(text, space);
     }
     requests(text, &node.metrics().requests);
+    client_limits(text, &node.metrics().client_limits);
     quic::write(text, node);
 }
 
@@ -275,6 +276,14 @@ fn disk(text: &mut Text, space: Space) {
         if let Some(bytes) = bytes {
             family.sample(&[("file", file)], bytes);
         }
+    }
+}
+
+fn client_limits(text: &mut Text, limits: &ClientLimitMetrics) {
+    let help = "Requests, responses and connections given up since a client met a limit of its own.";
+    let mut family = text.family("coffeed_client_limits_met_total", MetricKind::Counter, help);
+    for limit in ClientLimit::ALL {
+        family.sample(&[("limit", limit.name())], limits.of(limit).get());
     }
 }
 

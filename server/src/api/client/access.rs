@@ -51,7 +51,7 @@ enum Audience {
 }
 
 /// Rejects a request of a kind that its sender may never send, so that it is not decoded: the rest
-/// of it may be large. What remains is for [`authorize`].
+/// of it may be large. [`authorize`] judges the others.
 pub(super) fn authorize_kind(
     own: &NodeName,
     peer: &Identity,

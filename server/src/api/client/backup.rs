@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     frame,
-    protocol::{Rejection, Request, RequestHead, Response},
+    protocol::{Rejection, Request, RequestEnvelope, Response},
     quic::{FrameSender, Priority},
 };
 use tokio::{
@@ -40,12 +40,12 @@ struct AdmittedBackup {
 pub(super) async fn serve(
     state: &ConnectionState,
     mut sender: FrameSender,
-    head: RequestHead,
+    envelope: RequestEnvelope,
     request: Request,
 ) {
     sender.set_priority(Priority::Background);
     let (arrived, node) = (Instant::now(), &state.api.node);
-    let RequestHead { id, timeout_ms, on_behalf_of, sent_from, cluster } = head;
+    let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
     let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request);
     let ended = |result: Result<&Response, &Rejection>| {
         // A denial is logged already.

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome};
 use tokio::sync::Semaphore;
 
-use super::{admission::WriteAdmission, in_flight::InFlight};
+use super::{admission::WriteAdmission, clients::Clients, in_flight::InFlight};
 use crate::{
     node::{Node, VERSION},
     ops::{membership::MembershipManager, reads::Reads},
@@ -17,6 +17,8 @@ pub(super) struct ApiContext {
     pub(super) reads: Reads,
     pub(super) membership: MembershipManager,
     pub(super) in_flight: InFlight,
+    /// Bounds what each client leaves with the node.
+    pub(super) clients: Clients,
     /// Bounds the writes that are not committed yet.
     pub(super) writes: WriteAdmission,
     /// One permit per backup in progress.
@@ -32,6 +34,7 @@ impl ApiContext {
             reads,
             membership,
             in_flight: InFlight::default(),
+            clients: Clients::default(),
             writes: WriteAdmission::default(),
             backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
             protocol_errors: AtomicU64::new(0),

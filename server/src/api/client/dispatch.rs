@@ -12,7 +12,7 @@ use super::{
     access::RequestOrigin,
     audit,
     context::ApiContext,
-    read::{self, Read},
+    read::{self, Read, Reader},
     responder::OutgoingResponse,
     state::ConnectionState,
 };
@@ -36,7 +36,12 @@ pub(super) async fn dispatch(
         Request::Get { key, consistency } => read(state, Read::Key(key), *consistency, deadline).await,
         Request::Range { range, limit, keys_only, consistency } => {
             let range = Read::Range { range, limit: *limit, keys_only: *keys_only };
-            read(state, range, *consistency, deadline).await
+            // Others wait for what this client has queued.
+            tokio::select! {
+                biased;
+                response = read(state, range, *consistency, deadline) => response,
+                _ = state.connection.closed() => Err(state.disconnected()).into(),
+            }
         }
         request => {
             let mut elsewhere = false;
@@ -54,8 +59,10 @@ async fn read(
     consistency: Consistency,
     deadline: Instant,
 ) -> OutgoingResponse {
-    match read::read(&state.api.reads, &state.responses, read, consistency, deadline).await {
-        Ok((response, permit)) => OutgoingResponse { result: Ok(response), permit: Some(permit) },
+    let limits = &state.api.node.metrics().client_limits;
+    let reader = Reader { client: &state.client, limits };
+    match read::read(&state.api.reads, reader, read, consistency, deadline).await {
+        Ok((response, charge)) => OutgoingResponse { result: Ok(response), charge },
         Err(rejection) => Err(rejection).into(),
     }
 }

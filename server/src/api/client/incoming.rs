@@ -7,29 +7,82 @@
 use coffee_common::{
     frame::{self, FrameError},
     limits::READER_REQUEST_BYTES_MAX,
-    protocol::{Rejection, Request, RequestHead},
+    protocol::{Rejection, Request, RequestEnvelope},
 };
 
 use super::state::ConnectionState;
-use crate::metrics::RequestKind;
+use crate::metrics::{ClientLimit, RequestKind};
 
 /// A request as it arrived.
 pub(super) struct IncomingRequest {
-    pub(super) head: RequestHead,
+    pub(super) envelope: RequestEnvelope,
     pub(super) kind: RequestKind,
     /// The request; if it is large, only if its sender may send requests of this kind.
     pub(super) request: Result<Request, Rejection>,
 }
 
-/// Decodes a request. One that was cut has a kind that its sender may not send, or is malformed.
-pub(super) fn decode(state: &ConnectionState, message: &[u8]) -> Result<IncomingRequest, FrameError> {
-    let (head, encoded): (RequestHead, _) = frame::decode_first(message)?;
+/// Decodes a request. `is_cut` says that the client's share has no room for all of it. One that was
+/// cut for another reason has a kind that its sender may not send, or is malformed.
+pub(super) fn decode(
+    state: &ConnectionState,
+    message: &[u8],
+    is_cut: bool,
+) -> Result<IncomingRequest, FrameError> {
+    let (envelope, encoded): (RequestEnvelope, _) = frame::decode_first(message)?;
     let Some(kind) = RequestKind::of_encoded(encoded) else { return Err(FrameError::Unknown) };
-    let is_large = message.len() >= READER_REQUEST_BYTES_MAX;
-    let verdict = if is_large { state.authorize_kind(&head, kind) } else { Ok(()) };
+    let is_large = is_cut || message.len() >= READER_REQUEST_BYTES_MAX;
+    let verdict = if is_large { state.authorize_kind(&envelope, kind) } else { Ok(()) };
     let request = match verdict {
+        Ok(()) if is_cut => Err(state.overloaded(ClientLimit::RequestBytes)),
         Ok(()) => Ok(frame::decode(encoded)?),
         Err(rejection) => Err(rejection),
     };
-    Ok(IncomingRequest { head, kind, request })
+    Ok(IncomingRequest { envelope, kind, request })
+}
+
+#[cfg(test)]
+mod tests {
+    use coffee_common::{
+        command::{Batch, Condition, Operation},
+        id::{ClientId, ClusterId, RequestId, Revision},
+        key::KeyRange,
+        limits::{BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, NODES_MAX},
+        protocol::Consistency,
+    };
+
+    use super::*;
+
+    /// A sequence costs as much as it may have elements, however many a frame could hold.
+    #[test]
+    fn longer_sequences_and_texts_are_not_decoded() {
+        let id = RequestId { client: ClientId(1), sequence: 5, after: Revision(300) };
+        let write = |conditions, operations| {
+            let batch = Batch {
+                conditions: vec![Condition::Absent("k".parse().expect("legal")); conditions],
+                operations: vec![Operation::Delete("k".parse().expect("legal")); operations],
+            };
+            Request::Write { request: id, batch: batch.into() }
+        };
+        let range = |bytes| Request::Range {
+            range: KeyRange::between("k".repeat(bytes), None),
+            limit: 0,
+            keys_only: true,
+            consistency: Consistency::Local,
+        };
+        let invite = |members| Request::Invite {
+            cluster: ClusterId(9),
+            members: vec!["ming:7400".parse().expect("legal"); members],
+        };
+        for (longest, longer) in [
+            (write(BATCH_CONDITIONS_MAX, 1), write(BATCH_CONDITIONS_MAX + 1, 1)),
+            (write(0, BATCH_OPERATIONS_MAX), write(0, BATCH_OPERATIONS_MAX + 1)),
+            (range(KEY_BYTES_MAX + 1), range(KEY_BYTES_MAX + 2)),
+            (invite(NODES_MAX), invite(NODES_MAX + 1)),
+        ] {
+            let decoded = |request: &Request| {
+                frame::decode::<Request>(&postcard::to_stdvec(request).expect("encodes")).is_ok()
+            };
+            assert_eq!((decoded(&longest), decoded(&longer)), (true, false), "{longest:?}");
+        }
+    }
 }

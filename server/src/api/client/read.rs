@@ -1,39 +1,26 @@
-//! Reads: budget for the response first, then the read.
+//! Reads: their responses are charged to the client's share.
 //!
-//! Guards that a client that requests much and reads none of it makes the node hold a bounded
-//! number of bytes. Budget for the largest possible response is acquired right before the read,
-//! and the part that the response does not need is released.
-
-use std::sync::Arc;
+//! Guards that a client that requests much and receives none of it makes the node hold a bounded
+//! number of bytes, over all of its connections. A value is in memory for a moment before it is
+//! charged; a page of a range is charged as the largest before it is read, since many could be read
+//! at once.
 
 use coffee_common::{
+    budget::ByteCharge,
     key::{Key, KeyRange},
-    limits::{CONNECTION_RESPONSE_BYTES_MAX, RANGE_BYTES_MAX, VALUE_BYTES_MAX},
+    limits::{RANGE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Response},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
+use tokio::time::{Instant, timeout_at};
+
+use super::clients::ClientShare;
+use crate::{
+    metrics::{ClientLimit, ClientLimitMetrics},
+    ops::reads::{FreshState, Reads},
 };
 
-use crate::ops::reads::Reads;
-
-/// The unit of the budget.
-const UNIT_BYTES: usize = 1 << 10;
-
-/// Bounds the bytes of a connection's responses that are read but not sent.
-pub(super) struct ResponseBudget(Arc<Semaphore>);
-
-/// The bytes of one response, until this is dropped.
-pub(super) struct ResponsePermit {
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Default for ResponseBudget {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CONNECTION_RESPONSE_BYTES_MAX / UNIT_BYTES)))
-    }
-}
+/// The largest response that is not charged, in bytes: the number of requests in flight bounds them.
+const UNCHARGED_BYTES_MAX: usize = 1 << 10;
 
 /// A read of one key or of a range.
 #[derive(Clone, Copy)]
@@ -42,40 +29,70 @@ pub(super) enum Read<'a> {
     Range { range: &'a KeyRange, limit: u32, keys_only: bool },
 }
 
-impl Read<'_> {
-    fn bytes_max(self) -> usize {
-        match self {
-            Self::Key(_) => VALUE_BYTES_MAX,
-            Self::Range { .. } => RANGE_BYTES_MAX + VALUE_BYTES_MAX,
+/// The client whose read it is, and the counts of the limits that it meets.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) client: &'a ClientShare,
+    pub(super) limits: &'a ClientLimitMetrics,
+}
+
+/// Reads once the node's state is fresh enough and the client's share has room.
+pub(super) async fn read(
+    reads: &Reads,
+    reader: Reader<'_>,
+    read: Read<'_>,
+    consistency: Consistency,
+    deadline: Instant,
+) -> Result<(Response, Option<ByteCharge>), Rejection> {
+    let fresh = reads.fresh(consistency, deadline).await?;
+    match read {
+        Read::Key(key) => reader.get(&fresh, key, deadline).await,
+        Read::Range { range, limit, keys_only } => {
+            let overloaded = || reader.overloaded(ClientLimit::RangeReads);
+            let Ok(Ok(_permit)) = timeout_at(deadline, reader.client.ranges.acquire()).await else {
+                return Err(overloaded());
+            };
+            let mut charge = reader.charge(RANGE_BYTES_MAX + VALUE_BYTES_MAX, deadline).await?;
+            let page = timeout_at(deadline, fresh.range(range, limit, keys_only)).await;
+            let response = page.map_err(|_| overloaded())??;
+            charge.shrink_to(bytes(&response));
+            Ok((response, Some(charge)))
         }
     }
 }
 
-/// Reads once the node's state is fresh enough and the budget allows it.
-pub(super) async fn read(
-    reads: &Reads,
-    budget: &ResponseBudget,
-    read: Read<'_>,
-    consistency: Consistency,
-    deadline: Instant,
-) -> Result<(Response, ResponsePermit), Rejection> {
-    let fresh = reads.fresh(consistency, deadline).await?;
-    let largest = Arc::clone(&budget.0).acquire_many_owned(units(read.bytes_max()));
-    let mut permit = match timeout_at(deadline, largest).await {
-        Ok(Ok(permit)) => permit,
-        _ => return Err(Rejection::Overloaded),
-    };
-    let response = match read {
-        Read::Key(key) => fresh.get(key)?,
-        Read::Range { range, limit, keys_only } => {
-            let page = timeout_at(deadline, fresh.range(range, limit, keys_only)).await;
-            page.map_err(|_| Rejection::Overloaded)??
+impl Reader<'_> {
+    async fn get(
+        self,
+        fresh: &FreshState,
+        key: &Key,
+        deadline: Instant,
+    ) -> Result<(Response, Option<ByteCharge>), Rejection> {
+        let response = fresh.get(key)?;
+        let needed = bytes(&response);
+        if needed <= UNCHARGED_BYTES_MAX {
+            return Ok((response, None));
         }
-    };
-    let needed = units(bytes(&response)) as usize;
-    let kept = permit.split(needed.min(permit.num_permits()));
-    drop(std::mem::replace(&mut permit, kept.ok_or(Rejection::Overloaded)?));
-    Ok((response, ResponsePermit { _permit: permit }))
+        if let Some(charge) = self.client.bytes.take(needed) {
+            return Ok((response, Some(charge)));
+        }
+        // Read again once there is room: nothing is held meanwhile.
+        drop(response);
+        let mut charge = self.charge(VALUE_BYTES_MAX, deadline).await?;
+        let response = fresh.get(key)?;
+        charge.shrink_to(bytes(&response));
+        Ok((response, Some(charge)))
+    }
+
+    async fn charge(self, bytes: usize, deadline: Instant) -> Result<ByteCharge, Rejection> {
+        let charge = self.client.bytes.take_until(bytes, deadline).await;
+        charge.ok_or_else(|| self.overloaded(ClientLimit::ResponseBytes))
+    }
+
+    fn overloaded(self, limit: ClientLimit) -> Rejection {
+        self.limits.of(limit).increment();
+        Rejection::Overloaded
+    }
 }
 
 /// Returns the approximate size of a response.
@@ -87,8 +104,4 @@ fn bytes(response: &Response) -> usize {
         }
         _ => 0,
     }
-}
-
-fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX)
 }

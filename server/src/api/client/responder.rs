@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coffee_common::{
+    budget::ByteCharge,
     frame,
     limits::SHARED_FRAME_BYTES_MAX,
     protocol::{Leader, Rejection, Response, Welcome},
     quic::{Connection, FrameSender, Priority, StreamError},
 };
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
 
-use super::{in_flight::InFlightGuard, read::ResponsePermit};
-use crate::node::Node;
+use super::{clients::COMPLETE_WITHIN, in_flight::InFlightGuard, slots::RequestSlots};
+use crate::{metrics::ClientLimit, node::Node};
 
 /// The most frames that are sent together, and that are queued. A client that stops reading gets
 /// no more requests served (backpressure).
@@ -33,19 +37,43 @@ pub(super) struct Responder {
 pub(super) struct QueuedFrame {
     frame: Bytes,
     /// Held until the frame is sent.
-    _in_flight: Option<InFlightGuard>,
+    _held: HeldResources,
+}
+
+/// Resources that requests hold until their responses are sent.
+#[derive(Default)]
+pub(super) struct HeldResources {
+    /// Stands for all of the requests.
+    in_flight: Option<InFlightGuard>,
+    slots: Option<RequestSlots>,
+    charge: Option<ByteCharge>,
 }
 
 /// The result of a request.
 pub(super) struct OutgoingResponse {
     pub(super) result: Result<Response, Rejection>,
-    /// Accounts for the response's bytes until it is sent or queued.
-    pub(super) permit: Option<ResponsePermit>,
+    /// Accounts for the response's bytes until it is sent or, if it is large, received.
+    pub(super) charge: Option<ByteCharge>,
 }
 
 impl From<Result<Response, Rejection>> for OutgoingResponse {
     fn from(result: Result<Response, Rejection>) -> Self {
-        Self { result, permit: None }
+        Self { result, charge: None }
+    }
+}
+
+impl HeldResources {
+    pub(super) fn of(in_flight: InFlightGuard, slots: RequestSlots) -> Self {
+        Self { in_flight: Some(in_flight), slots: Some(slots), charge: None }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.in_flight = self.in_flight.take().or(other.in_flight);
+        match (&mut self.slots, other.slots) {
+            (Some(slots), Some(more)) => slots.merge(more),
+            (slots, more) => *slots = slots.take().or(more),
+        }
+        debug_assert!(other.charge.is_none(), "responses that are sent together are small");
     }
 }
 
@@ -54,8 +82,7 @@ impl From<Result<Response, Rejection>> for OutgoingResponse {
 pub(super) struct ResponseGroup {
     frames: Vec<u8>,
     leader: Option<Leader>,
-    /// Stands for all requests of the group.
-    in_flight: Option<InFlightGuard>,
+    held: HeldResources,
 }
 
 impl Responder {
@@ -70,16 +97,34 @@ impl Responder {
     }
 
     /// Queues a small response, or sends a large one. The request stays in flight until it is sent.
-    pub(super) async fn send(&self, id: u64, response: OutgoingResponse, in_flight: Option<InFlightGuard>) {
-        let OutgoingResponse { result, permit } = response;
+    ///
+    /// A large response that the client has not received by its deadline is dropped. Its connection
+    /// stays: over a slow link, other requests may still be answered in time.
+    pub(super) async fn send(
+        &self,
+        id: u64,
+        response: OutgoingResponse,
+        mut held: HeldResources,
+        deadline: Instant,
+    ) {
+        let OutgoingResponse { result, charge } = response;
         let frame = encode(id, self.node.leader_hint().as_ref(), &result);
         drop(result);
+        held.charge = charge;
         if frame.len() <= SHARED_FRAME_BYTES_MAX {
-            self.queue(frame, in_flight).await;
-        } else if let Err(error) = send_alone(&self.connection, frame).await {
-            tracing::debug!(%error, "failed to send a large response");
+            return self.queue(frame, held).await;
         }
-        drop(permit);
+        match timeout_at(deadline, send_alone(&self.connection, frame)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "failed to send a large response"),
+            Err(_) => self.node.metrics().client_limits.of(ClientLimit::ResponseTime).increment(),
+        }
+    }
+
+    /// Queues a rejection of a request that was not admitted.
+    pub(super) async fn reject(&self, id: u64, rejection: Rejection) {
+        let frame = encode(id, self.node.leader_hint().as_ref(), &Err(rejection));
+        self.queue(frame, HeldResources::default()).await;
     }
 
     /// Adds a small response to a group.
@@ -88,7 +133,7 @@ impl Responder {
         group: &mut ResponseGroup,
         id: u64,
         result: &Result<Response, Rejection>,
-        in_flight: InFlightGuard,
+        held: HeldResources,
     ) {
         if group.frames.is_empty() {
             group.leader = self.node.leader_hint();
@@ -97,20 +142,20 @@ impl Responder {
         if frame::append(&mut group.frames, &message).is_err() {
             group.frames.extend_from_slice(&encode(id, None, result));
         }
-        group.in_flight.get_or_insert(in_flight);
+        group.held.merge(held);
     }
 
     /// Queues the responses of a group, and empties it.
     pub(super) async fn send_group(&self, group: &mut ResponseGroup) {
-        let ResponseGroup { frames, in_flight, .. } = std::mem::take(group);
+        let ResponseGroup { frames, held, .. } = std::mem::take(group);
         if !frames.is_empty() {
-            self.queue(frames.into(), in_flight).await;
+            self.queue(frames.into(), held).await;
         }
     }
 
-    async fn queue(&self, frame: Bytes, in_flight: Option<InFlightGuard>) {
+    async fn queue(&self, frame: Bytes, held: HeldResources) {
         // Fails only if the stream is gone, and the client no longer waits on it.
-        let _ = self.outbox.send(QueuedFrame { frame, _in_flight: in_flight }).await;
+        let _ = self.outbox.send(QueuedFrame { frame, _held: held }).await;
     }
 }
 
@@ -154,26 +199,52 @@ pub(super) fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response,
     })
 }
 
+/// Sends a frame on its own stream, and waits until the client has received it. The stream is reset
+/// if this is dropped before.
 async fn send_alone(connection: &Connection, frame: Bytes) -> Result<(), StreamError> {
-    let mut sender = connection.open_uni(Priority::Bulk).await?;
-    sender.send(frame).await?;
-    sender.finish();
-    Ok(())
+    let mut sender = ResetOnDrop(connection.open_uni(Priority::Bulk).await?);
+    sender.0.send(frame).await?;
+    match sender.0.finish_and_wait().await {
+        // It has the frame, or does not want it any more.
+        Ok(()) | Err(StreamError::Stopped) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
+/// Drops what a stream has not sent when it is dropped.
+struct ResetOnDrop(FrameSender);
+
+impl Drop for ResetOnDrop {
+    fn drop(&mut self) {
+        // Without effect on a stream that was received.
+        self.0.reset();
+    }
+}
+
+/// The client does not read its responses.
+pub(super) struct ResponsesUnread;
+
 /// Sends queued frames until the responder is dropped, then ends the stream.
-pub(super) async fn send_queued(mut sender: FrameSender, mut queue: mpsc::Receiver<QueuedFrame>) {
+pub(super) async fn send_queued(
+    mut sender: FrameSender,
+    mut queue: mpsc::Receiver<QueuedFrame>,
+) -> Result<(), ResponsesUnread> {
     let (mut queued, mut frames) = (Vec::new(), Vec::new());
     while queue.recv_many(&mut queued, FRAMES_MAX).await > 0 {
         frames.extend(queued.iter_mut().map(|queued| std::mem::take(&mut queued.frame)));
-        if let Err(error) = sender.send_all(&mut frames).await {
-            tracing::debug!(%error, "failed to send responses");
-            return;
+        match timeout(COMPLETE_WITHIN, sender.send_all(&mut frames)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "failed to send responses");
+                return Ok(());
+            }
+            Err(_) => return Err(ResponsesUnread),
         }
         frames.clear();
         queued.clear();
     }
     sender.finish();
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,25 +11,23 @@ use std::{
 
 use coffee_common::{
     id::{ClusterId, NodeName},
-    limits::{REQUEST_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Identity, Rejection, Request, RequestHead, Response, SentFrom},
+    limits::REQUEST_TIMEOUT_MS,
+    protocol::{Identity, Rejection, Request, RequestEnvelope, Response, SentFrom},
     quic::Connection,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{
     access::{self, RequestOrigin},
     audit,
+    clients::ClientShare,
     context::ApiContext,
     in_flight::InFlightGuard,
     key_access::check_keys,
-    read::ResponseBudget,
-    responder::{OutgoingResponse, Responder, ResponseGroup},
+    responder::{HeldResources, OutgoingResponse, Responder, ResponseGroup},
+    slots::{ConnectionSlots, RequestSlots},
 };
-use crate::metrics::{RequestKind, RequestOutcome};
+use crate::metrics::{ClientLimit, RequestKind, RequestOutcome};
 
 /// The state of a connection.
 pub(super) struct ConnectionState {
@@ -37,10 +35,10 @@ pub(super) struct ConnectionState {
     pub(super) connection: Connection,
     /// Whether its welcome named a cluster.
     pub(super) welcomed: bool,
-    /// One permit per request in flight.
-    slots: Arc<Semaphore>,
-    /// Bounds the responses that are read but not sent yet.
-    pub(super) responses: ResponseBudget,
+    /// The share of the node that the client may use, with all of its connections.
+    pub(super) client: Arc<ClientShare>,
+    /// For the requests in flight.
+    slots: Arc<ConnectionSlots>,
 }
 
 /// A request in flight: counted, and not answered yet.
@@ -50,13 +48,14 @@ pub(super) struct AdmittedRequest {
     arrived: Instant,
     pub(super) deadline: Instant,
     in_flight: InFlightGuard,
-    slot: OwnedSemaphorePermit,
+    slots: RequestSlots,
 }
 
 impl ConnectionState {
     pub(super) fn new(api: Arc<ApiContext>, connection: Connection, welcomed: bool) -> Self {
-        let slots = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
-        Self { api, connection, welcomed, slots, responses: ResponseBudget::default() }
+        let client = api.clients.share_of(connection.peer());
+        let slots = ConnectionSlots::new(Arc::clone(&client.slots));
+        Self { api, connection, welcomed, client, slots }
     }
 
     /// Admits a request, unless the node is stopping or too many are in flight.
@@ -66,21 +65,25 @@ impl ConnectionState {
         kind: RequestKind,
         timeout_ms: u32,
     ) -> Result<AdmittedRequest, Rejection> {
-        match (self.api.in_flight.enter(), Arc::clone(&self.slots).try_acquire_owned()) {
-            (Some(in_flight), Ok(slot)) => {
+        match (self.api.in_flight.enter(), self.slots.take()) {
+            (Some(in_flight), Some(slots)) => {
                 let arrived = Instant::now();
                 let deadline = arrived + timeout(timeout_ms);
-                Ok(AdmittedRequest { id, kind, arrived, deadline, in_flight, slot })
+                Ok(AdmittedRequest { id, kind, arrived, deadline, in_flight, slots })
             }
             (None, _) => Err(self.stopping()),
-            (Some(_), Err(_)) => Err(Rejection::Overloaded),
+            (Some(_), None) => Err(self.overloaded(ClientLimit::Requests)),
         }
     }
 
     /// Rejects a request of a kind that its sender may never send. Denials are logged.
-    pub(super) fn authorize_kind(&self, head: &RequestHead, kind: RequestKind) -> Result<(), Rejection> {
+    pub(super) fn authorize_kind(
+        &self,
+        envelope: &RequestEnvelope,
+        kind: RequestKind,
+    ) -> Result<(), Rejection> {
         let (node, connection) = (&self.api.node, &self.connection);
-        let RequestHead { on_behalf_of, sent_from, .. } = head;
+        let RequestEnvelope { on_behalf_of, sent_from, .. } = envelope;
         let verdict = access::authorize_kind(node.name(), connection.peer(), on_behalf_of.as_ref(), kind);
         verdict.inspect_err(|rejection| {
             let origin = (on_behalf_of.as_ref(), sent_from.as_ref());
@@ -113,6 +116,31 @@ impl ConnectionState {
         Rejection::Unavailable(format!("{} is stopping", self.api.node.name()))
     }
 
+    pub(super) fn disconnected(&self) -> Rejection {
+        Rejection::Unavailable("the client has disconnected".to_owned())
+    }
+
+    /// Rejects a request since its client met a limit.
+    pub(super) fn overloaded(&self, limit: ClientLimit) -> Rejection {
+        self.api.node.metrics().client_limits.of(limit).increment();
+        Rejection::Overloaded
+    }
+
+    /// Closes the connection of a client that does not send, or does not read.
+    pub(super) fn close_slow(&self, limit: ClientLimit) {
+        let reason = match limit {
+            ClientLimit::RequestTime => "a request was not complete in time",
+            _ => "responses were not read in time",
+        };
+        let counter = self.api.node.metrics().client_limits.of(limit);
+        counter.increment();
+        if counter.get().is_power_of_two() {
+            let (client, address) = (&self.connection.peer().name, self.connection.remote_address());
+            tracing::warn!(%client, %address, reason, count = counter.get(), "connection closed: the client is too slow");
+        }
+        self.connection.close(reason);
+    }
+
     /// Closes the connection of a client that broke the protocol.
     pub(super) fn close_broken(&self, error: &dyn fmt::Display) {
         if self.connection.is_closed() {
@@ -135,22 +163,19 @@ impl AdmittedRequest {
     /// Sends the response and counts the request.
     pub(super) async fn respond(self, responder: &Responder, response: OutgoingResponse) {
         self.count(responder, &response.result);
-        let Self { id, in_flight, slot, .. } = self;
-        responder.send(id, response, Some(in_flight)).await;
-        drop(slot);
+        let Self { id, in_flight, slots, deadline, .. } = self;
+        responder.send(id, response, HeldResources::of(in_flight, slots), deadline).await;
     }
 
-    /// Adds the response to those that are sent together, and counts the request. Returns the
-    /// request's slot, to be held until the response is queued.
+    /// Adds the response to those that are sent together, and counts the request.
     pub(super) fn respond_together(
         self,
         responder: &Responder,
         group: &mut ResponseGroup,
         result: &Result<Response, Rejection>,
-    ) -> OwnedSemaphorePermit {
+    ) {
         self.count(responder, result);
-        responder.add(group, self.id, result, self.in_flight);
-        self.slot
+        responder.add(group, self.id, result, HeldResources::of(self.in_flight, self.slots));
     }
 
     fn count(&self, responder: &Responder, result: &Result<Response, Rejection>) {

@@ -4,38 +4,48 @@ use std::sync::Arc;
 
 use coffee_common::{
     limits::{READER_REQUEST_BYTES_MAX, REQUEST_BYTES_MAX},
-    protocol::{Request, RequestHead, Role},
+    protocol::{Request, RequestEnvelope, Role},
     quic::{FrameReceiver, FrameSender, StreamError},
 };
 
 use super::{
-    backup, dispatch,
+    backup,
+    clients::COMPLETE_WITHIN,
+    dispatch,
     incoming::{self, IncomingRequest},
-    responder::{self, Responder},
+    responder::{self, Responder, ResponsesUnread},
     state::ConnectionState,
     writes::{self, AdmittedWrite},
 };
-use crate::metrics::measured;
+use crate::metrics::{ClientLimit, measured};
 
 /// The most requests that are admitted together.
 const TOGETHER_MAX: usize = 256;
 
 /// Receives requests until the stream ends. Admitted requests are still answered after that.
 pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
-    receiver.set_kept_max(match state.connection.peer().role {
+    let kept_max = match state.connection.peer().role {
         Role::Reader => READER_REQUEST_BYTES_MAX,
         Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
-    });
+    };
+    receiver.bound(kept_max, state.client.bytes.clone(), COMPLETE_WITHIN);
     let Some(first) = next(&state, &mut receiver).await else { return };
     let first = match first {
-        IncomingRequest { head, request: Ok(request @ Request::Backup { .. }), .. } => {
-            return backup::serve(&state, sender, head, request).await;
+        IncomingRequest { envelope, request: Ok(request @ Request::Backup { .. }), .. } => {
+            return backup::serve(&state, sender, envelope, request).await;
         }
         first => first,
     };
     let (responder, queue) = Responder::new(Arc::clone(&state.api.node), state.connection.clone());
     let responder = Arc::new(responder);
-    tokio::spawn(measured(responder::send_queued(sender, queue)));
+    tokio::spawn(measured({
+        let state = Arc::clone(&state);
+        async move {
+            if let Err(ResponsesUnread) = responder::send_queued(sender, queue).await {
+                state.close_slow(ClientLimit::ResponseTime);
+            }
+        }
+    }));
     let mut arrived = vec![first];
     loop {
         let mut end = Ok(());
@@ -44,7 +54,8 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
             && arrived.len() < TOGETHER_MAX
             && let Ok(Some(message)) = receiver.ready()
         {
-            end = incoming::decode(&state, &message).map(|request| arrived.push(request));
+            end = incoming::decode(&state, &message, receiver.last_was_cut())
+                .map(|request| arrived.push(request));
         }
         carry_out(&state, &responder, &mut arrived).await;
         if let Err(error) = end {
@@ -60,11 +71,12 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
 /// Receives the next request. Returns `None` at the end of the stream.
 async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<IncomingRequest> {
     match receiver.receive().await {
-        Ok(Some(message)) => match incoming::decode(state, &message) {
+        Ok(Some(message)) => match incoming::decode(state, &message, receiver.last_was_cut()) {
             Ok(request) => return Some(request),
             Err(error) => state.close_broken(&error),
         },
         Err(StreamError::Frame(error)) => state.close_broken(&error),
+        Err(StreamError::Late) => state.close_slow(ClientLimit::RequestTime),
         // The client is done, or the stream or connection is lost.
         Ok(None) | Err(_) => {}
     }
@@ -81,13 +93,13 @@ async fn carry_out(
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let mut rejected = Vec::new();
-    for IncomingRequest { head, kind, request } in arrived.drain(..) {
-        let RequestHead { id, timeout_ms, on_behalf_of, sent_from, cluster } = head;
+    for IncomingRequest { envelope, kind, request } in arrived.drain(..) {
+        let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
         let admitted = match state.admit(id, kind, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
                 state.api.node.metrics().requests.rejected_unread.increment();
-                responder.send(id, Err(rejection).into(), None).await;
+                responder.reject(id, rejection).await;
                 continue;
             }
         };

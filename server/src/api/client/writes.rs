@@ -15,10 +15,7 @@ use coffee_common::{
     protocol::{Rejection, Request, Response},
 };
 use futures_util::FutureExt;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     access::RequestOrigin,
@@ -72,7 +69,8 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     let _counted = count(&metrics.requests, &writes);
     let mut commits = Commits::propose(&replica, metrics, &writes).await;
     let mut group = ResponseGroup::default();
-    let mut answered: Option<Answered> = None;
+    // Held until the responses are queued.
+    let mut answered: Option<WritePermit> = None;
     for write in writes {
         let deadline = write.admitted.deadline;
         let outcome = match commits.next(deadline).now_or_never() {
@@ -91,10 +89,10 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
             }
         };
         let AdmittedWrite { admitted, permit, .. } = write;
-        let slot = admitted.respond_together(&responder, &mut group, &result);
+        admitted.respond_together(&responder, &mut group, &result);
         match &mut answered {
-            Some(answered) => answered.merge(slot, permit),
-            None => answered = Some(Answered { slot, permit }),
+            Some(answered) => answered.merge(permit),
+            None => answered = Some(permit),
         }
     }
     responder.send_group(&mut group).await;
@@ -123,20 +121,6 @@ async fn with_room(
 
 fn check_room(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
     node.write_room().admit(&write.batch, replica.state().metrics().data_bytes.get())
-}
-
-/// Held by answered writes until their responses are queued. A client that does not read them
-/// is admitted no more than its connection may have in flight.
-struct Answered {
-    slot: OwnedSemaphorePermit,
-    permit: WritePermit,
-}
-
-impl Answered {
-    fn merge(&mut self, slot: OwnedSemaphorePermit, permit: WritePermit) {
-        self.slot.merge(slot);
-        self.permit.merge(permit);
-    }
 }
 
 /// Has a write carried out by the leader, which may also be this node, and answers it.

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The most pages of ranges that are read from the disk at once.
-const RANGE_READS_MAX: usize = 4;
+const RANGE_READS_MAX: usize = 2;
 
 /// The parts of the state machine that readers and checkpoints share.
 pub(super) struct SharedState {

@@ -8,7 +8,7 @@ use crate::id::ClusterId;
 /// The envelope of a request. It comes first in its frame, so that it can be decoded and judged
 /// before the rest, which is the encoded [`Request`](super::Request).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct RequestHead {
+pub struct RequestEnvelope {
     /// As in [`RequestFrame`](super::RequestFrame).
     pub id: u64,
     /// As in [`RequestFrame`](super::RequestFrame).

@@ -1,0 +1,107 @@
+//! The clients of a node, and the share of it that each has: a client is a role and a name, and may
+//! have many connections.
+//!
+//! Guards that what a client leaves with the node, and what it lets the node do at once, is bounded
+//! for all of its connections together. Nodes act for many clients: their shares are not bounded.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use coffee_common::{
+    budget::{ByteBudget, ByteShare},
+    id::NodeName,
+    limits::{CLIENT_BYTES_MAX, CLIENT_REQUESTS_IN_FLIGHT_MAX, CLIENTS_BYTES_MAX, REQUEST_COMPLETE_WITHIN_S},
+    protocol::{Identity, Role},
+};
+use tokio::sync::Semaphore;
+
+use super::slots::SlotCount;
+
+/// The pages of ranges that a client has read at once: fewer than the node reads at once, so that
+/// others do not wait for all that one has queued.
+const RANGES_AT_ONCE_MAX: usize = 1;
+
+/// How long a request may take to arrive, and a client not to read small responses.
+pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLETE_WITHIN_S);
+
+/// The clients that are connected.
+pub(super) struct Clients {
+    budget: ByteBudget,
+    shares: Mutex<HashMap<(Role, NodeName), Weak<ClientShare>>>,
+}
+
+/// The share of the node that a client may use.
+pub(super) struct ClientShare {
+    /// For its incomplete requests, and its responses that are not received.
+    pub(super) bytes: ByteShare,
+    /// Its requests in flight.
+    pub(super) slots: Arc<SlotCount>,
+    /// One permit per page of a range that is read for it.
+    pub(super) ranges: Semaphore,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { budget: ByteBudget::new(CLIENTS_BYTES_MAX), shares: Mutex::default() }
+    }
+}
+
+impl Clients {
+    /// Returns the share of a client, which all of its connections have in common.
+    pub(super) fn share_of(&self, client: &Identity) -> Arc<ClientShare> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (client.role, client.name.clone());
+        if let Some(share) = shares.get(&key).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(self.new_share(client.role));
+        shares.insert(key, Arc::downgrade(&share));
+        share
+    }
+
+    fn new_share(&self, role: Role) -> ClientShare {
+        match role {
+            Role::Node => ClientShare {
+                bytes: ByteShare::unbounded(),
+                slots: Arc::new(SlotCount::new(usize::MAX)),
+                ranges: Semaphore::new(Semaphore::MAX_PERMITS),
+            },
+            Role::Reader | Role::Writer | Role::Admin => ClientShare {
+                bytes: self.budget.share(CLIENT_BYTES_MAX),
+                slots: Arc::new(SlotCount::new(CLIENT_REQUESTS_IN_FLIGHT_MAX)),
+                ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(role: Role, name: &str) -> Identity {
+        Identity::new(role, name.parse().expect("legal"))
+    }
+
+    #[test]
+    fn the_connections_of_a_client_have_one_share() {
+        let clients = Clients::default();
+        let till = clients.share_of(&identity(Role::Writer, "till"));
+        assert!(Arc::ptr_eq(&till, &clients.share_of(&identity(Role::Writer, "till"))));
+        let held = till.bytes.take(CLIENT_BYTES_MAX).expect("all of it");
+        for other in [identity(Role::Reader, "till"), identity(Role::Writer, "bench")] {
+            assert!(clients.share_of(&other).bytes.take(CLIENT_BYTES_MAX).is_some(), "{other:?}");
+        }
+        let hong = clients.share_of(&identity(Role::Node, "hong"));
+        assert!(hong.bytes.take(2 * CLIENTS_BYTES_MAX).is_some());
+        assert_eq!(clients.budget.used(), CLIENT_BYTES_MAX);
+        drop(held);
+        drop(till);
+        let _other = clients.share_of(&identity(Role::Admin, "ops"));
+        assert_eq!(clients.shares.lock().expect("not poisoned").len(), 2, "clients that left are forgotten");
+    }
+}
