@@ -2,7 +2,9 @@
 
 use std::{fmt::Display, time::Duration};
 
-use coffee_common::protocol::{LifecyclePhase, NodeState, RaftRole};
+use coffee_common::protocol::{LifecyclePhase, NodeState, RaftRole, RevocationListStatus};
+
+use crate::printer::table::TextTable;
 
 pub(crate) fn role(role: RaftRole) -> &'static str {
     match role {
@@ -32,6 +34,21 @@ pub(crate) fn condition(state: NodeState) -> &'static str {
         NodeState::OtherCluster => "in another cluster",
         state => self::state(state),
     }
+}
+
+/// Adds a column with the numbers of the nodes' revocation lists, once there are any.
+pub(crate) fn with_list_numbers<'a>(
+    table: &mut TextTable,
+    lists: impl Iterator<Item = &'a [RevocationListStatus]> + Clone,
+) {
+    if lists.clone().all(<[_]>::is_empty) {
+        return;
+    }
+    let numbers = lists.map(|lists| {
+        let numbers: Vec<String> = lists.iter().map(|list| list.number.to_string()).collect();
+        if numbers.is_empty() { NOTHING.to_owned() } else { numbers.join(",") }
+    });
+    table.column("CRL", numbers);
 }
 
 pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {

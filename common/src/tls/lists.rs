@@ -171,8 +171,12 @@ mod tests {
         let (lost, hong) = (old.issue(&Leaf::of("writer", "till")), new.issue(&Leaf::of("node", "hong")));
         let both = with_certificate(&(new.pem() + &old.pem()), &hong);
         let list = both.check_list(&der(&old.revocations(&[&lost.0], NOW))).expect("of a trusted CA");
-        assert!(both.with_cluster_lists(&[list.clone()]).check_still_trusted(&chain(&lost.0)).is_err());
-        let only_new = with_certificate(&new.pem(), &hong).with_cluster_lists(&[list.clone()]);
+        assert!(
+            both.with_cluster_lists(std::slice::from_ref(&list))
+                .check_still_trusted(&chain(&lost.0))
+                .is_err()
+        );
+        let only_new = with_certificate(&new.pem(), &hong).with_cluster_lists(std::slice::from_ref(&list));
         assert_eq!(numbers(&only_new), [0; 0]);
         // One that has expired since stays in force.
         let expired = RevocationList { der: der(&old.revocations(&[&lost.0], (-60, -30))), ..list };

@@ -121,6 +121,7 @@ async fn every_act_is_logged_once_with_its_author() {
         (&["log-level", "info", "--node", "hong"], "log-level", "info".to_owned(), true),
         (&["down", "long", "--yes"], "down", "long".to_owned(), true),
         (&["node", "remove", "long", "--yes"], "node remove", "long".to_owned(), true),
+        (&["revoke", "node-long", "--yes"], "revoke", "list 1".to_owned(), true),
     ] {
         let mark = Mark::set(&cluster);
         cluster.coffeectl(words.iter().copied()).ok().await;

@@ -38,6 +38,13 @@ impl TextTable {
         self.rows.push(cells.into());
     }
 
+    /// Adds a column to the right of the others, with its heading.
+    pub(crate) fn column(&mut self, heading: &str, cells: impl Iterator<Item = String>) {
+        for (row, cell) in self.rows.iter_mut().zip(std::iter::once(heading.to_owned()).chain(cells)) {
+            row.push(cell);
+        }
+    }
+
     /// The rows, each a line without trailing blanks.
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -204,6 +204,7 @@ impl Printable for Nodes<'_> {
             .right([4, 5, 6])
             .states(2);
         self.nodes.iter().for_each(|node| table.row(node.cells()));
+        wording::with_list_numbers(&mut table, self.nodes.iter().map(|node| node.revocation_lists));
         format!("{}{}\n", table.render(), self.summary())
     }
 
@@ -317,6 +318,17 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
             ),
             "{json}"
         );
+    }
+
+    #[test]
+    fn numbers_of_revocation_lists_are_shown_once_there_are_any() {
+        let mut view = view();
+        let list = |number| RevocationListStatus { ca: "a CA".to_owned(), number };
+        view.nodes[0].revocation_lists = vec![list(3), list(12)];
+        view.nodes[1].revocation_lists = vec![list(2)];
+        let table = printed(Format::Table, &Nodes::new(&view));
+        let last: Vec<&str> = table.lines().map(|line| line.split("  ").last().unwrap_or_default()).collect();
+        assert_eq!(last[..4], ["CRL", "3,12", "2", "-"], "{table}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) fn summary(reports: &[StatusReport<'_>]) -> String {
         TextTable::new(["NAME", "ROLE", "STATE", "LEADER", "APPLIED", "SYNC", "COMMIT", "RTT", "UPTIME"])
             .right([4, 5, 6, 7]);
     reports.iter().for_each(|report| table.row(report.summary()));
+    wording::with_list_numbers(&mut table, reports.iter().map(|report| report.revocation_lists));
     table.render()
 }
 
