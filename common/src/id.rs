@@ -112,11 +112,19 @@ impl Address {
     }
 }
 
+/// Whether this is an IP address or a host name: labels of letters, digits and inner hyphens (RFC
+/// 952; RFC 1123, section 2.1). So no address is taken for an option of a command.
 fn legal_host(host: &str) -> bool {
     if let Some(v6) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return v6.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+    // A name may end with the dot of the root.
+    host.strip_suffix('.').unwrap_or(host).split('.').all(|label| {
+        (1..=NAME_BYTES_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    })
 }
 
 impl From<std::net::SocketAddr> for Address {
@@ -317,10 +325,19 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in ["127.0.0.1:7400", "[::1]:7400", "shop-1.example.net:1"] {
+        for good in ["127.0.0.1:7400", "[::1]:7400", "shop-1.example.net:1", "shop--1:1", "Shop.net.:1"] {
             assert!(Address::new(good).is_ok(), "{good}");
         }
         for bad in ["", "ming", "ming:", "ming:0", "ming:65536", ":7400", "::1:7400", "[zz]:7400", "a b:1"] {
+            assert!(Address::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_address_looks_like_an_option() {
+        let long = format!("{}:1", "n".repeat(NAME_BYTES_MAX + 1));
+        for bad in ["-oX:7400", "--help:1", "-:1", "a.-b:1", "a-.b:1", "a-:1", ".:1", "a..b:1", ".a:1", &long]
+        {
             assert!(Address::new(bad).is_err(), "{bad}");
         }
     }
