@@ -46,6 +46,8 @@ enum Audience {
     AdmittedNodes,
     /// A member.
     Members,
+    /// A member, by the membership that this node has: one that has none yet obeys none.
+    KnownMembers,
     /// A member about itself.
     MembersThemselves,
 }
@@ -76,6 +78,7 @@ pub(super) fn authorize_kind(
         | Audience::Nodes
         | Audience::AdmittedNodes
         | Audience::Members
+        | Audience::KnownMembers
         | Audience::MembersThemselves => is_node,
     };
     if may_be { Ok(()) } else { Err(denied(refusal(audience, identity, is_node))) }
@@ -143,6 +146,7 @@ fn permit(
         Audience::Nodes => is_node,
         Audience::AdmittedNodes => is_node && standing(name) != PeerStanding::Stranger,
         Audience::Members => is_node && is_member(standing(name)),
+        Audience::KnownMembers => is_node && standing(name) == PeerStanding::Member,
         Audience::MembersThemselves => is_node && about_itself && is_member(standing(name)),
     };
     if allowed { Ok(()) } else { Err(denied(refusal(audience, identity, is_node))) }
@@ -253,10 +257,9 @@ fn audience(kind: RequestKind) -> Audience {
         // To nodes without a cluster.
         RequestKind::Promote | RequestKind::Invite => Audience::Nodes,
         RequestKind::ConfirmMember => Audience::AdmittedNodes,
-        RequestKind::ReadIndex
-        | RequestKind::ShutDownRemoved
-        | RequestKind::StateDigest
-        | RequestKind::Room => Audience::Members,
+        RequestKind::ReadIndex | RequestKind::StateDigest | RequestKind::Room => Audience::Members,
+        // It takes the node out of the cluster.
+        RequestKind::ShutDownRemoved => Audience::KnownMembers,
         RequestKind::Reaches => Audience::MembersThemselves,
     }
 }

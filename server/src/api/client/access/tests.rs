@@ -192,3 +192,17 @@ fn only_a_node_speaks_for_others() {
         }
     }
 }
+
+/// A node that was admitted and has received no membership yet.
+#[test]
+fn a_node_without_a_membership_is_shut_down_by_none() {
+    let ask = |peer: &str, request: &Request| {
+        let standing = |_: &NodeName| PeerStanding::Unknown;
+        authorize(&"ming".parse().expect("legal"), &identity(Role::Node, peer), None, request, standing)
+    };
+    for request in requests("peng") {
+        let is_obeyed = ask("peng", &request).is_ok();
+        assert!(!is_obeyed || word(&request) != "ShutDownRemoved", "{request:?}");
+    }
+    assert!(ask("peng", &Request::ReadIndex).is_ok(), "it answers that it has no membership");
+}
