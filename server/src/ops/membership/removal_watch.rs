@@ -4,8 +4,13 @@
 //! No leader sends to such a node. After some time without a leader the node asks the
 //! others for their record of it. Records are part of the replicated state: a lagging
 //! node never reports that a member is not a member.
+//!
+//! Only the members of its own membership are believed, and only most of those that
+//! answer: a node that was removed has a certificate too, and one member that lies is
+//! outvoted by one that does not. A single answer is enough if there is no other: the
+//! other members may have been removed as well.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::MemberState,
@@ -46,18 +51,17 @@ impl MembershipManager {
             let without_since = *without_since.get_or_insert_with(Instant::now);
             let peers = self.peers().await;
             let own = Own { cluster: replica.cluster(), id: replica.id(), name: self.node.name() };
-            if peers.iter().any(|(_, raft)| own.is_out(raft)) {
+            let membership = replica.membership();
+            let names: BTreeSet<&NodeName> = membership.nodes().map(|(_, member)| &member.name).collect();
+            // A member that has just started, or a node that left, proves nothing.
+            let members: Vec<_> = peers.into_iter().filter(|(peer, _)| names.contains(&peer.name)).collect();
+            if own.is_out(members.iter().map(|(_, raft)| raft)) {
                 tracing::info!(id = %replica.id(), "this node was removed from the cluster");
                 if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
                     return;
                 }
             }
-            // A member that has just started, or a node that left, proves nothing.
-            let membership = replica.membership();
-            let is_member =
-                |peer: &PeerCluster| membership.nodes().any(|(_, member)| member.name == peer.name);
-            let members = peers.into_iter().map(|(peer, _)| peer).filter(is_member);
-            let clusters: Vec<PeerCluster> = members.collect();
+            let clusters: Vec<PeerCluster> = members.into_iter().map(|(peer, _)| peer).collect();
             let verdict = left_out::verdict(own.cluster, &clusters);
             left_out::note(&replica, verdict.filter(|_| without_since.elapsed() >= patience));
         }
@@ -94,18 +98,26 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
-    /// Whether another node's state proves that this node was removed.
-    fn is_out(&self, other: &RaftStatus) -> bool {
+    /// Whether most of these members that can tell say that this node was removed.
+    fn is_out<'a>(&self, members: impl Iterator<Item = &'a RaftStatus>) -> bool {
+        let verdicts: Vec<bool> = members.filter_map(|member| self.is_out_of(member)).collect();
+        let out = verdicts.iter().filter(|out| **out).count();
+        2 * out > verdicts.len()
+    }
+
+    /// Whether this node was removed, according to another node's state; `None` if that is of another
+    /// cluster or too old.
+    fn is_out_of(&self, other: &RaftStatus) -> Option<bool> {
         // A node's id is the index of the entry that admitted it.
         if other.cluster != self.cluster || other.applied.0 < self.id.0 {
-            return false;
+            return None;
         }
-        match other.nodes.iter().find(|record| record.name == *self.name) {
+        Some(match other.nodes.iter().find(|record| record.name == *self.name) {
             Some(record) => {
                 record.id > self.id || (record.id == self.id && record.standing == MemberState::Shutdown)
             }
             None => true,
-        }
+        })
     }
 }
 
@@ -147,18 +159,37 @@ mod tests {
         let name = "hong".parse().expect("legal");
         let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
         for (applied, record, out) in [
-            (90, Some((50, MemberState::Member)), false),
-            (90, Some((50, MemberState::Joining)), false),
-            (90, Some((50, MemberState::Shutdown)), true),
-            (90, Some((70, MemberState::Joining)), true),
-            (90, None, true),
+            (90, Some((50, MemberState::Member)), Some(false)),
+            (90, Some((50, MemberState::Joining)), Some(false)),
+            (90, Some((50, MemberState::Shutdown)), Some(true)),
+            (90, Some((70, MemberState::Joining)), Some(true)),
+            (90, None, Some(true)),
             // It lags: it knows an earlier incarnation, or none yet.
-            (49, Some((20, MemberState::Shutdown)), false),
-            (49, None, false),
+            (49, Some((20, MemberState::Shutdown)), None),
+            (49, None, None),
         ] {
-            assert_eq!(own.is_out(&other(applied, record)), out, "{applied} {record:?}");
+            assert_eq!(own.is_out_of(&other(applied, record)), out, "{applied} {record:?}");
         }
         let elsewhere = Own { cluster: ClusterId(2), ..own };
-        assert!(!elsewhere.is_out(&other(90, None)), "another cluster proves nothing");
+        assert_eq!(elsewhere.is_out_of(&other(90, None)), None, "another cluster proves nothing");
+    }
+
+    #[test]
+    fn one_member_that_lies_is_outvoted() {
+        let name = "hong".parse().expect("legal");
+        let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
+        let (there, gone, lags) =
+            (other(90, Some((50, MemberState::Member))), other(90, None), other(49, None));
+        for (members, out) in [
+            (&[][..], false),
+            (&[&lags], false),
+            (&[&gone], true),
+            (&[&gone, &lags], true),
+            (&[&gone, &there], false),
+            (&[&gone, &there, &there], false),
+            (&[&gone, &gone, &there], true),
+        ] {
+            assert_eq!(own.is_out(members.iter().copied()), out, "{members:?}");
+        }
     }
 }
