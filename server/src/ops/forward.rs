@@ -103,7 +103,10 @@ where
             Err(ProposeError::Rejected(Rejection::Unknown(why)))
                 if request.repeatable && !request.forwarded =>
             {
-                progress.begin();
+                // A plan changes nothing, whatever became of it.
+                if !matches!(request.body, Request::CanStop { .. } | Request::Down { dry_run: true, .. }) {
+                    progress.begin();
+                }
                 why
             }
             Err(ProposeError::Rejected(rejection)) => {

@@ -49,20 +49,12 @@ impl OperationProgress {
     }
 
     /// Returns the rejection that ends the operation. Once it may have begun, only an
-    /// outcome settles it.
+    /// outcome settles it: each other rejection says that nothing was done.
     pub(super) fn reject(&self, rejection: Rejection) -> Rejection {
         match rejection {
-            Rejection::Unavailable(why) if self.has_begun() => Rejection::Unknown(why),
-            Rejection::Overloaded
-            | Rejection::NoCluster { .. }
-            | Rejection::OtherCluster { .. }
-            | Rejection::LeftOut { .. }
-            | Rejection::NoQuorum { .. }
-                if self.has_begun() =>
-            {
-                Rejection::Unknown(rejection.to_string())
-            }
-            settled => settled,
+            rejection if !self.has_begun() => rejection,
+            Rejection::Unknown(why) | Rejection::Unavailable(why) => Rejection::Unknown(why),
+            rejection => Rejection::Unknown(rejection.to_string()),
         }
     }
 }
@@ -83,6 +75,10 @@ mod tests {
         Rejection::Unknown("it was not committed in time".to_owned()).into()
     }
 
+    fn refused() -> Rejection {
+        Rejection::Refused { reason: "no quorum".to_owned(), hint: String::new() }
+    }
+
     fn is_unknown(error: &ProposeError) -> bool {
         matches!(error, ProposeError::Rejected(Rejection::Unknown(_)))
     }
@@ -90,7 +86,8 @@ mod tests {
     #[test]
     fn an_operation_that_has_begun_never_says_that_nothing_was_done() {
         for first in [Ok(()), Err(unknown())] {
-            for last in [not_applied(), unavailable(), Rejection::Overloaded.into()] {
+            let settled = [refused(), Rejection::Overloaded, Rejection::NotFound("peng".to_owned())];
+            for last in [not_applied(), unavailable()].into_iter().chain(settled.map(ProposeError::from)) {
                 let progress = OperationProgress::default();
                 let _ = progress.step(first.clone());
                 let ended = progress.step::<()>(Err(last)).map_err(|error| progress.end(error));
@@ -101,7 +98,7 @@ mod tests {
 
     #[test]
     fn an_operation_whose_first_step_was_rejected_has_not_begun() {
-        for only in [not_applied(), unavailable()] {
+        for only in [not_applied(), unavailable(), refused().into()] {
             let progress = OperationProgress::default();
             let ended = progress.step::<()>(Err(only.clone())).map_err(|error| progress.end(error));
             assert_eq!(ended, Err(only));
@@ -117,13 +114,5 @@ mod tests {
         attempts.note(&Rejection::Unknown("it was not settled in time".to_owned()));
         attempts.note(&unavailable());
         assert!(matches!(attempts.reject(unavailable()), Rejection::Unknown(_)));
-    }
-
-    #[test]
-    fn a_refusal_stays_a_refusal() {
-        let refused = Rejection::Refused { reason: "no quorum".to_owned(), hint: String::new() };
-        let progress = OperationProgress::default();
-        let _ = progress.step(Ok(()));
-        assert_eq!(progress.end(refused.clone().into()), refused.into());
     }
 }
