@@ -62,6 +62,13 @@ pub enum Command {
     /// Records the revocation list of a CA. Does nothing unless its number is higher than that of the
     /// recorded one. The leader has verified it.
     SetRevocationList(RevocationList),
+    /// Announces a node that may be admitted. Replaces a record of the same name.
+    AnnounceNode {
+        /// The node's name.
+        name: NodeName,
+        /// The address at which it is expected.
+        address: Address,
+    },
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -136,6 +143,8 @@ pub enum Outcome {
         /// Whether this command has recorded it.
         changed: bool,
     },
+    /// The node was announced.
+    NodeAnnounced,
 }
 
 /// The effect of one operation.
@@ -148,7 +157,7 @@ pub struct Effect {
 /// The cluster's record of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// The node's id in Raft.
+    /// The node's id in Raft; that of no node as long as it is only announced.
     pub id: NodeId,
     /// The node's name.
     pub name: NodeName,
@@ -169,6 +178,8 @@ pub enum MemberState {
     Member,
     /// Shut down by an operator; it can be booted again.
     Shutdown,
+    /// Announced by an operator: a node of this name may be admitted.
+    Announced,
 }
 
 /// A key's value and history.
@@ -252,9 +263,9 @@ impl Command {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.bytes(),
-            Self::AdmitNode { name, address } | Self::SetNodeAddress { name, address, .. } => {
-                name.as_str().len() + address.as_str().len()
-            }
+            Self::AdmitNode { name, address }
+            | Self::SetNodeAddress { name, address, .. }
+            | Self::AnnounceNode { name, address } => name.as_str().len() + address.as_str().len(),
             Self::SetNodeState { name, .. } => name.as_str().len(),
             Self::SetRevocationList(list) => list.bytes(),
         }
@@ -298,6 +309,7 @@ impl std::fmt::Display for Proposal {
             }
             Command::SetNodeAddress { name, id, .. } => write!(f, "set address of {name} ({id})"),
             Command::SetRevocationList(list) => write!(f, "set revocation list {}", list.number),
+            Command::AnnounceNode { name, .. } => write!(f, "announce {name}"),
         }
     }
 }

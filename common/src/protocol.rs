@@ -127,11 +127,12 @@ pub enum Request {
         /// How fresh the read must be.
         consistency: Consistency,
     },
-    /// Adds a waiting, new or shut down node, and waits until it is a voter: [`Response::Booted`].
+    /// Adds a node and waits until it votes: [`Response::Booted`]; or announces it:
+    /// [`Response::Announced`].
     Boot {
         /// The node to add.
         node: NodeName,
-        /// The node's address; `None` if the cluster has a record of it.
+        /// The node's address; `None` if the cluster has a record of it, or it asks to join.
         address: Option<Address>,
     },
     /// Transfers leadership: [`Response::Transferred`].
@@ -162,7 +163,7 @@ pub enum Request {
     /// From a node to the leader: asks for the revision that a linearizable read must wait for:
     /// [`Response::ReadIndex`]. Never forwarded.
     ReadIndex,
-    /// From a node without data: asks to join: [`Response::Admitted`].
+    /// From a node without data that is announced or a member: asks to join: [`Response::Admitted`].
     Join {
         /// The node's name, as in its certificate.
         node: NodeName,
@@ -381,4 +382,6 @@ pub enum Response {
         /// Whether the cluster has it because of this request; otherwise it had the same list before.
         changed: bool,
     },
+    /// To [`Request::Boot`]: the node is admitted when it asks. Whether this request announced it.
+    Announced(bool),
 }

@@ -53,7 +53,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The files with certificates and key.
     pub tls: CredentialFiles,
-    /// The members that a node without data asks to join their cluster.
+    /// The members that a node without data asks to join their cluster. They admit it once an admin
+    /// has booted it.
     #[serde(default)]
     pub join: Vec<Address>,
     /// Heartbeat interval and election timeouts.

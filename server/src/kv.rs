@@ -91,5 +91,8 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         }
         Command::SetNodeAddress { name, id, address } => nodes::set_address(tables, name, *id, address),
         Command::SetRevocationList(list) => revocations::set(tables, at, list),
+        Command::AnnounceNode { name, address } => {
+            nodes::announce(tables, at, name, address, proposal.proposed_at_ms)
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod audit_log;
 pub mod heard_addresses;
+pub mod join_requests;
 pub mod leader_contact;
 pub mod leadership;
 pub mod log_size;
@@ -35,7 +36,10 @@ use tokio::{
     time::Instant,
 };
 
-use self::{audit_log::AuditLog, heard_addresses::HeardAddresses, replica::Replica, write_room::WriteRoom};
+use self::{
+    audit_log::AuditLog, heard_addresses::HeardAddresses, join_requests::JoinRequests, replica::Replica,
+    write_room::WriteRoom,
+};
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
 /// The version of coffeed.
@@ -85,6 +89,7 @@ pub struct Node {
     space: SpaceProbe,
     write_room: WriteRoom,
     heard_addresses: HeardAddresses,
+    join_requests: JoinRequests,
     metrics: NodeMetrics,
     audit_log: AuditLog,
     log_control: OnceLock<LogControl>,
@@ -115,6 +120,7 @@ impl Node {
             space: SpaceProbe::new(data_dir),
             write_room: WriteRoom::default(),
             heard_addresses: HeardAddresses::default(),
+            join_requests: JoinRequests::default(),
             metrics: NodeMetrics::default(),
             audit_log: AuditLog::default(),
             log_control: OnceLock::new(),
@@ -212,6 +218,11 @@ impl Node {
     /// The addresses that other members told this node themselves.
     pub fn heard_addresses(&self) -> &HeardAddresses {
         &self.heard_addresses
+    }
+
+    /// The nodes that asked this one, as the leader, to join, and are not announced.
+    pub fn join_requests(&self) -> &JoinRequests {
+        &self.join_requests
     }
 
     /// The node's metrics.

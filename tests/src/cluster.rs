@@ -151,8 +151,8 @@ fn make_certificates(folder: &Path) {
 }
 
 impl Cluster {
-    /// Starts the nodes of a prepared cluster, and waits until the first `members` of
-    /// them vote.
+    /// Starts the nodes of a prepared cluster, and boots the first `members` of them, so
+    /// that they vote.
     pub async fn found(&mut self, members: usize) {
         self.nodes[0].start().await;
         let name = self.nodes[0].name().to_owned();
@@ -162,7 +162,7 @@ impl Cluster {
             node.start().await;
         }
         for name in &SHOPS[1..members.max(1)] {
-            self.coffeectl(["wait", "--for", "voter", "--node", name]).ok().await;
+            self.coffeectl_via(SHOPS[0], ["boot", name]).ok().await;
         }
     }
 

@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 
 /// Injected faults, each with the violations that must reveal it (one suffices).
-const PLANTED: [(&str, &[&str]); 19] = [
+const PLANTED: [(&str, &[&str]); 20] = [
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
@@ -30,6 +30,7 @@ const PLANTED: [(&str, &[&str]); 19] = [
     ("frozen-layer-missed", &["not linearizable", "another state"]),
     ("heartbeats-without-a-quorum", &["liveness"]),
     ("id-reused", &["node ids once"]),
+    ("join-without-word", &["never announced", "after it was shut down"]),
     ("memory-dropped-at-snapshot", &["another state", "exactly once"]),
     ("missing-cluster-pin", &["not linearizable", "exactly once"]),
     ("overlay-lost-at-checkpoint", &["not linearizable", "another state"]),

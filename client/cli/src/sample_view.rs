@@ -33,6 +33,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
 pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> ClusterView {
     ClusterView {
         quorum_silent_ms: None,
+        join_requests: Vec::new(),
         writes_refused: None,
         cluster: Some(ClusterId(1)),
         asked: name("ming"),

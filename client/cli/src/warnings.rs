@@ -29,6 +29,7 @@ pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
                 .filter(|node| node.version.is_some())
                 .map(|node| (&node.name, &node.revocation_lists[..])),
         ))
+        .chain(view.join_requests.iter().map(asks_to_join))
         .chain(pace::of_cluster(view))
         .collect()
 }
@@ -150,6 +151,10 @@ fn certificate(name: &NodeName, until_s: u64) -> Option<String> {
     ))
 }
 
+fn asks_to_join(node: &NodeName) -> String {
+    format!("warning: {node} asks to join and is not announced: to admit it, 'coffeectl boot {node}'")
+}
+
 fn refused(reason: &str) -> String {
     format!("warning: writes that add data are refused: {reason}")
 }
@@ -197,6 +202,7 @@ mod tests {
         let (voters, voters_in_reach, may_lose) = (5, 5, 2);
         ClusterView {
             quorum_silent_ms: None,
+            join_requests: Vec::new(),
             writes_refused: None,
             cluster: None,
             asked,
@@ -220,6 +226,7 @@ mod tests {
             node("hu", None, None),
         ]);
         view.writes_refused = Some("too little disk space is free at peng, long".to_owned());
+        view.join_requests.push("san".parse().unwrap());
         let disk = |name, left| {
             format!(
                 "warning: the disk of {name} has {left} left: free some space there, or the cluster will \
@@ -236,6 +243,8 @@ mod tests {
                 disk("peng", "127 MiB"),
                 disk("long", "0 bytes"),
                 "warning: writes that add data are refused: too little disk space is free at peng, long"
+                    .to_owned(),
+                "warning: san asks to join and is not announced: to admit it, 'coffeectl boot san'"
                     .to_owned(),
             ]
         );

@@ -25,6 +25,7 @@ pub(crate) fn state(state: NodeState) -> &'static str {
         NodeState::Shutdown => "shutdown",
         NodeState::Starting => "starting",
         NodeState::OtherCluster => "other cluster",
+        NodeState::Announced => "announced",
     }
 }
 

@@ -11,12 +11,12 @@ use tokio::time::{Instant, timeout};
 use super::Client;
 use crate::{channel::Health, error::Error};
 
-/// A node that was made a voter.
+/// A node that was made a voter, or announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booted {
-    /// The node's id.
-    pub id: NodeId,
-    /// Whether it became a voter with this call.
+    /// The node's id; `None` if it does not answer: then it is announced, and is admitted when it asks.
+    pub id: Option<NodeId>,
+    /// Whether it became a voter, or was announced, with this call.
     pub changed: bool,
     /// Whether it was a voter, and is reached at another address since this call.
     pub moved: bool,
@@ -145,8 +145,9 @@ impl Client {
     }
 
     /// Adds a waiting, new or shut down node to the cluster and waits until it is a
-    /// voter. The address may be omitted if the cluster has a record of it. A voter that has moved
-    /// to the address is reached there from then on.
+    /// voter. Announces one that does not answer, so that it is admitted when it asks to join:
+    /// without this no node is. The address may be omitted if the cluster has a record of it or the
+    /// node asks to join. A voter that has moved to the address is reached there from then on.
     ///
     /// # Errors
     /// [`Error::Refused`] if a safety check forbids it, [`Error::NotFound`] if the node
@@ -155,7 +156,10 @@ impl Client {
     /// have been.
     pub async fn boot(&self, node: NodeName, address: Option<Address>) -> Result<Booted, Error> {
         match self.ask(Request::Boot { node, address }).await? {
-            Response::Booted { id, changed, moved, took_ms } => Ok(Booted { id, changed, moved, took_ms }),
+            Response::Booted { id, changed, moved, took_ms } => {
+                Ok(Booted { id: Some(id), changed, moved, took_ms })
+            }
+            Response::Announced(changed) => Ok(Booted { id: None, changed, moved: false, took_ms: 0 }),
             _ => Err(Error::misfit()),
         }
     }

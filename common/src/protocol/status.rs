@@ -148,6 +148,9 @@ pub struct RaftStatus {
     /// On the leader, how long ago a quorum acknowledged it, in milliseconds; how long it leads, if
     /// none has yet.
     pub quorum_heard_ms: Option<u64>,
+    /// On the leader, the nodes that ask to join and are not announced.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
+    pub join_requests: Vec<NodeName>,
     /// The cluster's records of nodes.
     #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeRecord>,
@@ -195,6 +198,9 @@ pub struct ClusterView {
     /// How long the leader has heard no quorum, in milliseconds, if that is longer than the lease;
     /// then no node may be lost.
     pub quorum_silent_ms: Option<u64>,
+    /// The nodes that ask to join and are not announced.
+    #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
+    pub join_requests: Vec<NodeName>,
     /// The nodes, ordered by id.
     #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeView>,
@@ -268,6 +274,15 @@ pub enum NodeState {
     /// Reachable, and belongs to another cluster than the asked node: it was left out of a restore
     /// or a recovery.
     OtherCluster,
+    /// Not reachable; announced, so it is admitted when it asks.
+    Announced,
+}
+
+impl NodeState {
+    /// Whether a node in this state is not a member.
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::Shutdown | Self::Waiting | Self::Announced)
+    }
 }
 
 #[cfg(test)]
@@ -287,6 +302,7 @@ mod tests {
             may_lose: 0,
             writes_refused: Some("\u{1b}[2J".to_owned()),
             quorum_silent_ms: None,
+            join_requests: Vec::new(),
             nodes,
         }
     }

@@ -53,7 +53,7 @@ impl KvModel {
         let since_ms = proposal.proposed_at_ms;
         match &proposal.command {
             Command::Batch(batch) => self.batch(at, batch),
-            Command::AdmitNode { name, .. }
+            Command::AdmitNode { name, .. } | Command::AnnounceNode { name, .. }
                 if !self.nodes.contains_key(name) && self.nodes.len() == NODES_MAX =>
             {
                 Outcome::TooManyNodes
@@ -64,6 +64,13 @@ impl KvModel {
                     NodeRecord { id, name: name.clone(), address: address.clone(), standing, since_ms };
                 self.nodes.insert(name.clone(), record);
                 Outcome::NodeAdmitted(id)
+            }
+            Command::AnnounceNode { name, address } => {
+                let (id, standing) = (NodeId(at.0), MemberState::Announced);
+                let record =
+                    NodeRecord { id, name: name.clone(), address: address.clone(), standing, since_ms };
+                self.nodes.insert(name.clone(), record);
+                Outcome::NodeAnnounced
             }
             Command::SetNodeState { name, id, standing } => {
                 let known = self.nodes.get_mut(name).filter(|record| record.id == *id);
@@ -235,6 +242,7 @@ fn any_node_command() -> impl Strategy<Value = Command> {
     let address = (7400u16..7403).prop_map(|port| format!("localhost:{port}").parse().expect("legal"));
     (name, standing, address, prop::option::of(1u64..40), any::<bool>()).prop_map(
         |(name, standing, address, id, moves): (_, _, Address, _, _)| match id.map(NodeId) {
+            None if moves => Command::AnnounceNode { name, address },
             None => Command::AdmitNode { name, address },
             Some(id) if moves => Command::SetNodeAddress { name, id, address },
             Some(id) => Command::SetNodeState { name, id, standing },

@@ -1,4 +1,4 @@
-//! Node records: every node that was ever admitted, and its state.
+//! Node records: every node that was ever admitted, or is announced, and its state.
 //!
 //! Keyed by name. Guards that a record belongs to the latest incarnation of its
 //! name: neither state nor address of an earlier one can be set any more.
@@ -33,6 +33,22 @@ pub(super) fn admit(
     let (name, address) = (name.clone(), address.clone());
     put(tables, &NodeRecord { id, name, address, standing: MemberState::Joining, since_ms })?;
     Ok(Outcome::NodeAdmitted(id))
+}
+
+/// Announces a node. Replaces the record of the same name; the id `at` belongs to no node.
+pub(super) fn announce(
+    tables: &mut Tables<'_>,
+    at: Revision,
+    name: &NodeName,
+    address: &Address,
+    since_ms: u64,
+) -> Result<Outcome, KvError> {
+    if tables.store().node(name)?.is_none() && is_full(tables.store())? {
+        return Ok(Outcome::TooManyNodes);
+    }
+    let (id, name, address) = (NodeId(at.0), name.clone(), address.clone());
+    put(tables, &NodeRecord { id, name, address, standing: MemberState::Announced, since_ms })?;
+    Ok(Outcome::NodeAnnounced)
 }
 
 /// Sets the state of a node; `None` deletes its record. A record that has this

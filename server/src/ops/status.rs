@@ -93,7 +93,7 @@ pub fn own(node: &Node) -> NodeStatus {
         version: VERSION.to_owned(),
         phase: node.phase(),
         uptime_ms: millis(node.uptime()),
-        raft: node.replica().map(|replica| raft(&replica, node.lease())),
+        raft: node.replica().map(|replica| raft(node, &replica)),
         certificate: node.certificate(),
         started_at_ms: node.started_at_ms(),
         disk_free_bytes: node.space().last().map(|space| space.free_bytes),
@@ -107,10 +107,10 @@ pub fn own(node: &Node) -> NodeStatus {
     }
 }
 
-fn raft(replica: &Replica, lease: Duration) -> RaftStatus {
+fn raft(node: &Node, replica: &Replica) -> RaftStatus {
     let metrics = replica.metrics();
     // Consensus names a leader that is lost until another one is elected.
-    let silence_max = LEADER_SILENCE_MIN.max(LEASES * lease);
+    let silence_max = LEADER_SILENCE_MIN.max(LEASES * node.lease());
     let membership = metrics.membership_config.membership();
     RaftStatus {
         cluster: replica.cluster(),
@@ -127,6 +127,7 @@ fn raft(replica: &Replica, lease: Duration) -> RaftStatus {
         learners: membership.learner_ids().collect(),
         matched: matched(&metrics),
         quorum_heard_ms: replica.quorum_silence(&metrics).map(millis),
+        join_requests: node.join_requests().names(),
         nodes: replica.state().nodes().unwrap_or_default(),
     }
 }

@@ -14,15 +14,21 @@ use coffee_common::{
     quic::Expect,
 };
 use futures_util::future::join_all;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::node::{Node, replica::Replica};
+use crate::{
+    metrics::LogThrottle,
+    node::{Node, replica::Replica},
+};
 
 /// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a member has to say to which cluster it belongs, or the lease if that is longer.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// The least time between two lines in the log that say what an operator has to do.
+const REFUSAL_LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Bounds of the pause between two rounds over all members.
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
@@ -61,6 +67,7 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
     let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
     let mut attempts = JoinAttempts::default();
     let mut told = false;
+    let mut refusals = LogThrottle::new(1, REFUSAL_LINE_INTERVAL);
     let others: Vec<&Address> = members.iter().filter(|member| *member != node.address()).collect();
     loop {
         let mut without = 0;
@@ -74,6 +81,11 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
                     return (cluster, id);
                 }
                 Ok(_) => attempts.failed(member, "it sent an unexpected response"),
+                Err(Rejection::Refused { reason, hint }) => {
+                    if refusals.admit(Instant::now()).is_some() {
+                        tracing::warn!(%member, %reason, %hint, "not admitted yet; continues to ask");
+                    }
+                }
                 Err(why) => {
                     without += usize::from(matches!(why, Rejection::NoCluster { .. }));
                     attempts.failed(member, &why.to_string());

@@ -40,7 +40,7 @@ pub(super) fn decide(identity: Option<&NodeIdentity>, join: &[Address]) -> Mode 
         // Its data was set aside.
         MemberState::Shutdown if !identity.rejoin.is_empty() => Mode::Join(identity.rejoin.clone()),
         // An operator shut it down, and only an operator brings it back.
-        MemberState::Shutdown => Mode::Wait,
+        MemberState::Shutdown | MemberState::Announced => Mode::Wait,
     }
 }
 

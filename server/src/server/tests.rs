@@ -37,8 +37,14 @@ impl NodeFactory {
         config.join.extend(member.map(|member| member.advertised().clone()));
         let credentials = self.ca.credentials(Role::Node, &name).expect("credentials");
         let server = Server::builder(config).credentials(credentials).start().await.expect("it starts");
-        if member.is_none() {
-            server.found().await.expect("it is the first");
+        match member {
+            Some(member) => {
+                let client = member.local_client().expect("a client");
+                client.boot(name, Some(server.advertised().clone())).await.expect("it is admitted");
+            }
+            None => {
+                server.found().await.expect("it is the first");
+            }
         }
         server
     }

@@ -69,10 +69,18 @@ impl EmbeddedCluster {
         server
     }
 
-    /// A node that joins the cluster of another node.
-    pub(crate) async fn joining(&self, node: &str, member: &Server) -> Server {
+    /// A node that asks to join the cluster of another node.
+    pub(crate) async fn asking(&self, node: &str, member: &Server) -> Server {
         let config = Config { join: vec![address(member)], ..self.config(node) };
         self.try_start(config).await.expect("it starts")
+    }
+
+    /// A node that asks to join the cluster of another node, and is booted.
+    pub(crate) async fn joining(&self, node: &str, member: &Server) -> Server {
+        let server = self.asking(node, member).await;
+        let booted = self.client(&[member]).boot(name(node), Some(address(&server))).await;
+        assert!(booted.expect("it is admitted").changed);
+        server
     }
 
     /// A node with data, restarted on its previous port.

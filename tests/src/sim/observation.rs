@@ -74,6 +74,8 @@ pub enum Standing {
     Live,
     /// It was shut down.
     Shutdown,
+    /// An operator has announced it; its id belongs to no node.
+    Announced,
 }
 
 /// Contents of a node's disk.

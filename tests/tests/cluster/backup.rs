@@ -144,7 +144,7 @@ async fn a_restored_cluster_and_its_old_nodes_do_not_mix() {
         cluster.node(node).stop().await;
         coffeed(cluster.node(node), &["rebuild", "--cluster", &new, "--from", &from]).await.ok();
         cluster.node(node).start().await;
-        cluster.coffeectl_via("ming", ["wait", "--for", "voter", "--node", node]).ok().await;
+        cluster.coffeectl_via("ming", ["boot", node]).ok().await;
         cluster.coffeectl_via("ming", ["wait", "--for", "synced", "--node", node]).ok().await;
         let get = ["keys", "--consistency", "local"];
         assert_eq!(cluster.coffeectl_via(node, get).ok().await, "order/1\n");

@@ -182,7 +182,7 @@ async fn first_start() -> CountedCommands {
         }
     }
     for node in &SHOPS[1..4] {
-        operator.ctl(["wait", "--for", "voter", "--node", node]).await;
+        operator.ctl(["boot", node]).await;
     }
     operator.ctl(["set", "order/1", "latte"]).await;
     let commands = operator.commands;
@@ -233,7 +233,7 @@ async fn members(operator: &mut CountedCommands) {
     assert!(long.ended().await.success());
     long.wipe();
     long.start().await;
-    operator.cluster.coffeectl(["wait", "--for", "voter", "--node", "long"]).ok().await;
+    operator.cluster.coffeectl(["boot", "long"]).ok().await;
 }
 
 /// One command restarts all; the test is the service manager that it asks.
@@ -297,7 +297,7 @@ async fn lost_quorum(operator: &mut CountedCommands) {
         operator.start(node).await;
         operator.ctl_via(&first, &["boot", node]).await;
     }
-    operator.ctl_via(&first, &["wait", "--for", "voter", "--node", other]).await;
+    operator.ctl_via(&first, &["boot", other]).await;
     operator.ctl(["wait", "--for", "synced"]).await;
     operator.end("7 .. and back to five nodes", begun, 10, true).await;
 }
@@ -343,7 +343,7 @@ async fn rotation_and_backups(operator: &mut CountedCommands) {
     for node in &SHOPS[1..] {
         operator.coffeed(node, &["rebuild", "--cluster", &cluster, "--from", &from]).await;
         operator.start(node).await;
-        operator.ctl_via("ming", &["wait", "--for", "voter", "--node", node]).await;
+        operator.ctl_via("ming", &["boot", node]).await;
     }
     operator.ctl(["wait", "--for", "synced"]).await;
     operator.end("9b .. and back to five nodes", begun, 13, true).await;

@@ -32,7 +32,7 @@ async fn nodes_that_ask_each_other_are_founded_by_init() {
     cluster.coffeectl(["init", "hong"]).ok().await;
     let again = cluster.coffeectl(["init", "hong"]).ok().await;
     assert!(again.contains("already"), "{again}");
-    cluster.coffeectl(["wait", "--for", "voter", "--node", "ming"]).ok().await;
+    cluster.coffeectl(["boot", "ming"]).ok().await;
     cluster.coffeectl(["init", "ming"]).fails(8, "belongs to cluster").await;
 }
 

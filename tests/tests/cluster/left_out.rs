@@ -35,7 +35,7 @@ async fn restored_without_peng(cluster: &mut Cluster) -> (String, String) {
     let from = ming.address().to_string();
     coffeed(cluster.node("hong"), &["rebuild", "--cluster", &new, "--from", &from]).await.ok();
     cluster.node("hong").start().await;
-    cluster.coffeectl_via("ming", ["wait", "--for", "voter", "--node", "hong"]).ok().await;
+    cluster.coffeectl_via("ming", ["boot", "hong"]).ok().await;
     let from = cluster.node("peng").log().len();
     cluster.node("peng").start().await;
     cluster.node("peng").says_from(from, "replica opened").await;
@@ -109,7 +109,7 @@ async fn the_node_itself_notices_and_serves_no_old_data() {
     cluster.node("peng").stop().await;
     coffeed(cluster.node("peng"), &["rebuild", "--cluster", &new, "--from", ming.as_str()]).await.ok();
     cluster.node("peng").start().await;
-    cluster.coffeectl_via("ming", ["wait", "--for", "voter", "--node", "peng"]).ok().await;
+    cluster.coffeectl_via("ming", ["boot", "peng"]).ok().await;
     cluster.coffeectl_via("ming", ["wait", "--for", "synced"]).ok().await;
     cluster.coffeectl_via("peng", ["get", "order/2", "--consistency", "local"]).fails(3, "").await;
 }

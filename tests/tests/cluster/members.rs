@@ -149,18 +149,77 @@ async fn a_node_that_is_taken_down_ends_before_the_command_does() {
     }
 }
 
-/// No daemon runs at the address, so nothing was sent, whichever node is asked.
+/// No daemon runs at the address of a member, so nothing was done, whichever node is asked.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_boot_of_an_absent_daemon_leaves_nothing_in_doubt() {
-    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+async fn the_boot_of_an_absent_member_leaves_nothing_in_doubt() {
+    let mut cluster = Cluster::of(4).start().await;
     let address = cluster.node("long").address().to_string();
     cluster.node("long").kill().await;
     for via in ["ming", "hong", "peng"] {
         let boot = ["boot", "long", "--address", &address, "--timeout", "4s"];
+        // Over a connection from before, the invitation may have arrived.
+        let first = cluster.coffeectl_via(via, boot).run().await;
+        assert!(matches!(first.code, Some(5 | 6)), "{first}");
         cluster.coffeectl_via(via, boot).fails(5, "long does not answer").await;
     }
     cluster.node("long").start().await;
     cluster.coffeectl(["boot", "long", "--address", &address]).ok().await;
+}
+
+/// Nor is a node admitted by its certificate alone, and what an operator announces is remembered by
+/// every leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_joins_only_if_an_operator_has_announced_it() {
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    let (address, ming) = (cluster.node("long").address(), cluster.node("ming").address());
+    cluster.node("long").stop().await;
+    let join = format!("--join={ming}");
+    let from = cluster.node("long").log().len();
+    cluster.node("long").start_with(&[&join]).await;
+    cluster.node("long").says_from(from, "to admit it: coffeectl boot long").await;
+    cluster.node("ming").says_from(0, "a node asks to join and is not announced").await;
+    assert_eq!(states(&cluster).await.get("long"), None);
+    let listed = cluster.coffeectl(["list"]).run().await;
+    assert!(listed.stderr.contains("long asks to join and is not announced"), "{listed}");
+    cluster.node("long").stop().await;
+
+    let boot = ["boot", "long", "--address", address.as_str()];
+    let announced = cluster.coffeectl(boot).ok().await;
+    assert!(announced.contains("long does not answer; it is announced now"), "{announced}");
+    assert!(cluster.coffeectl(boot).ok().await.contains("announced already"));
+    assert_eq!(states(&cluster).await["long"], "announced");
+    cluster.coffeectl(["down", "long", "--yes"]).fails(8, "has not joined").await;
+    cluster.coffeectl(["node", "remove", "long", "--yes"]).ok().await;
+    assert_eq!(states(&cluster).await.get("long"), None, "the announcement is withdrawn");
+    let from = cluster.node("long").log().len();
+    cluster.node("long").start_with(&[&join]).await;
+    cluster.node("long").says_from(from, "to admit it: coffeectl boot long").await;
+    cluster.node("long").stop().await;
+
+    cluster.coffeectl(boot).ok().await;
+    cluster.coffeectl(["transfer"]).ok().await;
+    cluster.node("long").start_with(&[&join]).await;
+    cluster.coffeectl(["wait", "--for", "voter", "--node", "long"]).ok().await;
+
+    // One that was removed has the same certificate.
+    cluster.coffeectl(["down", "long", "--yes"]).ok().await;
+    assert!(cluster.node("long").ended().await.success());
+    cluster.node("long").wipe();
+    let from = cluster.node("long").log().len();
+    cluster.node("long").start_with(&[&join]).await;
+    cluster.node("long").says_from(from, "to admit it: coffeectl boot long").await;
+    assert_eq!(cluster.json(["list"]).await["voters"], 3);
+    // Its address is on record, and it asks.
+    cluster.coffeectl(["boot", "long"]).ok().await;
+    assert_eq!(cluster.json(["list"]).await["voters"], 4);
+}
+
+/// The state of each node in the list.
+async fn states(cluster: &Cluster) -> std::collections::BTreeMap<String, String> {
+    let list = cluster.json(["list"]).await;
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let nodes = list["nodes"].as_array().expect("nodes").iter();
+    nodes.map(|node| (text(&node["name"]), text(&node["state"]))).collect()
 }
 
 /// While hong is off, long takes the place of peng, which then returns under a new id and takes long's.

@@ -115,7 +115,7 @@ async fn do_not_mix(cluster: &mut Cluster, furthest: &str, other: &str, new: &st
     let from = cluster.node(furthest).address().to_string();
     coffeed(cluster.node(other), &["rebuild", "--cluster", new, "--from", &from]).await.ok();
     cluster.node(other).start().await;
-    cluster.coffeectl_via(furthest, ["wait", "--for", "voter", "--node", other]).ok().await;
+    cluster.coffeectl_via(furthest, ["boot", other]).ok().await;
 }
 
 #[tokio::test]

@@ -80,6 +80,12 @@ async fn certificates_of_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_no_operator_wants() {
+    let _alone = STAGE.lock().await;
+    node_roles::admit_no_node().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_of_hostile_servers() {
     let _alone = STAGE.lock().await;
     servers::control_no_terminal().await;

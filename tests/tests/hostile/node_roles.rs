@@ -50,8 +50,7 @@ impl NodeCaller {
         request: &Request,
     ) {
         let result = self.ask(victim, raft.cluster, on_behalf_of, request).await;
-        let is_refused =
-            matches!(result, Err(Rejection::Denied(_) | Rejection::Unavailable(_) | Rejection::NotFound(_)));
+        let is_refused = matches!(result, Err(ref why) if why.is_not_applied());
         assert!(is_refused, "{request:?} on behalf of {on_behalf_of:?} at {victim}: {result:?}");
     }
 }
@@ -156,4 +155,40 @@ pub(crate) async fn do_not_make_admins() {
         let level = cluster.coffeectl_via(node, ["log-level"]).ok().await;
         assert!(!level.contains("trace"), "{level}");
     }
+}
+
+/// A node that was removed and one that never was in the cluster ask to join, and for a vote.
+pub(crate) async fn admit_no_node() {
+    let mut cluster = Cluster::of(4).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    let removed = victims(&cluster, &["long"]).await[0].1.id;
+    cluster.coffeectl(["down", "long", "--yes"]).ok().await;
+    cluster.node("long").ended().await;
+    cluster.leader().await;
+    let before = victims(&cluster, &NAMES).await;
+    let join = async |stranger: &str, (victim, raft): &(Address, RaftStatus)| {
+        let caller = NodeCaller::new(&peers::credentials(&cluster, stranger));
+        for id in [removed, raft.id, NodeId(1_000)] {
+            caller.is_refused(victim, raft, None, &Request::Promote { id }).await;
+        }
+        let request = Request::Join { node: name(stranger), address: nowhere() };
+        caller.ask(victim, raft.cluster, None, &request).await
+    };
+    for stranger in ["long", "hu"] {
+        for victim in &before {
+            match join(stranger, victim).await {
+                Err(Rejection::Refused { hint, .. }) => assert!(hint.contains(stranger), "{hint}"),
+                admitted => panic!("{stranger}: {admitted:?}"),
+            }
+        }
+    }
+    is_unharmed(&cluster, &NAMES, &before).await;
+    let list: serde_json::Value = cluster.json(["list"]).await;
+    assert!(!list.to_string().contains("\"hu\"") && list["voters"] == 3, "{list}");
+    // An operator wants one of them.
+    cluster.coffeectl(["boot", "hu", "--address", nowhere().as_str()]).ok().await;
+    let long = join("long", &before[0]).await;
+    assert!(matches!(long, Err(Rejection::Refused { .. })), "{long:?}");
+    let hu = join("hu", &before[0]).await;
+    assert!(matches!(hu, Ok(Response::Admitted { .. })), "{hu:?}");
 }

@@ -134,6 +134,7 @@ fn view(address: &Address) -> ClusterView {
         may_lose: 0,
         writes_refused: Some(HOSTILE.to_owned()),
         quorum_silent_ms: None,
+        join_requests: Vec::new(),
         nodes: vec![node],
     }
 }

@@ -1,10 +1,17 @@
-//! `boot`: adds a node to the cluster and waits until it votes.
+//! `boot`: adds a node to the cluster and waits until it votes, or announces one that is not there.
 
 use clap::Args;
 use coffee_common::id::{Address, NodeName};
 use serde::Serialize;
 
-use crate::{awaited, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, wording};
+use crate::{
+    awaited,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::{Invocation, Origin},
+    printer::Printable,
+    wording,
+};
 
 /// `boot`.
 #[derive(Debug, Args)]
@@ -12,7 +19,8 @@ pub(crate) struct BootArguments {
     /// The node's name
     #[arg(value_name = "NODE")]
     node: NodeName,
-    /// The node's address, unless the cluster remembers it; the new one of a voter that has moved
+    /// The node's address, unless it asks to join or the cluster remembers it; the new one of a voter
+    /// that has moved
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<Address>,
 }
@@ -27,20 +35,28 @@ pub(crate) async fn run(
     let first = format!("waiting: adding {}", arguments.node);
     let done = invocation.printer.progress().watching(boot, &first, look).await?;
     invocation.session.add_names([&arguments.node]);
+    let is_announced = done.id.is_none();
     invocation.printer.report(&BootReport {
         node: arguments.node.clone(),
-        id: done.id.to_string(),
+        id: done.id.map(|id| id.to_string()),
         changed: done.changed,
         moved: done.moved,
         took_ms: done.took_ms,
     });
+    if is_announced && invocation.origin == Origin::CommandLine {
+        let node = &arguments.node;
+        invocation.printer.note(&format!(
+            "next: start {node}; if it waits, without 'join' in its configuration: 'coffeectl boot {node}' again"
+        ));
+    }
     Ok(ExitCode::Done)
 }
 
 #[derive(Serialize)]
 struct BootReport {
     node: NodeName,
-    id: String,
+    /// `None` if it is only announced.
+    id: Option<String>,
     changed: bool,
     moved: bool,
     took_ms: u64,
@@ -48,7 +64,11 @@ struct BootReport {
 
 impl Printable for BootReport {
     fn table(&self) -> String {
-        let Self { node, id, took_ms, .. } = self;
+        let Self { node, took_ms, .. } = self;
+        let Some(id) = &self.id else {
+            let when = if self.changed { "now" } else { "already" };
+            return format!("{node} does not answer; it is announced {when}, and is admitted when it asks\n");
+        };
         if self.changed {
             format!("{node} is a voter now: id {id}, after {}\n", wording::span(*took_ms))
         } else if self.moved {
@@ -60,7 +80,8 @@ impl Printable for BootReport {
 
     fn plain(&self) -> Vec<Vec<String>> {
         let Self { node, id, changed, moved, took_ms } = self;
-        vec![vec![node.to_string(), id.clone(), changed.to_string(), took_ms.to_string(), moved.to_string()]]
+        let id = wording::or_nothing(id.as_ref());
+        vec![vec![node.to_string(), id, changed.to_string(), took_ms.to_string(), moved.to_string()]]
     }
 }
 
@@ -73,7 +94,7 @@ mod tests {
     fn golden() {
         let done = BootReport {
             node: NodeName::new("hong").unwrap(),
-            id: "12".into(),
+            id: Some("12".into()),
             changed: true,
             moved: false,
             took_ms: 412,
@@ -86,6 +107,14 @@ mod tests {
         );
         let already = BootReport { changed: false, ..done };
         assert_eq!(printed(Format::Table, &already), "hong is a voter already: id 12\n");
+        let announced =
+            BootReport { id: None, changed: true, took_ms: 0, node: already.node.clone(), ..already };
+        assert_eq!(
+            printed(Format::Table, &announced),
+            "hong does not answer; it is announced now, and is admitted when it asks\n"
+        );
+        assert_eq!(printed(Format::Plain, &announced), "hong\t-\ttrue\t0\tfalse\n");
+        let already = BootReport { id: Some("12".into()), changed: false, ..announced };
         let moved = BootReport { moved: true, ..already };
         assert_eq!(
             printed(Format::Table, &moved),

@@ -264,6 +264,7 @@ mod tests {
     fn view() -> ClusterView {
         ClusterView {
             quorum_silent_ms: None,
+            join_requests: Vec::new(),
             writes_refused: None,
             cluster: Some(ClusterId(0xc0ffee)),
             asked: NodeName::new("ming").unwrap(),

@@ -302,6 +302,7 @@ mod tests {
         };
         ClusterView {
             quorum_silent_ms: None,
+            join_requests: Vec::new(),
             writes_refused: None,
             cluster: None,
             asked: NodeName::new("hong").unwrap(),

@@ -5,7 +5,7 @@
 use clap::{Args, Subcommand};
 use coffee_common::{
     id::NodeName,
-    protocol::{ClusterView, ElectionTimers, NodeState},
+    protocol::{ClusterView, ElectionTimers},
 };
 use serde::Serialize;
 
@@ -115,8 +115,7 @@ impl<'a> Suggestion<'a> {
             .filter(|(_, pace)| pace.timers != timers)
             .map(|(node, pace)| NodeTimers { node, timers: pace.timers })
             .collect();
-        let missing =
-            view.nodes.iter().filter(|node| node.pace.is_none() && node.state != NodeState::Shutdown);
+        let missing = view.nodes.iter().filter(|node| node.pace.is_none() && !node.state.is_outside());
         Ok(Self {
             round_trips,
             worst_us,
@@ -181,7 +180,7 @@ impl Printable for Suggestion<'_> {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::protocol::{NodePace, RaftRole, RoundTrip};
+    use coffee_common::protocol::{NodePace, NodeState, RaftRole, RoundTrip};
 
     use super::*;
     use crate::{

@@ -214,7 +214,7 @@ impl Wanted {
         let meant = |node: &&NodeView| match &self.node {
             Some(name) => node.name == *name,
             // The role of an unreachable node is unknown, but it is a member.
-            None => node.role.is_some() || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting),
+            None => node.role.is_some() || !node.state.is_outside(),
         };
         let mut nodes = view.nodes.iter().filter(meant).peekable();
         if nodes.peek().is_none() {

@@ -149,6 +149,7 @@ fn bash_completes_values_after_an_equals_sign_and_paths() {
 fn the_cluster_adds_its_nodes() {
     let view = ClusterView {
         quorum_silent_ms: None,
+        join_requests: Vec::new(),
         writes_refused: None,
         cluster: None,
         asked: name("ming"),

@@ -250,6 +250,7 @@ fn shops(names: &[&str]) -> ClusterView {
     let nodes: Vec<NodeView> = names.iter().enumerate().map(node).collect();
     ClusterView {
         quorum_silent_ms: None,
+        join_requests: Vec::new(),
         writes_refused: None,
         cluster: Some(coffee_common::id::ClusterId(7)),
         asked: name("ming"),

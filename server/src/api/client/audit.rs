@@ -200,6 +200,7 @@ fn has_changed(response: &Response) -> bool {
     match response {
         Response::Booted { changed, moved, .. } => *changed || *moved,
         Response::Transferred { changed, .. }
+        | Response::Announced(changed)
         | Response::Done { changed }
         | Response::LogLevel { changed, .. }
         | Response::Founded { changed, .. }

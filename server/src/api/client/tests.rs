@@ -115,6 +115,7 @@ fn status() -> NodeStatus {
         learners: vec![NodeId(3)],
         matched: vec![(NodeId(2), Revision(7))],
         quorum_heard_ms: Some(6),
+        join_requests: vec![name("peng")],
         nodes: vec![record],
     };
     NodeStatus {
@@ -170,6 +171,7 @@ fn cluster_view() -> ClusterView {
     };
     ClusterView {
         quorum_silent_ms: Some(451),
+        join_requests: vec![name("peng")],
         writes_refused: None,
         cluster: Some(ClusterId(9)),
         asked: name("ming"),
@@ -197,6 +199,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::TooManyNodes,
         Outcome::Nothing,
         Outcome::RevocationListSet { number: 7, changed: true },
+        Outcome::NodeAnnounced,
     ]
 }
 
@@ -243,6 +246,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),
         Ok(Response::Founded { cluster: ClusterId(9), changed: true }),
         Ok(Response::Revoked { number: 7, changed: true }),
+        Ok(Response::Announced(true)),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -46,12 +46,13 @@ pub(crate) fn run(arguments: &RebuildArguments, config: &Config) -> Result<ExitC
             )
         },
     );
+    let (name, from) = (&config.name, from.join(", "));
+    let next = match arguments.cluster {
+        Some(_) => format!("start coffeed, and admit {name} to the cluster of {from}: coffeectl boot {name}"),
+        None => format!("start coffeed; {name} rejoins and copies all data from {from}"),
+    };
     let mut printer = Printer::standard(Format::default());
-    printer.text(&format!(
-        "{aside}\nnext: start coffeed; {} rejoins and copies all data from {}\n",
-        config.name,
-        from.join(", ")
-    ));
+    printer.text(&format!("{aside}\nnext: {next}\n"));
     printer.finish()?;
     Ok(ExitCode::Done)
 }

@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &RecoverArguments, config: &Config) -> Result<ExitC
          revisions continue after {revision}\n\
          next: start coffeed here. On every old member, set its data aside before it is started:\n\
          \x20 coffeed --config FILE rebuild --cluster {cluster} --from {address}\n\
-         a new member starts with an empty data directory and is booted, or joins\n",
+         a new member starts with an empty data directory. Admit each one: coffeectl boot NODE\n",
         revision = founded.revision,
     ))
 }

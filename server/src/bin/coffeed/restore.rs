@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitC
         "{name} is the only member of the new cluster {cluster}: {keys} keys of {node} at revision {old}\n\
          revisions continue after {new}\n\
          next: start coffeed here. Every other node starts with an empty data directory, or sets its old data aside:\n\
-         \x20 coffeed --config FILE rebuild --cluster {cluster} --from {address}\n",
+         \x20 coffeed --config FILE rebuild --cluster {cluster} --from {address}\n\
+         then start it, and admit it: coffeectl boot NODE\n",
         cluster = founded.cluster,
         keys = summary.end.keys,
         node = summary.header.node,

@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 
 use super::{
     Leading,
-    decide::{JoinVerdict, may_join, may_promote, refused},
+    decide::{JoinVerdict, is_wanted, may_join, may_promote, refused, too_many_nodes},
     leader_view::{LeaderView, find},
     no_longer_leader, retryable,
 };
@@ -20,19 +20,32 @@ use crate::{
 };
 
 impl Leading {
-    /// Gives a node without data a new id. Removes an earlier incarnation first: it
-    /// has lost the record of its votes and must never vote again.
+    /// Gives a node without data a new id, if an operator wants it. Removes an earlier
+    /// incarnation first: it has lost the record of its votes and must never vote again.
     pub(super) async fn accept_join(
         &self,
         name: &NodeName,
         address: &Address,
     ) -> Result<Response, ProposeError> {
+        // One that is being invited is announced in a moment.
+        let invitations = timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await;
+        drop(invitations.map_err(|_| ProposeError::NotApplied("another node is being invited".to_owned()))?);
         let guard = self.lock_changes().await?;
         let records = self.records()?;
-        match self.decide(|view| may_join(view, &records, name)).await? {
+        let verdict = self.decide(|view| may_join(view, &records, name)).await;
+        if let Err(ProposeError::Rejected(Rejection::Refused { .. })) = &verdict
+            && !is_wanted(&self.view(), &records, name)
+            && self.node.join_requests().note(name, address)
+        {
+            let hint = format!("coffeectl boot {name}");
+            tracing::warn!(node = %name, %address, hint, "a node asks to join and is not announced");
+        }
+        match verdict? {
             JoinVerdict::Accept => {}
             JoinVerdict::RemoveOldFirst(old) => {
                 tracing::info!(node = %name, id = %old, "removing the old incarnation of a node that lost its data");
+                // If this leader fails after the removal, the node is still to be admitted.
+                self.record_state(name, old, Some(MemberState::Joining)).await?;
                 guard.remove_node(old).await?;
             }
         }
@@ -40,13 +53,10 @@ impl Leading {
         match self.progress.step(propose(&self.replica, None, command, self.deadline).await)? {
             Outcome::NodeAdmitted(id) => {
                 tracing::info!(node = %name, %address, %id, "join accepted");
+                self.node.join_requests().forget(name);
                 Ok(Response::Admitted { cluster: self.replica.cluster(), id })
             }
-            _ => Err(refused(
-                "the cluster cannot record any more nodes".to_owned(),
-                "remove nodes that are shut down: coffeectl node remove NODE".to_owned(),
-            )
-            .into()),
+            _ => Err(too_many_nodes().into()),
         }
     }
 
@@ -113,7 +123,9 @@ fn joining(records: &[NodeRecord], name: &NodeName, id: NodeId) -> Result<NodeRe
         Some(record) if record.id != id => {
             Err(Rejection::NotFound(format!("{name} is node {} now, not {id}", record.id)))
         }
-        Some(record) if record.standing != MemberState::Shutdown => Ok(record.clone()),
+        Some(record) if matches!(record.standing, MemberState::Joining | MemberState::Member) => {
+            Ok(record.clone())
+        }
         Some(_) | None => Err(removed()),
     }
 }

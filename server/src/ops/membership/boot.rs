@@ -1,23 +1,42 @@
-//! Boots a node, on the leader: invites it and waits until it is a voter.
+//! Boots a node, on the leader: invites and announces it, and waits until it is a voter.
+//!
+//! The announcement is the word of an operator without which no node is admitted. It is replicated,
+//! and counts until the node is admitted or removed: one that is not there yet may ask later.
 
 use std::time::Duration;
 
 use coffee_client::{ChannelError, Envelope, NotSentReason};
 use coffee_common::{
+    command::{Command, MemberState, Outcome},
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Request, Response},
     quic::Expect,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Leading, decide::another_node, leader_view::find, millis_since, no_longer_leader};
-use crate::node::propose::ProposeError;
+use super::{
+    Leading,
+    decide::{another_node, is_wanted, too_many_nodes},
+    leader_view::find,
+    millis_since, no_longer_leader,
+};
+use crate::node::propose::{ProposeError, propose};
 
-/// How long the node has to answer the invitation.
+/// How long the node has to answer the invitation, or to ask to join if its address is not known.
 const INVITE_WITHIN: Duration = Duration::from_secs(3);
 
+/// The result of an invitation.
+enum Invitation {
+    /// The node belongs to the cluster already.
+    Belongs,
+    /// The node joins under a new id.
+    Joins,
+    /// The node does not answer; it is announced, with this call or before.
+    Announced { changed: bool },
+}
+
 impl Leading {
-    /// Invites a waiting node and waits until it is a voter.
+    /// Invites a waiting node and waits until it is a voter. Announces a node that is not there yet.
     pub(super) async fn boot(
         &self,
         name: &NodeName,
@@ -35,20 +54,72 @@ impl Leading {
             };
             return Ok(already(id, moved));
         }
-        let records = self.records()?;
-        let recorded = find(&records, name).map(|record| &record.address);
-        let Some(address) = address.or(recorded) else {
-            return Err(Rejection::Invalid(format!(
-                "the cluster has no record of {name}: give its address with --address HOST:PORT"
-            ))
-            .into());
+        let address = match address {
+            Some(address) => address.clone(),
+            None => self.known_address(name).await?,
         };
         // Invited even after recent contact: it may have lost its data since.
-        let joins = self.progress.step(self.invite(name, address).await)?;
-        match old.filter(|id| view.votes(*id)) {
-            Some(id) if !joins => Ok(already(id, self.move_node(name, address).await?)),
+        let invitation = self.invite_or_announce(name, &address).await?;
+        match (invitation, old.filter(|id| view.votes(*id))) {
+            (Invitation::Announced { changed }, _) => Ok(Response::Announced(changed)),
+            (Invitation::Belongs, Some(id)) => Ok(already(id, self.move_node(name, &address).await?)),
             // The vote belongs to its old incarnation, not to the one that joins.
-            gone => self.voter(name, gone, began).await,
+            (_, gone) => self.voter(name, gone, began).await,
+        }
+    }
+
+    /// The address from which the node asks to join, or that the cluster has on record. Waits a while
+    /// for a node that is not on record to ask.
+    async fn known_address(&self, name: &NodeName) -> Result<Address, ProposeError> {
+        let recorded = find(&self.records()?, name).map(|record| record.address.clone());
+        let patience = if recorded.is_some() { Duration::ZERO } else { INVITE_WITHIN };
+        let until = self.deadline.min(Instant::now() + patience);
+        self.node.join_requests().address_of(name, until).await.or(recorded).ok_or_else(|| {
+            let why = "the cluster has no record of it, and it does not ask to join";
+            Rejection::Invalid(format!("{name}: {why}; give its address with --address HOST:PORT")).into()
+        })
+    }
+
+    /// Invites a node, and announces it unless it is a member or was admitted.
+    async fn invite_or_announce(
+        &self,
+        name: &NodeName,
+        address: &Address,
+    ) -> Result<Invitation, ProposeError> {
+        let late = |_| ProposeError::NotApplied("another node is being invited".to_owned());
+        let _held =
+            timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await.map_err(late)?;
+        let invited = self.progress.step(self.invite(name, address).await);
+        match &invited {
+            Err(ProposeError::Rejected(settled)) if settled.is_not_applied() => {
+                return Err(settled.clone().into());
+            }
+            // A member needs no announcement.
+            Err(error) if self.view().member(name).is_some() => return Err(error.clone()),
+            _ => {}
+        }
+        let guard = self.lock_changes().await?;
+        let records = self.records()?;
+        let announced = find(&records, name).filter(|record| record.standing == MemberState::Announced);
+        let is_known = match announced {
+            Some(record) => record.address == *address,
+            None => is_wanted(&self.view(), &records, name),
+        };
+        // A node that is there may have been announced before, at any address.
+        if !is_known && (invited.is_err() || announced.is_none()) {
+            let command = Command::AnnounceNode { name: name.clone(), address: address.clone() };
+            let outcome = propose(&self.replica, None, command, self.deadline).await;
+            match self.progress.step(outcome)? {
+                Outcome::NodeAnnounced => tracing::info!(node = %name, %address, "announced"),
+                _ => return Err(too_many_nodes().into()),
+            }
+        }
+        drop(guard);
+        match invited {
+            Ok(true) => Ok(Invitation::Joins),
+            Ok(false) => Ok(Invitation::Belongs),
+            Err(_) if announced.is_some() || !is_known => Ok(Invitation::Announced { changed: !is_known }),
+            Err(error) => Err(error),
         }
     }
 

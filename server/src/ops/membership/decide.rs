@@ -167,13 +167,27 @@ pub(super) enum JoinVerdict {
     RemoveOldFirst(NodeId),
 }
 
-/// Whether a node without data may join under its name.
+/// Whether an operator wants this node in the cluster: it is a member, was admitted or is announced.
+/// One that was removed is not, until it is announced again.
+pub(super) fn is_wanted(view: &LeaderView, records: &[NodeRecord], name: &NodeName) -> bool {
+    let is_expected = |record: &NodeRecord| match record.standing {
+        MemberState::Joining | MemberState::Announced => true,
+        // Not a member: its removal is not recorded yet.
+        MemberState::Member | MemberState::Shutdown => false,
+    };
+    view.member(name).is_some() || find(records, name).is_some_and(is_expected)
+}
+
+/// Whether a node without data may join under its name. A certificate alone is not enough.
 pub(super) fn may_join(
     view: &LeaderView,
     records: &[NodeRecord],
     name: &NodeName,
 ) -> Result<JoinVerdict, Rejection> {
-    let Some(old) = view.member(name) else { return Ok(JoinVerdict::Accept) };
+    let Some(old) = view.member(name) else {
+        let is_wanted = planted!("join-without-word") || is_wanted(view, records, name);
+        return if is_wanted { Ok(JoinVerdict::Accept) } else { Err(not_announced(name)) };
+    };
     if view.is_there(old) {
         return Err(Rejection::Unavailable(format!(
             "{name} is a member already and was alive recently: if it lost its data, it may join once its old \
@@ -216,6 +230,20 @@ pub(super) fn another_node(name: &NodeName, address: &Address, what: &str) -> Re
     refused(
         format!("the node at {address} is not {name}: {what}"),
         format!("check the address and the certificate of {name}"),
+    )
+}
+
+fn not_announced(name: &NodeName) -> Rejection {
+    refused(
+        format!("{name} is not announced: no operator has asked for it"),
+        format!("to admit it: coffeectl boot {name}"),
+    )
+}
+
+pub(super) fn too_many_nodes() -> Rejection {
+    refused(
+        "the cluster cannot record any more nodes".to_owned(),
+        "remove nodes that are shut down: coffeectl node remove NODE".to_owned(),
     )
 }
 

@@ -50,8 +50,15 @@ impl Leading {
         let Some(id) = member.or_else(|| find(&records, name).map(|record| record.id)) else {
             return Err(not_a_member(name).into());
         };
-        let count = self.decide(|view| may_remove(view, id)).await?;
         let record = find(&records, name);
+        if record.is_some_and(|record| record.standing == MemberState::Announced) && member.is_none() {
+            return Err(refused(
+                format!("{name} is announced and has not joined"),
+                format!("to withdraw the announcement: coffeectl node remove {name}"),
+            )
+            .into());
+        }
+        let count = self.decide(|view| may_remove(view, id)).await?;
         let down = record.is_some_and(|record| record.standing == MemberState::Shutdown);
         if let Some(record) = record.filter(|_| member.is_none() && down) {
             self.is_not_elsewhere(record).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use coffee_client::{ChannelError, Envelope, NotSentReason};
 use coffee_common::{
-    command::{Command, MemberState},
+    command::{Command, MemberState, NodeRecord},
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{NodeStatus, Rejection, Request, Response},
     quic::Expect,
@@ -44,12 +44,14 @@ impl Leading {
         let records = self.records()?;
         let record = find(&records, name);
         let member = self.view().member(name);
+        let is_out =
+            |record: &NodeRecord| matches!(record.standing, MemberState::Shutdown | MemberState::Announced);
         let Some(id) = member.or(record.map(|record| record.id)) else {
             return Err(not_a_member(name).into());
         };
-        if member.is_none() && record.is_some_and(|record| record.standing == MemberState::Shutdown) {
+        if member.is_none() && record.is_some_and(is_out) {
             return Err(refused(
-                format!("{name} is shut down"),
+                format!("{name} is not a member"),
                 format!("to add it again: coffeectl boot {name} --address {address}"),
             )
             .into());

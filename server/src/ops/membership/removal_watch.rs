@@ -150,6 +150,7 @@ mod tests {
             learners: Vec::new(),
             matched: Vec::new(),
             quorum_heard_ms: None,
+            join_requests: Vec::new(),
             nodes: record.into_iter().collect(),
         }
     }

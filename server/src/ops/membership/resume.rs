@@ -60,6 +60,9 @@ impl Leading {
                 tracing::info!(node = %record.name, id = %record.id, "recording that a node was removed");
                 self.record_state(&record.name, record.id, Some(MemberState::Shutdown)).await?;
             }
+            if record.standing == MemberState::Joining && view.votes(record.id) {
+                self.record_state(&record.name, record.id, Some(MemberState::Member)).await?;
+            }
             let member = membership.get_node(&record.id).map(|member| &member.address);
             if let Some(address) = member.filter(|address| **address != record.address) {
                 tracing::info!(node = %record.name, id = %record.id, %address, "recording that a node has moved");

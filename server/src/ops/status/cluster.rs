@@ -57,6 +57,7 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         voters_in_reach: count(voters_in_reach),
         may_lose: count(may_lose),
         quorum_silent_ms,
+        join_requests: leader.map_or_else(Vec::new, |(_, raft)| raft.join_requests.clone()),
         writes_refused: leader.and_then(|(name, _)| reached.get(name)?.writes_refused.clone()),
         nodes,
     }
@@ -133,7 +134,7 @@ impl<'a> ClusterSnapshot<'a> {
         let other_cluster = status.and_then(|status| self.other_cluster(status));
         NodeView {
             name: node.name.clone(),
-            id: Some(node.id),
+            id: (node.standing != Some(MemberState::Announced)).then_some(node.id),
             address: node.address.clone(),
             role: raft.map(|raft| role(raft.role, votes)),
             state: state(node, status, raft.is_some(), votes, other_cluster.is_some()),
@@ -173,6 +174,7 @@ fn state(
     let Some(status) = status else {
         return match node.standing {
             Some(MemberState::Shutdown) => NodeState::Shutdown,
+            Some(MemberState::Announced) => NodeState::Announced,
             _ => NodeState::Unreachable,
         };
     };
@@ -185,7 +187,11 @@ fn state(
         LifecyclePhase::Joining if takes_part && votes => NodeState::Up,
         LifecyclePhase::Joining => NodeState::Joining,
         // A removed node that does not know it yet.
-        LifecyclePhase::Running if node.standing == Some(MemberState::Shutdown) => NodeState::Stopping,
+        LifecyclePhase::Running
+            if matches!(node.standing, Some(MemberState::Shutdown | MemberState::Announced)) =>
+        {
+            NodeState::Stopping
+        }
         LifecyclePhase::Running if takes_part => NodeState::Up,
         LifecyclePhase::Running => NodeState::Joining,
     }

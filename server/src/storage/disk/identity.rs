@@ -106,6 +106,8 @@ fn word(standing: MemberState) -> &'static str {
         MemberState::Joining => "joining",
         MemberState::Member => "member",
         MemberState::Shutdown => "shutdown",
+        // Never of the node itself.
+        MemberState::Announced => "announced",
     }
 }
 

@@ -33,7 +33,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 5] {
+fn commands() -> [Command; 6] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -51,12 +51,13 @@ fn commands() -> [Command; 5] {
         Command::Batch(batch.into()),
         Command::AdmitNode { name: name.clone(), address: address.clone() },
         Command::SetNodeState { name: name.clone(), id: NodeId(7), standing: Some(MemberState::Member) },
-        Command::SetNodeAddress { name, id: NodeId(7), address },
+        Command::SetNodeAddress { name: name.clone(), id: NodeId(7), address: address.clone() },
         Command::SetRevocationList(RevocationList {
             issuer: b"a CA".to_vec(),
             number: 7,
             der: vec![0x30, 0x03, 1, 1, 255],
         }),
+        Command::AnnounceNode { name, address },
     ]
 }
 
@@ -158,6 +159,7 @@ fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         4 => any_batch().prop_map(|batch| Command::Batch(batch.into())),
         1 => any_member().prop_map(|Member { name, address }| Command::AdmitNode { name, address }),
+        1 => any_member().prop_map(|Member { name, address }| Command::AnnounceNode { name, address }),
         1 => (any_member(), any::<u64>(), prop::option::of(standing)).prop_map(|(member, id, standing)| {
             Command::SetNodeState { name: member.name, id: NodeId(id), standing }
         }),

@@ -95,7 +95,7 @@ async fn carry_out(
         (OperatorVerb::Remove, Some(node)) => client.remove(node, false).await.map(|_| OperatorAnswer::Gone),
         (OperatorVerb::Boot, Some(name)) => {
             let booted = client.boot(name, shop.map(SimNode::address)).await?;
-            Ok(OperatorAnswer::Voter(booted.id.0))
+            Ok(booted.id.map_or(OperatorAnswer::Announced, |id| OperatorAnswer::Voter(id.0)))
         }
         (OperatorVerb::Remove | OperatorVerb::Boot, None) => Err(Error::Setup("it needs a node".to_owned())),
     }
@@ -128,6 +128,10 @@ impl Operator {
         // One who has met the cluster does not take for it what a node founds later.
         while Instant::now() < end && !any.cluster().await.is_ok_and(|view| view.cluster.is_some()) {
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // All but the founder ask for it.
+        for shop in shops.iter().skip(1).filter(|_| self.number == 0) {
+            self.record.call(&any, OperatorVerb::Boot, Some(shop), &self.trace).await;
         }
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;

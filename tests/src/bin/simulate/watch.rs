@@ -136,6 +136,7 @@ fn record(record: &NodeRecord) -> RecordLine {
     let standing = match record.standing {
         MemberState::Shutdown => Standing::Shutdown,
         MemberState::Joining | MemberState::Member => Standing::Live,
+        MemberState::Announced => Standing::Announced,
     };
     RecordLine { id: record.id.0, name: record.name.to_string(), standing }
 }

@@ -1,8 +1,9 @@
 //! Operators are told the truth: if a call says that nothing was done, nothing was and nothing
 //! will be, and if it says that it is done, it is. (A promise of coffeed.)
 //!
-//! A node leaves the cluster only through an operator, or because it lost its disk; a node that was
-//! shut down comes back only through an operator. So each of these changes must have a call that
+//! A node is admitted only if an operator asked for it, unless it is a member that has lost its disk:
+//! a certificate gives no vote. It leaves the cluster only through an operator, or because it lost its
+//! disk; a node that was shut down comes back only through an operator. So each of these changes must have a call that
 //! owns up to it: one that was told that it is done or in doubt, or that is still in progress. So
 //! must a leadership that was handed over, which no node does on its own while it runs.
 
@@ -13,6 +14,9 @@ use crate::sim::observation::{Observation, Standing};
 /// How long after a call's end its effect may be observed for the first time, in milliseconds:
 /// the node that carried it out may have lost its power.
 const OBSERVED_WITHIN_MS: u64 = 5000;
+
+/// The id of the node that founded the cluster, which no operator has to announce.
+const FOUNDER: u64 = 1;
 
 /// An operation that an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub enum OperatorAnswer {
     Gone,
     /// The node is a voter under this id.
     Voter(u64),
+    /// The node does not answer, and may be admitted at any time from now on.
+    Announced,
     /// This node leads in this term.
     Leads(String, u64),
 }
@@ -65,7 +71,7 @@ impl OperatorCall {
         match &self.answer {
             None => true,
             Some((_, OperatorAnswer::NothingDone(_))) => false,
-            Some((returned, OperatorAnswer::InDoubt(_))) => *returned >= since_ms,
+            Some((returned, OperatorAnswer::InDoubt(_) | OperatorAnswer::Announced)) => *returned >= since_ms,
             Some((returned, _)) => *returned >= since_ms && returned + OBSERVED_WITHIN_MS >= at_ms,
         }
     }
@@ -125,7 +131,7 @@ impl MemberHistory {
         if seen.handed_over > 0 {
             self.handed_over.entry(seen.handed_over).or_insert_with(|| (seen.name.clone(), at_ms));
         }
-        for record in &seen.records {
+        for record in seen.records.iter().filter(|record| record.standing != Standing::Announced) {
             let life = self.life(record.id, &record.name);
             life.recorded.get_or_insert(at_ms);
             if record.standing == Standing::Shutdown {
@@ -204,14 +210,17 @@ impl MemberHistory {
                 "operators: {name} (id {id}) was recorded as shut down at {retired} ms, and joined at {joined} ms"
             ));
         }
+        let at = life.recorded.filter(|_| id != FOUNDER)?;
         let before =
             self.lives.range(..id).rev().map(|(_, before)| before).find(|before| before.name == *name);
-        let (before, at) = before.zip(life.recorded)?;
-        let retired = before.retired.filter(|retired| *retired <= at)?;
-        if owned(&[OperatorVerb::Boot], retired, at) || self.lost_disk(before, at) {
+        let (since, what) = match before {
+            None => (0, "although it was never announced"),
+            Some(before) => (before.retired.filter(|retired| *retired <= at)?, "after it was shut down"),
+        };
+        if owned(&[OperatorVerb::Boot], since, at) {
             return None;
         }
-        Some(wrong(&format!("{name} was admitted (id {id}) at {at} ms, after it was shut down"), name, calls))
+        Some(wrong(&format!("{name} was admitted (id {id}) at {at} ms, {what}"), name, calls))
     }
 
     /// Returns a leadership that moved, although each call that asked for it says that nothing was
@@ -246,7 +255,7 @@ impl MemberHistory {
         let (returned, answer) = call.answer.as_ref()?;
         let by = returned + OBSERVED_WITHIN_MS;
         let is_done = match answer {
-            OperatorAnswer::NothingDone(_) | OperatorAnswer::InDoubt(_) => true,
+            OperatorAnswer::NothingDone(_) | OperatorAnswer::InDoubt(_) | OperatorAnswer::Announced => true,
             OperatorAnswer::Leads(name, term) => self.leaders.get(term) == Some(name),
             OperatorAnswer::Voter(id) => self
                 .lives

@@ -46,6 +46,9 @@ impl ThreadedCluster {
         let credentials = cluster.ca.credentials(Role::Admin, &name("tester")).expect("credentials");
         let client = Client::builder().endpoints(addresses).credentials(credentials).build().expect("builds");
         cluster.client = Some(client.clone());
+        for node in cluster.nodes.iter().skip(1) {
+            client.boot(node.name.clone(), None).await.expect("it is admitted");
+        }
         cluster.until_all_vote(&client).await;
         cluster
     }

@@ -57,7 +57,7 @@ pub(crate) async fn open(machine: &Machine) {
     machine.sh(&format!("coffeectl init {} --endpoints {}", SHOPS[0], address(0))).await;
     machine.sh(&format!("systemctl start {}", units())).await;
     for shop in &SHOPS[1..] {
-        machine.sh(&format!("coffeectl wait --for voter --node {shop}")).await;
+        machine.sh(&format!("coffeectl boot {shop}")).await;
     }
 }
 

@@ -69,8 +69,7 @@ pub(super) fn plan(
 
 /// The cluster's view has no role for a member that is down.
 fn is_member(node: &NodeView) -> bool {
-    node.role.is_some()
-        || !matches!(node.state, NodeState::Shutdown | NodeState::Waiting | NodeState::OtherCluster)
+    node.role.is_some() || !(node.state.is_outside() || node.state == NodeState::OtherCluster)
 }
 
 fn known(view: &ClusterView, name: &NodeName) -> Result<(), Failure> {
@@ -130,6 +129,7 @@ mod tests {
         let follower = Some(RaftRole::Follower);
         ClusterView {
             quorum_silent_ms: None,
+            join_requests: Vec::new(),
             writes_refused: None,
             cluster: Some(ClusterId(1)),
             asked: name("hong"),

@@ -111,6 +111,7 @@ mod tests {
             learners: Vec::new(),
             matched: Vec::new(),
             quorum_heard_ms: None,
+            join_requests: Vec::new(),
             nodes: vec![node(1, "ming"), node(2, "hong")],
         }
     }

@@ -81,7 +81,7 @@ impl Report {
             standing: match survivor.identity.standing {
                 MemberState::Joining => "joining",
                 MemberState::Member => "member",
-                MemberState::Shutdown => "shutdown",
+                MemberState::Shutdown | MemberState::Announced => "shutdown",
             }
             .to_owned(),
             vote_term: survivor.vote.map_or(0, |vote| vote.leader_id().term),

@@ -186,11 +186,23 @@ fn a_node_without_data_joins_once_its_old_incarnation_is_down() {
     let member = [record('c', MemberState::Member)];
     let joining = [record('c', MemberState::Joining)];
     let admit = |nodes: &str, records: &[NodeRecord]| may_join(&view(nodes), records, &name('c'));
-    assert_eq!(admit("A B", &[]), Ok(JoinVerdict::Accept));
-    assert_eq!(admit("A B", &[record('c', MemberState::Shutdown)]), Ok(JoinVerdict::Accept));
+    assert_eq!(admit("A B", &joining), Ok(JoinVerdict::Accept), "it has not heard of its admission");
     assert_eq!(admit("A B C!", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
     assert_eq!(admit("A B c!", &joining), Ok(JoinVerdict::RemoveOldFirst(id('c'))));
     assert!(matches!(admit("A B C", &member), Err(Rejection::Unavailable(_))), "it is alive");
     assert_eq!(admit("A B! C! D", &member), Ok(JoinVerdict::RemoveOldFirst(id('c'))), "2 of 3 are left");
     assert!(matches!(admit("A B! C!", &member), Err(Rejection::Refused { .. })), "no quorum without it");
+}
+
+#[test]
+fn a_certificate_alone_admits_no_node() {
+    let admit = |records: &[NodeRecord]| may_join(&view("A B"), records, &name('c'));
+    assert_eq!(admit(&[record('c', MemberState::Announced)]), Ok(JoinVerdict::Accept));
+    says(&admit(&[]).expect_err("never announced"), "is not announced");
+    says(&admit(&[record('d', MemberState::Announced)]).expect_err("another one is"), "is not announced");
+    says(&admit(&[record('c', MemberState::Shutdown)]).expect_err("it was shut down"), "is not announced");
+    says(
+        &admit(&[record('c', MemberState::Member)]).expect_err("its removal is not recorded"),
+        "is not announced",
+    );
 }

@@ -33,6 +33,7 @@ fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
         learners: Vec::new(),
         matched: voters.iter().map(|id| (NodeId(*id), Revision(90))).collect(),
         quorum_heard_ms: None,
+        join_requests: Vec::new(),
         nodes: Vec::new(),
     }
 }

@@ -44,6 +44,11 @@ fn call(verb: OperatorVerb, called: u64, answer: Option<(u64, OperatorAnswer)>) 
     OperatorCall { verb, node: "hong".to_owned(), called, answer }
 }
 
+/// The call by which hong was admitted.
+fn booted() -> OperatorCall {
+    call(OperatorVerb::Boot, 1, Some((9, OperatorAnswer::Voter(ENTRY_OF_ADMISSION))))
+}
+
 fn nothing() -> OperatorAnswer {
     OperatorAnswer::NothingDone("no leader".to_owned())
 }
@@ -76,7 +81,29 @@ fn a_removal_needs_a_call_that_owns_up_to_it() {
             true,
         ),
     ] {
+        let calls = [vec![booted()], calls].concat();
         let wrong = hong_goes().judge(&calls);
+        assert_eq!(wrong.is_empty(), is_clean, "{calls:?}: {wrong:?}");
+    }
+}
+
+#[test]
+fn a_certificate_alone_admits_no_node() {
+    let mut history = MemberHistory::default();
+    let record = |standing| (ENTRY_OF_ADMISSION, "hong", standing);
+    history.look(5, &knows(1, &[MING], &[MING_RECORD, (3, "hong", Standing::Announced)]));
+    assert_eq!(history.judge(&[]), [""; 0], "it is only announced");
+    history.look(10_000, &knows(8, &[MING], &[MING_RECORD, record(Standing::Live)]));
+    let boot = |answer| call(OperatorVerb::Boot, 1, answer);
+    for (calls, is_clean) in [
+        (vec![], false),
+        (vec![boot(None)], true),
+        (vec![boot(Some((4, doubt())))], true),
+        (vec![boot(Some((4, OperatorAnswer::Announced)))], true),
+        (vec![boot(Some((4, nothing())))], false),
+        (vec![OperatorCall { node: "peng".to_owned(), ..boot(None) }], false),
+    ] {
+        let wrong = history.judge(&calls);
         assert_eq!(wrong.is_empty(), is_clean, "{calls:?}: {wrong:?}");
     }
 }
@@ -85,7 +112,7 @@ fn a_removal_needs_a_call_that_owns_up_to_it() {
 fn a_node_that_lost_its_disk_may_be_replaced_without_an_operator() {
     let mut history = hong_goes();
     history.look_at_disk(50, "hong", 1);
-    assert_eq!(history.judge(&[]), [""; 0]);
+    assert_eq!(history.judge(&[booted()]), [""; 0]);
 }
 
 #[test]
@@ -93,10 +120,12 @@ fn a_node_that_was_shut_down_comes_back_only_through_an_operator() {
     let down = || call(OperatorVerb::Down, 90, Some((120, OperatorAnswer::Gone)));
     let mut history = hong_goes();
     history.look(200, &knows(20, &[MING], &[MING_RECORD, (30, "hong", Standing::Live)]));
-    assert_eq!(history.judge(&[down()]).len(), 1);
-    let boot = |answer| vec![down(), call(OperatorVerb::Boot, 150, Some((190, answer)))];
+    assert_eq!(history.judge(&[booted(), down()]).len(), 1);
+    let boot = |answer| vec![booted(), down(), call(OperatorVerb::Boot, 150, Some((190, answer)))];
     assert_eq!(history.judge(&boot(nothing())).len(), 1);
     assert_eq!(history.judge(&boot(doubt())), [""; 0]);
+    history.look_at_disk(50, "hong", 1);
+    assert_eq!(history.judge(&[booted(), down()]).len(), 1, "even if it lost its disk");
 }
 
 #[test]
@@ -104,7 +133,7 @@ fn a_node_is_gone_if_a_call_says_so() {
     let mut history = MemberHistory::default();
     let record = (ENTRY_OF_ADMISSION, "hong", Standing::Live);
     history.look(10, &knows(8, &[MING, (ENTRY_OF_ADMISSION, "hong", true)], &[MING_RECORD, record]));
-    let calls = [call(OperatorVerb::Down, 20, Some((30, OperatorAnswer::Gone)))];
+    let calls = [booted(), call(OperatorVerb::Down, 20, Some((30, OperatorAnswer::Gone)))];
     assert_eq!(history.judge(&calls).len(), 1);
     history.look(40, &knows(20, &[MING], &[MING_RECORD, (ENTRY_OF_ADMISSION, "hong", Standing::Shutdown)]));
     assert_eq!(history.judge(&calls), [""; 0]);
@@ -116,7 +145,8 @@ fn a_node_that_is_shut_down_while_it_joins_does_not_join() {
     let record = |standing| (ENTRY_OF_ADMISSION, "hong", standing);
     history.look(10, &knows(1, &[MING], &[MING_RECORD, record(Standing::Live)]));
     history.look(20, &knows(1, &[MING], &[MING_RECORD, record(Standing::Shutdown)]));
-    let calls = [call(OperatorVerb::Down, 15, Some((25, OperatorAnswer::Gone)))];
+    let boot = call(OperatorVerb::Boot, 1, Some((9, doubt())));
+    let calls = [boot, call(OperatorVerb::Down, 15, Some((25, OperatorAnswer::Gone)))];
     assert_eq!(history.judge(&calls), [""; 0]);
     history.look(30, &knows(9, &[MING, (ENTRY_OF_ADMISSION, "hong", false)], &[]));
     assert_eq!(history.judge(&calls).len(), 1);

@@ -50,6 +50,7 @@ fn status() -> NodeStatus {
             learners: vec![NodeId(9)],
             matched: Vec::new(),
             quorum_heard_ms: Some(40),
+            join_requests: Vec::new(),
             nodes: vec![record(1, "ming"), record(7, "hong")],
         }),
         certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
