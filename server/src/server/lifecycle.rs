@@ -305,7 +305,9 @@ impl Lifecycle {
             standing: MemberState::Joining,
             rejoin: members,
         };
-        self.data.adopt(identity.clone())?;
+        if let Some(aside) = self.data.adopt(identity.clone())? {
+            tracing::info!(folder = %aside.display(), "the former data is set aside until this node is a voter");
+        }
         self.open_replica(&identity).await
     }
 

@@ -33,7 +33,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffee_common::{command::MemberState, id::NodeName};
+use coffee_common::{
+    command::MemberState,
+    id::{ClusterId, NodeName},
+};
+
+use self::rebuild::move_away;
 
 pub use self::{
     error::DataDirError,
@@ -56,6 +61,8 @@ pub struct DataDir {
     path: PathBuf,
     _lock: File,
     identity: Option<NodeIdentity>,
+    /// The data that was set aside since it was opened, and the cluster of each.
+    replaced: Vec<(ClusterId, PathBuf)>,
 }
 
 impl DataDir {
@@ -75,7 +82,7 @@ impl DataDir {
             check_not_empty(&path.join(STATE))?;
         }
         reserve::release_reserve(path);
-        Ok(Self { path: path.to_owned(), _lock: lock, identity })
+        Ok(Self { path: path.to_owned(), _lock: lock, identity, replaced: Vec::new() })
     }
 
     fn read_identity(path: &Path, name: &NodeName) -> Result<Option<NodeIdentity>, DataDirError> {
@@ -116,34 +123,47 @@ impl DataDir {
         self.path.join(STATE)
     }
 
-    /// Begins a new membership in a cluster that has admitted the node: removes
-    /// the databases of an earlier membership, then writes the new identity. A
+    /// Begins a new membership in a cluster that has admitted the node: sets the
+    /// databases of an earlier membership aside, then writes the new identity. A
     /// crash between the two leaves a node that belongs to no cluster and waits
-    /// to be admitted again.
+    /// to be admitted again. Any holder of a node's certificate can pretend to admit
+    /// it, so they are kept until it is a member of the same cluster. Returns the
+    /// folder that holds them, if there were any.
     ///
     /// # Errors
     /// The node had this id in this cluster before, or a file cannot be written.
-    pub fn adopt(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {
+    pub fn adopt(&mut self, identity: NodeIdentity) -> Result<Option<PathBuf>, DataDirError> {
         let NodeIdentity { cluster, id, .. } = identity;
         if self.identity.as_ref().is_some_and(|old| (old.cluster, old.id) == (cluster, id)) {
             return Err(DataDirError::SameIdAgain { path: self.path.clone(), cluster, id });
         }
         self.set_standing(MemberState::Shutdown)?;
-        for name in [LOG, STATE] {
-            files::remove(&self.path.join(name))?;
+        let mut aside = None;
+        if let Some(old) = &self.identity {
+            aside = move_away(&self.path, old.cluster)?;
+            self.replaced.extend(aside.clone().map(|aside| (old.cluster, aside)));
         }
-        files::sync_folder(&self.path)?;
-        self.write(identity)
+        self.write(identity)?;
+        Ok(aside)
     }
 
-    /// Records the state of the node in its cluster.
+    /// Records the state of the node in its cluster. A member needs no data of this cluster that was
+    /// set aside when it was admitted.
     ///
     /// # Errors
     /// The identity cannot be written.
     pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
         match self.identity.clone() {
             Some(identity) if identity.standing != standing => {
-                self.write(NodeIdentity { standing, rejoin: Vec::new(), ..identity })
+                let cluster = identity.cluster;
+                self.write(NodeIdentity { standing, rejoin: Vec::new(), ..identity })?;
+                if standing == MemberState::Member {
+                    for (_, aside) in self.replaced.extract_if(.., |(old, _)| *old == cluster) {
+                        // If it fails, they only take space.
+                        let _ = fs::remove_dir_all(aside);
+                    }
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

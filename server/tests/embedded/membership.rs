@@ -270,6 +270,27 @@ async fn a_node_that_joins_is_judged_by_its_own_cluster_only() {
     assert!(matches!(ask(&waiting, &Request::Status, id(&ming)).await, Ok(Response::Status(_))));
 }
 
+/// Any certificate of a node is enough to invite it, into a cluster that may not be its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_lured_away_keeps_its_data() {
+    let cluster = EmbeddedCluster::new();
+    let [ming, hong, peng] = three(&cluster).await;
+    let client = cluster.client(&[&ming, &hong]);
+    client.set("order/1", "latte").await.expect("is written");
+    let own = peng.status().raft.expect("takes part").cluster;
+    client.down(Some(name("peng")), false).await.expect("is shut down");
+    assert_eq!(peng.closed().await, Closed::Removed);
+    drop(peng);
+    let (peng, hu) = (cluster.waiting("peng").await, cluster.founder("hu").await);
+    let booted = cluster.client_at(&hu).boot(name("peng"), Some(address(&peng))).await;
+    assert!(booted.expect("it follows").changed);
+    until_voter(&peng).await;
+    let aside = cluster.data_dir("peng").join(format!("set-aside-1-{own}"));
+    for file in ["identity.toml", "log.wal", "state.redb"] {
+        assert!(aside.join(file).exists(), "{file} is lost");
+    }
+}
+
 /// The log of a cluster names its first members before its present ones. A node that joins reads it
 /// in that order, and meanwhile knows neither its leader nor a member that is still there.
 #[tokio::test(flavor = "multi_thread")]

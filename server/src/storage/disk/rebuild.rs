@@ -54,7 +54,9 @@ pub fn rebuild(
     Ok(aside)
 }
 
-fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBuf>, DataDirError> {
+/// Moves the databases in a data directory to a new folder there, with a copy of the identity, which
+/// is of this cluster. Returns the folder; `None` if there are none.
+pub(super) fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBuf>, DataDirError> {
     let there: Vec<&str> = [LOG, STATE].into_iter().filter(|name| path.join(name).exists()).collect();
     if there.is_empty() {
         return Ok(None);

@@ -118,6 +118,26 @@ fn data_without_an_identity_is_rejected() {
     }
 }
 
+/// A certificate of a node is enough to pretend to admit it.
+#[test]
+fn adopting_loses_no_data_until_the_node_is_a_member_of_the_same_cluster() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let aside = dir.path().join(format!("set-aside-1-{}", identity(7).cluster));
+    let mut data = open(dir.path()).expect("opens");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
+    let other = NodeIdentity { cluster: ClusterId(0xbad), ..identity(12) };
+    assert_eq!(data.adopt(other).expect("is adopted").as_ref(), Some(&aside));
+    fs::write(data.log_path(), b"of the other").expect("writes");
+    data.set_standing(MemberState::Member).expect("is noted");
+    assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
+    assert_eq!(fs::read(aside.join(LOG)).expect("is kept"), b"log");
+    data.set_standing(MemberState::Shutdown).expect("is noted");
+    let second = data.adopt(identity(13)).expect("is adopted").expect("there was data");
+    data.set_standing(MemberState::Member).expect("is noted");
+    assert!(second.exists() && !aside.exists(), "only of the cluster in which it is a member");
+}
+
 #[test]
 fn adopting_starts_empty() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -124,7 +124,7 @@ impl DataDir {
             files::remove(&path.join(name))?;
         }
         files::sync_folder(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock, identity: None })
+        Ok(Self { path: path.to_owned(), _lock: lock, identity: None, replaced: Vec::new() })
     }
 
     /// Opens the directory of the node `name` for a recovery. Returns the note of
@@ -149,7 +149,10 @@ impl DataDir {
         }
         check_not_empty(&path.join(LOG))?;
         check_not_empty(&path.join(STATE))?;
-        Ok((Self { path: path.to_owned(), _lock: lock, identity: Some(identity) }, left))
+        Ok((
+            Self { path: path.to_owned(), _lock: lock, identity: Some(identity), replaced: Vec::new() },
+            left,
+        ))
     }
 
     /// Writes the note. Nothing may be changed before.
