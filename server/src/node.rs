@@ -5,6 +5,7 @@
 //! joining a cluster, send it a [`LifecycleCommand`].
 
 pub mod audit_log;
+pub mod boot_requests;
 pub mod heard_addresses;
 pub mod join_requests;
 pub mod leader_contact;
@@ -37,8 +38,8 @@ use tokio::{
 };
 
 use self::{
-    audit_log::AuditLog, heard_addresses::HeardAddresses, join_requests::JoinRequests, replica::Replica,
-    write_room::WriteRoom,
+    audit_log::AuditLog, boot_requests::BootRequests, heard_addresses::HeardAddresses,
+    join_requests::JoinRequests, replica::Replica, write_room::WriteRoom,
 };
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
@@ -89,6 +90,7 @@ pub struct Node {
     space: SpaceProbe,
     write_room: WriteRoom,
     heard_addresses: HeardAddresses,
+    boot_requests: BootRequests,
     join_requests: JoinRequests,
     metrics: NodeMetrics,
     audit_log: AuditLog,
@@ -120,6 +122,7 @@ impl Node {
             space: SpaceProbe::new(data_dir),
             write_room: WriteRoom::default(),
             heard_addresses: HeardAddresses::default(),
+            boot_requests: BootRequests::default(),
             join_requests: JoinRequests::default(),
             metrics: NodeMetrics::default(),
             audit_log: AuditLog::default(),
@@ -218,6 +221,11 @@ impl Node {
     /// The addresses that other members told this node themselves.
     pub fn heard_addresses(&self) -> &HeardAddresses {
         &self.heard_addresses
+    }
+
+    /// The nodes that operators asked this one to boot.
+    pub fn boot_requests(&self) -> &BootRequests {
+        &self.boot_requests
     }
 
     /// The nodes that asked this one, as the leader, to join, and are not announced.

@@ -170,6 +170,11 @@ impl Replica {
         self.raft.server_metrics().borrow_watched().membership_config.clone()
     }
 
+    /// The index of the entry that holds the effective membership; `None` without one.
+    pub fn membership_index(&self) -> Option<u64> {
+        self.membership().log_id().as_ref().map(|id| id.index)
+    }
+
     /// The leader that this node follows; the node itself if it leads.
     pub fn leader(&self) -> Option<CurrentLeader> {
         leader_of(&self.raft.server_metrics().borrow_watched())

@@ -10,7 +10,9 @@
 //! The members that know may be down, while the node in question is the only one that can lead. So
 //! if none of them answers a voter, it believes a node whose name its membership has under an older
 //! id: it was given the newer one after that entry. This is weaker: until a member answers, it lets
-//! a node pass that was admitted again and then removed. It lets no other name pass.
+//! a node pass that was admitted again and then removed. It lets another name pass only if an operator
+//! has asked this node to boot it while it had no leader: all members that can lead may have come while it was off, and
+//! what they say of themselves proves nothing.
 
 mod answers;
 
@@ -69,9 +71,12 @@ impl MemberConfirmation {
         let answer = question.ask(&self.joins).await;
         let membership = replica.membership();
         let own = is_member(&membership, id, name).or((!votes(&membership, replica.id())).then_some(false));
-        let confirmation = judge(answer, own);
+        let is_wanted = !replica.hears_leader(node.lease())
+            && node.boot_requests().contains(name, replica.membership_index());
+        let confirmation = judge(answer, own.filter(|own| *own || !is_wanted));
         if confirmation == Confirmation::Assumed {
-            tracing::warn!(node = %name, %id, "no member confirms this node: believed because of its name");
+            let because = if is_wanted { "an operator boots it" } else { "of its name" };
+            tracing::warn!(node = %name, %id, "no member confirms this node: believed because {because}");
         }
         confirmation
     }

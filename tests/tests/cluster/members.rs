@@ -214,6 +214,28 @@ async fn a_node_joins_only_if_an_operator_has_announced_it() {
     assert_eq!(cluster.json(["list"]).await["voters"], 4);
 }
 
+/// While hong is off, long takes the place of peng for good. hong knows none of the members that are
+/// left, so any node with a certificate could say that it is one.
+#[tokio::test]
+async fn a_voter_that_knows_no_present_member_believes_an_operator() {
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+    cluster.node("hong").kill().await;
+    cluster.coffeectl(["boot", "long", "--address", cluster.addresses()[3].as_str()]).ok().await;
+    cluster.coffeectl(["down", "peng", "--yes"]).ok().await;
+    cluster.node("peng").ended().await;
+    cluster.node("ming").kill().await;
+    let from = cluster.node("hong").log().len();
+    cluster.node("hong").start().await;
+    cluster.node("hong").says_from(from, "coffeectl boot long").await;
+    let set = cluster.coffeectl(["set", "order/2", "tea", "--timeout", "2s"]).run().await;
+    assert!(matches!(set.code, Some(5 | 6)), "{set}");
+    cluster.coffeectl_via("hong", ["boot", "long"]).ok().await;
+    // Two of three voters.
+    cluster.coffeectl(["set", "order/2", "mocha", "--timeout", "30s"]).ok().await;
+    assert_eq!(cluster.leader().await, "long", "hong lags, so it cannot lead");
+}
+
 /// The state of each node in the list.
 async fn states(cluster: &Cluster) -> std::collections::BTreeMap<String, String> {
     let list = cluster.json(["list"]).await;

@@ -83,6 +83,12 @@ async fn operate(
         // It speaks for itself (see `access`). Another member may become the leader.
         node.heard_addresses().note(&replica.membership(), mover, address);
     }
+    if let Request::Boot { node: wanted, .. } = request
+        && !origin.forwarded
+        && let Some(replica) = node.replica().filter(|replica| !replica.hears_leader(node.lease()))
+    {
+        node.boot_requests().note(wanted, replica.membership_index());
+    }
     match request {
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),

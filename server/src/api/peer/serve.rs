@@ -110,6 +110,11 @@ impl ServeError {
         match self {
             // This node has returned with a new id, and the peer has not heard of it yet.
             Self::OtherNode { .. } => tracing::info!(%peer, error = %self, times, "peer stream rejected"),
+            Self::Unconfirmed(_) => {
+                let hint =
+                    format!("if it belongs to the cluster: coffeectl boot {peer} --endpoints THIS_NODE");
+                tracing::warn!(%peer, error = %self, times, hint, "peer stream rejected");
+            }
             _ => tracing::warn!(%peer, error = %self, times, "peer stream rejected"),
         }
     }
