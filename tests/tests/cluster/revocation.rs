@@ -177,3 +177,39 @@ async fn a_restored_cluster_knows_what_was_revoked() {
     let said = cluster.coffeectl(["revoke", "reader-test", "--yes"]).ok().await;
     assert_eq!(said, "reader-test is revoked: the cluster has list 2 now\n");
 }
+
+/// During a rotation there are two lists; each speaks for its own CA alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_ca_has_a_list_of_its_own() {
+    let cluster = Cluster::of(3).start().await;
+    let till = cluster.credentials(Role::Writer);
+    cluster.coffeectl(["revoke", "reader-test", "--yes"]).ok().await;
+    cluster.coffeectl(["cert", "ca", "--rotate"]).ok().await;
+    cluster.coffeectl(["reload"]).ok().await;
+    // Both CAs are asked to revoke; the old one has signed the certificate in use.
+    let said = cluster.coffeectl(["revoke", "writer-test", "--yes"]).ok().await;
+    assert_eq!(said, "writer-test is revoked: the cluster has list 1 and 2 now\n");
+    for node in ["ming", "hong", "peng"] {
+        is_rejected(&till, &cluster, node).await;
+    }
+    let mut numbers = Vec::new();
+    let listed = cluster.json(["list"]).await;
+    for list in listed["nodes"][0]["revocation_lists"].as_array().expect("lists") {
+        numbers.push(list["number"].as_u64().expect("a number"));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2], "{listed:#}");
+    // A node that trusts the new CA alone uses the new list alone.
+    cluster.coffeectl(["cert", "renew", "--all"]).ok().await;
+    cluster.coffeectl(["reload"]).ok().await;
+    cluster.coffeectl(["cert", "ca", "--drop-old", "--yes"]).ok().await;
+    cluster.coffeectl(["reload"]).ok().await;
+    // The end of a rotation rewrites the list.
+    let said = cluster.coffeectl(["revoke", "reader-test", "--yes"]).ok().await;
+    assert_eq!(said, "reader-test is revoked: the cluster has list 3 now\n");
+    for node in ["ming", "hong", "peng"] {
+        has_list(&cluster, node, 3).await;
+    }
+    let listed = cluster.json(["list"]).await;
+    assert_eq!(listed["nodes"][0]["revocation_lists"].as_array().map(Vec::len), Some(1), "{listed:#}");
+}

@@ -3,13 +3,15 @@
 
 mod cases;
 
-use std::{fs::OpenOptions, io::Write};
+use std::{fs::OpenOptions, io::Write, time::Duration};
 
 use coffee_common::protocol::{RaftStatus, Role};
 use coffee_tests::cluster::Cluster;
 
 use self::cases::{ACCEPTED, Case, Signers};
 use crate::support::{cert_forger, raw_client::RawClient};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn are_rejected() {
     let elsewhere = Cluster::of(1).prepare();
@@ -34,6 +36,10 @@ pub(crate) async fn are_rejected() {
     let after = raft(&cluster).await;
     assert_eq!((after.term, after.last_log), (before.term, before.last_log), "nothing reaches Raft");
     let ming = cluster.node("ming");
+    // The audit log has them, in bounded number.
+    assert!(ming.log().says(0, "none connect: denied: rejected the certificate of", PATIENCE).await);
+    let denials = ming.log().tail(usize::MAX).matches("none connect: denied").count();
+    assert!(denials <= 12, "{denials} lines about connections that were denied");
     assert!(!ming.log().tail(usize::MAX).contains("panicked"), "{}", ming.log().tail(40));
     assert!(ming.stop().await.success(), "it did not restart");
 }

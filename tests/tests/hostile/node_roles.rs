@@ -147,6 +147,14 @@ pub(crate) async fn do_not_make_admins() {
             caller.is_refused(victim, raft, Some(&ops), &request).await;
         }
     }
+    // The audit log names the certificates that were shown, and the identities that they claimed.
+    for node in cluster.watched().iter().filter(|node| NAMES.contains(&node.name())) {
+        let log = node.log();
+        for denied in ["node long write: denied", "node hu write: denied", "admin ops write: denied"] {
+            assert!(log.says(0, denied, PATIENCE).await, "{}: {denied}: {}", node.name(), log.tail(40));
+        }
+        assert!(log.says(0, "via=\"hu\"", PATIENCE).await, "{}", log.tail(40));
+    }
     is_unharmed(&cluster, &NAMES, &before).await;
     let list: serde_json::Value = cluster.json(["list"]).await;
     assert!(!list.to_string().contains("elsewhere"), "{list}");
