@@ -74,6 +74,11 @@ impl ByteShare {
         Self { units: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), budget: None }
     }
 
+    /// Returns whether the share has room for so many bytes at present. Costs less than to charge them.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.units.available_permits() >= units(bytes) as usize
+    }
+
     /// Charges bytes, rounded up to 1 KiB; `None` if the share or the budget has no room for them.
     pub fn take(&self, bytes: usize) -> Option<ByteCharge> {
         let units = Arc::clone(&self.units).try_acquire_many_owned(units(bytes)).ok()?;
@@ -133,7 +138,7 @@ mod tests {
         let budget = ByteBudget::new(10 * KIB);
         let (till, bench) = (budget.share(6 * KIB), budget.share(6 * KIB));
         let mut held = till.take(6 * KIB).expect("all of it");
-        assert!(till.take(1).is_none(), "the share is used up");
+        assert!(!till.has_room(1) && till.take(1).is_none(), "the share is used up");
         assert!(bench.take(5 * KIB).is_none(), "the budget has no room");
         let other = bench.take(4 * KIB).expect("what is left");
         assert_eq!(budget.used(), 10 * KIB);

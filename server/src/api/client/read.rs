@@ -2,7 +2,7 @@
 //!
 //! Guards that a client that requests much and receives none of it makes the node hold a bounded
 //! number of bytes, over all of its connections. A value is in memory for a moment before it is
-//! charged; a page of a range is charged as the largest before it is read, since many could be read
+//! charged, if the share had room for the largest one; a page of a range is charged as the largest before it is read, since many could be read
 //! at once.
 
 use coffee_common::{
@@ -10,6 +10,7 @@ use coffee_common::{
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Response},
+    quic::Connection,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -29,10 +30,11 @@ pub(super) enum Read<'a> {
     Range { range: &'a KeyRange, limit: u32, keys_only: bool },
 }
 
-/// The client whose read it is, and the counts of the limits that it meets.
+/// The client whose read it is, its connection, and the counts of the limits that it meets.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) client: &'a ClientShare,
+    pub(super) connection: &'a Connection,
     pub(super) limits: &'a ClientLimitMetrics,
 }
 
@@ -68,16 +70,17 @@ impl Reader<'_> {
         key: &Key,
         deadline: Instant,
     ) -> Result<(Response, Option<ByteCharge>), Rejection> {
-        let response = fresh.get(key)?;
-        let needed = bytes(&response);
-        if needed <= UNCHARGED_BYTES_MAX {
-            return Ok((response, None));
+        // Many gets that wait for room must not read their values first: that costs processor time.
+        if self.client.bytes.has_room(VALUE_BYTES_MAX) {
+            let response = fresh.get(key)?;
+            let needed = bytes(&response);
+            if needed <= UNCHARGED_BYTES_MAX {
+                return Ok((response, None));
+            }
+            if let Some(charge) = self.client.bytes.take(needed) {
+                return Ok((response, Some(charge)));
+            }
         }
-        if let Some(charge) = self.client.bytes.take(needed) {
-            return Ok((response, Some(charge)));
-        }
-        // Read again once there is room: nothing is held meanwhile.
-        drop(response);
         let mut charge = self.charge(VALUE_BYTES_MAX, deadline).await?;
         let response = fresh.get(key)?;
         charge.shrink_to(bytes(&response));
@@ -86,6 +89,10 @@ impl Reader<'_> {
 
     async fn charge(self, bytes: usize, deadline: Instant) -> Result<ByteCharge, Rejection> {
         let charge = self.client.bytes.take_until(bytes, deadline).await;
+        // All reads of a client that leaves with unread responses get room at once.
+        if self.connection.is_closed() {
+            return Err(Rejection::Unavailable("the client has disconnected".to_owned()));
+        }
         charge.ok_or_else(|| self.overloaded(ClientLimit::ResponseBytes))
     }
 
