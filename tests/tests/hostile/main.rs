@@ -11,12 +11,14 @@
 //! Prints a table: attack, pieces sent, how they ended, the most that a daemon's memory
 //! grew, and the p99 latency of a valid client before and during the attack.
 
+mod budgets;
 mod certificates;
 mod clients;
 mod datagrams;
 mod floods;
 mod node_roles;
 mod peers;
+mod promise;
 mod servers;
 mod slow;
 mod strangers;
@@ -46,9 +48,14 @@ fn pieces() -> u64 {
     env::var("COFFEE_HOSTILE").ok().and_then(|count| count.parse().ok()).unwrap_or(PIECES)
 }
 
+/// Whether this is the long form.
+fn is_long() -> bool {
+    pieces() > PIECES
+}
+
 /// Scales a number of connections: ten times as many in the long form.
 fn scaled(count: usize) -> usize {
-    if pieces() > PIECES { 10 * count } else { count }
+    if is_long() { 10 * count } else { count }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,6 +64,12 @@ async fn frames_of_clients() {
     let environment = HostileEnvironment::set().await;
     let tally = environment.under("frames of clients", clients::attack(&environment, pieces())).await;
     assert!(tally.of("denied") > pieces() / 10 && tally.of("not the protocol") > pieces() / 10, "{tally}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_every_role_at_once() {
+    let _alone = STAGE.lock().await;
+    promise::is_kept().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,8 +29,30 @@ const TIMES_MAX: u32 = 5;
 /// Maximum memory growth of a daemon.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
+/// Maximum number of pages of keys: a page of large values has one.
+const PAGES_MAX: usize = 1000;
+
 /// Maximum number of log lines of a daemon, each time that an attack doubles.
 const LINES_MAX: u32 = 16;
+
+/// The bounds of an attack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AttackBounds {
+    /// How long the valid client is measured before the attack.
+    pub(crate) quiet: Duration,
+    /// Latencies below this are acceptable, and so is a multiple of them.
+    pub(crate) quick: Duration,
+    /// Maximum growth factor of the p99.
+    pub(crate) times_max: u32,
+    /// Writes of the valid client that it may send again, so that the log has them twice.
+    pub(crate) retries_max: u64,
+}
+
+impl Default for AttackBounds {
+    fn default() -> Self {
+        Self { quiet: QUIET, quick: QUICK, times_max: TIMES_MAX, retries_max: 0 }
+    }
+}
 
 /// A cluster under attack.
 pub(crate) struct HostileEnvironment {
@@ -41,7 +63,12 @@ pub(crate) struct HostileEnvironment {
 
 impl HostileEnvironment {
     pub(crate) async fn set() -> Self {
-        let cluster = Cluster::of(3).start().await;
+        Self::with("").await
+    }
+
+    /// Adds these lines to each configuration.
+    pub(crate) async fn with(settings: &str) -> Self {
+        let cluster = Cluster::of(3).with(settings).start().await;
         let admin = cluster.client(Role::Admin);
         let nodes = cluster.watched().iter().map(|node| {
             let address = node.address();
@@ -84,7 +111,17 @@ impl HostileEnvironment {
     /// Runs an attack while a valid client works, asserts the bounds, and prints a line
     /// of the table.
     pub(crate) async fn under(&self, attack: &str, work: impl Future<Output = Tally>) -> Tally {
-        let quiet = self.with_background_client(tokio::time::sleep(QUIET)).await.0;
+        self.within(AttackBounds::default(), attack, work).await
+    }
+
+    /// Like [`Self::under`], with other bounds.
+    pub(crate) async fn within(
+        &self,
+        AttackBounds { quiet, quick, times_max, retries_max }: AttackBounds,
+        attack: &str,
+        work: impl Future<Output = Tally>,
+    ) -> Tally {
+        let quiet = self.with_background_client(tokio::time::sleep(quiet)).await.0;
         let (leader, before) = self.leader().await;
         let lines: Vec<usize> = self.cluster.watched().iter().map(|node| node.log().len()).collect();
         let growth = Growth::watch(&self.cluster);
@@ -95,7 +132,11 @@ impl HostileEnvironment {
         row(attack, &tally, grown, &quiet, &busy);
         assert_eq!((&leads, after.term), (&leader, before.term), "{attack}: the leader changed");
         let written = after.last_log.0 - before.last_log.0;
-        assert_eq!(written, busy.writes, "{attack}: the log contains more than the valid client's writes");
+        let ours = busy.writes..=busy.writes + retries_max;
+        assert!(
+            ours.contains(&written),
+            "{attack}: the log contains {written} writes, the valid client's {ours:?}"
+        );
         self.holds_only_good_keys(attack).await;
         for (node, from) in self.cluster.watched().iter().zip(lines) {
             let said = node.log().len() - from;
@@ -109,7 +150,7 @@ impl HostileEnvironment {
             assert!(!text.contains("panicked"), "{attack}: {} panics:\n{text}", node.name());
         }
         assert!(grown <= GROWTH_BYTES_MAX, "{attack}: a daemon grows by {grown} bytes");
-        let limit = TIMES_MAX * quiet.p99().max(QUICK);
+        let limit = times_max * quiet.p99().max(quick);
         assert!(busy.p99() <= limit, "{attack}: {:?} for a request, {:?} before", busy.p99(), quiet.p99());
         tally
     }
@@ -123,11 +164,19 @@ impl HostileEnvironment {
 
     async fn holds_only_good_keys(&self, attack: &str) {
         let client = self.cluster.client(Role::Reader);
-        let page = client.range(KeyRange::all(), PageOptions::default()).await.expect("it can be read");
-        assert!(!page.more, "{attack}: there are too many keys");
-        let foreign: Vec<_> =
-            page.entries.iter().map(|(key, _)| key.as_str()).filter(|key| !key.starts_with(PREFIX)).collect();
-        assert!(foreign.is_empty(), "{attack}: {foreign:?}");
+        let options = PageOptions { keys_only: true, ..PageOptions::default() };
+        let mut range = KeyRange::all();
+        for _ in 0..PAGES_MAX {
+            let page = client.range(range.clone(), options).await.expect("it can be read");
+            let keys = page.entries.iter().map(|(key, _)| key.as_str());
+            let foreign: Vec<_> = keys.filter(|key| !key.starts_with(PREFIX)).collect();
+            assert!(foreign.is_empty(), "{attack}: {foreign:?}");
+            match page.entries.last() {
+                Some((last, _)) if page.more => range = range.after(last),
+                _ => return,
+            }
+        }
+        panic!("{attack}: there are too many keys");
     }
 }
 

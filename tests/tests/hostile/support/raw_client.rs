@@ -1,11 +1,11 @@
 //! A dialer without any of coffeed's checks: presents any certificate or none, and
 //! accepts every server certificate.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use coffee_client::Address;
-use coffee_common::frame::HEADER_BYTES;
-use quinn::{ConnectionError, crypto::rustls::QuicClientConfig};
+use coffee_common::{frame::HEADER_BYTES, protocol::ALPN_CLIENT};
+use quinn::{ConnectionError, TransportConfig, VarInt, crypto::rustls::QuicClientConfig};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -34,6 +34,21 @@ impl RawClient {
         let mut endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
         Self(endpoint)
+    }
+
+    /// Lets the node send little before it is read: two streams, each with a small window.
+    pub(crate) fn that_reads_little(shown: &ClientIdentity) -> Self {
+        let mut this = Self::new(Some(shown), ALPN_CLIENT);
+        let mut transport = TransportConfig::default();
+        transport
+            .max_concurrent_uni_streams(VarInt::from_u32(2))
+            .stream_receive_window(VarInt::from_u32(16 << 10))
+            .keep_alive_interval(Some(Duration::from_secs(1)));
+        let tls = QuicClientConfig::try_from(tls(Some(shown), ALPN_CLIENT)).expect("TLS 1.3");
+        let mut config = quinn::ClientConfig::new(Arc::new(tls));
+        config.transport_config(Arc::new(transport));
+        this.0.set_default_client_config(config);
+        this
     }
 
     /// Dials a node. The error says why the node rejected it.
