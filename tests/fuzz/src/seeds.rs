@@ -46,7 +46,8 @@ const TEXTS: [(&str, &[u8]); 7] = [
 /// It cannot be written.
 pub fn write(target: &str) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    write_to(&own.join("../../target/fuzz/corpus").join(target), &own.join("../golden"), target).expect("a corpus");
+    write_to(&own.join("../../target/fuzz/corpus").join(target), &own.join("../golden"), target)
+        .expect("a corpus");
 }
 
 fn write_to(corpus: &Path, golden: &Path, target: &str) -> io::Result<()> {

@@ -44,7 +44,9 @@ async fn node() -> (Raft, PeerContext) {
     let inbox = machine.inbox();
     let storage =
         StorageOptions { snapshot_every_entries: 5, log_keep_entries: 1, ..StorageOptions::default() };
-    let raft = raft::start(OWN, &Timers::default(), &storage, UnreachableMembers, log, machine).await.expect("starts");
+    let raft = raft::start(OWN, &Timers::default(), &storage, UnreachableMembers, log, machine)
+        .await
+        .expect("starts");
     let member = |name: &str| Member {
         name: name.parse().expect("legal"),
         address: "127.0.0.1:7400".parse().expect("legal"),
