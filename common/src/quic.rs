@@ -43,6 +43,7 @@ mod dial;
 mod disconnect;
 mod endpoint;
 mod error;
+mod expiry;
 mod handshake_limit;
 mod liveness;
 mod node_addresses;

@@ -32,7 +32,7 @@ pub use lists::{lists_in_pem, read_lists};
 pub use rustls::time_provider::TimeProvider;
 
 pub(crate) use config::{client_config, server_config};
-pub(crate) use credentials::serial_of;
+pub(crate) use credentials::{end_of, serial_of};
 pub(crate) use error::alert_sentence;
 pub(crate) use identity::identity_of_chain;
 pub(crate) use verify::RefusalReason;

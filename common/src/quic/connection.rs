@@ -4,12 +4,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     Priority, Protocol,
-    disconnect::{CLOSE_DONE, CLOSE_STOPPING, Disconnect},
+    disconnect::{CLOSE_DENIED, CLOSE_DONE, CLOSE_STOPPING, Disconnect},
     error::StreamError,
+    expiry,
     registry::{Live, Registry, peer_chain},
     stream::{FrameReceiver, FrameSender},
 };
-use crate::{protocol::Identity, tls::serial_of};
+use crate::{
+    protocol::Identity,
+    tls::{Credentials, end_of, serial_of},
+};
 
 /// A connection to a peer with a verified certificate. Cheap to clone; closed when the last clone
 /// and its last stream are dropped.
@@ -48,6 +52,19 @@ impl Connection {
     /// Returns the serial number of the peer's certificate, in hexadecimal.
     pub fn peer_serial(&self) -> String {
         serial_of(&peer_chain(&self.0.connection))
+    }
+
+    /// Waits until the peer's certificate has expired by the clock that verifies certificates. A
+    /// jump of that clock is noticed within a minute.
+    pub async fn peer_expired(&self, credentials: &Credentials) {
+        expiry::wait(end_of(&peer_chain(&self.0.connection)), || credentials.now()).await;
+    }
+
+    /// Closes the connection because the peer's certificate has expired.
+    pub fn close_expired(&self) {
+        let Identity { name, role, .. } = self.peer();
+        let cause = format!("the certificate of {} {name}: it has expired", role.as_str());
+        self.0.connection.close(CLOSE_DENIED, cause.as_bytes());
     }
 
     /// Returns the protocol of the connection.

@@ -134,7 +134,7 @@ impl Credentials {
         let provider = Arc::new(default_provider());
         let roots = Arc::new(read_roots(ca)?);
         let chain = read_certificates(CredentialFile::Certificate, cert, CHAIN_MAX)?;
-        let (serial, until) = (serial_of(&chain), end_of(&chain, &provider));
+        let (serial, until) = (serial_of(&chain), end_of(&chain));
         let (key, lasting_secret) = read_key(key, chain, &provider)?;
         let digests = FileDigests { ca: digest_of(ca), cert: digest_of(cert), crl: None };
         Ok(Self(Arc::new(CredentialsInner {
@@ -270,14 +270,14 @@ pub(crate) fn serial_of(chain: &[CertificateDer<'_>]) -> String {
     serial.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns when the first certificate of a chain expires. webpki only tells this for an expired
-/// certificate, so it is verified at the end of time.
-fn end_of(chain: &[CertificateDer<'_>], provider: &CryptoProvider) -> u64 {
+/// Returns when the first certificate of a chain expires, in seconds since 1970; 0 if it is none.
+/// webpki only tells this for an expired certificate, so it is verified at the end of time.
+pub(crate) fn end_of(chain: &[CertificateDer<'_>]) -> u64 {
     let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     let certificate = chain.first().and_then(|first| EndEntityCert::try_from(first).ok());
     let no_roots = RootCertStore::empty();
     let verdict = certificate.map(|certificate| {
-        verify(&certificate, &[], &no_roots, end_of_time, KeyUsage::client_auth(), provider)
+        verify(&certificate, &[], &no_roots, end_of_time, KeyUsage::client_auth(), &default_provider())
     });
     match verdict {
         Some(Err(webpki::Error::CertExpired { not_after, .. })) => not_after.as_secs(),

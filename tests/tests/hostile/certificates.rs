@@ -1,7 +1,8 @@
 //! Callers with every kind of invalid certificate: each is rejected during its handshake,
-//! and none reaches Raft.
+//! or once its certificate expires, and none reaches Raft.
 
 mod cases;
+mod sessions;
 
 use std::{fs::OpenOptions, io::Write, time::Duration};
 
@@ -33,6 +34,7 @@ pub(crate) async fn are_rejected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    sessions::end_with_their_certificates(&address, &signers.ca).await;
     let after = raft(&cluster).await;
     assert_eq!((after.term, after.last_log), (before.term, before.last_log), "nothing reaches Raft");
     let ming = cluster.node("ming");

@@ -113,9 +113,9 @@ async fn one_ca_takes_the_place_of_another() {
     assert!(dialled.expect_err("the old CA").to_string().contains("signed by another CA"));
 }
 
-/// Expiry of a certificate closes no connection.
+/// A reload closes no connection because of expiry; a server ends the sessions of its clients itself.
 #[tokio::test]
-async fn expiry_alone_closes_no_connection() {
+async fn a_reload_closes_no_connection_because_of_expiry() {
     let ca = TestCa::new();
     let soon = ca.issue(&Leaf { valid: (-300, 1), ..Leaf::of("writer", "till") });
     let till = credentials(&ca.pem(), &soon);

@@ -15,6 +15,8 @@ use crate::support::raw_client::ClientIdentity;
 /// Subject alternative names (RFC 5280, section 4.2.1.6).
 const ALT_NAMES: &[u64] = &[2, 5, 29, 17];
 
+const DAY_SECONDS: i64 = 86_400;
+
 /// Parameters of a valid certificate, to be modified.
 pub(crate) fn leaf(uris: &[&[u8]]) -> CertificateParams {
     let mut params = CertificateParams::default();
@@ -35,9 +37,14 @@ pub(crate) fn leaf(uris: &[&[u8]]) -> CertificateParams {
 
 /// Sets the validity, in days from now.
 pub(crate) fn valid(params: &mut CertificateParams, from: i64, to: i64) {
+    valid_seconds(params, from * DAY_SECONDS, to * DAY_SECONDS);
+}
+
+/// Sets the validity, in seconds from now.
+pub(crate) fn valid_seconds(params: &mut CertificateParams, from: i64, to: i64) {
     let now = i64::try_from(clock::now_ms() / 1000).expect("in range");
     let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
-    (params.not_before, params.not_after) = (now + Duration::days(from), now + Duration::days(to));
+    (params.not_before, params.not_after) = (now + Duration::seconds(from), now + Duration::seconds(to));
 }
 
 /// Encodes a tag, a length and contents (X.690).

@@ -67,7 +67,7 @@ impl RawClient {
 }
 
 /// How a connection ended: `alert NUMBER`, or the node's reason.
-fn ending(error: &ConnectionError) -> String {
+pub(crate) fn ending(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ConnectionClosed(close) if ALERTS.contains(&close.error_code.into()) => {
             format!("alert {}", u64::from(close.error_code) - ALERTS.start)
