@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
     os::{
         fd::AsFd,
-        unix::fs::{OpenOptionsExt, PermissionsExt},
+        unix::fs::{MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -18,6 +18,9 @@ use std::{
 use bytes::Bytes;
 
 use crate::{exit::ExitCode, failure::Failure, printer::escape};
+
+/// How often an unfinished backup of this name may be replaced by others while it is opened.
+const ATTEMPTS: usize = 8;
 
 /// Suffix of an unfinished backup.
 const ENDING: &str = ".partial";
@@ -46,21 +49,7 @@ impl FileAside {
         let mut aside = path.to_owned().into_os_string();
         aside.push(ENDING);
         let aside = PathBuf::from(aside);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&aside).map_err(|error| unwritable(&aside, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let name = escape::path(&aside);
-                return Err(Failure::new(ExitCode::Failed, format!("another backup is writing {name}"))
-                    .hint("wait for it, or use another name"));
-            }
-            Err(TryLockError::Error(error)) => return Err(unwritable(&aside, &error)),
-        }
-        // The file of an earlier crash may be readable by others.
-        let private = file.set_permissions(fs::Permissions::from_mode(0o600));
-        private.and_then(|()| file.set_len(0)).map_err(|error| unwritable(&aside, &error))?;
+        let file = create(&aside)?;
         Ok(Self { aside, path: path.to_owned(), file, whole: false })
     }
 
@@ -75,6 +64,52 @@ impl FileAside {
         self.whole = true;
         Ok(())
     }
+}
+
+/// Creates the file, and locks it against another backup to it. The file of a crash is replaced,
+/// not written to: it may belong to another user, or be open elsewhere.
+fn create(aside: &Path) -> Result<File, Failure> {
+    let options = |options: &mut OpenOptions| options.mode(0o600).custom_flags(libc::O_NOFOLLOW).open(aside);
+    for _ in 0..ATTEMPTS {
+        let (file, is_new) = match options(OpenOptions::new().write(true).create_new(true)) {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match options(OpenOptions::new().read(true)) {
+                    Ok(file) => (file, false),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(unwritable(aside, &error)),
+                }
+            }
+            Err(error) => return Err(unwritable(aside, &error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(another_backup(aside)),
+            Err(TryLockError::Error(error)) => return Err(unwritable(aside, &error)),
+        }
+        // Before it was locked, another backup may have replaced it.
+        match is_at(&file, aside).map_err(|error| unwritable(aside, &error))? {
+            true if is_new => return Ok(file),
+            true => fs::remove_file(aside).map_err(|error| unwritable(aside, &error))?,
+            false => {}
+        }
+    }
+    Err(another_backup(aside))
+}
+
+/// Whether a path still leads to an open file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn another_backup(aside: &Path) -> Failure {
+    Failure::new(ExitCode::Failed, format!("another backup is writing {}", escape::path(aside)))
+        .hint("wait for it, or use another name")
 }
 
 impl Drop for FileAside {
@@ -169,6 +204,8 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -191,6 +228,25 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.backup"]);
         assert_eq!(fs::read(&path).unwrap(), b"latte");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    /// Another user may have put it there, and read on.
+    #[test]
+    fn a_file_that_is_there_is_replaced_and_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, left) = (folder.path().join("a.backup"), folder.path().join("a.backup.partial"));
+        fs::write(&left, "left").unwrap();
+        let open = File::open(&left).unwrap();
+        let mut aside = FileAside::create(&path).unwrap();
+        aside.file.write_all(b"latte").unwrap();
+        assert_eq!(io::read_to_string(open).unwrap(), "left");
+        drop(aside);
+
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "of root").unwrap();
+        symlink(&victim, &left).unwrap();
+        assert!(FileAside::create(&path).is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "of root");
     }
 
     #[tokio::test]
