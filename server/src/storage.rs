@@ -17,6 +17,7 @@ pub mod log;
 pub mod new_cluster;
 mod no_space;
 pub mod poison;
+mod private_file;
 pub mod record;
 pub mod recover;
 pub mod restore;
@@ -25,3 +26,4 @@ pub mod state;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;
+mod unchanged_file;

@@ -67,7 +67,7 @@ impl StartError {
         match self {
             Self::Config(error) => error.hint().to_owned(),
             Self::Credentials(error) => error.hint(),
-            Self::DataDir(error) => error.hint().to_owned(),
+            Self::DataDir(error) => error.hint().into_owned(),
             Self::Endpoint(error) => error.hint().to_owned(),
             Self::Admin { .. } => {
                 "set admin.listen to another address or remove it from the configuration".to_owned()

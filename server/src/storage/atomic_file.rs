@@ -10,15 +10,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{Builder, Database, DatabaseError, StorageError};
+use redb::{Builder, Database, DatabaseError, StorageError, backends::FileBackend};
+
+use super::private_file;
 
 /// Opens the database at `path`; creates an empty one if there is no file. Never
 /// replaces an existing file, even an empty one.
 pub(super) fn open_or_create_database(path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
-    if path.try_exists().map_err(StorageError::Io)? {
-        return builder.open(path);
+    match private_file::open(path) {
+        // It would be filled.
+        Ok(file) if file.metadata().map_err(StorageError::Io)?.len() == 0 => {
+            Err(StorageError::Io(io::Error::new(ErrorKind::InvalidData, "the file is empty")).into())
+        }
+        Ok(file) => on(file, builder),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            create(path, |aside| create_database(aside, builder))
+        }
+        Err(error) => Err(StorageError::Io(error).into()),
     }
-    create(path, |aside| builder.create(aside))
+}
+
+/// Creates an empty database in a new file.
+pub(super) fn create_database(path: &Path, builder: &Builder) -> Result<Database, DatabaseError> {
+    on(private_file::create(path).map_err(StorageError::Io)?, builder)
+}
+
+fn on(file: File, builder: &Builder) -> Result<Database, DatabaseError> {
+    builder.create_with_backend(FileBackend::new(file)?)
 }
 
 /// Creates the file at `path`: `fill` writes and syncs it under another name. If
@@ -41,7 +59,8 @@ pub(super) fn create<T, E: From<io::Error>>(
 /// Replaces the content of a small file.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let aside = aside(path);
-    let mut file = File::create(&aside)?;
+    remove_if_exists(&aside)?;
+    let mut file = private_file::create(&aside)?;
     file.write_all(content)?;
     file.sync_all()?;
     rename(&aside, path)

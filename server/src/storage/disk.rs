@@ -20,6 +20,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod identity;
+mod owner;
 mod rebuild;
 mod reserve;
 mod revocations;
@@ -40,6 +41,8 @@ use coffee_common::{
 
 use self::rebuild::move_away;
 
+use super::private_file;
+
 pub use self::{
     error::DataDirError,
     identity::NodeIdentity,
@@ -54,6 +57,9 @@ pub use self::{
 const IDENTITY: &str = "identity.toml";
 const LOG: &str = "log.wal";
 const STATE: &str = "state.redb";
+const RESERVE: &str = "reserve";
+/// The note of a restore or a recovery in progress.
+const UNFINISHED: &str = "unfinished.toml";
 
 /// A data directory, locked for this process.
 #[derive(Debug)]
@@ -69,10 +75,12 @@ impl DataDir {
     /// Opens the directory of the node `name`; creates it if it does not exist.
     ///
     /// # Errors
-    /// The directory is another node's, in use, of a newer format, damaged, half
+    /// The directory is another node's or another user's, in use, of a newer format, damaged, half
     /// restored, or cannot be read or written.
     pub fn open(path: &Path, name: &NodeName) -> Result<Self, DataDirError> {
         files::create_folder(path)?;
+        owner::check_owner(path)?;
+        owner::check_permissions(path)?;
         let lock = files::lock(path)?;
         unfinished::check_finished(path)?;
         let identity = Self::read_identity(path, name)?;
@@ -87,13 +95,13 @@ impl DataDir {
 
     fn read_identity(path: &Path, name: &NodeName) -> Result<Option<NodeIdentity>, DataDirError> {
         let file = path.join(IDENTITY);
-        let text = match fs::read_to_string(&file) {
+        let text = match private_file::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let data = [LOG, STATE].iter().any(|name| path.join(name).exists());
                 return if data { Err(DataDirError::NoIdentity { path: file }) } else { Ok(None) };
             }
-            Err(source) => return Err(DataDirError::Io { path: file, source }),
+            Err(error) => return Err(DataDirError::io(&file)(error)),
         };
         let identity = NodeIdentity::parse(&text, &file)?;
         if identity.name != *name {

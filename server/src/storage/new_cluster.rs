@@ -11,7 +11,7 @@
 //!   well;
 //! - after a crash at any point it can be repeated, with the same result.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, io, path::Path, sync::Arc};
 
 use coffee_common::{
     backup::BackupError,
@@ -33,7 +33,7 @@ use super::{
     poison::Poison,
     record::{LeaderRecord, LogIdRecord, VoteRecord},
     snapshot::SnapshotError,
-    state::{StateDir, StateError, StateOptions},
+    state::{StateDir, StateError, StateFiles, StateOptions, UnchangedState},
     state_machine::StateMachine,
 };
 use crate::raft_types::{LogEntry, LogId, Member, Membership, Payload, Vote};
@@ -90,9 +90,9 @@ pub enum NewClusterError {
 
 impl NewClusterError {
     /// The next step for the operator.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::DataDir(error) => error.hint(),
+    pub fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
+            Self::DataDir(error) => return error.hint(),
             Self::Backup(_) => "check it with `coffeectl backup verify`, or use another backup",
             Self::Unreadable(_) => "name a backup that exists and that coffeed's user may read",
             Self::Snapshot(_) => {
@@ -103,7 +103,8 @@ impl NewClusterError {
             Self::Io(_) => "free some space or check the permissions, and run it again",
             Self::TooManyNodes => "set name to the name of a node in the backup",
             Self::Random(_) => "run it again",
-        }
+        };
+        hint.into()
     }
 
     /// Whether running it again cannot help.
@@ -184,11 +185,23 @@ pub(super) struct Storage {
 impl Storage {
     /// Opens both; creates an empty log if there is none.
     pub(super) fn open(data: &DataDir) -> Result<Self, NewClusterError> {
+        Self::start(Arc::new(StateDir::new(data.state_path())), LogStore::open, data)
+    }
+
+    /// Opens both as they are: changes stay in memory.
+    pub(super) fn open_unchanged(data: &DataDir) -> Result<Self, NewClusterError> {
+        Self::start(Arc::new(UnchangedState::new(data.state_path())), LogStore::open_unchanged, data)
+    }
+
+    fn start(
+        state: Arc<dyn StateFiles>,
+        open_log: fn(&Path, DurableIndex, Poison) -> Result<LogStore, LogError>,
+        data: &DataDir,
+    ) -> Result<Self, NewClusterError> {
         let (durable_index, poison) = (DurableIndex::new(), Poison::new());
-        let files = Arc::new(StateDir::new(data.state_path()));
         let state =
-            StateMachine::open(files, StateOptions::default(), durable_index.clone(), poison.clone())?;
-        let log = LogStore::open(&data.log_path(), durable_index, poison)?;
+            StateMachine::open(state, StateOptions::default(), durable_index.clone(), poison.clone())?;
+        let log = open_log(&data.log_path(), durable_index, poison)?;
         state.check_reaches(log.purged())?;
         Ok(Self { state, log })
     }

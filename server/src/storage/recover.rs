@@ -3,8 +3,8 @@
 //!
 //! It is not known which of the last entries of a log were committed. Any of them
 //! may have been acknowledged, so all are kept and count as committed. Guards
-//! that an inspection changes no more than a start of the node would, and that an
-//! interrupted recovery is continued, not begun again: see [`Unfinished`].
+//! that an inspection changes no file, and that an interrupted recovery is
+//! continued, not begun again: see [`Unfinished`].
 
 use std::path::Path;
 
@@ -53,8 +53,8 @@ pub fn inspect<'a>(path: &'a Path, name: &'a NodeName) -> BoxFuture<'a, Result<S
 }
 
 async fn inspect_data(path: &Path, name: &NodeName) -> Result<Survivor, NewClusterError> {
-    let (data, left) = DataDir::open_to_recover(path, name)?;
-    let mut storage = open(&data, left.as_ref())?;
+    let (data, left) = DataDir::open_to_inspect(path, name)?;
+    let mut storage = check_vote(Storage::open_unchanged(&data)?, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
     storage.log.close().await?;
     Ok(survivor)
@@ -74,7 +74,7 @@ pub fn recover<'a>(
 
 async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded), NewClusterError> {
     let (mut data, left) = DataDir::open_to_recover(path, &member.name)?;
-    let mut storage = open(&data, left.as_ref())?;
+    let mut storage = check_vote(Storage::open(&data)?, left.as_ref())?;
     let survivor = storage.look(&data, left.is_some()).await?;
     let plan = match left {
         Some(plan) => plan,
@@ -90,8 +90,7 @@ async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded
     Ok((survivor, plan.founded()))
 }
 
-fn open(data: &DataDir, left: Option<&Unfinished>) -> Result<Storage, NewClusterError> {
-    let storage = Storage::open(data)?;
+fn check_vote(storage: Storage, left: Option<&Unfinished>) -> Result<Storage, NewClusterError> {
     // In an interrupted recovery the state is ahead of the vote.
     if left.is_none() {
         storage.log.check_vote(storage.state.last_applied())?;

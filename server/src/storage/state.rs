@@ -16,7 +16,7 @@ use coffee_common::id::{NodeId, Revision};
 use redb::{Builder, ReadableDatabase};
 
 pub use self::{
-    files::{Databases, StateDir, StateFiles},
+    files::{Databases, StateDir, StateFiles, UnchangedState},
     offload::Offload,
 };
 use crate::{

@@ -57,6 +57,9 @@ fn code_of(error: &StartError) -> ExitCode {
         StartError::DataDir(error) => match error {
             Data::Io { .. } | Data::InUse { .. } | Data::SameIdAgain { .. } => ExitCode::Failed,
             Data::NotADirectory { .. }
+            | Data::Link { .. }
+            | Data::OtherOwner { .. }
+            | Data::WritableByAll { .. }
             | Data::OtherNode { .. }
             | Data::Newer { .. }
             | Data::Damaged { .. }

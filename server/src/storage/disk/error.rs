@@ -1,6 +1,7 @@
 //! Errors of the data directory, with hints.
 
 use std::{
+    borrow::Cow,
     io,
     path::{Path, PathBuf},
 };
@@ -8,7 +9,7 @@ use std::{
 use coffee_common::id::{ClusterId, NodeId, NodeName};
 
 use super::work::OfflineWork;
-use crate::storage::{corruption, no_space::no_space_hint};
+use crate::storage::{corruption, no_space::no_space_hint, private_file};
 
 /// The format of the data directory that this build writes and reads.
 pub(super) const FORMAT: u64 = 1;
@@ -23,6 +24,26 @@ pub enum DataDirError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
+    },
+    /// A file is a symbolic link: none is followed.
+    #[error("{} is a symbolic link", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// This process is root's, and the directory is not.
+    #[error("{} belongs to {user}, and this is root", path.display())]
+    OtherOwner {
+        /// The directory.
+        path: PathBuf,
+        /// The name of its owner, or the number of one without a name.
+        user: String,
+    },
+    /// Every user may replace its files.
+    #[error("{} can be written by every user", path.display())]
+    WritableByAll {
+        /// The directory.
+        path: PathBuf,
     },
     /// The path is not a directory.
     #[error("{} is not a directory", path.display())]
@@ -110,10 +131,17 @@ pub enum DataDirError {
 
 impl DataDirError {
     /// The next step for the operator.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::Io { source, .. } => no_space_hint(source.kind())
                 .unwrap_or("create the directory, or let coffeed's user write to it"),
+            Self::Link { .. } => {
+                "put the file itself into the data directory; the directory may be a link, its files may not"
+            }
+            Self::OtherOwner { user, .. } => {
+                return format!("run it as that user: runuser -u {user} -- coffeed ...").into();
+            }
+            Self::WritableByAll { .. } => "make it its owner's alone: chmod 700 DIRECTORY",
             Self::NotADirectory { .. } => "set data_dir to a directory, or to a path that does not exist yet",
             Self::InUse { .. } => "stop the other coffeed first, or give this one its own data_dir",
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",
@@ -141,11 +169,15 @@ impl DataDirError {
                 "move the directory away and let the node join again with an empty one (`join`, or `coffeectl boot`): \
                  it gets its data back from the others"
             }
-        }
+        };
+        hint.into()
     }
 
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, source }
+        move |source| match private_file::is_link(&source) {
+            true => Self::Link { path },
+            false => Self::Io { path, source },
+        }
     }
 }

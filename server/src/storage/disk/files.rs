@@ -1,14 +1,17 @@
 //! The files of a data directory: its lock, and durable changes.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
-use super::DataDirError;
-use crate::storage::atomic_file::{self, parent};
+use super::{DataDirError, IDENTITY, LOG, RESERVE, STATE, UNFINISHED};
+use crate::storage::{
+    atomic_file::{self, parent},
+    private_file,
+};
 
 const LOCK: &str = "LOCK";
 
@@ -37,25 +40,50 @@ pub(super) fn create_folder(path: &Path) -> Result<(), DataDirError> {
 
 /// Locks a folder, and writes the process id into the lock file.
 pub(super) fn lock(folder: &Path) -> Result<File, DataDirError> {
+    reject_links(folder)?;
     let path = folder.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(&path).map_err(DataDirError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let _ = file.take(20).read_to_string(&mut pid);
-            let pid = Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty());
-            return Err(DataDirError::InUse { path: folder.to_owned(), pid });
-        }
-        Err(TryLockError::Error(source)) => return Err(DataDirError::Io { path, source }),
-    }
+    let mut file = try_lock(folder, private_file::open_or_create(&path).map_err(DataDirError::io(&path))?)?;
     // For the message of a process that finds the directory in use. The lock holds without it, also
     // on a full disk.
     let _ =
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// Locks a folder and writes nothing. Without a lock file, no process uses it.
+pub(super) fn lock_to_read(folder: &Path) -> Result<File, DataDirError> {
+    reject_links(folder)?;
+    let path = folder.join(LOCK);
+    let file = match private_file::open_to_read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(folder),
+        opened => opened,
+    };
+    try_lock(folder, file.map_err(DataDirError::io(&path))?)
+}
+
+fn try_lock(folder: &Path, file: File) -> Result<File, DataDirError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _ = file.take(20).read_to_string(&mut pid);
+            let pid = Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty());
+            Err(DataDirError::InUse { path: folder.to_owned(), pid })
+        }
+        Err(TryLockError::Error(source)) => Err(DataDirError::Io { path: folder.join(LOCK), source }),
+    }
+}
+
+/// Rejects a folder with a link in place of a file. None is followed when the files are opened; this
+/// names it before anything is changed.
+fn reject_links(folder: &Path) -> Result<(), DataDirError> {
+    for name in [LOCK, IDENTITY, LOG, STATE, RESERVE, UNFINISHED] {
+        let path = folder.join(name);
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Err(DataDirError::Link { path });
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file; a crash leaves the old one or the new one.

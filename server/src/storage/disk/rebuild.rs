@@ -17,9 +17,9 @@ use coffee_common::{
 };
 
 use super::{
-    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, files,
-    unfinished::{self, UNFINISHED},
+    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, UNFINISHED, files, owner, unfinished,
 };
+use crate::storage::private_file;
 
 /// The names of folders with data that was set aside: then a number and the cluster's id.
 const SET_ASIDE: &str = "set-aside-";
@@ -40,6 +40,7 @@ pub fn rebuild(
     if !path.join(IDENTITY).exists() {
         return Err(DataDirError::Empty { path: path.to_owned() });
     }
+    owner::check_owner(path)?;
     let _lock = files::lock(path)?;
     // Unlike at a start, a member whose databases are missing is accepted here.
     let Some(identity) = DataDir::read_identity(path, name)? else {
@@ -65,10 +66,10 @@ pub(super) fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBu
     files::create_folder(&aside)?;
     // First: the databases are of no use without it. A note says that they are incomplete.
     for name in [IDENTITY, UNFINISHED] {
-        match fs::read(path.join(name)) {
-            Ok(content) => files::replace(&aside, name, &content)?,
+        match private_file::read_to_string(&path.join(name)) {
+            Ok(content) => files::replace(&aside, name, content.as_bytes())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(DataDirError::Io { path: path.join(name), source }),
+            Err(error) => return Err(DataDirError::io(&path.join(name))(error)),
         }
     }
     for name in there {

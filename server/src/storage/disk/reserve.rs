@@ -4,16 +4,12 @@
 //! start, not even to serve reads and deletes. A running member keeps a file of
 //! zeros, and a start with less free space than that deletes it first.
 
-use std::{
-    fs::{self, OpenOptions},
-    io,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
-const RESERVE: &str = "reserve";
+use super::RESERVE;
+use crate::storage::private_file;
 
 /// Allocates the reserve of a data directory if it is missing. Blocks on the disk.
 ///
@@ -21,7 +17,7 @@ const RESERVE: &str = "reserve";
 /// There is too little space, or the file system cannot allocate.
 pub fn keep_reserve(folder: &Path, bytes: u64) -> io::Result<()> {
     let path = folder.join(RESERVE);
-    let file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+    let file = match private_file::create(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
@@ -36,7 +32,7 @@ pub fn keep_reserve(folder: &Path, bytes: u64) -> io::Result<()> {
 /// the open that follows.
 pub(super) fn release_reserve(folder: &Path) {
     let path = folder.join(RESERVE);
-    let (Ok(reserve), Ok(found)) = (fs::metadata(&path), statvfs(folder)) else { return };
+    let (Ok(reserve), Ok(found)) = (fs::symlink_metadata(&path), statvfs(folder)) else { return };
     let free_bytes = found.f_bavail.saturating_mul(found.f_frsize);
     if free_bytes < reserve.len() && fs::remove_file(&path).is_ok() {
         tracing::warn!(

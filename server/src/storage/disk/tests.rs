@@ -1,6 +1,8 @@
 //! Which data directories are accepted, and which are rejected and left
 //! unchanged.
 
+mod strangers;
+
 use std::os::unix::fs::PermissionsExt;
 
 use coffee_common::id::{Address, ClusterId, NodeId};

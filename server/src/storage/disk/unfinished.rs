@@ -6,7 +6,11 @@
 //! rejected, and only the same work continues from it. The note names the new
 //! cluster, so work that is continued makes the same one.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use coffee_common::{
     command::MemberState,
@@ -15,11 +19,10 @@ use coffee_common::{
 use serde::Deserialize;
 
 use super::{
-    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, check_not_empty, files, work::OfflineWork,
+    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, UNFINISHED, check_not_empty, files, owner,
+    work::OfflineWork,
 };
-
-/// The file name of the note.
-pub(super) const UNFINISHED: &str = "unfinished.toml";
+use crate::storage::private_file;
 
 /// Files that a directory may hold and still count as empty.
 const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
@@ -88,10 +91,10 @@ impl Unfinished {
 /// Reads the note in a directory, if there is one.
 pub(super) fn read(path: &Path) -> Result<Option<Unfinished>, DataDirError> {
     let file = path.join(UNFINISHED);
-    match fs::read_to_string(&file) {
+    match private_file::read_to_string(&file) {
         Ok(text) => Unfinished::parse(&text, &file).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(DataDirError::Io { path: file, source }),
+        Err(error) => Err(DataDirError::io(&file)(error)),
     }
 }
 
@@ -112,6 +115,8 @@ impl DataDir {
     /// The directory is not empty, in use, or cannot be written.
     pub fn open_to_restore(path: &Path) -> Result<Self, DataDirError> {
         files::create_folder(path)?;
+        owner::check_owner(path)?;
+        owner::check_permissions(path)?;
         let lock = files::lock(path)?;
         match read(path)? {
             Some(Unfinished { work: OfflineWork::Restore, .. }) => {}
@@ -134,11 +139,28 @@ impl DataDir {
     /// The directory holds no data of this node, is in use or damaged, or its
     /// node was removed from its cluster.
     pub fn open_to_recover(path: &Path, name: &NodeName) -> Result<(Self, Option<Unfinished>), DataDirError> {
+        Self::open_survivor(path, name, files::lock)
+    }
+
+    /// Like [`DataDir::open_to_recover`], and changes nothing.
+    ///
+    /// # Errors
+    /// As [`DataDir::open_to_recover`].
+    pub fn open_to_inspect(path: &Path, name: &NodeName) -> Result<(Self, Option<Unfinished>), DataDirError> {
+        Self::open_survivor(path, name, files::lock_to_read)
+    }
+
+    fn open_survivor(
+        path: &Path,
+        name: &NodeName,
+        lock: fn(&Path) -> Result<File, DataDirError>,
+    ) -> Result<(Self, Option<Unfinished>), DataDirError> {
         let empty = || DataDirError::Empty { path: path.to_owned() };
         if !path.join(IDENTITY).exists() && !path.join(UNFINISHED).exists() {
             return Err(empty());
         }
-        let lock = files::lock(path)?;
+        owner::check_owner(path)?;
+        let lock = lock(path)?;
         let left = read(path)?;
         if let Some(Unfinished { work: OfflineWork::Restore, .. }) = left {
             return Err(DataDirError::Unfinished { path: path.to_owned(), work: OfflineWork::Restore });

@@ -16,7 +16,7 @@ use super::{
     wal::{CHUNK_BYTES, RealFile, Wal},
     writer::{DiskReady, LogWriter, Queue},
 };
-use crate::storage::{durable_index::DurableIndex, poison::Poison};
+use crate::storage::{durable_index::DurableIndex, poison::Poison, unchanged_file::UnchangedFile};
 
 impl LogStore {
     /// Opens the log in the file at `path`, which is created if it does not
@@ -29,6 +29,20 @@ impl LogStore {
         let fill = |aside| Wal::create(Box::new(aside), CHUNK_BYTES);
         let file = RealFile::open_or_create(path, fill).map_err(|error| LogError::fault(&name, error))?;
         Self::start(name, Box::new(file), durable_index, poison, Writing::Thread)
+    }
+
+    /// Opens the log in the file at `path` as it is: changes stay in memory.
+    ///
+    /// # Errors
+    /// The file is missing, damaged, in use, or cannot be read.
+    pub fn open_unchanged(
+        path: &Path,
+        durable_index: DurableIndex,
+        poison: Poison,
+    ) -> Result<Self, LogError> {
+        let name = path.display().to_string();
+        let file = UnchangedFile::open(path).map_err(|error| LogError::fault(&name, error))?;
+        Self::start(name, Box::new(file), durable_index, poison, Writing::Inline)
     }
 
     /// Creates an empty log on a storage backend, durably. Each entry must fit

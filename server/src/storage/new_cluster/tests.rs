@@ -194,6 +194,12 @@ async fn a_backup_without_terms_left_is_restored() {
     check(&path, founded).await;
 }
 
+/// The files of a folder, with their content.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+    files.map(|path| (path.clone(), fs::read(path).expect("readable"))).collect()
+}
+
 /// Copies a folder, as a crash would leave it.
 fn copy(from: &Path, to: &Path) -> PathBuf {
     fs::create_dir_all(to).expect("a folder");
@@ -244,8 +250,10 @@ async fn an_interrupted_recovery_is_continued() {
         assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Recover, .. }), "{error}");
         let backup = Cursor::new(Vec::new());
         assert!(restore(&path, &member(), backup).await.is_err(), "no restore clears it");
+        let files = content(&path);
         let before = inspect(&path, &member().name).await.expect("looks");
         assert!(before.broke_off);
+        assert!(content(&path) == files, "an inspection changes nothing, after a crash neither");
         let (_, founded) = recover(&path, &member()).await.expect("continues");
         assert_eq!(founded, plan.founded(), "{}", path.display());
         check(&path, founded).await;

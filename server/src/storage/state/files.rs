@@ -14,7 +14,7 @@ use coffee_common::id::NodeId;
 use futures_util::future::BoxFuture;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use crate::storage::atomic_file;
+use crate::storage::{atomic_file, unchanged_file::UnchangedFile};
 
 /// The files of the state database: the state, and numbered scratch files for
 /// incoming states.
@@ -103,7 +103,7 @@ impl StateFiles for StateDir {
 
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
         atomic_file::remove_if_exists(&self.scratch(number)).map_err(redb::StorageError::Io)?;
-        builder.create(self.scratch(number))
+        atomic_file::create_database(&self.scratch(number), builder)
     }
 
     fn install(&self, number: u64) -> io::Result<()> {
@@ -123,6 +123,46 @@ impl StateFiles for StateDir {
                 atomic_file::remove_if_exists(&path)?;
             }
         }
+        Ok(())
+    }
+}
+
+/// The state's file as it is: changes to it stay in memory. Takes no snapshot.
+#[derive(Debug, Clone)]
+pub struct UnchangedState {
+    state: PathBuf,
+}
+
+impl UnchangedState {
+    /// Creates the files; `state` is the path of the state's file.
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        Self { state: state.into() }
+    }
+}
+
+impl StateFiles for UnchangedState {
+    fn name(&self) -> String {
+        self.state.display().to_string()
+    }
+
+    fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
+        let file = UnchangedFile::open(&self.state).map_err(redb::StorageError::Io)?;
+        builder.create_with_backend(file)
+    }
+
+    fn create_scratch(&self, _number: u64, _builder: &Builder) -> Result<Database, DatabaseError> {
+        Err(redb::StorageError::Io(io::ErrorKind::Unsupported.into()).into())
+    }
+
+    fn install(&self, _number: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn discard(&self, _number: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn discard_all(&self) -> io::Result<()> {
         Ok(())
     }
 }

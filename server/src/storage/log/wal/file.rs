@@ -6,16 +6,19 @@
 //! ```
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::FileExt,
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use redb::StorageBackend;
 
-use crate::{metrics::LogMetrics, storage::atomic_file};
+use crate::{
+    metrics::LogMetrics,
+    storage::{atomic_file, private_file},
+};
 
 const MAGIC: &[u8; 12] = b"coffeed log\n";
 
@@ -165,12 +168,9 @@ impl RealFile {
         fill: impl FnOnce(Self) -> io::Result<()>,
     ) -> io::Result<Self> {
         if !path.try_exists()? {
-            atomic_file::create(path, |aside| {
-                let mut options = OpenOptions::new();
-                fill(Self(options.read(true).write(true).create_new(true).mode(0o600).open(aside)?))
-            })?;
+            atomic_file::create(path, |aside| fill(Self(private_file::create(aside)?)))?;
         }
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let file = private_file::open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
