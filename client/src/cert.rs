@@ -7,6 +7,7 @@
 //! ca.crt  ca.key                      the CA: distribute ca.crt, keep ca.key where it is
 //! node-ming.crt  node-ming.key        node ming
 //! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader)
+//! node-ming.csr                       a request for a certificate; the key is with it
 //! ca.crl                              what the CA has revoked, once there is something
 //! ca.issued                           the serial number of each certificate it signed
 //! ca-old.crt  ca-old.key              the previous CA during a rotation
@@ -30,6 +31,7 @@ mod error;
 mod info;
 mod issued;
 mod key;
+mod request;
 mod revoke;
 mod rotate;
 mod signer;
@@ -40,12 +42,13 @@ pub mod write;
 pub use ca::{Ca, CertificateAndKey};
 pub use error::CertError;
 pub use info::{CertificateInfo, Holder};
+pub use request::{CertificateRequest, Requested, request, sign};
 pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
     Issued, Revoked, cluster, create_ca, file_name, issue, issue_client, issue_node, list, renew, renew_all,
-    revoke,
+    revoke, trusted_cluster,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;

@@ -197,7 +197,13 @@ impl Ca {
         Ok(pair.credentials(self.certificate())?)
     }
 
-    fn sign(&self, subject: &Subject, key: &impl PublicKeyData, days: u32) -> Result<String, CertError> {
+    /// Signs a public key, valid for `days`.
+    pub(super) fn sign(
+        &self,
+        subject: &Subject,
+        key: &impl PublicKeyData,
+        days: u32,
+    ) -> Result<String, CertError> {
         if !(1..=CA_DAYS).contains(&days) {
             return Err(CertError::Days(days));
         }
@@ -277,7 +283,8 @@ fn leaf_params(cluster: &ClusterName, subject: &Subject) -> Result<CertificatePa
     Ok(params)
 }
 
-fn alt_names(cluster: &ClusterName, subject: &Subject) -> Result<Vec<SanType>, CertError> {
+/// Returns the names in the certificate of a subject.
+pub(super) fn alt_names(cluster: &ClusterName, subject: &Subject) -> Result<Vec<SanType>, CertError> {
     let owner = Owner { cluster: cluster.clone(), identity: subject.identity.clone() };
     let mut names = vec![SanType::URI(identity::to_uri(&owner).try_into()?)];
     for uri in identity::keys_uris(&subject.identity.keys) {

@@ -38,6 +38,12 @@ pub enum CertError {
     /// The certificate has no valid identity.
     #[error("the certificate has no valid identity: {0}")]
     Identity(#[from] IdentityError),
+    /// The request for a certificate cannot be signed.
+    #[error("not a usable request: {0}")]
+    Request(String),
+    /// A key of this name is there, and not that of the request.
+    #[error("{0} is not the key of the request")]
+    OtherKey(PathBuf),
     /// The key does not belong to the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
@@ -99,6 +105,12 @@ impl CertError {
             Self::File(error) => error.hint(),
             Self::Malformed(_) | Self::Identity(_) => {
                 "run `coffeectl cert list` to see which files are valid".to_owned()
+            }
+            Self::Request(_) => {
+                "make it with `coffeectl cert request`, or with another program as a PKCS #10 file in PEM".to_owned()
+            }
+            Self::OtherKey(path) => {
+                format!("move {} away if its certificate is not in use any more", path.display())
             }
             Self::CaKeyMismatch => "restore the ca.crt and ca.key that were created together".to_owned(),
             Self::NoCluster => {

@@ -74,7 +74,7 @@ impl Issued {
     }
 
     /// Returns the same, signed by the current CA.
-    fn signed(self) -> Self {
+    pub(super) fn signed(self) -> Self {
         Self { signer: Some(Signer::Current), ..self }
     }
 }
@@ -113,6 +113,13 @@ pub fn create_ca(
 /// [`CertError::NoCa`] if there is no CA, [`CertError::NoCluster`] if it has none.
 pub fn cluster(folder: &Path) -> Result<ClusterName, CertError> {
     Ok(load_ca(folder, CA_NAME)?.cluster().clone())
+}
+
+/// Returns the cluster of the first CA in the directory's `ca.crt`, whether its key is there or not;
+/// `None` without one.
+pub fn trusted_cluster(folder: &Path) -> Option<ClusterName> {
+    let pem = read_file(CredentialFile::Ca, &folder.join(format!("{CA_NAME}.crt"))).ok()?;
+    CertificateInfo::of_pem(&pem).ok()?.cluster
 }
 
 /// Creates a node's key and certificate with the directory's CA.
@@ -161,7 +168,7 @@ pub fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) ->
 
 /// Registers a certificate before it is handed out, so that it can always be
 /// revoked.
-fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<(), CertError> {
+pub(super) fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<(), CertError> {
     issued::note(folder, &info.serial, info.not_after, name)
 }
 
@@ -347,7 +354,7 @@ fn put_pair(
     Ok(Issued::at(certificate))
 }
 
-fn refuse_existing(path: &Path) -> Result<(), CertError> {
+pub(super) fn refuse_existing(path: &Path) -> Result<(), CertError> {
     // Not `exists`, which reports a dangling link as a free name.
     if path.symlink_metadata().is_ok() { Err(CertError::Exists(path.to_owned())) } else { Ok(()) }
 }

@@ -13,6 +13,7 @@ use super::*;
 
 mod clusters;
 mod keys;
+mod requests;
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("legal")

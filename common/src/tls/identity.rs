@@ -105,14 +105,24 @@ fn role_of(word: &str) -> Option<Role> {
 /// The certificate is malformed, or does not have exactly one valid identity URI.
 pub fn owner_of(certificate: &CertificateDer<'_>) -> Result<Owner, IdentityError> {
     let certificate = EndEntityCert::try_from(certificate).map_err(|_| IdentityError::Malformed)?;
-    let mut ours = certificate.valid_uri_names().filter(|uri| has_scheme(uri, SCHEME));
+    owner_in(certificate.valid_uri_names())
+}
+
+/// Reads the owner from the URIs among the alternative names of a certificate, or of a request for one.
+///
+/// # Errors
+/// There is not exactly one valid identity URI.
+pub fn owner_in<'a>(uris: impl Iterator<Item = &'a str>) -> Result<Owner, IdentityError> {
+    let uris: Vec<&str> =
+        uris.filter(|uri| has_scheme(uri, SCHEME) || has_scheme(uri, KEYS_SCHEME)).collect();
+    let mut ours = uris.iter().filter(|uri| has_scheme(uri, SCHEME));
     let mut owner = match (ours.next(), ours.next()) {
         (None, _) => return Err(IdentityError::Missing),
         (Some(uri), None) => from_uri(uri)?,
         (Some(_), Some(_)) => return Err(IdentityError::Several),
     };
-    let keys = certificate.valid_uri_names().filter(|uri| has_scheme(uri, KEYS_SCHEME));
-    owner.identity.keys = scope_of(keys)?;
+    let keys = uris.iter().filter(|uri| has_scheme(uri, KEYS_SCHEME));
+    owner.identity.keys = scope_of(keys.copied())?;
     match owner.identity.role {
         Role::Admin | Role::Node if !owner.identity.keys.is_all() => {
             Err(IdentityError::KeysOfRole(owner.identity.role))

@@ -3,6 +3,7 @@
 mod arguments;
 mod change;
 mod report;
+mod request;
 mod shown;
 
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue(&folder, &arguments.subject()?, making.days, replace)?,
+                cert::issue(&folder, &arguments.holder.subject()?, making.days, replace)?,
                 "install it on the client, with its key and ca.crt; do not copy ca.key",
             )
         }
@@ -55,6 +56,8 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             cert::renew(&folder, &certificate(&folder, name), *days)?,
             "install it where the old one is used, then 'coffeectl reload' the node; the key is unchanged",
         ),
+        CertVerb::Request(wanted) => return request::make(&folder, cluster, wanted, invocation),
+        CertVerb::Sign(arguments) => return request::sign(&folder, arguments, invocation).await,
         CertVerb::Renew(arguments) => return renew_all(&folder, arguments.days, invocation),
         CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, invocation).await,
         CertVerb::List(arguments) => return list(&folder, arguments, invocation),
@@ -71,9 +74,11 @@ fn cluster(
     named: Option<&ClusterRef>,
 ) -> Result<Option<ClusterName>, Failure> {
     let creates = matches!(verb, CertVerb::Ca(CertCaArguments { rotate: false, drop_old: false, .. }));
+    // A request is made where there is no CA.
+    let creates = creates || matches!(verb, CertVerb::Request(_));
     match named {
         Some(ClusterRef::Id(_)) if creates => {
-            Err(Failure::usage("the cluster of a CA is given by name, not by id".to_owned())
+            Err(Failure::usage("the cluster of a CA or of a request is given by name, not by id".to_owned())
                 .hint("choose one with --cluster NAME; --context '' ignores the current context"))
         }
         Some(ClusterRef::Name(name)) if creates => Ok(Some(name.clone())),

@@ -53,6 +53,38 @@ fn openssl_reads_keys_and_verifies_certificates() {
 }
 
 #[test]
+fn openssl_makes_and_verifies_requests() {
+    let folder = certificates();
+    let certs = folder.path().to_str().expect("UTF-8");
+    let cert = |words: &[&str]| bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs).go();
+    let made = cert(&["request", "node", "hong", "--host", "10.0.0.1"]);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let text = ["openssl", "req", "-in", "node-hong.csr", "-noout", "-verify", "-text"];
+    let text = succeeds(folder.path(), &text);
+    assert!(
+        text.is_none_or(|text| text.contains("URI:coffee://shops/node/hong, DNS:hong, IP Address:10.0.0.1"))
+    );
+
+    let request = ["openssl", "req", "-new", "-newkey", "ed25519", "-nodes", "-subj", "/CN=desk", "-keyout"];
+    let names = ["reader-desk.key", "-addext", "subjectAltName=URI:coffee://shops/reader/desk", "-out"];
+    if succeeds(folder.path(), &[&request[..], &names, &["desk.csr"]].concat()).is_none() {
+        return;
+    }
+    let file = folder.path().join("desk.csr");
+    let file = file.to_str().expect("UTF-8");
+    let sign = ["sign", file, "--only", "reader-desk"];
+    let asked = cert(&sign);
+    assert_eq!(asked.code, Some(8), "{}", asked.err);
+    assert!(asked.err.contains("sign for 365 days: reader desk of cluster shops\n"), "{}", asked.err);
+    let other = cert(&["sign", file, "--only", "admin-ops", "--yes"]);
+    assert_eq!((other.code, other.err.contains("for reader-desk, not for admin-ops")), (Some(8), true));
+    assert!(!folder.path().join("reader-desk.crt").exists());
+    let signed = cert(&[&sign[..], &["--yes"]].concat());
+    assert_eq!(signed.code, Some(0), "{}", signed.err);
+    succeeds(folder.path(), &["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", "reader-desk.crt"]);
+}
+
+#[test]
 fn python_loads_them() {
     let program = "import ssl\n\
                    context = ssl.create_default_context(cafile='ca.crt')\n\

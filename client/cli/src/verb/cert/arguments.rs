@@ -1,5 +1,7 @@
 //! The arguments of `cert`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use coffee_common::{id::NodeName, key_scope::KeyScope, protocol::Role};
 
@@ -16,6 +18,16 @@ pub(crate) enum CertVerb {
     Node(CertNodeArguments),
     /// Create the certificate of a client
     Client(CertClientArguments),
+    /// Make a key here, and a request for its certificate
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "HOLDER"
+    )]
+    Request(CertRequestVerb),
+    /// Sign a request, after showing whom the certificate is for
+    Sign(CertSignArguments),
     /// Extend the validity of a certificate; its key stays the same
     Renew(CertRenewArguments),
     /// Revoke certificates: writes the revocation list for nodes and clients
@@ -57,20 +69,83 @@ pub(crate) struct CertNodeArguments {
 /// `cert client`.
 #[derive(Debug, Args)]
 pub(crate) struct CertClientArguments {
-    /// Role of the client
-    #[arg(value_name = "ROLE")]
-    pub(super) role: ClientRole,
-    /// Name of the client
-    #[arg(value_name = "NAME")]
-    pub(super) name: NodeName,
-    /// Allow only keys that begin with this prefix; can be repeated [default: all keys]
-    #[arg(long, value_name = "PREFIX")]
-    keys: Vec<String>,
+    #[command(flatten)]
+    pub(super) holder: ClientHolderArguments,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
 }
 
-impl CertClientArguments {
+/// `cert request`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertRequestVerb {
+    /// Request the certificate of a node
+    Node(NodeRequestArguments),
+    /// Request the certificate of a client
+    Client(ClientRequestArguments),
+}
+
+/// `cert request node`.
+#[derive(Debug, Args)]
+pub(crate) struct NodeRequestArguments {
+    /// Name of the node
+    #[arg(value_name = "NODE")]
+    name: NodeName,
+    /// Further host name or address in the certificate, for other tools; can be repeated
+    #[arg(long, value_name = "HOST")]
+    host: Vec<AltName>,
+    /// Replace an existing key and request
+    #[arg(long)]
+    replace: bool,
+}
+
+/// `cert request client`.
+#[derive(Debug, Args)]
+pub(crate) struct ClientRequestArguments {
+    #[command(flatten)]
+    holder: ClientHolderArguments,
+    /// Replace an existing key and request
+    #[arg(long)]
+    replace: bool,
+}
+
+impl CertRequestVerb {
+    /// Returns the subject of the certificate, and whether existing files are replaced.
+    pub(super) fn subject(&self) -> Result<(Subject, bool), Failure> {
+        Ok(match self {
+            Self::Node(node) => (Subject::node(node.name.clone(), node.host.clone()), node.replace),
+            Self::Client(client) => (client.holder.subject()?, client.replace),
+        })
+    }
+}
+
+/// `cert sign`.
+#[derive(Debug, Args)]
+pub(crate) struct CertSignArguments {
+    /// File with the request
+    #[arg(value_name = "FILE")]
+    pub(super) request: PathBuf,
+    /// Sign only a request of this name: node-ming, admin-ops
+    #[arg(long, value_name = "NAME")]
+    pub(super) only: Option<String>,
+    #[command(flatten)]
+    pub(super) making: CertMakingArguments,
+}
+
+/// The holder of a client's certificate.
+#[derive(Debug, Args)]
+pub(crate) struct ClientHolderArguments {
+    /// Role of the client
+    #[arg(value_name = "ROLE")]
+    role: ClientRole,
+    /// Name of the client
+    #[arg(value_name = "NAME")]
+    name: NodeName,
+    /// Allow only keys that begin with this prefix; can be repeated [default: all keys]
+    #[arg(long, value_name = "PREFIX")]
+    keys: Vec<String>,
+}
+
+impl ClientHolderArguments {
     /// Returns the subject of the certificate.
     pub(super) fn subject(&self) -> Result<Subject, Failure> {
         let keys = KeyScope::new(&self.keys).map_err(|error| {
@@ -81,7 +156,7 @@ impl CertClientArguments {
     }
 }
 
-/// Arguments of `cert node` and `cert client`.
+/// Arguments of `cert node`, `cert client` and `cert sign`.
 #[derive(Debug, Args)]
 pub(crate) struct CertMakingArguments {
     /// Validity in days

@@ -1,0 +1,126 @@
+//! `cert request` and `cert sign`: a key stays where it was made, and the CA signs its public half.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use coffee_client::cert::{self, AltName, CertificateRequest, Existing};
+use coffee_common::id::ClusterName;
+use serde::Serialize;
+
+use super::{
+    arguments::{CertRequestVerb, CertSignArguments},
+    report::CertificateRow,
+};
+use crate::{
+    confirm,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::{Printable, escape},
+};
+
+/// Makes a key and a request. Without a named cluster it is that of the directory's `ca.crt`, or the
+/// default one.
+pub(super) fn make(
+    folder: &Path,
+    cluster: Option<ClusterName>,
+    wanted: &CertRequestVerb,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let (subject, replace) = wanted.subject()?;
+    let cluster = cluster.or_else(|| cert::trusted_cluster(folder)).unwrap_or_default();
+    let existing = if replace { Existing::Replace } else { Existing::Keep };
+    let made = cert::request(folder, &cluster, &subject, existing)?;
+    invocation.printer.report(&RequestReport {
+        name: cert::file_name(&subject.identity),
+        cluster,
+        fingerprint: made.fingerprint,
+        request: made.request,
+        key: made.key,
+        changed: true,
+    });
+    invocation
+        .printer
+        .note("note: bring the request to the CA, where 'coffeectl cert sign' signs it; the key stays here");
+    Ok(ExitCode::Done)
+}
+
+/// Shows a request, and signs it once that is confirmed.
+pub(super) async fn sign(
+    folder: &Path,
+    arguments: &CertSignArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let request = CertificateRequest::load(&arguments.request)?;
+    let name = cert::file_name(&request.subject().identity);
+    if let Some(only) = arguments.only.as_ref().filter(|only| **only != name) {
+        let message = format!("the request is for {name}, not for {}", escape::shown(only));
+        return Err(Failure::new(ExitCode::Refused, message)
+            .hint("nothing was signed: ask its sender which certificate it is for"));
+    }
+    let plan = plan(&request, arguments.making.days);
+    if invocation.options.yes {
+        invocation.printer.aside(&plan);
+    } else {
+        confirm::confirm(&plan, invocation).await?;
+    }
+    let existing = if arguments.making.replace { Existing::Replace } else { Existing::Keep };
+    let issued = cert::sign(folder, &request, arguments.making.days, existing)?;
+    invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
+    invocation.printer.note("note: bring it to the key, with ca.crt");
+    Ok(ExitCode::Done)
+}
+
+/// Describes the certificate: all that the CA takes from a request.
+fn plan(request: &CertificateRequest, days: u32) -> String {
+    let subject = request.subject();
+    let identity = &subject.identity;
+    let mut plan = format!(
+        "sign for {days} days: {role} {name} of cluster {cluster}\n",
+        role = identity.role.as_str(),
+        name = identity.name,
+        cluster = request.cluster(),
+    );
+    if !identity.keys.is_all() {
+        let _ = writeln!(plan, "  {}", escape::shown(&identity.keys.to_string()));
+    }
+    for name in &subject.alt_names {
+        let _ = match name {
+            AltName::Dns(host) => writeln!(plan, "  host {}", escape::shown(host)),
+            AltName::Ip(address) => writeln!(plan, "  host {address}"),
+        };
+    }
+    let _ = writeln!(plan, "  public key {}", request.fingerprint());
+    plan
+}
+
+#[derive(Serialize)]
+struct RequestReport {
+    name: String,
+    cluster: ClusterName,
+    /// The digest of the public key.
+    fingerprint: String,
+    request: PathBuf,
+    key: PathBuf,
+    changed: bool,
+}
+
+impl Printable for RequestReport {
+    fn table(&self) -> String {
+        let file = escape::shown(&self.request.to_string_lossy());
+        format!("{file}: request of cluster {}, public key {}\n", self.cluster, self.fingerprint)
+    }
+
+    fn plain(&self) -> Vec<Vec<String>> {
+        let path = |path: &Path| escape::field(&path.to_string_lossy());
+        vec![vec![
+            escape::field(&self.name),
+            self.cluster.to_string(),
+            path(&self.request),
+            path(&self.key),
+            self.fingerprint.clone(),
+        ]]
+    }
+}
