@@ -28,9 +28,11 @@
 mod bundle;
 mod ca;
 mod error;
+mod folder;
 mod info;
 mod issued;
 mod key;
+mod passphrase;
 mod request;
 mod revoke;
 mod rotate;
@@ -41,14 +43,16 @@ pub mod write;
 
 pub use ca::{Ca, CertificateAndKey};
 pub use error::CertError;
+pub use folder::{CaFolder, is_locked, set_passphrase};
 pub use info::{CertificateInfo, Holder};
+pub use passphrase::Passphrase;
 pub use request::{CertificateRequest, Requested, request, sign};
 pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
     Issued, Revoked, cluster, create_ca, file_name, issue, issue_client, issue_node, list, renew, renew_all,
-    revoke, trusted_cluster,
+    revoke,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;

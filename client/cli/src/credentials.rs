@@ -103,7 +103,10 @@ impl From<CertError> for Failure {
             | CertError::Rotating
             | CertError::StillNeeded(_) => ExitCode::Refused,
             CertError::NeverIssued(_) => ExitCode::NotFound,
-            CertError::Days(_) | CertError::AltName(_) | CertError::NotAClient(_) => ExitCode::Usage,
+            CertError::Days(_)
+            | CertError::AltName(_)
+            | CertError::NotAClient(_)
+            | CertError::EmptyPassphrase => ExitCode::Usage,
             CertError::Io { .. } | CertError::Signing(_) => ExitCode::Failed,
             _ => ExitCode::Denied,
         };

@@ -26,6 +26,7 @@ pub mod printer;
 pub mod prompt;
 #[cfg(test)]
 mod sample_view;
+mod secret;
 mod session;
 mod signals;
 pub mod usage;

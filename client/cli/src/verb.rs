@@ -112,12 +112,11 @@ key only if no one else has changed it since it was read:
     LogLevel(log_level::LogLevelArguments),
     /// Create, renew, revoke and list certificates
     #[command(
-        subcommand,
         subcommand_required = true,
         arg_required_else_help = false,
         subcommand_value_name = "VERB"
     )]
-    Cert(cert::CertVerb),
+    Cert(cert::CertArguments),
     /// Revoke certificates in the whole cluster
     #[command(after_help = revoke::AFTER_HELP)]
     Revoke(revoke::RevokeArguments),
@@ -178,7 +177,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Timers(verb) => timers::run(verb, invocation).await,
         CtlVerb::Reload(arguments) => reload::run(arguments, invocation).await,
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,
-        CtlVerb::Cert(verb) => cert::run(verb, invocation).await,
+        CtlVerb::Cert(arguments) => cert::run(arguments, invocation).await,
         CtlVerb::Revoke(arguments) => revoke::run(arguments, invocation).await,
         CtlVerb::Backup(arguments) => backup::run(arguments, invocation).await,
         CtlVerb::Restore(_) => Err(offline::restore()),

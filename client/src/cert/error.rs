@@ -44,6 +44,15 @@ pub enum CertError {
     /// A key of this name is there, and not that of the request.
     #[error("{0} is not the key of the request")]
     OtherKey(PathBuf),
+    /// The key of a CA has a passphrase, and none was given.
+    #[error("{0} has a passphrase")]
+    Locked(PathBuf),
+    /// The key of a CA has another passphrase.
+    #[error("the passphrase of the CA's key is another one")]
+    WrongPassphrase,
+    /// A passphrase has no characters.
+    #[error("the passphrase is empty")]
+    EmptyPassphrase,
     /// The key does not belong to the CA's certificate.
     #[error("ca.key does not belong to ca.crt")]
     CaKeyMismatch,
@@ -112,6 +121,11 @@ impl CertError {
             Self::OtherKey(path) => {
                 format!("move {} away if its certificate is not in use any more", path.display())
             }
+            Self::Locked(_) => {
+                "run it at a terminal, or name a file with the passphrase: --passphrase-file FILE".to_owned()
+            }
+            Self::WrongPassphrase => "use that with which the CA was created, or which was set last".to_owned(),
+            Self::EmptyPassphrase => "give at least one character; more make it hard to guess".to_owned(),
             Self::CaKeyMismatch => "restore the ca.crt and ca.key that were created together".to_owned(),
             Self::NoCluster => {
                 "create the CA again with `coffeectl cert ca --cluster NAME --replace`, and all certificates with it"

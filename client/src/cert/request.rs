@@ -23,8 +23,9 @@ use super::{
     AltName, CA_NAME, CertificateInfo, Existing, Issued, Subject,
     ca::alt_names,
     error::CertError,
+    folder::{CaFolder, read_text},
     key,
-    store::{file_name, load_ca, note, read_text, refuse_existing},
+    store::{file_name, note, refuse_existing},
     write::{Prepared, Secrecy, make_folder},
 };
 
@@ -153,24 +154,25 @@ pub fn request(
 /// # Errors
 /// [`CertError::OtherCluster`] if it is for another cluster, [`CertError::OtherKey`] if the directory
 /// has another key for this name; otherwise as [`super::issue`].
-pub fn sign(
-    folder: &Path,
+pub fn sign<'a>(
+    folder: impl Into<CaFolder<'a>>,
     request: &CertificateRequest,
     days: u32,
     existing: Existing,
 ) -> Result<Issued, CertError> {
-    let ca = load_ca(folder, CA_NAME)?;
+    let folder = folder.into();
+    let ca = folder.load(CA_NAME)?;
     if ca.cluster() != request.cluster() {
-        return Err(CertError::OtherCluster { folder: folder.to_owned(), found: ca.cluster().clone() });
+        return Err(CertError::OtherCluster { folder: folder.path.to_owned(), found: ca.cluster().clone() });
     }
     let name = file_name(&request.subject.identity);
-    let certificate = folder.join(format!("{name}.crt"));
+    let certificate = folder.path.join(format!("{name}.crt"));
     if existing == Existing::Keep {
         refuse_existing(&certificate)?;
     }
     refuse_other_key(&certificate.with_extension("key"), request)?;
     let pem = ca.sign(&request.subject, request.key(), days)?;
-    note(folder, &name, &CertificateInfo::of_pem(pem.as_bytes())?)?;
+    note(folder.path, &name, &CertificateInfo::of_pem(pem.as_bytes())?)?;
     Prepared::new(&certificate, pem.as_bytes(), Secrecy::Public)?.publish(existing)?;
     Ok(Issued::at(certificate).signed())
 }

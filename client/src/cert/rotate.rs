@@ -8,9 +8,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    CA_NAME, Ca, CertError, CertificateInfo, Existing, Holder, Issued, OLD_CA_NAME, REVOCATIONS_FILE, Signer,
+    CA_NAME, Ca, CaFolder, CertError, CertificateInfo, Existing, Holder, Issued, OLD_CA_NAME,
+    REVOCATIONS_FILE, Signer, passphrase,
     revoke::Lists,
-    store::{list, load_ca},
+    store::list,
     write::{Prepared, Secrecy, sync_folder},
 };
 
@@ -20,22 +21,29 @@ use super::{
 /// # Errors
 /// [`CertError::Rotating`] if a rotation is in progress; otherwise as
 /// [`super::create_ca`].
-pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
-    let old = load_ca(folder, CA_NAME)?;
-    match load_ca(folder, OLD_CA_NAME) {
+pub fn rotate_ca<'a>(folder: impl Into<CaFolder<'a>>) -> Result<Issued, CertError> {
+    let folder = folder.into();
+    let old = folder.load(CA_NAME)?;
+    match folder.load(OLD_CA_NAME) {
         // An interrupted rotation without a new key: no one has seen the new CA.
         Ok(before) if before.is(&old) => {}
         Err(CertError::NoCa(_)) if old.others().is_empty() => {}
         Ok(_) | Err(CertError::NoCa(_)) => return Err(CertError::Rotating),
         Err(error) => return Err(error),
     }
-    put(folder, &format!("{OLD_CA_NAME}.key"), &old.pair().key, Secrecy::Private)?;
-    put(folder, &format!("{OLD_CA_NAME}.crt"), &old.pair().certificate, Secrecy::Public)?;
+    // As it is: it may have a passphrase, and then the new one gets the same.
+    let old_key = folder.key_text(CA_NAME)?;
+    let is_locked = passphrase::is_locked(&old_key);
+    let place = folder.path;
+    put(place, &format!("{OLD_CA_NAME}.key"), &old_key, Secrecy::Private)?;
+    put(place, &format!("{OLD_CA_NAME}.crt"), &old.pair().certificate, Secrecy::Public)?;
     let new = Ca::create(old.cluster())?.beside(&old.pair().certificate)?;
     // The old key still finds its certificate in there.
-    put(folder, &format!("{CA_NAME}.crt"), new.certificate(), Secrecy::Public)?;
-    put(folder, &format!("{CA_NAME}.key"), &new.pair().key, Secrecy::Private)?;
-    Ok(Issued::at(folder.join(format!("{CA_NAME}.crt"))))
+    put(place, &format!("{CA_NAME}.crt"), new.certificate(), Secrecy::Public)?;
+    let new_key = new.pair().key.clone();
+    let new_key = if is_locked { folder.new_key_text(&new_key)? } else { new_key };
+    put(place, &format!("{CA_NAME}.key"), &new_key, Secrecy::Private)?;
+    Ok(Issued::at(place.join(format!("{CA_NAME}.crt"))))
 }
 
 /// Returns whether there is an old CA that [`drop_old_ca`] would drop. Changes
@@ -43,9 +51,10 @@ pub fn rotate_ca(folder: &Path) -> Result<Issued, CertError> {
 ///
 /// # Errors
 /// As [`drop_old_ca`].
-pub fn can_drop_old_ca(folder: &Path) -> Result<bool, CertError> {
-    let ca = load_ca(folder, CA_NAME)?;
-    let old = match load_ca(folder, OLD_CA_NAME) {
+pub fn can_drop_old_ca<'a>(folder: impl Into<CaFolder<'a>>) -> Result<bool, CertError> {
+    let folder = folder.into();
+    let ca = folder.load(CA_NAME)?;
+    let old = match folder.load(OLD_CA_NAME) {
         Ok(old) if old.is(&ca) => return Err(CertError::Rotating),
         Ok(_) => true,
         Err(CertError::NoCa(_)) => false,
@@ -54,7 +63,7 @@ pub fn can_drop_old_ca(folder: &Path) -> Result<bool, CertError> {
     if !old && ca.others().is_empty() {
         return Ok(false);
     }
-    let needed = still_needed(folder)?;
+    let needed = still_needed(folder.path)?;
     if needed.is_empty() { Ok(true) } else { Err(CertError::StillNeeded(needed)) }
 }
 
@@ -62,8 +71,8 @@ pub fn can_drop_old_ca(folder: &Path) -> Result<bool, CertError> {
 ///
 /// # Errors
 /// [`CertError::NoCa`] if there is none.
-pub fn current_ca(folder: &Path) -> Result<String, CertError> {
-    Ok(load_ca(folder, CA_NAME)?.pair().certificate.clone())
+pub fn current_ca<'a>(folder: impl Into<CaFolder<'a>>) -> Result<String, CertError> {
+    Ok(folder.into().load(CA_NAME)?.pair().certificate.clone())
 }
 
 /// Ends the trust in the old CA: `ca.crt` and the revocation list keep only the new
@@ -72,11 +81,13 @@ pub fn current_ca(folder: &Path) -> Result<String, CertError> {
 /// # Errors
 /// [`CertError::StillNeeded`] while the directory has a valid certificate of the
 /// old CA.
-pub fn drop_old_ca(folder: &Path) -> Result<Option<Issued>, CertError> {
+pub fn drop_old_ca<'a>(folder: impl Into<CaFolder<'a>>) -> Result<Option<Issued>, CertError> {
+    let folder = folder.into();
     if !can_drop_old_ca(folder)? {
         return Ok(None);
     }
-    let ca = load_ca(folder, CA_NAME)?;
+    let ca = folder.load(CA_NAME)?;
+    let folder = folder.path;
     let crl = folder.join(REVOCATIONS_FILE);
     if crl.symlink_metadata().is_ok() {
         let (lists, _) = Lists::load(folder)?.revoke(std::slice::from_ref(&ca), &[])?;

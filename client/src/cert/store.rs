@@ -9,13 +9,14 @@ use coffee_common::{
     id::{ClusterName, NodeName},
     key_scope::KeyScope,
     protocol::{Identity, Role},
-    tls::{CredentialFile, CredentialFiles, Problem, TlsError, read_file},
+    tls::{CredentialFile, CredentialFiles, TlsError, read_file},
 };
 
 use super::{
     AltName, CA_NAME, CertificateInfo, Existing, Holder, OLD_CA_NAME, REVOCATIONS_FILE, Signer, Subject,
     ca::{Ca, CertificateAndKey},
     error::CertError,
+    folder::{CaFolder, read_text},
     issued, key, now_seconds,
     revoke::Lists,
     signer::SigningCas,
@@ -91,35 +92,35 @@ pub fn file_name(identity: &Identity) -> String {
 /// [`CertError::Exists`] if there is a CA of this cluster and `existing` keeps it,
 /// [`CertError::OtherCluster`] if there is one of another cluster and `existing` keeps
 /// it, [`CertError::Io`] if a file cannot be written.
-pub fn create_ca(
-    folder: &Path,
+pub fn create_ca<'a>(
+    folder: impl Into<CaFolder<'a>>,
     cluster: Option<&ClusterName>,
     existing: Existing,
 ) -> Result<Issued, CertError> {
-    make_folder(folder)?;
-    let found = self::cluster(folder).ok();
+    let folder = folder.into();
+    make_folder(folder.path)?;
+    let found = self::cluster(folder.path).ok();
     let cluster = cluster.or(found.as_ref()).cloned().unwrap_or_default();
     match found {
         Some(found) if found != cluster && existing == Existing::Keep => {
-            Err(CertError::OtherCluster { folder: folder.to_owned(), found })
+            Err(CertError::OtherCluster { folder: folder.path.to_owned(), found })
         }
-        _ => put_pair(folder, CA_NAME, existing, || Ok(Ca::create(&cluster)?.pair().clone())),
+        _ => put_pair(folder.path, CA_NAME, existing, || {
+            let CertificateAndKey { certificate, key } = Ca::create(&cluster)?.pair().clone();
+            Ok(CertificateAndKey { certificate, key: folder.new_key_text(&key)? })
+        }),
     }
 }
 
-/// Returns the cluster for which the directory's CA issues.
+/// Returns the cluster for which the directory's CA issues: the first one in `ca.crt`, whether its key
+/// is there or not.
 ///
 /// # Errors
 /// [`CertError::NoCa`] if there is no CA, [`CertError::NoCluster`] if it has none.
 pub fn cluster(folder: &Path) -> Result<ClusterName, CertError> {
-    Ok(load_ca(folder, CA_NAME)?.cluster().clone())
-}
-
-/// Returns the cluster of the first CA in the directory's `ca.crt`, whether its key is there or not;
-/// `None` without one.
-pub fn trusted_cluster(folder: &Path) -> Option<ClusterName> {
-    let pem = read_file(CredentialFile::Ca, &folder.join(format!("{CA_NAME}.crt"))).ok()?;
-    CertificateInfo::of_pem(&pem).ok()?.cluster
+    let pem = read_text(CredentialFile::Ca, &folder.join(format!("{CA_NAME}.crt")));
+    let pem = pem.map_err(|error| CaFolder::from(folder).or_no_ca(error))?;
+    CertificateInfo::of_pem(pem.as_bytes())?.cluster.ok_or(CertError::NoCluster)
 }
 
 /// Creates a node's key and certificate with the directory's CA.
@@ -127,8 +128,8 @@ pub fn trusted_cluster(folder: &Path) -> Option<ClusterName> {
 /// # Errors
 /// [`CertError::NoCa`] if there is none; otherwise as [`create_ca`] and
 /// [`Ca::issue`].
-pub fn issue_node(
-    folder: &Path,
+pub fn issue_node<'a>(
+    folder: impl Into<CaFolder<'a>>,
     name: &NodeName,
     alt_names: &[AltName],
     days: u32,
@@ -141,8 +142,8 @@ pub fn issue_node(
 ///
 /// # Errors
 /// [`CertError::NotAClient`] for the role of a node; otherwise as [`issue_node`].
-pub fn issue_client(
-    folder: &Path,
+pub fn issue_client<'a>(
+    folder: impl Into<CaFolder<'a>>,
     role: Role,
     name: &NodeName,
     days: u32,
@@ -155,12 +156,18 @@ pub fn issue_client(
 ///
 /// # Errors
 /// As [`issue_node`].
-pub fn issue(folder: &Path, subject: &Subject, days: u32, existing: Existing) -> Result<Issued, CertError> {
-    let ca = load_ca(folder, CA_NAME)?;
+pub fn issue<'a>(
+    folder: impl Into<CaFolder<'a>>,
+    subject: &Subject,
+    days: u32,
+    existing: Existing,
+) -> Result<Issued, CertError> {
+    let folder = folder.into();
+    let ca = folder.load(CA_NAME)?;
     let name = file_name(&subject.identity);
-    let issued = put_pair(folder, &name, existing, || {
+    let issued = put_pair(folder.path, &name, existing, || {
         let pair = ca.issue(subject, days)?;
-        note(folder, &name, &pair.info()?)?;
+        note(folder.path, &name, &pair.info()?)?;
         Ok(pair)
     })?;
     Ok(issued.signed())
@@ -181,8 +188,13 @@ pub(super) fn note(folder: &Path, name: &str, info: &CertificateInfo) -> Result<
 /// # Errors
 /// [`CertError::Revoked`] for a revoked certificate, whose key may be stolen;
 /// otherwise as [`issue_node`].
-pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, CertError> {
-    let ca = load_ca(folder, CA_NAME)?;
+pub fn renew<'a>(
+    folder: impl Into<CaFolder<'a>>,
+    certificate: &Path,
+    days: u32,
+) -> Result<Issued, CertError> {
+    let folder = folder.into();
+    let ca = folder.load(CA_NAME)?;
     let old = read_text(CredentialFile::Certificate, certificate)?;
     let info = CertificateInfo::of_pem(old.as_bytes())?;
     let new = match &info.holder {
@@ -190,11 +202,11 @@ pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, Cer
         Holder::Ca => return Err(CertError::Malformed("it belongs to another CA".to_owned())),
         Holder::Leaf(identity) => {
             let name = file_name(identity);
-            if Lists::load(folder)?.revokes(&info.issuer, &info.serial) {
+            if Lists::load(folder.path)?.revokes(&info.issuer, &info.serial) {
                 return Err(CertError::Revoked(name));
             }
             let new = ca.reissue(&old, days).map_err(|error| name_file(error, certificate))?;
-            note(folder, &name, &CertificateInfo::of_pem(new.as_bytes())?)?;
+            note(folder.path, &name, &CertificateInfo::of_pem(new.as_bytes())?)?;
             new
         }
         Holder::Unknown(problem) => return Err((*problem).into()),
@@ -210,11 +222,12 @@ pub fn renew(folder: &Path, certificate: &Path, days: u32) -> Result<Issued, Cer
 ///
 /// # Errors
 /// As [`renew`]; stops at the first error.
-pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
+pub fn renew_all<'a>(folder: impl Into<CaFolder<'a>>, days: u32) -> Result<Vec<Issued>, CertError> {
+    let folder = folder.into();
     let is_leaf = |issued: &Issued| {
         issued.info.as_ref().is_ok_and(|info| matches!(info.holder, Holder::Leaf(_))) && !issued.revoked
     };
-    let leaves = list(folder)?.into_iter().filter(is_leaf);
+    let leaves = list(folder.path)?.into_iter().filter(is_leaf);
     leaves.map(|issued| renew(folder, &issued.certificate, days)).collect()
 }
 
@@ -225,22 +238,23 @@ pub fn renew_all(folder: &Path, days: u32) -> Result<Vec<Issued>, CertError> {
 /// # Errors
 /// [`CertError::NeverIssued`] if the name has no certificate, [`CertError::NoCa`]
 /// without a CA.
-pub fn revoke(folder: &Path, name: Option<&str>) -> Result<Revoked, CertError> {
+pub fn revoke<'a>(folder: impl Into<CaFolder<'a>>, name: Option<&str>) -> Result<Revoked, CertError> {
+    let folder = folder.into();
     let cas = our_cas(folder)?;
     let serials = match name {
-        Some(name) => serials_of(folder, name)?,
+        Some(name) => serials_of(folder.path, name)?,
         None => Vec::new(),
     };
-    let (lists, serials) = Lists::load(folder)?.revoke(&cas, &serials)?;
-    let file = folder.join(REVOCATIONS_FILE);
+    let (lists, serials) = Lists::load(folder.path)?.revoke(&cas, &serials)?;
+    let file = folder.path.join(REVOCATIONS_FILE);
     Prepared::new(&file, lists.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
     Ok(Revoked { file, serials })
 }
 
 /// Returns the CAs whose keys are here: one, or two during a rotation.
-fn our_cas(folder: &Path) -> Result<Vec<Ca>, CertError> {
-    let current = load_ca(folder, CA_NAME)?;
-    match load_ca(folder, OLD_CA_NAME) {
+fn our_cas(folder: CaFolder<'_>) -> Result<Vec<Ca>, CertError> {
+    let current = folder.load(CA_NAME)?;
+    match folder.load(OLD_CA_NAME) {
         Ok(old) if !old.is(&current) => Ok(vec![current, old]),
         Ok(_) | Err(CertError::NoCa(_)) => Ok(vec![current]),
         Err(error) => Err(error),
@@ -307,29 +321,9 @@ pub fn list(folder: &Path) -> Result<Vec<Issued>, CertError> {
 
 /// Returns the CAs of a directory. Those that cannot be read are left out.
 fn signing_cas(folder: &Path) -> SigningCas {
-    let with_key = load_ca(folder, CA_NAME).ok().map(|ca| ca.pair().certificate.clone());
+    let with_key = CaFolder::from(folder).load(CA_NAME).ok().map(|ca| ca.pair().certificate.clone());
     let read = |name| read_text(CredentialFile::Ca, &folder.join(format!("{name}.crt"))).unwrap_or_default();
     SigningCas::new(with_key, &read(CA_NAME), &read(OLD_CA_NAME))
-}
-
-/// Loads a CA of the directory by the name of its files.
-pub(super) fn load_ca(folder: &Path, name: &str) -> Result<Ca, CertError> {
-    let path = |extension| folder.join(name).with_extension(extension);
-    let missing = |error| match error {
-        CertError::File(TlsError { problem: Problem::NotFound, .. }) => CertError::NoCa(folder.to_owned()),
-        other => other,
-    };
-    let certificate = read_text(CredentialFile::Ca, &path("crt")).map_err(missing)?;
-    let key = read_text(CredentialFile::Key, &path("key")).map_err(missing)?;
-    Ca::from_pair(CertificateAndKey { certificate, key })
-}
-
-pub(super) fn read_text(file: CredentialFile, path: &Path) -> Result<String, CertError> {
-    String::from_utf8(read_file(file, path)?).map_err(|_| {
-        let problem =
-            Problem::NotPem(if file == CredentialFile::Key { "private key" } else { "certificate" });
-        TlsError { file, path: Some(path.to_owned()), problem }.into()
-    })
 }
 
 /// Creates a pair and puts both files in place, the key first: an existing

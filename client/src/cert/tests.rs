@@ -13,6 +13,7 @@ use super::*;
 
 mod clusters;
 mod keys;
+mod passphrases;
 mod requests;
 
 fn name(text: &str) -> NodeName {

@@ -5,42 +5,56 @@ mod change;
 mod report;
 mod request;
 mod shown;
+mod unlock;
 
 use std::path::{Path, PathBuf};
 
-use coffee_client::cert::{self, CertError, Existing, Issued};
+use coffee_client::cert::{self, CaFolder, CertError, Existing, Issued};
 use coffee_common::id::ClusterName;
 
-pub(crate) use self::arguments::CertVerb;
+pub(crate) use self::arguments::CertArguments;
 use self::{
-    arguments::{CertCaArguments, CertListArguments, CertRenewArguments},
+    arguments::{CertCaArguments, CertListArguments, CertRenewArguments, CertVerb},
     report::{CertificateList, CertificateRow},
 };
 use crate::{
     cluster_ref::ClusterRef, credentials, exit::ExitCode, failure::Failure, invocation::Invocation,
-    printer::Printer, warnings,
+    printer::Printer, secret, warnings,
 };
 
-pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
-    let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
-    let cluster = cluster(verb, &folder, invocation.session.connection().cluster.as_ref())?;
+pub(crate) async fn run(
+    arguments: &CertArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let CertArguments { passphrase_file, verb } = arguments;
+    let path = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
+    let cluster = cluster(verb, &path, invocation.session.connection().cluster.as_ref())?;
+    let file = passphrase_file.as_deref();
+    let passphrase = match verb {
+        CertVerb::Request(_) | CertVerb::Passphrase(_) | CertVerb::List(_) => None,
+        CertVerb::Ca(CertCaArguments { rotate: false, drop_old: false, passphrase, .. }) => {
+            unlock::new(file, *passphrase, invocation).await?
+        }
+        _ => secret::of_ca(&path, file, invocation).await?,
+    };
+    let folder = CaFolder::unlocked(&path, passphrase.as_ref());
     let (issued, note) = match verb {
         CertVerb::Ca(CertCaArguments { drop_old: true, unchecked, .. }) => {
-            return change::drop_old(&folder, *unchecked, invocation).await;
+            return change::drop_old(folder, *unchecked, invocation).await;
         }
         CertVerb::Ca(CertCaArguments { rotate: true, .. }) => (
-            cert::rotate_ca(&folder)?,
+            cert::rotate_ca(folder)?,
             "ca.crt trusts both CAs: install it on every node and client before any certificate of the new CA",
         ),
         CertVerb::Ca(arguments) => (
-            cert::create_ca(&folder, cluster.as_ref(), existing(arguments.replace))?,
+            cert::create_ca(folder, cluster.as_ref(), existing(arguments.replace))?,
             "ca.key can sign for any identity: do not copy it elsewhere",
         ),
         CertVerb::Node(arguments) => {
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue_node(&folder, &arguments.name, &arguments.host, making.days, replace)?,
+                cert::issue_node(folder, &arguments.name, &arguments.host, making.days, replace)?,
                 "install it on the node, with its key and ca.crt; do not copy ca.key",
             )
         }
@@ -48,19 +62,20 @@ pub(crate) async fn run(verb: &CertVerb, invocation: &mut Invocation<'_>) -> Res
             let making = &arguments.making;
             let replace = existing(making.replace);
             (
-                cert::issue(&folder, &arguments.holder.subject()?, making.days, replace)?,
+                cert::issue(folder, &arguments.holder.subject()?, making.days, replace)?,
                 "install it on the client, with its key and ca.crt; do not copy ca.key",
             )
         }
         CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => (
-            cert::renew(&folder, &certificate(&folder, name), *days)?,
+            cert::renew(folder, &certificate(&path, name), *days)?,
             "install it where the old one is used, then 'coffeectl reload' the node; the key is unchanged",
         ),
-        CertVerb::Request(wanted) => return request::make(&folder, cluster, wanted, invocation),
-        CertVerb::Sign(arguments) => return request::sign(&folder, arguments, invocation).await,
-        CertVerb::Renew(arguments) => return renew_all(&folder, arguments.days, invocation),
-        CertVerb::Revoke(arguments) => return change::revoke(&folder, arguments, invocation).await,
-        CertVerb::List(arguments) => return list(&folder, arguments, invocation),
+        CertVerb::Request(wanted) => return request::make(&path, cluster, wanted, invocation),
+        CertVerb::Sign(arguments) => return request::sign(folder, arguments, invocation).await,
+        CertVerb::Passphrase(arguments) => return unlock::change(&path, arguments, file, invocation).await,
+        CertVerb::Renew(arguments) => return renew_all(folder, arguments.days, invocation),
+        CertVerb::Revoke(arguments) => return change::revoke(folder, arguments, invocation).await,
+        CertVerb::List(arguments) => return list(&path, arguments, invocation),
     };
     invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
     invocation.printer.note(&format!("note: {note}"));
@@ -102,7 +117,7 @@ fn certificate(folder: &Path, name: &str) -> PathBuf {
     }
 }
 
-fn renew_all(folder: &Path, days: u32, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+fn renew_all(folder: CaFolder<'_>, days: u32, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let issued = cert::renew_all(folder, days)?;
     let certificates = issued.iter().map(|issued| CertificateRow::new(issued, Some(true)));
     invocation.printer.report(&CertificateList { certificates: certificates.collect() });

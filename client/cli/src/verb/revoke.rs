@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use coffee_client::{ClusterList, cert};
+use coffee_client::{
+    ClusterList,
+    cert::{self, CaFolder},
+};
 use coffee_common::{
     limits::REVOCATION_LIST_BYTES_MAX,
     tls::{CredentialFile, lists_in_pem, read_file},
@@ -16,6 +19,7 @@ use crate::{
     failure::Failure,
     invocation::Invocation,
     printer::{Printable, escape},
+    secret,
 };
 
 pub(crate) const AFTER_HELP: &str = "\
@@ -36,6 +40,9 @@ pub(crate) struct RevokeArguments {
     /// Send this list, and revoke nothing else
     #[arg(long, value_name = "FILE", conflicts_with = "name", value_hint = clap::ValueHint::FilePath)]
     list: Option<PathBuf>,
+    /// File whose first line is the passphrase of the CA's key, - for standard input [default: ask]
+    #[arg(long, value_name = "FILE", env = "COFFEECTL_CA_PASSPHRASE_FILE", hide_env_values = true)]
+    passphrase_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(
@@ -52,7 +59,10 @@ pub(crate) async fn run(
                 confirm::confirm(&plan, invocation).await?;
             }
             let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
-            let revoked = cert::revoke(&folder, arguments.name.as_deref())?;
+            let file = arguments.passphrase_file.as_deref();
+            let passphrase = secret::of_ca(&folder, file, invocation).await?;
+            let unlocked = CaFolder::unlocked(&folder, passphrase.as_ref());
+            let revoked = cert::revoke(unlocked, arguments.name.as_deref())?;
             (revoked.file, revoked.serials)
         }
     };

@@ -53,6 +53,43 @@ fn openssl_reads_keys_and_verifies_certificates() {
 }
 
 #[test]
+fn openssl_reads_and_writes_keys_with_a_passphrase() {
+    let folder = certificates();
+    let certs = folder.path().to_str().expect("UTF-8");
+    std::fs::write(folder.path().join("passphrase"), "one two\n").expect("writes");
+    std::fs::write(folder.path().join("wrong"), "one tow\n").expect("writes");
+    let file = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (right, wrong) = (file("passphrase"), file("wrong"));
+    let cert = |words: &[&str]| bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs);
+    let set = cert(&["passphrase", "--new-passphrase-file", "-"]).reads("one two\n").go();
+    assert_eq!(set.code, Some(0), "{}", set.err);
+    for (file, code, said) in [(None, 7, "ca.key has a passphrase"), (Some(&wrong), 7, "is another one")] {
+        let node = cert(&["node", "hong"]);
+        let ran = match file {
+            Some(file) => node.with("COFFEECTL_CA_PASSPHRASE_FILE", file).go(),
+            None => node.go(),
+        };
+        assert_eq!(ran.code, Some(code), "{}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    let node = cert(&["node", "hong", "--passphrase-file", &right]).go();
+    assert_eq!(node.code, Some(0), "{}", node.err);
+    succeeds(folder.path(), &["openssl", "pkey", "-in", "ca.key", "-passin", "file:passphrase", "-noout"]);
+    let refused = run(folder.path(), &["openssl", "pkey", "-in", "ca.key", "-passin", "file:wrong", "-noout"]);
+    assert!(refused.is_none_or(|output| !output.status.success()));
+
+    // One that openssl has put under a passphrase.
+    let lock = ["openssl", "pkcs8", "-topk8", "-in", "ca.key", "-passin", "file:passphrase", "-v2", "aes256"];
+    if succeeds(folder.path(), &[&lock[..], &["-passout", "file:wrong", "-out", "ca.new"]].concat()).is_some() {
+        std::fs::rename(folder.path().join("ca.new"), folder.path().join("ca.key")).expect("renames");
+        let removed = cert(&["passphrase", "--remove", "--passphrase-file", &wrong]).go();
+        assert_eq!(removed.code, Some(0), "{}", removed.err);
+        let node = cert(&["node", "peng"]).go();
+        assert_eq!(node.code, Some(0), "{}", node.err);
+    }
+}
+
+#[test]
 fn openssl_makes_and_verifies_requests() {
     let folder = certificates();
     let certs = folder.path().to_str().expect("UTF-8");

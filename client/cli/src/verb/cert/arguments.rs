@@ -10,6 +10,22 @@ use coffee_client::cert::{AltName, CA_DAYS, LEAF_DAYS, Subject};
 use crate::failure::Failure;
 
 /// `cert ..`. All verbs work on the directory given with `--certs`.
+#[derive(Debug, Args)]
+pub(crate) struct CertArguments {
+    /// File whose first line is the passphrase of the CA's key, - for standard input [default: ask]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "COFFEECTL_CA_PASSPHRASE_FILE",
+        hide_env_values = true
+    )]
+    pub(super) passphrase_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) verb: CertVerb,
+}
+
+/// The verbs of `cert`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
     /// Create the certificate authority (CA) of the cluster given with --cluster [default: shops]
@@ -30,6 +46,8 @@ pub(crate) enum CertVerb {
     Sign(CertSignArguments),
     /// Extend the validity of a certificate; its key stays the same
     Renew(CertRenewArguments),
+    /// Set, change or remove the passphrase of the CA's key
+    Passphrase(CertPassphraseArguments),
     /// Revoke certificates: writes the revocation list for nodes and clients
     Revoke(CertRevokeArguments),
     /// List the certificates with their validity and CA
@@ -42,6 +60,9 @@ pub(crate) struct CertCaArguments {
     /// Replace the existing CA; all certificates that it signed become invalid
     #[arg(long)]
     pub(super) replace: bool,
+    /// Ask for a passphrase for the new CA's key
+    #[arg(long, conflicts_with_all = ["rotate", "drop_old"])]
+    pub(super) passphrase: bool,
     /// Start a rotation: the new CA signs from now on, both are trusted
     #[arg(long, conflicts_with = "replace")]
     pub(super) rotate: bool,
@@ -179,6 +200,17 @@ pub(crate) struct CertRenewArguments {
     /// Validity in days from now; a CA certificate is always valid for ten years
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
     pub(super) days: u32,
+}
+
+/// `cert passphrase`.
+#[derive(Debug, Args)]
+pub(crate) struct CertPassphraseArguments {
+    /// Remove the passphrase: the key is as safe as its file
+    #[arg(long)]
+    pub(super) remove: bool,
+    /// File whose first line is the new passphrase, - for standard input [default: ask]
+    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    pub(super) new_passphrase_file: Option<PathBuf>,
 }
 
 /// `cert revoke`.

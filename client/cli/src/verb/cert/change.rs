@@ -1,8 +1,8 @@
 //! Irreversible changes: revocation, and the end of trust in the old CA.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use coffee_client::cert;
+use coffee_client::cert::{self, CaFolder};
 use serde::Serialize;
 
 use super::{arguments::CertRevokeArguments, report::CertificateRow, shown};
@@ -16,7 +16,7 @@ use crate::{
 
 /// Finishes a CA rotation: ends the trust in the old CA.
 pub(super) async fn drop_old(
-    folder: &Path,
+    folder: CaFolder<'_>,
     unchecked: bool,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
@@ -47,7 +47,7 @@ pub(super) async fn drop_old(
 
 /// Revokes all certificates of a name.
 pub(super) async fn revoke(
-    folder: &Path,
+    folder: CaFolder<'_>,
     arguments: &CertRevokeArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {

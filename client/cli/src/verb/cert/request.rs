@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffee_client::cert::{self, AltName, CertificateRequest, Existing};
+use coffee_client::cert::{self, AltName, CaFolder, CertificateRequest, Existing};
 use coffee_common::id::ClusterName;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) fn make(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let (subject, replace) = wanted.subject()?;
-    let cluster = cluster.or_else(|| cert::trusted_cluster(folder)).unwrap_or_default();
+    let cluster = cluster.or_else(|| cert::cluster(folder).ok()).unwrap_or_default();
     let existing = if replace { Existing::Replace } else { Existing::Keep };
     let made = cert::request(folder, &cluster, &subject, existing)?;
     invocation.printer.report(&RequestReport {
@@ -49,7 +49,7 @@ pub(super) fn make(
 
 /// Shows a request, and signs it once that is confirmed.
 pub(super) async fn sign(
-    folder: &Path,
+    folder: CaFolder<'_>,
     arguments: &CertSignArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {

@@ -3,9 +3,10 @@
 //! A node that does would be unreachable for everyone who trusts the new CA alone. The
 //! handshake is the judge: each node is dialled with credentials that trust only that one.
 
-use std::path::Path;
-
-use coffee_client::{Client, Credentials, Error, cert};
+use coffee_client::{
+    Client, Credentials, Error,
+    cert::{self, CaFolder},
+};
 use coffee_common::{
     id::NodeName,
     protocol::{NodeState, NodeView},
@@ -24,7 +25,7 @@ struct ShownCertificates {
 }
 
 /// Refuses while a running node shows a certificate that the current CA did not sign.
-pub(super) async fn check(folder: &Path, invocation: &mut Invocation<'_>) -> Result<(), Failure> {
+pub(super) async fn check(folder: CaFolder<'_>, invocation: &mut Invocation<'_>) -> Result<(), Failure> {
     let shown = match ask(folder, invocation).await {
         Ok(shown) => shown,
         Err(why) => {
@@ -55,7 +56,7 @@ fn refusal(old: &[NodeName], first: &NodeName) -> Failure {
     ))
 }
 
-async fn ask(folder: &Path, invocation: &Invocation<'_>) -> Result<ShownCertificates, Failure> {
+async fn ask(folder: CaFolder<'_>, invocation: &Invocation<'_>) -> Result<ShownCertificates, Failure> {
     let timeout = invocation.usual_timeout();
     let view = invocation.view(timeout).await?;
     let source = &invocation.session.connection().credentials;
