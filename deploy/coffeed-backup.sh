@@ -7,7 +7,7 @@ set -eu
 : "${BACKUP_DIR:=/var/backups/coffeed}"
 # Number of backups to keep.
 : "${BACKUP_KEEP:=14}"
-# Certificate of a client with the role admin, from `coffeectl cert client admin backup`.
+# Certificate of a client with the role backup, from `coffeectl cert request client backup nightly`.
 : "${COFFEECTL_CERTS:=/etc/coffeed/backup}"
 : "${COFFEECTL:=coffeectl}"
 export COFFEECTL_CERTS

@@ -6,7 +6,7 @@
 //! ```text
 //! ca.crt  ca.key                      the CA: distribute ca.crt, keep ca.key where it is
 //! node-ming.crt  node-ming.key        node ming
-//! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader)
+//! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader, backup)
 //! node-ming.csr                       a request for a certificate; the key is with it
 //! ca.crl                              what the CA has revoked, once there is something
 //! ca.issued                           the serial number of each certificate it signed

@@ -144,7 +144,7 @@ fn make_certificates(folder: &Path) {
     for shop in SHOPS {
         cert::issue_node(folder, &name(shop), &[], cert::LEAF_DAYS, keep).expect("a node's certificate");
     }
-    for role in [Role::Reader, Role::Writer, Role::Admin] {
+    for role in [Role::Reader, Role::Writer, Role::Admin, Role::Backup] {
         cert::issue_client(folder, role, &name("test"), cert::LEAF_DAYS, keep)
             .expect("a client's certificate");
     }
@@ -194,7 +194,7 @@ impl Cluster {
     }
 
     /// The folder of the certificates: `node-NAME`, and `reader-test`,
-    /// `writer-test`, `admin-test`.
+    /// `writer-test`, `admin-test`, `backup-test`.
     pub fn certs(&self) -> PathBuf {
         self.folder.path().join("certs")
     }

@@ -111,11 +111,7 @@ key only if no one else has changed it since it was read:
     /// Show the log level, or change it until the nodes restart
     LogLevel(log_level::LogLevelArguments),
     /// Create, renew, revoke and list certificates
-    #[command(
-        subcommand_required = true,
-        arg_required_else_help = false,
-        subcommand_value_name = "VERB"
-    )]
+    #[command(subcommand_required = true, arg_required_else_help = false, subcommand_value_name = "VERB")]
     Cert(cert::CertArguments),
     /// Revoke certificates in the whole cluster
     #[command(after_help = revoke::AFTER_HELP)]

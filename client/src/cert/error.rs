@@ -91,8 +91,8 @@ pub enum CertError {
     /// The role of a node was requested for a client.
     #[error("{} is not a client role", .0.as_str())]
     NotAClient(Role),
-    /// Keys were given for an admin.
-    #[error("the keys of an admin cannot be restricted")]
+    /// Keys were given for an admin or a backup.
+    #[error("only the keys of readers and writers can be restricted")]
     KeysOfAdmin,
     /// The system provides no random numbers, or signing failed.
     #[error("cannot sign: {0}")]
@@ -150,7 +150,7 @@ impl CertError {
                 "use a host name such as shop-1.example.net, or an address such as 10.0.0.1".to_owned()
             }
             Self::NotAClient(_) => {
-                "choose admin, writer or reader; `coffeectl cert node NAME` creates a node's certificate".to_owned()
+                "choose admin, writer, reader or backup; `coffeectl cert node NAME` creates a node's certificate".to_owned()
             }
             Self::KeysOfAdmin => "choose writer or reader, or leave out --keys".to_owned(),
             Self::Signing(_) => {

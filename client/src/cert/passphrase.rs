@@ -51,9 +51,9 @@ pub(super) fn lock(key: &str, passphrase: &Passphrase) -> Result<String, CertErr
     }
     let scheme = pbes2::Parameters::pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, &iv);
     let key = PrivateKeyInfo::try_from(pem.contents()).map_err(|error| failed(&error))?;
-    let locked = scheme.map_err(|error| failed(&error)).and_then(|scheme| {
-        key.encrypt_with_params(scheme, &passphrase.0).map_err(|error| failed(&error))
-    })?;
+    let locked = scheme
+        .map_err(|error| failed(&error))
+        .and_then(|scheme| key.encrypt_with_params(scheme, &passphrase.0).map_err(|error| failed(&error)))?;
     Ok(encode(LABEL, locked.as_bytes()))
 }
 

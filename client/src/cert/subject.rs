@@ -39,12 +39,12 @@ impl Subject {
     ///
     /// # Errors
     /// [`CertError::NotAClient`] for the role of a node, [`CertError::KeysOfAdmin`] if the keys of
-    /// an admin are restricted.
+    /// an admin or of a backup are restricted.
     pub fn client(role: Role, name: NodeName, keys: KeyScope) -> Result<Self, CertError> {
         match role {
             Role::Node => Err(CertError::NotAClient(role)),
-            Role::Admin if !keys.is_all() => Err(CertError::KeysOfAdmin),
-            Role::Reader | Role::Writer | Role::Admin => {
+            Role::Admin | Role::Backup if !keys.is_all() => Err(CertError::KeysOfAdmin),
+            Role::Reader | Role::Writer | Role::Admin | Role::Backup => {
                 Ok(Self { identity: Identity { name, role, keys }, alt_names: Vec::new() })
             }
         }

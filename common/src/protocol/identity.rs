@@ -18,9 +18,14 @@ pub enum Role {
     Admin,
     /// A node: speaks the peer protocol, and forwards requests of clients.
     Node,
+    /// May back everything up, and read the status of nodes: nothing else.
+    Backup,
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 5] = [Self::Reader, Self::Writer, Self::Admin, Self::Node, Self::Backup];
+
     /// Returns the role's name in certificates and messages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +33,7 @@ impl Role {
             Self::Writer => "writer",
             Self::Admin => "admin",
             Self::Node => "node",
+            Self::Backup => "backup",
         }
     }
 }

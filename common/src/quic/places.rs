@@ -81,7 +81,7 @@ impl Places {
         let Identity { role, name, .. } = peer;
         let per_peer = match role {
             Role::Node => NODE_CONNECTIONS_MAX,
-            Role::Admin | Role::Writer | Role::Reader => self.per_client_max(),
+            Role::Admin | Role::Writer | Role::Reader | Role::Backup => self.per_client_max(),
         };
         if own >= per_peer {
             self.client_full.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl Places {
         let places = match role {
             Role::Node => self.max() + NODE_HANDSHAKES_MAX,
             Role::Admin => self.max(),
-            Role::Reader | Role::Writer => self.max().saturating_sub(ADMIN_PLACES),
+            Role::Reader | Role::Writer | Role::Backup => self.max().saturating_sub(ADMIN_PLACES),
         };
         if all >= places {
             self.node_full.fetch_add(1, Ordering::Relaxed);

@@ -333,7 +333,7 @@ fn check_own(
         EndEntityCert::try_from(own).map_err(|error| wrong(Problem::Unusable(error.to_string())))?;
     let usages = match owner.identity.role {
         Role::Node => &[KeyUsage::client_auth(), KeyUsage::server_auth()][..],
-        Role::Reader | Role::Writer | Role::Admin => &[KeyUsage::client_auth()][..],
+        Role::Reader | Role::Writer | Role::Admin | Role::Backup => &[KeyUsage::client_auth()][..],
     };
     for usage in usages {
         verify(&end_entity, intermediates, roots, now, *usage, provider)

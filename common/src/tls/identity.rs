@@ -96,7 +96,7 @@ pub fn from_uri(uri: &str) -> Result<Owner, IdentityError> {
 }
 
 fn role_of(word: &str) -> Option<Role> {
-    [Role::Reader, Role::Writer, Role::Admin, Role::Node].into_iter().find(|role| role.as_str() == word)
+    Role::ALL.into_iter().find(|role| role.as_str() == word)
 }
 
 /// Reads the owner of a certificate, without verifying the certificate.
@@ -124,7 +124,7 @@ pub fn owner_in<'a>(uris: impl Iterator<Item = &'a str>) -> Result<Owner, Identi
     let keys = uris.iter().filter(|uri| has_scheme(uri, KEYS_SCHEME));
     owner.identity.keys = scope_of(keys.copied())?;
     match owner.identity.role {
-        Role::Admin | Role::Node if !owner.identity.keys.is_all() => {
+        Role::Admin | Role::Node | Role::Backup if !owner.identity.keys.is_all() => {
             Err(IdentityError::KeysOfRole(owner.identity.role))
         }
         _ => Ok(owner),
@@ -244,17 +244,17 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             cluster in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?",
-            role in 0usize..4,
+            role in 0usize..Role::ALL.len(),
             name in "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?",
         ) {
-            let role = [Role::Reader, Role::Writer, Role::Admin, Role::Node][role];
+            let role = Role::ALL[role];
             let owner = owner(&cluster, role, &name);
             prop_assert_eq!(from_uri(&to_uri(&owner)), Ok(owner));
         }
 
         #[test]
         fn only_what_would_be_written_is_read(
-            uri in "(coffee://)?([a-z]{0,5}/)?(node|admin|writer|reader|[a-z]{0,5})?/?[a-zA-Z0-9/?#%.-]{0,12}",
+            uri in "(coffee://)?([a-z]{0,5}/)?(node|admin|writer|reader|backup|[a-z]{0,5})?/?[a-zA-Z0-9/?#%.-]{0,12}",
         ) {
             if let Ok(owner) = from_uri(&uri) {
                 prop_assert_eq!(to_uri(&owner), uri);

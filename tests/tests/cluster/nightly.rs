@@ -19,7 +19,7 @@ async fn night(cluster: &Cluster, folder: &Path, keep: &str) -> Output {
     command
         .env("COFFEECTL", processes::path("coffeectl"))
         .env("COFFEECTL_CERTS", cluster.certs())
-        .env("COFFEECTL_AS", "admin-test")
+        .env("COFFEECTL_AS", "backup-test")
         .env("COFFEECTL_ENDPOINTS", endpoints.join(","))
         .env("BACKUP_DIR", folder)
         .env("BACKUP_KEEP", keep);

@@ -36,7 +36,7 @@ use crate::{
 The backup contains all keys, read from the first endpoint that responds. It has
 every write acknowledged before, or with --consistency local the node's own
 state, which may be stale. The file gets its name once it is complete and on
-disk. Requires the role admin; the file is as secret as the cluster's data.
+disk. Requires the role backup or admin; the file is as secret as the cluster's data.
 To create a cluster from it: coffeed --config FILE restore BACKUP"
 )]
 pub(crate) struct BackupArguments {

@@ -30,8 +30,10 @@ pub(super) struct RequestOrigin {
 /// Who may send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
-    /// Clients of at least this role, and any node.
-    ClientsAndNodes(Role),
+    /// Any client, and any node.
+    Everyone,
+    /// Admins, and clients for backups.
+    Backups,
     /// Clients of at least this role.
     Clients(Role),
     /// Clients of at least this role, through a member that acts on their behalf.
@@ -68,12 +70,10 @@ pub(super) fn authorize_kind(
     let audience = audience(kind);
     let is_node = identity.role == Role::Node;
     let may_be = match audience {
-        Audience::ClientsAndNodes(least) | Audience::ClientsOrItself(least) => {
-            is_node || identity.role >= least
-        }
-        Audience::Clients(least) | Audience::ClientsThroughMembers(least) => {
-            !is_node && identity.role >= least
-        }
+        Audience::Everyone => true,
+        Audience::Backups => identity.role == Role::Backup || includes(identity.role, Role::Admin),
+        Audience::ClientsOrItself(least) => is_node || includes(identity.role, least),
+        Audience::Clients(least) | Audience::ClientsThroughMembers(least) => includes(identity.role, least),
         Audience::Itself
         | Audience::Nodes
         | Audience::AdmittedNodes
@@ -136,9 +136,10 @@ fn permit(
 ) -> Result<(), Rejection> {
     let Identity { name, role, .. } = identity;
     let (is_node, about_itself) = (*role == Role::Node, subject(request) == Some(name));
-    let has = |least: Role| !is_node && *role >= least;
+    let has = |least: Role| includes(*role, least);
     let allowed = match audience {
-        Audience::ClientsAndNodes(least) => is_node || has(least),
+        Audience::Everyone => true,
+        Audience::Backups => *role == Role::Backup || has(Role::Admin),
         Audience::Clients(least) => has(least),
         Audience::ClientsThroughMembers(least) => has(least) && forwarded,
         Audience::ClientsOrItself(least) => has(least) || (is_node && about_itself),
@@ -152,6 +153,14 @@ fn permit(
     if allowed { Ok(()) } else { Err(denied(refusal(audience, identity, is_node))) }
 }
 
+/// Whether the role of a client includes another one. Nodes and backups are not in this order.
+fn includes(role: Role, least: Role) -> bool {
+    match role {
+        Role::Reader | Role::Writer | Role::Admin => role >= least,
+        Role::Node | Role::Backup => false,
+    }
+}
+
 /// Whether a node with this standing is a member. One without a cluster is not asked for anything
 /// that it could do.
 fn is_member(standing: PeerStanding) -> bool {
@@ -161,7 +170,8 @@ fn is_member(standing: PeerStanding) -> bool {
 /// Says why an identity may not send a request to this audience.
 fn refusal(audience: Audience, Identity { name, role, .. }: &Identity, is_node: bool) -> String {
     let needed = match audience {
-        Audience::ClientsAndNodes(role) | Audience::Clients(role) | Audience::ClientsOrItself(role) => role,
+        Audience::Clients(role) | Audience::ClientsOrItself(role) => role,
+        Audience::Everyone | Audience::Backups => Role::Backup,
         _ if is_node => return format!("{name} may not ask this: only a member may, each for itself"),
         _ => Role::Node,
     };
@@ -234,7 +244,7 @@ fn is_for_the_cluster(request: &Request) -> bool {
 /// Returns who may send a request of this kind.
 fn audience(kind: RequestKind) -> Audience {
     match kind {
-        RequestKind::Ping | RequestKind::Status => Audience::ClientsAndNodes(Role::Reader),
+        RequestKind::Ping | RequestKind::Status => Audience::Everyone,
         RequestKind::List | RequestKind::Get | RequestKind::Range | RequestKind::CanStop => {
             Audience::Clients(Role::Reader)
         }
@@ -246,9 +256,9 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::Remove
         | RequestKind::Reload
         | RequestKind::LogLevel
-        | RequestKind::Revoke
+        | RequestKind::Revoke => Audience::Clients(Role::Admin),
         // It contains everything, the request memory too.
-        | RequestKind::Backup => Audience::Clients(Role::Admin),
+        RequestKind::Backup => Audience::Backups,
         // The last step of `down`, which a member carries out.
         RequestKind::RemoveVoter => Audience::ClientsThroughMembers(Role::Admin),
         // The leader judges a move and a promotion by the node's record.

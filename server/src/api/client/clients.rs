@@ -70,7 +70,7 @@ impl Clients {
                 slots: Arc::new(SlotCount::new(usize::MAX)),
                 ranges: Semaphore::new(Semaphore::MAX_PERMITS),
             },
-            Role::Reader | Role::Writer | Role::Admin => ClientShare {
+            Role::Reader | Role::Writer | Role::Admin | Role::Backup => ClientShare {
                 bytes: self.budget.share(CLIENT_BYTES_MAX),
                 slots: Arc::new(SlotCount::new(CLIENT_REQUESTS_IN_FLIGHT_MAX)),
                 ranges: Semaphore::new(RANGES_AT_ONCE_MAX),

@@ -38,7 +38,7 @@ pub(super) async fn serve(api: &Arc<ApiContext>, connection: Connection) {
 async fn expired(api: &ApiContext, connection: &Connection) {
     match connection.peer().role {
         Role::Node => std::future::pending().await,
-        Role::Reader | Role::Writer | Role::Admin => {
+        Role::Reader | Role::Writer | Role::Admin | Role::Backup => {
             connection.peer_expired(&api.node.credentials()).await;
         }
     }

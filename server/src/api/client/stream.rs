@@ -25,7 +25,7 @@ const TOGETHER_MAX: usize = 256;
 /// Receives requests until the stream ends. Admitted requests are still answered after that.
 pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
     let kept_max = match state.connection.peer().role {
-        Role::Reader => READER_REQUEST_BYTES_MAX,
+        Role::Reader | Role::Backup => READER_REQUEST_BYTES_MAX,
         Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
     };
     receiver.bound(kept_max, state.client.bytes.clone(), COMPLETE_WITHIN);

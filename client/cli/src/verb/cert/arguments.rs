@@ -229,7 +229,7 @@ pub(crate) struct CertListArguments {
     pub(super) check: Option<u32>,
 }
 
-/// The role of a client. Each includes the ones before it.
+/// The role of a client. Writers may do what readers may, admins everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClientRole {
     /// Read keys and status
@@ -238,6 +238,8 @@ pub(crate) enum ClientRole {
     Writer,
     /// Change leadership and membership
     Admin,
+    /// Back up everything and read status, nothing else
+    Backup,
 }
 
 impl From<ClientRole> for Role {
@@ -246,6 +248,7 @@ impl From<ClientRole> for Role {
             ClientRole::Reader => Self::Reader,
             ClientRole::Writer => Self::Writer,
             ClientRole::Admin => Self::Admin,
+            ClientRole::Backup => Self::Backup,
         }
     }
 }

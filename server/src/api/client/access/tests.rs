@@ -9,8 +9,6 @@ use coffee_common::{
 
 use super::*;
 
-const ROLES: [Role; 4] = [Role::Reader, Role::Writer, Role::Admin, Role::Node];
-
 fn identity(role: Role, name: &str) -> Identity {
     Identity::new(role, name.parse().expect("legal"))
 }
@@ -99,6 +97,13 @@ fn a_client_may_do_what_its_role_is_for() {
 }
 
 #[test]
+fn a_backup_is_all_that_its_role_is_for() {
+    let nightly = identity(Role::Backup, "nightly");
+    assert_eq!(permitted(&nightly, None, "hong"), ["Ping", "Status", "Backup"]);
+    assert_eq!(permitted(&identity(Role::Node, "hong"), Some(&nightly), "peng"), [""; 0]);
+}
+
+#[test]
 fn a_node_is_not_an_admin_and_speaks_of_itself() {
     let any = ["Ping", "Status"];
     let node = ["Promote", "Invite"];
@@ -143,7 +148,7 @@ fn a_member_forwards_what_only_the_leader_can_do() {
 #[test]
 fn no_other_node_forwards_anything() {
     let peng = identity(Role::Node, "peng");
-    for role in ROLES {
+    for role in Role::ALL {
         for request in requests("hong") {
             let verdict = ask(&peng, Some(&identity(role, "ops")), &request);
             assert!(
@@ -164,7 +169,8 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         authorize_kind(&own, peer, first, RequestKind::of(request))
     };
     for name in ["ming", "hong", "peng", "long"] {
-        for (role, claimed) in ROLES.into_iter().flat_map(|role| ROLES.map(|claimed| (role, claimed))) {
+        for (role, claimed) in Role::ALL.into_iter().flat_map(|role| Role::ALL.map(|claimed| (role, claimed)))
+        {
             let (peer, claimed) = (identity(role, name), identity(claimed, "ops"));
             for first in [None, Some(&claimed), Some(&peer)] {
                 for request in requests(name) {
@@ -180,7 +186,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(ROLES.map(rejected), [22, 21, 9, 16]);
+    assert_eq!(Role::ALL.map(rejected), [22, 21, 9, 16, 25]);
 }
 
 #[test]
