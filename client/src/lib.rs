@@ -17,7 +17,7 @@
 //! - Backups as a verified stream, and the calls that manage a cluster.
 //!
 //! Cargo features, off by default: `cert` creates and rotates a private CA and
-//! its certificates, `bench` is a load generator.
+//! its certificates, `seal` seals backups to a key, `bench` is a load generator.
 //!
 //! # Limits
 //!
@@ -149,6 +149,8 @@ mod pool;
 mod request_ids;
 mod retry;
 mod routing;
+#[cfg(feature = "seal")]
+pub mod seal;
 mod shared;
 mod timing;
 

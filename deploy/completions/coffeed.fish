@@ -64,6 +64,7 @@ complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l from -d 'Mem
 complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -l cluster -d 'Id of the cluster to join, if it changed: \'coffeed recover\' and \'coffeed restore\' print it' -r
 complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand rebuild" -s h -l help -d 'Print help'
+complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -l key-file -d 'Private key of a sealed backup, from \'coffeectl backup key\'' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -s c -l config -d 'Configuration file (TOML)' -r -F
 complete -c coffeed -n "__fish_coffeed_using_subcommand restore" -s h -l help -d 'Print help'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and not __fish_seen_subcommand_from compare help" -s c -l config -d 'Configuration file (TOML)' -r -F

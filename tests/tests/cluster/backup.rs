@@ -221,6 +221,49 @@ async fn a_restore_of_a_damaged_backup_leaves_nothing() {
     assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "latte");
 }
 
+/// A sealed backup is read with the private key only, and refused if a bit of it was changed.
+#[tokio::test]
+async fn a_sealed_backup_is_restored_with_its_key() {
+    let mut cluster = Cluster::of(1).start().await;
+    cluster.coffeectl(["set", "order/1", "espresso-4711"]).ok().await;
+    let path = file_of(&cluster, 0);
+    let file = |name: &str| cluster.folder().join(name).to_str().expect("text").to_owned();
+    let (key, public, other) = (file("backup.key"), file("backup.pub"), file("other.key"));
+    for key in [&key, &other] {
+        cluster.coffeectl(["backup", "key", key]).ok().await;
+    }
+    cluster.coffeectl(["backup", "key", &key]).fails(8, "already exists").await;
+    cluster.coffeectl(["backup", &path, "--seal-to", &key]).fails(2, "not the public key").await;
+    let said = cluster.coffeectl(["backup", &path, "--seal-to", &public]).ok().await;
+    assert!(said.contains(", sealed, after"), "{said}");
+    let whole = fs::read(&path).expect("readable");
+    let secret = b"espresso-4711";
+    assert!(!whole.windows(secret.len()).any(|bytes| bytes == secret), "it is not readable");
+
+    cluster.coffeectl(["backup", "verify", &path]).fails(1, "is sealed").await;
+    cluster.coffeectl(["backup", "verify", &path, "--key-file", &other]).fails(1, "to another key").await;
+    let verified = cluster.json(["backup", "verify", &path, "--key-file", &key]).await;
+    assert_eq!(verified["keys"], 1, "{verified}");
+
+    cluster.node("ming").stop().await;
+    cluster.node("ming").wipe();
+    coffeed(cluster.node("ming"), &["restore", &path]).await.fails(2, "not a coffeed backup");
+    for at in (0..whole.len()).step_by(whole.len() / 5) {
+        let mut spoilt = whole.clone();
+        spoilt[at] ^= 1;
+        fs::write(&path, spoilt).expect("writable");
+        let restored = coffeed(cluster.node("ming"), &["restore", &path, "--key-file", &key]).await;
+        restored.fails(2, "the backup cannot be read: it is");
+    }
+    fs::write(&path, &whole[..whole.len() - 1]).expect("writable");
+    let restored = coffeed(cluster.node("ming"), &["restore", &path, "--key-file", &key]).await;
+    restored.fails(2, "damaged or cut short");
+    fs::write(&path, whole).expect("writable");
+    coffeed(cluster.node("ming"), &["restore", &path, "--key-file", &key]).await.ok();
+    goes_on(&mut cluster, "ming").await;
+    assert_eq!(cluster.coffeectl(["get", "order/1"]).ok().await, "espresso-4711");
+}
+
 /// Roles, destinations and consistency of backups.
 #[tokio::test]
 async fn a_backup_is_for_its_role_and_never_half_there() {

@@ -75,18 +75,31 @@ fn openssl_reads_and_writes_keys_with_a_passphrase() {
     let node = cert(&["node", "hong", "--passphrase-file", &right]).go();
     assert_eq!(node.code, Some(0), "{}", node.err);
     succeeds(folder.path(), &["openssl", "pkey", "-in", "ca.key", "-passin", "file:passphrase", "-noout"]);
-    let refused = run(folder.path(), &["openssl", "pkey", "-in", "ca.key", "-passin", "file:wrong", "-noout"]);
+    let refused =
+        run(folder.path(), &["openssl", "pkey", "-in", "ca.key", "-passin", "file:wrong", "-noout"]);
     assert!(refused.is_none_or(|output| !output.status.success()));
 
     // One that openssl has put under a passphrase.
     let lock = ["openssl", "pkcs8", "-topk8", "-in", "ca.key", "-passin", "file:passphrase", "-v2", "aes256"];
-    if succeeds(folder.path(), &[&lock[..], &["-passout", "file:wrong", "-out", "ca.new"]].concat()).is_some() {
+    if succeeds(folder.path(), &[&lock[..], &["-passout", "file:wrong", "-out", "ca.new"]].concat()).is_some()
+    {
         std::fs::rename(folder.path().join("ca.new"), folder.path().join("ca.key")).expect("renames");
         let removed = cert(&["passphrase", "--remove", "--passphrase-file", &wrong]).go();
         assert_eq!(removed.code, Some(0), "{}", removed.err);
         let node = cert(&["node", "peng"]).go();
         assert_eq!(node.code, Some(0), "{}", node.err);
     }
+}
+
+#[test]
+fn openssl_reads_the_keys_of_backups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("backup.key");
+    let ran = bare(["backup", "key", file.to_str().expect("UTF-8")]).go();
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let public = succeeds(folder.path(), &["openssl", "pkey", "-in", "backup.key", "-pubout"]);
+    let written = std::fs::read_to_string(folder.path().join("backup.pub")).expect("reads");
+    assert!(public.is_none_or(|public| public == written), "{written}");
 }
 
 #[test]

@@ -39,7 +39,8 @@ pub(crate) fn data_dir_failure(error: DataDirError) -> Failure {
     }
 }
 
-fn failure(error: NewClusterError) -> Failure {
+/// The failure of a verb that could not make a new cluster.
+pub(crate) fn failure(error: NewClusterError) -> Failure {
     match error {
         NewClusterError::DataDir(error) => data_dir_failure(error),
         error => {

@@ -3,12 +3,16 @@
 use std::{fs::File, path::PathBuf};
 
 use clap::Args;
+use coffee_client::seal::{UnsealedReader, UnsealingKey};
 use coffeectl::{
     exit::ExitCode,
     failure::Failure,
     printer::{Format, Printer},
 };
-use coffeed::{Config, storage::restore};
+use coffeed::{
+    Config,
+    storage::{new_cluster::NewClusterError, restore},
+};
 
 use crate::offline;
 
@@ -18,6 +22,9 @@ pub(crate) struct RestoreArguments {
     /// File written by 'coffeectl backup'
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
+    /// Private key of a sealed backup, from 'coffeectl backup key'
+    #[arg(long, value_name = "KEY")]
+    key_file: Option<PathBuf>,
 }
 
 /// Writes the data directory and prints the next step. The node starts as usual afterwards.
@@ -27,7 +34,14 @@ pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitC
             .hint("check that the file exists and that this user may read it")
     })?;
     let member = offline::member(config);
-    let (summary, founded) = offline::run(config, restore::restore(&config.data_dir, &member, backup))?;
+    let (summary, founded) = match &arguments.key_file {
+        None => offline::run(config, restore::restore(&config.data_dir, &member, backup))?,
+        Some(key) => {
+            let backup = UnsealedReader::begin(backup, UnsealingKey::load(key)?)
+                .map_err(|error| offline::failure(NewClusterError::Unreadable(error)))?;
+            offline::run(config, restore::restore(&config.data_dir, &member, backup))?
+        }
+    };
     let (name, address) = (&member.name, &member.address);
     let mut printer = Printer::standard(Format::default());
     printer.text(&format!(

@@ -6,9 +6,11 @@ use std::{
     path::Path,
 };
 
+use coffee_client::seal::{self, SealError, UnsealedReader, UnsealingKey};
 use coffee_common::backup::{BackupError, BackupMember, Summary, Unpacker};
 use serde::Serialize;
 
+use super::BackupVerifyArguments;
 use crate::{
     dates,
     exit::ExitCode,
@@ -21,7 +23,12 @@ use crate::{
 /// Size of one read.
 const PIECE_BYTES: usize = 256 << 10;
 
-pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    arguments: &BackupVerifyArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let file = &arguments.file;
+    let key = arguments.unseal_key.as_deref().map(UnsealingKey::load).transpose()?;
     let from_stdin = file.as_os_str() == "-";
     if from_stdin && invocation.origin == Origin::Prompt {
         return Err(Failure::usage("the prompt reads its commands from standard input").hint("name a file"));
@@ -29,7 +36,11 @@ pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<
     let path = file.to_owned();
     // On a blocking thread, so Ctrl-C works meanwhile.
     let verified = tokio::task::spawn_blocking(move || {
-        if from_stdin { verify(&mut io::stdin().lock(), "standard input") } else { verify_file(&path) }
+        if from_stdin {
+            verify_with(io::stdin().lock(), "standard input", key)
+        } else {
+            verify_file(&path, key)
+        }
     });
     let summary = verified.await.unwrap_or_else(|error| {
         Err(Failure::new(ExitCode::Failed, format!("cannot read the backup: {error}")))
@@ -38,10 +49,21 @@ pub(super) async fn run(file: &Path, invocation: &mut Invocation<'_>) -> Result<
     Ok(ExitCode::Done)
 }
 
-fn verify_file(path: &Path) -> Result<Summary, Failure> {
+fn verify_file(path: &Path, key: Option<UnsealingKey>) -> Result<Summary, Failure> {
     let name = escape::path(path);
-    let mut file = File::open(path).map_err(|error| unreadable(&name, &error))?;
-    verify(&mut file, &name)
+    let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
+    verify_with(file, &name, key)
+}
+
+/// Verifies a backup, which is sealed if there is a key.
+fn verify_with(mut reader: impl Read, name: &str, key: Option<UnsealingKey>) -> Result<Summary, Failure> {
+    match key {
+        None => verify(&mut reader, name),
+        Some(key) => {
+            let opened = UnsealedReader::begin(reader, key);
+            verify(&mut opened.map_err(|error| unreadable(name, &error))?, name)
+        }
+    }
 }
 
 fn verify(reader: &mut impl Read, name: &str) -> Result<Summary, Failure> {
@@ -51,8 +73,13 @@ fn verify(reader: &mut impl Read, name: &str) -> Result<Summary, Failure> {
         Failure::new(ExitCode::Failed, format!("{name}: {error}"))
             .hint("it cannot be restored: use another backup")
     };
+    let mut is_first = true;
     loop {
         let read = match reader.read(&mut piece) {
+            Ok(read) if std::mem::take(&mut is_first) && seal::is_sealed(&piece[..read]) => {
+                return Err(Failure::new(ExitCode::Failed, format!("{name} is sealed"))
+                    .hint("open it with its private key: backup verify --key-file KEY"));
+            }
             Ok(0) => return unpacker.finish().map_err(|error| damaged(&error)),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -64,6 +91,15 @@ fn verify(reader: &mut impl Read, name: &str) -> Result<Summary, Failure> {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
+    // A sealed one is damaged, or is not to this key.
+    if let Some(problem) = error.get_ref().and_then(|cause| cause.downcast_ref::<SealError>()) {
+        let hint = match problem {
+            SealError::OtherKey => "use the private key of the public one that sealed it",
+            SealError::NotSealed => "leave out --key-file",
+            _ => "it cannot be restored: use another backup",
+        };
+        return Failure::new(ExitCode::Failed, format!("{name}: {problem}")).hint(hint);
+    }
     Failure::new(ExitCode::Failed, format!("cannot read {name}: {error}"))
         .hint("check the path and its permissions")
 }
@@ -234,7 +270,7 @@ pub(super) mod tests {
             failure.message(),
             format!("a: it is damaged at byte {at}, in block 1: its checksum does not match")
         );
-        let failure = verify_file(Path::new("/nowhere/a")).unwrap_err();
+        let failure = verify_file(Path::new("/nowhere/a"), None).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Failed);
     }
 }
