@@ -6,6 +6,7 @@
 //! ```text
 //! ca.crt  ca.key                      the CA: distribute ca.crt, keep ca.key where it is
 //! node-ming.crt  node-ming.key        node ming
+//! node-ming.tcp.crt  node-ming.tcp.key    node ming, for TCP listeners (ECDSA, P-256)
 //! admin-ops.crt  admin-ops.key        client ops with the role admin (or writer, reader, backup)
 //! node-ming.csr                       a request for a certificate; the key is with it
 //! ca.crl                              what the CA has revoked, once there is something
@@ -51,8 +52,8 @@ pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
-    Issued, Revoked, cluster, create_ca, file_name, issue, issue_client, issue_node, list, renew, renew_all,
-    revoke,
+    Issued, Revoked, cluster, create_ca, file_name, for_tcp, issue, issue_client, issue_node,
+    issue_node_for_tcp, list, renew, renew_all, revoke,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;

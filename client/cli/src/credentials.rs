@@ -77,10 +77,11 @@ fn none(folder: &Path, name: Option<&str>) -> Failure {
 
 fn usable(issued: &Issued, name: Option<&str>) -> Option<(String, CredentialFiles)> {
     let Ok(Holder::Leaf(identity)) = issued.info.as_ref().map(|info| &info.holder) else { return None };
-    let fits = match name {
-        Some(name) => name == identity.name.as_str() || name == cert::file_name(identity),
-        None => is_client(identity),
-    };
+    let fits = !issued.is_for_tcp()
+        && match name {
+            Some(name) => name == identity.name.as_str() || name == cert::file_name(identity),
+            None => is_client(identity),
+        };
     let files = issued.credential_files().filter(|_| fits)?;
     Some((cert::file_name(identity), files))
 }

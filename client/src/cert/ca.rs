@@ -12,8 +12,8 @@ use coffee_common::{
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SanType,
-    SerialNumber, SubjectPublicKeyInfo,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
+    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
@@ -167,7 +167,19 @@ impl Ca {
     /// [`CertError::Days`] and [`CertError::CaExpired`] if the validity is not
     /// possible, [`CertError::Signing`] if signing fails.
     pub fn issue(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
-        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        self.issue_for(KeyPair::generate_for(&PKCS_ED25519)?, subject, days)
+    }
+
+    /// Like [`Ca::issue`], with an ECDSA key (P-256): for TCP listeners, since BoringSSL and what is
+    /// built on it, such as Chromium and gRPC, refuse servers with Ed25519.
+    ///
+    /// # Errors
+    /// As [`Ca::issue`].
+    pub fn issue_for_tcp(&self, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
+        self.issue_for(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?, subject, days)
+    }
+
+    fn issue_for(&self, key: KeyPair, subject: &Subject, days: u32) -> Result<CertificateAndKey, CertError> {
         let certificate = self.sign(subject, &key, days)?;
         Ok(CertificateAndKey { certificate, key: key::to_pem(&key) })
     }

@@ -23,6 +23,9 @@ use super::{
     write::{Prepared, Secrecy, make_folder},
 };
 
+/// The ending of the names of certificates for TCP listeners.
+const FOR_TCP: &str = ".tcp";
+
 /// Maximum number of files that are read.
 const FILES_MAX: usize = 10_000;
 
@@ -64,6 +67,11 @@ impl Issued {
     /// Returns the name of its files, without `.crt` and `.key`.
     pub fn name(&self) -> String {
         self.certificate.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Returns whether it is for TCP listeners, beside another one of its holder.
+    pub fn is_for_tcp(&self) -> bool {
+        self.name().ends_with(FOR_TCP)
     }
 
     pub(super) fn at(certificate: PathBuf) -> Self {
@@ -171,6 +179,37 @@ pub fn issue<'a>(
         Ok(pair)
     })?;
     Ok(issued.signed())
+}
+
+/// Creates a key and certificate of a node for TCP listeners with the directory's CA: `node-ming.tcp`. See
+/// [`Ca::issue_for_tcp`].
+///
+/// # Errors
+/// As [`issue_node`].
+pub fn issue_node_for_tcp<'a>(
+    folder: impl Into<CaFolder<'a>>,
+    name: &NodeName,
+    alt_names: &[AltName],
+    days: u32,
+    existing: Existing,
+) -> Result<Issued, CertError> {
+    let folder = folder.into();
+    let ca = folder.load(CA_NAME)?;
+    let subject = Subject::node(name.clone(), alt_names.to_vec());
+    let name = file_name(&subject.identity);
+    let issued = put_pair(folder.path, &format!("{name}{FOR_TCP}"), existing, || {
+        let pair = ca.issue_for_tcp(&subject, days)?;
+        note(folder.path, &name, &pair.info()?)?;
+        Ok(pair)
+    })?;
+    Ok(issued.signed())
+}
+
+/// Returns the certificate for TCP listeners beside the certificate of a node, if it is there.
+pub fn for_tcp(certificate: &Path) -> Option<PathBuf> {
+    let stem = certificate.file_stem()?.to_str()?;
+    let beside = certificate.with_file_name(format!("{stem}{FOR_TCP}.crt"));
+    (!stem.ends_with(FOR_TCP) && beside.is_file()).then_some(beside)
 }
 
 /// Registers a certificate before it is handed out, so that it can always be

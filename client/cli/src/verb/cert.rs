@@ -14,7 +14,7 @@ use coffee_common::id::ClusterName;
 
 pub(crate) use self::arguments::CertArguments;
 use self::{
-    arguments::{CertCaArguments, CertListArguments, CertRenewArguments, CertVerb},
+    arguments::{CertCaArguments, CertListArguments, CertNodeArguments, CertRenewArguments, CertVerb},
     report::{CertificateList, CertificateRow},
 };
 use crate::{
@@ -51,10 +51,10 @@ pub(crate) async fn run(
             "ca.key can sign for any identity: do not copy it elsewhere",
         ),
         CertVerb::Node(arguments) => {
-            let making = &arguments.making;
-            let replace = existing(making.replace);
+            let CertNodeArguments { name, host, tcp, making } = arguments;
+            let issue = if *tcp { cert::issue_node_for_tcp } else { cert::issue_node };
             (
-                cert::issue_node(folder, &arguments.name, &arguments.host, making.days, replace)?,
+                issue(folder, name, host, making.days, existing(making.replace))?,
                 "install it on the node, with its key and ca.crt; do not copy ca.key",
             )
         }
@@ -66,10 +66,9 @@ pub(crate) async fn run(
                 "install it on the client, with its key and ca.crt; do not copy ca.key",
             )
         }
-        CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => (
-            cert::renew(folder, &certificate(&path, name), *days)?,
-            "install it where the old one is used, then 'coffeectl reload' the node; the key is unchanged",
-        ),
+        CertVerb::Renew(CertRenewArguments { name: Some(name), days, .. }) => {
+            return renew(folder, &certificate(&path, name), *days, invocation);
+        }
         CertVerb::Request(wanted) => return request::make(&path, cluster, wanted, invocation),
         CertVerb::Sign(arguments) => return request::sign(folder, arguments, invocation).await,
         CertVerb::Passphrase(arguments) => return unlock::change(&path, arguments, file, invocation).await,
@@ -115,6 +114,25 @@ fn certificate(folder: &Path, name: &str) -> PathBuf {
         Some(_) => PathBuf::from(name),
         None => folder.join(format!("{name}.crt")),
     }
+}
+
+/// Renews a certificate, and the one for TCP listeners beside it.
+fn renew(
+    folder: CaFolder<'_>,
+    certificate: &Path,
+    days: u32,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let row = CertificateRow::new(&cert::renew(folder, certificate, days)?, Some(true));
+    invocation.printer.report(&row);
+    if let Some(beside) = cert::for_tcp(certificate) {
+        let issued = cert::renew(folder, &beside, days)?;
+        invocation.printer.note(&format!("note: {} was renewed too", issued.name()));
+    }
+    invocation.printer.note(
+        "note: install it where the old one is used, then 'coffeectl reload' the node; the key is unchanged",
+    );
+    Ok(ExitCode::Done)
 }
 
 fn renew_all(folder: CaFolder<'_>, days: u32, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {

@@ -31,7 +31,7 @@ fn succeeds(folder: &Path, words: &[&str]) -> Option<String> {
 /// A folder with a CA, node ming and client till.
 fn certificates() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    for words in [&["ca"][..], &["node", "ming"], &["client", "writer", "till"]] {
+    for words in [&["ca"][..], &["node", "ming"], &["node", "ming", "--tcp"], &["client", "writer", "till"]] {
         let certs = folder.path().to_str().expect("UTF-8");
         let ran = bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs).go();
         assert_eq!(ran.code, Some(0), "{}", ran.err);
@@ -42,7 +42,7 @@ fn certificates() -> tempfile::TempDir {
 #[test]
 fn openssl_reads_keys_and_verifies_certificates() {
     let folder = certificates();
-    for name in ["ca", "node-ming", "writer-till"] {
+    for name in ["ca", "node-ming", "node-ming.tcp", "writer-till"] {
         let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
         let of_key = succeeds(folder.path(), &["openssl", "pkey", "-in", &key, "-pubout"]);
         let of_certificate =
@@ -138,7 +138,8 @@ fn openssl_makes_and_verifies_requests() {
 fn python_loads_them() {
     let program = "import ssl\n\
                    context = ssl.create_default_context(cafile='ca.crt')\n\
-                   context.load_cert_chain('writer-till.crt', 'writer-till.key')\n";
+                   context.load_cert_chain('writer-till.crt', 'writer-till.key')\n\
+                   context.load_cert_chain('node-ming.tcp.crt', 'node-ming.tcp.key')\n";
     succeeds(certificates().path(), &["python3", "-c", program]);
 }
 
@@ -146,8 +147,32 @@ fn python_loads_them() {
 fn node_js_loads_them() {
     let program = "const read = require('fs').readFileSync;\n\
                    require('tls').createSecureContext(\n\
-                   {ca: read('ca.crt'), cert: read('writer-till.crt'), key: read('writer-till.key')});\n";
+                   {ca: read('ca.crt'), cert: read('writer-till.crt'), key: read('writer-till.key')});\n\
+                   require('tls').createSecureContext(\n\
+                   {cert: read('node-ming.tcp.crt'), key: read('node-ming.tcp.key')});\n";
     succeeds(certificates().path(), &["node", "-e", program]);
+}
+
+/// A client of BoringSSL, which refuses servers with Ed25519, accepts the one for TCP.
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that skips a program says so")]
+fn grpc_accepts_the_certificate_for_tcp() {
+    let folder = certificates();
+    if run(folder.path(), &["python3", "-c", "import grpc"]).is_none_or(|output| !output.status.success()) {
+        println!("skipped: grpc: not among Python's modules");
+        return;
+    }
+    let program = "import grpc, concurrent.futures as futures, sys\n\
+                   read = lambda name: open(name, 'rb').read()\n\
+                   pair = (read(sys.argv[1] + '.key'), read(sys.argv[1] + '.crt'))\n\
+                   server = grpc.server(futures.ThreadPoolExecutor(1))\n\
+                   port = server.add_secure_port('127.0.0.1:0', grpc.ssl_server_credentials([pair]))\n\
+                   server.start()\n\
+                   trust = grpc.ssl_channel_credentials(read('ca.crt'))\n\
+                   name = (('grpc.ssl_target_name_override', 'ming'),)\n\
+                   channel = grpc.secure_channel(f'127.0.0.1:{port}', trust, name)\n\
+                   grpc.channel_ready_future(channel).result(timeout=20)\n";
+    succeeds(folder.path(), &["python3", "-c", program, "node-ming.tcp"]);
 }
 
 /// A process that ends with the test.
@@ -173,7 +198,8 @@ fn curl_and_openssl_trust_each_other() {
     };
     let listen = format!("127.0.0.1:{port}");
     let server = Command::new("openssl")
-        .args(["s_server", "-accept", &listen, "-www", "-cert", "node-ming.crt", "-key", "node-ming.key"])
+        .args(["s_server", "-accept", &listen, "-www", "-cert", "node-ming.tcp.crt"])
+        .args(["-key", "node-ming.tcp.key"])
         .args(["-CAfile", "ca.crt", "-Verify", "1", "-verify_return_error", "-tls1_3"])
         .current_dir(folder.path())
         .stdin(Stdio::null())

@@ -49,3 +49,21 @@ fn a_renewal_does_not_need_the_key() {
     renew(folder.path(), &ming.certificate, 20).expect("renews");
     assert!(!key.exists());
 }
+
+#[test]
+fn a_node_has_a_second_key_for_tcp() {
+    let folder = folder();
+    let path = folder.path();
+    let ming = issue_node(path, &name("ming"), &[], 10, Existing::Keep).expect("issues");
+    assert_eq!(for_tcp(&ming.certificate), None);
+    let tcp = issue_node_for_tcp(path, &name("ming"), &[], 10, Existing::Keep).expect("issues");
+    assert_eq!((tcp.name().as_str(), tcp.is_for_tcp()), ("node-ming.tcp", true));
+    assert_eq!(for_tcp(&ming.certificate), Some(tcp.certificate.clone()));
+    assert_eq!(for_tcp(&tcp.certificate), None);
+    let key = rcgen::KeyPair::from_pem(&read(path, "node-ming.tcp.key")).expect("a key");
+    assert!(key.is_compatible(&rcgen::PKCS_ECDSA_P256_SHA256));
+    assert_eq!(renew_all(path, 20).expect("renews").len(), 2);
+    Credentials::load(&tcp.credential_files().expect("the key is there")).expect("good");
+    // Both are revoked under the name of the node.
+    assert_eq!(revoke(path, Some("node-ming")).expect("revokes").serials.len(), 4);
+}

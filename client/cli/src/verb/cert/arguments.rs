@@ -83,6 +83,9 @@ pub(crate) struct CertNodeArguments {
     /// Further host name or address in the certificate, for other tools; can be repeated
     #[arg(long, value_name = "HOST")]
     pub(super) host: Vec<AltName>,
+    /// Make the one for TCP listeners (ECDSA, P-256), beside the other: node-NODE.tcp
+    #[arg(long)]
+    pub(super) tcp: bool,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
 }
