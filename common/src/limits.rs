@@ -203,6 +203,8 @@ const _: () = {
     // A client can have several of its largest requests on their way at once.
     assert!(3 * REQUEST_BYTES_MAX <= CLIENT_BYTES_MAX);
     assert!(2 * CLIENT_BYTES_MAX <= CLIENTS_BYTES_MAX);
+    // One connection does not take all that its client may have in flight.
+    assert!(REQUESTS_IN_FLIGHT_MAX < CLIENT_REQUESTS_IN_FLIGHT_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX);
     assert!(BACKUP_BLOCK_BYTES_MAX < FRAME_BYTES_MAX);
