@@ -149,6 +149,15 @@ async fn lists_that_prove_nothing_are_refused() {
         assert_eq!(node["revocation_lists"][0]["number"], 2, "{listed:#}");
     }
 
+    // A list that was not sent is kept, with the command that sends it.
+    let unsent = cluster
+        .coffeectl(["revoke", "node-hu", "--yes"])
+        .env("COFFEECTL_ENDPOINTS", "127.0.0.1:9")
+        .run()
+        .await;
+    assert_eq!(unsent.code, Some(5), "{unsent}");
+    assert!(unsent.stderr.contains("'coffeectl revoke --list"), "{unsent}");
+
     // A list that leaves no quorum.
     cluster.coffeectl(["revoke", "node-hong", "--yes"]).ok().await;
     cluster

@@ -72,10 +72,14 @@ pub(crate) async fn run(
             .hint("'coffeectl cert revoke NAME' makes one"));
     }
     let unsent = |failure: Failure| {
-        failure.hint(format!(
-            "no node may have the list yet: 'coffeectl revoke --list {}' sends it",
+        match failure.code() {
+        // The refusal says what to do.
+        ExitCode::Refused => failure,
+        _ => failure.hint(format!(
+            "the list is in {0}: 'coffeectl revoke --list {0}' sends it again, and does no harm if it arrived",
             file.display()
-        ))
+        )),
+    }
     };
     let client = invocation.client(invocation.usual_timeout()).map_err(unsent)?;
     let mut sent = Vec::new();
