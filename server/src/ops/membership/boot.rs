@@ -89,11 +89,9 @@ impl Leading {
         let late = |_| ProposeError::NotApplied("another node is being invited".to_owned());
         let _held =
             timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await.map_err(late)?;
-        let invited = self.progress.step(self.invite(name, address).await);
+        let invited = self.invite(name, address).await?;
+        let invited = self.progress.step(invited);
         match &invited {
-            Err(ProposeError::Rejected(settled)) if settled.is_not_applied() => {
-                return Err(settled.clone().into());
-            }
             // A member needs no announcement.
             Err(error) if self.view().member(name).is_some() => return Err(error.clone()),
             _ => {}
@@ -123,8 +121,13 @@ impl Leading {
         }
     }
 
-    /// Invites a node. Returns whether it will join under a new id.
-    async fn invite(&self, name: &NodeName, address: &Address) -> Result<bool, ProposeError> {
+    /// Invites a node. Returns whether it will join under a new id, or the error that says that it
+    /// does not answer. One that is starting or stopping answers that it cannot join now.
+    async fn invite(
+        &self,
+        name: &NodeName,
+        address: &Address,
+    ) -> Result<Result<bool, ProposeError>, ProposeError> {
         let membership = self.replica.membership();
         let others =
             membership.nodes().map(|(_, member)| &member.address).filter(|at| *at != self.node.address());
@@ -134,11 +137,14 @@ impl Leading {
         let within = INVITE_WITHIN.min(self.time_left());
         let reply = self.node.pool().ask(address, &expect, &request, Envelope::default(), within).await;
         match reply.map(|reply| reply.result) {
-            Ok(Ok(Response::Done { changed })) => Ok(changed),
+            Ok(Ok(Response::Done { changed })) => Ok(Ok(changed)),
             Ok(Ok(_)) => Err(ProposeError::NotApplied(format!("{name} sent an unexpected response"))),
             Ok(Err(Rejection::Unavailable(why))) => Err(ProposeError::NotApplied(why)),
             Ok(Err(rejection)) => Err(rejection.into()),
-            Err(error) => Err(unreached(name, address, &error)),
+            Err(error) => match unreached(name, address, &error) {
+                ProposeError::Rejected(settled) if settled.is_not_applied() => Err(settled.into()),
+                absent => Ok(Err(absent)),
+            },
         }
     }
 
