@@ -58,6 +58,7 @@ const IDENTITY: &str = "identity.toml";
 const LOG: &str = "log.wal";
 const STATE: &str = "state.redb";
 const RESERVE: &str = "reserve";
+const REVOCATIONS: &str = "revocations.crl";
 /// The note of a restore or a recovery in progress.
 const UNFINISHED: &str = "unfinished.toml";
 

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{DataDirError, IDENTITY, LOG, RESERVE, STATE, UNFINISHED};
+use super::{DataDirError, IDENTITY, LOG, RESERVE, REVOCATIONS, STATE, UNFINISHED};
 use crate::storage::{
     atomic_file::{self, parent},
     private_file,
@@ -77,7 +77,7 @@ fn try_lock(folder: &Path, file: File) -> Result<File, DataDirError> {
 /// Rejects a folder with a link in place of a file. None is followed when the files are opened; this
 /// names it before anything is changed.
 fn reject_links(folder: &Path) -> Result<(), DataDirError> {
-    for name in [LOCK, IDENTITY, LOG, STATE, RESERVE, UNFINISHED] {
+    for name in [LOCK, IDENTITY, LOG, STATE, RESERVE, REVOCATIONS, UNFINISHED] {
         let path = folder.join(name);
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
             return Err(DataDirError::Link { path });

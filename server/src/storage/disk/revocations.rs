@@ -3,16 +3,14 @@
 //! The lists are signed, so the file needs no checksum.
 
 use std::{
-    fs::File,
     io::{ErrorKind, Read},
     path::Path,
 };
 
 use coffee_common::limits::{CLUSTER_LISTS_MAX, REVOCATION_LIST_BYTES_MAX};
 
-use super::{DataDirError, files};
-
-const REVOCATIONS: &str = "revocations.crl";
+use super::{DataDirError, REVOCATIONS, files};
+use crate::storage::private_file;
 
 /// The most bytes that are read.
 const BYTES_MAX: u64 = (CLUSTER_LISTS_MAX * REVOCATION_LIST_BYTES_MAX) as u64;
@@ -21,7 +19,8 @@ const BYTES_MAX: u64 = (CLUSTER_LISTS_MAX * REVOCATION_LIST_BYTES_MAX) as u64;
 pub fn load_revocation_lists(folder: &Path) -> Vec<u8> {
     let path = folder.join(REVOCATIONS);
     let mut lists = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut lists));
+    let read =
+        private_file::open_to_read(&path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut lists));
     match read {
         Ok(_) => lists,
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),

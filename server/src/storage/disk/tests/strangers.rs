@@ -22,7 +22,7 @@ fn no_link_is_followed() {
     let elsewhere = tempfile::tempdir().expect("a folder");
     let victim = elsewhere.path().join("victim");
     fs::write(&victim, "of root").expect("writes");
-    for file in ["LOCK", IDENTITY, LOG, STATE, RESERVE, UNFINISHED] {
+    for file in ["LOCK", IDENTITY, LOG, STATE, RESERVE, REVOCATIONS, UNFINISHED] {
         let dir = tempfile::tempdir().expect("a folder");
         member(dir.path());
         let link = dir.path().join(file);
