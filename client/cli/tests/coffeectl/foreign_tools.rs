@@ -155,7 +155,6 @@ fn node_js_loads_them() {
 
 /// A client of BoringSSL, which refuses servers with Ed25519, accepts the one for TCP.
 #[test]
-#[expect(clippy::print_stdout, reason = "a test that skips a program says so")]
 fn grpc_accepts_the_certificate_for_tcp() {
     let folder = certificates();
     if run(folder.path(), &["python3", "-c", "import grpc"]).is_none_or(|output| !output.status.success()) {

@@ -17,36 +17,29 @@ use crate::{
 };
 
 /// Seals the pieces of a backup, or passes them on.
-pub(super) enum Sealing {
-    /// They are passed on.
-    Open,
-    /// They are sealed.
-    Sealed {
-        /// `None` after the last piece.
-        sealer: Option<Sealer>,
-        /// The start of the file, until the first piece.
-        start: Vec<u8>,
-    },
+pub(super) struct Sealing {
+    /// `None` passes them on.
+    sealer: Option<Sealer>,
+    /// The start of a sealed file, until the first piece.
+    start: Vec<u8>,
 }
 
 impl Sealing {
     /// Seals to the public key in this file; passes the backup on without one.
     pub(super) fn begin(key: Option<&Path>) -> Result<Self, Failure> {
-        let Some(key) = key else { return Ok(Self::Open) };
+        let Some(key) = key else { return Ok(Self { sealer: None, start: Vec::new() }) };
         let (sealer, start) = Sealer::begin(&SealingKey::load(key)?)
             .map_err(|problem| SealKeyError::Key { path: key.to_owned(), problem })?;
-        Ok(Self::Sealed { sealer: Some(sealer), start })
+        Ok(Self { sealer: Some(sealer), start })
     }
 
     /// Returns the bytes to write for a piece.
     pub(super) fn pass(&mut self, piece: Bytes) -> Bytes {
-        match self {
-            Self::Open => piece,
-            Self::Sealed { sealer, start } => {
-                let mut bytes = std::mem::take(start);
-                if let Some(sealer) = sealer {
-                    bytes.extend(sealer.push(&piece));
-                }
+        match &mut self.sealer {
+            None => piece,
+            Some(sealer) => {
+                let mut bytes = std::mem::take(&mut self.start);
+                bytes.extend(sealer.push(&piece));
                 bytes.into()
             }
         }
@@ -54,10 +47,7 @@ impl Sealing {
 
     /// Returns the bytes to write after the last piece.
     pub(super) fn end(&mut self) -> Bytes {
-        match self {
-            Self::Open => Bytes::new(),
-            Self::Sealed { sealer, .. } => sealer.take().map(Sealer::finish).unwrap_or_default().into(),
-        }
+        self.sealer.take().map(Sealer::finish).unwrap_or_default().into()
     }
 }
 
