@@ -1,5 +1,7 @@
 //! Certificates, keys and lists of strangers, for fuzzing.
 
+use std::time::Duration;
+
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -29,7 +31,8 @@ pub fn der(bytes: &[u8]) {
 /// Reads the bytes as lists in PEM, as URIs of certificates, and as percent-encoded text.
 pub fn text(bytes: &[u8]) {
     let provider = rustls::crypto::ring::default_provider();
-    let (roots, now) = (RootCertStore::empty(), UnixTime::now());
+    let (roots, now) =
+        (RootCertStore::empty(), UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000)));
     let signers = ListSigners { roots: &roots, algorithms: &provider.signature_verification_algorithms };
     let list = Revocations::from_pem(bytes, &signers, now);
     assert!(list.is_err(), "no CA has signed it");
