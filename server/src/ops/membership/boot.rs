@@ -12,7 +12,7 @@ use coffee_common::{
     protocol::{Rejection, Request, Response},
     quic::Expect,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Leading,
@@ -25,12 +25,19 @@ use crate::node::propose::{ProposeError, propose};
 /// How long the node has to answer the invitation, or to ask to join if its address is not known.
 const INVITE_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long a node may leave invitations unanswered until it is announced instead, or half of the
+/// time that is left, and the pause between two of them.
+const ABSENT_AFTER: Duration = Duration::from_secs(4);
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The result of an invitation.
 enum Invitation {
     /// The node belongs to the cluster already.
     Belongs,
     /// The node joins under a new id.
     Joins,
+    /// The node does not answer yet.
+    Unanswered,
     /// The node does not answer; it is announced, with this call or before.
     Announced { changed: bool },
 }
@@ -59,7 +66,14 @@ impl Leading {
             None => self.known_address(name).await?,
         };
         // Invited even after recent contact: it may have lost its data since.
-        let invitation = self.invite_or_announce(name, &address).await?;
+        let until = began + ABSENT_AFTER.min(self.time_left() / 2);
+        let invitation = loop {
+            match self.invite_or_announce(name, &address, Instant::now() >= until).await? {
+                // A dial may have begun before the node was there.
+                Invitation::Unanswered => sleep(PAUSE).await,
+                invitation => break invitation,
+            }
+        };
         match (invitation, old.filter(|id| view.votes(*id))) {
             (Invitation::Announced { changed }, _) => Ok(Response::Announced(changed)),
             (Invitation::Belongs, Some(id)) => Ok(already(id, self.move_node(name, &address).await?)),
@@ -80,11 +94,13 @@ impl Leading {
         })
     }
 
-    /// Invites a node, and announces it unless it is a member or was admitted.
+    /// Invites a node, and announces it unless it is a member or was admitted: one that does not answer
+    /// if it is given up.
     async fn invite_or_announce(
         &self,
         name: &NodeName,
         address: &Address,
+        give_up: bool,
     ) -> Result<Invitation, ProposeError> {
         let late = |_| ProposeError::NotApplied("another node is being invited".to_owned());
         let _held =
@@ -94,6 +110,7 @@ impl Leading {
         match &invited {
             // A member needs no announcement.
             Err(error) if self.view().member(name).is_some() => return Err(error.clone()),
+            Err(ProposeError::NotApplied(_)) if !give_up => return Ok(Invitation::Unanswered),
             _ => {}
         }
         let guard = self.lock_changes().await?;
