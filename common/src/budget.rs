@@ -1,7 +1,7 @@
 //! Budgets of memory: one for all clients of a node, and a share of it for each of them.
 //!
-//! Everything that a client makes the node hold is charged to its share, and to the budget. Guards that a
-//! client that leaves things with the node runs out of its own share, not out of the memory of all.
+//! All bytes that a node holds for a client are charged to its share and to the budget. Guards that a
+//! client which sends too much or reads too little exhausts its own share, not the memory of the others.
 //! Takes no lock that clients share.
 
 use std::sync::{
@@ -43,12 +43,12 @@ pub struct ByteCharge {
 }
 
 impl ByteBudget {
-    /// Creates a budget of so many bytes.
+    /// Creates a budget of up to `max` bytes.
     pub fn new(max: usize) -> Self {
         Self(Arc::new(BudgetState { max, used: AtomicUsize::new(0) }))
     }
 
-    /// Creates a share of up to so many bytes.
+    /// Creates a share of up to `max` bytes.
     pub fn share(&self, max: usize) -> ByteShare {
         ByteShare { units: Arc::new(Semaphore::new(max / UNIT_BYTES)), budget: Some(self.clone()) }
     }
@@ -74,7 +74,7 @@ impl ByteShare {
         Self { units: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), budget: None }
     }
 
-    /// Returns whether the share has room for so many bytes at present. Costs less than to charge them.
+    /// Returns whether the share has room for `bytes` at present. Cheaper than charging them.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.units.available_permits() >= units(bytes) as usize
     }
@@ -103,7 +103,7 @@ impl ByteShare {
 }
 
 impl ByteCharge {
-    /// Gives back all but so many bytes.
+    /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         let excess = self.units.num_permits().saturating_sub(units(bytes) as usize);
         let given_back = self.units.split(excess);

@@ -51,8 +51,8 @@ fn old_lists<'a>(
             nodes.clone().filter(|(_, lists)| !has(lists)).map(|(name, _)| name.as_str()).collect();
         (!lack.is_empty()).then(|| {
             format!(
-                "warning: {} lack revocation list {newest} of {ca}, and may accept what it revokes: 'coffeectl \
-                 revoke' sends the list to all nodes; see their logs if they trust this CA",
+                "warning: revocation list {newest} of {ca} is missing at {}, where revoked certificates may still be \
+                 accepted: 'coffeectl revoke' sends it to all nodes; if it stays missing, check the CAs there",
                 lack.join(", ")
             )
         })
@@ -288,8 +288,14 @@ mod tests {
         nodes.extend([with("long", &[("old", 2), ("new", 1)]), with("hu", &[])]);
         let warnings = of_cluster(&view(nodes));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].starts_with("warning: hu lack revocation list 1 of new"), "{warnings:?}");
-        assert!(warnings[1].starts_with("warning: long, hu lack revocation list 3 of old"), "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("warning: revocation list 1 of new is missing at hu,"),
+            "{warnings:?}"
+        );
+        assert!(
+            warnings[1].starts_with("warning: revocation list 3 of old is missing at long, hu,"),
+            "{warnings:?}"
+        );
     }
 
     #[test]

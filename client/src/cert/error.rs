@@ -48,7 +48,7 @@ pub enum CertError {
     #[error("{0} has a passphrase")]
     Locked(PathBuf),
     /// The key of a CA has another passphrase.
-    #[error("the passphrase of the CA's key is another one")]
+    #[error("wrong passphrase for the CA's key")]
     WrongPassphrase,
     /// A passphrase has no characters.
     #[error("the passphrase is empty")]
@@ -131,7 +131,9 @@ impl CertError {
                 "create the CA again with `coffeectl cert ca --cluster NAME --replace`, and all certificates with it"
                     .to_owned()
             }
-            Self::OtherCluster { .. } => "keep the CA of each cluster in a directory of its own: --certs".to_owned(),
+            Self::OtherCluster { found, .. } => format!(
+                "name the directory with the other CA (--certs), or make the request again with --cluster {found}"
+            ),
             Self::Revoked(_) => {
                 "create one with a new key: `coffeectl cert node NAME --replace`, or `cert client`".to_owned()
             }

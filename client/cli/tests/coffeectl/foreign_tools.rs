@@ -63,7 +63,7 @@ fn openssl_reads_and_writes_keys_with_a_passphrase() {
     let cert = |words: &[&str]| bare(["cert"].iter().chain(words)).with("COFFEECTL_CERTS", certs);
     let set = cert(&["passphrase", "--new-passphrase-file", "-"]).reads("one two\n").go();
     assert_eq!(set.code, Some(0), "{}", set.err);
-    for (file, code, said) in [(None, 7, "ca.key has a passphrase"), (Some(&wrong), 7, "is another one")] {
+    for (file, code, said) in [(None, 7, "ca.key has a passphrase"), (Some(&wrong), 7, "wrong passphrase")] {
         let node = cert(&["node", "hong"]);
         let ran = match file {
             Some(file) => node.with("COFFEECTL_CA_PASSPHRASE_FILE", file).go(),

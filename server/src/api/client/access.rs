@@ -1,10 +1,10 @@
 //! Authorization: who may send a request.
 //!
 //! Takes an identity from a verified certificate and a request, and returns a verdict. Guards
-//! that a request is carried out by the cluster that it is meant for; that each request is judged,
-//! before it is decoded, by the role of its originator, also if a node forwarded it; and that the certificate of a node
-//! does not make an admin: it speaks for others only as a member's, and the verbs of
-//! nodes are for members, each for itself.
+//! that a request is carried out by the cluster that it is meant for; that each request is judged
+//! by the role of its originator, also if a node forwarded it, and a large one before it is decoded;
+//! and that the certificate of a node does not make an admin: only a member speaks for others, and
+//! the verbs of nodes are for members, each for itself.
 
 use coffee_common::{
     id::{ClusterId, NodeName},

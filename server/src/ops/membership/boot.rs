@@ -1,7 +1,7 @@
 //! Boots a node, on the leader: invites and announces it, and waits until it is a voter.
 //!
-//! The announcement is the word of an operator without which no node is admitted. It is replicated,
-//! and counts until the node is admitted or removed: one that is not there yet may ask later.
+//! No node is admitted unless an operator has announced it. The announcement is replicated, and counts
+//! until the node is admitted or removed: one that is not there yet may ask later.
 
 use std::time::Duration;
 

@@ -186,7 +186,7 @@ pub(crate) struct CertMakingArguments {
     /// Validity in days
     #[arg(long, value_name = "DAYS", default_value_t = LEAF_DAYS, value_parser = days())]
     pub(super) days: u32,
-    /// Replace an existing certificate and key
+    /// Replace an existing certificate; `node` and `client` also replace its key
     #[arg(long)]
     pub(super) replace: bool,
 }
