@@ -7,6 +7,7 @@
 //! the verbs of nodes are for members, each for itself.
 
 use coffee_common::{
+    command::MemberState,
     id::{ClusterId, NodeName},
     protocol::{Identity, LeftOut, Rejection, Request, Role, SentFrom},
 };
@@ -93,6 +94,14 @@ fn not_a_node() -> Rejection {
     denied("only a node may act on behalf of another identity".to_owned())
 }
 
+/// Whether a node carries out its own removal. It may have been removed by an earlier attempt.
+pub(super) fn removes_itself(peer: &Identity, request: &Request) -> bool {
+    match request {
+        Request::RemoveVoter { node, standing: None | Some(MemberState::Shutdown), .. } => *node == peer.name,
+        _ => false,
+    }
+}
+
 /// Authorizes a request to the node `own`. `peer` is the identity in the connection's certificate,
 /// `on_behalf_of` the one that the request claims, and `standing` tells what the node knows of
 /// another one.
@@ -109,9 +118,7 @@ pub(super) fn authorize(
             return Err(denied("this request is never forwarded: send it to the node itself".to_owned()));
         }
         Some(first) => {
-            // A node that carries out its own removal may have been removed by an earlier attempt.
-            let removes_itself = matches!(request, Request::RemoveVoter { node, .. } if *node == peer.name);
-            if first != peer && !removes_itself && !is_member(standing(&peer.name)) {
+            if first != peer && !removes_itself(peer, request) && !is_member(standing(&peer.name)) {
                 let why = format!("{} is not a member of this cluster, and forwards nothing", peer.name);
                 // Not applied, and another node can forward it.
                 return Err(Rejection::Unavailable(why));

@@ -11,7 +11,7 @@ use coffee_common::{
     quic::Connection,
 };
 
-use super::access::RequestOrigin;
+use super::access::{self, RequestOrigin};
 use crate::{
     metrics::RequestKind,
     node::{
@@ -143,6 +143,11 @@ pub(super) fn ended(
         outcome,
         reason: result.err().map(|rejection| rejection.to_string().into()),
     };
+    // The forwarder of these need not be a member, so its word for an admin is not taken.
+    if origin.forwarded && access::removes_itself(connection.peer(), request) {
+        node.audit_log().bounded(Some(connection.peer()), event);
+        return;
+    }
     match (origin.identity.role, outcome) {
         // A node repeats what it asks for until it has an effect.
         (Role::Node, AuditOutcome::Done { changed: false }) => {}

@@ -26,6 +26,11 @@ impl Leading {
         standing: Option<MemberState>,
     ) -> Result<Removal, ProposeError> {
         let began = Instant::now();
+        if !matches!(standing, None | Some(MemberState::Shutdown)) {
+            return Err(
+                Rejection::Invalid("a removed node has no other state than shutdown".to_owned()).into()
+            );
+        }
         if id == self.replica.id() {
             return Err(ProposeError::NotApplied(format!("{name} is the leader and must hand over first")));
         }

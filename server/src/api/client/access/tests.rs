@@ -160,6 +160,12 @@ fn no_other_node_forwards_anything() {
     let own = requests("peng").into_iter().filter(|request| subject(request).is_some());
     let removal = own.filter(|request| ask(&peng, Some(&identity(Role::Admin, "ops")), request).is_ok());
     assert_eq!(removal.map(|request| word(&request)).collect::<Vec<_>>(), ["RemoveVoter"]);
+    for standing in [MemberState::Joining, MemberState::Member, MemberState::Announced] {
+        let request =
+            Request::RemoveVoter { node: peng.name.clone(), id: NodeId(7), standing: Some(standing) };
+        let asked = ask(&peng, Some(&identity(Role::Admin, "ops")), &request);
+        assert!(asked.is_err(), "a removed node does not have itself recorded as {standing:?}");
+    }
 }
 
 #[test]
