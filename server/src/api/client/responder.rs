@@ -153,6 +153,17 @@ impl Responder {
         }
     }
 
+    /// Queues a group if the queue has room now; otherwise it stays, and grows.
+    pub(super) fn offer_group(&self, group: &mut ResponseGroup) {
+        if group.frames.is_empty() {
+            return;
+        }
+        if let Ok(place) = self.outbox.try_reserve() {
+            let ResponseGroup { frames, held, .. } = std::mem::take(group);
+            place.send(QueuedFrame { frame: frames.into(), _held: held });
+        }
+    }
+
     async fn queue(&self, frame: Bytes, held: HeldResources) {
         // Fails only if the stream is gone, and the client no longer waits on it.
         let _ = self.outbox.send(QueuedFrame { frame, _held: held }).await;

@@ -92,14 +92,14 @@ async fn carry_out(
 ) {
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
-    let mut rejected = Vec::new();
+    let (mut rejected, mut unread) = (Vec::new(), Vec::new());
     for IncomingRequest { envelope, kind, request } in arrived.drain(..) {
         let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
         let admitted = match state.admit(id, kind, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
                 state.api.node.metrics().requests.rejected_unread.increment();
-                responder.reject(id, rejection).await;
+                unread.push((id, rejection));
                 continue;
             }
         };
@@ -130,6 +130,9 @@ async fn carry_out(
         }
     }
     writes::start(responder, writes);
+    for (id, rejection) in unread {
+        responder.reject(id, rejection).await;
+    }
     for (admitted, rejection) in rejected {
         admitted.respond(responder, Err(rejection).into()).await;
     }

@@ -69,14 +69,16 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     let _counted = count(&metrics.requests, &writes);
     let mut commits = Commits::propose(&replica, metrics, &writes).await;
     let mut group = ResponseGroup::default();
-    // Held until the responses are queued.
+    // Released together, and before anything waits for the client: one that reads nothing must not
+    // keep the writes of others out.
     let mut answered: Option<WritePermit> = None;
     for write in writes {
         let deadline = write.admitted.deadline;
         let outcome = match commits.next(deadline).now_or_never() {
             Some(outcome) => outcome,
             None => {
-                responder.send_group(&mut group).await;
+                drop(answered.take());
+                responder.offer_group(&mut group);
                 commits.next(deadline).await
             }
         };
@@ -95,8 +97,8 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
             None => answered = Some(permit),
         }
     }
-    responder.send_group(&mut group).await;
     drop(answered);
+    responder.send_group(&mut group).await;
 }
 
 /// Rejects the writes for which there is no room, and returns the others.
