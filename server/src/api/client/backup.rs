@@ -65,9 +65,14 @@ pub(super) async fn serve(
         }
     };
     node.metrics().requests.answered(RequestKind::Backup, RequestOutcome::of(&result), arrived.elapsed());
-    if let Err(error) = sender.send(responder::encode(id, node.leader_hint().as_ref(), &result)).await {
-        tracing::debug!(%error, "failed to send the response to a backup request");
-        return;
+    let response = responder::encode(id, node.leader_hint().as_ref(), &result);
+    match timeout(IDLE_MAX, sender.send(response)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "failed to send the response to a backup request");
+            return;
+        }
+        Err(_) => return sender.reset(),
     }
     let Some(AdmittedBackup { backup, _permit, _in_flight }) = admitted else { return sender.finish() };
     let (revision, rows) = (backup.header().revision, backup.header().rows);
