@@ -30,17 +30,20 @@ impl Leading {
         // One that is being invited is announced in a moment.
         let invitations = timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await;
         drop(invitations.map_err(|_| ProposeError::NotApplied("another node is being invited".to_owned()))?);
+        // Before it waits for other changes: any node certificate may ask, as often as it likes.
+        let records = self.records()?;
+        if let Err(refusal @ Rejection::Refused { .. }) = may_join(&self.view(), &records, name)
+            && !is_wanted(&self.view(), &records, name)
+        {
+            if self.node.join_requests().note(name, address) {
+                let hint = format!("coffeectl boot {name}");
+                tracing::warn!(node = %name, %address, hint, "a node asks to join and is not announced");
+            }
+            return Err(refusal.into());
+        }
         let guard = self.lock_changes().await?;
         let records = self.records()?;
-        let verdict = self.decide(|view| may_join(view, &records, name)).await;
-        if let Err(ProposeError::Rejected(Rejection::Refused { .. })) = &verdict
-            && !is_wanted(&self.view(), &records, name)
-            && self.node.join_requests().note(name, address)
-        {
-            let hint = format!("coffeectl boot {name}");
-            tracing::warn!(node = %name, %address, hint, "a node asks to join and is not announced");
-        }
-        match verdict? {
+        match self.decide(|view| may_join(view, &records, name)).await? {
             JoinVerdict::Accept => {}
             JoinVerdict::RemoveOldFirst(old) => {
                 tracing::info!(node = %name, id = %old, "removing the old incarnation of a node that lost its data");
