@@ -49,6 +49,8 @@ pub(crate) async fn run(
     arguments: &RevokeArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
+    // Before the list is written: it may revoke the certificate in use, which then opens no connection.
+    let client = invocation.client(invocation.usual_timeout())?;
     let (file, serials) = match &arguments.list {
         Some(list) => (list.clone(), Vec::new()),
         None => {
@@ -81,7 +83,6 @@ pub(crate) async fn run(
         )),
     }
     };
-    let client = invocation.client(invocation.usual_timeout()).map_err(unsent)?;
     let mut sent = Vec::new();
     for list in lists {
         if list.len() > REVOCATION_LIST_BYTES_MAX {
