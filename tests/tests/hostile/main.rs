@@ -23,6 +23,7 @@ mod servers;
 mod slow;
 mod strangers;
 mod support;
+mod unread_writes;
 
 use std::env;
 
@@ -70,6 +71,12 @@ async fn frames_of_clients() {
 async fn clients_of_every_role_at_once() {
     let _alone = STAGE.lock().await;
     promise::is_kept().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_reads_nothing() {
+    let _alone = STAGE.lock().await;
+    unread_writes::keep_no_others_out().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
