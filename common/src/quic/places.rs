@@ -14,6 +14,9 @@ use crate::{
 /// The connections that are kept for nodes and admins.
 const ADMIN_PLACES: usize = 16;
 
+/// One client gets at most the share of one of this number of clients.
+const CLIENTS_MIN: usize = 4;
+
 /// The connections that were refused, by the limit that they would have exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RefusedConnections {
@@ -81,7 +84,9 @@ impl Places {
         let Identity { role, name, .. } = peer;
         let per_peer = match role {
             Role::Node => NODE_CONNECTIONS_MAX,
-            Role::Admin | Role::Writer | Role::Reader | Role::Backup => self.per_client_max(),
+            Role::Admin | Role::Writer | Role::Reader | Role::Backup => {
+                self.per_client_max().min((self.max() / CLIENTS_MIN).max(CLIENTS_MIN))
+            }
         };
         if own >= per_peer {
             self.client_full.fetch_add(1, Ordering::Relaxed);
@@ -132,6 +137,9 @@ mod tests {
             assert!(full.contains(&format!("till has {own_most} connections")), "{full}");
         }
         assert!(refusal(Role::Writer, 20, 10).contains("limits.connections_per_client_max"));
-        assert_eq!(places.refused(), RefusedConnections { node_full: 4, client_full: 5 });
+        places.set_per_client_max(1000);
+        assert_eq!(refusal(Role::Writer, 40, 24), "");
+        assert!(refusal(Role::Writer, 40, 25).contains("till has 25 connections"), "a quarter of all");
+        assert_eq!(places.refused(), RefusedConnections { node_full: 4, client_full: 6 });
     }
 }
