@@ -12,7 +12,7 @@ async fn a_till_uses_its_own_keys_at_every_node() {
     cluster.coffeectl(client).ok().await;
     cluster
         .coffeectl(["cert", "client", "admin", "boss", "--keys", "menu/", "--certs", certs])
-        .fails(2, "admin")
+        .fails(2, "readers and writers")
         .await;
     cluster.coffeectl(["set", "till/hong/1", "latte"]).ok().await;
     // The leader, and two nodes that forward.
