@@ -77,7 +77,7 @@ impl Small {
     /// Mounts a new one of this size `at`.
     pub(crate) fn mount_of(at: PathBuf, megabytes: u64) -> Self {
         fs::create_dir_all(&at).expect("a folder for the disk");
-        run(&["mount", "-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none", text(&at)]);
+        run(&["mount", "-t", "tmpfs", "-o", &format!("size={megabytes}m,mode=700"), "none", text(&at)]);
         Self { at }
     }
 
