@@ -13,7 +13,7 @@ const SEEDS: &str = include_str!("simulation_seeds.txt");
 
 /// How long fresh seeds run, and the simulated seconds of faults of each.
 const FRESH: Duration = Duration::from_secs(45);
-const SECONDS: u64 = 6;
+const SECONDS: u64 = 10;
 const WORKERS: u64 = 2;
 /// Number of seeds that are run twice and compared.
 const REPEATED: u64 = 50;
@@ -34,7 +34,7 @@ fn assert_clean(seed: u64, seconds: u64) {
     let report = simulate(seed, seconds, &[]);
     let wrong = report["wrong"].as_array().expect("a list");
     assert!(wrong.is_empty(), "{wrong:?}; repeat with: simulate {seed} {seconds}");
-    assert!(report["operations"]["acknowledged"].as_u64() > Some(100), "too little load: {report}");
+    assert!(report["operations"]["acknowledged"].as_u64() > Some(50), "too little load: {report}");
 }
 
 #[test]
