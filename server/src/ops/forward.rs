@@ -280,21 +280,28 @@ fn not_leader(node: &Node, lead: Option<&CurrentLeader>) -> String {
 mod tests {
     use super::*;
 
+    /// Judges the reply to a request of the leader's own node that can be repeated.
+    fn judged(
+        leader: &NodeName,
+        body: &Request,
+        reply: Result<ResponseFrame, ChannelError>,
+    ) -> Result<Response, ProposeError> {
+        let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
+        let request = LeaderRequest {
+            body,
+            caller: Caller::from(&caller),
+            forwarded: false,
+            deadline: Instant::now(),
+            repeatable: true,
+            answered_elsewhere: AtomicBool::default(),
+        };
+        judge(leader, &request, reply)
+    }
+
     #[test]
     fn a_lost_answer_to_a_change_leaves_it_in_doubt_even_if_it_can_be_repeated() {
         let leader: NodeName = "ming".parse().expect("legal");
-        let lost = |body: &Request| {
-            let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
-            let request = LeaderRequest {
-                body,
-                caller: Caller::from(&caller),
-                forwarded: false,
-                deadline: Instant::now(),
-                repeatable: true,
-                answered_elsewhere: AtomicBool::default(),
-            };
-            judge(&leader, &request, Err(another_leads_now()))
-        };
+        let lost = |body: &Request| judged(&leader, body, Err(another_leads_now()));
         assert!(matches!(lost(&Request::ReadIndex), Err(ProposeError::NotApplied(_))));
         let id = coffee_common::id::NodeId(3);
         let removal = Request::RemoveVoter { node: leader.clone(), id, standing: None };
@@ -305,18 +312,9 @@ mod tests {
     fn a_node_that_may_not_read_any_more_says_that_it_is_unavailable() {
         let leader: NodeName = "ming".parse().expect("legal");
         let denied = |body: &Request| {
-            let caller = Identity::new(coffee_common::protocol::Role::Node, leader.clone());
-            let request = LeaderRequest {
-                body,
-                caller: Caller::from(&caller),
-                forwarded: false,
-                deadline: Instant::now(),
-                repeatable: true,
-                answered_elsewhere: AtomicBool::default(),
-            };
             let reply =
                 ResponseFrame { id: 1, leader: None, result: Err(Rejection::Denied("why".to_owned())) };
-            judge(&leader, &request, Ok(reply))
+            judged(&leader, body, Ok(reply))
         };
         assert!(matches!(denied(&Request::ReadIndex), Err(ProposeError::NotApplied(_))));
         let transfer = denied(&Request::Transfer { to: None });

@@ -147,7 +147,7 @@ mod tests {
             assert_eq!(lists.merge(vec![list(new.0, new.1)]), changes, "{new:?}");
         }
         assert_eq!(numbers(), known(&[("new", 2), ("old", 3)]));
-        assert!(!lists.merge(Vec::new()), "a state that lags takes none away");
+        assert!(!lists.merge(Vec::new()), "a state that lags removes no list");
         let many = (0..20).map(|n| list(&format!("ca {n}"), 1));
         assert!(lists.merge(many.collect()));
         assert_eq!(lists.get().len(), CLUSTER_LISTS_MAX);

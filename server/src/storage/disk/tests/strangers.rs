@@ -16,6 +16,17 @@ fn modes(path: &Path) -> Vec<(String, u32)> {
     modes
 }
 
+/// Opens a data directory in each of the ways that there are.
+fn every_opening(dir: &Path) -> [Result<(), DataDirError>; 5] {
+    [
+        open(dir).map(drop),
+        DataDir::open_to_recover(dir, &name("hong")).map(drop),
+        DataDir::open_to_inspect(dir, &name("hong")).map(drop),
+        DataDir::open_to_restore(dir).map(drop),
+        rebuild(dir, &name("hong"), Vec::new(), None).map(drop),
+    ]
+}
+
 /// A process with more rights must not write to, or read, a file of the link's maker's choice.
 #[test]
 fn no_link_is_followed() {
@@ -28,14 +39,7 @@ fn no_link_is_followed() {
         let link = dir.path().join(file);
         let _ = fs::remove_file(&link);
         symlink(&victim, &link).expect("a link");
-        let tried = [
-            open(dir.path()).map(drop),
-            DataDir::open_to_recover(dir.path(), &name("hong")).map(drop),
-            DataDir::open_to_inspect(dir.path(), &name("hong")).map(drop),
-            DataDir::open_to_restore(dir.path()).map(drop),
-            rebuild(dir.path(), &name("hong"), Vec::new(), None).map(drop),
-        ];
-        for error in tried.map(|result| result.expect_err("a link")) {
+        for error in every_opening(dir.path()).map(|result| result.expect_err("a link")) {
             assert!(matches!(&error, DataDirError::Link { path } if *path == link), "{file}: {error}");
         }
         assert_eq!(fs::read_to_string(&victim).expect("reads"), "of root", "{file}");
@@ -85,14 +89,7 @@ fn root_does_not_use_the_directory_of_another_user() {
     }
     fs::remove_file(dir.path().join("LOCK")).expect("removes");
     let before = contents(dir.path());
-    let tried = [
-        open(dir.path()).map(drop),
-        DataDir::open_to_recover(dir.path(), &name("hong")).map(drop),
-        DataDir::open_to_inspect(dir.path(), &name("hong")).map(drop),
-        DataDir::open_to_restore(dir.path()).map(drop),
-        rebuild(dir.path(), &name("hong"), Vec::new(), None).map(drop),
-    ];
-    for error in tried.map(|result| result.expect_err("is another's")) {
+    for error in every_opening(dir.path()).map(|result| result.expect_err("is another's")) {
         assert!(matches!(error, DataDirError::OtherOwner { .. }), "{error}");
         assert_eq!(error.hint(), "run it as that user: runuser -u 54321 -- coffeed ...");
     }
