@@ -57,7 +57,7 @@ fn seeds_that_found_something() {
 fn fresh_seeds() {
     let end = Instant::now() + FRESH;
     let first = coffee_common::clock::now_ms() * SEEDS_APART;
-    // Few operations of one seed are no fault: its cluster may have grown late.
+    // One seed may do few operations without a fault: its cluster may have grown late.
     let (load, seeds) = (&AtomicU64::new(0), &AtomicU64::new(0));
     thread::scope(|scope| {
         for worker in 0..WORKERS {
