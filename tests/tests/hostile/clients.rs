@@ -124,6 +124,7 @@ async fn how_it_ends(receiver: &mut FrameReceiver) -> &'static str {
             Ok(_) => "answered",
             Err(Rejection::Denied(_)) => "denied",
             Err(Rejection::Invalid(_)) => "invalid",
+            Err(Rejection::OtherCluster { .. }) => "for another cluster",
             Err(other) => panic!("{other:?}"),
         };
     }

@@ -28,6 +28,9 @@ const ROLES: [Role; 3] = [Role::Reader, Role::Writer, Role::Admin];
 /// Writes that may be in the log twice, of several hundred.
 const RETRIES_MAX: u64 = 8;
 
+/// How much one of the attackers may cost a node, in bytes: half of the promise, since there are several.
+const GROWTH_PER_CLIENT_MAX: u64 = 32 << 20;
+
 /// Name of the attackers.
 const NAME: &str = "mallory";
 
@@ -41,6 +44,7 @@ pub(crate) async fn is_kept() {
         quick: Duration::from_millis(quick_ms),
         times_max,
         retries_max: RETRIES_MAX,
+        growth_bytes_max: ROLES.len() as u64 * GROWTH_PER_CLIENT_MAX,
     };
     let client = environment.cluster.client(Role::Writer).with_timeout(Duration::from_secs(30));
     for n in 0..LARGE_VALUES {
