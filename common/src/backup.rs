@@ -22,6 +22,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    feature_level::{FeatureLevel, LEVEL_MAX},
     id::{Address, ClusterId, NodeId, NodeName, Revision},
     limits::BACKUP_BLOCK_BYTES_MAX,
 };
@@ -29,7 +30,7 @@ use crate::{
 const MAGIC: [u8; 14] = *b"coffee backup\n";
 
 /// The format version that this build writes and reads.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 const PREAMBLE_BYTES: usize = MAGIC.len() + 1;
 const HEAD_BYTES: usize = 5;
@@ -62,6 +63,8 @@ pub struct BackupHeader {
     pub version: String,
     /// The number of rows in the backup, for showing progress.
     pub rows: u64,
+    /// The feature level of the cluster. Fields that a later level adds come after it.
+    pub level: FeatureLevel,
 }
 
 /// A member of the cluster, as recorded in a backup.
@@ -314,7 +317,7 @@ impl Unpacker {
     fn open(&mut self, kind: u8, mut body: Bytes) -> Result<BackupBlock, BackupError> {
         match (kind, &self.header) {
             (HEADER, None) => {
-                let header: BackupHeader = self.message(&body)?;
+                let header = self.header_of(&body)?;
                 self.header = Some(header.clone());
                 Ok(BackupBlock::Header(Box::new(header)))
             }
@@ -330,6 +333,13 @@ impl Unpacker {
                 Ok(BackupBlock::End(end))
             }
             _ => Err(self.damaged("it is not expected here")),
+        }
+    }
+
+    fn header_of(&self, body: &[u8]) -> Result<BackupHeader, BackupError> {
+        match postcard::take_from_bytes::<BackupHeader>(body) {
+            Ok((header, rest)) if rest.is_empty() || header.level > LEVEL_MAX => Ok(header),
+            _ => Err(self.damaged("it is malformed")),
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bounded::at_most,
+    feature_level::{FeatureLevel, LEVEL_MIN},
     id::{Address, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
@@ -69,6 +70,9 @@ pub enum Command {
         /// The address at which it is expected.
         address: Address,
     },
+    /// Raises the feature level of the cluster. Does nothing unless it is the level after the
+    /// present one.
+    RaiseLevel(FeatureLevel),
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -145,6 +149,13 @@ pub enum Outcome {
     },
     /// The node was announced.
     NodeAnnounced,
+    /// The feature level of the cluster.
+    LevelRaised {
+        /// The level that is recorded now.
+        level: FeatureLevel,
+        /// Whether this command has raised it.
+        changed: bool,
+    },
 }
 
 /// The effect of one operation.
@@ -259,6 +270,19 @@ impl Batch {
 }
 
 impl Command {
+    /// Returns the lowest feature level at which it may be proposed.
+    pub fn level(&self) -> FeatureLevel {
+        match self {
+            Self::Batch(_)
+            | Self::AdmitNode { .. }
+            | Self::SetNodeState { .. }
+            | Self::SetNodeAddress { .. }
+            | Self::SetRevocationList(_)
+            | Self::AnnounceNode { .. }
+            | Self::RaiseLevel(_) => LEVEL_MIN,
+        }
+    }
+
     /// Returns the bytes of keys, values, names and addresses: about the size of its log entry.
     pub fn bytes(&self) -> usize {
         match self {
@@ -268,6 +292,7 @@ impl Command {
             | Self::AnnounceNode { name, address } => name.as_str().len() + address.as_str().len(),
             Self::SetNodeState { name, .. } => name.as_str().len(),
             Self::SetRevocationList(list) => list.bytes(),
+            Self::RaiseLevel(_) => size_of::<FeatureLevel>(),
         }
     }
 }
@@ -310,6 +335,7 @@ impl std::fmt::Display for Proposal {
             Command::SetNodeAddress { name, id, .. } => write!(f, "set address of {name} ({id})"),
             Command::SetRevocationList(list) => write!(f, "set revocation list {}", list.number),
             Command::AnnounceNode { name, .. } => write!(f, "announce {name}"),
+            Command::RaiseLevel(level) => write!(f, "raise the feature level to {level}"),
         }
     }
 }

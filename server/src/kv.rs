@@ -13,7 +13,7 @@
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
 //! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `batch`, `nodes`, `requests`, `revocations` (commands).
+//! `tables` (the only writer) <- `batch`, `level`, `nodes`, `requests`, `revocations` (commands).
 
 mod batch;
 mod db_snapshot;
@@ -22,6 +22,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod heads;
+mod level;
 mod memory;
 mod memtable;
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod view;
 
 use coffee_common::{
     command::{Command, Outcome, Proposal},
+    feature_level::LEVEL_MAX,
     id::Revision,
 };
 
@@ -48,6 +50,7 @@ pub use self::{
     digest::{Digest, content_hash},
     error::KvError,
     heads::{HeadsRead, RowHeads},
+    level::begin_level,
     memory::RequestMemory,
     memtable::MemTable,
     nodes::introduce,
@@ -94,5 +97,6 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         Command::AnnounceNode { name, address } => {
             nodes::announce(tables, at, name, address, proposal.proposed_at_ms)
         }
+        Command::RaiseLevel(to) => level::raise(tables, *to, LEVEL_MAX),
     }
 }

@@ -31,7 +31,9 @@
 //! client.set("order/1", "latte").await?;
 //!
 //! match server.shutdown().await {
-//!     Closed::Failed(cause) | Closed::Damaged(cause) => Err(cause.to_string().into()),
+//!     Closed::Failed(cause) | Closed::Damaged(cause) | Closed::Newer(cause) => {
+//!         Err(cause.to_string().into())
+//!     }
 //!     _ => Ok(()),
 //! }
 //! # }

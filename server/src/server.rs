@@ -49,7 +49,7 @@ use crate::{
             ready::{self, ReadinessResult},
         },
     },
-    storage::corruption::REBUILD,
+    storage::corruption::{NEWER, REBUILD},
 };
 
 /// How long founding a cluster may take. It writes a few files and wins an election.
@@ -82,6 +82,9 @@ pub enum Closed {
     /// Its data is damaged, as described. A restart does not help, even where it
     /// succeeds. Acknowledged writes are safe on a quorum of the other nodes.
     Damaged(Arc<str>),
+    /// A newer version of coffeed wrote its data, or leads its cluster at a feature level
+    /// that this build does not know. Acknowledged writes are safe.
+    Newer(Arc<str>),
 }
 
 impl Closed {
@@ -91,6 +94,7 @@ impl Closed {
             Self::Stopped | Self::Removed => None,
             Self::Failed(_) => Some("acknowledged writes are safe; read the node's log, then start it again"),
             Self::Damaged(_) => Some(REBUILD),
+            Self::Newer(_) => Some(NEWER),
         }
     }
 }

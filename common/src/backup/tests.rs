@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::feature_level::LEVEL_MIN;
 
 fn header() -> BackupHeader {
     let member = |id, name: &str, votes| BackupMember {
@@ -21,6 +22,7 @@ fn header() -> BackupHeader {
         taken_at_ms: 1_700_000_000_000,
         version: "0.1.0".to_owned(),
         rows: 12,
+        level: LEVEL_MIN,
     }
 }
 
@@ -140,5 +142,22 @@ proptest! {
         spoilt[at.index(file.len())] ^= byte;
         prop_assert!(unpack(&spoilt, 100).is_err());
         prop_assert!(unpack(&file[..cut.index(file.len())], 100).is_err());
+    }
+}
+
+/// A later version may add fields: what it says about itself can still be read.
+#[test]
+fn only_the_header_of_a_higher_level_may_have_more_fields() {
+    for (level, is_read) in [(LEVEL_MIN, false), (LEVEL_MAX.next(), true)] {
+        let header = BackupHeader { level, ..header() };
+        let mut body = postcard::to_stdvec(&header).expect("encodes");
+        body.extend_from_slice(b"a field of later");
+        let mut file = MAGIC.to_vec();
+        file.push(FORMAT);
+        add_block(&mut file, 0, HEADER, &[&body]);
+        let mut unpacker = Unpacker::default();
+        unpacker.push(&file);
+        let block = unpacker.next_block();
+        assert_eq!(block.is_ok_and(|block| block == Some(BackupBlock::Header(Box::new(header)))), is_read);
     }
 }

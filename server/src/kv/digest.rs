@@ -7,8 +7,8 @@
 //! pass over keys and values. It detects accidents: replicas that diverged, and
 //! lost rows. It does not protect against forgery.
 //!
-//! The bytes of data are counted with it, for the quota. [`Table::Meta`] does not
-//! contribute: it holds the digest itself.
+//! The bytes of data are counted with it, for the quota. Of [`Table::Meta`], which
+//! holds the digest itself, only the feature level contributes.
 
 use super::{
     error::KvError,

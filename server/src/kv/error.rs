@@ -1,5 +1,7 @@
 //! Why the tables of the state cannot be used any longer.
 
+use coffee_common::feature_level::{FeatureLevel, LEVEL_MAX};
+
 use super::table::{ROW_FORMAT, TABLES_FORMAT, Table};
 
 /// Why the tables cannot be used any longer.
@@ -27,6 +29,9 @@ pub enum KvError {
     /// Another version of coffeed wrote the tables.
     #[error("its tables have format {0}; this build knows format {TABLES_FORMAT}")]
     Version(u32),
+    /// A newer version of coffeed wrote the state, or an entry of the log.
+    #[error("it was written by a newer version of coffeed (level {0}; this build knows {LEVEL_MAX})")]
+    Level(FeatureLevel),
     /// A value cannot be encoded.
     #[error("a row cannot be encoded: {0}")]
     Encode(#[source] postcard::Error),
@@ -52,6 +57,16 @@ database_errors!(
 );
 
 impl KvError {
+    /// Whether a newer version of coffeed wrote what this build cannot read.
+    pub fn is_newer(&self) -> bool {
+        match self {
+            Self::Level(_) => true,
+            Self::Format { format, .. } => *format > ROW_FORMAT,
+            Self::Version(format) => *format > TABLES_FORMAT,
+            Self::Database(_) | Self::Damaged { .. } | Self::Encode(_) => false,
+        }
+    }
+
     pub(super) fn damaged(table: Table, what: &'static str) -> Self {
         Self::Damaged { table, what }
     }

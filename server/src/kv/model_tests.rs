@@ -8,6 +8,7 @@ use coffee_common::{
     command::{
         Batch, Command, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome, Proposal,
     },
+    feature_level::{FeatureLevel, LEVEL_MIN},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     limits::{CLUSTER_LISTS_MAX, NODES_MAX},
@@ -91,6 +92,8 @@ impl KvModel {
                 Outcome::NodeStateSet(found)
             }
             Command::SetRevocationList(list) => self.set_list(at, list),
+            // This build knows one level.
+            Command::RaiseLevel(_) => Outcome::LevelRaised { level: LEVEL_MIN, changed: false },
         }
     }
 
@@ -257,6 +260,11 @@ fn any_revocation_list() -> impl Strategy<Value = Command> {
     })
 }
 
+/// Levels to which the cluster cannot be raised.
+fn any_level() -> impl Strategy<Value = Command> {
+    prop_oneof![Just(0u32), Just(1), 4u32..].prop_map(|level| Command::RaiseLevel(FeatureLevel(level)))
+}
+
 /// A command and its request id: client, sequence, and how many entries ago it
 /// was created. Few of each, so ids are repeated with the same command (retries)
 /// and with others (mistakes).
@@ -264,8 +272,7 @@ type RequestedCommand = (Command, Option<(u8, u8, u64)>);
 
 fn any_history() -> impl Strategy<Value = Vec<Vec<RequestedCommand>>> {
     let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())).into());
-    let command =
-        prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command(), 2 => any_revocation_list()];
+    let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command(), 2 => any_revocation_list(), 1 => any_level()];
     let back = prop_oneof![0u64..12, 0u64..200];
     let request = prop::option::of((0u8..2, 0u8..4, back));
     prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)

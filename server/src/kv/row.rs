@@ -8,7 +8,10 @@ pub(super) mod requests;
 pub(super) mod revocations;
 
 use self::format::{checksums, decode_entry, decode_key, open, scatter};
-use super::{error::KvError, table::Table};
+use super::{
+    error::KvError,
+    table::{MetaKey, Table},
+};
 
 /// Verifies a row of any table that arrived in a snapshot.
 ///
@@ -29,8 +32,8 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
 /// because they are added one by one.
 pub(super) fn contribution(table: Table, key: &[u8], row: &[u8]) -> u64 {
     match table {
-        Table::Meta => 0,
-        Table::Keys | Table::Nodes | Table::Revocations => scatter(checksums(table, row)),
+        Table::Meta if key != MetaKey::Level.as_bytes() => 0,
+        Table::Keys | Table::Nodes | Table::Meta | Table::Revocations => scatter(checksums(table, row)),
         Table::Requests => requests::contribution(key, row),
     }
 }

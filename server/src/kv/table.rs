@@ -34,12 +34,14 @@ pub enum MetaKey {
     Membership,
     /// The highest revision whose request is no longer remembered.
     Forgotten,
-    /// The [`Digest`](super::Digest) of all other tables.
+    /// The [`Digest`](super::Digest) of all other tables and of [`MetaKey::Level`].
     Digest,
     /// The entry as of which the state was found to differ from the other nodes'.
     Differs,
     /// The version of all tables.
     Format,
+    /// The feature level of the cluster. The digest covers it.
+    Level,
 }
 
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -96,6 +98,7 @@ impl MetaKey {
             Self::Digest => b"digest",
             Self::Differs => b"differs",
             Self::Format => b"format",
+            Self::Level => b"level",
         }
     }
 }

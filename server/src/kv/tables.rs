@@ -133,8 +133,8 @@ impl<'state> Tables<'state> {
         Ok(())
     }
 
-    /// Writes a value that describes the state as a whole. The digest does not
-    /// cover it.
+    /// Writes a value that describes the state as a whole, other than the feature
+    /// level. The digest does not cover it.
     pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) {
         let row = seal(Table::Meta, key.as_bytes(), payload);
         self.store.insert(Table::Meta, key.as_bytes(), &row);

@@ -115,6 +115,7 @@ fn header(node: &NodeName, replica: &Replica, source: &SnapshotSource) -> Option
         taken_at_ms: clock::now_ms(),
         version: VERSION.to_owned(),
         rows: source.rows(),
+        level: source.level(),
     })
 }
 

@@ -7,7 +7,12 @@ use coffee_common::quic::EndpointError;
 use crate::{
     config::{ConfigError, CredentialsError},
     node::raft::RaftError,
-    storage::{disk::DataDirError, log::LogError, poison::StorageFailure, state::StateError},
+    storage::{
+        disk::DataDirError,
+        log::LogError,
+        poison::{FailureKind, StorageFailure},
+        state::StateError,
+    },
 };
 
 /// The reason why a node cannot start.
@@ -57,7 +62,18 @@ impl StartError {
         match self {
             Self::Log(error) => error.is_damage(),
             Self::State(error) => error.is_damage(),
-            Self::Storage(failure) => failure.damage,
+            Self::Storage(failure) => failure.kind == FailureKind::Damage,
+            _ => false,
+        }
+    }
+
+    /// Whether a newer version of coffeed wrote the data.
+    pub fn is_newer(&self) -> bool {
+        match self {
+            Self::DataDir(error) => error.is_newer(),
+            Self::Log(error) => error.is_newer(),
+            Self::State(error) => error.is_newer(),
+            Self::Storage(failure) => failure.kind == FailureKind::Newer,
             _ => false,
         }
     }

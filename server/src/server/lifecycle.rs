@@ -92,7 +92,11 @@ impl LifecycleStage {
     fn failed(runtime: Option<Box<ReplicaRuntime>>, error: impl Into<StartError>) -> Self {
         let error = error.into();
         let cause = error.to_string().into();
-        let how = if error.is_damage() { Closed::Damaged(cause) } else { Closed::Failed(cause) };
+        let how = match () {
+            () if error.is_damage() => Closed::Damaged(cause),
+            () if error.is_newer() => Closed::Newer(cause),
+            () => Closed::Failed(cause),
+        };
         Self::Ending(runtime, how)
     }
 }
@@ -202,13 +206,8 @@ impl Lifecycle {
 
     async fn found_cluster(&mut self) -> Result<Box<ReplicaRuntime>, StartError> {
         let cluster = ClusterId::random().map_err(|error| StartError::Internal(error.to_string()))?;
-        let identity = NodeIdentity {
-            cluster,
-            id: NodeId::FOUNDER,
-            name: self.config.name.clone(),
-            standing: MemberState::Joining,
-            rejoin: Vec::new(),
-        };
+        let name = self.config.name.clone();
+        let identity = NodeIdentity::joining(cluster, NodeId::FOUNDER, name, Vec::new());
         self.data.adopt(identity.clone())?;
         tracing::info!(%cluster, "founding a cluster");
         self.found(&identity).await
@@ -298,13 +297,7 @@ impl Lifecycle {
         (cluster, id): (ClusterId, NodeId),
         members: Vec<Address>,
     ) -> Result<Box<ReplicaRuntime>, StartError> {
-        let identity = NodeIdentity {
-            cluster,
-            id,
-            name: self.config.name.clone(),
-            standing: MemberState::Joining,
-            rejoin: members,
-        };
+        let identity = NodeIdentity::joining(cluster, id, self.config.name.clone(), members);
         if let Some(aside) = self.data.adopt(identity.clone())? {
             tracing::info!(folder = %aside.display(), "the former data is set aside until this node is a voter");
         }

@@ -46,7 +46,7 @@ pub(super) fn decide(identity: Option<&NodeIdentity>, join: &[Address]) -> Mode 
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::id::ClusterId;
+    use coffee_common::{feature_level::LEVEL_MIN, id::ClusterId};
 
     use super::*;
 
@@ -57,6 +57,7 @@ mod tests {
             name: "hong".parse().expect("legal"),
             standing,
             rejoin: Vec::new(),
+            level: LEVEL_MIN,
         }
     }
 

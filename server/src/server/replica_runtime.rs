@@ -27,10 +27,10 @@ use crate::{
         quorum_watch, room,
     },
     storage::{
-        disk::{DataDir, NodeIdentity},
+        disk::{DataDir, LevelMark, NodeIdentity},
         durable_index::DurableIndex,
         log::{LogError, LogStore},
-        poison::{Poison, StorageFailure},
+        poison::{FailureKind, Poison, StorageFailure},
         state::Databases,
         state::{Offload, StateDir, StateOptions},
         state_machine::{Checkpointer, StateMachine},
@@ -69,10 +69,12 @@ impl ReplicaRuntime {
     ) -> Result<Self, StartError> {
         let poison = Poison::new();
         let simulated = databases.is_some();
-        let (state, mut log) = match databases {
-            Some(databases) => open_databases(&databases, identity.id, &poison)?,
+        let level_mark = data.level_mark();
+        let (state, log) = match databases {
+            Some(databases) => open_databases(&databases, identity.id, &poison, &level_mark)?,
             None => open_storage(data, identity.id, &poison).await?,
         };
+        let mut log = log.with_level_mark(level_mark);
         check_fit(&state, &log)?;
         // Old parts of the log are read from here on, and damage in them poisons the storage.
         let failed = |error| poison.failure().map_or(error, StartError::Storage);
@@ -164,8 +166,11 @@ impl ReplicaRuntime {
             _ = self.replica.until(|_| false) => self.poison.failure(),
         };
         match failure {
-            Some(StorageFailure { cause, damage: true }) => Closed::Damaged(cause),
-            Some(StorageFailure { cause, damage: false }) => Closed::Failed(cause),
+            Some(StorageFailure { cause, kind }) => match kind {
+                FailureKind::Failed => Closed::Failed(cause),
+                FailureKind::Damage => Closed::Damaged(cause),
+                FailureKind::Newer => Closed::Newer(cause),
+            },
             None => Closed::Failed(match &self.replica.raft().metrics().borrow_watched().running_state {
                 Err(fatal) => format!("consensus has stopped: {fatal}").into(),
                 Ok(()) => "consensus has stopped".into(),
@@ -195,10 +200,11 @@ async fn open_storage(
     poison: &Poison,
 ) -> Result<(StateMachine, LogStore), StartError> {
     let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
+    let level_mark = data.level_mark();
     let open = move || {
         let durable_index = DurableIndex::new();
         let files = Arc::new(StateDir::new(state_path));
-        let options = StateOptions { own: Some(id), ..StateOptions::default() };
+        let options = StateOptions { own: Some(id), level_mark, ..StateOptions::default() };
         let state = StateMachine::open(files, options, durable_index.clone(), poison.clone())?;
         let log = LogStore::open(&log_path, durable_index, poison)?;
         Ok((state, log))
@@ -212,12 +218,14 @@ fn open_databases(
     databases: &Arc<dyn Databases>,
     id: NodeId,
     poison: &Poison,
+    level_mark: &LevelMark,
 ) -> Result<(StateMachine, LogStore), StartError> {
     let durable_index = DurableIndex::new();
     let options = StateOptions {
         offload: Offload::Later(SIMULATED_WAIT),
         flush_bytes: SIMULATED_FLUSH_BYTES,
         own: Some(id),
+        level_mark: level_mark.clone(),
         ..StateOptions::default()
     };
     let state = StateMachine::open(databases.state(id), options, durable_index.clone(), poison.clone())?;

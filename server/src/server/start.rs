@@ -86,7 +86,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     config.check()?;
     let credentials = config.own_credentials(credentials)?;
     let data = open_data(&config).await?;
-    let mode = mode::decide(data.identity(), &config.join);
+    let mode = mode::decide(data.identity().as_ref(), &config.join);
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
         None => listen(config.listen, &credentials, &options).await?,

@@ -14,6 +14,10 @@ use std::{
 pub(crate) const REBUILD: &str = "if the disk is healthy, run `coffeed rebuild` with this node's configuration: it sets the \
      damaged data aside, and at its next start the node gets all data from the others";
 
+/// The hint for data that a newer version of coffeed wrote.
+pub(crate) const NEWER: &str =
+    "install the version of coffeed that wrote it, or a newer one; nothing was changed";
+
 thread_local! {
     static READS_UNVERIFIED: Cell<bool> = const { Cell::new(false) };
 }

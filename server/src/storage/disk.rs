@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! LOCK            held while the directory is in use
-//! identity.toml   cluster, node and its member state
+//! identity.toml   cluster, node, its member state, and the feature level of the data
 //! log.wal         Raft's log
 //! state.redb      the state
 //! reserve         space for a start on a full disk
@@ -20,6 +20,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod identity;
+mod identity_file;
 mod owner;
 mod rebuild;
 mod reserve;
@@ -32,6 +33,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use coffee_common::{
@@ -39,13 +41,14 @@ use coffee_common::{
     id::{ClusterId, NodeName},
 };
 
-use self::rebuild::move_away;
+use self::{identity_file::IdentityFile, rebuild::move_away};
 
 use super::private_file;
 
 pub use self::{
     error::DataDirError,
     identity::NodeIdentity,
+    identity_file::LevelMark,
     rebuild::rebuild,
     reserve::keep_reserve,
     revocations::{load_revocation_lists, save_revocation_lists},
@@ -67,7 +70,7 @@ const UNFINISHED: &str = "unfinished.toml";
 pub struct DataDir {
     path: PathBuf,
     _lock: File,
-    identity: Option<NodeIdentity>,
+    identity: Arc<IdentityFile>,
     /// The data that was set aside since it was opened, and the cluster of each.
     replaced: Vec<(ClusterId, PathBuf)>,
 }
@@ -91,7 +94,12 @@ impl DataDir {
             check_not_empty(&path.join(STATE))?;
         }
         reserve::release_reserve(path);
-        Ok(Self { path: path.to_owned(), _lock: lock, identity, replaced: Vec::new() })
+        Ok(Self::locked(path, lock, identity))
+    }
+
+    fn locked(path: &Path, lock: File, identity: Option<NodeIdentity>) -> Self {
+        let identity = IdentityFile::new(path, identity);
+        Self { path: path.to_owned(), _lock: lock, identity, replaced: Vec::new() }
     }
 
     fn read_identity(path: &Path, name: &NodeName) -> Result<Option<NodeIdentity>, DataDirError> {
@@ -113,8 +121,13 @@ impl DataDir {
     }
 
     /// The node's identity; `None` if it never belonged to a cluster.
-    pub fn identity(&self) -> Option<&NodeIdentity> {
-        self.identity.as_ref()
+    pub fn identity(&self) -> Option<NodeIdentity> {
+        self.identity.get()
+    }
+
+    /// Notes the feature level of the data in the identity.
+    pub fn level_mark(&self) -> LevelMark {
+        LevelMark::new(&self.identity)
     }
 
     /// The path of the directory.
@@ -143,12 +156,13 @@ impl DataDir {
     /// The node had this id in this cluster before, or a file cannot be written.
     pub fn adopt(&mut self, identity: NodeIdentity) -> Result<Option<PathBuf>, DataDirError> {
         let NodeIdentity { cluster, id, .. } = identity;
-        if self.identity.as_ref().is_some_and(|old| (old.cluster, old.id) == (cluster, id)) {
+        let before = self.identity.get();
+        if before.as_ref().is_some_and(|old| (old.cluster, old.id) == (cluster, id)) {
             return Err(DataDirError::SameIdAgain { path: self.path.clone(), cluster, id });
         }
         self.set_standing(MemberState::Shutdown)?;
         let mut aside = None;
-        if let Some(old) = &self.identity {
+        if let Some(old) = before {
             aside = move_away(&self.path, old.cluster)?;
             self.replaced.extend(aside.clone().map(|aside| (old.cluster, aside)));
         }
@@ -162,26 +176,23 @@ impl DataDir {
     /// # Errors
     /// The identity cannot be written.
     pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
-        match self.identity.clone() {
-            Some(identity) if identity.standing != standing => {
-                let cluster = identity.cluster;
-                self.write(NodeIdentity { standing, rejoin: Vec::new(), ..identity })?;
-                if standing == MemberState::Member {
-                    for (_, aside) in self.replaced.extract_if(.., |(old, _)| *old == cluster) {
-                        // If it fails, they only take space.
-                        let _ = fs::remove_dir_all(aside);
-                    }
-                }
-                Ok(())
+        let mut changed_in = None;
+        self.identity.update(|identity| {
+            let identity = identity.filter(|identity| identity.standing != standing)?.clone();
+            changed_in = Some(identity.cluster);
+            Some(NodeIdentity { standing, rejoin: Vec::new(), ..identity })
+        })?;
+        if let (Some(cluster), MemberState::Member) = (changed_in, standing) {
+            for (_, aside) in self.replaced.extract_if(.., |(old, _)| *old == cluster) {
+                // If it fails, they only take space.
+                let _ = fs::remove_dir_all(aside);
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn write(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {
-        files::replace(&self.path, IDENTITY, identity.to_text().as_bytes())?;
-        self.identity = Some(identity);
-        Ok(())
+        self.identity.update(|_| Some(identity))
     }
 }
 

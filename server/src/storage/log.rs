@@ -22,6 +22,10 @@ use std::{
     thread::JoinHandle,
 };
 
+use coffee_common::{
+    command::Command,
+    feature_level::{FeatureLevel, LEVEL_MAX},
+};
 use openraft::{
     OptionalSend,
     storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage},
@@ -35,13 +39,14 @@ use self::{
     writer::{EncodedEntries, LogChange, Queue},
 };
 use super::{
+    disk::LevelMark,
     durable_index::DurableIndex,
-    poison::Poison,
+    poison::{FailureKind, Poison},
     record::{LogIdRecord, VoteRecord},
 };
 use crate::{
     metrics::LogMetrics,
-    raft_types::{LogEntry, LogId, TypeConfig, Vote},
+    raft_types::{LogEntry, LogId, Payload, TypeConfig, Vote},
 };
 
 /// An append of more bytes gives way to other tasks of the thread in between.
@@ -51,6 +56,7 @@ const ENCODED_AT_ONCE: usize = 512 << 10;
 #[derive(Debug, Clone)]
 pub struct LogStore {
     shared: Arc<SharedLog>,
+    level_mark: LevelMark,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,11 @@ struct SharedLog {
 }
 
 impl LogStore {
+    /// Notes with `mark` each feature level that an entry raises, before the entry is written.
+    pub fn with_level_mark(self, level_mark: LevelMark) -> Self {
+        Self { level_mark, ..self }
+    }
+
     /// Waits until all queued changes are durable, then closes the log. The file
     /// may be opened again, even while clones of this exist.
     ///
@@ -237,8 +248,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             let bytes = records::add_entry(&mut appended.bytes, &entry).map_err(io::Error::other)?;
             encoded += bytes;
+            let raised = raised_level(&entry).filter(|level| appended.level < Some(*level));
+            appended.level = raised.or(appended.level);
             appended.entries.push((LogIdRecord::from(&entry.log_id), bytes));
             taken.push(entry);
+        }
+        if let Some(level) = appended.level.filter(|level| *level > LEVEL_MAX) {
+            let cause = format!(
+                "the leader runs a newer version of coffeed (it raises the level to {level}; this build knows {LEVEL_MAX})"
+            );
+            return Err(self.shared.poison.set_as(FailureKind::Newer, cause));
         }
         let last = taken.last().map(|entry| entry.log_id);
         {
@@ -250,7 +269,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 })?;
             }
         }
-        self.push(LogChange::Append { appended, last, done })
+        let level_mark = self.level_mark.clone();
+        self.push(LogChange::Append { appended, level_mark, last, done })
     }
 
     /// Waits for the disk. The entries that follow may be applied before they are
@@ -273,6 +293,17 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         }
         self.view().purge(upto);
         self.push(LogChange::Purge { upto: LogIdRecord::from(&upto) })
+    }
+}
+
+/// The feature level to which an entry raises the cluster.
+fn raised_level(entry: &LogEntry) -> Option<FeatureLevel> {
+    match &entry.payload {
+        Payload::Normal(proposal) => match proposal.command {
+            Command::RaiseLevel(level) => Some(level),
+            _ => None,
+        },
+        Payload::Blank | Payload::Membership(_) => None,
     }
 }
 

@@ -17,6 +17,7 @@ use coffee_common::{
     backup::BackupError,
     clock,
     command::{Command, MemberState, Proposal},
+    feature_level::{FeatureLevel, LEVEL_MAX},
     id::{ClusterId, NodeId, Revision},
     limits::TERM_MAX,
 };
@@ -65,6 +66,16 @@ pub enum NewClusterError {
     /// The file is not a backup, or is incomplete or damaged.
     #[error("the backup cannot be used: {0}")]
     Backup(#[from] BackupError),
+    /// A newer version of coffeed wrote the backup.
+    #[error(
+        "the backup was written by a newer version of coffeed (level {level}; this build knows {LEVEL_MAX})"
+    )]
+    NewerBackup {
+        /// The level of its content.
+        level: FeatureLevel,
+        /// The version that wrote it, as the backup says.
+        version: String,
+    },
     /// The backup cannot be read.
     #[error("the backup cannot be read: {0}")]
     Unreadable(#[source] io::Error),
@@ -93,6 +104,12 @@ impl NewClusterError {
     pub fn hint(&self) -> Cow<'static, str> {
         let hint = match self {
             Self::DataDir(error) => return error.hint(),
+            Self::NewerBackup { version, .. } => {
+                return format!(
+                    "nothing was restored: use coffeed {version}, which wrote the backup, or a newer one"
+                )
+                .into();
+            }
             Self::Backup(_) => "check it with `coffeectl backup verify`, or use another backup",
             Self::Unreadable(_) => "name a backup that exists and that coffeed's user may read",
             Self::Snapshot(_) => {
@@ -110,9 +127,13 @@ impl NewClusterError {
     /// Whether running it again cannot help.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Backup(_) | Self::Unreadable(_) | Self::Snapshot(_) | Self::TooManyNodes => true,
-            Self::State(error) => error.is_damage(),
-            Self::Log(error) => error.is_damage(),
+            Self::Backup(_)
+            | Self::NewerBackup { .. }
+            | Self::Unreadable(_)
+            | Self::Snapshot(_)
+            | Self::TooManyNodes => true,
+            Self::State(error) => error.is_damage() || error.is_newer(),
+            Self::Log(error) => error.is_damage() || error.is_newer(),
             Self::DataDir(_) | Self::Io(_) | Self::Random(_) => false,
         }
     }
@@ -143,8 +164,8 @@ impl Unfinished {
         }
     }
 
-    /// The identity of its only member.
-    pub(super) fn identity(&self, member: &Member) -> NodeIdentity {
+    /// The identity of its only member, whose data is of this level.
+    pub(super) fn identity(&self, member: &Member, level: FeatureLevel) -> NodeIdentity {
         let Founded { cluster, id, .. } = self.founded();
         NodeIdentity {
             cluster,
@@ -152,6 +173,7 @@ impl Unfinished {
             name: member.name.clone(),
             standing: MemberState::Member,
             rejoin: Vec::new(),
+            level,
         }
     }
 

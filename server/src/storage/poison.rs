@@ -14,23 +14,35 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::corruption::REBUILD;
+use super::corruption::{NEWER, REBUILD};
 
 /// Why a node's storage failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageFailure {
     /// The error that came first.
     pub cause: Arc<str>,
-    /// Whether data is damaged: a restart does not help.
-    pub damage: bool,
+    /// Whether a restart helps.
+    pub kind: FailureKind,
+}
+
+/// The kind of a failure of a node's storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The disk failed, or a bug was found: a restart may help.
+    Failed,
+    /// Data is damaged: a restart does not help.
+    Damage,
+    /// A newer version of coffeed wrote the data: an older one cannot use it.
+    Newer,
 }
 
 impl StorageFailure {
     /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
-        match self.damage {
-            true => REBUILD,
-            false => {
+        match self.kind {
+            FailureKind::Damage => REBUILD,
+            FailureKind::Newer => NEWER,
+            FailureKind::Failed => {
                 "check the disk of the data directory, then start again; nothing that was acknowledged is lost"
             }
         }
@@ -64,20 +76,25 @@ impl Poison {
     /// Poisons the storage and returns the cause as an error. The first cause
     /// stays.
     pub fn set(&self, cause: impl Display) -> io::Error {
-        self.fail(&cause, false)
+        self.set_as(FailureKind::Failed, cause)
     }
 
     /// Like [`Self::set`], with damaged data as the cause.
     pub fn set_damage(&self, cause: impl Display) -> io::Error {
-        self.fail(&cause, true)
+        self.set_as(FailureKind::Damage, cause)
     }
 
-    fn fail(&self, cause: &dyn Display, damage: bool) -> io::Error {
+    /// Like [`Self::set`], with a failure of this kind.
+    pub fn set_as(&self, kind: FailureKind, cause: impl Display) -> io::Error {
+        self.fail(&cause, kind)
+    }
+
+    fn fail(&self, cause: &dyn Display, kind: FailureKind) -> io::Error {
         self.failure.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                let failure = StorageFailure { cause: cause.to_string().into(), damage };
-                let (cause, hint) = (&failure.cause, damage.then(|| failure.hint()));
+                let failure = StorageFailure { cause: cause.to_string().into(), kind };
+                let (cause, hint) = (&failure.cause, (kind != FailureKind::Failed).then(|| failure.hint()));
                 tracing::error!(%cause, hint, "storage failed: this node stops taking part");
                 *current = Some(failure);
             }
@@ -110,7 +127,7 @@ impl Poison {
         match changes.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(failure)) => failure.clone(),
             // The sender is in `self`, so the channel cannot be closed here.
-            _ => StorageFailure { cause: "storage failed".into(), damage: false },
+            _ => StorageFailure { cause: "storage failed".into(), kind: FailureKind::Failed },
         }
     }
 }
@@ -131,7 +148,7 @@ mod tests {
         assert_eq!(poison.set_damage("something later").to_string(), "fsync failed");
         assert_eq!(poison.check().map_err(|e| e.to_string()), Err("fsync failed".to_owned()));
         let failure = waiting.await.expect("poisoned");
-        assert_eq!(failure, StorageFailure { cause: "fsync failed".into(), damage: false });
+        assert_eq!(failure, StorageFailure { cause: "fsync failed".into(), kind: FailureKind::Failed });
     }
 
     #[test]
@@ -139,6 +156,9 @@ mod tests {
         let poison = Poison::new();
         assert_eq!(poison.set_damage("log.wal is damaged").to_string(), "log.wal is damaged");
         let failure = poison.failure().expect("poisoned");
-        assert!(failure.damage && failure.hint().contains("coffeed rebuild"), "{failure:?}");
+        assert!(
+            failure.kind == FailureKind::Damage && failure.hint().contains("coffeed rebuild"),
+            "{failure:?}"
+        );
     }
 }

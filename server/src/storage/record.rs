@@ -55,6 +55,13 @@ pub enum RecordError {
     Membership(String),
 }
 
+impl RecordError {
+    /// Whether a newer version of coffeed wrote the record.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Version(version) if *version > VERSION)
+    }
+}
+
 /// Mirror of [`LeaderId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderRecord {

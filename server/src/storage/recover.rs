@@ -86,7 +86,7 @@ async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded
     };
     storage.apply_all().await?;
     storage.found(&plan, member).await?;
-    data.finish(plan.identity(member))?;
+    data.finish(plan.identity(member, survivor.identity.level))?;
     Ok((survivor, plan.founded()))
 }
 
@@ -100,7 +100,7 @@ fn check_vote(storage: Storage, left: Option<&Unfinished>) -> Result<Storage, Ne
 
 impl Storage {
     async fn look(&mut self, data: &DataDir, broke_off: bool) -> Result<Survivor, NewClusterError> {
-        let identity = data.identity().cloned();
+        let identity = data.identity();
         let identity =
             identity.ok_or_else(|| super::disk::DataDirError::Empty { path: data.path().to_owned() })?;
         let (applied, mut membership) = self.state.applied_state().await?;

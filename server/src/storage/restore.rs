@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use coffee_common::backup::{BackupBlock, BackupHeader, Summary, Unpacker};
+use coffee_common::{
+    backup::{BackupBlock, BackupHeader, Summary, Unpacker},
+    feature_level::LEVEL_MAX,
+};
 
 use super::{
     disk::{DataDir, NodeIdentity, OfflineWork, Unfinished},
@@ -37,7 +40,12 @@ pub async fn restore(
     member: &Member,
     mut backup: impl Read + Seek,
 ) -> Result<(Summary, Founded), NewClusterError> {
-    let summary = read_through(&mut backup, |_| Ok(()))?;
+    let summary = read_through(&mut backup, |block| match block {
+        BackupBlock::Header(header) if header.level > LEVEL_MAX => {
+            Err(NewClusterError::NewerBackup { level: header.level, version: header.version })
+        }
+        _ => Ok(()),
+    })?;
     backup.rewind().map_err(NewClusterError::Unreadable)?;
     let mut data = DataDir::open_to_restore(path)?;
     let plan = Unfinished::plan(OfflineWork::Restore, Some(last(&summary.header)))?;
@@ -72,12 +80,14 @@ async fn fill(
         BackupBlock::Header(_) | BackupBlock::End(_) => Ok(()),
     })?;
     let received = sink.finish()?;
-    if received.meta().last_log_id != Some(last(&summary.header)) {
+    if received.meta().last_log_id != Some(last(&summary.header)) || received.level() != summary.header.level
+    {
         return Err(SnapshotError::Contradiction("its rows and its header disagree").into());
     }
+    let level = received.level();
     drop(received.install()?);
     Storage::open(data)?.found(plan, member).await?;
-    Ok(plan.identity(member))
+    Ok(plan.identity(member, level))
 }
 
 /// Reads a backup to its end, and passes each verified block to `take`.

@@ -14,6 +14,7 @@ mod received;
 mod sink;
 mod source;
 
+use coffee_common::feature_level::{FeatureLevel, LEVEL_MAX};
 use openraft::type_config::alias::SnapshotOf;
 
 use crate::{
@@ -75,6 +76,11 @@ pub enum SnapshotError {
         /// The check that failed.
         what: &'static str,
     },
+    /// A newer version of coffeed sent it.
+    #[error(
+        "the snapshot was written by a newer version of coffeed (level {0}; this build knows {LEVEL_MAX})"
+    )]
+    Level(FeatureLevel),
     /// Another version of coffeed sent it.
     #[error("the snapshot has format {0}; this build knows format {known}", known = format::FORMAT)]
     Format(u8),

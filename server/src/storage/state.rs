@@ -12,7 +12,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use coffee_common::id::{NodeId, Revision};
+use coffee_common::{
+    feature_level::{FeatureLevel, LEVEL_MAX},
+    id::{NodeId, Revision},
+};
 use redb::{Builder, ReadableDatabase};
 
 pub use self::{
@@ -24,8 +27,9 @@ use crate::{
     raft_types::{LogId, SnapshotMeta, StoredMembership},
     storage::{
         corruption,
+        disk::LevelMark,
         no_space::no_space_hint,
-        poison::Poison,
+        poison::{FailureKind, Poison},
         record::{self, LogIdRecord, RecordError, StoredMembershipRecord},
     },
 };
@@ -45,6 +49,8 @@ pub struct StateOptions {
     /// The node whose state it is: the nodes of a cluster flush at different
     /// times.
     pub own: Option<NodeId>,
+    /// Where the feature level of a received state is noted before it is installed.
+    pub level_mark: LevelMark,
 }
 
 impl Default for StateOptions {
@@ -55,6 +61,7 @@ impl Default for StateOptions {
             offload: Offload::default(),
             flush_bytes: 16 << 20,
             own: None,
+            level_mark: LevelMark::default(),
         }
     }
 }
@@ -117,8 +124,8 @@ impl StateErrorKind {
     fn is_damage(&self) -> bool {
         match self {
             Self::Kv(KvError::Database(error)) => corruption::damage(error).is_some(),
+            Self::Record(error) => !error.is_newer(),
             Self::Kv(KvError::Damaged { .. })
-            | Self::Record(_)
             | Self::LogStartsLater { .. }
             | Self::Differs { .. }
             | Self::Unreadable => true,
@@ -137,6 +144,15 @@ impl StateError {
         self.source.is_damage()
     }
 
+    /// Whether a newer version of coffeed wrote the state.
+    pub fn is_newer(&self) -> bool {
+        match &self.source {
+            StateErrorKind::Kv(error) => error.is_newer(),
+            StateErrorKind::Record(error) => error.is_newer(),
+            _ => false,
+        }
+    }
+
     /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         let io = match &self.source {
@@ -150,6 +166,7 @@ impl StateError {
         match io.and_then(|error| no_space_hint(error.kind())) {
             Some(hint) => hint,
             None if self.is_damage() => corruption::REBUILD,
+            None if self.is_newer() => corruption::NEWER,
             None => "check the disk and the permissions of the data directory, then start again",
         }
     }
@@ -207,6 +224,14 @@ impl Database {
         self.as_of.store(index, Ordering::Relaxed);
     }
 
+    /// The feature level of the state, which this build must know.
+    pub(super) fn level(&self) -> Result<FeatureLevel, StateError> {
+        match self.store()?.level() {
+            Ok(level) if level > LEVEL_MAX => Err(self.fail(KvError::Level(level))),
+            level => level.map_err(|error| self.fail(error)),
+        }
+    }
+
     /// Locks the state for changing. Readers wait.
     pub(super) fn store_mut(&self) -> Result<RwLockWriteGuard<'_, Store>, StateError> {
         self.store.write().map_err(|_| self.fail(StateErrorKind::Panicked))
@@ -235,9 +260,10 @@ impl Database {
     /// file.
     pub(super) fn fail(&self, source: impl Into<StateErrorKind>) -> StateError {
         let error = StateError::new(&self.name, source);
-        match error.is_damage() {
-            true => self.poison.set_damage(&error),
-            false => self.poison.set(&error),
+        match () {
+            () if error.is_damage() => self.poison.set_damage(&error),
+            () if error.is_newer() => self.poison.set_as(FailureKind::Newer, &error),
+            () => self.poison.set(&error),
         };
         error
     }

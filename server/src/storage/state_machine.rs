@@ -114,6 +114,7 @@ impl StateMachine {
         check_agrees(&database)?;
         shared.note_memory(&memory);
         shared.note_size()?;
+        shared.note_level()?;
         shared.note_durable(&meta);
         shared.note_snapshot(&meta);
         Ok(Self { shared, memory, meta, bytes_since_snapshot: 0, kept_bytes_max: KEPT_BYTES_MAX })

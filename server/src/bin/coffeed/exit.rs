@@ -12,7 +12,7 @@ use coffeed::{Closed, StartError, node::raft::RaftError, storage::disk::DataDirE
 const TABLE: [(ExitCode, &str); 6] = [
     (ExitCode::Done, "stopped, or removed from the cluster by an operator"),
     (ExitCode::Failed, "failed; a restart may help"),
-    (ExitCode::Usage, "usage or configuration error, or data that is damaged or does not match"),
+    (ExitCode::Usage, "usage or configuration error, or data that is damaged, newer or does not match"),
     (ExitCode::Denied, "certificate or key file error"),
     (ExitCode::Interrupted, "a second SIGINT cut the stop short"),
     (ExitCode::Terminated, "a second SIGTERM cut the stop short"),
@@ -40,7 +40,7 @@ pub(crate) fn ended(closed: &Closed) -> Result<ExitCode, Failure> {
     let (code, cause) = match closed {
         Closed::Stopped | Closed::Removed => return Ok(ExitCode::Done),
         Closed::Failed(cause) => (ExitCode::Failed, cause),
-        Closed::Damaged(cause) => (ExitCode::Usage, cause),
+        Closed::Damaged(cause) | Closed::Newer(cause) => (ExitCode::Usage, cause),
     };
     Err(Failure::new(code, cause.as_ref()).hint(closed.hint().unwrap_or_default()))
 }
@@ -62,6 +62,8 @@ fn code_of(error: &StartError) -> ExitCode {
             | Data::WritableByAll { .. }
             | Data::OtherNode { .. }
             | Data::Newer { .. }
+            | Data::NewerLevel { .. }
+            | Data::Older { .. }
             | Data::Damaged { .. }
             | Data::Empty { .. }
             | Data::NotEmpty { .. }
@@ -69,7 +71,7 @@ fn code_of(error: &StartError) -> ExitCode {
             | Data::Removed { .. }
             | Data::NoIdentity { .. } => ExitCode::Usage,
         },
-        error if error.is_damage() => ExitCode::Usage,
+        error if error.is_damage() || error.is_newer() => ExitCode::Usage,
         // The rest, and any variant to come: a restart may clear it.
         _ => ExitCode::Failed,
     }
@@ -77,7 +79,7 @@ fn code_of(error: &StartError) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use coffeed::storage::poison::StorageFailure;
+    use coffeed::storage::poison::{FailureKind, StorageFailure};
 
     use super::*;
 
@@ -87,13 +89,15 @@ mod tests {
         assert_eq!(code_of(&timers), ExitCode::Usage);
         assert!(timers.hint().contains("timers"));
         let stopped = StartError::Raft(RaftError::Fatal(openraft::errors::Fatal::Stopped));
-        let storage = |damage| StartError::Storage(StorageFailure { cause: "log.wal".into(), damage });
-        for failed in [stopped, storage(false)] {
+        let storage = |kind| StartError::Storage(StorageFailure { cause: "log.wal".into(), kind });
+        for failed in [stopped, storage(FailureKind::Failed)] {
             assert_eq!(code_of(&failed), ExitCode::Failed, "{failed}");
             assert!(failed.hint().contains("disk") && !failed.hint().contains("timers"), "{failed}");
         }
-        assert_eq!(code_of(&storage(true)), ExitCode::Usage);
-        assert!(storage(true).hint().contains("coffeed rebuild"));
+        let (damaged, newer) = (storage(FailureKind::Damage), storage(FailureKind::Newer));
+        assert_eq!((code_of(&damaged), code_of(&newer)), (ExitCode::Usage, ExitCode::Usage));
+        assert!(damaged.hint().contains("coffeed rebuild"));
+        assert!(newer.hint().contains("install the version of coffeed that wrote it"));
     }
 
     #[test]

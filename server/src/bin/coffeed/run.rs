@@ -75,7 +75,9 @@ async fn live(config: Config, sources: Sources, log: Control) -> Result<ExitCode
         Closed::Removed => {
             notifier.status("removed from its cluster; after a restart it waits for `coffeectl boot`").await;
         }
-        Closed::Failed(ref cause) | Closed::Damaged(ref cause) => notifier.status(cause).await,
+        Closed::Failed(ref cause) | Closed::Damaged(ref cause) | Closed::Newer(ref cause) => {
+            notifier.status(cause).await;
+        }
     }
     exit::ended(&closed)
 }

@@ -1,6 +1,9 @@
 //! Single histories, each with its expected outcomes.
 
-use super::*;
+use super::{
+    super::{error::KvError, level},
+    *,
+};
 
 fn request(sequence: u64, after: u64) -> Option<RequestId> {
     Some(RequestId { client: ClientId(1), sequence, after: Revision(after) })
@@ -117,4 +120,46 @@ fn what_a_batch_takes_back_leaves_the_same_state() {
         single.apply(&[entry]);
     }
     assert_eq!(batched.hash(), single.hash());
+}
+
+fn raise(real: &mut Real, to: u32, known: u32) -> Result<Outcome, KvError> {
+    let mut tables = Tables::open(&mut real.store, &mut real.memory).expect("opens");
+    let outcome = level::raise(&mut tables, FeatureLevel(to), FeatureLevel(known));
+    tables.finish();
+    outcome
+}
+
+#[test]
+fn the_level_rises_by_one_and_never_falls() {
+    let mut real = Real::new(MEMORY);
+    assert_eq!(real.store.level().expect("reads"), FeatureLevel(1));
+    let is = |level, changed| Outcome::LevelRaised { level: FeatureLevel(level), changed };
+    for (to, outcome) in [(1, is(1, false)), (3, is(1, false)), (2, is(2, true)), (2, is(2, false))] {
+        assert_eq!(raise(&mut real, to, 3).expect("applies"), outcome, "to {to}");
+    }
+    let before = real.hash();
+    assert_eq!(raise(&mut real, 1, 3).expect("applies"), is(2, false));
+    assert_eq!(real.hash(), before);
+    assert_eq!(raise(&mut real, 3, 3).expect("applies"), is(3, true));
+    real.restart();
+    assert_eq!(real.store.level().expect("reads"), FeatureLevel(3));
+    assert_eq!(real.store.digest().expect("reads"), Digest::of(&real.store).expect("reads"));
+}
+
+#[test]
+fn a_build_does_not_apply_a_level_that_it_does_not_know() {
+    let mut real = Real::new(MEMORY);
+    let error = raise(&mut real, 2, 1).expect_err("is not known");
+    assert!(error.is_newer() && error.to_string().contains("level 2; this build knows"), "{error}");
+    assert_eq!(real.store.level().expect("reads"), FeatureLevel(1));
+}
+
+#[test]
+fn replicas_of_different_levels_have_different_digests() {
+    let digest = |to| {
+        let mut real = Real::new(MEMORY);
+        raise(&mut real, to, 2).expect("applies");
+        real.store.digest().expect("reads")
+    };
+    assert_ne!(digest(1), digest(2));
 }

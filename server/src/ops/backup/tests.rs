@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use coffee_common::{
     backup::{BackupBlock, Unpacker},
     command::{Batch, Command, Operation, Proposal},
+    feature_level::LEVEL_MIN,
     id::{Address, ClientId, ClusterId, NodeId, RequestId},
     key::Value,
 };
@@ -64,6 +65,7 @@ async fn golden_file_of_a_backup() {
         taken_at_ms: 1_700_000_000_000,
         version: "0.1.0".to_owned(),
         rows: source.rows(),
+        level: LEVEL_MIN,
     };
     let rows = header.rows;
     let backup = BackupStream::of(header.clone(), source).expect("begins");

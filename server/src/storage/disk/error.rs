@@ -6,13 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use coffee_common::id::{ClusterId, NodeId, NodeName};
+use coffee_common::{
+    feature_level::{FeatureLevel, LEVEL_MAX},
+    id::{ClusterId, NodeId, NodeName},
+};
 
 use super::work::OfflineWork;
 use crate::storage::{corruption, no_space::no_space_hint, private_file};
 
 /// The format of the data directory that this build writes and reads.
-pub(super) const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +99,24 @@ pub enum DataDirError {
         path: PathBuf,
     },
     /// A newer version of coffeed wrote it.
-    #[error("{} has format {format}; this build knows format {FORMAT}", path.display())]
+    #[error("{} was written by a newer version of coffeed (format {format}; this build knows {FORMAT})", path.display())]
     Newer {
+        /// The identity file.
+        path: PathBuf,
+        /// The format of the directory.
+        format: u64,
+    },
+    /// A newer version of coffeed wrote it: its cluster is at a level that this build does not know.
+    #[error("{} was written by a newer version of coffeed (level {level}; this build knows {LEVEL_MAX})", path.display())]
+    NewerLevel {
+        /// The identity file.
+        path: PathBuf,
+        /// The level of the data.
+        level: FeatureLevel,
+    },
+    /// A version of coffeed before the first release wrote it.
+    #[error("{} has format {format}, of a version before the first release; this build knows format {FORMAT}", path.display())]
+    Older {
         /// The identity file.
         path: PathBuf,
         /// The format of the directory.
@@ -145,7 +164,10 @@ impl DataDirError {
             Self::NotADirectory { .. } => "set data_dir to a directory, or to a path that does not exist yet",
             Self::InUse { .. } => "stop the other coffeed first, or give this one its own data_dir",
             Self::OtherNode { .. } => "each node has its own data_dir: check name and data_dir",
-            Self::Newer { .. } => "install the version of coffeed that wrote it, or a newer one",
+            Self::Newer { .. } | Self::NewerLevel { .. } => corruption::NEWER,
+            Self::Older { .. } => {
+                "read the keys with the version that wrote it, and set them in a new cluster"
+            }
             Self::SameIdAgain { .. } => "start the node again: it asks the cluster for another id",
             Self::Empty { .. } => "check name and data_dir",
             Self::NotEmpty { .. } => {
@@ -171,6 +193,11 @@ impl DataDirError {
             }
         };
         hint.into()
+    }
+
+    /// Whether a newer version of coffeed wrote the directory.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::NewerLevel { .. })
     }
 
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -5,7 +5,10 @@ mod strangers;
 
 use std::os::unix::fs::PermissionsExt;
 
-use coffee_common::id::{Address, ClusterId, NodeId};
+use coffee_common::{
+    feature_level::{FeatureLevel, LEVEL_MAX, LEVEL_MIN},
+    id::{Address, ClusterId, NodeId},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,6 +24,7 @@ fn identity(id: u64) -> NodeIdentity {
         name: name("hong"),
         standing: MemberState::Joining,
         rejoin: Vec::new(),
+        level: LEVEL_MIN,
     }
 }
 
@@ -57,7 +61,7 @@ fn what_was_adopted_is_found_again() {
     assert!(open(&path).expect("is made").identity().is_none());
     drop(adopted(&path));
     let mut data = open(&path).expect("opens");
-    assert_eq!(data.identity(), Some(&identity(7)));
+    assert_eq!(data.identity(), Some(identity(7)));
     data.set_standing(MemberState::Shutdown).expect("is noted");
     drop(data);
     let data = open(&path).expect("opens");
@@ -96,7 +100,7 @@ fn a_directory_that_is_not_ours_is_rejected_and_left_unchanged() {
     assert!(matches!(error, DataDirError::OtherNode { .. }), "{error}");
     assert_eq!(contents(dir.path()), before);
 
-    let newer = good.replace("format = 1", "format = 9") + "[what]\nno = \"build of today knows\"\n";
+    let newer = good.replace("format = 2", "format = 9") + "[what]\nno = \"build of today knows\"\n";
     let damaged = [good.replace("id = 7", "id = 8"), good[..good.len() / 2].to_owned(), String::new()];
     for bad in damaged.iter().chain([&newer]) {
         fs::write(&file, bad).expect("writes");
@@ -107,6 +111,60 @@ fn a_directory_that_is_not_ours_is_rejected_and_left_unchanged() {
         assert!(error.to_string().contains(IDENTITY), "{error}");
         assert_eq!(contents(dir.path()), before);
     }
+}
+
+/// An older version must not take what it cannot read for damage, nor set it aside.
+#[test]
+fn data_of_a_higher_level_is_refused_in_every_way_and_left_unchanged() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let file = dir.path().join(IDENTITY);
+    let good = fs::read_to_string(&file).expect("is there");
+    let level = LEVEL_MAX.next();
+    let newer = good.replace("level = 1", &format!("level = {level}")) + "field = \"of that level\"\n";
+    fs::write(&file, newer).expect("writes");
+    let before = contents(dir.path());
+    for opened in [
+        open(dir.path()).map(drop),
+        DataDir::open_to_recover(dir.path(), &name("hong")).map(drop),
+        DataDir::open_to_inspect(dir.path(), &name("hong")).map(drop),
+        rebuild(dir.path(), &name("hong"), Vec::new(), None).map(drop),
+    ] {
+        let error = opened.expect_err("is refused");
+        assert!(matches!(error, DataDirError::NewerLevel { .. }) && error.is_newer(), "{error}");
+        let told =
+            format!("written by a newer version of coffeed (level {level}; this build knows {LEVEL_MAX})");
+        assert!(error.to_string().ends_with(&told), "{error}");
+        assert!(error.hint().contains("install the version of coffeed that wrote it"));
+        assert_eq!(contents(dir.path()), before);
+    }
+}
+
+#[test]
+fn data_of_a_version_before_the_first_release_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let file = dir.path().join(IDENTITY);
+    let old = fs::read_to_string(&file).expect("is there").replace("format = 2", "format = 1");
+    fs::write(&file, old.replace("level = 1\n", "")).expect("writes");
+    let error = open(dir.path()).expect_err("is refused");
+    assert!(matches!(error, DataDirError::Older { format: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_level_is_noted_at_once_and_never_falls() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut data = adopted(dir.path());
+    let mark = data.level_mark();
+    for (raised, noted) in [(1, 1), (3, 3), (2, 3)] {
+        mark.raise(FeatureLevel(raised)).expect("is noted");
+        assert_eq!(data.identity(), Some(NodeIdentity { level: FeatureLevel(noted), ..identity(7) }));
+        let text = fs::read_to_string(dir.path().join(IDENTITY)).expect("is there");
+        assert!(text.contains(&format!("level = {noted}\n")), "{text}");
+    }
+    // The owner of the directory keeps what was noted meanwhile.
+    data.set_standing(MemberState::Shutdown).expect("is noted");
+    assert_eq!(data.identity().map(|identity| identity.level), Some(FeatureLevel(3)));
 }
 
 #[test]
@@ -150,7 +208,7 @@ fn adopting_starts_empty() {
     data.adopt(identity(12)).expect("is adopted");
     assert!(!data.log_path().exists() && !data.state_path().exists());
     drop(data);
-    assert_eq!(open(dir.path()).expect("opens").identity(), Some(&identity(12)));
+    assert_eq!(open(dir.path()).expect("opens").identity(), Some(identity(12)));
 }
 
 /// It would have forgotten its vote.
@@ -178,7 +236,7 @@ fn a_crash_while_adopting_leaves_a_node_that_waits() {
     drop(data);
     fs::remove_dir(&aside).expect("removes");
     let mut data = open(dir.path()).expect("opens");
-    assert_eq!(data.identity(), Some(&NodeIdentity { standing: MemberState::Shutdown, ..identity(7) }));
+    assert_eq!(data.identity(), Some(NodeIdentity { standing: MemberState::Shutdown, ..identity(7) }));
     data.adopt(identity(13)).expect("is adopted");
 }
 
@@ -227,7 +285,7 @@ proptest! {
     #[test]
     fn hostile_text_never_panics(text in ".{0,200}") {
         let _ = NodeIdentity::parse(&text, Path::new(IDENTITY));
-        let _ = NodeIdentity::parse(&format!("format = 1\n{text}"), Path::new(IDENTITY));
+        let _ = NodeIdentity::parse(&format!("format = 2\n{text}"), Path::new(IDENTITY));
     }
 }
 
@@ -254,7 +312,7 @@ fn data_that_is_set_aside_is_kept_and_the_node_joins_again() {
         assert_eq!(fs::read(aside.join(LOG)).expect("is kept"), b"log");
         assert_eq!(fs::read(aside.join(STATE)).expect("is kept"), b"state");
         let mut data = open(dir.path()).expect("opens");
-        let now = data.identity().expect("is known").clone();
+        let now = data.identity().expect("is known");
         assert_eq!((now.standing, now.rejoin), (MemberState::Shutdown, members()));
         data.adopt(identity(now.id.0)).expect_err("never under its old id");
         // The next membership is like any other.
@@ -270,13 +328,13 @@ fn data_that_is_set_aside_is_kept_and_the_node_joins_again() {
 fn data_that_was_set_aside_can_be_put_back() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
-    let before = open(dir.path()).expect("opens").identity().cloned();
+    let before = open(dir.path()).expect("opens").identity();
     let aside = rebuild(dir.path(), &name("hong"), members(), None).expect("is set aside").expect("had data");
     for file in [IDENTITY, LOG, STATE] {
         fs::rename(aside.join(file), dir.path().join(file)).expect("moves back");
     }
     fs::remove_dir(&aside).expect("nothing else was in there");
-    assert_eq!(open(dir.path()).expect("opens").identity().cloned(), before);
+    assert_eq!(open(dir.path()).expect("opens").identity(), before);
 }
 
 /// Wherever it is interrupted, the node starts empty only if it joins again.

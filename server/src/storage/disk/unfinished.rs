@@ -129,7 +129,7 @@ impl DataDir {
             files::remove(&path.join(name))?;
         }
         files::sync_folder(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock, identity: None, replaced: Vec::new() })
+        Ok(Self::locked(path, lock, None))
     }
 
     /// Opens the directory of the node `name` for a recovery. Returns the note of
@@ -171,10 +171,7 @@ impl DataDir {
         }
         check_not_empty(&path.join(LOG))?;
         check_not_empty(&path.join(STATE))?;
-        Ok((
-            Self { path: path.to_owned(), _lock: lock, identity: Some(identity), replaced: Vec::new() },
-            left,
-        ))
+        Ok((Self::locked(path, lock, Some(identity)), left))
     }
 
     /// Writes the note. Nothing may be changed before.

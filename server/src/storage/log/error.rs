@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use super::wal::LogFault;
+use super::{records::RecordFault, wal::LogFault};
 use crate::storage::{corruption, no_space::no_space_hint};
 
 /// Why the log cannot be used.
@@ -27,6 +27,14 @@ pub enum LogError {
         /// The check that failed.
         what: String,
     },
+    /// A newer version of coffeed wrote the file.
+    #[error("{file} was written by a newer version of coffeed: {what}")]
+    Newer {
+        /// The file.
+        file: String,
+        /// What this build does not know.
+        what: String,
+    },
     /// The writer thread cannot be started.
     #[error("the log writer cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -38,11 +46,20 @@ impl LogError {
         Self::Damaged { file: file.to_owned(), what: format!("log entry {index}: {what}") }
     }
 
+    /// The entry at `index` cannot be read.
+    pub(super) fn record(file: &str, index: u64, fault: &RecordFault) -> Self {
+        match fault.is_newer() {
+            true => Self::Newer { file: file.to_owned(), what: format!("log entry {index}: {fault}") },
+            false => Self::damaged(file, index, fault),
+        }
+    }
+
     /// The file cannot be used.
     pub(super) fn fault(file: &str, fault: impl Into<LogFault>) -> Self {
         let file = file.to_owned();
         match fault.into() {
             LogFault::Damage(what) => Self::Damaged { file, what },
+            LogFault::Newer(what) => Self::Newer { file, what },
             LogFault::Io(source) if source.kind() == ErrorKind::UnexpectedEof => {
                 Self::Damaged { file, what: "it is cut short".to_owned() }
             }
@@ -55,10 +72,16 @@ impl LogError {
         matches!(self, Self::Damaged { .. })
     }
 
+    /// Whether a newer version of coffeed wrote the file.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. })
+    }
+
     /// The next step for the operator.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => corruption::REBUILD,
+            Self::Newer { .. } => corruption::NEWER,
             Self::Io { source, .. } if source.kind() == ErrorKind::ResourceBusy => {
                 "stop the other process that uses it first"
             }

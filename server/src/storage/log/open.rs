@@ -16,7 +16,9 @@ use super::{
     wal::{CHUNK_BYTES, RealFile, Wal},
     writer::{DiskReady, LogWriter, Queue},
 };
-use crate::storage::{durable_index::DurableIndex, poison::Poison, unchanged_file::UnchangedFile};
+use crate::storage::{
+    disk::LevelMark, durable_index::DurableIndex, poison::Poison, unchanged_file::UnchangedFile,
+};
 
 impl LogStore {
     /// Opens the log in the file at `path`, which is created if it does not
@@ -120,7 +122,7 @@ impl LogStore {
             poison,
             durable_index,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), level_mark: LevelMark::default() })
     }
 }
 

@@ -22,11 +22,14 @@ use tokio::{
 
 use super::{
     LogError, LogStore, closed, lock,
-    records::{self, LogRecord},
+    records::{self, LogRecord, RecordFault},
     view::{LogView, ReadBudget},
     wal::{self, EntryLocation, LogFile, Lookup, UnreadChunk},
 };
-use crate::raft_types::{LogEntry, LogId, TypeConfig, Vote};
+use crate::{
+    raft_types::{LogEntry, LogId, TypeConfig, Vote},
+    storage::poison::FailureKind,
+};
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<LogEntry>>
@@ -198,14 +201,14 @@ impl LogStore {
             };
             read(location.offset, location.bytes, &mut bytes)?;
             if location.first_part_bytes > 0 {
-                let part = records::first_part(&bytes).map_err(|error| self.damaged(index, error))?;
+                let part = records::first_part(&bytes).map_err(|fault| self.unread(index, &fault))?;
                 read(part.offset, location.first_part_bytes, &mut first)?;
-                bytes = records::join(&first, &bytes).map_err(|error| self.damaged(index, error))?;
+                bytes = records::join(&first, &bytes).map_err(|fault| self.unread(index, &fault))?;
             }
             let entry = match records::open(&bytes) {
                 Ok((LogRecord::Entry(entry), _)) if entry.log_id.index == index => entry,
                 Ok(_) => return Err(self.damaged(index, "another record is in its place")),
-                Err(error) => return Err(self.damaged(index, error)),
+                Err(fault) => return Err(self.unread(index, &fault)),
             };
             if !budget.takes(&entry) {
                 break;
@@ -235,14 +238,21 @@ impl LogStore {
         self.fail(&LogError::damaged(&self.shared.name, index, what))
     }
 
+    fn unread(&self, index: u64, fault: &RecordFault) -> io::Error {
+        self.fail(&LogError::record(&self.shared.name, index, fault))
+    }
+
     fn unreadable(&self, error: io::Error) -> io::Error {
         self.fail(&LogError::fault(&self.shared.name, error))
     }
 
     fn fail(&self, error: &LogError) -> io::Error {
-        match error.is_damage() {
-            true => self.shared.poison.set_damage(error),
-            false => self.shared.poison.set(format!("{error}; {}", error.hint())),
+        match error {
+            LogError::Damaged { .. } => self.shared.poison.set_damage(error),
+            LogError::Newer { .. } => self.shared.poison.set_as(FailureKind::Newer, error),
+            LogError::Io { .. } | LogError::Thread(_) => {
+                self.shared.poison.set(format!("{error}; {}", error.hint()))
+            }
         }
     }
 }

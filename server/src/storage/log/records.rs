@@ -106,12 +106,23 @@ pub(super) enum RecordFault {
     /// It does not hold what was written.
     #[error("its checksum does not match")]
     Checksum,
-    /// No build has written this kind.
-    #[error("there is no record of kind {0}")]
+    /// A build that knows more kinds has written it.
+    #[error("a record of kind {0}, which this build does not know")]
     Kind(u8),
     /// Its body cannot be decoded.
     #[error(transparent)]
     LogRecord(#[from] RecordError),
+}
+
+impl RecordFault {
+    /// Whether a newer version of coffeed wrote the record, whose checksum matches.
+    pub(super) fn is_newer(&self) -> bool {
+        match self {
+            Self::Kind(kind) => *kind > SECOND_PART,
+            Self::LogRecord(error) => error.is_newer(),
+            Self::Short | Self::Checksum => false,
+        }
+    }
 }
 
 /// Appends the record of an entry to `bytes`; returns the length of the record.

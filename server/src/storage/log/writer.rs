@@ -15,6 +15,7 @@ use std::{
     thread,
 };
 
+use coffee_common::feature_level::FeatureLevel;
 use futures_util::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
@@ -23,6 +24,7 @@ use super::{LogError, lock, records::LogRecord, view::LogView, wal::Wal};
 use crate::{
     raft_types::{LogId, TypeConfig},
     storage::{
+        disk::LevelMark,
         poison::Poison,
         record::{LogIdRecord, VoteRecord},
     },
@@ -37,6 +39,8 @@ pub(super) struct EncodedEntries {
     /// The id of each entry, and the bytes that it takes in `bytes`.
     pub(super) entries: Vec<(LogIdRecord, usize)>,
     pub(super) bytes: Vec<u8>,
+    /// The highest feature level that an entry raises the cluster to, if one does.
+    pub(super) level: Option<FeatureLevel>,
 }
 
 /// A change of the log.
@@ -44,6 +48,8 @@ pub(super) enum LogChange {
     /// Appends entries.
     Append {
         appended: EncodedEntries,
+        /// Where the level of the entries is noted before they are written.
+        level_mark: LevelMark,
         /// The last of these entries, if there are any.
         last: Option<LogId>,
         /// Called once they are durable.
@@ -226,7 +232,8 @@ impl LogWriter {
     fn write_durably(&mut self, batch: &[LogChange], committed: Option<LogIdRecord>) -> io::Result<()> {
         for change in batch {
             match change {
-                LogChange::Append { appended, .. } => {
+                LogChange::Append { appended, level_mark, .. } => {
+                    appended.level.map_or(Ok(()), |level| level_mark.raise(level))?;
                     self.wal.add_entries(&appended.entries, &appended.bytes)?
                 }
                 LogChange::Vote { .. } if planted!("vote-not-persisted") => {}

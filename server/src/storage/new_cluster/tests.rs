@@ -10,6 +10,7 @@ use std::{
 use coffee_common::{
     backup::{BackupHeader, Packer},
     command::{Batch, Operation},
+    feature_level::{LEVEL_MAX, LEVEL_MIN},
     id::{Address, ClientId, NodeName, RequestId},
     key::{Key, Value},
 };
@@ -109,6 +110,7 @@ async fn survivor_in(path: &Path, applied: usize, (term, voted): (u64, u64)) {
         name: member().name,
         standing: MemberState::Member,
         rejoin: Vec::new(),
+        level: LEVEL_MIN,
     };
     data.adopt(identity).expect("is adopted");
     let mut storage = Storage::open(&data).expect("opens");
@@ -124,7 +126,7 @@ async fn survivor_in(path: &Path, applied: usize, (term, voted): (u64, u64)) {
 /// Checks that a node that starts here is the only member, and has all keys.
 async fn check(path: &Path, founded: Founded) {
     let data = DataDir::open(path, &member().name).expect("nothing is half done");
-    let identity = data.identity().expect("an identity").clone();
+    let identity = data.identity().expect("an identity");
     assert_eq!(
         (identity.cluster, identity.id, identity.standing),
         (founded.cluster, founded.id, MemberState::Member)
@@ -240,7 +242,7 @@ async fn an_interrupted_recovery_is_continued() {
     crash(&path);
     fs::write(path.join("note"), fs::read(path.join("unfinished.toml")).expect("readable"))
         .expect("writable");
-    data.finish(plan.identity(&member())).expect("finishes");
+    data.finish(plan.identity(&member(), LEVEL_MIN)).expect("finishes");
     fs::rename(path.join("note"), path.join("unfinished.toml")).expect("renames");
     crash(&path);
     drop(data);
@@ -283,6 +285,7 @@ async fn backup_in(path: &Path, term: u64) -> Vec<u8> {
         taken_at_ms: 5,
         version: "0.1.0".to_owned(),
         rows: source.rows(),
+        level: LEVEL_MIN,
     };
     let (mut packer, first) = Packer::begin(&header).expect("begins");
     let mut file = first.to_vec();
@@ -347,4 +350,25 @@ async fn a_backup_with_invalid_rows_leaves_an_empty_directory() {
         fs::read_dir(&path).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
     assert_eq!(names, ["LOCK"]);
     restore(&path, &member(), Cursor::new(&whole)).await.expect("it is empty");
+}
+
+/// It says so before it touches the directory, and which version to use.
+#[tokio::test]
+async fn a_backup_of_a_higher_level_is_refused_with_the_version_that_reads_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = backup(&folder.path().join("old")).await;
+    let mut unpacker = coffee_common::backup::Unpacker::default();
+    unpacker.push(&whole);
+    let Some(coffee_common::backup::BackupBlock::Header(header)) = unpacker.next_block().expect("whole")
+    else {
+        panic!("it begins with its header")
+    };
+    let header = BackupHeader { level: LEVEL_MAX.next(), version: "9.0.0".to_owned(), ..*header };
+    let (packer, first) = Packer::begin(&header).expect("begins");
+    let file = [first, packer.end(0).expect("ends")].concat();
+    let path = folder.path().join("new");
+    let error = restore(&path, &member(), Cursor::new(file)).await.expect_err("it is refused");
+    assert!(error.to_string().contains("a newer version of coffeed (level"), "{error}");
+    assert!(error.is_final() && error.hint().contains("use coffeed 9.0.0"), "{}", error.hint());
+    assert!(!path.exists());
 }

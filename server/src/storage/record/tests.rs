@@ -3,6 +3,7 @@
 
 use coffee_common::{
     command::{Batch, Command, Condition, MemberState, Operation},
+    feature_level::FeatureLevel,
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
     revocation_list::RevocationList,
@@ -33,7 +34,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 6] {
+fn commands() -> [Command; 7] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -58,6 +59,7 @@ fn commands() -> [Command; 6] {
             der: vec![0x30, 0x03, 1, 1, 255],
         }),
         Command::AnnounceNode { name, address },
+        Command::RaiseLevel(FeatureLevel(2)),
     ]
 }
 
@@ -166,6 +168,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => (any_member(), any::<u64>()).prop_map(|(Member { name, address }, id)| {
             Command::SetNodeAddress { name, id: NodeId(id), address }
         }),
+        1 => any::<u32>().prop_map(|level| Command::RaiseLevel(FeatureLevel(level))),
         1 => (any::<u8>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(ca, number, der)| {
             Command::SetRevocationList(RevocationList { issuer: vec![ca], number, der })
         }),

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! chunk    kind 1 | body ... | crc 4      crc: CRC-32C of the chunk's number (8), its kind and its body
-//! header   magic 7 | format 1 | rows 8 | meta (a record) ...
+//! header   magic 7 | format 1 | level 4 | rows 8 | meta (a record) ...
 //! rows     (table 1 | key length 2 | row length 4 | key | row) ...
 //! trailer  rows 8 | crc 4                 crc: of all chunks before
 //! ```
@@ -13,7 +13,10 @@
 //! trailer. Rows come in the order of [`Table::ALL`], then of their keys.
 
 use bytes::Bytes;
-use coffee_common::limits::{KEY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX};
+use coffee_common::{
+    feature_level::{FeatureLevel, LEVEL_MAX},
+    limits::{KEY_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX},
+};
 
 use super::SnapshotError;
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
 const MAGIC: [u8; 7] = *b"coffee\n";
 
 /// The version of the stream that this build writes and reads.
-pub(super) const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 /// The size at which a chunk of rows is closed.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
@@ -51,6 +54,8 @@ pub(super) enum ChunkKind {
 /// The first chunk of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SnapshotHeader {
+    /// The feature level of the state. Read before anything after it, which may be of a later one.
+    pub(super) level: FeatureLevel,
     /// The number of rows that follow.
     pub(super) rows: u64,
     /// The last entry and the membership of the snapshot.
@@ -133,6 +138,7 @@ impl SnapshotHeader {
         let mut chunk = vec![ChunkKind::Header as u8];
         chunk.extend_from_slice(&MAGIC);
         chunk.push(FORMAT);
+        chunk.extend_from_slice(&self.level.0.to_le_bytes());
         chunk.extend_from_slice(&self.rows.to_le_bytes());
         chunk.extend_from_slice(&record::encode(&SnapshotMetaRecord::from(&self.meta))?);
         Ok(chunk)
@@ -146,9 +152,15 @@ impl SnapshotHeader {
             (Some(&MAGIC), Some(&[format])) => return Err(SnapshotError::Format(format)),
             _ => return Err(malformed),
         }
+        let Some(level) = reader.array().map(|level| FeatureLevel(u32::from_le_bytes(*level))) else {
+            return Err(malformed);
+        };
+        if level > LEVEL_MAX {
+            return Err(SnapshotError::Level(level));
+        }
         let rows = u64::from_le_bytes(*reader.array().ok_or(malformed)?);
         let meta = record::decode::<SnapshotMetaRecord>(reader.0)?.try_into()?;
-        Ok(Self { rows, meta })
+        Ok(Self { level, rows, meta })
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::{io, sync::Arc};
 
+use coffee_common::feature_level::FeatureLevel;
 use redb::{Builder, Database, DatabaseError};
 
+use super::format::SnapshotHeader;
 use crate::{
     kv::{KvError, RequestMemory, Store},
     raft_types::SnapshotMeta,
@@ -16,16 +18,22 @@ pub struct ReceivedSnapshot {
     database: Database,
     scratch: Scratch,
     meta: SnapshotMeta,
+    level: FeatureLevel,
 }
 
 impl ReceivedSnapshot {
-    pub(super) fn new(database: Database, scratch: Scratch, meta: SnapshotMeta) -> Self {
-        Self { database, scratch, meta }
+    pub(super) fn new(database: Database, scratch: Scratch, header: SnapshotHeader) -> Self {
+        Self { database, scratch, meta: header.meta, level: header.level }
     }
 
     /// The last entry and the membership of the snapshot.
     pub fn meta(&self) -> &SnapshotMeta {
         &self.meta
+    }
+
+    /// The feature level of the state.
+    pub(in crate::storage) fn level(&self) -> FeatureLevel {
+        self.level
     }
 
     /// Loads the request memory from it.

@@ -204,7 +204,7 @@ impl SnapshotSink {
             return Err(SnapshotError::Contradiction("its number of rows is wrong"));
         }
         let state = Store::over(read_snapshot(&database)?);
-        if read_meta(&state)? != header.meta {
+        if read_meta(&state)? != header.meta || state.level()? != header.level {
             return Err(SnapshotError::Contradiction("its rows and its header disagree"));
         }
         if state.digest()? != digest {
@@ -215,7 +215,7 @@ impl SnapshotSink {
         let mut txn = begin_write(&database)?;
         txn.set_quick_repair(true);
         txn.commit().map_err(KvError::from)?;
-        Ok(ReceivedSnapshot::new(database, scratch, header.meta))
+        Ok(ReceivedSnapshot::new(database, scratch, header))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     storage::state::{Database, StateError, StateErrorKind, read_meta},
 };
 use bytes::Bytes;
+use coffee_common::feature_level::FeatureLevel;
 
 /// While one is held, the log after the snapshot being sent is kept. Otherwise
 /// the receiver would find that the next entries are purged, and would need
@@ -31,6 +32,7 @@ pub struct SnapshotSource {
     tables: Arc<DbSnapshot>,
     database: Arc<Database>,
     meta: SnapshotMeta,
+    level: FeatureLevel,
     rows: u64,
     claim: Option<Claim>,
 }
@@ -39,9 +41,10 @@ impl SnapshotSource {
     /// Opens the state as of the last flush.
     pub(in crate::storage) fn open(database: Arc<Database>) -> Result<Self, StateError> {
         let tables = database.store()?.snapshot().clone();
-        let describe = || Ok((read_meta(&Store::over(tables.clone()))?, tables.count_rows()?));
-        let (meta, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
-        Ok(Self { tables, database, meta, rows, claim: None })
+        let state = Store::over(tables.clone());
+        let describe = || Ok((read_meta(&state)?, state.level()?, tables.count_rows()?));
+        let (meta, level, rows) = describe().map_err(|error: StateErrorKind| database.fail(error))?;
+        Ok(Self { tables, database, meta, level, rows, claim: None })
     }
 
     /// Attaches a claim, for a snapshot that is sent.
@@ -60,13 +63,18 @@ impl SnapshotSource {
         &self.meta
     }
 
+    /// The feature level of the snapshot.
+    pub fn level(&self) -> FeatureLevel {
+        self.level
+    }
+
     /// The number of rows: the measure of progress.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
     fn header(&self) -> SnapshotHeader {
-        SnapshotHeader { rows: self.rows, meta: self.meta.clone() }
+        SnapshotHeader { level: self.level, rows: self.rows, meta: self.meta.clone() }
     }
 
     /// Cuts the snapshot into chunks on demand. Each step reads the database: a

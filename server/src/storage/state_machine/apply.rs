@@ -89,6 +89,9 @@ impl StateMachine {
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
         }
+        if batch.entries.iter().any(raises_level) {
+            self.shared.note_level()?;
+        }
         if batch.entries.iter().any(sets_revocation_list) {
             self.shared.note_revocations();
         }
@@ -99,6 +102,10 @@ impl StateMachine {
         }
         Ok(())
     }
+}
+
+fn raises_level(entry: &LogEntry) -> bool {
+    matches!(&entry.payload, Payload::Normal(proposal) if matches!(proposal.command, Command::RaiseLevel(_)))
 }
 
 fn sets_revocation_list(entry: &LogEntry) -> bool {
@@ -197,6 +204,7 @@ fn apply_entry(
         Payload::Membership(membership) => {
             meta.last_membership = StoredMembership::new(Some(entry.log_id), membership.clone());
             write_membership(tables, &meta.last_membership)?;
+            kv::begin_level(tables)?;
             introduce_members(tables, &meta.last_membership)?;
             Ok(Outcome::Nothing)
         }

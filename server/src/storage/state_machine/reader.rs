@@ -9,6 +9,7 @@ use std::{io, sync::Arc};
 
 use coffee_common::{
     command::{Entry, NodeRecord},
+    feature_level::FeatureLevel,
     id::{NodeName, Revision},
     key::{Key, KeyRange},
     revocation_list::RevocationList,
@@ -48,6 +49,11 @@ impl StateReader {
     pub async fn wait_applied(&self, revision: Revision) {
         // The sender is in `self`, so this cannot fail before it succeeds.
         let _ = self.watch_applied().wait_for(|applied| *applied >= revision).await;
+    }
+
+    /// The feature level of the cluster, as of the applied state.
+    pub fn level(&self) -> FeatureLevel {
+        self.shared.level()
     }
 
     /// The last digest at or before `upto`, if it is still kept. Replicas that

@@ -11,11 +11,11 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
-use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX};
+use coffee_common::{feature_level::FeatureLevel, id::Revision, limits::REQUEST_MEMORY_MAX};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{
@@ -27,6 +27,7 @@ use crate::{
     metrics::{RequestMemoryMetrics, StateMetrics},
     raft_types::{Membership, SnapshotMeta},
     storage::{
+        disk::LevelMark,
         durable_index::DurableIndex,
         poison::Poison,
         snapshot::{Claim, ReceivedSnapshot, Snapshot, SnapshotData, SnapshotInbox, SnapshotSource},
@@ -53,6 +54,9 @@ pub(super) struct SharedState {
     /// waiting for that would block a thread of the runtime.
     write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
+    /// The feature level of the cluster as of the applied state.
+    level: AtomicU32,
+    level_mark: LevelMark,
     /// Signalled when the revocation lists may have changed.
     revocations: watch::Sender<()>,
     digests: std::sync::Mutex<DigestHistory>,
@@ -89,9 +93,11 @@ impl SharedState {
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
             claim: Claim::default(),
+            level_mark: options.level_mark.clone(),
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
+            level: AtomicU32::default(),
             revocations: watch::Sender::default(),
             digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
@@ -142,6 +148,17 @@ impl SharedState {
         let digest = store.digest().map_err(|error| database.fail(error))?;
         self.metrics.data_bytes.set(digest.data_bytes);
         self.metrics.memtable_bytes.set(store.unflushed_bytes() as u64);
+        Ok(())
+    }
+
+    /// The feature level of the cluster.
+    pub(super) fn level(&self) -> FeatureLevel {
+        FeatureLevel(self.level.load(Ordering::Acquire))
+    }
+
+    /// Records the feature level of the state, which this build must know.
+    pub(super) fn note_level(&self) -> Result<(), StateError> {
+        self.level.store(self.database().level()?.0, Ordering::Release);
         Ok(())
     }
 
@@ -345,6 +362,7 @@ impl SharedState {
     ) -> Result<RequestMemory, StateError> {
         let meta = received.meta().clone();
         let install = || {
+            self.level_mark.raise(received.level())?;
             let memory = received.load_memory(REQUEST_MEMORY_MAX)?;
             Ok((memory, received.install()?))
         };
@@ -356,6 +374,7 @@ impl SharedState {
         self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
         self.note_size()?;
+        self.note_level()?;
         self.note_revocations();
         Ok(memory)
     }

@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, future::Future, io, sync::Arc};
 
 use coffee_common::{
-    command::{Batch, Command, Operation, Outcome, Proposal},
-    id::{ClientId, NodeId, RequestId, Revision},
+    command::{Batch, Command, MemberState, Operation, Outcome, Proposal},
+    feature_level::{FeatureLevel, LEVEL_MAX, LEVEL_MIN},
+    id::{ClientId, ClusterId, NodeId, RequestId, Revision},
     key::{Key, Value},
 };
 use futures_util::future::join_all;
@@ -21,6 +22,7 @@ use openraft::{
 
 use crate::raft_types::{LogEntry, Member, Payload, TypeConfig, Vote};
 use crate::storage::{
+    disk::{DataDir, NodeIdentity},
     durable_index::DurableIndex,
     log::LogStore,
     poison::Poison,
@@ -208,4 +210,102 @@ async fn a_power_cut_between_a_snapshot_and_its_purge_leaves_a_log_that_can_be_c
             assert_eq!(state.last_log_id, Some(entry(6, 11).log_id));
         }
     }
+}
+
+fn raise(term: u64, index: u64, level: FeatureLevel) -> LogEntry {
+    let command = Command::RaiseLevel(level);
+    let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+    LogEntry::new(LogIdRecord { term, index }.into(), Payload::Normal(proposal))
+}
+
+/// A data directory whose node is a member at the lowest level.
+fn data_dir(path: &std::path::Path) -> DataDir {
+    let name = Member::default().name;
+    let mut data = DataDir::open(path, &name).expect("opens");
+    let (standing, rejoin) = (MemberState::Joining, Vec::new());
+    let identity =
+        NodeIdentity { cluster: ClusterId(9), id: NodeId(1), name, standing, rejoin, level: FeatureLevel(0) };
+    data.adopt(identity).expect("is adopted");
+    data
+}
+
+/// Level 0 stands for the one before: this build knows no other pair of levels.
+#[tokio::test]
+async fn a_level_is_noted_before_the_entry_that_raises_it_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = data_dir(folder.path());
+    let noted = || data.identity().map(|identity| identity.level);
+    let disk = TestDisk::default();
+    let (_, log, _) = open(&disk).await;
+    let mut log = log.with_level_mark(data.level_mark());
+    log.save_vote(&Vote::new(1, NodeId(1))).await.expect("durable");
+    log.append([entry(1, 0)], IOFlushed::noop()).await.expect("durable");
+    assert_eq!(noted(), Some(FeatureLevel(0)));
+
+    // Power is lost between the note and the entry: the note may stay, the entry is not there.
+    disk.fail_after(0);
+    let _ = log.append([raise(1, 1, LEVEL_MIN)], IOFlushed::noop()).await;
+    assert_eq!(noted(), Some(LEVEL_MIN));
+    let (_, mut log, _) = open(&disk.power_cut(true)).await;
+    assert_eq!(log.get_log_state().await.expect("reads").last_log_id, Some(entry(1, 0).log_id));
+
+    // The note cannot be written: neither is the entry.
+    let unwritable = tempfile::tempdir().expect("a folder");
+    let data = data_dir(unwritable.path());
+    std::fs::create_dir(unwritable.path().join("identity.toml.new")).expect("makes");
+    let disk = disk.power_cut(true);
+    let (_, log, poison) = open(&disk).await;
+    let mut log = log.with_level_mark(data.level_mark());
+    let _ = log.append([raise(1, 1, LEVEL_MIN)], IOFlushed::noop()).await;
+    assert!(poison.cause().is_some_and(|cause| cause.contains("identity.toml")), "{:?}", poison.cause());
+    let (_, mut log, _) = open(&disk.power_cut(true)).await;
+    assert_eq!(log.get_log_state().await.expect("reads").last_log_id, Some(entry(1, 0).log_id));
+}
+
+/// Power is lost after the entry was written and before it is applied.
+#[tokio::test]
+async fn a_level_that_was_not_applied_before_a_power_cut_is_applied_after_it() {
+    let disk = TestDisk::default();
+    let member = Running::start(&disk).await;
+    member.raft.initialize(BTreeMap::from([(NodeId(1), Member::default())])).await.expect("founds");
+    member.leads().await;
+    assert_eq!(member.reader.level(), LEVEL_MIN);
+    let command = Command::RaiseLevel(LEVEL_MIN.next());
+    let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+    let raised = member.raft.client_write(proposal).await;
+    if LEVEL_MAX == LEVEL_MIN {
+        assert!(raised.is_err(), "this build does not know it");
+        let kind = member.poison.failure().map(|failure| failure.kind);
+        assert_eq!(kind, Some(crate::storage::poison::FailureKind::Newer));
+        return;
+    }
+    let changed = Outcome::LevelRaised { level: LEVEL_MIN.next(), changed: true };
+    assert_eq!(raised.expect("applies").data, changed);
+    let disk = disk.power_cut(true);
+    member.raft.shutdown().await.expect("stops");
+    let again = Running::start(&disk).await;
+    again.leads().await;
+    assert_eq!(again.reader.level(), LEVEL_MIN.next());
+}
+
+/// What an older version may not read is noted before it takes the place of the old state.
+#[tokio::test]
+async fn a_level_is_noted_before_a_snapshot_of_it_is_installed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = data_dir(folder.path());
+    let (mut sender, _, _) = open(&TestDisk::default()).await;
+    sender.apply(futures_util::stream::iter([Ok((entry(1, 0), None))])).await.expect("applies");
+    let disk = TestDisk::default();
+    let options = StateOptions {
+        cache_bytes: 1 << 20,
+        offload: Offload::Inline,
+        level_mark: data.level_mark(),
+        ..StateOptions::default()
+    };
+    let files = Arc::new(disk.clone());
+    let mut machine = StateMachine::open(files, options, DurableIndex::new(), Poison::new()).expect("opens");
+    let snapshot = sender.get_snapshot_builder().await.build_snapshot().await.expect("durable");
+    assert_eq!(data.identity().map(|identity| identity.level), Some(FeatureLevel(0)));
+    machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.expect("installs");
+    assert_eq!(data.identity().map(|identity| identity.level), Some(LEVEL_MIN));
 }

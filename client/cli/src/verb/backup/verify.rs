@@ -7,7 +7,10 @@ use std::{
 };
 
 use coffee_client::seal::{self, SealError, UnsealedReader, UnsealingKey};
-use coffee_common::backup::{BackupError, BackupMember, Summary, Unpacker};
+use coffee_common::{
+    backup::{BackupError, BackupMember, Summary, Unpacker},
+    feature_level::FeatureLevel,
+};
 use serde::Serialize;
 
 use super::BackupVerifyArguments;
@@ -117,6 +120,7 @@ pub(super) struct Described {
     pub(super) bytes: u64,
     sha256: String,
     coffeed: String,
+    level: FeatureLevel,
     members: Vec<MemberRow>,
 }
 
@@ -149,6 +153,7 @@ impl Described {
             bytes: *bytes,
             sha256: end.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             coffeed: header.version.clone(),
+            level: header.level,
             members: header.members.iter().map(MemberRow::new).collect(),
         }
     }
@@ -181,6 +186,7 @@ impl Printable for Described {
             ("size", format!("{} bytes, {}", self.bytes, wording::size(self.bytes))),
             ("members", members.join(" ")),
             ("coffeed", escape::shown(&self.coffeed)),
+            ("level", self.level.to_string()),
             ("sha256", self.sha256.clone()),
         ] {
             table.row([name.to_owned(), value]);
@@ -197,6 +203,7 @@ impl Printable for Described {
 pub(super) mod tests {
     use coffee_common::{
         backup::{BackupEnd, BackupHeader, Packer},
+        feature_level::LEVEL_MIN,
         id::{ClusterId, NodeId, Revision},
     };
 
@@ -219,6 +226,7 @@ pub(super) mod tests {
             taken_at_ms: 1_795_399_453_000,
             version: "0.1.0".into(),
             rows: 1,
+            level: LEVEL_MIN,
         }
     }
 
@@ -235,7 +243,7 @@ pub(super) mod tests {
             format!(
                 "whole     yes\ncluster   00000000000000000000000000c0ffee\nnode      ming, id 1\n\
                  revision  4711, term 3\ntaken     2026-11-23T02:04:13Z\nkeys      12\n\
-                 size      3072 bytes, 3 KiB\nmembers   ming\ncoffeed   0.1.0\nsha256    {sha256}\n"
+                 size      3072 bytes, 3 KiB\nmembers   ming\ncoffeed   0.1.0\nlevel     1\nsha256    {sha256}\n"
             )
         );
         assert_eq!(
@@ -249,7 +257,7 @@ pub(super) mod tests {
             format!(
                 "{{\"apiVersion\":\"coffee/v1\",\"cluster\":\"00000000000000000000000000c0ffee\",\"node\":\"ming\",\
                  \"node_id\":\"1\",\"revision\":4711,\"term\":3,\"taken_at\":\"2026-11-23T02:04:13Z\",\"keys\":12,\
-                 \"bytes\":3072,\"sha256\":\"{sha256}\",\"coffeed\":\"0.1.0\",\"members\":[{{\"name\":\"ming\",\
+                 \"bytes\":3072,\"sha256\":\"{sha256}\",\"coffeed\":\"0.1.0\",\"level\":1,\"members\":[{{\"name\":\"ming\",\
                  \"id\":\"1\",\"address\":\"ming:7400\",\"votes\":true}}]}}\n"
             )
         );

@@ -66,7 +66,7 @@ impl Shop {
         let ended = self.server.as_ref()?.closed().now_or_never()?;
         self.server = None;
         match ended {
-            Closed::Failed(cause) | Closed::Damaged(cause) => {
+            Closed::Failed(cause) | Closed::Damaged(cause) | Closed::Newer(cause) => {
                 Some(format!("{} has failed: {cause}", self.config.name))
             }
             Closed::Stopped | Closed::Removed => None,

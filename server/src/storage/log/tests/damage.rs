@@ -88,7 +88,7 @@ async fn damage_that_is_met_while_reading_poisons() {
     backend.write(found[0].1.offset + 100, b"x").expect("writes");
     let error = log.try_get_log_entries(0..9).await.expect_err("is damaged").to_string();
     assert!(error.contains("log entry 4: its checksum"), "{error}");
-    assert!(log.shared.poison.failure().expect("poisoned").damage);
+    assert_eq!(log.shared.poison.failure().expect("poisoned").kind, FailureKind::Damage);
     assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");
 }
 

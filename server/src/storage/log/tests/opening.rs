@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::storage::poison::FailureKind;
 
 const ENTRIES: u64 = 60;
 const SMALL_CHUNK_BYTES: u32 = 64 << 10;
@@ -127,7 +128,7 @@ async fn damage_in_an_old_chunk_is_found_at_its_first_read_and_poisons() {
         let error = ids_from(&mut log, 0).await.expect_err("is damaged").to_string();
         assert_eq!(error, at_start.to_string());
         let failure = log.shared.poison.failure().expect("poisoned");
-        assert!(failure.damage && failure.hint() == at_start.hint(), "{failure:?}");
+        assert!(failure.kind == FailureKind::Damage && failure.hint() == at_start.hint(), "{failure:?}");
         assert!(log.save_vote(&vote(2)).await.is_err(), "poisoned");
         found.insert(at_start.to_string());
     }

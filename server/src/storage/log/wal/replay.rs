@@ -30,6 +30,8 @@ use crate::storage::{
 pub(in crate::storage::log) enum LogFault {
     /// It does not hold what was written.
     Damage(String),
+    /// A newer version of coffeed wrote it.
+    Newer(String),
     /// It cannot be read or written.
     Io(io::Error),
 }
@@ -233,8 +235,10 @@ fn is_end(bytes: &[u8], frame: &Frame) -> bool {
 fn apply_all(found: &mut ReplayedLog, chunk: &[u8], frame: &Frame, place: u64) -> Result<(), LogFault> {
     let mut at = frame.records.start;
     while at < frame.records.end {
-        let fault =
-            |error: records::RecordFault| damage(format!("the part after {}: {error}", last(&found.summary)));
+        let fault = |error: records::RecordFault| {
+            let what = format!("the part after {}: {error}", last(&found.summary));
+            if error.is_newer() { LogFault::Newer(what) } else { damage(what) }
+        };
         let (head, length) = records::open_head(&chunk[at..frame.records.end]).map_err(fault)?;
         match head {
             RecordHead::Other(LogRecord::Begin(_)) if found.at == 0 => {}

@@ -53,7 +53,7 @@ impl Kept {
 
     fn rejected(&self) -> String {
         match Wal::open(Box::new(self.clone()), None) {
-            Err(LogFault::Damage(what)) => what,
+            Err(LogFault::Damage(what) | LogFault::Newer(what)) => what,
             Err(LogFault::Io(error)) => panic!("{error}"),
             Ok(_) => panic!("it is opened"),
         }
@@ -199,4 +199,27 @@ fn a_log_whose_entries_are_all_replaced_needs_no_earlier_chunk() {
     purge(&mut wal, 1000);
     let found = kept.open();
     assert_eq!((indexes(&found).1, found.summary().last, found.chunks.len()), (0, Some(id(1000)), 1));
+}
+
+/// Its checksum matches: an older version must not take it for damage, and set the log aside.
+#[test]
+fn a_record_of_a_newer_version_is_told_from_damage() {
+    let entry = 2;
+    for (kind, version) in [(200, 1), (entry, 200)] {
+        let kept = Kept::log();
+        let mut wal = kept.open();
+        add(&mut wal, 0..3);
+        let later = |mut bytes: Vec<u8>| {
+            bytes.extend_from_slice(&[version, 1, 2, 3]);
+            Ok(bytes)
+        };
+        records::seal(&mut wal.frame, kind, later).expect("encodes");
+        wal.sync().expect("durable");
+        drop(wal);
+        match Wal::open(Box::new(kept), None) {
+            Err(LogFault::Newer(what)) => assert!(what.contains("after log entry 2"), "{what}"),
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("it is opened"),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use coffee_common::key::KeyRange;
 
 use super::{super::apply::apply_entries, *};
-use crate::kv::RowHeads;
+use crate::{kv::RowHeads, storage::poison::FailureKind};
 
 #[tokio::test]
 async fn a_crash_goes_back_to_the_last_checkpoint_and_not_further() {
@@ -180,7 +180,7 @@ async fn a_damaged_row_stops_the_node() {
     let error = reader.get(&key(2)).expect_err("damaged").to_string();
     assert!(error.contains("state database state") && error.contains("keys is damaged"), "{error}");
     let failure = node.poison.failure().expect("poisoned");
-    assert!(*failure.cause == *error && failure.damage, "{failure:?}");
+    assert!(*failure.cause == *error && failure.kind == FailureKind::Damage, "{failure:?}");
     assert!(reader.get(&key(1)).is_err(), "a damaged node answers nothing");
 }
 
