@@ -164,9 +164,10 @@ pub use coffee_common::protocol::{Request, Response};
 pub use coffee_common::{
     backup::Summary,
     command::{Batch, Condition, Effect, Entry, Operation},
+    feature_level::FeatureLevel,
     id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Consistency, LogLevel},
+    protocol::{Consistency, LogLevel, RaisedLevel},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
 };

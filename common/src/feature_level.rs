@@ -22,7 +22,7 @@ pub struct LevelFeatures {
     pub level: FeatureLevel,
     /// The first version of coffeed that knows it.
     pub version: &'static str,
-    /// What can be used from this level on, for people.
+    /// Its commands and formats, for people.
     pub brought: &'static str,
 }
 

@@ -29,7 +29,7 @@ pub use self::{
     consistency::Consistency,
     identity::{Identity, Role, SentFrom},
     log_level::LogLevel,
-    membership::{LastEntry, Removal},
+    membership::{LastEntry, RaisedLevel, Removal, ReplicaDigest},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     request_envelope::RequestEnvelope,
@@ -42,6 +42,7 @@ pub use self::{
 use crate::{
     bounded::at_most,
     command::{Batch, Entry, MemberState, Outcome},
+    feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
     limits::{NODES_MAX, RANGE_KEYS_MAX, REVOCATION_LIST_BYTES_MAX},
@@ -169,6 +170,8 @@ pub enum Request {
         node: NodeName,
         /// The address at which it is reached.
         address: Address,
+        /// The highest feature level that it knows.
+        level: FeatureLevel,
     },
     /// From a learner that has caught up: asks to become a voter: [`Response::Done`].
     Promote {
@@ -272,6 +275,12 @@ pub enum Request {
         #[serde(deserialize_with = "at_most::<_, _, REVOCATION_LIST_BYTES_MAX>")]
         list: Vec<u8>,
     },
+    /// Raises the feature level of the cluster to the highest one that all members know:
+    /// [`Response::LevelRaised`]. Refused if a member knows less than another, or does not answer.
+    FinishUpgrade {
+        /// Only reports what would change.
+        dry_run: bool,
+    },
 }
 
 /// The response to a request that was carried out.
@@ -350,9 +359,8 @@ pub enum Response {
         /// Whether this request changed something.
         changed: bool,
     },
-    /// To [`Request::StateDigest`]: the last entry, at most `upto`, whose digest is known, and that
-    /// digest.
-    StateDigest(Option<(Revision, u64)>),
+    /// To [`Request::StateDigest`]; `None` if none is known.
+    StateDigest(Option<ReplicaDigest>),
     /// To [`Request::Room`]: the bytes that the disk can take; `None` if that is unknown.
     Room(Option<u64>),
     /// To [`Request::Backup`]: the file follows.
@@ -384,4 +392,6 @@ pub enum Response {
     },
     /// To [`Request::Boot`]: the node is admitted when it asks. Whether this request announced it.
     Announced(bool),
+    /// To [`Request::FinishUpgrade`].
+    LevelRaised(RaisedLevel),
 }

@@ -26,6 +26,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
         disk_free_bytes: None,
         revocation_lists: Vec::new(),
         other_cluster: None,
+        level: None,
     }
 }
 
@@ -44,5 +45,6 @@ pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> C
         voters_in_reach,
         may_lose: 0,
         nodes,
+        level: None,
     }
 }

@@ -26,6 +26,7 @@ mod set;
 mod status;
 mod timers;
 mod transfer;
+mod upgrade;
 mod wait;
 mod write;
 
@@ -116,6 +117,14 @@ key only if no one else has changed it since it was read:
     /// Revoke certificates in the whole cluster
     #[command(after_help = revoke::AFTER_HELP)]
     Revoke(revoke::RevokeArguments),
+    /// Show what an upgrade lacks, and finish it
+    #[command(
+        subcommand,
+        subcommand_required = true,
+        arg_required_else_help = false,
+        subcommand_value_name = "VERB"
+    )]
+    Upgrade(upgrade::UpgradeVerb),
     /// Back up all keys to a file
     Backup(backup::BackupArguments),
     /// Create a new cluster from a backup: with coffeed
@@ -175,6 +184,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::LogLevel(arguments) => log_level::run(arguments, invocation).await,
         CtlVerb::Cert(arguments) => cert::run(arguments, invocation).await,
         CtlVerb::Revoke(arguments) => revoke::run(arguments, invocation).await,
+        CtlVerb::Upgrade(verb) => upgrade::run(verb, invocation).await,
         CtlVerb::Backup(arguments) => backup::run(arguments, invocation).await,
         CtlVerb::Restore(_) => Err(offline::restore()),
         CtlVerb::Recover(_) => Err(offline::recover()),

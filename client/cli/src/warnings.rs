@@ -172,6 +172,7 @@ fn disk(name: &NodeName, free: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
+        feature_level::LEVEL_MAX,
         id::NodeId,
         protocol::{CertificateStatus, LifecyclePhase, NodeState},
     };
@@ -194,6 +195,7 @@ mod tests {
             disk_free_bytes,
             other_cluster: None,
             revocation_lists: Vec::new(),
+            level: None,
         }
     }
 
@@ -213,6 +215,7 @@ mod tests {
             voters_in_reach,
             may_lose,
             nodes,
+            level: None,
         }
     }
 
@@ -314,6 +317,7 @@ mod tests {
             started_at_ms: 1,
             disk_free_bytes: Some(1 << 40),
             revocation_lists: Vec::new(),
+            level: LEVEL_MAX,
         };
         assert_eq!(of_node(&status), [""; 0]);
         status.certificate.valid_until_s = in_days(2);

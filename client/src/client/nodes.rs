@@ -3,7 +3,8 @@
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{
-        ClusterView, LogLevel, NodeState, NodeStatus, NodeView, Rejection, Reload, Removal, Request, Response,
+        ClusterView, LogLevel, NodeState, NodeStatus, NodeView, RaisedLevel, Rejection, Reload, Removal,
+        Request, Response,
     },
 };
 use tokio::time::{Instant, timeout};
@@ -127,6 +128,20 @@ impl Client {
     pub async fn revoke(&self, list: Vec<u8>) -> Result<ClusterList, Error> {
         match self.ask(Request::Revoke { list }).await? {
             Response::Revoked { number, changed } => Ok(ClusterList { number, changed }),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Raises the feature level of the cluster to the highest one that all members know; with
+    /// `dry_run` only reports it. No older version of coffeed can take part afterwards, and the level
+    /// never falls. Idempotent. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if a member knows less than another one, or does not answer;
+    /// [`Error::Denied`] if the role does not allow it; otherwise as [`Client::boot`].
+    pub async fn finish_upgrade(&self, dry_run: bool) -> Result<RaisedLevel, Error> {
+        match self.ask(Request::FinishUpgrade { dry_run }).await? {
+            Response::LevelRaised(raised) => Ok(raised),
             _ => Err(Error::misfit()),
         }
     }

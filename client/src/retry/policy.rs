@@ -37,9 +37,9 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         }
         Request::CanStop { .. } | Request::ReadIndex => (Route::Leader, RetryPolicy::ReadOnly),
         Request::Write { request, .. } => (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) }),
-        Request::Down { dry_run: true, .. } | Request::Remove { dry_run: true, .. } => {
-            (Route::Leader, RetryPolicy::ReadOnly)
-        }
+        Request::Down { dry_run: true, .. }
+        | Request::Remove { dry_run: true, .. }
+        | Request::FinishUpgrade { dry_run: true } => (Route::Leader, RetryPolicy::ReadOnly),
         Request::Transfer { to: None } | Request::Down { node: None, .. } => {
             (Route::Leader, RetryPolicy::AtMostOnce)
         }
@@ -51,7 +51,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::RemoveVoter { .. }
-        | Request::Revoke { .. } => (Route::Leader, RetryPolicy::Idempotent),
+        | Request::Revoke { .. }
+        | Request::FinishUpgrade { dry_run: false } => (Route::Leader, RetryPolicy::Idempotent),
         Request::StateDigest { .. }
         | Request::Room { .. }
         | Request::Reaches { .. }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::NodeName;
+use crate::{
+    feature_level::FeatureLevel,
+    id::{NodeName, Revision},
+};
 
 /// The last entry of a log. The later one is more up to date (Raft, section 5.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -28,4 +31,24 @@ pub struct Removal {
     pub leader: Option<NodeName>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+}
+
+/// The digest of a node's state, to be compared with that of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaDigest {
+    /// The entry as of which it was computed.
+    pub at: Revision,
+    /// The sum of the state's rows.
+    pub sum: u64,
+    /// The feature level of the cluster as of that entry.
+    pub level: FeatureLevel,
+}
+
+/// The feature level of a cluster, before and after an upgrade was finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaisedLevel {
+    /// The level before.
+    pub from: FeatureLevel,
+    /// The level now or, in a dry run, afterwards; the same if the members do not all know more.
+    pub to: FeatureLevel,
 }

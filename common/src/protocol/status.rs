@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bounded::at_most,
     command::NodeRecord,
+    feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
     limits::{CAS_MAX, CLUSTER_LISTS_MAX, NODES_MAX},
     protocol::{Identity, NodePace, Rejection},
@@ -78,6 +79,8 @@ pub struct NodeStatus {
     /// The revocation lists in force.
     #[serde(deserialize_with = "at_most::<_, _, LISTS_MAX>")]
     pub revocation_lists: Vec<RevocationListStatus>,
+    /// The highest feature level that it knows.
+    pub level: FeatureLevel,
 }
 
 /// How a node was left out of a restore or a recovery: its peers are in another cluster. It then
@@ -154,6 +157,8 @@ pub struct RaftStatus {
     /// The cluster's records of nodes.
     #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeRecord>,
+    /// The feature level of the cluster, as of the last entry that it has applied.
+    pub level: FeatureLevel,
 }
 
 /// The outcome of reloading a node's configuration and certificates.
@@ -204,6 +209,8 @@ pub struct ClusterView {
     /// The nodes, ordered by id.
     #[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")]
     pub nodes: Vec<NodeView>,
+    /// The feature level of the cluster, as the most advanced node reports it.
+    pub level: Option<FeatureLevel>,
 }
 
 impl ClusterView {
@@ -252,6 +259,8 @@ pub struct NodeView {
     /// The revocation lists in force there; none if it does not answer.
     #[serde(deserialize_with = "at_most::<_, _, LISTS_MAX>")]
     pub revocation_lists: Vec<RevocationListStatus>,
+    /// The highest feature level that it knows; `None` if unknown.
+    pub level: Option<FeatureLevel>,
 }
 
 /// The state of a node, as another node sees it.
@@ -304,6 +313,7 @@ mod tests {
             quorum_silent_ms: None,
             join_requests: Vec::new(),
             nodes,
+            level: None,
         }
     }
 
@@ -323,6 +333,7 @@ mod tests {
             other_cluster: None,
             pace: Some(NodePace { round_trips: vec![round_trip; round_trips], ..NodePace::default() }),
             revocation_lists: Vec::new(),
+            level: None,
         }
     }
 

@@ -7,6 +7,7 @@
 
 use coffee_common::{
     command::Outcome,
+    feature_level::FeatureLevel,
     id::{RequestId, Revision},
 };
 
@@ -138,6 +139,14 @@ impl<'state> Tables<'state> {
     pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) {
         let row = seal(Table::Meta, key.as_bytes(), payload);
         self.store.insert(Table::Meta, key.as_bytes(), &row);
+    }
+
+    /// The feature level of the cluster.
+    ///
+    /// # Errors
+    /// The row is damaged, or the database failed.
+    pub fn level(&self) -> Result<FeatureLevel, KvError> {
+        self.store.level()
     }
 
     /// The digest of the current rows.

@@ -72,6 +72,7 @@ request_kinds! {
     Move "move" Request::Move { .. },
     ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Revoke "revoke" Request::Revoke { .. },
+    FinishUpgrade "finish_upgrade" Request::FinishUpgrade { .. },
 }
 
 /// How a request ended, as exposed.

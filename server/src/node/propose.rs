@@ -7,6 +7,7 @@
 use coffee_common::{
     clock,
     command::{Command, Outcome, Proposal},
+    feature_level::FeatureLevel,
     id::RequestId,
     protocol::Rejection,
 };
@@ -52,6 +53,7 @@ pub async fn propose(
     if Instant::now() >= deadline {
         return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
     }
+    check_level(&command, replica.state().level())?;
     let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command };
     match timeout_at(deadline, replica.raft().client_write(proposal)).await {
         Ok(Ok(response)) => Ok(response.data),
@@ -66,6 +68,7 @@ pub async fn propose_all(
     commands: impl IntoIterator<Item = (RequestId, Command)>,
 ) -> Result<Proposed, ProposeError> {
     let proposed_at_ms = clock::now_ms();
+    // Writes of keys, which every level has.
     let proposals = commands.into_iter().map(|(request, command)| Proposal {
         request: Some(request),
         proposed_at_ms,
@@ -77,6 +80,21 @@ pub async fn propose_all(
         }
         Err(fatal) => Err(propose_error(&RaftError::Fatal(fatal))),
     }
+}
+
+/// Refuses a command that the level of the cluster does not have: a member may not know it.
+fn check_level(command: &Command, level: FeatureLevel) -> Result<(), Rejection> {
+    needs_level(command.level(), level)
+}
+
+fn needs_level(needed: FeatureLevel, level: FeatureLevel) -> Result<(), Rejection> {
+    if needed <= level {
+        return Ok(());
+    }
+    Err(Rejection::Refused {
+        reason: format!("this needs feature level {needed}, and the cluster is at level {level}"),
+        hint: "'coffeectl upgrade status' shows what is missing".to_owned(),
+    })
 }
 
 /// The outcomes of commands that were proposed together, in order.
@@ -201,6 +219,14 @@ mod tests {
 
     fn result(index: u64) -> Sent {
         Ok(Ok(WriteResponse { log_id: LogIdRecord { term: 1, index }.into(), response: applied(index) }))
+    }
+
+    #[test]
+    fn what_a_higher_level_brought_is_not_applied() {
+        assert_eq!(needs_level(FeatureLevel(2), FeatureLevel(2)), Ok(()));
+        let refusal = needs_level(FeatureLevel(2), FeatureLevel(1)).expect_err("a member may not know it");
+        assert!(refusal.is_not_applied(), "{refusal:?}");
+        assert!(refusal.to_string().contains("this needs feature level 2"), "{refusal}");
     }
 
     #[tokio::test]

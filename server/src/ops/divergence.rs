@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     id::{NodeId, Revision},
-    protocol::{Request, Response},
+    protocol::{ReplicaDigest, Request, Response},
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -67,16 +67,21 @@ struct Differing {
 }
 
 async fn differing(node: &Node, replica: &Replica) -> Vec<Differing> {
-    let Some((newest, _)) = replica.state().digest_at(Revision(u64::MAX)) else { return Vec::new() };
-    let request = Request::StateDigest { cluster: replica.cluster(), upto: newest };
+    let Some(newest) = replica.state().digest_at(Revision(u64::MAX)) else { return Vec::new() };
+    let request = Request::StateDigest { cluster: replica.cluster(), upto: newest.at };
     let answers = ask_others(node, replica, &request, ANSWER_WITHIN).await;
     let differs = |(id, member, answer)| {
-        let Response::StateDigest(Some((at, theirs))) = answer else { return None };
-        let own = replica.state().digest_at(at).filter(|(own, _)| *own == at);
-        let differs = own.is_some_and(|(_, digest)| digest.sum != theirs);
-        differs.then_some(Differing { id, member, at })
+        let Response::StateDigest(Some(theirs)) = answer else { return None };
+        let differs = replica.state().digest_at(theirs.at).is_some_and(|own| differ(own, theirs));
+        differs.then_some(Differing { id, member, at: theirs.at })
     };
     answers.into_iter().filter_map(differs).collect()
+}
+
+/// Whether two digests are of the same entry and level, and not the same: a build that knows more levels
+/// may write the same data differently at a later one.
+fn differ(own: ReplicaDigest, theirs: ReplicaDigest) -> bool {
+    (own.at, own.level) == (theirs.at, theirs.level) && own.sum != theirs.sum
 }
 
 /// Whether the differing voters are a quorum. If they are, this node's state
@@ -87,7 +92,19 @@ fn is_outvoted(voters: usize, differing: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use coffee_common::feature_level::{FeatureLevel, LEVEL_MIN};
+
     use super::*;
+
+    #[test]
+    fn digests_are_compared_at_the_same_entry_and_level_only() {
+        let digest = |at, sum, level| ReplicaDigest { at: Revision(at), sum, level };
+        let own = digest(64, 7, LEVEL_MIN);
+        assert!(differ(own, digest(64, 8, LEVEL_MIN)));
+        assert!(!differ(own, own));
+        assert!(!differ(own, digest(128, 8, LEVEL_MIN)));
+        assert!(!differ(own, digest(64, 8, FeatureLevel(2))));
+    }
 
     #[test]
     fn only_a_quorum_outvotes_a_node() {

@@ -23,6 +23,7 @@ mod remove_voter;
 mod resume;
 mod revoke;
 mod transfer;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -174,12 +175,13 @@ impl Leading {
             Request::Down { node, dry_run: true } => self.plan_down(node.as_ref()).await,
             Request::Remove { node, dry_run } => self.remove(node, *dry_run).await,
             Request::CanStop { node } => self.can_stop(node).await,
-            Request::Join { node, address } => self.accept_join(node, address).await,
+            Request::Join { node, address, level } => self.accept_join(node, address, *level).await,
             Request::Promote { id } => self.promote(&request.caller.identity.name, *id).await,
             Request::RemoveVoter { node, id, standing } => {
                 self.remove_voter(node, *id, *standing).await.map(Response::Removed)
             }
             Request::Revoke { list } => self.revoke(list).await,
+            Request::FinishUpgrade { dry_run } => self.finish_upgrade(*dry_run).await,
             _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
         }
     }

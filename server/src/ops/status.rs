@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use coffee_client::Envelope;
 use coffee_common::{
+    feature_level::LEVEL_MAX,
     id::{Address, NodeId, NodeName, Revision},
     protocol::{ClusterView, NodeStatus, RaftRole, RaftStatus, Request, Response},
     quic::Expect,
@@ -91,6 +92,7 @@ pub fn own(node: &Node) -> NodeStatus {
         name: node.name().clone(),
         address: node.address().clone(),
         version: VERSION.to_owned(),
+        level: LEVEL_MAX,
         phase: node.phase(),
         uptime_ms: millis(node.uptime()),
         raft: node.replica().map(|replica| raft(node, &replica)),
@@ -129,6 +131,7 @@ fn raft(node: &Node, replica: &Replica) -> RaftStatus {
         quorum_heard_ms: replica.quorum_silence(&metrics).map(millis),
         join_requests: node.join_requests().names(),
         nodes: replica.state().nodes().unwrap_or_default(),
+        level: replica.state().level(),
     }
 }
 

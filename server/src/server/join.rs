@@ -8,6 +8,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use coffee_common::{
     backoff,
     command::MemberState,
+    feature_level::LEVEL_MAX,
     id::{Address, ClusterId, NodeId},
     limits::NODES_MAX,
     protocol::{RaftStatus, Rejection, Request, Response},
@@ -64,7 +65,8 @@ async fn raft_of(node: &Node, member: &Address, cluster: Option<ClusterId>) -> O
 /// Asks members in turn to accept this node until one does. If `own` is given, only
 /// members of that cluster count.
 pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
-    let request = Request::Join { node: node.name().clone(), address: node.address().clone() };
+    let (name, address) = (node.name().clone(), node.address().clone());
+    let request = Request::Join { node: name, address, level: LEVEL_MAX };
     let mut attempts = JoinAttempts::default();
     let mut told = false;
     let mut refusals = LogThrottle::new(1, REFUSAL_LINE_INTERVAL);

@@ -228,6 +228,7 @@ impl Lifecycle {
         if timeout(ELECTED_WITHIN, leads).await.is_err() {
             tracing::warn!("the new cluster has no leader yet");
         }
+        self.membership.raise_founded(&runtime.replica, ELECTED_WITHIN).await;
         Ok(runtime)
     }
 

@@ -43,8 +43,8 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 
+pub use self::reader::StateReader;
 use self::shared_state::SharedState;
-pub use self::{digest_history::StateDigest, reader::StateReader};
 use crate::{
     kv::{MetaKey, RequestMemory},
     raft_types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coffee_client::{Envelope, Error, Pool};
 use coffee_common::{
+    feature_level::LEVEL_MAX,
     id::{ClusterId, NodeId},
     limits::VALUE_BYTES_MAX,
     protocol::{
@@ -257,7 +258,11 @@ async fn a_node_that_joins_is_judged_by_its_own_cluster_only() {
         pool.ask(&address(server), &Expect::AnyNode, request, envelope, within).await.expect("answers").result
     };
     let promote = Request::Promote { id: NodeId(7) };
-    let join = Request::Join { node: name("peng"), address: "127.0.0.1:9".parse().expect("legal") };
+    let join = Request::Join {
+        node: name("peng"),
+        address: "127.0.0.1:9".parse().expect("legal"),
+        level: LEVEL_MAX,
+    };
     for request in [&promote, &join, &Request::Status] {
         let other = Err(Rejection::OtherCluster { node: name("hong"), cluster: id(&hong) });
         assert_eq!(ask(&hong, request, id(&ming)).await, other);

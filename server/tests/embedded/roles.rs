@@ -2,6 +2,7 @@
 
 use coffee_client::{Error, cert::Ca};
 use coffee_common::{
+    feature_level::LEVEL_MAX,
     id::{ClusterId, ClusterName, NodeId},
     protocol::{Request, Role},
     quic::{Endpoint, EndpointOptions, Expect, Protocol},
@@ -29,7 +30,7 @@ async fn a_role_may_do_what_it_is_for_and_no_more() {
     admin.down(None, true).await.expect_err("alone, but not denied");
     let node_only = [
         Request::ReadIndex,
-        Request::Join { node: name("hong"), address: address(&ming) },
+        Request::Join { node: name("hong"), address: address(&ming), level: LEVEL_MAX },
         Request::Promote { id: NodeId(9) },
         Request::RemoveVoter { node: name("ming"), id: NodeId(1), standing: None },
         Request::Invite { cluster: ClusterId(1), members: vec![address(&ming)] },
@@ -46,7 +47,7 @@ async fn a_node_joins_under_its_own_name_alone() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let hong = cluster.client_as(Role::Node, &[&ming]);
-    let join = Request::Join { node: name("peng"), address: address(&ming) };
+    let join = Request::Join { node: name("peng"), address: address(&ming), level: LEVEL_MAX };
     let result = hong.ask(join).await;
     assert!(matches!(result, Err(Error::Denied(_))), "{result:?}");
 }

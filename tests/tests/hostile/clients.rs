@@ -7,6 +7,7 @@ use bytes::Bytes;
 use coffee_client::{Address, Credentials, EndpointOptions};
 use coffee_common::{
     command::{Batch, Operation},
+    feature_level::LEVEL_MAX,
     frame,
     id::{ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
@@ -145,7 +146,7 @@ fn asks(role: Role) -> Vec<Request> {
         Request::Down { node: None, dry_run: false },
         Request::Remove { node: node(), dry_run: false },
         Request::ReadIndex,
-        Request::Join { node: node(), address: address() },
+        Request::Join { node: node(), address: address(), level: LEVEL_MAX },
         Request::Promote { id: NodeId(2) },
         Request::RemoveVoter { node: node(), id: NodeId(2), standing: None },
         Request::Invite { cluster: ClusterId(7), members: vec![address(); 3] },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use coffee_client::{Address, Credentials, EndpointOptions, Envelope, Pool};
 use coffee_common::{
     command::{Batch, MemberState, Operation},
+    feature_level::LEVEL_MAX,
     id::{ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{Consistency, Identity, LogLevel, RaftStatus, Rejection, Request, Response, Role},
@@ -80,6 +81,7 @@ fn verbs_of_operators() -> Vec<Request> {
         Request::Reload { force: true },
         Request::LogLevel { level: Some(LogLevel::Trace) },
         Request::Revoke { list: vec![0x30, 0] },
+        Request::FinishUpgrade { dry_run: false },
     ]
 }
 
@@ -99,7 +101,7 @@ fn verbs_of_members(raft: &RaftStatus) -> Vec<Request> {
 fn verbs_about_another() -> Vec<Request> {
     vec![
         Request::Reaches { node: name("peng"), id: NodeId(1), address: nowhere() },
-        Request::Join { node: name("elsewhere"), address: nowhere() },
+        Request::Join { node: name("elsewhere"), address: nowhere(), level: LEVEL_MAX },
     ]
 }
 
@@ -179,7 +181,7 @@ pub(crate) async fn admit_no_node() {
         for id in [removed, raft.id, NodeId(1_000)] {
             caller.is_refused(victim, raft, None, &Request::Promote { id }).await;
         }
-        let request = Request::Join { node: name(stranger), address: nowhere() };
+        let request = Request::Join { node: name(stranger), address: nowhere(), level: LEVEL_MAX };
         caller.ask(victim, raft.cluster, None, &request).await
     };
     for stranger in ["long", "hu"] {

@@ -122,6 +122,7 @@ fn view(address: &Address) -> ClusterView {
         revocation_lists: Vec::new(),
         other_cluster: None,
         pace: None,
+        level: None,
     };
     ClusterView {
         cluster: None,
@@ -136,6 +137,7 @@ fn view(address: &Address) -> ClusterView {
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         nodes: vec![node],
+        level: None,
     }
 }
 

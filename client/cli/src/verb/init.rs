@@ -160,6 +160,7 @@ mod tests {
             pace: Default::default(),
             left_out: None,
             writes_refused: None,
+            level: coffee_common::feature_level::LEVEL_MAX,
         })
     }
 

@@ -258,6 +258,7 @@ mod tests {
             disk_free_bytes: up.then_some(5 << 30),
             revocation_lists: Vec::new(),
             other_cluster: None,
+            level: None,
         }
     }
 
@@ -280,6 +281,7 @@ mod tests {
                 node("peng", 12, Some(RaftRole::Follower), NodeState::Unreachable),
                 node("long", 20, None, NodeState::Shutdown),
             ],
+            level: None,
         }
     }
 

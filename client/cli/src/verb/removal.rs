@@ -299,6 +299,7 @@ mod tests {
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
             other_cluster: None,
+            level: None,
         };
         ClusterView {
             quorum_silent_ms: None,
@@ -313,6 +314,7 @@ mod tests {
             voters_in_reach: in_reach,
             may_lose,
             nodes: vec![node],
+            level: None,
         }
     }
 

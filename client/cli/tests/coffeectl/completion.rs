@@ -173,7 +173,9 @@ fn the_cluster_adds_its_nodes() {
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
             other_cluster: None,
+            level: None,
         }],
+        level: None,
     };
     let (_lab, desk, ming) = saying(Ok(Response::Cluster(Box::new(view))));
     let ran = desk.asks(&[&ming], ["complete", "--", "coffeectl", "down", ""]).go();

@@ -246,6 +246,7 @@ fn shops(names: &[&str]) -> ClusterView {
         disk_free_bytes: None,
         revocation_lists: Vec::new(),
         other_cluster: None,
+        level: None,
     };
     let nodes: Vec<NodeView> = names.iter().enumerate().map(node).collect();
     ClusterView {
@@ -261,6 +262,7 @@ fn shops(names: &[&str]) -> ClusterView {
         voters_in_reach: nodes.len() as u32,
         may_lose: 0,
         nodes,
+        level: None,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use coffee_common::protocol::{CertificateStatus, LifecyclePhase, NodeStatus, Reload};
+use coffee_common::{
+    feature_level::LEVEL_MAX,
+    protocol::{CertificateStatus, LifecyclePhase, NodeStatus, Reload},
+};
 use tokio::time::Instant;
 
 use super::*;
@@ -26,6 +29,7 @@ fn status(text: &str) -> Result<Response, Rejection> {
         started_at_ms: 1,
         disk_free_bytes: Some(5 << 30),
         revocation_lists: Vec::new(),
+        level: LEVEL_MAX,
     })))
 }
 

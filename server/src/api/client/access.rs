@@ -245,6 +245,7 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::Remove { .. }
             | Request::CanStop { .. }
             | Request::Revoke { .. }
+            | Request::FinishUpgrade { .. }
     )
 }
 
@@ -263,7 +264,8 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::Remove
         | RequestKind::Reload
         | RequestKind::LogLevel
-        | RequestKind::Revoke => Audience::Clients(Role::Admin),
+        | RequestKind::Revoke
+        | RequestKind::FinishUpgrade => Audience::Clients(Role::Admin),
         // It contains everything, the request memory too.
         RequestKind::Backup => Audience::Backups,
         // The last step of `down`, which a member carries out.
@@ -308,6 +310,7 @@ fn is_for_the_leader(request: &Request) -> bool {
             | Request::Promote { .. }
             | Request::RemoveVoter { .. }
             | Request::Revoke { .. }
+            | Request::FinishUpgrade { .. }
     )
 }
 

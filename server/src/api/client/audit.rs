@@ -67,7 +67,9 @@ fn act(request: &Request) -> Option<AuditedAct> {
             Some(AuditedAct { verb: "log-level", object: level.map(|level| level.to_string()) })
         }
         Request::Revoke { .. } => plain("revoke"),
-        Request::Join { node, address } => at("join", node, address),
+        Request::FinishUpgrade { dry_run: false } => plain("upgrade finish"),
+        Request::FinishUpgrade { dry_run: true } => plain("upgrade finish --dry-run"),
+        Request::Join { node, address, .. } => at("join", node, address),
         Request::Promote { id } => Some(AuditedAct { verb: "promote", object: Some(id.to_string()) }),
         Request::RemoveVoter { node, .. } => about("remove voter", node),
         Request::Invite { cluster, .. } => {
@@ -182,7 +184,12 @@ fn is_retried(rejection: &Rejection) -> bool {
 }
 
 fn outcome(request: &Request, result: Result<&Response, &Rejection>) -> AuditOutcome {
-    let plan = matches!(request, Request::Down { dry_run: true, .. } | Request::Remove { dry_run: true, .. });
+    let plan = matches!(
+        request,
+        Request::Down { dry_run: true, .. }
+            | Request::Remove { dry_run: true, .. }
+            | Request::FinishUpgrade { dry_run: true }
+    );
     match result {
         Ok(response) => AuditOutcome::Done { changed: !plan && has_changed(response) },
         Err(Rejection::Denied(_)) => AuditOutcome::Denied,
@@ -197,6 +204,7 @@ fn affected(response: &Response) -> Option<String> {
         Response::Transferred { to, .. } => Some(to.to_string()),
         Response::Down(removal) => Some(removal.node.to_string()),
         Response::Revoked { number, .. } => Some(format!("list {number}")),
+        Response::LevelRaised(raised) => Some(format!("level {}", raised.to)),
         _ => None,
     }
 }
@@ -212,6 +220,7 @@ fn has_changed(response: &Response) -> bool {
         | Response::Revoked { changed, .. } => *changed,
         Response::Removed(removal) | Response::Down(removal) => removal.changed,
         Response::Reloaded(reload) => !reload.changed.is_empty(),
+        Response::LevelRaised(raised) => raised.from != raised.to,
         Response::Admitted { .. } => true,
         Response::Status(_)
         | Response::Cluster(_)

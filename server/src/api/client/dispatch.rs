@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use coffee_common::{
     id::{ClusterId, Revision},
-    protocol::{Consistency, LogLevel, Rejection, Request, Response, Role},
+    protocol::{Consistency, LogLevel, Rejection, ReplicaDigest, Request, Response, Role},
 };
 use tokio::time::Instant;
 
@@ -119,7 +119,8 @@ async fn operate(
         | Request::Join { .. }
         | Request::Promote { .. }
         | Request::RemoveVoter { .. }
-        | Request::Revoke { .. } => {
+        | Request::Revoke { .. }
+        | Request::FinishUpgrade { .. } => {
             let request = leader_request(request, origin, deadline);
             let result = membership.on_leader(&request).await;
             *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
@@ -146,9 +147,9 @@ fn log_level(node: &Node, level: Option<LogLevel>) -> Result<Response, Rejection
 }
 
 /// Returns the latest recorded digest of this node's state, as of an entry up to `upto`.
-fn state_digest(node: &Node, cluster: ClusterId, upto: Revision) -> Option<(Revision, u64)> {
+fn state_digest(node: &Node, cluster: ClusterId, upto: Revision) -> Option<ReplicaDigest> {
     let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
-    replica.state().digest_at(upto).map(|(at, digest)| (at, digest.sum))
+    replica.state().digest_at(upto)
 }
 
 /// Returns the bytes that this node's disk can take.
@@ -164,7 +165,10 @@ fn leader_request<'a>(
 ) -> LeaderRequest<'a> {
     let repeatable = matches!(
         request,
-        Request::CanStop { .. } | Request::Down { dry_run: true, .. } | Request::Revoke { .. }
+        Request::CanStop { .. }
+            | Request::Down { dry_run: true, .. }
+            | Request::Revoke { .. }
+            | Request::FinishUpgrade { .. }
     );
     LeaderRequest {
         body: request,

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use coffee_common::{
     command::{Batch, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome},
+    feature_level::{FeatureLevel, LEVEL_MIN},
     frame,
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
         CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, LastEntry, Leader, LeftOut,
-        LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Rejection,
-        Reload, Removal, Request, RequestEnvelope, RequestFrame, Response, ResponseFrame,
-        RevocationListStatus, Role, RoundTrip, SentFrom, ServerMessage, Welcome,
+        LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus,
+        RaisedLevel, Rejection, Reload, Removal, ReplicaDigest, Request, RequestEnvelope, RequestFrame,
+        Response, ResponseFrame, RevocationListStatus, Role, RoundTrip, SentFrom, ServerMessage, Welcome,
     },
 };
 use proptest::prelude::*;
@@ -69,7 +70,7 @@ fn requests() -> Vec<Request> {
         Request::Remove { node: name("hong"), dry_run: false },
         Request::CanStop { node: name("hong") },
         Request::ReadIndex,
-        Request::Join { node: name("hong"), address: address() },
+        Request::Join { node: name("hong"), address: address(), level: FeatureLevel(1) },
         Request::Promote { id: NodeId(2) },
         Request::RemoveVoter { node: name("hong"), id: NodeId(2), standing: Some(MemberState::Shutdown) },
         Request::Invite { cluster: ClusterId(9), members: vec![address()] },
@@ -89,6 +90,7 @@ fn requests() -> Vec<Request> {
         },
         Request::Move { node: name("hong"), address: address() },
         Request::Revoke { list: vec![0x30, 0] },
+        Request::FinishUpgrade { dry_run: true },
     ]
 }
 
@@ -117,6 +119,7 @@ fn status() -> NodeStatus {
         quorum_heard_ms: Some(6),
         join_requests: vec![name("peng")],
         nodes: vec![record],
+        level: LEVEL_MIN,
     };
     NodeStatus {
         pace: pace(),
@@ -132,6 +135,7 @@ fn status() -> NodeStatus {
         started_at_ms: 1_795_399_453_000,
         disk_free_bytes: Some(64 << 20),
         revocation_lists: revocation_lists(),
+        level: LEVEL_MIN,
     }
 }
 
@@ -168,6 +172,7 @@ fn cluster_view() -> ClusterView {
         disk_free_bytes: Some(64 << 20),
         other_cluster: None,
         revocation_lists: revocation_lists(),
+        level: None,
     };
     ClusterView {
         quorum_silent_ms: Some(451),
@@ -182,6 +187,7 @@ fn cluster_view() -> ClusterView {
         voters_in_reach: 2,
         may_lose: 1,
         nodes: vec![node],
+        level: None,
     }
 }
 
@@ -200,6 +206,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::Nothing,
         Outcome::RevocationListSet { number: 7, changed: true },
         Outcome::NodeAnnounced,
+        Outcome::LevelRaised { level: FeatureLevel(2), changed: true },
     ]
 }
 
@@ -239,13 +246,14 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::ReadIndex(Revision(10))),
         Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
         Ok(Response::Done { changed: false }),
-        Ok(Response::StateDigest(Some((Revision(64), 7)))),
+        Ok(Response::StateDigest(Some(ReplicaDigest { at: Revision(64), sum: 7, level: FeatureLevel(1) }))),
         Ok(Response::Room(Some(1 << 20))),
         Ok(Response::Backup),
         Ok(Response::Reloaded(Box::new(reload))),
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),
         Ok(Response::Founded { cluster: ClusterId(9), changed: true }),
         Ok(Response::Revoked { number: 7, changed: true }),
+        Ok(Response::LevelRaised(RaisedLevel { from: FeatureLevel(1), to: FeatureLevel(2) })),
         Ok(Response::Announced(true)),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),

@@ -68,7 +68,7 @@ fn files() -> Vec<ManualBlock> {
     vec![
         item("/etc/coffeed/coffeed.toml", "Configuration of the systemd service."),
         item("DATA/LOCK", "Lock, held while the data directory is in use."),
-        item("DATA/identity.toml", "Identity: the node and cluster that the data belongs to."),
+        item("DATA/identity.toml", "Identity: the node, cluster and feature level that the data belongs to."),
         item("DATA/log.wal", "Raft log and vote."),
         item("DATA/state.redb", "Replicated state: keys, values and node records."),
         item("DATA/set-aside-N-CLUSTER", "Data set aside by 'coffeed rebuild'."),

@@ -2,6 +2,7 @@
 
 use coffee_common::{
     command::{Command, MemberState, NodeRecord, Outcome},
+    feature_level::FeatureLevel,
     id::{Address, NodeId, NodeName},
     protocol::{Rejection, Response},
 };
@@ -26,6 +27,7 @@ impl Leading {
         &self,
         name: &NodeName,
         address: &Address,
+        level: FeatureLevel,
     ) -> Result<Response, ProposeError> {
         // One that is being invited is announced in a moment.
         let invitations = timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await;
@@ -42,6 +44,7 @@ impl Leading {
             return Err(refusal.into());
         }
         let guard = self.lock_changes().await?;
+        self.knows_enough(name, level)?;
         let records = self.records()?;
         match self.decide(|view| may_join(view, &records, name)).await? {
             JoinVerdict::Accept => {}

@@ -105,6 +105,7 @@ impl Leading {
         let late = |_| ProposeError::NotApplied("another node is being invited".to_owned());
         let _held =
             timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await.map_err(late)?;
+        self.joins_with_enough(name, address).await?;
         let invited = self.invite(name, address).await?;
         let invited = self.progress.step(invited);
         match &invited {

@@ -123,7 +123,7 @@ impl Own<'_> {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{command::NodeRecord, id::Revision, protocol::RaftRole};
+    use coffee_common::{command::NodeRecord, feature_level::LEVEL_MIN, id::Revision, protocol::RaftRole};
 
     use super::*;
 
@@ -152,6 +152,7 @@ mod tests {
             quorum_heard_ms: None,
             join_requests: Vec::new(),
             nodes: record.into_iter().collect(),
+            level: LEVEL_MIN,
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coffee_common::{
     command::{MemberState, NodeRecord},
+    feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{ClusterView, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus},
 };
@@ -60,6 +61,7 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         join_requests: leader.map_or_else(Vec::new, |(_, raft)| raft.join_requests.clone()),
         writes_refused: leader.and_then(|(name, _)| reached.get(name)?.writes_refused.clone()),
         nodes,
+        level: snapshot.level(),
     }
 }
 
@@ -88,6 +90,11 @@ impl<'a> ClusterSnapshot<'a> {
     fn voters(&self) -> &'a [Vec<NodeId>] {
         let views = self.members.values().map(|(_, raft)| *raft).chain(self.asked);
         views.max_by_key(|raft| (raft.applied, raft.last_log)).map_or(&[], |raft| &raft.voters)
+    }
+
+    /// The feature level of the cluster: that of the node that has applied it first.
+    fn level(&self) -> Option<FeatureLevel> {
+        self.members.values().map(|(_, raft)| raft.level).max()
     }
 
     fn all_voters(&self) -> BTreeSet<NodeId> {
@@ -141,6 +148,7 @@ impl<'a> ClusterSnapshot<'a> {
             lag: leader.and_then(|(_, leader)| lag(leader, node.id)),
             applied: raft.map(|raft| raft.applied),
             version: status.map(|status| status.version.clone()),
+            level: status.map(|status| status.level),
             pace: status.map(|status| status.pace.clone()),
             revocation_lists: status.map(|status| status.revocation_lists.clone()).unwrap_or_default(),
             certificate_until_s: status.map(|status| status.certificate.valid_until_s),
@@ -221,6 +229,7 @@ fn alone(asked: &NodeStatus) -> NodeView {
         lag: None,
         applied: None,
         version: Some(asked.version.clone()),
+        level: Some(asked.level),
         pace: Some(asked.pace.clone()),
         revocation_lists: asked.revocation_lists.clone(),
         certificate_until_s: Some(asked.certificate.valid_until_s),

@@ -32,7 +32,7 @@ pub enum LogError {
     Newer {
         /// The file.
         file: String,
-        /// What this build does not know.
+        /// The part that this build does not know.
         what: String,
     },
     /// The writer thread cannot be started.

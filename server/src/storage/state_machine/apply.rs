@@ -7,15 +7,13 @@ use std::{io, time::Duration};
 use coffee_common::{
     command::{Command, MemberState, NodeRecord, Outcome},
     id::Revision,
+    protocol::ReplicaDigest,
 };
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder};
 use tokio::time::Instant;
 
-use super::{
-    StateMachine,
-    digest_history::{DigestHistory, StateDigest},
-};
+use super::{StateMachine, digest_history::DigestHistory};
 use crate::{
     kv::{self, KvError, RequestMemory, RowHeads, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
@@ -137,7 +135,7 @@ async fn read_heads<'e>(
     Ok(reading.finish())
 }
 
-type Applied = (Vec<Outcome>, Vec<StateDigest>);
+type Applied = (Vec<Outcome>, Vec<ReplicaDigest>);
 
 /// Applies entries as a whole, in memory.
 pub(super) fn apply_entries(
@@ -172,7 +170,8 @@ fn apply_to(
         outcomes.push(apply_entry(&mut tables, meta, entry)?);
         meta.last_log_id = Some(entry.log_id);
         if DigestHistory::is_due(entry.log_id.index) {
-            digests.push((Revision(entry.log_id.index), tables.digest()));
+            let (at, level) = (Revision(entry.log_id.index), tables.level()?);
+            digests.push(ReplicaDigest { at, sum: tables.digest().sum, level });
         }
     }
     if let Some(last) = &meta.last_log_id {

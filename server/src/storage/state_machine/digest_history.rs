@@ -5,23 +5,18 @@
 
 use std::collections::VecDeque;
 
-use coffee_common::id::Revision;
-
-use crate::kv::Digest;
+use coffee_common::{id::Revision, protocol::ReplicaDigest};
 
 /// A digest is kept of every index that this divides.
 const SPACING: u64 = 64;
 
 /// The number of digests kept: 262,144 entries back, which is how far a replica
-/// may lag, in 64 KiB.
+/// may lag, in 96 KiB.
 const KEPT: usize = 4096;
-
-/// The digest of the state as of an entry.
-pub type StateDigest = (Revision, Digest);
 
 /// The latest digests, in order.
 #[derive(Debug, Default)]
-pub(super) struct DigestHistory(VecDeque<StateDigest>);
+pub(super) struct DigestHistory(VecDeque<ReplicaDigest>);
 
 impl DigestHistory {
     /// Whether the digest of this index is kept.
@@ -30,28 +25,30 @@ impl DigestHistory {
     }
 
     /// Adds later digests, and drops the oldest ones.
-    pub(super) fn extend(&mut self, digests: Vec<StateDigest>) {
+    pub(super) fn extend(&mut self, digests: Vec<ReplicaDigest>) {
         self.0.extend(digests);
         let surplus = self.0.len().saturating_sub(KEPT);
         self.0.drain(..surplus);
     }
 
     /// The last digest at or before `upto`, if it is still kept.
-    pub(super) fn last(&self, upto: Revision) -> Option<StateDigest> {
-        let after = self.0.partition_point(|(at, _)| *at <= upto);
+    pub(super) fn last(&self, upto: Revision) -> Option<ReplicaDigest> {
+        let after = self.0.partition_point(|digest| digest.at <= upto);
         after.checked_sub(1).map(|last| self.0[last])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use coffee_common::feature_level::LEVEL_MIN;
+
     use super::*;
 
     #[test]
     fn the_last_digest_at_or_before_an_entry_is_found() {
         let mut digests = DigestHistory::default();
         assert_eq!(digests.last(Revision(u64::MAX)), None);
-        let digest = |n: u64| (Revision(n * SPACING), Digest { sum: n, ..Digest::default() });
+        let digest = |n: u64| ReplicaDigest { at: Revision(n * SPACING), sum: n, level: LEVEL_MIN };
         digests.extend((1..=KEPT as u64 + 2).map(digest).collect());
         assert_eq!(digests.last(Revision(3 * SPACING - 1)), None, "the first two are forgotten");
         assert_eq!(digests.last(Revision(3 * SPACING)), Some(digest(3)));

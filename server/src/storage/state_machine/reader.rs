@@ -12,11 +12,12 @@ use coffee_common::{
     feature_level::FeatureLevel,
     id::{NodeName, Revision},
     key::{Key, KeyRange},
+    protocol::ReplicaDigest,
     revocation_list::RevocationList,
 };
 use tokio::sync::watch;
 
-use super::{digest_history::StateDigest, shared_state::SharedState};
+use super::shared_state::SharedState;
 use crate::{
     kv::{RangePage, Store, content_hash},
     metrics::{RequestMemoryMetrics, StateMetrics},
@@ -58,7 +59,7 @@ impl StateReader {
 
     /// The last digest at or before `upto`, if it is still kept. Replicas that
     /// have a digest of the same entry must have the same one.
-    pub fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
+    pub fn digest_at(&self, upto: Revision) -> Option<ReplicaDigest> {
         self.shared.digest_at(upto)
     }
 

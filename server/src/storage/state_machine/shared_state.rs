@@ -15,13 +15,12 @@ use std::{
     },
 };
 
-use coffee_common::{feature_level::FeatureLevel, id::Revision, limits::REQUEST_MEMORY_MAX};
+use coffee_common::{
+    feature_level::FeatureLevel, id::Revision, limits::REQUEST_MEMORY_MAX, protocol::ReplicaDigest,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{
-    digest_history::{DigestHistory, StateDigest},
-    flush_schedule::FlushSchedule,
-};
+use super::{digest_history::DigestHistory, flush_schedule::FlushSchedule};
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
     metrics::{RequestMemoryMetrics, StateMetrics},
@@ -196,14 +195,14 @@ impl SharedState {
     }
 
     /// Adds digests to the history.
-    pub(super) fn add_digests(&self, digests: Vec<StateDigest>) {
+    pub(super) fn add_digests(&self, digests: Vec<ReplicaDigest>) {
         if !digests.is_empty() {
             self.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
         }
     }
 
     /// The last digest at or before `upto`, if it is still kept.
-    pub(super) fn digest_at(&self, upto: Revision) -> Option<StateDigest> {
+    pub(super) fn digest_at(&self, upto: Revision) -> Option<ReplicaDigest> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
     }
 

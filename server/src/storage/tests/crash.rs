@@ -288,7 +288,7 @@ async fn a_level_that_was_not_applied_before_a_power_cut_is_applied_after_it() {
     assert_eq!(again.reader.level(), LEVEL_MIN.next());
 }
 
-/// What an older version may not read is noted before it takes the place of the old state.
+/// An older version must refuse the new state by its identity, not take it for damage.
 #[tokio::test]
 async fn a_level_is_noted_before_a_snapshot_of_it_is_installed() {
     let folder = tempfile::tempdir().expect("a folder");

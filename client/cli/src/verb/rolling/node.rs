@@ -320,7 +320,7 @@ fn judge(view: &ClusterView, name: &NodeName, target: &mut Option<Revision>) -> 
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{id::Address, protocol::CertificateStatus};
+    use coffee_common::{feature_level::LEVEL_MAX, id::Address, protocol::CertificateStatus};
 
     use super::*;
     use crate::sample_view::{name, node, view};
@@ -340,6 +340,7 @@ mod tests {
             started_at_ms,
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
+            level: LEVEL_MAX,
         }
     }
 

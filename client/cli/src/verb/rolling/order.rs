@@ -122,6 +122,7 @@ mod tests {
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
             other_cluster: None,
+            level: None,
         }
     }
 
@@ -145,6 +146,7 @@ mod tests {
                 node("peng", follower, NodeState::Up),
                 node("long", None, NodeState::Shutdown),
             ],
+            level: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use coffee_common::{
     command::Batch,
+    feature_level::LEVEL_MAX,
     id::{ClientId, ClusterId, NodeId, RequestId, Revision},
     key::KeyRange,
     protocol::{Consistency, LastEntry},
@@ -55,8 +56,9 @@ fn requests(node: &str) -> Vec<Request> {
         Request::Reload { force: false },
         Request::LogLevel { level: None },
         Request::Revoke { list: Vec::new() },
+        Request::FinishUpgrade { dry_run: false },
         Request::ReadIndex,
-        Request::Join { node: node(), address: address() },
+        Request::Join { node: node(), address: address(), level: LEVEL_MAX },
         Request::Promote { id: NodeId(7) },
         Request::RemoveVoter { node: node(), id: NodeId(7), standing: None },
         Request::Invite { cluster: ClusterId(1), members: vec![address()] },
@@ -89,8 +91,18 @@ fn a_client_may_do_what_its_role_is_for() {
     let admin = [
         &writer[..],
         &[
-            "Found", "Boot", "Move", "Transfer", "Down", "Down", "Remove", "Backup", "Reload", "LogLevel",
+            "Found",
+            "Boot",
+            "Move",
+            "Transfer",
+            "Down",
+            "Down",
+            "Remove",
+            "Backup",
+            "Reload",
+            "LogLevel",
             "Revoke",
+            "FinishUpgrade",
         ],
     ];
     assert_eq!(permitted(&identity(Role::Admin, "ops"), None, "hong"), admin.concat());
@@ -135,8 +147,18 @@ fn the_program_that_runs_a_node_is_its_admin() {
 #[test]
 fn a_member_forwards_what_only_the_leader_can_do() {
     let (hong, ops) = (identity(Role::Node, "hong"), identity(Role::Admin, "ops"));
-    let forwarded =
-        ["CanStop", "Write", "Boot", "Move", "Transfer", "Down", "Remove", "Revoke", "RemoveVoter"];
+    let forwarded = [
+        "CanStop",
+        "Write",
+        "Boot",
+        "Move",
+        "Transfer",
+        "Down",
+        "Remove",
+        "Revoke",
+        "FinishUpgrade",
+        "RemoveVoter",
+    ];
     assert_eq!(permitted(&hong, Some(&ops), "peng"), forwarded);
     assert_eq!(permitted(&hong, Some(&identity(Role::Reader, "till")), "peng"), ["CanStop"]);
     let peng = identity(Role::Node, "peng");
@@ -192,7 +214,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(Role::ALL.map(rejected), [22, 21, 9, 16, 25]);
+    assert_eq!(Role::ALL.map(rejected), [23, 22, 9, 17, 26]);
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn name_of(raft: &RaftStatus, id: NodeId) -> String {
 mod tests {
     use coffee_common::{
         command::{MemberState, NodeRecord},
+        feature_level::{LEVEL_MAX, LEVEL_MIN},
         id::{Address, ClusterId, Revision},
         protocol::CertificateStatus,
     };
@@ -85,6 +86,7 @@ mod tests {
             started_at_ms: 0,
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
+            level: LEVEL_MAX,
         }
     }
 
@@ -113,6 +115,7 @@ mod tests {
             quorum_heard_ms: None,
             join_requests: Vec::new(),
             nodes: vec![node(1, "ming"), node(2, "hong")],
+            level: LEVEL_MIN,
         }
     }
 

@@ -28,6 +28,7 @@ fn view(others: &str) -> ClusterView {
             revocation_lists: Vec::new(),
             other_cluster: None,
             pace: None,
+            level: None,
         }
     };
     ClusterView {
@@ -43,6 +44,7 @@ fn view(others: &str) -> ClusterView {
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         nodes: names.into_iter().zip(others.chars()).map(node).collect(),
+        level: None,
     }
 }
 

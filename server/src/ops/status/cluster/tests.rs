@@ -1,6 +1,7 @@
 //! Views of clusters in various states.
 
 use coffee_common::{
+    feature_level::{LEVEL_MAX, LEVEL_MIN},
     id::{ClusterId, Revision},
     protocol::{CertificateStatus, ElectionTimers},
 };
@@ -35,6 +36,7 @@ fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
         quorum_heard_ms: None,
         join_requests: Vec::new(),
         nodes: Vec::new(),
+        level: LEVEL_MIN,
     }
 }
 
@@ -56,6 +58,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
         started_at_ms: 1,
         disk_free_bytes: Some(1 << 30),
         revocation_lists: Vec::new(),
+        level: LEVEL_MAX,
     }
 }
 

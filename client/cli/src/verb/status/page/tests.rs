@@ -2,6 +2,7 @@
 
 use coffee_common::{
     command::{MemberState, NodeRecord},
+    feature_level::{LEVEL_MAX, LEVEL_MIN},
     id::{Address, ClusterId, NodeName, Revision},
     protocol::{CertificateStatus, ElectionTimers, LifecyclePhase, RaftRole},
 };
@@ -52,11 +53,13 @@ fn status() -> NodeStatus {
             quorum_heard_ms: Some(40),
             join_requests: Vec::new(),
             nodes: vec![record(1, "ming"), record(7, "hong")],
+            level: LEVEL_MIN,
         }),
         certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
         started_at_ms: 1_795_399_392_000,
         disk_free_bytes: Some(5 << 30),
         revocation_lists: Vec::new(),
+        level: LEVEL_MAX,
     }
 }
 
