@@ -31,6 +31,9 @@ _coffeed() {
             coffeed,restore)
                 cmd="coffeed__subcmd__restore"
                 ;;
+            coffeed,versions)
+                cmd="coffeed__subcmd__versions"
+                ;;
             coffeed__subcmd__help,demo)
                 cmd="coffeed__subcmd__help__subcmd__demo"
                 ;;
@@ -45,6 +48,9 @@ _coffeed() {
                 ;;
             coffeed__subcmd__help,restore)
                 cmd="coffeed__subcmd__help__subcmd__restore"
+                ;;
+            coffeed__subcmd__help,versions)
+                cmd="coffeed__subcmd__help__subcmd__versions"
                 ;;
             coffeed__subcmd__help__subcmd__recover,compare)
                 cmd="coffeed__subcmd__help__subcmd__recover__subcmd__compare"
@@ -68,7 +74,7 @@ _coffeed() {
 
     case "${cmd}" in
         coffeed)
-            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --limits-connections-max --limits-connections-per-client-max --limits-write-bytes-in-flight-max --limits-disk-free-bytes-min --limits-data-bytes-max --admin-listen --log-level --log-format --help --version demo rebuild restore recover help"
+            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --limits-connections-max --limits-connections-per-client-max --limits-write-bytes-in-flight-max --limits-disk-free-bytes-min --limits-data-bytes-max --admin-listen --log-level --log-format --help --version demo rebuild restore recover versions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,7 +218,7 @@ _coffeed() {
             return 0
             ;;
         coffeed__subcmd__help)
-            opts="demo rebuild restore recover help"
+            opts="demo rebuild restore recover versions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,6 +302,20 @@ _coffeed() {
             return 0
             ;;
         coffeed__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__help__subcmd__versions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -434,6 +454,36 @@ _coffeed() {
             case "${prev}" in
                 --key-file)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coffeed__subcmd__versions)
+            opts="-o -c -h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
                     return 0
                     ;;
                 --config)

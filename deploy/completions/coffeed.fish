@@ -55,6 +55,7 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "demo" -d 'Run up to
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "rebuild" -d 'Set this node\'s damaged data aside; after a restart it copies all data from the others'
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "restore" -d 'Make the first node of a new cluster from a backup'
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "recover" -d 'Recover from a permanently lost quorum: inspect this node, or make a new cluster from it'
+complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "versions" -d 'Show the feature levels and formats that this build reads and writes'
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l nodes -d 'Number of shops to start with' -r
 complete -c coffeed -n "__fish_coffeed_using_subcommand demo" -l data -d 'Directory for certificates and data, reused by the next run [default: a temporary directory]' -r -F
@@ -77,9 +78,15 @@ complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from help" -f -a "compare" -d 'Compare reports: which node is most advanced, and what may be lost'
 complete -c coffeed -n "__fish_coffeed_using_subcommand recover; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "demo" -d 'Run up to five shops in this process, with a prompt'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "rebuild" -d 'Set this node\'s damaged data aside; after a restart it copies all data from the others'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "restore" -d 'Make the first node of a new cluster from a backup'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "recover" -d 'Recover from a permanently lost quorum: inspect this node, or make a new cluster from it'
-complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coffeed -n "__fish_coffeed_using_subcommand versions" -s o -l output -d 'Format of the output' -r -f -a "table\t'For people'
+json\t'For programs: one document per line'
+plain\t'For scripts: tab-separated fields, one record per line, no header; stable'"
+complete -c coffeed -n "__fish_coffeed_using_subcommand versions" -s c -l config -d 'Configuration file (TOML)' -r -F
+complete -c coffeed -n "__fish_coffeed_using_subcommand versions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "demo" -d 'Run up to five shops in this process, with a prompt'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "rebuild" -d 'Set this node\'s damaged data aside; after a restart it copies all data from the others'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "restore" -d 'Make the first node of a new cluster from a backup'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "recover" -d 'Recover from a permanently lost quorum: inspect this node, or make a new cluster from it'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "versions" -d 'Show the feature levels and formats that this build reads and writes'
+complete -c coffeed -n "__fish_coffeed_using_subcommand help; and not __fish_seen_subcommand_from demo rebuild restore recover versions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coffeed -n "__fish_coffeed_using_subcommand help; and __fish_seen_subcommand_from recover" -f -a "compare" -d 'Compare reports: which node is most advanced, and what may be lost'

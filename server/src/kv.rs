@@ -58,7 +58,7 @@ pub use self::{
     row::check_row,
     schema::{WritableTable, check_format, create_tables, note_meta, prepare},
     store::Store,
-    table::{MetaKey, Table},
+    table::{MetaKey, TABLES_FORMAT, Table},
     tables::Tables,
 };
 

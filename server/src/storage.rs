@@ -13,6 +13,7 @@ mod atomic_file;
 pub mod corruption;
 pub mod disk;
 pub mod durable_index;
+pub mod formats;
 pub mod log;
 pub mod new_cluster;
 mod no_space;

@@ -46,7 +46,7 @@ use self::{identity_file::IdentityFile, rebuild::move_away};
 use super::private_file;
 
 pub use self::{
-    error::DataDirError,
+    error::{DataDirError, FORMAT},
     identity::NodeIdentity,
     identity_file::LevelMark,
     rebuild::rebuild,

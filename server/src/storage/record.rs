@@ -22,7 +22,7 @@ use crate::raft_types::{
 };
 
 /// The version that this build writes and reads.
-const VERSION: u8 = 1;
+pub const VERSION: u8 = 1;
 
 /// More members than a cluster can have: it keeps a record of each.
 const MEMBERS_MAX: usize = 2 * NODES_MAX;

@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub use self::{
+    format::FORMAT,
     received::ReceivedSnapshot,
     sink::{SnapshotInbox, SnapshotSink},
     source::{Chunks, Claim, SnapshotSource},

@@ -21,7 +21,7 @@ use coffeed::config::{
 
 use crate::{
     demo::DemoArguments, exit, rebuild::RebuildArguments, recover::RecoverArguments,
-    restore::RestoreArguments,
+    restore::RestoreArguments, versions::VersionsArguments,
 };
 
 const AFTER_HELP: &str = "\
@@ -167,6 +167,8 @@ pub(crate) enum Verb {
     Restore(RestoreArguments),
     /// Recover from a permanently lost quorum: inspect this node, or make a new cluster from it
     Recover(RecoverArguments),
+    /// Show the feature levels and formats that this build reads and writes
+    Versions(VersionsArguments),
 }
 
 /// The sources of a configuration: flags and variables from the start of the

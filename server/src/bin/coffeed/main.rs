@@ -16,6 +16,7 @@ mod rebuild;
 mod recover;
 mod restore;
 mod run;
+mod versions;
 
 use coffeectl::{
     exit::ExitCode,
@@ -59,6 +60,7 @@ fn run(arguments: Arguments, structured: &mut bool) -> Result<ExitCode, Failure>
             recover::compare(compare)
         }
         Some(Verb::Recover(recover)) => recover::run(recover, &config(&arguments)?),
+        Some(Verb::Versions(arguments)) => versions::run(arguments),
         None if arguments.check_config => check::run(&config(&arguments)?),
         None => serve(&arguments, structured),
     }
