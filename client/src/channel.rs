@@ -26,10 +26,9 @@ use coffee_common::{
     frame,
     id::{Address, ClusterId},
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
-    protocol::{Identity, Request, ResponseFrame, SentFrom, ServerMessage, Welcome},
+    protocol::{Identity, Request, RequestFrameRef, ResponseFrame, SentFrom, ServerMessage, Welcome},
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
 };
-use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use self::request_table::RequestTable;
@@ -128,17 +127,6 @@ impl From<Option<ClusterId>> for Envelope<'_> {
     fn from(cluster: Option<ClusterId>) -> Self {
         Self { cluster, ..Self::default() }
     }
-}
-
-/// A borrowed [`RequestFrame`](coffee_common::protocol::RequestFrame).
-#[derive(Serialize)]
-struct RequestFrameRef<'a> {
-    id: u64,
-    timeout_ms: u32,
-    on_behalf_of: Option<&'a Identity>,
-    sent_from: Option<&'a SentFrom>,
-    cluster: Option<ClusterId>,
-    request: &'a Request,
 }
 
 impl Channel {

@@ -68,6 +68,10 @@ pub enum Error {
         /// The next step for the caller.
         hint: String,
     },
+    /// The node does not know the request, or this client does not know its answer: one of the two is
+    /// older.
+    #[error("{0}")]
+    Unsupported(String),
 }
 
 /// The effect of a failed call, as far as it is known.
@@ -140,6 +144,10 @@ impl Error {
             Self::Denied(_) => "use a certificate with a role that allows this".into(),
             Self::Refused { hint, .. } => hint.clone(),
             Self::NotFound(_) => "run `coffeectl list` to see the nodes".into(),
+            Self::Unsupported(_) => {
+                "compare `coffeectl --version` with the versions in `coffeectl list`, and upgrade the older side"
+                    .into()
+            }
             Self::Invalid(_) | Self::Setup(_) => return None,
         };
         Some(hint).filter(|hint| !hint.is_empty())
@@ -155,7 +163,10 @@ impl Error {
             Rejection::Denied(reason) => Self::Denied(reason),
             Rejection::NotFound(reason) => Self::NotFound(reason),
             Rejection::Refused { reason, hint } => Self::Refused { reason, hint },
-            Rejection::Unknown(reason) => Self::Unknown { reason, request: None },
+            Rejection::Unknown(reason) | Rejection::Unreadable(reason) => {
+                Self::Unknown { reason, request: None }
+            }
+            Rejection::Unsupported(reason) => Self::Unsupported(reason),
             rejection @ Rejection::OtherCluster { .. } => Self::OtherCluster(rejection.to_string()),
             Rejection::LeftOut { ref node, peers, ref from } => Self::Refused {
                 hint: format!(
@@ -214,6 +225,8 @@ mod tests {
             Rejection::NotFound(String::new()),
             Rejection::Refused { reason: String::new(), hint: String::new() },
             Rejection::Unknown(String::new()),
+            Rejection::Unsupported(String::new()),
+            Rejection::Unreadable(String::new()),
             Rejection::NoCluster { node: "ming".parse().expect("legal"), joining: false },
             Rejection::NoQuorum { reached: Vec::new(), voters: 3 },
             Rejection::LeftOut {

@@ -212,6 +212,11 @@ impl Retry {
                 self.has_quorum(target);
                 self.pause(context, timing::overload_pause)
             }
+            // It has answered, and will not answer in other words.
+            TryOutcome::Rejected(Rejection::Unreadable(reason)) => RetryStep::Fail(match self.policy {
+                RetryPolicy::ReadOnly => Error::Unsupported(reason),
+                _ => self.unknown(reason),
+            }),
             TryOutcome::Rejected(rejection) if self.is_in_doubt(context) => RetryStep::Fail(
                 self.unknown(format!("an earlier attempt may have been executed; then: {rejection}")),
             ),

@@ -1,8 +1,7 @@
 //! Replicated commands and their outcomes.
 //!
-//! These types are an on-disk format. They are encoded with postcard, which numbers enum variants
-//! by position: new variants go to the end, and none is ever removed or moved. Golden bytes in
-//! `tests/golden` guard this.
+//! These types are an on-disk format, and every replica computes the same from them: they change by
+//! the rule of [`crate::envelope`]. Golden bytes in `tests/golden` guard this.
 
 use std::sync::Arc;
 
@@ -31,6 +30,7 @@ pub struct Proposal {
 
 /// A change of the state machine, as a log entry holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Command {
     /// Writes keys. Shared: the log, replication and the request each keep it, and it may be large.
     Batch(#[serde(with = "shared")] Arc<Batch>),
@@ -108,6 +108,7 @@ pub enum Operation {
 
 /// The outcome of a command. Stored in the request memory, to answer retries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Outcome {
     /// The batch was applied.
     Applied {
@@ -158,6 +159,8 @@ pub enum Outcome {
     },
 }
 
+crate::enveloped!(Command, Outcome, NodeRecord);
+
 /// The effect of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -167,6 +170,7 @@ pub struct Effect {
 
 /// The cluster's record of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NodeRecord {
     /// The node's id in Raft; that of no node as long as it is only announced.
     pub id: NodeId,

@@ -1,16 +1,20 @@
-//! Frames: a length, a version, and a postcard message.
+//! Frames: a length, a version, and a message.
 //!
 //! ```text
 //! 0        4         5
 //! | length | version | message ... |     length: u32, little endian, of the message alone
 //! ```
 //!
-//! Encodes and decodes only, without I/O.
+//! The message is the body of an [envelope](crate::envelope): later versions may extend it. Encodes and
+//! decodes only, without I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::limits::FRAME_BYTES_MAX;
+use crate::{
+    envelope::{self, DecodeError, UnknownKind},
+    limits::FRAME_BYTES_MAX,
+};
 
 /// The frame version that this build writes and reads.
 pub const FRAME_VERSION: u8 = 1;
@@ -32,13 +36,22 @@ pub enum FrameError {
     Version(u8),
     /// The message is not of the expected type.
     #[error("a malformed message: {0}")]
-    Malformed(#[from] postcard::Error),
-    /// The message is a request of a kind that this build does not know.
-    #[error("a request of an unknown kind")]
-    Unknown,
-    /// Bytes follow the message.
-    #[error("{0} bytes after the message")]
-    Trailing(usize),
+    Malformed(DecodeError),
+    /// The message has a part that this build does not know: the sender is newer.
+    #[error("a message with {0}")]
+    Unknown(UnknownKind),
+    /// The message cannot be encoded.
+    #[error("the message cannot be encoded: {0}")]
+    Encode(#[from] postcard::Error),
+}
+
+impl From<DecodeError> for FrameError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Unknown(kind) => Self::Unknown(kind),
+            error => Self::Malformed(error),
+        }
+    }
 }
 
 /// Encodes a message with its header.
@@ -103,15 +116,12 @@ fn fill_header(frame: &mut [u8]) -> Result<(), FrameError> {
     }
 }
 
-/// Decodes a message that [`Deframer`] returned.
+/// Decodes a message that [`Deframer`] returned. Skips what a newer version has added to its end.
 ///
 /// # Errors
-/// The bytes are not exactly one message of this type.
+/// The bytes are not a message of this type.
 pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
-    match postcard::take_from_bytes(message)? {
-        (value, []) => Ok(value),
-        (_, rest) => Err(FrameError::Trailing(rest.len())),
-    }
+    Ok(envelope::decode_body(message)?)
 }
 
 /// Decodes the first part of a message, and returns the rest.
@@ -119,7 +129,7 @@ pub fn decode<T: DeserializeOwned>(message: &[u8]) -> Result<T, FrameError> {
 /// # Errors
 /// The bytes do not begin with a value of this type.
 pub fn decode_first<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), FrameError> {
-    Ok(postcard::take_from_bytes(message)?)
+    Ok(envelope::decode_first(message)?)
 }
 
 /// Reads the length of the message from a header.
@@ -268,8 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_after_a_message_are_refused() {
-        assert_eq!(decode::<u8>(&[1, 2]), Err(FrameError::Trailing(1)));
+    fn fields_of_a_newer_version_are_skipped_and_those_of_an_older_one_are_zero() {
+        assert_eq!(decode::<(u8, String)>(&[1, 1, b'a', 7]), Ok((1, "a".to_owned())));
+        assert_eq!(decode::<(u8, String)>(&[1]), Ok((1, String::new())));
+        assert_eq!(decode::<(u8, String)>(&[1, 1]), Err(FrameError::Malformed(DecodeError::Short)));
     }
 
     proptest! {

@@ -18,6 +18,7 @@ mod membership;
 mod pace;
 mod rejection;
 mod request_envelope;
+mod response_frame;
 mod status;
 mod welcome;
 
@@ -32,7 +33,8 @@ pub use self::{
     membership::{LastEntry, RaisedLevel, Removal, ReplicaDigest},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
-    request_envelope::RequestEnvelope,
+    request_envelope::{EnvelopeStart, RequestEnvelope, RequestFrame, RequestFrameRef},
+    response_frame::ResponseFrame,
     status::{
         CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload, RevocationListStatus,
@@ -55,25 +57,6 @@ pub const ALPN_CLIENT: &[u8] = b"coffee/1";
 /// The ALPN identifier of the protocol between the members of a cluster.
 pub const ALPN_PEER: &[u8] = b"coffee-peer/1";
 
-/// A request of a client with its envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestFrame {
-    /// Matches the response to the request; unique among the requests in flight on a connection.
-    pub id: u64,
-    /// How long the client waits for the response, in milliseconds.
-    pub timeout_ms: u32,
-    /// The client for which a node forwards the request. Only a node may set it; access is then
-    /// checked for this identity instead of the node's own.
-    pub on_behalf_of: Option<Identity>,
-    /// The connection of that client, for the audit log. `None` for writes and reads.
-    pub sent_from: Option<SentFrom>,
-    /// The cluster that the request is meant for; `None` for the one that the node belongs to. A
-    /// node of another cluster answers [`Rejection::OtherCluster`].
-    pub cluster: Option<ClusterId>,
-    /// The request itself.
-    pub request: Request,
-}
-
 /// A message to a client: everything but [`Welcome`] answers a [`RequestFrame`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMessage {
@@ -83,20 +66,10 @@ pub enum ServerMessage {
     Response(ResponseFrame),
 }
 
-/// A response with its envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResponseFrame {
-    /// The `id` of the request.
-    pub id: u64,
-    /// The leader, as far as the answering node knows: where to send the next request.
-    pub leader: Option<Leader>,
-    /// The response, or why the request was not carried out.
-    pub result: Result<Response, Rejection>,
-}
-
 /// A request. Unless its comment says otherwise, any node accepts it, and forwards it if only
 /// another node can carry it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Request {
     /// Reads the asked node's own status: [`Response::Status`]. Never forwarded.
     Status,
@@ -285,6 +258,7 @@ pub enum Request {
 
 /// The response to a request that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Response {
     /// To [`Request::Status`].
     Status(Box<NodeStatus>),
@@ -395,3 +369,5 @@ pub enum Response {
     /// To [`Request::FinishUpgrade`].
     LevelRaised(RaisedLevel),
 }
+
+crate::enveloped!(Request, Response);

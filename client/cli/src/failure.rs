@@ -73,7 +73,7 @@ fn code(error: &Error) -> ExitCode {
         Error::Unknown { .. } => ExitCode::Unknown,
         Error::Identity(_) | Error::OtherCluster(_) | Error::Denied(_) => ExitCode::Denied,
         Error::Refused { .. } => ExitCode::Refused,
-        // `Setup`, and errors that this version does not know.
+        // `Setup`, `Unsupported`, and errors that this version does not know.
         _ => ExitCode::Failed,
     }
 }
@@ -132,6 +132,7 @@ mod tests {
             (Error::Identity(text()), ExitCode::Denied),
             (Error::Denied(text()), ExitCode::Denied),
             (Error::Refused { reason: text(), hint: "what to do".into() }, ExitCode::Refused),
+            (Error::Unsupported(text()), ExitCode::Failed),
         ]
     }
 

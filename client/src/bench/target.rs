@@ -50,6 +50,7 @@ impl From<Error> for Failed {
             Error::OtherCluster(_) => "other cluster",
             Error::Denied(_) => "denied",
             Error::Refused { .. } => "refused",
+            Error::Unsupported(_) => "unsupported",
         };
         Self { kind, text: error.to_string() }
     }

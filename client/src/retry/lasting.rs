@@ -97,6 +97,22 @@ mod tests {
     }
 
     #[test]
+    fn a_node_of_another_version_settles_a_call_at_once() {
+        let idempotent = RetryPolicy::Idempotent;
+        for policy in [fresh(), RetryPolicy::ReadOnly, idempotent, RetryPolicy::AtMostOnce] {
+            table(policy, &[("begin unsupported", "a UNSUPPORTED")]);
+            let unreadable = if policy == RetryPolicy::ReadOnly { "a UNSUPPORTED" } else { "a UNKNOWN" };
+            table(policy, &[("begin unreadable", unreadable)]);
+        }
+        // An earlier attempt may have been executed.
+        table(
+            fresh(),
+            &[("begin lost unsupported", "a b UNKNOWN"), ("begin lost unreadable", "a b UNKNOWN")],
+        );
+        table(given(), &[("begin unsupported", "a UNKNOWN")]);
+    }
+
+    #[test]
     fn a_call_waits_for_a_quorum_unless_it_needs_one_now() {
         table(fresh(), &[("begin noquorum noquorum noquorum late", "a b c 10ms NOQUORUM")]);
         table(

@@ -104,6 +104,8 @@ fn event(word: &str, last: char) -> RetryEvent {
         }
         "overloaded" => ended(TryOutcome::Rejected(Rejection::Overloaded)),
         "unknown" => ended(TryOutcome::Rejected(Rejection::Unknown("deposed".into()))),
+        "unsupported" => ended(TryOutcome::Rejected(Rejection::Unsupported("older".into()))),
+        "unreadable" => ended(TryOutcome::Rejected(Rejection::Unreadable("newer".into()))),
         "denied" => ended(TryOutcome::Rejected(Rejection::Denied("a reader".into()))),
         "refused" => {
             ended(TryOutcome::Rejected(Rejection::Refused { reason: "quorum".into(), hint: "boot".into() }))
@@ -130,6 +132,7 @@ fn shown(step: &RetryStep) -> String {
             Error::Identity(_) => "IDENTITY",
             Error::Denied(_) => "DENIED",
             Error::Refused { .. } => "REFUSED",
+            Error::Unsupported(_) => "UNSUPPORTED",
             other => panic!("unexpected {other:?}"),
         }
         .into(),

@@ -40,6 +40,7 @@ impl Role {
 
 /// The name, the role and the keys in a verified certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Identity {
     /// The name, unique within its role.
     pub name: NodeName,
@@ -59,6 +60,7 @@ impl Identity {
 /// The connection on which a request reached its first node. Only the audit log uses it: no rule
 /// depends on what another node says here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SentFrom {
     /// The serial number of the client's certificate, in hexadecimal.
     #[serde(deserialize_with = "text::word")]
@@ -66,3 +68,5 @@ pub struct SentFrom {
     /// The client's address.
     pub address: SocketAddr,
 }
+
+crate::enveloped!(Identity, SentFrom);

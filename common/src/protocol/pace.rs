@@ -12,6 +12,7 @@ const TIMEOUT_MAX_MS: u64 = 90;
 
 /// The pace of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NodePace {
     /// The 99th percentile of the syncs of its log in the last 10 s, in microseconds; `None` if
     /// there were none.
@@ -30,6 +31,7 @@ pub struct NodePace {
 
 /// The round trip to a node, as measured by QUIC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RoundTrip {
     /// The other node.
     pub peer: NodeName,
@@ -49,6 +51,8 @@ pub struct ElectionTimers {
     /// The maximum time between the end of the lease and an election; also the lease.
     pub election_timeout_max_ms: u64,
 }
+
+crate::enveloped!(NodePace, RoundTrip);
 
 impl ElectionTimers {
     /// Returns the worst round trip that these timers bear, in microseconds: two thirds of the

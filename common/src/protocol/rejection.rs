@@ -1,9 +1,17 @@
 //! Why a node did not carry out a request, and what that says about its effect.
+//!
+//! A rejection travels with its class and its text before its kind. So a client that does not know the
+//! kind still learns whether the request was applied, and why not:
+//!
+//! ```text
+//! class 1 | text | length | kind | fields ...
+//! ```
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     bounded::at_most,
+    envelope::{self, DecodeError, Enveloped},
     id::{Address, ClusterId, NodeName},
     limits::NODES_MAX,
     text,
@@ -11,6 +19,7 @@ use crate::{
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(remote = "Self")]
 pub enum Rejection {
     /// Not applied: no leader, no quorum, or the node is starting or stopping. Retry.
     #[error("{0}")]
@@ -78,6 +87,24 @@ pub enum Rejection {
         /// The number of voters.
         voters: u32,
     },
+    /// Not applied: the node does not know the request, or rejects it for a reason of which this
+    /// version knows only the text. One of the two is older.
+    #[error("{0}")]
+    Unsupported(#[serde(deserialize_with = "text::message")] String),
+    /// The node has answered, and this version cannot read the response: it may have been applied.
+    #[error("{0}")]
+    Unreadable(#[serde(deserialize_with = "text::message")] String),
+}
+
+/// The effect of a request that was rejected. A later version has no other classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RejectionClass {
+    /// It may have been applied, or may still be.
+    Doubt = 0,
+    /// It was not applied.
+    NotApplied = 1,
+    /// It was not applied, and may be if it is sent again.
+    NotYet = 2,
 }
 
 fn listed(names: &[NodeName]) -> String {
@@ -93,6 +120,95 @@ pub fn rebuild_command(cluster: ClusterId, from: &Address) -> String {
 impl Rejection {
     /// Returns whether the request certainly had no effect and never will have.
     pub fn is_not_applied(&self) -> bool {
-        !matches!(self, Self::Unknown(_))
+        self.class() != RejectionClass::Doubt
+    }
+
+    fn class(&self) -> RejectionClass {
+        match self {
+            Self::Unknown(_) | Self::Unreadable(_) => RejectionClass::Doubt,
+            Self::Unavailable(_) | Self::Overloaded | Self::NoCluster { .. } | Self::NoQuorum { .. } => {
+                RejectionClass::NotYet
+            }
+            Self::Invalid(_)
+            | Self::Denied(_)
+            | Self::NotFound(_)
+            | Self::Refused { .. }
+            | Self::OtherCluster { .. }
+            | Self::LeftOut { .. }
+            | Self::Unsupported(_) => RejectionClass::NotApplied,
+        }
+    }
+
+    /// Returns the rejection of this class that says nothing more.
+    fn of_unknown_kind(class: u8, text: String) -> Self {
+        match class {
+            class if class == RejectionClass::NotApplied as u8 => Self::Unsupported(text),
+            class if class == RejectionClass::NotYet as u8 => Self::Unavailable(text),
+            _ => Self::Unknown(text),
+        }
+    }
+}
+
+impl Serialize for Rejection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Kind<'a>(&'a Rejection);
+        impl Serialize for Kind<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Rejection::serialize(self.0, serializer)
+            }
+        }
+        (self.class() as u8, self.to_string(), Enveloped(&Kind(self))).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rejection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct EncodedRejection<'a>(u8, #[serde(deserialize_with = "text::message")] String, &'a [u8]);
+        struct Kind(Rejection);
+        impl<'de> Deserialize<'de> for Kind {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Rejection::deserialize(deserializer).map(Self)
+            }
+        }
+        let EncodedRejection(class, text, kind) = EncodedRejection::deserialize(deserializer)?;
+        match envelope::decode_body(kind) {
+            Ok(Kind(rejection)) => Ok(rejection),
+            Err(DecodeError::Unknown(_)) => Ok(Self::of_unknown_kind(class, text)),
+            Err(error) => Err(D::Error::custom(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame;
+
+    fn received(message: &[u8]) -> Rejection {
+        frame::decode(message).expect("decodes")
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_version_keeps_its_class_and_its_text() {
+        let newer = |class: u8| [&[class, 3], b"why".as_slice(), &[4, 99, 1, 2, 3]].concat();
+        assert_eq!(received(&newer(1)), Rejection::Unsupported("why".to_owned()));
+        assert_eq!(received(&newer(2)), Rejection::Unavailable("why".to_owned()));
+        for doubt in [0, 3, 255] {
+            assert_eq!(received(&newer(doubt)), Rejection::Unknown("why".to_owned()), "class {doubt}");
+        }
+    }
+
+    #[test]
+    fn a_known_kind_counts_more_than_its_class() {
+        let overloaded = [&[0, 1, b'?'], [1, 1].as_slice()].concat();
+        assert_eq!(received(&overloaded), Rejection::Overloaded);
+        assert!(frame::decode::<Rejection>(&[1, 0, 2, 0, 9]).is_err(), "a text that was cut");
+    }
+
+    #[test]
+    fn the_text_of_an_unknown_kind_controls_no_terminal() {
+        let newer = [&[1, 4], b"\x1b[2J".as_slice(), &[1, 99]].concat();
+        assert_eq!(received(&newer), Rejection::Unsupported("\u{fffd}[2J".to_owned()));
     }
 }

@@ -48,6 +48,7 @@ pub enum RaftRole {
 
 /// A node's own status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NodeStatus {
     /// The node's name.
     pub name: NodeName,
@@ -86,6 +87,7 @@ pub struct NodeStatus {
 /// How a node was left out of a restore or a recovery: its peers are in another cluster. It then
 /// refuses reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LeftOut {
     /// The cluster of its peers.
     pub cluster: ClusterId,
@@ -98,6 +100,7 @@ pub struct LeftOut {
 
 /// The serial number and expiry of a certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CertificateStatus {
     /// The serial number, in hexadecimal.
     #[serde(deserialize_with = "text::word")]
@@ -108,6 +111,7 @@ pub struct CertificateStatus {
 
 /// A revocation list in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RevocationListStatus {
     /// The common name of its CA.
     #[serde(deserialize_with = "text::word")]
@@ -118,6 +122,7 @@ pub struct RevocationListStatus {
 
 /// A member's view of its cluster. Indexes are log indexes; 0 is before the first entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RaftStatus {
     /// The cluster.
     pub cluster: ClusterId,
@@ -230,6 +235,7 @@ impl ClusterView {
 
 /// One node in a [`ClusterView`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NodeView {
     /// The node's name.
     pub name: NodeName,
@@ -286,6 +292,8 @@ pub enum NodeState {
     /// Not reachable; announced, so it is admitted when it asks.
     Announced,
 }
+
+crate::enveloped!(NodeStatus, LeftOut, CertificateStatus, RevocationListStatus, RaftStatus, NodeView);
 
 impl NodeState {
     /// Whether a node in this state is not a member.

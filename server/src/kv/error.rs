@@ -1,6 +1,9 @@
 //! Why the tables of the state cannot be used any longer.
 
-use coffee_common::feature_level::{FeatureLevel, LEVEL_MAX};
+use coffee_common::{
+    envelope::UnknownKind,
+    feature_level::{FeatureLevel, LEVEL_MAX},
+};
 
 use super::table::{ROW_FORMAT, TABLES_FORMAT, Table};
 
@@ -25,6 +28,14 @@ pub enum KvError {
         table: Table,
         /// The format of the row.
         format: u8,
+    },
+    /// A row has a part that this build does not know.
+    #[error("a row of the table {table:?} was written by a newer version of coffeed: {part}")]
+    Newer {
+        /// The table of the row.
+        table: Table,
+        /// The part that is not known.
+        part: UnknownKind,
     },
     /// Another version of coffeed wrote the tables.
     #[error("its tables have format {0}; this build knows format {TABLES_FORMAT}")]
@@ -60,7 +71,7 @@ impl KvError {
     /// Whether a newer version of coffeed wrote what this build cannot read.
     pub fn is_newer(&self) -> bool {
         match self {
-            Self::Level(_) => true,
+            Self::Level(_) | Self::Newer { .. } => true,
             Self::Format { format, .. } => *format > ROW_FORMAT,
             Self::Version(format) => *format > TABLES_FORMAT,
             Self::Database(_) | Self::Damaged { .. } | Self::Encode(_) => false,

@@ -47,7 +47,7 @@ pub enum MetaKey {
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// The version of the tables as a whole that this build writes and reads.
-pub const TABLES_FORMAT: u32 = 4;
+pub const TABLES_FORMAT: u32 = 5;
 
 /// The version of the row formats that this build writes and reads.
 pub(super) const ROW_FORMAT: u8 = 1;

@@ -9,18 +9,20 @@ use coffee_common::{
 
 use super::{Counter, Gauge, Histogram};
 
-/// Declares the kinds of requests, in the order of the variants, each with its exposed name.
+/// Declares the kinds of requests, in the order of their numbers, each with its exposed name.
 macro_rules! request_kinds {
     ($($kind:ident $name:literal $request:pat,)*) => {
         /// The kind of a request, without its arguments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum RequestKind {
             $($kind,)*
+            /// A newer version has it: this build knows only that it is a request.
+            Unknown,
         }
 
         impl RequestKind {
             /// All kinds.
-            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+            pub const ALL: &[Self] = &[$(Self::$kind,)* Self::Unknown];
 
             /// Returns the kind of a request.
             pub fn of(request: &Request) -> Self {
@@ -29,15 +31,16 @@ macro_rules! request_kinds {
                 }
             }
 
-            /// Returns the kind of an encoded request: it begins with the number of its variant.
-            pub fn of_encoded(request: &[u8]) -> Option<Self> {
-                Self::ALL.get(usize::from(*request.first()?)).copied()
+            /// Returns the kind with this number in the encoding of a request.
+            pub fn of_number(number: u32) -> Self {
+                Self::ALL.get(number as usize).copied().unwrap_or(Self::Unknown)
             }
 
             /// Returns the exposed name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)*
+                    Self::Unknown => "unknown",
                 }
             }
         }
@@ -96,11 +99,13 @@ pub enum RequestOutcome {
     Refused,
     /// It may or may not have been carried out.
     Unknown,
+    /// This build does not know it.
+    Unsupported,
 }
 
 impl RequestOutcome {
     /// All outcomes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::ConditionFalse,
         Self::Unavailable,
@@ -110,6 +115,7 @@ impl RequestOutcome {
         Self::NotFound,
         Self::Refused,
         Self::Unknown,
+        Self::Unsupported,
     ];
 
     /// Returns the exposed name.
@@ -124,6 +130,7 @@ impl RequestOutcome {
             Self::NotFound => "not_found",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
+            Self::Unsupported => "unsupported",
         }
     }
 
@@ -142,7 +149,8 @@ impl RequestOutcome {
             Err(Rejection::Denied(_) | Rejection::OtherCluster { .. }) => Self::Denied,
             Err(Rejection::NotFound(_)) => Self::NotFound,
             Err(Rejection::Refused { .. } | Rejection::LeftOut { .. }) => Self::Refused,
-            Err(Rejection::Unknown(_)) => Self::Unknown,
+            Err(Rejection::Unknown(_) | Rejection::Unreadable(_)) => Self::Unknown,
+            Err(Rejection::Unsupported(_)) => Self::Unsupported,
         }
     }
 }

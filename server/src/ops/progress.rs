@@ -24,7 +24,7 @@ impl OperationProgress {
 
     /// Notes how an attempt failed.
     pub(super) fn note(&self, rejection: &Rejection) {
-        if matches!(rejection, Rejection::Unknown(_)) {
+        if !rejection.is_not_applied() {
             self.begin();
         }
     }

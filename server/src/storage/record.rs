@@ -3,7 +3,8 @@
 //! openraft's layout changes between its versions, so it is never written or
 //! sent. The mirror types here are: [`encode`] puts a version byte before a
 //! postcard message, and golden bytes pin both. A frame on the wire has a version
-//! of its own and carries the mirrors without this byte.
+//! of its own and carries the mirrors without this byte. Either is a body that
+//! later versions may extend (see [`coffee_common::envelope`]).
 //!
 //! Knows the types of openraft and of the domain; no file and no connection.
 
@@ -12,7 +13,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use coffee_common::{command::Proposal, id::NodeId, limits::NODES_MAX};
+use coffee_common::{
+    command::Proposal,
+    envelope::{self, DecodeError, UnknownKind},
+    id::NodeId,
+    limits::NODES_MAX,
+};
 use openraft::entry::RaftEntry;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -22,7 +28,7 @@ use crate::raft_types::{
 };
 
 /// The version that this build writes and reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// More members than a cluster can have: it keeps a record of each.
 const MEMBERS_MAX: usize = 2 * NODES_MAX;
@@ -36,12 +42,16 @@ pub enum RecordError {
     /// Another version of coffeed wrote it.
     #[error("record version {0}; this build knows version {VERSION}")]
     Version(u8),
-    /// It does not hold what was written, or cannot be encoded.
+    /// It does not hold what was written.
     #[error("a malformed record: {0}")]
-    Malformed(#[from] postcard::Error),
-    /// Bytes follow after the record.
-    #[error("{0} bytes after a record")]
-    Trailing(usize),
+    Malformed(DecodeError),
+    /// It has a part that this build does not know, such as a command: nothing is
+    /// wrong with it.
+    #[error("written by a newer version of coffeed: {0}")]
+    Newer(UnknownKind),
+    /// It cannot be encoded.
+    #[error("a record cannot be encoded: {0}")]
+    Encode(#[from] postcard::Error),
     /// An entry does not follow the one before it.
     #[error("entry {found} instead of entry {expected}")]
     OutOfPlace {
@@ -58,7 +68,20 @@ pub enum RecordError {
 impl RecordError {
     /// Whether a newer version of coffeed wrote the record.
     pub fn is_newer(&self) -> bool {
-        matches!(self, Self::Version(version) if *version > VERSION)
+        match self {
+            Self::Version(version) => *version > VERSION,
+            Self::Newer(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<DecodeError> for RecordError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Unknown(part) => Self::Newer(part),
+            error => Self::Malformed(error),
+        }
     }
 }
 
@@ -121,7 +144,8 @@ pub struct SnapshotMetaRecord {
 pub struct EntryRecord<'a> {
     /// The id of the entry.
     pub log_id: LogIdRecord,
-    /// The content of the entry.
+    /// The content of the entry, in an envelope: entries follow each other in a message.
+    #[serde(with = "envelope")]
     pub payload: PayloadRecord<'a>,
 }
 
@@ -153,15 +177,13 @@ pub fn encode_to<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>
     Ok(postcard::to_extend(record, bytes)?)
 }
 
-/// Decodes what [`encode`] has encoded.
+/// Decodes what [`encode`] has encoded. Skips fields that a newer version has added.
 ///
 /// # Errors
-/// The bytes are of another version, or malformed.
+/// The bytes are of another version, malformed, or have a part that this build does
+/// not know.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
-    match decode_first(bytes)? {
-        (record, []) => Ok(record),
-        (_, rest) => Err(RecordError::Trailing(rest.len())),
-    }
+    Ok(envelope::decode_body(message(bytes)?)?)
 }
 
 /// Decodes the first field of what [`encode`] has encoded, and returns the bytes of
@@ -170,9 +192,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
 /// # Errors
 /// The bytes are of another version, or malformed.
 pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), RecordError> {
+    Ok(envelope::decode_first(message(bytes)?)?)
+}
+
+fn message(bytes: &[u8]) -> Result<&[u8], RecordError> {
     match bytes.split_first() {
         None => Err(RecordError::Empty),
-        Some((&VERSION, message)) => Ok(postcard::take_from_bytes(message)?),
+        Some((&VERSION, message)) => Ok(message),
         Some((&version, _)) => Err(RecordError::Version(version)),
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use coffee_client::Error;
 use coffee_common::{
     command::{Batch, Operation},
-    frame,
+    envelope, frame,
     id::{ClientId, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX},
@@ -20,7 +20,11 @@ use crate::support::{EmbeddedCluster, address};
 const SOON: Duration = Duration::from_secs(10);
 
 async fn connect(cluster: &EmbeddedCluster, ming: &coffeed::Server) -> (Endpoint, Connection) {
-    let credentials = cluster.credentials(Role::Writer, "stranger");
+    connect_as(Role::Writer, cluster, ming).await
+}
+
+async fn connect_as(role: Role, cluster: &EmbeddedCluster, ming: &coffeed::Server) -> (Endpoint, Connection) {
+    let credentials = cluster.credentials(role, "stranger");
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
     let connection = endpoint.connect(&address(ming), &Expect::AnyNode, Protocol::Client).await;
     (endpoint, connection.expect("is accepted"))
@@ -51,11 +55,11 @@ async fn a_client_that_breaks_the_protocol_is_told_and_loses_the_connection() {
         // A version from the future.
         vec![1, 0, 0, 0, 9, 0],
         too_long,
-        // A message with trailing bytes.
+        // A request that is longer than its frame.
         {
             let mut bytes = frame::encode(&get(1, 1000)).expect("encodes").to_vec();
-            bytes[0] += 1;
-            bytes.push(0);
+            bytes[0] -= 1;
+            bytes.pop();
             bytes
         },
     ];
@@ -67,6 +71,55 @@ async fn a_client_that_breaks_the_protocol_is_told_and_loses_the_connection() {
         assert!(format!("{end:?}").contains("protocol error"), "{bytes:?}: {end:?}");
     }
     cluster.client(&[&ming]).set("order/1", "latte").await.expect("ming keeps serving");
+}
+
+/// Returns a request of a kind that this build does not know, with a body of some bytes.
+fn unknown_request(id: u64, bytes: usize) -> Bytes {
+    let known = frame::encode(&get(id, 5_000)).expect("encodes");
+    let (envelope, _): (&[u8], _) = envelope::decode_first(&known[frame::HEADER_BYTES..]).expect("its own");
+    let body = [vec![0x7f], vec![0xff; bytes]].concat();
+    let message = [envelope, &body].map(|part| postcard::to_stdvec(part).expect("encodes"));
+    frame::encode_raw(&message.concat()).expect("fits")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_a_newer_version_is_rejected_alone() {
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    for role in [Role::Reader, Role::Writer, Role::Admin, Role::Backup] {
+        let (_endpoint, connection) = connect_as(role, &cluster, &ming).await;
+        let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+        let ping = |id| {
+            let ask = RequestFrame { request: Request::Ping, ..get(id, 5_000) };
+            frame::encode(&ask).expect("encodes")
+        };
+        // A large one is not decoded either, and a part of a known one may be newer as well.
+        let newer_part = {
+            let envelope = frame::encode(&get(4, 5_000)).expect("encodes");
+            let (envelope, _): (&[u8], _) =
+                envelope::decode_first(&envelope[frame::HEADER_BYTES..]).expect("its own");
+            let get_with_consistency_of_later = [3, 1, b'k', 0x7f];
+            let message = [envelope, &get_with_consistency_of_later].map(|part| postcard::to_stdvec(part));
+            frame::encode_raw(&message.map(|part| part.expect("encodes")).concat()).expect("fits")
+        };
+        let mut frames = [ping(1), unknown_request(2, 10), unknown_request(3, 100_000), newer_part, ping(5)];
+        sender.send_all(&mut frames).await.expect("is sent");
+        let mut supported = [false; 6];
+        for _ in 1..=5 {
+            let ResponseFrame { id, result, .. } = reply(&mut receiver).await;
+            supported[id as usize] = match result {
+                Ok(_) => true,
+                Err(Rejection::Unsupported(why)) => {
+                    let version = concat!("ming runs coffeed ", env!("CARGO_PKG_VERSION"));
+                    assert!(why.starts_with(version), "{why}");
+                    false
+                }
+                Err(other) => panic!("{role:?} {id}: {other:?}"),
+            };
+        }
+        assert_eq!(supported, [false, true, false, false, false, true], "{role:?}");
+        assert!(!connection.is_closed(), "{role:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,17 +89,9 @@ async fn frames_that_are_none() {
         caller.send([&4_u32.to_le_bytes()[..], &[frame::FRAME_VERSION + 1], b"abcd"].concat()).await;
         caller.send(frame::encode_raw(&[0xff; 300]).expect("a frame")).await;
         caller.send(frame::encode_raw(b"").expect("a frame")).await;
-        let ask = RequestFrame {
-            id: 1,
-            timeout_ms: 1000,
-            on_behalf_of: None,
-            sent_from: None,
-            cluster: None,
-            request: Request::Status,
-        };
-        let mut trailing = frame::encode(&ask).expect("a frame")[frame::HEADER_BYTES..].to_vec();
-        trailing.push(0);
-        caller.send(frame::encode_raw(&trailing).expect("a frame")).await;
+        // Envelopes that are longer than their frames.
+        caller.send(frame::encode_raw(&[9, 1, 1]).expect("a frame")).await;
+        caller.send(frame::encode_raw(&[2, 1, 1, 0xff, 0xff, 0x7f, 2]).expect("a frame")).await;
     })
     .await;
 }

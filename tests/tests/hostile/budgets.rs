@@ -7,6 +7,7 @@ use bytes::Bytes;
 use coffee_client::{Address, Credentials, EndpointOptions};
 use coffee_common::{
     command::Batch,
+    envelope,
     frame::{self, FRAME_VERSION, HEADER_BYTES},
     id::{ClientId, RequestId, Revision},
     key::{Key, KeyRange},
@@ -41,7 +42,7 @@ const FLOOD: usize = 75;
 const LISTS: usize = 64;
 
 /// Conditions of three bytes each: almost the largest frame.
-const CONDITIONS: u32 = 1_300_000;
+const CONDITIONS: usize = 1_300_000;
 
 /// The longest timeout that the protocol knows, in milliseconds.
 const TIMEOUT_MS: u32 = 600_000;
@@ -249,12 +250,16 @@ fn encode(id: u64, request: Request) -> Bytes {
 fn write_of_conditions() -> Bytes {
     let request = RequestId { client: ClientId(7), sequence: 1, after: Revision(1) };
     let empty = encode(7, Request::Write { request, batch: Batch::default().into() });
+    let (envelope, encoded): (&[u8], _) =
+        envelope::decode_first(&empty[HEADER_BYTES..]).expect("its own envelope");
+    let (body, _): (&[u8], _) = envelope::decode_first(encoded).expect("a request");
+    let varint = |number: usize| postcard::to_stdvec(&number).expect("encodes");
     // It ends with the number of conditions and that of operations.
-    let mut message = empty[HEADER_BYTES..empty.len() - 2].to_vec();
-    let count = [CONDITIONS & 0x7f | 0x80, CONDITIONS >> 7 & 0x7f | 0x80, CONDITIONS >> 14];
-    message.extend(count.map(|byte| u8::try_from(byte).expect("seven bits")));
-    message.extend([1, 1, b'k'].repeat(CONDITIONS as usize));
-    message.push(0);
+    let mut write = body[..body.len() - 2].to_vec();
+    write.extend(varint(CONDITIONS));
+    write.extend([1, 1, b'k'].repeat(CONDITIONS));
+    write.push(0);
+    let message = [&varint(envelope.len())[..], envelope, &varint(write.len()), &write].concat();
     frame::encode_raw(&message).expect("a frame")
 }
 

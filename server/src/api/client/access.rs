@@ -252,7 +252,8 @@ fn is_for_the_cluster(request: &Request) -> bool {
 /// Returns who may send a request of this kind.
 fn audience(kind: RequestKind) -> Audience {
     match kind {
-        RequestKind::Ping | RequestKind::Status => Audience::Everyone,
+        // An unknown request is answered before it is judged.
+        RequestKind::Ping | RequestKind::Status | RequestKind::Unknown => Audience::Everyone,
         RequestKind::List | RequestKind::Get | RequestKind::Range | RequestKind::CanStop => {
             Audience::Clients(Role::Reader)
         }

@@ -193,7 +193,7 @@ fn outcome(request: &Request, result: Result<&Response, &Rejection>) -> AuditOut
     match result {
         Ok(response) => AuditOutcome::Done { changed: !plan && has_changed(response) },
         Err(Rejection::Denied(_)) => AuditOutcome::Denied,
-        Err(Rejection::Unknown(_)) => AuditOutcome::Unknown,
+        Err(rejection) if !rejection.is_not_applied() => AuditOutcome::Unknown,
         Err(_) => AuditOutcome::Refused,
     }
 }

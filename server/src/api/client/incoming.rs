@@ -2,12 +2,14 @@
 //! next, and only then the rest is decoded.
 //!
 //! Guards that a large request costs no more than its sender may have carried out. A small one costs
-//! little, and is decoded at once: the audit log says what it was about, if it is denied.
+//! little, and is decoded at once: the audit log says what it was about, if it is denied. A request
+//! with a part that only a newer version knows is rejected alone: the connection serves others.
 
 use coffee_common::{
+    envelope::{self, DecodeError, UnknownKind},
     frame::{self, FrameError},
     limits::READER_REQUEST_BYTES_MAX,
-    protocol::{Rejection, Request, RequestEnvelope},
+    protocol::{EnvelopeStart, Rejection, Request, RequestEnvelope},
 };
 
 use super::state::ConnectionState;
@@ -28,16 +30,39 @@ pub(super) fn decode(
     message: &[u8],
     is_cut: bool,
 ) -> Result<IncomingRequest, FrameError> {
-    let (envelope, encoded): (RequestEnvelope, _) = frame::decode_first(message)?;
-    let Some(kind) = RequestKind::of_encoded(encoded) else { return Err(FrameError::Unknown) };
+    let (envelope, encoded) = match envelope::decode_first::<RequestEnvelope>(message) {
+        Ok(decoded) => decoded,
+        Err(DecodeError::Unknown(part)) => return of_newer_sender(state, message, part),
+        Err(error) => return Err(error.into()),
+    };
+    let number = envelope::kind(encoded)?;
+    let kind = RequestKind::of_number(number);
+    if kind == RequestKind::Unknown {
+        let request = Err(state.unsupported(UnknownKind { of: "Request", kind: number }));
+        return Ok(IncomingRequest { envelope, kind, request });
+    }
     let is_large = is_cut || message.len() >= READER_REQUEST_BYTES_MAX;
     let verdict = if is_large { state.authorize_kind(&envelope, kind) } else { Ok(()) };
     let request = match verdict {
         Ok(()) if is_cut => Err(state.overloaded(ClientLimit::RequestBytes)),
-        Ok(()) => Ok(frame::decode(encoded)?),
+        Ok(()) => match frame::decode(encoded) {
+            Err(FrameError::Unknown(part)) => Err(state.unsupported(part)),
+            decoded => Ok(decoded?),
+        },
         Err(rejection) => Err(rejection),
     };
     Ok(IncomingRequest { envelope, kind, request })
+}
+
+/// Rejects a request whose envelope has a part that this build does not know, such as a new role.
+fn of_newer_sender(
+    state: &ConnectionState,
+    message: &[u8],
+    part: UnknownKind,
+) -> Result<IncomingRequest, FrameError> {
+    let (EnvelopeStart { id, timeout_ms }, _) = envelope::decode_first(message)?;
+    let envelope = RequestEnvelope { id, timeout_ms, on_behalf_of: None, sent_from: None, cluster: None };
+    Ok(IncomingRequest { envelope, kind: RequestKind::Unknown, request: Err(state.unsupported(part)) })
 }
 
 #[cfg(test)]
@@ -80,7 +105,8 @@ mod tests {
             (invite(NODES_MAX), invite(NODES_MAX + 1)),
         ] {
             let decoded = |request: &Request| {
-                frame::decode::<Request>(&postcard::to_stdvec(request).expect("encodes")).is_ok()
+                frame::decode::<Request>(&frame::encode(request).expect("encodes")[frame::HEADER_BYTES..])
+                    .is_ok()
             };
             assert_eq!((decoded(&longest), decoded(&longer)), (true, false), "{longest:?}");
         }

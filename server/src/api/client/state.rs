@@ -10,6 +10,7 @@ use std::{
 };
 
 use coffee_common::{
+    envelope::UnknownKind,
     id::{ClusterId, NodeName},
     limits::REQUEST_TIMEOUT_MS,
     protocol::{Identity, Rejection, Request, RequestEnvelope, Response, SentFrom},
@@ -27,7 +28,10 @@ use super::{
     responder::{HeldResources, OutgoingResponse, Responder, ResponseGroup},
     slots::{ConnectionSlots, RequestSlots},
 };
-use crate::metrics::{ClientLimit, RequestKind, RequestOutcome};
+use crate::{
+    metrics::{ClientLimit, RequestKind, RequestOutcome},
+    node::VERSION,
+};
 
 /// The state of a connection.
 pub(super) struct ConnectionState {
@@ -118,6 +122,15 @@ impl ConnectionState {
 
     pub(super) fn disconnected(&self) -> Rejection {
         Rejection::Unavailable("the client has disconnected".to_owned())
+    }
+
+    /// Rejects a request with a part that this build does not know. Only this request: its sender is
+    /// newer, and may send others.
+    pub(super) fn unsupported(&self, part: UnknownKind) -> Rejection {
+        let name = self.api.node.name();
+        Rejection::Unsupported(format!(
+            "{name} runs coffeed {VERSION}, which does not know this request: it has {part}"
+        ))
     }
 
     /// Rejects a request since its client met a limit.

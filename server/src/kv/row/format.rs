@@ -26,7 +26,7 @@ use crate::kv::{
 };
 
 /// Bytes before the payload of a sealed row.
-const SEAL_BYTES: usize = 5;
+pub(super) const SEAL_BYTES: usize = 5;
 
 /// Bytes before the value in a row of [`Table::Keys`].
 pub(in crate::kv) const HEADER_BYTES: usize = 33;

@@ -1,6 +1,9 @@
 //! The row of a node record. An on-disk format, held by golden bytes.
 
-use coffee_common::command::NodeRecord;
+use coffee_common::{
+    command::NodeRecord,
+    envelope::{self, DecodeError},
+};
 
 use super::format::{open, seal};
 use crate::kv::{error::KvError, table::Table};
@@ -13,8 +16,9 @@ pub(in crate::kv) fn encode(record: &NodeRecord) -> Result<Vec<u8>, KvError> {
 
 /// Verifies and decodes a row.
 pub(in crate::kv) fn decode(key: &[u8], row: &[u8]) -> Result<NodeRecord, KvError> {
-    match postcard::take_from_bytes::<NodeRecord>(open(Table::Nodes, key, row)?) {
+    match envelope::decode_first::<NodeRecord>(open(Table::Nodes, key, row)?) {
         Ok((record, [])) if record.name.as_str().as_bytes() == key => Ok(record),
+        Err(DecodeError::Unknown(part)) => Err(KvError::Newer { table: Table::Nodes, part }),
         _ => Err(KvError::damaged(Table::Nodes, "the record is malformed")),
     }
 }

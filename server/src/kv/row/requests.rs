@@ -7,7 +7,7 @@
 //! ```text
 //! key     first index 8 (big endian)
 //! row     format 1 | crc 4 | record ...
-//! record  place 1 | length 4 | digest 8 | client 16 | sequence 8 | after 8 | outcome (postcard) ...
+//! record  place 1 | length 4 | digest 8 | client 16 | sequence 8 | after 8 | outcome (envelope) ...
 //! ```
 //!
 //! `place` is the record's index minus the first index, `length` the length of
@@ -15,6 +15,7 @@
 
 use coffee_common::{
     command::Outcome,
+    envelope::{self, DecodeError},
     id::{ClientId, RequestId, Revision},
 };
 
@@ -52,8 +53,9 @@ pub(in crate::kv) struct RequestRecord<'row> {
 
 impl RequestRecord<'_> {
     pub(in crate::kv) fn outcome(&self) -> Result<Outcome, KvError> {
-        match postcard::take_from_bytes(self.outcome) {
+        match envelope::decode_first(self.outcome) {
             Ok((outcome, [])) => Ok(outcome),
+            Err(DecodeError::Unknown(part)) => Err(KvError::Newer { table: Table::Requests, part }),
             _ => Err(malformed("an outcome is malformed")),
         }
     }
@@ -179,6 +181,7 @@ mod tests {
     use coffee_common::command::Effect;
 
     use super::*;
+    use crate::kv::row::format::SEAL_BYTES;
 
     fn request(sequence: u64) -> RequestId {
         RequestId { client: ClientId(0xc0ffee), sequence, after: Revision(4700) }
@@ -219,6 +222,17 @@ mod tests {
             contribution(&key, &row(&[4711])),
             contribution(&super::key(Revision(elsewhere)), &row(&[elsewhere]))
         );
+    }
+
+    #[test]
+    fn an_outcome_of_a_newer_version_is_not_damage() {
+        let mut good = row(&[4711]);
+        let outcome = SEAL_BYTES + RECORD_HEADER_BYTES;
+        good[outcome + 1] = 99;
+        let mut later = Vec::new();
+        seal_more(Table::Requests, &key(Revision(4711)), &mut later, &good[SEAL_BYTES..]);
+        let error = check(&key(Revision(4711)), &later).expect_err("is not known");
+        assert!(matches!(error, KvError::Newer { table: Table::Requests, .. }), "{error}");
     }
 
     #[test]

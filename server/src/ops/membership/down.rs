@@ -171,7 +171,7 @@ impl MembershipManager {
         let request = &Request::Transfer { to: None };
         let request = leader_request(request, caller, deadline, false);
         match self.on_leader(&request).await {
-            Ok(_) | Err(Rejection::Unknown(_)) => Ok(true),
+            Ok(_) | Err(Rejection::Unknown(_) | Rejection::Unreadable(_)) => Ok(true),
             // The next attempt looks up the leader again.
             Err(Rejection::Unavailable(_)) => Ok(false),
             Err(rejection) => Err(rejection),

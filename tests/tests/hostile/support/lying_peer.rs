@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use coffee_common::{
     command::{Batch, Command, Operation, Proposal},
+    envelope,
     frame::{self, HEADER_BYTES},
     id::{ClusterId, NodeId},
     key::{Key, Value},
@@ -145,7 +146,7 @@ fn entry(log_id: LogIdRecord) -> EntryRecord<'static> {
 }
 
 fn take<'a, T: serde::Deserialize<'a>>(message: &'a [u8]) -> Option<T> {
-    postcard::take_from_bytes(message).ok().map(|(value, _)| value)
+    envelope::decode_body(message).ok()
 }
 
 fn encode<T: Serialize>(message: &T) -> Bytes {

@@ -187,13 +187,13 @@ async fn a_damaged_row_stops_the_node() {
 #[tokio::test]
 async fn a_newer_format_is_rejected() {
     let node = TestNode::with(3).await;
-    alter(&node, |txn| kv::note_meta(txn, MetaKey::Format, &5u32.to_le_bytes()).expect("writes"));
+    alter(&node, |txn| kv::note_meta(txn, MetaKey::Format, &6u32.to_le_bytes()).expect("writes"));
 
     let disk = Arc::new(node.disk.power_cut(false));
     let options = StateOptions::default();
     let opened = StateMachine::open(disk, options, DurableIndex::new(), Poison::new());
     let error = opened.err().expect("rejected").to_string();
-    assert!(error.ends_with("its tables have format 5; this build knows format 4"), "{error}");
+    assert!(error.ends_with("its tables have format 6; this build knows format 5"), "{error}");
 }
 
 #[tokio::test]
