@@ -46,7 +46,10 @@ where
             let vote = vote_in_response(vote, request.vote.leader_id().term)?;
             Err(StreamAppendError::HigherVote(vote))
         }
-        RpcResponse::Vote { .. } | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
+        RpcResponse::Vote { .. }
+        | RpcResponse::Transfer(_)
+        | RpcResponse::Follows(_)
+        | RpcResponse::Unsupported => {
             return Err(failed(WRONG_RESPONSE));
         }
     };

@@ -175,9 +175,10 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let request = RpcRequest::from(&request);
         match self.call(&request, RPCTypes::TransferLeader, option.hard_ttl()).await? {
             RpcResponse::Transfer(result) => Ok(result.map_err(Into::into)),
-            RpcResponse::Heartbeat(_) | RpcResponse::Vote { .. } | RpcResponse::Follows(_) => {
-                Err(failed(WRONG_RESPONSE))
-            }
+            RpcResponse::Heartbeat(_)
+            | RpcResponse::Vote { .. }
+            | RpcResponse::Follows(_)
+            | RpcResponse::Unsupported => Err(failed(WRONG_RESPONSE)),
         }
     }
 }
@@ -193,8 +194,9 @@ fn vote_response(response: RpcResponse, sent: u64) -> Result<VoteResponse<TypeCo
             let vote = vote_in_response(vote, sent)?;
             Ok(VoteResponse { vote, vote_granted: granted, last_log_id })
         }
-        RpcResponse::Heartbeat(_) | RpcResponse::Transfer(_) | RpcResponse::Follows(_) => {
-            Err(failed(WRONG_RESPONSE))
-        }
+        RpcResponse::Heartbeat(_)
+        | RpcResponse::Transfer(_)
+        | RpcResponse::Follows(_)
+        | RpcResponse::Unsupported => Err(failed(WRONG_RESPONSE)),
     }
 }

@@ -20,6 +20,7 @@ use std::{
 };
 
 use coffee_common::{
+    envelope::UnknownKind,
     frame,
     id::{ClusterId, NodeId, NodeName},
     quic::{Connection, FrameReceiver, FrameSender, StreamError},
@@ -94,7 +95,9 @@ enum ServeError {
     #[error("the peer claims to be node {0}, which cannot be confirmed: no member answers")]
     Unconfirmed(NodeId),
     #[error(transparent)]
-    Frame(#[from] frame::FrameError),
+    Frame(frame::FrameError),
+    #[error("the peer runs a newer version: it sent {0}")]
+    Newer(UnknownKind),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -103,6 +106,15 @@ enum ServeError {
     SnapshotRejected(String),
     #[error("this node's consensus has stopped: {0}")]
     Stopped(String),
+}
+
+impl From<frame::FrameError> for ServeError {
+    fn from(error: frame::FrameError) -> Self {
+        match error {
+            frame::FrameError::Unknown(part) => Self::Newer(part),
+            error => Self::Frame(error),
+        }
+    }
 }
 
 impl ServeError {

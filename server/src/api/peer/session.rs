@@ -29,6 +29,9 @@ pub(super) const STREAM_ENDED: &str = "the peer ended the stream; see its log";
 /// The error for a response that does not fit the request.
 pub(super) const WRONG_RESPONSE: &str = "the response is for another kind of request";
 
+/// The error for a request that the peer does not know.
+const UNSUPPORTED: &str = "the peer runs an older version, which does not know this request";
+
 /// This node, as it introduces itself to its peers.
 #[derive(Debug)]
 pub(super) struct LocalNode {
@@ -93,7 +96,10 @@ impl Peer {
             sender.send_all(&mut [hello, encode(request)?]).await.map_err(failed)?;
             sender.finish();
             let response = receiver.receive().await.map_err(failed)?;
-            frame::decode(&response.ok_or_else(|| failed(STREAM_ENDED))?).map_err(failed)
+            match frame::decode(&response.ok_or_else(|| failed(STREAM_ENDED))?).map_err(failed)? {
+                RpcResponse::Unsupported => Err(failed(UNSUPPORTED)),
+                response => Ok(response),
+            }
         };
         let answered = timeout_at(deadline, exchange).await;
         answered.unwrap_or_else(|_| Err(self.timed_out(action, timeout)))

@@ -8,7 +8,7 @@ use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use coffee_common::{
-    frame,
+    frame::{self, FrameError},
     quic::{FrameReceiver, FrameSender, Priority},
 };
 use openraft::{
@@ -105,7 +105,12 @@ impl SnapshotTransfer<'_> {
             let received = timeout_at(patience.deadline(), receiver.receive()).await;
             let received = received.map_err(|_| self.peer.timed_out(RPCTypes::InstallSnapshot, self.idle))?;
             let message = received.map_err(failed)?.ok_or_else(|| failed(STREAM_ENDED))?;
-            match frame::decode(&message).map_err(failed)? {
+            let progress = match frame::decode(&message) {
+                // A newer receiver reports more. Only rows are progress.
+                Err(FrameError::Unknown(_)) => continue,
+                progress => progress.map_err(failed)?,
+            };
+            match progress {
                 SnapshotProgress::Taken { rows } => patience.taken(rows, Instant::now()),
                 SnapshotProgress::Finishing => patience.finishing(Instant::now()),
                 SnapshotProgress::Done(vote) => return vote_in_response(vote, self.term),

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use coffee_client::cert::Ca;
 use coffee_common::{
     command::{Batch, Command, Operation, Outcome, Proposal},
+    frame,
     id::{ClusterId, ClusterName, NodeId, NodeName},
     key::{Key, Value},
     protocol::Role,
     quic::{Endpoint, EndpointOptions, Priority},
 };
 use openraft::{
-    ReadPolicy,
+    RPCTypes, ReadPolicy,
     async_runtime::WatchReceiver,
     errors::{ClientWriteError, RaftError},
 };
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     link::PeerLinks,
     session::{LocalNode, Peer},
-    wire::Purpose,
+    wire::{Purpose, RpcRequest, RpcResponse},
     *,
 };
 use crate::{
@@ -36,6 +37,7 @@ use crate::{
         durable_index::DurableIndex,
         log::{LogError, LogStore, tests::disk::LogDisk},
         poison::Poison,
+        record::{LeaderRecord, VoteRecord},
         state::{StateDir, StateOptions},
         state_machine::{StateMachine, StateReader},
     },
@@ -284,6 +286,32 @@ async fn a_stream_that_the_sender_gave_up_is_released() {
     drop(receiver);
     let released = tokio::time::timeout(Duration::from_secs(10), sender.stopped()).await;
     assert!(released.is_ok(), "the receiver waits for requests on a stream without a reader");
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// A newer leader asks for what this node does not know: only that stream ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_a_newer_member_is_answered_and_others_are_served() {
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
+    let nodes = cluster(&ca, dir.path()).await;
+    let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
+    let local = Arc::new(LocalNode { endpoint: ming.endpoint.clone(), cluster: CLUSTER, id: ming.id });
+    let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
+    let peer = Peer::new(local, hong.id, link);
+    let soon = || Instant::now() + Duration::from_secs(10);
+    let (hello, mut sender, mut receiver) =
+        peer.open(Purpose::Rpc, Priority::Urgent, soon()).await.expect("opens");
+    let newer = frame::encode_raw(&[0x7f, 1, 2, 3]).expect("fits");
+    sender.send_all(&mut [hello, newer]).await.expect("sends");
+    let answered = tokio::time::timeout_at(soon(), receiver.receive()).await.expect("in time");
+    let message = answered.expect("a frame").expect("an answer");
+    assert_eq!(frame::decode(&message), Ok(RpcResponse::Unsupported));
+    let leader = VoteRecord { leader: LeaderRecord { term: 1 << 20, node: ming.id }, committed: true };
+    let asked = peer.call(&RpcRequest::Follows { leader }, RPCTypes::Vote, Duration::from_secs(10)).await;
+    assert_eq!(asked.expect("is answered"), RpcResponse::Follows(false));
     for node in nodes {
         node.stop().await;
     }

@@ -1,8 +1,9 @@
 //! The messages between members, in our own encoding.
 //!
 //! Mirrors of openraft's messages (see `storage::record`), one per frame. The frame carries the
-//! version, and golden bytes guard the layout. openraft's errors are not sent: a peer that cannot
-//! answer ends the stream.
+//! version, and golden bytes guard the layout, which changes by the rule of
+//! [`coffee_common::envelope`]. openraft's errors are not sent: a peer that cannot answer ends the
+//! stream.
 
 use coffee_common::{
     bounded::at_most,
@@ -147,6 +148,8 @@ pub enum RpcResponse {
     Transfer(Result<(), TransferError>),
     /// Whether the receiver's vote is for that leader. It can still follow another one later.
     Follows(bool),
+    /// The receiver does not know the request: it runs an older version.
+    Unsupported,
 }
 
 /// Why a node did not take over leadership.

@@ -18,11 +18,14 @@ pub(super) async fn serve(
     mut sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
-    let request: RpcRequest = receive(&mut receiver).await?;
-    let response = answer(peer, request).await?;
+    let (response, served) = match receive(&mut receiver).await {
+        Ok(request) => (answer(peer, request).await?, Ok(())),
+        Err(newer @ ServeError::Newer(_)) => (RpcResponse::Unsupported, Err(newer)),
+        Err(error) => return Err(error),
+    };
     sender.send(frame::encode(&response)?).await?;
     sender.finish();
-    Ok(())
+    served
 }
 
 pub(super) async fn answer(peer: &StreamPeer, request: RpcRequest) -> Result<RpcResponse, ServeError> {
