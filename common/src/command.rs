@@ -73,6 +73,9 @@ pub enum Command {
     /// Raises the feature level of the cluster. Does nothing unless it is the level after the
     /// present one.
     RaiseLevel(FeatureLevel),
+    /// Writes the record of a node again.
+    #[cfg(coffee_future)]
+    FutureTouch(NodeName),
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -284,6 +287,8 @@ impl Command {
             | Self::SetRevocationList(_)
             | Self::AnnounceNode { .. }
             | Self::RaiseLevel(_) => LEVEL_MIN,
+            #[cfg(coffee_future)]
+            Self::FutureTouch(_) => crate::feature_level::FUTURE.level,
         }
     }
 
@@ -297,6 +302,8 @@ impl Command {
             Self::SetNodeState { name, .. } => name.as_str().len(),
             Self::SetRevocationList(list) => list.bytes(),
             Self::RaiseLevel(_) => size_of::<FeatureLevel>(),
+            #[cfg(coffee_future)]
+            Self::FutureTouch(name) => name.as_str().len(),
         }
     }
 }
@@ -340,6 +347,8 @@ impl std::fmt::Display for Proposal {
             Command::SetRevocationList(list) => write!(f, "set revocation list {}", list.number),
             Command::AnnounceNode { name, .. } => write!(f, "announce {name}"),
             Command::RaiseLevel(level) => write!(f, "raise the feature level to {level}"),
+            #[cfg(coffee_future)]
+            Command::FutureTouch(name) => write!(f, "touch {name}"),
         }
     }
 }

@@ -27,8 +27,21 @@ pub struct LevelFeatures {
 }
 
 /// The levels that this build knows, in order.
-pub const LEVELS: &[LevelFeatures] =
-    &[LevelFeatures { level: FeatureLevel(1), version: "0.1.0", brought: "everything of the first release" }];
+pub const LEVELS: &[LevelFeatures] = &[
+    LevelFeatures { level: FeatureLevel(1), version: "0.1.0", brought: "everything of the first release" },
+    #[cfg(coffee_future)]
+    FUTURE,
+];
+
+/// The level after this version's, for tests of upgrades: a build with `--cfg coffee_future` has one
+/// more command, one more request and one more format of rows, each marked by that condition, and
+/// stands for the next version. None is released.
+#[cfg(coffee_future)]
+pub const FUTURE: LevelFeatures = LevelFeatures {
+    level: FeatureLevel(2),
+    version: "0.2.0",
+    brought: "a command that writes the record of a node again, in another format",
+};
 
 /// The lowest level that this build knows: that of a new cluster.
 pub const LEVEL_MIN: FeatureLevel = LEVELS[0].level;

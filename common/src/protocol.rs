@@ -254,6 +254,9 @@ pub enum Request {
         /// Only reports what would change.
         dry_run: bool,
     },
+    /// Writes the record of a node again: [`Response::Done`].
+    #[cfg(coffee_future)]
+    FutureTouch(NodeName),
 }
 
 /// The response to a request that was carried out.

@@ -98,5 +98,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
             nodes::announce(tables, at, name, address, proposal.proposed_at_ms)
         }
         Command::RaiseLevel(to) => level::raise(tables, *to, LEVEL_MAX),
+        #[cfg(coffee_future)]
+        Command::FutureTouch(name) => nodes::touch(tables, name),
     }
 }

@@ -146,6 +146,18 @@ impl Client {
         }
     }
 
+    /// Writes the record of a node again. Returns whether it has one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] below the feature level that brought it; otherwise as [`Client::boot`].
+    #[cfg(coffee_future)]
+    pub async fn future_touch(&self, node: NodeName) -> Result<bool, Error> {
+        match self.ask(Request::FutureTouch(node)).await? {
+            Response::Done { changed } => Ok(changed),
+            _ => Err(Error::misfit()),
+        }
+    }
+
     /// Returns the log level of the first reachable endpoint; with a level, sets it
     /// until the next restart. Requires the role `admin`.
     ///

@@ -53,6 +53,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::RemoveVoter { .. }
         | Request::Revoke { .. }
         | Request::FinishUpgrade { dry_run: false } => (Route::Leader, RetryPolicy::Idempotent),
+        #[cfg(coffee_future)]
+        Request::FutureTouch(_) => (Route::Leader, RetryPolicy::Idempotent),
         Request::StateDigest { .. }
         | Request::Room { .. }
         | Request::Reaches { .. }

@@ -94,6 +94,8 @@ impl KvModel {
             Command::SetRevocationList(list) => self.set_list(at, list),
             // This build knows one level.
             Command::RaiseLevel(_) => Outcome::LevelRaised { level: LEVEL_MIN, changed: false },
+            #[cfg(coffee_future)]
+            Command::FutureTouch(name) => Outcome::NodeStateSet(self.nodes.contains_key(name)),
         }
     }
 

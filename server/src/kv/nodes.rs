@@ -88,6 +88,14 @@ pub(super) fn set_address(
     Ok(Outcome::NodeStateSet(true))
 }
 
+/// Writes the record of a node again.
+#[cfg(coffee_future)]
+pub(super) fn touch(tables: &mut Tables<'_>, name: &NodeName) -> Result<Outcome, KvError> {
+    let Some(record) = tables.store().node(name)? else { return Ok(Outcome::NodeStateSet(false)) };
+    put(tables, &record)?;
+    Ok(Outcome::NodeStateSet(true))
+}
+
 /// Adds the record of a member whose name has none: the founder of the cluster,
 /// which no command admitted. Does nothing if there is a record or the table is
 /// full.
@@ -109,8 +117,9 @@ fn is_full(store: &Store) -> Result<bool, KvError> {
 }
 
 fn put(tables: &mut Tables<'_>, record: &NodeRecord) -> Result<(), KvError> {
+    let level = tables.level()?;
     tables.put(Table::Nodes, record.name.as_str().as_bytes(), |_, row| {
-        *row = encode(record)?;
+        *row = encode(record, level)?;
         Ok(())
     })
 }

@@ -11,23 +11,23 @@ use super::{Counter, Gauge, Histogram};
 
 /// Declares the kinds of requests, in the order of their numbers, each with its exposed name.
 macro_rules! request_kinds {
-    ($($kind:ident $name:literal $request:pat,)*) => {
+    ($($(#[$condition:meta])? $kind:ident $name:literal $request:pat,)*) => {
         /// The kind of a request, without its arguments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum RequestKind {
-            $($kind,)*
+            $($(#[$condition])? $kind,)*
             /// A newer version has it: this build knows only that it is a request.
             Unknown,
         }
 
         impl RequestKind {
             /// All kinds.
-            pub const ALL: &[Self] = &[$(Self::$kind,)* Self::Unknown];
+            pub const ALL: &[Self] = &[$($(#[$condition])? Self::$kind,)* Self::Unknown];
 
             /// Returns the kind of a request.
             pub fn of(request: &Request) -> Self {
                 match request {
-                    $($request => Self::$kind,)*
+                    $($(#[$condition])? $request => Self::$kind,)*
                 }
             }
 
@@ -39,7 +39,7 @@ macro_rules! request_kinds {
             /// Returns the exposed name.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$kind => $name,)*
+                    $($(#[$condition])? Self::$kind => $name,)*
                     Self::Unknown => "unknown",
                 }
             }
@@ -76,6 +76,8 @@ request_kinds! {
     ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Revoke "revoke" Request::Revoke { .. },
     FinishUpgrade "finish_upgrade" Request::FinishUpgrade { .. },
+    #[cfg(coffee_future)]
+    FutureTouch "future_touch" Request::FutureTouch(_),
 }
 
 /// How a request ended, as exposed.

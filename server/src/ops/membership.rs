@@ -182,6 +182,8 @@ impl Leading {
             }
             Request::Revoke { list } => self.revoke(list).await,
             Request::FinishUpgrade { dry_run } => self.finish_upgrade(*dry_run).await,
+            #[cfg(coffee_future)]
+            Request::FutureTouch(node) => self.touch(node).await,
             _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),
         }
     }

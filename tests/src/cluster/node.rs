@@ -28,6 +28,7 @@ pub struct NodeProcess {
     port: u16,
     folder: PathBuf,
     log: NodeLog,
+    coffeed: Option<PathBuf>,
     process: Option<Child>,
 }
 
@@ -71,7 +72,15 @@ impl NodeProcess {
         let folder = top.join(name);
         fs::create_dir_all(&folder).expect("a folder for the node");
         let port = ports::free();
-        let node = Self { name: name.to_owned(), host, port, folder, log: NodeLog::new(), process: None };
+        let node = Self {
+            name: name.to_owned(),
+            host,
+            port,
+            folder,
+            log: NodeLog::new(),
+            coffeed: None,
+            process: None,
+        };
         let beginning = match beginning {
             Beginning::Join(members) => {
                 let members: Vec<String> =
@@ -149,6 +158,11 @@ impl NodeProcess {
         self.process.is_some()
     }
 
+    /// Uses another build of `coffeed` from its next start on; `None` for this one.
+    pub fn use_build(&mut self, coffeed: Option<PathBuf>) {
+        self.coffeed = coffeed;
+    }
+
     /// Starts its process, and waits until it serves.
     pub async fn start(&mut self) {
         self.start_with(&[]).await;
@@ -163,7 +177,7 @@ impl NodeProcess {
 
     /// Starts its process with additional flags, and does not wait.
     pub fn spawn(&mut self, flags: &[&str]) {
-        let coffeed = processes::path("coffeed");
+        let coffeed = self.coffeed.clone().unwrap_or_else(|| processes::path("coffeed"));
         let mut command = match self.host.under.split_first() {
             None => Command::new(coffeed),
             Some((first, rest)) => {

@@ -31,6 +31,14 @@ each node can return to the version before. Afterwards new commands and formats 
 in use, and an older coffeed refuses the data directory and cannot join.
 The level is only raised by hand.")]
     Finish(FinishArguments),
+    /// Write the record of a node again
+    #[cfg(coffee_future)]
+    #[command(hide = true)]
+    Touch {
+        /// The node
+        #[arg(value_name = "NODE")]
+        node: coffee_common::id::NodeName,
+    },
 }
 
 /// `upgrade finish`.
@@ -46,6 +54,11 @@ pub(crate) async fn run(verb: &UpgradeVerb, invocation: &mut Invocation<'_>) -> 
         UpgradeVerb::Status => {
             let view = invocation.view(invocation.usual_timeout()).await?;
             invocation.printer.report(&UpgradeStatus::new(&view));
+        }
+        #[cfg(coffee_future)]
+        UpgradeVerb::Touch { node } => {
+            let done = invocation.client(invocation.usual_timeout())?.future_touch(node.clone()).await?;
+            invocation.printer.text(&format!("{node}: {done}\n"));
         }
         UpgradeVerb::Finish(arguments) => {
             let client = invocation.client(invocation.patient_timeout())?;

@@ -267,6 +267,8 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::LogLevel
         | RequestKind::Revoke
         | RequestKind::FinishUpgrade => Audience::Clients(Role::Admin),
+        #[cfg(coffee_future)]
+        RequestKind::FutureTouch => Audience::Clients(Role::Admin),
         // It contains everything, the request memory too.
         RequestKind::Backup => Audience::Backups,
         // The last step of `down`, which a member carries out.
@@ -297,6 +299,10 @@ fn subject(request: &Request) -> Option<&NodeName> {
 
 /// Whether only the leader can carry out the request, so that another node forwards it.
 fn is_for_the_leader(request: &Request) -> bool {
+    #[cfg(coffee_future)]
+    if let Request::FutureTouch(_) = request {
+        return true;
+    }
     matches!(
         request,
         Request::Write { .. }

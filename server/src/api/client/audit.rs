@@ -69,6 +69,8 @@ fn act(request: &Request) -> Option<AuditedAct> {
         Request::Revoke { .. } => plain("revoke"),
         Request::FinishUpgrade { dry_run: false } => plain("upgrade finish"),
         Request::FinishUpgrade { dry_run: true } => plain("upgrade finish --dry-run"),
+        #[cfg(coffee_future)]
+        Request::FutureTouch(node) => about("touch", node),
         Request::Join { node, address, .. } => at("join", node, address),
         Request::Promote { id } => Some(AuditedAct { verb: "promote", object: Some(id.to_string()) }),
         Request::RemoveVoter { node, .. } => about("remove voter", node),

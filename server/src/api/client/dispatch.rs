@@ -126,6 +126,8 @@ async fn operate(
             *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
             result
         }
+        #[cfg(coffee_future)]
+        Request::FutureTouch(_) => membership.on_leader(&leader_request(request, origin, deadline)).await,
         Request::Get { .. } | Request::Range { .. } | Request::Write { .. } => {
             Err(Rejection::Invalid("reads and writes are served elsewhere (bug)".to_owned()))
         }

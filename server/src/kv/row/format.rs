@@ -16,6 +16,7 @@
 use bytes::Bytes;
 use coffee_common::{
     command::Entry,
+    feature_level::FeatureLevel,
     id::Revision,
     key::{Key, Value},
 };
@@ -30,6 +31,24 @@ pub(super) const SEAL_BYTES: usize = 5;
 
 /// Bytes before the value in a row of [`Table::Keys`].
 pub(in crate::kv) const HEADER_BYTES: usize = 33;
+
+/// The formats of rows that came with a feature level, each with its table. Rows of other tables, and of
+/// earlier levels, have the first format. A row keeps the format in which it was last written.
+const LATER_FORMATS: &[(Table, FeatureLevel, u8)] = &[
+    #[cfg(coffee_future)]
+    (Table::Nodes, coffee_common::feature_level::FUTURE.level, 2),
+];
+
+/// The format in which a row is written at this level, by every build.
+pub(in crate::kv) fn format_at(table: Table, level: FeatureLevel) -> u8 {
+    let later = LATER_FORMATS.iter().rev().find(|(of, since, _)| *of == table && *since <= level);
+    later.map_or(FORMAT, |(.., format)| *format)
+}
+
+/// Whether this build reads rows of this format.
+fn is_known(table: Table, format: u8) -> bool {
+    format == FORMAT || LATER_FORMATS.iter().any(|(of, _, later)| (*of, *later) == (table, format))
+}
 
 /// The revisions and the version of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,9 +135,14 @@ pub(in crate::kv) fn decode_key(key: &[u8]) -> Result<Key, KvError> {
 
 /// Encodes a row: format and checksum before the payload.
 pub(in crate::kv) fn seal(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    seal_as(FORMAT, table, key, payload)
+}
+
+/// As [`seal`], in this format.
+pub(in crate::kv) fn seal_as(format: u8, table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut row = Vec::with_capacity(SEAL_BYTES + payload.len());
-    row.push(FORMAT);
-    row.extend_from_slice(&checksum(table, FORMAT, key, payload).to_le_bytes());
+    row.push(format);
+    row.extend_from_slice(&checksum(table, format, key, payload).to_le_bytes());
     row.extend_from_slice(payload);
     row
 }
@@ -143,7 +167,7 @@ pub(in crate::kv) fn open<'row>(table: Table, key: &[u8], row: &'row [u8]) -> Re
     };
     match u32::from_le_bytes([*a, *b, *c, *d]) == checksum(table, *format, key, payload) {
         false => Err(KvError::damaged(table, "the checksum does not match")),
-        true if *format != FORMAT => Err(KvError::Format { table, format: *format }),
+        true if !is_known(table, *format) => Err(KvError::Format { table, format: *format }),
         true => Ok(payload),
     }
 }

@@ -3,15 +3,17 @@
 use coffee_common::{
     command::NodeRecord,
     envelope::{self, DecodeError},
+    feature_level::FeatureLevel,
 };
 
-use super::format::{open, seal};
+use super::format::{format_at, open, seal_as};
 use crate::kv::{error::KvError, table::Table};
 
-/// Encodes the row of a record.
-pub(in crate::kv) fn encode(record: &NodeRecord) -> Result<Vec<u8>, KvError> {
+/// Encodes the row of a record, in the format of this level.
+pub(in crate::kv) fn encode(record: &NodeRecord, level: FeatureLevel) -> Result<Vec<u8>, KvError> {
     let payload = postcard::to_stdvec(record).map_err(KvError::Encode)?;
-    Ok(seal(Table::Nodes, record.name.as_str().as_bytes(), &payload))
+    let format = format_at(Table::Nodes, level);
+    Ok(seal_as(format, Table::Nodes, record.name.as_str().as_bytes(), &payload))
 }
 
 /// Verifies and decodes a row.
@@ -27,6 +29,7 @@ pub(in crate::kv) fn decode(key: &[u8], row: &[u8]) -> Result<NodeRecord, KvErro
 mod tests {
     use coffee_common::{
         command::MemberState,
+        feature_level::{LEVEL_MIN, LEVELS},
         id::{Address, NodeId, NodeName},
     };
 
@@ -41,9 +44,13 @@ mod tests {
             standing: MemberState::Member,
             since_ms: 1_700_000_000_000,
         };
-        let row = encode(&record).expect("encodes");
+        let row = encode(&record, LEVEL_MIN).expect("encodes");
         crate::golden_test::check("state_nodes", &row);
         assert_eq!(decode(b"hong", &row).expect("its own bytes"), record);
         assert!(decode(b"peng", &row).is_err());
+        for known in LEVELS {
+            let row = encode(&record, known.level).expect("encodes");
+            assert_eq!(decode(b"hong", &row).expect("each build reads all earlier formats"), record);
+        }
     }
 }

@@ -84,6 +84,16 @@ impl Leading {
         }
     }
 
+    /// Writes the record of a node again.
+    #[cfg(coffee_future)]
+    pub(super) async fn touch(&self, node: &NodeName) -> Result<Response, ProposeError> {
+        let outcome = propose(&self.replica, None, Command::FutureTouch(node.clone()), self.deadline).await;
+        match self.progress.step(outcome)? {
+            Outcome::NodeStateSet(changed) => Ok(Response::Done { changed }),
+            other => Err(Rejection::Unknown(format!("an unexpected outcome: {other}")).into()),
+        }
+    }
+
     /// Asks every member, and every node that was admitted.
     async fn known_levels(&self) -> Result<Vec<KnownLevel>, ProposeError> {
         let membership = self.replica.membership();
