@@ -49,6 +49,22 @@ impl Coffeectl {
         self
     }
 
+    /// Runs this build of `coffeectl`, with the same arguments and variables.
+    #[must_use]
+    pub fn of_build(mut self, coffeectl: &Path) -> Self {
+        let mut command = Command::new(coffeectl);
+        let ours = self.command.as_std();
+        command.args(ours.get_args()).kill_on_drop(true);
+        for (name, value) in ours.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

@@ -1,0 +1,134 @@
+//! Two versions in one cluster of real processes: this build, and the *future* one, which knows one
+//! feature level more (`--cfg coffee_future`).
+//!
+//! ```text
+//! cargo test -p coffee-tests --test upgrade -- --ignored --nocapture
+//! ```
+
+mod future;
+
+use std::{fs, path::Path, time::Duration};
+
+use coffee_common::protocol::Role;
+use coffee_tests::{
+    cluster::{Cluster, SHOPS},
+    load::{Load, LoadOptions, verify},
+    processes,
+};
+use tokio::process::Command;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const NEWER: &str = "was written by a newer version of coffeed (level 2; this build knows 1)";
+
+/// Restarts each node with a build, the leader last, while writes flow.
+async fn roll(cluster: &mut Cluster, load: &mut Load, build: Option<&Path>) {
+    let leader = cluster.leader().await;
+    let mut names: Vec<&str> = SHOPS[..3].iter().copied().filter(|name| *name != leader).collect();
+    names.push(&leader);
+    for name in names {
+        let node = cluster.node(name);
+        assert_eq!(node.stop().await.code(), Some(0));
+        node.use_build(build.map(Path::to_owned));
+        node.start().await;
+        cluster.coffeectl(["wait", "--for", "synced", "--node", name]).ok().await;
+        assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
+    }
+}
+
+/// Runs an offline verb or a start of this build on a node's data; returns its exit code and errors.
+async fn this_build(config: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(processes::path("coffeed"));
+    command.arg("--config").arg(config).args(words).kill_on_drop(true);
+    let output = command.output().await.expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "compiles all crates a second time, for minutes; tests/README.md has the command"]
+async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finished() {
+    let coffeed = future::command("coffeed");
+    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
+    let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
+    let options = LoadOptions { writers: 16, ..LoadOptions::default() };
+    let mut load = Load::start(std::slice::from_ref(&client), &options);
+    assert!(load.acknowledges(100, PATIENCE).await, "writes flow");
+
+    // One node is upgraded, and takes snapshots, leads and follows beside the others.
+    let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
+    assert!(status.ends_with("at feature level 1; no node knows a higher one\n"), "{status}");
+    let hong = cluster.node("hong");
+    hong.stop().await;
+    hong.use_build(Some(coffeed.clone()));
+    hong.start().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "hong"]).ok().await;
+    cluster.coffeectl(["transfer", "hong"]).ok().await;
+    assert!(load.acknowledges(100, PATIENCE).await, "writes flow through a leader of the next version");
+    let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
+    assert!(status.contains("ming knows level 1") && status.contains("peng knows level 1"), "{status}");
+    cluster.coffeectl(["upgrade", "finish", "--yes"]).fails(8, "not known at ming, peng").await;
+
+    // All are upgraded, taken back, and upgraded again.
+    roll(&mut cluster, &mut load, Some(&coffeed)).await;
+    let touch = ["upgrade", "touch", "ming"];
+    future::coffeectl(&cluster, &touch).fails(8, "this needs feature level 2").await;
+    let plan = cluster.coffeectl(["upgrade", "finish", "--dry-run"]).ok().await;
+    assert!(plan.starts_with("plan: raise the feature level of the cluster from 1 to 2"), "{plan}");
+    roll(&mut cluster, &mut load, None).await;
+    roll(&mut cluster, &mut load, Some(&coffeed)).await;
+
+    cluster.coffeectl(["upgrade", "finish"]).fails(8, "confirmation is missing").await;
+    let done = cluster.coffeectl(["upgrade", "finish", "--yes"]).ok().await;
+    assert_eq!(done, "the cluster is at feature level 2 now: it was at 1\n");
+    let again = cluster.json(["upgrade", "finish", "--yes"]).await;
+    assert_eq!((&again["to"], &again["changed"]), (&2.into(), &false.into()), "{again}");
+    future::coffeectl(&cluster, &touch).ok().await;
+    assert!(load.acknowledges(100, PATIENCE).await, "writes flow at the new level");
+
+    // This build refuses the data, in every way, and changes nothing.
+    let peng = cluster.node("peng");
+    peng.stop().await;
+    let (config, identity) = (peng.config(), peng.data().join("identity.toml"));
+    let before = fs::read(&identity).expect("it has an identity");
+    for words in [&[][..], &["recover"], &["recover", "--yes"], &["rebuild", "--from", "127.0.0.1:9"]] {
+        let (code, said) = this_build(&config, words).await;
+        assert!(
+            code == Some(2) && said.contains(NEWER) && !said.contains("damaged"),
+            "{words:?}: {code:?} {said}"
+        );
+        assert_eq!(fs::read(&identity).expect("it has an identity"), before, "{words:?}");
+    }
+    cluster.node("peng").start().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "peng"]).ok().await;
+
+    // Nor is a node of this build admitted, which says why; one of the next version is.
+    let long = cluster.node("long").address();
+    let boot = ["boot", "long", "--address", long.as_str()];
+    let why = "the cluster is at feature level 2, and long knows level 1 only";
+    cluster.coffeectl(boot).fails(8, why).await;
+    let node = cluster.node("long");
+    node.stop().await;
+    node.use_build(Some(coffeed.clone()));
+    node.start().await;
+    cluster.coffeectl(boot).ok().await;
+    cluster.coffeectl(["wait", "--for", "synced", "--node", "long"]).ok().await;
+    let text = fs::read_to_string(cluster.node("long").data().join("identity.toml")).expect("it has one");
+    assert!(text.contains("\nlevel = 2\n"), "{text}");
+
+    // A backup of the next version is refused with the version that reads it.
+    let file = cluster.folder().join("later.backup").display().to_string();
+    cluster.coffeectl(["backup", &file]).ok().await;
+    let verified = cluster.json(["backup", "verify", &file]).await;
+    assert_eq!(verified["level"], 2, "{verified}");
+    let data = cluster.folder().join("restored").display().to_string();
+    let (code, said) = this_build(&config, &["--data-dir", &data, "restore", &file]).await;
+    assert!(code == Some(2) && said.contains("a newer version of coffeed (level 2"), "{code:?} {said}");
+
+    let record = load.stop().await;
+    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
+    let found = verify(&client, &record).await.expect("it can be read");
+    assert!(found.is_clean(), "{found}");
+    for node in cluster.watched() {
+        assert!(!node.log().tail(usize::MAX).contains("state differs"), "{}", node.name());
+    }
+    client.close().await;
+}
