@@ -189,7 +189,7 @@ impl Leading {
     }
 
     fn view(&self) -> LeaderView {
-        LeaderView::of(&self.replica.metrics(), self.node.lease(), self.node.lease())
+        LeaderView::of(&self.replica.metrics(), self.node.address(), self.node.lease(), self.node.lease())
     }
 
     /// Decides from the answers that arrive from now on. On an objection it decides
@@ -204,7 +204,12 @@ impl Leading {
         // Asks all nodes at once; the next heartbeat repeats a lost one.
         let _ = self.replica.raft().trigger().heartbeat().await;
         loop {
-            let view = LeaderView::of(&changes.borrow_and_update(), self.node.lease(), asked.elapsed());
+            let view = LeaderView::of(
+                &changes.borrow_and_update(),
+                self.node.address(),
+                self.node.lease(),
+                asked.elapsed(),
+            );
             let objection = match verdict(&view) {
                 Ok(decided) => return Ok(decided),
                 Err(objection) => retryable(objection),

@@ -103,7 +103,10 @@ impl Leading {
                 if !metrics.state.is_leader() {
                     return Err(no_longer_leader());
                 }
-                may_promote(&LeaderView::of(&metrics, self.node.lease(), self.node.lease()), id)
+                may_promote(
+                    &LeaderView::of(&metrics, self.node.address(), self.node.lease(), self.node.lease()),
+                    id,
+                )
             };
             let Err(why) = verdict else { return Ok(()) };
             match timeout_at(self.deadline, changes.changed()).await {

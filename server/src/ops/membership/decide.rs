@@ -23,6 +23,13 @@ pub(super) fn successor(view: &LeaderView, to: Option<&NodeName>) -> Result<Opti
     if view.voters.len() > 1 {
         return Err(Rejection::Unavailable("a membership change is in progress".to_owned()));
     }
+    // The successor asks the leader for its vote there, and a leader that hands over falls silent.
+    if !view.is_found {
+        let name = view.name(view.me);
+        return Err(Rejection::Unavailable(format!(
+            "the cluster does not know the new address of {name} yet"
+        )));
+    }
     match to {
         Some(name) => named_successor(view, name),
         None => best_successor(view).map(Some),

@@ -7,7 +7,7 @@ use std::{
 
 use coffee_common::{
     command::NodeRecord,
-    id::{NodeId, NodeName},
+    id::{Address, NodeId, NodeName},
 };
 use openraft::Instant;
 
@@ -18,6 +18,8 @@ use crate::node::replica::Metrics;
 pub(super) struct LeaderView {
     /// The leader itself.
     pub(super) me: NodeId,
+    /// Whether the membership has the leader's present address.
+    pub(super) is_found: bool,
     /// The voters: two sets during a change.
     pub(super) voters: Vec<BTreeSet<NodeId>>,
     /// The learners.
@@ -39,14 +41,15 @@ pub(super) struct LeaderView {
 }
 
 impl LeaderView {
-    /// Builds the view from the leader's metrics. `since_asked` is the time since the
-    /// operation began.
-    pub(super) fn of(metrics: &Metrics, recent: Duration, since_asked: Duration) -> Self {
+    /// Builds the view from the leader's metrics. `own` is the leader's present address, `since_asked`
+    /// the time since the operation began.
+    pub(super) fn of(metrics: &Metrics, own: &Address, recent: Duration, since_asked: Duration) -> Self {
         let membership = metrics.membership_config.membership();
         let heartbeat = metrics.heartbeat.iter().flatten();
         let replication = metrics.replication.iter().flatten();
         Self {
             me: metrics.id,
+            is_found: membership.get_node(&metrics.id).is_none_or(|member| member.address == *own),
             voters: membership.get_joint_config().clone(),
             learners: membership.learner_ids().collect(),
             names: membership.nodes().map(|(id, member)| (*id, member.name.clone())).collect(),

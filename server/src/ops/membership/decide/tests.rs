@@ -23,6 +23,7 @@ fn id(letter: char) -> NodeId {
 fn view(nodes: &str) -> LeaderView {
     let mut view = LeaderView {
         me: id('a'),
+        is_found: true,
         voters: vec![BTreeSet::new()],
         learners: BTreeSet::new(),
         names: BTreeMap::new(),
@@ -57,6 +58,11 @@ fn leadership_goes_to_a_voter_that_is_there_and_close() {
     assert_eq!(to("A B C", 'c'), Ok(Some(id('c'))));
     assert_eq!(to("A B C", 'a'), Ok(None));
     says(&to("A B", 'x').expect_err("unknown"), "not a member");
+    let moved = LeaderView { is_found: false, ..view("A B C") };
+    says(
+        &successor(&moved, None).expect_err("its vote cannot be asked for"),
+        "does not know the new address of a",
+    );
     says(&to("A B c", 'c').expect_err("a learner"), "not a voter");
     says(&to("A B C!", 'c').expect_err("silent"), "does not answer");
     says(&to("A B C5000", 'c').expect_err("it lags"), "lags the leader by 5000 entries");
