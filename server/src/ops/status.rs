@@ -58,10 +58,13 @@ pub async fn cluster(node: &Arc<Node>) -> ClusterView {
 
 /// Asks a node for its status; `None` if it cannot be reached.
 pub async fn ask(node: &Node, name: &NodeName, address: &Address) -> Option<NodeStatus> {
-    let expect = Expect::Node(name.clone());
+    ask_at(node, address, &Expect::Node(name.clone())).await
+}
+
+/// Asks the node at an address for its status; `None` if it cannot be reached, or is not the expected one.
+pub async fn ask_at(node: &Node, address: &Address, expect: &Expect) -> Option<NodeStatus> {
     let within = ANSWER_WITHIN.max(node.lease());
-    let reply =
-        node.pool().ask(address, &expect, &Request::Status, Envelope::default(), within).await.ok()?;
+    let reply = node.pool().ask(address, expect, &Request::Status, Envelope::default(), within).await.ok()?;
     match reply.result {
         Ok(Response::Status(status)) => Some(*status),
         _ => None,

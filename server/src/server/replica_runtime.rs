@@ -135,7 +135,7 @@ impl ReplicaRuntime {
     /// Makes this the node's replica: the node serves from now on. `joins` are the members that
     /// it joins, if it does.
     pub(crate) fn activate(&mut self, node: &Arc<Node>, membership: &MembershipManager, joins: Vec<Address>) {
-        let confirmation = Arc::new(MemberConfirmation::new(node, &self.replica, joins));
+        let confirmation = Arc::new(MemberConfirmation::new(node, &self.replica, joins.clone()));
         self.peers.confirm = Arc::new(move |id, name| {
             let confirmation = Arc::clone(&confirmation);
             Box::pin(async move { confirmation.confirm(id, &name).await })
@@ -153,7 +153,7 @@ impl ReplicaRuntime {
         }
         self.tasks.spawn(log_size::keep_within(Arc::clone(&self.replica), self.log_keep_bytes));
         self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
-        self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica)));
+        self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica), joins));
         let join = std::mem::take(&mut self.join);
         self.tasks.spawn(membership.clone().announce_address(Arc::clone(&self.replica), join));
     }

@@ -8,14 +8,16 @@
 //! Only the members of its own membership are believed, and only most of those that
 //! answer: a node that was removed has a certificate too, and one member that lies is
 //! outvoted by one that does not. A single answer is enough if there is no other: the
-//! other members may have been removed as well.
+//! other members may have been removed as well. A node that has no vote yet may know of no
+//! member; it also believes those that it joined.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::MemberState,
-    id::{ClusterId, NodeId, NodeName},
+    id::{Address, ClusterId, NodeId, NodeName},
     protocol::RaftStatus,
+    quic::Expect,
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -27,6 +29,7 @@ use super::{
 use crate::{
     node::{LifecycleCommand, replica::Replica},
     ops::status,
+    raft_types::StoredMembership,
 };
 
 /// Number of leases without a leader, and minimum time, before the node asks the others.
@@ -35,8 +38,8 @@ const PATIENCE_MIN: Duration = Duration::from_secs(3);
 
 impl MembershipManager {
     /// Checks whether this node was removed and, if so, shuts it down. Runs as long
-    /// as the replica.
-    pub async fn watch_for_removal(self, replica: Arc<Replica>) {
+    /// as the replica. `joins` are the members that it joins, or once joined.
+    pub async fn watch_for_removal(self, replica: Arc<Replica>, joins: Vec<Address>) {
         let patience = PATIENCE_MIN.max(LEASES * self.node.lease());
         let mut ticks = interval(patience / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,7 +58,13 @@ impl MembershipManager {
             let names: BTreeSet<&NodeName> = membership.nodes().map(|(_, member)| &member.name).collect();
             // A member that has just started, or a node that left, proves nothing.
             let members: Vec<_> = peers.into_iter().filter(|(peer, _)| names.contains(&peer.name)).collect();
-            if own.is_out(members.iter().map(|(_, raft)| raft)) {
+            let joined = match own.has_vote(&membership) {
+                true => Vec::new(),
+                false => self.joined(&joins).await,
+            };
+            let others = joined.iter().filter(|(name, _)| !names.contains(name));
+            let believed = members.iter().map(|(_, raft)| raft).chain(others.map(|(_, raft)| raft));
+            if own.is_out(believed) {
                 tracing::info!(id = %replica.id(), "this node was removed from the cluster");
                 if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
                     return;
@@ -74,6 +83,16 @@ impl MembershipManager {
         let asked = others.map(|known| async move {
             let raft = status::ask(&self.node, &known.name, &known.address).await?.raft?;
             Some((PeerCluster { name: known.name, address: known.address, cluster: raft.cluster }, raft))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Asks the nodes at these addresses, and returns those that answer as the member of a cluster.
+    async fn joined(&self, joins: &[Address]) -> Vec<(NodeName, RaftStatus)> {
+        let others = joins.iter().filter(|address| *address != self.node.address());
+        let asked = others.map(|address| async move {
+            let status = status::ask_at(&self.node, address, &Expect::AnyNode).await?;
+            Some((status.name, status.raft?))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }
@@ -98,6 +117,11 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
+    /// Whether it votes, as far as it knows.
+    fn has_vote(&self, membership: &StoredMembership) -> bool {
+        membership.voter_ids().any(|voter| voter == self.id)
+    }
+
     /// Whether most of these members that can tell say that this node was removed.
     fn is_out<'a>(&self, members: impl Iterator<Item = &'a RaftStatus>) -> bool {
         let verdicts: Vec<bool> = members.filter_map(|member| self.is_out_of(member)).collect();
