@@ -107,6 +107,10 @@ impl MembershipManager {
         let name = self.node.name();
         if let Some(replica) = self.node.replica() {
             if replica.cluster() == cluster {
+                // All members that it knows may have moved since it was admitted.
+                if self.node.phase() == LifecyclePhase::Joining {
+                    self.node.command(LifecycleCommand::Join { cluster, members: members.to_vec() });
+                }
                 return Ok(Response::Done { changed: false });
             }
             return Err(Rejection::Refused {

@@ -121,28 +121,43 @@ pub(super) async fn with_recorded(
     members
 }
 
-/// Asks members in turn to make this node a voter until it is one.
-pub(super) async fn promote(node: &Node, replica: &Arc<Replica>, members: &[Address]) -> Promotion {
+/// Asks members in turn to make this node a voter until it is one. `members` are those that admitted
+/// it. Any node may have invited it again: those at `invited_by` cannot send it away.
+pub(super) async fn promote(
+    node: &Node,
+    replica: &Arc<Replica>,
+    members: &[Address],
+    invited_by: &[Address],
+) -> Promotion {
     let id = replica.id();
     let votes =
         replica.until(|metrics| metrics.committed_membership_config.voter_ids().any(|voter| voter == id));
     tokio::select! {
         true = votes => Promotion::Voter,
-        promotion = ask_for_vote(node, replica, members) => promotion,
+        promotion = ask_for_vote(node, replica, members, invited_by) => promotion,
     }
 }
 
-async fn ask_for_vote(node: &Node, replica: &Replica, members: &[Address]) -> Promotion {
+async fn ask_for_vote(
+    node: &Node,
+    replica: &Replica,
+    members: &[Address],
+    invited_by: &[Address],
+) -> Promotion {
     let request = Request::Promote { id: replica.id() };
     let mut attempts = JoinAttempts::default();
     loop {
-        for member in known(node, replica, members) {
-            match ask_one(node, &member, Some(replica.cluster()), &request).await {
-                Ok(Response::Done { .. }) => return Promotion::Voter,
-                Ok(_) => attempts.failed(&member, "it sent an unexpected response"),
-                Err(Rejection::NotFound(_)) => return Promotion::Unknown,
-                Err(Rejection::Refused { .. }) => return Promotion::Removed,
-                Err(why) => attempts.failed(&member, &why.to_string()),
+        let known = known(node, replica, members);
+        for member in known.iter().chain(invited_by.iter().filter(|other| !known.contains(other))) {
+            let is_known = known.contains(member);
+            match ask_one(node, member, Some(replica.cluster()), &request).await {
+                Ok(Response::Done { .. }) if is_known => return Promotion::Voter,
+                // The membership tells when it is one.
+                Ok(Response::Done { .. }) => {}
+                Ok(_) => attempts.failed(member, "it sent an unexpected response"),
+                Err(Rejection::NotFound(_)) if is_known => return Promotion::Unknown,
+                Err(Rejection::Refused { .. }) if is_known => return Promotion::Removed,
+                Err(why) => attempts.failed(member, &why.to_string()),
             }
         }
         attempts.pause().await;

@@ -305,19 +305,21 @@ impl Lifecycle {
         self.open_replica(&identity).await
     }
 
-    async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, mut members: Vec<Address>) -> LifecycleStage {
+    async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
+        // Where the members are now, according to the last invitation.
+        let mut invited_by = Vec::new();
         loop {
             tokio::select! {
                 () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
                 how = runtime.failed() => return LifecycleStage::Ending(Some(runtime), how),
                 command = self.commands.recv() => match command {
-                    Some(LifecycleCommand::Join { members: now, .. }) => members = now,
+                    Some(LifecycleCommand::Join { members: now, .. }) => invited_by = now,
                     Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
                         return self.shut_down_removed(runtime);
                     }
                     _ => {}
                 },
-                promotion = join::promote(&self.node, &runtime.replica, &members) => match promotion {
+                promotion = join::promote(&self.node, &runtime.replica, &members, &invited_by) => match promotion {
                     Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
                         Ok(()) => LifecycleStage::Running(runtime),
                         Err(error) => LifecycleStage::failed(Some(runtime), error),
