@@ -35,7 +35,13 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    fmt::{self, format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 const USAGE: &str = "simulate SEED [SECONDS] [--json] [--local-reads], or simulate soak SECONDS [FIRST_SEED]";
 
@@ -86,9 +92,19 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!report.is_clean()))
 }
 
-/// Logs the servers' events to standard error, without the time, which would be real.
+/// The simulated time of an event in the log.
+struct SimClock;
+
+impl FormatTime for SimClock {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        let ms = turmoil::sim_elapsed().unwrap_or_default().as_millis();
+        write!(line, "{ms:>6} ms")
+    }
+}
+
+/// Logs the servers' events to standard error, at the simulated time.
 fn log_to_stderr(filter: Targets) {
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_timer(SimClock);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 

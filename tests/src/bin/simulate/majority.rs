@@ -1,6 +1,9 @@
 //! Liveness at all times: while a majority of the voters reach each other and their disks work, a
 //! client gets a write through, whatever else is broken.
 //!
+//! The clients know the first addresses of the nodes, and learn others from a node that they reach. A
+//! majority whose members have all moved is not judged: no client can find it.
+//!
 //! The majority may be any one: the leader may be outside, and still be heard by a part of it, or
 //! only in one direction (openraft's `docs/protocol/check_quorum.md`).
 
@@ -73,12 +76,14 @@ impl MajorityWatch {
 struct View {
     id: NodeId,
     voters: Vec<Vec<NodeId>>,
+    /// Whether it is at the address that the clients know.
+    is_findable: bool,
 }
 
 impl View {
     fn of(node: usize, faults: &Faults, shop: &SimNode) -> Option<Self> {
         let raft = shop.status().filter(|_| !faults.is_broken(node))?.raft?;
-        Some(Self { id: raft.id, voters: raft.voters })
+        Some(Self { id: raft.id, voters: raft.voters, is_findable: !shop.is_moved() })
     }
 }
 
@@ -87,7 +92,7 @@ fn members(set: u32, nodes: usize) -> impl Iterator<Item = usize> + Clone {
 }
 
 /// Whether all these nodes work and reach each other, and are a majority of the voters as each of
-/// them knows them: one that lags knows an older membership.
+/// them knows them: one that lags knows an older membership. Clients must find one of them.
 fn is_connected_majority(set: u32, faults: &Faults, views: &[Option<View>]) -> bool {
     let nodes = members(set, views.len());
     let Some(views) = nodes.clone().map(|node| views[node].as_ref()).collect::<Option<Vec<_>>>() else {
@@ -96,6 +101,7 @@ fn is_connected_majority(set: u32, faults: &Faults, views: &[Option<View>]) -> b
     let is_majority = |voters: &Vec<NodeId>| {
         views.iter().filter(|view| voters.contains(&view.id)).count() > voters.len() / 2
     };
-    views.iter().all(|view| !view.voters.is_empty() && view.voters.iter().all(is_majority))
+    views.iter().any(|view| view.is_findable)
+        && views.iter().all(|view| !view.voters.is_empty() && view.voters.iter().all(is_majority))
         && nodes.clone().all(|a| nodes.clone().filter(|b| *b > a).all(|b| faults.connects(a, b)))
 }
