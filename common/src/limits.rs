@@ -153,8 +153,8 @@ pub const ISSUER_BYTES_MAX: usize = 512;
 /// Part of a replicated rule.
 pub const CLUSTER_LISTS_MAX: usize = 8;
 
-/// The most streams of each kind, unidirectional and bidirectional, that a node may have open per
-/// connection. Each may have half a frame of [`FRAME_BYTES_MAX`] received; with
+/// The most streams that a node may have open per connection: bidirectional ones if it dialled, others
+/// if it accepted. Each may have half a frame of [`FRAME_BYTES_MAX`] received; with
 /// [`CONNECTION_WINDOW_BYTES`] this bounds the memory per connection.
 pub const CONNECTION_STREAMS_MAX: u32 = 32;
 

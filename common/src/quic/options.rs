@@ -91,9 +91,11 @@ impl EndpointOptions {
     /// Returns quinn's configuration of connections. Accepted ones are narrow until it is known who
     /// the peer is.
     pub(super) fn transport_config(&self, accepts: bool) -> Result<Arc<TransportConfig>, EndpointError> {
-        let (streams, received, sent) = match accepts {
-            true => (CLIENT_STREAMS_MAX, NARROW_WINDOW_BYTES, NARROW_WINDOW_BYTES),
-            false => (CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES),
+        // A dialler opens bidirectional streams, an acceptor unidirectional ones. Others are not
+        // allowed: nothing reads them, so a window of bytes would lie on each until the connection ends.
+        let (two_way, one_way, received, sent) = match accepts {
+            true => (CLIENT_STREAMS_MAX, 0, NARROW_WINDOW_BYTES, NARROW_WINDOW_BYTES),
+            false => (0, CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES),
         };
         if self.keep_alive * 2 > self.idle_timeout {
             let cause = "keep_alive must be at most half of idle_timeout";
@@ -112,8 +114,8 @@ impl EndpointOptions {
             // Used until the first measurement: a lost first packet is sent again after three times
             // this, and no shop is on the moon.
             .initial_rtt(Duration::from_millis(100))
-            .max_concurrent_bidi_streams(VarInt::from_u32(streams))
-            .max_concurrent_uni_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX))
+            .max_concurrent_bidi_streams(VarInt::from_u32(two_way))
+            .max_concurrent_uni_streams(VarInt::from_u32(one_way))
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
             .receive_window(VarInt::from_u32(received))
             .send_window(sent.into())

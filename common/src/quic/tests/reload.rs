@@ -10,7 +10,7 @@ fn credentials(bundle: &str, (cert, key): &(String, String)) -> Credentials {
 }
 
 /// Returns whether a message still arrives at the other side.
-async fn talks((one, other): &(Connection, Connection)) -> bool {
+async fn talks((other, one): &(Connection, Connection)) -> bool {
     let Ok(mut sender) = one.open_uni(Priority::Normal).await else { return false };
     if sender.send(crate::frame::encode(&7_u8).expect("encodes")).await.is_err() {
         return false;
@@ -46,7 +46,7 @@ async fn a_revoked_peer_is_cut_off_and_not_accepted_again() {
     let (tills, desks) = (pair(&till, &hong).await, pair(&desk, &hong).await);
     // The first connection is only held by a stream.
     let (till_side, hong_side) = tills;
-    let (stream, _answers) = hong_side.open(Priority::Normal).await.expect("opens");
+    let stream = hong_side.open_uni(Priority::Normal).await.expect("opens");
     drop(hong_side);
 
     let list = ca.revocations(&[&lost.0], NOW);

@@ -45,12 +45,12 @@ async fn the_largest_frame_arrives_whole() {
     let body: Vec<u8> = (0..FRAME_BYTES_MAX - 4).map(|at| (at % 251) as u8).collect();
     let frame = encode(&body).expect("encodes");
     let send = async {
-        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+        let mut sender = accepted.open_uni(Priority::Bulk).await.expect("opens");
         sender.send(frame).await.expect("sends");
         sender.finish_and_wait().await.expect("arrives");
     };
     let receive = async {
-        let mut receiver = accepted.accept_uni().await.expect("a stream");
+        let mut receiver = dialled.accept_uni().await.expect("a stream");
         receiver.receive().await.expect("receives").expect("a message")
     };
     let ((), message) = tokio::join!(send, receive);
@@ -67,9 +67,9 @@ async fn a_header_that_promises_too_much_ends_the_stream() {
         ([1, 0, 64, 0, 1], FrameError::TooLong(FRAME_BYTES_MAX + 1)),
         ([1, 0, 0, 0, 9], FrameError::Version(9)),
     ] {
-        let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+        let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
         sender.send(Bytes::copy_from_slice(&header)).await.expect("sends");
-        let mut receiver = accepted.accept_uni().await.expect("a stream");
+        let mut receiver = dialled.accept_uni().await.expect("a stream");
         assert_eq!(receiver.receive().await, Err(StreamError::Frame(error)));
     }
     assert!(!accepted.is_closed(), "other streams go on");
@@ -80,10 +80,10 @@ async fn a_stream_that_ends_in_a_frame_is_not_a_clean_end() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
-    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
     sender.send(Bytes::from_static(&[9, 0, 0, 0, 1, 7])).await.expect("sends");
     sender.finish();
-    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    let mut receiver = dialled.accept_uni().await.expect("a stream");
     assert_eq!(receiver.receive().await, Err(StreamError::Truncated));
 }
 
@@ -92,13 +92,13 @@ async fn a_call_that_is_dropped_while_it_sends_breaks_the_stream_off() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
-    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
     let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
     // Nothing reads, so the window fills up in the middle of the frame.
     timeout(SOON, sender.send(large)).await.expect_err("stuck");
     assert_eq!(sender.send(encode(&1u8).expect("encodes")).await, Err(StreamError::Closed));
     drop(sender);
-    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    let mut receiver = dialled.accept_uni().await.expect("a stream");
     assert_eq!(receiver.receive().await, Err(StreamError::Reset));
 }
 
@@ -107,10 +107,10 @@ async fn a_sender_that_is_dropped_between_frames_ends_cleanly() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
-    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
     sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
     drop(sender);
-    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    let mut receiver = dialled.accept_uni().await.expect("a stream");
     assert_eq!(receiver.receive().await, Ok(Some(Bytes::from_static(&[7]))));
     assert_eq!(receiver.receive().await, Ok(None));
 }
@@ -120,9 +120,9 @@ async fn a_sender_learns_that_its_stream_is_not_read() {
     let ca = TestCa::new();
     let (hong, ops) = (serve(&ca, "hong"), client(&ca, "admin"));
     let (dialled, accepted) = pair(&ops, &hong).await;
-    let mut sender = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
     sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
-    drop(accepted.accept_uni().await.expect("a stream"));
+    drop(dialled.accept_uni().await.expect("a stream"));
     assert_eq!(sender.finish_and_wait().await, Err(StreamError::Stopped));
 }
 
@@ -134,15 +134,16 @@ async fn unread_streams_do_not_hold_up_the_others() {
     let large = encode(&vec![0u8; 3 << 20]).expect("encodes");
     let mut stuck = tokio::task::JoinSet::new();
     let mut unread = Vec::new();
-    for _ in 1..CONNECTION_STREAMS_MAX {
-        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+    // The stream of the welcome counts until more are free.
+    for _ in 2..CONNECTION_STREAMS_MAX {
+        let mut sender = accepted.open_uni(Priority::Bulk).await.expect("opens");
         let large = large.clone();
         stuck.spawn(async move { sender.send(large).await });
-        unread.push(accepted.accept_uni().await.expect("a stream"));
+        unread.push(dialled.accept_uni().await.expect("a stream"));
     }
-    let mut last = dialled.open_uni(Priority::Normal).await.expect("opens");
+    let mut last = accepted.open_uni(Priority::Normal).await.expect("opens");
     last.send(encode(&7u8).expect("encodes")).await.expect("sends");
-    let mut receiver = accepted.accept_uni().await.expect("a stream");
+    let mut receiver = dialled.accept_uni().await.expect("a stream");
     let message = timeout(Duration::from_secs(2), receiver.receive()).await.expect("not held up");
     assert_eq!(message, Ok(Some(Bytes::from_static(&[7]))));
 }
@@ -165,6 +166,20 @@ async fn the_number_of_open_streams_is_bounded() {
     }
 }
 
+/// Nothing reads other streams: each would hold a window of bytes until the connection ends.
+#[tokio::test]
+async fn a_dialler_opens_streams_of_two_directions_and_an_acceptor_of_one() {
+    let ca = TestCa::new();
+    let hong = serve(&ca, "hong");
+    for dialler in [serve(&ca, "ming"), client(&ca, "admin")] {
+        let (dialled, accepted) = pair(&dialler, &hong).await;
+        assert!(timeout(SOON, dialled.open_uni(Priority::Normal)).await.is_err(), "not by the dialler");
+        assert!(timeout(SOON, accepted.open(Priority::Normal)).await.is_err(), "not by the acceptor");
+        dialled.open(Priority::Normal).await.expect("opens");
+        accepted.open_uni(Priority::Normal).await.expect("opens");
+    }
+}
+
 /// Many connections of one client hold little of what is not read yet; those of a node more.
 #[tokio::test]
 async fn only_the_first_connections_of_a_client_have_wide_windows() {
@@ -173,7 +188,7 @@ async fn only_the_first_connections_of_a_client_have_wide_windows() {
     let mut kept = Vec::new();
     for number in 0..WIDE_CONNECTIONS_MAX + 2 {
         let (dialled, accepted) = pair(&ops, &hong).await;
-        let mut sender = dialled.open_uni(Priority::Bulk).await.expect("opens");
+        let (mut sender, _back) = dialled.open(Priority::Bulk).await.expect("opens");
         let window = if number < WIDE_CONNECTIONS_MAX { CLIENT_WINDOW_BYTES } else { NARROW_WINDOW_BYTES };
         // As much as fits the window is sent, though nothing reads it.
         let fits = Bytes::from(vec![0; window as usize - 1000]);
