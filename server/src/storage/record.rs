@@ -14,13 +14,14 @@ use std::{
 };
 
 use coffee_common::{
+    bounded::at_most,
     command::Proposal,
     envelope::{self, DecodeError, UnknownKind},
     id::NodeId,
     limits::NODES_MAX,
 };
 use openraft::entry::RaftEntry;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use crate::raft_types::{
     CommittedLeaderId, LeaderId, LogEntry, LogId, Member, Membership, Payload, SnapshotMeta,
@@ -32,6 +33,9 @@ pub const VERSION: u8 = 2;
 
 /// More members than a cluster can have: it keeps a record of each.
 const MEMBERS_MAX: usize = 2 * NODES_MAX;
+
+/// The most sets of voters.
+const CONFIGURATIONS_MAX: usize = 2;
 
 /// Why bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,9 +120,24 @@ pub struct LogIdRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipRecord {
     /// The voters; two sets during a joint configuration.
+    #[serde(deserialize_with = "voters")]
     pub voters: Vec<BTreeSet<NodeId>>,
     /// All members, including learners.
+    #[serde(deserialize_with = "members")]
     pub members: BTreeMap<NodeId, Member>,
+}
+
+/// Decodes sets of voters, which another node may have sent.
+fn voters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BTreeSet<NodeId>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Voters(#[serde(deserialize_with = "at_most::<_, _, MEMBERS_MAX>")] Vec<NodeId>);
+    let sets: Vec<Voters> = at_most::<_, _, CONFIGURATIONS_MAX>(deserializer)?;
+    Ok(sets.into_iter().map(|Voters(ids)| ids.into_iter().collect()).collect())
+}
+
+/// Decodes members, which are encoded like a sequence of pairs.
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<NodeId, Member>, D::Error> {
+    Ok(at_most::<_, _, MEMBERS_MAX>(deserializer)?.into_iter().collect())
 }
 
 /// Mirror of [`StoredMembership`].
@@ -253,9 +272,6 @@ impl TryFrom<MembershipRecord> for Membership {
     fn try_from(record: MembershipRecord) -> Result<Self, RecordError> {
         if record.voters.is_empty() && record.members.is_empty() {
             return Ok(Self::default());
-        }
-        if record.members.len() > MEMBERS_MAX {
-            return Err(RecordError::Membership(format!("{} members", record.members.len())));
         }
         Self::new(record.voters, record.members).map_err(|error| RecordError::Membership(error.to_string()))
     }

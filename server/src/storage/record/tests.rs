@@ -176,6 +176,24 @@ fn voters_that_are_not_members_are_rejected() {
     assert!(matches!(Membership::try_from(record), Err(RecordError::Membership(_))));
 }
 
+/// A few bytes on the wire are a hundred in memory.
+#[test]
+fn more_members_than_a_cluster_has_are_not_decoded() {
+    let ids = |count: usize| (0..count as u64).map(NodeId);
+    let record = |sets: usize, voters: usize, members: usize| MembershipRecord {
+        voters: vec![ids(voters).collect(); sets],
+        members: ids(members).map(|id| (id, member("ming"))).collect(),
+    };
+    let decoded = |record: MembershipRecord| {
+        let back = decode::<MembershipRecord>(&encode(&record).expect("encodes"));
+        back.is_ok_and(|back| back == record)
+    };
+    assert!(decoded(record(CONFIGURATIONS_MAX, MEMBERS_MAX, MEMBERS_MAX)));
+    assert!(!decoded(record(CONFIGURATIONS_MAX + 1, 1, 1)));
+    assert!(!decoded(record(1, MEMBERS_MAX + 1, 1)));
+    assert!(!decoded(record(1, 1, MEMBERS_MAX + 1)));
+}
+
 fn any_log_id() -> impl Strategy<Value = LogId> {
     (any::<u64>(), any::<u64>()).prop_map(|(term, index)| log_id(term, index))
 }
