@@ -1,6 +1,6 @@
-//! Budgets of memory: one for all clients of a node, and a share of it for each of them.
+//! Budgets of memory for all clients of a node, and a share of each for each of them.
 //!
-//! All bytes that a node holds for a client are charged to its share and to the budget. Guards that a
+//! All bytes that a node holds for a client are charged to a share and to its budget. Guards that a
 //! client which sends too much or reads too little exhausts its own share, not the memory of the others.
 //! Takes no lock that clients share.
 

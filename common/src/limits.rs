@@ -101,12 +101,17 @@ pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 4 << 20;
 /// The most requests in flight per client, over all of its connections with a node.
 pub const CLIENT_REQUESTS_IN_FLIGHT_MAX: usize = 2 * REQUESTS_IN_FLIGHT_MAX;
 
-/// The most bytes that a node holds for one client: responses that are not received, and requests
-/// that are not complete.
-pub const CLIENT_BYTES_MAX: usize = 8 << 20;
+/// The most bytes of requests that are not complete that a node holds for one client.
+pub const CLIENT_REQUEST_BYTES_MAX: usize = 8 << 20;
 
-/// The most bytes that a node holds for all clients; see [`CLIENT_BYTES_MAX`].
-pub const CLIENTS_BYTES_MAX: usize = 64 << 20;
+/// The most bytes of responses that are not received that a node holds for one client.
+pub const CLIENT_RESPONSE_BYTES_MAX: usize = 4 << 20;
+
+/// The most bytes that a node holds for all clients; see [`CLIENT_REQUEST_BYTES_MAX`].
+pub const CLIENTS_REQUEST_BYTES_MAX: usize = 40 << 20;
+
+/// The most bytes that a node holds for all clients; see [`CLIENT_RESPONSE_BYTES_MAX`].
+pub const CLIENTS_RESPONSE_BYTES_MAX: usize = 24 << 20;
 
 /// How long a request may take from its first byte to its last, in seconds: 2 MiB over 1 Mbit/s
 /// take 17 s. A node closes the connection then. The same bounds how long a client may not read.
@@ -199,10 +204,12 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value exceeds fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
-    assert!(RANGE_BYTES_MAX + VALUE_BYTES_MAX <= CLIENT_BYTES_MAX);
+    // A page can be read while the one before is on its way.
+    assert!(2 * (RANGE_BYTES_MAX + VALUE_BYTES_MAX) <= CLIENT_RESPONSE_BYTES_MAX);
     // A client can have several of its largest requests on their way at once.
-    assert!(3 * REQUEST_BYTES_MAX <= CLIENT_BYTES_MAX);
-    assert!(2 * CLIENT_BYTES_MAX <= CLIENTS_BYTES_MAX);
+    assert!(3 * REQUEST_BYTES_MAX <= CLIENT_REQUEST_BYTES_MAX);
+    assert!(4 * CLIENT_REQUEST_BYTES_MAX <= CLIENTS_REQUEST_BYTES_MAX);
+    assert!(4 * CLIENT_RESPONSE_BYTES_MAX <= CLIENTS_RESPONSE_BYTES_MAX);
     // One connection does not take all that its client may have in flight.
     assert!(REQUESTS_IN_FLIGHT_MAX < CLIENT_REQUESTS_IN_FLIGHT_MAX);
     assert!(KEY_BYTES_MAX + VALUE_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX);

@@ -13,7 +13,10 @@ use std::{
 use coffee_common::{
     budget::{ByteBudget, ByteShare},
     id::NodeName,
-    limits::{CLIENT_BYTES_MAX, CLIENT_REQUESTS_IN_FLIGHT_MAX, CLIENTS_BYTES_MAX, REQUEST_COMPLETE_WITHIN_S},
+    limits::{
+        CLIENT_REQUEST_BYTES_MAX, CLIENT_REQUESTS_IN_FLIGHT_MAX, CLIENT_RESPONSE_BYTES_MAX,
+        CLIENTS_REQUEST_BYTES_MAX, CLIENTS_RESPONSE_BYTES_MAX, REQUEST_COMPLETE_WITHIN_S,
+    },
     protocol::{Identity, Role},
 };
 use tokio::sync::Semaphore;
@@ -29,14 +32,18 @@ pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLET
 
 /// The clients that are connected.
 pub(super) struct Clients {
-    budget: ByteBudget,
+    request_bytes: ByteBudget,
+    response_bytes: ByteBudget,
     shares: Mutex<HashMap<(Role, NodeName), Weak<ClientShare>>>,
 }
 
 /// The share of the node that a client may use.
 pub(super) struct ClientShare {
-    /// For its incomplete requests, and its responses that are not received.
-    pub(super) bytes: ByteShare,
+    /// For its requests that are not complete.
+    pub(super) request_bytes: ByteShare,
+    /// For its responses that are not received. Apart, so that a client that reads slowly can still
+    /// send.
+    pub(super) response_bytes: ByteShare,
     /// Its requests in flight.
     pub(super) slots: Arc<SlotCount>,
     /// One permit per page of a range that is read for it.
@@ -45,7 +52,11 @@ pub(super) struct ClientShare {
 
 impl Default for Clients {
     fn default() -> Self {
-        Self { budget: ByteBudget::new(CLIENTS_BYTES_MAX), shares: Mutex::default() }
+        Self {
+            request_bytes: ByteBudget::new(CLIENTS_REQUEST_BYTES_MAX),
+            response_bytes: ByteBudget::new(CLIENTS_RESPONSE_BYTES_MAX),
+            shares: Mutex::default(),
+        }
     }
 }
 
@@ -66,12 +77,14 @@ impl Clients {
     fn new_share(&self, role: Role) -> ClientShare {
         match role {
             Role::Node => ClientShare {
-                bytes: ByteShare::unbounded(),
+                request_bytes: ByteShare::unbounded(),
+                response_bytes: ByteShare::unbounded(),
                 slots: Arc::new(SlotCount::new(usize::MAX)),
                 ranges: Semaphore::new(Semaphore::MAX_PERMITS),
             },
             Role::Reader | Role::Writer | Role::Admin | Role::Backup => ClientShare {
-                bytes: self.budget.share(CLIENT_BYTES_MAX),
+                request_bytes: self.request_bytes.share(CLIENT_REQUEST_BYTES_MAX),
+                response_bytes: self.response_bytes.share(CLIENT_RESPONSE_BYTES_MAX),
                 slots: Arc::new(SlotCount::new(CLIENT_REQUESTS_IN_FLIGHT_MAX)),
                 ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
             },
@@ -92,16 +105,34 @@ mod tests {
         let clients = Clients::default();
         let till = clients.share_of(&identity(Role::Writer, "till"));
         assert!(Arc::ptr_eq(&till, &clients.share_of(&identity(Role::Writer, "till"))));
-        let held = till.bytes.take(CLIENT_BYTES_MAX).expect("all of it");
+        let held = till.request_bytes.take(CLIENT_REQUEST_BYTES_MAX).expect("all of it");
         for other in [identity(Role::Reader, "till"), identity(Role::Writer, "bench")] {
-            assert!(clients.share_of(&other).bytes.take(CLIENT_BYTES_MAX).is_some(), "{other:?}");
+            let other = clients.share_of(&other);
+            assert!(other.request_bytes.take(CLIENT_REQUEST_BYTES_MAX).is_some());
         }
         let hong = clients.share_of(&identity(Role::Node, "hong"));
-        assert!(hong.bytes.take(2 * CLIENTS_BYTES_MAX).is_some());
-        assert_eq!(clients.budget.used(), CLIENT_BYTES_MAX);
+        assert!(hong.request_bytes.take(2 * CLIENTS_REQUEST_BYTES_MAX).is_some());
+        assert_eq!(clients.request_bytes.used(), CLIENT_REQUEST_BYTES_MAX);
         drop(held);
         drop(till);
         let _other = clients.share_of(&identity(Role::Admin, "ops"));
         assert_eq!(clients.shares.lock().expect("not poisoned").len(), 2, "clients that left are forgotten");
+    }
+
+    /// Neither those of the client itself nor those of others: many that read slowly stop no writes.
+    #[test]
+    fn unread_responses_take_no_room_from_requests() {
+        let clients = Clients::default();
+        let readers: Vec<_> = (0..CLIENTS_RESPONSE_BYTES_MAX / CLIENT_RESPONSE_BYTES_MAX)
+            .map(|n| clients.share_of(&identity(Role::Writer, &format!("till-{n}"))))
+            .collect();
+        let take_all = |share: &Arc<ClientShare>| share.response_bytes.take(CLIENT_RESPONSE_BYTES_MAX);
+        let unread: Vec<_> = readers.iter().filter_map(take_all).collect();
+        assert_eq!(unread.len(), readers.len());
+        let desk = clients.share_of(&identity(Role::Writer, "desk"));
+        assert!(desk.response_bytes.take(1).is_none(), "the budget of responses is used up");
+        for share in [&desk, &readers[0]] {
+            assert!(share.request_bytes.take(CLIENT_REQUEST_BYTES_MAX).is_some(), "it can send");
+        }
     }
 }

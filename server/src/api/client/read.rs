@@ -71,13 +71,13 @@ impl Reader<'_> {
         deadline: Instant,
     ) -> Result<(Response, Option<ByteCharge>), Rejection> {
         // Many gets that wait for room must not read their values first: that costs processor time.
-        if self.client.bytes.has_room(VALUE_BYTES_MAX) {
+        if self.client.response_bytes.has_room(VALUE_BYTES_MAX) {
             let response = fresh.get(key)?;
             let needed = bytes(&response);
             if needed <= UNCHARGED_BYTES_MAX {
                 return Ok((response, None));
             }
-            if let Some(charge) = self.client.bytes.take(needed) {
+            if let Some(charge) = self.client.response_bytes.take(needed) {
                 return Ok((response, Some(charge)));
             }
         }
@@ -88,7 +88,7 @@ impl Reader<'_> {
     }
 
     async fn charge(self, bytes: usize, deadline: Instant) -> Result<ByteCharge, Rejection> {
-        let charge = self.client.bytes.take_until(bytes, deadline).await;
+        let charge = self.client.response_bytes.take_until(bytes, deadline).await;
         // All reads of a client that leaves with unread responses get room at once.
         if self.connection.is_closed() {
             return Err(Rejection::Unavailable("the client has disconnected".to_owned()));

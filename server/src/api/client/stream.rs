@@ -28,7 +28,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         Role::Reader | Role::Backup => READER_REQUEST_BYTES_MAX,
         Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
     };
-    receiver.bound(kept_max, state.client.bytes.clone(), COMPLETE_WITHIN);
+    receiver.bound(kept_max, state.client.request_bytes.clone(), COMPLETE_WITHIN);
     let Some(first) = next(&state, &mut receiver).await else { return };
     let first = match first {
         IncomingRequest { envelope, request: Ok(request @ Request::Backup { .. }), .. } => {
