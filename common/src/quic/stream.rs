@@ -152,7 +152,8 @@ pub struct FrameReceiver {
 struct FrameBounds {
     kept_max: usize,
     complete_within: Duration,
-    share: ByteShare,
+    /// `None` for a peer that may make this node hold any frame.
+    share: Option<ByteShare>,
     /// The frame that is not complete yet.
     incomplete: Option<IncompleteFrame>,
 }
@@ -176,6 +177,15 @@ impl FrameReceiver {
     /// message is cut to its first 1 KiB (see [`FrameReceiver::last_was_cut`]). A frame has to be
     /// complete within `complete_within` of its beginning.
     pub fn bound(&mut self, kept_max: usize, share: ByteShare, complete_within: Duration) {
+        self.set_bounds(kept_max, Some(share), complete_within);
+    }
+
+    /// Like [`FrameReceiver::bound`] for a peer whose frames are not charged.
+    pub fn limit(&mut self, kept_max: usize, complete_within: Duration) {
+        self.set_bounds(kept_max, None, complete_within);
+    }
+
+    fn set_bounds(&mut self, kept_max: usize, share: Option<ByteShare>, complete_within: Duration) {
         self.deframer.set_kept_max(kept_max);
         self.bounds = Some(Box::new(FrameBounds { kept_max, complete_within, share, incomplete: None }));
     }
@@ -249,12 +259,13 @@ impl FrameReceiver {
         });
         let expected = self.deframer.expected();
         let is_free = expected <= UNCHARGED_BYTES_MAX || frame.cut || frame.charge.is_some();
-        if !is_free {
-            frame.charge = bounds.share.take(expected);
-            frame.cut = frame.charge.is_none();
+        let mut is_cut_now = false;
+        if let Some(share) = bounds.share.as_ref().filter(|_| !is_free) {
+            frame.charge = share.take(expected);
+            is_cut_now = frame.charge.is_none();
         }
-        let is_cut_now = !is_free && frame.cut;
         if is_cut_now {
+            frame.cut = true;
             self.deframer.set_kept_max(CUT_BYTES);
         }
         (Some(frame.deadline), is_cut_now)

@@ -23,6 +23,7 @@ use coffee_common::{
     envelope::UnknownKind,
     frame,
     id::{ClusterId, NodeId, NodeName},
+    limits::FRAME_BYTES_MAX,
     quic::{Connection, FrameReceiver, FrameSender, StreamError},
 };
 use futures_util::future::BoxFuture;
@@ -48,6 +49,12 @@ use crate::{
 
 /// The timeout of a stream's hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest hello, in bytes. Its sender may be a node that is not a member.
+const HELLO_BYTES_MAX: usize = 256;
+
+/// How long a frame may take once it has begun: the largest takes 34 s over 1 Mbit/s.
+pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Tells whether other members say that a node of this name is the member of this id.
 pub type ConfirmMember = Arc<dyn Fn(NodeId, NodeName) -> BoxFuture<'static, Confirmation> + Send + Sync>;
@@ -144,7 +151,7 @@ impl ServeError {
     /// stopping.
     fn is_expected(&self) -> bool {
         match self {
-            Self::Stream(error) => !matches!(error, StreamError::Frame(_)),
+            Self::Stream(error) => !matches!(error, StreamError::Frame(_) | StreamError::Late),
             Self::EndedEarly | Self::Stopped(_) => true,
             _ => false,
         }
@@ -218,6 +225,7 @@ async fn serve_stream(
     sender: FrameSender,
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
+    receiver.limit(HELLO_BYTES_MAX, HELLO_TIMEOUT);
     let hello: Hello = match timeout(HELLO_TIMEOUT, receive(&mut receiver)).await {
         Ok(hello) => hello?,
         Err(_) => return Err(ServeError::HelloTimeout),
@@ -229,6 +237,7 @@ async fn serve_stream(
         name: connection.peer().name.clone(),
     });
     peer.check_membership().await?;
+    receiver.limit(FRAME_BYTES_MAX, FRAME_TIMEOUT);
     let stopped = sender.stopped();
     match hello.purpose {
         Purpose::Append => until_stopped(stopped, append::serve(peer, sender, receiver)).await,

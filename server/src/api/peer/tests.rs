@@ -1,5 +1,7 @@
 //! Three members over real QUIC and real files.
 
+mod frames;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use coffee_client::cert::Ca;
@@ -52,6 +54,7 @@ struct TestMember {
     reader: StateReader,
     endpoint: Endpoint,
     log: LogStore,
+    context: PeerContext,
 }
 
 impl TestMember {
@@ -97,10 +100,10 @@ impl TestMember {
             audit_log: AuditLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
         };
-        let accepting = endpoint.clone();
+        let (accepting, serving) = (endpoint.clone(), context.clone());
         tokio::spawn(async move {
             while let Some(handshake) = accepting.accept().await {
-                let context = context.clone();
+                let context = serving.clone();
                 tokio::spawn(async move {
                     if let Ok(connection) = handshake.complete().await {
                         serve(connection, context).await;
@@ -108,7 +111,7 @@ impl TestMember {
                 });
             }
         });
-        Self { id, raft, reader, endpoint, log }
+        Self { id, raft, reader, endpoint, log, context }
     }
 
     fn member(&self, number: usize) -> Member {
