@@ -192,6 +192,11 @@ impl Deframer {
         length.map_or(0, |length| HEADER_BYTES + length.min(self.kept_max))
     }
 
+    /// Returns whether the header of the incomplete frame and as many bytes of its message are there.
+    pub fn has_begun_with(&self, bytes: usize) -> bool {
+        self.buffer.len() >= HEADER_BYTES + bytes
+    }
+
     /// Returns the next complete message, if there is one.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ pub const CLIENTS_REQUEST_BYTES_MAX: usize = 40 << 20;
 pub const CLIENTS_RESPONSE_BYTES_MAX: usize = 24 << 20;
 
 /// How long a request may take from its first byte to its last, in seconds: 2 MiB over 1 Mbit/s
-/// take 17 s. A node closes the connection then. The same bounds how long a client may not read.
+/// take 17 s. A node rejects it then. The same bounds how long a client may not read.
 pub const REQUEST_COMPLETE_WITHIN_S: u64 = 30;
 
 /// The most bytes of proposals that a node accepts before they are committed. Each counts for a

@@ -64,7 +64,7 @@ pub use options::EndpointOptions;
 pub use places::RefusedConnections;
 /// The parts of a socket that a simulated network implements.
 pub use quinn::{AsyncUdpSocket, UdpPoller, udp};
-pub use stream::{FrameReceiver, FrameSender};
+pub use stream::{CutReason, FrameReceiver, FrameSender};
 pub use traffic::{Carried, Survey, Traffic};
 
 use std::fmt;

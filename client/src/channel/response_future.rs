@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -126,12 +126,20 @@ async fn exchange(
         ChannelError::NotSent(NotSentReason::Unreachable(shared.lost(&error.to_string())))
     })?;
     sent.store(true, Ordering::Release);
-    sender.send(frame).await.map_err(|error| ChannelError::Lost(error.to_string()))?;
-    sender.finish();
+    let mut reply = pin!(async {
+        tokio::select! {
+            reply = receive_reply(receiver) => reply,
+            reply = answered => reply.unwrap_or_else(|_| Err(ended())),
+        }
+    });
     tokio::select! {
-        reply = receive_reply(receiver) => reply,
-        reply = answered => reply.unwrap_or_else(|_| Err(ended())),
+        biased;
+        // A node that rejects the request does not wait for the rest of it.
+        reply = &mut reply => return reply,
+        end = sender.send(frame) => end.map_err(|error| ChannelError::Lost(error.to_string()))?,
     }
+    sender.finish();
+    reply.await
 }
 
 /// Receives the response on a request's own stream. Never resolves if the stream

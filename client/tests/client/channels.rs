@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use coffee_client::{Channel, ChannelError, Envelope, Health, NodeName, NotSentReason, Pool, Response};
 use coffee_common::{
-    protocol::{Identity, Request, Role},
-    quic::Expect,
+    command::{Batch, Operation},
+    frame,
+    id::{ClientId, RequestId, Revision},
+    key::{Key, Value},
+    limits::VALUE_BYTES_MAX,
+    protocol::{Identity, Request, ResponseFrame, Role, ServerMessage, Welcome},
+    quic::{Endpoint, EndpointOptions, Expect, Priority},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::fake::{Act, FakeNode, Lab, SOON, always, value};
+use crate::fake::{Act, FakeNode, Lab, SOON, always, unavailable, value};
 
 const BRIEF: Duration = Duration::from_millis(300);
 
@@ -88,6 +93,49 @@ async fn a_large_answer_delays_no_small_one() {
         .iter()
         .filter(|reply| matches!(reply.as_ref().expect("answers").result, Ok(Response::Value { .. })));
     assert_eq!(large.count(), 20);
+}
+
+/// A node rejects what arrives too slowly. The caller then knows that it was not applied.
+#[tokio::test]
+async fn a_large_request_is_rejected_before_all_of_it_is_sent() {
+    let lab = Lab::new();
+    let ming = NodeName::new("ming").expect("legal");
+    let credentials = lab.ca().credentials(Role::Node, &ming).expect("credentials");
+    let listen = ([127, 0, 0, 1], 0).into();
+    let node = Endpoint::serve(listen, &credentials, &EndpointOptions::default()).expect("listens");
+    let welcome = ServerMessage::Welcome(Welcome {
+        node: ming,
+        version: "fake".into(),
+        cluster: None,
+        applied: Revision(100),
+        leader: None,
+        lease_ms: 300,
+    });
+    let reply = ServerMessage::Response(ResponseFrame { id: 1, leader: None, result: unavailable() });
+    let [welcome, reply] = [welcome, reply].map(|message| frame::encode(&message).expect("encodes"));
+    // It reads nothing, so the window of the stream holds the request up.
+    let serve = async {
+        let connection = node.accept().await.expect("a dialler").complete().await.expect("accepts");
+        let mut first = connection.open_uni(Priority::Normal).await.expect("opens");
+        first.send(welcome).await.expect("sends");
+        let (mut sender, unread) = connection.accept().await.expect("a request");
+        sender.send(reply).await.expect("sends");
+        (connection, first, sender, unread)
+    };
+    let ask = async {
+        let (endpoint, address) = (lab.endpoint(Role::Node, "peng"), node.local_address().into());
+        let channel = Channel::connect(&endpoint, &address, &Expect::AnyNode).await.expect("connects");
+        let set = |key: &str| {
+            let value = Value::new(vec![0; VALUE_BYTES_MAX - 1000]).expect("legal");
+            Operation::Set(Key::new(key).expect("legal"), value)
+        };
+        let batch = Batch { conditions: Vec::new(), operations: vec![set("a"), set("b")] };
+        let request = RequestId { client: ClientId(7), sequence: 1, after: Revision(1) };
+        let request = Request::Write { request, batch: batch.into() };
+        channel.ask(&request, Envelope::default(), SOON).await.expect("is answered").result
+    };
+    let (answer, _node) = tokio::join!(ask, serve);
+    assert_eq!(answer, unavailable());
 }
 
 #[tokio::test]

@@ -3,5 +3,4 @@
 mod calls;
 mod channels;
 mod failover;
-#[expect(dead_code, reason = "the tests of coffeectl use the rest")]
 mod fake;

@@ -22,8 +22,18 @@ const CHUNKS: usize = 16;
 /// by the number of streams.
 const UNCHARGED_BYTES_MAX: usize = 4 << 10;
 
-/// The bytes that are kept of a message for which a share has no room: enough for its envelope.
+/// The bytes that are kept of a message for which a share has no room, or which arrives too slowly:
+/// enough for its envelope.
 const CUT_BYTES: usize = 1 << 10;
+
+/// Why only the beginning of a message was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutReason {
+    /// The share had no room for it.
+    NoRoom,
+    /// It was not complete in time.
+    Late,
+}
 
 /// Sends frames on a stream.
 ///
@@ -76,6 +86,35 @@ impl FrameSender {
         }
         self.state = SendState::Partial;
         self.stream.write_all_chunks(frames).await?;
+        self.state = SendState::AtBoundary;
+        Ok(())
+    }
+
+    /// Like [`FrameSender::send_all`], while the peer keeps up: it has to make room for each frame
+    /// within `within` of the one before.
+    ///
+    /// Not cancel-safe: cancelling closes the stream.
+    ///
+    /// # Errors
+    /// The stream or its connection has ended, or the peer did not make room in time.
+    pub async fn send_all_moving(
+        &mut self,
+        mut frames: &mut [Bytes],
+        within: Duration,
+    ) -> Result<(), StreamError> {
+        if self.state != SendState::AtBoundary {
+            return Err(StreamError::Closed);
+        }
+        self.state = SendState::Partial;
+        let mut deadline = Instant::now() + within;
+        while !frames.is_empty() {
+            let write = timeout_at(deadline, self.stream.write_chunks(frames)).await;
+            let written = write.map_err(|_| StreamError::Late)??;
+            if written.chunks > 0 {
+                deadline = Instant::now() + within;
+                frames = &mut frames[written.chunks..];
+            }
+        }
         self.state = SendState::AtBoundary;
         Ok(())
     }
@@ -144,7 +183,7 @@ pub struct FrameReceiver {
     _connection: Option<Arc<Live>>,
     deframer: Deframer,
     bounds: Option<Box<FrameBounds>>,
-    last_was_cut: bool,
+    last_cut: Option<CutReason>,
 }
 
 /// The bounds of the frames of a stream.
@@ -162,25 +201,25 @@ struct FrameBounds {
 struct IncompleteFrame {
     deadline: Instant,
     charge: Option<ByteCharge>,
-    /// Whether the share had no room for it.
-    cut: bool,
+    cut: Option<CutReason>,
 }
 
 impl FrameReceiver {
     pub(super) fn new(stream: quinn::RecvStream, connection: Option<Arc<Live>>) -> Self {
         let deframer = Deframer::default();
-        Self { stream, _connection: connection, deframer, bounds: None, last_was_cut: false }
+        Self { stream, _connection: connection, deframer, bounds: None, last_cut: None }
     }
 
     /// Bounds what later frames cost. Of a message, the first `kept_max` bytes are kept, and the rest
-    /// is skipped as it arrives. An incomplete frame is charged to the share; if that has no room, the
-    /// message is cut to its first 1 KiB (see [`FrameReceiver::last_was_cut`]). A frame has to be
-    /// complete within `complete_within` of its beginning.
+    /// is skipped as it arrives. An incomplete frame is charged to the share, and has to be complete
+    /// within `complete_within` of its beginning. If the share has no room, or the frame is late, the
+    /// message is cut to its first 1 KiB (see [`FrameReceiver::last_cut`]). The rest is skipped, and has
+    /// as long again to arrive.
     pub fn bound(&mut self, kept_max: usize, share: ByteShare, complete_within: Duration) {
         self.set_bounds(kept_max, Some(share), complete_within);
     }
 
-    /// Like [`FrameReceiver::bound`] for a peer whose frames are not charged.
+    /// Like [`FrameReceiver::bound`] for a peer whose frames are not charged. A late one is an error.
     pub fn limit(&mut self, kept_max: usize, complete_within: Duration) {
         self.set_bounds(kept_max, None, complete_within);
     }
@@ -190,9 +229,9 @@ impl FrameReceiver {
         self.bounds = Some(Box::new(FrameBounds { kept_max, complete_within, share, incomplete: None }));
     }
 
-    /// Returns whether the last message was cut because the share had no room for it.
-    pub fn last_was_cut(&self) -> bool {
-        self.last_was_cut
+    /// Returns why the last message was cut to its first 1 KiB; `None` if it was not.
+    pub fn last_cut(&self) -> Option<CutReason> {
+        self.last_cut
     }
 
     /// Returns the next message: a frame without its header, for [`crate::frame::decode`]. `None`
@@ -215,7 +254,11 @@ impl FrameReceiver {
             let mut chunks = [const { Bytes::new() }; CHUNKS];
             let read = self.stream.read_chunks(&mut chunks);
             let read = match deadline {
-                Some(deadline) => timeout_at(deadline, read).await.map_err(|_| StreamError::Late)?,
+                Some(deadline) => match timeout_at(deadline, read).await {
+                    Ok(read) => read,
+                    Err(_) if self.cut_late() => continue,
+                    Err(_) => return Err(StreamError::Late),
+                },
                 None => read.await,
             };
             let Some(count) = read? else {
@@ -237,8 +280,8 @@ impl FrameReceiver {
         let message = self.deframer.next_message()?;
         if let (Some(_), Some(bounds)) = (&message, &mut self.bounds) {
             let incomplete = bounds.incomplete.take();
-            self.last_was_cut = incomplete.is_some_and(|frame| frame.cut);
-            if self.last_was_cut {
+            self.last_cut = incomplete.and_then(|frame| frame.cut);
+            if self.last_cut.is_some() {
                 self.deframer.set_kept_max(bounds.kept_max);
             }
         }
@@ -255,20 +298,32 @@ impl FrameReceiver {
         let frame = bounds.incomplete.get_or_insert_with(|| IncompleteFrame {
             deadline: Instant::now() + bounds.complete_within,
             charge: None,
-            cut: false,
+            cut: None,
         });
         let expected = self.deframer.expected();
-        let is_free = expected <= UNCHARGED_BYTES_MAX || frame.cut || frame.charge.is_some();
+        let is_free = expected <= UNCHARGED_BYTES_MAX || frame.cut.is_some() || frame.charge.is_some();
         let mut is_cut_now = false;
         if let Some(share) = bounds.share.as_ref().filter(|_| !is_free) {
             frame.charge = share.take(expected);
             is_cut_now = frame.charge.is_none();
         }
         if is_cut_now {
-            frame.cut = true;
+            frame.cut = Some(CutReason::NoRoom);
             self.deframer.set_kept_max(CUT_BYTES);
         }
         (Some(frame.deadline), is_cut_now)
+    }
+
+    /// Cuts an incomplete frame that is late, if enough of it is there. Returns whether it was cut.
+    fn cut_late(&mut self) -> bool {
+        let Some(bounds) = self.bounds.as_mut().filter(|bounds| bounds.share.is_some()) else { return false };
+        let Some(frame) = &mut bounds.incomplete else { return false };
+        let is_cut = frame.cut.is_none() && self.deframer.has_begun_with(CUT_BYTES);
+        if is_cut {
+            frame.cut = Some(CutReason::Late);
+            self.deframer.set_kept_max(CUT_BYTES);
+        }
+        is_cut
     }
 
     /// Tells the peer that nothing more will be read.

@@ -1,9 +1,9 @@
 //! Frames on streams: what arrives, and what hostile bytes do.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::{
@@ -220,10 +220,69 @@ async fn an_incomplete_frame_is_charged_and_has_to_end() {
     assert_eq!(budget.used(), 61 << 10);
     let (_second, mut cut) = begin().await;
     let message = timeout(SOON * 10, cut.receive()).await.expect("at once").expect("a message");
-    assert_eq!((message.expect("a message").len(), cut.last_was_cut()), (1 << 10, true));
+    assert_eq!((message.expect("a message").len(), cut.last_cut()), (1 << 10, Some(CutReason::NoRoom)));
     first.send(large.slice(large.len() - 1..)).await.expect("sends");
     let message = whole.receive().await.expect("in time").expect("a message");
-    assert_eq!((decode(&message), whole.last_was_cut()), (Ok(vec![7u8; 60 << 10]), false));
+    assert_eq!((decode(&message), whole.last_cut()), (Ok(vec![7u8; 60 << 10]), None));
     assert_eq!(budget.used(), 0);
     assert_eq!(cut.receive().await, Err(StreamError::Late), "it still has to end");
+}
+
+/// So the request can be rejected by its id, and the others of the connection continue.
+#[tokio::test]
+async fn of_a_late_frame_the_beginning_is_kept() {
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "writer"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let budget = ByteBudget::new(1 << 20);
+    let large = encode(&vec![7u8; 60 << 10]).expect("encodes");
+    let begin = async |bytes| {
+        let (mut sender, _back) = dialled.open(Priority::Normal).await.expect("opens");
+        sender.send(large.slice(..bytes)).await.expect("sends");
+        let (_back, mut receiver) = accepted.accept().await.expect("a stream");
+        receiver.bound(90 << 10, budget.share(100 << 10), SOON);
+        (sender, receiver)
+    };
+    let (mut sender, mut late) = begin(50 << 10).await;
+    let message = late.receive().await.expect("in time").expect("a message");
+    assert_eq!((message.len(), late.last_cut()), (1 << 10, Some(CutReason::Late)));
+    assert_eq!(budget.used(), 0);
+    sender.send(large.slice(50 << 10..)).await.expect("sends");
+    sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
+    let message = late.receive().await.expect("the stream continues").expect("a message");
+    assert_eq!((decode(&message), late.last_cut()), (Ok(7u8), None));
+    let (_sender, mut little) = begin(100).await;
+    assert_eq!(little.receive().await, Err(StreamError::Late), "nothing is known of it");
+    let (_sender, mut uncharged) = begin(50 << 10).await;
+    uncharged.limit(90 << 10, SOON);
+    assert_eq!(uncharged.receive().await, Err(StreamError::Late), "it is not charged");
+}
+
+/// A slow reader is not one that has stopped, however much is sent to it at once.
+#[tokio::test]
+async fn a_peer_that_reads_slowly_is_sent_all() {
+    const WITHIN: Duration = Duration::from_secs(1);
+    let ca = TestCa::new();
+    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "reader"));
+    let (dialled, accepted) = pair(&ops, &hong).await;
+    let frame = encode(&vec![7u8; 60 << 10]).expect("encodes");
+    let frames = || iter::repeat_n(frame.clone(), 64).collect::<Vec<_>>();
+    let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
+    let began = Instant::now();
+    let send = async {
+        sender.send_all_moving(&mut frames(), WITHIN).await.expect("it reads");
+        began.elapsed()
+    };
+    let read = async {
+        let mut receiver = dialled.accept_uni().await.expect("a stream");
+        for _ in 0..64 {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            receiver.receive().await.expect("receives").expect("a message");
+        }
+        receiver
+    };
+    let (took, _unread) = tokio::join!(send, read);
+    assert!(took > WITHIN, "only {took:?}: the test proves nothing");
+    let sent = sender.send_all_moving(&mut frames(), WITHIN).await;
+    assert_eq!(sent, Err(StreamError::Late), "it has stopped");
 }

@@ -10,6 +10,7 @@ use coffee_common::{
     frame::{self, FrameError},
     limits::READER_REQUEST_BYTES_MAX,
     protocol::{EnvelopeStart, Rejection, Request, RequestEnvelope},
+    quic::CutReason,
 };
 
 use super::state::ConnectionState;
@@ -23,12 +24,12 @@ pub(super) struct IncomingRequest {
     pub(super) request: Result<Request, Rejection>,
 }
 
-/// Decodes a request. `is_cut` says that the client's share has no room for all of it. One that was
-/// cut for another reason has a kind that its sender may not send, or is malformed.
+/// Decodes a request. `cut` says why only its beginning was kept. One that was cut for another reason
+/// has a kind that its sender may not send, or is malformed.
 pub(super) fn decode(
     state: &ConnectionState,
     message: &[u8],
-    is_cut: bool,
+    cut: Option<CutReason>,
 ) -> Result<IncomingRequest, FrameError> {
     let (envelope, encoded) = match envelope::decode_first::<RequestEnvelope>(message) {
         Ok(decoded) => decoded,
@@ -41,15 +42,16 @@ pub(super) fn decode(
         let request = Err(state.unsupported(UnknownKind { of: "Request", kind: number }));
         return Ok(IncomingRequest { envelope, kind, request });
     }
-    let is_large = is_cut || message.len() >= READER_REQUEST_BYTES_MAX;
+    let is_large = cut.is_some() || message.len() >= READER_REQUEST_BYTES_MAX;
     let verdict = if is_large { state.authorize_kind(&envelope, kind) } else { Ok(()) };
-    let request = match verdict {
-        Ok(()) if is_cut => Err(state.overloaded(ClientLimit::RequestBytes)),
-        Ok(()) => match frame::decode(encoded) {
+    let request = match (verdict, cut) {
+        (Ok(()), None) => match frame::decode(encoded) {
             Err(FrameError::Unknown(part)) => Err(state.unsupported(part)),
             decoded => Ok(decoded?),
         },
-        Err(rejection) => Err(rejection),
+        (Ok(()), Some(CutReason::NoRoom)) => Err(state.overloaded(ClientLimit::RequestBytes)),
+        (Ok(()), Some(CutReason::Late)) => Err(state.late()),
+        (Err(rejection), _) => Err(rejection),
     };
     Ok(IncomingRequest { envelope, kind, request })
 }

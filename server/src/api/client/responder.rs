@@ -16,7 +16,7 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{clients::COMPLETE_WITHIN, in_flight::InFlightGuard, slots::RequestSlots};
@@ -235,7 +235,8 @@ impl Drop for ResetOnDrop {
 /// The client does not read its responses.
 pub(super) struct ResponsesUnread;
 
-/// Sends queued frames until the responder is dropped, then ends the stream.
+/// Sends queued frames until the responder is dropped, then ends the stream. A slow client keeps its
+/// connection while it reads a frame every 30 s: all that is queued may take longer.
 pub(super) async fn send_queued(
     mut sender: FrameSender,
     mut queue: mpsc::Receiver<QueuedFrame>,
@@ -243,13 +244,13 @@ pub(super) async fn send_queued(
     let (mut queued, mut frames) = (Vec::new(), Vec::new());
     while queue.recv_many(&mut queued, FRAMES_MAX).await > 0 {
         frames.extend(queued.iter_mut().map(|queued| std::mem::take(&mut queued.frame)));
-        match timeout(COMPLETE_WITHIN, sender.send_all(&mut frames)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        match sender.send_all_moving(&mut frames, COMPLETE_WITHIN).await {
+            Ok(()) => {}
+            Err(StreamError::Late) => return Err(ResponsesUnread),
+            Err(error) => {
                 tracing::debug!(%error, "failed to send responses");
                 return Ok(());
             }
-            Err(_) => return Err(ResponsesUnread),
         }
         frames.clear();
         queued.clear();

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     access::{self, RequestOrigin},
     audit,
-    clients::ClientShare,
+    clients::{COMPLETE_WITHIN, ClientShare},
     context::ApiContext,
     in_flight::InFlightGuard,
     key_access::check_keys,
@@ -139,19 +139,28 @@ impl ConnectionState {
         Rejection::Overloaded
     }
 
-    /// Closes the connection of a client that does not send, or does not read.
-    pub(super) fn close_slow(&self, limit: ClientLimit) {
-        let reason = match limit {
-            ClientLimit::RequestTime => "a request was not complete in time",
-            _ => "responses were not read in time",
-        };
+    /// Rejects a request that arrives too slowly.
+    pub(super) fn late(&self) -> Rejection {
+        self.note_slow(ClientLimit::RequestTime);
+        let within = COMPLETE_WITHIN.as_secs();
+        Rejection::Unavailable(format!("the request did not arrive within {within} s: the link is too slow"))
+    }
+
+    /// Closes the connection of a client that does not read.
+    pub(super) fn close_slow(&self) {
+        self.note_slow(ClientLimit::ResponseTime);
+        self.connection.close("responses were not read in time");
+    }
+
+    /// Counts a client that sends or reads too slowly.
+    pub(super) fn note_slow(&self, limit: ClientLimit) {
         let counter = self.api.node.metrics().client_limits.of(limit);
         counter.increment();
         if counter.get().is_power_of_two() {
             let (client, address) = (&self.connection.peer().name, self.connection.remote_address());
-            tracing::warn!(%client, %address, reason, count = counter.get(), "connection closed: the client is too slow");
+            let (limit, count) = (limit.name(), counter.get());
+            tracing::warn!(%client, %address, limit, count, "the client is too slow");
         }
-        self.connection.close(reason);
     }
 
     /// Closes the connection of a client that broke the protocol.

@@ -42,7 +42,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         let state = Arc::clone(&state);
         async move {
             if let Err(ResponsesUnread) = responder::send_queued(sender, queue).await {
-                state.close_slow(ClientLimit::ResponseTime);
+                state.close_slow();
             }
         }
     }));
@@ -54,8 +54,8 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
             && arrived.len() < TOGETHER_MAX
             && let Ok(Some(message)) = receiver.ready()
         {
-            end = incoming::decode(&state, &message, receiver.last_was_cut())
-                .map(|request| arrived.push(request));
+            end =
+                incoming::decode(&state, &message, receiver.last_cut()).map(|request| arrived.push(request));
         }
         carry_out(&state, &responder, &mut arrived).await;
         if let Err(error) = end {
@@ -71,12 +71,13 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
 /// Receives the next request. Returns `None` at the end of the stream.
 async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<IncomingRequest> {
     match receiver.receive().await {
-        Ok(Some(message)) => match incoming::decode(state, &message, receiver.last_was_cut()) {
+        Ok(Some(message)) => match incoming::decode(state, &message, receiver.last_cut()) {
             Ok(request) => return Some(request),
             Err(error) => state.close_broken(&error),
         },
         Err(StreamError::Frame(error)) => state.close_broken(&error),
-        Err(StreamError::Late) => state.close_slow(ClientLimit::RequestTime),
+        // The other streams of the connection continue, and so do the responses on this one.
+        Err(StreamError::Late) => state.note_slow(ClientLimit::RequestTime),
         // The client is done, or the stream or connection is lost.
         Ok(None) | Err(_) => {}
     }
