@@ -22,11 +22,8 @@ use super::{
 };
 use crate::{
     frame,
-    limits::{
-        CLIENT_WINDOW_BYTES, CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES,
-        WIDE_CONNECTIONS_MAX,
-    },
-    protocol::{Identity, Role},
+    limits::{CLIENT_WINDOW_BYTES, WIDE_CONNECTIONS_MAX},
+    protocol::Identity,
     tls::identity_of_chain,
 };
 
@@ -81,7 +78,7 @@ impl Endpoint {
     fn admit_node(&self, incoming: quinn::Incoming) -> Option<Handshake> {
         let address = canonical(incoming.remote_address());
         let permits = &self.0.node_handshakes;
-        let is_node = self.0.node_addresses.contain(address);
+        let is_node = self.0.registry.node_addresses().contain(address);
         let slot = is_node.then(|| Arc::clone(&permits.slots).try_acquire_owned());
         let Some(Ok(permit)) = slot else {
             let mut waiting = self.0.waiting();
@@ -219,12 +216,13 @@ async fn welcome(
         connection.close(CLOSE_BUSY, cause.as_bytes());
         return Err(ConnectError::Busy { address: address.to_owned(), cause });
     }
-    widen(&connection, peer.role, own);
+    // Narrow otherwise, so that the many connections of one client do not take much memory.
+    if own < WIDE_CONNECTIONS_MAX {
+        connection.set_receive_window(VarInt::from_u32(CLIENT_WINDOW_BYTES));
+        connection.set_send_window(CLIENT_WINDOW_BYTES.into());
+    }
     let admitted = Connection::new(connection.clone(), peer, protocol, &endpoint.registry);
     endpoint.check_newcomer(&admitted, generation, address)?;
-    if protocol == Protocol::Peer {
-        endpoint.node_addresses.note(admitted.remote_address());
-    }
     send_welcome(&admitted).await.map_err(|error| {
         let cause = connection.close_reason();
         connection.close(CLOSE_BUSY, b"the handshake did not complete");
@@ -234,21 +232,6 @@ async fn welcome(
         )
     })?;
     Ok(admitted)
-}
-
-/// Widens the windows of a connection, which are narrow at first: those of a node, and those of the
-/// first connections of a client, so that its many connections do not take much memory.
-fn widen(connection: &quinn::Connection, role: Role, own: usize) {
-    let (received, sent) = match role {
-        Role::Node => {
-            connection.set_max_concurrent_bi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX));
-            (CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES)
-        }
-        _ if own < WIDE_CONNECTIONS_MAX => (CLIENT_WINDOW_BYTES, CLIENT_WINDOW_BYTES),
-        _ => return,
-    };
-    connection.set_receive_window(VarInt::from_u32(received));
-    connection.set_send_window(sent.into());
 }
 
 /// Returns the identity of the peer and the negotiated protocol.

@@ -1,6 +1,12 @@
 //! A connection to an authenticated peer, and its streams.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use quinn::VarInt;
 
 use super::{
     Priority, Protocol,
@@ -11,6 +17,7 @@ use super::{
     stream::{FrameReceiver, FrameSender},
 };
 use crate::{
+    limits::{CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES},
     protocol::Identity,
     tls::{Credentials, end_of, serial_of},
 };
@@ -87,6 +94,22 @@ impl Connection {
     pub fn packets(&self) -> Packets {
         let stats = self.0.connection.stats();
         Packets { sent: stats.udp_tx.datagrams, received: stats.udp_rx.datagrams }
+    }
+
+    /// Gives an accepted connection the windows and streams of a node of the cluster, and keeps places
+    /// for its address. Until then it has those of a client: whether a node belongs to the cluster is
+    /// not in its certificate. Has no effect if repeated.
+    pub fn widen(&self) {
+        let Live { connection, protocol, registry, is_wide, .. } = &*self.0;
+        if is_wide.load(Ordering::Relaxed) || is_wide.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        connection.set_max_concurrent_bi_streams(VarInt::from_u32(CONNECTION_STREAMS_MAX));
+        connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES));
+        connection.set_send_window(SEND_WINDOW_BYTES.into());
+        if *protocol == Protocol::Peer {
+            registry.node_addresses().note(self.remote_address());
+        }
     }
 
     /// Opens a bidirectional stream; waits while the peer allows no more of them. The peer notices

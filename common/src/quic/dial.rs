@@ -142,7 +142,7 @@ async fn dial(
     })?;
     let connection = Connection::new(connection, peer, agreed, &inner.registry);
     if protocol == Protocol::Peer {
-        inner.node_addresses.note(connection.remote_address());
+        inner.registry.node_addresses().note(connection.remote_address());
     }
     inner.check_newcomer(&connection, generation, address)?;
     Ok(connection)

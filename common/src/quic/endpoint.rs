@@ -21,7 +21,6 @@ use super::{
     disconnect::{CLOSE_DONE, CLOSE_STOPPING},
     error::{ConnectError, EndpointError},
     handshake_limit::{HandshakeCounts, HandshakePermits},
-    node_addresses::NodeAddresses,
     options::{EndpointOptions, NODE_HANDSHAKES_MAX, limit_unauthenticated},
     places::{Places, RefusedConnections},
     registry::Registry,
@@ -65,7 +64,6 @@ pub(super) struct EndpointInner {
     pub(super) answered: AnsweredAddresses,
     pub(super) handshake_timeout: Duration,
     close_timeout: Duration,
-    pub(super) node_addresses: NodeAddresses,
     /// Incoming connections that wait for a handshake slot.
     pub(super) waiting: Mutex<VecDeque<quinn::Incoming>>,
     /// The handshakes of clients, and of unknown addresses.
@@ -142,7 +140,6 @@ impl Endpoint {
             answered: AnsweredAddresses::default(),
             handshake_timeout: options.idle_timeout,
             close_timeout: if accepts { CLOSE_TIMEOUT } else { DIALER_CLOSE_TIMEOUT },
-            node_addresses: NodeAddresses::default(),
             waiting: Mutex::default(),
             handshakes: HandshakePermits::new(options.handshakes_max),
             node_handshakes: HandshakePermits::new(NODE_HANDSHAKES_MAX),

@@ -5,12 +5,13 @@
 //! one whose handshake started under the old trust and ends under the new is
 //! checked again when it is registered. Guards also that no sum ever shrinks:
 //! when a connection ends, its traffic moves to the past in the same step.
+//! Notes as well where nodes of the cluster are.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +21,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     Protocol,
     disconnect::CLOSE_DENIED,
+    node_addresses::NodeAddresses,
     traffic::{Carried, Survey},
 };
 use crate::{
@@ -36,6 +38,7 @@ pub(super) struct Registry(Arc<RegistryInner>);
 struct RegistryInner {
     state: Mutex<RegistryState>,
     numbers: AtomicU64,
+    node_addresses: NodeAddresses,
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +66,10 @@ pub(super) struct Live {
     pub(super) connection: quinn::Connection,
     pub(super) peer: Identity,
     pub(super) protocol: Protocol,
-    registry: Registry,
+    pub(super) registry: Registry,
     number: u64,
+    /// Whether it has the windows of nodes.
+    pub(super) is_wide: AtomicBool,
 }
 
 impl Registry {
@@ -76,7 +81,8 @@ impl Registry {
         protocol: Protocol,
     ) -> Arc<Live> {
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
-        let live = Arc::new(Live { connection, peer, protocol, registry: self.clone(), number });
+        let (registry, is_wide) = (self.clone(), AtomicBool::new(false));
+        let live = Arc::new(Live { connection, peer, protocol, registry, number, is_wide });
         let registered = Registered { live: Arc::downgrade(&live), protocol, seen: Carried::default() };
         let mut state = self.state();
         state.live.insert(number, registered);
@@ -89,6 +95,11 @@ impl Registry {
     pub(super) fn all(&self) -> Vec<Arc<Live>> {
         // The caller may come to hold the last reference, and drops it without the lock.
         self.state().live.values().filter_map(|registered| registered.live.upgrade()).collect()
+    }
+
+    /// Returns where nodes of the cluster are.
+    pub(super) fn node_addresses(&self) -> &NodeAddresses {
+        &self.0.node_addresses
     }
 
     /// Returns the number of live connections.

@@ -224,6 +224,13 @@ impl FrameReceiver {
         self.set_bounds(kept_max, None, complete_within);
     }
 
+    /// Charges later frames to another share.
+    pub fn charge_to(&mut self, share: ByteShare) {
+        if let Some(bounds) = &mut self.bounds {
+            bounds.share = Some(share);
+        }
+    }
+
     fn set_bounds(&mut self, kept_max: usize, share: Option<ByteShare>, complete_within: Duration) {
         self.deframer.set_kept_max(kept_max);
         self.bounds = Some(Box::new(FrameBounds { kept_max, complete_within, share, incomplete: None }));

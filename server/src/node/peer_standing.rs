@@ -11,7 +11,9 @@ pub enum PeerStanding {
     Member,
     /// Admitted, but not a member yet.
     Joining,
-    /// Removed, or never admitted.
+    /// Announced by an operator, but not admitted yet.
+    Announced,
+    /// Removed, or never announced.
     Stranger,
     /// This node has no membership, so it cannot tell.
     Unknown,
@@ -30,9 +32,10 @@ impl Node {
             return PeerStanding::Member;
         }
         // Damage is reported where the state is used.
-        match replica.state().node(name).ok().flatten() {
-            Some(record) if record.standing == MemberState::Joining => PeerStanding::Joining,
-            _ => PeerStanding::Stranger,
+        match replica.state().node(name).ok().flatten().map(|record| record.standing) {
+            Some(MemberState::Joining) => PeerStanding::Joining,
+            Some(MemberState::Announced) => PeerStanding::Announced,
+            Some(MemberState::Member | MemberState::Shutdown) | None => PeerStanding::Stranger,
         }
     }
 }

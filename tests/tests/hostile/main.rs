@@ -21,6 +21,7 @@ mod peers;
 mod promise;
 mod servers;
 mod slow;
+mod stranger_bytes;
 mod strangers;
 mod support;
 mod unread_writes;
@@ -93,6 +94,12 @@ async fn frames_of_peers() {
 async fn nodes_that_are_not_members() {
     let _alone = STAGE.lock().await;
     strangers::change_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_frames_of_nodes_that_are_not_members() {
+    let _alone = STAGE.lock().await;
+    stranger_bytes::are_bounded().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

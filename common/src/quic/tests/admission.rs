@@ -127,7 +127,8 @@ async fn nodes_do_not_wait_with_clients() {
     let hong = Endpoint::serve(listen, &ca.credentials("node", "hong"), &options).expect("binds");
     let ming = serve(&ca, "ming");
     let (first, accepted) = meet(&ming, &hong, Expect::AnyNode, Protocol::Peer).await;
-    let (first, _accepted) = (first.expect("dials"), accepted.expect("accepts"));
+    let (first, accepted) = (first.expect("dials"), accepted.expect("accepts"));
+    accepted.widen();
     first.close("it stops");
     first.closed().await;
     let knock = || {

@@ -11,7 +11,7 @@ use crate::{
     frame::{FrameError, decode, encode},
     limits::{
         CLIENT_STREAMS_MAX, CLIENT_WINDOW_BYTES, CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX,
-        NARROW_WINDOW_BYTES, WIDE_CONNECTIONS_MAX,
+        NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES, WIDE_CONNECTIONS_MAX,
     },
 };
 
@@ -151,11 +151,16 @@ async fn unread_streams_do_not_hold_up_the_others() {
 #[tokio::test]
 async fn the_number_of_open_streams_is_bounded() {
     let ca = TestCa::new();
-    let hong = serve(&ca, "hong");
-    for (dialler, most) in
-        [(serve(&ca, "ming"), CONNECTION_STREAMS_MAX), (client(&ca, "admin"), CLIENT_STREAMS_MAX)]
-    {
-        let (dialled, _accepted) = pair(&dialler, &hong).await;
+    let (hong, ming) = (serve(&ca, "hong"), serve(&ca, "ming"));
+    for (dialler, is_known, most) in [
+        (&ming, true, CONNECTION_STREAMS_MAX),
+        (&ming, false, CLIENT_STREAMS_MAX),
+        (&client(&ca, "admin"), false, CLIENT_STREAMS_MAX),
+    ] {
+        let (dialled, accepted) = pair(dialler, &hong).await;
+        if is_known {
+            accepted.widen();
+        }
         let mut open = Vec::new();
         for _ in 0..most {
             open.push(
@@ -180,21 +185,30 @@ async fn a_dialler_opens_streams_of_two_directions_and_an_acceptor_of_one() {
     }
 }
 
-/// Many connections of one client hold little of what is not read yet; those of a node more.
+/// Many connections of one client hold little of what is not read yet. So do those of a node, until
+/// it is known to belong to the cluster.
 #[tokio::test]
 async fn only_the_first_connections_of_a_client_have_wide_windows() {
     let ca = TestCa::new();
-    let (hong, ops) = (serve(&ca, "hong"), client(&ca, "writer"));
-    let mut kept = Vec::new();
-    for number in 0..WIDE_CONNECTIONS_MAX + 2 {
-        let (dialled, accepted) = pair(&ops, &hong).await;
+    let hong = serve(&ca, "hong");
+    for dialler in [client(&ca, "writer"), serve(&ca, "ming")] {
+        let mut kept = Vec::new();
+        for number in 0..WIDE_CONNECTIONS_MAX + 2 {
+            let (dialled, accepted) = pair(&dialler, &hong).await;
+            let (mut sender, _back) = dialled.open(Priority::Bulk).await.expect("opens");
+            let window =
+                if number < WIDE_CONNECTIONS_MAX { CLIENT_WINDOW_BYTES } else { NARROW_WINDOW_BYTES };
+            // As much as fits the window is sent, though nothing reads it.
+            let fits = Bytes::from(vec![0; window as usize - 1000]);
+            timeout(SOON * 50, sender.send(fits)).await.expect("it fits").expect("is sent");
+            timeout(SOON, sender.send(Bytes::from(vec![0; 2000]))).await.expect_err("no more");
+            kept.push((dialled, accepted, sender));
+        }
+        let (dialled, accepted, _) = &kept[WIDE_CONNECTIONS_MAX];
+        accepted.widen();
         let (mut sender, _back) = dialled.open(Priority::Bulk).await.expect("opens");
-        let window = if number < WIDE_CONNECTIONS_MAX { CLIENT_WINDOW_BYTES } else { NARROW_WINDOW_BYTES };
-        // As much as fits the window is sent, though nothing reads it.
-        let fits = Bytes::from(vec![0; window as usize - 1000]);
+        let fits = Bytes::from(vec![0; STREAM_WINDOW_BYTES as usize]);
         timeout(SOON * 50, sender.send(fits)).await.expect("it fits").expect("is sent");
-        timeout(SOON, sender.send(Bytes::from(vec![0; 2000]))).await.expect_err("no more");
-        kept.push((dialled, accepted, sender));
     }
 }
 

@@ -152,7 +152,7 @@ fn permit(
         Audience::ClientsOrItself(least) => has(least) || (is_node && about_itself),
         Audience::Itself => is_node && about_itself,
         Audience::Nodes => is_node,
-        Audience::AdmittedNodes => is_node && standing(name) != PeerStanding::Stranger,
+        Audience::AdmittedNodes => is_node && is_admitted(standing(name)),
         Audience::Members => is_node && is_member(standing(name)),
         Audience::KnownMembers => is_node && standing(name) == PeerStanding::Member,
         Audience::MembersThemselves => is_node && about_itself && is_member(standing(name)),
@@ -172,6 +172,10 @@ fn includes(role: Role, least: Role) -> bool {
 /// that it could do.
 fn is_member(standing: PeerStanding) -> bool {
     matches!(standing, PeerStanding::Member | PeerStanding::Unknown)
+}
+
+fn is_admitted(standing: PeerStanding) -> bool {
+    is_member(standing) || standing == PeerStanding::Joining
 }
 
 /// Says why an identity may not send a request to this audience.

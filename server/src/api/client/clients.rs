@@ -2,7 +2,8 @@
 //! have many connections.
 //!
 //! Guards that what a client leaves with the node, and what it lets the node do at once, is bounded
-//! for all of its connections together. Nodes act for many clients: their shares are not bounded.
+//! for all of its connections together. Nodes act for many clients, so that of the nodes of the cluster is
+//! not bounded.
 
 use std::{
     collections::HashMap,
@@ -35,6 +36,7 @@ pub(super) struct Clients {
     request_bytes: ByteBudget,
     response_bytes: ByteBudget,
     shares: Mutex<HashMap<(Role, NodeName), Weak<ClientShare>>>,
+    nodes: ClientShare,
 }
 
 /// The share of the node that a client may use.
@@ -44,8 +46,9 @@ pub(super) struct ClientShare {
     /// For its responses that are not received. Apart, so that a client that reads slowly can still
     /// send.
     pub(super) response_bytes: ByteShare,
-    /// Its requests in flight.
+    /// Its requests in flight, and the most of them.
     pub(super) slots: Arc<SlotCount>,
+    pub(super) requests_max: usize,
     /// One permit per page of a range that is read for it.
     pub(super) ranges: Semaphore,
 }
@@ -56,12 +59,25 @@ impl Default for Clients {
             request_bytes: ByteBudget::new(CLIENTS_REQUEST_BYTES_MAX),
             response_bytes: ByteBudget::new(CLIENTS_RESPONSE_BYTES_MAX),
             shares: Mutex::default(),
+            nodes: ClientShare {
+                request_bytes: ByteShare::unbounded(),
+                response_bytes: ByteShare::unbounded(),
+                slots: Arc::default(),
+                requests_max: usize::MAX,
+                ranges: Semaphore::new(Semaphore::MAX_PERMITS),
+            },
         }
     }
 }
 
 impl Clients {
-    /// Returns the share of a client, which all of its connections have in common.
+    /// Returns the share of the nodes of the cluster.
+    pub(super) fn nodes(&self) -> &ClientShare {
+        &self.nodes
+    }
+
+    /// Returns the share of a client, which all of its connections have in common. A node has one as
+    /// well, for as long as it does not belong to the cluster.
     pub(super) fn share_of(&self, client: &Identity) -> Arc<ClientShare> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client.role, client.name.clone());
@@ -69,25 +85,18 @@ impl Clients {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(self.new_share(client.role));
+        let share = Arc::new(self.new_share());
         shares.insert(key, Arc::downgrade(&share));
         share
     }
 
-    fn new_share(&self, role: Role) -> ClientShare {
-        match role {
-            Role::Node => ClientShare {
-                request_bytes: ByteShare::unbounded(),
-                response_bytes: ByteShare::unbounded(),
-                slots: Arc::new(SlotCount::new(usize::MAX)),
-                ranges: Semaphore::new(Semaphore::MAX_PERMITS),
-            },
-            Role::Reader | Role::Writer | Role::Admin | Role::Backup => ClientShare {
-                request_bytes: self.request_bytes.share(CLIENT_REQUEST_BYTES_MAX),
-                response_bytes: self.response_bytes.share(CLIENT_RESPONSE_BYTES_MAX),
-                slots: Arc::new(SlotCount::new(CLIENT_REQUESTS_IN_FLIGHT_MAX)),
-                ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
-            },
+    fn new_share(&self) -> ClientShare {
+        ClientShare {
+            request_bytes: self.request_bytes.share(CLIENT_REQUEST_BYTES_MAX),
+            response_bytes: self.response_bytes.share(CLIENT_RESPONSE_BYTES_MAX),
+            slots: Arc::default(),
+            requests_max: CLIENT_REQUESTS_IN_FLIGHT_MAX,
+            ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
         }
     }
 }
@@ -110,8 +119,9 @@ mod tests {
             let other = clients.share_of(&other);
             assert!(other.request_bytes.take(CLIENT_REQUEST_BYTES_MAX).is_some());
         }
-        let hong = clients.share_of(&identity(Role::Node, "hong"));
-        assert!(hong.request_bytes.take(2 * CLIENTS_REQUEST_BYTES_MAX).is_some());
+        let stranger = clients.share_of(&identity(Role::Node, "hu"));
+        assert!(stranger.request_bytes.take(CLIENT_REQUEST_BYTES_MAX + 1).is_none());
+        assert!(clients.nodes().request_bytes.take(2 * CLIENTS_REQUEST_BYTES_MAX).is_some());
         assert_eq!(clients.request_bytes.used(), CLIENT_REQUEST_BYTES_MAX);
         drop(held);
         drop(till);

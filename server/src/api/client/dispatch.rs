@@ -60,7 +60,7 @@ async fn read(
     deadline: Instant,
 ) -> OutgoingResponse {
     let limits = &state.api.node.metrics().client_limits;
-    let reader = Reader { client: &state.client, connection: &state.connection, limits };
+    let reader = Reader { client: state.share(), connection: &state.connection, limits };
     match read::read(&state.api.reads, reader, read, consistency, deadline).await {
         Ok((response, charge)) => OutgoingResponse { result: Ok(response), charge },
         Err(rejection) => Err(rejection).into(),

@@ -9,12 +9,9 @@ use std::sync::{
 
 use coffee_common::limits::REQUESTS_IN_FLIGHT_MAX;
 
-/// A number of slots, some of which are taken.
-#[derive(Debug)]
-pub(super) struct SlotCount {
-    taken: AtomicUsize,
-    max: usize,
-}
+/// The number of slots that are taken.
+#[derive(Debug, Default)]
+pub(super) struct SlotCount(AtomicUsize);
 
 /// The slots of a connection.
 pub(super) struct ConnectionSlots {
@@ -29,34 +26,32 @@ pub(super) struct RequestSlots {
 }
 
 impl SlotCount {
-    pub(super) fn new(max: usize) -> Self {
-        Self { taken: AtomicUsize::new(0), max }
-    }
-
-    fn take(&self) -> bool {
-        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
-        if taken >= self.max {
+    /// Takes one of `max` slots. Returns whether one was left.
+    fn take(&self, max: usize) -> bool {
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        if taken >= max {
             self.give_back(1);
         }
-        taken < self.max
+        taken < max
     }
 
     fn give_back(&self, count: usize) {
-        self.taken.fetch_sub(count, Ordering::Relaxed);
+        self.0.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
 impl ConnectionSlots {
     pub(super) fn new(client: Arc<SlotCount>) -> Arc<Self> {
-        Arc::new(Self { own: SlotCount::new(REQUESTS_IN_FLIGHT_MAX), client })
+        Arc::new(Self { own: SlotCount::default(), client })
     }
 
-    /// Takes the slot of a request. Returns `None` if the connection or its client has none left.
-    pub(super) fn take(self: &Arc<Self>) -> Option<RequestSlots> {
-        if !self.own.take() {
+    /// Takes the slot of a request. Returns `None` if the connection has none left, or its client none
+    /// of `client_max`.
+    pub(super) fn take(self: &Arc<Self>, client_max: usize) -> Option<RequestSlots> {
+        if !self.own.take(REQUESTS_IN_FLIGHT_MAX) {
             return None;
         }
-        if !self.client.take() {
+        if !self.client.take(client_max) {
             self.own.give_back(1);
             return None;
         }
@@ -81,29 +76,29 @@ impl Drop for RequestSlots {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::limits::CLIENT_REQUESTS_IN_FLIGHT_MAX;
+    use coffee_common::limits::CLIENT_REQUESTS_IN_FLIGHT_MAX as MAX;
 
     use super::*;
 
     #[test]
     fn a_client_gains_no_slots_with_more_connections() {
-        let client = Arc::new(SlotCount::new(CLIENT_REQUESTS_IN_FLIGHT_MAX));
+        let client = Arc::new(SlotCount::default());
         let connections: Vec<_> = (0..3).map(|_| ConnectionSlots::new(Arc::clone(&client))).collect();
         let mut taken = Vec::new();
         for connection in &connections {
-            while let Some(slot) = connection.take() {
+            while let Some(slot) = connection.take(MAX) {
                 taken.push(slot);
             }
-            assert!(taken.len() <= CLIENT_REQUESTS_IN_FLIGHT_MAX);
+            assert!(taken.len() <= MAX);
         }
-        assert_eq!(taken.len(), CLIENT_REQUESTS_IN_FLIGHT_MAX);
+        assert_eq!(taken.len(), MAX);
         let mut first = taken.remove(0);
         first.merge(taken.remove(0));
-        assert!(connections[2].take().is_none());
+        assert!(connections[2].take(MAX).is_none());
         drop(first);
-        let again: Vec<_> = std::iter::from_fn(|| connections[2].take()).collect();
+        let again: Vec<_> = std::iter::from_fn(|| connections[2].take(MAX)).collect();
         assert_eq!(again.len(), 2);
         drop((taken, again));
-        assert!(connections[0].take().is_some());
+        assert!(connections[0].take(MAX).is_some());
     }
 }

@@ -13,7 +13,7 @@ use coffee_common::{
     envelope::UnknownKind,
     id::{ClusterId, NodeName},
     limits::REQUEST_TIMEOUT_MS,
-    protocol::{Identity, Rejection, Request, RequestEnvelope, Response, SentFrom},
+    protocol::{Identity, Rejection, Request, RequestEnvelope, Response, Role, SentFrom},
     quic::Connection,
 };
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     metrics::{ClientLimit, RequestKind, RequestOutcome},
-    node::VERSION,
+    node::{VERSION, peer_standing::PeerStanding},
 };
 
 /// The state of a connection.
@@ -39,8 +39,8 @@ pub(super) struct ConnectionState {
     pub(super) connection: Connection,
     /// Whether its welcome named a cluster.
     pub(super) welcomed: bool,
-    /// The share of the node that the client may use, with all of its connections.
-    pub(super) client: Arc<ClientShare>,
+    /// See [`Self::share`].
+    client: Arc<ClientShare>,
     /// For the requests in flight.
     slots: Arc<ConnectionSlots>,
 }
@@ -62,14 +62,26 @@ impl ConnectionState {
         Self { api, connection, welcomed, client, slots }
     }
 
+    /// Returns the share of the node that the client may use at present, with all of its connections.
+    /// Nodes of the cluster have another one, and may become such or cease to be while connected.
+    pub(super) fn share(&self) -> &ClientShare {
+        let Identity { role, name, .. } = self.connection.peer();
+        if *role != Role::Node || self.api.node.standing_of(name) == PeerStanding::Stranger {
+            return &self.client;
+        }
+        self.connection.widen();
+        self.api.clients.nodes()
+    }
+
     /// Admits a request, unless the node is stopping or too many are in flight.
     pub(super) fn admit(
         &self,
+        share: &ClientShare,
         id: u64,
         kind: RequestKind,
         timeout_ms: u32,
     ) -> Result<AdmittedRequest, Rejection> {
-        match (self.api.in_flight.enter(), self.slots.take()) {
+        match (self.api.in_flight.enter(), self.slots.take(share.requests_max)) {
             (Some(in_flight), Some(slots)) => {
                 let arrived = Instant::now();
                 let deadline = arrived + timeout(timeout_ms);

@@ -24,11 +24,12 @@ const TOGETHER_MAX: usize = 256;
 
 /// Receives requests until the stream ends. Admitted requests are still answered after that.
 pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
-    let kept_max = match state.connection.peer().role {
+    let role = state.connection.peer().role;
+    let kept_max = match role {
         Role::Reader | Role::Backup => READER_REQUEST_BYTES_MAX,
         Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
     };
-    receiver.bound(kept_max, state.client.request_bytes.clone(), COMPLETE_WITHIN);
+    receiver.bound(kept_max, state.share().request_bytes.clone(), COMPLETE_WITHIN);
     let Some(first) = next(&state, &mut receiver).await else { return };
     let first = match first {
         IncomingRequest { envelope, request: Ok(request @ Request::Backup { .. }), .. } => {
@@ -61,6 +62,9 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         if let Err(error) = end {
             return state.close_broken(&error);
         }
+        if role == Role::Node {
+            receiver.charge_to(state.share().request_bytes.clone());
+        }
         match next(&state, &mut receiver).await {
             Some(next) => arrived.push(next),
             None => return,
@@ -91,12 +95,12 @@ async fn carry_out(
     responder: &Arc<Responder>,
     arrived: &mut Vec<IncomingRequest>,
 ) {
-    let mut writes = Vec::new();
+    let (mut writes, share) = (Vec::new(), state.share());
     // Answered last: a full queue must not hold up the writes that were admitted.
     let (mut rejected, mut unread) = (Vec::new(), Vec::new());
     for IncomingRequest { envelope, kind, request } in arrived.drain(..) {
         let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
-        let admitted = match state.admit(id, kind, timeout_ms) {
+        let admitted = match state.admit(share, id, kind, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
                 state.api.node.metrics().requests.rejected_unread.increment();

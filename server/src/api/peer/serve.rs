@@ -237,6 +237,7 @@ async fn serve_stream(
         name: connection.peer().name.clone(),
     });
     peer.check_membership().await?;
+    connection.widen();
     receiver.limit(FRAME_BYTES_MAX, FRAME_TIMEOUT);
     let stopped = sender.stopped();
     match hello.purpose {
