@@ -62,6 +62,11 @@ impl Window {
         self.open.min(self.max)
     }
 
+    /// Returns how many more bytes may be taken at present.
+    pub fn free(&self) -> usize {
+        self.limit().saturating_sub(self.taken)
+    }
+
     /// Takes bytes from the window; returns `None` if they do not fit.
     pub fn take(&mut self, bytes: usize) -> Option<Taken> {
         self.taken = self.taken.checked_add(bytes).filter(|taken| *taken <= self.limit())?;

@@ -3,16 +3,24 @@
 //! The bound adapts to what the node commits promptly, up to a configured maximum. A write that
 //! exceeds it is rejected at once. That is better for all clients than admitting it and answering
 //! after its client has given up.
+//!
+//! A client may have up to three times as much in flight as is free then (a dynamic threshold:
+//! Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", IEEE/ACM
+//! Transactions on Networking 6(2), 1998). Alone it gets three quarters of the bound, so that the next
+//! one finds room at once; several that want all get equal parts, and leave less.
 
 use std::{
+    collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use coffee_common::{
     command::Batch,
+    id::NodeName,
     limits::{COMMAND_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE},
-    protocol::Rejection,
+    protocol::{Identity, Rejection, Role},
     window::{Sign, Taken, Window},
 };
 use tokio::time::Instant;
@@ -29,15 +37,30 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// A write that takes longer was late: too much was in flight before it.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How many times as much as is free a client may have in flight.
+const TIMES_FREE: usize = 3;
+
 /// The bytes in flight and their bound. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct WriteAdmission(Arc<Mutex<Window>>);
+pub(super) struct WriteAdmission(Arc<Mutex<BytesInFlight>>);
 
-/// The bytes of one admitted write, until this is dropped.
+#[derive(Debug)]
+struct BytesInFlight {
+    window: Window,
+    /// Those of each client that has some.
+    clients: HashMap<Writer, usize>,
+}
+
+/// A client, which may send writes over many connections and through several nodes.
+type Writer = (Role, NodeName);
+
+/// The bytes of admitted writes, until this is dropped.
 #[derive(Debug)]
 pub(super) struct WritePermit {
     admission: WriteAdmission,
     taken: Option<Taken>,
+    /// The bytes of each writer.
+    writers: Vec<(Writer, usize)>,
     since: Instant,
 }
 
@@ -45,32 +68,65 @@ impl Default for WriteAdmission {
     fn default() -> Self {
         let bounds = *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start()..=PROPOSAL_BYTES_IN_FLIGHT_MAX;
         // The clients' own windows start narrow.
-        Self(Arc::new(Mutex::new(Window::new(bounds).opened())))
+        let window = Window::new(bounds).opened();
+        Self(Arc::new(Mutex::new(BytesInFlight { window, clients: HashMap::new() })))
     }
 }
 
 impl WriteAdmission {
-    /// Checks a batch and admits it.
+    /// Checks a client's batch and admits it.
     ///
     /// # Errors
     /// The batch breaks a limit, or too much is in flight.
-    pub(super) fn admit(&self, batch: &Batch) -> Result<WritePermit, Rejection> {
+    pub(super) fn admit(&self, client: &Identity, batch: &Batch) -> Result<WritePermit, Rejection> {
         batch.check().map_err(|error| Rejection::Invalid(error.to_string()))?;
-        self.take(batch).ok_or(Rejection::Overloaded)
+        self.take(client, batch).ok_or(Rejection::Overloaded)
     }
 
-    fn take(&self, batch: &Batch) -> Option<WritePermit> {
-        let taken = self.window().take(PROPOSAL_BYTES + batch.bytes())?;
-        Some(WritePermit { admission: self.clone(), taken: Some(taken), since: Instant::now() })
+    fn take(&self, client: &Identity, batch: &Batch) -> Option<WritePermit> {
+        let bytes = PROPOSAL_BYTES + batch.bytes();
+        let writer = (client.role, client.name.clone());
+        let taken = self.lock().take(&writer, bytes)?;
+        let writers = vec![(writer, bytes)];
+        Some(WritePermit { admission: self.clone(), taken: Some(taken), writers, since: Instant::now() })
     }
 
     /// Sets the maximum of the bound, in bytes.
     pub(super) fn set_max(&self, max: usize) {
-        self.window().set_max(max);
+        self.lock().window.set_max(max);
     }
 
-    fn window(&self) -> MutexGuard<'_, Window> {
+    fn lock(&self) -> MutexGuard<'_, BytesInFlight> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BytesInFlight {
+    fn take(&mut self, writer: &Writer, bytes: usize) -> Option<Taken> {
+        // A client with nothing in flight is admitted if its write fits at all.
+        if let Some(own) = self.clients.get_mut(writer) {
+            let free = self.window.free().checked_sub(bytes)?;
+            if *own + bytes > free.saturating_mul(TIMES_FREE) {
+                return None;
+            }
+            let taken = self.window.take(bytes)?;
+            *own += bytes;
+            return Some(taken);
+        }
+        let taken = self.window.take(bytes)?;
+        self.clients.insert(writer.clone(), bytes);
+        Some(taken)
+    }
+
+    fn give_back(&mut self, taken: Taken, writers: Vec<(Writer, usize)>, sign: Sign) {
+        self.window.give_back(taken, sign);
+        for (writer, bytes) in writers {
+            let Some(own) = self.clients.get_mut(&writer) else { continue };
+            *own = own.saturating_sub(bytes);
+            if *own == 0 {
+                self.clients.remove(&writer);
+            }
+        }
     }
 }
 
@@ -78,8 +134,14 @@ impl WritePermit {
     /// Merges with another permit, which is released at the same time.
     pub(super) fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.admission.0, &other.admission.0), "permits of one node");
-        if let (Some(taken), Some(other)) = (&mut self.taken, other.taken.take()) {
-            taken.merge(other);
+        if let (Some(taken), Some(more)) = (&mut self.taken, other.taken.take()) {
+            taken.merge(more);
+            for (writer, bytes) in mem::take(&mut other.writers) {
+                match self.writers.iter_mut().find(|(known, _)| *known == writer) {
+                    Some((_, own)) => *own += bytes,
+                    None => self.writers.push((writer, bytes)),
+                }
+            }
         }
     }
 }
@@ -92,7 +154,7 @@ impl Drop for WritePermit {
             took if took > LATE => Sign::Congested,
             _ => Sign::Silent,
         };
-        self.admission.window().give_back(taken, sign);
+        self.admission.lock().give_back(taken, mem::take(&mut self.writers), sign);
     }
 }
 
@@ -105,6 +167,16 @@ mod tests {
 
     use super::*;
 
+    fn client(name: &str) -> Identity {
+        Identity::new(Role::Writer, name.parse().expect("legal"))
+    }
+
+    /// Admits a batch of a client that has nothing in flight.
+    fn take(admission: &WriteAdmission, batch: &Batch) -> Option<WritePermit> {
+        let clients = admission.lock().clients.len();
+        admission.take(&client(&format!("till-{clients}")), batch)
+    }
+
     fn of(bytes: usize) -> Batch {
         let key = Key::new("k").expect("legal");
         let value = Value::new(vec![0; bytes - PROPOSAL_BYTES - 1]).expect("legal");
@@ -115,24 +187,24 @@ mod tests {
     fn it_gives_what_there_is_and_takes_it_back() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let mut first = admission.take(&of(4_000)).expect("admitted");
-        let second = admission.take(&of(6_000)).expect("to the last byte");
-        assert!(admission.take(&of(2_100)).is_none());
+        let mut first = take(&admission, &of(4_000)).expect("admitted");
+        let second = take(&admission, &of(6_000)).expect("to the last byte");
+        assert!(take(&admission, &of(2_100)).is_none());
         first.merge(second);
-        assert!(admission.take(&of(2_100)).is_none(), "merged, they take as much");
+        assert!(take(&admission, &of(2_100)).is_none(), "merged, they take as much");
         drop(first);
-        assert!(admission.take(&of(10_000)).is_some());
-        assert!(admission.take(&of(10_001)).is_none());
+        assert!(take(&admission, &of(10_000)).is_some());
+        assert!(take(&admission, &of(10_001)).is_none());
     }
 
     #[test]
     fn a_batch_that_breaks_a_limit_is_invalid_and_takes_nothing() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let invalid = admission.admit(&Batch::default());
+        let invalid = admission.admit(&client("till"), &Batch::default());
         assert!(matches!(invalid, Err(Rejection::Invalid(_))), "{invalid:?}");
-        let admitted = admission.admit(&of(10_000)).expect("admitted");
-        let overloaded = admission.admit(&of(2_100));
+        let admitted = admission.admit(&client("till"), &of(10_000)).expect("admitted");
+        let overloaded = admission.admit(&client("desk"), &of(2_100));
         assert!(matches!(overloaded, Err(Rejection::Overloaded)), "{overloaded:?}");
         drop(admitted);
     }
@@ -141,22 +213,22 @@ mod tests {
     fn room_that_shrinks_and_grows_counts_from_the_next_on() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let held = admission.take(&of(8_000)).expect("admitted");
+        let held = take(&admission, &of(8_000)).expect("admitted");
         admission.set_max(5_000);
-        assert!(admission.take(&of(2_100)).is_none(), "more is in flight than the new maximum");
+        assert!(take(&admission, &of(2_100)).is_none(), "more is in flight than the new maximum");
         admission.set_max(20_000);
-        let more = admission.take(&of(12_000)).expect("admitted");
+        let more = take(&admission, &of(12_000)).expect("admitted");
         drop((held, more));
         admission.set_max(5_000);
-        assert!(admission.take(&of(5_000)).is_some());
+        assert!(take(&admission, &of(5_000)).is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn there_is_more_room_while_writes_are_prompt_and_less_once_they_are_late() {
         let admission = WriteAdmission::default();
-        let limit = || admission.window().limit();
+        let limit = || admission.lock().window.limit();
         let round_trip = async |took| {
-            let all: Vec<WritePermit> = std::iter::from_fn(|| admission.take(&of(1 << 20))).collect();
+            let all: Vec<WritePermit> = std::iter::from_fn(|| take(&admission, &of(1 << 20))).collect();
             tokio::time::advance(took).await;
             drop(all);
         };
@@ -169,5 +241,59 @@ mod tests {
         assert_eq!(limit(), widest / 2, "neither prompt nor late");
         round_trip(PROMPT).await;
         assert!(limit() > widest / 2);
+    }
+
+    /// Takes all that a client gets, in writes of this size.
+    fn take_all(admission: &WriteAdmission, name: &str, bytes: usize) -> Vec<WritePermit> {
+        std::iter::from_fn(|| admission.take(&client(name), &of(bytes))).collect()
+    }
+
+    #[test]
+    fn one_client_leaves_room_for_others() {
+        let admission = WriteAdmission::default();
+        admission.set_max(1 << 20);
+        let greedy = take_all(&admission, "greedy", 4 << 10);
+        assert_eq!(greedy.len(), 3 * 64, "three quarters");
+        let other = take_all(&admission, "other", 4 << 10);
+        assert!(other.len() >= 40, "{}", other.len());
+        assert!(admission.take(&client("third"), &of(4 << 10)).is_some());
+        drop((other, greedy));
+        assert!(admission.lock().clients.is_empty());
+        assert_eq!(take_all(&admission, "greedy", 4 << 10).len(), 3 * 64, "all of it was given back");
+    }
+
+    #[test]
+    fn greedy_clients_get_equal_parts() {
+        let admission = WriteAdmission::default();
+        admission.set_max(1 << 20);
+        let names = ["a", "b", "c", "d"];
+        let mut held: Vec<Vec<WritePermit>> = names.iter().map(|_| Vec::new()).collect();
+        // Each gives its oldest back and takes what it gets, in turn.
+        for _ in 0..400 {
+            for (held, name) in held.iter_mut().zip(names) {
+                if !held.is_empty() {
+                    held.remove(0);
+                }
+                held.extend(take_all(&admission, name, 4 << 10));
+            }
+        }
+        let parts: Vec<usize> = held.iter().map(Vec::len).collect();
+        let (least, most) = (parts.iter().min(), parts.iter().max());
+        assert!(most <= least.map(|least| least + least / 4).as_ref(), "{parts:?}");
+        assert!(admission.take(&client("e"), &of(4 << 10)).is_some(), "{parts:?}");
+    }
+
+    #[test]
+    fn large_writes_of_each_client_fit_the_narrowest_bound() {
+        let admission = WriteAdmission::default();
+        admission.set_max(*PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
+        let small = take_all(&admission, "other", 4 << 10);
+        assert!(!small.is_empty());
+        drop(small);
+        let large = of(1 << 20);
+        let held = take_all(&admission, "till", 1 << 20);
+        assert_eq!(held.len(), 3);
+        assert!(admission.take(&client("desk"), &large).is_some(), "another client");
+        drop(held);
     }
 }

@@ -120,7 +120,7 @@ async fn carry_out(
             }
         };
         match request {
-            Request::Write { request, batch } => match state.api.writes.admit(&batch) {
+            Request::Write { request, batch } => match state.api.writes.admit(&origin.identity, &batch) {
                 Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
                 Err(rejection) => rejected.push((admitted, rejection)),
             },
