@@ -17,17 +17,20 @@ pub enum ClientLimit {
     ResponseTime,
     /// Pages of ranges that are read at once.
     RangeReads,
+    /// Backups that are read at once.
+    Backups,
 }
 
 impl ClientLimit {
     /// All limits.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Requests,
         Self::RequestBytes,
         Self::RequestTime,
         Self::ResponseBytes,
         Self::ResponseTime,
         Self::RangeReads,
+        Self::Backups,
     ];
 
     /// Returns the exposed name.
@@ -39,6 +42,7 @@ impl ClientLimit {
             Self::ResponseBytes => "response_bytes",
             Self::ResponseTime => "response_time",
             Self::RangeReads => "range_reads",
+            Self::Backups => "backups",
         }
     }
 }

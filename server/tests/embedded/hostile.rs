@@ -10,7 +10,7 @@ use coffee_common::{
     id::{ClientId, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX},
-    protocol::{Consistency, Rejection, Request, RequestFrame, ResponseFrame, Role, ServerMessage},
+    protocol::{Consistency, Rejection, Request, RequestFrame, Response, ResponseFrame, Role, ServerMessage},
     quic::{Connection, Endpoint, EndpointOptions, Expect, FrameReceiver, Priority, Protocol},
 };
 use tokio::time::timeout;
@@ -216,4 +216,51 @@ async fn a_client_that_does_not_read_its_responses_holds_up_only_itself() {
         assert!(client.get("k").await.expect("others are served").is_some());
     }
     assert!(!connection.is_closed());
+}
+
+/// Otherwise one certificate holds all places for backups by reading slowly.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_has_one_backup_at_a_time() {
+    let cluster = EmbeddedCluster::new();
+    let ming = cluster.founder("ming").await;
+    let client = cluster.client(&[&ming]);
+    // More than is sent before it is read.
+    for n in 0..4 {
+        client.set(format!("large/{n}"), vec![7; 1 << 20]).await.expect("is written");
+    }
+    let backup = |id| {
+        let request = Request::Backup { consistency: Consistency::Local };
+        let ask = RequestFrame {
+            id,
+            timeout_ms: 5_000,
+            on_behalf_of: None,
+            sent_from: None,
+            cluster: None,
+            request,
+        };
+        frame::encode(&ask).expect("encodes")
+    };
+    let ask = async |name: &str, id| {
+        let credentials = cluster.credentials(Role::Backup, name);
+        let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
+        let connected = endpoint.connect(&address(&ming), &Expect::AnyNode, Protocol::Client).await;
+        let connection = connected.expect("is accepted");
+        let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
+        sender.send(backup(id)).await.expect("is sent");
+        let result = reply(&mut receiver).await.result;
+        (result, (connection, sender, receiver))
+    };
+    let (first, held) = ask("nightly", 1).await;
+    assert_eq!(first, Ok(Response::Backup));
+    let (second, _) = ask("nightly", 2).await;
+    assert_eq!(second, Err(Rejection::Overloaded));
+    let (other, _) = ask("weekly", 3).await;
+    assert_eq!(other, Ok(Response::Backup));
+    drop(held);
+    let again = async {
+        while ask("nightly", 4).await.0.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, again).await.expect("the place is free again");
 }

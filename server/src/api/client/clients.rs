@@ -15,8 +15,9 @@ use coffee_common::{
     budget::{ByteBudget, ByteShare},
     id::NodeName,
     limits::{
-        CLIENT_REQUEST_BYTES_MAX, CLIENT_REQUESTS_IN_FLIGHT_MAX, CLIENT_RESPONSE_BYTES_MAX,
-        CLIENTS_REQUEST_BYTES_MAX, CLIENTS_RESPONSE_BYTES_MAX, REQUEST_COMPLETE_WITHIN_S,
+        BACKUPS_AT_ONCE_MAX, CLIENT_REQUEST_BYTES_MAX, CLIENT_REQUESTS_IN_FLIGHT_MAX,
+        CLIENT_RESPONSE_BYTES_MAX, CLIENTS_REQUEST_BYTES_MAX, CLIENTS_RESPONSE_BYTES_MAX,
+        REQUEST_COMPLETE_WITHIN_S,
     },
     protocol::{Identity, Role},
 };
@@ -27,6 +28,10 @@ use super::slots::SlotCount;
 /// The pages of ranges that a client has read at once: fewer than the node reads at once, so that
 /// others do not wait for all that one has queued.
 const RANGES_AT_ONCE_MAX: usize = 1;
+
+/// The backups that a client reads at once: fewer than the node sends at once, for the same reason.
+const CLIENT_BACKUPS_MAX: usize = 1;
+const _: () = assert!(CLIENT_BACKUPS_MAX < BACKUPS_AT_ONCE_MAX);
 
 /// How long a request may take to arrive, and a client not to read small responses.
 pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLETE_WITHIN_S);
@@ -51,6 +56,8 @@ pub(super) struct ClientShare {
     pub(super) requests_max: usize,
     /// One permit per page of a range that is read for it.
     pub(super) ranges: Semaphore,
+    /// One permit per backup that it reads.
+    pub(super) backups: Semaphore,
 }
 
 impl Default for Clients {
@@ -65,6 +72,7 @@ impl Default for Clients {
                 slots: Arc::default(),
                 requests_max: usize::MAX,
                 ranges: Semaphore::new(Semaphore::MAX_PERMITS),
+                backups: Semaphore::new(Semaphore::MAX_PERMITS),
             },
         }
     }
@@ -97,6 +105,7 @@ impl Clients {
             slots: Arc::default(),
             requests_max: CLIENT_REQUESTS_IN_FLIGHT_MAX,
             ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
+            backups: Semaphore::new(CLIENT_BACKUPS_MAX),
         }
     }
 }
