@@ -17,6 +17,7 @@ mod clients;
 mod datagrams;
 mod floods;
 mod node_roles;
+mod patience;
 mod peers;
 mod promise;
 mod servers;
@@ -80,6 +81,19 @@ async fn clients_of_every_role_at_once() {
 async fn a_writer_that_reads_nothing() {
     let _alone = STAGE.lock().await;
     unread_writes::keep_no_others_out().await;
+}
+
+/// On one thread, since its clock stands still.
+#[tokio::test]
+async fn a_request_that_arrives_too_slowly() {
+    let _alone = STAGE.lock().await;
+    patience::ends_with_a_late_request().await;
+}
+
+#[tokio::test]
+async fn a_backup_that_is_not_read() {
+    let _alone = STAGE.lock().await;
+    patience::ends_with_an_unread_backup().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,11 +38,17 @@ impl RawClient {
 
     /// Lets the node send little before it is read: two streams, each with a small window.
     pub(crate) fn that_reads_little(shown: &ClientIdentity) -> Self {
+        Self::with_window(shown, 16 << 10)
+    }
+
+    /// Lets the node send on two streams, and on each this number of bytes before they are read.
+    pub(crate) fn with_window(shown: &ClientIdentity, bytes: u32) -> Self {
         let mut this = Self::new(Some(shown), ALPN_CLIENT);
         let mut transport = TransportConfig::default();
         transport
             .max_concurrent_uni_streams(VarInt::from_u32(2))
-            .stream_receive_window(VarInt::from_u32(16 << 10))
+            .stream_receive_window(VarInt::from_u32(bytes))
+            .max_idle_timeout(None)
             .keep_alive_interval(Some(Duration::from_secs(1)));
         let tls = QuicClientConfig::try_from(tls(Some(shown), ALPN_CLIENT)).expect("TLS 1.3");
         let mut config = quinn::ClientConfig::new(Arc::new(tls));
