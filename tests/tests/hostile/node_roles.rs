@@ -21,16 +21,16 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks with the certificate of a node.
-struct NodeCaller(Pool);
+/// Asks with a certificate, and claims to act for anyone.
+pub(crate) struct NodeCaller(Pool);
 
 impl NodeCaller {
-    fn new(credentials: &Credentials) -> Self {
+    pub(crate) fn new(credentials: &Credentials) -> Self {
         let endpoint = Endpoint::dial_only(credentials, &EndpointOptions::default()).expect("a socket");
         Self(Pool::new(endpoint))
     }
 
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         victim: &Address,
         cluster: ClusterId,

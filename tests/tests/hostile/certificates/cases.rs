@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-use coffee_common::protocol::{ALPN_CLIENT, ALPN_PEER};
+use coffee_common::{
+    limits::KEY_PREFIXES_MAX,
+    protocol::{ALPN_CLIENT, ALPN_PEER},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
     ExtendedKeyUsagePurpose as Eku, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, SanType,
 };
 
+use super::ACCEPTED;
 use crate::support::{
     cert_forger::{self, leaf},
     raw_client::ClientIdentity,
@@ -22,9 +26,6 @@ const UNKNOWN_CA: &str = "alert 48";
 const DECRYPT_ERROR: &str = "alert 51";
 const REQUIRED: &str = "alert 116";
 const NO_PROTOCOL: &str = "alert 120";
-
-/// A valid one, for comparison.
-pub(crate) const ACCEPTED: &str = "";
 
 /// A caller.
 pub(crate) struct Case {
@@ -44,7 +45,8 @@ pub(crate) struct Signers {
 }
 
 pub(crate) fn all(certs: &Path, elsewhere: &Path, signers: &Signers) -> Vec<Case> {
-    [good(certs, signers), roles(certs), names(signers), chains(certs, elsewhere, signers), times(signers)]
+    let chains = chains(certs, elsewhere, signers);
+    [good(certs, signers), roles(certs), names(signers), keys(signers), chains, times(signers)]
         .into_iter()
         .flatten()
         .collect()
@@ -141,6 +143,32 @@ fn names(signers: &Signers) -> Vec<Case> {
         cases.push(client(name, cert_forger::signed(&params, &signers.ca, &[]), UNKNOWN));
     }
     cases
+}
+
+/// Signed by the right CA, for some keys.
+fn keys(signers: &Signers) -> Vec<Case> {
+    const WRITER: &[u8] = b"coffee://shops/writer/till";
+    let signed = |uris: &[&[u8]]| cert_forger::signed(&leaf(uris), &signers.ca, &[]);
+    let many: Vec<String> = (0..=KEY_PREFIXES_MAX).map(|n| format!("coffee-keys:{n}/")).collect();
+    let many: Vec<&[u8]> = [WRITER].into_iter().chain(many.iter().map(String::as_bytes)).collect();
+    let cases: [(&str, &[&[u8]], &str); 15] = [
+        ("a writer of some keys", &[WRITER, b"coffee-keys:till/", b"coffee-keys:menu/"], ACCEPTED),
+        ("as many prefixes as there may be", &many[..=KEY_PREFIXES_MAX], ACCEPTED),
+        ("a prefix that needs escapes", &[WRITER, b"coffee-keys:caf%C3%A9/"], ACCEPTED),
+        ("one prefix too many", &many, UNKNOWN),
+        ("an empty prefix", &[WRITER, b"coffee-keys:"], UNKNOWN),
+        ("a prefix and an empty one", &[WRITER, b"coffee-keys:till/", b"coffee-keys:"], UNKNOWN),
+        ("a prefix with an escape that is none", &[WRITER, b"coffee-keys:till%zz"], UNKNOWN),
+        ("a prefix that ends within an escape", &[WRITER, b"coffee-keys:till%2"], UNKNOWN),
+        ("a prefix with a needless escape", &[WRITER, b"coffee-keys:t%69ll/"], UNKNOWN),
+        ("a prefix that is not UTF-8", &[WRITER, b"coffee-keys:%FF"], UNKNOWN),
+        ("a scheme of keys in capitals", &[WRITER, b"COFFEE-KEYS:till/"], UNKNOWN),
+        ("keys without a role", &[b"coffee-keys:till/"], UNKNOWN),
+        ("the keys of an admin", &[b"coffee://shops/admin/ops", b"coffee-keys:till/"], UNKNOWN),
+        ("the keys of a backup", &[b"coffee://shops/backup/nightly", b"coffee-keys:till/"], UNKNOWN),
+        ("the keys of a node", &[b"coffee://shops/node/hong", b"coffee-keys:till/"], UNKNOWN),
+    ];
+    cases.into_iter().map(|(name, uris, expected)| client(name, signed(uris), expected)).collect()
 }
 
 /// Signed by the wrong issuer, or for another purpose.

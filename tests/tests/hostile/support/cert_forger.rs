@@ -49,8 +49,12 @@ pub(crate) fn valid_seconds(params: &mut CertificateParams, from: i64, to: i64) 
 
 /// Encodes a tag, a length and contents (X.690).
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).expect("short");
-    let header = if length < 128 { vec![tag, length] } else { vec![tag, 0x81, length] };
+    let [high, low] = u16::try_from(content.len()).expect("short").to_be_bytes();
+    let header = match content.len() {
+        0..=127 => vec![tag, low],
+        128..=255 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
     [&header, content].concat()
 }
 

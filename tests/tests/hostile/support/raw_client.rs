@@ -1,19 +1,26 @@
-//! A dialer without any of coffeed's checks: presents any certificate or none, and
-//! accepts every server certificate.
+//! A dialer and a server without any of coffeed's checks: they present any certificate or none, and
+//! accept every one.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use coffee_client::Address;
-use coffee_common::{frame::HEADER_BYTES, protocol::ALPN_CLIENT};
-use quinn::{ConnectionError, TransportConfig, VarInt, crypto::rustls::QuicClientConfig};
+use coffee_common::{
+    frame::{self, HEADER_BYTES},
+    protocol::ALPN_CLIENT,
+};
+use quinn::{
+    ConnectionError, TransportConfig, VarInt,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring::default_provider},
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio::time::timeout;
 
 /// QUIC's codes for TLS alerts (RFC 9001, section 4.8).
 const ALERTS: std::ops::Range<u64> = 0x100..0x200;
@@ -80,6 +87,51 @@ pub(crate) fn ending(error: &ConnectionError) -> String {
         }
         ConnectionError::ApplicationClosed(close) => String::from_utf8_lossy(&close.reason).into_owned(),
         other => other.to_string(),
+    }
+}
+
+/// A server without any of coffeed's checks, which shows any certificate.
+pub(crate) struct RawServer {
+    endpoint: quinn::Endpoint,
+    pub(crate) address: Address,
+}
+
+impl RawServer {
+    pub(crate) fn new(ClientIdentity { chain, key }: ClientIdentity) -> Self {
+        let provider = Arc::new(default_provider());
+        let key = provider.key_provider.load_private_key(key).expect("a key");
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_protocol_versions(&[&TLS13]).expect("it is spoken");
+        let mut tls = builder
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))));
+        tls.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+        let config = QuicServerConfig::try_from(tls).expect("TLS 1.3");
+        let config = quinn::ServerConfig::with_crypto(Arc::new(config));
+        let endpoint = quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
+        let address = endpoint.local_addr().expect("bound").into();
+        Self { endpoint, address }
+    }
+
+    /// Welcomes each caller, as a node does, until the endpoint is closed.
+    pub(crate) async fn serve(&self) {
+        while let Some(incoming) = self.endpoint.accept().await {
+            let Ok(connection) = incoming.await else { continue };
+            if let Ok(mut welcome) = connection.open_uni().await {
+                // Fails if the caller is gone.
+                let _ = welcome.write_all(&frame::encode(&()).expect("short")).await;
+                let _ = welcome.finish();
+            }
+            connection.closed().await;
+        }
+    }
+}
+
+/// Waits until a connection ends, and says why as [`ending`]; nothing if it does not within this time.
+pub(crate) async fn ended(connection: &quinn::Connection, within: Duration) -> String {
+    match timeout(within, connection.closed()).await {
+        Ok(error) => ending(&error),
+        Err(_) => String::new(),
     }
 }
 
