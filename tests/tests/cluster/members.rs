@@ -214,16 +214,21 @@ async fn a_node_joins_only_if_an_operator_has_announced_it() {
     assert_eq!(cluster.json(["list"]).await["voters"], 4);
 }
 
-/// While hong is off, long takes the place of peng for good. hong knows none of the members that are
-/// left, so any node with a certificate could say that it is one.
-#[tokio::test]
-async fn a_voter_that_knows_no_present_member_believes_an_operator() {
+/// A cluster in which long takes the place of peng while hong is off.
+async fn changed_while_hong_is_off() -> Cluster {
     let mut cluster = Cluster::of(3).and_waiting(1).start().await;
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
     cluster.node("hong").kill().await;
     cluster.coffeectl(["boot", "long", "--address", cluster.addresses()[3].as_str()]).ok().await;
     cluster.coffeectl(["down", "peng", "--yes"]).ok().await;
     cluster.node("peng").ended().await;
+    cluster
+}
+
+/// hong knows none of the members that are left, so any node with a certificate could say that it is one.
+#[tokio::test]
+async fn a_voter_that_knows_no_present_member_believes_an_operator() {
+    let mut cluster = changed_while_hong_is_off().await;
     cluster.node("ming").kill().await;
     let from = cluster.node("hong").log().len();
     cluster.node("hong").start().await;
@@ -246,16 +251,11 @@ async fn states(cluster: &Cluster) -> std::collections::BTreeMap<String, String>
     nodes.map(|node| (text(&node["name"]), text(&node["state"]))).collect()
 }
 
-/// While hong is off, long takes the place of peng, which then returns under a new id and takes long's.
-/// hong knows only the first of these members, and of those only ming could tell it, which dies.
+/// peng returns under a new id and takes long's place. hong knows only the first of these members, and of
+/// those only ming could tell it, which dies.
 #[tokio::test]
 async fn a_voter_that_lags_follows_the_only_node_that_can_lead() {
-    let mut cluster = Cluster::of(3).and_waiting(1).start().await;
-    cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
-    cluster.node("hong").kill().await;
-    cluster.coffeectl(["boot", "long", "--address", cluster.addresses()[3].as_str()]).ok().await;
-    cluster.coffeectl(["down", "peng", "--yes"]).ok().await;
-    cluster.node("peng").ended().await;
+    let mut cluster = changed_while_hong_is_off().await;
     cluster.node("peng").start().await;
     cluster.coffeectl(["boot", "peng"]).ok().await;
     cluster.coffeectl(["wait", "--for", "voter", "--node", "peng"]).ok().await;
