@@ -63,6 +63,12 @@ impl KeyScope {
         self.is_all() || self.prefixes().any(|prefix| key.as_str().starts_with(prefix))
     }
 
+    /// Returns whether every key of another scope is in this one.
+    pub fn includes(&self, other: &Self) -> bool {
+        let has = |prefix: &str| self.prefixes().any(|own| prefix.starts_with(own));
+        self.is_all() || (!other.is_all() && other.prefixes().all(has))
+    }
+
     /// Returns whether every key of a range is in the scope, by one of its prefixes.
     pub fn covers(&self, range: &KeyRange) -> bool {
         self.is_all() || range.is_empty() || self.prefixes().any(|prefix| range.is_within(prefix))
@@ -114,6 +120,21 @@ mod tests {
         assert_eq!(KeyScope::new([""]), Err(KeyScopeError::Prefix(KeyError::Empty)));
         let many: Vec<String> = (0..=KEY_PREFIXES_MAX).map(|n| format!("{n}/")).collect();
         assert_eq!(KeyScope::new(many), Err(KeyScopeError::TooMany(KEY_PREFIXES_MAX + 1)));
+    }
+
+    #[test]
+    fn a_scope_includes_narrower_ones() {
+        let (all, till) = (scope(&[]), scope(&["till/", "menu/"]));
+        for (narrower, is_included) in [
+            (&[][..], false),
+            (&["till/"], true),
+            (&["till/ming/", "menu/"], true),
+            (&["till/", "staff/"], false),
+            (&["till"], false),
+        ] {
+            assert_eq!(till.includes(&scope(narrower)), is_included, "{narrower:?}");
+            assert!(all.includes(&scope(narrower)));
+        }
     }
 
     #[test]

@@ -102,11 +102,13 @@ impl From<CertError> for Failure {
             CertError::Exists(_)
             | CertError::Revoked(_)
             | CertError::Rotating
+            | CertError::KeysNotAsked(_)
             | CertError::StillNeeded(_) => ExitCode::Refused,
             CertError::NeverIssued(_) => ExitCode::NotFound,
             CertError::Days(_)
             | CertError::AltName(_)
             | CertError::NotAClient(_)
+            | CertError::KeysOfAdmin
             | CertError::EmptyPassphrase => ExitCode::Usage,
             CertError::Io { .. } | CertError::Signing(_) => ExitCode::Failed,
             _ => ExitCode::Denied,

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use coffee_common::{
     id::ClusterName,
+    key_scope::KeyScope,
     protocol::Role,
     tls::{TlsError, identity::IdentityError},
 };
@@ -94,6 +95,9 @@ pub enum CertError {
     /// Keys were given for an admin or a backup.
     #[error("only the keys of readers and writers can be restricted")]
     KeysOfAdmin,
+    /// A request does not ask for all keys for which it was to be signed.
+    #[error("the request asks only for {0}")]
+    KeysNotAsked(KeyScope),
     /// The system provides no random numbers, or signing failed.
     #[error("cannot sign: {0}")]
     Signing(String),
@@ -155,6 +159,9 @@ impl CertError {
                 "choose admin, writer, reader or backup; `coffeectl cert node NAME` creates a node's certificate".to_owned()
             }
             Self::KeysOfAdmin => "choose writer or reader, or leave out --keys".to_owned(),
+            Self::KeysNotAsked(_) => {
+                "nothing was signed: state only keys that it asks for, or ask its sender for another one".to_owned()
+            }
             Self::Signing(_) => {
                 "retry; if it fails again, check the system's random number generator".to_owned()
             }

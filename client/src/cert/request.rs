@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use coffee_common::{
     id::ClusterName,
+    key_scope::KeyScope,
+    protocol::{Identity, Role},
     tls::{
         CredentialFile,
         identity::{Owner, owner_in},
@@ -99,6 +101,22 @@ impl CertificateRequest {
     /// Returns the subject that it names.
     pub fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// Returns the request, for these of its keys alone.
+    ///
+    /// # Errors
+    /// [`CertError::KeysNotAsked`] if it does not ask for all of them, [`CertError::KeysOfAdmin`] if
+    /// the keys of its role are not restricted.
+    pub fn narrowed(mut self, keys: KeyScope) -> Result<Self, CertError> {
+        let Identity { role, keys: asked, .. } = &mut self.subject.identity;
+        match role {
+            Role::Reader | Role::Writer if asked.includes(&keys) => *asked = keys,
+            Role::Reader | Role::Writer => return Err(CertError::KeysNotAsked(asked.clone())),
+            Role::Admin | Role::Backup | Role::Node if keys.is_all() => {}
+            Role::Admin | Role::Backup | Role::Node => return Err(CertError::KeysOfAdmin),
+        }
+        Ok(self)
     }
 
     /// Returns the SHA-256 digest of the public key (SubjectPublicKeyInfo) in hexadecimal, to compare

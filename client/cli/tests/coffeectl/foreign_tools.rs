@@ -122,7 +122,7 @@ fn openssl_makes_and_verifies_requests() {
     }
     let file = folder.path().join("desk.csr");
     let file = file.to_str().expect("UTF-8");
-    let sign = ["sign", file, "--only", "reader-desk"];
+    let sign = ["sign", file, "--only", "reader-desk", "--all-keys"];
     let asked = cert(&sign);
     assert_eq!(asked.code, Some(8), "{}", asked.err);
     assert!(asked.err.contains("sign for 365 days: reader desk of cluster shops\n"), "{}", asked.err);

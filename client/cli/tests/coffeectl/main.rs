@@ -9,6 +9,7 @@ mod fake;
 mod foreign_tools;
 mod many;
 mod run;
+mod signing;
 
 use std::{os::unix::ffi::OsStringExt, sync::mpsc};
 

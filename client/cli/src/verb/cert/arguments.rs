@@ -151,8 +151,31 @@ pub(crate) struct CertSignArguments {
     /// Sign only a request of this name: node-ming, admin-ops
     #[arg(long, value_name = "NAME")]
     pub(super) only: Option<String>,
+    /// Sign for the keys with this prefix, of those that the request asks for; can be repeated
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) keys: Vec<String>,
+    /// Sign for all keys, if the request asks for all
+    #[arg(long, conflicts_with = "keys")]
+    pub(super) all_keys: bool,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
+}
+
+impl CertSignArguments {
+    /// Returns the keys for which to sign; `None` unless they are stated.
+    pub(super) fn stated_keys(&self) -> Result<Option<KeyScope>, Failure> {
+        match self.keys.is_empty() && !self.all_keys {
+            true => Ok(None),
+            false => key_scope(&self.keys).map(Some),
+        }
+    }
+}
+
+/// Returns the keys that begin with one of these prefixes.
+fn key_scope(prefixes: &[String]) -> Result<KeyScope, Failure> {
+    KeyScope::new(prefixes).map_err(|error| {
+        Failure::usage(format!("--keys: {error}")).hint("name prefixes of keys, such as till/ming/")
+    })
 }
 
 /// The holder of a client's certificate.
@@ -172,10 +195,7 @@ pub(crate) struct ClientHolderArguments {
 impl ClientHolderArguments {
     /// Returns the subject of the certificate.
     pub(super) fn subject(&self) -> Result<Subject, Failure> {
-        let keys = KeyScope::new(&self.keys).map_err(|error| {
-            Failure::usage(format!("--keys: {error}")).hint("name prefixes of keys, such as till/ming/")
-        })?;
-        Subject::client(self.role.into(), self.name.clone(), keys)
+        Subject::client(self.role.into(), self.name.clone(), key_scope(&self.keys)?)
             .map_err(|error| Failure::usage(format!("--keys: {error}")).hint(error.hint()))
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use coffee_client::cert::{self, AltName, CaFolder, CertificateRequest, Existing};
-use coffee_common::id::ClusterName;
+use coffee_common::{id::ClusterName, protocol::Role};
 use serde::Serialize;
 
 use super::{
@@ -47,7 +47,8 @@ pub(super) fn make(
     Ok(ExitCode::Done)
 }
 
-/// Shows a request, and signs it once that is confirmed.
+/// Shows a request, and signs it once that is confirmed: of what it asks for, no more than is shown, and
+/// without a question only keys that are stated.
 pub(super) async fn sign(
     folder: CaFolder<'_>,
     arguments: &CertSignArguments,
@@ -60,17 +61,42 @@ pub(super) async fn sign(
         return Err(Failure::new(ExitCode::Refused, message)
             .hint("nothing was signed: ask its sender which certificate it is for"));
     }
-    let plan = plan(&request, arguments.making.days);
+    let days = arguments.making.days;
+    let request = match arguments.stated_keys()? {
+        Some(keys) => request.narrowed(keys)?,
+        None if is_restrictable(&request) && (invocation.options.yes || !invocation.can_ask) => {
+            invocation.printer.aside(&plan(&request, days));
+            return Err(keys_not_stated(&request, invocation));
+        }
+        None => request,
+    };
+    let plan = plan(&request, days);
     if invocation.options.yes {
         invocation.printer.aside(&plan);
     } else {
         confirm::confirm(&plan, invocation).await?;
     }
     let existing = if arguments.making.replace { Existing::Replace } else { Existing::Keep };
-    let issued = cert::sign(folder, &request, arguments.making.days, existing)?;
+    let issued = cert::sign(folder, &request, days, existing)?;
     invocation.printer.report(&CertificateRow::new(&issued, Some(true)));
     invocation.printer.note("note: bring it to the key, with ca.crt");
     Ok(ExitCode::Done)
+}
+
+/// Whether the certificate may be for some keys only.
+fn is_restrictable(request: &CertificateRequest) -> bool {
+    matches!(request.subject().identity.role, Role::Reader | Role::Writer)
+}
+
+fn keys_not_stated(request: &CertificateRequest, invocation: &Invocation<'_>) -> Failure {
+    let keys = &request.subject().identity.keys;
+    let failure = Failure::new(ExitCode::Refused, "nothing was signed: its keys are not stated");
+    if keys.is_all() {
+        return failure
+            .hint("state them, since it asks for all: --keys PREFIX for some of them, or --all-keys");
+    }
+    let words: Vec<&str> = keys.prefixes().flat_map(|prefix| ["--keys", prefix]).collect();
+    failure.hint(format!("to sign for these keys: {}", invocation.spoken.with(&words)))
 }
 
 /// Describes the certificate: all that the CA takes from a request.
@@ -83,7 +109,7 @@ fn plan(request: &CertificateRequest, days: u32) -> String {
         name = identity.name,
         cluster = request.cluster(),
     );
-    if !identity.keys.is_all() {
+    if is_restrictable(request) {
         let _ = writeln!(plan, "  {}", escape::shown(&identity.keys.to_string()));
     }
     for name in &subject.alt_names {
