@@ -45,11 +45,13 @@ pub(crate) fn with_list_numbers<'a>(
     if lists.clone().all(<[_]>::is_empty) {
         return;
     }
-    let numbers = lists.map(|lists| {
-        let numbers: Vec<String> = lists.iter().map(|list| list.number.to_string()).collect();
-        if numbers.is_empty() { NOTHING.to_owned() } else { numbers.join(",") }
-    });
-    table.column("CRL", numbers);
+    table.column("CRL", lists.map(list_numbers));
+}
+
+/// Returns the numbers of a node's revocation lists.
+pub(crate) fn list_numbers(lists: &[RevocationListStatus]) -> String {
+    let numbers: Vec<String> = lists.iter().map(|list| list.number.to_string()).collect();
+    if numbers.is_empty() { NOTHING.to_owned() } else { numbers.join(",") }
 }
 
 pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {

@@ -179,6 +179,7 @@ impl<'a> NodeRow<'a> {
             wording::or_nothing(self.version),
             wording::or_nothing(self.sync_p99_us()),
             wording::or_nothing(self.round_trip_us),
+            wording::list_numbers(self.revocation_lists),
         ]
     }
 
@@ -302,10 +303,10 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
         );
         assert_eq!(
             printed(Format::Plain, &nodes),
-            "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\t1200\t-\n\
-             hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\t1200\t310\n\
-             peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\t-\t-\n\
-             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\t-\t-\n\
+            "ming\tleader\tup\t10.0.0.1:7400\t0\t4711\t0.1.0\t1200\t-\t-\n\
+             hong\tfollower\tup\t10.0.0.7:7400\t6\t4711\t0.1.0\t1200\t310\t-\n\
+             peng\tfollower\tunreachable\t10.0.0.12:7400\t-\t-\t-\t-\t-\t-\n\
+             long\t-\tshutdown\t10.0.0.20:7400\t-\t-\t-\t-\t-\t-\n\
              #\t3\t2\t0\tming\t3\n"
         );
         let json = printed(Format::Json, &nodes);
@@ -332,6 +333,10 @@ long  -         shutdown     10.0.0.20:7400    -       -       -  -
         let table = printed(Format::Table, &Nodes::new(&view));
         let last: Vec<&str> = table.lines().map(|line| line.split("  ").last().unwrap_or_default()).collect();
         assert_eq!(last[..4], ["CRL", "3,12", "2", "-"], "{table}");
+        let plain = printed(Format::Plain, &Nodes::new(&view));
+        let last: Vec<&str> =
+            plain.lines().map(|line| line.split('\t').next_back().unwrap_or_default()).collect();
+        assert_eq!(last[..3], ["3,12", "2", "-"], "{plain}");
     }
 
     #[test]

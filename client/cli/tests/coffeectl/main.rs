@@ -283,7 +283,7 @@ fn the_list_and_what_waits_for_it() {
     let lab = Lab::new();
     let (desk, ming) = (Desk::of(&lab), lab.node("ming", listing(shops(&["ming", "hong"]))));
     let run = |words: &[&str]| desk.asks(&[&ming], words).go();
-    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\nhong\tfollower\tup\t10.0.0.2:7400\t0\t9\t0.1.0\t-\t-\n#\t2\t2\t0\tming\t2\n";
+    let plain = "ming\tleader\tup\t10.0.0.1:7400\t0\t9\t0.1.0\t-\t-\t-\nhong\tfollower\tup\t10.0.0.2:7400\t0\t9\t0.1.0\t-\t-\t-\n#\t2\t2\t0\tming\t2\n";
     run(&["list", "-o", "plain"]).says(plain);
     run(&["list", "-o", "plain", "--check"]).says(plain);
     for words in [
