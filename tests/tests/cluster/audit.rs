@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-use coffee_client::{Client, Error, LogLevel};
-use coffee_common::protocol::Role;
+use coffee_client::{Client, EndpointOptions, Envelope, Error, LogLevel, Pool};
+use coffee_common::{
+    id::ClusterId,
+    protocol::{Rejection, Request, Role},
+    quic::{Endpoint, Expect},
+};
 use coffee_tests::cluster::{Cluster, NodeLog, SHOPS};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -204,4 +208,30 @@ async fn denials_are_logged_in_bounded_number() {
     let of_writer = events.iter().find(|(_, event)| event["role"] == "writer").expect("it is named");
     let suppressed = of_writer.1["suppressed"].as_u64().expect("a number");
     assert!(suppressed as usize >= lanes * each - 30, "{suppressed} left out");
+}
+
+/// An admin who means another cluster is refused, and the audit log of this one says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_for_another_cluster_are_logged() {
+    let mut cluster = of_json(1, 0).await;
+    let own: ClusterId =
+        cluster.json(["list"]).await["cluster"].as_str().expect("an id").parse().expect("legal");
+    let other = ClusterId(own.0 ^ 1);
+    let endpoint = Endpoint::dial_only(&cluster.credentials(Role::Admin), &EndpointOptions::default());
+    let (pool, address) = (Pool::new(endpoint.expect("a socket")), cluster.node("ming").address());
+    let ask = async |request: Request| {
+        let envelope = Envelope::from(Some(other));
+        let reply = pool.ask(&address, &Expect::AnyNode, &request, envelope, PATIENCE).await;
+        let rejection = reply.expect("it answers").result.expect_err("it is another cluster");
+        assert!(matches!(rejection, Rejection::OtherCluster { .. }), "{request:?}: {rejection}");
+    };
+    let mark = Mark::set(&cluster);
+    // A read is not logged.
+    ask(Request::List).await;
+    ask(Request::Transfer { to: None }).await;
+    let (_, event) = mark.only("transfer").await;
+    assert_has(&event, &[("role", "admin".into()), ("name", "test".into()), ("outcome", "refused".into())]);
+    assert_has(&event, &[("serial", serial_of_admin(&cluster).await)]);
+    assert!(event["reason"].as_str().is_some_and(|reason| reason.contains("another cluster")), "{event}");
+    assert_eq!(mark.events().len(), 1, "{:#?}", mark.events());
 }

@@ -122,10 +122,19 @@ impl ConnectionState {
         };
         let origin = access::authorize(node.name(), connection.peer(), on_behalf_of, request, standing);
         let origin = origin.inspect_err(log)?;
-        access::check_cluster(node, cluster, self.welcomed, request)?;
+        access::check_cluster(node, cluster, self.welcomed, request)
+            .inspect_err(|rejection| self.log_other_cluster(&origin, request, rejection))?;
         check_keys(&origin.identity, request).inspect_err(log)?;
         let sent_from = if origin.forwarded { sent_from } else { audit::sent_from(connection, request) };
         Ok(RequestOrigin { sent_from, ..origin })
+    }
+
+    /// Logs an act that was meant for another cluster: no other node carries it out. A node without a
+    /// cluster refuses too, but then the client asks the next one.
+    fn log_other_cluster(&self, origin: &RequestOrigin, request: &Request, rejection: &Rejection) {
+        if matches!(rejection, Rejection::OtherCluster { .. }) {
+            audit::ended(&self.api.node, &self.connection, origin, request, Err(rejection), false);
+        }
     }
 
     pub(super) fn stopping(&self) -> Rejection {
