@@ -35,6 +35,7 @@ mod issued;
 mod key;
 mod passphrase;
 mod request;
+mod revocation;
 mod revoke;
 mod rotate;
 mod signer;
@@ -48,12 +49,13 @@ pub use folder::{CaFolder, is_locked, set_passphrase};
 pub use info::{CertificateInfo, Holder};
 pub use passphrase::Passphrase;
 pub use request::{CertificateRequest, Requested, request, sign};
+pub use revocation::{Revoked, can_revoke, revoke};
 pub use revoke::REVOCATIONS_FILE;
 pub use rotate::{can_drop_old_ca, current_ca, drop_old_ca, rotate_ca};
 pub use signer::Signer;
 pub use store::{
-    Issued, Revoked, cluster, create_ca, file_name, for_tcp, issue, issue_client, issue_node,
-    issue_node_for_tcp, list, renew, renew_all, revoke,
+    Issued, cluster, create_ca, file_name, for_tcp, issue, issue_client, issue_node, issue_node_for_tcp,
+    list, renew, renew_all,
 };
 pub use subject::{AltName, Subject};
 pub use write::Existing;

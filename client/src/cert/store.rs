@@ -17,7 +17,7 @@ use super::{
     ca::{Ca, CertificateAndKey},
     error::CertError,
     folder::{CaFolder, read_text},
-    issued, key, now_seconds,
+    issued, key,
     revoke::Lists,
     signer::SigningCas,
     write::{Prepared, Secrecy, make_folder},
@@ -43,15 +43,6 @@ pub struct Issued {
     /// The CA that signed it; `None` for a CA, and for a file that is not the
     /// certificate of a node or client.
     pub signer: Option<Signer>,
-}
-
-/// The result of revoking a name.
-#[derive(Debug)]
-pub struct Revoked {
-    /// The file with the revocation lists.
-    pub file: PathBuf,
-    /// The newly revoked serial numbers in hexadecimal.
-    pub serials: Vec<String>,
 }
 
 impl Issued {
@@ -268,57 +259,6 @@ pub fn renew_all<'a>(folder: impl Into<CaFolder<'a>>, days: u32) -> Result<Vec<I
     };
     let leaves = list(folder.path)?.into_iter().filter(is_leaf);
     leaves.map(|issued| renew(folder, &issued.certificate, days)).collect()
-}
-
-/// Revokes every unexpired certificate of a name (`node-ming`, `admin-ops`);
-/// without a name only rewrites the list. Writes a list for each CA whose key is in
-/// the directory.
-///
-/// # Errors
-/// [`CertError::NeverIssued`] if the name has no certificate, [`CertError::NoCa`]
-/// without a CA.
-pub fn revoke<'a>(folder: impl Into<CaFolder<'a>>, name: Option<&str>) -> Result<Revoked, CertError> {
-    let folder = folder.into();
-    let cas = our_cas(folder)?;
-    let serials = match name {
-        Some(name) => serials_of(folder.path, name)?,
-        None => Vec::new(),
-    };
-    let (lists, serials) = Lists::load(folder.path)?.revoke(&cas, &serials)?;
-    let file = folder.path.join(REVOCATIONS_FILE);
-    Prepared::new(&file, lists.as_bytes(), Secrecy::Public)?.publish(Existing::Replace)?;
-    Ok(Revoked { file, serials })
-}
-
-/// Returns the CAs whose keys are here: one, or two during a rotation.
-fn our_cas(folder: CaFolder<'_>) -> Result<Vec<Ca>, CertError> {
-    let current = folder.load(CA_NAME)?;
-    match folder.load(OLD_CA_NAME) {
-        Ok(old) if !old.is(&current) => Ok(vec![current, old]),
-        Ok(_) | Err(CertError::NoCa(_)) => Ok(vec![current]),
-        Err(error) => Err(error),
-    }
-}
-
-/// Returns the registered serial numbers of a name, and that of its file, which may
-/// be older than the register.
-fn serials_of(folder: &Path, name: &str) -> Result<Vec<String>, CertError> {
-    let mut serials = issued::serials(folder, name, now_seconds())?;
-    let certificate = folder.join(format!("{name}.crt"));
-    if certificate.is_file() {
-        let info = Issued::at(certificate).info?;
-        match info.holder {
-            Holder::Leaf(_) if !serials.contains(&info.serial) => serials.push(info.serial),
-            Holder::Leaf(_) => {}
-            Holder::Ca => {
-                return Err(CertError::Malformed(
-                    "it belongs to a CA, which is rotated, not revoked".to_owned(),
-                ));
-            }
-            Holder::Unknown(problem) => return Err(problem.into()),
-        }
-    }
-    if serials.is_empty() { Err(CertError::NeverIssued(name.to_owned())) } else { Ok(serials) }
 }
 
 fn name_file(error: CertError, path: &Path) -> CertError {

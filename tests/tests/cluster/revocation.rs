@@ -1,8 +1,8 @@
 //! Revocation through the cluster: one command, and no node accepts the certificate any more.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
-use coffee_client::{Address, Credentials, Error};
+use coffee_client::{Address, CredentialFiles, Credentials, Error};
 use coffee_common::{
     protocol::Role,
     quic::{Connection, Endpoint, EndpointOptions, Expect, Protocol},
@@ -165,6 +165,82 @@ async fn lists_that_prove_nothing_are_refused() {
         .fails(8, "the list revokes the certificates of voters without which there is no quorum")
         .await;
     cluster.coffeectl(["set", "order/1", "latte"]).ok().await;
+}
+
+/// The list is written before it is sent, and then the client accepts its own certificate no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_may_revoke_itself() {
+    let cluster = Cluster::of(1).start().await;
+    let own = cluster.credentials(Role::Admin);
+    // Its session ends at once, perhaps before the answer arrives.
+    let ended = cluster.coffeectl(["revoke", "admin-test", "--yes"]).run().await;
+    assert!(matches!(ended.code, Some(0 | 6)), "{ended}");
+    is_rejected(&own, &cluster, "ming").await;
+    cluster.coffeectl(["list"]).fails(7, "revoked").await;
+}
+
+/// Both halves of the end of a lost machine: its vote is gone, and its certificate opens no connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_node_is_removed_and_revoked_at_once() {
+    let mut cluster = Cluster::of(4).start().await;
+    let stolen = [peer(&cluster, "long"), peer(&cluster, "peng")];
+    let certs = cluster.certs();
+    cluster.node("long").kill().await;
+    let remove = |node: &'static str, words: &[&'static str]| {
+        cluster.coffeectl(["node", "remove", node, "--revoke"]).args(words)
+    };
+    // Nothing is done by halves where that can be foreseen: without the key of the CA, or a certificate.
+    fs::rename(certs.join("ca.key"), certs.join("kept")).expect("renames");
+    remove("long", &["--yes"]).fails(7, "ca.key").await;
+    fs::rename(certs.join("kept"), certs.join("ca.key")).expect("renames");
+    remove("elsewhere", &["--yes"]).fails(3, "node-elsewhere").await;
+    remove("long", &[]).fails(8, "confirmation is missing").await;
+    let plan = remove("long", &["--dry-run"]).ok().await;
+    assert!(plan.contains("revoke its certificates"), "{plan}");
+    assert_eq!(cluster.json(["list"]).await["voters"], 4);
+
+    let ended = remove("long", &["--yes"]).run().await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout().starts_with("long is removed: voters 4 -> 3"), "{ended}");
+    assert!(ended.stderr.contains("node-long is revoked: the cluster has list 1 now"), "{ended}");
+    for node in ["ming", "hong", "peng"] {
+        is_rejected(&stolen[0], &cluster, node).await;
+    }
+
+    // The second half is refused: another copy of the CA has sent a later list.
+    let copy = path(&cluster, "copy");
+    cluster.coffeectl(["cert", "list"]).ok().await;
+    copy_folder(&certs, copy.as_ref());
+    for name in ["reader-test", "backup-test"] {
+        cluster.coffeectl(["revoke", name, "--yes", "--certs", &copy]).ok().await;
+    }
+    cluster.node("peng").kill().await;
+    let remove = cluster.coffeectl(["node", "remove", "peng", "--revoke", "--yes"]);
+    let ended = remove.run().await;
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(ended.stdout().starts_with("peng is removed: voters 3 -> 2"), "{ended}");
+    let half = "peng is removed, but its certificates are not revoked: the cluster has revocation list 3";
+    assert!(ended.stderr.contains(half) && ended.stderr.contains("coffeectl revoke node-peng"), "{ended}");
+    assert_eq!(cluster.json(["list"]).await["voters"], 2);
+    // The command that the hint names, twice: each makes a later list.
+    cluster.coffeectl(["revoke", "node-peng", "--yes"]).fails(8, "this is list 3").await;
+    cluster.coffeectl(["revoke", "node-peng", "--yes"]).ok().await;
+    is_rejected(&stolen[1], &cluster, "ming").await;
+}
+
+/// The credentials of a node.
+fn peer(cluster: &Cluster, node: &str) -> Credentials {
+    let file = |name: &str| cluster.certs().join(name);
+    let own = |ending: &str| file(&format!("node-{node}.{ending}"));
+    Credentials::load(&CredentialFiles::new(file("ca.crt"), own("crt"), own("key"))).expect("good")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("a file");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copies");
+    }
 }
 
 /// A backup has the lists, and a restore keeps them.

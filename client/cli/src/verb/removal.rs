@@ -32,6 +32,8 @@ pub(super) enum RemovalKind {
     Down,
     /// `node remove`: the node is lost.
     Remove,
+    /// `node remove --revoke`.
+    RemoveAndRevoke,
 }
 
 impl RemovalKind {
@@ -39,13 +41,14 @@ impl RemovalKind {
         match self {
             Self::Down => "remove it from the cluster and shut it down",
             Self::Remove => "remove it from the cluster for good",
+            Self::RemoveAndRevoke => "remove it from the cluster for good, and revoke its certificates",
         }
     }
 
     fn done(self) -> &'static str {
         match self {
             Self::Down => "is down",
-            Self::Remove => "is removed",
+            Self::Remove | Self::RemoveAndRevoke => "is removed",
         }
     }
 
@@ -56,6 +59,7 @@ impl RemovalKind {
         match self {
             Self::Down => vec![row, certificate],
             Self::Remove => vec![certificate],
+            Self::RemoveAndRevoke => Vec::new(),
         }
     }
 }
@@ -91,7 +95,7 @@ pub(super) async fn run(wish: Wish, invocation: &mut Invocation<'_>) -> Result<E
     let client = invocation.client(invocation.patient_timeout())?;
     let stopped = match wish.kind {
         RemovalKind::Down => watch(&client, &mut node).await,
-        RemovalKind::Remove => None,
+        RemovalKind::Remove | RemovalKind::RemoveAndRevoke => None,
     };
     let named = node.clone();
     let look = async || Some(awaited::removal(&client.cluster().await.ok()?, named.as_ref()));
@@ -138,9 +142,9 @@ async fn ask(
 ) -> Result<Removal, Failure> {
     let client = invocation.client(invocation.patient_timeout())?;
     match (wish.kind, node) {
-        (RemovalKind::Remove, Some(node)) => Ok(client.remove(node, dry_run).await?),
-        (RemovalKind::Remove, None) => Err(Failure::usage("the node to remove is missing")),
         (RemovalKind::Down, node) => Ok(client.down(node, dry_run).await?),
+        (_, Some(node)) => Ok(client.remove(node, dry_run).await?),
+        (_, None) => Err(Failure::usage("the node to remove is missing")),
     }
 }
 

@@ -1,11 +1,11 @@
 //! `revoke`: revokes certificates, and gives the cluster the list.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use coffee_client::{
-    ClusterList,
-    cert::{self, CaFolder},
+    Client, ClusterList,
+    cert::{self, CaFolder, Passphrase},
 };
 use coffee_common::{
     limits::REVOCATION_LIST_BYTES_MAX,
@@ -46,42 +46,81 @@ pub(crate) struct RevokeArguments {
 }
 
 pub(crate) async fn run(
-    arguments: &RevokeArguments,
+    RevokeArguments { name, list, passphrase_file }: &RevokeArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    // Before the list is written: it may revoke the certificate in use, which then opens no connection.
-    let client = invocation.client(invocation.usual_timeout())?;
-    let (file, serials) = match &arguments.list {
-        Some(list) => (list.clone(), Vec::new()),
+    let sent = match list {
+        Some(list) => {
+            let client = invocation.client(invocation.usual_timeout())?;
+            send(&client, list.clone()).await?
+        }
         None => {
-            if let (Some(name), false) = (&arguments.name, invocation.options.yes) {
+            let revocation =
+                Revocation::prepare(name.clone(), passphrase_file.as_deref(), invocation).await?;
+            if let (Some(name), false) = (name, invocation.options.yes) {
                 let name = escape::shown(name);
                 let plan =
                     format!("revoke every certificate of {name} in the cluster; this cannot be undone\n");
                 confirm::confirm(&plan, invocation).await?;
             }
-            let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
-            let file = arguments.passphrase_file.as_deref();
-            let passphrase = secret::of_ca(&folder, file, invocation).await?;
-            let unlocked = CaFolder::unlocked(&folder, passphrase.as_ref());
-            let revoked = cert::revoke(unlocked, arguments.name.as_deref())?;
-            (revoked.file, revoked.serials)
+            revocation.carry_out().await?
         }
     };
+    invocation.printer.report(&sent);
+    Ok(ExitCode::Done)
+}
+
+/// A revocation that nothing is known to prevent.
+pub(super) struct Revocation {
+    client: Client,
+    folder: PathBuf,
+    passphrase: Option<Passphrase>,
+    /// Name of the certificates; `None` only rewrites the list.
+    name: Option<String>,
+}
+
+impl Revocation {
+    /// Opens the CA's key, and looks the certificates up. Changes nothing.
+    pub(super) async fn prepare(
+        name: Option<String>,
+        passphrase_file: Option<&Path>,
+        invocation: &mut Invocation<'_>,
+    ) -> Result<Self, Failure> {
+        // Before the list is written: it may revoke the certificate in use, which then opens no connection.
+        let client = invocation.client(invocation.usual_timeout())?;
+        let folder = credentials::folder(invocation.session.connection().certs.as_ref())?.to_owned();
+        let passphrase = secret::of_ca(&folder, passphrase_file, invocation).await?;
+        if let Some(name) = &name {
+            cert::can_revoke(CaFolder::unlocked(&folder, passphrase.as_ref()), name)?;
+        }
+        Ok(Self { client, folder, passphrase, name })
+    }
+
+    /// Writes the list, and sends it.
+    pub(super) async fn carry_out(self) -> Result<SentLists, Failure> {
+        let Self { client, folder, passphrase, name } = self;
+        let unlocked = CaFolder::unlocked(&folder, passphrase.as_ref());
+        let revoked = cert::revoke(unlocked, name.as_deref())?;
+        let sent = send(&client, revoked.file).await?;
+        Ok(SentLists { name, serials: revoked.serials, ..sent })
+    }
+}
+
+/// Sends the lists in a file.
+async fn send(client: &Client, file: PathBuf) -> Result<SentLists, Failure> {
     let lists = lists_in_pem(&read_file(CredentialFile::Revocations, &file)?);
     if lists.is_empty() {
         return Err(Failure::usage(format!("{} has no revocation list", file.display()))
             .hint("'coffeectl cert revoke NAME' makes one"));
     }
-    let unsent = |failure: Failure| {
-        match failure.code() {
+    let unsent = |failure: Failure| match failure.code() {
         // The refusal says what to do.
         ExitCode::Refused => failure,
-        _ => failure.hint(format!(
-            "the list is in {0}: 'coffeectl revoke --list {0}' sends it again, and does no harm if it arrived",
-            file.display()
-        )),
-    }
+        _ => {
+            let file = file.display();
+            let again = "sends it again, and does no harm if it arrived";
+            failure.hint(format!("the list is in {file}: 'coffeectl revoke --list {file}' {again}"))
+        }
     };
     let mut sent = Vec::new();
     for list in lists {
@@ -95,18 +134,18 @@ pub(crate) async fn run(
         }
         sent.push(client.revoke(list).await.map_err(|error| unsent(error.into()))?);
     }
-    invocation.printer.report(&SentLists {
-        name: arguments.name.clone(),
+    Ok(SentLists {
+        name: None,
         changed: sent.iter().any(|list| list.changed),
         numbers: sent.iter().map(|list: &ClusterList| list.number).collect(),
-        serials,
+        serials: Vec::new(),
         file,
-    });
-    Ok(ExitCode::Done)
+    })
 }
 
+/// The lists that the cluster has now.
 #[derive(Serialize)]
-struct SentLists {
+pub(super) struct SentLists {
     name: Option<String>,
     changed: bool,
     /// One per CA.
