@@ -36,12 +36,12 @@ use std::{
     sync::Arc,
 };
 
-use coffee_common::{
-    command::MemberState,
-    id::{ClusterId, NodeName},
-};
+use coffee_common::{command::MemberState, id::NodeName};
 
-use self::{identity_file::IdentityFile, rebuild::move_away};
+use self::{
+    identity_file::IdentityFile,
+    rebuild::{AsideKept, delete_replaced, move_away},
+};
 
 use super::private_file;
 
@@ -71,8 +71,6 @@ pub struct DataDir {
     path: PathBuf,
     _lock: File,
     identity: Arc<IdentityFile>,
-    /// The data that was set aside since it was opened, and the cluster of each.
-    replaced: Vec<(ClusterId, PathBuf)>,
 }
 
 impl DataDir {
@@ -94,12 +92,14 @@ impl DataDir {
             check_not_empty(&path.join(STATE))?;
         }
         reserve::release_reserve(path);
-        Ok(Self::locked(path, lock, identity))
+        let data = Self::locked(path, lock, identity);
+        data.delete_replaced();
+        Ok(data)
     }
 
     fn locked(path: &Path, lock: File, identity: Option<NodeIdentity>) -> Self {
         let identity = IdentityFile::new(path, identity);
-        Self { path: path.to_owned(), _lock: lock, identity, replaced: Vec::new() }
+        Self { path: path.to_owned(), _lock: lock, identity }
     }
 
     fn read_identity(path: &Path, name: &NodeName) -> Result<Option<NodeIdentity>, DataDirError> {
@@ -161,11 +161,10 @@ impl DataDir {
             return Err(DataDirError::SameIdAgain { path: self.path.clone(), cluster, id });
         }
         self.set_standing(MemberState::Shutdown)?;
-        let mut aside = None;
-        if let Some(old) = before {
-            aside = move_away(&self.path, old.cluster)?;
-            self.replaced.extend(aside.clone().map(|aside| (old.cluster, aside)));
-        }
+        let aside = match before {
+            Some(old) => move_away(&self.path, old.cluster, AsideKept::UntilMember)?,
+            None => None,
+        };
         self.write(identity)?;
         Ok(aside)
     }
@@ -176,19 +175,20 @@ impl DataDir {
     /// # Errors
     /// The identity cannot be written.
     pub fn set_standing(&mut self, standing: MemberState) -> Result<(), DataDirError> {
-        let mut changed_in = None;
         self.identity.update(|identity| {
             let identity = identity.filter(|identity| identity.standing != standing)?.clone();
-            changed_in = Some(identity.cluster);
             Some(NodeIdentity { standing, rejoin: Vec::new(), ..identity })
         })?;
-        if let (Some(cluster), MemberState::Member) = (changed_in, standing) {
-            for (_, aside) in self.replaced.extract_if(.., |(old, _)| *old == cluster) {
-                // If it fails, they only take space.
-                let _ = fs::remove_dir_all(aside);
-            }
-        }
+        self.delete_replaced();
         Ok(())
+    }
+
+    /// A member needs no data of its cluster that was set aside when it was admitted again. If they
+    /// cannot be deleted, they only take space.
+    fn delete_replaced(&self) {
+        if let Some(NodeIdentity { cluster, standing: MemberState::Member, .. }) = self.identity.get() {
+            delete_replaced(&self.path, cluster);
+        }
     }
 
     fn write(&mut self, identity: NodeIdentity) -> Result<(), DataDirError> {

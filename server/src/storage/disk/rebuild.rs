@@ -3,8 +3,8 @@
 //! Guards that a crash at any point leaves a node that does not start empty under
 //! its old id. First the databases are moved away, and a member without databases
 //! does not start. Then the identity says that the node must be admitted again,
-//! under another id. Moved files are never deleted, and a copy of the identity is kept
-//! with them: put back together, they are the data directory as it was.
+//! under another id. Files that an operator has moved are never deleted, and a copy of the
+//! identity is kept with them: put back together, they are the data directory as it was.
 
 use std::{
     fs, io,
@@ -23,6 +23,21 @@ use crate::storage::private_file;
 
 /// The names of folders with data that was set aside: then a number and the cluster's id.
 const SET_ASIDE: &str = "set-aside-";
+
+/// The file in a folder of data that are deleted again.
+const REPLACED: &str = "replaced";
+
+/// The content of that file.
+const EXPLANATION: &str = "coffeed deletes this folder when the node votes in the same cluster again.\n";
+
+/// How long data that was set aside is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AsideKept {
+    /// Until the node is a member of the same cluster again.
+    UntilMember,
+    /// Until an operator deletes it.
+    Always,
+}
 
 /// Sets the data of the node `name` aside. At its next start it asks `members`
 /// for admission, whatever its configuration says: to its own cluster, or to
@@ -46,7 +61,7 @@ pub fn rebuild(
     let Some(identity) = DataDir::read_identity(path, name)? else {
         return Err(DataDirError::Empty { path: path.to_owned() });
     };
-    let aside = move_away(path, identity.cluster)?;
+    let aside = move_away(path, identity.cluster, AsideKept::Always)?;
     let cluster = cluster.unwrap_or(identity.cluster);
     let identity = NodeIdentity { cluster, standing: MemberState::Shutdown, rejoin: members, ..identity };
     files::replace(path, IDENTITY, identity.to_text().as_bytes())?;
@@ -57,7 +72,11 @@ pub fn rebuild(
 
 /// Moves the databases in a data directory to a new folder there, with a copy of the identity, which
 /// is of this cluster. Returns the folder; `None` if there are none.
-pub(super) fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBuf>, DataDirError> {
+pub(super) fn move_away(
+    path: &Path,
+    cluster: ClusterId,
+    kept: AsideKept,
+) -> Result<Option<PathBuf>, DataDirError> {
     let there: Vec<&str> = [LOG, STATE].into_iter().filter(|name| path.join(name).exists()).collect();
     if there.is_empty() {
         return Ok(None);
@@ -72,12 +91,35 @@ pub(super) fn move_away(path: &Path, cluster: ClusterId) -> Result<Option<PathBu
             Err(error) => return Err(DataDirError::io(&path.join(name))(error)),
         }
     }
+    if kept == AsideKept::UntilMember {
+        files::replace(&aside, REPLACED, EXPLANATION.as_bytes())?;
+    }
     for name in there {
         fs::rename(path.join(name), aside.join(name)).map_err(DataDirError::io(&aside))?;
     }
     files::sync_folder(&aside)?;
     files::sync_folder(path)?;
     Ok(Some(aside))
+}
+
+/// Deletes the data of a cluster that was set aside for an admission, as far as possible.
+pub(super) fn delete_replaced(path: &Path, cluster: ClusterId) {
+    let Ok(entries) = fs::read_dir(path) else { return };
+    let of_cluster = format!("-{cluster}");
+    for folder in entries.filter_map(Result::ok) {
+        let name = folder.file_name();
+        let is_aside =
+            name.to_str().is_some_and(|name| name.starts_with(SET_ASIDE) && name.ends_with(&of_cluster));
+        let folder = folder.path();
+        let is_folder = folder.symlink_metadata().is_ok_and(|found| found.is_dir());
+        if is_aside && is_folder && folder.join(REPLACED).exists() {
+            // The mark is the last of them: what is left after a crash is deleted at the next start.
+            for name in [STATE, LOG, IDENTITY, UNFINISHED, REPLACED] {
+                let _ = fs::remove_file(folder.join(name));
+            }
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 /// Returns the number after the highest one in use.

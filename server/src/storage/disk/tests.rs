@@ -198,6 +198,39 @@ fn adopting_loses_no_data_until_the_node_is_a_member_of_the_same_cluster() {
     assert!(second.exists() && !aside.exists(), "only of the cluster in which it is a member");
 }
 
+/// Wherever the process ends after it has set the data aside: a node that was taken down needs the space.
+#[test]
+fn what_an_admission_set_aside_is_deleted_after_a_crash_too() {
+    let dir = tempfile::tempdir().expect("a folder");
+    member(dir.path());
+    let by_hand =
+        rebuild(dir.path(), &name("hong"), members(), None).expect("is set aside").expect("had data");
+    let mut data = open(dir.path()).expect("opens");
+    data.adopt(identity(12)).expect("is adopted");
+    for (id, crashes) in [(13, false), (14, true)] {
+        fs::write(data.log_path(), b"log").expect("writes");
+        fs::write(data.state_path(), b"state").expect("writes");
+        data.set_standing(MemberState::Shutdown).expect("is noted");
+        let aside = data.adopt(identity(id)).expect("is adopted").expect("there was data");
+        fs::write(data.log_path(), b"log").expect("writes");
+        fs::write(data.state_path(), b"state").expect("writes");
+        drop(data);
+        data = open(dir.path()).expect("opens");
+        assert!(aside.exists(), "not before it votes again");
+        if crashes {
+            // Between the two steps of becoming a member.
+            let member = NodeIdentity { standing: MemberState::Member, ..identity(id) };
+            fs::write(dir.path().join(IDENTITY), member.to_text()).expect("writes");
+            drop(data);
+            data = open(dir.path()).expect("opens");
+        } else {
+            data.set_standing(MemberState::Member).expect("is noted");
+        }
+        assert!(!aside.exists(), "{id}");
+    }
+    assert!(by_hand.exists(), "what an operator has set aside is kept");
+}
+
 #[test]
 fn adopting_starts_empty() {
     let dir = tempfile::tempdir().expect("a folder");
