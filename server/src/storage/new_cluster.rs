@@ -5,6 +5,8 @@
 //! the node is admitted, becomes the only member, and is recorded as such. The
 //! log of the new cluster begins after them. Guards that
 //!
+//! - no node joins the new cluster because of what was said in the old one: records
+//!   of nodes that were announced or admitted, and had not joined, are dropped;
 //! - no revision and no node id is used again: the new entries are
 //!   [`REVISIONS_AHEAD`] of the last known one, since the old cluster may have
 //!   continued after it. Node ids are indexes of entries, so they are new as
@@ -16,10 +18,11 @@ use std::{borrow::Cow, collections::BTreeMap, io, path::Path, sync::Arc};
 use coffee_common::{
     backup::BackupError,
     clock,
-    command::{Command, MemberState, Proposal},
+    command::{Command, MemberState, NodeRecord, Proposal},
     feature_level::{FeatureLevel, LEVEL_MAX},
     id::{ClusterId, NodeId, Revision},
     limits::TERM_MAX,
+    revocation_list::RevocationList,
 };
 use futures_util::stream;
 use openraft::{
@@ -181,20 +184,23 @@ impl Unfinished {
         LogIdRecord { term: self.term, index: self.founded().revision.0 }.into()
     }
 
-    fn entries(&self, member: &Member) -> Result<Vec<LogEntry>, NewClusterError> {
+    /// The first entries, after commands that change what is taken over from the old cluster.
+    fn entries(&self, member: &Member, changes: Vec<Command>) -> Result<Vec<LogEntry>, NewClusterError> {
         let id = self.founded().id;
         let Member { name, address } = member.clone();
         let alone = Membership::new(vec![[id].into()], BTreeMap::from([(id, member.clone())]));
         let alone = alone.map_err(|error| NewClusterError::Io(io::Error::other(error)))?;
         let command =
             |command| Payload::Normal(Proposal { request: None, proposed_at_ms: clock::now_ms(), command });
+        // Before the first index: that is the id of the node. There is room for `REVISIONS_AHEAD`.
+        let start = self.first.saturating_sub(changes.len() as u64);
         let payloads = [
             command(Command::AdmitNode { name: name.clone(), address }),
             Payload::Membership(alone),
             command(Command::SetNodeState { name, id, standing: Some(MemberState::Member) }),
         ];
         let entry = |(index, payload)| LogEntry::new(LogIdRecord { term: self.term, index }.into(), payload);
-        Ok((self.first..).zip(payloads).map(entry).collect())
+        Ok((start..).zip(changes.into_iter().map(command).chain(payloads)).map(entry).collect())
     }
 }
 
@@ -228,13 +234,41 @@ impl Storage {
         Ok(Self { state, log })
     }
 
-    /// Makes a cluster of the applied state, with this node as its only member.
-    /// Skips the steps that an earlier run has done.
-    pub(super) async fn found(mut self, plan: &Unfinished, member: &Member) -> Result<(), NewClusterError> {
+    /// Returns those of these revocation lists that are newer than the one of their CA in the state.
+    pub(super) fn newer_lists(
+        &self,
+        lists: &[RevocationList],
+    ) -> Result<Vec<RevocationList>, NewClusterError> {
+        let known = self.state.reader().revocation_lists()?;
+        let is_newer = |list: &&RevocationList| {
+            !known.iter().any(|known| known.issuer == list.issuer && known.number >= list.number)
+        };
+        Ok(lists.iter().filter(is_newer).cloned().collect())
+    }
+
+    /// Returns the commands that drop the records of nodes that had not joined, and set these lists.
+    fn changes(&self, lists: Vec<RevocationList>) -> Result<Vec<Command>, NewClusterError> {
+        let had_joined =
+            |record: &NodeRecord| matches!(record.standing, MemberState::Member | MemberState::Shutdown);
+        let nodes = self.state.reader().nodes()?.into_iter().filter(|record| !had_joined(record));
+        let forgotten =
+            nodes.map(|NodeRecord { name, id, .. }| Command::SetNodeState { name, id, standing: None });
+        Ok(forgotten.chain(lists.into_iter().map(Command::SetRevocationList)).collect())
+    }
+
+    /// Makes a cluster of the applied state and these revocation lists, with this node as its only
+    /// member. Skips the steps that an earlier run has done.
+    pub(super) async fn found(
+        mut self,
+        plan: &Unfinished,
+        member: &Member,
+        lists: Vec<RevocationList>,
+    ) -> Result<(), NewClusterError> {
         let last = plan.last();
         let lags = |index: Option<u64>| index < Some(last.index);
         if lags(self.state.last_applied().map(|applied| applied.index)) {
-            let entries = plan.entries(member)?.into_iter().map(|entry| Ok((entry, None)));
+            let entries =
+                plan.entries(member, self.changes(lists)?)?.into_iter().map(|entry| Ok((entry, None)));
             self.state.apply(stream::iter(entries)).await?;
         }
         let record = self.state.reader().node(&member.name)?;

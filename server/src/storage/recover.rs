@@ -85,7 +85,7 @@ async fn recover_data(path: &Path, member: &Member) -> Result<(Survivor, Founded
         }
     };
     storage.apply_all().await?;
-    storage.found(&plan, member).await?;
+    storage.found(&plan, member, Vec::new()).await?;
     data.finish(plan.identity(member, survivor.identity.level))?;
     Ok((survivor, plan.founded()))
 }

@@ -14,6 +14,7 @@ use std::{
 use coffee_common::{
     backup::{BackupBlock, BackupHeader, Summary, Unpacker},
     feature_level::LEVEL_MAX,
+    revocation_list::RevocationList,
 };
 
 use super::{
@@ -29,8 +30,21 @@ use crate::raft_types::{LogId, Member};
 /// How many bytes are read at once.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// A backup that was restored.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The content of the backup.
+    pub summary: Summary,
+    /// The new cluster.
+    pub founded: Founded,
+    /// The revocation lists that it has and the backup had not.
+    pub lists: Vec<RevocationList>,
+}
+
 /// Restores a backup into the directory at `path`, as the data of `member`, which
-/// becomes the only member of a new cluster. Blocks on the disk.
+/// becomes the only member of a new cluster. A certificate that was revoked since the
+/// backup stays revoked, if `lists` has it: those lists count which are newer than the
+/// ones in the backup. Blocks on the disk.
 ///
 /// # Errors
 /// The backup is incomplete or damaged, or the directory is not empty or cannot
@@ -39,7 +53,8 @@ pub async fn restore(
     path: &Path,
     member: &Member,
     mut backup: impl Read + Seek,
-) -> Result<(Summary, Founded), NewClusterError> {
+    lists: &[RevocationList],
+) -> Result<Restored, NewClusterError> {
     let summary = read_through(&mut backup, |block| match block {
         BackupBlock::Header(header) if header.level > LEVEL_MAX => {
             Err(NewClusterError::NewerBackup { level: header.level, version: header.version })
@@ -50,10 +65,10 @@ pub async fn restore(
     let mut data = DataDir::open_to_restore(path)?;
     let plan = Unfinished::plan(OfflineWork::Restore, Some(last(&summary.header)))?;
     data.begin(&plan)?;
-    match fill(&data, &plan, member, backup).await {
-        Ok(identity) => {
+    match fill(&data, &plan, member, backup, lists).await {
+        Ok((identity, lists)) => {
             data.finish(identity)?;
-            Ok((summary, plan.founded()))
+            Ok(Restored { summary, founded: plan.founded(), lists })
         }
         Err(error) => {
             // If this fails too, the next attempt clears it.
@@ -72,7 +87,8 @@ async fn fill(
     plan: &Unfinished,
     member: &Member,
     mut backup: impl Read,
-) -> Result<NodeIdentity, NewClusterError> {
+    lists: &[RevocationList],
+) -> Result<(NodeIdentity, Vec<RevocationList>), NewClusterError> {
     let files = Arc::new(StateDir::new(data.state_path()));
     let mut sink = SnapshotInbox::new(files, StateOptions::default(), Poison::new()).begin()?;
     let summary = read_through(&mut backup, |block| match block {
@@ -86,8 +102,10 @@ async fn fill(
     }
     let level = received.level();
     drop(received.install()?);
-    Storage::open(data)?.found(plan, member).await?;
-    Ok(plan.identity(member, level))
+    let storage = Storage::open(data)?;
+    let newer = storage.newer_lists(lists)?;
+    storage.found(plan, member, newer.clone()).await?;
+    Ok((plan.identity(member, level), newer))
 }
 
 /// Reads a backup to its end, and passes each verified block to `take`.

@@ -1,6 +1,6 @@
 //! Revocation through the cluster: one command, and no node accepts the certificate any more.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use coffee_client::{Address, CredentialFiles, Credentials, Error};
 use coffee_common::{
@@ -240,6 +240,46 @@ fn copy_folder(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("a file");
         fs::copy(entry.path(), to.join(entry.file_name())).expect("copies");
+    }
+}
+
+/// A revocation after the backup is in a copy beside the data, or in the configured file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_forgets_no_revocation_that_the_machine_knows() {
+    let mut cluster = Cluster::of(1).start().await;
+    let till = cluster.credentials(Role::Writer);
+    cluster.coffeectl(["revoke", "reader-test", "--yes"]).ok().await;
+    let (backup, first) = (path(&cluster, "backup"), path(&cluster, "first.crl"));
+    fs::copy(cluster.certs().join("ca.crl"), &first).expect("copies");
+    cluster.coffeectl(["backup", &backup]).ok().await;
+    cluster.coffeectl(["revoke", "writer-test", "--yes"]).ok().await;
+    let data = cluster.node("ming").data();
+    let newer = "the cluster has revocation list 2 of this CA, and this is list 1";
+    let kept = cluster.folder().join("kept.crl");
+    for from_copy in [true, false] {
+        has_list(&cluster, "ming", 2).await;
+        assert!(cluster.node("ming").stop().await.success());
+        if from_copy {
+            fs::copy(data.join("revocations.crl"), &kept).expect("it is there");
+            cluster.node("ming").wipe();
+            fs::create_dir_all(&data).expect("a folder");
+            fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("sets");
+            fs::copy(&kept, data.join("revocations.crl")).expect("copies");
+        } else {
+            cluster.node("ming").wipe();
+            let config = fs::read_to_string(cluster.node("ming").config()).expect("reads");
+            let with_list = config.replace("[tls]\n", "[tls]\ncrl = \"../certs/ca.crl\"\n");
+            cluster.node("ming").write_config(&with_list);
+        }
+        let said = coffeed(cluster.node("ming"), &["restore", &backup]).await.ok();
+        assert!(
+            said.contains("revocation list 2 is newer than the one in the backup, and is kept"),
+            "{said}"
+        );
+        cluster.node("ming").start().await;
+        cluster.coffeectl(["wait", "--for", "leader"]).ok().await;
+        is_rejected(&till, &cluster, "ming").await;
+        cluster.coffeectl(["revoke", "--list", &first]).fails(8, newer).await;
     }
 }
 

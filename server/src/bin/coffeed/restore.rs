@@ -4,6 +4,10 @@ use std::{fs::File, path::PathBuf};
 
 use clap::Args;
 use coffee_client::seal::{UnsealedReader, UnsealingKey};
+use coffee_common::{
+    revocation_list::RevocationList,
+    tls::{CredentialFile, Credentials, lists_in_pem, read_file, read_lists},
+};
 use coffeectl::{
     exit::ExitCode,
     failure::Failure,
@@ -11,7 +15,11 @@ use coffeectl::{
 };
 use coffeed::{
     Config,
-    storage::{new_cluster::NewClusterError, restore},
+    storage::{
+        disk::load_revocation_lists,
+        new_cluster::NewClusterError,
+        restore::{self, Restored},
+    },
 };
 
 use crate::offline;
@@ -34,16 +42,20 @@ pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitC
             .hint("check that the file exists and that this user may read it")
     })?;
     let member = offline::member(config);
-    let (summary, founded) = match &arguments.key_file {
-        None => offline::run(config, restore::restore(&config.data_dir, &member, backup))?,
+    let mut printer = Printer::standard(Format::default());
+    let lists = known_lists(config, &mut printer);
+    let Restored { summary, founded, lists } = match &arguments.key_file {
+        None => offline::run(config, restore::restore(&config.data_dir, &member, backup, &lists))?,
         Some(key) => {
             let backup = UnsealedReader::begin(backup, UnsealingKey::load(key)?)
                 .map_err(|error| offline::failure(NewClusterError::Unreadable(error)))?;
-            offline::run(config, restore::restore(&config.data_dir, &member, backup))?
+            offline::run(config, restore::restore(&config.data_dir, &member, backup, &lists))?
         }
     };
     let (name, address) = (&member.name, &member.address);
-    let mut printer = Printer::standard(Format::default());
+    for RevocationList { number, .. } in lists {
+        printer.text(&format!("revocation list {number} is newer than the one in the backup, and is kept\n"));
+    }
     printer.text(&format!(
         "{name} is the only member of the new cluster {cluster}: {keys} keys of {node} at revision {old}\n\
          revisions continue after {new}\n\
@@ -58,4 +70,20 @@ pub(crate) fn run(arguments: &RestoreArguments, config: &Config) -> Result<ExitC
     ));
     printer.finish()?;
     Ok(ExitCode::Done)
+}
+
+/// Returns the revocation lists of this machine, as far as a CA that it trusts has signed them: the copy
+/// in the data directory, and the configured file.
+fn known_lists(config: &Config, printer: &mut Printer) -> Vec<RevocationList> {
+    let credentials = match Credentials::load(&config.tls) {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            printer.note(&format!("note: only the revocation lists in the backup count: {error}"));
+            return Vec::new();
+        }
+    };
+    let copy = read_lists(&load_revocation_lists(&config.data_dir)).into_iter().map(|list| list.der);
+    let file = config.tls.crl.as_ref().and_then(|file| read_file(CredentialFile::Revocations, file).ok());
+    let file = file.map(|pem| lists_in_pem(&pem)).unwrap_or_default();
+    copy.chain(file).filter_map(|der| credentials.check_list(&der).ok()).collect()
 }

@@ -19,13 +19,13 @@ use coffee_common::{
 use serde::Deserialize;
 
 use super::{
-    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, STATE, UNFINISHED, check_not_empty, files, owner,
-    work::OfflineWork,
+    DataDir, DataDirError, IDENTITY, LOG, NodeIdentity, REVOCATIONS, STATE, UNFINISHED, check_not_empty,
+    files, owner, work::OfflineWork,
 };
 use crate::storage::private_file;
 
-/// Files that a directory may hold and still count as empty.
-const NOTHING: [&str; 2] = ["LOCK", "lost+found"];
+/// Files that a directory may hold and still count as empty: a restore takes the revocation lists up.
+const NOTHING: [&str; 3] = ["LOCK", "lost+found", REVOCATIONS];
 
 /// The note: the work, and the new cluster that it makes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use coffee_common::{
 
 use openraft::storage::IOFlushed;
 
+mod records;
+
 use super::*;
 use crate::storage::{
     disk::OfflineWork,
@@ -103,6 +105,11 @@ async fn survivor(path: &Path, applied: usize) {
 
 /// The same, with entries of this term and a vote for this other one.
 async fn survivor_in(path: &Path, applied: usize, (term, voted): (u64, u64)) {
+    survivor_of(path, history_of(term), applied, voted).await;
+}
+
+/// The same, with these entries.
+async fn survivor_of(path: &Path, entries: Vec<LogEntry>, applied: usize, voted: u64) {
     let mut data = DataDir::open(path, &member().name).expect("opens");
     let identity = NodeIdentity {
         cluster: OLD,
@@ -116,8 +123,8 @@ async fn survivor_in(path: &Path, applied: usize, (term, voted): (u64, u64)) {
     let mut storage = Storage::open(&data).expect("opens");
     let leader = LeaderRecord { term: voted, node: NodeId(2) };
     storage.log.save_vote(&VoteRecord { leader, committed: true }.into()).await.expect("saves");
-    append(&mut storage.log, history_of(term)).await;
-    let entries = history_of(term).into_iter().take(applied).map(|entry| Ok((entry, None)));
+    append(&mut storage.log, entries.clone()).await;
+    let entries = entries.into_iter().take(applied).map(|entry| Ok((entry, None)));
     storage.state.apply(stream::iter(entries)).await.expect("applies");
     storage.state.checkpointer().checkpoint().await.expect("is durable");
     storage.log.close().await.expect("closes");
@@ -149,7 +156,7 @@ async fn check(path: &Path, founded: Founded) {
     assert_eq!(membership.nodes().count(), 1);
     assert_eq!(storage.log.purged(), applied, "the log continues where the state ends");
     assert_eq!(reader.node(&member().name).expect("reads").map(|record| record.id), Some(founded.id));
-    assert_eq!(reader.nodes().expect("reads").len(), 3, "the others are on record");
+    assert_eq!(reader.nodes().expect("reads").len(), 1, "the others are on record as joining");
 
     // A request of the old cluster is not applied again.
     let again =
@@ -192,8 +199,8 @@ async fn a_backup_without_terms_left_is_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let backup = backup_in(&folder.path().join("old"), u64::MAX).await;
     let path = folder.path().join("new");
-    let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("restores");
-    check(&path, founded).await;
+    let restored = restore(&path, &member(), Cursor::new(&backup), &[]).await.expect("restores");
+    check(&path, restored.founded).await;
 }
 
 /// The files of a folder, with their content.
@@ -234,11 +241,13 @@ async fn an_interrupted_recovery_is_continued() {
     storage.state.apply(stream::iter(rest)).await.expect("applies");
     storage.state.checkpointer().checkpoint().await.expect("is durable");
     crash(&path);
-    let entries = plan.entries(&member()).expect("entries").into_iter().map(|entry| Ok((entry, None)));
+    let changes = storage.changes(Vec::new()).expect("reads");
+    let entries = plan.entries(&member(), changes).expect("entries").into_iter();
+    let entries = entries.map(|entry| Ok((entry, None)));
     storage.state.apply(stream::iter(entries)).await.expect("applies");
     storage.state.checkpointer().checkpoint().await.expect("is durable");
     crash(&path);
-    storage.found(&plan, &member()).await.expect("founds");
+    storage.found(&plan, &member(), Vec::new()).await.expect("founds");
     crash(&path);
     fs::write(path.join("note"), fs::read(path.join("unfinished.toml")).expect("readable"))
         .expect("writable");
@@ -251,7 +260,7 @@ async fn an_interrupted_recovery_is_continued() {
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
         assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Recover, .. }), "{error}");
         let backup = Cursor::new(Vec::new());
-        assert!(restore(&path, &member(), backup).await.is_err(), "no restore clears it");
+        assert!(restore(&path, &member(), backup, &[]).await.is_err(), "no restore clears it");
         let files = content(&path);
         let before = inspect(&path, &member().name).await.expect("looks");
         assert!(before.broke_off);
@@ -269,6 +278,11 @@ async fn backup(path: &Path) -> Vec<u8> {
 
 async fn backup_in(path: &Path, term: u64) -> Vec<u8> {
     survivor_in(path, 5 + KEYS as usize, (term, term.max(VOTED))).await;
+    backup_of(path, LogIdRecord { term, index: last().index }).await
+}
+
+/// A backup of the directory of a node whose last entry this is.
+async fn backup_of(path: &Path, LogIdRecord { term, index }: LogIdRecord) -> Vec<u8> {
     let data = DataDir::open(path, &member().name).expect("opens");
     let storage = Storage::open(&data).expect("opens");
     let mut checkpointer = storage.state.checkpointer();
@@ -279,7 +293,7 @@ async fn backup_in(path: &Path, term: u64) -> Vec<u8> {
         cluster: OLD,
         node: member().name,
         node_id: NodeId(1),
-        revision: Revision(last().index),
+        revision: Revision(index),
         term,
         members: Vec::new(),
         taken_at_ms: 5,
@@ -302,10 +316,10 @@ async fn an_interrupted_restore_starts_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let backup = backup(&folder.path().join("old")).await;
     let path = folder.path().join("new");
-    let (summary, first) = restore(&path, &member(), Cursor::new(&backup)).await.expect("restores");
-    assert_eq!((summary.end.keys, summary.header.cluster), (KEYS, OLD));
-    check(&path, first).await;
-    let error = restore(&path, &member(), Cursor::new(&backup)).await.expect_err("it is not empty");
+    let restored = restore(&path, &member(), Cursor::new(&backup), &[]).await.expect("restores");
+    assert_eq!((restored.summary.end.keys, restored.summary.header.cluster), (KEYS, OLD));
+    check(&path, restored.founded).await;
+    let error = restore(&path, &member(), Cursor::new(&backup), &[]).await.expect_err("it is not empty");
     assert!(matches!(error, NewClusterError::DataDir(DataDirError::NotEmpty { .. })), "{error}");
 
     // Interrupted when only the last step was missing, or more.
@@ -325,8 +339,8 @@ async fn an_interrupted_restore_starts_over() {
         let error = DataDir::open(&path, &member().name).expect_err("it is half done");
         assert!(matches!(error, DataDirError::Unfinished { work: OfflineWork::Restore, .. }), "{error}");
         assert!(recover(&path, &member()).await.is_err(), "a recovery does not continue it");
-        let (_, founded) = restore(&path, &member(), Cursor::new(&backup)).await.expect("starts over");
-        check(&path, founded).await;
+        let restored = restore(&path, &member(), Cursor::new(&backup), &[]).await.expect("starts over");
+        check(&path, restored.founded).await;
     }
 }
 
@@ -344,12 +358,13 @@ async fn a_backup_with_invalid_rows_leaves_an_empty_directory() {
     let (mut packer, first) = Packer::begin(&header).expect("begins");
     let pieces = [first, packer.data(1, b"not rows at all!!"), packer.end(1).expect("ends")];
     let path = folder.path().join("new");
-    let error = restore(&path, &member(), Cursor::new(pieces.concat())).await.expect_err("it is refused");
+    let error =
+        restore(&path, &member(), Cursor::new(pieces.concat()), &[]).await.expect_err("it is refused");
     assert!(matches!(error, NewClusterError::Snapshot(_)), "{error}");
     let names: Vec<_> =
         fs::read_dir(&path).expect("a folder").map(|file| file.expect("a file").file_name()).collect();
     assert_eq!(names, ["LOCK"]);
-    restore(&path, &member(), Cursor::new(&whole)).await.expect("it is empty");
+    restore(&path, &member(), Cursor::new(&whole), &[]).await.expect("it is empty");
 }
 
 /// It says so before it touches the directory, and which version to use.
@@ -367,7 +382,7 @@ async fn a_backup_of_a_higher_level_is_refused_with_the_version_that_reads_it() 
     let (packer, first) = Packer::begin(&header).expect("begins");
     let file = [first, packer.end(0).expect("ends")].concat();
     let path = folder.path().join("new");
-    let error = restore(&path, &member(), Cursor::new(file)).await.expect_err("it is refused");
+    let error = restore(&path, &member(), Cursor::new(file), &[]).await.expect_err("it is refused");
     assert!(error.to_string().contains("a newer version of coffeed (level"), "{error}");
     assert!(error.is_final() && error.hint().contains("use coffeed 9.0.0"), "{}", error.hint());
     assert!(!path.exists());
