@@ -27,6 +27,7 @@ use coffee_common::{
     id::{Address, ClusterId},
     limits::{REQUEST_TIMEOUT_MS, SHARED_FRAME_BYTES_MAX},
     protocol::{Identity, Request, RequestFrameRef, ResponseFrame, SentFrom, ServerMessage, Welcome},
+    protocol_versions::ProtocolVersions,
     quic::{ConnectError, Connection, Endpoint, Expect, Priority, Protocol},
 };
 use tokio::sync::{Notify, watch};
@@ -57,6 +58,8 @@ struct ChannelHandle(Arc<ChannelShared>);
 struct ChannelShared {
     connection: Connection,
     welcome: Welcome,
+    /// The version that both sides speak.
+    version: u8,
     next_id: AtomicU64,
     table: RequestTable,
     /// An encoded ping, sent to make the node acknowledge something.
@@ -151,13 +154,19 @@ impl Channel {
             Ok(Err(what)) => return Err(failed(&what)),
             Err(_) => return Err(failed("the node sent no welcome in time")),
         };
+        let version = ProtocolVersions::OWN.to_speak(Some(welcome.versions)).map_err(|error| {
+            connection.close("no common version of the protocol");
+            ChannelError::NotSent(NotSentReason::Version(format!("{address}: {error}")))
+        })?;
         let streams = connection.open(Priority::Normal).await;
         let (sender, receiver) = streams.map_err(|error| failed(&error.to_string()))?;
-        let ping = encode(request_table::PROBE_ID, &Request::Ping, Envelope::default(), PING_TIMEOUT)
-            .map_err(ChannelError::NotSent)?;
+        let ping =
+            encode(version, request_table::PROBE_ID, &Request::Ping, Envelope::default(), PING_TIMEOUT)
+                .map_err(ChannelError::NotSent)?;
         let shared = Arc::new(ChannelShared {
             connection,
             welcome,
+            version,
             next_id: AtomicU64::new(request_table::PROBE_ID + 1),
             table: RequestTable::default(),
             ping,
@@ -228,7 +237,7 @@ impl Channel {
     ) -> Result<ResponseFuture, ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = encode(id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
+        let frame = encode(shared.version, id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
         if frame.len() > SHARED_FRAME_BYTES_MAX {
             return ResponseFuture::on_own_stream(shared, id, frame);
         }
@@ -285,7 +294,7 @@ impl ChannelShared {
 /// Receives the node's first message.
 async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
     let mut receiver = connection.accept_uni().await.map_err(|error| error.to_string())?;
-    let message = receiver.receive().await.map_err(|error| error.to_string())?;
+    let message = receiver.receive_first().await.map_err(|error| error.to_string())?;
     let message = message.ok_or("the node closed its welcome stream without a message")?;
     match frame::decode(&message) {
         Ok(ServerMessage::Welcome(welcome)) => Ok(welcome),
@@ -295,6 +304,7 @@ async fn receive_welcome(connection: &Connection) -> Result<Welcome, String> {
 }
 
 fn encode(
+    version: u8,
     id: u64,
     request: &Request,
     Envelope { on_behalf_of, sent_from, cluster }: Envelope<'_>,
@@ -302,8 +312,8 @@ fn encode(
 ) -> Result<Bytes, NotSentReason> {
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let timeout_ms = timeout_ms.clamp(*REQUEST_TIMEOUT_MS.start(), *REQUEST_TIMEOUT_MS.end());
-    frame::encode(&RequestFrameRef { id, timeout_ms, on_behalf_of, sent_from, cluster, request })
-        .map_err(|error| NotSentReason::Unfit(error.to_string()))
+    let request = RequestFrameRef { id, timeout_ms, on_behalf_of, sent_from, cluster, request };
+    frame::encode_as(version, &request).map_err(|error| NotSentReason::Unfit(error.to_string()))
 }
 
 #[cfg(test)]
@@ -325,7 +335,7 @@ mod tests {
             sent_from: Some(&sent_from),
             cluster: Some(ClusterId(9)),
         };
-        let frame = encode(7, &request, envelope, Duration::from_secs(3600)).expect("encodes").to_vec();
+        let frame = encode(3, 7, &request, envelope, Duration::from_secs(3600)).expect("encodes").to_vec();
         let ask = RequestFrame {
             id: 7,
             timeout_ms: 600_000,
@@ -334,6 +344,6 @@ mod tests {
             cluster: Some(ClusterId(9)),
             request,
         };
-        assert_eq!(frame, frame::encode(&ask).expect("encodes").to_vec());
+        assert_eq!(frame, frame::encode_as(3, &ask).expect("encodes").to_vec());
     }
 }

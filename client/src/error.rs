@@ -99,6 +99,9 @@ pub enum NotSentReason {
     /// The node belongs to another cluster than the client.
     #[error("{0}")]
     OtherCluster(String),
+    /// The node and the client have no version of the protocol in common.
+    #[error("{0}")]
+    Version(String),
     /// The request cannot be encoded within the limits.
     #[error("{0}")]
     Unfit(String),

@@ -14,10 +14,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     envelope::{self, DecodeError, UnknownKind},
     limits::FRAME_BYTES_MAX,
+    protocol_versions::ProtocolVersions,
 };
 
-/// The frame version that this build writes and reads.
+/// The version of the first message of each side, which every version of coffeed can read. The
+/// messages after it have the version that both sides speak (see [`ProtocolVersions`]).
 pub const FRAME_VERSION: u8 = 1;
+
+/// The versions of a first message.
+const FIRST: ProtocolVersions = ProtocolVersions { min: FRAME_VERSION, max: FRAME_VERSION };
 
 /// The length of the header, in bytes.
 pub const HEADER_BYTES: usize = 5;
@@ -32,7 +37,7 @@ pub enum FrameError {
     #[error("a frame of {0} bytes, more than {FRAME_BYTES_MAX}")]
     TooLong(usize),
     /// Another version of coffeed wrote the frame.
-    #[error("frame version {0}; this build knows version {FRAME_VERSION}")]
+    #[error("frame version {0}; this build speaks version {own}", own = ProtocolVersions::OWN)]
     Version(u8),
     /// The message is not of the expected type.
     #[error("a malformed message: {0}")]
@@ -54,24 +59,40 @@ impl From<DecodeError> for FrameError {
     }
 }
 
-/// Encodes a message with its header.
+/// Encodes a first message with its header.
 ///
 /// # Errors
 /// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, FrameError> {
-    let frame = postcard::to_extend(message, vec![0; HEADER_BYTES])?;
-    seal(frame)
+    encode_as(FRAME_VERSION, message)
 }
 
-/// Adds a header to an encoded message.
+/// Encodes a message with its header, in a version that both sides speak.
+///
+/// # Errors
+/// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
+pub fn encode_as<T: Serialize>(version: u8, message: &T) -> Result<Bytes, FrameError> {
+    let frame = postcard::to_extend(message, vec![0; HEADER_BYTES])?;
+    seal(version, frame)
+}
+
+/// Adds a header to an encoded first message.
 ///
 /// # Errors
 /// The message exceeds [`FRAME_BYTES_MAX`].
 pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
+    encode_raw_as(FRAME_VERSION, message)
+}
+
+/// Adds a header to an encoded message, in a version that both sides speak.
+///
+/// # Errors
+/// The message exceeds [`FRAME_BYTES_MAX`].
+pub fn encode_raw_as(version: u8, message: &[u8]) -> Result<Bytes, FrameError> {
     let mut frame = Vec::with_capacity(HEADER_BYTES + message.len());
     frame.extend_from_slice(&[0; HEADER_BYTES]);
     frame.extend_from_slice(message);
-    seal(frame)
+    seal(version, frame)
 }
 
 /// Encodes a message with its header, and appends it to the frames. On an error the frames stay
@@ -79,11 +100,11 @@ pub fn encode_raw(message: &[u8]) -> Result<Bytes, FrameError> {
 ///
 /// # Errors
 /// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
-pub fn append<T: Serialize>(frames: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
+pub fn append<T: Serialize>(version: u8, frames: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = frames.len();
     frames.extend_from_slice(&[0; HEADER_BYTES]);
     let encoded = postcard::to_extend(message, AppendTo(frames)).map(drop).map_err(FrameError::from);
-    let sealed = encoded.and_then(|()| fill_header(&mut frames[start..]));
+    let sealed = encoded.and_then(|()| fill_header(version, &mut frames[start..]));
     if sealed.is_err() {
         frames.truncate(start);
     }
@@ -99,17 +120,17 @@ impl Extend<u8> for AppendTo<'_> {
     }
 }
 
-fn seal(mut frame: Vec<u8>) -> Result<Bytes, FrameError> {
-    fill_header(&mut frame)?;
+fn seal(version: u8, mut frame: Vec<u8>) -> Result<Bytes, FrameError> {
+    fill_header(version, &mut frame)?;
     Ok(frame.into())
 }
 
-fn fill_header(frame: &mut [u8]) -> Result<(), FrameError> {
+fn fill_header(version: u8, frame: &mut [u8]) -> Result<(), FrameError> {
     let length = frame.len() - HEADER_BYTES;
     match u32::try_from(length) {
         Ok(prefix) if length <= FRAME_BYTES_MAX => {
             frame[..4].copy_from_slice(&prefix.to_le_bytes());
-            frame[4] = FRAME_VERSION;
+            frame[4] = version;
             Ok(())
         }
         _ => Err(FrameError::TooLong(length)),
@@ -133,13 +154,10 @@ pub fn decode_first<T: DeserializeOwned>(message: &[u8]) -> Result<(T, &[u8]), F
 }
 
 /// Reads the length of the message from a header.
-///
-/// # Errors
-/// The version is unknown, or the length exceeds [`FRAME_BYTES_MAX`].
-pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
+fn message_length(header: [u8; HEADER_BYTES], versions: ProtocolVersions) -> Result<usize, FrameError> {
     let [a, b, c, d, version] = header;
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
-    if version != FRAME_VERSION {
+    if !versions.contains(version) {
         return Err(FrameError::Version(version));
     }
     if length > FRAME_BYTES_MAX {
@@ -155,6 +173,10 @@ pub fn message_length(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
 #[derive(Debug)]
 pub struct Deframer {
     buffer: BytesMut,
+    /// The versions that are read.
+    versions: ProtocolVersions,
+    /// The version of the last message.
+    version: u8,
     /// The most bytes of a message that are kept.
     kept_max: usize,
     /// The bytes of the last message that are still to be skipped.
@@ -165,11 +187,32 @@ pub struct Deframer {
 
 impl Default for Deframer {
     fn default() -> Self {
-        Self { buffer: BytesMut::new(), kept_max: FRAME_BYTES_MAX, skipping: 0, buffered_max: 0 }
+        Self {
+            buffer: BytesMut::new(),
+            versions: ProtocolVersions::OWN,
+            version: FRAME_VERSION,
+            kept_max: FRAME_BYTES_MAX,
+            skipping: 0,
+            buffered_max: 0,
+        }
     }
 }
 
 impl Deframer {
+    /// Sets whether the next message is the first one of the other side, whose version is fixed.
+    pub fn set_first(&mut self, is_first: bool) {
+        self.set_versions(if is_first { FIRST } else { ProtocolVersions::OWN });
+    }
+
+    fn set_versions(&mut self, versions: ProtocolVersions) {
+        self.versions = versions;
+    }
+
+    /// Returns the version of the last message.
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
     /// Cuts later messages to their first `kept_max` bytes. The rest is skipped as it arrives: it
     /// takes no memory.
     pub fn set_kept_max(&mut self, kept_max: usize) {
@@ -188,7 +231,7 @@ impl Deframer {
     /// known yet.
     pub fn expected(&self) -> usize {
         let header = self.buffer.first_chunk::<HEADER_BYTES>();
-        let length = header.and_then(|header| message_length(*header).ok());
+        let length = header.and_then(|header| message_length(*header, self.versions).ok());
         length.map_or(0, |length| HEADER_BYTES + length.min(self.kept_max))
     }
 
@@ -203,11 +246,13 @@ impl Deframer {
     /// The next header is not valid.
     pub fn next_message(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
-        let length = message_length(*header)?;
+        let length = message_length(*header, self.versions)?;
+        let version = header[HEADER_BYTES - 1];
         let kept = length.min(self.kept_max);
         if self.buffer.len() < HEADER_BYTES + kept {
             return Ok(None);
         }
+        self.version = version;
         self.buffer.advance(HEADER_BYTES);
         let message = self.buffer.split_to(kept).freeze();
         let skipped = (length - kept).min(self.buffer.len());
@@ -240,9 +285,9 @@ mod tests {
     #[test]
     fn frames_are_appended_whole_or_not_at_all() {
         let mut frames = Vec::new();
-        append(&mut frames, &"one").expect("encodes");
-        assert!(append(&mut frames, &vec![0u16; FRAME_BYTES_MAX + 1]).is_err());
-        append(&mut frames, &2u8).expect("encodes");
+        append(1, &mut frames, &"one").expect("encodes");
+        assert!(append(1, &mut frames, &vec![0u16; FRAME_BYTES_MAX + 1]).is_err());
+        append(1, &mut frames, &2u8).expect("encodes");
         let expected = [encode(&"one").expect("encodes"), encode(&2u8).expect("encodes")].concat();
         assert_eq!(frames, expected);
     }
@@ -255,6 +300,23 @@ mod tests {
         let mut newer = Deframer::default();
         newer.push(&[1, 0, 0, 0, 9]);
         assert_eq!(newer.next_message(), Err(FrameError::Version(9)));
+    }
+
+    #[test]
+    fn messages_are_read_in_the_versions_of_this_side_after_the_first_one() {
+        let (first, second) = (encode(&"hello").expect("encodes"), encode_as(3, &7u8).expect("encodes"));
+        let mut deframer = Deframer::default();
+        deframer.push(&[first, second.clone(), second].concat());
+        deframer.set_first(true);
+        assert!(deframer.next_message().expect("is read").is_some());
+        assert_eq!(deframer.version(), FRAME_VERSION);
+        for (min, max, read) in [(1, 1, false), (4, 5, false), (2, 3, true), (3, 5, true)] {
+            deframer.set_versions(ProtocolVersions { min, max });
+            match deframer.next_message() {
+                Ok(Some(_)) => assert!(read && deframer.version() == 3, "{min} to {max}"),
+                refused => assert!(!read && refused == Err(FrameError::Version(3)), "{min} to {max}"),
+            }
+        }
     }
 
     #[test]

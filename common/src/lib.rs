@@ -21,6 +21,7 @@ pub mod key;
 pub mod key_scope;
 pub mod limits;
 pub mod protocol;
+pub mod protocol_versions;
 pub mod quic;
 pub mod random;
 pub mod revocation_list;

@@ -33,7 +33,7 @@ impl Channel {
     ) -> Result<(ResponseFrame, FrameReceiver), ChannelError> {
         let shared = self.shared();
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = encode(id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
+        let frame = encode(shared.version, id, request, envelope, timeout).map_err(ChannelError::NotSent)?;
         let opened = shared.connection.open(Priority::Normal).await;
         let (mut sender, mut receiver) = opened.map_err(|error| {
             ChannelError::NotSent(NotSentReason::Unreachable(shared.lost(&error.to_string())))

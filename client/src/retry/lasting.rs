@@ -53,11 +53,13 @@ impl Retry {
         (certain && context.routes.all_in(is_without)).then(|| Error::rejected(rejection.clone()))
     }
 
-    /// Certificates and clusters do not change within a call: if they alone keep every endpoint
+    /// Certificates, clusters and versions do not change within a call: if they alone keep every endpoint
     /// from being used, waiting is pointless.
     pub(super) fn identity_failure(&self, context: &RetryContext<'_>) -> Option<Error> {
-        let lasts =
-            |reason: &_| matches!(reason, NotSentReason::Identity(_) | NotSentReason::OtherCluster(_));
+        let lasts = |reason: &_| {
+            use NotSentReason::{Identity, OtherCluster, Version};
+            matches!(reason, Identity(_) | OtherCluster(_) | Version(_))
+        };
         let is_lasting = |address: &Address| {
             self.not_sent_reasons.iter().any(|(at, reason)| at == address && lasts(reason))
         };
@@ -66,6 +68,7 @@ impl Retry {
         }
         match self.not_sent_reasons.last()? {
             (_, NotSentReason::OtherCluster(reason)) => Some(Error::OtherCluster(reason.clone())),
+            (_, NotSentReason::Version(reason)) => Some(Error::Unsupported(reason.clone())),
             (_, reason) => Some(Error::Identity(reason.to_string())),
         }
     }

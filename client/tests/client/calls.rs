@@ -9,6 +9,7 @@ use coffee_common::{
     command::Outcome,
     limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Rejection, Request},
+    protocol_versions::ProtocolVersions,
 };
 use tokio::time::Instant;
 
@@ -235,4 +236,21 @@ async fn a_client_that_is_dropped_closes_its_connections() {
     drop(client);
     let closed = connections.wait_for(|count| *count == 0);
     assert!(tokio::time::timeout(SOON, closed).await.is_ok(), "the connection stays");
+}
+
+/// Waiting does not help, and the error says which side to upgrade.
+#[tokio::test]
+async fn a_node_without_a_common_version_of_the_protocol_is_named_with_both_ranges() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", always(value(1, b"v".to_vec())));
+    ming.speaks(ProtocolVersions { min: 7, max: 9 });
+    let client = lab.client_of(&[&ming]).build().expect("builds");
+    let began = Instant::now();
+    let error = client.get("k").await.expect_err("not understood");
+    assert!(matches!(&error, Error::Unsupported(why) if why.contains("version 7 to 9")), "{error:?}");
+    assert!(error.to_string().ends_with("and this side version 1: upgrade the older one"), "{error}");
+    assert_eq!(error.outcome(), OutcomeKind::NotApplied);
+    assert!(began.elapsed() < Duration::from_secs(3), "it does not wait for the deadline");
+    ming.speaks(ProtocolVersions { min: 1, max: 9 });
+    client.get("k").await.expect("version 1 is common");
 }

@@ -11,6 +11,7 @@ use coffee_common::{
     key::{Key, Value},
     limits::VALUE_BYTES_MAX,
     protocol::{Identity, Request, ResponseFrame, Role, ServerMessage, Welcome},
+    protocol_versions::ProtocolVersions,
     quic::{Endpoint, EndpointOptions, Expect, Priority},
 };
 use futures_util::future::join_all;
@@ -110,6 +111,7 @@ async fn a_large_request_is_rejected_before_all_of_it_is_sent() {
         applied: Revision(100),
         leader: None,
         lease_ms: 300,
+        versions: ProtocolVersions::OWN,
     });
     let reply = ServerMessage::Response(ResponseFrame { id: 1, leader: None, result: unavailable() });
     let [welcome, reply] = [welcome, reply].map(|message| frame::encode(&message).expect("encodes"));

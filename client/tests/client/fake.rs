@@ -19,6 +19,7 @@ use coffee_common::{
     key::Value,
     limits::SHARED_FRAME_BYTES_MAX,
     protocol::{Leader, Rejection, Request, RequestFrame, ResponseFrame, Role, ServerMessage, Welcome},
+    protocol_versions::ProtocolVersions,
     quic::{Connection, Endpoint, EndpointOptions, FrameReceiver, FrameSender, Priority},
 };
 use tokio::sync::{oneshot, watch};
@@ -65,6 +66,7 @@ struct FakeState {
     script: NodeScript,
     asks: Mutex<Vec<RequestFrame>>,
     leader: Mutex<Option<Leader>>,
+    versions: Mutex<ProtocolVersions>,
     connections: watch::Sender<usize>,
     frozen: Mutex<mpsc::Receiver<()>>,
 }
@@ -93,6 +95,7 @@ impl Lab {
             script: Box::new(script),
             asks: Mutex::default(),
             leader: Mutex::default(),
+            versions: Mutex::new(ProtocolVersions::OWN),
             connections: watch::Sender::new(0),
             frozen: Mutex::new(frozen),
         });
@@ -134,6 +137,11 @@ impl Lab {
 }
 
 impl FakeNode {
+    /// Makes the node speak these versions of the protocol from now on.
+    pub(crate) fn speaks(&self, versions: ProtocolVersions) {
+        *self.state.versions.lock().expect("sound") = versions;
+    }
+
     /// Makes the node name this leader from now on.
     pub(crate) fn says_leader_is(&self, leader: &FakeNode) {
         let leader = Leader { name: leader.name.clone(), address: leader.address.clone() };
@@ -239,6 +247,7 @@ async fn welcome(connection: &Connection, state: &FakeState) {
         applied: Revision(100),
         leader: state.leader.lock().expect("sound").clone(),
         lease_ms: 300,
+        versions: *state.versions.lock().expect("sound"),
     });
     let mut sender = connection.open_uni(Priority::Normal).await.expect("opens");
     sender.send(frame::encode(&welcome).expect("encodes")).await.expect("sends");

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{Address, ClusterId, NodeName, Revision},
+    protocol_versions::ProtocolVersions,
     text,
 };
 
-/// The first message that a node sends on a new connection.
+/// The first message that a node sends on a new connection. Every version can read it: its fields are
+/// never removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The name of the node.
@@ -24,6 +26,8 @@ pub struct Welcome {
     /// The leader lease of the cluster, in milliseconds. Waiting longer than this for a silent node
     /// is pointless, since another leader may exist by then.
     pub lease_ms: u32,
+    /// The versions of this protocol that the node speaks.
+    pub versions: ProtocolVersions,
 }
 
 /// The leader's name and address.

@@ -166,7 +166,7 @@ fn client_config(
 /// Waits for the acceptor's empty first frame.
 async fn await_welcome(stream: quinn::RecvStream) -> Result<(), StreamError> {
     let mut receiver = FrameReceiver::new(stream, None);
-    match receiver.receive().await? {
+    match receiver.receive_first().await? {
         Some(message) => Ok(crate::frame::decode::<()>(&message)?),
         None => Err(StreamError::Truncated),
     }

@@ -278,6 +278,23 @@ impl FrameReceiver {
         }
     }
 
+    /// Returns the first message of the other side. It has a version that every version of coffeed can
+    /// read, whatever both speak afterwards.
+    ///
+    /// # Errors
+    /// As [`FrameReceiver::receive`].
+    pub async fn receive_first(&mut self) -> Result<Option<Bytes>, StreamError> {
+        self.deframer.set_first(true);
+        let first = self.receive().await;
+        self.deframer.set_first(false);
+        first
+    }
+
+    /// Returns the version of the last message.
+    pub fn version(&self) -> u8 {
+        self.deframer.version()
+    }
+
     /// Returns the next message if it has arrived; `None` if [`FrameReceiver::receive`] would wait.
     /// A reader can process everything that arrived together.
     ///

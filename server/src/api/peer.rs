@@ -22,6 +22,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod versions;
 pub mod wire;
 
 #[cfg(any(test, fuzzing))]
@@ -29,4 +30,5 @@ pub use self::serve::fuzz;
 pub use self::{
     network::PeerNetwork,
     serve::{ConfirmMember, PeerContext, Refusals, serve},
+    versions::PeerVersions,
 };

@@ -93,6 +93,7 @@ impl ReplicaRuntime {
             inbox,
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
+            versions: network.versions(),
             // Until the node serves.
             audit_log: AuditLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Unknown })),

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use coffee_common::id::{ClusterId, NodeId};
 use coffee_fuzz::{MemoryFiles, UnreachableMembers, log_file};
 use coffeed::{
-    api::peer::{PeerContext, Refusals, fuzz},
+    api::peer::{PeerContext, PeerVersions, Refusals, fuzz},
     config::{StorageOptions, Timers},
     node::{
+        audit_log::AuditLog,
         leader_contact::LastContact,
         raft::{self, Raft},
     },
@@ -61,6 +62,8 @@ async fn node() -> (Raft, PeerContext) {
         inbox,
         last_contact: LastContact::default(),
         refusals: Refusals::default(),
+        versions: PeerVersions::default(),
+        audit_log: AuditLog::default(),
         confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
     };
     (raft, context)

@@ -74,6 +74,7 @@ async fn welcome(connection: &Connection) {
         applied: Revision(1),
         leader: None,
         lease_ms: 450,
+        versions: coffee_common::protocol_versions::ProtocolVersions::OWN,
     };
     if let Ok(mut sender) = connection.open_uni(Priority::Normal).await {
         // Fails if the caller is gone.

@@ -9,6 +9,7 @@ use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
     protocol::{RaftStatus, Role},
+    protocol_versions::ProtocolVersions,
     quic::{Connection, Endpoint, Expect, Priority, Protocol},
 };
 use coffee_tests::cluster::Cluster;
@@ -70,7 +71,8 @@ impl Stranger {
         .into_iter()
         .filter(|(kind, ..)| is_sent(kind))
         {
-            let hello = Hello { cluster: self.cluster, from, to: self.to, purpose };
+            let hello =
+                Hello { cluster: self.cluster, from, to: self.to, purpose, versions: ProtocolVersions::OWN };
             if self.is_answered([encode(&hello), message]).await {
                 answered.push(kind);
             }

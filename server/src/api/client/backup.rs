@@ -46,6 +46,7 @@ struct AdmittedBackup<'a> {
 pub(super) async fn serve(
     state: &ConnectionState,
     mut sender: FrameSender,
+    version: u8,
     envelope: RequestEnvelope,
     request: Request,
 ) {
@@ -71,7 +72,7 @@ pub(super) async fn serve(
         }
     };
     node.metrics().requests.answered(RequestKind::Backup, RequestOutcome::of(&result), arrived.elapsed());
-    let response = responder::encode(id, node.leader_hint().as_ref(), &result);
+    let response = responder::encode(version, id, node.leader_hint().as_ref(), &result);
     match timeout(IDLE_MAX, sender.send(response)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -84,7 +85,7 @@ pub(super) async fn serve(
     let (revision, rows) = (backup.header().revision, backup.header().rows);
     tracing::info!(%revision, rows, "sending a backup");
     let sent = tokio::select! {
-        sent = send(&mut sender, backup) => sent,
+        sent = send(&mut sender, version, backup) => sent,
         () = state.api.in_flight.closed() => Err("this node is stopping".to_owned()),
     };
     match sent {
@@ -116,11 +117,11 @@ async fn admit<'a>(
     Ok(AdmittedBackup { backup, _own: own, _permit: permit, _in_flight: in_flight })
 }
 
-async fn send(sender: &mut FrameSender, backup: BackupStream) -> Result<(), String> {
+async fn send(sender: &mut FrameSender, version: u8, backup: BackupStream) -> Result<(), String> {
     let mut pace = ReadingPace::new(Instant::now());
     for piece in backup {
         let piece = piece.map_err(|error| error.to_string())?;
-        let frame = frame::encode_raw(&piece).map_err(|error| error.to_string())?;
+        let frame = frame::encode_raw_as(version, &piece).map_err(|error| error.to_string())?;
         let bytes = frame.len();
         match timeout_at(pace.deadline(Instant::now()), sender.send(frame)).await {
             Ok(sent) => sent.map_err(|error| error.to_string())?,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome};
+use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome, protocol_versions::ProtocolVersions};
 use tokio::sync::Semaphore;
 
 use super::{admission::WriteAdmission, clients::Clients, in_flight::InFlight};
@@ -56,6 +56,7 @@ impl ApiContext {
             applied: replica.as_ref().map(|replica| replica.state().applied()).unwrap_or_default(),
             leader: replica.and_then(|replica| replica.leader_hint()),
             lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),
+            versions: ProtocolVersions::OWN,
         }
     }
 }

@@ -30,6 +30,8 @@ const FRAMES_MAX: usize = 256;
 pub(super) struct Responder {
     node: Arc<Node>,
     connection: Connection,
+    /// The version that the client speaks.
+    version: u8,
     outbox: mpsc::Sender<QueuedFrame>,
 }
 
@@ -87,9 +89,13 @@ pub(super) struct ResponseGroup {
 
 impl Responder {
     /// Returns a responder for a stream, and its queue for [`send_queued`].
-    pub(super) fn new(node: Arc<Node>, connection: Connection) -> (Self, mpsc::Receiver<QueuedFrame>) {
+    pub(super) fn new(
+        node: Arc<Node>,
+        connection: Connection,
+        version: u8,
+    ) -> (Self, mpsc::Receiver<QueuedFrame>) {
         let (outbox, queue) = mpsc::channel(FRAMES_MAX);
-        (Self { node, connection, outbox }, queue)
+        (Self { node, connection, version, outbox }, queue)
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -108,7 +114,7 @@ impl Responder {
         deadline: Instant,
     ) {
         let OutgoingResponse { result, charge } = response;
-        let frame = encode(id, self.node.leader_hint().as_ref(), &result);
+        let frame = encode(self.version, id, self.node.leader_hint().as_ref(), &result);
         drop(result);
         held.charge = charge;
         if frame.len() <= SHARED_FRAME_BYTES_MAX {
@@ -123,7 +129,7 @@ impl Responder {
 
     /// Queues a rejection of a request that was not admitted.
     pub(super) async fn reject(&self, id: u64, rejection: Rejection) {
-        let frame = encode(id, self.node.leader_hint().as_ref(), &Err(rejection));
+        let frame = encode(self.version, id, self.node.leader_hint().as_ref(), &Err(rejection));
         self.queue(frame, HeldResources::default()).await;
     }
 
@@ -139,8 +145,8 @@ impl Responder {
             group.leader = self.node.leader_hint();
         }
         let message = response(id, group.leader.as_ref(), result);
-        if frame::append(&mut group.frames, &message).is_err() {
-            group.frames.extend_from_slice(&encode(id, None, result));
+        if frame::append(self.version, &mut group.frames, &message).is_err() {
+            group.frames.extend_from_slice(&encode(self.version, id, None, result));
         }
         group.held.merge(held);
     }
@@ -202,11 +208,16 @@ fn response<'a>(
 }
 
 /// Encodes a response. One that does not fit a frame becomes [`Rejection::Unknown`].
-pub(super) fn encode(id: u64, leader: Option<&Leader>, result: &Result<Response, Rejection>) -> Bytes {
-    frame::encode(&response(id, leader, result)).unwrap_or_else(|error| {
+pub(super) fn encode(
+    version: u8,
+    id: u64,
+    leader: Option<&Leader>,
+    result: &Result<Response, Rejection>,
+) -> Bytes {
+    frame::encode_as(version, &response(id, leader, result)).unwrap_or_else(|error| {
         tracing::error!(%error, "failed to encode a response");
         let unknown = Err(Rejection::Unknown("the response does not fit a frame".to_owned()));
-        frame::encode(&response(id, None, &unknown)).unwrap_or_default()
+        frame::encode_as(version, &response(id, None, &unknown)).unwrap_or_default()
     })
 }
 
@@ -261,7 +272,10 @@ pub(super) async fn send_queued(
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::protocol::{ResponseFrame, ServerMessage};
+    use coffee_common::{
+        protocol::{ResponseFrame, ServerMessage},
+        protocol_versions::ProtocolVersions,
+    };
 
     use super::*;
 
@@ -277,9 +291,9 @@ mod tests {
         ];
         for result in results {
             for leader in [None, Some(leader.clone())] {
-                let ours = encode(7, leader.as_ref(), &result);
+                let ours = encode(3, 7, leader.as_ref(), &result);
                 let theirs = ServerMessage::Response(ResponseFrame { id: 7, leader, result: result.clone() });
-                assert_eq!(ours, frame::encode(&theirs).expect("encodes"));
+                assert_eq!(ours, frame::encode_as(3, &theirs).expect("encodes"));
             }
         }
         let welcome = Welcome {
@@ -289,6 +303,7 @@ mod tests {
             applied: Default::default(),
             leader: Some(leader),
             lease_ms: 300,
+            versions: ProtocolVersions::OWN,
         };
         let ours = frame::encode(&ServerMessageRef::Welcome(&welcome)).expect("encodes");
         assert_eq!(ours, frame::encode(&ServerMessage::Welcome(welcome)).expect("encodes"));

@@ -33,11 +33,12 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
     let Some(first) = next(&state, &mut receiver).await else { return };
     let first = match first {
         IncomingRequest { envelope, request: Ok(request @ Request::Backup { .. }), .. } => {
-            return backup::serve(&state, sender, envelope, request).await;
+            return backup::serve(&state, sender, receiver.version(), envelope, request).await;
         }
         first => first,
     };
-    let (responder, queue) = Responder::new(Arc::clone(&state.api.node), state.connection.clone());
+    let (responder, queue) =
+        Responder::new(Arc::clone(&state.api.node), state.connection.clone(), receiver.version());
     let responder = Arc::new(responder);
     tokio::spawn(measured({
         let state = Arc::clone(&state);

@@ -18,6 +18,7 @@ use coffee_common::{
         RaisedLevel, Rejection, Reload, Removal, ReplicaDigest, Request, RequestEnvelope, RequestFrame,
         Response, ResponseFrame, RevocationListStatus, Role, RoundTrip, SentFrom, ServerMessage, Welcome,
     },
+    protocol_versions::ProtocolVersions,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -298,6 +299,7 @@ fn answers() -> Vec<ServerMessage> {
         applied: Revision(10),
         leader: leader(),
         lease_ms: 300,
+        versions: ProtocolVersions { min: 1, max: 3 },
     };
     let reply = |(id, result)| ServerMessage::Response(ResponseFrame { id, leader: leader(), result });
     let replies = (1..).zip(results()).map(reply);

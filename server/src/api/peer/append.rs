@@ -64,7 +64,8 @@ where
     let (hello, sender, receiver) = peer.open(Purpose::Append, priority(&first), deadline).await?;
     let (sent, in_flight) = mpsc::channel(IN_FLIGHT_MAX);
     let term = first.vote.leader_id().term;
-    let writer: AppendWriter = Box::pin(write(hello, first, requests, sender, sent));
+    let version = peer.version()?;
+    let writer: AppendWriter = Box::pin(write(hello, version, first, requests, sender, sent));
     let session = AppendSession { peer, term, receiver, in_flight, writer: writer.fuse(), ended: false };
     Ok(Box::pin(stream::unfold(session, AppendSession::next)))
 }
@@ -78,6 +79,7 @@ fn priority(request: &RaftAppendRequest) -> Priority {
 /// response.
 async fn write<S>(
     hello: Bytes,
+    version: u8,
     first: RaftAppendRequest,
     rest: S,
     mut sender: FrameSender,
@@ -90,7 +92,7 @@ async fn write<S>(
     let mut next = Some(first);
     let mut rest = rest.fuse();
     while let Some(request) = next {
-        match encode(&AppendRequest::from(&request)) {
+        match encode(version, &AppendRequest::from(&request)) {
             Ok(frame) => frames.push(frame),
             // The limits of a command and of a request make sure that it fits a frame.
             Err(error) => return tracing::error!(%error, "failed to encode entries"),

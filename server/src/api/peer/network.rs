@@ -26,6 +26,7 @@ use super::{
     link::PeerLinks,
     session::{LocalNode, Peer, RpcFailure, STREAM_ENDED, WRONG_RESPONSE, failed},
     snapshot,
+    versions::PeerVersions,
     wire::{RpcRequest, RpcResponse},
 };
 use crate::{
@@ -46,7 +47,13 @@ pub struct PeerNetwork {
 impl PeerNetwork {
     /// Creates the network of the node `id` of `cluster`, which dials from `endpoint`.
     pub fn new(endpoint: Endpoint, cluster: ClusterId, id: NodeId) -> Self {
-        Self { local: Arc::new(LocalNode { endpoint, cluster, id }), links: Arc::default() }
+        let local = LocalNode { endpoint, cluster, id, versions: PeerVersions::default() };
+        Self { local: Arc::new(local), links: Arc::default() }
+    }
+
+    /// Returns where the versions that members speak are noted.
+    pub fn versions(&self) -> PeerVersions {
+        self.local.versions.clone()
     }
 
     /// Asks a member whether it follows the leader with this vote. `false` if it does not, or has
@@ -77,6 +84,7 @@ impl PeerNetwork {
 
     /// Forgets the connections to all nodes but these.
     pub fn keep(&self, keep: impl Fn(NodeId) -> bool) {
+        self.local.versions.keep(&keep);
         self.links.keep(keep);
     }
 }

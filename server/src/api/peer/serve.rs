@@ -24,6 +24,7 @@ use coffee_common::{
     frame,
     id::{ClusterId, NodeId, NodeName},
     limits::FRAME_BYTES_MAX,
+    protocol_versions::{NoCommonVersion, ProtocolVersions},
     quic::{Connection, FrameReceiver, FrameSender, StreamError},
 };
 use futures_util::future::BoxFuture;
@@ -34,6 +35,7 @@ use tokio::time::timeout;
 use self::validate::MessageSender;
 use super::{
     bounds::term_max,
+    versions::PeerVersions,
     wire::{Hello, Purpose},
 };
 use crate::{
@@ -74,6 +76,8 @@ pub struct PeerContext {
     pub last_contact: LastContact,
     /// The streams rejected so far.
     pub refusals: Refusals,
+    /// Where the versions that members speak are noted.
+    pub versions: PeerVersions,
     /// Says who was denied.
     pub audit_log: AuditLog,
     /// Asked about nodes that this node does not know as members.
@@ -103,6 +107,8 @@ enum ServeError {
     Unconfirmed(NodeId),
     #[error(transparent)]
     Frame(frame::FrameError),
+    #[error(transparent)]
+    NoCommonVersion(#[from] NoCommonVersion),
     #[error("the peer runs a newer version: it sent {0}")]
     Newer(UnknownKind),
     #[error(transparent)]
@@ -226,17 +232,21 @@ async fn serve_stream(
     mut receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     receiver.limit(HELLO_BYTES_MAX, HELLO_TIMEOUT);
-    let hello: Hello = match timeout(HELLO_TIMEOUT, receive(&mut receiver)).await {
+    let hello: Hello = match timeout(HELLO_TIMEOUT, receive_hello(&mut receiver)).await {
         Ok(hello) => hello?,
         Err(_) => return Err(ServeError::HelloTimeout),
     };
     check(context, &hello)?;
+    let version = ProtocolVersions::OWN.to_speak(Some(hello.versions));
     let peer = Arc::new(StreamPeer {
         context: context.clone(),
         id: hello.from,
         name: connection.peer().name.clone(),
+        version: version.unwrap_or(frame::FRAME_VERSION),
     });
     peer.check_membership().await?;
+    context.versions.note(hello.from, hello.versions);
+    version?;
     connection.widen();
     receiver.limit(FRAME_BYTES_MAX, FRAME_TIMEOUT);
     let stopped = sender.stopped();
@@ -255,6 +265,8 @@ struct StreamPeer {
     id: NodeId,
     /// The name in its certificate.
     name: NodeName,
+    /// The version in which it is answered.
+    version: u8,
 }
 
 impl StreamPeer {
@@ -312,5 +324,10 @@ fn check(context: &PeerContext, hello: &Hello) -> Result<(), ServeError> {
 
 async fn receive<T: DeserializeOwned>(receiver: &mut FrameReceiver) -> Result<T, ServeError> {
     let message = receiver.receive().await?.ok_or(ServeError::EndedEarly)?;
+    Ok(frame::decode(&message)?)
+}
+
+async fn receive_hello(receiver: &mut FrameReceiver) -> Result<Hello, ServeError> {
+    let message = receiver.receive_first().await?.ok_or(ServeError::EndedEarly)?;
     Ok(frame::decode(&message)?)
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use coffee_common::{
     frame,
     id::{ClusterId, NodeId},
+    protocol_versions::ProtocolVersions,
     quic::{Endpoint, FrameReceiver, FrameSender, Priority},
 };
 use openraft::{
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     link::PeerLink,
+    versions::PeerVersions,
     wire::{Hello, Purpose, RpcRequest, RpcResponse},
 };
 use crate::raft_types::TypeConfig;
@@ -38,6 +40,8 @@ pub(super) struct LocalNode {
     pub(super) endpoint: Endpoint,
     pub(super) cluster: ClusterId,
     pub(super) id: NodeId,
+    /// The versions that other members speak.
+    pub(super) versions: PeerVersions,
 }
 
 /// A client of one member.
@@ -78,8 +82,14 @@ impl Peer {
         let opened = timeout_at(deadline, opening).await;
         let (sender, receiver) = opened.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
         let LocalNode { cluster, id, .. } = &*self.local;
-        let hello = Hello { cluster: *cluster, from: *id, to: self.target, purpose };
-        Ok((encode(&hello)?, sender, receiver))
+        let versions = ProtocolVersions::OWN;
+        let hello = Hello { cluster: *cluster, from: *id, to: self.target, purpose, versions };
+        Ok((frame::encode(&hello).map_err(failed)?, sender, receiver))
+    }
+
+    /// Returns the version in which to write to the peer.
+    pub(super) fn version(&self) -> Result<u8, RpcFailure> {
+        self.local.versions.to_speak(self.target).map_err(unreachable)
     }
 
     /// Sends a request on its own stream and waits for the response. `timeout` is openraft's hard
@@ -92,8 +102,9 @@ impl Peer {
     ) -> Result<RpcResponse, RpcFailure> {
         let deadline = Instant::now() + timeout;
         let (hello, mut sender, mut receiver) = self.open(Purpose::Rpc, Priority::Urgent, deadline).await?;
+        let request = encode(self.version()?, request)?;
         let exchange = async {
-            sender.send_all(&mut [hello, encode(request)?]).await.map_err(failed)?;
+            sender.send_all(&mut [hello, request]).await.map_err(failed)?;
             sender.finish();
             let response = receiver.receive().await.map_err(failed)?;
             match frame::decode(&response.ok_or_else(|| failed(STREAM_ENDED))?).map_err(failed)? {
@@ -121,6 +132,6 @@ pub(super) fn failed(cause: impl ToString) -> RpcFailure {
     RPCError::Network(NetworkError::from_string(cause))
 }
 
-pub(super) fn encode<T: Serialize>(message: &T) -> Result<Bytes, RpcFailure> {
-    frame::encode(message).map_err(failed)
+pub(super) fn encode<T: Serialize>(version: u8, message: &T) -> Result<Bytes, RpcFailure> {
+    frame::encode_as(version, message).map_err(failed)
 }

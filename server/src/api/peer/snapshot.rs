@@ -82,8 +82,9 @@ impl SnapshotTransfer<'_> {
         let deadline = Instant::now() + self.idle;
         let (hello, mut sender, mut receiver) =
             self.peer.open(Purpose::Snapshot, Priority::Background, deadline).await?;
-        let opening = [hello, encode(&VoteRecord::from(vote))?];
-        let mut sending = std::pin::pin!(write(&mut sender, opening, chunks));
+        let version = self.peer.version()?;
+        let opening = [hello, encode(version, &VoteRecord::from(vote))?];
+        let mut sending = std::pin::pin!(write(&mut sender, version, opening, chunks));
         let mut response = std::pin::pin!(self.response(&mut receiver));
         // The receiver may reject the snapshot, or have it already, long before the last chunk.
         tokio::select! {
@@ -165,10 +166,15 @@ impl Patience {
     }
 }
 
-async fn write(sender: &mut FrameSender, mut opening: [Bytes; 2], chunks: Chunks) -> Result<(), RpcFailure> {
+async fn write(
+    sender: &mut FrameSender,
+    version: u8,
+    mut opening: [Bytes; 2],
+    chunks: Chunks,
+) -> Result<(), RpcFailure> {
     sender.send_all(&mut opening).await.map_err(failed)?;
     for chunk in chunks {
-        let frame = frame::encode_raw(&chunk.map_err(failed)?).map_err(failed)?;
+        let frame = frame::encode_raw_as(version, &chunk.map_err(failed)?).map_err(failed)?;
         sender.send(frame).await.map_err(failed)?;
     }
     sender.finish();

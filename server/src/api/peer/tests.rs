@@ -88,6 +88,7 @@ impl TestMember {
         let storage =
             StorageOptions { snapshot_every_entries: 100, log_keep_entries: 10, ..StorageOptions::default() };
         let network = PeerNetwork::new(endpoint.clone(), CLUSTER, id);
+        let network_versions = network.versions();
         let raft = raft::start(id, timers, &storage, network, log.clone(), machine).await.expect("starts");
         let refusals = Refusals::default();
         let context = PeerContext {
@@ -97,6 +98,7 @@ impl TestMember {
             inbox,
             last_contact: LastContact::default(),
             refusals,
+            versions: network_versions,
             audit_log: AuditLog::default(),
             confirm: Arc::new(|_, _| Box::pin(async { Confirmation::Member })),
         };
@@ -279,7 +281,12 @@ async fn a_stream_that_the_sender_gave_up_is_released() {
         (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
-    let local = Arc::new(LocalNode { endpoint: ming.endpoint.clone(), cluster: CLUSTER, id: ming.id });
+    let local = Arc::new(LocalNode {
+        endpoint: ming.endpoint.clone(),
+        cluster: CLUSTER,
+        id: ming.id,
+        versions: PeerVersions::default(),
+    });
     let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
     let peer = Peer::new(local, hong.id, link);
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -301,7 +308,12 @@ async fn a_request_of_a_newer_member_is_answered_and_others_are_served() {
         (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
-    let local = Arc::new(LocalNode { endpoint: ming.endpoint.clone(), cluster: CLUSTER, id: ming.id });
+    let local = Arc::new(LocalNode {
+        endpoint: ming.endpoint.clone(),
+        cluster: CLUSTER,
+        id: ming.id,
+        versions: PeerVersions::default(),
+    });
     let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
     let peer = Peer::new(local, hong.id, link);
     let soon = || Instant::now() + Duration::from_secs(10);

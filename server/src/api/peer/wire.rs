@@ -9,6 +9,7 @@ use coffee_common::{
     bounded::at_most,
     id::{ClusterId, NodeId},
     limits::APPEND_ENTRIES_MAX,
+    protocol_versions::ProtocolVersions,
     text,
 };
 use openraft::raft::{
@@ -25,7 +26,7 @@ use crate::{
 /// openraft's form of an [`AppendRequest`].
 pub(super) type RaftAppendRequest = AppendEntriesRequest<TypeConfig>;
 
-/// The first frame of each stream.
+/// The first frame of each stream. Every version can read it: its fields are never removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The sender's cluster.
@@ -37,6 +38,9 @@ pub struct Hello {
     pub to: NodeId,
     /// The content of the stream.
     pub purpose: Purpose,
+    /// The versions of this protocol that the sender speaks. Those of the receiver are in its own
+    /// hellos.
+    pub versions: ProtocolVersions,
 }
 
 /// The content of a stream after its [`Hello`].

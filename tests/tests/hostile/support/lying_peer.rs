@@ -13,6 +13,7 @@ use coffee_common::{
     frame::{self, HEADER_BYTES},
     id::{ClusterId, NodeId},
     key::{Key, Value},
+    protocol_versions::ProtocolVersions,
 };
 use coffeed::{
     api::peer::wire::{AppendRequest, Hello, Purpose, RpcRequest, VoteRequest},
@@ -43,7 +44,7 @@ impl LyingPeer {
             _ => (Purpose::Snapshot, self.snapshot(rng)),
         };
         let Self { cluster, own: from, to, .. } = *self;
-        let mut frames = vec![encode(&Hello { cluster, from, to, purpose })];
+        let mut frames = vec![encode(&Hello { cluster, from, to, purpose, versions: ProtocolVersions::OWN })];
         frames.extend(lies);
         frames
     }

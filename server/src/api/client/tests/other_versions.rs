@@ -115,6 +115,7 @@ fn answers_of_an_older_node_are_read() {
         applied: Revision(0),
         leader: None,
         lease_ms: 0,
+        versions: ProtocolVersions { min: 0, max: 0 },
     };
     let older = b"\x00\x04ming\x050.1.0";
     assert_eq!(frame::decode::<ServerMessage>(older), Ok(ServerMessage::Welcome(welcome)));

@@ -30,7 +30,7 @@ pub(super) async fn serve(
         let mut frames = Vec::with_capacity(ready.len());
         for response in ready {
             let response = response.map_err(|fatal| ServeError::Stopped(fatal.to_string()))?;
-            frames.push(frame::encode(&AppendResponse::from(response))?);
+            frames.push(frame::encode_as(peer.version, &AppendResponse::from(response))?);
         }
         sender.send_all(&mut frames).await?;
     }

@@ -47,7 +47,7 @@ fn decode_as<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(byte
 /// # Panics
 /// Raft has stopped.
 pub async fn serve(context: PeerContext, from: NodeId, name: NodeName, mut bytes: &[u8]) -> usize {
-    let peer = Arc::new(StreamPeer { context, id: from, name });
+    let peer = Arc::new(StreamPeer { context, id: from, name, version: frame::FRAME_VERSION });
     let mut served = 0;
     while let [kind, low, high, rest @ ..] = bytes {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());

@@ -23,7 +23,7 @@ pub(super) async fn serve(
         Err(newer @ ServeError::Newer(_)) => (RpcResponse::Unsupported, Err(newer)),
         Err(error) => return Err(error),
     };
-    sender.send(frame::encode(&response)?).await?;
+    sender.send(frame::encode_as(peer.version, &response)?).await?;
     sender.finish();
     served
 }

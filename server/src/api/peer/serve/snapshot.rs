@@ -56,7 +56,7 @@ pub(super) async fn serve(
         tokio::select! {
             result = &mut work => break result,
             _ = ticks.tick() => {
-                sender.send(frame::encode(&incoming.progress())?).await?;
+                sender.send(frame::encode_as(peer.version, &incoming.progress())?).await?;
             }
         }
     };
@@ -64,7 +64,7 @@ pub(super) async fn serve(
         Ok(vote) => SnapshotProgress::Done(vote.into()),
         Err(rejection) => SnapshotProgress::Refused(rejection.clone()),
     };
-    sender.send(frame::encode(&last)?).await?;
+    sender.send(frame::encode_as(peer.version, &last)?).await?;
     sender.finish();
     result.map(drop).map_err(ServeError::SnapshotRejected)
 }

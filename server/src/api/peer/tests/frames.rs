@@ -1,6 +1,9 @@
 //! Frames of a member that do not end.
 
-use coffee_common::quic::{Expect, Protocol};
+use coffee_common::{
+    protocol_versions::ProtocolVersions,
+    quic::{Expect, Protocol},
+};
 
 use super::{
     super::{
@@ -29,7 +32,8 @@ async fn a_frame_of_a_member_has_to_end() {
     let (dialled, accepted) = (dialled.expect("dials"), accepted.expect("accepts"));
     tokio::spawn(serve(accepted, ming.context.clone()));
     let (mut sender, mut receiver) = dialled.open(Priority::Normal).await.expect("opens");
-    let hello = Hello { cluster: CLUSTER, from: NodeId(2), to: ming.id, purpose: Purpose::Append };
+    let versions = ProtocolVersions::OWN;
+    let hello = Hello { cluster: CLUSTER, from: NodeId(2), to: ming.id, purpose: Purpose::Append, versions };
     let leader = LeaderRecord { term: 1, node: NodeId(2) };
     let append = AppendRequest {
         vote: VoteRecord { leader, committed: true },

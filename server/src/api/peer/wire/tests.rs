@@ -33,7 +33,8 @@ fn append(indexes: &[u64]) -> AppendRequest<'static> {
 }
 
 fn hello(purpose: Purpose) -> Hello {
-    Hello { cluster: ClusterId(9), from: NodeId(1), to: NodeId(7), purpose }
+    let versions = ProtocolVersions { min: 1, max: 3 };
+    Hello { cluster: ClusterId(9), from: NodeId(1), to: NodeId(7), purpose, versions }
 }
 
 fn append_responses() -> Vec<AppendResponse> {
