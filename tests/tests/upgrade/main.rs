@@ -53,7 +53,11 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     let mut load = Load::start(std::slice::from_ref(&client), &options);
     assert!(load.acknowledges(100, PATIENCE).await, "writes flow");
 
-    // One node is upgraded, and takes snapshots, leads and follows beside the others.
+    // A request that the nodes do not know fails alone.
+    let touch = ["upgrade", "touch", "ming"];
+    future::coffeectl(&cluster, &touch).fails(1, "which does not know this request").await;
+
+    // One node is upgraded, and leads and follows beside the others.
     let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
     assert!(status.ends_with("at feature level 1; no node knows a higher one\n"), "{status}");
     let hong = cluster.node("hong");
@@ -69,7 +73,6 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
 
     // All are upgraded, taken back, and upgraded again.
     roll(&mut cluster, &mut load, Some(&coffeed)).await;
-    let touch = ["upgrade", "touch", "ming"];
     future::coffeectl(&cluster, &touch).fails(8, "this needs feature level 2").await;
     let plan = cluster.coffeectl(["upgrade", "finish", "--dry-run"]).ok().await;
     assert!(plan.starts_with("plan: raise the feature level of the cluster from 1 to 2"), "{plan}");
