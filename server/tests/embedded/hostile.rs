@@ -99,7 +99,7 @@ async fn a_request_of_a_newer_version_is_rejected_alone() {
             let (envelope, _): (&[u8], _) =
                 envelope::decode_first(&envelope[frame::HEADER_BYTES..]).expect("its own");
             let get_with_consistency_of_later = [3, 1, b'k', 0x7f];
-            let message = [envelope, &get_with_consistency_of_later].map(|part| postcard::to_stdvec(part));
+            let message = [envelope, &get_with_consistency_of_later].map(postcard::to_stdvec);
             frame::encode_raw(&message.map(|part| part.expect("encodes")).concat()).expect("fits")
         };
         let mut frames = [ping(1), unknown_request(2, 10), unknown_request(3, 100_000), newer_part, ping(5)];
