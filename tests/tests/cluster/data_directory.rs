@@ -56,9 +56,13 @@ async fn a_data_directory_of_a_newer_version_or_damaged() {
     let ming = cluster.node("ming");
     ming.stop().await;
     let good = fs::read_to_string(ming.data().join("identity.toml")).expect("readable");
-    edit(ming, "identity.toml", "format = 1", "format = 99");
-    refuses(ming, 2, "format 99").await;
-    fs::write(ming.data().join("identity.toml"), &good).expect("writable");
+    for (from, to, named) in
+        [("format = 2", "format = 99", "format 99"), ("level = 1", "level = 9", "level 9")]
+    {
+        edit(ming, "identity.toml", from, to);
+        refuses(ming, 2, &format!("was written by a newer version of coffeed ({named};")).await;
+        fs::write(ming.data().join("identity.toml"), &good).expect("writable");
+    }
     edit(ming, "identity.toml", "ming", "hong");
     refuses(ming, 2, "damaged").await;
     fs::remove_file(ming.data().join("identity.toml")).expect("removed");
