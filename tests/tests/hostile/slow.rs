@@ -6,7 +6,7 @@ use bytes::Bytes;
 use coffee_client::{Address, Credentials, EndpointOptions};
 use coffee_common::{
     frame::{FRAME_VERSION, HEADER_BYTES},
-    limits::{CLIENT_STREAMS_MAX, CONNECTION_STREAMS_MAX, FRAME_BYTES_MAX},
+    limits::{CLIENT_STREAMS_MAX, FRAME_BYTES_MAX},
     protocol::Role,
     quic::{Connection, Endpoint, Expect, FrameReceiver, FrameSender, Priority, Protocol},
 };
@@ -56,11 +56,8 @@ pub(crate) async fn streams(environment: &HostileEnvironment, connections: usize
 async fn trickle(credentials: Credentials, victim: Address, protocol: Protocol) -> Tally {
     let endpoint = Endpoint::dial_only(&credentials, &EndpointOptions::default()).expect("a socket");
     let connection = endpoint.connect(&victim, &Expect::AnyNode, protocol).await.expect("is accepted");
-    let count = match protocol {
-        Protocol::Client => CLIENT_STREAMS_MAX,
-        Protocol::Peer => CONNECTION_STREAMS_MAX,
-    };
-    let mut streams = open_all(&connection, count).await;
+    // A peer gets more once it has announced itself.
+    let mut streams = open_all(&connection, CLIENT_STREAMS_MAX).await;
     let mut tally = Tally::sent(streams.len());
     let length = u32::try_from(FRAME_BYTES_MAX).expect("in range").to_le_bytes();
     let header: [u8; HEADER_BYTES] = [length[0], length[1], length[2], length[3], FRAME_VERSION];
