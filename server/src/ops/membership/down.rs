@@ -109,9 +109,19 @@ impl MembershipManager {
         let Response::Down(plan) = self.ask_leader(caller, &plan, deadline).await? else {
             return Err(misfit());
         };
-        let record = self.record(&plan.node, deadline).await?;
-        tracing::info!(node = %record.name, id = %record.id, "removing a node");
-        let (removal, retried) = self.remove_by_leader(caller, &record, deadline).await?;
+        let mut record = self.record(&plan.node, deadline).await?;
+        let (removal, retried) = loop {
+            tracing::info!(node = %record.name, id = %record.id, "removing a node");
+            let (removal, retried) = self.remove_by_leader(caller, &record, deadline).await?;
+            if removal.changed || !plan.changed || record.name == *self.node.name() {
+                break (removal, retried);
+            }
+            // It may have been admitted again, under another id, before this removal had its turn.
+            match self.record(&record.name, deadline).await {
+                Ok(now) if now.id != record.id => record = now,
+                _ => break (removal, retried),
+            }
+        };
         // An attempt without an answer may have done it.
         let removal = if retried && plan.changed && !removal.changed { plan } else { removal };
         self.shut_down_removed_node(&record).await;

@@ -79,6 +79,23 @@ impl Leading {
 
     /// Removes a node that is down, and its record.
     pub(super) async fn remove(&self, name: &NodeName, dry_run: bool) -> Result<Response, ProposeError> {
+        loop {
+            let (id, planned) = self.plan_removal(name).await?;
+            if dry_run {
+                return Ok(Response::Removed(planned));
+            }
+            let removal = self.remove_voter(name, id, None).await?;
+            // It may have been admitted again, under another id, before this removal had its turn.
+            let is_back =
+                !removal.changed && find(&self.records()?, name).is_some_and(|record| record.id != id);
+            if !is_back {
+                return Ok(Response::Removed(removal));
+            }
+        }
+    }
+
+    /// Returns the id of a node, and the effect of its removal, or why that is not safe.
+    async fn plan_removal(&self, name: &NodeName) -> Result<(NodeId, Removal), ProposeError> {
         let began = Instant::now();
         let view = self.view();
         let records = self.records()?;
@@ -88,17 +105,15 @@ impl Leading {
         };
         self.decide(|view| may_force_remove(view, id)).await?;
         let count = self.decide(|view| may_remove(view, id)).await?;
-        if !dry_run {
-            return self.remove_voter(name, id, None).await.map(Response::Removed);
-        }
-        Ok(Response::Removed(Removal {
+        let planned = Removal {
             node: name.clone(),
             changed: true,
             voters_before: count.before,
             voters_after: count.after,
             leader: None,
             took_ms: millis_since(began),
-        }))
+        };
+        Ok((id, planned))
     }
 
     /// Whether a node can be stopped without losing the quorum.
