@@ -29,9 +29,7 @@ mod unread_writes;
 
 use std::env;
 
-use coffee_common::limits::{
-    CLIENT_STREAMS_MAX, CONNECTION_STREAMS_MAX, CONNECTIONS_PER_CLIENT_MAX, NODE_CONNECTIONS_MAX,
-};
+use coffee_common::limits::{CONNECTIONS_PER_CLIENT_MAX, NODE_CONNECTIONS_MAX};
 use tokio::sync::Mutex;
 
 use support::environment::HostileEnvironment;
