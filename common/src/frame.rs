@@ -5,7 +5,7 @@
 //! | length | version | message ... |     length: u32, little endian, of the message alone
 //! ```
 //!
-//! The message is the body of an [envelope](crate::envelope): later versions may extend it. Encodes and
+//! The message is the body of an [`envelope`]: later versions may extend it. Encodes and
 //! decodes only, without I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
