@@ -17,7 +17,7 @@ use coffee_common::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::MembershipManager;
+use super::{MembershipManager, removal_watch::misses_its_leader};
 use crate::{
     node::replica::{Replica, ServerMetrics},
     ops::forward::LeaderRequest,
@@ -36,33 +36,44 @@ const PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::f
 
 impl MembershipManager {
     /// Announces this node's address whenever the membership has another one, and once if the
-    /// node has no membership that names it. Runs as long as the replica. `join` is the setting.
+    /// node has no membership that names it, or no leader finds it. Runs as long as the replica.
+    /// `join` is the setting.
     pub async fn announce_address(self, replica: Arc<Replica>, join: Vec<Address>) {
         // A joining node has only its record, which it cannot see.
         let mut unsure = replica.membership().get_node(&replica.id()).is_none();
+        // One that has moved to and fro and lags knows an address that it has had before.
+        let found_within = sleep(self.attempt_within());
+        tokio::pin!(found_within);
         let (mut attempt, mut failures) = (0, 0_u32);
+        let (mut is_judged, mut is_lost) = (false, false);
         loop {
             // Whether the membership has this node's address; `None` if it does not name the node.
             let is_known = |metrics: &ServerMetrics| {
                 let own = metrics.membership_config.get_node(&replica.id());
                 own.map(|member| member.address == *self.node.address())
             };
-            if !replica.until(|metrics| !is_known(metrics).unwrap_or(!unsure)).await {
-                return;
+            tokio::select! {
+                runs = replica.until(|metrics| is_lost || !is_known(metrics).unwrap_or(!unsure)) => if !runs { return },
+                () = &mut found_within, if !is_judged => {
+                    is_judged = true;
+                    is_lost = misses_its_leader(&replica, self.attempt_within()).await;
+                    continue;
+                }
             }
             match self.announce(&replica, &join).await {
                 Ok(()) => {
-                    (unsure, attempt) = (false, 0);
+                    (unsure, is_lost, attempt) = (false, false, 0);
                     // The membership with the address arrives soon, unless this node lags.
                     let settled = replica.until(|metrics| is_known(metrics) == Some(true));
                     let _ = timeout(*PAUSE.end(), settled).await;
                     continue;
                 }
                 // An operator has removed it.
-                Err(Rejection::NotFound(_)) if unsure => unsure = false,
+                Err(Rejection::NotFound(_)) if unsure || is_lost => (unsure, is_lost) = (false, false),
                 Err(why) => {
                     (attempt, failures) = (attempt + 1, failures + 1);
-                    if failures.is_power_of_two() {
+                    // Without a quorum, which others report, a node is lost as well.
+                    if failures.is_power_of_two() && !is_lost {
                         let address = self.node.address();
                         tracing::warn!(%address, %why, tries = failures, "the cluster does not know this address yet");
                     }

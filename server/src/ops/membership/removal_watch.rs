@@ -102,7 +102,7 @@ impl MembershipManager {
 /// The first case is needed because a node that keeps asking for votes is never
 /// silent: its own requests count as contact. A leader that was removed while it was cut off
 /// hears of no other one: the present members send it nothing.
-async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
+pub(super) async fn misses_its_leader(replica: &Replica, patience: Duration) -> bool {
     if replica.leads() {
         return *replica.quorum_lost().borrow();
     }
