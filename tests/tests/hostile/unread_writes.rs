@@ -16,13 +16,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{cert_forger, environment::HostileEnvironment, raw_client::RawClient};
 
-/// Room for three large writes. The largest batch always fits.
+/// Room for three large writes, two of them of one client. The largest batch always fits.
 const SETTINGS: &str = "[limits]\nwrite_bytes_in_flight_max = 4194304\n";
 
 /// More answers than the stream's window and the node's queue hold.
 const PINGS: u64 = 2_500;
 
-const WRITES: u64 = 3;
+const WRITES: u64 = 2;
 
 /// A write of another client must take no longer. Unread answers end the connection after 30 s.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -50,8 +50,13 @@ pub(crate) async fn keep_no_others_out() {
         }
     };
     timeout(WITHIN, wait).await.expect("the writes of the attacker are committed");
-    let large = vec![1; VALUE_BYTES_MAX];
-    let written = timeout(WITHIN, other.set("good/large", large)).await;
+    // Almost the largest batch: it does not fit beside the writes of the attacker.
+    let set = |key: &str| {
+        let value = Value::new(vec![1; VALUE_BYTES_MAX - 1_000]).expect("legal");
+        Operation::Set(Key::new(key).expect("legal"), value)
+    };
+    let batch = Batch { conditions: Vec::new(), operations: vec![set("good/large"), set("good/larger")] };
+    let written = timeout(WITHIN, other.batch(batch)).await;
     written.expect("in time").expect("there is room for the writes of others");
     assert!(connection.close_reason().is_none(), "the attacker is still connected");
     other.close().await;
