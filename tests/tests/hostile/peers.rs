@@ -156,6 +156,8 @@ async fn how_it_ends(receiver: &mut FrameReceiver, purpose: Option<Purpose>) -> 
                 RpcResponse::Transfer(Err(_)) => "transfer rejected",
                 // A transfer to a third node is acknowledged without effect.
                 RpcResponse::Transfer(Ok(())) => "not affected",
+                // Altered, it may look like a request of a newer version.
+                RpcResponse::Unsupported => "not supported",
                 other => panic!("{other:?}"),
             },
             Purpose::Snapshot => match decode(&message) {
