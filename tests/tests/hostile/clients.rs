@@ -126,6 +126,8 @@ async fn how_it_ends(receiver: &mut FrameReceiver) -> &'static str {
             Err(Rejection::Denied(_)) => "denied",
             Err(Rejection::Invalid(_)) => "invalid",
             Err(Rejection::OtherCluster { .. }) => "for another cluster",
+            // Mutated: a reader may ask whether a node can stop, of any name.
+            Err(Rejection::NotFound(_)) => "of another node",
             // Mutated, as if a newer client had sent it.
             Err(Rejection::Unsupported(_)) => "unsupported",
             Err(other) => panic!("{other:?}"),
