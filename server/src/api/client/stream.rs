@@ -10,7 +10,7 @@ use coffee_common::{
 
 use super::{
     backup,
-    clients::COMPLETE_WITHIN,
+    clients::{COMPLETE_WITHIN, ClientShare},
     dispatch,
     incoming::{self, IncomingRequest},
     responder::{self, Responder, ResponsesUnread},
@@ -59,12 +59,13 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
             end =
                 incoming::decode(&state, &message, receiver.last_cut()).map(|request| arrived.push(request));
         }
-        carry_out(&state, &responder, &mut arrived).await;
+        let share = state.share();
+        carry_out(&state, share, &responder, &mut arrived).await;
         if let Err(error) = end {
             return state.close_broken(&error);
         }
         if role == Role::Node {
-            receiver.charge_to(state.share().request_bytes.clone());
+            receiver.charge_to(share.request_bytes.clone());
         }
         match next(&state, &mut receiver).await {
             Some(next) => arrived.push(next),
@@ -93,10 +94,11 @@ async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<I
 /// request by its own task. Rejected requests are answered at once.
 async fn carry_out(
     state: &Arc<ConnectionState>,
+    share: &ClientShare,
     responder: &Arc<Responder>,
     arrived: &mut Vec<IncomingRequest>,
 ) {
-    let (mut writes, share) = (Vec::new(), state.share());
+    let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let (mut rejected, mut unread) = (Vec::new(), Vec::new());
     for IncomingRequest { envelope, kind, request } in arrived.drain(..) {
