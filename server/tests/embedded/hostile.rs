@@ -167,14 +167,7 @@ async fn the_server_enforces_the_limits_too() {
         let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
         let batch = Batch { conditions: Vec::new(), operations };
         let request = Request::Write { request, batch: batch.into() };
-        let ask = RequestFrame {
-            id,
-            timeout_ms: 5_000,
-            on_behalf_of: None,
-            sent_from: None,
-            cluster: None,
-            request,
-        };
+        let ask = RequestFrame { request, ..get(id, 5_000) };
         sender.send(frame::encode(&ask).expect("encodes")).await.expect("is sent");
         if id == 1 {
             let reply = reply(&mut receiver).await;
@@ -230,14 +223,7 @@ async fn a_client_has_one_backup_at_a_time() {
     }
     let backup = |id| {
         let request = Request::Backup { consistency: Consistency::Local };
-        let ask = RequestFrame {
-            id,
-            timeout_ms: 5_000,
-            on_behalf_of: None,
-            sent_from: None,
-            cluster: None,
-            request,
-        };
+        let ask = RequestFrame { request, ..get(id, 5_000) };
         frame::encode(&ask).expect("encodes")
     };
     let ask = async |name: &str, id| {

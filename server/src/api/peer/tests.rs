@@ -176,6 +176,18 @@ async fn cluster(ca: &Ca, dir: &Path) -> Vec<TestMember> {
     initialized(nodes).await
 }
 
+/// The second member, as the first one reaches it over a link of its own.
+fn peer(ming: &TestMember, hong: &TestMember) -> Peer {
+    let local = Arc::new(LocalNode {
+        endpoint: ming.endpoint.clone(),
+        cluster: CLUSTER,
+        id: ming.id,
+        versions: PeerVersions::default(),
+    });
+    let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
+    Peer::new(local, hong.id, link)
+}
+
 async fn initialized(nodes: Vec<TestMember>) -> Vec<TestMember> {
     let members: BTreeMap<_, _> =
         nodes.iter().enumerate().map(|(number, node)| (node.id, node.member(number))).collect();
@@ -281,14 +293,7 @@ async fn a_stream_that_the_sender_gave_up_is_released() {
         (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
-    let local = Arc::new(LocalNode {
-        endpoint: ming.endpoint.clone(),
-        cluster: CLUSTER,
-        id: ming.id,
-        versions: PeerVersions::default(),
-    });
-    let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
-    let peer = Peer::new(local, hong.id, link);
+    let peer = peer(ming, hong);
     let deadline = Instant::now() + Duration::from_secs(10);
     let opened = peer.open(Purpose::Append, Priority::Urgent, deadline).await;
     let (hello, mut sender, receiver) = opened.expect("opens");
@@ -308,14 +313,7 @@ async fn a_request_of_a_newer_member_is_answered_and_others_are_served() {
         (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
     let nodes = cluster(&ca, dir.path()).await;
     let [ming, hong, _] = &nodes[..] else { panic!("three nodes") };
-    let local = Arc::new(LocalNode {
-        endpoint: ming.endpoint.clone(),
-        cluster: CLUSTER,
-        id: ming.id,
-        versions: PeerVersions::default(),
-    });
-    let link = PeerLinks::default().to(&ming.endpoint, hong.id, &hong.member(1));
-    let peer = Peer::new(local, hong.id, link);
+    let peer = peer(ming, hong);
     let soon = || Instant::now() + Duration::from_secs(10);
     let (hello, mut sender, mut receiver) =
         peer.open(Purpose::Rpc, Priority::Urgent, soon()).await.expect("opens");
