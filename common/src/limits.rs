@@ -141,6 +141,10 @@ pub const CONNECTIONS_PER_CLIENT_RANGE: RangeInclusive<usize> = 4..=1 << 16;
 /// The most connections of one node with another, both ways, those included that have just ended.
 pub const NODE_CONNECTIONS_MAX: usize = 64;
 
+/// The most connections of a node that does not belong to the cluster, by its name: it may be about
+/// to join.
+pub const STRANGER_CONNECTIONS_MAX: usize = 16;
+
 /// The most handshakes in progress per node. Further ones wait unanswered.
 pub const HANDSHAKES_MAX: usize = 256;
 

@@ -18,12 +18,14 @@ use super::{
     error::{ConnectError, StreamError},
     handshake_limit::HandshakeSlot,
     options::{NODE_HANDSHAKES_MAX, WAITING_MAX},
+    places::Newcomer,
     registry::peer_chain,
 };
 use crate::{
     frame,
+    id::NodeName,
     limits::{CLIENT_WINDOW_BYTES, WIDE_CONNECTIONS_MAX},
-    protocol::Identity,
+    protocol::{Identity, Role},
     tls::identity_of_chain,
 };
 
@@ -89,8 +91,8 @@ impl Endpoint {
             }
             return None;
         };
-        // Nodes have places of their own beyond those of clients.
-        if self.0.places.is_full_for_all(self.connections(), NODE_HANDSHAKES_MAX) {
+        // Nodes have places of their own beyond those of clients, or take that of a stranger.
+        if self.0.places.is_full_for_all(self.connections(), 2 * NODE_HANDSHAKES_MAX) {
             incoming.refuse();
             return None;
         }
@@ -178,12 +180,24 @@ impl Handshake {
     /// # Errors
     /// The handshake fails or times out, or the peer is not accepted.
     pub async fn complete(self) -> Result<Connection, ConnectError> {
+        self.complete_judging(&|_| false).await
+    }
+
+    /// Like [`Handshake::complete`]. `is_stranger` tells whether a node of this name has no business
+    /// with the cluster: it shares the places of clients, and leaves when a member needs one.
+    ///
+    /// # Errors
+    /// As [`Handshake::complete`].
+    pub async fn complete_judging(
+        self,
+        is_stranger: &(dyn Fn(&NodeName) -> bool + Sync),
+    ) -> Result<Connection, ConnectError> {
         let address = self.address.to_string();
         let handshake = async {
             let EndpointInner { handshakes, node_handshakes, .. } = &*self.endpoint;
             let permits = if self.site.is_some() { handshakes } else { node_handshakes };
             let permit = permits.compute.acquire().await;
-            let mut welcome = pin!(welcome(&self.endpoint, self.incoming, &address));
+            let mut welcome = pin!(welcome(&self.endpoint, self.incoming, &address, is_stranger));
             if let Ok(soon) = timeout(COMPUTE_TIME_MAX, &mut welcome).await {
                 return soon;
             }
@@ -200,6 +214,7 @@ async fn welcome(
     endpoint: &EndpointInner,
     incoming: quinn::Incoming,
     address: &str,
+    is_stranger: &(dyn Fn(&NodeName) -> bool + Sync),
 ) -> Result<Connection, ConnectError> {
     let generation = endpoint.generation();
     let connection = incoming.await.map_err(|error| ConnectError::of(&error, address, None))?;
@@ -212,7 +227,10 @@ async fn welcome(
         return Err(ConnectError::Identity { address: address.to_owned(), by_us: true, cause });
     }
     let own = endpoint.registry.connections_of(&peer);
-    if let Some(cause) = endpoint.places.refusal(&peer, endpoint.registry.len(), own) {
+    let is_stranger = |peer: &Identity| peer.role == Role::Node && is_stranger(&peer.name);
+    let newcomer = Newcomer { peer: &peer, is_stranger: is_stranger(&peer), own };
+    let displace = || endpoint.registry.displace(is_stranger);
+    if let Some(cause) = endpoint.places.refusal(newcomer, endpoint.registry.len(), displace) {
         connection.close(CLOSE_BUSY, cause.as_bytes());
         return Err(ConnectError::Busy { address: address.to_owned(), cause });
     }

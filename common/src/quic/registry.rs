@@ -20,7 +20,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     Protocol,
-    disconnect::CLOSE_DENIED,
+    disconnect::{CLOSE_BUSY, CLOSE_DENIED},
     node_addresses::NodeAddresses,
     traffic::{Carried, Survey},
 };
@@ -29,6 +29,9 @@ use crate::{
     protocol::{Identity, Role},
     tls::Credentials,
 };
+
+/// The reason for a connection that ends since another peer needs its place.
+const DISPLACED: &[u8] = b"a member or an operator needs the place of this connection";
 
 /// The live connections of an endpoint. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +113,16 @@ impl Registry {
     /// Returns the number of live connections with a peer.
     pub(super) fn connections_of(&self, peer: &Identity) -> usize {
         self.state().peers.get(&(peer.role, peer.name.clone())).copied().unwrap_or_default()
+    }
+
+    /// Closes an accepted connection of one of these peers, the oldest of those that no member has
+    /// vouched for, or else the oldest. Returns whether there was one.
+    pub(super) fn displace(&self, is_displaced: impl Fn(&Identity) -> bool) -> bool {
+        let all = self.all();
+        let accepted = all.iter().filter(|live| live.is_open() && live.connection.side().is_server());
+        let displaced = accepted.filter(|live| is_displaced(&live.peer));
+        let first = displaced.min_by_key(|live| live.is_wide.load(Ordering::Relaxed));
+        first.map(|live| live.connection.close(CLOSE_BUSY, DISPLACED)).is_some()
     }
 
     /// Returns the traffic of all connections. Does not hold the lock while it reads theirs.

@@ -4,6 +4,7 @@ mod admission;
 mod identity;
 mod lifetime;
 mod reload;
+mod strangers;
 mod streams;
 mod traffic;
 

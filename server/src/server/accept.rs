@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use coffee_common::quic::{ConnectError, Connection, Endpoint, Handshake, Protocol};
+use coffee_common::{
+    id::NodeName,
+    quic::{ConnectError, Connection, Endpoint, Handshake, Protocol},
+};
 use tokio::sync::watch;
 
 use super::waiting_peers::WaitingPeers;
@@ -15,7 +18,11 @@ use crate::api::{
 };
 use crate::{
     metrics::{if_any, measured},
-    node::audit_log::{Actor, AuditEvent, AuditLog, AuditOutcome},
+    node::{
+        Node,
+        audit_log::{Actor, AuditEvent, AuditOutcome},
+        peer_standing::PeerStanding,
+    },
 };
 
 /// The context that serves peers, once the node has a replica.
@@ -27,13 +34,13 @@ pub(super) async fn accept(
     api: Api,
     peers: Peers,
     waiting: WaitingPeers,
-    audit_log: AuditLog,
+    node: Arc<Node>,
 ) {
     let rejected = Arc::new(AtomicU64::new(0));
     while let Some(handshake) = endpoint.accept().await {
         let peers = (peers.clone(), waiting.clone());
-        let log = (Arc::clone(&rejected), audit_log.clone());
-        tokio::spawn(measured(serve(handshake, api.clone(), peers, log)));
+        let (node, rejected) = (Arc::clone(&node), Arc::clone(&rejected));
+        tokio::spawn(measured(serve(handshake, api.clone(), peers, (node, rejected))));
     }
 }
 
@@ -41,23 +48,26 @@ async fn serve(
     handshake: Handshake,
     api: Api,
     (peers, waiting): (Peers, WaitingPeers),
-    (rejected, audit_log): (Arc<AtomicU64>, AuditLog),
+    (node, rejected): (Arc<Node>, Arc<AtomicU64>),
 ) {
     let address = handshake.remote_address();
+    let is_stranger = |name: &NodeName| node.standing_of(name) == PeerStanding::Stranger;
     // Boxed: a long connection must not keep the memory that its handshake needed.
-    let outcome = Box::pin(handshake.complete()).await;
+    let outcome = Box::pin(handshake.complete_judging(&is_stranger)).await;
     match outcome {
         Ok(connection) => match connection.protocol() {
             Protocol::Client => api.serve(connection).await,
             Protocol::Peer => serve_peer(connection, peers, waiting).await,
         },
-        Err(error @ ConnectError::Identity { by_us: true, .. }) => audit_log.bounded(None, || AuditEvent {
-            actor: Some(Actor::unidentified(address)),
-            verb: "connect",
-            object: None,
-            outcome: AuditOutcome::Denied,
-            reason: Some(error.to_string().into()),
-        }),
+        Err(error @ ConnectError::Identity { by_us: true, .. }) => {
+            node.audit_log().bounded(None, || AuditEvent {
+                actor: Some(Actor::unidentified(address)),
+                verb: "connect",
+                object: None,
+                outcome: AuditOutcome::Denied,
+                reason: Some(error.to_string().into()),
+            })
+        }
         Err(error @ ConnectError::Identity { .. }) => {
             let count = rejected.fetch_add(1, Ordering::Relaxed) + 1;
             // One line per power of two shows the cause and the rate without a flood.

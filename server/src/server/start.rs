@@ -113,8 +113,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     set_limits(config.limits, &endpoint, &api);
     let (peers, with_peers) = watch::channel(None);
     let waiting_peers = WaitingPeers::default();
-    let audit_log = node.audit_log().clone();
-    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone(), audit_log));
+    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone(), Arc::clone(&node)));
 
     let parts = (endpoint.clone(), api.clone(), lists);
     let reloading = Reloading::new(&node, parts, source, in_memory, config.clone());

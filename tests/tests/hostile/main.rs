@@ -23,6 +23,7 @@ mod promise;
 mod servers;
 mod slow;
 mod stranger_bytes;
+mod stranger_places;
 mod strangers;
 mod support;
 mod unread_writes;
@@ -112,6 +113,12 @@ async fn nodes_that_are_not_members() {
 async fn half_frames_of_nodes_that_are_not_members() {
     let _alone = STAGE.lock().await;
     stranger_bytes::are_bounded().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_nodes_that_are_not_members() {
+    let _alone = STAGE.lock().await;
+    stranger_places::are_given_to_members().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
