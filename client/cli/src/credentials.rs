@@ -103,6 +103,7 @@ impl From<CertError> for Failure {
             | CertError::Revoked(_)
             | CertError::Rotating
             | CertError::KeysNotAsked(_)
+            | CertError::HostNotAsked(_)
             | CertError::StillNeeded(_) => ExitCode::Refused,
             CertError::NeverIssued(_) => ExitCode::NotFound,
             CertError::Days(_)

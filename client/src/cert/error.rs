@@ -98,6 +98,9 @@ pub enum CertError {
     /// A request does not ask for all keys for which it was to be signed.
     #[error("the request asks only for {0}")]
     KeysNotAsked(KeyScope),
+    /// A request does not ask for a host for which it was to be signed.
+    #[error("the request does not ask for host {0}")]
+    HostNotAsked(String),
     /// The system provides no random numbers, or signing failed.
     #[error("cannot sign: {0}")]
     Signing(String),
@@ -161,6 +164,9 @@ impl CertError {
             Self::KeysOfAdmin => "choose writer or reader, or leave out --keys".to_owned(),
             Self::KeysNotAsked(_) => {
                 "nothing was signed: state only keys that it asks for, or ask its sender for another one".to_owned()
+            }
+            Self::HostNotAsked(_) => {
+                "nothing was signed: state only hosts that it asks for, or ask its sender for another one".to_owned()
             }
             Self::Signing(_) => {
                 "retry; if it fails again, check the system's random number generator".to_owned()

@@ -119,6 +119,22 @@ impl CertificateRequest {
         Ok(self)
     }
 
+    /// Returns the request, for these of its hosts alone. The node's own name, which every certificate
+    /// of a node has, may be among them.
+    ///
+    /// # Errors
+    /// [`CertError::HostNotAsked`] if it does not ask for one of them.
+    pub fn narrowed_to_hosts(mut self, hosts: &[AltName]) -> Result<Self, CertError> {
+        let Subject { identity, alt_names } = &mut self.subject;
+        let own_name = AltName::Dns(identity.name.as_str().to_owned());
+        let is_own = |host: &AltName| identity.role == Role::Node && *host == own_name;
+        if let Some(host) = hosts.iter().find(|host| !alt_names.contains(host) && !is_own(host)) {
+            return Err(CertError::HostNotAsked(host.to_string()));
+        }
+        alt_names.retain(|asked| hosts.contains(asked));
+        Ok(self)
+    }
+
     /// Returns the SHA-256 digest of the public key (SubjectPublicKeyInfo) in hexadecimal, to compare
     /// by phone.
     pub fn fingerprint(&self) -> String {

@@ -1,6 +1,6 @@
 //! The subject of a certificate.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use coffee_common::{
     id::NodeName,
@@ -47,6 +47,15 @@ impl Subject {
             Role::Reader | Role::Writer | Role::Admin | Role::Backup => {
                 Ok(Self { identity: Identity { name, role, keys }, alt_names: Vec::new() })
             }
+        }
+    }
+}
+
+impl fmt::Display for AltName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(host) => f.write_str(host),
+            Self::Ip(address) => address.fmt(f),
         }
     }
 }

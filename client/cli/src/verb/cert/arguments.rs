@@ -157,6 +157,9 @@ pub(crate) struct CertSignArguments {
     /// Sign for all keys, if the request asks for all
     #[arg(long, conflicts_with = "keys")]
     pub(super) all_keys: bool,
+    /// Sign for this host name or address, of those that the request asks for; can be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Vec<AltName>,
     #[command(flatten)]
     pub(super) making: CertMakingArguments,
 }

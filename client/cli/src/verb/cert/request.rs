@@ -48,7 +48,7 @@ pub(super) fn make(
 }
 
 /// Shows a request, and signs it once that is confirmed: of what it asks for, no more than is shown, and
-/// without a question only keys that are stated.
+/// without a question only keys and hosts that are stated.
 pub(super) async fn sign(
     folder: CaFolder<'_>,
     arguments: &CertSignArguments,
@@ -62,13 +62,22 @@ pub(super) async fn sign(
             .hint("nothing was signed: ask its sender which certificate it is for"));
     }
     let days = arguments.making.days;
+    let is_asked = !invocation.options.yes && invocation.can_ask;
     let request = match arguments.stated_keys()? {
         Some(keys) => request.narrowed(keys)?,
-        None if is_restrictable(&request) && (invocation.options.yes || !invocation.can_ask) => {
+        None if is_restrictable(&request) && !is_asked => {
             invocation.printer.aside(&plan(&request, days));
             return Err(keys_not_stated(&request, invocation));
         }
         None => request,
+    };
+    let request = match &arguments.host[..] {
+        [] if !request.subject().alt_names.is_empty() && !is_asked => {
+            invocation.printer.aside(&plan(&request, days));
+            return Err(hosts_not_stated(&request, invocation));
+        }
+        [] => request,
+        hosts => request.narrowed_to_hosts(hosts)?,
     };
     let plan = plan(&request, days);
     if invocation.options.yes {
@@ -99,6 +108,13 @@ fn keys_not_stated(request: &CertificateRequest, invocation: &Invocation<'_>) ->
     failure.hint(format!("to sign for these keys: {}", invocation.spoken.with(&words)))
 }
 
+fn hosts_not_stated(request: &CertificateRequest, invocation: &Invocation<'_>) -> Failure {
+    let hosts: Vec<String> = request.subject().alt_names.iter().map(AltName::to_string).collect();
+    let words: Vec<&str> = hosts.iter().flat_map(|host| ["--host", host]).collect();
+    Failure::new(ExitCode::Refused, "nothing was signed: its hosts are not stated")
+        .hint(format!("to sign for these hosts: {}", invocation.spoken.with(&words)))
+}
+
 /// Describes the certificate: all that the CA takes from a request.
 fn plan(request: &CertificateRequest, days: u32) -> String {
     let subject = request.subject();
@@ -113,10 +129,7 @@ fn plan(request: &CertificateRequest, days: u32) -> String {
         let _ = writeln!(plan, "  {}", escape::shown(&identity.keys.to_string()));
     }
     for name in &subject.alt_names {
-        let _ = match name {
-            AltName::Dns(host) => writeln!(plan, "  host {}", escape::shown(host)),
-            AltName::Ip(address) => writeln!(plan, "  host {address}"),
-        };
+        let _ = writeln!(plan, "  host {}", escape::shown(&name.to_string()));
     }
     let _ = writeln!(plan, "  public key {}", request.fingerprint());
     plan
