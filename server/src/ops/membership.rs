@@ -90,6 +90,12 @@ impl MembershipManager {
         Ok(self.unconfirmed(Arc::clone(replica), deadline))
     }
 
+    /// The lock that is held while the membership changes.
+    #[cfg(test)]
+    pub(crate) fn change_lock(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.change_lock)
+    }
+
     /// An operation on this node as the leader, which it may no longer be.
     fn unconfirmed(&self, replica: Arc<Replica>, deadline: Instant) -> Leading {
         Leading {

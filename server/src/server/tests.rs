@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coffee_client::cert::Ca;
 use coffee_common::{
+    feature_level::LEVEL_MAX,
     id::{ClusterName, NodeName},
-    protocol::Role,
+    protocol::{Identity, Rejection, Request, Role},
     tls::CredentialFiles,
 };
 use openraft::Membership;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::{node::replica::Replica, raft_types::Payload};
+use crate::{node::replica::Replica, ops::forward::LeaderRequest, raft_types::Payload};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -83,4 +84,24 @@ async fn a_leader_finishes_a_change_that_was_left_half_done() {
     until_voters(&leader, 1).await;
     let gone = replica(&hong).id();
     assert!(leader.membership().get_node(&gone).is_none(), "the removed voter is not a member");
+}
+
+/// Any certificate of a node may ask to join, again and again: operators must not queue with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_no_operator_wants_does_not_wait_for_other_changes() {
+    let factory = NodeFactory::new();
+    let ming = factory.start("ming", None).await;
+    let _changing = ming.membership.change_lock().lock_owned().await;
+    let hu = Identity::new(Role::Node, "hu".parse().expect("legal"));
+    let address = ming.advertised().clone();
+    let request = LeaderRequest {
+        body: &Request::Join { node: hu.name.clone(), address, level: LEVEL_MAX },
+        caller: (&hu).into(),
+        forwarded: false,
+        deadline: Instant::now() + SOON / 4,
+        repeatable: true,
+        answered_elsewhere: Default::default(),
+    };
+    let refused = ming.membership.on_leader(&request).await;
+    assert!(matches!(refused, Err(Rejection::Refused { .. })), "{refused:?}");
 }
