@@ -93,6 +93,8 @@ enum ServeError {
     EndedEarly,
     #[error("no hello in time")]
     HelloTimeout,
+    #[error("no request in time")]
+    RequestTimeout,
     #[error("the peer belongs to cluster {theirs}, this node to cluster {ours}")]
     OtherCluster { theirs: ClusterId, ours: ClusterId },
     #[error("the stream is for node {meant}; this is node {own}, which may have been wiped since")]
@@ -322,8 +324,10 @@ fn check(context: &PeerContext, hello: &Hello) -> Result<(), ServeError> {
     if hello.from == *own { Err(ServeError::SameNode(*own)) } else { Ok(()) }
 }
 
+/// Receives the message that follows the hello.
 async fn receive<T: DeserializeOwned>(receiver: &mut FrameReceiver) -> Result<T, ServeError> {
-    let message = receiver.receive().await?.ok_or(ServeError::EndedEarly)?;
+    let received = timeout(FRAME_TIMEOUT, receiver.receive()).await;
+    let message = received.map_err(|_| ServeError::RequestTimeout)??.ok_or(ServeError::EndedEarly)?;
     Ok(frame::decode(&message)?)
 }
 

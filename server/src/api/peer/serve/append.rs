@@ -7,9 +7,9 @@ use coffee_common::{
     quic::{FrameReceiver, FrameSender},
 };
 use futures_util::{Stream, StreamExt};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
-use super::{ServeError, StreamPeer, validate};
+use super::{FRAME_TIMEOUT, ServeError, StreamPeer, validate};
 use crate::api::peer::wire::{AppendRequest, AppendResponse, RaftAppendRequest};
 
 /// The most responses that are sent together if they are ready at the same time.
@@ -64,7 +64,14 @@ async fn next(
     receiver: &mut FrameReceiver,
     peer: &StreamPeer,
 ) -> Result<Option<RaftAppendRequest>, ServeError> {
-    let Some(message) = receiver.receive().await? else { return Ok(None) };
+    let message = loop {
+        match timeout(FRAME_TIMEOUT, receiver.receive()).await {
+            Ok(received) => break received?,
+            // Nothing is written. A peer that was removed meanwhile sends nothing either.
+            Err(_) => peer.check_membership().await?,
+        }
+    };
+    let Some(message) = message else { return Ok(None) };
     peer.check_membership().await?;
     let request = frame::decode::<AppendRequest<'_>>(&message)?.try_into()?;
     validate::append(&request, peer.sender())?;
