@@ -14,6 +14,7 @@ use crate::{
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
     revocation_list::RevocationList,
+    setting::SettingChange,
 };
 
 /// The payload of a log entry, as the leader proposes it.
@@ -73,6 +74,8 @@ pub enum Command {
     /// Raises the feature level of the cluster. Does nothing unless it is the level after the
     /// present one.
     RaiseLevel(FeatureLevel),
+    /// Changes a setting of the cluster. The leader has judged it.
+    ChangeSetting(SettingChange),
     /// Writes the record of a node again.
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
@@ -160,6 +163,8 @@ pub enum Outcome {
         /// Whether this command has raised it.
         changed: bool,
     },
+    /// The setting has the value that the command gave it. Whether that is another one than before.
+    SettingChanged(bool),
 }
 
 crate::enveloped!(Command, Outcome, NodeRecord);
@@ -287,6 +292,7 @@ impl Command {
             | Self::SetRevocationList(_)
             | Self::AnnounceNode { .. }
             | Self::RaiseLevel(_) => LEVEL_MIN,
+            Self::ChangeSetting(change) => change.name().level(),
             #[cfg(coffee_future)]
             Self::FutureTouch(_) => crate::feature_level::FUTURE.level,
         }
@@ -302,6 +308,7 @@ impl Command {
             Self::SetNodeState { name, .. } => name.as_str().len(),
             Self::SetRevocationList(list) => list.bytes(),
             Self::RaiseLevel(_) => size_of::<FeatureLevel>(),
+            Self::ChangeSetting(_) => size_of::<SettingChange>(),
             #[cfg(coffee_future)]
             Self::FutureTouch(name) => name.as_str().len(),
         }
@@ -347,6 +354,7 @@ impl std::fmt::Display for Proposal {
             Command::SetRevocationList(list) => write!(f, "set revocation list {}", list.number),
             Command::AnnounceNode { name, .. } => write!(f, "announce {name}"),
             Command::RaiseLevel(level) => write!(f, "raise the feature level to {level}"),
+            Command::ChangeSetting(change) => write!(f, "change setting {change}"),
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => write!(f, "touch {name}"),
         }

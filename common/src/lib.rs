@@ -25,6 +25,7 @@ pub mod protocol_versions;
 pub mod quic;
 pub mod random;
 pub mod revocation_list;
+pub mod setting;
 pub mod text;
 pub mod tls;
 pub mod window;

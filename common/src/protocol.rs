@@ -19,6 +19,7 @@ mod pace;
 mod rejection;
 mod request_envelope;
 mod response_frame;
+mod setting_view;
 mod status;
 mod welcome;
 
@@ -35,6 +36,7 @@ pub use self::{
     rejection::{Rejection, rebuild_command},
     request_envelope::{EnvelopeStart, RequestEnvelope, RequestFrame, RequestFrameRef},
     response_frame::ResponseFrame,
+    setting_view::{ChangedSetting, SETTINGS_MAX, SettingView},
     status::{
         CertificateStatus, ClusterView, LeftOut, LifecyclePhase, NodeState, NodeStatus, NodeView, RaftRole,
         RaftStatus, Reload, RevocationListStatus,
@@ -254,6 +256,17 @@ pub enum Request {
         /// Only reports what would change.
         dry_run: bool,
     },
+    /// Reads all settings of the cluster: [`Response::Settings`].
+    Settings,
+    /// Changes a setting of the cluster: [`Response::SettingChanged`].
+    ChangeSetting {
+        /// Its name.
+        #[serde(deserialize_with = "text::word")]
+        name: String,
+        /// Its new value; `None` for the default.
+        #[serde(deserialize_with = "text::word_if_any")]
+        value: Option<String>,
+    },
     /// Writes the record of a node again: [`Response::Done`].
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
@@ -371,6 +384,10 @@ pub enum Response {
     Announced(bool),
     /// To [`Request::FinishUpgrade`].
     LevelRaised(RaisedLevel),
+    /// To [`Request::Settings`].
+    Settings(#[serde(deserialize_with = "at_most::<_, _, SETTINGS_MAX>")] Vec<SettingView>),
+    /// To [`Request::ChangeSetting`].
+    SettingChanged(ChangedSetting),
 }
 
 crate::enveloped!(Request, Response);

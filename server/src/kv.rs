@@ -13,7 +13,7 @@
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
 //! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `batch`, `level`, `nodes`, `requests`, `revocations` (commands).
+//! `tables` (the only writer) <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings` (commands).
 
 mod batch;
 mod db_snapshot;
@@ -33,6 +33,7 @@ mod requests;
 mod revocations;
 mod row;
 mod schema;
+mod settings;
 mod store;
 mod table;
 mod tables;
@@ -98,6 +99,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
             nodes::announce(tables, at, name, address, proposal.proposed_at_ms)
         }
         Command::RaiseLevel(to) => level::raise(tables, *to, LEVEL_MAX),
+        Command::ChangeSetting(change) => settings::change(tables, change),
         #[cfg(coffee_future)]
         Command::FutureTouch(name) => nodes::touch(tables, name),
     }

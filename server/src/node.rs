@@ -29,6 +29,7 @@ use coffee_common::{
     clock,
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{CertificateStatus, Identity, Leader, LifecyclePhase, LogLevel, Rejection, Reload, Role},
+    setting::ClusterSettings,
     tls::Credentials,
 };
 use futures_util::future::BoxFuture;
@@ -216,6 +217,11 @@ impl Node {
     /// The room for writes that add data.
     pub fn write_room(&self) -> &WriteRoom {
         &self.write_room
+    }
+
+    /// The settings of the cluster, as far as this node knows them: the defaults without a cluster.
+    pub fn settings(&self) -> ClusterSettings {
+        self.replica().map(|replica| replica.state().settings()).unwrap_or_default()
     }
 
     /// The addresses that other members told this node themselves.

@@ -23,6 +23,7 @@ mod removal;
 mod revoke;
 mod rolling;
 mod set;
+mod settings;
 mod status;
 mod timers;
 mod transfer;
@@ -125,6 +126,8 @@ key only if no one else has changed it since it was read:
         subcommand_value_name = "VERB"
     )]
     Upgrade(upgrade::UpgradeVerb),
+    /// Show or change settings of the cluster
+    Settings(settings::SettingsArguments),
     /// Back up all keys to a file
     Backup(backup::BackupArguments),
     /// Create a new cluster from a backup: with coffeed
@@ -185,6 +188,7 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Cert(arguments) => cert::run(arguments, invocation).await,
         CtlVerb::Revoke(arguments) => revoke::run(arguments, invocation).await,
         CtlVerb::Upgrade(verb) => upgrade::run(verb, invocation).await,
+        CtlVerb::Settings(arguments) => settings::run(arguments, invocation).await,
         CtlVerb::Backup(arguments) => backup::run(arguments, invocation).await,
         CtlVerb::Restore(_) => Err(offline::restore()),
         CtlVerb::Recover(_) => Err(offline::recover()),

@@ -3,9 +3,10 @@
 use coffee_common::{
     id::{Address, ClusterId, NodeId, NodeName},
     protocol::{
-        ClusterView, LogLevel, NodeState, NodeStatus, NodeView, RaisedLevel, Rejection, Reload, Removal,
-        Request, Response,
+        ChangedSetting, ClusterView, LogLevel, NodeState, NodeStatus, NodeView, RaisedLevel, Rejection,
+        Reload, Removal, Request, Response, SettingView,
     },
+    setting::{Setting, SettingName},
 };
 use tokio::time::{Instant, timeout};
 
@@ -142,6 +143,50 @@ impl Client {
     pub async fn finish_upgrade(&self, dry_run: bool) -> Result<RaisedLevel, Error> {
         match self.ask(Request::FinishUpgrade { dry_run }).await? {
             Response::LevelRaised(raised) => Ok(raised),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Returns all settings of the cluster, as the leader knows them: text for those that only newer
+    /// nodes know.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn settings(&self) -> Result<Vec<SettingView>, Error> {
+        match self.ask(Request::Settings).await? {
+            Response::Settings(settings) => Ok(settings),
+            _ => Err(Error::misfit()),
+        }
+    }
+
+    /// Changes a setting of the cluster, which holds at every node as soon as it has applied the
+    /// change. Idempotent. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// As [`Client::change_setting`].
+    pub async fn set_setting(&self, setting: Setting) -> Result<ChangedSetting, Error> {
+        self.change_setting(setting.name().as_str(), Some(&setting.value())).await
+    }
+
+    /// Gives a setting of the cluster its default again. Idempotent. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// As [`Client::change_setting`].
+    pub async fn unset_setting(&self, name: SettingName) -> Result<ChangedSetting, Error> {
+        self.change_setting(name.as_str(), None).await
+    }
+
+    /// Changes a setting of the cluster by its name, which may be one that only newer nodes know;
+    /// without a value gives it its default again. Idempotent. Requires the role `admin`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such setting, or it cannot have this value;
+    /// [`Error::Refused`] below the feature level that brought it; [`Error::Denied`] if the role does
+    /// not allow it; otherwise as [`Client::boot`].
+    pub async fn change_setting(&self, name: &str, value: Option<&str>) -> Result<ChangedSetting, Error> {
+        let request = Request::ChangeSetting { name: name.to_owned(), value: value.map(str::to_owned) };
+        match self.ask(request).await? {
+            Response::SettingChanged(changed) => Ok(changed),
             _ => Err(Error::misfit()),
         }
     }

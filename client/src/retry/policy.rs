@@ -35,7 +35,9 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         Request::Get { consistency, .. } | Request::Range { consistency, .. } => {
             (local(*consistency), RetryPolicy::ReadOnly)
         }
-        Request::CanStop { .. } | Request::ReadIndex => (Route::Leader, RetryPolicy::ReadOnly),
+        Request::CanStop { .. } | Request::ReadIndex | Request::Settings => {
+            (Route::Leader, RetryPolicy::ReadOnly)
+        }
         Request::Write { request, .. } => (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) }),
         Request::Down { dry_run: true, .. }
         | Request::Remove { dry_run: true, .. }
@@ -52,7 +54,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Promote { .. }
         | Request::RemoveVoter { .. }
         | Request::Revoke { .. }
-        | Request::FinishUpgrade { dry_run: false } => (Route::Leader, RetryPolicy::Idempotent),
+        | Request::FinishUpgrade { dry_run: false }
+        | Request::ChangeSetting { .. } => (Route::Leader, RetryPolicy::Idempotent),
         #[cfg(coffee_future)]
         Request::FutureTouch(_) => (Route::Leader, RetryPolicy::Idempotent),
         Request::StateDigest { .. }

@@ -49,7 +49,6 @@ impl Api {
     /// Applies the limits of writes from now on.
     pub fn set_limits(&self, limits: &Limits) {
         self.0.writes.set_max(limits.write_bytes_in_flight_max);
-        self.0.node.write_room().set_limits(limits);
     }
 
     /// Serves a connection until it ends.

@@ -65,6 +65,10 @@ fn explain(message: &str) -> (String, String) {
         (true, Some("bootstrap")) => {
             ("unknown setting bootstrap".to_owned(), super::BOOTSTRAP_HINT.to_owned())
         }
+        (true, Some(moved @ ("data_bytes_max" | "disk_free_bytes_min"))) => (
+            format!("{moved} is a setting of the cluster"),
+            format!("remove it, and run 'coffeectl settings set {moved} BYTES' once"),
+        ),
         (true, Some(unknown)) => {
             let known: Vec<&str> = quoted.collect();
             let hint = nearest(unknown, &known).map_or_else(

@@ -21,13 +21,6 @@ pub struct Limits {
     /// more than its keys and values. The node rejects further ones as overload, and
     /// clients retry them.
     pub write_bytes_in_flight_max: usize,
-    /// The free space of the data directory's disk, in bytes, below which the node has
-    /// no room for more data. While too few voters have room, the leader rejects writes
-    /// that add data.
-    pub disk_free_bytes_min: u64,
-    /// Maximum number of bytes of keys and values, with 33 bytes per key; 0 for none.
-    /// The leader rejects writes that add data beyond it. Writes in flight may exceed it.
-    pub data_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -36,8 +29,6 @@ impl Default for Limits {
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_client_max: limits::CONNECTIONS_PER_CLIENT_MAX,
             write_bytes_in_flight_max: limits::PROPOSAL_BYTES_IN_FLIGHT_MAX,
-            disk_free_bytes_min: limits::DISK_FREE_BYTES_MIN,
-            data_bytes_max: 0,
         }
     }
 }

@@ -101,8 +101,6 @@ settings! {
         connections_max: usize,
         connections_per_client_max: usize,
         write_bytes_in_flight_max: usize,
-        disk_free_bytes_min: u64,
-        data_bytes_max: u64,
     }
 }
 
@@ -203,8 +201,6 @@ impl LimitSettings {
             write_bytes_in_flight_max: self
                 .write_bytes_in_flight_max
                 .unwrap_or(default.write_bytes_in_flight_max),
-            disk_free_bytes_min: self.disk_free_bytes_min.unwrap_or(default.disk_free_bytes_min),
-            data_bytes_max: self.data_bytes_max.unwrap_or(default.data_bytes_max),
         }
     }
 }

@@ -107,6 +107,11 @@ fn settings_have_to_go_together() {
     assert_refused(&timers("election_timeout_max_ms = 900000"), "more than 600000", "milliseconds");
     let limits = |line: &str| format!("{MINIMAL}[limits]\n{line}");
     assert_refused(&limits("connections_max = 100"), "limits.connections_max is 100", "from 128 to 65536");
+    assert_refused(
+        &limits("data_bytes_max = 5"),
+        "data_bytes_max is a setting of the cluster",
+        "settings set",
+    );
     assert_refused(&limits("write_bytes_in_flight_max = 1"), "in_flight_max is 1", "from 4194304 to");
     assert_refused(&format!("{MINIMAL}[storage]\nlog_keep_bytes = 5"), "log_keep_bytes is 5", "67108864");
     assert_refused(&format!("{MINIMAL}[storage]\nsnapshot_every_entries = 0"), "entries is 0", "100000");

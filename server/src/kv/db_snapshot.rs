@@ -30,8 +30,10 @@ impl DbSnapshot {
     /// A table is missing, or the database failed.
     pub fn open(txn: &ReadTransaction) -> Result<Self, KvError> {
         let open = |table: Table| txn.open_table(table.definition());
-        let [keys, requests, nodes, meta, revocations] = Table::ALL;
-        Ok(Self { tables: [open(keys)?, open(requests)?, open(nodes)?, open(meta)?, open(revocations)?] })
+        let [keys, requests, nodes, meta, revocations, settings] = Table::ALL;
+        let tables =
+            [open(keys)?, open(requests)?, open(nodes)?, open(meta)?, open(revocations)?, open(settings)?];
+        Ok(Self { tables })
     }
 
     pub(super) fn row(&self, table: Table, key: &[u8]) -> Result<Option<StoredBytes>, KvError> {

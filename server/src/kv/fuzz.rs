@@ -23,7 +23,9 @@ pub fn sealed(table: Table, key: &[u8], payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn golden_rows_are_decoded_or_refused() {
-    for name in ["state_keys", "state_nodes", "state_requests", "state_revocations", "state_meta"] {
+    for name in
+        ["state_keys", "state_nodes", "state_requests", "state_revocations", "state_meta", "state_settings"]
+    {
         let row = crate::golden_test::bytes(name);
         rows(&row);
         rows(&[&[3], b"key".as_slice(), row.as_slice()].concat());

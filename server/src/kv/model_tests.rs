@@ -13,6 +13,7 @@ use coffee_common::{
     key::{Key, KeyRange, Value},
     limits::{CLUSTER_LISTS_MAX, NODES_MAX},
     revocation_list::RevocationList,
+    setting::{Setting, SettingChange, SettingName, UpgradeFinish},
 };
 use proptest::prelude::*;
 use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
@@ -27,6 +28,7 @@ struct KvModel {
     keys: BTreeMap<Key, Entry>,
     nodes: BTreeMap<NodeName, NodeRecord>,
     lists: BTreeMap<Vec<u8>, (RevocationList, Revision)>,
+    settings: BTreeMap<SettingName, Setting>,
     remembered: Vec<(RequestId, Command, Outcome, Revision)>,
     forgotten: Revision,
 }
@@ -94,6 +96,13 @@ impl KvModel {
             Command::SetRevocationList(list) => self.set_list(at, list),
             // This build knows one level.
             Command::RaiseLevel(_) => Outcome::LevelRaised { level: LEVEL_MIN, changed: false },
+            Command::ChangeSetting(change) => {
+                let before = match *change {
+                    SettingChange::Set(setting) => self.settings.insert(setting.name(), setting),
+                    SettingChange::Unset(name) => self.settings.remove(&name),
+                };
+                Outcome::SettingChanged(before != self.settings.get(&change.name()).copied())
+            }
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => Outcome::NodeStateSet(self.nodes.contains_key(name)),
         }
@@ -267,6 +276,20 @@ fn any_level() -> impl Strategy<Value = Command> {
     prop_oneof![Just(0u32), Just(1), 4u32..].prop_map(|level| Command::RaiseLevel(FeatureLevel(level)))
 }
 
+fn any_setting() -> impl Strategy<Value = Command> {
+    let setting = prop_oneof![
+        (0u64..3).prop_map(Setting::DataBytesMax),
+        (0u64..2).prop_map(Setting::DiskFreeBytesMin),
+        Just(Setting::UpgradeFinish(UpgradeFinish::Automatic)),
+    ];
+    (setting, any::<bool>()).prop_map(|(setting, unset)| {
+        Command::ChangeSetting(match unset {
+            true => SettingChange::Unset(setting.name()),
+            false => SettingChange::Set(setting),
+        })
+    })
+}
+
 /// A command and its request id: client, sequence, and how many entries ago it
 /// was created. Few of each, so ids are repeated with the same command (retries)
 /// and with others (mistakes).
@@ -274,7 +297,7 @@ type RequestedCommand = (Command, Option<(u8, u8, u64)>);
 
 fn any_history() -> impl Strategy<Value = Vec<Vec<RequestedCommand>>> {
     let fixed = Command::Batch(Batch::of(Operation::Set(key("a"), Value::default())).into());
-    let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command(), 2 => any_revocation_list(), 1 => any_level()];
+    let command = prop_oneof![4 => any_batch(), 2 => Just(fixed), 2 => any_node_command(), 2 => any_revocation_list(), 1 => any_level(), 2 => any_setting()];
     let back = prop_oneof![0u64..12, 0u64..200];
     let request = prop::option::of((0u8..2, 0u8..4, back));
     prop::collection::vec(prop::collection::vec((command, request), 1..6), 0..8)

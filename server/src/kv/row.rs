@@ -6,6 +6,7 @@ pub(super) mod format;
 pub(super) mod nodes;
 pub(super) mod requests;
 pub(super) mod revocations;
+pub(super) mod settings;
 
 use self::format::{checksums, decode_entry, decode_key, open, scatter};
 use super::{
@@ -24,6 +25,7 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
         Table::Nodes => nodes::decode(key, row).map(drop),
         Table::Meta => open(table, key, row).map(drop),
         Table::Revocations => revocations::decode(key, row).map(drop),
+        Table::Settings => settings::decode(key, row).map(drop),
     }
 }
 
@@ -33,7 +35,9 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
 pub(super) fn contribution(table: Table, key: &[u8], row: &[u8]) -> u64 {
     match table {
         Table::Meta if key != MetaKey::Level.as_bytes() => 0,
-        Table::Keys | Table::Nodes | Table::Meta | Table::Revocations => scatter(checksums(table, row)),
+        Table::Keys | Table::Nodes | Table::Meta | Table::Revocations | Table::Settings => {
+            scatter(checksums(table, row))
+        }
         Table::Requests => requests::contribution(key, row),
     }
 }

@@ -39,7 +39,7 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), KvError> {
 
 fn is_empty(txn: &WriteTransaction, meta: &WritableTable<'_>) -> Result<bool, KvError> {
     let mut empty = meta.is_empty()?;
-    for table in [Table::Keys, Table::Requests, Table::Nodes, Table::Revocations] {
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Meta) {
         empty &= txn.open_table(table.definition())?.is_empty()?;
     }
     Ok(empty)

@@ -23,6 +23,8 @@ pub enum Table {
     Meta = 4,
     /// The name of a CA to its revocation list.
     Revocations = 5,
+    /// The name of a setting to its value.
+    Settings = 6,
 }
 
 /// A value that describes the state as a whole.
@@ -54,7 +56,8 @@ pub(super) const ROW_FORMAT: u8 = 1;
 
 impl Table {
     /// Every table, in order.
-    pub const ALL: [Self; 5] = [Self::Keys, Self::Requests, Self::Nodes, Self::Meta, Self::Revocations];
+    pub const ALL: [Self; 6] =
+        [Self::Keys, Self::Requests, Self::Nodes, Self::Meta, Self::Revocations, Self::Settings];
 
     /// Returns the table with this number.
     pub fn of(number: u8) -> Option<Self> {
@@ -74,6 +77,7 @@ impl Table {
             Self::Nodes => "nodes",
             Self::Meta => "meta",
             Self::Revocations => "revocations",
+            Self::Settings => "settings",
         }
     }
 

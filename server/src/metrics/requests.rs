@@ -76,6 +76,8 @@ request_kinds! {
     ConfirmMember "confirm_member" Request::ConfirmMember { .. },
     Revoke "revoke" Request::Revoke { .. },
     FinishUpgrade "finish_upgrade" Request::FinishUpgrade { .. },
+    Settings "settings" Request::Settings,
+    ChangeSetting "change_setting" Request::ChangeSetting { .. },
     #[cfg(coffee_future)]
     FutureTouch "future_touch" Request::FutureTouch(_),
 }

@@ -12,9 +12,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use coffee_common::{command::Batch, id::NodeName, limits::BATCH_BYTES_MAX, protocol::Rejection};
+use coffee_common::{
+    command::Batch, id::NodeName, limits::BATCH_BYTES_MAX, protocol::Rejection, setting::ClusterSettings,
+};
 
-use crate::{config::Limits, storage::disk::Space};
+use crate::storage::disk::Space;
 
 /// Bytes of the state's file per byte of data: pages are rounded up.
 const PAGE_BYTES_PER_BYTE: u64 = 2;
@@ -29,11 +31,9 @@ const ROOM_MIN: u64 = DISK_BYTES_PER_BYTE * BATCH_BYTES_MAX as u64;
 /// Bytes of a remembered request in the state.
 const REQUEST_BYTES: u64 = 64;
 
-/// The room of a cluster, as its leader measured it last, and the limits.
+/// The room of a cluster, as its leader measured it last.
 #[derive(Debug)]
 pub struct WriteRoom {
-    disk_free_bytes_min: AtomicU64,
-    data_bytes_max: AtomicU64,
     /// The bytes of disk that a quorum could take at the last measurement.
     measured: AtomicU64,
     /// The part that the writes since then have left.
@@ -53,52 +53,28 @@ pub struct StateSize {
     pub memtable_bytes: u64,
 }
 
+/// The bytes that a disk can take before its free space is below `min`. Pages of the state that
+/// deletes have freed count as free.
+pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
+    let StateSize { data_bytes, requests, memtable_bytes } = size;
+    let free = space.free_bytes.saturating_sub(PAGE_BYTES_PER_BYTE * memtable_bytes);
+    if free < min / 2 {
+        // A flush cannot reuse the pages that it frees itself.
+        return 0;
+    }
+    let needed = PAGE_BYTES_PER_BYTE * (data_bytes + requests * REQUEST_BYTES);
+    let reusable = space.state_allocated_bytes.unwrap_or(0).saturating_sub(needed);
+    let room = (free + reusable).saturating_sub(min);
+    if room < ROOM_MIN { 0 } else { room }
+}
+
 impl Default for WriteRoom {
     fn default() -> Self {
-        let Limits { disk_free_bytes_min, data_bytes_max, .. } = Limits::default();
-        Self {
-            disk_free_bytes_min: AtomicU64::new(disk_free_bytes_min),
-            data_bytes_max: AtomicU64::new(data_bytes_max),
-            measured: AtomicU64::new(u64::MAX),
-            left: AtomicU64::new(u64::MAX),
-            full: Mutex::default(),
-        }
+        Self { measured: AtomicU64::new(u64::MAX), left: AtomicU64::new(u64::MAX), full: Mutex::default() }
     }
 }
 
 impl WriteRoom {
-    /// Sets the limits.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.disk_free_bytes_min.store(limits.disk_free_bytes_min, Ordering::Relaxed);
-        self.data_bytes_max.store(limits.data_bytes_max, Ordering::Relaxed);
-    }
-
-    /// The free disk space below which a node has no room, in bytes.
-    pub fn disk_free_bytes_min(&self) -> u64 {
-        self.disk_free_bytes_min.load(Ordering::Relaxed)
-    }
-
-    /// The quota of data, in bytes; 0 for none.
-    pub fn data_bytes_max(&self) -> u64 {
-        self.data_bytes_max.load(Ordering::Relaxed)
-    }
-
-    /// The bytes that this node's disk can take before its free space is below the
-    /// limit. Pages of the state that deletes have freed count as free.
-    pub fn of_disk(&self, space: &Space, size: StateSize) -> u64 {
-        let StateSize { data_bytes, requests, memtable_bytes } = size;
-        let min = self.disk_free_bytes_min();
-        let free = space.free_bytes.saturating_sub(PAGE_BYTES_PER_BYTE * memtable_bytes);
-        if free < min / 2 {
-            // A flush cannot reuse the pages that it frees itself.
-            return 0;
-        }
-        let needed = PAGE_BYTES_PER_BYTE * (data_bytes + requests * REQUEST_BYTES);
-        let reusable = space.state_allocated_bytes.unwrap_or(0).saturating_sub(needed);
-        let room = (free + reusable).saturating_sub(min);
-        if room < ROOM_MIN { 0 } else { room }
-    }
-
     /// Replaces the last measurement: a quorum has room for `room` more bytes; `full`
     /// are the voters that have none.
     pub fn set_measured(&self, room: u64, full: Vec<NodeName>) {
@@ -109,8 +85,8 @@ impl WriteRoom {
 
     /// Why the next write that adds data would be rejected, if it would. The state
     /// holds `data_bytes`.
-    pub fn shortage(&self, data_bytes: u64) -> Option<String> {
-        let max = self.data_bytes_max();
+    pub fn shortage(&self, data_bytes: u64, settings: &ClusterSettings) -> Option<String> {
+        let max = settings.data_bytes_max;
         if max > 0 && data_bytes >= max {
             return Some(format!("the data takes {data_bytes} bytes of its quota of {max}"));
         }
@@ -129,18 +105,17 @@ impl WriteRoom {
     /// # Errors
     /// The write adds data, and there is no room for it, or none before the next
     /// measurement.
-    pub fn admit(&self, batch: &Batch, data_bytes: u64) -> Result<(), Rejection> {
+    pub fn admit(&self, batch: &Batch, data_bytes: u64, settings: &ClusterSettings) -> Result<(), Rejection> {
         if !batch.adds_data() {
             return Ok(());
         }
         let bytes = batch.bytes() as u64;
-        let max = self.data_bytes_max();
+        let max = settings.data_bytes_max;
         if max > 0 && data_bytes + bytes > max {
             return Err(Rejection::Refused {
                 reason: format!("the data would exceed its quota: {data_bytes} of {max} bytes are in use"),
-                hint:
-                    "delete keys, or set limits.data_bytes_max higher at every node, then 'coffeectl reload'"
-                        .to_owned(),
+                hint: "delete keys, or raise the quota: 'coffeectl settings set data_bytes_max BYTES'"
+                    .to_owned(),
             });
         }
         let take = |left: u64| match left {
@@ -173,6 +148,10 @@ mod tests {
         Batch::of(Operation::Set(Key::new("k").expect("legal"), Value::new(vec![1; bytes]).expect("legal")))
     }
 
+    fn none() -> ClusterSettings {
+        ClusterSettings::default()
+    }
+
     fn delete() -> Batch {
         Batch::of(Operation::Delete(Key::new("k").expect("legal")))
     }
@@ -187,34 +166,36 @@ mod tests {
     #[test]
     fn writes_are_admitted_until_the_measured_room_is_used() {
         let room = WriteRoom::default();
-        assert_eq!(room.admit(&set(1 << 20), 1 << 50), Ok(()), "nothing was measured yet");
+        assert_eq!(room.admit(&set(1 << 20), 1 << 50, &none()), Ok(()), "nothing was measured yet");
         room.set_measured(5000, Vec::new());
-        assert_eq!(room.admit(&set(999), 0), Ok(()));
-        assert_eq!(room.admit(&set(999), 0), Err(Rejection::Overloaded), "it takes four times its bytes");
-        assert_eq!(room.admit(&set(249), 0), Ok(()));
-        assert_eq!(room.shortage(0), None);
+        assert_eq!(room.admit(&set(999), 0, &none()), Ok(()));
+        assert_eq!(
+            room.admit(&set(999), 0, &none()),
+            Err(Rejection::Overloaded),
+            "it takes four times its bytes"
+        );
+        assert_eq!(room.admit(&set(249), 0, &none()), Ok(()));
+        assert_eq!(room.shortage(0, &none()), None);
         room.set_measured(0, vec!["hong".parse().expect("legal")]);
-        assert!(reason(room.admit(&set(1), 0)).contains("at hong"));
-        assert!(room.shortage(0).is_some());
-        assert_eq!(room.admit(&delete(), 0), Ok(()));
+        assert!(reason(room.admit(&set(1), 0, &none())).contains("at hong"));
+        assert!(room.shortage(0, &none()).is_some());
+        assert_eq!(room.admit(&delete(), 0, &none()), Ok(()));
         room.set_measured(2000, Vec::new());
-        assert_eq!(room.admit(&set(1), 0), Ok(()));
+        assert_eq!(room.admit(&set(1), 0, &none()), Ok(()));
     }
 
     #[test]
     fn a_quota_bounds_the_data_and_lets_deletes_through() {
         let room = WriteRoom::default();
-        room.set_limits(&Limits { data_bytes_max: 1000, ..Limits::default() });
-        assert_eq!(room.admit(&set(99), 900), Ok(()));
-        assert!(reason(room.admit(&set(100), 900)).contains("900 of 1000"));
-        assert_eq!(room.admit(&delete(), 2000), Ok(()));
-        assert!(room.shortage(999).is_none() && room.shortage(1000).is_some());
+        let quota = ClusterSettings { data_bytes_max: 1000, ..none() };
+        assert_eq!(room.admit(&set(99), 900, &quota), Ok(()));
+        assert!(reason(room.admit(&set(100), 900, &quota)).contains("900 of 1000"));
+        assert_eq!(room.admit(&delete(), 2000, &quota), Ok(()));
+        assert!(room.shortage(999, &quota).is_none() && room.shortage(1000, &quota).is_some());
     }
 
     #[test]
     fn pages_that_deletes_have_freed_are_room() {
-        let room = WriteRoom::default();
-        room.set_limits(&Limits { disk_free_bytes_min: 100 << 20, ..Limits::default() });
         let space = |free: u64, allocated: u64| Space {
             free_bytes: free << 20,
             total_bytes: 1 << 40,
@@ -223,7 +204,7 @@ mod tests {
             state_allocated_bytes: Some(allocated << 20),
         };
         let size = StateSize { data_bytes: 436 << 20, requests: 16 << 10, memtable_bytes: 10 << 20 };
-        let of_disk = |free, allocated| room.of_disk(&space(free, allocated), size) >> 20;
+        let of_disk = |free, allocated| room_of_disk(&space(free, allocated), size, 100 << 20) >> 20;
         assert_eq!(of_disk(170, 900), 76, "of the free space, and of freed pages");
         assert_eq!(of_disk(150, 800), 30);
         assert_eq!(of_disk(125, 800), 0, "less than a write may take");

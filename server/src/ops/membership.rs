@@ -22,6 +22,7 @@ mod removal_watch;
 mod remove_voter;
 mod resume;
 mod revoke;
+mod settings;
 mod transfer;
 mod upgrade;
 
@@ -192,6 +193,8 @@ impl Leading {
             }
             Request::Revoke { list } => self.revoke(list).await,
             Request::FinishUpgrade { dry_run } => self.finish_upgrade(*dry_run).await,
+            Request::Settings => Ok(self.settings()),
+            Request::ChangeSetting { name, value } => self.change_setting(name, value.as_deref()).await,
             #[cfg(coffee_future)]
             Request::FutureTouch(node) => self.touch(node).await,
             _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),

@@ -13,7 +13,11 @@ use coffee_common::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ask_members::ask_others;
-use crate::node::{Node, replica::Replica, write_room::StateSize};
+use crate::node::{
+    Node,
+    replica::Replica,
+    write_room::{StateSize, room_of_disk},
+};
 
 /// How often the room is measured. Writes in between are counted.
 const EVERY: Duration = Duration::from_secs(1);
@@ -37,7 +41,7 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         let membership = replica.membership();
         let full = full.iter().filter_map(|id| Some(membership.get_node(id)?.name.clone())).collect();
         node.write_room().set_measured(left, full);
-        let shortage = node.write_room().shortage(replica.state().metrics().data_bytes.get());
+        let shortage = shortage(&node, &replica);
         if rejecting != shortage.is_some() {
             rejecting = shortage.is_some();
             match shortage {
@@ -59,6 +63,12 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
     }
 }
 
+/// Why this node would reject a write that adds data, if it would.
+pub fn shortage(node: &Node, replica: &Replica) -> Option<String> {
+    let state = replica.state();
+    node.write_room().shortage(state.metrics().data_bytes.get(), &state.settings())
+}
+
 /// The bytes that this node's disk can take; `None` if that is unknown.
 pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
     let metrics = replica.state().metrics();
@@ -67,7 +77,7 @@ pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
         requests: replica.state().request_memory().entries.get(),
         memtable_bytes: metrics.memtable_bytes.get(),
     };
-    Some(node.write_room().of_disk(&node.space().last()?, size))
+    Some(room_of_disk(&node.space().last()?, size, replica.state().settings().disk_free_bytes_min))
 }
 
 async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {

@@ -20,6 +20,7 @@ use openraft::ServerState;
 use tokio::task::JoinSet;
 
 use self::cluster::{ClusterNode, compose};
+use super::room;
 use crate::{
     node::{
         Node, VERSION,
@@ -108,7 +109,7 @@ pub fn own(node: &Node) -> NodeStatus {
         writes_refused: node
             .replica()
             .filter(|replica| replica.leads())
-            .and_then(|replica| node.write_room().shortage(replica.state().metrics().data_bytes.get())),
+            .and_then(|replica| room::shortage(node, &replica)),
     }
 }
 

@@ -154,6 +154,7 @@ impl ReplicaRuntime {
         }
         self.tasks.spawn(log_size::keep_within(Arc::clone(&self.replica), self.log_keep_bytes));
         self.tasks.spawn(membership.clone().resume_changes(Arc::clone(&self.replica)));
+        self.tasks.spawn(membership.clone().finish_upgrades(Arc::clone(&self.replica)));
         self.tasks.spawn(membership.clone().watch_for_removal(Arc::clone(&self.replica), joins));
         let join = std::mem::take(&mut self.join);
         self.tasks.spawn(membership.clone().announce_address(Arc::clone(&self.replica), join));

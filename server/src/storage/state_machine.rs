@@ -33,6 +33,7 @@ mod reader;
 mod shared_state;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::{io, sync::Arc};
 
@@ -114,7 +115,7 @@ impl StateMachine {
         check_agrees(&database)?;
         shared.note_memory(&memory);
         shared.note_size()?;
-        shared.note_level()?;
+        shared.note_watched()?;
         shared.note_durable(&meta);
         shared.note_snapshot(&meta);
         Ok(Self { shared, memory, meta, bytes_since_snapshot: 0, kept_bytes_max: KEPT_BYTES_MAX })

@@ -21,6 +21,7 @@ const GOLDEN: [(&str, &[(&str, Option<u8>)]); 5] = [
             ("state_requests", Some(0)),
             ("state_meta", Some(0)),
             ("state_revocations", Some(0)),
+            ("state_settings", Some(0)),
             ("log_records", Some(1)),
             ("log_records", Some(2)),
             ("identity", Some(3)),

@@ -24,7 +24,7 @@ mod support;
 
 use std::{env, time::Duration};
 
-use coffee_common::protocol::Role;
+use coffee_common::{protocol::Role, setting::Setting};
 use coffee_tests::cluster::{Cluster, Host, SHOPS};
 use tokio::runtime::Runtime;
 
@@ -46,10 +46,11 @@ const NODES: usize = 3;
 /// Maximum write stall if a quorum is spared.
 const GAP_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 10 });
 
-/// Frequent snapshots and purges, so that they coincide with every fault. The disks are
-/// smaller than the usual limit of free space.
-const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n\
-                        [limits]\ndisk_free_bytes_min = 16777216\n";
+/// Frequent snapshots and purges, so that they coincide with every fault.
+const SETTINGS: &str = "[storage]\nsnapshot_every_entries = 2000\nlog_keep_entries = 500\n";
+
+/// The disks are smaller than the usual limit of free space.
+const FREE_BYTES: Setting = Setting::DiskFreeBytesMin(16 << 20);
 
 /// Victims of a class of faults.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +116,7 @@ impl Class {
         let mut fault = make(&mut cluster);
         cluster.found(NODES).await;
         let client = cluster.client(Role::Admin).with_timeout(Duration::from_secs(10));
+        client.set_setting(FREE_BYTES).await.expect("a setting");
         let mut environment = FaultEnvironment { cluster, network, client, rounds: 0 };
         for whom in self.whom {
             self.strike(&mut environment, &mut fault, *whom).await;

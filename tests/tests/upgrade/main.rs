@@ -56,6 +56,8 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     // A request that the nodes do not know fails alone.
     let touch = ["upgrade", "touch", "ming"];
     future::coffeectl(&cluster, &touch).fails(1, "which does not know this request").await;
+    let number = ["settings", "set", "future_number", "7"];
+    future::coffeectl(&cluster, &number).fails(2, "there is no setting 'future_number'").await;
 
     // One node is upgraded, and leads and follows beside the others.
     let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
@@ -74,6 +76,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     // All are upgraded, taken back, and upgraded again.
     roll(&mut cluster, &mut load, Some(&coffeed)).await;
     future::coffeectl(&cluster, &touch).fails(8, "this needs feature level 2").await;
+    cluster.coffeectl(number).fails(8, "this needs feature level 2").await;
     let plan = cluster.coffeectl(["upgrade", "finish", "--dry-run"]).ok().await;
     assert!(plan.starts_with("plan: raise the feature level of the cluster from 1 to 2"), "{plan}");
     roll(&mut cluster, &mut load, None).await;
@@ -85,6 +88,10 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     let again = cluster.json(["upgrade", "finish", "--yes"]).await;
     assert_eq!((&again["to"], &again["changed"]), (&2.into(), &false.into()), "{again}");
     future::coffeectl(&cluster, &touch).ok().await;
+    // A command of this version changes and shows a setting that it does not know.
+    cluster.coffeectl(number).ok().await;
+    let shown = cluster.coffeectl(["settings", "show", "future_number", "-o", "plain"]).ok().await;
+    assert_eq!(shown, "future_number\t7\t0\n");
     assert!(load.acknowledges(100, PATIENCE).await, "writes flow at the new level");
 
     // This build refuses the data, in every way, and changes nothing.
@@ -134,4 +141,28 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
         assert!(!node.log().tail(usize::MAX).contains("state differs"), "{}", node.name());
     }
     client.close().await;
+}
+
+/// With the setting, the leader raises the level by itself once every member knows it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "compiles all crates a second time, for minutes; tests/README.md has the command"]
+async fn an_upgrade_is_finished_by_itself_if_the_cluster_is_set_so() {
+    let coffeed = future::command("coffeed");
+    let mut cluster = Cluster::of(3).start().await;
+    cluster.coffeectl(["settings", "set", "upgrade_finish", "automatic"]).ok().await;
+    let level = async |cluster: &mut Cluster| cluster.json(["upgrade", "status"]).await["level"].clone();
+    for name in SHOPS[..3].iter().copied() {
+        assert_eq!(level(&mut cluster).await, 1, "{name} does not know the next level");
+        let node = cluster.node(name);
+        node.stop().await;
+        node.use_build(Some(coffeed.clone()));
+        node.start().await;
+        cluster.coffeectl(["wait", "--for", "synced", "--node", name]).ok().await;
+    }
+    let risen = async {
+        while level(&mut cluster).await != 2 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, risen).await.expect("the leader raises the level");
 }

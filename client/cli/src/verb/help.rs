@@ -22,7 +22,7 @@ const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
 /// The verbs of the last line of the list, which would be one row too long with them.
-const IN_LAST_LINE: [&str; 4] = ["bench", "completion", "help", "upgrade"];
+const IN_LAST_LINE: [&str; 5] = ["bench", "completion", "help", "settings", "upgrade"];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
@@ -49,7 +49,7 @@ fn verbs(root: &clap::Command) -> String {
     let is_offered =
         |name: &&str| *name != "help" && root.find_subcommand(name).is_some_and(|verb| !verb.is_hide_set());
     let others: Vec<&str> = IN_LAST_LINE.into_iter().filter(is_offered).collect();
-    format!("{table}more: 'help VERB' (also {}), 'options', 'exit-codes'\n", others.join(", "))
+    format!("{table}also {}; see 'help VERB|options|exit-codes'\n", others.join(", "))
 }
 
 /// Returns the options of every verb.

@@ -18,7 +18,7 @@ use crate::{
         Node, VERSION,
         replica::{Metrics, Replica},
     },
-    ops::status::ready::ReadinessResult,
+    ops::{room, status::ready::ReadinessResult},
     storage::disk::Space,
 };
 
@@ -232,7 +232,7 @@ fn state(text: &mut Text, replica: &Replica) {
     let metrics = replica.state().metrics();
     text.gauge(
         "coffeed_data_bytes",
-        "Keys and values with 33 bytes per key; limits.data_bytes_max bounds it.",
+        "Keys and values with 33 bytes per key; the setting data_bytes_max bounds it.",
         metrics.data_bytes.get(),
     );
     text.gauge(
@@ -244,22 +244,21 @@ fn state(text: &mut Text, replica: &Replica) {
 }
 
 fn room(text: &mut Text, node: &Node) {
-    let room = node.write_room();
+    let settings = node.settings();
     text.gauge(
         "coffeed_data_max_bytes",
-        "Quota of keys and values (limits.data_bytes_max); 0 for none.",
-        room.data_bytes_max(),
+        "Quota of keys and values (the setting data_bytes_max); 0 for none.",
+        settings.data_bytes_max,
     );
     text.gauge(
         "coffeed_disk_free_min_bytes",
-        "Free space below which the node has no room for more data (limits.disk_free_bytes_min).",
-        room.disk_free_bytes_min(),
+        "Free space below which the node has no room for more data (the setting disk_free_bytes_min).",
+        settings.disk_free_bytes_min,
     );
-    let data_bytes = node.replica().map_or(0, |replica| replica.state().metrics().data_bytes.get());
     text.gauge(
         "coffeed_writes_rejected_for_space",
         "Whether the leader rejects writes that add data.",
-        room.shortage(data_bytes).is_some(),
+        node.replica().is_some_and(|replica| room::shortage(node, &replica).is_some()),
     );
 }
 

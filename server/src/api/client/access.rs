@@ -250,6 +250,8 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::CanStop { .. }
             | Request::Revoke { .. }
             | Request::FinishUpgrade { .. }
+            | Request::Settings
+            | Request::ChangeSetting { .. }
     )
 }
 
@@ -258,9 +260,11 @@ fn audience(kind: RequestKind) -> Audience {
     match kind {
         // An unknown request is answered before it is judged.
         RequestKind::Ping | RequestKind::Status | RequestKind::Unknown => Audience::Everyone,
-        RequestKind::List | RequestKind::Get | RequestKind::Range | RequestKind::CanStop => {
-            Audience::Clients(Role::Reader)
-        }
+        RequestKind::List
+        | RequestKind::Get
+        | RequestKind::Range
+        | RequestKind::CanStop
+        | RequestKind::Settings => Audience::Clients(Role::Reader),
         RequestKind::Write => Audience::Clients(Role::Writer),
         RequestKind::Found
         | RequestKind::Boot
@@ -270,7 +274,8 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::Reload
         | RequestKind::LogLevel
         | RequestKind::Revoke
-        | RequestKind::FinishUpgrade => Audience::Clients(Role::Admin),
+        | RequestKind::FinishUpgrade
+        | RequestKind::ChangeSetting => Audience::Clients(Role::Admin),
         #[cfg(coffee_future)]
         RequestKind::FutureTouch => Audience::Clients(Role::Admin),
         // It contains everything, the request memory too.
@@ -322,6 +327,8 @@ fn is_for_the_leader(request: &Request) -> bool {
             | Request::RemoveVoter { .. }
             | Request::Revoke { .. }
             | Request::FinishUpgrade { .. }
+            | Request::Settings
+            | Request::ChangeSetting { .. }
     )
 }
 

@@ -46,6 +46,7 @@ fn act(request: &Request) -> Option<AuditedAct> {
         | Request::Range { .. }
         | Request::Write { .. }
         | Request::CanStop { .. }
+        | Request::Settings
         | Request::ReadIndex
         | Request::StateDigest { .. }
         | Request::Room { .. }
@@ -69,6 +70,10 @@ fn act(request: &Request) -> Option<AuditedAct> {
         Request::Revoke { .. } => plain("revoke"),
         Request::FinishUpgrade { dry_run: false } => plain("upgrade finish"),
         Request::FinishUpgrade { dry_run: true } => plain("upgrade finish --dry-run"),
+        Request::ChangeSetting { name, value } => Some(match value {
+            Some(value) => AuditedAct { verb: "settings set", object: Some(format!("{name} = {value}")) },
+            None => AuditedAct { verb: "settings unset", object: Some(name.clone()) },
+        }),
         #[cfg(coffee_future)]
         Request::FutureTouch(node) => about("touch", node),
         Request::Join { node, address, .. } => at("join", node, address),
@@ -223,6 +228,7 @@ fn has_changed(response: &Response) -> bool {
         Response::Removed(removal) | Response::Down(removal) => removal.changed,
         Response::Reloaded(reload) => !reload.changed.is_empty(),
         Response::LevelRaised(raised) => raised.from != raised.to,
+        Response::SettingChanged(changed) => changed.changed,
         Response::Admitted { .. } => true,
         Response::Status(_)
         | Response::Cluster(_)
@@ -230,6 +236,7 @@ fn has_changed(response: &Response) -> bool {
         | Response::Value { .. }
         | Response::Page { .. }
         | Response::CanStop { .. }
+        | Response::Settings(_)
         | Response::ReadIndex(_)
         | Response::StateDigest(_)
         | Response::Room(_)

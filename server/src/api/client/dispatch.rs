@@ -120,7 +120,9 @@ async fn operate(
         | Request::Promote { .. }
         | Request::RemoveVoter { .. }
         | Request::Revoke { .. }
-        | Request::FinishUpgrade { .. } => {
+        | Request::FinishUpgrade { .. }
+        | Request::Settings
+        | Request::ChangeSetting { .. } => {
             let request = leader_request(request, origin, deadline);
             let result = membership.on_leader(&request).await;
             *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
@@ -171,6 +173,8 @@ fn leader_request<'a>(
             | Request::Down { dry_run: true, .. }
             | Request::Revoke { .. }
             | Request::FinishUpgrade { .. }
+            | Request::Settings
+            | Request::ChangeSetting { .. }
     );
     LeaderRequest {
         body: request,

@@ -39,7 +39,9 @@ pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
             | Request::Reaches { .. }
             | Request::Room { .. }
             | Request::Revoke { .. }
-            | Request::FinishUpgrade { .. } => true,
+            | Request::FinishUpgrade { .. }
+            | Request::Settings
+            | Request::ChangeSetting { .. } => true,
             #[cfg(coffee_future)]
             Request::FutureTouch(_) => true,
         };

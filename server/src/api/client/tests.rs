@@ -13,12 +13,14 @@ use coffee_common::{
     id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ClusterView, Consistency, ElectionTimers, Identity, LastEntry, Leader, LeftOut,
-        LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus,
-        RaisedLevel, Rejection, Reload, Removal, ReplicaDigest, Request, RequestEnvelope, RequestFrame,
-        Response, ResponseFrame, RevocationListStatus, Role, RoundTrip, SentFrom, ServerMessage, Welcome,
+        CertificateStatus, ChangedSetting, ClusterView, Consistency, ElectionTimers, Identity, LastEntry,
+        Leader, LeftOut, LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole,
+        RaftStatus, RaisedLevel, Rejection, Reload, Removal, ReplicaDigest, Request, RequestEnvelope,
+        RequestFrame, Response, ResponseFrame, RevocationListStatus, Role, RoundTrip, SentFrom,
+        ServerMessage, SettingView, Welcome,
     },
     protocol_versions::ProtocolVersions,
+    setting::{ClusterSettings, Setting, SettingName},
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -96,7 +98,14 @@ fn requests() -> Vec<Request> {
         Request::Move { node: name("hong"), address: address() },
         Request::Revoke { list: vec![0x30, 0] },
         Request::FinishUpgrade { dry_run: true },
+        Request::Settings,
+        Request::ChangeSetting { name: "data_bytes_max".to_owned(), value: Some("64GiB".to_owned()) },
+        Request::ChangeSetting { name: "upgrade_finish".to_owned(), value: None },
     ]
+}
+
+fn setting() -> SettingView {
+    SettingView::of(&ClusterSettings::of([Setting::DataBytesMax(64 << 30)]), SettingName::DataBytesMax)
 }
 
 fn status() -> NodeStatus {
@@ -212,6 +221,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::RevocationListSet { number: 7, changed: true },
         Outcome::NodeAnnounced,
         Outcome::LevelRaised { level: FeatureLevel(2), changed: true },
+        Outcome::SettingChanged(true),
     ]
 }
 
@@ -260,6 +270,12 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Revoked { number: 7, changed: true }),
         Ok(Response::LevelRaised(RaisedLevel { from: FeatureLevel(1), to: FeatureLevel(2) })),
         Ok(Response::Announced(true)),
+        Ok(Response::Settings(vec![setting()])),
+        Ok(Response::SettingChanged(ChangedSetting {
+            now: setting(),
+            before: "0".to_owned(),
+            changed: true,
+        })),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -122,7 +122,8 @@ async fn with_room(
 }
 
 fn check_room(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
-    node.write_room().admit(&write.batch, replica.state().metrics().data_bytes.get())
+    let state = replica.state();
+    node.write_room().admit(&write.batch, state.metrics().data_bytes.get(), &state.settings())
 }
 
 /// Has a write carried out by the leader, which may also be this node, and answers it.

@@ -107,12 +107,6 @@ struct Flags {
     /// Maximum bytes of uncommitted writes
     #[arg(long, value_name = "BYTES")]
     limits_write_bytes_in_flight_max: Option<usize>,
-    /// Free disk space below which writes that add data are rejected
-    #[arg(long, value_name = "BYTES")]
-    limits_disk_free_bytes_min: Option<u64>,
-    /// Maximum bytes of keys and values; 0 for none
-    #[arg(long, value_name = "BYTES")]
-    limits_data_bytes_max: Option<u64>,
     /// TCP address for metrics and health checks (HTTP)
     #[arg(long, value_name = "IP:PORT")]
     admin_listen: Option<SocketAddr>,
@@ -222,8 +216,6 @@ impl Flags {
                 connections_max: self.limits_connections_max,
                 connections_per_client_max: self.limits_connections_per_client_max,
                 write_bytes_in_flight_max: self.limits_write_bytes_in_flight_max,
-                disk_free_bytes_min: self.limits_disk_free_bytes_min,
-                data_bytes_max: self.limits_data_bytes_max,
             },
             admin: AdminSettings { listen: self.admin_listen },
             log: LogSettings { level: self.log_level, format: self.log_format },
@@ -290,8 +282,6 @@ mod tests {
         config.limits.connections_max = 666;
         config.limits.connections_per_client_max = 66;
         config.limits.write_bytes_in_flight_max = 7_777_777;
-        config.limits.disk_free_bytes_min = 88_888_888;
-        config.limits.data_bytes_max = 8_888;
         config.log.level = LogLevel::Trace;
         config.log.format = LogFormat::Json;
         let mut words = vec!["coffeed".into()];

@@ -11,9 +11,10 @@ use coffee_common::{
     feature_level::{FeatureLevel, LEVEL_MAX, LEVEL_MIN},
     id::{Address, NodeName},
     protocol::{RaisedLevel, Rejection, Response},
+    setting::UpgradeFinish,
 };
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Leading, MembershipManager, decide::refused};
 use crate::{
@@ -24,7 +25,29 @@ use crate::{
     ops::status,
 };
 
+/// How often the leader looks whether all members know a higher level, if it may raise it.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 impl MembershipManager {
+    /// Raises the level while this node leads, as soon as all members know the next one, if the
+    /// setting `upgrade_finish` says so. Runs as long as the replica.
+    pub async fn finish_upgrades(self, replica: Arc<Replica>) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let state = replica.state();
+            let may_rise = replica.leads() && state.level() < LEVEL_MAX;
+            if !may_rise || state.settings().upgrade_finish != UpgradeFinish::Automatic {
+                continue;
+            }
+            let leading = self.unconfirmed(Arc::clone(&replica), Instant::now() + LOOK_EVERY);
+            if let Err(error) = leading.finish_upgrade(false).await {
+                tracing::debug!(?error, "the feature level is not raised yet");
+            }
+        }
+    }
+
     /// Raises the level of a cluster that this node has founded to the highest one that it knows.
     pub async fn raise_founded(&self, replica: &Arc<Replica>, within: Duration) {
         if replica.state().level() == LEVEL_MAX {

@@ -111,7 +111,7 @@ impl Facts {
             silence_max: SILENCE_MIN.max(LEASES * node.lease()),
             replica,
             disk_free: disk_free.map(|space| space.free_bytes).map_err(|error| error.to_string()),
-            disk_free_min: node.write_room().disk_free_bytes_min(),
+            disk_free_min: node.settings().disk_free_bytes_min,
             certificate_days_left: node.certificate_days_left(),
         }
     }

@@ -19,7 +19,7 @@ pub(in crate::server) async fn watch(node: Weak<Node>, mut stopping: watch::Rece
     while let Some(node) = node.upgrade() {
         // An unresponsive disk is noticed by the log, which writes to it.
         if let Ok(space) = node.space().look().await {
-            let free_bytes_min = node.write_room().disk_free_bytes_min();
+            let free_bytes_min = node.settings().disk_free_bytes_min;
             scarce = judge(scarce, space.free_bytes, free_bytes_min);
             let reserve_bytes = free_bytes_min / 2;
             if node.replica().is_some() && space.free_bytes >= free_bytes_min + 2 * reserve_bytes {

@@ -7,6 +7,7 @@ use coffee_common::{
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
     revocation_list::RevocationList,
+    setting::{Setting, SettingChange, SettingName},
 };
 use proptest::prelude::*;
 
@@ -34,7 +35,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 7] {
+fn commands() -> [Command; 9] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -60,6 +61,8 @@ fn commands() -> [Command; 7] {
         }),
         Command::AnnounceNode { name, address },
         Command::RaiseLevel(FeatureLevel(2)),
+        Command::ChangeSetting(SettingChange::Set(Setting::DataBytesMax(64 << 30))),
+        Command::ChangeSetting(SettingChange::Unset(SettingName::UpgradeFinish)),
     ]
 }
 
@@ -247,6 +250,10 @@ fn any_command() -> impl Strategy<Value = Command> {
             Command::SetNodeAddress { name, id: NodeId(id), address }
         }),
         1 => any::<u32>().prop_map(|level| Command::RaiseLevel(FeatureLevel(level))),
+        1 => prop::option::of(any::<u64>()).prop_map(|bytes| {
+            let unset = SettingChange::Unset(SettingName::DiskFreeBytesMin);
+            Command::ChangeSetting(bytes.map_or(unset, |bytes| SettingChange::Set(Setting::DiskFreeBytesMin(bytes))))
+        }),
         1 => (any::<u8>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(ca, number, der)| {
             Command::SetRevocationList(RevocationList { issuer: vec![ca], number, der })
         }),

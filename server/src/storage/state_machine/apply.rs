@@ -13,7 +13,7 @@ use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder};
 use tokio::time::Instant;
 
-use super::{StateMachine, digest_history::DigestHistory};
+use super::{StateMachine, digest_history::DigestHistory, watched::WatchedState};
 use crate::{
     kv::{self, KvError, RequestMemory, RowHeads, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
@@ -87,11 +87,8 @@ impl StateMachine {
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
         }
-        if batch.entries.iter().any(raises_level) {
-            self.shared.note_level()?;
-        }
-        if batch.entries.iter().any(sets_revocation_list) {
-            self.shared.note_revocations();
+        if batch.entries.iter().filter_map(command).any(WatchedState::may_change_by) {
+            self.shared.note_watched()?;
         }
         for (responder, outcome) in batch.responders.into_iter().zip(outcomes) {
             if let Some(responder) = responder {
@@ -102,12 +99,11 @@ impl StateMachine {
     }
 }
 
-fn raises_level(entry: &LogEntry) -> bool {
-    matches!(&entry.payload, Payload::Normal(proposal) if matches!(proposal.command, Command::RaiseLevel(_)))
-}
-
-fn sets_revocation_list(entry: &LogEntry) -> bool {
-    matches!(&entry.payload, Payload::Normal(proposal) if matches!(proposal.command, Command::SetRevocationList(_)))
+fn command(entry: &LogEntry) -> Option<&Command> {
+    match &entry.payload {
+        Payload::Normal(proposal) => Some(&proposal.command),
+        _ => None,
+    }
 }
 
 /// Reads the headers of the rows that a batch replaces, so the disk is not read
@@ -117,11 +113,8 @@ async fn read_heads<'e>(
     entries: &'e [LogEntry],
     offload: Offload,
 ) -> Result<RowHeads<'e>, StateError> {
-    let keys = entries.iter().filter_map(|entry| match &entry.payload {
-        Payload::Normal(proposal) => match &proposal.command {
-            Command::Batch(batch) => Some(batch.keys()),
-            _ => None,
-        },
+    let keys = entries.iter().filter_map(command).filter_map(|command| match command {
+        Command::Batch(batch) => Some(batch.keys()),
         _ => None,
     });
     let mut reading = database.store()?.begin_heads(keys.flatten());

@@ -14,6 +14,7 @@ use coffee_common::{
     key::{Key, KeyRange},
     protocol::ReplicaDigest,
     revocation_list::RevocationList,
+    setting::ClusterSettings,
 };
 use tokio::sync::watch;
 
@@ -54,7 +55,12 @@ impl StateReader {
 
     /// The feature level of the cluster, as of the applied state.
     pub fn level(&self) -> FeatureLevel {
-        self.shared.level()
+        self.shared.watched().level()
+    }
+
+    /// The settings of the cluster in force, as of the applied state.
+    pub fn settings(&self) -> ClusterSettings {
+        self.shared.watched().settings()
     }
 
     /// The last digest at or before `upto`, if it is still kept. Replicas that
@@ -148,7 +154,7 @@ impl StateReader {
 
     /// Watches the revocation lists: changes when they may have changed.
     pub fn watch_revocation_lists(&self) -> watch::Receiver<()> {
-        self.shared.revocations().subscribe()
+        self.shared.watched().revocations()
     }
 
     /// Computes a hash of the whole state, which is equal on all replicas with

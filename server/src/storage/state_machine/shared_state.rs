@@ -11,16 +11,14 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
-use coffee_common::{
-    feature_level::FeatureLevel, id::Revision, limits::REQUEST_MEMORY_MAX, protocol::ReplicaDigest,
-};
+use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX, protocol::ReplicaDigest};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{digest_history::DigestHistory, flush_schedule::FlushSchedule};
+use super::{digest_history::DigestHistory, flush_schedule::FlushSchedule, watched::WatchedState};
 use crate::{
     kv::{self, KvError, MetaKey, RequestMemory},
     metrics::{RequestMemoryMetrics, StateMetrics},
@@ -53,11 +51,8 @@ pub(super) struct SharedState {
     /// waiting for that would block a thread of the runtime.
     write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
-    /// The feature level of the cluster as of the applied state.
-    level: AtomicU32,
+    watched: WatchedState,
     level_mark: LevelMark,
-    /// Signalled when the revocation lists may have changed.
-    revocations: watch::Sender<()>,
     digests: std::sync::Mutex<DigestHistory>,
     request_memory: RequestMemoryMetrics,
     metrics: StateMetrics,
@@ -96,8 +91,7 @@ impl SharedState {
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
-            level: AtomicU32::default(),
-            revocations: watch::Sender::default(),
+            watched: WatchedState::default(),
             digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
             metrics: StateMetrics::default(),
@@ -150,15 +144,14 @@ impl SharedState {
         Ok(())
     }
 
-    /// The feature level of the cluster.
-    pub(super) fn level(&self) -> FeatureLevel {
-        FeatureLevel(self.level.load(Ordering::Acquire))
+    /// The parts of the applied state that others watch.
+    pub(super) fn watched(&self) -> &WatchedState {
+        &self.watched
     }
 
-    /// Records the feature level of the state, which this build must know.
-    pub(super) fn note_level(&self) -> Result<(), StateError> {
-        self.level.store(self.database().level()?.0, Ordering::Release);
-        Ok(())
+    /// Takes the watched parts from the applied state.
+    pub(super) fn note_watched(&self) -> Result<(), StateError> {
+        self.watched.look(&self.database())
     }
 
     pub(super) fn metrics(&self) -> &StateMetrics {
@@ -182,16 +175,6 @@ impl SharedState {
     /// Publishes that entries up to `index` are applied.
     pub(super) fn note_applied(&self, index: u64) {
         self.applied.send_replace(Revision(index));
-    }
-
-    /// Signalled when the revocation lists may have changed.
-    pub(super) fn revocations(&self) -> &watch::Sender<()> {
-        &self.revocations
-    }
-
-    /// Tells that the revocation lists may have changed.
-    pub(super) fn note_revocations(&self) {
-        self.revocations.send_replace(());
     }
 
     /// Adds digests to the history.
@@ -373,8 +356,7 @@ impl SharedState {
         self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
         self.note_size()?;
-        self.note_level()?;
-        self.note_revocations();
+        self.note_watched()?;
         Ok(memory)
     }
 }

@@ -195,8 +195,6 @@ impl SimNode {
         }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
         config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);
-        // The data are up to 12 KB.
-        config.limits.data_bytes_max = rng.of(&[0, 0, 0, 8000]);
         config.storage.log_keep_entries = rng.of(&[100, 100, 20, 400]);
         config
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use coffee_client::{Client, Credentials, Error, OutcomeKind};
+use coffee_common::setting::{Setting, SettingName};
 use coffee_tests::sim::checks::operators::{OperatorAnswer, OperatorCall, OperatorVerb};
 use tokio::time::Instant;
 
@@ -133,8 +134,13 @@ impl Operator {
         for shop in shops.iter().skip(1).filter(|_| self.number == 0) {
             self.record.call(&any, OperatorVerb::Boot, Some(shop), &self.trace).await;
         }
+        let mut quota = Quota::default();
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;
+            if self.number == 0 && self.rng.below(4) == 0 {
+                quota.change(&any, &mut self.rng).await;
+                continue;
+            }
             let client = match self.rng.below(3) {
                 0 => self.leader().map(|leader| any.at(leader.address())).transpose()?,
                 1 => Some(any.at(shops[self.rng.below(shops.len() as u64) as usize].address())?),
@@ -150,7 +156,7 @@ impl Operator {
             let Some(node) = self.absent().filter(|_| self.number == 0) else { break };
             self.record.call(&any, OperatorVerb::Boot, self.shop(&node), &self.trace).await;
         }
-        Ok(())
+        quota.check(&any).await
     }
 
     fn shop(&self, name: &str) -> Option<&SimNode> {
@@ -192,5 +198,46 @@ impl Operator {
         };
         let absent = self.shops.iter().find(|shop| votes(shop).is_none());
         absent.map(|shop| shop.name.to_string())
+    }
+}
+
+/// The quota of data that one operator, and no other, has set.
+#[derive(Default)]
+struct Quota {
+    /// The value of the last change that was acknowledged.
+    acknowledged: u64,
+    /// The values of changes of which the operator does not know whether they were made.
+    in_doubt: Vec<u64>,
+    changes: u64,
+}
+
+impl Quota {
+    /// Sets another value: a quota that the data, which are up to 12 KB, exceed, or none that they reach.
+    async fn change(&mut self, client: &Client, rng: &mut SimRng) {
+        self.changes += 1;
+        let value = rng.of(&[8000, 1 << 20, 1 << 20]) + self.changes;
+        let client = client.with_timeout(Duration::from_millis(rng.of(&[1000, 2000, 4000])));
+        match client.set_setting(Setting::DataBytesMax(value)).await {
+            Ok(_) => self.acknowledged = value,
+            Err(error) if error.outcome() == OutcomeKind::NotApplied => {}
+            Err(_) => self.in_doubt.push(value),
+        }
+    }
+
+    /// Checks that the cluster has what was acknowledged last, or what may have been set later.
+    async fn check(&self, client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+        // A fault may prevent the answer.
+        let Ok(settings) = client.settings().await else { return Ok(()) };
+        let name = SettingName::DataBytesMax.as_str();
+        let found = settings.iter().find(|setting| setting.name == name).map(|setting| &*setting.value);
+        let mut possible = self.in_doubt.iter().chain([&self.acknowledged]);
+        match possible.any(|value| found == Some(&*value.to_string())) {
+            true => Ok(()),
+            false => Err(format!(
+                "the quota is {found:?}, was set to {} and perhaps to {:?}",
+                self.acknowledged, self.in_doubt
+            )
+            .into()),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// The load of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Setting {
+pub(super) struct BenchSetting {
     work: &'static str,
     clients: u16,
     connections: u16,
@@ -30,7 +30,7 @@ pub(super) struct Setting {
     prefix: String,
 }
 
-impl Setting {
+impl BenchSetting {
     pub(super) fn new(plan: &Plan, arguments: &BenchArguments) -> Self {
         Self {
             work: match arguments.work {
@@ -111,7 +111,7 @@ struct Errors {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct BenchReport<'a> {
     #[serde(flatten)]
-    setting: &'a Setting,
+    setting: &'a BenchSetting,
     operations: Vec<OperationRow>,
     per_second: f64,
     errors: Vec<Errors>,
@@ -126,7 +126,7 @@ pub(super) struct BenchReport<'a> {
 
 impl<'a> BenchReport<'a> {
     pub(super) fn new(
-        setting: &'a Setting,
+        setting: &'a BenchSetting,
         measured: &Measured,
         verdict: &'a BenchVerdict,
         removed: bool,

@@ -47,7 +47,7 @@ async fn a_good_cluster_passes() {
     let verdict = BenchVerdict::new(&measured, &Needs::new(&arguments));
     assert!(verdict.passed(), "{verdict:?}");
     let plan = plan(Work::Put, &arguments).unwrap();
-    let setting = Setting::new(&plan, &arguments);
+    let setting = BenchSetting::new(&plan, &arguments);
     let outcome = BenchReport::new(&setting, &measured, &verdict, true);
     let table = printed(Format::Table, &outcome);
     assert!(table.starts_with("OPERATION "), "{table}");
@@ -72,7 +72,7 @@ async fn what_stands_against_a_cluster_is_said() {
     let arguments = arguments("put --max-gap 1ms");
     let verdict = BenchVerdict::new(&measured, &Needs::new(&arguments));
     let plan = plan(Work::Put, &arguments).unwrap();
-    let setting = Setting::new(&plan, &arguments);
+    let setting = BenchSetting::new(&plan, &arguments);
     let table = printed(Format::Table, &BenchReport::new(&setting, &measured, &verdict, true));
     let last = table.lines().last().unwrap();
     assert_eq!(last, "FAIL: errors, rate, p99, gap", "{table}");
@@ -110,7 +110,7 @@ fn what_never_began_is_told() {
     let arguments = arguments("put --rate 100");
     let plan = plan(Work::Put, &arguments).unwrap();
     let (setting, verdict) =
-        (Setting::new(&plan, &arguments), BenchVerdict::new(&measured, &Needs::new(&arguments)));
+        (BenchSetting::new(&plan, &arguments), BenchVerdict::new(&measured, &Needs::new(&arguments)));
     let outcome = BenchReport::new(&setting, &measured, &verdict, false);
     assert!(
         printed(Format::Table, &outcome).contains("\n42 were due but never started: all clients were busy\n")
@@ -124,7 +124,7 @@ fn the_widest_load_fits_a_terminal() {
         "mixed --clients 4096 --connections 256 --keys 10000000 --key-size 1024 --value-size 1048576 \
          --seconds 86400 --warm-up 3600 --rate 10000000",
     );
-    let text = Setting::new(&plan(Work::Put, &arguments).unwrap(), &arguments).sentences();
+    let text = BenchSetting::new(&plan(Work::Put, &arguments).unwrap(), &arguments).sentences();
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     assert_eq!(text.lines().count(), 2, "{text}");
 }

@@ -44,6 +44,7 @@ fn requests(node: &str) -> Vec<Request> {
         Request::Get { key: "k".parse().expect("legal"), consistency },
         Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
         Request::CanStop { node: node() },
+        Request::Settings,
         Request::Write { request, batch: Batch::default().into() },
         Request::Found { node: node() },
         Request::Boot { node: node(), address: None },
@@ -57,6 +58,7 @@ fn requests(node: &str) -> Vec<Request> {
         Request::LogLevel { level: None },
         Request::Revoke { list: Vec::new() },
         Request::FinishUpgrade { dry_run: false },
+        Request::ChangeSetting { name: "data_bytes_max".to_owned(), value: None },
         Request::ReadIndex,
         Request::Join { node: node(), address: address(), level: LEVEL_MAX },
         Request::Promote { id: NodeId(7) },
@@ -84,7 +86,7 @@ fn word(request: &Request) -> String {
 
 #[test]
 fn a_client_may_do_what_its_role_is_for() {
-    let reader = ["Ping", "Status", "List", "Get", "Range", "CanStop"];
+    let reader = ["Ping", "Status", "List", "Get", "Range", "CanStop", "Settings"];
     assert_eq!(permitted(&identity(Role::Reader, "till"), None, "hong"), reader);
     let writer = [&reader[..], &["Write"]].concat();
     assert_eq!(permitted(&identity(Role::Writer, "till"), None, "hong"), writer);
@@ -103,6 +105,7 @@ fn a_client_may_do_what_its_role_is_for() {
             "LogLevel",
             "Revoke",
             "FinishUpgrade",
+            "ChangeSetting",
         ],
     ];
     assert_eq!(permitted(&identity(Role::Admin, "ops"), None, "hong"), admin.concat());
@@ -135,7 +138,7 @@ fn a_node_is_not_an_admin_and_speaks_of_itself() {
 #[test]
 fn the_program_that_runs_a_node_is_its_admin() {
     let ming = identity(Role::Node, "ming");
-    let write = &requests("hong")[6];
+    let write = &requests("hong")[7];
     let origin = ask(&ming, None, write).expect("permitted");
     assert_eq!(
         origin,
@@ -149,6 +152,7 @@ fn a_member_forwards_what_only_the_leader_can_do() {
     let (hong, ops) = (identity(Role::Node, "hong"), identity(Role::Admin, "ops"));
     let forwarded = [
         "CanStop",
+        "Settings",
         "Write",
         "Boot",
         "Move",
@@ -157,10 +161,11 @@ fn a_member_forwards_what_only_the_leader_can_do() {
         "Remove",
         "Revoke",
         "FinishUpgrade",
+        "ChangeSetting",
         "RemoveVoter",
     ];
     assert_eq!(permitted(&hong, Some(&ops), "peng"), forwarded);
-    assert_eq!(permitted(&hong, Some(&identity(Role::Reader, "till")), "peng"), ["CanStop"]);
+    assert_eq!(permitted(&hong, Some(&identity(Role::Reader, "till")), "peng"), ["CanStop", "Settings"]);
     let peng = identity(Role::Node, "peng");
     assert_eq!(permitted(&hong, Some(&peng), "peng"), ["Move", "Join", "Promote"]);
     assert_eq!(permitted(&hong, Some(&peng), "long"), ["Promote"]);
@@ -214,7 +219,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(Role::ALL.map(rejected), [23, 22, 9, 17, 26]);
+    assert_eq!(Role::ALL.map(rejected), [24, 23, 9, 19, 28]);
 }
 
 #[test]

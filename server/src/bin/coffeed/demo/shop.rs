@@ -5,6 +5,7 @@ use std::time::Duration;
 use coffee_common::{
     id::{Address, NodeName},
     protocol::LifecyclePhase,
+    setting::Setting,
 };
 use coffeectl::{exit::ExitCode, failure::Failure};
 use coffeed::{Closed, Config, Server};
@@ -85,8 +86,7 @@ impl Shop {
         }
         self.close().await;
         let ShopConfig { name, listen, data_dir, tls } = self.config.clone();
-        let mut config = Config::new(name, listen, data_dir, tls);
-        config.limits.disk_free_bytes_min = DISK_FREE_BYTES_MIN;
+        let config = Config::new(name, listen, data_dir, tls);
         let started = Server::builder(config).start().await;
         self.server = Some(started.map_err(|error| {
             Failure::new(ExitCode::Failed, format!("{} failed to open: {error}", self.config.name))
@@ -99,7 +99,9 @@ impl Shop {
     pub(super) async fn found(&self) -> Result<(), Failure> {
         let Some(server) = &self.server else { return Ok(()) };
         let founded = server.found().await.map(|_| ());
-        founded.map_err(|error| Failure::new(ExitCode::Failed, format!("no cluster is founded: {error}")))
+        founded.map_err(|error| Failure::new(ExitCode::Failed, format!("no cluster is founded: {error}")))?;
+        server.local_client()?.set_setting(Setting::DiskFreeBytesMin(DISK_FREE_BYTES_MIN)).await?;
+        Ok(())
     }
 
     /// Closes it and waits for that. Its data stays.
