@@ -178,7 +178,9 @@ impl Faults {
             }
             match mend {
                 // It may have lost its power before it founded the cluster, and have joined the first.
-                Mend::Replace(node) if self.is_down(node) => self.mends.push((ms + 500, Mend::Replace(node))),
+                Mend::Replace(node) if self.is_down(node) || shops[node].is_starting() => {
+                    self.mends.push((ms + 500, Mend::Replace(node)));
+                }
                 Mend::Replace(node) => {
                     if shops[node].is_elsewhere() {
                         self.crash(node, ms, sim, &shops[node]);

@@ -9,7 +9,7 @@ use std::{
 use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
 use coffee_common::{
     id::{ClusterId, NodeName},
-    protocol::NodeStatus,
+    protocol::{LifecyclePhase, NodeStatus},
     quic::Endpoint,
 };
 use coffeed::{Closed, Config, Server, node::replica::Replica};
@@ -90,6 +90,12 @@ impl SimNode {
         let mut status = self.life(|life| life.server.as_ref().map(|server| server.status()))?;
         status.raft = status.raft.filter(|raft| self.is_first(raft.cluster));
         Some(status)
+    }
+
+    /// Whether it cannot tell yet to which cluster it belongs.
+    pub(crate) fn is_starting(&self) -> bool {
+        let phase = self.life(|life| life.server.as_ref().map(|server| server.status().phase));
+        phase.is_none_or(|phase| phase == LifecyclePhase::Opening)
     }
 
     /// Whether it belongs to another cluster than the first.

@@ -104,7 +104,7 @@ impl MemberLife {
 pub struct MemberHistory {
     lives: BTreeMap<u64, MemberLife>,
     /// Index of the newest committed membership.
-    membership: u64,
+    membership: Option<u64>,
     /// Name of the leader of each term.
     leaders: BTreeMap<u64, String>,
     /// The terms in which the leader began to hand over, with its name and the time.
@@ -145,10 +145,11 @@ impl MemberHistory {
                 life.retired.get_or_insert(at_ms);
             }
         }
-        let Some(committed) = seen.members.as_ref().filter(|members| members.index > self.membership) else {
+        let Some(committed) = seen.members.as_ref().filter(|members| Some(members.index) > self.membership)
+        else {
             return;
         };
-        self.membership = committed.index;
+        self.membership = Some(committed.index);
         for member in &committed.members {
             let life = self.life(member.id, &member.name);
             life.joined.get_or_insert(at_ms);

@@ -57,6 +57,16 @@ fn doubt() -> OperatorAnswer {
     OperatorAnswer::InDoubt("no answer".to_owned())
 }
 
+/// The membership of a new cluster has index 0.
+#[test]
+fn the_founder_votes_before_another_node_joins() {
+    let mut history = MemberHistory::default();
+    history.look(10, &knows(0, &[MING], &[MING_RECORD]));
+    let answer = Some((120, OperatorAnswer::Voter(1)));
+    let call = OperatorCall { node: "ming".to_owned(), ..call(OperatorVerb::Boot, 110, answer) };
+    assert_eq!(history.judge(&[call]), Vec::<String>::new());
+}
+
 #[test]
 fn a_removal_needs_a_call_that_owns_up_to_it() {
     use OperatorAnswer::Gone;
