@@ -15,7 +15,10 @@ use coffee_common::{
     quic::Expect,
 };
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::{
     metrics::LogThrottle,
@@ -122,12 +125,13 @@ pub(super) async fn with_recorded(
 }
 
 /// Asks members in turn to make this node a voter until it is one. `members` are those that admitted
-/// it. Any node may have invited it again: those at `invited_by` cannot send it away.
+/// it. `invited_by` are the members according to the last invitation. Any node may have sent that: those
+/// that are only there cannot send it away.
 pub(super) async fn promote(
     node: &Node,
     replica: &Arc<Replica>,
     members: &[Address],
-    invited_by: &[Address],
+    invited_by: watch::Receiver<Vec<Address>>,
 ) -> Promotion {
     let id = replica.id();
     let votes =
@@ -142,12 +146,13 @@ async fn ask_for_vote(
     node: &Node,
     replica: &Replica,
     members: &[Address],
-    invited_by: &[Address],
+    invited_by: watch::Receiver<Vec<Address>>,
 ) -> Promotion {
     let request = Request::Promote { id: replica.id() };
     let mut attempts = JoinAttempts::default();
     loop {
         let known = known(node, replica, members);
+        let invited_by = invited_by.borrow().clone();
         for member in known.iter().chain(invited_by.iter().filter(|other| !known.contains(other))) {
             let is_known = known.contains(member);
             match ask_one(node, member, Some(replica.cluster()), &request).await {

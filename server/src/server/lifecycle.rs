@@ -3,7 +3,7 @@
 //! One task owns the data directory and moves through the stages: waiting for an
 //! invitation, joining, running, stopping.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::MemberState,
@@ -73,6 +73,16 @@ enum LifecycleStage {
     Running(Box<ReplicaRuntime>),
     /// It stops, and reports this to its host program.
     Ending(Option<Box<ReplicaRuntime>>, Closed),
+}
+
+/// How a node that catches up ends to do so.
+enum CatchUpEnd {
+    /// The node is to stop.
+    Stopped,
+    /// Its storage or consensus has failed.
+    Failed(Closed),
+    /// The cluster says so.
+    Judged(Promotion),
 }
 
 impl LifecycleStage {
@@ -306,28 +316,36 @@ impl Lifecycle {
     }
 
     async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
-        // Where the members are now, according to the last invitation.
-        let mut invited_by = Vec::new();
-        loop {
-            tokio::select! {
-                () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
-                how = runtime.failed() => return LifecycleStage::Ending(Some(runtime), how),
-                command = self.commands.recv() => match command {
-                    Some(LifecycleCommand::Join { members: now, .. }) => invited_by = now,
-                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
-                        return self.shut_down_removed(runtime);
-                    }
-                    _ => {}
-                },
-                promotion = join::promote(&self.node, &runtime.replica, &members, &invited_by) => match promotion {
-                    Promotion::Voter => return match self.data.set_standing(MemberState::Member) {
-                        Ok(()) => LifecycleStage::Running(runtime),
-                        Err(error) => LifecycleStage::failed(Some(runtime), error),
+        let (invitation, invited_by) = watch::channel(Vec::new());
+        let end = {
+            // Goes on whatever arrives: operators may invite the node more often than it can ask all.
+            let mut promotion = pin!(join::promote(&self.node, &runtime.replica, &members, invited_by));
+            loop {
+                tokio::select! {
+                    () = stopped(&mut self.stopping) => break CatchUpEnd::Stopped,
+                    how = runtime.failed() => break CatchUpEnd::Failed(how),
+                    command = self.commands.recv() => match command {
+                        Some(LifecycleCommand::Join { members: now, .. }) => {
+                            invitation.send_replace(now);
+                        }
+                        Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
+                            break CatchUpEnd::Judged(Promotion::Removed);
+                        }
+                        _ => {}
                     },
-                    Promotion::Unknown => return self.start_over(runtime, members).await,
-                    Promotion::Removed => return self.shut_down_removed(runtime),
-                },
+                    promotion = &mut promotion => break CatchUpEnd::Judged(promotion),
+                }
             }
+        };
+        match end {
+            CatchUpEnd::Stopped => LifecycleStage::stopped(Some(runtime)),
+            CatchUpEnd::Failed(how) => LifecycleStage::Ending(Some(runtime), how),
+            CatchUpEnd::Judged(Promotion::Voter) => match self.data.set_standing(MemberState::Member) {
+                Ok(()) => LifecycleStage::Running(runtime),
+                Err(error) => LifecycleStage::failed(Some(runtime), error),
+            },
+            CatchUpEnd::Judged(Promotion::Unknown) => self.start_over(runtime, members).await,
+            CatchUpEnd::Judged(Promotion::Removed) => self.shut_down_removed(runtime),
         }
     }
 
