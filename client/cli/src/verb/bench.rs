@@ -20,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 pub(crate) use self::arguments::BenchArguments;
 use self::{
     arguments::BenchWork,
-    report::{BenchReport, Setting},
+    report::{BenchReport, BenchSetting},
     verdict::{BenchVerdict, Needs},
 };
 use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printer};
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     }
     let measured = measured?;
     let verdict = BenchVerdict::new(&measured, &Needs::new(arguments));
-    let setting = Setting::new(&plan, arguments);
+    let setting = BenchSetting::new(&plan, arguments);
     invocation.printer.report(&BenchReport::new(&setting, &measured, &verdict, deleted.is_ok()));
     verdict.into_result()
 }
