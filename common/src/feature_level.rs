@@ -34,8 +34,8 @@ pub const LEVELS: &[LevelFeatures] = &[
 ];
 
 /// The level after this version's, for tests of upgrades: a build with `--cfg coffee_future` has one
-/// more command, one more request and one more format of rows, each marked by that condition, and
-/// stands for the next version. None is released.
+/// more command, one more request, one more field of the welcome, one more setting and one more format
+/// of rows, each marked by that condition, and stands for the next version. None is released.
 #[cfg(coffee_future)]
 pub const FUTURE: LevelFeatures = LevelFeatures {
     level: FeatureLevel(2),

@@ -28,6 +28,9 @@ pub struct Welcome {
     pub lease_ms: u32,
     /// The versions of this protocol that the node speaks.
     pub versions: ProtocolVersions,
+    /// A field that only the next version knows.
+    #[cfg(coffee_future)]
+    pub future_note: u32,
 }
 
 /// The leader's name and address.

@@ -6,6 +6,8 @@
 //! ```
 
 mod future;
+mod rounds;
+mod verbs;
 
 use std::{fs, path::Path, time::Duration};
 
@@ -56,6 +58,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     // A request that the nodes do not know fails alone.
     let touch = ["upgrade", "touch", "ming"];
     future::coffeectl(&cluster, &touch).fails(1, "which does not know this request").await;
+    verbs::run_all(&mut cluster, Some(&coffeed), "new command").await;
     let number = ["settings", "set", "future_number", "7"];
     future::coffeectl(&cluster, &number).fails(2, "there is no setting 'future_number'").await;
 
@@ -77,6 +80,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     roll(&mut cluster, &mut load, Some(&coffeed)).await;
     future::coffeectl(&cluster, &touch).fails(8, "this needs feature level 2").await;
     cluster.coffeectl(number).fails(8, "this needs feature level 2").await;
+    verbs::run_all(&mut cluster, None, "old command").await;
     let plan = cluster.coffeectl(["upgrade", "finish", "--dry-run"]).ok().await;
     assert!(plan.starts_with("plan: raise the feature level of the cluster from 1 to 2"), "{plan}");
     roll(&mut cluster, &mut load, None).await;

@@ -57,6 +57,8 @@ impl ApiContext {
             leader: replica.and_then(|replica| replica.leader_hint()),
             lease_ms: u32::try_from(node.lease().as_millis()).unwrap_or(u32::MAX),
             versions: ProtocolVersions::OWN,
+            #[cfg(coffee_future)]
+            future_note: 7,
         }
     }
 }

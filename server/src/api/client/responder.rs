@@ -304,6 +304,8 @@ mod tests {
             leader: Some(leader),
             lease_ms: 300,
             versions: ProtocolVersions::OWN,
+            #[cfg(coffee_future)]
+            future_note: 7,
         };
         let ours = frame::encode(&ServerMessageRef::Welcome(&welcome)).expect("encodes");
         assert_eq!(ours, frame::encode(&ServerMessage::Welcome(welcome)).expect("encodes"));

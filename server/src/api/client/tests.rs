@@ -316,6 +316,8 @@ fn answers() -> Vec<ServerMessage> {
         leader: leader(),
         lease_ms: 300,
         versions: ProtocolVersions { min: 1, max: 3 },
+        #[cfg(coffee_future)]
+        future_note: 7,
     };
     let reply = |(id, result)| ServerMessage::Response(ResponseFrame { id, leader: leader(), result });
     let replies = (1..).zip(results()).map(reply);
