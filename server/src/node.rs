@@ -8,6 +8,7 @@ pub mod audit_log;
 pub mod boot_requests;
 pub mod heard_addresses;
 pub mod join_requests;
+pub mod last_invitation;
 pub mod leader_contact;
 pub mod leadership;
 pub mod log_size;
@@ -40,7 +41,7 @@ use tokio::{
 
 use self::{
     audit_log::AuditLog, boot_requests::BootRequests, heard_addresses::HeardAddresses,
-    join_requests::JoinRequests, replica::Replica, write_room::WriteRoom,
+    join_requests::JoinRequests, last_invitation::LastInvitation, replica::Replica, write_room::WriteRoom,
 };
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
 
@@ -90,6 +91,7 @@ pub struct Node {
     pool: Pool,
     space: SpaceProbe,
     write_room: WriteRoom,
+    last_invitation: LastInvitation,
     heard_addresses: HeardAddresses,
     boot_requests: BootRequests,
     join_requests: JoinRequests,
@@ -122,6 +124,7 @@ impl Node {
             pool,
             space: SpaceProbe::new(data_dir),
             write_room: WriteRoom::default(),
+            last_invitation: LastInvitation::default(),
             heard_addresses: HeardAddresses::default(),
             boot_requests: BootRequests::default(),
             join_requests: JoinRequests::default(),
@@ -227,6 +230,11 @@ impl Node {
     /// The addresses that other members told this node themselves.
     pub fn heard_addresses(&self) -> &HeardAddresses {
         &self.heard_addresses
+    }
+
+    /// The addresses in the last invitation to the cluster of this node.
+    pub fn last_invitation(&self) -> &LastInvitation {
+        &self.last_invitation
     }
 
     /// The nodes that operators asked this one to boot.

@@ -115,6 +115,7 @@ impl MembershipManager {
         if let Some(replica) = self.node.replica() {
             if replica.cluster() == cluster {
                 // All members that it knows may have moved since it was admitted.
+                self.node.last_invitation().note(members);
                 if self.node.phase() == LifecyclePhase::Joining {
                     self.node.command(LifecycleCommand::Join { cluster, members: members.to_vec() });
                 }

@@ -9,7 +9,8 @@
 //! answer: a node that was removed has a certificate too, and one member that lies is
 //! outvoted by one that does not. A single answer is enough if there is no other: the
 //! other members may have been removed as well. A node that has no vote yet may know of no
-//! member; it also believes those that it joined.
+//! member; it also believes those that it joined. Members that have moved are looked for where the
+//! last invitation says that members are: `coffeectl boot` sends one.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -57,7 +58,11 @@ impl MembershipManager {
             let membership = replica.membership();
             let names: BTreeSet<&NodeName> = membership.nodes().map(|(_, member)| &member.name).collect();
             // A member that has just started, or a node that left, proves nothing.
-            let members: Vec<_> = peers.into_iter().filter(|(peer, _)| names.contains(&peer.name)).collect();
+            let mut members: Vec<_> =
+                peers.into_iter().filter(|(peer, _)| names.contains(&peer.name)).collect();
+            let silent = names.iter().filter(|name| !members.iter().any(|(peer, _)| peer.name == ***name));
+            let elsewhere = self.invited_by(silent.copied()).await;
+            members.extend(elsewhere);
             let joined = match own.has_vote(&membership) {
                 true => Vec::new(),
                 false => self.joined(&joins).await,
@@ -83,6 +88,19 @@ impl MembershipManager {
         let asked = others.map(|known| async move {
             let raft = status::ask(&self.node, &known.name, &known.address).await?.raft?;
             Some((PeerCluster { name: known.name, address: known.address, cluster: raft.cluster }, raft))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Looks for these members, which may have moved, where the last invitation says that members are.
+    async fn invited_by(&self, members: impl Iterator<Item = &NodeName>) -> Vec<(PeerCluster, RaftStatus)> {
+        let addresses = self.node.last_invitation().addresses();
+        let asked = members.filter(|name| *name != self.node.name()).flat_map(|name| {
+            addresses.iter().map(async |address| {
+                let raft = status::ask(&self.node, name, address).await?.raft?;
+                let cluster = raft.cluster;
+                Some((PeerCluster { name: name.clone(), address: address.clone(), cluster }, raft))
+            })
         });
         join_all(asked).await.into_iter().flatten().collect()
     }
