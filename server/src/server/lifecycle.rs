@@ -3,7 +3,9 @@
 //! One task owns the data directory and moves through the stages: waiting for an
 //! invitation, joining, running, stopping.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+mod catch_up;
+
+use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
     command::MemberState,
@@ -17,11 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Closed, StartError,
-    join::{self, Promotion},
-    mode::Mode,
-    reload::Reloading,
-    replica_runtime::ReplicaRuntime,
+    Closed, StartError, join, mode::Mode, reload::Reloading, replica_runtime::ReplicaRuntime,
     waiting_peers::WaitingPeers,
 };
 use crate::{
@@ -73,16 +71,6 @@ enum LifecycleStage {
     Running(Box<ReplicaRuntime>),
     /// It stops, and reports this to its host program.
     Ending(Option<Box<ReplicaRuntime>>, Closed),
-}
-
-/// How a node that catches up ends to do so.
-enum CatchUpEnd {
-    /// The node is to stop.
-    Stopped,
-    /// Its storage or consensus has failed.
-    Failed(Closed),
-    /// The cluster says so.
-    Judged(Promotion),
 }
 
 impl LifecycleStage {
@@ -313,50 +301,6 @@ impl Lifecycle {
             tracing::info!(folder = %aside.display(), "the former data is set aside until this node is a voter");
         }
         self.open_replica(&identity).await
-    }
-
-    async fn catch_up(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
-        let (invitation, invited_by) = watch::channel(Vec::new());
-        let end = {
-            // Goes on whatever arrives: operators may invite the node more often than it can ask all.
-            let mut promotion = pin!(join::promote(&self.node, &runtime.replica, &members, invited_by));
-            loop {
-                tokio::select! {
-                    () = stopped(&mut self.stopping) => break CatchUpEnd::Stopped,
-                    how = runtime.failed() => break CatchUpEnd::Failed(how),
-                    command = self.commands.recv() => match command {
-                        Some(LifecycleCommand::Join { members: now, .. }) => {
-                            invitation.send_replace(now);
-                        }
-                        Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
-                            break CatchUpEnd::Judged(Promotion::Removed);
-                        }
-                        _ => {}
-                    },
-                    promotion = &mut promotion => break CatchUpEnd::Judged(promotion),
-                }
-            }
-        };
-        match end {
-            CatchUpEnd::Stopped => LifecycleStage::stopped(Some(runtime)),
-            CatchUpEnd::Failed(how) => LifecycleStage::Ending(Some(runtime), how),
-            CatchUpEnd::Judged(Promotion::Voter) => match self.data.set_standing(MemberState::Member) {
-                Ok(()) => LifecycleStage::Running(runtime),
-                Err(error) => LifecycleStage::failed(Some(runtime), error),
-            },
-            CatchUpEnd::Judged(Promotion::Unknown) => self.start_over(runtime, members).await,
-            CatchUpEnd::Judged(Promotion::Removed) => self.shut_down_removed(runtime),
-        }
-    }
-
-    /// Joins again under a new id: the cluster has given this node's name another one.
-    async fn start_over(&mut self, runtime: Box<ReplicaRuntime>, members: Vec<Address>) -> LifecycleStage {
-        tracing::warn!(id = %runtime.replica.id(), "the cluster no longer knows this node's id, joining again");
-        self.leave(runtime).await;
-        if let Err(error) = self.data.set_standing(MemberState::Shutdown) {
-            return LifecycleStage::failed(None, error);
-        }
-        LifecycleStage::Asking(members)
     }
 
     async fn run(&mut self, runtime: Box<ReplicaRuntime>) -> LifecycleStage {

@@ -211,7 +211,7 @@ struct Quota {
     acknowledged: u64,
     /// The values of changes of which the operator does not know whether they were made.
     in_doubt: Vec<u64>,
-    /// What the operator was told, for people.
+    /// The answers, for people.
     answers: Vec<String>,
 }
 
