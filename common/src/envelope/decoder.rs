@@ -4,6 +4,8 @@
 //! variants an enum has. This one reads the same bytes. It borrows them, never recurses into a
 //! sequence that is longer than the bytes left, and allocates nothing itself.
 
+mod numbers;
+
 use std::{fmt, mem};
 
 use serde::{
@@ -16,6 +18,9 @@ use serde::{
 
 /// The name under which a type asks for its envelope.
 pub(super) const ENVELOPE: &str = "$envelope";
+
+/// The bit of each byte of a number that says that more bytes follow.
+pub(super) const MORE: u8 = 0x80;
 
 /// Why bytes are not the expected value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,13 +80,12 @@ impl<'de> Decoder<'de> {
         self.rest
     }
 
+    #[inline]
     fn u8(&mut self) -> Result<u8, DecodeError> {
-        match self.next_byte() {
-            Err(DecodeError::Short) if self.may_end => Ok(0),
-            byte => byte,
-        }
+        if self.rest.is_empty() && self.may_end { Ok(0) } else { self.next_byte() }
     }
 
+    #[inline]
     fn next_byte(&mut self) -> Result<u8, DecodeError> {
         let (byte, rest) = self.rest.split_first().ok_or(DecodeError::Short)?;
         self.rest = rest;
@@ -89,11 +93,13 @@ impl<'de> Decoder<'de> {
     }
 
     /// Reads the length of a sequence. Each element takes at least one byte.
+    #[inline]
     pub(super) fn length(&mut self) -> Result<usize, DecodeError> {
         let length = usize::try_from(self.u64()?).map_err(|_| DecodeError::Number)?;
         if length > self.rest.len() { Err(DecodeError::Short) } else { Ok(length) }
     }
 
+    #[inline]
     fn bytes(&mut self) -> Result<&'de [u8], DecodeError> {
         let length = self.length()?;
         let (bytes, rest) = self.rest.split_at(length);
@@ -101,41 +107,17 @@ impl<'de> Decoder<'de> {
         Ok(bytes)
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'de str, DecodeError> {
         std::str::from_utf8(self.bytes()?).map_err(|_| DecodeError::Invalid)
     }
 }
 
-/// Defines readers of numbers: seven bits per byte, the lowest ones first. A number that is there has
-/// all of its bytes.
-macro_rules! varints {
-    ($($name:ident)*) => {
-        impl Decoder<'_> {
-            $(pub(super) fn $name(&mut self) -> Result<$name, DecodeError> {
-                let (mut number, mut shift) = (0, 0);
-                let mut byte = self.u8()?;
-                loop {
-                    let bits = $name::from(byte & 0x7f);
-                    if shift >= $name::BITS || bits << shift >> shift != bits {
-                        return Err(DecodeError::Number);
-                    }
-                    number |= bits << shift;
-                    if byte & 0x80 == 0 {
-                        return Ok(number);
-                    }
-                    byte = self.next_byte()?;
-                    shift += 7;
-                }
-            })*
-        }
-    };
-}
-varints!(u16 u32 u64 u128);
-
 /// Forwards to the visitor what a reader has read.
 macro_rules! read {
     ($($method:ident: $reader:ident, $visit:ident;)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
             visitor.$visit(self.$reader()?)
         })*
     };
@@ -149,7 +131,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         deserialize_u16: u16, visit_u16;
         deserialize_u32: u32, visit_u32;
         deserialize_u64: u64, visit_u64;
-        deserialize_u128: u128, visit_u128;
+        deserialize_u128: wide, visit_u128;
         deserialize_str: text, visit_borrowed_str;
         deserialize_string: text, visit_borrowed_str;
         deserialize_bytes: bytes, visit_borrowed_bytes;
@@ -160,6 +142,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         false
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.u8()? {
             0 => visitor.visit_bool(false),
@@ -168,6 +151,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.u8()? {
             0 => visitor.visit_none(),
@@ -176,10 +160,12 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_unit()
     }
 
+    #[inline]
     fn deserialize_unit_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -188,6 +174,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_unit()
     }
 
+    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -199,6 +186,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let left = self.length()?;
         let may_end = mem::replace(&mut self.may_end, false);
@@ -207,6 +195,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         sequence
     }
 
+    #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let left = self.length()?;
         let may_end = mem::replace(&mut self.may_end, false);
@@ -215,10 +204,12 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         map
     }
 
+    #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, DecodeError> {
         visitor.visit_seq(Elements { decoder: self, left: length })
     }
 
+    #[inline]
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -228,6 +219,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         self.deserialize_tuple(length, visitor)
     }
 
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -237,6 +229,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         self.deserialize_tuple(fields.len(), visitor)
     }
 
+    #[inline]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -251,6 +244,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     }
 
     /// A body does not say which types it contains, and the messages have none of the others.
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DecodeError> {
         Err(DecodeError::Invalid)
     }
@@ -267,6 +261,7 @@ struct Elements<'a, 'de> {
 impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     type Error = DecodeError;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -284,10 +279,12 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     type Error = DecodeError;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
         self.next_element_seed(seed)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
         seed.deserialize(&mut *self.decoder)
     }
@@ -307,6 +304,7 @@ impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
     type Error = DecodeError;
     type Variant = &'a mut Decoder<'de>;
 
+    #[inline]
     fn variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
@@ -319,18 +317,22 @@ impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
 impl<'de> VariantAccess<'de> for &mut Decoder<'de> {
     type Error = DecodeError;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), DecodeError> {
         Ok(())
     }
 
+    #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
         seed.deserialize(self)
     }
 
+    #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, DecodeError> {
         self.deserialize_tuple(length, visitor)
     }
 
+    #[inline]
     fn struct_variant<V: Visitor<'de>>(
         self,
         fields: &'static [&'static str],

@@ -182,7 +182,12 @@ fn numbers_have_the_range_of_their_type() {
     assert_eq!(read::<u16>(&[0x80, 0x80, 0x80, 0]), Err(DecodeError::Number));
     assert_eq!(read::<u64>(&[[0xff; 9].as_slice(), &[1]].concat()), Ok(u64::MAX));
     assert_eq!(read::<u64>(&[[0xff; 9].as_slice(), &[2]].concat()), Err(DecodeError::Number));
+    assert_eq!(read::<u128>(&[[0xff; 18].as_slice(), &[3]].concat()), Ok(u128::MAX));
     assert_eq!(read::<u128>(&[[0xff; 18].as_slice(), &[4]].concat()), Err(DecodeError::Number));
+    assert_eq!(read::<u128>(&[[0x80; 19].as_slice(), &[0]].concat()), Err(DecodeError::Number));
+    for bytes in 1..=18 {
+        assert_eq!(read::<u128>(&[0xff; 18][..bytes]), Err(DecodeError::Short), "{bytes} bytes");
+    }
     for number in [0, 127, 128, 1 << 32, u64::MAX] {
         assert_eq!(read::<u64>(&encode(&number)), Ok(number));
         assert_eq!(read::<u128>(&encode(&(u128::from(number) << 64))), Ok(u128::from(number) << 64));
