@@ -19,6 +19,7 @@
 //!    from a feature level on.
 
 mod decoder;
+mod encoder;
 
 use std::{fmt, marker::PhantomData};
 
@@ -26,14 +27,26 @@ use postcard::experimental::serialized_size;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::Visitor,
-    ser::{Error as _, SerializeTuple},
+    ser::{Error as _, SerializeTupleStruct},
 };
 
 pub use self::decoder::{DecodeError, UnknownKind};
-use self::decoder::{Decoder, ENVELOPE};
+use self::{
+    decoder::{Decoder, ENVELOPE},
+    encoder::Encoder,
+};
 
-/// Encodes a value in an envelope, for `serde(with)`. Takes two passes and no buffer: the first one
-/// measures the body. Text for people, such as JSON, names its fields and needs none.
+/// Appends an encoded value to some bytes. On an error, the bytes may end with a part of it.
+///
+/// # Errors
+/// The value cannot be encoded.
+pub fn encode_to<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<(), postcard::Error> {
+    value.serialize(Encoder::new(bytes))
+}
+
+/// Encodes a value in an envelope, for `serde(with)`. The serializer of [`encode_to`] takes one pass.
+/// Any other one takes two: the first one measures the body. Text for people, such as JSON, names its
+/// fields and needs no envelope.
 ///
 /// # Errors
 /// The value cannot be encoded.
@@ -41,11 +54,19 @@ pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Resul
     if serializer.is_human_readable() {
         return value.serialize(serializer);
     }
-    let length = serialized_size(value).map_err(S::Error::custom)?;
-    let mut envelope = serializer.serialize_tuple(2)?;
-    envelope.serialize_element(&length)?;
-    envelope.serialize_element(value)?;
+    let mut envelope = serializer.serialize_tuple_struct(ENVELOPE, 2)?;
+    envelope.serialize_field(&LengthOf(value))?;
+    envelope.serialize_field(value)?;
     envelope.end()
+}
+
+/// The length of a body, which is measured when it is encoded.
+struct LengthOf<'a, T>(&'a T);
+
+impl<T: Serialize> Serialize for LengthOf<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialized_size(self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 /// Decodes what [`serialize`] has encoded, for `serde(with)`.

@@ -27,6 +27,12 @@ const FIRST: ProtocolVersions = ProtocolVersions { min: FRAME_VERSION, max: FRAM
 /// The length of the header, in bytes.
 pub const HEADER_BYTES: usize = 5;
 
+/// The bytes that are allocated for a frame at first: enough for most requests.
+const CAPACITY: usize = 256;
+
+/// The bytes that are allocated for a frame among others: enough for most responses.
+const SHARED_CAPACITY: usize = 64;
+
 /// The largest buffer that a stream keeps between two frames, in bytes.
 const IDLE_BYTES_MAX: usize = 16 << 10;
 
@@ -72,7 +78,9 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, FrameError> {
 /// # Errors
 /// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
 pub fn encode_as<T: Serialize>(version: u8, message: &T) -> Result<Bytes, FrameError> {
-    let frame = postcard::to_extend(message, vec![0; HEADER_BYTES])?;
+    let mut frame = Vec::with_capacity(CAPACITY);
+    frame.extend_from_slice(&[0; HEADER_BYTES]);
+    envelope::encode_to(&mut frame, message)?;
     seal(version, frame)
 }
 
@@ -102,22 +110,14 @@ pub fn encode_raw_as(version: u8, message: &[u8]) -> Result<Bytes, FrameError> {
 /// The message cannot be encoded, or exceeds [`FRAME_BYTES_MAX`].
 pub fn append<T: Serialize>(version: u8, frames: &mut Vec<u8>, message: &T) -> Result<(), FrameError> {
     let start = frames.len();
+    frames.reserve(SHARED_CAPACITY);
     frames.extend_from_slice(&[0; HEADER_BYTES]);
-    let encoded = postcard::to_extend(message, AppendTo(frames)).map(drop).map_err(FrameError::from);
+    let encoded = envelope::encode_to(frames, message).map_err(FrameError::from);
     let sealed = encoded.and_then(|()| fill_header(version, &mut frames[start..]));
     if sealed.is_err() {
         frames.truncate(start);
     }
     sealed
-}
-
-/// Appends encoded bytes to a borrowed vector.
-struct AppendTo<'a>(&'a mut Vec<u8>);
-
-impl Extend<u8> for AppendTo<'_> {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-        self.0.extend(bytes);
-    }
 }
 
 fn seal(version: u8, mut frame: Vec<u8>) -> Result<Bytes, FrameError> {

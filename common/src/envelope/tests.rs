@@ -58,8 +58,12 @@ struct LaterOrder {
 
 crate::enveloped!(Drink, LaterDrink);
 
+/// Encodes a value in one pass, and as postcard does.
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("encodes")
+    let mut bytes = Vec::new();
+    encode_to(&mut bytes, value).expect("encodes");
+    assert_eq!(bytes, postcard::to_stdvec(value).expect("encodes"), "in one pass or two");
+    bytes
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
@@ -76,6 +80,26 @@ fn an_envelope_is_a_length_and_a_body() {
     assert_eq!(encode(&Drink::Tea("oolong".to_owned())), b"\x08\x01\x06oolong");
     assert_eq!(encode(&Drink::Coffee { cups: 300, milk: Some(true) }), [5, 2, 0xac, 2, 1, 1]);
     assert_eq!(encode(&Enveloped(&(1_u8, 2_u8))), [2, 1, 2]);
+}
+
+#[test]
+fn an_envelope_has_any_length() {
+    for bytes in [0, 100, 126, 127, 4000, 4085, 4090, 4095, 4100, 16_380, 16_390, 1 << 21] {
+        let drink = Drink::Tea("t".repeat(bytes));
+        let order = Order {
+            number: 7,
+            drinks: vec![drink.clone(), Drink::Water],
+            gift: Some(drink),
+            notes: BTreeMap::new(),
+        };
+        let encoded = encode(&(1_u8, Enveloped(&order), 2_u8));
+        let inner = decode_first::<(u8, Wrapped)>(&encoded);
+        assert_eq!(inner, Ok(((1, Wrapped(order)), &[2][..])), "{bytes}");
+    }
+    // Many small values rather than a large one.
+    for numbers in [127, 16_380, 16_390] {
+        assert_eq!(kind(&encode(&Enveloped(&vec![300_u16; numbers]))), Ok(numbers as u32));
+    }
 }
 
 #[test]
@@ -292,6 +316,10 @@ proptest! {
         let _ = kind(&bytes);
     }
 }
+
+/// An order in an envelope.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Wrapped(#[serde(with = "crate::envelope")] Order);
 
 /// The body of a drink.
 struct DrinkBody<'a>(&'a Drink);

@@ -193,7 +193,8 @@ pub fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, RecordError> {
 /// The value cannot be encoded.
 pub fn encode_to<T: Serialize>(mut bytes: Vec<u8>, record: &T) -> Result<Vec<u8>, RecordError> {
     bytes.push(VERSION);
-    Ok(postcard::to_extend(record, bytes)?)
+    envelope::encode_to(&mut bytes, record)?;
+    Ok(bytes)
 }
 
 /// Decodes what [`encode`] has encoded. Skips fields that a newer version has added.

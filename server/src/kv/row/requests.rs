@@ -77,7 +77,7 @@ pub(in crate::kv) fn encode(
     bytes.extend_from_slice(&request.client.0.to_le_bytes());
     bytes.extend_from_slice(&request.sequence.to_le_bytes());
     bytes.extend_from_slice(&request.after.0.to_le_bytes());
-    *bytes = postcard::to_extend(outcome, std::mem::take(bytes)).map_err(KvError::Encode)?;
+    envelope::encode_to(bytes, outcome).map_err(KvError::Encode)?;
     let length = (bytes.len() - RECORD_HEADER_BYTES) as u32;
     bytes[1..5].copy_from_slice(&length.to_le_bytes());
     Ok(record_contribution(&key(at), bytes))
