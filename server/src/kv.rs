@@ -73,7 +73,7 @@ pub use self::{
 /// may be used after an error.
 pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
     let Some(request) = &proposal.request else { return execute(tables, at, proposal) };
-    let digest = requests::digest(&proposal.command)?;
+    let digest = requests::digest(tables, &proposal.command)?;
     match requests::recall(tables, at, request, digest)? {
         Recall::Settled(outcome) => Ok(outcome),
         Recall::New => {

@@ -18,6 +18,7 @@
 
 use coffee_common::{
     command::{Command, Outcome},
+    envelope,
     id::{RequestId, Revision},
 };
 
@@ -89,34 +90,10 @@ pub(super) fn recall(
 /// A digest that tells commands apart: the length and a CRC. It only has to
 /// detect a request id that was reused for another command by mistake. The CRC
 /// detects every difference that spans up to 32 bits.
-pub(super) fn digest(command: &Command) -> Result<u64, KvError> {
-    let digest =
-        postcard::serialize_with_flavor(command, CommandDigest::default()).map_err(KvError::Encode)?;
-    Ok(u64::from(digest.length) << 32 | u64::from(digest.crc))
-}
-
-#[derive(Default)]
-struct CommandDigest {
-    length: u32,
-    crc: u32,
-}
-
-impl postcard::ser_flavors::Flavor for CommandDigest {
-    type Output = Self;
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.length = self.length.wrapping_add(bytes.len() as u32);
-        self.crc = crc32c::crc32c_append(self.crc, bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<Self> {
-        Ok(self)
-    }
+pub(super) fn digest(tables: &mut Tables<'_>, command: &Command) -> Result<u64, KvError> {
+    let encoded = tables.buffer();
+    envelope::encode_to(encoded, command).map_err(KvError::Encode)?;
+    Ok(u64::from(encoded.len() as u32) << 32 | u64::from(crc32c::crc32c(encoded)))
 }
 
 fn decode_index(bytes: &[u8]) -> Result<Revision, KvError> {

@@ -91,6 +91,12 @@ impl<'state> Tables<'state> {
         Ok(result)
     }
 
+    /// Returns an empty buffer to encode into. Changing a row uses the same one.
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.row.clear();
+        &mut self.row
+    }
+
     /// Deletes a row. `decode` receives it (of a key's row perhaps only the header);
     /// nothing changes if that fails.
     /// Returns `None` if there is no such row.
