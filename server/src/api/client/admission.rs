@@ -10,20 +10,19 @@
 //! one finds room at once; several that want all get equal parts, and leave less.
 
 use std::{
-    collections::HashMap,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use coffee_common::{
     command::Batch,
-    id::NodeName,
     limits::{COMMAND_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE},
-    protocol::{Identity, Rejection, Role},
+    protocol::Rejection,
     window::{Sign, Taken, Window},
 };
 use tokio::time::Instant;
+
+use super::clients::ClientShare;
 
 /// The cost of a proposal besides its keys and values: a log entry, its bookkeeping, a response.
 const PROPOSAL_BYTES: usize = 2 << 10;
@@ -40,36 +39,33 @@ const LATE: Duration = Duration::from_secs(2);
 /// How many times as much as is free a client may have in flight.
 const TIMES_FREE: usize = 3;
 
-/// The bytes in flight and their bound. Clones share them.
+/// The bytes in flight and their bound. Clones share them. The lock guards
+/// [`ClientShare::write_bytes`] too.
 #[derive(Debug, Clone)]
-pub(super) struct WriteAdmission(Arc<Mutex<BytesInFlight>>);
-
-#[derive(Debug)]
-struct BytesInFlight {
-    window: Window,
-    /// Those of each client that has some.
-    clients: HashMap<Writer, usize>,
-}
-
-/// A client, which may send writes over many connections and through several nodes.
-type Writer = (Role, NodeName);
+pub(super) struct WriteAdmission(Arc<Mutex<Window>>);
 
 /// The bytes of admitted writes, until this is dropped.
 #[derive(Debug)]
 pub(super) struct WritePermit {
     admission: WriteAdmission,
-    taken: Option<Taken>,
-    /// The bytes of each writer.
-    writers: Vec<(Writer, usize)>,
+    admitted: Option<AdmittedBytes>,
     since: Instant,
+}
+
+/// The bytes of admitted writes, and of which clients they are.
+#[derive(Debug)]
+struct AdmittedBytes {
+    taken: Taken,
+    client: Arc<ClientShare>,
+    bytes: usize,
+    others: Vec<(Arc<ClientShare>, usize)>,
 }
 
 impl Default for WriteAdmission {
     fn default() -> Self {
         let bounds = *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start()..=PROPOSAL_BYTES_IN_FLIGHT_MAX;
         // The clients' own windows start narrow.
-        let window = Window::new(bounds).opened();
-        Self(Arc::new(Mutex::new(BytesInFlight { window, clients: HashMap::new() })))
+        Self(Arc::new(Mutex::new(Window::new(bounds).opened())))
     }
 }
 
@@ -78,54 +74,66 @@ impl WriteAdmission {
     ///
     /// # Errors
     /// The batch breaks a limit, or too much is in flight.
-    pub(super) fn admit(&self, client: &Identity, batch: &Batch) -> Result<WritePermit, Rejection> {
+    pub(super) fn admit(&self, client: Arc<ClientShare>, batch: &Batch) -> Result<WritePermit, Rejection> {
         batch.check().map_err(|error| Rejection::Invalid(error.to_string()))?;
         self.take(client, batch).ok_or(Rejection::Overloaded)
     }
 
-    fn take(&self, client: &Identity, batch: &Batch) -> Option<WritePermit> {
+    fn take(&self, client: Arc<ClientShare>, batch: &Batch) -> Option<WritePermit> {
         let bytes = PROPOSAL_BYTES + batch.bytes();
-        let writer = (client.role, client.name.clone());
-        let taken = self.lock().take(&writer, bytes)?;
-        let writers = vec![(writer, bytes)];
-        Some(WritePermit { admission: self.clone(), taken: Some(taken), writers, since: Instant::now() })
+        let taken = take(&mut self.lock(), &client, bytes)?;
+        let admitted = AdmittedBytes { taken, client, bytes, others: Vec::new() };
+        Some(WritePermit { admission: self.clone(), admitted: Some(admitted), since: Instant::now() })
     }
 
     /// Sets the maximum of the bound, in bytes.
     pub(super) fn set_max(&self, max: usize) {
-        self.lock().window.set_max(max);
+        self.lock().set_max(max);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BytesInFlight> {
+    fn lock(&self) -> MutexGuard<'_, Window> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl BytesInFlight {
-    fn take(&mut self, writer: &Writer, bytes: usize) -> Option<Taken> {
-        // A client with nothing in flight is admitted if its write fits at all.
-        if let Some(own) = self.clients.get_mut(writer) {
-            let free = self.window.free().checked_sub(bytes)?;
-            if *own + bytes > free.saturating_mul(TIMES_FREE) {
-                return None;
-            }
-            let taken = self.window.take(bytes)?;
-            *own += bytes;
-            return Some(taken);
+fn take(window: &mut Window, client: &ClientShare, bytes: usize) -> Option<Taken> {
+    let own = client.write_bytes.load(Ordering::Relaxed);
+    // A client with nothing in flight is admitted if its write fits at all.
+    if own > 0 {
+        let free = window.free().checked_sub(bytes)?;
+        if own + bytes > free.saturating_mul(TIMES_FREE) {
+            return None;
         }
-        let taken = self.window.take(bytes)?;
-        self.clients.insert(writer.clone(), bytes);
-        Some(taken)
+    }
+    let taken = window.take(bytes)?;
+    client.write_bytes.store(own + bytes, Ordering::Relaxed);
+    Some(taken)
+}
+
+impl AdmittedBytes {
+    fn merge(&mut self, other: Self) {
+        self.taken.merge(other.taken);
+        self.add(other.client, other.bytes);
+        for (client, bytes) in other.others {
+            self.add(client, bytes);
+        }
     }
 
-    fn give_back(&mut self, taken: Taken, writers: Vec<(Writer, usize)>, sign: Sign) {
-        self.window.give_back(taken, sign);
-        for (writer, bytes) in writers {
-            let Some(own) = self.clients.get_mut(&writer) else { continue };
-            *own = own.saturating_sub(bytes);
-            if *own == 0 {
-                self.clients.remove(&writer);
-            }
+    fn add(&mut self, client: Arc<ClientShare>, bytes: usize) {
+        if Arc::ptr_eq(&self.client, &client) {
+            self.bytes += bytes;
+        } else if let Some((_, own)) = self.others.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &client)) {
+            *own += bytes;
+        } else {
+            self.others.push((client, bytes));
+        }
+    }
+
+    fn give_back(self, window: &mut Window, sign: Sign) {
+        window.give_back(self.taken, sign);
+        self.client.write_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        for (client, bytes) in self.others {
+            client.write_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
     }
 }
@@ -134,27 +142,21 @@ impl WritePermit {
     /// Merges with another permit, which is released at the same time.
     pub(super) fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.admission.0, &other.admission.0), "permits of one node");
-        if let (Some(taken), Some(more)) = (&mut self.taken, other.taken.take()) {
-            taken.merge(more);
-            for (writer, bytes) in mem::take(&mut other.writers) {
-                match self.writers.iter_mut().find(|(known, _)| *known == writer) {
-                    Some((_, own)) => *own += bytes,
-                    None => self.writers.push((writer, bytes)),
-                }
-            }
+        if let (Some(admitted), Some(more)) = (&mut self.admitted, other.admitted.take()) {
+            admitted.merge(more);
         }
     }
 }
 
 impl Drop for WritePermit {
     fn drop(&mut self) {
-        let Some(taken) = self.taken.take() else { return };
+        let Some(admitted) = self.admitted.take() else { return };
         let sign = match self.since.elapsed() {
             took if took <= PROMPT => Sign::Clear,
             took if took > LATE => Sign::Congested,
             _ => Sign::Silent,
         };
-        self.admission.lock().give_back(taken, mem::take(&mut self.writers), sign);
+        admitted.give_back(&mut self.admission.lock(), sign);
     }
 }
 
@@ -163,18 +165,20 @@ mod tests {
     use coffee_common::{
         command::Operation,
         key::{Key, Value},
+        protocol::{Identity, Role},
     };
 
     use super::*;
+    use crate::api::client::clients::Clients;
 
-    fn client(name: &str) -> Identity {
-        Identity::new(Role::Writer, name.parse().expect("legal"))
+    /// Returns another client each time.
+    fn client() -> Arc<ClientShare> {
+        Clients::default().share_of(&Identity::new(Role::Writer, "till".parse().expect("legal")))
     }
 
     /// Admits a batch of a client that has nothing in flight.
     fn take(admission: &WriteAdmission, batch: &Batch) -> Option<WritePermit> {
-        let clients = admission.lock().clients.len();
-        admission.take(&client(&format!("till-{clients}")), batch)
+        admission.take(client(), batch)
     }
 
     fn of(bytes: usize) -> Batch {
@@ -201,10 +205,10 @@ mod tests {
     fn a_batch_that_breaks_a_limit_is_invalid_and_takes_nothing() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let invalid = admission.admit(&client("till"), &Batch::default());
+        let invalid = admission.admit(client(), &Batch::default());
         assert!(matches!(invalid, Err(Rejection::Invalid(_))), "{invalid:?}");
-        let admitted = admission.admit(&client("till"), &of(10_000)).expect("admitted");
-        let overloaded = admission.admit(&client("desk"), &of(2_100));
+        let admitted = admission.admit(client(), &of(10_000)).expect("admitted");
+        let overloaded = admission.admit(client(), &of(2_100));
         assert!(matches!(overloaded, Err(Rejection::Overloaded)), "{overloaded:?}");
         drop(admitted);
     }
@@ -226,7 +230,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_is_more_room_while_writes_are_prompt_and_less_once_they_are_late() {
         let admission = WriteAdmission::default();
-        let limit = || admission.lock().window.limit();
+        let limit = || admission.lock().limit();
         let round_trip = async |took| {
             let all: Vec<WritePermit> = std::iter::from_fn(|| take(&admission, &of(1 << 20))).collect();
             tokio::time::advance(took).await;
@@ -244,56 +248,62 @@ mod tests {
     }
 
     /// Takes all that a client gets, in writes of this size.
-    fn take_all(admission: &WriteAdmission, name: &str, bytes: usize) -> Vec<WritePermit> {
-        std::iter::from_fn(|| admission.take(&client(name), &of(bytes))).collect()
+    fn take_all(admission: &WriteAdmission, client: &Arc<ClientShare>, bytes: usize) -> Vec<WritePermit> {
+        std::iter::from_fn(|| admission.take(Arc::clone(client), &of(bytes))).collect()
     }
 
     #[test]
     fn one_client_leaves_room_for_others() {
         let admission = WriteAdmission::default();
         admission.set_max(1 << 20);
-        let greedy = take_all(&admission, "greedy", 4 << 10);
-        assert_eq!(greedy.len(), 3 * 64, "three quarters");
-        let other = take_all(&admission, "other", 4 << 10);
-        assert!(other.len() >= 40, "{}", other.len());
-        assert!(admission.take(&client("third"), &of(4 << 10)).is_some());
-        drop((other, greedy));
-        assert!(admission.lock().clients.is_empty());
-        assert_eq!(take_all(&admission, "greedy", 4 << 10).len(), 3 * 64, "all of it was given back");
+        let (greedy, other) = (client(), client());
+        let held = take_all(&admission, &greedy, 4 << 10);
+        assert_eq!(held.len(), 3 * 64, "three quarters");
+        let more = take_all(&admission, &other, 4 << 10);
+        assert!(more.len() >= 40, "{}", more.len());
+        assert!(take(&admission, &of(4 << 10)).is_some());
+        // Given back in any order and grouping.
+        let mut mixed = more.into_iter().zip(held).flat_map(|(more, held)| [more, held]);
+        let mut merged = mixed.next().expect("there are some");
+        mixed.by_ref().step_by(3).for_each(|permit| merged.merge(permit));
+        drop((mixed, merged));
+        for client in [&greedy, &other] {
+            assert_eq!(client.write_bytes.load(Ordering::Relaxed), 0);
+            assert_eq!(take_all(&admission, client, 4 << 10).len(), 3 * 64, "all of it was given back");
+        }
     }
 
     #[test]
     fn greedy_clients_get_equal_parts() {
         let admission = WriteAdmission::default();
         admission.set_max(1 << 20);
-        let names = ["a", "b", "c", "d"];
-        let mut held: Vec<Vec<WritePermit>> = names.iter().map(|_| Vec::new()).collect();
+        let mut clients = [(); 4].map(|()| (client(), Vec::new()));
         // Each gives its oldest back and takes what it gets, in turn.
         for _ in 0..400 {
-            for (held, name) in held.iter_mut().zip(names) {
+            for (client, held) in &mut clients {
                 if !held.is_empty() {
                     held.remove(0);
                 }
-                held.extend(take_all(&admission, name, 4 << 10));
+                held.extend(take_all(&admission, client, 4 << 10));
             }
         }
-        let parts: Vec<usize> = held.iter().map(Vec::len).collect();
+        let parts: Vec<usize> = clients.iter().map(|(_, held)| held.len()).collect();
         let (least, most) = (parts.iter().min(), parts.iter().max());
         assert!(most <= least.map(|least| least + least / 4).as_ref(), "{parts:?}");
-        assert!(admission.take(&client("e"), &of(4 << 10)).is_some(), "{parts:?}");
+        assert!(take(&admission, &of(4 << 10)).is_some(), "{parts:?}");
     }
 
     #[test]
     fn large_writes_of_each_client_fit_the_narrowest_bound() {
         let admission = WriteAdmission::default();
         admission.set_max(*PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
-        let small = take_all(&admission, "other", 4 << 10);
+        let small = take_all(&admission, &client(), 4 << 10);
         assert!(!small.is_empty());
         drop(small);
         let large = of(1 << 20);
-        let held = take_all(&admission, "till", 1 << 20);
+        let held = take_all(&admission, &client(), 1 << 20);
         assert_eq!(held.len(), 3);
-        assert!(admission.take(&client("desk"), &large).is_some(), "another client");
+        assert!(take(&admission, &large).is_some(), "another client");
         drop(held);
     }
 }

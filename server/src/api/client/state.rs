@@ -73,6 +73,15 @@ impl ConnectionState {
         self.api.clients.nodes()
     }
 
+    /// Returns the share of the client that sent a write, which a node may have forwarded.
+    pub(super) fn share_of(&self, origin: &Identity) -> Arc<ClientShare> {
+        let Identity { role, name, .. } = self.connection.peer();
+        match origin.role == *role && origin.name == *name {
+            true => Arc::clone(&self.client),
+            false => self.api.clients.share_of(origin),
+        }
+    }
+
     /// Admits a request, unless the node is stopping or too many are in flight.
     pub(super) fn admit(
         &self,

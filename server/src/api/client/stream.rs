@@ -123,10 +123,12 @@ async fn carry_out(
             }
         };
         match request {
-            Request::Write { request, batch } => match state.api.writes.admit(&origin.identity, &batch) {
-                Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
-                Err(rejection) => rejected.push((admitted, rejection)),
-            },
+            Request::Write { request, batch } => {
+                match state.api.writes.admit(state.share_of(&origin.identity), &batch) {
+                    Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
+                    Err(rejection) => rejected.push((admitted, rejection)),
+                }
+            }
             request => {
                 let (state, responder) = (Arc::clone(state), Arc::clone(responder));
                 tokio::spawn(measured(async move {
