@@ -265,11 +265,14 @@ impl MemberHistory {
             OperatorAnswer::Gone => {
                 // The id at the time of the call, or one that the node was given meanwhile.
                 let lives = self.lives.values().rev();
+                let mut lives =
+                    lives.filter(|life| life.name == call.node && life.began() <= *returned).peekable();
                 let mut go_on = true;
-                lives
-                    .filter(|life| life.name == call.node && life.began() <= *returned)
-                    .take_while(|life| std::mem::replace(&mut go_on, life.began() > call.called))
-                    .any(|life| life.is_gone_by(by))
+                // One that was announced only has had no id.
+                lives.peek().is_none()
+                    || lives
+                        .take_while(|life| std::mem::replace(&mut go_on, life.began() > call.called))
+                        .any(|life| life.is_gone_by(by))
             }
         };
         (!is_done).then(|| format!("operators: not done, although it says so: {call:?}"))

@@ -68,6 +68,17 @@ fn the_founder_votes_before_another_node_joins() {
 }
 
 #[test]
+fn an_announcement_can_be_withdrawn() {
+    let mut history = MemberHistory::default();
+    history.look(10, &knows(0, &[MING], &[MING_RECORD, (5, "hong", Standing::Announced)]));
+    let withdrawn = call(OperatorVerb::Remove, 20, Some((30, OperatorAnswer::Gone)));
+    assert_eq!(history.judge(std::slice::from_ref(&withdrawn)), Vec::<String>::new());
+    // It was admitted before, and is still there.
+    history.look(15, &knows(8, &[MING, (7, "hong", true)], &[MING_RECORD, (7, "hong", Standing::Live)]));
+    assert!(!history.judge(&[booted(), withdrawn]).is_empty());
+}
+
+#[test]
 fn a_removal_needs_a_call_that_owns_up_to_it() {
     use OperatorAnswer::Gone;
     for (calls, is_clean) in [
