@@ -25,7 +25,7 @@ use tokio::{
 use crate::{node::replica::Replica, raft_types::TypeConfig};
 
 /// Why a leader that is cut off carries out nothing.
-const QUORUM_LOST: &str = "the leader has lost contact with the quorum";
+pub const QUORUM_LOST: &str = "the leader has lost contact with the quorum";
 
 /// Why a request to the leader failed.
 #[derive(Debug, Clone, PartialEq, Eq)]

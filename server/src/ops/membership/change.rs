@@ -7,7 +7,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use coffee_common::{id::NodeId, protocol::Rejection};
+use coffee_common::{
+    id::{NodeId, Revision},
+    protocol::Rejection,
+};
 use openraft::ChangeMembers;
 use tokio::{
     sync::OwnedMutexGuard,
@@ -17,7 +20,7 @@ use tokio::{
 use super::Leading;
 use crate::{
     node::{
-        propose::{ProposeError, propose_error},
+        propose::{ProposeError, QUORUM_LOST, propose_error},
         replica::Replica,
     },
     ops::progress::OperationProgress,
@@ -46,6 +49,7 @@ impl Leading {
             guard,
         };
         timeout_at(self.deadline, guard.committed()).await.map_err(late)??;
+        timeout_at(self.deadline, guard.settled()).await.map_err(late)??;
         if self.replica.membership().get_joint_config().len() > 1 {
             tracing::info!("finishing an incomplete membership change");
             guard.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await?;
@@ -65,6 +69,18 @@ impl ChangeGuard {
             })
             .await;
         if leads { Ok(()) } else { Err(super::no_longer_leader()) }
+    }
+
+    /// Waits until all that the log has now is applied. The record of a removal may be in it, whose
+    /// caller gave up: the records of the nodes do not show it yet.
+    async fn settled(&self) -> Result<(), ProposeError> {
+        let last = self.replica.metrics().last_log_index.unwrap_or(0);
+        let mut lost = self.replica.quorum_lost();
+        tokio::select! {
+            () = self.replica.state().wait_applied(Revision(last)) => Ok(()),
+            _ = self.replica.until(|metrics| !metrics.state.is_leader()) => Err(super::no_longer_leader()),
+            _ = lost.wait_for(|lost| *lost) => Err(ProposeError::NotApplied(QUORUM_LOST.to_owned())),
+        }
     }
 
     /// Adds a node as a learner.
@@ -138,7 +154,7 @@ mod tests {
 
     #[test]
     fn only_a_change_without_an_entry_was_certainly_not_applied() {
-        let why = || "the leader has lost contact with the quorum".to_owned();
+        let why = || QUORUM_LOST.to_owned();
         // openraft rejects the second entry with either, after it has committed the first.
         for error in [ProposeError::NotApplied(why()), Rejection::Unavailable(why()).into()] {
             assert_eq!(ended(error.clone(), true), error);
