@@ -222,6 +222,19 @@ impl Faults {
         self.mends.push((at, Mend::Start(node)));
     }
 
+    /// Carries out the remedy of the documents for nodes that have moved and do not find each other:
+    /// names the present addresses in the configuration of each, and restarts it.
+    pub(crate) fn name_present_addresses(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
+        self.count("addresses named by operators");
+        for (node, shop) in shops.iter().enumerate() {
+            let others = shops.iter().filter(|other| other.name != shop.name).map(SimNode::address);
+            shop.name_others(others.collect());
+            if !self.is_down(node) {
+                self.crash(node, ms, sim, shop);
+            }
+        }
+    }
+
     fn break_something(&mut self, ms: u64, sim: &mut turmoil::Sim<'_>, shops: &[SimNode]) {
         let node = self.rng.below(shops.len() as u64) as usize;
         let other = (node + 1 + self.rng.below(shops.len() as u64 - 1) as usize) % shops.len();

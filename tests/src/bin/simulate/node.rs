@@ -55,6 +55,8 @@ pub(crate) struct NodeRun {
     pub(crate) starts: u64,
     /// Whether it advertises another address than at first.
     moved: bool,
+    /// The addresses of the other nodes in its configuration; empty for their first ones.
+    others: Vec<Address>,
     /// Its next start founds another cluster, by mistake.
     founds_another: bool,
     /// Why it ended on its own, if it did.
@@ -171,6 +173,11 @@ impl SimNode {
         self.life(|life| life.moved = !life.moved);
     }
 
+    /// Names these addresses of the other nodes in its configuration, from its next start on.
+    pub(crate) fn name_others(&self, addresses: Vec<Address>) {
+        self.life(|life| life.others = addresses);
+    }
+
     fn port(&self) -> u16 {
         if self.is_moved() { PORT_ELSEWHERE } else { PORT }
     }
@@ -197,7 +204,10 @@ impl SimNode {
         );
         config.advertise = Some(own.clone());
         if !founds {
-            config.join.extend(self.join.map(address));
+            config.join = self.life(|life| life.others.clone());
+            if config.join.is_empty() {
+                config.join.extend(self.join.map(address));
+            }
         }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
         config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);

@@ -38,6 +38,9 @@ const CALM_MS: u64 = 3000;
 /// Maximum time from the last fault until a leader is elected.
 const LED_WITHIN_MS: u64 = 5000;
 
+/// Time from the last fault after which operators help nodes that have moved and have no leader.
+const STUCK_MS: u64 = 4000;
+
 /// Maximum time from the last fault until there is a leader and all nodes have the same
 /// state.
 const HEALED_WITHIN_MS: u64 = 30_000;
@@ -122,7 +125,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     let mut faults = Faults::new(seed, CALM_MS, latency_max, shared.operators.clone());
     let mut majority = MajorityWatch::default();
     let mut partial = PartialPartition::new(seed);
-    let (mut ms, mut calm_ms, mut led_ms) = (0, None, None);
+    let (mut ms, mut calm_ms, mut led_ms, mut named) = (0, None, None, false);
     let end_ms = u64::try_from(end.as_millis()).expect("short");
     loop {
         faults.step(ms, ms < end_ms, &mut sim, &shops);
@@ -140,6 +143,11 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
             shared.partial.store(false, Ordering::Release);
             calm_ms.get_or_insert(ms);
             shared.calm.store(true, Ordering::Release);
+        }
+        let is_stuck = led_ms.is_none() && calm_ms.is_some_and(|calm| ms >= calm + STUCK_MS);
+        if is_stuck && !named && shops.iter().any(SimNode::is_moved) {
+            faults.name_present_addresses(ms, &mut sim, &shops);
+            (named, calm_ms) = (true, Some(ms));
         }
         ms += 1;
         shared.trace.tick();
@@ -267,6 +275,10 @@ async fn customers(
     for number in 0..WORKERS + readers {
         let reads_only = number >= WORKERS;
         let client = client("customers", number, &nodes, &credentials, seed, &shared.trace).await?;
+        // One who has met the cluster does not take for it what a node founds later.
+        while !client.cluster().await.is_ok_and(|view| view.cluster.is_some()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         // Half of the clients know one node only, whether it leads or not, and so do the readers.
         let node = nodes[usize::try_from(number)? % nodes.len()];
         let keeps_to_one = number % 2 == 1 || reads_only;
