@@ -16,6 +16,7 @@ mod certificates;
 mod clients;
 mod datagrams;
 mod floods;
+mod greedy_writer;
 mod node_roles;
 mod patience;
 mod peers;
@@ -74,6 +75,12 @@ async fn frames_of_clients() {
 async fn clients_of_every_role_at_once() {
     let _alone = STAGE.lock().await;
     promise::is_kept().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_writes_all_it_can() {
+    let _alone = STAGE.lock().await;
+    greedy_writer::delays_no_others().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,16 +46,21 @@ pub(crate) async fn is_kept() {
         retries_max: RETRIES_MAX,
         growth_bytes_max: ROLES.len() as u64 * GROWTH_PER_CLIENT_MAX,
     };
-    let client = environment.cluster.client(Role::Writer).with_timeout(Duration::from_secs(30));
-    for n in 0..LARGE_VALUES {
-        client.set(format!("{LARGE}{n}"), vec![n as u8; VALUE_BYTES_MAX]).await.expect("written");
-    }
-    client.close().await;
+    write_large_values(&environment).await;
     let lasts = Duration::from_secs(if is_long() { 40 } else { 8 });
     let tally = environment.within(bounds, "every role at once", attack(&environment, lasts)).await;
     for end in ["half a request", "asked, not read", "lists", "denied", "connected", "refused"] {
         assert!(tally.of(end) > 0, "no {end}: {tally}");
     }
+}
+
+/// Writes more than the part of the log that each node keeps in memory for its followers.
+pub(crate) async fn write_large_values(environment: &HostileEnvironment) {
+    let client = environment.cluster.client(Role::Writer).with_timeout(Duration::from_secs(30));
+    for n in 0..LARGE_VALUES {
+        client.set(format!("{LARGE}{n}"), vec![n as u8; VALUE_BYTES_MAX]).await.expect("written");
+    }
+    client.close().await;
 }
 
 async fn attack(environment: &HostileEnvironment, lasts: Duration) -> Tally {
@@ -82,7 +87,8 @@ async fn attack(environment: &HostileEnvironment, lasts: Duration) -> Tally {
     Tally::gather(running).await
 }
 
-fn certificate(certs: &Path, role: Role) -> Credentials {
+/// A certificate of an attacker, which is made for it.
+pub(crate) fn certificate(certs: &Path, role: Role) -> Credentials {
     let name: NodeName = NAME.parse().expect("legal");
     cert::issue_client(certs, role, &name, cert::LEAF_DAYS, cert::Existing::Keep).expect("a certificate");
     let file = |ending| certs.join(format!("{}-{NAME}.{ending}", role.as_str()));

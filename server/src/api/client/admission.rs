@@ -8,15 +8,23 @@
 //! Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", IEEE/ACM
 //! Transactions on Networking 6(2), 1998). Alone it gets three quarters of the bound, so that the next
 //! one finds room at once; several that want all get equal parts, and leave less.
+//!
+//! Writes are committed in order, so each waits for all bytes that were admitted before it. While
+//! others write, a client may therefore have no more in flight than the disk and the links take to be
+//! busy, whatever is free.
 
 use std::{
+    ptr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use coffee_common::{
     command::Batch,
-    limits::{COMMAND_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE},
+    limits::{
+        COMMAND_BYTES_MAX, KEY_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE,
+        VALUE_BYTES_MAX,
+    },
     protocol::Rejection,
     window::{Sign, Taken, Window},
 };
@@ -39,10 +47,22 @@ const LATE: Duration = Duration::from_secs(2);
 /// How many times as much as is free a client may have in flight.
 const TIMES_FREE: usize = 3;
 
+/// The most bytes that a client may have in flight while others write: two of the largest values, so
+/// that one is sent while the other is synced. Over a round trip of 100 ms that is 20 MiB/s.
+const BESIDE_OTHERS_MAX: usize = 2 * (PROPOSAL_BYTES + KEY_BYTES_MAX + VALUE_BYTES_MAX);
+
 /// The bytes in flight and their bound. Clones share them. The lock guards
 /// [`ClientShare::write_bytes`] too.
 #[derive(Debug, Clone)]
-pub(super) struct WriteAdmission(Arc<Mutex<Window>>);
+pub(super) struct WriteAdmission(Arc<Mutex<BytesInFlight>>);
+
+#[derive(Debug)]
+struct BytesInFlight {
+    window: Window,
+    /// When each of the last two clients that wrote did so last, the latest first. A client is the
+    /// address of its share: one that takes the place of another is not told from it for a moment.
+    latest: [Option<(usize, Instant)>; 2],
+}
 
 /// The bytes of admitted writes, until this is dropped.
 #[derive(Debug)]
@@ -65,7 +85,8 @@ impl Default for WriteAdmission {
     fn default() -> Self {
         let bounds = *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start()..=PROPOSAL_BYTES_IN_FLIGHT_MAX;
         // The clients' own windows start narrow.
-        Self(Arc::new(Mutex::new(Window::new(bounds).opened())))
+        let window = Window::new(bounds).opened();
+        Self(Arc::new(Mutex::new(BytesInFlight { window, latest: [None; 2] })))
     }
 }
 
@@ -81,33 +102,48 @@ impl WriteAdmission {
 
     fn take(&self, client: Arc<ClientShare>, batch: &Batch) -> Option<WritePermit> {
         let bytes = PROPOSAL_BYTES + batch.bytes();
-        let taken = take(&mut self.lock(), &client, bytes)?;
+        let since = Instant::now();
+        let taken = self.lock().take(&client, bytes, since)?;
         let admitted = AdmittedBytes { taken, client, bytes, others: Vec::new() };
-        Some(WritePermit { admission: self.clone(), admitted: Some(admitted), since: Instant::now() })
+        Some(WritePermit { admission: self.clone(), admitted: Some(admitted), since })
     }
 
     /// Sets the maximum of the bound, in bytes.
     pub(super) fn set_max(&self, max: usize) {
-        self.lock().set_max(max);
+        self.lock().window.set_max(max);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Window> {
+    fn lock(&self) -> MutexGuard<'_, BytesInFlight> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn take(window: &mut Window, client: &ClientShare, bytes: usize) -> Option<Taken> {
-    let own = client.write_bytes.load(Ordering::Relaxed);
-    // A client with nothing in flight is admitted if its write fits at all.
-    if own > 0 {
-        let free = window.free().checked_sub(bytes)?;
-        if own + bytes > free.saturating_mul(TIMES_FREE) {
-            return None;
+impl BytesInFlight {
+    fn take(&mut self, client: &ClientShare, bytes: usize, now: Instant) -> Option<Taken> {
+        let is_alone = self.note(client, now);
+        let own = client.write_bytes.load(Ordering::Relaxed);
+        // A client with nothing in flight is admitted if its write fits at all.
+        if own > 0 {
+            let free = self.window.free().checked_sub(bytes)?;
+            let most = if is_alone { usize::MAX } else { BESIDE_OTHERS_MAX };
+            if own + bytes > free.saturating_mul(TIMES_FREE).min(most) {
+                return None;
+            }
         }
+        let taken = self.window.take(bytes)?;
+        client.write_bytes.store(own + bytes, Ordering::Relaxed);
+        Some(taken)
     }
-    let taken = window.take(bytes)?;
-    client.write_bytes.store(own + bytes, Ordering::Relaxed);
-    Some(taken)
+
+    /// Notes that a client writes. Returns whether no other one has written for a while.
+    fn note(&mut self, client: &ClientShare, now: Instant) -> bool {
+        let client = ptr::from_ref(client).addr();
+        match &mut self.latest[0] {
+            Some((latest, at)) if *latest == client => *at = now,
+            latest => self.latest[1] = latest.replace((client, now)),
+        }
+        self.latest[1].is_none_or(|(_, at)| now.duration_since(at) > PROMPT)
+    }
 }
 
 impl AdmittedBytes {
@@ -156,7 +192,7 @@ impl Drop for WritePermit {
             took if took > LATE => Sign::Congested,
             _ => Sign::Silent,
         };
-        admitted.give_back(&mut self.admission.lock(), sign);
+        admitted.give_back(&mut self.admission.lock().window, sign);
     }
 }
 
@@ -230,7 +266,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_is_more_room_while_writes_are_prompt_and_less_once_they_are_late() {
         let admission = WriteAdmission::default();
-        let limit = || admission.lock().limit();
+        let limit = || admission.lock().window.limit();
         let round_trip = async |took| {
             let all: Vec<WritePermit> = std::iter::from_fn(|| take(&admission, &of(1 << 20))).collect();
             tokio::time::advance(took).await;
@@ -293,16 +329,37 @@ mod tests {
         assert!(take(&admission, &of(4 << 10)).is_some(), "{parts:?}");
     }
 
+    /// Writes in flight are committed in order: a small one waits for all that was admitted before it.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_has_little_in_flight_while_others_write() {
+        let admission = WriteAdmission::default();
+        let [greedy, other, third] = [(); 3].map(|()| client());
+        let (alone_max, beside_max) = ((PROPOSAL_BYTES_IN_FLIGHT_MAX / 4 * 3) >> 18, BESIDE_OTHERS_MAX >> 18);
+        let alone = take_all(&admission, &greedy, 1 << 18);
+        assert_eq!(alone.len(), alone_max);
+        admission.take(Arc::clone(&other), &of(4 << 10)).expect("admitted");
+        drop(alone);
+        let beside = take_all(&admission, &greedy, 1 << 18);
+        assert_eq!(beside.len(), beside_max);
+        let more = take_all(&admission, &third, 1 << 18);
+        assert_eq!(more.len(), beside_max, "each of them");
+        drop((beside, more));
+        tokio::time::advance(PROMPT + Duration::from_millis(1)).await;
+        let again = take_all(&admission, &greedy, 1 << 18);
+        assert_eq!(again.len(), alone_max, "the others have stopped");
+    }
+
     #[test]
     fn large_writes_of_each_client_fit_the_narrowest_bound() {
         let admission = WriteAdmission::default();
         admission.set_max(*PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
-        let small = take_all(&admission, &client(), 4 << 10);
+        let (other, till) = (client(), client());
+        let small = take_all(&admission, &other, 4 << 10);
         assert!(!small.is_empty());
         drop(small);
         let large = of(1 << 20);
-        let held = take_all(&admission, &client(), 1 << 20);
-        assert_eq!(held.len(), 3);
+        let held = take_all(&admission, &till, 1 << 20);
+        assert_eq!(held.len(), 2);
         assert!(take(&admission, &large).is_some(), "another client");
         drop(held);
     }
