@@ -169,6 +169,9 @@ async fn a_quota_of_data() {
     let quota = async |words: &[&str]| cluster.coffeectl([&["settings"], words].concat()).ok().await;
     assert_eq!(quota(&["set", "data_bytes_max", "1000"]).await, "data_bytes_max is 1000 now: it was 0\n");
     cluster.coffeectl(["set", "b", &value]).fails(8, "the data would exceed its quota").await;
+    let beyond = ["settings", "set", "data_bytes_max", "2000TiB"];
+    cluster.coffeectl(beyond).fails(2, "data_bytes_max cannot be '2000TiB'").await;
+    cluster.coffeectl(["settings", "unset", "quota"]).fails(2, "there is no setting 'quota'").await;
     cluster.coffeectl(["del", "a"]).ok().await;
     cluster.coffeectl(["set", "b", &value]).ok().await;
     cluster.coffeectl(["set", "a", &value]).fails(8, "734 of 1000 bytes are in use").await;

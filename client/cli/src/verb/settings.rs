@@ -3,6 +3,7 @@
 //! Knows none of them: the leader does, so an old command shows and changes those of newer nodes.
 
 use clap::{Args, Subcommand};
+use coffee_client::Error;
 use coffee_common::protocol::{ChangedSetting, SettingView};
 use serde::Serialize;
 
@@ -63,15 +64,25 @@ pub(crate) async fn run(
             show(std::slice::from_ref(setting), invocation);
         }
         Some(SettingsVerb::Set { name, value }) => {
-            let changed = client.change_setting(name, Some(value)).await?;
+            let changed = client.change_setting(name, Some(value)).await.map_err(hinted)?;
             invocation.printer.report(&ChangeReport::from(&changed));
         }
         Some(SettingsVerb::Unset { name }) => {
-            let changed = client.change_setting(name, None).await?;
+            let changed = client.change_setting(name, None).await.map_err(hinted)?;
             invocation.printer.report(&ChangeReport::from(&changed));
         }
     }
     Ok(ExitCode::Done)
+}
+
+/// Says where the settings and their values are found, if a change names none of them.
+fn hinted(error: Error) -> Failure {
+    let is_mistaken = matches!(error, Error::Invalid(_));
+    let failure = Failure::from(error);
+    match is_mistaken {
+        true => failure.hint("'coffeectl settings' shows every setting with its value and its default"),
+        false => failure,
+    }
 }
 
 fn show(settings: &[SettingView], invocation: &mut Invocation<'_>) {
