@@ -22,7 +22,10 @@ const WORDS_MAX: usize = 256;
 pub fn harmless(text: &str, max: usize) -> Cow<'_, str> {
     let cut = &text[..text.floor_char_boundary(max)];
     if cut.contains(controls) {
-        return Cow::Owned(cut.chars().map(|c| if controls(c) { replacement(c) } else { c }).collect());
+        let mut text: String = cut.chars().map(|c| if controls(c) { replacement(c) } else { c }).collect();
+        // A replacement may be longer than the character.
+        text.truncate(text.floor_char_boundary(max));
+        return Cow::Owned(text);
     }
     Cow::Borrowed(cut)
 }
@@ -107,6 +110,7 @@ mod tests {
     #[test]
     fn text_is_cut_between_characters() {
         assert_eq!(harmless("ééé", 3), "é");
+        assert_eq!(harmless("\u{1b}\u{1b}x", 5), "\u{fffd}");
         assert_eq!(owned("x".repeat(5000), MESSAGE_BYTES_MAX).len(), MESSAGE_BYTES_MAX);
     }
 }
