@@ -80,7 +80,8 @@ pub(super) fn in_order(entry: &Option<LogId>, vote: &Vote) -> Result<(), ForgedM
 }
 
 /// Checks that the terms of a leader's entries never decrease, never exceed the leader's, and agree
-/// with what is committed. Their indexes are contiguous since they were decoded.
+/// with what is committed, here and according to the leader. Their indexes are contiguous since they
+/// were decoded.
 pub(super) fn append(
     request: &AppendEntriesRequest<TypeConfig>,
     sender: MessageSender,
@@ -94,9 +95,17 @@ pub(super) fn append(
             return Err(ForgedMessage::OutOfOrder(*id));
         }
         agrees(*id, sender.committed)?;
+        if let Some(committed) = request.leader_commit.filter(|committed| !in_one_log(*id, *committed)) {
+            return Err(ForgedMessage::Contradiction(*id, committed));
+        }
         before = Some(id.leader_id);
     }
     Ok(())
+}
+
+/// Whether both entries can be in one log, in which terms never decrease (Raft paper, 5.3).
+fn in_one_log(a: LogId, b: LogId) -> bool {
+    a.index.cmp(&b.index) == a.cmp(&b)
 }
 
 /// Checks that an entry can be in a log with the committed entry: terms never decrease, so one that
@@ -223,6 +232,29 @@ mod tests {
         let wrong = |at, committed| Err(ForgedMessage::Contradiction(at, committed));
         assert_eq!(check(&[4], id(3, 9)), wrong(id(4, 8), id(3, 9)), "the entry before");
         assert_eq!(check(&[3, 4], id(3, 9)), wrong(id(4, 9), id(3, 9)));
+    }
+
+    /// Raft compares terms first: it would commit more than there is.
+    #[test]
+    fn entries_agree_with_what_their_leader_says_is_committed() {
+        let check = |terms: &[u64], committed| {
+            let mut request = request(terms);
+            request.leader_commit = Some(committed);
+            append(&request, sender(HONG))
+        };
+        for committed in [id(1, 2), id(3, 7), id(3, 8), id(3, 9), id(4, 10), id(4, 11), id(5, 30)] {
+            assert_eq!(check(&[3, 3, 4], committed), Ok(()), "8 and 9 of term 3, 10 of term 4: {committed}");
+        }
+        for (committed, at) in [
+            (id(2, 30), id(3, 8)),
+            (id(3, 11), id(4, 10)),
+            (id(4, 8), id(3, 8)),
+            (id(4, 9), id(3, 9)),
+            (id(4, 7), id(3, 8)),
+        ] {
+            let wrong = Err(ForgedMessage::Contradiction(at, committed));
+            assert_eq!(check(&[3, 3, 4], committed), wrong, "{committed}");
+        }
     }
 
     #[test]
