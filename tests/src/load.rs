@@ -6,6 +6,7 @@
 //! reveals one that was overtaken. A write whose outcome is unknown is retried under its
 //! request id until the outcome is known, so that little remains in doubt.
 
+mod readers;
 mod record;
 mod verify;
 
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 pub use self::{
+    readers::{FailedRead, KeyFloor, ReadRecord, Readers, StaleRead},
     record::{Acknowledged, FailedCall, WriteRecord, WriterRecord},
     verify::{Verification, Violation, verify},
 };
@@ -57,6 +59,7 @@ pub struct Load {
     acknowledged: Arc<AtomicU64>,
     /// Notifies of each acknowledged write.
     progress: watch::Receiver<()>,
+    floors: Vec<KeyFloor>,
     writers: JoinSet<WriterRecord>,
 }
 
@@ -66,18 +69,26 @@ impl Load {
         let stop = watch::Sender::new(false);
         let (told, progress) = watch::channel(());
         let acknowledged = Arc::new(AtomicU64::new(0));
+        let keys = (0..options.writers).map(|n| KeyFloor::new(format!("{}/{n}", options.prefix)));
+        let floors: Vec<KeyFloor> = keys.collect();
         let mut writers = JoinSet::new();
-        for (n, client) in clients.iter().cycle().take(options.writers).enumerate() {
+        for (client, floor) in clients.iter().cycle().zip(&floors) {
             let pen = Pen {
                 client: client.clone(),
-                writer: WriterRecord::new(format!("{}/{n}", options.prefix)),
+                writer: WriterRecord::new(floor.key().to_owned()),
+                floor: floor.clone(),
                 value_bytes: options.value_bytes,
                 acknowledged: Arc::clone(&acknowledged),
                 told: told.clone(),
             };
             writers.spawn(pen.write_until(stop.subscribe()));
         }
-        Self { began: Instant::now(), stop, acknowledged, progress, writers }
+        Self { began: Instant::now(), stop, acknowledged, progress, floors, writers }
+    }
+
+    /// Returns the keys, for [`Readers`].
+    pub fn floors(&self) -> &[KeyFloor] {
+        &self.floors
     }
 
     /// Returns how many writes have been acknowledged so far.
@@ -112,6 +123,7 @@ impl Load {
 struct Pen {
     client: Client,
     writer: WriterRecord,
+    floor: KeyFloor,
     value_bytes: usize,
     acknowledged: Arc<AtomicU64>,
     told: watch::Sender<()>,
@@ -153,6 +165,7 @@ impl Pen {
     fn acknowledge(&mut self, counter: u64, written: &Written, begun: Instant) {
         let ended = Instant::now();
         self.writer.acknowledged.push(Acknowledged { counter, revision: written.revision, begun, ended });
+        self.floor.raise(counter);
         self.acknowledged.fetch_add(1, Ordering::AcqRel);
         self.told.send_replace(());
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Dura
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::Cluster,
-    load::{Load, LoadOptions, verify},
+    load::{Load, LoadOptions, Readers, verify},
     processes,
 };
 
@@ -73,19 +73,22 @@ impl Drop for Rolled {
     }
 }
 
-/// All five nodes get a new process, and no write fails.
+/// All five nodes get a new process, no write or read fails, and no read is stale.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rolling_restart_of_five_nodes_fails_no_write() {
+async fn a_rolling_restart_of_five_nodes_fails_no_write_and_no_read() {
     let rolled = Rolled::of(5).await;
     let client = rolled.cluster.client(Role::Writer).with_timeout(Duration::from_secs(10));
     let options = LoadOptions { writers: 16, ..LoadOptions::default() };
     let mut load = Load::start(std::slice::from_ref(&client), &options);
     assert!(load.acknowledges(200, Duration::from_secs(60)).await, "writes flow");
+    let reader = rolled.cluster.client(Role::Reader).with_timeout(Duration::from_secs(10));
+    let readers = Readers::start(std::slice::from_ref(&reader), load.floors(), options.writers);
     let leader = rolled.cluster.leader().await;
 
     let roll = ["rolling", "restart", "--yes", "--exec", &rolled.exec()];
     let report = rolled.cluster.json(roll).await;
     assert!(load.acknowledges(200, Duration::from_secs(60)).await, "writes flow on");
+    let read = readers.stop().await;
     let record = load.stop().await;
 
     assert_eq!(report["changed"], true, "{report}");
@@ -100,7 +103,10 @@ async fn a_rolling_restart_of_five_nodes_fails_no_write() {
     assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
     let found = verify(&client, &record).await.expect("it can be read");
     assert!(found.is_clean(), "{found}");
+    assert!(read.answered > 1_000, "too few reads to say anything: {}", read.answered);
+    assert!(read.failures.is_empty() && read.stale.is_empty(), "{:?} {:?}", read.failures, read.stale);
     client.close().await;
+    reader.close().await;
 }
 
 /// The first failure ends the restart; the error says what was done and how to continue.
