@@ -46,7 +46,7 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-f
 complete -c coffeed -n "__fish_coffeed_needs_command" -l admin-listen -d 'TCP address for metrics and health checks (HTTP)' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-level -d 'Log level: error, warn, info, debug or trace' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-format -d 'Log format: human or json' -r
-complete -c coffeed -n "__fish_coffeed_needs_command" -l check-config -d 'Check configuration and certificates, print the effective configuration, and exit'
+complete -c coffeed -n "__fish_coffeed_needs_command" -l check-config -d 'Check configuration, certificates and data version, print the effective configuration, and exit'
 complete -c coffeed -n "__fish_coffeed_needs_command" -s h -l help -d 'Print help'
 complete -c coffeed -n "__fish_coffeed_needs_command" -s V -l version -d 'Print version'
 complete -c coffeed -n "__fish_coffeed_needs_command" -f -a "demo" -d 'Run up to five shops in this process, with a prompt'

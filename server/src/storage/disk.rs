@@ -97,6 +97,16 @@ impl DataDir {
         Ok(data)
     }
 
+    /// Reads the identity in the directory of the node `name`, which may be in use; `None` if it holds
+    /// no data. Changes nothing.
+    ///
+    /// # Errors
+    /// The directory is another node's, of a newer version, damaged, half restored, or cannot be read.
+    pub fn inspect(path: &Path, name: &NodeName) -> Result<Option<NodeIdentity>, DataDirError> {
+        unfinished::check_finished(path)?;
+        Self::read_identity(path, name)
+    }
+
     fn locked(path: &Path, lock: File, identity: Option<NodeIdentity>) -> Self {
         let identity = IdentityFile::new(path, identity);
         Self { path: path.to_owned(), _lock: lock, identity }

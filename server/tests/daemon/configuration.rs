@@ -1,5 +1,16 @@
 //! Bad configurations, and the output of good ones.
 
+use std::fs;
+
+use coffee_common::{
+    feature_level::{LEVEL_MAX, LEVEL_MIN},
+    id::{ClusterId, NodeId, NodeName},
+};
+use coffeed::{
+    node::VERSION,
+    storage::disk::{DataDir, NodeIdentity},
+};
+
 use crate::fixture::{CONFIG, DaemonFixture};
 
 #[test]
@@ -42,7 +53,7 @@ fn a_missing_file_or_setting_is_refused() {
     let fixture = DaemonFixture::new();
     fixture.configure("");
     fixture.refuses(&[], 2, "the setting name is missing", "--name or COFFEED_NAME");
-    std::fs::remove_file(fixture.file("coffeed.toml")).expect("removed");
+    fs::remove_file(fixture.file("coffeed.toml")).expect("removed");
     fixture.refuses(&[], 2, "coffeed.toml: there is no such file", "--config FILE");
 }
 
@@ -69,6 +80,34 @@ fn the_output_is_a_valid_configuration() {
     let second = fixture.coffeed(&["--check-config"]);
     assert_eq!(second.stdout, first.stdout);
     assert!(!fixture.file("data").exists(), "a check creates nothing");
+}
+
+#[test]
+fn a_check_tells_the_version_of_the_data_and_refuses_a_newer_one() {
+    let fixture = DaemonFixture::new();
+    let check = || fixture.coffeed(&["--check-config"]);
+    let first = check().stdout;
+    let levels =
+        if LEVEL_MIN == LEVEL_MAX { "level 1".to_owned() } else { format!("levels 1 to {LEVEL_MAX}") };
+    assert!(
+        first.starts_with(&format!("# coffeed {VERSION}: feature {levels}\n# formats: data directory ")),
+        "{first}"
+    );
+    assert!(first.contains("\n# data: no data\n\nname = "), "{first}");
+
+    let name: NodeName = "ming".parse().expect("legal");
+    let mut data = DataDir::open(&fixture.file("data"), &name).expect("a new directory");
+    data.adopt(NodeIdentity::joining(ClusterId(7), NodeId(3), name, Vec::new())).expect("it is written");
+    let told = check();
+    assert!(told.stdout.contains("\n# data: feature level 1\n"), "while it is in use: {told:?}");
+
+    let identity = fixture.file("data").join("identity.toml");
+    let text = fs::read_to_string(&identity).expect("it has an identity");
+    let newer = LEVEL_MAX.next();
+    fs::write(&identity, text.replace("level = 1", &format!("level = {newer}"))).expect("it is written");
+    let error =
+        format!("written by a newer version of coffeed (level {newer}; this build knows {LEVEL_MAX})");
+    check().assert_failed(2, &error, "install the version of coffeed that wrote it");
 }
 
 #[test]

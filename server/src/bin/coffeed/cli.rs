@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Configuration file (TOML)
     #[arg(long, short, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Check configuration and certificates, print the effective configuration, and exit
+    /// Check configuration, certificates and data version, print the effective configuration, and exit
     #[arg(long)]
     pub(crate) check_config: bool,
     #[command(flatten)]

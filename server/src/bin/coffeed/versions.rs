@@ -32,6 +32,16 @@ pub(crate) fn run(arguments: &VersionsArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Done)
 }
 
+/// Returns the versions in short, as comments of a configuration.
+pub(crate) fn comments() -> String {
+    let levels = match (LEVEL_MIN, LEVEL_MAX) {
+        (min, max) if min == max => format!("feature level {max}"),
+        (min, max) => format!("feature levels {min} to {max}"),
+    };
+    let formats = FORMATS.map(|format| format!("{} {}", format.name, format.version)).join(", ");
+    format!("# coffeed {VERSION}: {levels}\n# formats: {formats}\n")
+}
+
 #[derive(Serialize)]
 struct Versions {
     version: &'static str,
