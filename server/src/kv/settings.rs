@@ -29,24 +29,27 @@ impl Store {
 
 /// Sets or unsets a setting.
 pub(super) fn change(tables: &mut Tables<'_>, change: &SettingChange) -> Result<Outcome, KvError> {
-    let set = tables.store().settings()?;
-    let known = set.into_iter().find(|setting| setting.name() == change.name());
-    let key = key(change.name());
-    let wanted = match change {
-        SettingChange::Set(setting) => Some(*setting),
-        SettingChange::Unset(_) => None,
-    };
-    if wanted == known {
-        return Ok(Outcome::SettingChanged(false));
-    }
-    match &wanted {
-        Some(setting) => tables.put(Table::Settings, key, |_, row| {
-            *row = encode(setting)?;
-            Ok(())
-        })?,
-        None => {
-            tables.take(Table::Settings, key, |row| decode(key, row))?;
+    let changed = match change {
+        SettingChange::Set(setting) => set(tables, setting)?,
+        SettingChange::Unset(name) => {
+            let key = key(*name);
+            tables.take(Table::Settings, key, |row| decode(key, row))?.is_some()
         }
+    };
+    Ok(Outcome::SettingChanged(changed))
+}
+
+/// Returns whether the setting was not set to this value before.
+fn set(tables: &mut Tables<'_>, setting: &Setting) -> Result<bool, KvError> {
+    let key = key(setting.name());
+    let row = tables.store().row(Table::Settings, key)?;
+    let known = row.map(|row| decode(key, row.get())).transpose()?;
+    if known.as_ref() == Some(setting) {
+        return Ok(false);
     }
-    Ok(Outcome::SettingChanged(true))
+    tables.put(Table::Settings, key, |_, row| {
+        *row = encode(setting)?;
+        Ok(())
+    })?;
+    Ok(true)
 }
