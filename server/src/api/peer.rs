@@ -29,6 +29,6 @@ pub mod wire;
 pub use self::serve::fuzz;
 pub use self::{
     network::PeerNetwork,
-    serve::{ConfirmMember, PeerContext, Refusals, serve},
+    serve::{ConfirmMember, LeaderLog, PeerContext, Refusals, serve},
     versions::PeerVersions,
 };

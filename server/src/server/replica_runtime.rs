@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Closed, StartError, monitor::connections::keep_warm, reload::Reloading};
 use crate::{
-    api::peer::{PeerContext, PeerNetwork, Refusals},
+    api::peer::{LeaderLog, PeerContext, PeerNetwork, Refusals},
     config::Config,
     node::{
         Node,
@@ -91,6 +91,7 @@ impl ReplicaRuntime {
             cluster: identity.cluster,
             own: identity.id,
             inbox,
+            leader_log: LeaderLog::default(),
             last_contact: last_contact.clone(),
             refusals: Refusals::default(),
             versions: network.versions(),

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use coffee_common::id::{ClusterId, NodeId};
 use coffee_fuzz::{MemoryFiles, UnreachableMembers, log_file};
 use coffeed::{
-    api::peer::{PeerContext, PeerVersions, Refusals, fuzz},
+    api::peer::{LeaderLog, PeerContext, PeerVersions, Refusals, fuzz},
     config::{StorageOptions, Timers},
     node::{
         audit_log::AuditLog,
@@ -60,6 +60,7 @@ async fn node() -> (Raft, PeerContext) {
         cluster: ClusterId(1),
         own: OWN,
         inbox,
+        leader_log: LeaderLog::default(),
         last_contact: LastContact::default(),
         refusals: Refusals::default(),
         versions: PeerVersions::default(),

@@ -46,7 +46,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 const COMMIT_DELAY: Duration = Duration::from_millis(2);
 
 /// The most requests in flight per session.
-const IN_FLIGHT_MAX: usize = 64;
+pub(super) const IN_FLIGHT_MAX: usize = 64;
 
 pub(super) type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcFailure>;
 

@@ -2,11 +2,12 @@
 //!
 //! The peer's certificate has the role `node`. Guards that a stream is meant for this node in this
 //! cluster, and comes from the member that it names: a node that was removed, or never admitted,
-//! has a certificate as well. [`validate`] checks its messages.
+//! has a certificate as well. [`validate`] and [`leader_log`] check its messages.
 
 mod append;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod leader_log;
 mod rpc;
 mod snapshot;
 mod validate;
@@ -32,6 +33,7 @@ use openraft::{async_runtime::WatchReceiver, type_config::TypeConfigExt};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+pub use self::leader_log::LeaderLog;
 use self::validate::MessageSender;
 use super::{
     bounds::term_max,
@@ -72,6 +74,8 @@ pub struct PeerContext {
     pub own: NodeId,
     /// Receives snapshots.
     pub inbox: SnapshotInbox,
+    /// The log of the leader that this node follows.
+    pub leader_log: LeaderLog,
     /// The last contact with a leader.
     pub last_contact: LastContact,
     /// The streams rejected so far.
@@ -295,8 +299,7 @@ impl StreamPeer {
         let metrics = metrics.borrow_watched();
         let knows_terms = metrics.membership_config.nodes().next().is_some();
         let own = knows_terms.then_some(metrics.vote.leader_id.term);
-        let committed = self.context.raft.data_metrics().borrow_watched().local_committed;
-        MessageSender { id: self.id, term_max: term_max(own), committed }
+        MessageSender { id: self.id, term_max: term_max(own) }
     }
 }
 

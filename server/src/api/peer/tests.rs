@@ -1,5 +1,6 @@
 //! Three members over real QUIC and real files.
 
+mod forged;
 mod frames;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -96,6 +97,7 @@ impl TestMember {
             cluster: CLUSTER,
             own: id,
             inbox,
+            leader_log: LeaderLog::default(),
             last_contact: LastContact::default(),
             refusals,
             versions: network_versions,

@@ -7,10 +7,16 @@ use coffee_common::{
     quic::{FrameReceiver, FrameSender},
 };
 use futures_util::{Stream, StreamExt};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-use super::{FRAME_TIMEOUT, ServeError, StreamPeer, validate};
-use crate::api::peer::wire::{AppendRequest, AppendResponse, RaftAppendRequest};
+use super::{FRAME_TIMEOUT, PeerContext, ServeError, StreamPeer, leader_log::Admission, validate};
+use crate::api::peer::{
+    append::IN_FLIGHT_MAX,
+    wire::{AppendRequest, AppendResponse, RaftAppendRequest},
+};
 
 /// The most responses that are sent together if they are ready at the same time.
 const RESPONSES_MAX: usize = 64;
@@ -22,13 +28,16 @@ pub(super) async fn serve(
     receiver: FrameReceiver,
 ) -> Result<(), ServeError> {
     let (failed, mut failure) = oneshot::channel();
+    let (begin, mut in_flight) = mpsc::channel(IN_FLIGHT_MAX);
     // openraft reads the requests on a task of its own, which ends only with them.
-    let requests = requests(Arc::clone(&peer), receiver, failed).take_until(sender.stopped());
+    let requests = requests(Arc::clone(&peer), receiver, failed, begin).take_until(sender.stopped());
     let responses = peer.context.raft.stream_append(requests).ready_chunks(RESPONSES_MAX);
     let mut responses = std::pin::pin!(responses);
     while let Some(ready) = responses.next().await {
         let mut frames = Vec::with_capacity(ready.len());
         for response in ready {
+            // Each request has sent one before.
+            let _ = in_flight.try_recv();
             let response = response.map_err(|fatal| ServeError::Stopped(fatal.to_string()))?;
             frames.push(frame::encode_as(peer.version, &AppendResponse::from(response))?);
         }
@@ -39,17 +48,23 @@ pub(super) async fn serve(
 }
 
 /// Returns the requests of a stream. Ends at the stream's end or the first invalid message.
+///
+/// openraft passes a request on before it asks for the next one, unless it waits for responses: so
+/// only as many are `in_flight` as it keeps, and the admission of one ends with the next.
 fn requests(
     peer: Arc<StreamPeer>,
     receiver: FrameReceiver,
     failed: oneshot::Sender<ServeError>,
+    in_flight: mpsc::Sender<()>,
 ) -> impl Stream<Item = RaftAppendRequest> + Send + 'static {
-    futures_util::stream::unfold((receiver, peer, failed), |(mut receiver, peer, failed)| async move {
-        match next(&mut receiver, &peer).await {
-            Ok(request) => {
-                let request = request?;
+    let state = (receiver, peer, failed, in_flight, None::<Admission>);
+    futures_util::stream::unfold(state, |(mut receiver, peer, failed, in_flight, admission)| async move {
+        drop(admission);
+        match next(&mut receiver, &peer, &in_flight).await {
+            Ok(admitted) => {
+                let (request, admission) = admitted?;
                 peer.context.last_contact.note(peer.id);
-                Some((request, (receiver, peer, failed)))
+                Some((request, (receiver, peer, failed, in_flight, Some(admission))))
             }
             Err(error) => {
                 // Fails only if the responses have ended already.
@@ -63,7 +78,8 @@ fn requests(
 async fn next(
     receiver: &mut FrameReceiver,
     peer: &StreamPeer,
-) -> Result<Option<RaftAppendRequest>, ServeError> {
+    in_flight: &mpsc::Sender<()>,
+) -> Result<Option<(RaftAppendRequest, Admission)>, ServeError> {
     let message = loop {
         match timeout(FRAME_TIMEOUT, receiver.receive()).await {
             Ok(received) => break received?,
@@ -75,5 +91,8 @@ async fn next(
     peer.check_membership().await?;
     let request = frame::decode::<AppendRequest<'_>>(&message)?.try_into()?;
     validate::append(&request, peer.sender())?;
-    Ok(Some(request))
+    // Fails once the responses have ended.
+    in_flight.send(()).await.map_err(|_| ServeError::EndedEarly)?;
+    let PeerContext { raft, leader_log, .. } = &peer.context;
+    Ok(Some(leader_log.admit(raft, request).await?))
 }

@@ -70,7 +70,9 @@ async fn call(peer: &StreamPeer, body: &[u8]) -> Result<(), ServeError> {
 async fn append(peer: &StreamPeer, body: &[u8]) -> Result<(), ServeError> {
     let request = frame::decode::<AppendRequest<'_>>(body)?.try_into()?;
     validate::append(&request, peer.sender())?;
-    peer.context.raft.append_entries(request).await.map(drop).map_err(ServeError::stopped)
+    let PeerContext { raft, leader_log, .. } = &peer.context;
+    let (request, _admission) = leader_log.admit(raft, request).await?;
+    raft.append_entries(request).await.map(drop).map_err(ServeError::stopped)
 }
 
 #[test]

@@ -40,8 +40,7 @@ pub(super) async fn answer(peer: &StreamPeer, request: RpcRequest) -> Result<Rpc
                 entries: Vec::new(),
             };
             validate::append(&request, sender)?;
-            context.last_contact.note(peer.id);
-            Ok(RpcResponse::Heartbeat(heartbeat(context, request).await?))
+            Ok(RpcResponse::Heartbeat(heartbeat(peer, request).await?))
         }
         RpcRequest::Vote(request) => {
             let request = raft::VoteRequest::<TypeConfig>::from(request);
@@ -82,14 +81,18 @@ async fn follows(context: &PeerContext, leader: Vote) -> Result<bool, ServeError
 /// Passes a heartbeat to Raft, and answers as soon as this node follows its leader. A vote is saved
 /// before it is reported, but the log need not be durable: Raft's own response waits for that, so a
 /// stalled disk would look like a follower that is lost, and delay every read.
-async fn heartbeat(
-    context: &PeerContext,
-    request: RaftAppendRequest,
-) -> Result<HeartbeatResponse, ServeError> {
+async fn heartbeat(peer: &StreamPeer, request: RaftAppendRequest) -> Result<HeartbeatResponse, ServeError> {
+    let context = &peer.context;
+    let (request, admission) = context.leader_log.admit(&context.raft, request).await?;
+    context.last_contact.note(peer.id);
     let leader = request.vote;
     let appended = context.raft.append_entries(request);
-    // Raft processes requests in order, so this is the vote after the heartbeat.
-    let follows = follows(context, leader);
+    let follows = async {
+        // Raft processes requests in order, so this is the vote after the heartbeat.
+        let follows = follows(context, leader).await;
+        drop(admission);
+        follows
+    };
     let mut appended = std::pin::pin!(appended);
     let appended = tokio::select! {
         biased;

@@ -31,6 +31,8 @@ pub(super) enum ForgedMessage {
     EmptySnapshot,
     #[error("{0} contradicts the committed entry {1}")]
     Contradiction(LogId, LogId),
+    #[error("{0} replaces an entry that is committed, or that the same leader appended")]
+    Replacement(LogId),
 }
 
 /// The sender of a message.
@@ -40,9 +42,6 @@ pub(super) struct MessageSender {
     pub(super) id: NodeId,
     /// The highest term of which it may speak.
     pub(super) term_max: u64,
-    /// The last entry that this node knows to be committed. It is in the log of every leader
-    /// (Raft paper, 5.4.3).
-    pub(super) committed: Option<LogId>,
 }
 
 /// Checks that the sender leads under a vote.
@@ -80,8 +79,7 @@ pub(super) fn in_order(entry: &Option<LogId>, vote: &Vote) -> Result<(), ForgedM
 }
 
 /// Checks that the terms of a leader's entries never decrease, never exceed the leader's, and agree
-/// with what is committed, here and according to the leader. Their indexes are contiguous since they
-/// were decoded.
+/// with what it calls committed. Their indexes are contiguous since they were decoded.
 pub(super) fn append(
     request: &AppendEntriesRequest<TypeConfig>,
     sender: MessageSender,
@@ -94,7 +92,6 @@ pub(super) fn append(
         if before > Some(id.leader_id) {
             return Err(ForgedMessage::OutOfOrder(*id));
         }
-        agrees(*id, sender.committed)?;
         if let Some(committed) = request.leader_commit.filter(|committed| !in_one_log(*id, *committed)) {
             return Err(ForgedMessage::Contradiction(*id, committed));
         }
@@ -108,17 +105,6 @@ fn in_one_log(a: LogId, b: LogId) -> bool {
     a.index.cmp(&b.index) == a.cmp(&b)
 }
 
-/// Checks that an entry can be in a log with the committed entry: terms never decrease, so one that
-/// comes before it is not of a later term.
-fn agrees(id: LogId, committed: Option<LogId>) -> Result<(), ForgedMessage> {
-    match committed {
-        Some(committed) if id > committed && id.index <= committed.index => {
-            Err(ForgedMessage::Contradiction(id, committed))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Checks a snapshot that was sent under a vote against the last entry committed here.
 pub(super) fn snapshot(
     vote: &Vote,
@@ -128,7 +114,12 @@ pub(super) fn snapshot(
     let last = meta.last_log_id.ok_or(ForgedMessage::EmptySnapshot)?;
     in_order(&Some(last), vote)?;
     in_order(meta.last_membership.log_id(), vote)?;
-    agrees(last, committed)
+    match committed {
+        Some(committed) if last > committed && last.index <= committed.index => {
+            Err(ForgedMessage::Contradiction(last, committed))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +144,7 @@ mod tests {
     }
 
     fn sender(id: NodeId) -> MessageSender {
-        MessageSender { id, term_max: term_max(Some(5)), committed: None }
+        MessageSender { id, term_max: term_max(Some(5)) }
     }
 
     fn candidate(vote: Vote, id: NodeId) -> Result<(), ForgedMessage> {
@@ -201,7 +192,7 @@ mod tests {
             assert_eq!(leader(&vote(far, true), sender(HONG)), Err(ForgedMessage::FarTerm(far)));
             assert_eq!(candidate(vote(far, false), HONG), Err(ForgedMessage::FarTerm(far)));
         }
-        let new = MessageSender { id: HONG, term_max: term_max(None), committed: None };
+        let new = MessageSender { id: HONG, term_max: term_max(None) };
         assert_eq!(leader(&vote(last + 1, true), new), Ok(()), "a new node knows no term");
         assert_eq!(leader(&vote(TERM_MAX + 1, true), new), Err(ForgedMessage::FarTerm(TERM_MAX + 1)));
     }
@@ -220,18 +211,6 @@ mod tests {
         assert_eq!(with(None, Some(id(6, 8))), Err(ForgedMessage::OutOfOrder(id(6, 8))));
         let request = raft::VoteRequest::new(vote(5, false), Some(far));
         assert_eq!(super::candidate(&request, sender(HONG)), wrong);
-    }
-
-    #[test]
-    fn entries_agree_with_what_is_committed() {
-        let check = |terms: &[u64], committed| {
-            append(&request(terms), MessageSender { committed: Some(committed), ..sender(HONG) })
-        };
-        assert_eq!(check(&[3, 3, 4], id(3, 9)), Ok(()), "8 and 9 of term 3, 10 of term 4");
-        assert_eq!(check(&[4, 4], id(4, 20)), Ok(()), "known already");
-        let wrong = |at, committed| Err(ForgedMessage::Contradiction(at, committed));
-        assert_eq!(check(&[4], id(3, 9)), wrong(id(4, 8), id(3, 9)), "the entry before");
-        assert_eq!(check(&[3, 4], id(3, 9)), wrong(id(4, 9), id(3, 9)));
     }
 
     /// Raft compares terms first: it would commit more than there is.
