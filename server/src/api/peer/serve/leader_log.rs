@@ -7,16 +7,16 @@
 //! a member may send on several streams. A message that continues the log is checked from memory;
 //! any other is checked in Raft's task, against its state after all messages before.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
-use openraft::async_runtime::WatchReceiver;
+use openraft::{RaftState, async_runtime::WatchReceiver};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{ServeError, validate::ForgedMessage};
 use crate::{
     api::peer::wire::RaftAppendRequest,
     node::raft::Raft,
-    raft_types::{LogId, Vote},
+    raft_types::{LogId, TypeConfig, Vote},
 };
 
 /// The part of the leader's log that its messages showed. Clones share it. Lives as long as this node's
@@ -55,7 +55,10 @@ impl LeaderLog {
     ) -> Result<(RaftAppendRequest, Admission), ServeError> {
         let mut known = Arc::clone(&self.0).lock_owned().await;
         let vote = raft.server_metrics().borrow_watched().vote;
-        if vote == request.vote && known.is_continued_by(&request) {
+        // Later than the last entry known if a snapshot was installed.
+        let committed = raft.data_metrics().borrow_watched().local_committed;
+        let is_current = vote == request.vote && committed <= known.last;
+        if is_current && known.is_continued_by(&request) {
             known.extend(&mut request);
             return Ok((request, known));
         }
@@ -71,6 +74,15 @@ impl LeaderLog {
         (*known, request) = check.await.map_err(ServeError::stopped)??;
         Ok((request, known))
     }
+}
+
+/// Waits until Raft has taken a snapshot, which reaches it apart from the messages.
+pub(super) async fn until_taken(raft: &Raft, vote: Vote, last: Option<LogId>) {
+    let taken = move |state: &RaftState<TypeConfig>| {
+        state.local_committed() >= last.as_ref() || is_rejected(&vote, state.vote_ref())
+    };
+    // Raft answers unless it has stopped.
+    while let Ok(false) = raft.with_raft_state(taken).await {}
 }
 
 impl KnownLog {
@@ -106,7 +118,7 @@ impl KnownLog {
     ) -> Result<(Self, RaftAppendRequest), ForgedMessage> {
         // Raft rejects some messages, but still believes what they call committed.
         let commit = request.leader_commit.take();
-        if request.vote.partial_cmp(&own.vote).is_none_or(std::cmp::Ordering::is_lt) {
+        if is_rejected(&request.vote, &own.vote) {
             return Ok((self, request));
         }
         let appended = self.last.filter(|last| self.vote == Some(request.vote) && own.contains(last));
@@ -147,6 +159,11 @@ impl OwnLog<'_> {
 /// The entry before those of a message, and those.
 fn ids(request: &RaftAppendRequest) -> impl DoubleEndedIterator<Item = LogId> {
     request.prev_log_id.into_iter().chain(request.entries.iter().map(|entry| entry.log_id))
+}
+
+/// Whether Raft rejects messages of the leader with this vote. Votes of one term are not ordered.
+fn is_rejected(vote: &Vote, own: &Vote) -> bool {
+    vote.partial_cmp(own).is_none_or(Ordering::is_lt)
 }
 
 fn later(a: Option<LogId>, b: Option<LogId>) -> Option<LogId> {

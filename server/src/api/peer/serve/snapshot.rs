@@ -17,9 +17,12 @@ use coffee_common::{
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::{ServeError, StreamPeer, receive, validate};
+use super::{PeerContext, ServeError, StreamPeer, leader_log, receive, validate};
 use crate::{
-    api::peer::{snapshot::REPORT_INTERVAL, wire::SnapshotProgress},
+    api::peer::{
+        snapshot::REPORT_INTERVAL,
+        wire::{RaftAppendRequest, SnapshotProgress},
+    },
     raft_types::Vote,
     storage::{
         record::VoteRecord,
@@ -139,12 +142,19 @@ impl IncomingSnapshot<'_> {
         self.finishes.store(true, Ordering::Relaxed);
         let received = self.offload(move || sink.finish()).await?;
         let meta = received.meta().clone();
-        // The sender may have been removed, and more entries may have been committed meanwhile.
+        // The sender may have been removed, and more entries may have been appended meanwhile.
         until_told(|| self.peer.check_membership()).await.map_err(|error| error.to_string())?;
-        let committed = self.peer.context.raft.data_metrics().borrow_watched().local_committed;
-        validate::snapshot(&self.vote, &meta, committed).map_err(|forged| forged.to_string())?;
+        let PeerContext { raft, leader_log: log, .. } = &self.peer.context;
+        let (vote, prev_log_id) = (self.vote, meta.last_log_id);
+        let end = RaftAppendRequest { vote, prev_log_id, leader_commit: None, entries: Vec::new() };
+        let admitted = log.admit(raft, end).await;
+        let (_, admission) = admitted.map_err(|error| error.to_string())?;
         let snapshot = Snapshot { meta, snapshot: SnapshotData::Received(received) };
-        let installed = self.peer.context.raft.install_full_snapshot(self.vote, snapshot).await;
+        let taken = async {
+            leader_log::until_taken(raft, vote, prev_log_id).await;
+            drop(admission);
+        };
+        let (installed, ()) = tokio::join!(raft.install_full_snapshot(vote, snapshot), taken);
         Ok(installed.map_err(|error| error.to_string())?.vote)
     }
 

@@ -1,6 +1,8 @@
 //! Messages of a member that claims to lead and breaks the rules of Raft.
 
-use std::iter;
+use std::{future::pending, iter};
+
+use openraft::ServerState;
 
 use super::{
     super::wire::{AppendRequest, HeartbeatResponse},
@@ -52,12 +54,16 @@ fn appended_by(
     }
 }
 
-/// An append of hong, as [`fuzz::serve`] reads it.
-fn append(term: u64, previous: Option<TestEntry>, terms: &[u64], committed: Option<TestEntry>) -> Vec<u8> {
-    let request = appended_by(HONG, term, previous, terms, committed);
-    let frame = frame::encode(&request).expect("encodes");
+/// An append, as [`fuzz::serve`] reads it.
+fn message(request: &AppendRequest<'_>) -> Vec<u8> {
+    let frame = frame::encode(request).expect("encodes");
     let body = &frame[frame::HEADER_BYTES..];
     [&[1], &u16::try_from(body.len()).expect("is short").to_le_bytes()[..], body].concat()
+}
+
+/// An append of hong.
+fn append(term: u64, previous: Option<TestEntry>, terms: &[u64], committed: Option<TestEntry>) -> Vec<u8> {
+    message(&appended_by(HONG, term, previous, terms, committed))
 }
 
 /// Serves messages of hong. Returns how many of them Raft has seen, and the last entry committed.
@@ -107,6 +113,37 @@ async fn nothing_is_committed_that_is_not_in_the_log() {
     let other = append(3, None, &[1, 1, 3], Some((1, 1)));
     let inside = append(3, Some((3, 2)), &[], Some((2, 1)));
     assert_eq!(served(&[other, inside]).await, (1, Some((1, 1))), "(1, 1) is in its place");
+}
+
+/// Otherwise Raft removes what the leader appended, and commits it if the leader says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_contains_what_its_leader_has_appended() {
+    let (ca, dir) =
+        (Ca::create(&ClusterName::default()).expect("makes"), tempfile::tempdir().expect("a folder"));
+    let any = ([127, 0, 0, 1], 0).into();
+    let ming = TestMember::start(&ca, dir.path(), 0, any).await;
+    ming.raft.initialize(BTreeMap::from([(ming.id, ming.member(0))])).await.expect("is fresh");
+    ming.raft.wait(Some(Duration::from_secs(10))).state(ServerState::Leader, "alone").await.expect("leads");
+    let last = ming.set("a", b"1").await;
+    let snapshot = ming.raft.get_snapshot().await.expect("a state").expect("a snapshot");
+    assert_eq!(snapshot.meta.last_log_id.map(|id| (id.leader_id.term, id.index)), Some((1, last)));
+    let hong = TestMember::start(&ca, dir.path(), 1, any).await;
+    let end = (3, last + 1);
+    let terms = vec![3; 2 + last as usize];
+    let says = async |previous, terms: &[u64], committed| {
+        let message = message(&appended_by(ming.id, 3, previous, terms, committed));
+        fuzz::serve(hong.context.clone(), ming.id, NodeName::new(NAMES[0]).expect("legal"), &message).await
+    };
+    assert_eq!(says(None, &terms, None).await, 1);
+    let vote = VoteRecord { leader: LeaderRecord { term: 3, node: ming.id }, committed: true };
+    let peer = peer(&ming, &hong);
+    let sent = snapshot::send(&peer, vote.into(), snapshot, pending(), Duration::from_secs(10)).await;
+    let error = sent.expect_err("it replaces entries").to_string();
+    assert!(error.contains("replaces an entry"), "{error}");
+    assert_eq!(says(Some(end), &[], Some(end)).await, 1);
+    caught_up(&hong, end.1).await;
+    hong.stop().await;
+    ming.stop().await;
 }
 
 /// Raft takes one message at a time, but none waits for the disk to be admitted.
