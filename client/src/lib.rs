@@ -163,7 +163,8 @@ pub use client::{
 pub use coffee_common::protocol::{Request, Response};
 pub use coffee_common::{
     backup::Summary,
-    command::{Batch, Condition, Effect, Entry, Operation},
+    command::{Batch, Condition, Effect, Operation},
+    entry::Entry,
     feature_level::FeatureLevel,
     id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},

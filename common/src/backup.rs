@@ -5,9 +5,9 @@
 //! ```text
 //! file     magic 14 | format 1 | block ...          the last block is the end
 //! block    length 4 | kind 1 | body ... | crc 4     length: of the body alone
-//! header   a message (postcard): [`BackupHeader`]   the first block
+//! header   [`BackupHeader`], a body: see [`envelope`]   the first block
 //! data     rows 8 | a chunk of a snapshot, as nodes send it to each other
-//! end      a message (postcard): [`BackupEnd`]
+//! end      [`BackupEnd`], a body
 //! ```
 //!
 //! Numbers are little endian. `crc` is the CRC-32C of the block's number (8 bytes) and of the block
@@ -22,7 +22,8 @@ use ring::digest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    feature_level::{FeatureLevel, LEVEL_MAX},
+    envelope,
+    feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
     limits::BACKUP_BLOCK_BYTES_MAX,
 };
@@ -30,7 +31,7 @@ use crate::{
 const MAGIC: [u8; 14] = *b"coffee backup\n";
 
 /// The format version that this build writes and reads.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 const PREAMBLE_BYTES: usize = MAGIC.len() + 1;
 const HEAD_BYTES: usize = 5;
@@ -63,12 +64,13 @@ pub struct BackupHeader {
     pub version: String,
     /// The number of rows in the backup, for showing progress.
     pub rows: u64,
-    /// The feature level of the cluster. Fields that a later level adds come after it.
+    /// The feature level of the cluster.
     pub level: FeatureLevel,
 }
 
 /// A member of the cluster, as recorded in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct BackupMember {
     /// The member's id in Raft.
     pub id: NodeId,
@@ -79,6 +81,8 @@ pub struct BackupMember {
     /// Whether it was a voter.
     pub votes: bool,
 }
+
+crate::enveloped!(BackupMember);
 
 /// The totals and the checksum at the end of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +154,7 @@ impl Packer {
         let mut packer = Self { next: 0, bytes: 0, sha256: digest::Context::new(&digest::SHA256) };
         let mut piece = MAGIC.to_vec();
         piece.push(FORMAT);
-        add_block(&mut piece, packer.next, HEADER, &[&postcard::to_stdvec(header)?]);
+        add_block(&mut piece, packer.next, HEADER, &[&body_of(header)?]);
         let piece = packer.pass(piece);
         Ok((packer, piece))
     }
@@ -169,7 +173,7 @@ impl Packer {
     pub fn end(self, keys: u64) -> Result<Bytes, BackupError> {
         let end = BackupEnd { keys, bytes: self.bytes, sha256: sha256_of(self.sha256) };
         let mut piece = Vec::new();
-        add_block(&mut piece, self.next, END, &[&postcard::to_stdvec(&end)?]);
+        add_block(&mut piece, self.next, END, &[&body_of(&end)?]);
         Ok(piece.into())
     }
 
@@ -189,6 +193,12 @@ fn add_block(piece: &mut Vec<u8>, number: u64, kind: u8, body: &[&[u8]]) {
     body.iter().for_each(|part| piece.extend_from_slice(part));
     let crc = checksum(number, &piece[start..]);
     piece.extend_from_slice(&crc.to_le_bytes());
+}
+
+fn body_of(message: &impl Serialize) -> Result<Vec<u8>, BackupError> {
+    let mut body = Vec::new();
+    envelope::encode_to(&mut body, message)?;
+    Ok(body)
 }
 
 fn checksum(number: u64, block: &[u8]) -> u32 {
@@ -317,7 +327,7 @@ impl Unpacker {
     fn open(&mut self, kind: u8, mut body: Bytes) -> Result<BackupBlock, BackupError> {
         match (kind, &self.header) {
             (HEADER, None) => {
-                let header = self.header_of(&body)?;
+                let header = self.message::<BackupHeader>(&body)?;
                 self.header = Some(header.clone());
                 Ok(BackupBlock::Header(Box::new(header)))
             }
@@ -336,18 +346,8 @@ impl Unpacker {
         }
     }
 
-    fn header_of(&self, body: &[u8]) -> Result<BackupHeader, BackupError> {
-        match postcard::take_from_bytes::<BackupHeader>(body) {
-            Ok((header, rest)) if rest.is_empty() || header.level > LEVEL_MAX => Ok(header),
-            _ => Err(self.damaged("it is malformed")),
-        }
-    }
-
     fn message<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, BackupError> {
-        match postcard::take_from_bytes(body) {
-            Ok((message, [])) => Ok(message),
-            _ => Err(self.damaged("it is malformed")),
-        }
+        envelope::decode_body(body).map_err(|_| self.damaged("it is malformed"))
     }
 
     fn damaged(&self, what: &'static str) -> BackupError {

@@ -205,19 +205,6 @@ pub enum MemberState {
     Announced,
 }
 
-/// A key's value and history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The value.
-    pub value: Value,
-    /// The revision that created the key.
-    pub created: Revision,
-    /// The revision that last modified the key.
-    pub modified: Revision,
-    /// How often the key was set since it was created, counting the creation.
-    pub version: u64,
-}
-
 /// Why a batch is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {

@@ -13,6 +13,7 @@ pub mod bounded;
 pub mod budget;
 pub mod clock;
 pub mod command;
+pub mod entry;
 pub mod envelope;
 pub mod feature_level;
 pub mod frame;

@@ -45,7 +45,8 @@ pub use self::{
 };
 use crate::{
     bounded::at_most,
-    command::{Batch, Entry, MemberState, Outcome},
+    command::{Batch, MemberState, Outcome},
+    entry::Entry,
     feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},

@@ -29,12 +29,15 @@ openraft::declare_raft_types!(
 
 /// A member of the cluster, as the membership names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Member {
     /// The member's name.
     pub name: NodeName,
     /// The address at which other nodes reach it.
     pub address: Address,
 }
+
+coffee_common::enveloped!(Member);
 
 #[cfg(test)]
 impl Default for Member {

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use coffee_common::{
-    command::{Batch, Condition, Effect, Entry, Operation, Outcome},
+    command::{Batch, Condition, Effect, Operation, Outcome},
+    entry::Entry,
     id::{ClientId, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{Consistency, Request, Response},

@@ -14,7 +14,8 @@ use coffee_client::{
     Address, Client, ClientBuilder, ClusterName, NodeName, RequestId, Response, Revision, cert::Ca,
 };
 use coffee_common::{
-    command::{Effect, Entry, Outcome},
+    command::{Effect, Outcome},
+    entry::Entry,
     frame,
     key::Value,
     limits::SHARED_FRAME_BYTES_MAX,

@@ -43,6 +43,7 @@ pub struct RoundTrip {
 
 /// The election timers of a node, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ElectionTimers {
     /// The interval between two heartbeats of the leader. Also bounds the response to one.
     pub heartbeat_interval_ms: u64,
@@ -52,7 +53,7 @@ pub struct ElectionTimers {
     pub election_timeout_max_ms: u64,
 }
 
-crate::enveloped!(NodePace, RoundTrip);
+crate::enveloped!(NodePace, RoundTrip, ElectionTimers);
 
 impl ElectionTimers {
     /// Returns the worst round trip that these timers bear, in microseconds: two thirds of the
@@ -75,6 +76,7 @@ impl ElectionTimers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::envelope::{self, Enveloped};
 
     fn timers(beat: u64, min: u64, max: u64) -> ElectionTimers {
         ElectionTimers {
@@ -82,6 +84,17 @@ mod tests {
             election_timeout_min_ms: min,
             election_timeout_max_ms: max,
         }
+    }
+
+    #[test]
+    fn timers_of_a_later_version_are_read() {
+        let timers_and_more = (150_u64, 200_u64, 450_u64, "later");
+        let none: Option<u64> = None;
+        let later = (none, none, 7_u64, Vec::<RoundTrip>::new(), Enveloped(&timers_and_more), "later");
+        let mut bytes = Vec::new();
+        envelope::encode_to(&mut bytes, &Enveloped(&later)).expect("encodes");
+        let pace = NodePace { stalled_ms: 7, timers: timers(150, 200, 450), ..NodePace::default() };
+        assert_eq!(envelope::decode_body(&bytes), Ok(pace));
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn known_response<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame;
+    use crate::{envelope::Enveloped, frame};
 
     fn received(result: &[u8]) -> Result<Response, Rejection> {
         let message = [&[7, 0], result].concat();
@@ -64,6 +64,17 @@ mod tests {
             assert!(unreadable.to_string().ends_with(part), "{unreadable}");
             assert!(!unreadable.is_not_applied());
         }
+    }
+
+    #[test]
+    fn a_leader_of_a_later_version_is_read() {
+        let leader =
+            Leader { name: "ming".parse().expect("legal"), address: "ming:7400".parse().expect("legal") };
+        let later =
+            (7_u64, Some(Enveloped(&(&leader.name, &leader.address, "zone"))), Ok::<_, ()>(Response::Backup));
+        let frame = frame::encode(&later).expect("encodes");
+        let frame: ResponseFrame = frame::decode(&frame[frame::HEADER_BYTES..]).expect("decodes");
+        assert_eq!(frame, ResponseFrame { id: 7, leader: Some(leader), result: Ok(Response::Backup) });
     }
 
     #[test]

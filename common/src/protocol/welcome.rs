@@ -35,9 +35,12 @@ pub struct Welcome {
 
 /// The leader's name and address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Leader {
     /// The leader's name.
     pub name: NodeName,
     /// The address at which it is reached.
     pub address: Address,
 }
+
+crate::enveloped!(Leader);

@@ -5,9 +5,8 @@ mod cases;
 use std::collections::BTreeMap;
 
 use coffee_common::{
-    command::{
-        Batch, Command, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome, Proposal,
-    },
+    command::{Batch, Command, Condition, Effect, MemberState, NodeRecord, Operation, Outcome, Proposal},
+    entry::Entry,
     feature_level::{FeatureLevel, LEVEL_MIN},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},

@@ -9,7 +9,7 @@
 use std::{cmp::Ordering, ops::Bound, sync::Arc};
 
 use coffee_common::{
-    command::Entry,
+    entry::Entry,
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, RANGE_KEYS_MAX},
 };

@@ -1,10 +1,7 @@
 //! Reads of the current state.
 
 use coffee_common::{
-    command::{Entry, NodeRecord},
-    id::NodeName,
-    key::Key,
-    revocation_list::RevocationList,
+    command::NodeRecord, entry::Entry, id::NodeName, key::Key, revocation_list::RevocationList,
 };
 
 use super::{

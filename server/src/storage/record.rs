@@ -146,6 +146,7 @@ pub struct StoredMembershipRecord {
     /// The id of its entry; `None` before the first.
     pub log_id: Option<LogIdRecord>,
     /// The membership.
+    #[serde(with = "envelope")]
     pub membership: MembershipRecord,
 }
 
@@ -155,6 +156,7 @@ pub struct SnapshotMetaRecord {
     /// The last entry that the snapshot contains.
     pub last_log_id: Option<LogIdRecord>,
     /// The membership as of that entry.
+    #[serde(with = "envelope")]
     pub membership: StoredMembershipRecord,
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use clap::Args;
-use coffee_common::{command::Entry, id::Revision, key::Key};
+use coffee_common::{entry::Entry, id::Revision, key::Key};
 use serde::Serialize;
 
 use crate::{

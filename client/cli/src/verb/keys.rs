@@ -6,7 +6,7 @@
 use clap::Args;
 use coffee_client::PageOptions;
 use coffee_common::{
-    command::Entry,
+    entry::Entry,
     key::{Key, KeyRange},
     limits::RANGE_KEYS_MAX,
 };

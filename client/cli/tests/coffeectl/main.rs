@@ -15,7 +15,8 @@ use std::{os::unix::ffi::OsStringExt, sync::mpsc};
 
 use coffee_client::{Condition, Key, NodeName, Operation, Response, Revision};
 use coffee_common::{
-    command::{Batch, Entry, Outcome},
+    command::{Batch, Outcome},
+    entry::Entry,
     id::{NodeId, RequestId},
     key::{KeyRange, Value},
     limits::VALUE_BYTES_MAX,

@@ -6,7 +6,8 @@ mod variants;
 use std::collections::BTreeSet;
 
 use coffee_common::{
-    command::{Batch, Condition, Effect, Entry, MemberState, NodeRecord, Operation, Outcome},
+    command::{Batch, Condition, Effect, MemberState, NodeRecord, Operation, Outcome},
+    entry::Entry,
     envelope::{self, DecodeError},
     feature_level::{FeatureLevel, LEVEL_MIN},
     frame,

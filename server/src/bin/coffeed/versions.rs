@@ -108,7 +108,7 @@ mod tests {
             "version          {VERSION}\nfeature level 1  since 0.1.0: everything of the first release\n"
         );
         assert!(table.starts_with(&first), "{table}");
-        assert!(table.contains("\ndata directory   format 2\n"), "{table}");
+        assert!(table.contains("\ndata directory   format 3\n"), "{table}");
         assert!(table.ends_with("peer protocol    coffee-peer/1\n"), "{table}");
         assert_eq!(versions.plain().len(), table.lines().count());
     }

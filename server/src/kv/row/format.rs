@@ -15,7 +15,7 @@
 
 use bytes::Bytes;
 use coffee_common::{
-    command::Entry,
+    entry::Entry,
     feature_level::FeatureLevel,
     id::Revision,
     key::{Key, Value},

@@ -1,6 +1,6 @@
 //! The row of a revocation list. An on-disk format, held by golden bytes.
 
-use coffee_common::{id::Revision, revocation_list::RevocationList};
+use coffee_common::{envelope, id::Revision, revocation_list::RevocationList};
 use serde::{Deserialize, Serialize};
 
 use super::format::{open, seal};
@@ -8,10 +8,13 @@ use crate::kv::{error::KvError, table::Table};
 
 /// A list, and the entry that recorded it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(in crate::kv) struct RecordedList {
     pub(in crate::kv) list: RevocationList,
     pub(in crate::kv) since: Revision,
 }
+
+coffee_common::enveloped!(RecordedList);
 
 /// Encodes the row of a list.
 pub(in crate::kv) fn encode(recorded: &RecordedList) -> Result<Vec<u8>, KvError> {
@@ -21,7 +24,7 @@ pub(in crate::kv) fn encode(recorded: &RecordedList) -> Result<Vec<u8>, KvError>
 
 /// Verifies and decodes a row.
 pub(in crate::kv) fn decode(key: &[u8], row: &[u8]) -> Result<RecordedList, KvError> {
-    match postcard::take_from_bytes::<RecordedList>(open(Table::Revocations, key, row)?) {
+    match envelope::decode_first::<RecordedList>(open(Table::Revocations, key, row)?) {
         Ok((recorded, [])) if recorded.list.issuer == key => Ok(recorded),
         _ => Err(KvError::damaged(Table::Revocations, "the list is malformed")),
     }
@@ -29,6 +32,8 @@ pub(in crate::kv) fn decode(key: &[u8], row: &[u8]) -> Result<RecordedList, KvEr
 
 #[cfg(test)]
 mod tests {
+    use coffee_common::envelope::Enveloped;
+
     use super::*;
 
     #[test]
@@ -39,5 +44,12 @@ mod tests {
         crate::golden_test::check("state_revocations", &row);
         assert_eq!(decode(b"a CA", &row).expect("its own bytes"), recorded);
         assert!(decode(b"another", &row).is_err());
+
+        let mut later = Vec::new();
+        let fields = (&recorded.list, recorded.since, "later");
+        envelope::encode_to(&mut later, &Enveloped(&fields)).expect("encodes");
+        assert_eq!(decode(b"a CA", &seal(Table::Revocations, b"a CA", &later)).expect("is read"), recorded);
+        later.push(0);
+        assert!(decode(b"a CA", &seal(Table::Revocations, b"a CA", &later)).is_err(), "after the envelope");
     }
 }

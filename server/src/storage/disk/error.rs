@@ -15,7 +15,7 @@ use super::work::OfflineWork;
 use crate::storage::{corruption, no_space::no_space_hint, private_file};
 
 /// The format of the data directory that this build writes and reads.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -100,7 +100,7 @@ fn a_directory_that_is_not_ours_is_rejected_and_left_unchanged() {
     assert!(matches!(error, DataDirError::OtherNode { .. }), "{error}");
     assert_eq!(contents(dir.path()), before);
 
-    let newer = good.replace("format = 2", "format = 9") + "[what]\nno = \"build of today knows\"\n";
+    let newer = good.replace("format = 3", "format = 9") + "[what]\nno = \"build of today knows\"\n";
     let damaged = [good.replace("id = 7", "id = 8"), good[..good.len() / 2].to_owned(), String::new()];
     for bad in damaged.iter().chain([&newer]) {
         fs::write(&file, bad).expect("writes");
@@ -145,7 +145,7 @@ fn data_of_a_version_before_the_first_release_is_named() {
     let dir = tempfile::tempdir().expect("a folder");
     member(dir.path());
     let file = dir.path().join(IDENTITY);
-    let old = fs::read_to_string(&file).expect("is there").replace("format = 2", "format = 1");
+    let old = fs::read_to_string(&file).expect("is there").replace("format = 3", "format = 1");
     fs::write(&file, old.replace("level = 1\n", "")).expect("writes");
     let error = open(dir.path()).expect_err("is refused");
     assert!(matches!(error, DataDirError::Older { format: 1, .. }), "{error}");
@@ -318,7 +318,7 @@ proptest! {
     #[test]
     fn hostile_text_never_panics(text in ".{0,200}") {
         let _ = NodeIdentity::parse(&text, Path::new(IDENTITY));
-        let _ = NodeIdentity::parse(&format!("format = 2\n{text}"), Path::new(IDENTITY));
+        let _ = NodeIdentity::parse(&format!("format = 3\n{text}"), Path::new(IDENTITY));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use coffee_common::{
     command::{Batch, Command, Condition, MemberState, Operation},
+    envelope::Enveloped,
     feature_level::FeatureLevel,
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
@@ -70,6 +71,19 @@ fn entries() -> Vec<LogEntry> {
     let commands = commands().map(|command| Payload::Normal(proposal(command)));
     let payloads = [Payload::Blank, Payload::Membership(membership())].into_iter().chain(commands);
     (1u64..).zip(payloads).map(|(index, payload)| LogEntry::new(log_id(3, index), payload)).collect()
+}
+
+#[test]
+fn members_and_memberships_of_a_later_version_are_read() {
+    let known = MembershipRecord::from(&membership());
+    let of = |id| known.members.get(&NodeId(id)).map(|of: &Member| (&of.name, &of.address, "zone"));
+    let (ming, hong) = (of(1).expect("a member"), of(7).expect("a member"));
+    let members = BTreeMap::from([(NodeId(1), Enveloped(&ming)), (NodeId(7), Enveloped(&hong))]);
+    let later = (&known.voters, members, "later");
+    let stored = (None::<LogIdRecord>, Enveloped(&later), "later");
+    let bytes = encode(&(None::<LogIdRecord>, Enveloped(&stored), "later")).expect("encodes");
+    let membership = StoredMembershipRecord { log_id: None, membership: known };
+    assert_eq!(decode(&bytes), Ok(SnapshotMetaRecord { last_log_id: None, membership }));
 }
 
 #[test]

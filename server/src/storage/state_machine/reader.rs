@@ -8,7 +8,8 @@
 use std::{io, sync::Arc};
 
 use coffee_common::{
-    command::{Entry, NodeRecord},
+    command::NodeRecord,
+    entry::Entry,
     feature_level::FeatureLevel,
     id::{NodeName, Revision},
     key::{Key, KeyRange},
