@@ -33,6 +33,7 @@ pub(crate) fn node(text: &str, role: Option<RaftRole>, state: NodeState, applied
 /// Returns the view of these nodes that ming has, which leads.
 pub(crate) fn view(voters: u32, voters_in_reach: u32, nodes: Vec<NodeView>) -> ClusterView {
     ClusterView {
+        disk_free_bytes_min: None,
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         writes_refused: None,

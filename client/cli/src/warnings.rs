@@ -16,7 +16,8 @@ use super::wording;
 
 /// Returns the warnings for the nodes in reach.
 pub(crate) fn of_cluster(view: &ClusterView) -> Vec<String> {
-    let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes);
+    let free_min = view.disk_free_bytes_min.unwrap_or(DISK_FREE_BYTES_MIN);
+    let of_one = |node: &NodeView| of(&node.name, node.certificate_until_s, node.disk_free_bytes, free_min);
     let refused = view.writes_refused.iter().map(|reason| refused(reason));
     view.nodes
         .iter()
@@ -112,7 +113,9 @@ pub(crate) fn of_nodes(statuses: &[NodeStatus]) -> Vec<String> {
 }
 
 fn of_node(status: &NodeStatus) -> Vec<String> {
-    let mut warnings = of(&status.name, Some(status.certificate.valid_until_s), status.disk_free_bytes);
+    let free_min = status.raft.as_ref().map_or(DISK_FREE_BYTES_MIN, |raft| raft.disk_free_bytes_min);
+    let until_s = Some(status.certificate.valid_until_s);
+    let mut warnings = of(&status.name, until_s, status.disk_free_bytes, free_min);
     warnings.extend(status.writes_refused.iter().map(|reason| refused(reason)));
     warnings.extend(pace::of_leader(status));
     warnings.extend(status.left_out.as_ref().map(|left| left_out(&status.name, left)));
@@ -129,9 +132,9 @@ fn left_out(name: &NodeName, LeftOut { cluster, from, peers }: &LeftOut) -> Stri
     )
 }
 
-fn of(name: &NodeName, certificate_until_s: Option<u64>, disk_free_bytes: Option<u64>) -> Vec<String> {
+fn of(name: &NodeName, certificate_until_s: Option<u64>, free: Option<u64>, free_min: u64) -> Vec<String> {
     let certificate = certificate_until_s.and_then(|until| certificate(name, until));
-    certificate.into_iter().chain(disk_free_bytes.and_then(|free| disk(name, free))).collect()
+    certificate.into_iter().chain(free.and_then(|free| disk(name, free, free_min))).collect()
 }
 
 /// Returns the warning for a certificate with this many days left, if one is due.
@@ -159,9 +162,9 @@ fn refused(reason: &str) -> String {
     format!("warning: writes that add data are refused: {reason}")
 }
 
-fn disk(name: &NodeName, free: u64) -> Option<String> {
+fn disk(name: &NodeName, free: u64, free_min: u64) -> Option<String> {
     let free_size = wording::size(free);
-    (free < DISK_FREE_BYTES_MIN).then(|| {
+    (free < free_min).then(|| {
         format!(
             "warning: the disk of {name} has {free_size} left: free some space there, or the cluster will \
              refuse writes that add data"
@@ -203,6 +206,7 @@ mod tests {
         let asked = "ming".parse().unwrap();
         let (voters, voters_in_reach, may_lose) = (5, 5, 2);
         ClusterView {
+            disk_free_bytes_min: None,
             quorum_silent_ms: None,
             join_requests: Vec::new(),
             writes_refused: None,
@@ -251,6 +255,17 @@ mod tests {
                     .to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn the_floor_of_disk_space_is_that_of_the_cluster() {
+        let (default, less) = (DISK_FREE_BYTES_MIN, DISK_FREE_BYTES_MIN - 1);
+        for (free, disk_free_bytes_min, warnings) in
+            [(default, None, 0), (less, None, 1), (default, Some(default + 1), 1), (less, Some(less), 0)]
+        {
+            let view = ClusterView { disk_free_bytes_min, ..view(vec![node("ming", None, Some(free))]) };
+            assert_eq!(of_cluster(&view).len(), warnings, "{free} {disk_free_bytes_min:?}");
+        }
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub struct RaftStatus {
     pub nodes: Vec<NodeRecord>,
     /// The feature level of the cluster, as of the last entry that it has applied.
     pub level: FeatureLevel,
+    /// The cluster's setting of this name, as of the same entry.
+    pub disk_free_bytes_min: u64,
 }
 
 /// The outcome of reloading a node's configuration and certificates.
@@ -216,6 +218,8 @@ pub struct ClusterView {
     pub nodes: Vec<NodeView>,
     /// The feature level of the cluster, as the most advanced node reports it.
     pub level: Option<FeatureLevel>,
+    /// The cluster's setting of this name, as the most advanced node reports it.
+    pub disk_free_bytes_min: Option<u64>,
 }
 
 impl ClusterView {
@@ -318,6 +322,7 @@ mod tests {
             voters_in_reach: 1,
             may_lose: 0,
             writes_refused: Some("\u{1b}[2J".to_owned()),
+            disk_free_bytes_min: None,
             quorum_silent_ms: None,
             join_requests: Vec::new(),
             nodes,

@@ -136,6 +136,7 @@ fn raft(node: &Node, replica: &Replica) -> RaftStatus {
         join_requests: node.join_requests().names(),
         nodes: replica.state().nodes().unwrap_or_default(),
         level: replica.state().level(),
+        disk_free_bytes_min: replica.state().settings().disk_free_bytes_min,
     }
 }
 

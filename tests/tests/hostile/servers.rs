@@ -135,6 +135,7 @@ fn view(address: &Address) -> ClusterView {
         voters_in_reach: 1,
         may_lose: 0,
         writes_refused: Some(HOSTILE.to_owned()),
+        disk_free_bytes_min: None,
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         nodes: vec![node],

@@ -265,6 +265,7 @@ mod tests {
 
     fn view() -> ClusterView {
         ClusterView {
+            disk_free_bytes_min: None,
             quorum_silent_ms: None,
             join_requests: Vec::new(),
             writes_refused: None,

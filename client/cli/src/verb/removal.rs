@@ -306,6 +306,7 @@ mod tests {
             level: None,
         };
         ClusterView {
+            disk_free_bytes_min: None,
             quorum_silent_ms: None,
             join_requests: Vec::new(),
             writes_refused: None,

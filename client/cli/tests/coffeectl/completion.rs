@@ -148,6 +148,7 @@ fn bash_completes_values_after_an_equals_sign_and_paths() {
 #[test]
 fn the_cluster_adds_its_nodes() {
     let view = ClusterView {
+        disk_free_bytes_min: None,
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         writes_refused: None,

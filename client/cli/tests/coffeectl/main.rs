@@ -252,6 +252,7 @@ fn shops(names: &[&str]) -> ClusterView {
     };
     let nodes: Vec<NodeView> = names.iter().enumerate().map(node).collect();
     ClusterView {
+        disk_free_bytes_min: None,
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         writes_refused: None,

@@ -135,6 +135,7 @@ fn status() -> NodeStatus {
         join_requests: vec![name("peng")],
         nodes: vec![record],
         level: LEVEL_MIN,
+        disk_free_bytes_min: 64 << 20,
     };
     NodeStatus {
         pace: pace(),
@@ -190,6 +191,7 @@ fn cluster_view() -> ClusterView {
         level: None,
     };
     ClusterView {
+        disk_free_bytes_min: Some(65 << 20),
         quorum_silent_ms: Some(451),
         join_requests: vec![name("peng")],
         writes_refused: None,

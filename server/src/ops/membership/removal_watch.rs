@@ -195,6 +195,7 @@ mod tests {
             join_requests: Vec::new(),
             nodes: record.into_iter().collect(),
             level: LEVEL_MIN,
+            disk_free_bytes_min: 128 << 20,
         }
     }
 

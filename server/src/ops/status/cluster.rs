@@ -62,6 +62,7 @@ pub(super) fn compose(asked: &NodeStatus, known: Vec<ClusterNode>, reached: &Sta
         writes_refused: leader.and_then(|(name, _)| reached.get(name)?.writes_refused.clone()),
         nodes,
         level: snapshot.level(),
+        disk_free_bytes_min: snapshot.latest().map(|raft| raft.disk_free_bytes_min),
     }
 }
 
@@ -86,10 +87,14 @@ impl<'a> ClusterSnapshot<'a> {
         Self { asked, members: answers.collect(), reached }
     }
 
-    /// The voters according to the most advanced node.
-    fn voters(&self) -> &'a [Vec<NodeId>] {
+    /// The view of the most advanced node.
+    fn latest(&self) -> Option<&'a RaftStatus> {
         let views = self.members.values().map(|(_, raft)| *raft).chain(self.asked);
-        views.max_by_key(|raft| (raft.applied, raft.last_log)).map_or(&[], |raft| &raft.voters)
+        views.max_by_key(|raft| (raft.applied, raft.last_log))
+    }
+
+    fn voters(&self) -> &'a [Vec<NodeId>] {
+        self.latest().map_or(&[], |raft| &raft.voters)
     }
 
     /// The feature level of the cluster: that of the node that has applied it first.

@@ -116,6 +116,7 @@ mod tests {
             join_requests: Vec::new(),
             nodes: vec![node(1, "ming"), node(2, "hong")],
             level: LEVEL_MIN,
+            disk_free_bytes_min: 128 << 20,
         }
     }
 

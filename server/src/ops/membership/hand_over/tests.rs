@@ -41,6 +41,7 @@ fn view(others: &str) -> ClusterView {
         voters_in_reach: 1,
         may_lose: 0,
         writes_refused: None,
+        disk_free_bytes_min: None,
         quorum_silent_ms: None,
         join_requests: Vec::new(),
         nodes: names.into_iter().zip(others.chars()).map(node).collect(),

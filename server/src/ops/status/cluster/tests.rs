@@ -37,6 +37,7 @@ fn raft(id: u64, leader: Option<u64>, voters: &[u64]) -> RaftStatus {
         join_requests: Vec::new(),
         nodes: Vec::new(),
         level: LEVEL_MIN,
+        disk_free_bytes_min: 128 << 20,
     }
 }
 
@@ -81,6 +82,15 @@ fn a_healthy_cluster() {
     assert_eq!((view.leader, view.term, view.joint), (Some(name(2)), 5, false));
     assert_eq!((view.voters, view.voters_in_reach, view.may_lose), (3, 3, 1));
     assert_eq!(view.nodes.iter().map(|node| node.lag).collect::<Vec<_>>(), [Some(10), Some(0), Some(10)]);
+}
+
+#[test]
+fn the_floor_of_disk_space_is_that_of_the_most_advanced_node() {
+    let mut statuses = [1, 2, 3].map(|id| status(id, Some(raft(id, Some(2), V))));
+    let latest = statuses[1].raft.as_mut().expect("it leads");
+    latest.applied = Revision(latest.applied.0 + 1);
+    latest.disk_free_bytes_min = 1 << 30;
+    assert_eq!(view(&statuses).disk_free_bytes_min, Some(1 << 30));
 }
 
 #[test]

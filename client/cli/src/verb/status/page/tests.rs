@@ -54,6 +54,7 @@ fn status() -> NodeStatus {
             join_requests: Vec::new(),
             nodes: vec![record(1, "ming"), record(7, "hong")],
             level: LEVEL_MIN,
+            disk_free_bytes_min: 128 << 20,
         }),
         certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
         started_at_ms: 1_795_399_392_000,
