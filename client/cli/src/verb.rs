@@ -10,8 +10,10 @@ mod completion;
 mod context;
 mod del;
 mod down;
+mod export;
 mod get;
 mod help;
+mod import;
 mod init;
 mod keys;
 mod list;
@@ -74,6 +76,12 @@ key only if no one else has changed it since it was read:
     Del(del::DelArguments),
     /// List keys
     Keys(keys::KeysArguments),
+    /// Write keys and values as lines of JSON
+    #[command(after_help = export::AFTER_HELP)]
+    Export(export::ExportArguments),
+    /// Set keys from lines of JSON
+    #[command(after_help = import::AFTER_HELP)]
+    Import(import::ImportArguments),
     /// Transfer leadership to another node
     Transfer(transfer::TransferArguments),
     /// Remove a node and shut it down [default: the leader]
@@ -175,6 +183,8 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Get(arguments) => get::run(arguments, invocation).await,
         CtlVerb::Del(arguments) => del::run(arguments, invocation).await,
         CtlVerb::Keys(arguments) => keys::run(arguments, invocation).await,
+        CtlVerb::Export(arguments) => export::run(arguments, invocation).await,
+        CtlVerb::Import(arguments) => import::run(arguments, invocation).await,
         CtlVerb::Transfer(arguments) => transfer::run(arguments, invocation).await,
         CtlVerb::Down(arguments) => down::run(arguments, invocation).await,
         CtlVerb::Node(verb) => node::run(verb, invocation).await,

@@ -37,6 +37,11 @@ pub(crate) fn condition(state: NodeState) -> &'static str {
     }
 }
 
+/// Returns a number of keys.
+pub(crate) fn keys(count: u64) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
 /// Adds a column with the numbers of the nodes' revocation lists, once there are any.
 pub(crate) fn with_list_numbers<'a>(
     table: &mut TextTable,

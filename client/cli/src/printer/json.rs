@@ -3,7 +3,8 @@
 //! Fields are only added, never changed. Identifiers are strings. Bytes are a
 //! string if they are UTF-8, else base64 (RFC 4648 section 4) in another field.
 
-use serde::Serialize;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
 
 /// The version of the documents' fields.
 const API_VERSION: &str = "coffee/v1";
@@ -38,7 +39,7 @@ pub(crate) fn list_tail(rest: &impl Serialize) -> Result<String, serde_json::Err
 pub(crate) struct NoFields {}
 
 /// Bytes as the field `value` or `value_base64`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ValueField {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
@@ -49,46 +50,28 @@ pub(crate) struct ValueField {
 impl ValueField {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let value = std::str::from_utf8(bytes).ok().map(str::to_owned);
-        let value_base64 = value.is_none().then(|| base64(bytes));
+        let value_base64 = value.is_none().then(|| BASE64_STANDARD.encode(bytes));
         Self { value, value_base64 }
     }
-}
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
-            out.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+    /// Returns the bytes.
+    ///
+    /// # Errors
+    ///
+    /// There is neither field, or there are both, or it is not base64. For people.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, &'static str> {
+        match (self.value, self.value_base64) {
+            (Some(text), None) => Ok(text.into_bytes()),
+            (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| "value_base64 is not base64"),
+            (None, None) => Err("neither value nor value_base64 is given"),
+            (Some(_), Some(_)) => Err("both value and value_base64 are given"),
         }
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// RFC 4648 section 10.
-    #[test]
-    fn base64_test_vectors() {
-        let vectors = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ];
-        for (bytes, text) in vectors {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
 
     #[test]
     fn bytes_are_a_text_where_they_can_be() {
@@ -98,6 +81,22 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&ValueField::new(b"\xff")).unwrap(), r#"{"value_base64":"/w=="}"#);
         assert_eq!(serde_json::to_string(&ValueField::new(b"")).unwrap(), r#"{"value":""}"#);
+    }
+
+    #[test]
+    fn bytes_are_read_as_they_are_written() {
+        for bytes in [&b""[..], "☕\n".as_bytes(), b"\xff\xfe\xfd\x00"] {
+            let text = serde_json::to_string(&ValueField::new(bytes)).unwrap();
+            assert_eq!(serde_json::from_str::<ValueField>(&text).unwrap().into_bytes().unwrap(), bytes);
+        }
+        for (text, why) in [
+            ("{}", "neither value nor"),
+            (r#"{"value":"a","value_base64":"YQ=="}"#, "both value and"),
+            (r#"{"value_base64":"Y"}"#, "is not base64"),
+        ] {
+            let error = serde_json::from_str::<ValueField>(text).unwrap().into_bytes().unwrap_err();
+            assert!(error.starts_with(why) || error.ends_with(why), "{text}: {error}");
+        }
     }
 
     #[test]

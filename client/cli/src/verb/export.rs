@@ -1,0 +1,102 @@
+//! `export`: writes keys and values as lines of JSON, which `import` reads.
+
+use clap::Args;
+use coffee_client::PageOptions;
+use coffee_common::key::{Key, KeyRange};
+
+use super::import::line::ExportedLine;
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, wording};
+
+pub(crate) const AFTER_HELP: &str = "\
+Each line is an object with the fields key and value; a value that is not UTF-8
+is in the field value_base64. Keys are read page by page, each page at its own
+revision, while others may write. For the state of one moment: backup.
+
+  coffeectl export menu/ > menu.jsonl
+  coffeectl import menu.jsonl";
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// Export only keys that start with this
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Export only keys after this one, to continue an export
+    #[arg(long, value_name = "KEY")]
+    after: Option<Key>,
+}
+
+pub(crate) async fn run(
+    arguments: &ExportArguments,
+    invocation: &mut Invocation<'_>,
+) -> Result<ExitCode, Failure> {
+    let mut range = range(arguments)?;
+    let client = invocation.client(invocation.usual_timeout())?;
+    let (mut count, mut more) = (0, true);
+    while more && !invocation.printer.is_closed() {
+        let options = PageOptions { consistency: invocation.options.consistency, ..PageOptions::default() };
+        let page = client.range(range.clone(), options).await.map_err(|error| stopped(error, &range))?;
+        for (key, entry) in &page.entries {
+            let line = ExportedLine::new(key, &entry.value).to_text();
+            invocation
+                .printer
+                .text(&line.map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))?);
+        }
+        count += page.entries.len() as u64;
+        let last = page.entries.last().map(|(key, _)| key.clone());
+        more = page.more && last.is_some();
+        if let Some(last) = last {
+            range = range.after(&last);
+        }
+    }
+    invocation.printer.note(&format!("{} exported", wording::keys(count)));
+    Ok(ExitCode::Done)
+}
+
+fn range(arguments: &ExportArguments) -> Result<KeyRange, Failure> {
+    let range = KeyRange::prefix(&arguments.prefix);
+    match &arguments.after {
+        None => Ok(range),
+        Some(key) if key.as_str().starts_with(&arguments.prefix) => Ok(range.after(key)),
+        Some(key) => Err(Failure::usage(format!("{key} does not start with {}", arguments.prefix))
+            .hint("--after takes the last key that was exported")),
+    }
+}
+
+/// The failure of an export that is to be continued after the last key that was printed.
+fn stopped(error: coffee_client::Error, range: &KeyRange) -> Failure {
+    let failure = Failure::from(error);
+    match range.from().strip_suffix('\0') {
+        None => failure,
+        Some(last) => failure.hint(format!("to continue: --after {}", crate::words::join([last]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(prefix: &str, after: Option<&str>) -> ExportArguments {
+        let after = after.map(|key| Key::new(key).unwrap());
+        ExportArguments { prefix: prefix.to_owned(), after }
+    }
+
+    #[test]
+    fn an_export_is_continued_within_its_prefix() {
+        assert_eq!(range(&arguments("menu/", None)).unwrap(), KeyRange::prefix("menu/"));
+        let after = KeyRange::prefix("menu/").after(&Key::new("menu/latte").unwrap());
+        assert_eq!(range(&arguments("menu/", Some("menu/latte"))).unwrap(), after);
+        let failure = range(&arguments("menu/", Some("lunch"))).unwrap_err();
+        assert_eq!(failure.code(), ExitCode::Usage);
+        assert_eq!(failure.message(), "lunch does not start with menu/");
+    }
+
+    #[test]
+    fn an_export_that_fails_says_how_to_continue() {
+        let error = || coffee_client::Error::Unavailable("no node".into());
+        let whole = KeyRange::prefix("menu/");
+        assert!(!stopped(error(), &whole).hints().iter().any(|hint| hint.contains("--after")));
+        let rest = whole.after(&Key::new("menu/flat white").unwrap());
+        assert_eq!(stopped(error(), &rest).hints().last().unwrap(), "to continue: --after 'menu/flat white'");
+    }
+}
