@@ -134,6 +134,8 @@
 //!
 //! This crate knows the protocol, not the server: no storage, no consensus.
 
+// Its tests are run as part of this version alone (tests/next).
+#![cfg(not(all(test, coffee_twin)))]
 #![deny(missing_docs)]
 
 #[cfg(feature = "bench")]

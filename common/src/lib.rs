@@ -5,6 +5,8 @@
 //! that carry them. Both the client and the server depend on this crate. It knows neither of them,
 //! and no consensus library, database or command line.
 
+// Its tests are run as part of this version alone (tests/next).
+#![cfg(not(all(test, coffee_twin)))]
 #![deny(missing_docs)]
 
 pub mod backoff;

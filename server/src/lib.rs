@@ -62,6 +62,8 @@
 //! - `daemon` (default): the binary `coffeed` and what it needs. Switch it off
 //!   to build the library alone.
 
+// Its tests are run as part of this version alone (tests/next).
+#![cfg(not(all(test, coffee_twin)))]
 #![deny(missing_docs)]
 
 // First: its macro is used by all modules.

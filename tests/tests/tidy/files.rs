@@ -96,6 +96,7 @@ fn is_root(path: &str) -> bool {
             | [_, "tests" | "examples" | "benches", _]
             | [_, "tests" | "examples" | "benches", _, "main.rs"]
             | ["tests", "fuzz", "src", "lib.rs"]
+            | ["tests", "next", "build.rs"]
             | ["tests", "fuzz", "targets", _]
     )
 }
