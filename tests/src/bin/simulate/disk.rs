@@ -4,8 +4,6 @@
 //! power cut. A power cut loses, keeps or tears (at sectors of 512 bytes) each unsynced
 //! write independently.
 
-mod databases;
-
 use std::{
     collections::BTreeMap,
     fmt, io,
@@ -15,8 +13,7 @@ use std::{
     time::Duration,
 };
 
-use coffee_common::id::NodeId;
-use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
+use redb::StorageBackend;
 
 use crate::{entropy::SimRng, trace::Trace};
 
@@ -94,12 +91,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// File name of a node's log.
-pub(crate) fn log_name(id: NodeId) -> String {
+pub(crate) fn log_name(id: u64) -> String {
     format!("log-{id}")
 }
 
 /// File name of a node's state.
-pub(crate) fn state_name(id: NodeId) -> String {
+pub(crate) fn state_name(id: u64) -> String {
     format!("state-{id}")
 }
 
@@ -217,19 +214,30 @@ impl SimDisk {
         Ok(())
     }
 
-    /// A file that is being created gets its name once it is durable.
-    fn open_or_create(&self, name: &str, builder: &Builder) -> Result<Database, DatabaseError> {
-        if lock(&self.state).files.contains_key(name) {
-            return builder.create_with_backend(self.backend(name.to_owned()));
-        }
-        let aside = format!("{name}.new");
-        lock(&self.state).files.remove(&aside);
-        let database = builder.create_with_backend(self.backend(aside.clone()))?;
-        self.rename(&aside, name).map_err(StorageError::Io)?;
-        Ok(database)
+    /// Whether writes of the log have to wait at this moment.
+    pub(crate) fn takes_no_write(&self) -> bool {
+        lock(&self.state).failure == Some(DiskFailure::Stalled)
     }
 
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+    /// Whether there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        lock(&self.state).files.contains_key(name)
+    }
+
+    /// Opens a file; creates an empty one if there is none.
+    pub(crate) fn open(&self, name: &str) -> SimBackend {
+        let file = Arc::clone(lock(&self.state).files.entry(name.to_owned()).or_default());
+        SimBackend { file, disk: self.clone() }
+    }
+
+    /// Creates an empty file, in place of one of the same name.
+    pub(crate) fn create(&self, name: &str) -> SimBackend {
+        lock(&self.state).files.remove(name);
+        self.open(name)
+    }
+
+    /// Gives a file another name, durably: one that is being created gets its name once it is durable.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.step(true)?;
         let mut state = lock(&self.state);
         let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
@@ -238,9 +246,9 @@ impl SimDisk {
         self.step(true)
     }
 
-    fn backend(&self, name: String) -> SimBackend {
-        let file = Arc::clone(lock(&self.state).files.entry(name).or_default());
-        SimBackend { file, disk: self.clone() }
+    /// Removes the files with these names.
+    pub(crate) fn remove(&self, is_meant: impl Fn(&str) -> bool) {
+        lock(&self.state).files.retain(|name, _| !is_meant(name));
     }
 }
 
@@ -267,7 +275,8 @@ impl fmt::Debug for SimDisk {
     }
 }
 
-struct SimBackend {
+/// An open file.
+pub(crate) struct SimBackend {
     file: Arc<Mutex<SimFile>>,
     disk: SimDisk,
 }

@@ -12,10 +12,10 @@
 //! behaviour hash proves. `--local-reads` injects a fault: clients read the local state
 //! of the asked node, which must be detected.
 
+mod build;
 mod disk;
 mod entropy;
 mod faults;
-mod inside;
 mod judge;
 mod majority;
 mod node;

@@ -1,22 +1,20 @@
 //! A simulated node: its software, its disk, and its observable state.
 
 use std::{
-    net::Ipv4Addr,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use coffee_client::{Address, CredentialFiles, Credentials, EndpointOptions};
 use coffee_common::{
-    id::{ClusterId, NodeName},
+    id::{Address, ClusterId, NodeName},
     protocol::{LifecyclePhase, NodeStatus},
-    quic::Endpoint,
 };
-use coffeed::{Closed, Config, Server, node::replica::Replica};
+use coffee_tests::sim::observation::Inside;
 
 use crate::{
+    build::{NodeEnd, NodeSetup, SimBuild, SimCredentials, SimServer},
     disk::SimDisk,
-    entropy::{SimRng, mix},
+    entropy::SimRng,
     socket::SimSocket,
     trace::Trace,
 };
@@ -34,7 +32,7 @@ pub(crate) const CLIENT_PORT: u16 = 9000;
 #[derive(Clone)]
 pub(crate) struct SimNode {
     pub(crate) name: NodeName,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: SimCredentials,
     pub(crate) disk: SimDisk,
     pub(crate) folder: PathBuf,
     /// The nodes to join after the first start, and from the first one on unless it founds.
@@ -50,7 +48,9 @@ pub(crate) struct SimNode {
 /// State observable from outside.
 #[derive(Default)]
 pub(crate) struct NodeRun {
-    server: Option<Arc<Server>>,
+    server: Option<Arc<dyn SimServer>>,
+    /// The version with which it starts next, or runs.
+    build: SimBuild,
     /// How many times it was started.
     pub(crate) starts: u64,
     /// Whether it advertises another address than at first.
@@ -61,25 +61,6 @@ pub(crate) struct NodeRun {
     founds_another: bool,
     /// Why it ended on its own, if it did.
     pub(crate) ended: Option<String>,
-}
-
-/// Creates an endpoint on the host `name`, which must be the current host.
-pub(crate) async fn endpoint(
-    name: &str,
-    port: u16,
-    credentials: &Credentials,
-    seed: u64,
-    trace: &Trace,
-) -> Result<Endpoint, Box<dyn std::error::Error>> {
-    let socket = SimSocket::bind(turmoil::lookup(name), port, trace.clone()).await?;
-    let mut rng_seed = [0; 32];
-    rng_seed[..8].copy_from_slice(&mix(seed).to_le_bytes());
-    let options = EndpointOptions {
-        segmentation_offload: false,
-        rng_seed: Some(rng_seed),
-        ..EndpointOptions::default()
-    };
-    Ok(Endpoint::over_socket(socket, port < CLIENT_PORT, credentials, &options)?)
 }
 
 impl SimNode {
@@ -137,13 +118,20 @@ impl SimNode {
 
     /// Whether it claims to lead.
     pub(crate) fn leads(&self) -> bool {
-        self.replica().is_some_and(|replica| replica.leads())
+        self.server().is_some_and(|server| server.leads())
     }
 
-    /// Its replica, while it has one of the first cluster.
-    pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
-        let replica = self.life(|life| life.server.as_ref().and_then(|server| server.replica()))?;
-        self.is_first(replica.cluster()).then_some(replica)
+    /// Its server, while it has a replica of the first cluster.
+    pub(crate) fn server(&self) -> Option<Arc<dyn SimServer>> {
+        let server = self.life(|life| life.server.clone())?;
+        let cluster = server.cluster()?;
+        self.is_first(cluster).then_some(server)
+    }
+
+    /// Examines its disk, and the state that it has applied. The node `id` may be down.
+    pub(crate) fn look_inside(&self, id: u64) -> Result<Inside, String> {
+        let inside = self.life(|life| life.build).look(&self.disk, id)?;
+        Ok(Inside { state: self.server().and_then(|server| server.state()), ..inside })
     }
 
     /// Takes the reason why it ended on its own, if it did since the last call.
@@ -194,25 +182,28 @@ impl SimNode {
     }
 
     /// The configuration varies with each start.
-    fn config(&self, own: &Address, starts: u64, founds: bool) -> Config {
-        let files = CredentialFiles::new("unused", "unused", "unused");
-        let mut config = Config::new(
-            self.name.clone(),
-            (Ipv4Addr::UNSPECIFIED, self.port()).into(),
-            self.folder.clone(),
-            files,
-        );
-        config.advertise = Some(own.clone());
+    fn setup(&self, socket: Arc<SimSocket>, starts: u64, founds: bool) -> NodeSetup {
+        let mut join = Vec::new();
         if !founds {
-            config.join = self.life(|life| life.others.clone());
-            if config.join.is_empty() {
-                config.join.extend(self.join.map(address));
+            join = self.life(|life| life.others.clone());
+            if join.is_empty() {
+                join.extend(self.join.map(address));
             }
         }
         let mut rng = SimRng::new(self.seed ^ starts, 3);
-        config.storage.snapshot_every_entries = rng.of(&[300, 300, 100, 1000]);
-        config.storage.log_keep_entries = rng.of(&[100, 100, 20, 400]);
-        config
+        NodeSetup {
+            name: self.name.clone(),
+            port: self.port(),
+            advertise: self.address(),
+            join,
+            snapshot_every_entries: rng.of(&[300, 300, 100, 1000]),
+            log_keep_entries: rng.of(&[100, 100, 20, 400]),
+            folder: self.folder.clone(),
+            credentials: self.credentials.clone(),
+            seed: self.seed ^ starts,
+            socket,
+            disk: self.disk.mount(),
+        }
     }
 
     /// Runs the node until it ends.
@@ -222,7 +213,7 @@ impl SimNode {
             life.starts
         });
         let how = match self.live(starts).await {
-            Ok(closed) => format!("{closed:?}"),
+            Ok(end) => end.how,
             Err(error) => format!("does not start: {error}"),
         };
         self.forget();
@@ -242,20 +233,16 @@ impl SimNode {
         Ok(())
     }
 
-    async fn live(&self, starts: u64) -> Result<Closed, Box<dyn std::error::Error>> {
-        let address = self.address();
-        let seed = self.seed ^ starts;
+    async fn live(&self, starts: u64) -> Result<NodeEnd, Box<dyn std::error::Error>> {
         let founds = self.life(|life| std::mem::take(&mut life.founds_another)) || self.founds && starts == 1;
-        let endpoint =
-            endpoint(self.name.as_str(), self.port(), &self.credentials, seed, &self.trace).await?;
+        let ip = turmoil::lookup(self.name.as_str());
+        let socket = SimSocket::bind(ip, self.port(), self.trace.clone()).await?;
         self.stand_in()?;
-        let server = Server::builder(self.config(&address, starts, founds))
-            .credentials(self.credentials.clone())
-            .endpoint(endpoint)
-            .databases(Arc::new(self.disk.mount()))
-            .start()
-            .await?;
-        let server = Arc::new(server);
+        let build = self.life(|life| life.build);
+        let server = match build.start(self.setup(socket, starts, founds)).await {
+            Ok(server) => server,
+            Err(end) => return Ok(end),
+        };
         self.life(|life| life.server = Some(Arc::clone(&server)));
         if founds {
             let cluster = server.found().await?;

@@ -41,6 +41,11 @@ impl SimSocket {
         tokio::spawn(receive(Arc::clone(&socket), Arc::clone(&inbox)));
         Ok(Arc::new(Self { socket, inbox, local: (ip, port).into(), trace }))
     }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.local.port()
+    }
 }
 
 async fn receive(socket: Arc<turmoil::net::UdpSocket>, inbox: Arc<Mutex<Inbox>>) {

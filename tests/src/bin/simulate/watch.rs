@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 
 use coffee_common::{
     command::{MemberState, NodeRecord},
-    id::NodeId,
     protocol::{NodeStatus, RaftRole, RaftStatus},
 };
 use coffee_tests::sim::{
     checks::{self, SafetyCheck, operators::MemberHistory},
-    observation::{CommittedMembers, MemberLine, Observation, RecordLine, Standing},
+    observation::{Observation, RecordLine, Standing},
 };
-use coffeed::{node::replica::Replica, raft_types::Member};
-use openraft::async_runtime::WatchReceiver;
 
-use crate::{inside, node::SimNode, trace::Trace};
+use crate::{node::SimNode, trace::Trace};
 
 /// Interval between disk examinations, in simulated milliseconds.
 const INSIDE_EVERY_MS: u64 = 250;
@@ -77,24 +74,22 @@ impl Watch {
 
     /// Observes a node; also one that is down, if it was observed before.
     fn see(&mut self, shop: &SimNode, inside: bool, wrong: &mut Vec<String>) -> Option<Observation> {
-        let replica = shop.replica();
-        // A node with poisoned storage serves no requests: it counts as down.
-        let status =
-            replica.as_ref().and_then(|replica| replica.state().nodes().ok()).and_then(|_| shop.status());
+        let replica = shop.server().and_then(|server| server.replica());
+        let status = replica.as_ref().and_then(|_| shop.status());
         let disk = shop.disk.generation();
-        let mut seen =
-            match status.as_ref().and_then(|status| status.raft.as_ref().map(|raft| (status, raft))) {
-                Some((status, raft)) => Observation {
-                    stalled: shop.disk.is_stalled(),
-                    members: replica.as_deref().and_then(committed),
-                    handed_over: replica.as_deref().map_or(0, Replica::transfer_term),
-                    ..from_status(status, raft, disk)
-                },
-                None if !inside => return None,
-                None => self.down(shop, disk)?,
-            };
+        let raft = status.as_ref().and_then(|status| Some((status, status.raft.as_ref()?)));
+        let mut seen = match replica.zip(raft) {
+            Some((replica, (status, raft))) => Observation {
+                stalled: shop.disk.is_stalled(),
+                members: replica.members,
+                handed_over: replica.handed_over,
+                ..from_status(status, raft, disk)
+            },
+            None if !inside => return None,
+            None => self.down(shop, disk)?,
+        };
         if inside {
-            match inside::look(&shop.disk, NodeId(seen.id), replica.as_deref()) {
+            match shop.look_inside(seen.id) {
                 Ok(inside) => {
                     self.trace.note("look inside", inside.last());
                     seen.inside = Some(inside);
@@ -139,19 +134,4 @@ fn record(record: &NodeRecord) -> RecordLine {
         MemberState::Announced => Standing::Announced,
     };
     RecordLine { id: record.id.0, name: record.name.to_string(), standing }
-}
-
-/// The last membership that the node knows to be committed.
-fn committed(replica: &Replica) -> Option<CommittedMembers> {
-    let metrics = replica.raft().server_metrics();
-    let metrics = metrics.borrow_watched();
-    let membership = &metrics.committed_membership_config;
-    let index = membership.log_id().as_ref()?.index;
-    let votes = |id: NodeId| membership.voter_ids().any(|voter| voter == id);
-    let member = |(id, member): (&NodeId, &Member)| MemberLine {
-        id: id.0,
-        name: member.name.to_string(),
-        votes: votes(*id),
-    };
-    Some(CommittedMembers { index, members: membership.nodes().map(member).collect() })
 }

@@ -17,14 +17,16 @@ use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
 use tokio::time::Instant;
 
 use crate::{
+    build::{SimCredentials, endpoint},
     disk::SimDisk,
     entropy::SimRng,
     faults::Faults,
     judge::{Judge, SimReport},
     majority::MajorityWatch,
-    node::{CLIENT_PORT, SimNode, address, endpoint},
+    node::{CLIENT_PORT, SimNode, address},
     operator::{Operator, OperatorRecord},
     partial::PartialPartition,
+    socket::SimSocket,
     trace::Trace,
     watch::Watch,
     workload::{History, WorkloadClient, counter},
@@ -213,7 +215,7 @@ fn shop(name: &str, seed: u64, ca: &Ca, folder: &std::path::Path, shared: &World
     let number = name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
     SimNode {
         name: node_name(name),
-        credentials: ca.credentials(Role::Node, &node_name(name)).expect("a certificate"),
+        credentials: SimCredentials::of(ca, Role::Node, node_name(name)),
         disk: SimDisk::new(shared.trace.clone()),
         folder: folder.join(name),
         // At most one node is elsewhere.
@@ -252,7 +254,8 @@ async fn client_of(
     trace: &Trace,
 ) -> Result<Client, SimError> {
     let port = u16::try_from(u64::from(CLIENT_PORT) + number)?;
-    let endpoint = endpoint(host, port, credentials, seed ^ (number << 32), trace).await?;
+    let socket = SimSocket::bind(turmoil::lookup(host), port, trace.clone()).await?;
+    let endpoint = endpoint(socket, credentials, seed ^ (number << 32))?;
     Ok(Client::builder()
         .endpoints(endpoints)
         .credentials(credentials.clone())

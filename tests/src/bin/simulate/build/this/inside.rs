@@ -1,8 +1,6 @@
-//! Examines a node between two steps: its applied state, and what would survive a power
-//! cut.
+//! Examines a node's disk between two steps: what would survive a power cut.
 //!
-//! Reads copies of the disk's durable images, with the server's own code for a start
-//! after a power cut.
+//! Reads copies of the durable images, with the server's own code for a start after a power cut.
 
 use std::{
     collections::BTreeSet,
@@ -12,42 +10,40 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use coffee_common::id::NodeId;
 use coffee_tests::sim::observation::{Inside, LogLine};
-use coffeed::{
-    node::replica::Replica,
-    raft_types::LogEntry,
-    storage::{
-        durable_index::DurableIndex,
-        log::LogStore,
-        poison::Poison,
-        record::{self, EntryRecord, PayloadRecord, VoteRecord},
-        state::{Offload, StateFiles, StateOptions},
-        state_machine::StateMachine,
-    },
-};
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::InMemoryBackend};
 
+use super::{
+    common::id::NodeId,
+    daemon::{
+        raft_types::LogEntry,
+        storage::{
+            durable_index::DurableIndex,
+            log::LogStore,
+            poison::Poison,
+            record::{self, EntryRecord, PayloadRecord, VoteRecord},
+            state::{Offload, StateFiles, StateOptions},
+            state_machine::StateMachine,
+        },
+    },
+};
 use crate::{
     disk::{SimDisk, log_name, state_name},
     entropy::mix,
 };
 
-/// Examines the node `id`, which may be down.
-pub(crate) fn look(disk: &SimDisk, id: NodeId, replica: Option<&Replica>) -> Result<Inside, String> {
+/// Examines the disk of the node `id`.
+pub(crate) fn look(disk: &SimDisk, id: u64) -> Result<Inside, String> {
     let (log, purged, voted) = read_log(disk, id).map_err(|error| format!("the log of {id}: {error}"))?;
     let durably_applied = read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
-    // A poisoned state cannot be read.
-    let live = replica.and_then(|replica| replica.state().hash().ok());
-    let state = live.and_then(|(last, hash)| Some((last?.index, hash)));
-    Ok(Inside { log, voted, purged, durably_applied, state })
+    Ok(Inside { log, voted, purged, durably_applied, state: None })
 }
 
 type LogContents = (Vec<LogLine>, u64, u64);
 
 /// Returns the entries, the purged index, and the term of the vote.
-fn read_log(disk: &SimDisk, id: NodeId) -> Result<LogContents, Box<dyn std::error::Error>> {
+fn read_log(disk: &SimDisk, id: u64) -> Result<LogContents, Box<dyn std::error::Error>> {
     let Some(backend) = copy(disk, &log_name(id))? else { return Ok(LogContents::default()) };
     let mut log = LogStore::open_inline(Box::new(backend), DurableIndex::new(), Poison::new())?;
     let purged = now(log.get_log_state())?.last_purged_log_id.map_or(0, |purged| purged.index);
@@ -77,7 +73,7 @@ fn ids(set: &BTreeSet<NodeId>) -> Vec<u64> {
 }
 
 /// Returns the last durably applied entry.
-fn read_state(disk: &SimDisk, id: NodeId) -> Result<u64, Box<dyn std::error::Error>> {
+fn read_state(disk: &SimDisk, id: u64) -> Result<u64, Box<dyn std::error::Error>> {
     let Some(backend) = copy(disk, &state_name(id))? else { return Ok(0) };
     let database = Builder::new().create_with_backend(backend)?;
     let files = Arc::new(Copied { database: Mutex::new(Some(database)) });

@@ -2,15 +2,17 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use coffee_common::id::NodeId;
-use coffeed::storage::{
-    log::LogStore,
-    state::{Databases, StateFiles},
-};
 use futures_util::future::BoxFuture;
-use redb::{Builder, Database, DatabaseError, StorageBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
-use super::{DiskFailure, SimDisk, lock, log_name, state_name};
+use super::{
+    common::id::NodeId,
+    daemon::storage::{
+        log::LogStore,
+        state::{Databases, StateFiles},
+    },
+};
+use crate::disk::{SimDisk, log_name, state_name};
 
 /// Small, so that the log often moves to another chunk.
 const LOG_CHUNK_BYTES: u32 = 32 << 10;
@@ -20,20 +22,19 @@ const STALL_STEP: Duration = Duration::from_millis(5);
 
 impl Databases for SimDisk {
     fn log(&self, id: NodeId) -> io::Result<Box<dyn StorageBackend>> {
-        let name = log_name(id);
-        if !lock(&self.state).files.contains_key(&name) {
+        let name = log_name(id.0);
+        if !self.has(&name) {
             let aside = format!("{name}.new");
-            lock(&self.state).files.remove(&aside);
-            LogStore::create_on(self.backend(aside.clone()), LOG_CHUNK_BYTES)?;
+            LogStore::create_on(self.create(&aside), LOG_CHUNK_BYTES)?;
             self.rename(&aside, &name)?;
         }
-        Ok(Box::new(self.backend(name)))
+        Ok(Box::new(self.open(&name)))
     }
 
     fn ready(&self) -> BoxFuture<'static, ()> {
-        let state = Arc::clone(&self.state);
+        let disk = self.clone();
         Box::pin(async move {
-            while lock(&state).failure == Some(DiskFailure::Stalled) {
+            while disk.takes_no_write() {
                 tokio::time::sleep(STALL_STEP).await;
             }
         })
@@ -58,16 +59,22 @@ impl StateFolder {
 
 impl StateFiles for StateFolder {
     fn name(&self) -> String {
-        state_name(self.id)
+        state_name(self.id.0)
     }
 
     fn open(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        self.disk.open_or_create(&self.name(), builder)
+        let name = self.name();
+        if self.disk.has(&name) {
+            return builder.create_with_backend(self.disk.open(&name));
+        }
+        let aside = format!("{name}.new");
+        let database = builder.create_with_backend(self.disk.create(&aside))?;
+        self.disk.rename(&aside, &name).map_err(StorageError::Io)?;
+        Ok(database)
     }
 
     fn create_scratch(&self, number: u64, builder: &Builder) -> Result<Database, DatabaseError> {
-        lock(&self.disk.state).files.remove(&self.scratch(number));
-        builder.create_with_backend(self.disk.backend(self.scratch(number)))
+        builder.create_with_backend(self.disk.create(&self.scratch(number)))
     }
 
     fn install(&self, number: u64) -> io::Result<()> {
@@ -75,13 +82,14 @@ impl StateFiles for StateFolder {
     }
 
     fn discard(&self, number: u64) -> io::Result<()> {
-        lock(&self.disk.state).files.remove(&self.scratch(number));
+        let scratch = self.scratch(number);
+        self.disk.remove(|name| name == scratch);
         Ok(())
     }
 
     fn discard_all(&self) -> io::Result<()> {
         let scratch = self.scratch("");
-        lock(&self.disk.state).files.retain(|name, _| !name.starts_with(&scratch));
+        self.disk.remove(|name| name.starts_with(&scratch));
         Ok(())
     }
 }

@@ -1,0 +1,29 @@
+//! This version.
+
+mod databases;
+mod endpoint;
+mod inside;
+mod server;
+
+use coffee_client as client;
+use coffee_common::{self as common, id::ClusterId, protocol::NodeStatus, tls::Credentials};
+use coffeed as daemon;
+
+pub(crate) use self::endpoint::endpoint;
+pub(super) use self::{
+    inside::look,
+    server::{credentials_of, start},
+};
+use super::SimCredentials;
+
+fn credentials(of: &SimCredentials) -> &Credentials {
+    &of.this
+}
+
+fn status(own: NodeStatus) -> NodeStatus {
+    own
+}
+
+fn cluster(own: ClusterId) -> ClusterId {
+    own
+}
