@@ -1,5 +1,5 @@
-//! The simulated cluster: seeds that once found a bug, some fresh seeds, determinism, and
-//! detection of a stale read.
+//! The simulated cluster: seeds that once found a bug, some fresh seeds, upgrades, determinism,
+//! and detection of a stale read.
 //!
 //! A long run: `cargo run --release -p coffee-tests --bin simulate -- soak SECONDS`.
 
@@ -24,6 +24,12 @@ const WORKERS: u64 = 2;
 const REPEATED: u64 = 50;
 /// Larger than the number of seeds of a run, so that no two runs share a seed.
 const SEEDS_APART: u64 = 1000;
+/// Seeds of worlds of two versions, and the simulated seconds of faults of each.
+const UPGRADE_SEEDS: [u64; 3] = [5, 7, 11];
+const UPGRADE_SECONDS: u64 = 25;
+/// Happens in one of these worlds at least.
+const UPGRADE_EVENTS: [&str; 4] =
+    ["upgraded and taken back", "level raised", "start refused", "touch applied"];
 
 fn simulate(seed: u64, seconds: u64, flags: &[&str]) -> Value {
     let (seed, seconds) = (seed.to_string(), seconds.to_string());
@@ -34,12 +40,17 @@ fn simulate(seed: u64, seconds: u64, flags: &[&str]) -> Value {
     })
 }
 
+/// Asserts that there were no violations. Returns the report.
+fn clean_report(seed: u64, seconds: u64, flags: &[&str]) -> Value {
+    let report = simulate(seed, seconds, flags);
+    let wrong = report["wrong"].as_array().expect("a list");
+    assert!(wrong.is_empty(), "{wrong:?}; repeat with: simulate {seed} {seconds} {}", flags.join(" "));
+    report
+}
+
 /// Asserts that there were no violations. Returns the number of acknowledged operations.
 fn assert_clean(seed: u64, seconds: u64) -> u64 {
-    let report = simulate(seed, seconds, &[]);
-    let wrong = report["wrong"].as_array().expect("a list");
-    assert!(wrong.is_empty(), "{wrong:?}; repeat with: simulate {seed} {seconds}");
-    report["operations"]["acknowledged"].as_u64().expect("a number")
+    clean_report(seed, seconds, &[])["operations"]["acknowledged"].as_u64().expect("a number")
 }
 
 #[test]
@@ -74,6 +85,20 @@ fn fresh_seeds() {
     });
     let (load, seeds) = (load.load(Ordering::Relaxed), seeds.load(Ordering::Relaxed));
     assert!(load > 100 * seeds, "too little load: {load} operations acknowledged in {seeds} seeds");
+}
+
+/// Nodes of two versions in one world: upgraded, taken back, and upgraded for good.
+#[test]
+fn nodes_are_upgraded_and_taken_back() {
+    let reports = thread::scope(|scope| {
+        let runs = UPGRADE_SEEDS
+            .map(|seed| scope.spawn(move || clean_report(seed, UPGRADE_SECONDS, &["--upgrade"])));
+        runs.map(|run| run.join().expect("it is clean"))
+    });
+    for event in UPGRADE_EVENTS {
+        let count: u64 = reports.iter().filter_map(|report| report["upgrade"][event].as_u64()).sum();
+        assert!(count > 0, "in no seed: {event}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod durable;
 mod election;
+mod feature_level;
 mod leader_completeness;
 mod log_matching;
 mod membership;
@@ -19,9 +20,9 @@ mod tests;
 use super::observation::Observation;
 
 pub use self::{
-    durable::DurableBeforeAnswered, election::ElectionSafety, leader_completeness::LeaderCompleteness,
-    log_matching::LogMatching, membership::OneChangeAtATime, node_ids::NodeIdsOnce, purge::PurgedIsApplied,
-    state_machine::StateMachineSafety,
+    durable::DurableBeforeAnswered, election::ElectionSafety, feature_level::FeatureLevels,
+    leader_completeness::LeaderCompleteness, log_matching::LogMatching, membership::OneChangeAtATime,
+    node_ids::NodeIdsOnce, purge::PurgedIsApplied, state_machine::StateMachineSafety,
 };
 
 /// An invariant under observation.
@@ -44,5 +45,6 @@ pub fn all() -> Vec<Box<dyn SafetyCheck>> {
         Box::new(PurgedIsApplied),
         Box::new(OneChangeAtATime),
         Box::new(NodeIdsOnce::default()),
+        Box::new(FeatureLevels::default()),
     ]
 }

@@ -20,6 +20,8 @@ pub struct Observation {
     pub leads: bool,
     /// The term in which it, as the leader, last began to hand over since its start; 0 for none.
     pub handed_over: u64,
+    /// The highest feature level that it knows.
+    pub knows: u32,
     /// The last applied entry.
     pub applied: u64,
     /// The last entry of its log.
@@ -89,8 +91,23 @@ pub struct Inside {
     pub purged: u64,
     /// The last entry in the state that would survive a power cut.
     pub durably_applied: u64,
-    /// The last applied entry, and a hash of the whole state as of it.
-    pub state: Option<(u64, u64)>,
+    /// The feature level of the state that would survive a power cut.
+    pub durable_level: u32,
+    /// The feature level that is noted in its identity, if that is of this id.
+    pub marked: Option<u32>,
+    /// The applied state, while it runs.
+    pub state: Option<AppliedState>,
+}
+
+/// The applied state of a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppliedState {
+    /// The last applied entry.
+    pub index: u64,
+    /// A hash of the whole state.
+    pub hash: u64,
+    /// The feature level of the cluster.
+    pub level: u32,
 }
 
 /// An entry of a log.
@@ -104,6 +121,10 @@ pub struct LogLine {
     pub hash: u64,
     /// The sets of voters, if it is a membership: two while it changes.
     pub voters: Option<Vec<Vec<u64>>>,
+    /// The lowest feature level at which it may be proposed; 0 for any.
+    pub needs: u32,
+    /// The feature level to which it raises the cluster; 0 if it does not.
+    pub raises: u32,
 }
 
 impl Inside {

@@ -14,10 +14,10 @@ use coffee_common::{
     protocol::{Identity, NodeStatus, Role},
     tls::Credentials,
 };
-use coffee_tests::sim::observation::{CommittedMembers, Inside};
+use coffee_tests::sim::observation::{AppliedState, CommittedMembers, Inside};
 use futures_util::future::BoxFuture;
 
-pub(crate) use self::this::endpoint;
+pub(crate) use self::{next::NextClient, this::endpoint};
 use crate::{disk::SimDisk, socket::SimSocket};
 
 /// A version of coffeed.
@@ -29,6 +29,14 @@ pub(crate) enum SimBuild {
 }
 
 impl SimBuild {
+    /// The highest feature level that it knows.
+    pub(crate) fn level(self) -> u32 {
+        match self {
+            Self::This => this::LEVEL,
+            Self::Next => next::LEVEL,
+        }
+    }
+
     /// Starts a node on the current host.
     pub(crate) async fn start(self, setup: NodeSetup) -> Result<Arc<dyn SimServer>, NodeEnd> {
         match self {
@@ -97,6 +105,8 @@ pub(crate) struct ReplicaView {
     pub(crate) members: Option<CommittedMembers>,
     /// The term in which it, as the leader, last began to hand over; 0 for none.
     pub(crate) handed_over: u64,
+    /// The feature level of the cluster, as of its state.
+    pub(crate) level: u32,
 }
 
 /// A running node.
@@ -113,11 +123,14 @@ pub(crate) trait SimServer: Send + Sync {
     /// Its replica, unless its storage is poisoned: then it serves no requests.
     fn replica(&self) -> Option<ReplicaView>;
 
-    /// The last applied entry, and a hash of the whole state as of it.
-    fn state(&self) -> Option<(u64, u64)>;
+    /// Its applied state.
+    fn state(&self) -> Option<AppliedState>;
 
     /// Founds a cluster.
     fn found(&self) -> BoxFuture<'_, Result<ClusterId, String>>;
+
+    /// Asks it to stop, as the service manager does: it hands over, and finishes what it has begun.
+    fn stop(&self);
 
     /// Waits until it has ended.
     fn closed(&self) -> BoxFuture<'_, NodeEnd>;

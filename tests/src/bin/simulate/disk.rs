@@ -214,6 +214,16 @@ impl SimDisk {
         Ok(())
     }
 
+    /// The name of each file, with what programs see and what would survive a power cut.
+    pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let state = lock(&self.state);
+        let bytes = |file: &Mutex<SimFile>| {
+            let file = lock(file);
+            [file.cache.as_slice(), &file.durable].concat()
+        };
+        state.files.iter().map(|(name, file)| (name.clone(), bytes(file))).collect()
+    }
+
     /// Whether writes of the log have to wait at this moment.
     pub(crate) fn takes_no_write(&self) -> bool {
         lock(&self.state).failure == Some(DiskFailure::Stalled)

@@ -1,5 +1,7 @@
 //! Faults: kinds, times and durations.
 
+mod links;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use coffee_common::{id::NodeId, protocol::RaftStatus};
@@ -57,6 +59,12 @@ enum AmidCall {
 
 /// How long after the beginning of a call a fault may come.
 const AMID_CALL_MS: u64 = 80;
+
+/// How long after a power cut a node may start again, in milliseconds.
+const STARTED_WITHIN_MS: u64 = 3000;
+
+/// The same for a node that is being restarted.
+const RESTARTED_WITHIN_MS: u64 = 500;
 
 /// Maximum number of nodes down at once: a quorum remains.
 fn down_max(nodes: usize) -> usize {
@@ -121,7 +129,7 @@ impl Faults {
     }
 
     /// Whether a node is down.
-    fn is_down(&self, node: usize) -> bool {
+    pub(crate) fn is_down(&self, node: usize) -> bool {
         self.mends.iter().any(|(_, mend)| matches!(mend, Mend::Start(down) if *down == node))
     }
 
@@ -206,20 +214,33 @@ impl Faults {
         for (node, shop) in shops.iter().enumerate() {
             let ended = shop.take_end();
             if (ended.is_some() || shop.disk.is_dead()) && !self.is_down(node) {
-                self.count(if shop.disk.is_dead() { "power cut in a commit" } else { "ended by itself" });
+                self.count(match () {
+                    () if shop.disk.is_dead() => "power cut in a commit",
+                    () if shop.is_stopping() => "restarted",
+                    () => "ended by itself",
+                });
                 self.diary.push(format!("{ms} ms: {} ends: {ended:?}", shop.name));
                 self.crash(node, ms, sim, shop);
             }
         }
     }
 
-    fn crash(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &SimNode) {
+    /// Cuts a node's power. It starts again within seconds; sooner if it was being restarted.
+    pub(crate) fn crash(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &SimNode) {
+        let within_ms = if shop.is_stopping() { RESTARTED_WITHIN_MS } else { STARTED_WITHIN_MS };
         // First, so that the last reference to the host's socket goes with the host.
         shop.forget();
         sim.crash(shop.name.as_str());
         shop.disk.power_cut(&mut self.rng);
-        let at = ms + 100 + self.rng.below(3000);
+        let at = ms + 100 + self.rng.below(within_ms);
         self.mends.push((at, Mend::Start(node)));
+    }
+
+    /// Replaces a node's disk by an empty one.
+    pub(crate) fn replace_disk(&mut self, node: usize, ms: u64, sim: &mut turmoil::Sim<'_>, shop: &SimNode) {
+        self.count("disk lost");
+        self.crash(node, ms, sim, shop);
+        shop.lose_disk();
     }
 
     /// Carries out the remedy of the documents for nodes that have moved and do not find each other:
@@ -279,11 +300,7 @@ impl Faults {
                 sim.hold(name, other_name);
                 self.mends.push((until, Mend::Release(node, other)));
             }
-            9 | 23 if all_vote(shops) => {
-                self.count("disk lost");
-                self.crash(node, ms, sim, &shops[node]);
-                shops[node].lose_disk();
-            }
+            9 | 23 if all_vote(shops) => self.replace_disk(node, ms, sim, &shops[node]),
             10 => {
                 self.count("link that loses");
                 sim.set_link_fail_rate(name, other_name, 0.02 * (1 + self.rng.below(20)) as f64);
@@ -360,32 +377,6 @@ impl Faults {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Cuts the node off from all other nodes, in both directions. Clients still reach
-    /// it.
-    fn cut_off(&mut self, node: usize, until: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
-        for far in (0..shops.len()).filter(|far| *far != node) {
-            sim.partition(shops[node].name.as_str(), shops[far].name.as_str());
-            self.mends.push((until, Mend::Repair(node, far)));
-        }
-    }
-
-    /// Splits the nodes into two groups that cannot reach each other, or of which only
-    /// one reaches the other.
-    fn split(&mut self, until: u64, sim: &turmoil::Sim<'_>, shops: &[SimNode]) {
-        let side: Vec<u64> = shops.iter().map(|_| self.rng.below(2)).collect();
-        let one_way = self.rng.below(3) == 0;
-        let pairs = (0..shops.len()).flat_map(|a| (0..shops.len()).map(move |b| (a, b)));
-        for (a, b) in pairs.filter(|(a, b)| side[*a] == 0 && side[*b] == 1) {
-            let (from, to) = (shops[a].name.as_str(), shops[b].name.as_str());
-            if one_way {
-                sim.partition_oneway(from, to)
-            } else {
-                sim.partition(from, to)
-            }
-            self.mends.push((until, Mend::Repair(a, b)));
         }
     }
 }

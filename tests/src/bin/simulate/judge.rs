@@ -7,7 +7,7 @@ use coffee_tests::sim::{
     linearizable::{self, HistoryVerdict},
 };
 
-use crate::{operator::OperatorRecord, workload::History};
+use crate::{operator::OperatorRecord, upgrade, workload::History, world::RunOptions};
 
 /// Violations found.
 #[derive(Debug, Default)]
@@ -66,6 +66,7 @@ pub(crate) struct SimReport {
     pub(crate) judged_live: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) events: BTreeMap<&'static str, u64>,
+    pub(crate) options: RunOptions,
     pub(crate) healed_ms: Option<u64>,
     pub(crate) wrong: Vec<String>,
     /// Faults in order, and the nodes' states at the end.
@@ -90,9 +91,16 @@ impl SimReport {
             },
             "faults": self.faults,
             "events": self.events,
+            "upgrade": self.upgrade(),
             "healed_ms": self.healed_ms,
             "wrong": self.wrong,
         })
+    }
+
+    /// Numbers of the events of an upgrade, by their names.
+    fn upgrade(&self) -> BTreeMap<&'static str, u64> {
+        let counted = |name: &'static str| Some((name, *self.events.get(name)?));
+        upgrade::EVENTS.into_iter().filter_map(counted).collect()
     }
 
     /// Whether no violation was found.
@@ -125,6 +133,8 @@ impl fmt::Display for SimReport {
             return f.write_str("nothing wrong");
         }
         self.diary.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
-        write!(f, "\nWRONG: {}; repeat with: simulate {} {}", self.wrong.join("; "), self.seed, self.seconds)
+        let flag = if self.options.upgrade { " --upgrade" } else { "" };
+        let (wrong, seed, seconds) = (self.wrong.join("; "), self.seed, self.seconds);
+        write!(f, "\nWRONG: {wrong}; repeat with: simulate {seed} {seconds}{flag}")
     }
 }

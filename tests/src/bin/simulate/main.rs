@@ -7,6 +7,9 @@
 //! cargo run --release -p coffee-tests --bin simulate -- soak SECONDS [FIRST_SEED]
 //! ```
 //!
+//! With `--upgrade` the nodes are upgraded to the next version in the middle, taken back, and upgraded
+//! for good.
+//!
 //! `COFFEE_LOG=coffeed=debug,openraft=info` shows the servers' logs. Exits with 0 if no
 //! violation was found. The same seed behaves the same in every process, which the
 //! behaviour hash proves. `--local-reads` injects a fault: clients read the local state
@@ -16,14 +19,18 @@ mod build;
 mod disk;
 mod entropy;
 mod faults;
+mod inspector;
 mod judge;
 mod majority;
 mod node;
 mod operator;
 mod partial;
+mod setting_record;
 mod soak;
 mod socket;
 mod trace;
+mod upgrade;
+mod upgrader;
 mod wall;
 mod watch;
 mod workload;
@@ -43,7 +50,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-const USAGE: &str = "simulate SEED [SECONDS] [--json] [--local-reads], or simulate soak SECONDS [FIRST_SEED]";
+const USAGE: &str = "simulate SEED [SECONDS] [--upgrade] [--json] [--local-reads], \
+    or simulate soak SECONDS [FIRST_SEED] [--upgrade]";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 fn main() -> ExitCode {
@@ -55,21 +63,26 @@ fn main() -> ExitCode {
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (flags, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with("--"));
+    let has = |flag: &str| flags.iter().any(|word| *word == flag);
     let number = |at: usize, default: Option<u64>| words.get(at).map_or(default, |word| word.parse().ok());
     if words.first().is_some_and(|word| *word == "soak") {
         let (Some(seconds), Some(first)) = (number(1, None), number(2, Some(1))) else { return usage() };
-        return if soak::run(seconds, first) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if soak::run(seconds, first, has("--upgrade")) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     let (Some(seed), Some(seconds)) = (number(0, None), number(1, Some(20))) else { return usage() };
-    let has = |flag: &str| flags.iter().any(|word| *word == flag);
-    let (json, local_reads) = (has("--json"), has("--local-reads"));
+    let json = has("--json");
+    let options = world::RunOptions { local_reads: has("--local-reads"), upgrade: has("--upgrade") };
     let (done, report) = mpsc::channel();
     // A fresh thread, without randomness drawn before.
     let work = move || {
         entropy::seed(seed);
         wall::set(0);
         // Fails only after the receiver timed out.
-        let _ = done.send(world::run(seed, seconds, local_reads));
+        let _ = done.send(world::run(seed, seconds, options));
     };
     let Ok(_run) = std::thread::Builder::new().name(format!("seed {seed}")).spawn(work) else {
         eprintln!("seed {seed}: no thread");

@@ -82,7 +82,7 @@ struct View {
 
 impl View {
     fn of(node: usize, faults: &Faults, shop: &SimNode) -> Option<Self> {
-        let raft = shop.status().filter(|_| !faults.is_broken(node))?.raft?;
+        let raft = shop.status().filter(|_| !faults.is_broken(node) && !shop.is_stopping())?.raft?;
         Some(Self { id: raft.id, voters: raft.voters, is_findable: !shop.is_moved() })
     }
 }

@@ -1,6 +1,7 @@
 //! A simulated node: its software, its disk, and its observable state.
 
 use std::{
+    fs,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -49,8 +50,14 @@ pub(crate) struct SimNode {
 #[derive(Default)]
 pub(crate) struct NodeRun {
     server: Option<Arc<dyn SimServer>>,
-    /// The version with which it starts next, or runs.
+    /// The version with which it starts next.
+    installed: SimBuild,
+    /// The version that last opened its data.
     build: SimBuild,
+    /// Whether it was asked to stop, and has not ended yet.
+    stopping: bool,
+    /// Violations that its own start has shown.
+    wrong: Vec<String>,
     /// How many times it was started.
     pub(crate) starts: u64,
     /// Whether it advertises another address than at first.
@@ -128,10 +135,51 @@ impl SimNode {
         self.is_first(cluster).then_some(server)
     }
 
+    /// The version with which it starts next.
+    pub(crate) fn installed(&self) -> SimBuild {
+        self.life(|life| life.installed)
+    }
+
+    /// Installs a version, with which it starts from then on.
+    pub(crate) fn install(&self, build: SimBuild) {
+        self.life(|life| life.installed = build);
+    }
+
+    /// Whether it runs this version, as a member or not.
+    pub(crate) fn runs(&self, build: SimBuild) -> bool {
+        self.life(|life| life.server.is_some() && life.build == build)
+    }
+
+    /// Whether its data is of a level that this version does not know.
+    pub(crate) fn is_too_new_for(&self, build: SimBuild) -> bool {
+        self.identity().is_some_and(|identity| identity.level > build.level())
+    }
+
+    /// Asks it to stop, if it runs.
+    pub(crate) fn stop(&self) {
+        let server = self.life(|life| {
+            life.stopping = life.server.is_some();
+            life.server.clone()
+        });
+        server.iter().for_each(|server| server.stop());
+    }
+
+    /// Whether it was asked to stop, and has not ended yet.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.life(|life| life.stopping)
+    }
+
+    /// Takes the violations that its own start has shown since the last call.
+    pub(crate) fn take_wrong(&self) -> Vec<String> {
+        self.life(|life| std::mem::take(&mut life.wrong))
+    }
+
     /// Examines its disk, and the state that it has applied. The node `id` may be down.
     pub(crate) fn look_inside(&self, id: u64) -> Result<Inside, String> {
         let inside = self.life(|life| life.build).look(&self.disk, id)?;
-        Ok(Inside { state: self.server().and_then(|server| server.state()), ..inside })
+        let state = self.server().and_then(|server| server.state());
+        let marked = self.identity().filter(|identity| identity.id == id).map(|identity| identity.level);
+        Ok(Inside { state, marked, ..inside })
     }
 
     /// Takes the reason why it ended on its own, if it did since the last call.
@@ -141,14 +189,17 @@ impl SimNode {
 
     /// Drops the crashed server's state.
     pub(crate) fn forget(&self) {
-        let server = self.life(|life| life.server.take());
+        let server = self.life(|life| {
+            life.stopping = false;
+            life.server.take()
+        });
         drop(server);
     }
 
     /// Replaces its disk by an empty one. The node must be down.
     pub(crate) fn lose_disk(&self) {
         self.disk.wipe();
-        std::fs::remove_dir_all(&self.folder).expect("a folder of ours");
+        fs::remove_dir_all(&self.folder).expect("a folder of ours");
     }
 
     /// Whether it advertises another address than at first.
@@ -213,10 +264,16 @@ impl SimNode {
             life.starts
         });
         let how = match self.live(starts).await {
-            Ok(end) => end.how,
+            Ok(end) => {
+                if end.is_newer {
+                    self.install(SimBuild::Next);
+                }
+                end.how
+            }
             Err(error) => format!("does not start: {error}"),
         };
-        self.forget();
+        let server = self.life(|life| life.server.take());
+        drop(server);
         self.life(|life| life.ended = Some(how));
         // The host stays up, like a machine without the daemon.
         std::future::pending().await
@@ -227,10 +284,60 @@ impl SimNode {
     fn stand_in(&self) -> std::io::Result<()> {
         if self.folder.join("identity.toml").exists() {
             for file in ["log.wal", "state.redb"] {
-                std::fs::write(self.folder.join(file), "on the simulated disk")?;
+                fs::write(self.folder.join(file), "on the simulated disk")?;
             }
         }
         Ok(())
+    }
+
+    /// Reads its identity, if it has one.
+    fn identity(&self) -> Option<NotedIdentity> {
+        let text = fs::read_to_string(self.folder.join("identity.toml")).ok()?;
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+            line.and_then(|value| value.parse::<u64>().ok())
+        };
+        Some(NotedIdentity { id: value("id")?, level: u32::try_from(value("level")?).ok()? })
+    }
+
+    /// All that is on its disk.
+    fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let mut contents = self.disk.contents();
+        let mut paths = vec![self.folder.clone()];
+        while let Some(path) = paths.pop() {
+            if path.is_dir() {
+                let entries = fs::read_dir(path).expect("a folder of ours");
+                paths.extend(entries.map(|entry| entry.expect("a file of ours").path()));
+            } else {
+                contents.push((path.display().to_string(), fs::read(path).expect("a file of ours")));
+            }
+        }
+        contents.sort();
+        contents
+    }
+
+    /// Starts a version that does not know the level of the data: it must say so, and change nothing.
+    /// The operator then installs the next version again.
+    async fn refuse(&self, build: SimBuild, setup: NodeSetup) -> NodeEnd {
+        let before = self.contents();
+        let end = match build.start(setup).await {
+            Ok(_) => NodeEnd { how: "it starts on data of a newer version".to_owned(), is_newer: false },
+            Err(end) => end,
+        };
+        if !(end.is_newer && end.how.contains("written by a newer version")) {
+            self.accuse(&end.how);
+        }
+        if self.contents() != before {
+            self.accuse("a start that was refused has changed the data");
+        }
+        self.trace.note("start refused", u64::from(build.level()));
+        self.install(SimBuild::Next);
+        end
+    }
+
+    fn accuse(&self, what: &str) {
+        let wrong = format!("{}: {what}", self.name);
+        self.life(|life| life.wrong.push(wrong));
     }
 
     async fn live(&self, starts: u64) -> Result<NodeEnd, Box<dyn std::error::Error>> {
@@ -238,10 +345,20 @@ impl SimNode {
         let ip = turmoil::lookup(self.name.as_str());
         let socket = SimSocket::bind(ip, self.port(), self.trace.clone()).await?;
         self.stand_in()?;
-        let build = self.life(|life| life.build);
-        let server = match build.start(self.setup(socket, starts, founds)).await {
+        let build = self.installed();
+        let setup = self.setup(socket, starts, founds);
+        if self.is_too_new_for(build) {
+            return Ok(self.refuse(build, setup).await);
+        }
+        self.life(|life| life.build = build);
+        let server = match build.start(setup).await {
             Ok(server) => server,
-            Err(end) => return Ok(end),
+            Err(end) => {
+                if end.is_newer {
+                    self.accuse(&end.how);
+                }
+                return Ok(end);
+            }
         };
         self.life(|life| life.server = Some(Arc::clone(&server)));
         if founds {
@@ -250,6 +367,13 @@ impl SimNode {
         }
         Ok(server.closed().await)
     }
+}
+
+/// The identity that a node has noted: a file whose lines are `name = value`.
+#[derive(Debug)]
+struct NotedIdentity {
+    id: u64,
+    level: u32,
 }
 
 /// First address of a node.

@@ -11,7 +11,16 @@ use coffee_common::setting::{Setting, SettingName};
 use coffee_tests::sim::checks::operators::{OperatorAnswer, OperatorCall, OperatorVerb};
 use tokio::time::Instant;
 
-use crate::{entropy::SimRng, node::SimNode, trace::Trace, world::client};
+use crate::{
+    entropy::SimRng,
+    node::SimNode,
+    setting_record::{CallFailure, SettingRecord},
+    trace::Trace,
+    world::client,
+};
+
+/// Why a node of an older version is not admitted.
+const KNOWS_LESS: &str = "the cluster is at feature level";
 
 /// Every call of every operator, in order of time.
 #[derive(Clone, Default)]
@@ -77,6 +86,9 @@ impl OperatorRecord {
         };
         let returned = trace.now();
         trace.note("operator", (called << 32) ^ returned);
+        if matches!(&answer, OperatorAnswer::NothingDone(why) if why.contains(KNOWS_LESS)) {
+            trace.note("admission refused", returned);
+        }
         self.with(|calls| calls[place].answer = Some((returned, answer)));
     }
 }
@@ -134,11 +146,11 @@ impl Operator {
         for shop in shops.iter().skip(1).filter(|_| self.number == 0) {
             self.record.call(&any, OperatorVerb::Boot, Some(shop), &self.trace).await;
         }
-        let mut quota = Quota::default();
+        let mut quota = SettingRecord::default();
         while Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(500 + self.rng.below(4000))).await;
             if self.number == 0 && self.rng.below(4) == 0 {
-                quota.change(&any, &mut self.rng).await;
+                change_quota(&mut quota, &any, &mut self.rng).await;
                 continue;
             }
             let client = match self.rng.below(3) {
@@ -157,7 +169,7 @@ impl Operator {
             self.record.call(&any, OperatorVerb::Boot, self.shop(&node), &self.trace).await;
         }
         if self.number == 0 {
-            quota.check(&any).await?;
+            check_quota(&quota, &any).await?;
         }
         Ok(())
     }
@@ -204,43 +216,21 @@ impl Operator {
     }
 }
 
-/// The quota of data that one operator, and no other, has set.
-#[derive(Default)]
-struct Quota {
-    /// The value of the last change that was acknowledged.
-    acknowledged: u64,
-    /// The values of changes of which the operator does not know whether they were made.
-    in_doubt: Vec<u64>,
-    /// The answers, for people.
-    answers: Vec<String>,
+/// Sets another quota: one that the data, which are up to 12 KB, exceed, or one that they never reach.
+async fn change_quota(quota: &mut SettingRecord, client: &Client, rng: &mut SimRng) {
+    let value = rng.of(&[8000, 1 << 20, 1 << 20]) + quota.changes();
+    let client = client.with_timeout(Duration::from_millis(rng.of(&[1000, 2000, 4000])));
+    let answer = client.set_setting(Setting::DataBytesMax(value)).await;
+    let failure = |error: Error| CallFailure {
+        is_nothing_done: error.outcome() == OutcomeKind::NotApplied,
+        why: error.to_string(),
+    };
+    quota.note(value, &answer.map(drop).map_err(failure));
 }
 
-impl Quota {
-    /// Sets another value: a quota that the data, which are up to 12 KB, exceed, or none that they reach.
-    async fn change(&mut self, client: &Client, rng: &mut SimRng) {
-        let value = rng.of(&[8000, 1 << 20, 1 << 20]) + self.answers.len() as u64;
-        let client = client.with_timeout(Duration::from_millis(rng.of(&[1000, 2000, 4000])));
-        let answer = client.set_setting(Setting::DataBytesMax(value)).await;
-        self.answers.push(format!("{value}: {answer:?}"));
-        match answer {
-            Ok(_) => self.acknowledged = value,
-            Err(error) if error.outcome() == OutcomeKind::NotApplied => {}
-            Err(_) => self.in_doubt.push(value),
-        }
-    }
-
-    /// Checks that the cluster has what was acknowledged last, or what may have been set later.
-    async fn check(&self, client: &Client) -> Result<(), Box<dyn std::error::Error>> {
-        // A fault may prevent the answer.
-        let Ok(settings) = client.settings().await else { return Ok(()) };
-        let name = SettingName::DataBytesMax.as_str();
-        let found = settings.iter().find(|setting| setting.name == name).map(|setting| &*setting.value);
-        let mut possible = self.in_doubt.iter().chain([&self.acknowledged]);
-        match possible.any(|value| found == Some(&*value.to_string())) {
-            true => Ok(()),
-            false => {
-                Err(format!("the quota is {found:?}, and an operator was told: {:?}", self.answers).into())
-            }
-        }
-    }
+/// Checks the quota, unless a fault prevents the answer.
+async fn check_quota(quota: &SettingRecord, client: &Client) -> Result<(), String> {
+    let Ok(settings) = client.settings().await else { return Ok(()) };
+    let name = SettingName::DataBytesMax.as_str();
+    quota.check(settings.iter().find(|setting| setting.name == name).map(|setting| &*setting.value))
 }

@@ -26,6 +26,8 @@ pub(crate) struct Watch {
     members: MemberHistory,
     /// Whether the latest term has a leader.
     led: bool,
+    /// The highest feature level that any node has applied.
+    level: u32,
 }
 
 impl Watch {
@@ -36,12 +38,18 @@ impl Watch {
             trace,
             members: MemberHistory::default(),
             led: false,
+            level: 0,
         }
     }
 
     /// Whether the latest term of any node has a leader.
     pub(crate) fn led(&self) -> bool {
         self.led
+    }
+
+    /// The highest feature level that any node has applied.
+    pub(crate) fn level(&self) -> u32 {
+        self.level
     }
 
     /// The cluster's members over time.
@@ -59,6 +67,10 @@ impl Watch {
         self.led = all.iter().any(|seen| seen.leads && Some(seen.term) == term);
         for shop in shops {
             self.members.look_at_disk(ms, shop.name.as_str(), shop.disk.generation());
+            if shop.is_stopping() {
+                self.members.look_at_stop(ms, shop.name.as_str());
+            }
+            wrong.extend(shop.take_wrong());
         }
         all.iter().for_each(|seen| self.members.look(ms, seen));
         // Leaders last: the followers that they count on come first.
@@ -79,12 +91,15 @@ impl Watch {
         let disk = shop.disk.generation();
         let raft = status.as_ref().and_then(|status| Some((status, status.raft.as_ref()?)));
         let mut seen = match replica.zip(raft) {
-            Some((replica, (status, raft))) => Observation {
-                stalled: shop.disk.is_stalled(),
-                members: replica.members,
-                handed_over: replica.handed_over,
-                ..from_status(status, raft, disk)
-            },
+            Some((replica, (status, raft))) => {
+                self.level = self.level.max(replica.level);
+                Observation {
+                    stalled: shop.disk.is_stalled(),
+                    members: replica.members,
+                    handed_over: replica.handed_over,
+                    ..from_status(status, raft, disk)
+                }
+            }
             None if !inside => return None,
             None => self.down(shop, disk)?,
         };
@@ -116,6 +131,7 @@ fn from_status(status: &NodeStatus, raft: &RaftStatus, disk: u64) -> Observation
         term: raft.term,
         leads: raft.role == RaftRole::Leader,
         handed_over: 0,
+        knows: status.level.0,
         applied: raft.applied.0,
         last_log: raft.last_log.0,
         purged: raft.purged.0,

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use coffee_client::{Client, Consistency, Credentials, KeyRange, PageOptions, cert::Ca};
+use coffee_client::{Client, Consistency, Credentials, cert::Ca};
 use coffee_common::{
     id::{Address, ClientId, ClusterId, ClusterName, NodeName},
     protocol::Role,
 };
-use coffee_tests::{cluster::SHOPS, sim::checks::operators::OperatorVerb};
+use coffee_tests::cluster::SHOPS;
 use tokio::time::Instant;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     disk::SimDisk,
     entropy::SimRng,
     faults::Faults,
+    inspector::inspect,
     judge::{Judge, SimReport},
     majority::MajorityWatch,
     node::{CLIENT_PORT, SimNode, address},
@@ -28,8 +29,10 @@ use crate::{
     partial::PartialPartition,
     socket::SimSocket,
     trace::Trace,
+    upgrade::Upgrade,
+    upgrader::Upgrader,
     watch::Watch,
-    workload::{History, WorkloadClient, counter},
+    workload::{History, WorkloadClient},
 };
 
 const TICK: Duration = Duration::from_millis(1);
@@ -43,44 +46,49 @@ const LED_WITHIN_MS: u64 = 5000;
 /// Time from the last fault after which operators help nodes that have moved and have no leader.
 const STUCK_MS: u64 = 4000;
 
-/// Maximum time from the last fault until there is a leader and all nodes have the same
-/// state.
-const HEALED_WITHIN_MS: u64 = 30_000;
-
 /// Clients that read and write. Besides, one per node only reads, and only there.
 const WORKERS: u64 = 5;
 
 /// Operators at work at once.
 const OPERATORS: u64 = 2;
 
-type SimError = Box<dyn std::error::Error>;
+pub(crate) type SimError = Box<dyn std::error::Error>;
 
 /// State shared between the simulation and the code on its hosts.
 #[derive(Clone, Default)]
-struct WorldContext {
-    history: History,
-    trace: Trace,
-    cluster: Arc<OnceLock<ClusterId>>,
-    operators: OperatorRecord,
+pub(crate) struct WorldContext {
+    pub(crate) history: History,
+    pub(crate) trace: Trace,
+    pub(crate) cluster: Arc<OnceLock<ClusterId>>,
+    pub(crate) operators: OperatorRecord,
     /// Consistency of the clients' reads.
-    consistency: Consistency,
+    pub(crate) consistency: Consistency,
     /// Set while a partial partition is in effect.
-    partial: Arc<AtomicBool>,
+    pub(crate) partial: Arc<AtomicBool>,
     /// Set once a write has succeeded during it.
-    written: Arc<AtomicBool>,
+    pub(crate) written: Arc<AtomicBool>,
     /// Set when all faults are over.
-    calm: Arc<AtomicBool>,
+    pub(crate) calm: Arc<AtomicBool>,
     /// When the cluster had recovered after that, in simulated milliseconds.
-    healed_ms: Arc<AtomicU64>,
+    pub(crate) healed_ms: Arc<AtomicU64>,
+}
+
+/// How a run differs from the plain one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RunOptions {
+    /// Clients read the local state of the asked node.
+    pub(crate) local_reads: bool,
+    /// The nodes are upgraded, taken back, and upgraded again.
+    pub(crate) upgrade: bool,
 }
 
 /// Runs a seed with `seconds` simulated seconds of faults.
-pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
+pub(crate) fn run(seed: u64, seconds: u64, options: RunOptions) -> SimReport {
     #[expect(clippy::disallowed_methods, reason = "measures real time")]
     let real = std::time::Instant::now();
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Ca::create(&ClusterName::default()).expect("a CA");
-    let consistency = if local_reads { Consistency::Local } else { Consistency::Linearizable };
+    let consistency = if options.local_reads { Consistency::Local } else { Consistency::Linearizable };
     let shared = WorldContext { consistency, ..WorldContext::default() };
     let count = if seed.is_multiple_of(3) { 5 } else { 3 };
     let shops: Vec<SimNode> =
@@ -122,6 +130,18 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         inspect(shops.clone(), credentials(Role::Admin, "inspector"), seed, shared.clone()),
     );
 
+    let mut upgrade = options.upgrade.then(|| Upgrade::new(seed, shared.trace.clone()));
+    if let Some(upgrade) = &upgrade {
+        let upgrader = Upgrader {
+            shops: shops.clone(),
+            credentials: SimCredentials::of(&ca, Role::Admin, node_name("upgrader")),
+            rng: SimRng::new(seed, 6),
+            seed,
+            trace: shared.trace.clone(),
+            plan: upgrade.plan().clone(),
+        };
+        sim.client(Upgrader::HOST, upgrader.work(end));
+    }
     let mut judge = Judge::default();
     let mut watch = Watch::new(shared.trace.clone());
     let mut faults = Faults::new(seed, CALM_MS, latency_max, shared.operators.clone());
@@ -131,7 +151,11 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
     let end_ms = u64::try_from(end.as_millis()).expect("short");
     loop {
         faults.step(ms, ms < end_ms, &mut sim, &shops);
-        if ms >= end_ms && faults.are_over() {
+        if let Some(upgrade) = &mut upgrade {
+            let may_begin = (CALM_MS..end_ms).contains(&ms);
+            upgrade.step(ms, may_begin, watch.level(), &mut faults, &mut sim, &shops);
+        }
+        if ms >= end_ms && faults.are_over() && !shops.iter().any(SimNode::is_stopping) {
             let written = shared.written.load(Ordering::Acquire);
             if let Some(wrong) = partial.step(ms, written, latency_max, &mut sim, &shops) {
                 judge.wrong(format!("after {ms} ms: {wrong}"));
@@ -201,6 +225,7 @@ pub(crate) fn run(seed: u64, seconds: u64, local_reads: bool) -> SimReport {
         judged_live: majority.looks(),
         faults: faults.counts().clone(),
         events: shared.trace.counts(),
+        options,
         healed_ms: (healed > 0).then_some(healed),
         wrong: judge.found(),
         diary,
@@ -245,7 +270,7 @@ pub(crate) async fn client(
     client_of(host, number, endpoints, credentials, seed, trace).await
 }
 
-async fn client_of(
+pub(crate) async fn client_of(
     host: &str,
     number: u64,
     endpoints: impl IntoIterator<Item = Address>,
@@ -303,81 +328,4 @@ async fn customers(
         worker.await?;
     }
     Ok(())
-}
-
-/// During a partial partition: writes. After the faults: waits until the nodes have the same state,
-/// and writes.
-async fn inspect(
-    shops: Vec<SimNode>,
-    credentials: Credentials,
-    seed: u64,
-    shared: WorldContext,
-) -> Result<(), SimError> {
-    let nodes: Vec<&str> = shops.iter().map(|shop| shop.name.as_str()).collect();
-    let client = client("inspector", 99, &nodes, &credentials, seed, &shared.trace).await?;
-    while !shared.calm.load(Ordering::Acquire) {
-        if shared.partial.load(Ordering::Acquire) && fresh(&client, "partial").await.is_ok() {
-            shared.written.store(true, Ordering::Release);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    // A cluster whose only member has moved is found by its present address alone.
-    let addresses = shops.iter().map(SimNode::address);
-    let client = client_of("inspector", 98, addresses, &credentials, seed, &shared.trace).await?;
-    let began = Instant::now();
-    let deadline = began + Duration::from_millis(HEALED_WITHIN_MS);
-    let mut state;
-    loop {
-        // A removed node waits for this.
-        for shop in &shops {
-            shared.operators.call(&client, OperatorVerb::Boot, Some(shop), &shared.trace).await;
-        }
-        fresh(&client, "yes").await.ok();
-        state = states(&client, &shops).await;
-        if state.windows(2).all(|pair| pair[0].is_ok() && pair[0] == pair[1]) {
-            break;
-        }
-        if Instant::now() > deadline {
-            let errors: Vec<_> = state.iter().filter_map(|state| state.as_ref().err()).collect();
-            return Err(format!("states still differ after {HEALED_WITHIN_MS} ms: {errors:?}").into());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    for (worker, bounds) in shared.history.counters() {
-        let entry = client.get(counter(worker)).await.map_err(|error| format!("cannot read: {error}"))?;
-        let times = entry.map_or(0, |entry| entry.version);
-        if !bounds.contains(&times) {
-            return Err(
-                format!("exactly once: {times} writes of client {worker}, which made {bounds:?}").into()
-            );
-        }
-    }
-    fresh(&client, "at last").await.map_err(|error| format!("cannot write: {error}"))?;
-    let healed = u64::try_from(began.elapsed().as_millis())?;
-    shared.healed_ms.store(healed.max(1), Ordering::Release);
-    Ok(())
-}
-
-/// Writes, or deletes if there is no room for more data.
-async fn fresh(client: &Client, value: &'static str) -> Result<(), coffee_client::Error> {
-    match client.set("fresh", value).await {
-        Err(coffee_client::Error::Refused { .. }) => client.delete("fresh").await.map(drop),
-        set => set.map(drop),
-    }
-}
-
-/// Each node's state, as it reports it.
-async fn states(client: &Client, shops: &[SimNode]) -> Vec<Result<String, String>> {
-    let mut states = Vec::new();
-    for shop in shops {
-        let options = PageOptions { consistency: Consistency::Local, ..PageOptions::default() };
-        let page = match client.at(shop.address()) {
-            Ok(client) => {
-                client.with_timeout(Duration::from_secs(1)).range(KeyRange::prefix("k/"), options).await
-            }
-            Err(error) => Err(error),
-        };
-        states.push(page.map(|page| format!("{:?}", page.entries)).map_err(|error| error.to_string()));
-    }
-    states
 }

@@ -109,6 +109,8 @@ pub struct MemberHistory {
     leaders: BTreeMap<u64, String>,
     /// The terms in which the leader began to hand over, with its name and the time.
     handed_over: BTreeMap<u64, (String, u64)>,
+    /// When each node was stopping: the first and the last moment of each time.
+    stops: BTreeMap<String, Vec<(u64, u64)>>,
     /// Number of disks of each node so far, and when the last one was lost.
     disks: BTreeMap<String, (u64, Vec<u64>)>,
 }
@@ -120,6 +122,15 @@ impl MemberHistory {
         if *known < generation {
             *known = generation;
             lost.push(at_ms);
+        }
+    }
+
+    /// Notes that a node is stopping: a leader then hands over on its own.
+    pub fn look_at_stop(&mut self, at_ms: u64, name: &str) {
+        let stops = self.stops.entry(name.to_owned()).or_default();
+        match stops.last_mut().filter(|(_, last)| last + 1 >= at_ms) {
+            Some((_, last)) => *last = at_ms,
+            None => stops.push((at_ms, at_ms)),
         }
     }
 
@@ -230,6 +241,10 @@ impl MemberHistory {
         let to = self.leaders.get(&(term + 1)).filter(|to| *to != from)?;
         // A call that finds its leader leading again did not move it.
         if self.leaders.get(&(term + 2)).is_some_and(|leader| leader == from) {
+            return None;
+        }
+        let stops = self.stops.get(from).into_iter().flatten();
+        if stops.into_iter().any(|(first, last)| (*first..=last + 1).contains(&at)) {
             return None;
         }
         let owns_up = |call: &OperatorCall| match (&call.verb, &call.answer) {

@@ -30,9 +30,10 @@ impl SafetyCheck for StateMachineSafety {
                 ));
             }
         }
-        let Some((index, hash)) = inside.state else { return Ok(()) };
-        if *self.states.entry(index).or_insert(hash) != hash {
-            return Err(format!("state machine safety: {} has another state as of entry {index}", seen.name));
+        let Some(state) = inside.state else { return Ok(()) };
+        if *self.states.entry(state.index).or_insert(state.hash) != state.hash {
+            let (name, index) = (&seen.name, state.index);
+            return Err(format!("state machine safety: {name} has another state as of entry {index}"));
         }
         Ok(())
     }

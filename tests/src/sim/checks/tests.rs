@@ -1,7 +1,7 @@
 //! Each check finds its violation, and reports none for a correct history.
 
 use super::*;
-use crate::sim::observation::{Inside, LogLine};
+use crate::sim::observation::{AppliedState, Inside, LogLine};
 
 fn node(name: &str, id: u64, term: u64) -> Observation {
     Observation { name: name.to_owned(), id, term, ..Observation::default() }
@@ -13,7 +13,7 @@ fn with_log(name: &str, terms: &[u64], applied: u64) -> Observation {
         index: index as u64 + 1,
         term: *term,
         hash: 100 * term + index as u64,
-        voters: None,
+        ..LogLine::default()
     };
     let log: Vec<LogLine> = terms.iter().enumerate().map(line).collect();
     let last_log = log.len() as u64;
@@ -121,9 +121,9 @@ fn different_entries_applied_are_found() {
 #[test]
 fn different_states_as_of_one_entry_are_found() {
     let mut check = StateMachineSafety::default();
-    let with_state = |state| {
+    let with_state = |(index, hash)| {
         let mut seen = with_log("a", &[1], 1);
-        inside(&mut seen).state = Some(state);
+        inside(&mut seen).state = Some(AppliedState { index, hash, level: 1 });
         seen
     };
     let seen = [(1, 7), (2, 8), (1, 7), (2, 7)].map(with_state);
@@ -163,4 +163,61 @@ fn an_id_of_two_disks_is_found() {
     assert_eq!(verdicts(&mut NodeIdsOnce::default(), seen), [true, true, true, true, false]);
     assert!(NodeIdsOnce::default().look(&with("a", 1, 0)).is_ok());
     assert_eq!(verdicts(&mut NodeIdsOnce::default(), [with("a", 1, 0), with("a", 1, 1)]), [true, false]);
+}
+
+/// A node whose state is of a level as of an entry.
+fn at_level(id: u64, knows: u32, marked: u32, index: u64, level: u32) -> Observation {
+    let state = Some(AppliedState { index, hash: 0, level });
+    let inside = Inside { state, marked: Some(marked), ..Inside::default() };
+    Observation { knows, inside: Some(inside), ..node("a", id, 1) }
+}
+
+#[test]
+fn a_level_that_sinks_is_found() {
+    let seen = [at_level(1, 2, 2, 5, 1), at_level(1, 2, 2, 7, 2), at_level(2, 2, 2, 6, 2)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true; 3], "it may be applied later elsewhere");
+    let seen = [at_level(1, 2, 2, 7, 2), at_level(2, 2, 2, 8, 1)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true, false]);
+}
+
+#[test]
+fn an_entry_of_a_level_that_is_not_reached_is_found() {
+    let with = |raises, needs| {
+        let mut seen = at_level(1, 2, 2, 1, 1);
+        let line = |index| LogLine { index, ..LogLine::default() };
+        inside(&mut seen).log = vec![LogLine { raises, ..line(2) }, LogLine { needs, ..line(3) }];
+        FeatureLevels::default().look(&seen).is_ok()
+    };
+    assert!(with(2, 2) && with(0, 1) && with(0, 0));
+    assert!(!with(0, 2));
+    let mut purged = with_log("a", &[1, 1], 0);
+    inside(&mut purged).log[1].needs = 2;
+    inside(&mut purged).marked = Some(2);
+    assert!(FeatureLevels::default().look(&purged).is_ok(), "the level as of its beginning is not known");
+}
+
+#[test]
+fn data_of_a_level_that_is_not_noted_is_found() {
+    let with = |marked, durable_level, raises| {
+        let mut seen = with_log("a", &[1], 1);
+        let inside = inside(&mut seen);
+        (inside.marked, inside.durable_level, inside.log[0].raises) = (marked, durable_level, raises);
+        seen
+    };
+    let judge = |seen| FeatureLevels::default().look(&seen).is_ok();
+    assert!(judge(with(Some(2), 2, 2)) && judge(with(Some(2), 1, 0)) && judge(with(None, 2, 2)));
+    assert!(!judge(with(Some(1), 2, 0)));
+    assert!(!judge(with(Some(1), 1, 2)));
+    let seen = [with(Some(2), 1, 0), with(Some(1), 1, 0)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true, false], "a mark sinks");
+}
+
+#[test]
+fn a_node_that_does_not_know_its_level_is_found() {
+    let seen = [at_level(1, 1, 1, 9, 1), at_level(1, 1, 2, 9, 1)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true, false], "on data of a later level");
+    let seen = [at_level(1, 2, 2, 4, 1), at_level(1, 2, 2, 6, 2), at_level(3, 1, 1, 1, 1)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true; 3], "admitted before the level rose");
+    let seen = [at_level(1, 2, 2, 6, 2), at_level(8, 1, 1, 1, 1)];
+    assert_eq!(verdicts(&mut FeatureLevels::default(), seen), [true, false], "admitted afterwards");
 }

@@ -1,5 +1,6 @@
-//! The next version.
+//! The next version, in the values of this one.
 
+mod client;
 #[expect(clippy::duplicate_mod, reason = "compiled with this version, and with the next one")]
 #[path = "this/databases.rs"]
 mod databases;
@@ -13,17 +14,20 @@ mod inside;
 #[path = "this/server.rs"]
 mod server;
 
-use coffee_client_next as client;
 use coffee_common::{envelope, id::ClusterId, protocol::NodeStatus};
 use coffee_common_next as common;
 use coffeed_next as daemon;
 
+pub(crate) use self::client::NextClient;
 pub(super) use self::{
     common::tls::Credentials,
     inside::look,
     server::{credentials_of, start},
 };
 use super::SimCredentials;
+
+/// The highest feature level that it knows.
+pub(super) const LEVEL: u32 = common::feature_level::LEVEL_MAX.0;
 
 fn credentials(of: &SimCredentials) -> &Credentials {
     &of.next

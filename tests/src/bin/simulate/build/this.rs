@@ -1,11 +1,10 @@
-//! This version.
+//! This version, in the values of this one.
 
 mod databases;
 mod endpoint;
 mod inside;
 mod server;
 
-use coffee_client as client;
 use coffee_common::{self as common, id::ClusterId, protocol::NodeStatus, tls::Credentials};
 use coffeed as daemon;
 
@@ -15,6 +14,9 @@ pub(super) use self::{
     server::{credentials_of, start},
 };
 use super::SimCredentials;
+
+/// The highest feature level that it knows.
+pub(super) const LEVEL: u32 = common::feature_level::LEVEL_MAX.0;
 
 fn credentials(of: &SimCredentials) -> &Credentials {
     &of.this

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    client::EndpointOptions,
-    common::{quic::Endpoint, tls::Credentials},
+use super::common::{
+    quic::{Endpoint, EndpointOptions},
+    tls::Credentials,
 };
 use crate::{entropy::mix, node::CLIENT_PORT, socket::SimSocket};
 

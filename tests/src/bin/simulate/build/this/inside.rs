@@ -15,9 +15,9 @@ use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::InMemoryBackend};
 
 use super::{
-    common::id::NodeId,
+    common::{command::Command, id::NodeId},
     daemon::{
-        raft_types::LogEntry,
+        raft_types::{LogEntry, Payload},
         storage::{
             durable_index::DurableIndex,
             log::LogStore,
@@ -36,8 +36,9 @@ use crate::{
 /// Examines the disk of the node `id`.
 pub(crate) fn look(disk: &SimDisk, id: u64) -> Result<Inside, String> {
     let (log, purged, voted) = read_log(disk, id).map_err(|error| format!("the log of {id}: {error}"))?;
-    let durably_applied = read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
-    Ok(Inside { log, voted, purged, durably_applied, state: None })
+    let (durably_applied, durable_level) =
+        read_state(disk, id).map_err(|error| format!("the state of {id}: {error}"))?;
+    Ok(Inside { log, voted, purged, durably_applied, durable_level, ..Inside::default() })
 }
 
 type LogContents = (Vec<LogLine>, u64, u64);
@@ -65,21 +66,31 @@ fn line(entry: &LogEntry) -> Result<LogLine, record::RecordError> {
         word[..chunk.len()].copy_from_slice(chunk);
         mix(hash ^ u64::from_le_bytes(word))
     });
-    Ok(LogLine { index: record.log_id.index, term: record.log_id.term, hash, voters })
+    let command = match &entry.payload {
+        Payload::Normal(proposal) => Some(&proposal.command),
+        Payload::Blank | Payload::Membership(_) => None,
+    };
+    let raises = match command {
+        Some(Command::RaiseLevel(level)) => level.0,
+        _ => 0,
+    };
+    let needs = command.map_or(0, |command| command.level().0);
+    Ok(LogLine { index: record.log_id.index, term: record.log_id.term, hash, voters, needs, raises })
 }
 
 fn ids(set: &BTreeSet<NodeId>) -> Vec<u64> {
     set.iter().map(|id| id.0).collect()
 }
 
-/// Returns the last durably applied entry.
-fn read_state(disk: &SimDisk, id: u64) -> Result<u64, Box<dyn std::error::Error>> {
-    let Some(backend) = copy(disk, &state_name(id))? else { return Ok(0) };
+/// Returns the last durably applied entry, and the feature level as of it.
+fn read_state(disk: &SimDisk, id: u64) -> Result<(u64, u32), Box<dyn std::error::Error>> {
+    let Some(backend) = copy(disk, &state_name(id))? else { return Ok((0, 0)) };
     let database = Builder::new().create_with_backend(backend)?;
     let files = Arc::new(Copied { database: Mutex::new(Some(database)) });
     let options = StateOptions { offload: Offload::Inline, ..StateOptions::default() };
     let state = StateMachine::open(files, options, DurableIndex::new(), Poison::new())?;
-    Ok(state.reader().hash()?.0.map_or(0, |last| last.index))
+    let state = state.reader();
+    Ok((state.hash()?.0.map_or(0, |last| last.index), state.level().0))
 }
 
 /// Copies what would survive a power cut of a file.

@@ -3,8 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use coffee_common::{id::ClusterId, protocol::NodeStatus};
-use coffee_tests::sim::observation::{CommittedMembers, MemberLine};
-use futures_util::future::BoxFuture;
+use coffee_tests::sim::observation::{AppliedState, CommittedMembers, MemberLine};
+use futures_util::{FutureExt, future::BoxFuture};
 use openraft::async_runtime::WatchReceiver;
 
 use super::{
@@ -68,17 +68,27 @@ impl SimServer for Server {
 
     fn replica(&self) -> Option<ReplicaView> {
         let replica = self.replica().filter(|replica| replica.state().nodes().is_ok())?;
-        Some(ReplicaView { members: committed(&replica), handed_over: replica.transfer_term() })
+        Some(ReplicaView {
+            members: committed(&replica),
+            handed_over: replica.transfer_term(),
+            level: replica.state().level().0,
+        })
     }
 
-    fn state(&self) -> Option<(u64, u64)> {
+    fn state(&self) -> Option<AppliedState> {
+        let replica = self.replica()?;
         // A poisoned state cannot be read.
-        let (last, hash) = self.replica()?.state().hash().ok()?;
-        Some((last?.index, hash))
+        let (last, hash) = replica.state().hash().ok()?;
+        Some(AppliedState { index: last?.index, hash, level: replica.state().level().0 })
     }
 
     fn found(&self) -> BoxFuture<'_, Result<ClusterId, String>> {
         Box::pin(async { self.found().await.map(super::cluster).map_err(|error| error.to_string()) })
+    }
+
+    fn stop(&self) {
+        // It stops on its own once it is told to.
+        let _ = self.shutdown().now_or_never();
     }
 
     fn closed(&self) -> BoxFuture<'_, NodeEnd> {
