@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffeed_global_optspecs
-    string join \n c/config= check-config name= listen= advertise= data-dir= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= limits-connections-max= limits-connections-per-client-max= limits-write-bytes-in-flight-max= admin-listen= log-level= log-format= h/help V/version
+    string join \n c/config= check-config name= listen= advertise= data-dir= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= storage-flush-bytes= limits-connections-max= limits-connections-per-client-max= limits-write-bytes-in-flight-max= admin-listen= log-level= log-format= h/help V/version
 end
 
 function __fish_coffeed_needs_command
@@ -40,6 +40,7 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -l timers-election-timeout
 complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-snapshot-every-entries -d 'Log entries between snapshots' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-log-keep-entries -d 'Log entries kept before a snapshot, for followers that lag' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-log-keep-bytes -d 'Maximum bytes of log entries; the oldest are purged' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l storage-flush-bytes -d 'Bytes of changes in memory that are flushed together' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-max -d 'Maximum connections, clients and nodes together' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-per-client-max -d 'Maximum connections per client (role and name)' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-flight-max -d 'Maximum bytes of uncommitted writes' -r

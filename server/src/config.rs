@@ -15,7 +15,7 @@ mod limits;
 mod log;
 mod settings;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use coffee_common::{
     id::{Address, NodeName},
@@ -103,6 +103,11 @@ pub struct StorageOptions {
     /// The number of bytes of log entries above which the node purges the oldest, even
     /// if fewer than `log_keep_entries` stay.
     pub log_keep_bytes: u64,
+    /// The bytes of changes that a node gathers in memory before it flushes them to its database;
+    /// `None` for a sixteenth of the memory that the process may use, from 16 to 128 MiB. While it
+    /// flushes, up to twice as many more gather.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush_bytes: Option<u64>,
 }
 
 /// Metrics and health checks over HTTP without encryption.
@@ -132,7 +137,12 @@ impl From<Timers> for ElectionTimers {
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        Self { snapshot_every_entries: 100_000, log_keep_entries: 10_000, log_keep_bytes: 1 << 30 }
+        Self {
+            snapshot_every_entries: 100_000,
+            log_keep_entries: 10_000,
+            log_keep_bytes: 1 << 30,
+            flush_bytes: None,
+        }
     }
 }
 
@@ -252,6 +262,10 @@ impl StorageOptions {
     /// A follower that lags by less than this need not receive the whole state.
     const LOG_KEEP_BYTES_MIN: u64 = 64 << 20;
 
+    /// Smaller ones write whole pages of the database for a few changes; larger ones make a start after a
+    /// crash long.
+    const FLUSH_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 30;
+
     fn check(&self) -> Result<(), ConfigError> {
         if self.snapshot_every_entries == 0 {
             return Err(ConfigError::setting(
@@ -265,6 +279,14 @@ impl StorageOptions {
                 "storage.log_keep_bytes",
                 &format!("is {}", self.log_keep_bytes),
                 &format!("set it to {} or more", Self::LOG_KEEP_BYTES_MIN),
+            ));
+        }
+        if let Some(bytes) = self.flush_bytes.filter(|bytes| !Self::FLUSH_BYTES.contains(bytes)) {
+            let (from, to) = (Self::FLUSH_BYTES.start(), Self::FLUSH_BYTES.end());
+            return Err(ConfigError::setting(
+                "storage.flush_bytes",
+                &format!("is {bytes}"),
+                &format!("set it to a number from {from} to {to}, or leave it out"),
             ));
         }
         Ok(())

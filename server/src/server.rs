@@ -10,6 +10,7 @@ mod builder;
 mod error;
 mod join;
 mod lifecycle;
+mod memory;
 mod mode;
 mod monitor;
 mod reload;

@@ -92,6 +92,7 @@ settings! {
         snapshot_every_entries: u64,
         log_keep_entries: u64,
         log_keep_bytes: u64,
+        flush_bytes: u64,
     }
 }
 
@@ -186,6 +187,7 @@ impl StorageSettings {
             snapshot_every_entries: self.snapshot_every_entries.unwrap_or(default.snapshot_every_entries),
             log_keep_entries: self.log_keep_entries.unwrap_or(default.log_keep_entries),
             log_keep_bytes: self.log_keep_bytes.unwrap_or(default.log_keep_bytes),
+            flush_bytes: self.flush_bytes,
         }
     }
 }

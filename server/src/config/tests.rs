@@ -114,6 +114,10 @@ fn settings_have_to_go_together() {
     );
     assert_refused(&limits("write_bytes_in_flight_max = 1"), "in_flight_max is 1", "from 4194304 to");
     assert_refused(&format!("{MINIMAL}[storage]\nlog_keep_bytes = 5"), "log_keep_bytes is 5", "67108864");
+    for bytes in [0, (1 << 20) - 1, (1 << 30) + 1] {
+        let text = format!("{MINIMAL}[storage]\nflush_bytes = {bytes}");
+        assert_refused(&text, &format!("flush_bytes is {bytes}"), "from 1048576 to 1073741824");
+    }
     assert_refused(&format!("{MINIMAL}[storage]\nsnapshot_every_entries = 0"), "entries is 0", "100000");
 }
 
@@ -149,12 +153,15 @@ fn the_example_in_deploy_shows_every_setting_with_its_default() {
         _ => format!("{line}\n"),
     };
     let everything: String = example.lines().map(bare).collect();
+    let mut with_defaults = shown.clone();
+    // The default depends on the memory: this is that of the unit, with MemoryHigh=1G.
+    with_defaults.storage.flush_bytes = Some(64 << 20);
     assert_eq!(
         parse(&everything).and_then(Settings::resolve),
-        Ok(shown.clone()),
+        Ok(with_defaults.clone()),
         "the example shows the actual defaults"
     );
-    let written = toml::Table::try_from(&shown).expect("it serializes");
+    let written = toml::Table::try_from(&with_defaults).expect("it serializes");
     let named = everything.parse::<toml::Table>().expect("it is TOML");
     let names = |table: &toml::Table| -> Vec<String> {
         let below = |(name, value): (&String, &toml::Value)| match value.as_table() {

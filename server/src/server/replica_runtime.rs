@@ -9,10 +9,10 @@ use coffee_common::{
 use openraft::async_runtime::WatchReceiver;
 use tokio::task::JoinSet;
 
-use super::{Closed, StartError, monitor::connections::keep_warm, reload::Reloading};
+use super::{Closed, StartError, memory, monitor::connections::keep_warm, reload::Reloading};
 use crate::{
     api::peer::{LeaderLog, PeerContext, PeerNetwork, Refusals},
-    config::Config,
+    config::{Config, StorageOptions},
     node::{
         Node,
         audit_log::AuditLog,
@@ -72,7 +72,7 @@ impl ReplicaRuntime {
         let level_mark = data.level_mark();
         let (state, log) = match databases {
             Some(databases) => open_databases(&databases, identity.id, &poison, &level_mark)?,
-            None => open_storage(data, identity.id, &poison).await?,
+            None => open_storage(data, identity.id, &poison, &config.storage).await?,
         };
         let mut log = log.with_level_mark(level_mark);
         check_fit(&state, &log)?;
@@ -201,13 +201,16 @@ async fn open_storage(
     data: &DataDir,
     id: NodeId,
     poison: &Poison,
+    options: &StorageOptions,
 ) -> Result<(StateMachine, LogStore), StartError> {
+    let flush_bytes = options.flush_bytes.unwrap_or_else(memory::flush_bytes);
     let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
     let level_mark = data.level_mark();
     let open = move || {
         let durable_index = DurableIndex::new();
         let files = Arc::new(StateDir::new(state_path));
-        let options = StateOptions { own: Some(id), level_mark, ..StateOptions::default() };
+        let flush_bytes = usize::try_from(flush_bytes).unwrap_or(usize::MAX);
+        let options = StateOptions { own: Some(id), level_mark, flush_bytes, ..StateOptions::default() };
         let state = StateMachine::open(files, options, durable_index.clone(), poison.clone())?;
         let log = LogStore::open(&log_path, durable_index, poison)?;
         Ok((state, log))

@@ -44,7 +44,8 @@ pub struct StateOptions {
     /// Where work runs that waits for the disk.
     pub offload: Offload,
     /// The size of the active memtable, in bytes, at which it is flushed. At
-    /// twice the size, applying waits for the flush.
+    /// twice the size, applying waits for the flush. A larger one is flushed with
+    /// less work per change: keys close to each other share pages of the database.
     pub flush_bytes: usize,
     /// The node whose state it is: the nodes of a cluster flush at different
     /// times.

@@ -98,6 +98,9 @@ struct Flags {
     /// Maximum bytes of log entries; the oldest are purged
     #[arg(long, value_name = "BYTES")]
     storage_log_keep_bytes: Option<u64>,
+    /// Bytes of changes in memory that are flushed together
+    #[arg(long, value_name = "BYTES")]
+    storage_flush_bytes: Option<u64>,
     /// Maximum connections, clients and nodes together
     #[arg(long, value_name = "N")]
     limits_connections_max: Option<usize>,
@@ -211,6 +214,7 @@ impl Flags {
                 snapshot_every_entries: self.storage_snapshot_every_entries,
                 log_keep_entries: self.storage_log_keep_entries,
                 log_keep_bytes: self.storage_log_keep_bytes,
+                flush_bytes: self.storage_flush_bytes,
             },
             limits: LimitSettings {
                 connections_max: self.limits_connections_max,
@@ -236,6 +240,7 @@ mod tests {
         let mut config = Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls);
         config.advertise = Some(Address::new("ming:7400").expect("legal"));
         config.admin.listen = Some(([127, 0, 0, 1], 7480).into());
+        config.storage.flush_bytes = Some(64 << 20);
         config
     }
 
@@ -279,6 +284,7 @@ mod tests {
         config.storage.snapshot_every_entries = 444;
         config.storage.log_keep_entries = 555;
         config.storage.log_keep_bytes = 99_999_999;
+        config.storage.flush_bytes = Some(8_888_888);
         config.limits.connections_max = 666;
         config.limits.connections_per_client_max = 66;
         config.limits.write_bytes_in_flight_max = 7_777_777;

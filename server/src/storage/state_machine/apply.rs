@@ -75,7 +75,7 @@ impl StateMachine {
     /// Applies a batch, and answers its entries once all are applied.
     pub(super) async fn apply_batch(&mut self, batch: ApplyBatch) -> io::Result<()> {
         self.shared.poison().check()?;
-        self.shared.limit_memory(self.meta.last_membership.membership()).await?;
+        self.shared.make_room(self.meta.last_membership.membership(), batch.bytes).await?;
         let database = self.shared.database();
         self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
         let heads = read_heads(&database, &batch.entries, self.shared.offload()).await?;

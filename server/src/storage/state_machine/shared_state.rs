@@ -11,7 +11,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -35,6 +35,9 @@ use crate::{
 /// The most pages of ranges that are read from the disk at once.
 const RANGE_READS_MAX: usize = 2;
 
+/// A flush is also due once this many times a full memtable was applied, however few rows it changed.
+const APPLIED_PER_FLUSH: usize = 2;
+
 /// The parts of the state machine that readers and checkpoints share.
 pub(super) struct SharedState {
     database: RwLock<Arc<Database>>,
@@ -43,6 +46,8 @@ pub(super) struct SharedState {
     range_reads: Arc<Semaphore>,
     offload: Offload,
     flush_bytes: usize,
+    /// The bytes that were applied since the active memtable began: a start reads them again.
+    applied_bytes: AtomicUsize,
     flush_schedule: FlushSchedule,
     /// The last entry of the latest snapshot that openraft has.
     snapshot: AtomicU64,
@@ -84,6 +89,7 @@ impl SharedState {
             range_reads: Arc::new(Semaphore::new(RANGE_READS_MAX)),
             offload: options.offload,
             flush_bytes: options.flush_bytes,
+            applied_bytes: AtomicUsize::default(),
             flush_schedule: FlushSchedule::new(options.own, options.flush_bytes),
             snapshot: AtomicU64::default(),
             claim: Claim::default(),
@@ -215,11 +221,18 @@ impl SharedState {
         }
     }
 
-    /// Starts a flush in the background if the active memtable is large enough.
-    /// Waits for an unfinished flush only if the memtable is twice as large.
-    pub(super) async fn limit_memory(self: &Arc<Self>, membership: &Membership) -> io::Result<()> {
+    /// Records that a batch of this many bytes is about to be applied. Starts a flush in the background
+    /// if the active memtable is large enough, or if so much was applied to it that a start would take
+    /// long. Waits for an unfinished flush only if the memtable is twice as large.
+    pub(super) async fn make_room(
+        self: &Arc<Self>,
+        membership: &Membership,
+        batch_bytes: usize,
+    ) -> io::Result<()> {
         let bytes = self.database().store()?.active_bytes();
-        if bytes < self.flush_schedule.threshold(membership.voter_ids()) {
+        let applied = self.applied_bytes.fetch_add(batch_bytes, Ordering::Relaxed);
+        let threshold = self.flush_schedule.threshold(membership.voter_ids());
+        if bytes.max(applied / APPLIED_PER_FLUSH) < threshold {
             return Ok(());
         }
         let lock = match self.write_lock.clone().try_lock_owned() {
@@ -229,6 +242,7 @@ impl SharedState {
         };
         self.poison.check()?;
         self.flush_schedule.flush_begins(true);
+        self.applied_bytes.store(batch_bytes, Ordering::Relaxed);
         Ok(self.start_flush(lock)?)
     }
 
@@ -278,6 +292,7 @@ impl SharedState {
         let (shared, lock) = (self.clone(), self.write_lock().await);
         self.poison.check()?;
         self.flush_schedule.flush_begins(false);
+        self.applied_bytes.store(0, Ordering::Relaxed);
         self.database().seal()?;
         let checkpoint = move || {
             shared.flush(&lock)?;

@@ -29,6 +29,10 @@ const TIMES_MAX: u32 = 5;
 /// Maximum memory growth of a daemon because of one client.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
+/// Small memtables: they are filled by every write, whoever sends it, and would hide the memory that an
+/// attack costs.
+const MEMTABLES: &str = "[storage]\nflush_bytes = 16777216\n";
+
 /// Maximum number of pages of keys: a page of large values has one.
 const PAGES_MAX: usize = 1000;
 
@@ -74,9 +78,9 @@ impl HostileEnvironment {
         Self::with("").await
     }
 
-    /// Adds these lines to each configuration.
+    /// Adds these lines, with sections other than `[storage]`, to each configuration.
     pub(crate) async fn with(settings: &str) -> Self {
-        let cluster = Cluster::of(3).with(settings).start().await;
+        let cluster = Cluster::of(3).with(&format!("{settings}{MEMTABLES}")).start().await;
         let admin = cluster.client(Role::Admin);
         let nodes = cluster.watched().iter().map(|node| {
             let address = node.address();

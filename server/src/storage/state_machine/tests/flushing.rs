@@ -51,6 +51,24 @@ async fn a_full_memtable_is_flushed_in_the_background() {
 }
 
 #[tokio::test]
+async fn a_start_reads_little_again_though_few_rows_changed() {
+    let mut node = inline();
+    let last = 200;
+    for index in 1..=last {
+        // Without a request, whose record would fill the memtable.
+        let value = Value::new(vec![index as u8; 1000]).expect("legal");
+        let command = Command::Batch(Batch::of(Operation::Set(key(7), value)).into());
+        let proposal = Proposal { request: None, proposed_at_ms: 5, command };
+        let entry = LogEntry::new(log_id(index), Payload::Normal(proposal));
+        node.apply_entries(vec![entry]).await.expect("applies");
+        assert!(node.active_bytes() < FLUSH_BYTES / 2, "{}", node.active_bytes());
+    }
+    let durable = node.durable_index.last().expect("flushed");
+    let again = (last - durable) as usize * 1000;
+    assert!(again < 3 * FLUSH_BYTES, "{again} bytes are applied again");
+}
+
+#[tokio::test]
 async fn voters_flush_one_after_the_other() {
     let mut first_flushes = Vec::new();
     for own in [2, 5, 9] {
