@@ -15,23 +15,37 @@ use coffee_tests::{cluster::Cluster, coffeectl::Coffeectl};
 const WRAPPER: &str = "#!/bin/sh\nexec \"$@\" --cfg coffee_future\n";
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = root.join("target/future");
+    let built = cargo().args(["build", "--bin", "coffeed", "--bin", "coffeectl"]).args(ALL).status();
+    assert!(built.expect("cargo runs").success(), "the future build does not compile");
+    target().join("debug")
+});
+
+const ALL: [&str; 2] = ["--workspace", "--locked"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn target() -> PathBuf {
+    root().join("target/future")
+}
+
+/// Runs the unit tests of all crates in the future build.
+pub(crate) fn test_units() {
+    let tested =
+        cargo().args(["test", "--lib", "--no-fail-fast"]).args(ALL).env_remove("COFFEE_GOLDEN").status();
+    assert!(tested.expect("cargo runs").success(), "unit tests fail in the future build");
+}
+
+/// Cargo, which compiles this tree as the next version.
+fn cargo() -> Command {
+    let target = target();
     fs::create_dir_all(&target).expect("a folder");
     let wrapper = target.join("rustc");
     fs::write(&wrapper, WRAPPER).expect("it is written");
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("it can be run");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args([
-        "build",
-        "--locked",
-        "--workspace",
-        "--bin",
-        "coffeed",
-        "--bin",
-        "coffeectl",
-    ]);
-    cargo.env("RUSTC_WORKSPACE_WRAPPER", &wrapper).env("CARGO_TARGET_DIR", &target);
+    cargo.current_dir(root()).env("RUSTC_WORKSPACE_WRAPPER", &wrapper).env("CARGO_TARGET_DIR", &target);
     // Of this test's own package: see `coffee_tests::processes`.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -40,9 +54,8 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         }
     }
     cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0");
-    assert!(cargo.status().expect("cargo runs").success(), "the future build does not compile");
-    target.join("debug")
-});
+    cargo
+}
 
 /// Returns the path of a command of the future build: `coffeed` or `coffeectl`.
 pub(crate) fn command(name: &str) -> PathBuf {

@@ -147,6 +147,13 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     client.close().await;
 }
 
+/// Golden bytes and samples among them: what this build writes stays as it is in the next one.
+#[test]
+#[ignore = "compiles all crates a second time, for minutes; tests/README.md has the command"]
+fn the_unit_tests_pass_in_the_next_version() {
+    future::test_units();
+}
+
 /// With the setting, the leader raises the level by itself once every member knows it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "compiles all crates a second time, for minutes; tests/README.md has the command"]

@@ -332,8 +332,17 @@ fn golden_frames_of_clients() {
     let frames = |frames: Vec<bytes::Bytes>| frames.concat();
     let asks = asks().iter().map(|ask| frame::encode(ask).expect("encodes")).collect();
     crate::golden_test::check("client_asks", &frames(asks));
-    let answers = answers().iter().map(|answer| frame::encode(answer).expect("encodes")).collect();
+    let answers = answers().iter().map(first_version).collect();
     crate::golden_test::check("client_answers", &frames(answers));
+}
+
+/// The frame of an answer, without the field that the future build adds to a welcome.
+fn first_version(answer: &ServerMessage) -> bytes::Bytes {
+    let mut message = encoded(answer);
+    if cfg!(coffee_future) && matches!(answer, ServerMessage::Welcome(_)) {
+        assert_eq!(message.pop(), Some(7), "a later field is at the end");
+    }
+    frame::encode_raw(&message).expect("encodes")
 }
 
 fn encoded<T: Serialize>(message: &T) -> Vec<u8> {
