@@ -29,7 +29,7 @@ const TIMES_MAX: u32 = 5;
 /// Maximum memory growth of a daemon because of one client.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
-/// Small memtables: they are filled by every write, whoever sends it, and would hide the memory that an
+/// Small memtables: every write fills them, that of a valid client too, and they would hide the memory that an
 /// attack costs.
 const MEMTABLES: &str = "[storage]\nflush_bytes = 16777216\n";
 
