@@ -5,7 +5,7 @@ use coffee_client::PageOptions;
 use coffee_common::key::{Key, KeyRange};
 
 use super::import::line::ExportedLine;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, wording};
+use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, key_pages::KeyPages, wording};
 
 pub(crate) const AFTER_HELP: &str = "\
 Each line is an object with the fields key and value; a value that is not UTF-8
@@ -30,12 +30,14 @@ pub(crate) async fn run(
     arguments: &ExportArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    let mut range = range(arguments)?;
+    let range = range(arguments)?;
     let client = invocation.client(invocation.usual_timeout())?;
-    let (mut count, mut more) = (0, true);
-    while more && !invocation.printer.is_closed() {
+    let mut pages = KeyPages::new(&client, range);
+    let mut count = 0;
+    while !invocation.printer.is_closed() {
         let options = PageOptions { consistency: invocation.options.consistency, ..PageOptions::default() };
-        let page = client.range(range.clone(), options).await.map_err(|error| stopped(error, &range))?;
+        let page = pages.next(options).await.map_err(|error| stopped(error, pages.rest()))?;
+        let Some(page) = page else { break };
         for (key, entry) in &page.entries {
             let line = ExportedLine::new(key, &entry.value).to_text();
             invocation
@@ -43,11 +45,6 @@ pub(crate) async fn run(
                 .text(&line.map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))?);
         }
         count += page.entries.len() as u64;
-        let last = page.entries.last().map(|(key, _)| key.clone());
-        more = page.more && last.is_some();
-        if let Some(last) = last {
-            range = range.after(&last);
-        }
     }
     invocation.printer.note(&format!("{} exported", wording::keys(count)));
     Ok(ExitCode::Done)

@@ -16,6 +16,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
+    key_pages::KeyPages,
     printer::{Printable, escape, json::ValueField, table::TextTable},
 };
 
@@ -41,24 +42,20 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let mut range = KeyRange::prefix(&arguments.prefix);
+    let mut pages = KeyPages::new(&client, KeyRange::prefix(&arguments.prefix));
     let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let mut more = true;
     invocation.printer.list_start("keys");
-    while more && left > 0 && !invocation.printer.is_closed() {
+    while left > 0 && !invocation.printer.is_closed() {
         let limit = u32::try_from(left).unwrap_or(RANGE_KEYS_MAX).min(RANGE_KEYS_MAX);
         let options =
             PageOptions { limit, keys_only: !arguments.values, consistency: invocation.options.consistency };
-        let page = client.range(range.clone(), options).await?;
+        let Some(page) = pages.next(options).await? else { break };
         let rows: Vec<KeyRow> =
             page.entries.iter().map(|(key, entry)| KeyRow::new(key, entry, arguments.values)).collect();
         invocation.printer.list_page(&rows, table);
         left = left.saturating_sub(rows.len() as u64);
-        let last = page.entries.last().map(|(key, _)| range.clone().after(key));
-        more = page.more && last.is_some();
-        range = last.unwrap_or(range);
     }
-    invocation.printer.list_end(&KeysTail { more });
+    invocation.printer.list_end(&KeysTail { more: pages.has_more() });
     Ok(ExitCode::Done)
 }
 

@@ -14,6 +14,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
+    key_pages::KeyPages,
     printer::{Printable, progress::ProgressLine},
 };
 
@@ -33,17 +34,12 @@ pub(super) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Fai
 
 /// Counts the keys with this prefix.
 async fn count(client: &Client, prefix: &str) -> Result<u64, Error> {
-    let mut range = KeyRange::prefix(prefix);
+    let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
     let mut count = 0;
-    loop {
-        let page = client.range(range.clone(), PAGE).await?;
-        let Some((last, _)) = page.entries.last() else { return Ok(count) };
-        range = range.after(last);
+    while let Some(page) = pages.next(PAGE).await? {
         count += page.entries.len() as u64;
-        if !page.more {
-            return Ok(count);
-        }
     }
+    Ok(count)
 }
 
 /// Deletes all keys with this prefix, and returns their number. `total` is the
@@ -54,23 +50,18 @@ pub(super) async fn delete(
     total: Option<u64>,
     mut progress: ProgressLine,
 ) -> Result<u64, Error> {
-    let mut range = KeyRange::prefix(prefix);
+    let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
     let goal = total.map(|total| format!(" of {total}")).unwrap_or_default();
     let mut deleted = 0;
-    loop {
-        let page = client.range(range.clone(), PAGE).await?;
-        let Some((last, _)) = page.entries.last() else { return Ok(deleted) };
-        range = range.after(last);
+    while let Some(page) = pages.next(PAGE).await? {
         for keys in page.entries.chunks(BATCH_OPERATIONS_MAX) {
             let operations = keys.iter().map(|(key, _)| Operation::Delete(key.clone())).collect();
             client.batch(Batch { conditions: Vec::new(), operations }).await?;
             deleted += keys.len() as u64;
             progress.show(&format!("deleting keys: {deleted}{goal}"));
         }
-        if !page.more {
-            return Ok(deleted);
-        }
     }
+    Ok(deleted)
 }
 
 /// The result of `bench clean`.
