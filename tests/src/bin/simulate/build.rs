@@ -97,6 +97,8 @@ pub(crate) struct NodeEnd {
     pub(crate) how: String,
     /// Whether its data or its leader is of a later version.
     pub(crate) is_newer: bool,
+    /// Whether it ended for good: it says that the cluster has removed it.
+    pub(crate) is_removed: bool,
 }
 
 /// The replica of a node at one moment.

@@ -66,6 +66,8 @@ pub(crate) struct NodeRun {
     others: Vec<Address>,
     /// Its next start founds another cluster, by mistake.
     founds_another: bool,
+    /// The ids under which it ended for good, as one that was removed.
+    removed: Vec<u64>,
     /// Why it ended on its own, if it did.
     pub(crate) ended: Option<String>,
 }
@@ -182,6 +184,11 @@ impl SimNode {
         Ok(Inside { state, marked, ..inside })
     }
 
+    /// Takes the ids under which it ended for good since the last call.
+    pub(crate) fn take_removed(&self) -> Vec<u64> {
+        self.life(|life| std::mem::take(&mut life.removed))
+    }
+
     /// Takes the reason why it ended on its own, if it did since the last call.
     pub(crate) fn take_end(&self) -> Option<String> {
         self.life(|life| life.ended.take())
@@ -268,6 +275,9 @@ impl SimNode {
                 if end.is_newer {
                     self.install(SimBuild::Next);
                 }
+                if let Some(identity) = self.identity().filter(|_| end.is_removed) {
+                    self.life(|life| life.removed.push(identity.id));
+                }
                 end.how
             }
             Err(error) => format!("does not start: {error}"),
@@ -321,7 +331,11 @@ impl SimNode {
     async fn refuse(&self, build: SimBuild, setup: NodeSetup) -> NodeEnd {
         let before = self.contents();
         let end = match build.start(setup).await {
-            Ok(_) => NodeEnd { how: "it starts on data of a newer version".to_owned(), is_newer: false },
+            Ok(_) => NodeEnd {
+                how: "it starts on data of a newer version".to_owned(),
+                is_newer: false,
+                is_removed: false,
+            },
             Err(end) => end,
         };
         if !(end.is_newer && end.how.contains("written by a newer version")) {

@@ -70,6 +70,9 @@ impl Watch {
             if shop.is_stopping() {
                 self.members.look_at_stop(ms, shop.name.as_str());
             }
+            for id in shop.take_removed() {
+                self.members.look_at_removed(ms, shop.name.as_str(), id);
+            }
             wrong.extend(shop.take_wrong());
         }
         all.iter().for_each(|seen| self.members.look(ms, seen));

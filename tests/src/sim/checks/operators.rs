@@ -5,7 +5,8 @@
 //! a certificate gives no vote. It leaves the cluster only through an operator, or because it lost its
 //! disk; a node that was shut down comes back only through an operator. So each of these changes must have a call that
 //! owns up to it: one that was told that it is done or in doubt, or that is still in progress. So
-//! must a leadership that was handed over, which no node does on its own while it runs.
+//! must a leadership that was handed over, which no node does on its own while it runs. And a node
+//! ends for good only if it was removed.
 
 use std::collections::BTreeMap;
 
@@ -113,6 +114,8 @@ pub struct MemberHistory {
     stops: BTreeMap<String, Vec<(u64, u64)>>,
     /// Number of disks of each node so far, and when the last one was lost.
     disks: BTreeMap<String, (u64, Vec<u64>)>,
+    /// When each node ended for good, with its name and the id that it said was removed.
+    removed: Vec<(u64, String, u64)>,
 }
 
 impl MemberHistory {
@@ -132,6 +135,11 @@ impl MemberHistory {
             Some((_, last)) => *last = at_ms,
             None => stops.push((at_ms, at_ms)),
         }
+    }
+
+    /// Notes that a node ended for good: it said that the cluster has removed this id.
+    pub fn look_at_removed(&mut self, at_ms: u64, name: &str, id: u64) {
+        self.removed.push((at_ms, name.to_owned(), id));
     }
 
     /// Notes what a node knows.
@@ -184,6 +192,7 @@ impl MemberHistory {
         wrong.extend(
             handed_over.filter_map(|(term, (from, at))| self.unowned_transfer(*term, from, *at, calls)),
         );
+        wrong.extend(self.removed.iter().filter_map(|(at, name, id)| self.not_removed(*at, name, *id)));
         wrong
     }
 
@@ -199,6 +208,16 @@ impl MemberHistory {
     fn lost_disk(&self, life: &MemberLife, at_ms: u64) -> bool {
         let lost = self.disks.get(&life.name).into_iter().flat_map(|(_, lost)| lost);
         lost.into_iter().any(|lost| (life.began()..=at_ms).contains(lost))
+    }
+
+    /// Returns why a node should not have ended for good, if so: neither its id nor a later one of its
+    /// name was removed.
+    fn not_removed(&self, at: u64, name: &str, id: u64) -> Option<String> {
+        let mut lives = self.lives.range(id..).map(|(_, life)| life).filter(|life| life.name == name);
+        if lives.any(|life| life.left.is_some() || life.retired.is_some()) {
+            return None;
+        }
+        Some(format!("operators: {name} (id {id}) ended as removed at {at} ms, and was not removed"))
     }
 
     /// Returns a change of this node to which no call owns up, if there is one.

@@ -174,6 +174,20 @@ fn a_node_that_is_shut_down_while_it_joins_does_not_join() {
 }
 
 #[test]
+fn a_node_ends_for_good_only_if_it_was_removed() {
+    let mut history = hong_goes();
+    let calls = [booted(), call(OperatorVerb::Down, 90, Some((120, OperatorAnswer::Gone)))];
+    history.look_at_removed(115, "hong", ENTRY_OF_ADMISSION);
+    assert_eq!(history.judge(&calls), [""; 0]);
+    // Admitted twice, and told of the first id alone.
+    let mut history = MemberHistory::default();
+    history.look(10, &knows(1, &[MING], &[MING_RECORD, (ENTRY_OF_ADMISSION, "hong", Standing::Live)]));
+    history.look(20, &knows(1, &[MING], &[MING_RECORD, (8, "hong", Standing::Live)]));
+    history.look_at_removed(30, "hong", ENTRY_OF_ADMISSION);
+    assert_eq!(history.judge(&[call(OperatorVerb::Boot, 1, None)]).len(), 1);
+}
+
+#[test]
 fn a_voter_and_a_leader_are_what_a_call_says() {
     let mut history = MemberHistory::default();
     let hong = (ENTRY_OF_ADMISSION, "hong", true);

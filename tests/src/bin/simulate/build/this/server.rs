@@ -27,6 +27,7 @@ pub(crate) async fn start(setup: NodeSetup) -> Result<Arc<dyn SimServer>, NodeEn
     let failed = |error: &dyn std::fmt::Display, is_newer| NodeEnd {
         how: format!("does not start: {error}"),
         is_newer,
+        is_removed: false,
     };
     let config = config(&setup).map_err(|error| failed(&error, false))?;
     let credentials = super::credentials(&setup.credentials);
@@ -94,7 +95,11 @@ impl SimServer for Server {
     fn closed(&self) -> BoxFuture<'_, NodeEnd> {
         Box::pin(async {
             let closed = self.closed().await;
-            NodeEnd { how: format!("{closed:?}"), is_newer: matches!(closed, Closed::Newer(_)) }
+            NodeEnd {
+                how: format!("{closed:?}"),
+                is_newer: matches!(closed, Closed::Newer(_)),
+                is_removed: matches!(closed, Closed::Removed),
+            }
         })
     }
 }
