@@ -104,8 +104,9 @@ pub struct StorageOptions {
     /// if fewer than `log_keep_entries` stay.
     pub log_keep_bytes: u64,
     /// The bytes of changes that a node gathers in memory before it flushes them to its database;
-    /// `None` for a sixteenth of the memory that the process may use, from 16 to 128 MiB. While it
-    /// flushes, up to twice as many more gather.
+    /// `None` for a sixteenth of the memory that the process may use, from 16 to 128 MiB, and at most a
+    /// quarter of `log_keep_bytes`. While it flushes, up to twice as many more gather. A disk that has no
+    /// room for more data flushes 1 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flush_bytes: Option<u64>,
 }

@@ -68,6 +68,16 @@ pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
     if room < ROOM_MIN { 0 } else { room }
 }
 
+/// A disk without room flushes this many bytes of changes, however few they are of a full memtable.
+const SCARCE_FLUSH_BYTES: u64 = 1 << 20;
+
+/// Whether to flush although the memtable is not full, because the disk has no room. What is not
+/// flushed counts as used, and so does its log until it can be purged: a cluster that refuses writes
+/// would refuse them for ever, since nothing else fills the memtable.
+pub fn flush_makes_room(space: &Space, size: StateSize, min: u64) -> bool {
+    size.memtable_bytes >= SCARCE_FLUSH_BYTES && room_of_disk(space, size, min) == 0
+}
+
 impl Default for WriteRoom {
     fn default() -> Self {
         Self { measured: AtomicU64::new(u64::MAX), left: AtomicU64::new(u64::MAX), full: Mutex::default() }
@@ -211,5 +221,25 @@ mod tests {
         assert_eq!(of_disk(70, 800), 0);
         assert_eq!(of_disk(70, 2000), 1076, "of freed pages");
         assert_eq!(of_disk(69, 2000), 0, "the next flush needs free space");
+    }
+
+    #[test]
+    fn a_disk_without_room_flushes_a_memtable_that_is_not_full() {
+        let space = |free: u64| Space {
+            free_bytes: free << 20,
+            total_bytes: 1 << 40,
+            log_bytes: None,
+            state_bytes: None,
+            state_allocated_bytes: Some(100 << 20),
+        };
+        let flush = |free, memtable_bytes| {
+            let size = StateSize { data_bytes: 0, requests: 0, memtable_bytes };
+            flush_makes_room(&space(free), size, 128 << 20)
+        };
+        // All keys were deleted, and the memtable alone keeps the cluster from taking writes.
+        assert!(flush(94, 16 << 20));
+        assert!(!flush(94, 14 << 20), "there is room");
+        assert!(!flush(0, 1000), "too little is gathered");
+        assert!(!flush(400, 16 << 20));
     }
 }

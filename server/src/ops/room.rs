@@ -16,7 +16,7 @@ use super::ask_members::ask_others;
 use crate::node::{
     Node,
     replica::Replica,
-    write_room::{StateSize, room_of_disk},
+    write_room::{StateSize, flush_makes_room, room_of_disk},
 };
 
 /// How often the room is measured. Writes in between are counted.
@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long to wait for a voter's answer.
 const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
-/// Measures the room while this node leads.
+/// Measures the room while this node leads, and flushes early on a disk that has none.
 pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -33,6 +33,7 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
     loop {
         // An error means that the own room is unknown.
         let _ = node.space().look().await;
+        flush_for_room(&node, &replica).await;
         let leads = replica.leads();
         let (left, full) = match leads {
             true => measure(&node, &replica).await,
@@ -71,13 +72,27 @@ pub fn shortage(node: &Node, replica: &Replica) -> Option<String> {
 
 /// The bytes that this node's disk can take; `None` if that is unknown.
 pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
+    let min = replica.state().settings().disk_free_bytes_min;
+    Some(room_of_disk(&node.space().last()?, size_of(replica), min))
+}
+
+fn size_of(replica: &Replica) -> StateSize {
     let metrics = replica.state().metrics();
-    let size = StateSize {
+    StateSize {
         data_bytes: metrics.data_bytes.get(),
         requests: replica.state().request_memory().entries.get(),
         memtable_bytes: metrics.memtable_bytes.get(),
-    };
-    Some(room_of_disk(&node.space().last()?, size, replica.state().settings().disk_free_bytes_min))
+    }
+}
+
+/// Flushes if that makes room on this node's disk. The log is purged after it.
+async fn flush_for_room(node: &Node, replica: &Replica) {
+    let min = replica.state().settings().disk_free_bytes_min;
+    let is_due = node.space().last().is_some_and(|space| flush_makes_room(&space, size_of(replica), min));
+    if is_due {
+        // An error means that consensus has stopped.
+        let _ = replica.raft().trigger().snapshot().await;
+    }
 }
 
 async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {

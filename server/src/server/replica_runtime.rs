@@ -203,7 +203,9 @@ async fn open_storage(
     poison: &Poison,
     options: &StorageOptions,
 ) -> Result<(StateMachine, LogStore), StartError> {
-    let flush_bytes = options.flush_bytes.unwrap_or_else(memory::flush_bytes);
+    // The log keeps what is not flushed, whatever its own bound.
+    let share = || memory::flush_bytes().min(options.log_keep_bytes / 4);
+    let flush_bytes = options.flush_bytes.unwrap_or_else(share);
     let (state_path, log_path, poison) = (data.state_path(), data.log_path(), poison.clone());
     let level_mark = data.level_mark();
     let open = move || {
