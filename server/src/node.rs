@@ -66,6 +66,12 @@ pub enum LifecycleCommand {
         /// The incarnation that was removed.
         id: NodeId,
     },
+    /// The cluster has this node's name on record under another id: join again if this node still
+    /// joins, else stop and stay down as one that was removed.
+    LeaveReplaced {
+        /// The incarnation that was replaced.
+        id: NodeId,
+    },
     /// Found a cluster, if the data directory is empty.
     Found {
         /// Gets the new cluster's id. Dropped unanswered by a node that has a replica.

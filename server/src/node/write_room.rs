@@ -71,9 +71,9 @@ pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
 /// A disk without room flushes this many bytes of changes, however few they are of a full memtable.
 const SCARCE_FLUSH_BYTES: u64 = 1 << 20;
 
-/// Whether to flush although the memtable is not full, because the disk has no room. What is not
-/// flushed counts as used, and so does its log until it can be purged: a cluster that refuses writes
-/// would refuse them for ever, since nothing else fills the memtable.
+/// Whether to flush although the memtable is not full, because the disk has no room. Changes in
+/// memory count as used, and their log cannot be purged: a cluster that refuses writes would refuse
+/// them for ever, since nothing else fills the memtable.
 pub fn flush_makes_room(space: &Space, size: StateSize, min: u64) -> bool {
     size.memtable_bytes >= SCARCE_FLUSH_BYTES && room_of_disk(space, size, min) == 0
 }

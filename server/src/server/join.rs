@@ -65,19 +65,33 @@ async fn raft_of(node: &Node, member: &Address, cluster: Option<ClusterId>) -> O
     }
 }
 
+/// How long a member that was asked may still answer when an invitation names others to ask.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Asks members in turn to accept this node until one does. If `own` is given, only
-/// members of that cluster count.
-pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>) -> (ClusterId, NodeId) {
+/// members of that cluster count. Begins again whenever an invitation changes the members, but lets a
+/// request on its way end before: it may be granted.
+pub(super) async fn ask(
+    node: &Node,
+    mut members: watch::Receiver<Vec<Address>>,
+    own: Option<ClusterId>,
+) -> (ClusterId, NodeId) {
     let (name, address) = (node.name().clone(), node.address().clone());
     let request = Request::Join { node: name, address, level: LEVEL_MAX };
     let mut attempts = JoinAttempts::default();
     let mut told = false;
     let mut refusals = LogThrottle::new(1, REFUSAL_LINE_INTERVAL);
-    let others: Vec<&Address> = members.iter().filter(|member| *member != node.address()).collect();
     loop {
+        let mut others = members.borrow_and_update().clone();
+        others.retain(|member| member != node.address());
         let mut without = 0;
-        for member in others.iter().copied() {
-            match ask_one(node, member, own, &request).await {
+        for member in &others {
+            let answer = tokio::select! {
+                biased;
+                answer = ask_one(node, member, own, &request) => answer,
+                () = changed(members.clone(), GRACE) => break,
+            };
+            match answer {
                 Ok(Response::Admitted { cluster, .. }) if own.is_some_and(|own| own != cluster) => {
                     attempts.failed(member, "it belongs to another cluster than this node did before");
                 }
@@ -96,13 +110,32 @@ pub(super) async fn ask(node: &Node, members: &[Address], own: Option<ClusterId>
                     attempts.failed(member, &why.to_string());
                 }
             }
+            if has_changed(&members) {
+                break;
+            }
         }
         if without == others.len() && !std::mem::replace(&mut told, true) {
             tracing::warn!(
                 "none of the nodes in 'join' belongs to a cluster: found one with 'coffeectl init NODE'"
             );
         }
-        attempts.pause().await;
+        tokio::select! {
+            () = attempts.pause() => {}
+            () = changed(members.clone(), Duration::ZERO) => attempts = JoinAttempts::default(),
+        }
+    }
+}
+
+/// Whether members were named that are not asked yet.
+fn has_changed(members: &watch::Receiver<Vec<Address>>) -> bool {
+    members.has_changed().unwrap_or(false)
+}
+
+/// Waits until other members are named, and then this long.
+async fn changed(mut members: watch::Receiver<Vec<Address>>, then: Duration) {
+    match members.changed().await {
+        Ok(()) => sleep(then).await,
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod catch_up;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::MemberState,
@@ -259,7 +259,7 @@ impl Lifecycle {
                             return stage;
                         }
                     }
-                    Some(LifecycleCommand::ShutDownRemoved { .. }) => {}
+                    Some(LifecycleCommand::ShutDownRemoved { .. } | LifecycleCommand::LeaveReplaced { .. }) => {}
                     None => return LifecycleStage::stopped(None),
                 },
             }
@@ -270,23 +270,39 @@ impl Lifecycle {
         // A node whose data was set aside rejoins only its own cluster.
         let own = self.data.identity().filter(|identity| !identity.rejoin.is_empty());
         let own = own.map(|identity| identity.cluster);
-        let admitted = tokio::select! {
-            () = stopped(&mut self.stopping) => return LifecycleStage::stopped(None),
-            admitted = join::ask(&self.node, &members, own) => admitted,
-            command = self.commands.recv() => return match command {
-                // The member that invites this node knows the current members.
-                Some(LifecycleCommand::Join { members: now, .. }) => LifecycleStage::Asking(now),
-                Some(LifecycleCommand::Found { reply }) => {
-                    let founded = self.found_new(&members, reply).await;
-                    founded.unwrap_or(LifecycleStage::Asking(members))
+        let (invitation, asked) = watch::channel(members);
+        let end = {
+            // Goes on when an invitation arrives: a request on its way may be granted, and another one
+            // would be granted too, under a second id.
+            let mut asking = pin!(join::ask(&self.node, asked, own));
+            loop {
+                tokio::select! {
+                    () = stopped(&mut self.stopping) => return LifecycleStage::stopped(None),
+                    admitted = &mut asking => break Ok(admitted),
+                    command = self.commands.recv() => match command {
+                        // The member that invites this node knows the current members.
+                        Some(LifecycleCommand::Join { members: now, .. }) => {
+                            invitation.send_replace(now);
+                        }
+                        Some(LifecycleCommand::Found { reply }) => break Err(reply),
+                        _ => {}
+                    },
                 }
-                _ => LifecycleStage::Asking(members),
-            },
+            }
         };
-        let members = join::with_recorded(&self.node, members, admitted.0).await;
-        match self.open_new_replica(admitted, members.clone()).await {
-            Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
-            Err(error) => LifecycleStage::failed(None, error),
+        let members = invitation.borrow().clone();
+        match end {
+            Err(reply) => {
+                let founded = self.found_new(&members, reply).await;
+                founded.unwrap_or(LifecycleStage::Asking(members))
+            }
+            Ok(admitted) => {
+                let members = join::with_recorded(&self.node, members, admitted.0).await;
+                match self.open_new_replica(admitted, members.clone()).await {
+                    Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
+                    Err(error) => LifecycleStage::failed(None, error),
+                }
+            }
         }
     }
 
@@ -309,7 +325,9 @@ impl Lifecycle {
                 () = stopped(&mut self.stopping) => return LifecycleStage::stopped(Some(runtime)),
                 how = runtime.failed() => return LifecycleStage::Ending(Some(runtime), how),
                 command = self.commands.recv() => match command {
-                    Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
+                    Some(LifecycleCommand::ShutDownRemoved { id } | LifecycleCommand::LeaveReplaced { id })
+                        if id == runtime.replica.id() =>
+                    {
                         return self.shut_down_removed(runtime);
                     }
                     Some(_) => {}

@@ -11,6 +11,9 @@
 //! other members may have been removed as well. A node that has no vote yet may know of no
 //! member; it also believes those that it joined. Members that have moved are looked for where the
 //! last invitation says that members are: `coffeectl boot` sends one.
+//!
+//! A node whose name has another id on record, and was not shut down since, is not removed: one that
+//! still joins asks again under a new id. It may have asked twice, and have heard only of the first id.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -69,11 +72,20 @@ impl MembershipManager {
             };
             let others = joined.iter().filter(|(name, _)| !names.contains(name));
             let believed = members.iter().map(|(_, raft)| raft).chain(others.map(|(_, raft)| raft));
-            if own.is_out(believed) {
-                tracing::info!(id = %replica.id(), "this node was removed from the cluster");
-                if self.node.command(LifecycleCommand::ShutDownRemoved { id: replica.id() }) {
-                    return;
+            let id = replica.id();
+            let command = match own.standing(believed) {
+                OwnStanding::Member => None,
+                OwnStanding::Replaced => {
+                    tracing::info!(%id, "the cluster has this node's name on record under another id");
+                    Some(LifecycleCommand::LeaveReplaced { id })
                 }
+                OwnStanding::Removed => {
+                    tracing::info!(%id, "this node was removed from the cluster");
+                    Some(LifecycleCommand::ShutDownRemoved { id })
+                }
+            };
+            if command.is_some_and(|command| self.node.command(command)) {
+                return;
             }
             let clusters: Vec<PeerCluster> = members.into_iter().map(|(peer, _)| peer).collect();
             let verdict = left_out::verdict(own.cluster, &clusters);
@@ -140,27 +152,45 @@ impl Own<'_> {
         membership.voter_ids().any(|voter| voter == self.id)
     }
 
-    /// Whether most of these members that can tell say that this node was removed.
-    fn is_out<'a>(&self, members: impl Iterator<Item = &'a RaftStatus>) -> bool {
-        let verdicts: Vec<bool> = members.filter_map(|member| self.is_out_of(member)).collect();
-        let out = verdicts.iter().filter(|out| **out).count();
-        2 * out > verdicts.len()
+    /// This node's standing according to most of these members that can tell.
+    fn standing<'a>(&self, members: impl Iterator<Item = &'a RaftStatus>) -> OwnStanding {
+        let verdicts: Vec<OwnStanding> = members.filter_map(|member| self.standing_at(member)).collect();
+        let count = |standing| verdicts.iter().filter(|verdict| **verdict == standing).count();
+        let (removed, replaced) = (count(OwnStanding::Removed), count(OwnStanding::Replaced));
+        match 2 * (removed + replaced) > verdicts.len() {
+            false => OwnStanding::Member,
+            // One that asks again in vain is harmless; one that stops stays down.
+            true if replaced >= removed => OwnStanding::Replaced,
+            true => OwnStanding::Removed,
+        }
     }
 
-    /// Whether this node was removed, according to another node's state; `None` if that is of another
-    /// cluster or too old.
-    fn is_out_of(&self, other: &RaftStatus) -> Option<bool> {
+    /// This node's standing according to another node's state; `None` if that is of another cluster or
+    /// too old.
+    fn standing_at(&self, other: &RaftStatus) -> Option<OwnStanding> {
         // A node's id is the index of the entry that admitted it.
         if other.cluster != self.cluster || other.applied.0 < self.id.0 {
             return None;
         }
         Some(match other.nodes.iter().find(|record| record.name == *self.name) {
-            Some(record) => {
-                record.id > self.id || (record.id == self.id && record.standing == MemberState::Shutdown)
-            }
-            None => true,
+            None => OwnStanding::Removed,
+            Some(record) if record.id < self.id => OwnStanding::Member,
+            Some(record) if record.standing == MemberState::Shutdown => OwnStanding::Removed,
+            Some(record) if record.id > self.id => OwnStanding::Replaced,
+            Some(_) => OwnStanding::Member,
         })
     }
+}
+
+/// The standing of the node that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OwnStanding {
+    /// It belongs to the cluster, as far as one can tell.
+    Member,
+    /// Its name has another id, which was not shut down.
+    Replaced,
+    /// An operator has removed it.
+    Removed,
 }
 
 #[cfg(test)]
@@ -203,20 +233,23 @@ mod tests {
     fn only_what_is_on_record_proves_it() {
         let name = "hong".parse().expect("legal");
         let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
-        for (applied, record, out) in [
-            (90, Some((50, MemberState::Member)), Some(false)),
-            (90, Some((50, MemberState::Joining)), Some(false)),
-            (90, Some((50, MemberState::Shutdown)), Some(true)),
-            (90, Some((70, MemberState::Joining)), Some(true)),
-            (90, None, Some(true)),
+        for (applied, record, standing) in [
+            (90, Some((50, MemberState::Member)), Some(OwnStanding::Member)),
+            (90, Some((50, MemberState::Joining)), Some(OwnStanding::Member)),
+            (90, Some((50, MemberState::Shutdown)), Some(OwnStanding::Removed)),
+            // It asked to join twice, and heard only of the first id.
+            (90, Some((70, MemberState::Joining)), Some(OwnStanding::Replaced)),
+            (90, Some((70, MemberState::Member)), Some(OwnStanding::Replaced)),
+            (90, Some((70, MemberState::Shutdown)), Some(OwnStanding::Removed)),
+            (90, None, Some(OwnStanding::Removed)),
             // It lags: it knows an earlier incarnation, or none yet.
             (49, Some((20, MemberState::Shutdown)), None),
             (49, None, None),
         ] {
-            assert_eq!(own.is_out_of(&other(applied, record)), out, "{applied} {record:?}");
+            assert_eq!(own.standing_at(&other(applied, record)), standing, "{applied} {record:?}");
         }
         let elsewhere = Own { cluster: ClusterId(2), ..own };
-        assert_eq!(elsewhere.is_out_of(&other(90, None)), None, "another cluster proves nothing");
+        assert_eq!(elsewhere.standing_at(&other(90, None)), None, "another cluster proves nothing");
     }
 
     #[test]
@@ -225,16 +258,23 @@ mod tests {
         let own = Own { cluster: ClusterId(1), id: NodeId(50), name: &name };
         let (there, gone, lags) =
             (other(90, Some((50, MemberState::Member))), other(90, None), other(49, None));
-        for (members, out) in [
-            (&[][..], false),
-            (&[&lags], false),
-            (&[&gone], true),
-            (&[&gone, &lags], true),
-            (&[&gone, &there], false),
-            (&[&gone, &there, &there], false),
-            (&[&gone, &gone, &there], true),
+        let again = other(90, Some((70, MemberState::Joining)));
+        let (member, replaced, removed) = (OwnStanding::Member, OwnStanding::Replaced, OwnStanding::Removed);
+        for (members, standing) in [
+            (&[][..], member),
+            (&[&lags], member),
+            (&[&gone], removed),
+            (&[&gone, &lags], removed),
+            (&[&gone, &there], member),
+            (&[&gone, &there, &there], member),
+            (&[&gone, &gone, &there], removed),
+            (&[&again], replaced),
+            (&[&again, &there], member),
+            (&[&again, &gone], replaced),
+            (&[&again, &gone, &gone], removed),
+            (&[&again, &gone, &there], replaced),
         ] {
-            assert_eq!(own.is_out(members.iter().copied()), out, "{members:?}");
+            assert_eq!(own.standing(members.iter().copied()), standing, "{members:?}");
         }
     }
 }

@@ -46,6 +46,9 @@ impl Lifecycle {
                         Some(LifecycleCommand::ShutDownRemoved { id }) if id == runtime.replica.id() => {
                             break CatchUpEnd::Judged(Promotion::Removed);
                         }
+                        Some(LifecycleCommand::LeaveReplaced { id }) if id == runtime.replica.id() => {
+                            break CatchUpEnd::Judged(Promotion::Unknown);
+                        }
                         _ => {}
                     },
                     promotion = &mut promotion => break CatchUpEnd::Judged(promotion),
