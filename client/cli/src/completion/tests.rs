@@ -81,7 +81,7 @@ fn the_begun_part_of_a_word_stays() {
 fn help_explains_verbs() {
     assert_eq!(words("help no"), ["node"]);
     assert_eq!(words("help node "), ["move", "remove"]);
-    assert_eq!(words("help ex"), ["exit-codes"]);
+    assert_eq!(words("help exi"), ["exit-codes"]);
     assert_eq!(words("help o"), ["options"]);
 }
 

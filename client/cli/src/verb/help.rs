@@ -21,8 +21,8 @@ pub(crate) struct HelpArguments {
 const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
-/// The verbs of the last line of the list, which would be one row too long with them.
-const IN_LAST_LINE: [&str; 5] = ["bench", "completion", "help", "settings", "upgrade"];
+/// The verbs that the list names in one line, without which it would be too long.
+const IN_ONE_LINE: [&str; 7] = ["bench", "completion", "export", "help", "import", "settings", "upgrade"];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
 /// Returns the list of the verbs, which fits a terminal of 24 rows. The last line is about `help`.
 fn verbs(root: &clap::Command) -> String {
     let mut table = TextTable::without_header();
-    let is_listed = |verb: &&clap::Command| !verb.is_hide_set() && !IN_LAST_LINE.contains(&verb.get_name());
+    let is_listed = |verb: &&clap::Command| !verb.is_hide_set() && !IN_ONE_LINE.contains(&verb.get_name());
     for verb in root.get_subcommands().filter(is_listed) {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         table.row([format!("  {}", verb.get_name()), about]);
@@ -48,8 +48,8 @@ fn verbs(root: &clap::Command) -> String {
     let table = table.render();
     let is_offered =
         |name: &&str| *name != "help" && root.find_subcommand(name).is_some_and(|verb| !verb.is_hide_set());
-    let others: Vec<&str> = IN_LAST_LINE.into_iter().filter(is_offered).collect();
-    format!("{table}also {}; see 'help VERB|options|exit-codes'\n", others.join(", "))
+    let others: Vec<&str> = IN_ONE_LINE.into_iter().filter(is_offered).collect();
+    format!("{table}also {}\nsee 'help VERB|options|exit-codes'\n", others.join(", "))
 }
 
 /// Returns the options of every verb.
