@@ -22,7 +22,8 @@ const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
 /// The verbs that the list names in one line, without which it would be too long.
-const IN_ONE_LINE: [&str; 7] = ["bench", "completion", "export", "help", "import", "settings", "upgrade"];
+const IN_ONE_LINE: [&str; 8] =
+    ["bench", "completion", "export", "help", "import", "log-level", "settings", "upgrade"];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
