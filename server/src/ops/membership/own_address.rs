@@ -36,7 +36,8 @@ const PAUSE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::f
 
 impl MembershipManager {
     /// Announces this node's address whenever the membership has another one, and once if the
-    /// node has no membership that names it, or no leader finds it. Runs as long as the replica.
+    /// node has no membership that names it, or as long as no leader finds it: those who would elect
+    /// one may have started again since they were told. Runs as long as the replica.
     /// `join` is the setting.
     pub async fn announce_address(self, replica: Arc<Replica>, join: Vec<Address>) {
         // A joining node has only its record, which it cannot see.
@@ -45,7 +46,7 @@ impl MembershipManager {
         let found_within = sleep(self.attempt_within());
         tokio::pin!(found_within);
         let (mut attempt, mut failures) = (0, 0_u32);
-        let (mut is_judged, mut is_lost) = (false, false);
+        let mut is_lost = false;
         loop {
             // Whether the membership has this node's address; `None` if it does not name the node.
             let is_known = |metrics: &ServerMetrics| {
@@ -54,9 +55,9 @@ impl MembershipManager {
             };
             tokio::select! {
                 runs = replica.until(|metrics| is_lost || !is_known(metrics).unwrap_or(!unsure)) => if !runs { return },
-                () = &mut found_within, if !is_judged => {
-                    is_judged = true;
-                    is_lost = misses_its_leader(&replica, self.attempt_within()).await;
+                () = &mut found_within => {
+                    is_lost = !replica.leads() && misses_its_leader(&replica, self.attempt_within()).await;
+                    found_within.as_mut().reset(Instant::now() + self.attempt_within());
                     continue;
                 }
             }
