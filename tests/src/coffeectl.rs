@@ -147,12 +147,12 @@ impl Coffeectl {
 
     /// Runs it and asserts that it fails with this code, this text and a hint.
     #[track_caller]
-    pub fn fails(self, code: i32, saying: &'static str) -> impl Future<Output = ()> {
-        let caller = std::panic::Location::caller();
+    pub fn fails(self, code: i32, saying: impl Into<String>) -> impl Future<Output = ()> {
+        let (saying, caller) = (saying.into(), std::panic::Location::caller());
         async move {
             let ended = self.run().await;
             assert_eq!(ended.code, Some(code), "at {caller}: {ended}");
-            assert!(ended.stderr.contains(saying), "at {caller}: does not say {saying:?}: {ended}");
+            assert!(ended.stderr.contains(&saying), "at {caller}: does not say {saying:?}: {ended}");
             ended.assert_errors_are_for_people();
         }
     }

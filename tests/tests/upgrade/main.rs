@@ -11,7 +11,7 @@ mod verbs;
 
 use std::{fs, path::Path, time::Duration};
 
-use coffee_common::protocol::Role;
+use coffee_common::{feature_level::LEVEL_MAX, protocol::Role};
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
     load::{Load, LoadOptions, verify},
@@ -20,7 +20,10 @@ use coffee_tests::{
 use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const NEWER: &str = "was written by a newer version of coffeed (level 2; this build knows 1)";
+
+/// The feature level of this build, and that of the next version.
+const THIS: u32 = LEVEL_MAX.0;
+const NEXT: u32 = THIS + 1;
 
 /// Restarts each node with a build, the leader last, while writes flow.
 async fn roll(cluster: &mut Cluster, load: &mut Load, build: Option<&Path>) {
@@ -64,7 +67,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
 
     // One node is upgraded, and leads and follows beside the others.
     let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
-    assert!(status.ends_with("at feature level 1; no node knows a higher one\n"), "{status}");
+    assert!(status.ends_with(&format!("at feature level {THIS}; no node knows a higher one\n")), "{status}");
     let hong = cluster.node("hong");
     hong.stop().await;
     hong.use_build(Some(coffeed.clone()));
@@ -73,24 +76,31 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     cluster.coffeectl(["transfer", "hong"]).ok().await;
     assert!(load.acknowledges(100, PATIENCE).await, "writes flow through a leader of the next version");
     let status = cluster.coffeectl(["upgrade", "status"]).ok().await;
-    assert!(status.contains("ming knows level 1") && status.contains("peng knows level 1"), "{status}");
+    assert!(
+        status.contains(&format!("ming knows level {THIS}"))
+            && status.contains(&format!("peng knows level {THIS}")),
+        "{status}"
+    );
     cluster.coffeectl(["upgrade", "finish", "--yes"]).fails(8, "not known at ming, peng").await;
 
     // All are upgraded, taken back, and upgraded again.
     roll(&mut cluster, &mut load, Some(&coffeed)).await;
-    future::coffeectl(&cluster, &touch).fails(8, "this needs feature level 2").await;
-    cluster.coffeectl(number).fails(8, "this needs feature level 2").await;
+    future::coffeectl(&cluster, &touch).fails(8, format!("this needs feature level {NEXT}")).await;
+    cluster.coffeectl(number).fails(8, format!("this needs feature level {NEXT}")).await;
     verbs::run_all(&mut cluster, None, "old command").await;
     let plan = cluster.coffeectl(["upgrade", "finish", "--dry-run"]).ok().await;
-    assert!(plan.starts_with("plan: raise the feature level of the cluster from 1 to 2"), "{plan}");
+    assert!(
+        plan.starts_with(&format!("plan: raise the feature level of the cluster from {THIS} to {NEXT}")),
+        "{plan}"
+    );
     roll(&mut cluster, &mut load, None).await;
     roll(&mut cluster, &mut load, Some(&coffeed)).await;
 
     cluster.coffeectl(["upgrade", "finish"]).fails(8, "confirmation is missing").await;
     let done = cluster.coffeectl(["upgrade", "finish", "--yes"]).ok().await;
-    assert_eq!(done, "the cluster is at feature level 2 now: it was at 1\n");
+    assert_eq!(done, format!("the cluster is at feature level {NEXT} now: it was at {THIS}\n"));
     let again = cluster.json(["upgrade", "finish", "--yes"]).await;
-    assert_eq!((&again["to"], &again["changed"]), (&2.into(), &false.into()), "{again}");
+    assert_eq!((&again["to"], &again["changed"]), (&NEXT.into(), &false.into()), "{again}");
     future::coffeectl(&cluster, &touch).ok().await;
     // A command of this version changes and shows a setting that it does not know.
     cluster.coffeectl(number).ok().await;
@@ -103,10 +113,11 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     peng.stop().await;
     let (config, identity) = (peng.config(), peng.data().join("identity.toml"));
     let before = fs::read(&identity).expect("it has an identity");
+    let newer = format!("was written by a newer version of coffeed (level {NEXT}; this build knows {THIS})");
     for words in [&[][..], &["recover"], &["recover", "--yes"], &["rebuild", "--from", "127.0.0.1:9"]] {
         let (code, said) = this_build(&config, words).await;
         assert!(
-            code == Some(2) && said.contains(NEWER) && !said.contains("damaged"),
+            code == Some(2) && said.contains(&newer) && !said.contains("damaged"),
             "{words:?}: {code:?} {said}"
         );
         assert_eq!(fs::read(&identity).expect("it has an identity"), before, "{words:?}");
@@ -117,7 +128,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     // Nor is a node of this build admitted, which says why; one of the next version is.
     let long = cluster.node("long").address();
     let boot = ["boot", "long", "--address", long.as_str()];
-    let why = "the cluster is at feature level 2, and long knows level 1 only";
+    let why = format!("the cluster is at feature level {NEXT}, and long knows level {THIS} only");
     cluster.coffeectl(boot).fails(8, why).await;
     let node = cluster.node("long");
     node.stop().await;
@@ -126,16 +137,19 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
     cluster.coffeectl(boot).ok().await;
     cluster.coffeectl(["wait", "--for", "synced", "--node", "long"]).ok().await;
     let text = fs::read_to_string(cluster.node("long").data().join("identity.toml")).expect("it has one");
-    assert!(text.contains("\nlevel = 2\n"), "{text}");
+    assert!(text.contains(&format!("\nlevel = {NEXT}\n")), "{text}");
 
     // A backup of the next version is refused with the version that reads it.
     let file = cluster.folder().join("later.backup").display().to_string();
     cluster.coffeectl(["backup", &file]).ok().await;
     let verified = cluster.json(["backup", "verify", &file]).await;
-    assert_eq!(verified["level"], 2, "{verified}");
+    assert_eq!(verified["level"], NEXT, "{verified}");
     let data = cluster.folder().join("restored").display().to_string();
     let (code, said) = this_build(&config, &["--data-dir", &data, "restore", &file]).await;
-    assert!(code == Some(2) && said.contains("a newer version of coffeed (level 2"), "{code:?} {said}");
+    assert!(
+        code == Some(2) && said.contains(&format!("a newer version of coffeed (level {NEXT}")),
+        "{code:?} {said}"
+    );
 
     let record = load.stop().await;
     assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
