@@ -123,6 +123,8 @@ async fn a_sender_learns_that_its_stream_is_not_read() {
     let mut sender = accepted.open_uni(Priority::Normal).await.expect("opens");
     sender.send(encode(&7u8).expect("encodes")).await.expect("sends");
     drop(dialled.accept_uni().await.expect("a stream"));
+    // Otherwise the end may arrive before that is told.
+    sender.stopped().await;
     assert_eq!(sender.finish_and_wait().await, Err(StreamError::Stopped));
 }
 
