@@ -28,6 +28,9 @@ use crate::{
 /// How long to wait for a member's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a member that was asked may still answer when an invitation names others to ask.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How long a member has to say to which cluster it belongs, or the lease if that is longer.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -65,17 +68,15 @@ async fn raft_of(node: &Node, member: &Address, cluster: Option<ClusterId>) -> O
     }
 }
 
-/// How long a member that was asked may still answer when an invitation names others to ask.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// Asks members in turn to accept this node until one does. If `own` is given, only
 /// members of that cluster count. Begins again whenever an invitation changes the members, but lets a
-/// request on its way end before: it may be granted.
+/// request on its way end before: it may be granted. Returns those that were asked when one did: an
+/// invitation that came later may name nodes of another cluster.
 pub(super) async fn ask(
     node: &Node,
     mut members: watch::Receiver<Vec<Address>>,
     own: Option<ClusterId>,
-) -> (ClusterId, NodeId) {
+) -> (ClusterId, NodeId, Vec<Address>) {
     let (name, address) = (node.name().clone(), node.address().clone());
     let request = Request::Join { node: name, address, level: LEVEL_MAX };
     let mut attempts = JoinAttempts::default();
@@ -97,7 +98,7 @@ pub(super) async fn ask(
                 }
                 Ok(Response::Admitted { cluster, id }) => {
                     tracing::info!(%member, %cluster, %id, "join accepted");
-                    return (cluster, id);
+                    return (cluster, id, others);
                 }
                 Ok(_) => attempts.failed(member, "it sent an unexpected response"),
                 Err(Rejection::Refused { reason, hint }) => {

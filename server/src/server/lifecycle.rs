@@ -290,15 +290,15 @@ impl Lifecycle {
                 }
             }
         };
-        let members = invitation.borrow().clone();
         match end {
             Err(reply) => {
+                let members = invitation.borrow().clone();
                 let founded = self.found_new(&members, reply).await;
                 founded.unwrap_or(LifecycleStage::Asking(members))
             }
-            Ok(admitted) => {
-                let members = join::with_recorded(&self.node, members, admitted.0).await;
-                match self.open_new_replica(admitted, members.clone()).await {
+            Ok((cluster, id, asked)) => {
+                let members = join::with_recorded(&self.node, asked, cluster).await;
+                match self.open_new_replica((cluster, id), members.clone()).await {
                     Ok(runtime) => LifecycleStage::CatchingUp(runtime, members),
                     Err(error) => LifecycleStage::failed(None, error),
                 }
