@@ -26,9 +26,17 @@ pub struct LevelFeatures {
     pub brought: &'static str,
 }
 
+/// The level from which on a cluster keeps a history of its keys.
+pub const HISTORY: FeatureLevel = FeatureLevel(2);
+
 /// The levels that this build knows, in order.
 pub const LEVELS: &[LevelFeatures] = &[
     LevelFeatures { level: FeatureLevel(1), version: "0.1.0", brought: "everything of the first release" },
+    LevelFeatures {
+        level: HISTORY,
+        version: "0.1.0",
+        brought: "a history of keys; long values apart from their keys",
+    },
     #[cfg(coffee_future)]
     FUTURE,
 ];
@@ -38,7 +46,7 @@ pub const LEVELS: &[LevelFeatures] = &[
 /// of rows, each marked by that condition, and stands for the next version. None is released.
 #[cfg(coffee_future)]
 pub const FUTURE: LevelFeatures = LevelFeatures {
-    level: FeatureLevel(2),
+    level: FeatureLevel(3),
     version: "0.2.0",
     brought: "a command that writes the record of a node again, in another format",
 };

@@ -27,7 +27,7 @@ const UNITS: [(&str, u32); 5] = [("", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30),
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub enum Setting {
-    /// Maximum number of bytes of keys and values, with 33 bytes per key; 0 for none. The leader
+    /// Maximum number of bytes of keys and values, with some 20 bytes per key; 0 for none. The leader
     /// rejects writes that add data beyond it.
     DataBytesMax(u64),
     /// The free space of a data directory's disk, in bytes, below which a node has no room for more
@@ -196,7 +196,7 @@ impl SettingName {
     /// Returns the meaning of the setting, for people.
     pub fn description(self) -> &'static str {
         match self {
-            Self::DataBytesMax => "maximum bytes of keys and values, with 33 per key; 0 for none",
+            Self::DataBytesMax => "maximum bytes of keys and values, with some 20 per key; 0 for none",
             Self::DiskFreeBytesMin => "free disk space below which a node takes no more data",
             Self::UpgradeFinish => "how the feature level rises after an upgrade",
             #[cfg(coffee_future)]

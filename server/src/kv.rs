@@ -12,16 +12,18 @@
 //! - no record is used whose checksum does not match.
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
-//! `db_snapshot`, `memtable`, `store`, `memory`, `digest` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings` (commands).
+//! `db_snapshot`, `memtable`, `store`, `memory`, `digest`, `extent` (what is kept) <- `heads`,
+//! `tables` (the only writer) <- `history` <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings` (commands).
 
 mod batch;
 mod db_snapshot;
 mod digest;
 mod error;
+mod extent;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod heads;
+mod history;
 mod level;
 mod memory;
 mod memtable;
@@ -50,7 +52,9 @@ pub use self::{
     db_snapshot::{DbSnapshot, RowIter},
     digest::{Digest, content_hash},
     error::KvError,
+    extent::{HistoryExtent, Retention},
     heads::{HeadsRead, RowHeads},
+    history::AtRevision,
     level::begin_level,
     memory::RequestMemory,
     memtable::MemTable,
@@ -86,7 +90,7 @@ pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Resu
 
 fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
     match &proposal.command {
-        Command::Batch(batch) => batch::execute(tables, at, batch),
+        Command::Batch(batch) => batch::execute(tables, at, proposal.proposed_at_ms, batch),
         Command::AdmitNode { name, address } => {
             nodes::admit(tables, at, name, address, proposal.proposed_at_ms)
         }
@@ -98,7 +102,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         Command::AnnounceNode { name, address } => {
             nodes::announce(tables, at, name, address, proposal.proposed_at_ms)
         }
-        Command::RaiseLevel(to) => level::raise(tables, *to, LEVEL_MAX),
+        Command::RaiseLevel(to) => level::raise(tables, at, *to, LEVEL_MAX),
         Command::ChangeSetting(change) => settings::change(tables, change),
         #[cfg(coffee_future)]
         Command::FutureTouch(name) => nodes::touch(tables, name),

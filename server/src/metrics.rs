@@ -103,8 +103,14 @@ pub struct RequestMemoryMetrics {
 /// The size of a node's state.
 #[derive(Debug, Default)]
 pub struct StateMetrics {
-    /// Bytes of all keys and values, with 33 bytes per key.
+    /// Bytes of all keys and values, with some 20 bytes per key.
     pub data_bytes: Gauge,
+    /// Bytes of the history.
+    pub history_bytes: Gauge,
+    /// Changes in the history.
+    pub history_changes: Gauge,
+    /// The revision up to which there is no history.
+    pub history_floor: Gauge,
     /// The memory of the changes that are not flushed yet, in bytes.
     pub memtable_bytes: Gauge,
     /// Memtables that were written to the database.

@@ -30,9 +30,17 @@ impl DbSnapshot {
     /// A table is missing, or the database failed.
     pub fn open(txn: &ReadTransaction) -> Result<Self, KvError> {
         let open = |table: Table| txn.open_table(table.definition());
-        let [keys, requests, nodes, meta, revocations, settings] = Table::ALL;
-        let tables =
-            [open(keys)?, open(requests)?, open(nodes)?, open(meta)?, open(revocations)?, open(settings)?];
+        let [keys, requests, nodes, meta, revocations, settings, values, changes] = Table::ALL;
+        let tables = [
+            open(keys)?,
+            open(requests)?,
+            open(nodes)?,
+            open(meta)?,
+            open(revocations)?,
+            open(settings)?,
+            open(values)?,
+            open(changes)?,
+        ];
         Ok(Self { tables })
     }
 

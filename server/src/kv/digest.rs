@@ -12,7 +12,7 @@
 
 use super::{
     error::KvError,
-    row::{self, format},
+    row::{self, entry, format},
     store::Store,
     table::Table,
 };
@@ -22,7 +22,7 @@ use super::{
 pub struct Digest {
     /// The sum of the rows' numbers.
     pub sum: u64,
-    /// The bytes of all keys and their rows, which hold the values.
+    /// The bytes of all keys, their rows and their values. Keys that are deleted do not count.
     pub data_bytes: u64,
 }
 
@@ -67,14 +67,14 @@ impl Digest {
     /// Adds a row.
     pub fn add(&mut self, table: Table, key: &[u8], row: &[u8]) {
         self.add_number(row::contribution(table, key, row));
-        self.data_bytes = self.data_bytes.wrapping_add(data_bytes(table, key, row.len()));
+        self.data_bytes = self.data_bytes.wrapping_add(data_bytes(table, key, row, row.len()));
     }
 
     /// Subtracts a row of `bytes` bytes that was replaced or deleted. Of a key's row,
     /// the header suffices.
     pub(super) fn remove(&mut self, table: Table, key: &[u8], row: &[u8], bytes: usize) {
         self.subtract(row::contribution(table, key, row));
-        self.data_bytes = self.data_bytes.wrapping_sub(data_bytes(table, key, bytes));
+        self.data_bytes = self.data_bytes.wrapping_sub(data_bytes(table, key, row, bytes));
     }
 
     /// Adds a row's contribution.
@@ -99,6 +99,6 @@ impl Digest {
     }
 }
 
-fn data_bytes(table: Table, key: &[u8], row_bytes: usize) -> u64 {
-    if table == Table::Keys { (key.len() + row_bytes) as u64 } else { 0 }
+fn data_bytes(table: Table, key: &[u8], row: &[u8], row_bytes: usize) -> u64 {
+    if table == Table::Keys { entry::data_bytes(key, row, row_bytes) } else { 0 }
 }

@@ -1,8 +1,8 @@
 //! The heads of rows that a batch is about to replace.
 //!
-//! Applying a write needs the header of the row that it replaces, and not the
-//! value. Reading the headers first, without the state's lock, keeps the disk out
-//! of the time in which readers wait.
+//! Applying a write needs the head of the row that it replaces, and a value that is short enough to be
+//! in it: the history keeps that. Reading both first, without the state's lock, keeps the disk out of the
+//! time in which readers wait.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,20 +11,23 @@ use coffee_common::key::Key;
 use super::{
     db_snapshot::DbSnapshot,
     error::KvError,
-    row::format::HEADER_BYTES,
+    row::entry::{HEAD_BYTES_MAX, INLINE_BYTES_MAX},
     store::{RowBytes, Store},
     table::Table,
 };
 
-/// A header, and the bytes of its whole row.
-pub(super) type RowHead = ([u8; HEADER_BYTES], usize);
+/// The beginning of a row, and the bytes of the whole row.
+pub(super) type RowBeginning = (Box<[u8]>, usize);
 
-/// The headers of some keys' rows in the database; `None` for a key without a row.
+/// A row of no more bytes is kept as a whole.
+const WHOLE_BYTES_MAX: usize = HEAD_BYTES_MAX + INLINE_BYTES_MAX;
+
+/// The heads of some keys' rows in the database; `None` for a key without a row.
 /// Valid as long as nothing is applied.
 #[derive(Default)]
-pub struct RowHeads<'k>(BTreeMap<&'k [u8], Option<RowHead>>);
+pub struct RowHeads<'k>(BTreeMap<&'k [u8], Option<RowBeginning>>);
 
-/// Keys whose headers are to be read, and the database that holds them.
+/// Keys whose heads are to be read, and the database that holds them.
 pub struct HeadsRead<'k> {
     snapshot: Arc<DbSnapshot>,
     keys: Vec<&'k Key>,
@@ -32,7 +35,7 @@ pub struct HeadsRead<'k> {
 }
 
 impl Store {
-    /// Begins to read the headers of those of these keys that only the database
+    /// Begins to read the heads of those of these keys that only the database
     /// holds. Does not read from the database.
     pub fn begin_heads<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> HeadsRead<'k> {
         let stored = |key: &&Key| self.is_only_stored(Table::Keys, key.as_str().as_bytes());
@@ -42,7 +45,7 @@ impl Store {
 }
 
 impl<'k> HeadsRead<'k> {
-    /// Reads the next header. Returns `false` once all are read. Blocks on the
+    /// Reads the next head. Returns `false` once all are read. Blocks on the
     /// disk.
     ///
     /// # Errors
@@ -50,38 +53,36 @@ impl<'k> HeadsRead<'k> {
     pub fn read_next(&mut self) -> Result<bool, KvError> {
         let Some(key) = self.keys.pop() else { return Ok(false) };
         let key = key.as_str().as_bytes();
-        match self.snapshot.row(Table::Keys, key)? {
-            None => drop(self.heads.0.insert(key, None)),
-            // A shorter row is damaged, and rejected when it is read again.
-            Some(row) => {
-                if let Some(head) = row.value().first_chunk() {
-                    self.heads.0.insert(key, Some((*head, row.value().len())));
-                }
-            }
-        }
+        let row = self.snapshot.row(Table::Keys, key)?;
+        let beginning = row.map(|row| {
+            let row = row.value();
+            let kept = if row.len() > WHOLE_BYTES_MAX { &row[..HEAD_BYTES_MAX] } else { row };
+            (kept.into(), row.len())
+        });
+        self.heads.0.insert(key, beginning);
         Ok(true)
     }
 
-    /// The headers that were read.
+    /// The heads that were read.
     pub fn finish(self) -> RowHeads<'k> {
         self.heads
     }
 }
 
 impl RowHeads<'_> {
-    /// A key's header, if it was read: `Some(None)` says that the key has no row.
+    /// A key's head, if it was read: `Some(None)` says that the key has no row.
     pub(super) fn get(&self, key: &[u8]) -> Option<Option<RowBytes<'_>>> {
         self.0.get(key).map(|head| head.as_ref().map(as_row))
     }
 
-    /// Removes the header of a row that is about to change: from then on the memtable
+    /// Removes the head of a row that is about to change: from then on the memtable
     /// has the row.
-    pub(super) fn take(&mut self, table: Table, key: &[u8]) -> Option<Option<RowHead>> {
+    pub(super) fn take(&mut self, table: Table, key: &[u8]) -> Option<Option<RowBeginning>> {
         if table == Table::Keys { self.0.remove(key) } else { None }
     }
 }
 
-/// A header as a row without the rest.
-pub(super) fn as_row((head, bytes): &RowHead) -> RowBytes<'_> {
+/// The beginning as a row without the rest.
+pub(super) fn as_row((head, bytes): &RowBeginning) -> RowBytes<'_> {
     RowBytes::Head(head, *bytes)
 }

@@ -5,7 +5,8 @@
 
 use coffee_common::{
     command::Outcome,
-    feature_level::{FeatureLevel, LEVEL_MIN},
+    feature_level::{FeatureLevel, HISTORY, LEVEL_MIN},
+    id::Revision,
 };
 
 use super::{
@@ -46,6 +47,7 @@ pub fn begin_level(tables: &mut Tables<'_>) -> Result<(), KvError> {
 /// Raises the level by one, on a build that knows the levels up to `known`.
 pub(super) fn raise(
     tables: &mut Tables<'_>,
+    at: Revision,
     to: FeatureLevel,
     known: FeatureLevel,
 ) -> Result<Outcome, KvError> {
@@ -57,6 +59,9 @@ pub(super) fn raise(
         return Err(KvError::Level(to));
     }
     put(tables, to)?;
+    if to == HISTORY {
+        tables.begin_history(at);
+    }
     Ok(Outcome::LevelRaised { level: to, changed: true })
 }
 

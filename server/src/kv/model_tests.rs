@@ -1,6 +1,7 @@
 //! Compares [`apply`] with a model of the state in plain maps, on random histories.
 
 mod cases;
+mod past;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,7 @@
 
 use std::{cmp::Ordering, ops::Bound, sync::Arc};
 
+use bytes::Bytes;
 use coffee_common::{
     entry::Entry,
     key::{Key, KeyRange},
@@ -17,7 +18,10 @@ use coffee_common::{
 use super::{
     db_snapshot::DbSnapshot,
     error::KvError,
-    row::format::{decode_entry, decode_key},
+    row::{
+        entry::{self, ValuePlace},
+        values,
+    },
     store::Store,
     table::Table,
 };
@@ -31,8 +35,14 @@ pub struct RangePage {
     pub more: bool,
 }
 
-/// A key and its new row; `None` if it was deleted.
-type CopiedChange = (Box<[u8]>, Option<Vec<u8>>);
+/// A change of a row, as copied.
+struct CopiedChange {
+    key: Box<[u8]>,
+    /// The new row; `None` if the key was deleted.
+    row: Option<Vec<u8>>,
+    /// The value, if it is not in the row and was asked for.
+    value: Option<Vec<u8>>,
+}
 
 /// A page that is to be read: the changes in memory, and the database below them.
 pub struct RangeRead {
@@ -59,10 +69,10 @@ impl PageRoom {
         Self { keys, bytes: RANGE_BYTES_MAX, empty: true }
     }
 
-    /// Whether the row fits; if so it is counted. A row is read as a whole, so its
-    /// value counts even if only keys are returned.
-    fn takes(&mut self, key: &[u8], row: &[u8]) -> bool {
-        let bytes = key.len() + row.len();
+    /// Whether a row of this many bytes fits; if so it is counted. A row is read as a whole, so the
+    /// value in it counts even if only keys are returned; one that is elsewhere counts if it is returned.
+    fn takes(&mut self, key: &[u8], bytes: usize) -> bool {
+        let bytes = key.len() + bytes;
         if self.keys == 0 || (bytes > self.bytes && !self.empty) {
             return false;
         }
@@ -81,13 +91,29 @@ impl Store {
         let (mut left, mut changes) = (room, Vec::new());
         if !range.is_empty() {
             for (key, change) in self.changes_from(Table::Keys, bounds(range)) {
-                changes.push((key.clone(), change.clone()));
-                if change.as_ref().is_some_and(|row| !left.takes(key, row)) {
+                let copy = self.copy(key, change.as_deref(), keys_only);
+                let bytes = copy.row.as_ref().map(|row| row.len() + copy.value.as_ref().map_or(0, Vec::len));
+                changes.push(copy);
+                if bytes.is_some_and(|bytes| !left.takes(key, bytes)) {
                     break;
                 }
             }
         }
         RangeRead { snapshot: self.snapshot().clone(), changes, range: range.clone(), room, keys_only }
+    }
+
+    /// Copies a change, with the value that belongs to it.
+    fn copy(&self, key: &[u8], row: Option<&[u8]>, keys_only: bool) -> CopiedChange {
+        // An error is found again when the row is read.
+        let head = row.and_then(|row| entry::decode_head(key, row).ok());
+        let row = row.filter(|_| head.is_none_or(|head| head.is_live()));
+        let elsewhere = head.filter(|head| !keys_only && matches!(head.place, ValuePlace::Elsewhere(_)));
+        let value = elsewhere.and_then(|head| {
+            let key = values::key(key, head.modified);
+            let row = self.changed_row(Table::Values, &key)?;
+            values::decode(&key, row).ok().map(<[u8]>::to_vec)
+        });
+        CopiedChange { key: key.into(), row: row.map(<[u8]>::to_vec), value }
     }
 
     /// Reads a page of a range at once; see [`Store::begin_range`].
@@ -118,27 +144,52 @@ impl RangeRead {
                 next_stored = stored.next().transpose()?;
             }
             let order = match (changes.peek(), &next_stored) {
-                (Some((key, _)), Some((stored, _))) => (**key).cmp(stored.value()),
+                (Some(change), Some((stored, _))) => (*change.key).cmp(stored.value()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => return Ok(page),
             };
             let replaced = if order.is_ge() { next_stored.take() } else { None };
             let changed = if order.is_le() { changes.next() } else { None };
-            let (key, row) = match (changed, &replaced) {
-                (Some((_, None)), _) | (None, None) => continue,
-                (Some((key, Some(row))), _) => (&**key, row.as_slice()),
-                (None, Some((key, row))) => (key.value(), row.value()),
+            let (key, row, value) = match (changed, &replaced) {
+                (Some(CopiedChange { row: None, .. }), _) | (None, None) => continue,
+                (Some(CopiedChange { key, row: Some(row), value }), _) => {
+                    (&**key, row.as_slice(), value.as_deref())
+                }
+                (None, Some((key, row))) => (key.value(), row.value(), None),
+            };
+            let (head, inline) = entry::decode(key, row)?;
+            let value_bytes = match head.place {
+                ValuePlace::Deleted => continue,
+                ValuePlace::Elsewhere(bytes) if !keys_only => usize::try_from(bytes).unwrap_or(usize::MAX),
+                _ => 0,
             };
             // The change that did not fit when the page was begun does not fit here either, so no
             // row after the last known change is returned.
-            if !room.takes(key, row) {
+            if !room.takes(key, row.len().saturating_add(value_bytes)) {
                 page.more = true;
                 return Ok(page);
             }
-            page.entries.push((decode_key(key)?, decode_entry(key, row, keys_only)?));
+            let value = match (head.place, value) {
+                _ if keys_only => Bytes::new(),
+                (ValuePlace::Elsewhere(_), Some(value)) => checked(row, value)?,
+                (ValuePlace::Elsewhere(_), None) => {
+                    let key = values::key(key, head.modified);
+                    let found = snapshot.row(Table::Values, &key)?;
+                    let found = found.ok_or(KvError::damaged(Table::Values, "a value is missing"))?;
+                    checked(row, values::decode(&key, found.value())?)?
+                }
+                _ => Bytes::copy_from_slice(inline),
+            };
+            page.entries
+                .push((entry::decode_key(Table::Keys, key)?, entry::entry(Table::Keys, &head, value)?));
         }
     }
+}
+
+fn checked(row: &[u8], value: &[u8]) -> Result<Bytes, KvError> {
+    entry::check_value(row, value)?;
+    Ok(Bytes::copy_from_slice(value))
 }
 
 fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
@@ -177,7 +228,7 @@ mod tests {
         let mut memory = RequestMemory::load(store, 100).expect("loads");
         let mut tables = Tables::open(store, &mut memory).expect("opens");
         let batch = coffee_common::command::Batch::of(operation);
-        crate::kv::batch::execute(&mut tables, Revision(7), &batch).expect("applies");
+        crate::kv::batch::execute(&mut tables, Revision(7), 0, &batch).expect("applies");
         tables.finish();
     }
 

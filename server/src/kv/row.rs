@@ -2,13 +2,17 @@
 //!
 //! Knows the formats and their checksums; no table, store or command.
 
+pub(super) mod changes;
+pub(super) mod entry;
 pub(super) mod format;
 pub(super) mod nodes;
 pub(super) mod requests;
 pub(super) mod revocations;
 pub(super) mod settings;
+pub(super) mod values;
+mod varint;
 
-use self::format::{checksums, decode_entry, decode_key, open, scatter};
+use self::format::{checksums, open, scatter};
 use super::{
     error::KvError,
     table::{MetaKey, Table},
@@ -20,24 +24,27 @@ use super::{
 /// The row is damaged, or of an unknown format.
 pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
     match table {
-        Table::Keys => decode_key(key).and_then(|_| decode_entry(key, row, false)).map(drop),
+        Table::Keys => entry::check(key, row),
         Table::Requests => requests::check(key, row),
         Table::Nodes => nodes::decode(key, row).map(drop),
         Table::Meta => open(table, key, row).map(drop),
         Table::Revocations => revocations::decode(key, row).map(drop),
         Table::Settings => settings::decode(key, row).map(drop),
+        Table::Values => values::decode(key, row).map(drop),
+        Table::Changes => changes::check(key, row),
     }
 }
 
 /// A row's contribution to the digest of the state. Its checksums cover the
-/// table and the key, too. A row of requests contributes the sum of its records,
+/// table and the key, too. A row of requests or changes contributes the sum of its records,
 /// because they are added one by one.
 pub(super) fn contribution(table: Table, key: &[u8], row: &[u8]) -> u64 {
     match table {
         Table::Meta if key != MetaKey::Level.as_bytes() => 0,
-        Table::Keys | Table::Nodes | Table::Meta | Table::Revocations | Table::Settings => {
-            scatter(checksums(table, row))
-        }
+        Table::Keys => scatter(entry::checksums(row)),
+        Table::Nodes | Table::Meta | Table::Revocations | Table::Settings => scatter(checksums(row)),
+        Table::Values => values::contribution(key),
+        Table::Changes => changes::contribution(key, row),
         Table::Requests => requests::contribution(key, row),
     }
 }

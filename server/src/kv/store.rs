@@ -21,11 +21,14 @@ pub struct Store {
     snapshot: Arc<DbSnapshot>,
 }
 
+/// A copy of a row, after its key.
+pub(super) type OwnedRow = (Vec<u8>, Vec<u8>);
+
 /// A row or its key, in memory or in the database.
 pub(super) enum RowBytes<'a> {
     Memory(&'a [u8]),
     Stored(StoredBytes),
-    /// The header alone of a row of this many bytes.
+    /// The beginning of a row of this many bytes, or all of it.
     Head(&'a [u8], usize),
 }
 
@@ -136,6 +139,38 @@ impl Store {
     /// Every row of a table, in order, unverified.
     pub(super) fn rows(&self, table: Table) -> Result<StoreRows<'_>, KvError> {
         self.rows_from(table, (Bound::Unbounded, Bound::Unbounded))
+    }
+
+    /// The first row after this key, and its key.
+    pub(super) fn first_row_after(&self, table: Table, key: &[u8]) -> Result<Option<OwnedRow>, KvError> {
+        let first = self.rows_from(table, (Bound::Excluded(key), Bound::Unbounded))?.next().transpose()?;
+        Ok(first.map(|(key, row)| (key.get().to_vec(), row.get().to_vec())))
+    }
+
+    /// The last row whose key is this one or before it, and its key.
+    pub(super) fn last_row_upto(&self, table: Table, key: &[u8]) -> Result<Option<OwnedRow>, KvError> {
+        let mut upto = Bound::Included(key.to_vec());
+        loop {
+            let bounds = (Bound::Unbounded, upto.as_ref().map(Vec::as_slice));
+            let changed = [Some(&self.active), self.sealed_memtable()].into_iter().flatten();
+            let changed = changed.filter_map(|layer| layer.rows_from(table, bounds).next_back());
+            // Of two changes of the same row, the newer one comes first.
+            let changed = changed.reduce(|newer, older| if older.0 > newer.0 { older } else { newer });
+            let stored = self.snapshot.rows_from(table, bounds)?.next_back().transpose()?;
+            let stored =
+                stored.filter(|(key, _)| changed.is_none_or(|(changed, _)| key.value() > &**changed));
+            match (stored, changed) {
+                (Some((key, row)), _) => return Ok(Some((key.value().to_vec(), row.value().to_vec()))),
+                (None, Some((key, Some(row)))) => return Ok(Some((key.to_vec(), row.clone()))),
+                (None, Some((key, None))) => upto = Bound::Excluded(key.to_vec()),
+                (None, None) => return Ok(None),
+            }
+        }
+    }
+
+    /// A row that was changed since the last flush.
+    pub(super) fn changed_row(&self, table: Table, key: &[u8]) -> Option<&[u8]> {
+        self.active.row(table, key).or_else(|| self.sealed_memtable()?.row(table, key))?
     }
 
     pub(super) fn insert(&mut self, table: Table, key: &[u8], row: &[u8]) {

@@ -25,6 +25,10 @@ pub enum Table {
     Revocations = 5,
     /// The name of a setting to its value.
     Settings = 6,
+    /// Key and revision to a long value.
+    Values = 7,
+    /// The first revision of a chunk (big endian) to the changes of these revisions.
+    Changes = 8,
 }
 
 /// A value that describes the state as a whole.
@@ -44,6 +48,8 @@ pub enum MetaKey {
     Format,
     /// The feature level of the cluster. The digest covers it.
     Level,
+    /// The extent of the history.
+    History,
 }
 
 pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -56,8 +62,16 @@ pub(super) const ROW_FORMAT: u8 = 1;
 
 impl Table {
     /// Every table, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Keys, Self::Requests, Self::Nodes, Self::Meta, Self::Revocations, Self::Settings];
+    pub const ALL: [Self; 8] = [
+        Self::Keys,
+        Self::Requests,
+        Self::Nodes,
+        Self::Meta,
+        Self::Revocations,
+        Self::Settings,
+        Self::Values,
+        Self::Changes,
+    ];
 
     /// Returns the table with this number.
     pub fn of(number: u8) -> Option<Self> {
@@ -78,6 +92,8 @@ impl Table {
             Self::Meta => "meta",
             Self::Revocations => "revocations",
             Self::Settings => "settings",
+            Self::Values => "values",
+            Self::Changes => "changes",
         }
     }
 
@@ -103,6 +119,7 @@ impl MetaKey {
             Self::Differs => b"differs",
             Self::Format => b"format",
             Self::Level => b"level",
+            Self::History => b"history",
         }
     }
 }

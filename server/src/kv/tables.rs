@@ -2,8 +2,7 @@
 //!
 //! Guards that the digest is updated with every row that changes. A row that was
 //! written without the digest would make this replica differ from the others, so
-//! store and digest are private to this file: [`Tables::put`], [`Tables::take`]
-//! and [`Tables::remember`] change both.
+//! store and digest are private to this file: what changes one changes both.
 
 use coffee_common::{
     command::Outcome,
@@ -14,9 +13,10 @@ use coffee_common::{
 use super::{
     digest::Digest,
     error::KvError,
+    extent::{HistoryExtent, Retention},
     heads::{RowHeads, as_row},
     memory::{RememberedRequest, RequestMemory},
-    row::{format::seal, requests},
+    row::{changes, format::seal, requests, values},
     store::{RowBytes, Store},
     table::{MetaKey, Table},
 };
@@ -28,6 +28,8 @@ pub struct Tables<'state> {
     memory: &'state mut RequestMemory,
     forgotten_before: Revision,
     heads: RowHeads<'state>,
+    history: Option<HistoryExtent>,
+    retention: Retention,
     /// The row that is being encoded: one buffer for all of them.
     row: Vec<u8>,
 }
@@ -41,8 +43,9 @@ impl<'state> Tables<'state> {
     pub fn open(store: &'state mut Store, memory: &'state mut RequestMemory) -> Result<Self, KvError> {
         let digest = store.digest()?;
         let forgotten_before = memory.forgotten();
-        let heads = RowHeads::default();
-        Ok(Self { store, digest, memory, forgotten_before, heads, row: Vec::new() })
+        let (heads, history) = (RowHeads::default(), store.history_extent()?);
+        let (retention, row) = (Retention::default(), Vec::new());
+        Ok(Self { store, digest, memory, forgotten_before, heads, history, retention, row })
     }
 
     /// Uses headers that were read from the database since the last batch.
@@ -50,7 +53,7 @@ impl<'state> Tables<'state> {
         Self { heads, ..self }
     }
 
-    /// Reads the header of a key's row. The rest of the row may be missing.
+    /// Reads the head of a key's row. The rest of a long row may be missing.
     pub(super) fn head(&self, key: &[u8]) -> Result<Option<RowBytes<'_>>, KvError> {
         self.heads.get(key).map_or_else(|| self.store.row(Table::Keys, key), Ok)
     }
@@ -66,7 +69,7 @@ impl<'state> Tables<'state> {
     }
 
     /// Inserts or replaces a row. `encode` receives the old row, if there is one
-    /// (of a key's row perhaps only the header), and the buffer for the new row.
+    /// (of a key's row perhaps only the head), and the buffer for the new row.
     /// Nothing changes if it fails.
     pub(super) fn put<T>(
         &mut self,
@@ -97,7 +100,7 @@ impl<'state> Tables<'state> {
         &mut self.row
     }
 
-    /// Deletes a row. `decode` receives it (of a key's row perhaps only the header);
+    /// Deletes a row. `decode` receives it (of a key's row perhaps only the head);
     /// nothing changes if that fails.
     /// Returns `None` if there is no such row.
     pub(super) fn take<T>(
@@ -140,6 +143,57 @@ impl<'state> Tables<'state> {
         Ok(())
     }
 
+    /// How much history is kept. It is part of a replicated rule.
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// Keeps less history: for tests.
+    #[cfg(test)]
+    pub(super) fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// The extent of the history; `None` if the cluster keeps none.
+    pub(super) fn history(&self) -> Option<&HistoryExtent> {
+        self.history.as_ref()
+    }
+
+    pub(super) fn history_mut(&mut self) -> &mut Option<HistoryExtent> {
+        &mut self.history
+    }
+
+    /// Adds a value that is not in the row of its key.
+    pub(super) fn put_value(&mut self, key: &[u8], value: &[u8]) {
+        self.store.insert(Table::Values, key, &seal(Table::Values, key, value));
+        self.digest.add_number(values::contribution(key));
+    }
+
+    /// Deletes a value that is not in the row of its key.
+    pub(super) fn remove_value(&mut self, key: &[u8]) {
+        self.store.remove(Table::Values, key);
+        self.digest.subtract(values::contribution(key));
+    }
+
+    /// Appends a record to the chunk of changes that begins with `first`.
+    pub(super) fn append_changes(
+        &mut self,
+        first: Revision,
+        record: &[u8],
+        contribution: u64,
+    ) -> Result<(), KvError> {
+        let append = |row: &mut Vec<u8>| changes::append(row, first, record);
+        self.store.update(Table::Changes, &changes::key(first), append)?;
+        self.digest.add_number(contribution);
+        Ok(())
+    }
+
+    /// Deletes a chunk of changes, with the contribution of its records.
+    pub(super) fn remove_chunk(&mut self, key: &[u8], contribution: u64) {
+        self.store.remove(Table::Changes, key);
+        self.digest.subtract(contribution);
+    }
+
     /// Writes a value that describes the state as a whole, other than the feature
     /// level. The digest does not cover it.
     pub fn write_meta(&mut self, key: MetaKey, payload: &[u8]) {
@@ -165,6 +219,9 @@ impl<'state> Tables<'state> {
         let forgotten = self.memory.forgotten();
         if forgotten != self.forgotten_before {
             self.write_meta(MetaKey::Forgotten, &forgotten.0.to_le_bytes());
+        }
+        if let Some(extent) = self.history {
+            self.write_meta(MetaKey::History, &extent.encode());
         }
         // Even if it did not change: otherwise the existence of the row would
         // depend on where a batch ends.

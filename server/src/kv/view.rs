@@ -1,5 +1,6 @@
 //! Reads of the current state.
 
+use bytes::Bytes;
 use coffee_common::{
     command::NodeRecord, entry::Entry, id::NodeName, key::Key, revocation_list::RevocationList,
 };
@@ -8,7 +9,8 @@ use super::{
     digest::Digest,
     error::KvError,
     row::{
-        format::{decode_entry, open},
+        entry::{self, ValuePlace},
+        format::open,
         nodes,
         revocations::{self, RecordedList},
     },
@@ -23,7 +25,24 @@ impl Store {
     /// The row is damaged, or the database failed.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, KvError> {
         let key = key.as_str().as_bytes();
-        self.row(Table::Keys, key)?.map(|row| decode_entry(key, row.get(), false)).transpose()
+        let Some(row) = self.row(Table::Keys, key)? else { return Ok(None) };
+        match entry::decode_head(key, row.get())?.is_live() {
+            true => self.entry_of(key, row.get()).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The entry of a key that is there, from its row.
+    pub(super) fn entry_of(&self, key: &[u8], row: &[u8]) -> Result<Entry, KvError> {
+        let (head, value) = entry::decode(key, row)?;
+        match head.place {
+            ValuePlace::Elsewhere(_) => {
+                let value = self.value_of(key, head.modified)?;
+                entry::check_value(row, &value)?;
+                entry::entry(Table::Values, &head, value.into())
+            }
+            _ => entry::entry(Table::Keys, &head, Bytes::copy_from_slice(value)),
+        }
     }
 
     /// Reads the record of a node.

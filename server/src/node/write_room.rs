@@ -47,6 +47,8 @@ pub struct WriteRoom {
 pub struct StateSize {
     /// Bytes of keys and values.
     pub data_bytes: u64,
+    /// Bytes of the history.
+    pub history_bytes: u64,
     /// The number of remembered requests.
     pub requests: u64,
     /// Bytes that are not flushed yet.
@@ -56,13 +58,13 @@ pub struct StateSize {
 /// The bytes that a disk can take before its free space is below `min`. Pages of the state that
 /// deletes have freed count as free.
 pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
-    let StateSize { data_bytes, requests, memtable_bytes } = size;
+    let StateSize { data_bytes, history_bytes, requests, memtable_bytes } = size;
     let free = space.free_bytes.saturating_sub(PAGE_BYTES_PER_BYTE * memtable_bytes);
     if free < min / 2 {
         // A flush cannot reuse the pages that it frees itself.
         return 0;
     }
-    let needed = PAGE_BYTES_PER_BYTE * (data_bytes + requests * REQUEST_BYTES);
+    let needed = PAGE_BYTES_PER_BYTE * (data_bytes + history_bytes + requests * REQUEST_BYTES);
     let reusable = space.state_allocated_bytes.unwrap_or(0).saturating_sub(needed);
     let room = (free + reusable).saturating_sub(min);
     if room < ROOM_MIN { 0 } else { room }
@@ -213,7 +215,8 @@ mod tests {
             state_bytes: None,
             state_allocated_bytes: Some(allocated << 20),
         };
-        let size = StateSize { data_bytes: 436 << 20, requests: 16 << 10, memtable_bytes: 10 << 20 };
+        let (data_bytes, history_bytes) = (400 << 20, 36 << 20);
+        let size = StateSize { data_bytes, history_bytes, requests: 16 << 10, memtable_bytes: 10 << 20 };
         let of_disk = |free, allocated| room_of_disk(&space(free, allocated), size, 100 << 20) >> 20;
         assert_eq!(of_disk(170, 900), 76, "of the free space, and of freed pages");
         assert_eq!(of_disk(150, 800), 30);
@@ -233,7 +236,7 @@ mod tests {
             state_allocated_bytes: Some(100 << 20),
         };
         let flush = |free, memtable_bytes| {
-            let size = StateSize { data_bytes: 0, requests: 0, memtable_bytes };
+            let size = StateSize { data_bytes: 0, history_bytes: 0, requests: 0, memtable_bytes };
             flush_makes_room(&space(free), size, 128 << 20)
         };
         // All keys were deleted, and the memtable alone keeps the cluster from taking writes.

@@ -80,6 +80,7 @@ fn size_of(replica: &Replica) -> StateSize {
     let metrics = replica.state().metrics();
     StateSize {
         data_bytes: metrics.data_bytes.get(),
+        history_bytes: metrics.history_bytes.get(),
         requests: replica.state().request_memory().entries.get(),
         memtable_bytes: metrics.memtable_bytes.get(),
     }

@@ -57,7 +57,7 @@ async fn a_data_directory_of_a_newer_version_or_damaged() {
     ming.stop().await;
     let good = fs::read_to_string(ming.data().join("identity.toml")).expect("readable");
     for (from, to, named) in
-        [("format = 3", "format = 99", "format 99"), ("level = 1", "level = 9", "level 9")]
+        [("format = 3", "format = 99", "format 99"), ("level = 2", "level = 9", "level 9")]
     {
         edit(ming, "identity.toml", from, to);
         refuses(ming, 2, &format!("was written by a newer version of coffeed ({named};")).await;

@@ -22,13 +22,14 @@ fn go_astray(state: &Path) {
     let database = Database::open(state).expect("it is not in use");
     let snapshot = DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens");
     let mut store = Store::over(snapshot);
+    let key = Key::new("order/0").expect("legal");
+    let Revision(set_at) = store.get(&key).expect("reads").expect("it is set").modified;
     let mut memory = RequestMemory::load(&store, REQUEST_MEMORY_MAX).expect("loads");
     let mut tables = Tables::open(&mut store, &mut memory).expect("opens");
-    let key = Key::new("order/0").expect("legal");
     let set = Operation::Set(key, Value::new("tea").expect("legal"));
     let proposal =
         Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set).into()) };
-    kv::apply(&mut tables, Revision(1), &proposal).expect("applies");
+    kv::apply(&mut tables, Revision(set_at + 1), &proposal).expect("applies");
     tables.finish();
     let transaction = database.begin_write().expect("begins");
     store.seal();

@@ -232,8 +232,19 @@ fn state(text: &mut Text, replica: &Replica) {
     let metrics = replica.state().metrics();
     text.gauge(
         "coffeed_data_bytes",
-        "Keys and values with 33 bytes per key; the setting data_bytes_max bounds it.",
+        "Keys and values with some 20 bytes per key; the setting data_bytes_max bounds it.",
         metrics.data_bytes.get(),
+    );
+    text.gauge(
+        "coffeed_history_bytes",
+        "Bytes of the history: changes and earlier values.",
+        metrics.history_bytes.get(),
+    );
+    text.gauge("coffeed_history_changes", "Changes in the history.", metrics.history_changes.get());
+    text.gauge(
+        "coffeed_history_floor",
+        "Revision up to which there is no history.",
+        metrics.history_floor.get(),
     );
     text.gauge(
         "coffeed_memtable_bytes",

@@ -124,7 +124,7 @@ fn what_a_batch_takes_back_leaves_the_same_state() {
 
 fn raise(real: &mut Real, to: u32, known: u32) -> Result<Outcome, KvError> {
     let mut tables = Tables::open(&mut real.store, &mut real.memory).expect("opens");
-    let outcome = level::raise(&mut tables, FeatureLevel(to), FeatureLevel(known));
+    let outcome = level::raise(&mut tables, Revision(0), FeatureLevel(to), FeatureLevel(known));
     tables.finish();
     outcome
 }

@@ -6,20 +6,12 @@
 //! under another key, is rejected.
 //!
 //! ```text
-//! keys        format 1 | header crc 4 | created 8 | modified 8 | version 8 | value crc 4 | value ...
-//! all others  format 1 | crc 4 | payload ...     (of requests: see row/requests.rs)
+//! format 1 | crc 4 | payload ...     (of keys: see row/entry.rs)
 //! ```
 //!
-//! Numbers are little endian. The header of a key's row has a checksum of its
-//! own, so a write need not read the value that it replaces.
+//! Numbers are little endian.
 
-use bytes::Bytes;
-use coffee_common::{
-    entry::Entry,
-    feature_level::FeatureLevel,
-    id::Revision,
-    key::{Key, Value},
-};
+use coffee_common::feature_level::{FeatureLevel, HISTORY};
 
 use crate::kv::{
     error::KvError,
@@ -27,14 +19,15 @@ use crate::kv::{
 };
 
 /// Bytes before the payload of a sealed row.
-pub(super) const SEAL_BYTES: usize = 5;
+pub(in crate::kv) const SEAL_BYTES: usize = 5;
 
-/// Bytes before the value in a row of [`Table::Keys`].
-pub(in crate::kv) const HEADER_BYTES: usize = 33;
+/// The format of keys' rows with a history.
+pub(in crate::kv) const HISTORY_FORMAT: u8 = 2;
 
 /// The formats of rows that came with a feature level, each with its table. Rows of other tables, and of
 /// earlier levels, have the first format. A row keeps the format in which it was last written.
 const LATER_FORMATS: &[(Table, FeatureLevel, u8)] = &[
+    (Table::Keys, HISTORY, HISTORY_FORMAT),
     #[cfg(coffee_future)]
     (Table::Nodes, coffee_common::feature_level::FUTURE.level, 2),
 ];
@@ -50,71 +43,10 @@ fn is_known(table: Table, format: u8) -> bool {
     format == FORMAT || LATER_FORMATS.iter().any(|(of, _, later)| (*of, *later) == (table, format))
 }
 
-/// The revisions and the version of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::kv) struct RowHeader {
-    pub(in crate::kv) created: Revision,
-    pub(in crate::kv) modified: Revision,
-    pub(in crate::kv) version: u64,
-}
-
-/// Encodes the row of a key into `row`, whose content it replaces.
-pub(in crate::kv) fn encode_entry(row: &mut Vec<u8>, key: &Key, header: RowHeader, value: &[u8]) {
-    row.clear();
-    row.reserve(HEADER_BYTES + value.len());
-    row.extend_from_slice(&[FORMAT, 0, 0, 0, 0]);
-    for number in [header.created.0, header.modified.0, header.version] {
-        row.extend_from_slice(&number.to_le_bytes());
-    }
-    row.extend_from_slice(&crc32c::crc32c(value).to_le_bytes());
-    let crc = checksum(Table::Keys, FORMAT, key.as_str().as_bytes(), &row[SEAL_BYTES..]);
-    row[1..SEAL_BYTES].copy_from_slice(&crc.to_le_bytes());
-    row.extend_from_slice(value);
-}
-
-/// Verifies and decodes the header of a key's row.
-pub(in crate::kv) fn decode_header(key: &[u8], row: &[u8]) -> Result<RowHeader, KvError> {
-    let Some(header) = row.get(..HEADER_BYTES) else {
-        return Err(KvError::damaged(Table::Keys, "it is too short"));
-    };
-    let mut fields = FieldReader { table: Table::Keys, rest: open(Table::Keys, key, header)? };
-    Ok(RowHeader {
-        created: Revision(u64::from_le_bytes(fields.take()?)),
-        modified: Revision(u64::from_le_bytes(fields.take()?)),
-        version: u64::from_le_bytes(fields.take()?),
-    })
-}
-
-/// Verifies and returns the value in a key's row. Does not verify the header.
-pub(in crate::kv) fn decode_value(row: &[u8]) -> Result<&[u8], KvError> {
-    let Some((header, value)) = row.split_at_checked(HEADER_BYTES) else {
-        return Err(KvError::damaged(Table::Keys, "it is too short"));
-    };
-    if header[HEADER_BYTES - 4..] == crc32c::crc32c(value).to_le_bytes() {
-        Ok(value)
-    } else {
-        Err(KvError::damaged(Table::Keys, "the checksum of the value does not match"))
-    }
-}
-
-/// Verifies and decodes a key's row. Skips the value if `keys_only`.
-pub(in crate::kv) fn decode_entry(key: &[u8], row: &[u8], keys_only: bool) -> Result<Entry, KvError> {
-    let RowHeader { created, modified, version } = decode_header(key, row)?;
-    let value = match keys_only {
-        true => Value::default(),
-        false => Value::new(Bytes::copy_from_slice(decode_value(row)?))
-            .map_err(|_| KvError::damaged(Table::Keys, "the value is too long"))?,
-    };
-    Ok(Entry { value, created, modified, version })
-}
-
-/// The checksums that a row carries, as one number: those of header and value
-/// of a key's row, the checksum and the length of any other row.
-pub(in crate::kv) fn checksums(table: Table, row: &[u8]) -> u64 {
-    let word =
-        |at: usize| row.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let second = if table == Table::Keys { word(HEADER_BYTES - 4) } else { row.len() as u32 };
-    u64::from(second) << 32 | u64::from(word(1))
+/// The checksum and the length of a sealed row, as one number.
+pub(in crate::kv) fn checksums(row: &[u8]) -> u64 {
+    let crc = row.get(1..SEAL_BYTES).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
+    u64::from(row.len() as u32) << 32 | u64::from(crc)
 }
 
 /// Spreads numbers that differ little over all 64 bits, one to one (the
@@ -124,13 +56,6 @@ pub(in crate::kv) fn scatter(number: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
-}
-
-/// Decodes the key of a row of [`Table::Keys`].
-pub(in crate::kv) fn decode_key(key: &[u8]) -> Result<Key, KvError> {
-    let text =
-        std::str::from_utf8(key).map_err(|_| KvError::damaged(Table::Keys, "its key is not valid UTF-8"))?;
-    Key::new(text).map_err(|_| KvError::damaged(Table::Keys, "its key is not valid"))
 }
 
 /// Encodes a row: format and checksum before the payload.
@@ -172,7 +97,7 @@ pub(in crate::kv) fn open<'row>(table: Table, key: &[u8], row: &'row [u8]) -> Re
     }
 }
 
-fn checksum(table: Table, format: u8, key: &[u8], payload: &[u8]) -> u32 {
+pub(super) fn checksum(table: Table, format: u8, key: &[u8], payload: &[u8]) -> u32 {
     let [a, b, ..] = key.len().to_le_bytes();
     let crc = crc32c::crc32c_append(crc32c::crc32c(&[table as u8, format, a, b]), key);
     crc32c::crc32c_append(crc, payload)
@@ -195,26 +120,7 @@ impl FieldReader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn entry_row(key: &Key, value: &[u8]) -> Vec<u8> {
-        let header = RowHeader { created: Revision(3), modified: Revision(4711), version: 7 };
-        let mut row = Vec::new();
-        encode_entry(&mut row, key, header, value);
-        row
-    }
-
-    #[test]
-    fn golden_row_of_a_key() {
-        let key = Key::new("order/1").expect("legal");
-        let row = entry_row(&key, b"latte");
-        crate::golden_test::check("state_keys", &row);
-        let entry = decode_entry(key.as_str().as_bytes(), &row, false).expect("its own bytes");
-        assert_eq!(entry.value.as_bytes().as_ref(), b"latte");
-        assert_eq!((entry.created, entry.modified, entry.version), (Revision(3), Revision(4711), 7));
-    }
 
     #[test]
     fn golden_row_of_meta() {
@@ -238,18 +144,5 @@ mod tests {
         assert!(open(Table::Meta, b"applied", &row).is_ok());
         assert!(open(Table::Meta, b"applier", &row).is_err());
         assert!(open(Table::Nodes, b"applied", &row).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_single_bit_flip_is_found(
-            value in prop::collection::vec(any::<u8>(), 0..64), bit in any::<prop::sample::Index>(),
-        ) {
-            let key = Key::new("k").expect("legal");
-            let mut row = entry_row(&key, &value);
-            let bit = bit.index(row.len() * 8);
-            row[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(decode_entry(b"k", &row, false).is_err());
-        }
     }
 }

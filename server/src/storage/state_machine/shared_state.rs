@@ -145,7 +145,11 @@ impl SharedState {
         let database = self.database();
         let store = database.store()?;
         let digest = store.digest().map_err(|error| database.fail(error))?;
+        let history = store.history_extent().map_err(|error| database.fail(error))?.unwrap_or_default();
         self.metrics.data_bytes.set(digest.data_bytes);
+        self.metrics.history_bytes.set(history.bytes);
+        self.metrics.history_changes.set(history.changes);
+        self.metrics.history_floor.set(history.floor.0);
         self.metrics.memtable_bytes.set(store.unflushed_bytes() as u64);
         Ok(())
     }

@@ -1,0 +1,292 @@
+//! The history of keys: what changed, in order of revision, and what was there before.
+//!
+//! Guards that the history is part of the replicated state: where a chunk ends and when the oldest one is
+//! dropped follows from the entries alone. A cluster keeps a history from the level
+//! [`HISTORY`](coffee_common::feature_level::HISTORY) on; changes before that, and those that were dropped,
+//! are gone: the *floor* is the last such revision. A change keeps what was there before it, so the state
+//! at the floor and at each later revision can be read.
+
+use coffee_common::{entry::Entry, id::Revision, key::Key};
+
+use super::{
+    error::KvError,
+    extent::HistoryExtent,
+    row::{
+        changes::{self, Before, ChangeRecords, KeptValue, KeyChange, KeyVersion},
+        entry::{self, ValuePlace},
+        format::SEAL_BYTES,
+        values,
+    },
+    store::Store,
+    table::Table,
+    tables::Tables,
+};
+
+/// A chunk of this many bytes, or revisions, takes no more.
+const CHUNK_BYTES: u64 = 8 << 10;
+const CHUNK_REVISIONS: u64 = 256;
+
+/// How many chunks are dropped at most when one is full: applying an entry must not take long.
+const DROPPED_MAX: usize = 4;
+
+impl Store {
+    /// The chunk that would have the change of this revision: its first revision, and its row.
+    pub(super) fn chunk_of(&self, revision: Revision) -> Result<Option<(Revision, Vec<u8>)>, KvError> {
+        let found = self.last_row_upto(Table::Changes, &changes::key(revision))?;
+        found.map(|(key, row)| Ok((first_of(&key)?, row))).transpose()
+    }
+}
+
+/// The result of a read at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtRevision<T> {
+    /// The state of that time.
+    Found(T),
+    /// The history begins after that revision: at this one.
+    Compacted(Revision),
+}
+
+/// The state of a key, on the way back to an earlier revision.
+enum StateBefore {
+    /// The key was not there.
+    Absent,
+    /// It had this version.
+    Version(Entry),
+    /// It had the version before the change at this revision.
+    Before(Revision),
+}
+
+impl Store {
+    /// Reads a key as of a revision that is applied.
+    ///
+    /// # Errors
+    /// A row is damaged, or the database failed.
+    pub fn get_at(&self, key: &Key, at: Revision) -> Result<AtRevision<Option<Entry>>, KvError> {
+        let floor = match self.history_extent()? {
+            Some(extent) if at >= extent.floor => extent.floor,
+            Some(extent) => return Ok(AtRevision::Compacted(extent.floor)),
+            None => return Err(KvError::damaged(Table::Meta, "there is no history")),
+        };
+        let bytes = key.as_str().as_bytes();
+        let Some(row) = self.row(Table::Keys, bytes)? else { return Ok(AtRevision::Found(None)) };
+        let head = entry::decode_head(bytes, row.get())?;
+        let mut step = match (head.modified <= at, head.is_live()) {
+            (true, false) => StateBefore::Absent,
+            (true, true) => StateBefore::Version(self.entry_of(bytes, row.get())?),
+            (false, _) => StateBefore::Before(head.modified),
+        };
+        drop(row);
+        loop {
+            step = match step {
+                StateBefore::Absent => return Ok(AtRevision::Found(None)),
+                StateBefore::Version(entry) => return Ok(AtRevision::Found(Some(entry))),
+                StateBefore::Before(revision) if revision <= floor => {
+                    return Err(KvError::damaged(Table::Changes, "a change is missing"));
+                }
+                StateBefore::Before(revision) => self.step_back(bytes, revision, at)?,
+            };
+        }
+    }
+
+    /// The state of a key before the change at `revision`, as of `at`.
+    fn step_back(&self, key: &[u8], revision: Revision, at: Revision) -> Result<StateBefore, KvError> {
+        let missing = || KvError::damaged(Table::Changes, "a change is missing");
+        let (first, chunk) = self.chunk_of(revision)?.ok_or_else(missing)?;
+        let find = |revision| -> Result<KeyChange<'_>, KvError> {
+            let record = ChangeRecords::open(&changes::key(first), &chunk)?.find(revision)?;
+            let change =
+                record.and_then(|record| record.changes.into_iter().find(|change| change.key == key));
+            change.ok_or_else(missing)
+        };
+        let mut change = find(revision)?;
+        loop {
+            return Ok(match change.before {
+                Before::Nothing => StateBefore::Absent,
+                Before::Deleted(previous) | Before::Version(previous, _) if previous > at => {
+                    StateBefore::Before(previous)
+                }
+                Before::Deleted(_) => StateBefore::Absent,
+                Before::Version(previous, version) => {
+                    StateBefore::Version(self.entry_of_version(key, previous, &version)?)
+                }
+                Before::InChunk(previous) => {
+                    change = find(previous)?;
+                    match change.after {
+                        _ if previous > at => continue,
+                        Some(version) => {
+                            StateBefore::Version(self.entry_of_version(key, previous, &version)?)
+                        }
+                        None => StateBefore::Absent,
+                    }
+                }
+            });
+        }
+    }
+
+    fn entry_of_version(
+        &self,
+        key: &[u8],
+        modified: Revision,
+        version: &KeyVersion<'_>,
+    ) -> Result<Entry, KvError> {
+        let value = match version.value {
+            KeptValue::Here(value) => value.to_vec(),
+            KeptValue::Elsewhere(_) => self.value_of(key, modified)?,
+        };
+        let head = entry::RowHead {
+            created: version.created,
+            modified,
+            version: version.version,
+            prev: Revision(0),
+            place: ValuePlace::Inline,
+        };
+        entry::entry(Table::Changes, &head, value.into())
+    }
+
+    /// Reads a value that is not in the row of its key.
+    pub(super) fn value_of(&self, key: &[u8], modified: Revision) -> Result<Vec<u8>, KvError> {
+        let key = values::key(key, modified);
+        let row = self.row(Table::Values, &key)?;
+        let row = row.ok_or(KvError::damaged(Table::Values, "a value is missing"))?;
+        values::decode(&key, row.get()).map(<[u8]>::to_vec)
+    }
+}
+
+fn first_of(key: &[u8]) -> Result<Revision, KvError> {
+    let key =
+        key.try_into().map_err(|_| KvError::damaged(Table::Changes, "a revision has a wrong length"))?;
+    Ok(Revision(u64::from_be_bytes(key)))
+}
+
+/// The changes of one revision, while its entry is applied.
+#[derive(Debug, Default)]
+pub(super) struct RevisionChanges {
+    encoded: Vec<u8>,
+    count: u64,
+    /// Bytes of values that are elsewhere, and earlier from now on.
+    earlier_bytes: u64,
+}
+
+impl RevisionChanges {
+    pub(super) fn push(&mut self, at: Revision, change: &KeyChange<'_>) {
+        self.count += 1;
+        self.earlier_bytes = self.earlier_bytes.saturating_add(earlier_bytes(change));
+        changes::push_change(&mut self.encoded, at, change);
+    }
+}
+
+/// The bytes of an earlier value that is elsewhere and that is kept for this change.
+fn earlier_bytes(change: &KeyChange<'_>) -> u64 {
+    match change.before {
+        Before::Version(_, version) => match version.value {
+            KeptValue::Elsewhere(bytes) => bytes,
+            KeptValue::Here(_) => 0,
+        },
+        _ => 0,
+    }
+}
+
+impl Tables<'_> {
+    /// Adds the changes of a revision to the history. Does nothing if there are none.
+    pub(super) fn record_changes(
+        &mut self,
+        at: Revision,
+        at_ms: u64,
+        actor: &[u8],
+        changes: &RevisionChanges,
+    ) -> Result<(), KvError> {
+        let Some(mut extent) = *self.history_mut() else { return Ok(()) };
+        if changes.count == 0 {
+            return Ok(());
+        }
+        if extent.open_bytes == 0 {
+            extent.open = at;
+            extent.bytes = extent.bytes.saturating_add(SEAL_BYTES as u64);
+        }
+        if extent.open > at {
+            return Err(KvError::damaged(Table::Meta, "the history is of a later revision"));
+        }
+        let mut record = std::mem::take(self.buffer());
+        let encoded = (changes.count, changes.encoded.as_slice());
+        let contribution = changes::encode(&mut record, extent.open, at, at_ms, actor, encoded);
+        self.append_changes(extent.open, &record, contribution)?;
+        let bytes = record.len() as u64;
+        *self.buffer() = record;
+        extent.open_bytes = extent.open_bytes.saturating_add(bytes);
+        extent.open_revisions = extent.open_revisions.saturating_add(1);
+        extent.changes = extent.changes.saturating_add(changes.count);
+        extent.bytes = extent.bytes.saturating_add(bytes).saturating_add(changes.earlier_bytes);
+        *self.history_mut() = Some(extent);
+        Ok(())
+    }
+
+    /// Begins the history of a cluster: changes up to `at` are not in it.
+    pub(super) fn begin_history(&mut self, at: Revision) {
+        self.history_mut().get_or_insert(HistoryExtent { floor: at, ..HistoryExtent::default() });
+    }
+
+    /// Closes the chunk that takes the next change if it is full, and drops the oldest ones if there is
+    /// too much history. Call it before the changes of an entry.
+    pub(super) fn make_room_for_changes(&mut self) -> Result<(), KvError> {
+        let retention = self.retention();
+        let Some(mut extent) = *self.history_mut() else { return Ok(()) };
+        if extent.open_bytes < CHUNK_BYTES && extent.open_revisions < CHUNK_REVISIONS {
+            return Ok(());
+        }
+        (extent.open_bytes, extent.open_revisions) = (0, 0);
+        for _ in 0..DROPPED_MAX {
+            if extent.bytes <= retention.bytes && extent.changes <= retention.changes {
+                break;
+            }
+            if !self.drop_oldest_chunk(&mut extent)? {
+                break;
+            }
+        }
+        *self.history_mut() = Some(extent);
+        Ok(())
+    }
+
+    /// Drops the oldest chunk. Returns whether there was one.
+    fn drop_oldest_chunk(&mut self, extent: &mut HistoryExtent) -> Result<bool, KvError> {
+        // The chunks before the floor are gone, and need not be passed over one by one.
+        let Some((chunk_key, row)) =
+            self.store().first_row_after(Table::Changes, &changes::key(extent.floor))?
+        else {
+            return Ok(false);
+        };
+        for record in ChangeRecords::open(&chunk_key, &row)? {
+            let record = record?;
+            for change in &record.changes {
+                if let Before::Version(previous, version) = change.before
+                    && let KeptValue::Elsewhere(_) = version.value
+                {
+                    self.remove_value(&values::key(change.key, previous));
+                }
+                if change.after.is_none() {
+                    self.drop_tombstone(change.key, record.at)?;
+                }
+                extent.bytes = extent.bytes.saturating_sub(earlier_bytes(change));
+            }
+            extent.changes = extent.changes.saturating_sub(record.changes.len() as u64);
+            extent.floor = record.at;
+        }
+        extent.bytes = extent.bytes.saturating_sub(row.len() as u64);
+        self.remove_chunk(&chunk_key, changes::contribution(&chunk_key, &row));
+        Ok(true)
+    }
+
+    /// Removes the row of a key that is deleted, if nothing has changed it since `at`.
+    fn drop_tombstone(&mut self, key: &[u8], at: Revision) -> Result<(), KvError> {
+        let is_last = match self.head(key)? {
+            Some(row) => {
+                let head = entry::decode_head(key, row.get())?;
+                !head.is_live() && head.modified == at
+            }
+            None => false,
+        };
+        if is_last {
+            self.take(Table::Keys, key, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads of earlier revisions, compared with copies of the state at each revision.
+
+use super::{
+    super::{AtRevision, Retention, level},
+    *,
+};
+use crate::kv::table::Table;
+use coffee_common::feature_level::HISTORY;
+
+/// A cluster that keeps a history from some revision on, and the state at each revision since.
+struct Past {
+    real: Real,
+    retention: Retention,
+    now: KvModel,
+    states: BTreeMap<u64, BTreeMap<Key, Entry>>,
+}
+
+impl Past {
+    fn new(retention: Retention) -> Self {
+        Self { real: Real::new(MEMORY), retention, now: KvModel::default(), states: BTreeMap::new() }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.real.store.history_extent().expect("reads").is_some()
+    }
+
+    /// Applies batches, one entry each, and notes the states.
+    fn apply(&mut self, entries: &[(u64, Batch)]) {
+        let heads = entries.iter().flat_map(|(_, batch)| batch.keys());
+        let mut reading = self.real.store.begin_heads(heads);
+        while reading.read_next().expect("reads") {}
+        let tables = Tables::open(&mut self.real.store, &mut self.real.memory).expect("opens");
+        let mut tables = tables.with_heads(reading.finish()).with_retention(self.retention);
+        for (at, batch) in entries {
+            let command = Command::Batch(batch.clone().into());
+            let proposal = Proposal { request: None, proposed_at_ms: 1000 + at, command };
+            let outcome = apply(&mut tables, Revision(*at), &proposal).expect("applies");
+            assert_eq!(outcome, self.now.apply(Revision(*at), &proposal));
+            self.states.insert(*at, self.now.keys.clone());
+        }
+        tables.finish();
+        self.real.hash();
+    }
+
+    fn raise_level(&mut self, at: u64) {
+        let mut tables = Tables::open(&mut self.real.store, &mut self.real.memory).expect("opens");
+        level::raise(&mut tables, Revision(at), HISTORY, HISTORY).expect("is raised");
+        tables.finish();
+        self.states.insert(at, self.now.keys.clone());
+    }
+
+    /// Compares every key at every revision, and returns the floor.
+    fn check(&self, last: u64, keys: &[Key]) -> u64 {
+        assert_eq!(
+            self.real.store.range(&KeyRange::all(), 0, false).expect("reads").entries,
+            self.now.keys.clone().into_iter().collect::<Vec<_>>()
+        );
+        let Some(extent) = self.real.store.history_extent().expect("reads") else { return last };
+        for key in keys {
+            assert_eq!(self.real.store.get(key).expect("reads").as_ref(), self.now.keys.get(key));
+            for at in 0..=last {
+                let found = self.real.store.get_at(key, Revision(at)).expect("reads");
+                let expected = match at < extent.floor.0 {
+                    true => AtRevision::Compacted(extent.floor),
+                    false => {
+                        let state = self.states.range(..=at).next_back().map(|(_, state)| state);
+                        AtRevision::Found(state.and_then(|state| state.get(key)).cloned())
+                    }
+                };
+                assert_eq!(found, expected, "{key} at {at}, floor {:?}", extent.floor);
+            }
+        }
+        extent.floor.0
+    }
+
+    fn rows(&self, table: Table) -> usize {
+        self.real.store.rows(table).expect("reads").count()
+    }
+}
+
+fn keys() -> Vec<Key> {
+    ["a", "b", "c", "d"].map(key).to_vec()
+}
+
+fn value(byte: u8, bytes: usize) -> Value {
+    Value::new(vec![byte; bytes]).expect("legal")
+}
+
+fn set(name: &str, value: Value) -> Operation {
+    Operation::Set(key(name), value)
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    let bytes = prop::sample::select(vec![0usize, 3, 200, 1024, 1025, 5000]);
+    prop_oneof![
+        3 => (any_key(), any::<u8>(), bytes).prop_map(|(key, byte, bytes)| Operation::Set(key, value(byte, bytes))),
+        1 => any_key().prop_map(Operation::Delete),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn each_revision_can_be_read_until_it_is_dropped(
+        steps in prop::collection::vec(
+            (prop::collection::vec(prop::collection::vec(any_operation(), 0..4), 1..8), any::<bool>()), 1..12,
+        ),
+        between in any_between(),
+        raised in 0usize..4,
+        changes in prop::sample::select(vec![0u64, 5, 20, 1000]),
+        bytes in prop::sample::select(vec![0u64, 20_000, 1 << 20]),
+    ) {
+        let mut past = Past::new(Retention { bytes, changes });
+        let mut index = 0;
+        for (place, (batches, apart)) in steps.into_iter().enumerate() {
+            if place == raised {
+                index += 1;
+                past.raise_level(index);
+            }
+            let entries: Vec<_> = batches
+                .into_iter()
+                .map(|operations| {
+                    index += if index % 4 == 1 { 3 } else { 1 };
+                    (index, Batch { conditions: Vec::new(), operations })
+                })
+                .collect();
+            match apart {
+                true => entries.chunks(1).for_each(|entry| past.apply(entry)),
+                false => past.apply(&entries),
+            }
+            past.real.go_through(between[place % between.len()]);
+            past.check(index, &keys());
+        }
+    }
+}
+
+/// Retention is applied when a chunk is full, which one key with short values takes long for.
+#[test]
+fn what_is_dropped_leaves_no_row() {
+    let mut past = Past::new(Retention { bytes: 0, changes: 0 });
+    past.raise_level(1);
+    past.apply(&[
+        (2, Batch::of(set("a", value(1, 5000)))),
+        (3, Batch::of(set("a", value(2, 6000)))),
+        (4, Batch::of(Operation::Delete(key("a")))),
+        (5, Batch::of(set("b", value(3, 2000)))),
+    ]);
+    assert_eq!((past.rows(Table::Keys), past.rows(Table::Values)), (2, 3), "a tombstone, and earlier values");
+    // Each of these fills a chunk: the one before is dropped.
+    let fill = |number: u8| {
+        let operations = (0..40).map(|n| set(&format!("fill/{n}"), value(number, 500))).collect();
+        Batch { conditions: Vec::new(), operations }
+    };
+    for at in 6..12 {
+        past.apply(&[(at, fill(at as u8))]);
+        past.real.restart();
+    }
+    assert_eq!((past.rows(Table::Keys), past.rows(Table::Values)), (41, 1), "b and 40 others, b's value");
+    assert_eq!(past.rows(Table::Changes), 1);
+    assert_eq!(past.check(11, &keys()), 10);
+    let extent = past.real.store.history_extent().expect("reads").expect("kept");
+    assert_eq!(extent.changes, 40);
+    let (_, row) = past.real.store.first_row_after(Table::Changes, &[]).expect("reads").expect("one");
+    assert_eq!(extent.bytes, row.len() as u64);
+}
+
+#[test]
+fn a_batch_that_takes_back_its_own_change_makes_none() {
+    let mut past = Past::new(Retention::default());
+    past.raise_level(1);
+    let operations = vec![set("a", value(1, 5000)), Operation::Delete(key("a")), Operation::Delete(key("b"))];
+    past.apply(&[(2, Batch { conditions: Vec::new(), operations })]);
+    assert_eq!((past.rows(Table::Keys), past.rows(Table::Values), past.rows(Table::Changes)), (0, 0, 0));
+    past.check(2, &keys());
+}
+
+#[test]
+fn a_cluster_of_the_first_level_keeps_no_history() {
+    let mut past = Past::new(Retention::default());
+    past.apply(&[(2, Batch::of(set("a", value(1, 5000)))), (3, Batch::of(Operation::Delete(key("a"))))]);
+    assert!(!past.is_kept());
+    assert!(past.real.store.get_at(&key("a"), Revision(2)).is_err());
+    assert_eq!((past.rows(Table::Keys), past.rows(Table::Values), past.rows(Table::Changes)), (0, 0, 0));
+}
+
+#[test]
+fn replicas_that_differ_in_an_earlier_version_have_different_digests() {
+    let digest = |byte| {
+        let mut past = Past::new(Retention::default());
+        past.raise_level(1);
+        past.apply(&[(2, Batch::of(set("a", value(byte, 9)))), (3, Batch::of(Operation::Delete(key("a"))))]);
+        past.real.store.digest().expect("reads")
+    };
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
+}
