@@ -60,7 +60,7 @@ pub use self::{
     memtable::MemTable,
     nodes::introduce,
     range::{RangePage, RangeRead},
-    row::check_row,
+    row::{check_row, is_live_key},
     schema::{WritableTable, check_format, create_tables, note_meta, prepare},
     store::Store,
     table::{MetaKey, TABLES_FORMAT, Table},

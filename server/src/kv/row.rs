@@ -35,6 +35,11 @@ pub fn check_row(table: Table, key: &[u8], row: &[u8]) -> Result<(), KvError> {
     }
 }
 
+/// Whether a row is that of a key that is there. Does not verify it.
+pub fn is_live_key(table: Table, row: &[u8]) -> bool {
+    table == Table::Keys && !entry::is_tombstone(row)
+}
+
 /// A row's contribution to the digest of the state. Its checksums cover the
 /// table and the key, too. A row of requests or changes contributes the sum of its records,
 /// because they are added one by one.

@@ -197,6 +197,11 @@ pub(in crate::kv) fn checksums(row: &[u8]) -> u64 {
     u64::from(word(value)) << 32 | u64::from(word(1))
 }
 
+/// Whether the row is that of a key that is deleted. Does not verify it.
+pub(in crate::kv) fn is_tombstone(row: &[u8]) -> bool {
+    row.first() == Some(&HISTORY_FORMAT) && row.get(CHECKSUMS_BYTES) == Some(&TOMBSTONE)
+}
+
 /// The bytes of data that a row of `row_bytes` bytes stands for, its key not counted; 0 of a key that is
 /// deleted. The head suffices. Does not verify it.
 pub(in crate::kv) fn data_bytes(key: &[u8], row: &[u8], row_bytes: usize) -> u64 {
@@ -276,6 +281,7 @@ mod tests {
             assert_eq!(decode(KEY, &row).expect("its own bytes"), (head(place), inline), "{name}");
             assert!(check_value(&row, value).is_ok(), "{name}");
             assert!(check_value(&row, b"mocha").is_err(), "{name}");
+            assert_eq!(is_tombstone(&row), place == ValuePlace::Deleted, "{name}");
         }
     }
 

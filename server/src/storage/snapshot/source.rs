@@ -116,7 +116,7 @@ impl Chunks {
         self.rows_sent
     }
 
-    /// The number of keys among these rows.
+    /// The number of keys among these rows; those that are deleted do not count.
     pub fn keys_sent(&self) -> u64 {
         self.keys_sent
     }
@@ -144,7 +144,7 @@ impl Chunks {
             kv::check_row(*table, key.value(), row.value())?;
             SnapshotRow { table: *table, key: key.value(), row: row.value() }.encode(chunk);
             self.rows_sent += 1;
-            self.keys_sent += u64::from(*table == Table::Keys);
+            self.keys_sent += u64::from(kv::is_live_key(*table, row.value()));
             return Ok(true);
         }
     }

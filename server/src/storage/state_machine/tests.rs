@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coffee_common::{
     command::{Batch, Command, MemberState, Operation, Proposal},
+    feature_level::HISTORY,
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{SNAPSHOT_CHUNK_BYTES_MAX, VALUE_BYTES_MAX},

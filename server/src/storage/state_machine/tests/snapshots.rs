@@ -44,6 +44,38 @@ async fn a_snapshot_replaces_the_state() {
     assert_eq!((after.hash(), follower.hash()), (leader.hash(), leader.hash()));
 }
 
+/// Deleted keys, earlier versions and long values are part of the state.
+#[tokio::test]
+async fn a_snapshot_has_the_history() {
+    let entry = |index, command| {
+        let proposal = Proposal { request: None, proposed_at_ms: 5, command };
+        LogEntry::new(log_id(index), Payload::Normal(proposal))
+    };
+    let batch = |operation| Command::Batch(Batch::of(operation).into());
+    let (mut leader, mut follower) = (TestNode::new(), TestNode::with(20).await);
+    leader.apply_entries(vec![founding(0), entry(1, Command::RaiseLevel(HISTORY))]).await.expect("applies");
+    leader.apply_entries((2..60).map(|index| set_to(index, 3000)).collect()).await.expect("applies");
+    leader.apply_entries((60..90).map(set).collect()).await.expect("applies");
+    let deletes = (90..100).map(|index| entry(index, batch(Operation::Delete(key(index - 80)))));
+    leader.apply_entries(deletes.collect()).await.expect("applies");
+
+    let SnapshotData::Source(source) = leader.checkpoint().await.expect("checkpoints").snapshot else {
+        panic!("an own state is a source");
+    };
+    let mut sent = source.chunks();
+    let chunks: Vec<_> = sent.by_ref().map(|chunk| chunk.expect("reads").to_vec()).collect();
+    let live = (0..200).filter(|index| leader.machine.reader().get(&key(*index)).expect("reads").0.is_some());
+    assert_eq!(sent.keys_sent(), live.count() as u64, "deleted keys do not count");
+
+    let received = feed(&follower.machine.inbox(), &chunks).expect("whole");
+    install(&mut follower, received).await.expect("installs");
+    let mut after = TestNode::start(follower.disk.power_cut(false));
+    for node in [&mut leader, &mut follower, &mut after] {
+        node.apply_entries((100..300).map(|index| set_to(index, 900)).collect()).await.expect("applies");
+    }
+    assert_eq!((after.hash(), follower.hash()), (leader.hash(), leader.hash()));
+}
+
 /// The log after the snapshot is what the receiver needs next.
 #[tokio::test]
 async fn while_a_state_is_sent_openraft_gets_no_later_one_for_long() {
