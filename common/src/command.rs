@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bounded::at_most,
-    feature_level::{FeatureLevel, LEVEL_MIN},
+    feature_level::{FeatureLevel, HISTORY, LEVEL_MIN},
     id::{Address, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
@@ -76,9 +76,26 @@ pub enum Command {
     RaiseLevel(FeatureLevel),
     /// Changes a setting of the cluster. The leader has judged it.
     ChangeSetting(SettingChange),
+    /// Drops the oldest part of the history, a bounded number of rows each time it is applied.
+    CompactHistory(HistoryLimit),
     /// Writes the record of a node again.
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
+}
+
+/// The part of the history that is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub enum HistoryLimit {
+    /// The changes up to this revision: the state at earlier ones cannot be read any more.
+    Upto(Revision),
+    /// The oldest changes until at most as many bytes and changes are left.
+    Size {
+        /// Bytes of changes and of earlier values.
+        bytes: u64,
+        /// Changes of keys.
+        changes: u64,
+    },
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -165,9 +182,16 @@ pub enum Outcome {
     },
     /// The setting has the value that the command gave it. Whether that is another one than before.
     SettingChanged(bool),
+    /// A part of the history was dropped.
+    HistoryCompacted {
+        /// The first revision at which the state can be read.
+        floor: Revision,
+        /// Whether this was all that the command is to drop; otherwise it must be repeated.
+        done: bool,
+    },
 }
 
-crate::enveloped!(Command, Outcome, NodeRecord);
+crate::enveloped!(Command, HistoryLimit, Outcome, NodeRecord);
 
 /// The effect of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,6 +304,7 @@ impl Command {
             | Self::AnnounceNode { .. }
             | Self::RaiseLevel(_) => LEVEL_MIN,
             Self::ChangeSetting(change) => change.name().level(),
+            Self::CompactHistory(_) => HISTORY,
             #[cfg(coffee_future)]
             Self::FutureTouch(_) => crate::feature_level::FUTURE.level,
         }
@@ -296,6 +321,7 @@ impl Command {
             Self::SetRevocationList(list) => list.bytes(),
             Self::RaiseLevel(_) => size_of::<FeatureLevel>(),
             Self::ChangeSetting(_) => size_of::<SettingChange>(),
+            Self::CompactHistory(_) => size_of::<HistoryLimit>(),
             #[cfg(coffee_future)]
             Self::FutureTouch(name) => name.as_str().len(),
         }
@@ -342,6 +368,7 @@ impl std::fmt::Display for Proposal {
             Command::AnnounceNode { name, .. } => write!(f, "announce {name}"),
             Command::RaiseLevel(level) => write!(f, "raise the feature level to {level}"),
             Command::ChangeSetting(change) => write!(f, "change setting {change}"),
+            Command::CompactHistory(limit) => write!(f, "compact the history: {limit:?}"),
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => write!(f, "touch {name}"),
         }

@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    feature_level::{FeatureLevel, LEVEL_MIN},
+    feature_level::{FeatureLevel, HISTORY, LEVEL_MIN},
     limits::DISK_FREE_BYTES_MIN,
 };
 
@@ -19,6 +19,10 @@ const DATA_BYTES: (u64, u64) = (0, 1 << 50);
 
 /// Bounds of [`Setting::DiskFreeBytesMin`]. The lower one has room for the largest write.
 const DISK_FREE_BYTES: (u64, u64) = (8 << 20, 1 << 40);
+
+/// Bounds of [`Setting::HistoryBytesMax`] and [`Setting::HistoryChangesMax`].
+const HISTORY_BYTES: (u64, u64) = (0, 1 << 50);
+const HISTORY_CHANGES: (u64, u64) = (0, 1 << 40);
 
 /// Units of bytes, and the power of two that each stands for.
 const UNITS: [(&str, u32); 5] = [("", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
@@ -35,6 +39,11 @@ pub enum Setting {
     DiskFreeBytesMin(u64),
     /// How the feature level rises after an upgrade.
     UpgradeFinish(UpgradeFinish),
+    /// Maximum number of bytes of the history: changes, and earlier values that are kept for them. The
+    /// oldest part is dropped beyond it.
+    HistoryBytesMax(u64),
+    /// Maximum number of changes in the history.
+    HistoryChangesMax(u64),
     /// A number without a meaning.
     #[cfg(coffee_future)]
     FutureNumber(u64),
@@ -50,6 +59,10 @@ pub enum SettingName {
     DiskFreeBytesMin,
     /// See [`Setting::UpgradeFinish`].
     UpgradeFinish,
+    /// See [`Setting::HistoryBytesMax`].
+    HistoryBytesMax,
+    /// See [`Setting::HistoryChangesMax`].
+    HistoryChangesMax,
     /// See [`Setting::FutureNumber`].
     #[cfg(coffee_future)]
     FutureNumber,
@@ -86,6 +99,10 @@ pub struct ClusterSettings {
     pub disk_free_bytes_min: u64,
     /// See [`Setting::UpgradeFinish`].
     pub upgrade_finish: UpgradeFinish,
+    /// See [`Setting::HistoryBytesMax`].
+    pub history_bytes_max: u64,
+    /// See [`Setting::HistoryChangesMax`].
+    pub history_changes_max: u64,
     /// See [`Setting::FutureNumber`].
     #[cfg(coffee_future)]
     pub future_number: u64,
@@ -115,6 +132,8 @@ impl Default for ClusterSettings {
             data_bytes_max: 0,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
             upgrade_finish: UpgradeFinish::default(),
+            history_bytes_max: 256 << 20,
+            history_changes_max: 1_000_000,
             #[cfg(coffee_future)]
             future_number: 0,
         }
@@ -130,6 +149,8 @@ impl ClusterSettings {
                 Setting::DataBytesMax(bytes) => settings.data_bytes_max = bytes,
                 Setting::DiskFreeBytesMin(bytes) => settings.disk_free_bytes_min = bytes,
                 Setting::UpgradeFinish(how) => settings.upgrade_finish = how,
+                Setting::HistoryBytesMax(bytes) => settings.history_bytes_max = bytes,
+                Setting::HistoryChangesMax(changes) => settings.history_changes_max = changes,
                 #[cfg(coffee_future)]
                 Setting::FutureNumber(number) => settings.future_number = number,
             }
@@ -143,6 +164,8 @@ impl ClusterSettings {
             SettingName::DataBytesMax => Setting::DataBytesMax(self.data_bytes_max),
             SettingName::DiskFreeBytesMin => Setting::DiskFreeBytesMin(self.disk_free_bytes_min),
             SettingName::UpgradeFinish => Setting::UpgradeFinish(self.upgrade_finish),
+            SettingName::HistoryBytesMax => Setting::HistoryBytesMax(self.history_bytes_max),
+            SettingName::HistoryChangesMax => Setting::HistoryChangesMax(self.history_changes_max),
             #[cfg(coffee_future)]
             SettingName::FutureNumber => Setting::FutureNumber(self.future_number),
         }
@@ -156,6 +179,8 @@ impl Setting {
             Self::DataBytesMax(_) => SettingName::DataBytesMax,
             Self::DiskFreeBytesMin(_) => SettingName::DiskFreeBytesMin,
             Self::UpgradeFinish(_) => SettingName::UpgradeFinish,
+            Self::HistoryBytesMax(_) => SettingName::HistoryBytesMax,
+            Self::HistoryChangesMax(_) => SettingName::HistoryChangesMax,
             #[cfg(coffee_future)]
             Self::FutureNumber(_) => SettingName::FutureNumber,
         }
@@ -164,7 +189,10 @@ impl Setting {
     /// Returns its value as text: bytes as a plain number.
     pub fn value(&self) -> String {
         match self {
-            Self::DataBytesMax(number) | Self::DiskFreeBytesMin(number) => number.to_string(),
+            Self::DataBytesMax(number)
+            | Self::DiskFreeBytesMin(number)
+            | Self::HistoryBytesMax(number)
+            | Self::HistoryChangesMax(number) => number.to_string(),
             Self::UpgradeFinish(how) => how.as_str().to_owned(),
             #[cfg(coffee_future)]
             Self::FutureNumber(number) => number.to_string(),
@@ -178,6 +206,8 @@ impl SettingName {
         Self::DataBytesMax,
         Self::DiskFreeBytesMin,
         Self::UpgradeFinish,
+        Self::HistoryBytesMax,
+        Self::HistoryChangesMax,
         #[cfg(coffee_future)]
         Self::FutureNumber,
     ];
@@ -188,6 +218,8 @@ impl SettingName {
             Self::DataBytesMax => "data_bytes_max",
             Self::DiskFreeBytesMin => "disk_free_bytes_min",
             Self::UpgradeFinish => "upgrade_finish",
+            Self::HistoryBytesMax => "history_bytes_max",
+            Self::HistoryChangesMax => "history_changes_max",
             #[cfg(coffee_future)]
             Self::FutureNumber => "future_number",
         }
@@ -199,6 +231,8 @@ impl SettingName {
             Self::DataBytesMax => "maximum bytes of keys and values, with some 20 per key; 0 for none",
             Self::DiskFreeBytesMin => "free disk space below which a node takes no more data",
             Self::UpgradeFinish => "how the feature level rises after an upgrade",
+            Self::HistoryBytesMax => "maximum bytes of changes and earlier values in the history",
+            Self::HistoryChangesMax => "maximum changes in the history",
             #[cfg(coffee_future)]
             Self::FutureNumber => "a number without a meaning",
         }
@@ -208,6 +242,7 @@ impl SettingName {
     pub fn level(self) -> FeatureLevel {
         match self {
             Self::DataBytesMax | Self::DiskFreeBytesMin | Self::UpgradeFinish => LEVEL_MIN,
+            Self::HistoryBytesMax | Self::HistoryChangesMax => HISTORY,
             #[cfg(coffee_future)]
             Self::FutureNumber => crate::feature_level::FUTURE.level,
         }
@@ -219,6 +254,10 @@ impl SettingName {
     /// [`SettingError::Value`] if it is malformed or out of bounds.
     pub fn parse(self, value: &str) -> Result<Setting, SettingError> {
         let error = |allowed| SettingError::Value { name: self, value: value.to_owned(), allowed };
+        let count = |(min, max)| match value.parse::<u64>() {
+            Ok(count) if (min..=max).contains(&count) => Ok(count),
+            _ => Err(error(format!("set it to a number from {min} to {max}"))),
+        };
         let bytes = |(min, max)| match bytes(value) {
             Some(bytes) if (min..=max).contains(&bytes) => Ok(bytes),
             _ => Err(error(format!("set it to {min} to {max} bytes, such as {max} or 64MiB"))),
@@ -233,6 +272,8 @@ impl SettingName {
                     UpgradeFinish::ALL.map(|how| how.as_str()).join(" or ")
                 ))),
             },
+            Self::HistoryBytesMax => bytes(HISTORY_BYTES).map(Setting::HistoryBytesMax),
+            Self::HistoryChangesMax => count(HISTORY_CHANGES).map(Setting::HistoryChangesMax),
             #[cfg(coffee_future)]
             Self::FutureNumber => bytes((0, u64::MAX)).map(Setting::FutureNumber),
         }
@@ -348,6 +389,11 @@ mod tests {
             );
         }
         assert!(parsed("disk_free_bytes_min", "8388607").is_err());
+        assert_eq!(parsed("history_changes_max", "500"), Ok(Setting::HistoryChangesMax(500)));
+        assert_eq!(
+            parsed("history_changes_max", "5KiB").expect_err("is refused"),
+            "history_changes_max cannot be '5KiB': set it to a number from 0 to 1099511627776"
+        );
         assert_eq!(
             parsed("upgrade_finish", "Automatic").expect_err("is refused"),
             "upgrade_finish cannot be 'Automatic': set it to by-hand or automatic"

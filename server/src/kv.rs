@@ -52,7 +52,7 @@ pub use self::{
     db_snapshot::{DbSnapshot, RowIter},
     digest::{Digest, content_hash},
     error::KvError,
-    extent::{HistoryExtent, Retention},
+    extent::HistoryExtent,
     heads::{HeadsRead, RowHeads},
     history::AtRevision,
     level::begin_level,
@@ -104,6 +104,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         }
         Command::RaiseLevel(to) => level::raise(tables, at, *to, LEVEL_MAX),
         Command::ChangeSetting(change) => settings::change(tables, change),
+        Command::CompactHistory(limit) => history::compact(tables, at, *limit),
         #[cfg(coffee_future)]
         Command::FutureTouch(name) => nodes::touch(tables, name),
     }

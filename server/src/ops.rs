@@ -7,6 +7,7 @@ pub mod backup;
 pub mod confirm_member;
 pub mod divergence;
 pub mod forward;
+pub mod history;
 pub mod membership;
 mod progress;
 pub mod quorum_watch;

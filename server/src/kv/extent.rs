@@ -8,26 +8,13 @@ use super::{
     table::{MetaKey, Table},
 };
 
-/// How much history is kept: the oldest chunks are dropped when there is more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// The most bytes of chunks and of earlier values.
-    pub bytes: u64,
-    /// The most changes of keys.
-    pub changes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { bytes: 256 << 20, changes: 1_000_000 }
-    }
-}
-
 /// The extent of the history, a row among the values that describe the whole state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HistoryExtent {
-    /// Changes up to this revision are gone.
+    /// The first revision at which the state can be read: changes up to it are gone, or will be.
     pub floor: Revision,
+    /// The last revision of the chunks that are gone.
+    pub(super) dropped: Revision,
     /// The first revision of the chunk that takes the next change, and its bytes and revisions; no bytes
     /// if there is none.
     pub(super) open: Revision,
@@ -40,13 +27,13 @@ pub struct HistoryExtent {
 }
 
 /// Fields of an extent as a row has them.
-const FIELDS: usize = 6;
+const FIELDS: usize = 7;
 
 impl HistoryExtent {
     pub(super) fn encode(&self) -> [u8; 8 * FIELDS] {
-        let Self { floor, open, open_bytes, open_revisions, changes, bytes } = *self;
+        let Self { floor, dropped, open, open_bytes, open_revisions, changes, bytes } = *self;
         let mut row = [0; 8 * FIELDS];
-        let numbers = [floor.0, open.0, open_bytes, open_revisions, changes, bytes];
+        let numbers = [floor.0, dropped.0, open.0, open_bytes, open_revisions, changes, bytes];
         for (field, number) in row.chunks_exact_mut(8).zip(numbers) {
             field.copy_from_slice(&number.to_le_bytes());
         }
@@ -56,12 +43,17 @@ impl HistoryExtent {
     fn decode(row: &[u8]) -> Result<Self, KvError> {
         let wrong = || KvError::damaged(Table::Meta, "the extent of the history has a wrong length");
         let (fields, []) = row.as_chunks::<8>() else { return Err(wrong()) };
-        let [floor, open, open_bytes, open_revisions, changes, bytes]: [[u8; 8]; FIELDS] =
+        let [floor, dropped, open, open_bytes, open_revisions, changes, bytes]: [[u8; 8]; FIELDS] =
             fields.try_into().map_err(|_| wrong())?;
-        let [floor, open] = [floor, open].map(|field| Revision(u64::from_le_bytes(field)));
+        let [floor, dropped, open] = [floor, dropped, open].map(|field| Revision(u64::from_le_bytes(field)));
         let [open_bytes, open_revisions, changes, bytes] =
             [open_bytes, open_revisions, changes, bytes].map(u64::from_le_bytes);
-        Ok(Self { floor, open, open_bytes, open_revisions, changes, bytes })
+        Ok(Self { floor, dropped, open, open_bytes, open_revisions, changes, bytes })
+    }
+
+    /// Closes the chunk that takes the next change: it goes to another one.
+    pub(super) fn close_chunk(&mut self) {
+        (self.open_bytes, self.open_revisions) = (0, 0);
     }
 
     /// Whether the change of a revision is in the chunk that takes the next change.

@@ -3,10 +3,16 @@
 //! Guards that the history is part of the replicated state: where a chunk ends and when the oldest one is
 //! dropped follows from the entries alone. A cluster keeps a history from the level
 //! [`HISTORY`](coffee_common::feature_level::HISTORY) on; changes before that, and those that were dropped,
-//! are gone: the *floor* is the last such revision. A change keeps what was there before it, so the state
+//! are gone: the *floor* is the first revision at which the state can be read. A change keeps what was there before it, so the state
 //! at the floor and at each later revision can be read.
 
-use coffee_common::{entry::Entry, id::Revision, key::Key};
+use coffee_common::{
+    command::{HistoryLimit, Outcome},
+    entry::Entry,
+    id::Revision,
+    key::Key,
+    setting::ClusterSettings,
+};
 
 use super::{
     error::KvError,
@@ -26,8 +32,10 @@ use super::{
 const CHUNK_BYTES: u64 = 8 << 10;
 const CHUNK_REVISIONS: u64 = 256;
 
-/// How many chunks are dropped at most when one is full: applying an entry must not take long.
+/// How many chunks are dropped at most when one is full, and by a command: applying an entry must not
+/// take long.
 const DROPPED_MAX: usize = 4;
+const COMPACTED_MAX: usize = 64;
 
 impl Store {
     /// The chunk that would have the change of this revision: its first revision, and its row.
@@ -222,39 +230,64 @@ impl Tables<'_> {
 
     /// Begins the history of a cluster: changes up to `at` are not in it.
     pub(super) fn begin_history(&mut self, at: Revision) {
-        self.history_mut().get_or_insert(HistoryExtent { floor: at, ..HistoryExtent::default() });
+        self.history_mut().get_or_insert(HistoryExtent {
+            floor: at,
+            dropped: at,
+            ..HistoryExtent::default()
+        });
     }
 
     /// Closes the chunk that takes the next change if it is full, and drops the oldest ones if there is
-    /// too much history. Call it before the changes of an entry.
+    /// more history than the settings allow. Call it before the changes of an entry.
     pub(super) fn make_room_for_changes(&mut self) -> Result<(), KvError> {
-        let retention = self.retention();
         let Some(mut extent) = *self.history_mut() else { return Ok(()) };
         if extent.open_bytes < CHUNK_BYTES && extent.open_revisions < CHUNK_REVISIONS {
             return Ok(());
         }
-        (extent.open_bytes, extent.open_revisions) = (0, 0);
-        for _ in 0..DROPPED_MAX {
-            if extent.bytes <= retention.bytes && extent.changes <= retention.changes {
-                break;
-            }
-            if !self.drop_oldest_chunk(&mut extent)? {
-                break;
-            }
-        }
+        extent.close_chunk();
+        let settings = ClusterSettings::of(self.store().settings()?);
+        let (bytes, changes) = (settings.history_bytes_max, settings.history_changes_max);
+        self.drop_chunks(&mut extent, HistoryLimit::Size { bytes, changes }, DROPPED_MAX)?;
         *self.history_mut() = Some(extent);
         Ok(())
     }
 
-    /// Drops the oldest chunk. Returns whether there was one.
-    fn drop_oldest_chunk(&mut self, extent: &mut HistoryExtent) -> Result<bool, KvError> {
-        // The chunks before the floor are gone, and need not be passed over one by one.
-        let Some((chunk_key, row)) =
-            self.store().first_row_after(Table::Changes, &changes::key(extent.floor))?
-        else {
-            return Ok(false);
-        };
-        for record in ChangeRecords::open(&chunk_key, &row)? {
+    /// Drops at most `max` chunks beyond a limit, the oldest first. Returns whether no other one is beyond
+    /// it.
+    fn drop_chunks(
+        &mut self,
+        extent: &mut HistoryExtent,
+        limit: HistoryLimit,
+        max: usize,
+    ) -> Result<bool, KvError> {
+        for number in 0.. {
+            let is_beyond = match limit {
+                HistoryLimit::Upto(_) => extent.changes > 0,
+                HistoryLimit::Size { bytes, changes } => extent.bytes > bytes || extent.changes > changes,
+            };
+            // The chunks before it are gone, and need not be passed over one by one.
+            let from = changes::key(extent.dropped);
+            let oldest = match is_beyond {
+                true => self.store().first_row_after(Table::Changes, &from)?,
+                false => None,
+            };
+            let Some((key, row)) = oldest else { return Ok(true) };
+            if let HistoryLimit::Upto(upto) = limit
+                && changes::last_revision(&key, &row)? > upto
+            {
+                return Ok(true);
+            }
+            if number == max {
+                return Ok(false);
+            }
+            self.drop_chunk(extent, &key, &row)?;
+        }
+        Ok(true)
+    }
+
+    /// Drops the oldest chunk.
+    fn drop_chunk(&mut self, extent: &mut HistoryExtent, key: &[u8], row: &[u8]) -> Result<(), KvError> {
+        for record in ChangeRecords::open(key, row)? {
             let record = record?;
             for change in &record.changes {
                 if let Before::Version(previous, version) = change.before
@@ -268,11 +301,15 @@ impl Tables<'_> {
                 extent.bytes = extent.bytes.saturating_sub(earlier_bytes(change));
             }
             extent.changes = extent.changes.saturating_sub(record.changes.len() as u64);
-            extent.floor = record.at;
+            extent.dropped = record.at;
         }
+        extent.floor = extent.floor.max(extent.dropped);
         extent.bytes = extent.bytes.saturating_sub(row.len() as u64);
-        self.remove_chunk(&chunk_key, changes::contribution(&chunk_key, &row));
-        Ok(true)
+        if extent.is_in_open_chunk(extent.dropped) {
+            extent.close_chunk();
+        }
+        self.remove_chunk(key, changes::contribution(key, row));
+        Ok(())
     }
 
     /// Removes the row of a key that is deleted, if nothing has changed it since `at`.
@@ -289,4 +326,19 @@ impl Tables<'_> {
         }
         Ok(())
     }
+}
+
+/// Drops a part of the history, in the entry at `at`.
+pub(super) fn compact(
+    tables: &mut Tables<'_>,
+    at: Revision,
+    limit: HistoryLimit,
+) -> Result<Outcome, KvError> {
+    let Some(mut extent) = *tables.history_mut() else { return Ok(Outcome::Nothing) };
+    if let HistoryLimit::Upto(upto) = limit {
+        extent.floor = extent.floor.max(upto.min(at));
+    }
+    let done = tables.drop_chunks(&mut extent, limit, COMPACTED_MAX)?;
+    *tables.history_mut() = Some(extent);
+    Ok(Outcome::HistoryCompacted { floor: extent.floor, done })
 }

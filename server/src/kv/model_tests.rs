@@ -103,6 +103,8 @@ impl KvModel {
                 };
                 Outcome::SettingChanged(before != self.settings.get(&change.name()).copied())
             }
+            // It keeps no history.
+            Command::CompactHistory(_) => Outcome::Nothing,
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => Outcome::NodeStateSet(self.nodes.contains_key(name)),
         }
@@ -281,6 +283,7 @@ fn any_setting() -> impl Strategy<Value = Command> {
         (0u64..3).prop_map(Setting::DataBytesMax),
         (0u64..2).prop_map(Setting::DiskFreeBytesMin),
         Just(Setting::UpgradeFinish(UpgradeFinish::Automatic)),
+        (0u64..2).prop_map(Setting::HistoryBytesMax),
     ];
     (setting, any::<bool>()).prop_map(|(setting, unset)| {
         Command::ChangeSetting(match unset {

@@ -13,7 +13,7 @@ use coffee_common::{
 use super::{
     digest::Digest,
     error::KvError,
-    extent::{HistoryExtent, Retention},
+    extent::HistoryExtent,
     heads::{RowHeads, as_row},
     memory::{RememberedRequest, RequestMemory},
     row::{changes, format::seal, requests, values},
@@ -29,7 +29,6 @@ pub struct Tables<'state> {
     forgotten_before: Revision,
     heads: RowHeads<'state>,
     history: Option<HistoryExtent>,
-    retention: Retention,
     /// The row that is being encoded: one buffer for all of them.
     row: Vec<u8>,
 }
@@ -44,8 +43,7 @@ impl<'state> Tables<'state> {
         let digest = store.digest()?;
         let forgotten_before = memory.forgotten();
         let (heads, history) = (RowHeads::default(), store.history_extent()?);
-        let (retention, row) = (Retention::default(), Vec::new());
-        Ok(Self { store, digest, memory, forgotten_before, heads, history, retention, row })
+        Ok(Self { store, digest, memory, forgotten_before, heads, history, row: Vec::new() })
     }
 
     /// Uses headers that were read from the database since the last batch.
@@ -141,17 +139,6 @@ impl<'state> Tables<'state> {
             self.digest.subtract(row.contribution);
         }
         Ok(())
-    }
-
-    /// How much history is kept. It is part of a replicated rule.
-    pub(super) fn retention(&self) -> Retention {
-        self.retention
-    }
-
-    /// Keeps less history: for tests.
-    #[cfg(test)]
-    pub(super) fn with_retention(self, retention: Retention) -> Self {
-        Self { retention, ..self }
     }
 
     /// The extent of the history; `None` if the cluster keeps none.

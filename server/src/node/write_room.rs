@@ -70,6 +70,11 @@ pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
     if room < ROOM_MIN { 0 } else { room }
 }
 
+/// Whether a disk is not full, or would not be without the history.
+pub fn history_takes_room(space: &Space, size: StateSize, min: u64) -> bool {
+    room_of_disk(space, StateSize { history_bytes: 0, ..size }, min) > 0
+}
+
 /// A disk without room flushes this many bytes of changes, however few they are of a full memtable.
 const SCARCE_FLUSH_BYTES: u64 = 1 << 20;
 
@@ -224,6 +229,9 @@ mod tests {
         assert_eq!(of_disk(70, 800), 0);
         assert_eq!(of_disk(70, 2000), 1076, "of freed pages");
         assert_eq!(of_disk(69, 2000), 0, "the next flush needs free space");
+        let takes = |free| history_takes_room(&space(free, 850), size, 100 << 20);
+        assert!(takes(110) && of_disk(110, 850) == 0, "room without the history");
+        assert!(!takes(69), "room that cannot be used");
     }
 
     #[test]

@@ -12,11 +12,11 @@ use coffee_common::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::ask_members::ask_others;
+use super::{ask_members::ask_others, history};
 use crate::node::{
     Node,
     replica::Replica,
-    write_room::{StateSize, flush_makes_room, room_of_disk},
+    write_room::{StateSize, flush_makes_room, history_takes_room, room_of_disk},
 };
 
 /// How often the room is measured. Writes in between are counted.
@@ -42,6 +42,9 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         let membership = replica.membership();
         let full = full.iter().filter_map(|id| Some(membership.get_node(id)?.name.clone())).collect();
         node.write_room().set_measured(left, full);
+        if leads {
+            history::drop_excess(&replica, left == 0 && is_history_in_the_way(&node, &replica)).await;
+        }
         let shortage = shortage(&node, &replica);
         if rejecting != shortage.is_some() {
             rejecting = shortage.is_some();
@@ -84,6 +87,13 @@ fn size_of(replica: &Replica) -> StateSize {
         requests: replica.state().request_memory().entries.get(),
         memtable_bytes: metrics.memtable_bytes.get(),
     }
+}
+
+/// Whether less history would make room. That of this node's disk alone is known, and equal disks hold
+/// equal data.
+fn is_history_in_the_way(node: &Node, replica: &Replica) -> bool {
+    let min = replica.state().settings().disk_free_bytes_min;
+    node.space().last().is_none_or(|space| history_takes_room(&space, size_of(replica), min))
 }
 
 /// Flushes if that makes room on this node's disk. The log is purged after it.

@@ -225,6 +225,7 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::NodeAnnounced,
         Outcome::LevelRaised { level: FeatureLevel(2), changed: true },
         Outcome::SettingChanged(true),
+        Outcome::HistoryCompacted { floor: Revision(300), done: false },
     ]
 }
 

@@ -1,23 +1,57 @@
 //! Reads of earlier revisions, compared with copies of the state at each revision.
 
+use coffee_common::{command::HistoryLimit, feature_level::HISTORY};
+
 use super::{
-    super::{AtRevision, Retention, level},
+    super::{AtRevision, level},
     *,
 };
 use crate::kv::table::Table;
-use coffee_common::feature_level::HISTORY;
 
 /// A cluster that keeps a history from some revision on, and the state at each revision since.
 struct Past {
     real: Real,
-    retention: Retention,
     now: KvModel,
     states: BTreeMap<u64, BTreeMap<Key, Entry>>,
+    /// Nothing before it can be read, as far as this model knows.
+    floor: u64,
 }
 
 impl Past {
-    fn new(retention: Retention) -> Self {
-        Self { real: Real::new(MEMORY), retention, now: KvModel::default(), states: BTreeMap::new() }
+    fn new() -> Self {
+        Self { real: Real::new(MEMORY), now: KvModel::default(), states: BTreeMap::new(), floor: 0 }
+    }
+
+    /// One that keeps no more than this.
+    fn keeping(bytes: u64, changes: u64) -> Self {
+        let mut past = Self::new();
+        for setting in [Setting::HistoryBytesMax(bytes), Setting::HistoryChangesMax(changes)] {
+            past.command(0, Command::ChangeSetting(SettingChange::Set(setting)));
+        }
+        past
+    }
+
+    fn command(&mut self, at: u64, command: Command) -> Outcome {
+        let proposal = Proposal { request: None, proposed_at_ms: 1000 + at, command };
+        self.states.insert(at, self.now.keys.clone());
+        self.real.apply(&[(Revision(at), proposal)]).remove(0)
+    }
+
+    /// Compacts the history, and returns how many commands that took.
+    fn compact(&mut self, mut at: u64, limit: HistoryLimit) -> u64 {
+        let before = at;
+        loop {
+            let outcome = self.command(at, Command::CompactHistory(limit));
+            at += 1;
+            if let HistoryLimit::Upto(upto) = limit
+                && self.is_kept()
+            {
+                self.floor = self.floor.max(upto.0.min(before));
+            }
+            if !matches!(outcome, Outcome::HistoryCompacted { done: false, .. }) {
+                return at - before;
+            }
+        }
     }
 
     fn is_kept(&self) -> bool {
@@ -30,7 +64,7 @@ impl Past {
         let mut reading = self.real.store.begin_heads(heads);
         while reading.read_next().expect("reads") {}
         let tables = Tables::open(&mut self.real.store, &mut self.real.memory).expect("opens");
-        let mut tables = tables.with_heads(reading.finish()).with_retention(self.retention);
+        let mut tables = tables.with_heads(reading.finish());
         for (at, batch) in entries {
             let command = Command::Batch(batch.clone().into());
             let proposal = Proposal { request: None, proposed_at_ms: 1000 + at, command };
@@ -56,6 +90,7 @@ impl Past {
             self.now.keys.clone().into_iter().collect::<Vec<_>>()
         );
         let Some(extent) = self.real.store.history_extent().expect("reads") else { return last };
+        assert!(extent.floor.0 >= self.floor);
         for key in keys {
             assert_eq!(self.real.store.get(key).expect("reads").as_ref(), self.now.keys.get(key));
             for at in 0..=last {
@@ -98,21 +133,33 @@ fn any_operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn any_limit() -> impl Strategy<Value = HistoryLimit> {
+    prop_oneof![
+        (0u64..60).prop_map(|upto| HistoryLimit::Upto(Revision(upto))),
+        (0u64..20_000, 0u64..30).prop_map(|(bytes, changes)| HistoryLimit::Size { bytes, changes }),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn each_revision_can_be_read_until_it_is_dropped(
         steps in prop::collection::vec(
-            (prop::collection::vec(prop::collection::vec(any_operation(), 0..4), 1..8), any::<bool>()), 1..12,
+            (
+                prop::collection::vec(prop::collection::vec(any_operation(), 0..4), 1..8),
+                any::<bool>(),
+                prop::option::weighted(0.2, any_limit()),
+            ),
+            1..12,
         ),
         between in any_between(),
         raised in 0usize..4,
         changes in prop::sample::select(vec![0u64, 5, 20, 1000]),
         bytes in prop::sample::select(vec![0u64, 20_000, 1 << 20]),
     ) {
-        let mut past = Past::new(Retention { bytes, changes });
+        let mut past = Past::keeping(bytes, changes);
         let mut index = 0;
-        for (place, (batches, apart)) in steps.into_iter().enumerate() {
+        for (place, (batches, apart, limit)) in steps.into_iter().enumerate() {
             if place == raised {
                 index += 1;
                 past.raise_level(index);
@@ -129,6 +176,9 @@ proptest! {
                 false => past.apply(&entries),
             }
             past.real.go_through(between[place % between.len()]);
+            if let Some(limit) = limit {
+                index += past.compact(index + 1, limit);
+            }
             past.check(index, &keys());
         }
     }
@@ -137,7 +187,7 @@ proptest! {
 /// Retention is applied when a chunk is full, which one key with short values takes long for.
 #[test]
 fn what_is_dropped_leaves_no_row() {
-    let mut past = Past::new(Retention { bytes: 0, changes: 0 });
+    let mut past = Past::keeping(0, 0);
     past.raise_level(1);
     past.apply(&[
         (2, Batch::of(set("a", value(1, 5000)))),
@@ -164,9 +214,45 @@ fn what_is_dropped_leaves_no_row() {
     assert_eq!(extent.bytes, row.len() as u64);
 }
 
+/// More chunks than one command drops. Four revisions fill one, each with an earlier value elsewhere.
+#[test]
+fn a_command_drops_a_bounded_part_of_the_history() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    let fill = |at: u64| {
+        let mut operations: Vec<_> =
+            (0..3).map(|n| set(&format!("fill/{n}"), value(at as u8, 600))).collect();
+        operations.push(set("a", value(at as u8, 2000)));
+        Batch { conditions: Vec::new(), operations }
+    };
+    let extent = |past: &Past| past.real.store.history_extent().expect("reads").expect("kept");
+    (2..=600).for_each(|at| past.apply(&[(at, fill(at))]));
+    past.real.restart();
+    assert_eq!((past.rows(Table::Changes), past.rows(Table::Values)), (150, 599));
+
+    // A revision within a chunk: what is left of it is kept, and not shown.
+    assert_eq!(past.compact(601, HistoryLimit::Upto(Revision(300))), 2);
+    assert_eq!(past.check(602, &keys()), 300);
+    assert_eq!(past.rows(Table::Changes), 76);
+    past.real.restart();
+    let before = extent(&past);
+    assert_eq!(past.compact(603, HistoryLimit::Size { bytes: before.bytes / 2, changes: u64::MAX }), 1);
+    let after = extent(&past);
+    assert!(after.bytes <= before.bytes / 2 && after.bytes > before.bytes / 4, "{before:?}, {after:?}");
+    past.check(603, &keys());
+    // The present state is kept, and the chunk that is open is dropped.
+    past.apply(&[(604, fill(604))]);
+    assert_eq!(past.compact(605, HistoryLimit::Upto(Revision(u64::MAX))), 1);
+    assert_eq!(past.check(605, &keys()), 605);
+    assert_eq!((past.rows(Table::Changes), past.rows(Table::Values)), (0, 1));
+    assert_eq!((extent(&past).bytes, extent(&past).changes), (0, 0));
+    past.apply(&[(606, fill(606))]);
+    past.check(606, &keys());
+}
+
 #[test]
 fn a_batch_that_takes_back_its_own_change_makes_none() {
-    let mut past = Past::new(Retention::default());
+    let mut past = Past::new();
     past.raise_level(1);
     let operations = vec![set("a", value(1, 5000)), Operation::Delete(key("a")), Operation::Delete(key("b"))];
     past.apply(&[(2, Batch { conditions: Vec::new(), operations })]);
@@ -176,9 +262,11 @@ fn a_batch_that_takes_back_its_own_change_makes_none() {
 
 #[test]
 fn a_cluster_of_the_first_level_keeps_no_history() {
-    let mut past = Past::new(Retention::default());
+    let mut past = Past::new();
     past.apply(&[(2, Batch::of(set("a", value(1, 5000)))), (3, Batch::of(Operation::Delete(key("a"))))]);
     assert!(!past.is_kept());
+    let compact = Command::CompactHistory(HistoryLimit::Upto(Revision(3)));
+    assert_eq!(past.command(4, compact), Outcome::Nothing);
     assert!(past.real.store.get_at(&key("a"), Revision(2)).is_err());
     assert_eq!((past.rows(Table::Keys), past.rows(Table::Values), past.rows(Table::Changes)), (0, 0, 0));
 }
@@ -186,7 +274,7 @@ fn a_cluster_of_the_first_level_keeps_no_history() {
 #[test]
 fn replicas_that_differ_in_an_earlier_version_have_different_digests() {
     let digest = |byte| {
-        let mut past = Past::new(Retention::default());
+        let mut past = Past::new();
         past.raise_level(1);
         past.apply(&[(2, Batch::of(set("a", value(byte, 9)))), (3, Batch::of(Operation::Delete(key("a"))))]);
         past.real.store.digest().expect("reads")

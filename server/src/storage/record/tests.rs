@@ -2,7 +2,7 @@
 //! harm.
 
 use coffee_common::{
-    command::{Batch, Command, Condition, MemberState, Operation},
+    command::{Batch, Command, Condition, HistoryLimit, MemberState, Operation},
     envelope::Enveloped,
     feature_level::FeatureLevel,
     id::{Address, ClientId, NodeName, RequestId, Revision},
@@ -36,7 +36,7 @@ fn proposal(command: Command) -> Proposal {
     Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
 }
 
-fn commands() -> [Command; 9] {
+fn commands() -> [Command; 11] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -64,6 +64,8 @@ fn commands() -> [Command; 9] {
         Command::RaiseLevel(FeatureLevel(2)),
         Command::ChangeSetting(SettingChange::Set(Setting::DataBytesMax(64 << 30))),
         Command::ChangeSetting(SettingChange::Unset(SettingName::UpgradeFinish)),
+        Command::CompactHistory(HistoryLimit::Upto(Revision(300))),
+        Command::CompactHistory(HistoryLimit::Size { bytes: 256 << 20, changes: 1_000_000 }),
     ]
 }
 
@@ -262,6 +264,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         }),
         1 => (any_member(), any::<u64>()).prop_map(|(Member { name, address }, id)| {
             Command::SetNodeAddress { name, id: NodeId(id), address }
+        }),
+        1 => (any::<u64>(), any::<u64>()).prop_map(|(bytes, changes)| {
+            Command::CompactHistory(HistoryLimit::Size { bytes, changes })
         }),
         1 => any::<u32>().prop_map(|level| Command::RaiseLevel(FeatureLevel(level))),
         1 => prop::option::of(any::<u64>()).prop_map(|bytes| {
