@@ -6,6 +6,7 @@
 
 mod backup;
 mod builder;
+mod history;
 mod keys;
 mod nodes;
 
@@ -20,6 +21,7 @@ use coffee_common::{
 pub use self::{
     backup::Backup,
     builder::ClientBuilder,
+    history::{HistoryOptions, KeyHistory, PastPage},
     keys::{GetResult, Page, PageOptions, Written},
     nodes::{Booted, CanStop, ClusterList, FoundedCluster, NodeLogLevel, Transferred},
 };

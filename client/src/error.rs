@@ -68,6 +68,12 @@ pub enum Error {
         /// The next step for the caller.
         hint: String,
     },
+    /// The history does not reach back to the revision.
+    #[error("the history begins at revision {floor}: what was before cannot be read any more")]
+    Compacted {
+        /// The first revision at which the state can be read.
+        floor: Revision,
+    },
     /// The node does not know the request, or this client does not know its answer: one of the two is
     /// older.
     #[error("{0}")]
@@ -146,6 +152,9 @@ impl Error {
             }
             Self::Denied(_) => "use a certificate with a role that allows this".into(),
             Self::Refused { hint, .. } => hint.clone(),
+            Self::Compacted { floor } => format!(
+                "read at {floor} or later; `coffeectl settings` shows how much history is kept"
+            ),
             Self::NotFound(_) => "run `coffeectl list` to see the nodes".into(),
             Self::Unsupported(_) => {
                 "compare `coffeectl --version` with the versions in `coffeectl list`, and upgrade the older side"
@@ -170,6 +179,7 @@ impl Error {
                 Self::Unknown { reason, request: None }
             }
             Rejection::Unsupported(reason) => Self::Unsupported(reason),
+            Rejection::Compacted { floor } => Self::Compacted { floor },
             rejection @ Rejection::OtherCluster { .. } => Self::OtherCluster(rejection.to_string()),
             Rejection::LeftOut { ref node, peers, ref from } => Self::Refused {
                 hint: format!(
@@ -229,6 +239,7 @@ mod tests {
             Rejection::Refused { reason: String::new(), hint: String::new() },
             Rejection::Unknown(String::new()),
             Rejection::Unsupported(String::new()),
+            Rejection::Compacted { floor: Revision(3) },
             Rejection::Unreadable(String::new()),
             Rejection::NoCluster { node: "ming".parse().expect("legal"), joining: false },
             Rejection::NoQuorum { reached: Vec::new(), voters: 3 },

@@ -158,8 +158,8 @@ mod timing;
 
 pub use channel::{Channel, ChannelError, Envelope, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, ClusterList, FoundedCluster, GetResult, NodeLogLevel,
-    Page, PageOptions, Transferred, Written,
+    Backup, Booted, CanStop, Client, ClientBuilder, ClusterList, FoundedCluster, GetResult, HistoryOptions,
+    KeyHistory, NodeLogLevel, Page, PageOptions, PastPage, Transferred, Written,
 };
 #[doc(hidden)]
 pub use coffee_common::protocol::{Request, Response};
@@ -170,7 +170,7 @@ pub use coffee_common::{
     feature_level::FeatureLevel,
     id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Consistency, LogLevel, RaisedLevel},
+    protocol::{Consistency, LogLevel, RaisedLevel, VersionView},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
 };

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bounded::at_most,
     feature_level::{FeatureLevel, HISTORY, LEVEL_MIN},
+    history_limit::HistoryLimit,
     id::{Address, NodeId, NodeName, RequestId, Revision},
     key::{Key, Value},
     limits::{BATCH_BYTES_MAX, BATCH_CONDITIONS_MAX, BATCH_OPERATIONS_MAX},
     revocation_list::RevocationList,
     setting::SettingChange,
+    text,
 };
 
 /// The payload of a log entry, as the leader proposes it.
@@ -27,6 +29,10 @@ pub struct Proposal {
     pub proposed_at_ms: u64,
     /// The command to apply.
     pub command: Command,
+    /// The role and the name of the client that asked for it, such as `writer till`; empty if that is
+    /// not known. Recorded with the changes of keys.
+    #[serde(deserialize_with = "text::word")]
+    pub author: String,
 }
 
 /// A change of the state machine, as a log entry holds it.
@@ -81,21 +87,6 @@ pub enum Command {
     /// Writes the record of a node again.
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
-}
-
-/// The part of the history that is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub enum HistoryLimit {
-    /// The changes up to this revision: the state at earlier ones cannot be read any more.
-    Upto(Revision),
-    /// The oldest changes until at most as many bytes and changes are left.
-    Size {
-        /// Bytes of changes and of earlier values.
-        bytes: u64,
-        /// Changes of keys.
-        changes: u64,
-    },
 }
 
 /// Operations that are applied atomically if every condition holds.
@@ -191,7 +182,7 @@ pub enum Outcome {
     },
 }
 
-crate::enveloped!(Command, HistoryLimit, Outcome, NodeRecord);
+crate::enveloped!(Command, Outcome, NodeRecord);
 
 /// The effect of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ pub mod entry;
 pub mod envelope;
 pub mod feature_level;
 pub mod frame;
+pub mod history_limit;
 pub mod id;
 pub mod key;
 pub mod key_scope;

@@ -67,6 +67,9 @@ pub const TERM_STEP_MAX: u64 = 1 << 24;
 /// The most keys per page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
 
+/// The maximum number of versions of a key in a response.
+pub const VERSIONS_MAX: usize = 1000;
+
 /// The size at which a page of a range read takes no more keys, in bytes of keys and values; values
 /// count even if only keys are returned. The first key may exceed it.
 pub const RANGE_BYTES_MAX: usize = 1 << 20;

@@ -13,11 +13,13 @@
 
 mod consistency;
 mod identity;
+mod key_version;
 mod log_level;
 mod membership;
 mod pace;
 mod rejection;
 mod request_envelope;
+mod response;
 mod response_frame;
 mod setting_view;
 mod status;
@@ -30,11 +32,13 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     consistency::Consistency,
     identity::{Identity, Role, SentFrom},
+    key_version::VersionView,
     log_level::LogLevel,
     membership::{LastEntry, RaisedLevel, Removal, ReplicaDigest},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     request_envelope::{EnvelopeStart, RequestEnvelope, RequestFrame, RequestFrameRef},
+    response::Response,
     response_frame::ResponseFrame,
     setting_view::{ChangedSetting, SETTINGS_MAX, SettingView},
     status::{
@@ -45,12 +49,11 @@ pub use self::{
 };
 use crate::{
     bounded::at_most,
-    command::{Batch, MemberState, Outcome},
-    entry::Entry,
+    command::{Batch, MemberState},
     feature_level::FeatureLevel,
     id::{Address, ClusterId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange},
-    limits::{NODES_MAX, RANGE_KEYS_MAX, REVOCATION_LIST_BYTES_MAX},
+    limits::{NODES_MAX, REVOCATION_LIST_BYTES_MAX},
     text,
 };
 
@@ -268,127 +271,50 @@ pub enum Request {
         #[serde(deserialize_with = "text::word_if_any")]
         value: Option<String>,
     },
+    /// Reads a key as of a revision: [`Response::Value`]. Needs a history, like the next three.
+    GetAt {
+        /// The key to read.
+        key: Key,
+        /// The revision, which the cluster must have reached.
+        revision: Revision,
+        /// How fresh the read must be.
+        consistency: Consistency,
+    },
+    /// Reads a page of keys as of a revision: [`Response::PastPage`].
+    RangeAt {
+        /// The keys to read.
+        range: KeyRange,
+        /// The revision, which the cluster must have reached.
+        revision: Revision,
+        /// The maximum number of keys; 0 means as many as fit a page.
+        limit: u32,
+        /// Omits the values.
+        keys_only: bool,
+        /// How fresh the read must be.
+        consistency: Consistency,
+    },
+    /// Reads versions of a key, the newest first: [`Response::Versions`].
+    History {
+        /// The key.
+        key: Key,
+        /// Only versions before that of this revision; `None` begins with the present one.
+        before: Option<Revision>,
+        /// The maximum number of versions; 0 means as many as fit a page.
+        limit: u32,
+        /// Omits the values.
+        keys_only: bool,
+        /// How fresh the read must be.
+        consistency: Consistency,
+    },
+    /// Drops the history up to a revision, at which the state can still be read:
+    /// [`Response::Compacted`].
+    CompactHistory {
+        /// The revision, which the cluster must have reached.
+        upto: Revision,
+    },
     /// Writes the record of a node again: [`Response::Done`].
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
 }
 
-/// The response to a request that was carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub enum Response {
-    /// To [`Request::Status`].
-    Status(Box<NodeStatus>),
-    /// To [`Request::List`].
-    Cluster(Box<ClusterView>),
-    /// To [`Request::Write`].
-    Written(Outcome),
-    /// To [`Request::Get`].
-    Value {
-        /// The key's entry; `None` if the key does not exist.
-        entry: Option<Entry>,
-        /// The revision as of which the read was done.
-        at: Revision,
-    },
-    /// To [`Request::Range`].
-    Page {
-        /// The keys in order, with their entries; values are empty if they were omitted.
-        #[serde(deserialize_with = "at_most::<_, _, { RANGE_KEYS_MAX as usize }>")]
-        entries: Vec<(Key, Entry)>,
-        /// Whether the range continues after the last of these keys.
-        more: bool,
-        /// The revision as of which the read was done.
-        at: Revision,
-    },
-    /// To [`Request::Boot`].
-    Booted {
-        /// The node's id.
-        id: NodeId,
-        /// Whether it became a voter now.
-        changed: bool,
-        /// Whether it was a voter, and the cluster now reaches it at another address.
-        moved: bool,
-        /// How long it took, in milliseconds.
-        took_ms: u64,
-    },
-    /// To [`Request::Transfer`].
-    Transferred {
-        /// The previous leader.
-        from: NodeName,
-        /// The present leader.
-        to: NodeName,
-        /// The term of the present leader.
-        term: u64,
-        /// Whether leadership moved.
-        changed: bool,
-        /// How long it took, in milliseconds.
-        took_ms: u64,
-    },
-    /// To [`Request::Down`].
-    Down(Removal),
-    /// To [`Request::Remove`].
-    Removed(Removal),
-    /// To [`Request::CanStop`].
-    CanStop {
-        /// Whether the node can be stopped.
-        yes: bool,
-        /// The reason for the verdict.
-        #[serde(deserialize_with = "text::message")]
-        reason: String,
-    },
-    /// To [`Request::ReadIndex`]: the revision to wait for.
-    ReadIndex(Revision),
-    /// To [`Request::Join`].
-    Admitted {
-        /// The cluster that the node joined.
-        cluster: ClusterId,
-        /// The node's new id.
-        id: NodeId,
-    },
-    /// To requests that only change something: it is done, or was done before.
-    Done {
-        /// Whether this request changed something.
-        changed: bool,
-    },
-    /// To [`Request::StateDigest`]; `None` if none is known.
-    StateDigest(Option<ReplicaDigest>),
-    /// To [`Request::Room`]: the bytes that the disk can take; `None` if that is unknown.
-    Room(Option<u64>),
-    /// To [`Request::Backup`]: the file follows.
-    Backup,
-    /// To [`Request::Reload`].
-    Reloaded(Box<Reload>),
-    /// To [`Request::LogLevel`].
-    LogLevel {
-        /// The node that answered.
-        node: NodeName,
-        /// The node's log level.
-        level: LogLevel,
-        /// Whether the level was changed.
-        changed: bool,
-    },
-    /// To [`Request::Found`].
-    Founded {
-        /// The cluster.
-        cluster: ClusterId,
-        /// Whether this request founded it.
-        changed: bool,
-    },
-    /// To [`Request::Revoke`].
-    Revoked {
-        /// The number of the list.
-        number: u64,
-        /// Whether the cluster has it because of this request; otherwise it had the same list before.
-        changed: bool,
-    },
-    /// To [`Request::Boot`]: the node is admitted when it asks. Whether this request announced it.
-    Announced(bool),
-    /// To [`Request::FinishUpgrade`].
-    LevelRaised(RaisedLevel),
-    /// To [`Request::Settings`].
-    Settings(#[serde(deserialize_with = "at_most::<_, _, SETTINGS_MAX>")] Vec<SettingView>),
-    /// To [`Request::ChangeSetting`].
-    SettingChanged(ChangedSetting),
-}
-
-crate::enveloped!(Request, Response);
+crate::enveloped!(Request);

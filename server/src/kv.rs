@@ -13,7 +13,8 @@
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
 //! `db_snapshot`, `memtable`, `store`, `memory`, `digest`, `extent` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `history` <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings` (commands).
+//! `tables` (the only writer) <- `history` <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings`
+//! (commands). Reads are in `view`, `range` and `past`.
 
 mod batch;
 mod db_snapshot;
@@ -30,6 +31,7 @@ mod memtable;
 #[cfg(test)]
 mod model_tests;
 mod nodes;
+mod past;
 mod range;
 mod requests;
 mod revocations;
@@ -54,11 +56,11 @@ pub use self::{
     error::KvError,
     extent::HistoryExtent,
     heads::{HeadsRead, RowHeads},
-    history::AtRevision,
     level::begin_level,
     memory::RequestMemory,
     memtable::MemTable,
     nodes::introduce,
+    past::{AtRevision, ChangeOrigin, PastRead, PastVersion, VersionCursor, VersionRoom},
     range::{RangePage, RangeRead},
     row::{check_row, is_live_key},
     schema::{WritableTable, check_format, create_tables, note_meta, prepare},
@@ -90,7 +92,7 @@ pub fn apply(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Resu
 
 fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result<Outcome, KvError> {
     match &proposal.command {
-        Command::Batch(batch) => batch::execute(tables, at, proposal.proposed_at_ms, batch),
+        Command::Batch(batch) => batch::execute(tables, at, proposal, batch),
         Command::AdmitNode { name, address } => {
             nodes::admit(tables, at, name, address, proposal.proposed_at_ms)
         }

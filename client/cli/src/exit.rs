@@ -15,7 +15,7 @@ pub enum ExitCode {
     Failed = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// The key or node does not exist.
+    /// The key or node does not exist, or the history does not reach back to the revision.
     NotFound = 3,
     /// A condition of the write did not hold.
     ConditionFalse = 4,
@@ -38,7 +38,7 @@ const TABLE: [(ExitCode, &str); 11] = [
     (ExitCode::Done, "done, or already so"),
     (ExitCode::Failed, "failed, none of the below"),
     (ExitCode::Usage, "usage or configuration"),
-    (ExitCode::NotFound, "key or node not found"),
+    (ExitCode::NotFound, "key, node or revision not found"),
     (ExitCode::ConditionFalse, "condition false (--if-rev, --if-absent)"),
     (ExitCode::Unavailable, "unavailable: no node, no leader, no quorum; nothing was written"),
     (ExitCode::Unknown, "timed out or cut off: outcome unknown; retry with the same --request-id"),

@@ -67,7 +67,7 @@ impl Failure {
 fn code(error: &Error) -> ExitCode {
     match error {
         Error::Invalid(_) | Error::RequestIdReused => ExitCode::Usage,
-        Error::NotFound(_) => ExitCode::NotFound,
+        Error::NotFound(_) | Error::Compacted { .. } => ExitCode::NotFound,
         Error::ConditionFalse { .. } => ExitCode::ConditionFalse,
         Error::Unavailable(_) | Error::NoQuorum(_) => ExitCode::Unavailable,
         Error::Unknown { .. } => ExitCode::Unknown,
@@ -93,6 +93,17 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// Creates the failure of a request that names a revision.
+    pub(crate) fn of_revision(error: Error) -> Self {
+        let is_mistaken = matches!(error, Error::Invalid(_));
+        let failure = Self::from(error);
+        match is_mistaken {
+            true => failure
+                .hint("revisions are shown by 'coffeectl history KEY' and 'coffeectl get KEY --revision'"),
+            false => failure,
+        }
+    }
+
     /// Creates the failure of a write. For an unknown outcome the hint is the
     /// command that retries it.
     pub(crate) fn of_write(error: Error, spoken: &Spoken) -> Self {
@@ -124,6 +135,7 @@ mod tests {
             (Error::Invalid(text()), ExitCode::Usage),
             (Error::Setup(text()), ExitCode::Failed),
             (Error::NotFound(text()), ExitCode::NotFound),
+            (Error::Compacted { floor: Revision(7) }, ExitCode::NotFound),
             (Error::ConditionFalse { condition: 0, actual: None }, ExitCode::ConditionFalse),
             (Error::RequestIdReused, ExitCode::Usage),
             (Error::Unavailable(text()), ExitCode::Unavailable),

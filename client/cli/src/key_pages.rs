@@ -1,19 +1,39 @@
 //! The pages of a range of keys, one after another.
 
-use coffee_client::{Client, Error, Page, PageOptions};
-use coffee_common::key::KeyRange;
+use coffee_client::{Client, Entry, Error, PageOptions};
+use coffee_common::{
+    id::Revision,
+    key::{Key, KeyRange},
+};
 
-/// The pages of a range, each read at its own revision.
+/// The pages of a range, all of one revision. Each is of its own if the cluster keeps no history.
 pub(crate) struct KeyPages<'a> {
     client: &'a Client,
     /// The keys that were not read yet.
     range: KeyRange,
     more: bool,
+    revision: PageRevision,
+}
+
+enum PageRevision {
+    /// That of the first page, which was not read yet.
+    First,
+    /// This one, which an earlier page was of.
+    Same(Revision),
+    /// This one.
+    Wanted(Revision),
+    /// Each has its own.
+    Own,
 }
 
 impl<'a> KeyPages<'a> {
     pub(crate) fn new(client: &'a Client, range: KeyRange) -> Self {
-        Self { client, range, more: true }
+        Self { client, range, more: true, revision: PageRevision::First }
+    }
+
+    /// The pages of a range as of a revision.
+    pub(crate) fn at(client: &'a Client, range: KeyRange, revision: Revision) -> Self {
+        Self { client, range, more: true, revision: PageRevision::Wanted(revision) }
     }
 
     /// The part of the range that was not read yet.
@@ -27,16 +47,40 @@ impl<'a> KeyPages<'a> {
     }
 
     /// Reads the next page; `None` after the last one.
-    pub(crate) async fn next(&mut self, options: PageOptions) -> Result<Option<Page>, Error> {
+    pub(crate) async fn next(&mut self, options: PageOptions) -> Result<Option<Vec<(Key, Entry)>>, Error> {
         if !self.more {
             return Ok(None);
         }
-        let page = self.client.range(self.range.clone(), options).await?;
-        let last = page.entries.last().map(|(key, _)| key);
-        self.more = page.more && last.is_some();
-        if let Some(last) = last {
-            self.range = self.range.clone().after(last);
+        loop {
+            let (entries, upto) = match self.revision {
+                PageRevision::Same(revision) | PageRevision::Wanted(revision) => {
+                    match self.client.range_at(self.range.clone(), revision, options).await {
+                        Ok(page) => (page.entries, page.upto),
+                        Err(Error::Refused { .. } | Error::Unsupported(_))
+                            if matches!(self.revision, PageRevision::Same(_)) =>
+                        {
+                            self.revision = PageRevision::Own;
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                PageRevision::First | PageRevision::Own => {
+                    let page = self.client.range(self.range.clone(), options).await?;
+                    if matches!(self.revision, PageRevision::First) {
+                        self.revision = PageRevision::Same(page.at);
+                    }
+                    let last = page.entries.last().map(|(key, _)| key.clone());
+                    (page.entries, last.filter(|_| page.more))
+                }
+            };
+            self.more = upto.is_some();
+            if let Some(upto) = &upto {
+                self.range = self.range.clone().after(upto);
+            }
+            if !entries.is_empty() || !self.more {
+                return Ok(Some(entries));
+            }
         }
-        Ok(Some(page))
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod boot;
 mod can_stop;
 mod cert;
+mod compact;
 mod complete;
 mod completion;
 mod context;
@@ -13,6 +14,7 @@ mod down;
 mod export;
 mod get;
 mod help;
+mod history;
 mod import;
 mod init;
 mod keys;
@@ -76,6 +78,10 @@ key only if no one else has changed it since it was read:
     Del(del::DelArguments),
     /// List keys
     Keys(keys::KeysArguments),
+    /// Show the versions of a key: when it was changed, by whom, and what it was
+    History(history::HistoryArguments),
+    /// Drop the history up to a revision
+    Compact(compact::CompactArguments),
     /// Write keys and values as lines of JSON
     #[command(after_help = export::AFTER_HELP)]
     Export(export::ExportArguments),
@@ -183,6 +189,8 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Get(arguments) => get::run(arguments, invocation).await,
         CtlVerb::Del(arguments) => del::run(arguments, invocation).await,
         CtlVerb::Keys(arguments) => keys::run(arguments, invocation).await,
+        CtlVerb::History(arguments) => history::run(arguments, invocation).await,
+        CtlVerb::Compact(arguments) => compact::run(arguments, invocation).await,
         CtlVerb::Export(arguments) => export::run(arguments, invocation).await,
         CtlVerb::Import(arguments) => import::run(arguments, invocation).await,
         CtlVerb::Transfer(arguments) => transfer::run(arguments, invocation).await,

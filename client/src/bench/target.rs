@@ -42,6 +42,7 @@ impl From<Error> for Failed {
             Error::Invalid(_) => "invalid",
             Error::Setup(_) => "setup",
             Error::NotFound(_) => "not found",
+            Error::Compacted { .. } => "compacted",
             Error::ConditionFalse { .. } => "condition false",
             Error::RequestIdReused => "request id reused",
             Error::Unavailable(_) | Error::NoQuorum(_) => "unavailable",

@@ -32,9 +32,11 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
     };
     match request {
         Request::Ping | Request::Status | Request::List => (Route::First, RetryPolicy::ReadOnly),
-        Request::Get { consistency, .. } | Request::Range { consistency, .. } => {
-            (local(*consistency), RetryPolicy::ReadOnly)
-        }
+        Request::Get { consistency, .. }
+        | Request::Range { consistency, .. }
+        | Request::GetAt { consistency, .. }
+        | Request::RangeAt { consistency, .. }
+        | Request::History { consistency, .. } => (local(*consistency), RetryPolicy::ReadOnly),
         Request::CanStop { .. } | Request::ReadIndex | Request::Settings => {
             (Route::Leader, RetryPolicy::ReadOnly)
         }
@@ -55,7 +57,8 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::RemoveVoter { .. }
         | Request::Revoke { .. }
         | Request::FinishUpgrade { dry_run: false }
-        | Request::ChangeSetting { .. } => (Route::Leader, RetryPolicy::Idempotent),
+        | Request::ChangeSetting { .. }
+        | Request::CompactHistory { .. } => (Route::Leader, RetryPolicy::Idempotent),
         #[cfg(coffee_future)]
         Request::FutureTouch(_) => (Route::Leader, RetryPolicy::Idempotent),
         Request::StateDigest { .. }

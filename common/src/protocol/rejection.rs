@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     bounded::at_most,
     envelope::{self, DecodeError, Enveloped},
-    id::{Address, ClusterId, NodeName},
+    id::{Address, ClusterId, NodeName, Revision},
     limits::NODES_MAX,
     text,
 };
@@ -94,6 +94,12 @@ pub enum Rejection {
     /// The node has answered, and this version cannot read the response: it may have been applied.
     #[error("{0}")]
     Unreadable(#[serde(deserialize_with = "text::message")] String),
+    /// Not applied: the history does not reach back to the revision.
+    #[error("the history begins at revision {floor}: what was before cannot be read any more")]
+    Compacted {
+        /// The first revision at which the state can be read.
+        floor: Revision,
+    },
 }
 
 /// The effect of a request that was rejected. A later version has no other classes.
@@ -135,6 +141,7 @@ impl Rejection {
             | Self::Refused { .. }
             | Self::OtherCluster { .. }
             | Self::LeftOut { .. }
+            | Self::Compacted { .. }
             | Self::Unsupported(_) => RejectionClass::NotApplied,
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use coffee_common::{
-    command::{Batch, Condition, Effect, Operation, Outcome},
+    command::{Batch, Condition, Effect, Operation, Outcome, Proposal},
     id::Revision,
     key::{Key, Value},
 };
@@ -29,14 +29,14 @@ use super::{
 pub(super) fn execute(
     tables: &mut Tables<'_>,
     at: Revision,
-    at_ms: u64,
+    proposal: &Proposal,
     batch: &Batch,
 ) -> Result<Outcome, KvError> {
     if let Some(condition_false) = first_false_condition(tables, &batch.conditions)? {
         return Ok(condition_false);
     }
     let effects = match tables.history() {
-        Some(_) => change(tables, at, at_ms, &batch.operations)?,
+        Some(_) => change(tables, at, proposal, &batch.operations)?,
         None => {
             let operate = |operation| operate_without_history(tables, at, operation);
             batch.operations.iter().map(operate).collect::<Result<_, _>>()?
@@ -105,7 +105,7 @@ fn operate_without_history(
 fn change(
     tables: &mut Tables<'_>,
     at: Revision,
-    at_ms: u64,
+    proposal: &Proposal,
     operations: &[Operation],
 ) -> Result<Vec<Effect>, KvError> {
     tables.make_room_for_changes()?;
@@ -139,7 +139,7 @@ fn change(
             }
         }
     }
-    tables.record_changes(at, at_ms, b"", &changes)?;
+    tables.record_changes(at, proposal, &changes)?;
     Ok(effects)
 }
 

@@ -7,10 +7,9 @@
 //! at the floor and at each later revision can be read.
 
 use coffee_common::{
-    command::{HistoryLimit, Outcome},
-    entry::Entry,
+    command::{Outcome, Proposal},
+    history_limit::HistoryLimit,
     id::Revision,
-    key::Key,
     setting::ClusterSettings,
 };
 
@@ -18,12 +17,11 @@ use super::{
     error::KvError,
     extent::HistoryExtent,
     row::{
-        changes::{self, Before, ChangeRecords, KeptValue, KeyChange, KeyVersion},
-        entry::{self, ValuePlace},
+        changes::{self, Before, ChangeRecords, KeptValue, KeyChange},
+        entry,
         format::SEAL_BYTES,
         values,
     },
-    store::Store,
     table::Table,
     tables::Tables,
 };
@@ -36,135 +34,6 @@ const CHUNK_REVISIONS: u64 = 256;
 /// take long.
 const DROPPED_MAX: usize = 4;
 const COMPACTED_MAX: usize = 64;
-
-impl Store {
-    /// The chunk that would have the change of this revision: its first revision, and its row.
-    pub(super) fn chunk_of(&self, revision: Revision) -> Result<Option<(Revision, Vec<u8>)>, KvError> {
-        let found = self.last_row_upto(Table::Changes, &changes::key(revision))?;
-        found.map(|(key, row)| Ok((first_of(&key)?, row))).transpose()
-    }
-}
-
-/// The result of a read at a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtRevision<T> {
-    /// The state of that time.
-    Found(T),
-    /// The history begins after that revision: at this one.
-    Compacted(Revision),
-}
-
-/// The state of a key, on the way back to an earlier revision.
-enum StateBefore {
-    /// The key was not there.
-    Absent,
-    /// It had this version.
-    Version(Entry),
-    /// It had the version before the change at this revision.
-    Before(Revision),
-}
-
-impl Store {
-    /// Reads a key as of a revision that is applied.
-    ///
-    /// # Errors
-    /// A row is damaged, or the database failed.
-    pub fn get_at(&self, key: &Key, at: Revision) -> Result<AtRevision<Option<Entry>>, KvError> {
-        let floor = match self.history_extent()? {
-            Some(extent) if at >= extent.floor => extent.floor,
-            Some(extent) => return Ok(AtRevision::Compacted(extent.floor)),
-            None => return Err(KvError::damaged(Table::Meta, "there is no history")),
-        };
-        let bytes = key.as_str().as_bytes();
-        let Some(row) = self.row(Table::Keys, bytes)? else { return Ok(AtRevision::Found(None)) };
-        let head = entry::decode_head(bytes, row.get())?;
-        let mut step = match (head.modified <= at, head.is_live()) {
-            (true, false) => StateBefore::Absent,
-            (true, true) => StateBefore::Version(self.entry_of(bytes, row.get())?),
-            (false, _) => StateBefore::Before(head.modified),
-        };
-        drop(row);
-        loop {
-            step = match step {
-                StateBefore::Absent => return Ok(AtRevision::Found(None)),
-                StateBefore::Version(entry) => return Ok(AtRevision::Found(Some(entry))),
-                StateBefore::Before(revision) if revision <= floor => {
-                    return Err(KvError::damaged(Table::Changes, "a change is missing"));
-                }
-                StateBefore::Before(revision) => self.step_back(bytes, revision, at)?,
-            };
-        }
-    }
-
-    /// The state of a key before the change at `revision`, as of `at`.
-    fn step_back(&self, key: &[u8], revision: Revision, at: Revision) -> Result<StateBefore, KvError> {
-        let missing = || KvError::damaged(Table::Changes, "a change is missing");
-        let (first, chunk) = self.chunk_of(revision)?.ok_or_else(missing)?;
-        let find = |revision| -> Result<KeyChange<'_>, KvError> {
-            let record = ChangeRecords::open(&changes::key(first), &chunk)?.find(revision)?;
-            let change =
-                record.and_then(|record| record.changes.into_iter().find(|change| change.key == key));
-            change.ok_or_else(missing)
-        };
-        let mut change = find(revision)?;
-        loop {
-            return Ok(match change.before {
-                Before::Nothing => StateBefore::Absent,
-                Before::Deleted(previous) | Before::Version(previous, _) if previous > at => {
-                    StateBefore::Before(previous)
-                }
-                Before::Deleted(_) => StateBefore::Absent,
-                Before::Version(previous, version) => {
-                    StateBefore::Version(self.entry_of_version(key, previous, &version)?)
-                }
-                Before::InChunk(previous) => {
-                    change = find(previous)?;
-                    match change.after {
-                        _ if previous > at => continue,
-                        Some(version) => {
-                            StateBefore::Version(self.entry_of_version(key, previous, &version)?)
-                        }
-                        None => StateBefore::Absent,
-                    }
-                }
-            });
-        }
-    }
-
-    fn entry_of_version(
-        &self,
-        key: &[u8],
-        modified: Revision,
-        version: &KeyVersion<'_>,
-    ) -> Result<Entry, KvError> {
-        let value = match version.value {
-            KeptValue::Here(value) => value.to_vec(),
-            KeptValue::Elsewhere(_) => self.value_of(key, modified)?,
-        };
-        let head = entry::RowHead {
-            created: version.created,
-            modified,
-            version: version.version,
-            prev: Revision(0),
-            place: ValuePlace::Inline,
-        };
-        entry::entry(Table::Changes, &head, value.into())
-    }
-
-    /// Reads a value that is not in the row of its key.
-    pub(super) fn value_of(&self, key: &[u8], modified: Revision) -> Result<Vec<u8>, KvError> {
-        let key = values::key(key, modified);
-        let row = self.row(Table::Values, &key)?;
-        let row = row.ok_or(KvError::damaged(Table::Values, "a value is missing"))?;
-        values::decode(&key, row.get()).map(<[u8]>::to_vec)
-    }
-}
-
-fn first_of(key: &[u8]) -> Result<Revision, KvError> {
-    let key =
-        key.try_into().map_err(|_| KvError::damaged(Table::Changes, "a revision has a wrong length"))?;
-    Ok(Revision(u64::from_be_bytes(key)))
-}
 
 /// The changes of one revision, while its entry is applied.
 #[derive(Debug, Default)]
@@ -199,8 +68,7 @@ impl Tables<'_> {
     pub(super) fn record_changes(
         &mut self,
         at: Revision,
-        at_ms: u64,
-        actor: &[u8],
+        proposal: &Proposal,
         changes: &RevisionChanges,
     ) -> Result<(), KvError> {
         let Some(mut extent) = *self.history_mut() else { return Ok(()) };
@@ -215,6 +83,7 @@ impl Tables<'_> {
             return Err(KvError::damaged(Table::Meta, "the history is of a later revision"));
         }
         let mut record = std::mem::take(self.buffer());
+        let (at_ms, actor) = (proposal.proposed_at_ms, proposal.author.as_bytes());
         let encoded = (changes.count, changes.encoded.as_slice());
         let contribution = changes::encode(&mut record, extent.open, at, at_ms, actor, encoded);
         self.append_changes(extent.open, &record, contribution)?;

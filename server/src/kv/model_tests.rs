@@ -317,7 +317,15 @@ fn entries(history: &[Vec<RequestedCommand>]) -> Vec<Vec<(Revision, Proposal)>> 
             sequence: sequence.into(),
             after: Revision(u64::saturating_sub(index, back)),
         });
-        (Revision(index), Proposal { request, proposed_at_ms: 1000 + index, command: command.clone() })
+        (
+            Revision(index),
+            Proposal {
+                request,
+                proposed_at_ms: 1000 + index,
+                command: command.clone(),
+                author: String::new(),
+            },
+        )
     };
     history.iter().map(|steps| steps.iter().map(&mut entry).collect()).collect()
 }

@@ -192,7 +192,7 @@ fn checked(row: &[u8], value: &[u8]) -> Result<Bytes, KvError> {
     Ok(Bytes::copy_from_slice(value))
 }
 
-fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
+pub(super) fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
     let to = range.to().map_or(Bound::Unbounded, |to| Bound::Excluded(to.as_bytes()));
     (Bound::Included(range.from().as_bytes()), to)
 }
@@ -201,7 +201,11 @@ fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use coffee_common::{command::Operation, id::Revision, key::Value};
+    use coffee_common::{
+        command::{Batch, Command, Operation, Proposal},
+        id::Revision,
+        key::Value,
+    };
     use proptest::prelude::*;
     use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
 
@@ -227,8 +231,9 @@ mod tests {
     fn apply(store: &mut Store, operation: Operation) {
         let mut memory = RequestMemory::load(store, 100).expect("loads");
         let mut tables = Tables::open(store, &mut memory).expect("opens");
-        let batch = coffee_common::command::Batch::of(operation);
-        crate::kv::batch::execute(&mut tables, Revision(7), 0, &batch).expect("applies");
+        let command = Command::Batch(Batch::of(operation).into());
+        let proposal = Proposal { request: None, proposed_at_ms: 0, command, author: String::new() };
+        crate::kv::apply(&mut tables, Revision(7), &proposal).expect("applies");
         tables.finish();
     }
 

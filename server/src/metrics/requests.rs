@@ -78,6 +78,10 @@ request_kinds! {
     FinishUpgrade "finish_upgrade" Request::FinishUpgrade { .. },
     Settings "settings" Request::Settings,
     ChangeSetting "change_setting" Request::ChangeSetting { .. },
+    GetAt "get_at" Request::GetAt { .. },
+    RangeAt "range_at" Request::RangeAt { .. },
+    History "history" Request::History { .. },
+    CompactHistory "compact_history" Request::CompactHistory { .. },
     #[cfg(coffee_future)]
     FutureTouch "future_touch" Request::FutureTouch(_),
 }
@@ -97,7 +101,7 @@ pub enum RequestOutcome {
     Invalid,
     /// Its role may not send it.
     Denied,
-    /// The node does not exist.
+    /// The node does not exist, or the history does not reach back to the revision.
     NotFound,
     /// A safety check failed.
     Refused,
@@ -151,7 +155,7 @@ impl RequestOutcome {
             Err(Rejection::Overloaded) => Self::Overloaded,
             Err(Rejection::Invalid(_)) => Self::Invalid,
             Err(Rejection::Denied(_) | Rejection::OtherCluster { .. }) => Self::Denied,
-            Err(Rejection::NotFound(_)) => Self::NotFound,
+            Err(Rejection::NotFound(_) | Rejection::Compacted { .. }) => Self::NotFound,
             Err(Rejection::Refused { .. } | Rejection::LeftOut { .. }) => Self::Refused,
             Err(Rejection::Unknown(_) | Rejection::Unreadable(_)) => Self::Unknown,
             Err(Rejection::Unsupported(_)) => Self::Unsupported,

@@ -54,7 +54,7 @@ pub async fn propose(
         return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
     }
     check_level(&command, replica.state().level())?;
-    let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command };
+    let proposal = Proposal { request, proposed_at_ms: clock::now_ms(), command, author: String::new() };
     match timeout_at(deadline, replica.raft().client_write(proposal)).await {
         Ok(Ok(response)) => Ok(response.data),
         Ok(Err(error)) => Err(propose_error(&error)),
@@ -62,17 +62,28 @@ pub async fn propose(
     }
 }
 
+/// A command of a client.
+pub struct AuthoredCommand {
+    /// Identifies it.
+    pub request: RequestId,
+    /// The role and the name of the client.
+    pub author: String,
+    /// The command.
+    pub command: Command,
+}
+
 /// Proposes several commands together, stamped with the leader's clock.
 pub async fn propose_all(
     replica: &Replica,
-    commands: impl IntoIterator<Item = (RequestId, Command)>,
+    commands: impl IntoIterator<Item = AuthoredCommand>,
 ) -> Result<Proposed, ProposeError> {
     let proposed_at_ms = clock::now_ms();
     // Writes of keys, which every level has.
-    let proposals = commands.into_iter().map(|(request, command)| Proposal {
+    let proposals = commands.into_iter().map(|AuthoredCommand { request, author, command }| Proposal {
         request: Some(request),
         proposed_at_ms,
         command,
+        author,
     });
     match replica.raft().client_write_many(proposals).await {
         Ok(results) => {
@@ -87,7 +98,11 @@ fn check_level(command: &Command, level: FeatureLevel) -> Result<(), Rejection> 
     needs_level(command.level(), level)
 }
 
-fn needs_level(needed: FeatureLevel, level: FeatureLevel) -> Result<(), Rejection> {
+/// Refuses what the level of the cluster does not have.
+///
+/// # Errors
+/// The level is lower.
+pub fn needs_level(needed: FeatureLevel, level: FeatureLevel) -> Result<(), Rejection> {
     if needed <= level {
         return Ok(());
     }

@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use coffee_common::{
-    command::{Command, HistoryLimit, Outcome},
+    command::{Command, Outcome},
     feature_level::HISTORY,
+    history_limit::HistoryLimit,
     setting::ClusterSettings,
 };
 use tokio::time::Instant;

@@ -9,6 +9,7 @@
 mod accept_join;
 mod boot;
 mod change;
+mod compact;
 mod decide;
 mod dial_limit;
 mod down;
@@ -196,6 +197,7 @@ impl Leading {
             Request::FinishUpgrade { dry_run } => self.finish_upgrade(*dry_run).await,
             Request::Settings => Ok(self.settings()),
             Request::ChangeSetting { name, value } => self.change_setting(name, value.as_deref()).await,
+            Request::CompactHistory { upto } => self.compact_history(*upto).await,
             #[cfg(coffee_future)]
             Request::FutureTouch(node) => self.touch(node).await,
             _ => Err(Rejection::Invalid("this request is not for the leader".to_owned()).into()),

@@ -11,14 +11,18 @@ use std::{io, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::NodeRecord,
+    feature_level::HISTORY,
     id::{NodeName, Revision},
     key::{Key, KeyRange},
-    protocol::{Consistency, Rejection, Response},
+    protocol::{Consistency, Rejection, Response, VersionView},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::rounds::ReadIndexRounds;
-use crate::node::{Node, replica::Replica};
+use crate::{
+    kv::{AtRevision, PastVersion},
+    node::{Node, propose::needs_level, replica::Replica},
+};
 
 /// How long the reads in flight may still take once the node stops.
 const STOP_GRACE: Duration = Duration::from_millis(100);
@@ -104,6 +108,47 @@ impl FreshState {
         Ok(Response::Page { entries: page.entries, more: page.more, at })
     }
 
+    /// Reads a key as of a revision.
+    pub async fn get_at(&self, key: &Key, revision: Revision) -> Result<Response, Rejection> {
+        self.check_past(revision)?;
+        let found = self.replica.state().get_at(key, revision).await.map_err(unreadable)?;
+        kept(found).map(|entry| Response::Value { entry, at: revision })
+    }
+
+    /// Reads a page of a range as of a revision.
+    pub async fn range_at(
+        &self,
+        range: &KeyRange,
+        revision: Revision,
+        limit: u32,
+        keys_only: bool,
+    ) -> Result<Response, Rejection> {
+        self.check_past(revision)?;
+        let found = self.replica.state().range_at(range, limit, keys_only, revision).await;
+        let page = kept(found.map_err(unreadable)?)?;
+        Ok(Response::PastPage { entries: page.entries, upto: page.upto })
+    }
+
+    /// Reads versions of a key.
+    pub async fn history(
+        &self,
+        key: &Key,
+        before: Option<Revision>,
+        limit: u32,
+        keys_only: bool,
+    ) -> Result<Response, Rejection> {
+        needs_level(HISTORY, self.replica.state().level())?;
+        let page = self.replica.state().versions(key, before, limit, keys_only).await.map_err(unreadable)?;
+        Ok(Response::Versions { versions: page.versions.into_iter().map(view).collect(), more: page.more })
+    }
+
+    /// Whether the cluster has a history, and has reached a revision.
+    fn check_past(&self, revision: Revision) -> Result<(), Rejection> {
+        let state = self.replica.state();
+        needs_level(HISTORY, state.level())?;
+        is_reached(revision, state.applied())
+    }
+
     /// Reads the cluster's record of a node.
     pub fn record(&self, name: &NodeName) -> Result<Option<NodeRecord>, Rejection> {
         self.replica.state().node(name).map_err(unreadable)
@@ -113,6 +158,30 @@ impl FreshState {
     pub(super) fn replica(&self) -> &Replica {
         &self.replica
     }
+}
+
+/// Rejects a revision that is yet to come.
+pub(super) fn is_reached(revision: Revision, applied: Revision) -> Result<(), Rejection> {
+    match revision <= applied {
+        true => Ok(()),
+        false => Err(Rejection::Invalid(format!(
+            "revision {revision} has not been reached yet: the last one is {applied}"
+        ))),
+    }
+}
+
+fn kept<T>(found: AtRevision<T>) -> Result<T, Rejection> {
+    match found {
+        AtRevision::Found(found) => Ok(found),
+        AtRevision::Compacted(floor) => Err(Rejection::Compacted { floor }),
+    }
+}
+
+fn view(version: PastVersion) -> VersionView {
+    let PastVersion { revision, change, entry } = version;
+    let at_ms = change.as_ref().map(|change| change.at_ms);
+    let author = change.map(|change| String::from_utf8_lossy(&change.author).into_owned());
+    VersionView { revision, entry, at_ms, author: author.unwrap_or_default() }
 }
 
 /// The storage is poisoned: this node is about to stop.

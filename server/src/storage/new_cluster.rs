@@ -190,8 +190,14 @@ impl Unfinished {
         let Member { name, address } = member.clone();
         let alone = Membership::new(vec![[id].into()], BTreeMap::from([(id, member.clone())]));
         let alone = alone.map_err(|error| NewClusterError::Io(io::Error::other(error)))?;
-        let command =
-            |command| Payload::Normal(Proposal { request: None, proposed_at_ms: clock::now_ms(), command });
+        let command = |command| {
+            Payload::Normal(Proposal {
+                request: None,
+                proposed_at_ms: clock::now_ms(),
+                command,
+                author: String::new(),
+            })
+        };
         // Before the first index: that is the id of the node. There is room for `REVISIONS_AHEAD`.
         let start = self.first.saturating_sub(changes.len() as u64);
         let payloads = [

@@ -38,7 +38,11 @@ pub(crate) fn write(index: u64, key: Key) -> (RequestId, Batch) {
 /// The log entry at `index`.
 pub(crate) fn entry(index: u64, key: Key) -> LogEntry {
     let (request, batch) = write(index, key);
-    let proposal =
-        Proposal { request: Some(request), proposed_at_ms: 5, command: Command::Batch(batch.into()) };
+    let proposal = Proposal {
+        request: Some(request),
+        proposed_at_ms: 5,
+        command: Command::Batch(batch.into()),
+        author: String::new(),
+    };
     LogEntry::new(log_id(index), Payload::Normal(proposal))
 }

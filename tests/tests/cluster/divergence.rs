@@ -27,8 +27,12 @@ fn go_astray(state: &Path) {
     let mut memory = RequestMemory::load(&store, REQUEST_MEMORY_MAX).expect("loads");
     let mut tables = Tables::open(&mut store, &mut memory).expect("opens");
     let set = Operation::Set(key, Value::new("tea").expect("legal"));
-    let proposal =
-        Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(Batch::of(set).into()) };
+    let proposal = Proposal {
+        request: None,
+        proposed_at_ms: 0,
+        command: Command::Batch(Batch::of(set).into()),
+        author: String::new(),
+    };
     kv::apply(&mut tables, Revision(set_at + 1), &proposal).expect("applies");
     tables.finish();
     let transaction = database.begin_write().expect("begins");

@@ -14,6 +14,8 @@ mod divergence;
 mod exit_codes;
 mod export;
 mod founding;
+
+mod history;
 mod hostile;
 mod key_scopes;
 mod left_out;

@@ -16,7 +16,7 @@ fn words(line: &str) -> Vec<String> {
 #[test]
 fn verbs() {
     assert_eq!(words("st"), ["status"]);
-    assert_eq!(words("c"), ["can-stop", "cert", "completion", "context"]);
+    assert_eq!(words("c"), ["can-stop", "cert", "compact", "completion", "context"]);
     assert_eq!(words("cert ren"), ["renew"]);
     assert_eq!(words("--yes --timeout 5s cert ren"), ["renew"]);
     assert!(words("").len() > 10);

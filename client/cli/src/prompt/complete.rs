@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn verbs() {
         assert_eq!(complete("st"), (0, vec!["status ".to_owned()]));
-        assert_eq!(words("c"), ["can-stop", "cert", "context"]);
+        assert_eq!(words("c"), ["can-stop", "cert", "compact", "context"]);
         assert_eq!(words("q"), ["quit"]);
         assert_eq!(complete("cert ren"), (5, vec!["renew ".to_owned()]));
         assert!(words("").len() > 10);

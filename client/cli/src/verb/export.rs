@@ -9,8 +9,8 @@ use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, key_pages:
 
 pub(crate) const AFTER_HELP: &str = "\
 Each line is an object with the fields key and value; a value that is not UTF-8
-is in the field value_base64. Keys are read page by page, each page at its own
-revision, while others may write. For the state of one moment: backup.
+is in the field value_base64. Keys are read page by page, all as of one
+revision if the cluster keeps a history, while others may write.
 
   coffeectl export menu/ > menu.jsonl
   coffeectl import menu.jsonl";
@@ -37,14 +37,14 @@ pub(crate) async fn run(
     while !invocation.printer.is_closed() {
         let options = PageOptions { consistency: invocation.options.consistency, ..PageOptions::default() };
         let page = pages.next(options).await.map_err(|error| stopped(error, pages.rest()))?;
-        let Some(page) = page else { break };
-        for (key, entry) in &page.entries {
+        let Some(entries) = page else { break };
+        for (key, entry) in &entries {
             let line = ExportedLine::new(key, &entry.value).to_text();
             invocation
                 .printer
                 .text(&line.map_err(|error| Failure::new(ExitCode::Failed, error.to_string()))?);
         }
-        count += page.entries.len() as u64;
+        count += entries.len() as u64;
     }
     invocation.printer.note(&format!("{} exported", wording::keys(count)));
     Ok(ExitCode::Done)

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use clap::Args;
+use coffee_client::GetResult;
 use coffee_common::{entry::Entry, id::Revision, key::Key};
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ pub(crate) struct GetArguments {
     /// Print the key's revision and a tab before the value
     #[arg(long)]
     revision: bool,
+    /// Print the value that the key had at this revision
+    #[arg(long, value_name = "REVISION")]
+    rev: Option<u64>,
 }
 
 pub(crate) async fn run(
@@ -29,8 +33,14 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let read = client.get_with(arguments.key.clone(), invocation.options.consistency).await?;
-    let Some(entry) = read.entry else { return Err(not_there(&arguments.key)) };
+    let (key, consistency) = (arguments.key.clone(), invocation.options.consistency);
+    let read: GetResult = match arguments.rev {
+        None => client.get_with(key, consistency).await?,
+        Some(revision) => {
+            client.get_at(key, Revision(revision), consistency).await.map_err(Failure::of_revision)?
+        }
+    };
+    let Some(entry) = read.entry else { return Err(not_there(&arguments.key, arguments.rev)) };
     invocation.printer.value(&shown(&entry, arguments.revision), &Got::new(&arguments.key, &entry, read.at));
     Ok(ExitCode::Done)
 }
@@ -44,9 +54,14 @@ fn shown(entry: &Entry, revision: bool) -> Cow<'_, [u8]> {
     }
 }
 
-fn not_there(key: &Key) -> Failure {
-    Failure::new(ExitCode::NotFound, format!("there is no key {}", escape::shown(key.as_str())))
-        .hint("'coffeectl keys' lists the keys")
+fn not_there(key: &Key, rev: Option<u64>) -> Failure {
+    let key = escape::shown(key.as_str());
+    match rev {
+        None => Failure::new(ExitCode::NotFound, format!("there is no key {key}"))
+            .hint("'coffeectl keys' lists the keys"),
+        Some(rev) => Failure::new(ExitCode::NotFound, format!("there was no key {key} at revision {rev}"))
+            .hint("'coffeectl history KEY' shows when it was changed"),
+    }
 }
 
 #[derive(Serialize)]
@@ -109,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_key_that_is_not_there_has_its_own_code() {
-        assert_eq!(not_there(&Key::new("a\nb").unwrap()).message(), r"there is no key a\nb");
-        assert_eq!(not_there(&Key::new("k").unwrap()).code(), ExitCode::NotFound);
+        let key = Key::new("a\nb").unwrap();
+        assert_eq!(not_there(&key, None).message(), r"there is no key a\nb");
+        assert_eq!(not_there(&key, None).code(), ExitCode::NotFound);
+        assert_eq!(not_there(&key, Some(7)).message(), r"there was no key a\nb at revision 7");
     }
 }

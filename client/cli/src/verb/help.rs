@@ -21,9 +21,11 @@ pub(crate) struct HelpArguments {
 const EXIT_CODES: &str = "exit-codes";
 const OPTIONS: &str = "options";
 
-/// The verbs that the list names in one line, without which it would be too long.
-const IN_ONE_LINE: [&str; 8] =
-    ["bench", "completion", "export", "help", "import", "log-level", "settings", "upgrade"];
+/// The verbs that the list only names, without which it would be too long: those for data, and others.
+const ONLY_NAMED: [&[&str]; 2] = [
+    &["history", "compact", "export", "import", "settings", "upgrade"],
+    &["timers", "log-level", "bench", "completion", "help"],
+];
 
 pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     match &arguments.topic[..] {
@@ -41,7 +43,9 @@ pub(crate) fn run(arguments: &HelpArguments, invocation: &mut Invocation<'_>) ->
 /// Returns the list of the verbs, which fits a terminal of 24 rows. The last line is about `help`.
 fn verbs(root: &clap::Command) -> String {
     let mut table = TextTable::without_header();
-    let is_listed = |verb: &&clap::Command| !verb.is_hide_set() && !IN_ONE_LINE.contains(&verb.get_name());
+    let is_listed = |verb: &&clap::Command| {
+        !verb.is_hide_set() && !ONLY_NAMED.iter().any(|names| names.contains(&verb.get_name()))
+    };
     for verb in root.get_subcommands().filter(is_listed) {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         table.row([format!("  {}", verb.get_name()), about]);
@@ -49,8 +53,11 @@ fn verbs(root: &clap::Command) -> String {
     let table = table.render();
     let is_offered =
         |name: &&str| *name != "help" && root.find_subcommand(name).is_some_and(|verb| !verb.is_hide_set());
-    let others: Vec<&str> = IN_ONE_LINE.into_iter().filter(is_offered).collect();
-    format!("{table}also {}\nsee 'help VERB|options|exit-codes'\n", others.join(", "))
+    let others = ONLY_NAMED.map(|names| {
+        let offered: Vec<&str> = names.iter().copied().filter(is_offered).collect();
+        offered.join(", ")
+    });
+    format!("{table}also {}\nsee 'help VERB|options|exit-codes'\n", others.join(",\n     "))
 }
 
 /// Returns the options of every verb.

@@ -1,12 +1,13 @@
 //! `keys`: lists the keys with a prefix, page by page.
 //!
 //! Prints each page as it arrives, so memory does not grow with the number of
-//! keys. Each page is read at its own revision.
+//! keys. All are of one revision, if the cluster keeps a history.
 
 use clap::Args;
 use coffee_client::PageOptions;
 use coffee_common::{
     entry::Entry,
+    id::Revision,
     key::{Key, KeyRange},
     limits::RANGE_KEYS_MAX,
 };
@@ -32,6 +33,9 @@ pub(crate) struct KeysArguments {
     /// Print the values too
     #[arg(long)]
     values: bool,
+    /// List the keys that were there at this revision
+    #[arg(long, value_name = "REVISION")]
+    rev: Option<u64>,
 }
 
 /// The most characters of a value that a table shows.
@@ -42,16 +46,20 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let mut pages = KeyPages::new(&client, KeyRange::prefix(&arguments.prefix));
+    let range = KeyRange::prefix(&arguments.prefix);
+    let mut pages = match arguments.rev {
+        None => KeyPages::new(&client, range),
+        Some(revision) => KeyPages::at(&client, range, Revision(revision)),
+    };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     invocation.printer.list_start("keys");
     while left > 0 && !invocation.printer.is_closed() {
         let limit = u32::try_from(left).unwrap_or(RANGE_KEYS_MAX).min(RANGE_KEYS_MAX);
         let options =
             PageOptions { limit, keys_only: !arguments.values, consistency: invocation.options.consistency };
-        let Some(page) = pages.next(options).await? else { break };
+        let Some(entries) = pages.next(options).await.map_err(Failure::of_revision)? else { break };
         let rows: Vec<KeyRow> =
-            page.entries.iter().map(|(key, entry)| KeyRow::new(key, entry, arguments.values)).collect();
+            entries.iter().map(|(key, entry)| KeyRow::new(key, entry, arguments.values)).collect();
         invocation.printer.list_page(&rows, table);
         left = left.saturating_sub(rows.len() as u64);
     }
@@ -103,7 +111,7 @@ fn table(rows: &[KeyRow<'_>]) -> String {
 }
 
 /// Returns a value for a table: truncated if it is long, only its size if it is not UTF-8.
-fn shown_value(value: &[u8]) -> String {
+pub(super) fn shown_value(value: &[u8]) -> String {
     match std::str::from_utf8(value) {
         Err(_) => format!("({} bytes)", value.len()),
         Ok(text) => match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {

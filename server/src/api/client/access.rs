@@ -252,6 +252,10 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::FinishUpgrade { .. }
             | Request::Settings
             | Request::ChangeSetting { .. }
+            | Request::GetAt { .. }
+            | Request::RangeAt { .. }
+            | Request::History { .. }
+            | Request::CompactHistory { .. }
     )
 }
 
@@ -263,6 +267,9 @@ fn audience(kind: RequestKind) -> Audience {
         RequestKind::List
         | RequestKind::Get
         | RequestKind::Range
+        | RequestKind::GetAt
+        | RequestKind::RangeAt
+        | RequestKind::History
         | RequestKind::CanStop
         | RequestKind::Settings => Audience::Clients(Role::Reader),
         RequestKind::Write => Audience::Clients(Role::Writer),
@@ -275,7 +282,8 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::LogLevel
         | RequestKind::Revoke
         | RequestKind::FinishUpgrade
-        | RequestKind::ChangeSetting => Audience::Clients(Role::Admin),
+        | RequestKind::ChangeSetting
+        | RequestKind::CompactHistory => Audience::Clients(Role::Admin),
         #[cfg(coffee_future)]
         RequestKind::FutureTouch => Audience::Clients(Role::Admin),
         // It contains everything, the request memory too.
@@ -329,6 +337,7 @@ fn is_for_the_leader(request: &Request) -> bool {
             | Request::FinishUpgrade { .. }
             | Request::Settings
             | Request::ChangeSetting { .. }
+            | Request::CompactHistory { .. }
     )
 }
 

@@ -44,6 +44,9 @@ fn act(request: &Request) -> Option<AuditedAct> {
         | Request::List
         | Request::Get { .. }
         | Request::Range { .. }
+        | Request::GetAt { .. }
+        | Request::RangeAt { .. }
+        | Request::History { .. }
         | Request::Write { .. }
         | Request::CanStop { .. }
         | Request::Settings
@@ -74,6 +77,9 @@ fn act(request: &Request) -> Option<AuditedAct> {
             Some(value) => AuditedAct { verb: "settings set", object: Some(format!("{name} = {value}")) },
             None => AuditedAct { verb: "settings unset", object: Some(name.clone()) },
         }),
+        Request::CompactHistory { upto } => {
+            Some(AuditedAct { verb: "compact", object: Some(format!("up to revision {upto}")) })
+        }
         #[cfg(coffee_future)]
         Request::FutureTouch(node) => about("touch", node),
         Request::Join { node, address, .. } => at("join", node, address),
@@ -224,6 +230,7 @@ fn has_changed(response: &Response) -> bool {
         | Response::Done { changed }
         | Response::LogLevel { changed, .. }
         | Response::Founded { changed, .. }
+        | Response::Compacted { changed, .. }
         | Response::Revoked { changed, .. } => *changed,
         Response::Removed(removal) | Response::Down(removal) => removal.changed,
         Response::Reloaded(reload) => !reload.changed.is_empty(),
@@ -235,6 +242,8 @@ fn has_changed(response: &Response) -> bool {
         | Response::Written(_)
         | Response::Value { .. }
         | Response::Page { .. }
+        | Response::PastPage { .. }
+        | Response::Versions { .. }
         | Response::CanStop { .. }
         | Response::Settings(_)
         | Response::ReadIndex(_)

@@ -36,12 +36,19 @@ pub(super) async fn dispatch(
         Request::Get { key, consistency } => read(state, Read::Key(key), *consistency, deadline).await,
         Request::Range { range, limit, keys_only, consistency } => {
             let range = Read::Range { range, limit: *limit, keys_only: *keys_only };
-            // Others wait for what this client has queued.
-            tokio::select! {
-                biased;
-                response = read(state, range, *consistency, deadline) => response,
-                _ = state.connection.closed() => Err(state.disconnected()).into(),
-            }
+            read_queued(state, range, *consistency, deadline).await
+        }
+        Request::GetAt { key, revision, consistency } => {
+            let key = Read::KeyAt { key, revision: *revision };
+            read_queued(state, key, *consistency, deadline).await
+        }
+        Request::RangeAt { range, revision, limit, keys_only, consistency } => {
+            let range = Read::RangeAt { range, revision: *revision, limit: *limit, keys_only: *keys_only };
+            read_queued(state, range, *consistency, deadline).await
+        }
+        Request::History { key, before, limit, keys_only, consistency } => {
+            let versions = Read::Versions { key, before: *before, limit: *limit, keys_only: *keys_only };
+            read_queued(state, versions, *consistency, deadline).await
         }
         request => {
             let mut elsewhere = false;
@@ -50,6 +57,20 @@ pub(super) async fn dispatch(
             audit::ended(node, connection, origin, request, result.as_ref(), elsewhere);
             result.into()
         }
+    }
+}
+
+/// Reads in turn, unless the client disconnects: others wait for what it has queued.
+async fn read_queued(
+    state: &ConnectionState,
+    queued: Read<'_>,
+    consistency: Consistency,
+    deadline: Instant,
+) -> OutgoingResponse {
+    tokio::select! {
+        biased;
+        response = read(state, queued, consistency, deadline) => response,
+        _ = state.connection.closed() => Err(state.disconnected()).into(),
     }
 }
 
@@ -122,7 +143,8 @@ async fn operate(
         | Request::Revoke { .. }
         | Request::FinishUpgrade { .. }
         | Request::Settings
-        | Request::ChangeSetting { .. } => {
+        | Request::ChangeSetting { .. }
+        | Request::CompactHistory { .. } => {
             let request = leader_request(request, origin, deadline);
             let result = membership.on_leader(&request).await;
             *elsewhere = request.answered_elsewhere.load(Ordering::Relaxed);
@@ -130,7 +152,12 @@ async fn operate(
         }
         #[cfg(coffee_future)]
         Request::FutureTouch(_) => membership.on_leader(&leader_request(request, origin, deadline)).await,
-        Request::Get { .. } | Request::Range { .. } | Request::Write { .. } => {
+        Request::Get { .. }
+        | Request::Range { .. }
+        | Request::GetAt { .. }
+        | Request::RangeAt { .. }
+        | Request::History { .. }
+        | Request::Write { .. } => {
             Err(Rejection::Invalid("reads and writes are served elsewhere (bug)".to_owned()))
         }
         Request::Backup { .. } => {
@@ -175,6 +202,7 @@ fn leader_request<'a>(
             | Request::FinishUpgrade { .. }
             | Request::Settings
             | Request::ChangeSetting { .. }
+            | Request::CompactHistory { .. }
     );
     LeaderRequest {
         body: request,

@@ -11,8 +11,10 @@ pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
     let keys = &identity.keys;
     let allowed = keys.is_all()
         || match request {
-            Request::Get { key, .. } => keys.contains(key),
-            Request::Range { range, .. } => keys.covers(range),
+            Request::Get { key, .. } | Request::GetAt { key, .. } | Request::History { key, .. } => {
+                keys.contains(key)
+            }
+            Request::Range { range, .. } | Request::RangeAt { range, .. } => keys.covers(range),
             Request::Write { batch, .. } => batch.keys().all(|key| keys.contains(key)),
             // It has all keys.
             Request::Backup { .. } => false,
@@ -41,7 +43,8 @@ pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
             | Request::Revoke { .. }
             | Request::FinishUpgrade { .. }
             | Request::Settings
-            | Request::ChangeSetting { .. } => true,
+            | Request::ChangeSetting { .. }
+            | Request::CompactHistory { .. } => true,
             #[cfg(coffee_future)]
             Request::FutureTouch(_) => true,
         };
@@ -80,6 +83,15 @@ mod tests {
         vec![
             Request::Get { key: key(at), consistency },
             Request::Range { range: KeyRange::prefix(at), limit: 0, keys_only: true, consistency },
+            Request::GetAt { key: key(at), revision: Revision(3), consistency },
+            Request::RangeAt {
+                range: KeyRange::prefix(at),
+                revision: Revision(3),
+                limit: 0,
+                keys_only: true,
+                consistency,
+            },
+            Request::History { key: key(at), before: None, limit: 0, keys_only: true, consistency },
             write(set(at)),
             write(mixed),
             write(set("menu/tea").when(Condition::Absent(key(at)))),

@@ -7,6 +7,7 @@
 
 use coffee_common::{
     budget::ByteCharge,
+    id::Revision,
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Response},
@@ -23,11 +24,14 @@ use crate::{
 /// The largest response that is not charged, in bytes: the number of requests in flight bounds them.
 const UNCHARGED_BYTES_MAX: usize = 1 << 10;
 
-/// A read of one key or of a range.
+/// A read of one key, of a range, or of what was there.
 #[derive(Clone, Copy)]
 pub(super) enum Read<'a> {
     Key(&'a Key),
     Range { range: &'a KeyRange, limit: u32, keys_only: bool },
+    KeyAt { key: &'a Key, revision: Revision },
+    RangeAt { range: &'a KeyRange, revision: Revision, limit: u32, keys_only: bool },
+    Versions { key: &'a Key, before: Option<Revision>, limit: u32, keys_only: bool },
 }
 
 /// The client whose read it is, its connection, and the counts of the limits that it meets.
@@ -49,16 +53,31 @@ pub(super) async fn read(
     let fresh = reads.fresh(consistency, deadline).await?;
     match read {
         Read::Key(key) => reader.get(&fresh, key, deadline).await,
-        Read::Range { range, limit, keys_only } => {
+        read => {
             let overloaded = || reader.overloaded(ClientLimit::RangeReads);
             let Ok(Ok(_permit)) = timeout_at(deadline, reader.client.ranges.acquire()).await else {
                 return Err(overloaded());
             };
             let mut charge = reader.charge(RANGE_BYTES_MAX + VALUE_BYTES_MAX, deadline).await?;
-            let page = timeout_at(deadline, fresh.range(range, limit, keys_only)).await;
-            let response = page.map_err(|_| overloaded())??;
+            let response = timeout_at(deadline, read_much(&fresh, read)).await;
+            let response = response.map_err(|_| overloaded())??;
             charge.shrink_to(bytes(&response));
             Ok((response, Some(charge)))
+        }
+    }
+}
+
+/// Reads what takes much of the disk or the processor.
+async fn read_much(fresh: &FreshState, read: Read<'_>) -> Result<Response, Rejection> {
+    match read {
+        Read::Key(key) => fresh.get(key),
+        Read::Range { range, limit, keys_only } => fresh.range(range, limit, keys_only).await,
+        Read::KeyAt { key, revision } => fresh.get_at(key, revision).await,
+        Read::RangeAt { range, revision, limit, keys_only } => {
+            fresh.range_at(range, revision, limit, keys_only).await
+        }
+        Read::Versions { key, before, limit, keys_only } => {
+            fresh.history(key, before, limit, keys_only).await
         }
     }
 }
@@ -106,8 +125,13 @@ impl Reader<'_> {
 fn bytes(response: &Response) -> usize {
     match response {
         Response::Value { entry, .. } => entry.as_ref().map_or(0, |entry| entry.value.as_bytes().len()),
-        Response::Page { entries, .. } => {
+        Response::Page { entries, .. } | Response::PastPage { entries, .. } => {
             entries.iter().map(|(key, entry)| key.as_str().len() + entry.value.as_bytes().len()).sum()
+        }
+        Response::Versions { versions, .. } => {
+            let values =
+                versions.iter().filter_map(|version| Some(version.entry.as_ref()?.value.as_bytes().len()));
+            values.sum()
         }
         _ => 0,
     }

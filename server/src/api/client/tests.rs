@@ -1,40 +1,31 @@
 //! The messages between clients and nodes: golden bytes and round trips.
 
 mod other_versions;
+mod samples;
 mod variants;
 
 use std::collections::BTreeSet;
 
 use coffee_common::{
-    command::{Batch, Condition, Effect, MemberState, NodeRecord, Operation, Outcome},
+    command::{Batch, Condition, Effect, MemberState, Operation, Outcome},
     entry::Entry,
     envelope::{self, DecodeError},
-    feature_level::{FeatureLevel, LEVEL_MIN},
+    feature_level::FeatureLevel,
     frame,
-    id::{Address, ClientId, ClusterId, NodeId, NodeName, RequestId, Revision},
+    id::{ClientId, ClusterId, NodeId, RequestId, Revision},
     key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ChangedSetting, ClusterView, Consistency, ElectionTimers, Identity, LastEntry,
-        Leader, LeftOut, LifecyclePhase, LogLevel, NodePace, NodeState, NodeStatus, NodeView, RaftRole,
-        RaftStatus, RaisedLevel, Rejection, Reload, Removal, ReplicaDigest, Request, RequestEnvelope,
-        RequestFrame, Response, ResponseFrame, RevocationListStatus, Role, RoundTrip, SentFrom,
-        ServerMessage, SettingView, Welcome,
+        ChangedSetting, Consistency, Identity, LastEntry, Leader, LogLevel, RaisedLevel, Rejection, Reload,
+        Removal, ReplicaDigest, Request, RequestEnvelope, RequestFrame, Response, ResponseFrame, Role,
+        SentFrom, ServerMessage, VersionView, Welcome,
     },
     protocol_versions::ProtocolVersions,
-    setting::{ClusterSettings, Setting, SettingName},
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::samples::{address, certificate, cluster_view, name, setting, status};
 use crate::metrics::RequestKind;
-
-fn name(text: &str) -> NodeName {
-    NodeName::new(text).expect("legal")
-}
-
-fn address() -> Address {
-    Address::new("shop.example:7400").expect("legal")
-}
 
 fn key() -> Key {
     Key::new("order/1").expect("legal")
@@ -102,110 +93,23 @@ fn requests() -> Vec<Request> {
         Request::Settings,
         Request::ChangeSetting { name: "data_bytes_max".to_owned(), value: Some("64GiB".to_owned()) },
         Request::ChangeSetting { name: "upgrade_finish".to_owned(), value: None },
+        Request::GetAt { key: key(), revision: Revision(300), consistency: Consistency::Linearizable },
+        Request::RangeAt {
+            range: KeyRange::prefix("order/"),
+            revision: Revision(300),
+            limit: 100,
+            keys_only: true,
+            consistency: Consistency::Local,
+        },
+        Request::History {
+            key: key(),
+            before: Some(Revision(300)),
+            limit: 10,
+            keys_only: false,
+            consistency: Consistency::Local,
+        },
+        Request::CompactHistory { upto: Revision(300) },
     ]
-}
-
-fn setting() -> SettingView {
-    SettingView::of(&ClusterSettings::of([Setting::DataBytesMax(64 << 30)]), SettingName::DataBytesMax)
-}
-
-fn status() -> NodeStatus {
-    let record = NodeRecord {
-        id: NodeId(2),
-        name: name("hong"),
-        address: address(),
-        standing: MemberState::Joining,
-        since_ms: 1_700_000_000_000,
-    };
-    let raft = RaftStatus {
-        cluster: ClusterId(9),
-        id: NodeId(1),
-        role: RaftRole::Leader,
-        term: 4,
-        leader: Some(NodeId(1)),
-        last_log: Revision(12),
-        committed: Revision(11),
-        applied: Revision(10),
-        snapshot: Revision(9),
-        purged: Revision(8),
-        voters: vec![vec![NodeId(1)], vec![NodeId(1), NodeId(2)]],
-        learners: vec![NodeId(3)],
-        matched: vec![(NodeId(2), Revision(7))],
-        quorum_heard_ms: Some(6),
-        join_requests: vec![name("peng")],
-        nodes: vec![record],
-        level: LEVEL_MIN,
-        disk_free_bytes_min: 64 << 20,
-    };
-    NodeStatus {
-        pace: pace(),
-        writes_refused: None,
-        left_out: Some(LeftOut { cluster: ClusterId(8), from: address(), peers: vec![name("hong")] }),
-        name: name("ming"),
-        address: address(),
-        version: "0.1.0".to_owned(),
-        phase: LifecyclePhase::Running,
-        uptime_ms: 1234,
-        raft: Some(raft),
-        certificate: certificate(),
-        started_at_ms: 1_795_399_453_000,
-        disk_free_bytes: Some(64 << 20),
-        revocation_lists: revocation_lists(),
-        level: LEVEL_MIN,
-    }
-}
-
-fn revocation_lists() -> Vec<RevocationListStatus> {
-    vec![RevocationListStatus { ca: "coffeed CA 4a5b6c7d".to_owned(), number: 7 }]
-}
-
-fn pace() -> NodePace {
-    NodePace {
-        sync_p99_us: Some(1_200),
-        commit_p99_us: None,
-        stalled_ms: 280,
-        round_trips: vec![RoundTrip { peer: name("hong"), now_us: 310, worst_us: 900 }],
-        timers: ElectionTimers::for_round_trip(100_000),
-    }
-}
-
-fn certificate() -> CertificateStatus {
-    CertificateStatus { serial: "4a5b".to_owned(), valid_until_s: 1_800_000_000 }
-}
-
-fn cluster_view() -> ClusterView {
-    let node = NodeView {
-        name: name("ming"),
-        id: Some(NodeId(1)),
-        address: address(),
-        role: Some(RaftRole::Follower),
-        state: NodeState::Up,
-        lag: Some(3),
-        applied: Some(Revision(10)),
-        version: Some("0.1.0".to_owned()),
-        pace: Some(pace()),
-        certificate_until_s: Some(1_800_000_000),
-        disk_free_bytes: Some(64 << 20),
-        other_cluster: None,
-        revocation_lists: revocation_lists(),
-        level: None,
-    };
-    ClusterView {
-        disk_free_bytes_min: Some(65 << 20),
-        quorum_silent_ms: Some(451),
-        join_requests: vec![name("peng")],
-        writes_refused: None,
-        cluster: Some(ClusterId(9)),
-        asked: name("ming"),
-        leader: Some(name("ming")),
-        term: 4,
-        joint: false,
-        voters: 3,
-        voters_in_reach: 2,
-        may_lose: 1,
-        nodes: vec![node],
-        level: None,
-    }
 }
 
 fn outcomes() -> Vec<Outcome> {
@@ -250,7 +154,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Status(Box::new(status()))),
         Ok(Response::Cluster(Box::new(cluster_view()))),
         Ok(Response::Value { entry: Some(entry.clone()), at: Revision(10) }),
-        Ok(Response::Page { entries: vec![(key(), entry)], more: true, at: Revision(10) }),
+        Ok(Response::Page { entries: vec![(key(), entry.clone())], more: true, at: Revision(10) }),
         Ok(Response::Booted { id: NodeId(2), changed: true, moved: false, took_ms: 40 }),
         Ok(Response::Transferred {
             from: name("ming"),
@@ -280,6 +184,9 @@ fn results() -> Vec<Result<Response, Rejection>> {
             before: "0".to_owned(),
             changed: true,
         })),
+        Ok(Response::PastPage { entries: vec![(key(), entry.clone())], upto: Some(key()) }),
+        Ok(Response::Versions { versions: versions(entry), more: true }),
+        Ok(Response::Compacted { floor: Revision(300), changed: true }),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),
@@ -293,9 +200,20 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Err(Rejection::NoQuorum { reached: vec![name("ming"), name("hong")], voters: 5 }),
         Err(Rejection::Unsupported("why".to_owned())),
         Err(Rejection::Unreadable("why".to_owned())),
+        Err(Rejection::Compacted { floor: Revision(300) }),
     ];
     results.extend(outcomes().into_iter().map(|outcome| Ok(Response::Written(outcome))));
     results
+}
+
+fn versions(entry: Entry) -> Vec<VersionView> {
+    let version = |entry, at_ms| VersionView {
+        revision: Revision(300),
+        entry,
+        at_ms,
+        author: "writer till".to_owned(),
+    };
+    vec![version(None, Some(1_795_399_453_000)), version(Some(entry), None)]
 }
 
 fn asks() -> Vec<RequestFrame> {

@@ -11,8 +11,9 @@ use std::{slice, sync::Arc};
 
 use coffee_common::{
     command::{Batch, Command},
+    feature_level::HISTORY,
     id::RequestId,
-    protocol::{Rejection, Request, Response},
+    protocol::{Identity, Rejection, Request, Response},
 };
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -27,7 +28,7 @@ use crate::{
     metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics, measured},
     node::{
         Node,
-        propose::{ProposeError, Proposed, not_committed_in_time, propose_all},
+        propose::{AuthoredCommand, ProposeError, Proposed, not_committed_in_time, propose_all},
         replica::Replica,
     },
     ops::forward::{self, LeaderRequest},
@@ -126,6 +127,14 @@ fn check_room(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(
     node.write_room().admit(&write.batch, state.metrics().data_bytes.get(), &state.settings())
 }
 
+/// The author of a write, if the cluster records it.
+fn author(replica: &Replica, identity: &Identity) -> String {
+    match replica.state().level() < HISTORY {
+        true => String::new(),
+        false => format!("{} {}", identity.role.as_str(), identity.name),
+    }
+}
+
 /// Has a write carried out by the leader, which may also be this node, and answers it.
 async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
     let metrics = responder.node().metrics();
@@ -174,7 +183,11 @@ struct Commits<'a> {
 impl<'a> Commits<'a> {
     async fn propose(replica: &Replica, metrics: &'a NodeMetrics, writes: &[AdmittedWrite]) -> Self {
         let began = Instant::now();
-        let command = |write: &AdmittedWrite| (write.request, Command::Batch(Arc::clone(&write.batch)));
+        let command = |write: &AdmittedWrite| AuthoredCommand {
+            request: write.request,
+            author: author(replica, &write.origin.identity),
+            command: Command::Batch(Arc::clone(&write.batch)),
+        };
         let proposed = propose_all(replica, writes.iter().map(command)).await;
         Self { proposed, began, durations: &metrics.commits }
     }

@@ -135,7 +135,7 @@ impl TestMember {
         let value = Value::new(value.to_vec()).expect("legal");
         let operation = Operation::Set(Key::new(key).expect("legal"), value);
         let command = Command::Batch(Batch::of(operation).into());
-        let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+        let proposal = Proposal { request: None, proposed_at_ms: 0, command, author: String::new() };
         let written = loop {
             match self.raft.client_write(proposal.clone()).await {
                 Ok(written) => break written,

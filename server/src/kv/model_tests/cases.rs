@@ -11,7 +11,12 @@ fn request(sequence: u64, after: u64) -> Option<RequestId> {
 
 fn set(sequence: u64, after: u64, name: &str) -> Proposal {
     let batch = Batch::of(Operation::Set(key(name), Value::default()));
-    Proposal { request: request(sequence, after), proposed_at_ms: 0, command: Command::Batch(batch.into()) }
+    Proposal {
+        request: request(sequence, after),
+        proposed_at_ms: 0,
+        command: Command::Batch(batch.into()),
+        author: String::new(),
+    }
 }
 
 fn applied(revision: u64, previous: Option<u64>) -> Outcome {
@@ -61,6 +66,7 @@ fn a_cluster_keeps_a_bounded_number_of_node_records() {
             name: NodeName::new(name).expect("legal"),
             address: Address::new("localhost:7400").expect("legal"),
         },
+        author: String::new(),
     };
     for n in 1..=NODES_MAX as u64 {
         assert_eq!(real.apply(&[(Revision(n), admit(format!("n{n}")))]), [Outcome::NodeAdmitted(NodeId(n))]);
@@ -93,7 +99,12 @@ fn a_page_stops_at_its_size() {
     let large = Value::new(vec![7; 600 << 10]).expect("legal");
     for (at, name) in (1..).zip(["a", "b", "c"]) {
         let batch = Batch::of(Operation::Set(key(name), large.clone()));
-        let proposal = Proposal { request: None, proposed_at_ms: 0, command: Command::Batch(batch.into()) };
+        let proposal = Proposal {
+            request: None,
+            proposed_at_ms: 0,
+            command: Command::Batch(batch.into()),
+            author: String::new(),
+        };
         real.apply(&[(Revision(at), proposal)]);
     }
     let page = real.store.range(&KeyRange::all(), 0, false).expect("reads");
@@ -109,6 +120,7 @@ fn what_a_batch_takes_back_leaves_the_same_state() {
         request: None,
         proposed_at_ms: 0,
         command: Command::Batch(Batch::of(operation).into()),
+        author: String::new(),
     };
     let entries = [
         (Revision(1), proposal(Operation::Set(key("b"), Value::default()))),

@@ -1,12 +1,14 @@
 //! Reads of earlier revisions, compared with copies of the state at each revision.
 
-use coffee_common::{command::HistoryLimit, feature_level::HISTORY};
+use coffee_common::{feature_level::HISTORY, history_limit::HistoryLimit};
 
 use super::{
-    super::{AtRevision, level},
+    super::{AtRevision, PastRead, PastVersion, VersionCursor, VersionRoom, level},
     *,
 };
 use crate::kv::table::Table;
+
+const AUTHOR: &str = "writer till";
 
 /// A cluster that keeps a history from some revision on, and the state at each revision since.
 struct Past {
@@ -32,7 +34,8 @@ impl Past {
     }
 
     fn command(&mut self, at: u64, command: Command) -> Outcome {
-        let proposal = Proposal { request: None, proposed_at_ms: 1000 + at, command };
+        let proposal =
+            Proposal { request: None, proposed_at_ms: 1000 + at, command, author: AUTHOR.to_owned() };
         self.states.insert(at, self.now.keys.clone());
         self.real.apply(&[(Revision(at), proposal)]).remove(0)
     }
@@ -67,7 +70,8 @@ impl Past {
         let mut tables = tables.with_heads(reading.finish());
         for (at, batch) in entries {
             let command = Command::Batch(batch.clone().into());
-            let proposal = Proposal { request: None, proposed_at_ms: 1000 + at, command };
+            let proposal =
+                Proposal { request: None, proposed_at_ms: 1000 + at, command, author: AUTHOR.to_owned() };
             let outcome = apply(&mut tables, Revision(*at), &proposal).expect("applies");
             assert_eq!(outcome, self.now.apply(Revision(*at), &proposal));
             self.states.insert(*at, self.now.keys.clone());
@@ -94,7 +98,7 @@ impl Past {
         for key in keys {
             assert_eq!(self.real.store.get(key).expect("reads").as_ref(), self.now.keys.get(key));
             for at in 0..=last {
-                let found = self.real.store.get_at(key, Revision(at)).expect("reads");
+                let found = self.get_at(key, at, true);
                 let expected = match at < extent.floor.0 {
                     true => AtRevision::Compacted(extent.floor),
                     false => {
@@ -104,8 +108,67 @@ impl Past {
                 };
                 assert_eq!(found, expected, "{key} at {at}, floor {:?}", extent.floor);
             }
+            self.check_versions(key, extent.floor.0);
         }
         extent.floor.0
+    }
+
+    fn get_at(&self, key: &Key, at: u64, with_value: bool) -> AtRevision<Option<Entry>> {
+        let mut read = PastRead::new(Revision(at), with_value);
+        loop {
+            if let Some(found) = self.real.store.read_past(key, &mut read).expect("reads") {
+                return found;
+            }
+        }
+    }
+
+    /// Reads all versions of a key in pages of some versions, with the revision of the last one alone as
+    /// the place of the next page.
+    fn versions(&self, key: &Key, page: usize, page_bytes: usize) -> Vec<PastVersion> {
+        let (mut all, mut begin) = (Vec::new(), VersionCursor::Present);
+        loop {
+            let mut room = VersionRoom { versions: page, bytes: page_bytes, with_values: true };
+            let (mut versions, mut cursor) = (Vec::new(), Some(begin));
+            while let Some(at) = cursor.filter(|_| !room.is_full()) {
+                cursor = self.real.store.read_versions(key, at, &mut room, &mut versions).expect("reads");
+            }
+            assert!(versions.len() <= page);
+            let last = versions.last().map(|version| version.revision);
+            all.extend(versions);
+            match (cursor, last) {
+                (None, _) => return all,
+                (Some(_), last) => begin = VersionCursor::Before(last.expect("a page makes progress")),
+            }
+        }
+    }
+
+    /// Compares the versions of a key with the states.
+    fn check_versions(&self, key: &Key, floor: u64) {
+        let mut expected = Vec::new();
+        let mut known = None;
+        for (at, state) in self.states.range(..) {
+            let entry = state.get(key);
+            if *at <= floor {
+                (expected, known) =
+                    (entry.map(|entry| (entry.modified, Some(entry))).into_iter().collect(), entry);
+            } else if entry != known {
+                expected.push((Revision(*at), entry));
+                known = entry;
+            }
+        }
+        expected.reverse();
+        for (page, bytes) in [(1000, usize::MAX), (1, usize::MAX), (3, 1)] {
+            let versions = self.versions(key, page, bytes);
+            let found: Vec<_> =
+                versions.iter().map(|version| (version.revision, version.entry.as_ref())).collect();
+            assert_eq!(found, expected, "{key}, floor {floor}");
+            for version in &versions {
+                let is_timed = version.change.as_ref().is_some_and(|of| {
+                    of.at_ms == 1000 + version.revision.0 && of.author == AUTHOR.as_bytes()
+                });
+                assert!(is_timed || version.change.is_none() && version.revision.0 <= floor);
+            }
+        }
     }
 
     fn rows(&self, table: Table) -> usize {
@@ -267,7 +330,7 @@ fn a_cluster_of_the_first_level_keeps_no_history() {
     assert!(!past.is_kept());
     let compact = Command::CompactHistory(HistoryLimit::Upto(Revision(3)));
     assert_eq!(past.command(4, compact), Outcome::Nothing);
-    assert!(past.real.store.get_at(&key("a"), Revision(2)).is_err());
+    assert!(past.real.store.floor().is_err());
     assert_eq!((past.rows(Table::Keys), past.rows(Table::Values), past.rows(Table::Changes)), (0, 0, 0));
 }
 

@@ -201,15 +201,6 @@ impl<'row> ChangeRecords<'row> {
         }
     }
 
-    /// Finds the changes of a revision.
-    pub(in crate::kv) fn find(mut self, at: Revision) -> Result<Option<ChangeRecord<'row>>, KvError> {
-        self.find_map(|record| match record {
-            Ok(record) if record.at != at => None,
-            found => Some(found),
-        })
-        .transpose()
-    }
-
     fn read_record(&mut self) -> Result<ChangeRecord<'row>, KvError> {
         let whole = self.rest;
         let mut fields = VarintReader { table: Table::Changes, rest: whole };
@@ -359,12 +350,6 @@ mod tests {
         let found: Vec<_> = records.iter().map(|record| (record.at.0, record.changes.clone())).collect();
         assert_eq!(found, changes());
         assert!(records.iter().all(|r| r.actor == b"writer till" && r.at_ms == 1000 + r.at.0));
-        let records = || ChangeRecords::open(&key(FIRST), &row).expect("its own bytes");
-        assert_eq!(
-            records().find(Revision(4703)).expect("its own").map(|found| found.changes.len()),
-            Some(4)
-        );
-        assert_eq!(records().find(Revision(4701)).expect("its own"), None);
     }
 
     #[test]

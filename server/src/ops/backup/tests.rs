@@ -36,6 +36,7 @@ async fn source(folder: &std::path::Path) -> SnapshotSource {
     let alone = Membership::new(vec![[NodeId(1)].into()], members).expect("a membership");
     let set = Operation::Set("order/1".parse().expect("legal"), Value::new("latte").expect("legal"));
     let proposal = Proposal {
+        author: String::new(),
         request: Some(RequestId { client: ClientId(0xc0ffee), sequence: 1, after: Revision(1) }),
         proposed_at_ms: 1_700_000_000_000,
         command: Command::Batch(Batch::of(set).into()),

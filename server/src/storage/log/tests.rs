@@ -76,7 +76,10 @@ fn large(index: u64, bytes: usize) -> LogEntry {
     let value = Value::new(vec![7; bytes]).expect("legal");
     let operation = Operation::Set(Key::new("k").expect("legal"), value);
     let command = Command::Batch(Batch::of(operation).into());
-    LogEntry::new(id(1, index), Payload::Normal(Proposal { request: None, proposed_at_ms: 0, command }))
+    LogEntry::new(
+        id(1, index),
+        Payload::Normal(Proposal { request: None, proposed_at_ms: 0, command, author: String::new() }),
+    )
 }
 
 /// Appends without waiting for the disk.

@@ -53,7 +53,12 @@ fn request(index: u64) -> RequestId {
 fn set(index: u64) -> Proposal {
     let operation = Operation::Set(key(index), Value::new(format!("{index}")).expect("legal"));
     let command = Command::Batch(Batch::of(operation).into());
-    Proposal { request: Some(request(index)), proposed_at_ms: 1_700_000_000_000 + index, command }
+    Proposal {
+        request: Some(request(index)),
+        proposed_at_ms: 1_700_000_000_000 + index,
+        command,
+        author: String::new(),
+    }
 }
 
 /// The log of one of three nodes: a membership, two admissions, and writes.
@@ -61,7 +66,9 @@ fn history_of(term: u64) -> Vec<LogEntry> {
     let address: Address = "elsewhere:7400".parse().expect("legal");
     let admit =
         |name: &str| Command::AdmitNode { name: name.parse().expect("legal"), address: address.clone() };
-    let unasked = |command| Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command });
+    let unasked = |command| {
+        Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command, author: String::new() })
+    };
     let members = [(1, "ming"), (1, "ming"), (2, "hong"), (3, "peng")].map(|(id, name)| {
         let name: NodeName = name.parse().expect("legal");
         (NodeId(id), Member { name, address: address.clone() })

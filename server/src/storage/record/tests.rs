@@ -2,9 +2,10 @@
 //! harm.
 
 use coffee_common::{
-    command::{Batch, Command, Condition, HistoryLimit, MemberState, Operation},
+    command::{Batch, Command, Condition, MemberState, Operation},
     envelope::Enveloped,
     feature_level::FeatureLevel,
+    history_limit::HistoryLimit,
     id::{Address, ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
     revocation_list::RevocationList,
@@ -33,7 +34,12 @@ fn membership() -> Membership {
 
 fn proposal(command: Command) -> Proposal {
     let request = RequestId { client: ClientId(0xc0ffee), sequence: 7, after: Revision(300) };
-    Proposal { request: Some(request), proposed_at_ms: 1_790_000_000_000, command }
+    Proposal {
+        request: Some(request),
+        proposed_at_ms: 1_790_000_000_000,
+        command,
+        author: "writer till".to_owned(),
+    }
 }
 
 fn commands() -> [Command; 11] {
@@ -139,12 +145,13 @@ fn changed(entry: &LogEntry, change: impl Fn(&mut Vec<u8>, &mut Vec<u8>)) -> Vec
     let (id, enveloped) = decode_first::<LogIdRecord>(&bytes).expect("its own");
     let (payload, _): (&[u8], _) = envelope::decode_first(enveloped).expect("a payload");
     let command = postcard::to_stdvec(&proposal.command).expect("encodes");
-    let (start, _) = payload.split_at(payload.len() - command.len());
+    let author = postcard::to_stdvec(&proposal.author).expect("encodes");
+    let (start, _) = payload.split_at(payload.len() - command.len() - author.len());
     let (body, _): (&[u8], _) = envelope::decode_first(&command).expect("a command");
     let (mut body, mut after) = (body.to_vec(), Vec::new());
     change(&mut body, &mut after);
     let length = |bytes: &[u8]| postcard::to_stdvec(&bytes.len()).expect("encodes");
-    let payload = [start, &length(&body), &body, &after].concat();
+    let payload = [start, &length(&body), &body, &author, &after].concat();
     let start = encode(&id).expect("encodes");
     [&start[..], &length(&payload), &payload, b"a field of a newer version"].concat()
 }
@@ -283,8 +290,14 @@ fn any_entry() -> impl Strategy<Value = LogEntry> {
     let request = (any::<u128>(), any::<u64>(), any::<u64>()).prop_map(|(client, sequence, after)| {
         RequestId { client: ClientId(client), sequence, after: Revision(after) }
     });
-    let proposal = (prop::option::of(request), any::<u64>(), any_command())
-        .prop_map(|(request, proposed_at_ms, command)| Proposal { request, proposed_at_ms, command });
+    let proposal = (prop::option::of(request), any::<u64>(), any_command()).prop_map(
+        |(request, proposed_at_ms, command)| Proposal {
+            request,
+            proposed_at_ms,
+            command,
+            author: String::new(),
+        },
+    );
     let payload = prop_oneof![
         1 => Just(Payload::Blank),
         6 => proposal.prop_map(Payload::Normal),

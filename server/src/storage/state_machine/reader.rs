@@ -5,6 +5,8 @@
 //! and nothing is applied meanwhile; a page of a range holds it only to copy the
 //! changes in memory.
 
+mod past;
+
 use std::{io, sync::Arc};
 
 use coffee_common::{

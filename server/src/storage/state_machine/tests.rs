@@ -103,8 +103,12 @@ fn set_to(index: u64, value_bytes: usize) -> LogEntry {
     let value = Value::new(vec![index as u8; value_bytes]).expect("legal");
     let batch = Batch::of(Operation::Set(key(index % 50), value));
     let request = RequestId { client: ClientId(9), sequence: index, after: Revision(index - 1) };
-    let proposal =
-        Proposal { request: Some(request), proposed_at_ms: 5, command: Command::Batch(batch.into()) };
+    let proposal = Proposal {
+        request: Some(request),
+        proposed_at_ms: 5,
+        command: Command::Batch(batch.into()),
+        author: String::new(),
+    };
     LogEntry::new(log_id(index), Payload::Normal(proposal))
 }
 

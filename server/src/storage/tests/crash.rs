@@ -113,8 +113,12 @@ impl Running {
     async fn write(&self, number: u64, after: Revision) -> Outcome {
         let batch = Batch::of(Operation::Set(key(number), Value::new(number.to_string()).expect("legal")));
         let request = RequestId { client: ClientId(1), sequence: number, after };
-        let proposal =
-            Proposal { request: Some(request), proposed_at_ms: 0, command: Command::Batch(batch.into()) };
+        let proposal = Proposal {
+            request: Some(request),
+            proposed_at_ms: 0,
+            command: Command::Batch(batch.into()),
+            author: String::new(),
+        };
         self.raft.client_write(proposal).await.expect("there is a leader").data
     }
 
@@ -214,7 +218,7 @@ async fn a_power_cut_between_a_snapshot_and_its_purge_leaves_a_log_that_can_be_c
 
 fn raise(term: u64, index: u64, level: FeatureLevel) -> LogEntry {
     let command = Command::RaiseLevel(level);
-    let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+    let proposal = Proposal { request: None, proposed_at_ms: 0, command, author: String::new() };
     LogEntry::new(LogIdRecord { term, index }.into(), Payload::Normal(proposal))
 }
 
@@ -271,7 +275,7 @@ async fn a_level_that_was_not_applied_before_a_power_cut_is_applied_after_it() {
     member.leads().await;
     assert_eq!(member.reader.level(), LEVEL_MIN);
     let command = Command::RaiseLevel(LEVEL_MIN.next());
-    let proposal = Proposal { request: None, proposed_at_ms: 0, command };
+    let proposal = Proposal { request: None, proposed_at_ms: 0, command, author: String::new() };
     let raised = member.raft.client_write(proposal).await;
     if LEVEL_MAX == LEVEL_MIN {
         assert!(raised.is_err(), "this build does not know it");

@@ -142,7 +142,12 @@ fn entry(log_id: LogIdRecord) -> EntryRecord<'static> {
     let key = Key::new("bad/entry").expect("legal");
     let set = Operation::Set(key, Value::new(vec![7; 40]).expect("legal"));
     let batch = Batch { conditions: Vec::new(), operations: vec![set] };
-    let proposal = Proposal { request: None, proposed_at_ms: 1, command: Command::Batch(batch.into()) };
+    let proposal = Proposal {
+        request: None,
+        proposed_at_ms: 1,
+        command: Command::Batch(batch.into()),
+        author: String::new(),
+    };
     EntryRecord { log_id, payload: PayloadRecord::Normal(Cow::Owned(proposal)) }
 }
 

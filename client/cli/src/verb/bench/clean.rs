@@ -36,8 +36,8 @@ pub(super) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Fai
 async fn count(client: &Client, prefix: &str) -> Result<u64, Error> {
     let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
     let mut count = 0;
-    while let Some(page) = pages.next(PAGE).await? {
-        count += page.entries.len() as u64;
+    while let Some(entries) = pages.next(PAGE).await? {
+        count += entries.len() as u64;
     }
     Ok(count)
 }
@@ -53,8 +53,8 @@ pub(super) async fn delete(
     let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
     let goal = total.map(|total| format!(" of {total}")).unwrap_or_default();
     let mut deleted = 0;
-    while let Some(page) = pages.next(PAGE).await? {
-        for keys in page.entries.chunks(BATCH_OPERATIONS_MAX) {
+    while let Some(entries) = pages.next(PAGE).await? {
+        for keys in entries.chunks(BATCH_OPERATIONS_MAX) {
             let operations = keys.iter().map(|(key, _)| Operation::Delete(key.clone())).collect();
             client.batch(Batch { conditions: Vec::new(), operations }).await?;
             deleted += keys.len() as u64;

@@ -16,7 +16,7 @@ CODE  MEANING
    0  done, or already so
    1  failed, none of the below
    2  usage or configuration
-   3  key or node not found
+   3  key, node or revision not found
    4  condition false (--if-rev, --if-absent)
    5  unavailable: no node, no leader, no quorum; nothing was written
    6  timed out or cut off: outcome unknown; retry with the same --request-id

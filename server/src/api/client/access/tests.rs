@@ -43,6 +43,21 @@ fn requests(node: &str) -> Vec<Request> {
         Request::List,
         Request::Get { key: "k".parse().expect("legal"), consistency },
         Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
+        Request::GetAt { key: "k".parse().expect("legal"), revision: Revision(1), consistency },
+        Request::RangeAt {
+            range: KeyRange::all(),
+            revision: Revision(1),
+            limit: 0,
+            keys_only: false,
+            consistency,
+        },
+        Request::History {
+            key: "k".parse().expect("legal"),
+            before: None,
+            limit: 0,
+            keys_only: false,
+            consistency,
+        },
         Request::CanStop { node: node() },
         Request::Settings,
         Request::Write { request, batch: Batch::default().into() },
@@ -59,6 +74,7 @@ fn requests(node: &str) -> Vec<Request> {
         Request::Revoke { list: Vec::new() },
         Request::FinishUpgrade { dry_run: false },
         Request::ChangeSetting { name: "data_bytes_max".to_owned(), value: None },
+        Request::CompactHistory { upto: Revision(1) },
         Request::ReadIndex,
         Request::Join { node: node(), address: address(), level: LEVEL_MAX },
         Request::Promote { id: NodeId(7) },
@@ -86,7 +102,8 @@ fn word(request: &Request) -> String {
 
 #[test]
 fn a_client_may_do_what_its_role_is_for() {
-    let reader = ["Ping", "Status", "List", "Get", "Range", "CanStop", "Settings"];
+    let reader =
+        ["Ping", "Status", "List", "Get", "Range", "GetAt", "RangeAt", "History", "CanStop", "Settings"];
     assert_eq!(permitted(&identity(Role::Reader, "till"), None, "hong"), reader);
     let writer = [&reader[..], &["Write"]].concat();
     assert_eq!(permitted(&identity(Role::Writer, "till"), None, "hong"), writer);
@@ -106,6 +123,7 @@ fn a_client_may_do_what_its_role_is_for() {
             "Revoke",
             "FinishUpgrade",
             "ChangeSetting",
+            "CompactHistory",
         ],
     ];
     assert_eq!(permitted(&identity(Role::Admin, "ops"), None, "hong"), admin.concat());
@@ -138,7 +156,7 @@ fn a_node_is_not_an_admin_and_speaks_of_itself() {
 #[test]
 fn the_program_that_runs_a_node_is_its_admin() {
     let ming = identity(Role::Node, "ming");
-    let write = &requests("hong")[7];
+    let write = &requests("hong")[10];
     let origin = ask(&ming, None, write).expect("permitted");
     assert_eq!(
         origin,
@@ -162,6 +180,7 @@ fn a_member_forwards_what_only_the_leader_can_do() {
         "Revoke",
         "FinishUpgrade",
         "ChangeSetting",
+        "CompactHistory",
         "RemoveVoter",
     ];
     assert_eq!(permitted(&hong, Some(&ops), "peng"), forwarded);
@@ -219,7 +238,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(Role::ALL.map(rejected), [24, 23, 9, 19, 28]);
+    assert_eq!(Role::ALL.map(rejected), [25, 24, 9, 23, 32]);
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn any_payload() -> impl Strategy<Value = Payload> {
     let set = ("[a-z/]{1,20}", prop::collection::vec(any::<u8>(), 0..64)).prop_map(|(key, value)| {
         let (key, value) = (Key::new(key).expect("legal"), Value::new(value).expect("legal"));
         let command = Command::Batch(Batch::of(Operation::Set(key, value)).into());
-        Payload::Normal(Proposal { request: None, proposed_at_ms: 7, command })
+        Payload::Normal(Proposal { request: None, proposed_at_ms: 7, command, author: String::new() })
     });
     prop_oneof![Just(Payload::Blank), set]
 }

@@ -20,7 +20,8 @@ fn with_records() -> Vec<LogEntry> {
     ];
     let mut entries = history();
     for command in commands {
-        let payload = Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command });
+        let payload =
+            Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command, author: String::new() });
         entries.push(LogEntry::new(id(entries.len() as u64), payload));
     }
     entries
@@ -70,7 +71,8 @@ async fn of_two_revocation_lists_the_newer_one_is_kept() {
     let (mut entries, folder) = (history(), tempfile::tempdir().expect("a folder"));
     for known in [list("a CA", 3), list("an older CA", 9)] {
         let command = Command::SetRevocationList(known);
-        let payload = Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command });
+        let payload =
+            Payload::Normal(Proposal { request: None, proposed_at_ms: 5, command, author: String::new() });
         entries.push(LogEntry::new(id(entries.len() as u64), payload));
     }
     let old = folder.path().join("old");

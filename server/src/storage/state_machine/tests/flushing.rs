@@ -58,7 +58,7 @@ async fn a_start_reads_little_again_though_few_rows_changed() {
         // Without a request, whose record would fill the memtable.
         let value = Value::new(vec![index as u8; 1000]).expect("legal");
         let command = Command::Batch(Batch::of(Operation::Set(key(7), value)).into());
-        let proposal = Proposal { request: None, proposed_at_ms: 5, command };
+        let proposal = Proposal { request: None, proposed_at_ms: 5, command, author: String::new() };
         let entry = LogEntry::new(log_id(index), Payload::Normal(proposal));
         node.apply_entries(vec![entry]).await.expect("applies");
         assert!(node.active_bytes() < FLUSH_BYTES / 2, "{}", node.active_bytes());

@@ -48,7 +48,7 @@ async fn a_snapshot_replaces_the_state() {
 #[tokio::test]
 async fn a_snapshot_has_the_history() {
     let entry = |index, command| {
-        let proposal = Proposal { request: None, proposed_at_ms: 5, command };
+        let proposal = Proposal { request: None, proposed_at_ms: 5, command, author: String::new() };
         LogEntry::new(log_id(index), Payload::Normal(proposal))
     };
     let batch = |operation| Command::Batch(Batch::of(operation).into());

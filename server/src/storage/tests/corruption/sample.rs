@@ -209,7 +209,7 @@ fn set(index: u64) -> Proposal {
     let value = Value::new(vec![index as u8; 20 + (index as usize * 37) % 900]).expect("legal");
     let request = RequestId { client: ClientId(9), sequence: index, after: Revision(index - 1) };
     let command = Command::Batch(Batch::of(Operation::Set(key(index), value)).into());
-    Proposal { request: Some(request), proposed_at_ms: 5, command }
+    Proposal { request: Some(request), proposed_at_ms: 5, command, author: String::new() }
 }
 
 fn membership() -> Membership {

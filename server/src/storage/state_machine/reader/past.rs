@@ -1,0 +1,171 @@
+//! Reads of earlier revisions: on another thread, in steps between which entries are applied.
+
+use std::io;
+
+use coffee_common::{
+    entry::Entry,
+    id::Revision,
+    key::{Key, KeyRange},
+    limits::{RANGE_BYTES_MAX, RANGE_KEYS_MAX, VERSIONS_MAX},
+};
+
+use super::StateReader;
+use crate::kv::{AtRevision, PastRead, PastVersion, Store, VersionCursor, VersionRoom};
+
+/// How many names of keys are read under the state's lock at once.
+const NAMES_AT_ONCE: usize = 64;
+
+/// A page ends after this many steps, each of which reads a chunk of the history, or a key.
+const STEPS_MAX: usize = 8192;
+
+/// A page of a range, as of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RevisionPage {
+    /// The keys in order, with their entries.
+    pub entries: Vec<(Key, Entry)>,
+    /// The last key that was looked at, if the range continues after it.
+    pub upto: Option<Key>,
+}
+
+/// Versions of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionPage {
+    /// The versions, the newest first.
+    pub versions: Vec<PastVersion>,
+    /// Whether there are earlier ones.
+    pub more: bool,
+}
+
+impl StateReader {
+    /// Reads a key as of a revision that is applied.
+    ///
+    /// # Errors
+    /// The storage has failed, or a row is damaged; the cluster keeps no history.
+    pub async fn get_at(&self, key: &Key, at: Revision) -> io::Result<AtRevision<Option<Entry>>> {
+        let (key, mut steps) = (key.clone(), usize::MAX);
+        let read = PastRead::new(at, true);
+        self.in_steps(move |reader| reader.read_past(&key, read, &mut steps)).await
+    }
+
+    /// Reads a page of a range as of a revision that is applied: at most `limit` keys (0: no limit of the
+    /// caller's).
+    ///
+    /// # Errors
+    /// As [`StateReader::get_at`].
+    pub async fn range_at(
+        &self,
+        range: &KeyRange,
+        limit: u32,
+        keys_only: bool,
+        at: Revision,
+    ) -> io::Result<AtRevision<RevisionPage>> {
+        let range = range.clone();
+        let limit = if limit == 0 { RANGE_KEYS_MAX } else { limit.min(RANGE_KEYS_MAX) };
+        let read = PastRead::new(at, !keys_only);
+        self.in_steps(move |reader| reader.read_past_page(range, limit as usize, read)).await
+    }
+
+    /// Reads versions of a key, the newest first, from those before the change at `before` on: at most
+    /// `limit` (0: no limit of the caller's).
+    ///
+    /// # Errors
+    /// As [`StateReader::get_at`].
+    pub async fn versions(
+        &self,
+        key: &Key,
+        before: Option<Revision>,
+        limit: u32,
+        keys_only: bool,
+    ) -> io::Result<VersionPage> {
+        let key = key.clone();
+        let limit = if limit == 0 { VERSIONS_MAX } else { VERSIONS_MAX.min(limit as usize) };
+        let mut room = VersionRoom { versions: limit, bytes: RANGE_BYTES_MAX, with_values: !keys_only };
+        let cursor = before.map_or(VersionCursor::Present, VersionCursor::Before);
+        let read = move |reader: &Self| {
+            let mut page = VersionPage::default();
+            let mut next = Some(cursor);
+            while let Some(cursor) = next.filter(|_| !room.is_full()) {
+                let step =
+                    |store: &Store| Ok(store.read_versions(&key, cursor, &mut room, &mut page.versions)?);
+                next = reader.read(step)?.0;
+            }
+            page.more = next.is_some();
+            Ok(page)
+        };
+        self.in_steps(read).await
+    }
+
+    /// Runs a read on another thread. Few run at once: each takes processor time.
+    async fn in_steps<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let permit = self.shared.range_permit().await?;
+        let reader = self.clone();
+        let read = move || {
+            let result = read(&reader);
+            drop(permit);
+            result
+        };
+        self.shared.offload().run(read).await
+    }
+
+    /// Reads a key, and counts the steps down.
+    fn read_past(
+        &self,
+        key: &Key,
+        mut read: PastRead,
+        steps: &mut usize,
+    ) -> io::Result<AtRevision<Option<Entry>>> {
+        loop {
+            *steps = steps.saturating_sub(1);
+            if let Some(found) = self.read(|store| Ok(store.read_past(key, &mut read)?))?.0 {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn read_past_page(
+        &self,
+        mut range: KeyRange,
+        limit: usize,
+        read: PastRead,
+    ) -> io::Result<AtRevision<RevisionPage>> {
+        let mut page = RevisionPage::default();
+        let (mut bytes, mut steps) = (0, STEPS_MAX);
+        loop {
+            let (names, _) = self.read(|store| Ok(store.keys_ever(&range, NAMES_AT_ONCE)?))?;
+            let Some(last) = names.last() else { break };
+            range = range.after(last);
+            for key in names {
+                let found = match self.read_past(&key, read, &mut steps)? {
+                    AtRevision::Found(found) => found,
+                    AtRevision::Compacted(floor) => return Ok(AtRevision::Compacted(floor)),
+                };
+                if let Some(entry) = found {
+                    let needed = key.as_str().len() + entry.value.as_bytes().len();
+                    if !page.entries.is_empty() && bytes + needed > RANGE_BYTES_MAX {
+                        return self.unless_dropped(page, read);
+                    }
+                    bytes += needed;
+                    page.entries.push((key.clone(), entry));
+                }
+                page.upto = Some(key);
+                if page.entries.len() == limit || steps == 0 {
+                    return self.unless_dropped(page, read);
+                }
+            }
+        }
+        page.upto = None;
+        self.unless_dropped(page, read)
+    }
+
+    /// A page that was read while nothing of its time was dropped: otherwise a key may be missing.
+    fn unless_dropped(&self, page: RevisionPage, read: PastRead) -> io::Result<AtRevision<RevisionPage>> {
+        let (floor, _) = self.read(|store| Ok(store.floor()?))?;
+        match read.at() < floor {
+            true => Ok(AtRevision::Compacted(floor)),
+            false => Ok(AtRevision::Found(page)),
+        }
+    }
+}
