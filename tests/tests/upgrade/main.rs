@@ -177,7 +177,7 @@ async fn an_upgrade_is_finished_by_itself_if_the_cluster_is_set_so() {
     cluster.coffeectl(["settings", "set", "upgrade_finish", "automatic"]).ok().await;
     let level = async |cluster: &mut Cluster| cluster.json(["upgrade", "status"]).await["level"].clone();
     for name in SHOPS[..3].iter().copied() {
-        assert_eq!(level(&mut cluster).await, 1, "{name} does not know the next level");
+        assert_eq!(level(&mut cluster).await, THIS, "{name} does not know the next level");
         let node = cluster.node(name);
         node.stop().await;
         node.use_build(Some(coffeed.clone()));
@@ -185,7 +185,7 @@ async fn an_upgrade_is_finished_by_itself_if_the_cluster_is_set_so() {
         cluster.coffeectl(["wait", "--for", "synced", "--node", name]).ok().await;
     }
     let risen = async {
-        while level(&mut cluster).await != 2 {
+        while level(&mut cluster).await != NEXT {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };

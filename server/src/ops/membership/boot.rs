@@ -105,13 +105,10 @@ impl Leading {
         let late = |_| ProposeError::NotApplied("another node is being invited".to_owned());
         let _held =
             timeout_at(self.deadline, self.node.join_requests().invitations.lock()).await.map_err(late)?;
+        // Before it is invited: a refusal afterwards could not say that nothing was done.
+        self.joins_with_enough(name, address).await?;
         let invited = self.invite(name, address).await?;
         let invited = self.progress.step(invited);
-        // Only one that is there: an absent one would take the time twice. One that knows less is not
-        // admitted either, although it is invited.
-        if invited.is_ok() {
-            self.joins_with_enough(name, address).await?;
-        }
         match &invited {
             // A member needs no announcement.
             Err(error) if self.view().member(name).is_some() => return Err(error.clone()),

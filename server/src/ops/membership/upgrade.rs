@@ -14,7 +14,7 @@ use coffee_common::{
     setting::UpgradeFinish,
 };
 use futures_util::future::join_all;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::{Leading, MembershipManager, decide::refused};
 use crate::{
@@ -101,9 +101,10 @@ impl Leading {
         if self.replica.state().level() == LEVEL_MIN {
             return Ok(());
         }
-        match status::ask(&self.node, name, address).await {
-            Some(status) => self.knows_enough(name, status.level),
-            None => Ok(()),
+        // In time: a caller that is not answered cannot know that nothing was done.
+        match timeout_at(self.deadline, status::ask(&self.node, name, address)).await {
+            Ok(Some(status)) => self.knows_enough(name, status.level),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 
