@@ -43,9 +43,8 @@ pub(crate) async fn run(
         let options = HistoryOptions { before, limit, without_values: false, consistency };
         let page = client.history(arguments.key.clone(), options).await?;
         let rows: Vec<VersionRow<'_>> = page.versions.iter().map(VersionRow::new).collect();
-        match count {
-            0 => invocation.printer.list_page(&rows, |rows| table(rows, true)),
-            _ => invocation.printer.list_page(&rows, |rows| table(rows, false)),
+        if !rows.is_empty() {
+            invocation.printer.list_page(&rows, |rows| table(rows, count == 0));
         }
         count += rows.len();
         left = left.saturating_sub(rows.len() as u64);
