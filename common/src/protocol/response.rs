@@ -98,8 +98,13 @@ pub enum Response {
     },
     /// To [`Request::StateDigest`](super::Request::StateDigest); `None` if none is known.
     StateDigest(Option<ReplicaDigest>),
-    /// To [`Request::Room`](super::Request::Room): the bytes that the disk can take; `None` if that is unknown.
-    Room(Option<u64>),
+    /// To [`Request::Room`](super::Request::Room).
+    Room {
+        /// The bytes that the disk can take; `None` if that is unknown.
+        bytes: Option<u64>,
+        /// Whether the disk has no room, and would have some without the history.
+        history_takes_it: bool,
+    },
     /// To [`Request::Backup`](super::Request::Backup): the file follows.
     Backup,
     /// To [`Request::Reload`](super::Request::Reload).

@@ -70,9 +70,10 @@ pub fn room_of_disk(space: &Space, size: StateSize, min: u64) -> u64 {
     if room < ROOM_MIN { 0 } else { room }
 }
 
-/// Whether a disk is not full, or would not be without the history.
+/// Whether a disk has no room, and would have some without the history.
 pub fn history_takes_room(space: &Space, size: StateSize, min: u64) -> bool {
-    room_of_disk(space, StateSize { history_bytes: 0, ..size }, min) > 0
+    let without = StateSize { history_bytes: 0, ..size };
+    room_of_disk(space, size, min) == 0 && room_of_disk(space, without, min) > 0
 }
 
 /// A disk without room flushes this many bytes of changes, however few they are of a full memtable.
@@ -232,6 +233,7 @@ mod tests {
         let takes = |free| history_takes_room(&space(free, 850), size, 100 << 20);
         assert!(takes(110) && of_disk(110, 850) == 0, "room without the history");
         assert!(!takes(69), "room that cannot be used");
+        assert!(!takes(1000), "there is room");
     }
 
     #[test]

@@ -35,15 +35,15 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         let _ = node.space().look().await;
         flush_for_room(&node, &replica).await;
         let leads = replica.leads();
-        let (left, full) = match leads {
+        let QuorumRoom { bytes, full, history_takes_it } = match leads {
             true => measure(&node, &replica).await,
-            false => (u64::MAX, Vec::new()),
+            false => QuorumRoom { bytes: u64::MAX, full: Vec::new(), history_takes_it: false },
         };
         let membership = replica.membership();
         let full = full.iter().filter_map(|id| Some(membership.get_node(id)?.name.clone())).collect();
-        node.write_room().set_measured(left, full);
+        node.write_room().set_measured(bytes, full);
         if leads {
-            history::drop_excess(&replica, left == 0 && is_history_in_the_way(&node, &replica)).await;
+            history::drop_excess(&replica, history_takes_it).await;
         }
         let shortage = shortage(&node, &replica);
         if rejecting != shortage.is_some() {
@@ -73,10 +73,24 @@ pub fn shortage(node: &Node, replica: &Replica) -> Option<String> {
     node.write_room().shortage(state.metrics().data_bytes.get(), &state.settings())
 }
 
-/// The bytes that this node's disk can take; `None` if that is unknown.
-pub fn own(node: &Node, replica: &Replica) -> Option<u64> {
+/// The room of a node's disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskRoom {
+    /// The bytes that it can take; `None` if that is unknown.
+    pub bytes: Option<u64>,
+    /// Whether it has no room, and would have some without the history.
+    pub history_takes_it: bool,
+}
+
+/// The room of this node's disk.
+pub fn own(node: &Node, replica: &Replica) -> DiskRoom {
     let min = replica.state().settings().disk_free_bytes_min;
-    Some(room_of_disk(&node.space().last()?, size_of(replica), min))
+    let Some(space) = node.space().last() else { return DiskRoom::default() };
+    let size = size_of(replica);
+    DiskRoom {
+        bytes: Some(room_of_disk(&space, size, min)),
+        history_takes_it: history_takes_room(&space, size, min),
+    }
 }
 
 fn size_of(replica: &Replica) -> StateSize {
@@ -89,13 +103,6 @@ fn size_of(replica: &Replica) -> StateSize {
     }
 }
 
-/// Whether less history would make room. That of this node's disk alone is known, and equal disks hold
-/// equal data.
-fn is_history_in_the_way(node: &Node, replica: &Replica) -> bool {
-    let min = replica.state().settings().disk_free_bytes_min;
-    node.space().last().is_none_or(|space| history_takes_room(&space, size_of(replica), min))
-}
-
 /// Flushes if that makes room on this node's disk. The log is purged after it.
 async fn flush_for_room(node: &Node, replica: &Replica) {
     let min = replica.state().settings().disk_free_bytes_min;
@@ -106,19 +113,43 @@ async fn flush_for_room(node: &Node, replica: &Replica) {
     }
 }
 
-async fn measure(node: &Node, replica: &Replica) -> (u64, Vec<NodeId>) {
+/// The room of a quorum.
+struct QuorumRoom {
+    bytes: u64,
+    /// The voters that can take nothing.
+    full: Vec<NodeId>,
+    /// Whether a quorum would have room without the history.
+    history_takes_it: bool,
+}
+
+async fn measure(node: &Node, replica: &Replica) -> QuorumRoom {
     let membership = replica.membership();
     let request = Request::Room { cluster: replica.cluster() };
     let answers = ask_others(node, replica, &request, ANSWER_WITHIN).await;
     let room = |(id, _, answer)| match answer {
-        Response::Room(room) => Some((id, room?)),
+        Response::Room { bytes, history_takes_it } => Some((id, DiskRoom { bytes, history_takes_it })),
         _ => None,
     };
-    let mut rooms: BTreeMap<NodeId, u64> = answers.into_iter().filter_map(room).collect();
-    rooms.extend(own(node, replica).map(|room| (replica.id(), room)));
+    let mut rooms: BTreeMap<NodeId, DiskRoom> = answers.into_iter().filter_map(room).collect();
+    rooms.insert(replica.id(), own(node, replica));
     let sets = membership.membership().get_joint_config();
     let sets: Vec<Vec<NodeId>> = sets.iter().map(|set| set.iter().copied().collect()).collect();
-    room_of_quorum(&sets, &rooms)
+    room_of_all(&sets, &rooms)
+}
+
+fn room_of_all(sets: &[Vec<NodeId>], rooms: &BTreeMap<NodeId, DiskRoom>) -> QuorumRoom {
+    let known = |without_history: bool| {
+        let bytes = |(id, room): (&NodeId, &DiskRoom)| match room {
+            DiskRoom { history_takes_it: true, .. } if without_history => Some((*id, 1)),
+            DiskRoom { bytes, .. } => Some((*id, (*bytes)?)),
+        };
+        rooms.iter().filter_map(bytes).collect()
+    };
+    let (bytes, full) = room_of_quorum(sets, &known(false));
+    // Otherwise too few voters answer.
+    let is_measured = 1..u64::MAX;
+    let history_takes_it = bytes == 0 && is_measured.contains(&room_of_quorum(sets, &known(true)).0);
+    QuorumRoom { bytes, full, history_takes_it }
 }
 
 /// The bytes that a quorum of each set of voters can take, and the voters that can
@@ -166,6 +197,18 @@ mod tests {
                 (left, full),
                 "{answers:?}"
             );
+        }
+        let room = |bytes, history_takes_it| DiskRoom { bytes, history_takes_it };
+        for (rooms, history_takes_it) in [
+            // Two of three are full, one of them for another reason than the history.
+            ([(1, room(Some(50), false)), (2, room(Some(0), true)), (3, room(Some(0), false))], true),
+            ([(1, room(Some(50), false)), (2, room(Some(0), false)), (3, room(Some(0), false))], false),
+            ([(1, room(Some(0), true)), (2, room(None, false)), (3, room(None, false))], false),
+            ([(1, room(Some(50), false)), (2, room(Some(50), false)), (3, room(Some(0), true))], false),
+        ] {
+            let rooms = rooms.map(|(id, room)| (NodeId(id), room)).into();
+            let all = room_of_all(&[[1, 2, 3].map(NodeId).to_vec()], &rooms);
+            assert_eq!(all.history_takes_it, history_takes_it, "{rooms:?}");
         }
         let rooms = [(1, 50), (2, 30), (3, 0), (4, 20)].map(|(id, room)| (NodeId(id), room)).into();
         let joint = [[1, 2, 3].map(NodeId).to_vec(), [2, 3, 4].map(NodeId).to_vec()];

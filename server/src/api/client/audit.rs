@@ -248,7 +248,7 @@ fn has_changed(response: &Response) -> bool {
         | Response::Settings(_)
         | Response::ReadIndex(_)
         | Response::StateDigest(_)
-        | Response::Room(_)
+        | Response::Room { .. }
         | Response::Backup => false,
     }
 }

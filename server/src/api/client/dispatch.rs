@@ -21,7 +21,8 @@ use crate::{
     ops::{
         confirm_member::confirm,
         forward::{Caller, LeaderRequest},
-        room, status,
+        room::{self, DiskRoom},
+        status,
     },
 };
 
@@ -118,7 +119,10 @@ async fn operate(
         Request::StateDigest { cluster, upto } => {
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))
         }
-        Request::Room { cluster } => Ok(Response::Room(room(node, *cluster))),
+        Request::Room { cluster } => {
+            let DiskRoom { bytes, history_takes_it } = room(node, *cluster).unwrap_or_default();
+            Ok(Response::Room { bytes, history_takes_it })
+        }
         Request::LogLevel { level } => log_level(node, *level),
         Request::Found { node } => membership.found(Some(node), deadline).await,
         Request::Reaches { node, id, address } => membership.reaches(node, *id, address, deadline).await,
@@ -183,10 +187,10 @@ fn state_digest(node: &Node, cluster: ClusterId, upto: Revision) -> Option<Repli
     replica.state().digest_at(upto)
 }
 
-/// Returns the bytes that this node's disk can take.
-fn room(node: &Node, cluster: ClusterId) -> Option<u64> {
+/// Returns the room of this node's disk.
+fn room(node: &Node, cluster: ClusterId) -> Option<DiskRoom> {
     let replica = node.replica().filter(|replica| replica.cluster() == cluster)?;
-    room::own(node, &replica)
+    Some(room::own(node, &replica))
 }
 
 fn leader_request<'a>(

@@ -170,7 +170,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Admitted { cluster: ClusterId(9), id: NodeId(2) }),
         Ok(Response::Done { changed: false }),
         Ok(Response::StateDigest(Some(ReplicaDigest { at: Revision(64), sum: 7, level: FeatureLevel(1) }))),
-        Ok(Response::Room(Some(1 << 20))),
+        Ok(Response::Room { bytes: Some(1 << 20), history_takes_it: true }),
         Ok(Response::Backup),
         Ok(Response::Reloaded(Box::new(reload))),
         Ok(Response::LogLevel { node: name("ming"), level: LogLevel::Trace, changed: true }),

@@ -127,7 +127,7 @@ fn answers_of_an_older_node_are_read() {
         (&[2, 2, 0, 9], Response::Written(Outcome::Applied { revision: Revision(9), effects: Vec::new() })),
         (&[12], Response::Done { changed: false }),
         (&[13], Response::StateDigest(None)),
-        (&[14], Response::Room(None)),
+        (&[14], Response::Room { bytes: None, history_takes_it: false }),
         (&[20], Response::Announced(false)),
     ] {
         assert_eq!(frame::decode::<Response>(&enveloped(older)), Ok(response), "{older:?}");
