@@ -15,8 +15,8 @@ pub struct HistoryExtent {
     pub floor: Revision,
     /// The last revision of the chunks that are gone.
     pub(super) dropped: Revision,
-    /// The first revision of the chunk that takes the next change, and its bytes and revisions; no bytes
-    /// if there is none.
+    /// The first revision of the chunk that takes the next change, its bytes with a part of the earlier
+    /// values that are kept for it, and its revisions; no bytes if there is none.
     pub(super) open: Revision,
     pub(super) open_bytes: u64,
     pub(super) open_revisions: u64,

@@ -6,6 +6,8 @@
 //! are gone: the *floor* is the first revision at which the state can be read. A change keeps what was there before it, so the state
 //! at the floor and at each later revision can be read.
 
+use std::collections::BTreeMap;
+
 use coffee_common::{
     command::{Outcome, Proposal},
     history_limit::HistoryLimit,
@@ -17,7 +19,7 @@ use super::{
     error::KvError,
     extent::HistoryExtent,
     row::{
-        changes::{self, Before, ChangeRecords, KeptValue, KeyChange},
+        changes::{self, Before, ChangeRecord, ChangeRecords, KeptValue, KeyChange},
         entry,
         format::SEAL_BYTES,
         values,
@@ -30,10 +32,17 @@ use super::{
 const CHUNK_BYTES: u64 = 8 << 10;
 const CHUNK_REVISIONS: u64 = 256;
 
+/// Of an earlier value that is elsewhere, this part counts for the size of a chunk: they are dropped with
+/// it, and not more than some MiB of them at once.
+const EARLIER_PART: u64 = 128;
+
 /// How many chunks are dropped at most when one is full, and by a command: applying an entry must not
 /// take long.
 const DROPPED_MAX: usize = 4;
 const COMPACTED_MAX: usize = 64;
+
+/// No other chunk is dropped after this many changes.
+const DROPPED_CHANGES_MAX: u64 = 2048;
 
 /// The changes of one revision, while its entry is applied.
 #[derive(Debug, Default)]
@@ -82,14 +91,9 @@ impl Tables<'_> {
         if extent.open > at {
             return Err(KvError::damaged(Table::Meta, "the history is of a later revision"));
         }
-        let mut record = std::mem::take(self.buffer());
-        let (at_ms, actor) = (proposal.proposed_at_ms, proposal.author.as_bytes());
-        let encoded = (changes.count, changes.encoded.as_slice());
-        let contribution = changes::encode(&mut record, extent.open, at, at_ms, actor, encoded);
-        self.append_changes(extent.open, &record, contribution)?;
-        let bytes = record.len() as u64;
-        *self.buffer() = record;
-        extent.open_bytes = extent.open_bytes.saturating_add(bytes);
+        let stamp = (at, proposal.proposed_at_ms, proposal.author.as_bytes());
+        let bytes = self.append_record(extent.open, stamp, changes)?;
+        extent.open_bytes = extent.open_bytes.saturating_add(bytes + changes.earlier_bytes / EARLIER_PART);
         extent.open_revisions = extent.open_revisions.saturating_add(1);
         extent.changes = extent.changes.saturating_add(changes.count);
         extent.bytes = extent.bytes.saturating_add(bytes).saturating_add(changes.earlier_bytes);
@@ -129,6 +133,7 @@ impl Tables<'_> {
         limit: HistoryLimit,
         max: usize,
     ) -> Result<bool, KvError> {
+        let before = extent.changes;
         for number in 0.. {
             let is_beyond = match limit {
                 HistoryLimit::Upto(_) => extent.changes > 0,
@@ -141,13 +146,14 @@ impl Tables<'_> {
                 false => None,
             };
             let Some((key, row)) = oldest else { return Ok(true) };
+            if number == max || before.saturating_sub(extent.changes) > DROPPED_CHANGES_MAX {
+                return Ok(false);
+            }
             if let HistoryLimit::Upto(upto) = limit
                 && changes::last_revision(&key, &row)? > upto
             {
+                self.drop_beginning(extent, upto, &key, &row)?;
                 return Ok(true);
-            }
-            if number == max {
-                return Ok(false);
             }
             self.drop_chunk(extent, &key, &row)?;
         }
@@ -157,20 +163,7 @@ impl Tables<'_> {
     /// Drops the oldest chunk.
     fn drop_chunk(&mut self, extent: &mut HistoryExtent, key: &[u8], row: &[u8]) -> Result<(), KvError> {
         for record in ChangeRecords::open(key, row)? {
-            let record = record?;
-            for change in &record.changes {
-                if let Before::Version(previous, version) = change.before
-                    && let KeptValue::Elsewhere(_) = version.value
-                {
-                    self.remove_value(&values::key(change.key, previous));
-                }
-                if change.after.is_none() {
-                    self.drop_tombstone(change.key, record.at)?;
-                }
-                extent.bytes = extent.bytes.saturating_sub(earlier_bytes(change));
-            }
-            extent.changes = extent.changes.saturating_sub(record.changes.len() as u64);
-            extent.dropped = record.at;
+            self.drop_record(extent, &record?)?;
         }
         extent.floor = extent.floor.max(extent.dropped);
         extent.bytes = extent.bytes.saturating_sub(row.len() as u64);
@@ -179,6 +172,87 @@ impl Tables<'_> {
         }
         self.remove_chunk(key, changes::contribution(key, row));
         Ok(())
+    }
+
+    /// Drops what belongs to the changes of a revision, but for their record.
+    fn drop_record(&mut self, extent: &mut HistoryExtent, record: &ChangeRecord<'_>) -> Result<(), KvError> {
+        for change in &record.changes {
+            if let Before::Version(previous, version) = change.before
+                && let KeptValue::Elsewhere(_) = version.value
+            {
+                self.remove_value(&values::key(change.key, previous));
+            }
+            if change.after.is_none() {
+                self.drop_tombstone(change.key, record.at)?;
+            }
+            extent.bytes = extent.bytes.saturating_sub(earlier_bytes(change));
+        }
+        extent.changes = extent.changes.saturating_sub(record.changes.len() as u64);
+        extent.dropped = record.at;
+        Ok(())
+    }
+
+    /// Drops the changes up to a revision from a chunk that has later ones, which are written again.
+    fn drop_beginning(
+        &mut self,
+        extent: &mut HistoryExtent,
+        upto: Revision,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<(), KvError> {
+        let records: Vec<ChangeRecord<'_>> = ChangeRecords::open(key, row)?.collect::<Result<_, _>>()?;
+        let (dropped, kept) = records.split_at(records.partition_point(|record| record.at <= upto));
+        let (Some(_), Some(first)) = (dropped.first(), kept.first().map(|record| record.at)) else {
+            return Ok(());
+        };
+        // The versions that later changes of the same chunk refer to.
+        let mut versions = BTreeMap::new();
+        for record in dropped {
+            self.drop_record(extent, record)?;
+            for change in &record.changes {
+                versions.extend(change.after.map(|version| ((change.key.to_vec(), record.at), version)));
+            }
+        }
+        self.remove_chunk(key, changes::contribution(key, row));
+        let is_open = extent.is_in_open_chunk(first);
+        let (mut bytes, mut weight) = (SEAL_BYTES as u64, 0);
+        for record in kept {
+            let mut changed = RevisionChanges::default();
+            for change in &record.changes {
+                let before = match change.before {
+                    Before::InChunk(at) => versions
+                        .get(&(change.key.to_vec(), at))
+                        .map_or(change.before, |version| Before::Version(at, *version)),
+                    before => before,
+                };
+                changed.push(record.at, &KeyChange { before, ..*change });
+            }
+            let length = self.append_record(first, (record.at, record.at_ms, record.actor), &changed)?;
+            bytes += length;
+            weight += length + changed.earlier_bytes / EARLIER_PART;
+        }
+        extent.bytes = extent.bytes.saturating_sub(row.len() as u64).saturating_add(bytes);
+        if is_open {
+            (extent.open, extent.open_bytes, extent.open_revisions) = (first, weight, kept.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Appends the changes of a revision, its time and its author to the chunk that begins with `first`.
+    /// Returns the bytes that it takes there.
+    fn append_record(
+        &mut self,
+        first: Revision,
+        (at, at_ms, actor): (Revision, u64, &[u8]),
+        changes: &RevisionChanges,
+    ) -> Result<u64, KvError> {
+        let mut record = std::mem::take(self.buffer());
+        let encoded = (changes.count, changes.encoded.as_slice());
+        let contribution = changes::encode(&mut record, first, at, at_ms, actor, encoded);
+        self.append_changes(first, &record, contribution)?;
+        let bytes = record.len() as u64;
+        *self.buffer() = record;
+        Ok(bytes)
     }
 
     /// Removes the row of a key that is deleted, if nothing has changed it since `at`.
