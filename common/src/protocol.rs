@@ -297,7 +297,7 @@ pub enum Request {
     History {
         /// The key.
         key: Key,
-        /// Only versions before that of this revision; `None` begins with the present one.
+        /// Only versions before the one that was made at this revision; `None` begins with the present one.
         before: Option<Revision>,
         /// The maximum number of versions; 0 means as many as fit a page.
         limit: u32,

@@ -6,7 +6,12 @@ use coffee_common::{
     key::{Key, KeyRange},
 };
 
-/// The pages of a range, all of one revision. Each is of its own if the cluster keeps no history.
+/// The note for pages of several revisions.
+pub(crate) const MIXED: &str =
+    "the keys are of several revisions: the history of the first was dropped meanwhile";
+
+/// The pages of a range, all of one revision. Each is of its own if the cluster keeps no history, or too
+/// little.
 pub(crate) struct KeyPages<'a> {
     client: &'a Client,
     /// The keys that were not read yet.
@@ -24,11 +29,18 @@ enum PageRevision {
     Wanted(Revision),
     /// Each has its own.
     Own,
+    /// Each has its own, since that of the first was dropped from the history.
+    Dropped,
 }
 
 impl<'a> KeyPages<'a> {
     pub(crate) fn new(client: &'a Client, range: KeyRange) -> Self {
         Self { client, range, more: true, revision: PageRevision::First }
+    }
+
+    /// The pages of a range, each as of its own revision: for one who changes what was read.
+    pub(crate) fn changing(client: &'a Client, range: KeyRange) -> Self {
+        Self { client, range, more: true, revision: PageRevision::Own }
     }
 
     /// The pages of a range as of a revision.
@@ -39,6 +51,11 @@ impl<'a> KeyPages<'a> {
     /// The part of the range that was not read yet.
     pub(crate) fn rest(&self) -> &KeyRange {
         &self.range
+    }
+
+    /// Whether the pages are of several revisions, although they were to be of one.
+    pub(crate) fn is_mixed(&self) -> bool {
+        matches!(self.revision, PageRevision::Dropped)
     }
 
     /// Whether there may be keys that were not read yet.
@@ -62,10 +79,14 @@ impl<'a> KeyPages<'a> {
                             self.revision = PageRevision::Own;
                             continue;
                         }
+                        Err(Error::Compacted { .. }) if matches!(self.revision, PageRevision::Same(_)) => {
+                            self.revision = PageRevision::Dropped;
+                            continue;
+                        }
                         Err(error) => return Err(error),
                     }
                 }
-                PageRevision::First | PageRevision::Own => {
+                PageRevision::First | PageRevision::Own | PageRevision::Dropped => {
                     let page = self.client.range(self.range.clone(), options).await?;
                     if matches!(self.revision, PageRevision::First) {
                         self.revision = PageRevision::Same(page.at);

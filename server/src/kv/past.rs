@@ -23,6 +23,9 @@ use super::{
     table::Table,
 };
 
+/// Rows of names that are read under the state's lock at once: no more after as many bytes.
+const NAMES_BYTES_MAX: usize = 64 << 10;
+
 /// The result of a read of earlier revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AtRevision<T> {
@@ -249,13 +252,38 @@ impl Store {
         Ok(None)
     }
 
-    /// The names of the first keys of a range, deleted ones that the history knows included.
+    /// The names of the first keys of a range, deleted ones that the history knows included: at most
+    /// `count`, and fewer if their rows are long. None only if there is none.
     ///
     /// # Errors
     /// A row is damaged, or the database failed.
     pub fn keys_ever(&self, range: &KeyRange, count: usize) -> Result<Vec<Key>, KvError> {
-        let rows = self.rows_from(Table::Keys, bounds(range))?.take(count);
-        rows.map(|row| row.and_then(|(key, _)| entry::decode_key(Table::Keys, key.get()))).collect()
+        let mut names = Vec::new();
+        if range.is_empty() {
+            return Ok(names);
+        }
+        let (mut rows, mut bytes) = (self.rows_from(Table::Keys, bounds(range))?, 0);
+        while names.len() < count && bytes < NAMES_BYTES_MAX {
+            let Some((key, row)) = rows.next().transpose()? else { break };
+            bytes += key.get().len() + row.get().len();
+            names.push(entry::decode_key(Table::Keys, key.get())?);
+        }
+        Ok(names)
+    }
+
+    /// Whether a key was changed at a revision above the floor.
+    ///
+    /// # Errors
+    /// A row is damaged, or the database failed.
+    pub fn has_change(&self, key: &Key, at: Revision) -> Result<bool, KvError> {
+        let Some((chunk_key, chunk)) = self.chunk_of(at)? else { return Ok(false) };
+        for record in ChangeRecords::open(&chunk_key, &chunk)? {
+            let record = record?;
+            if record.at == at {
+                return Ok(change_of(record.changes, key.as_str().as_bytes()).is_some());
+            }
+        }
+        Ok(false)
     }
 
     /// The first revision at which the state can be read.

@@ -109,9 +109,14 @@ impl FreshState {
     }
 
     /// Reads a key as of a revision.
-    pub async fn get_at(&self, key: &Key, revision: Revision) -> Result<Response, Rejection> {
+    pub async fn get_at(
+        &self,
+        key: &Key,
+        revision: Revision,
+        deadline: Instant,
+    ) -> Result<Response, Rejection> {
         self.check_past(revision)?;
-        let found = self.replica.state().get_at(key, revision).await.map_err(unreadable)?;
+        let found = self.replica.state().get_at(key, revision, deadline).await.map_err(unreadable)?;
         kept(found).map(|entry| Response::Value { entry, at: revision })
     }
 
@@ -122,9 +127,10 @@ impl FreshState {
         revision: Revision,
         limit: u32,
         keys_only: bool,
+        deadline: Instant,
     ) -> Result<Response, Rejection> {
         self.check_past(revision)?;
-        let found = self.replica.state().range_at(range, limit, keys_only, revision).await;
+        let found = self.replica.state().range_at(range, limit, keys_only, revision, deadline).await;
         let page = kept(found.map_err(unreadable)?)?;
         Ok(Response::PastPage { entries: page.entries, upto: page.upto })
     }
@@ -136,9 +142,13 @@ impl FreshState {
         before: Option<Revision>,
         limit: u32,
         keys_only: bool,
+        deadline: Instant,
     ) -> Result<Response, Rejection> {
         needs_level(HISTORY, self.replica.state().level())?;
-        let page = self.replica.state().versions(key, before, limit, keys_only).await.map_err(unreadable)?;
+        let found = self.replica.state().versions(key, before, limit, keys_only, deadline).await;
+        let page = found.map_err(unreadable)?.ok_or_else(|| {
+            Rejection::Invalid(format!("the key was not changed at revision {}", before.unwrap_or_default()))
+        })?;
         Ok(Response::Versions { versions: page.versions.into_iter().map(view).collect(), more: page.more })
     }
 
@@ -170,10 +180,12 @@ pub(super) fn is_reached(revision: Revision, applied: Revision) -> Result<(), Re
     }
 }
 
-fn kept<T>(found: AtRevision<T>) -> Result<T, Rejection> {
+fn kept<T>(found: Option<AtRevision<T>>) -> Result<T, Rejection> {
     match found {
-        AtRevision::Found(found) => Ok(found),
-        AtRevision::Compacted(floor) => Err(Rejection::Compacted { floor }),
+        Some(AtRevision::Found(found)) => Ok(found),
+        Some(AtRevision::Compacted(floor)) => Err(Rejection::Compacted { floor }),
+        // At the deadline.
+        None => Err(Rejection::Overloaded),
     }
 }
 

@@ -78,6 +78,8 @@ async fn every_node_reads_what_was_there_and_who_changed_it() {
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.len(), 5, "{shown}");
     assert!(lines[0].starts_with("REVISION") && lines[2].ends_with("(deleted)"), "{shown}");
+    let at_none = ["history", "order/1", "--before", &at(Revision(deleted.0 - 1))];
+    cluster.coffeectl(at_none).fails(2, "the key was not changed at revision ").await;
     cluster.coffeectl(["history", "nothing"]).fails(3, "no version of key nothing is known").await;
 }
 
@@ -106,6 +108,12 @@ async fn a_listing_of_many_pages_is_of_one_revision() {
     let names: Vec<_> = entries.iter().map(|(key, _)| key.as_str().to_owned()).collect();
     assert_eq!(names, (0..30).map(|n| format!("k/{n:02}")).collect::<Vec<_>>());
     assert!(entries.iter().all(|(_, entry)| entry.value.as_bytes()[..] == b"old"[..]));
+
+    // No range ends a node.
+    let backwards = KeyRange::between("k/2", Some("k/1".to_owned()));
+    let page = client.range_at(backwards, first.at, options).await.expect("reads");
+    assert_eq!((page.entries, page.upto), (Vec::new(), None));
+    assert_eq!(client.get("k/00").await.expect("reads").map(|entry| entry.version), Some(1));
     client.close().await;
 }
 
@@ -117,9 +125,10 @@ async fn a_compacted_history_says_where_it_begins() {
     let second = set(&client, "order/1", "mocha").await;
     let third = set(&client, "order/1", "tea").await;
     let floor = format!("{second}");
-    let compacted = cluster.coffeectl(["compact", &floor]).ok().await;
+    cluster.coffeectl(["compact", &floor]).fails(8, "confirmation is missing").await;
+    let compacted = cluster.coffeectl(["compact", &floor, "--yes"]).ok().await;
     assert_eq!(compacted, format!("the history begins at revision {second}\n"));
-    let again = cluster.coffeectl(["compact", &format!("{first}"), "-o", "plain"]).ok().await;
+    let again = cluster.coffeectl(["compact", &format!("{first}"), "-o", "plain", "--yes"]).ok().await;
     assert_eq!(again, format!("{second}\n"), "it does not come back");
     cluster
         .coffeectl(["get", "order/1", "--rev", &format!("{first}")])
@@ -133,7 +142,7 @@ async fn a_compacted_history_says_where_it_begins() {
     let history = client.history("order/1", HistoryOptions::default()).await.expect("reads");
     let revisions: Vec<_> = history.versions.iter().map(|version| version.revision).collect();
     assert_eq!(revisions, [third, second]);
-    cluster.coffeectl(["compact", "1000000"]).fails(2, "has not been reached yet").await;
+    cluster.coffeectl(["compact", "1000000", "--yes"]).fails(2, "has not been reached yet").await;
     client.close().await;
 
     let writer = cluster.client(Role::Writer);

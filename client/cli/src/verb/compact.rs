@@ -4,7 +4,7 @@ use clap::Args;
 use coffee_common::id::Revision;
 use serde::Serialize;
 
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable};
+use crate::{confirm, exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable};
 
 /// `compact`.
 #[derive(Debug, Args)]
@@ -19,6 +19,10 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
+    if !invocation.options.yes {
+        let plan = format!("what was before revision {} cannot be read any more\n", arguments.upto);
+        confirm::confirm(&plan, invocation).await?;
+    }
     let floor = client.compact(Revision(arguments.upto)).await.map_err(Failure::of_revision)?;
     invocation.printer.report(&Compaction { floor: floor.0 });
     Ok(ExitCode::Done)

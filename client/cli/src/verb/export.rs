@@ -5,7 +5,13 @@ use coffee_client::PageOptions;
 use coffee_common::key::{Key, KeyRange};
 
 use super::import::line::ExportedLine;
-use crate::{exit::ExitCode, failure::Failure, invocation::Invocation, key_pages::KeyPages, wording};
+use crate::{
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    key_pages::{self, KeyPages},
+    wording,
+};
 
 pub(crate) const AFTER_HELP: &str = "\
 Each line is an object with the fields key and value; a value that is not UTF-8
@@ -47,6 +53,9 @@ pub(crate) async fn run(
         count += entries.len() as u64;
     }
     invocation.printer.note(&format!("{} exported", wording::keys(count)));
+    if pages.is_mixed() {
+        invocation.printer.note(key_pages::MIXED);
+    }
     Ok(ExitCode::Done)
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct HistoryArguments {
     /// Show at most this many versions, the newest first
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Show only versions before that of this revision
+    /// Show only versions before the one of this revision
     #[arg(long, value_name = "REVISION")]
     before: Option<u64>,
 }
@@ -41,7 +41,7 @@ pub(crate) async fn run(
         let limit = left.min(VERSIONS_MAX as u64) as u32;
         let consistency = invocation.options.consistency;
         let options = HistoryOptions { before, limit, without_values: false, consistency };
-        let page = client.history(arguments.key.clone(), options).await?;
+        let page = client.history(arguments.key.clone(), options).await.map_err(Failure::of_revision)?;
         let rows: Vec<VersionRow<'_>> = page.versions.iter().map(VersionRow::new).collect();
         if !rows.is_empty() {
             invocation.printer.list_page(&rows, |rows| table(rows, count == 0));

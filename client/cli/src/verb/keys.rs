@@ -17,7 +17,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    key_pages::KeyPages,
+    key_pages::{self, KeyPages},
     printer::{Printable, escape, json::ValueField, table::TextTable},
 };
 
@@ -64,6 +64,9 @@ pub(crate) async fn run(
         left = left.saturating_sub(rows.len() as u64);
     }
     invocation.printer.list_end(&KeysTail { more: pages.has_more() });
+    if pages.is_mixed() {
+        invocation.printer.note(key_pages::MIXED);
+    }
     Ok(ExitCode::Done)
 }
 

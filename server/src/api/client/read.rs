@@ -10,7 +10,7 @@ use coffee_common::{
     id::Revision,
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, VALUE_BYTES_MAX},
-    protocol::{Consistency, Rejection, Response},
+    protocol::{Consistency, Rejection, Response, VersionView},
     quic::Connection,
 };
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +23,9 @@ use crate::{
 
 /// The largest response that is not charged, in bytes: the number of requests in flight bounds them.
 const UNCHARGED_BYTES_MAX: usize = 1 << 10;
+
+/// Bytes of a version of a key in a response, but for its value.
+const VERSION_BYTES: usize = 128;
 
 /// A read of one key, of a range, or of what was there.
 #[derive(Clone, Copy)]
@@ -59,7 +62,7 @@ pub(super) async fn read(
                 return Err(overloaded());
             };
             let mut charge = reader.charge(RANGE_BYTES_MAX + VALUE_BYTES_MAX, deadline).await?;
-            let response = timeout_at(deadline, read_much(&fresh, read)).await;
+            let response = timeout_at(deadline, read_much(&fresh, read, deadline)).await;
             let response = response.map_err(|_| overloaded())??;
             charge.shrink_to(bytes(&response));
             Ok((response, Some(charge)))
@@ -68,16 +71,16 @@ pub(super) async fn read(
 }
 
 /// Reads what takes much of the disk or the processor.
-async fn read_much(fresh: &FreshState, read: Read<'_>) -> Result<Response, Rejection> {
+async fn read_much(fresh: &FreshState, read: Read<'_>, deadline: Instant) -> Result<Response, Rejection> {
     match read {
         Read::Key(key) => fresh.get(key),
         Read::Range { range, limit, keys_only } => fresh.range(range, limit, keys_only).await,
-        Read::KeyAt { key, revision } => fresh.get_at(key, revision).await,
+        Read::KeyAt { key, revision } => fresh.get_at(key, revision, deadline).await,
         Read::RangeAt { range, revision, limit, keys_only } => {
-            fresh.range_at(range, revision, limit, keys_only).await
+            fresh.range_at(range, revision, limit, keys_only, deadline).await
         }
         Read::Versions { key, before, limit, keys_only } => {
-            fresh.history(key, before, limit, keys_only).await
+            fresh.history(key, before, limit, keys_only, deadline).await
         }
     }
 }
@@ -129,9 +132,10 @@ fn bytes(response: &Response) -> usize {
             entries.iter().map(|(key, entry)| key.as_str().len() + entry.value.as_bytes().len()).sum()
         }
         Response::Versions { versions, .. } => {
-            let values =
-                versions.iter().filter_map(|version| Some(version.entry.as_ref()?.value.as_bytes().len()));
-            values.sum()
+            let bytes = |version: &VersionView| {
+                VERSION_BYTES + version.entry.as_ref().map_or(0, |entry| entry.value.as_bytes().len())
+            };
+            versions.iter().map(bytes).sum()
         }
         _ => 0,
     }

@@ -296,7 +296,7 @@ fn a_command_drops_a_bounded_part_of_the_history() {
     // A revision within a chunk: what is left of it is kept, and not shown.
     assert_eq!(past.compact(601, HistoryLimit::Upto(Revision(300))), 2);
     assert_eq!(past.check(602, &keys()), 300);
-    assert_eq!(past.rows(Table::Changes), 76);
+    assert_eq!((past.rows(Table::Changes), past.rows(Table::Values)), (76, 301), "those at and after 300");
     past.real.restart();
     let before = extent(&past);
     assert_eq!(past.compact(603, HistoryLimit::Size { bytes: before.bytes / 2, changes: u64::MAX }), 1);
@@ -311,6 +311,43 @@ fn a_command_drops_a_bounded_part_of_the_history() {
     assert_eq!((extent(&past).bytes, extent(&past).changes), (0, 0));
     past.apply(&[(606, fill(606))]);
     past.check(606, &keys());
+}
+
+/// A secret that was deleted, and another write in the same chunk.
+#[test]
+fn what_is_compacted_leaves_no_byte_although_its_chunk_goes_on() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    past.apply(&[
+        (2, Batch::of(set("a", Value::new("secret").expect("legal")))),
+        (3, Batch::of(set("b", Value::new("kept").expect("legal")))),
+        (4, Batch::of(Operation::Delete(key("a")))),
+        (5, Batch::of(set("b", Value::new("later").expect("legal")))),
+    ]);
+    past.real.restart();
+    let has = |past: &Past, text: &str| {
+        let mut rows = Table::ALL.iter().flat_map(|table| past.real.store.rows(*table).expect("reads"));
+        rows.any(|row| {
+            let (_, row) = row.expect("reads");
+            row.get().windows(text.len()).any(|bytes| bytes == text.as_bytes())
+        })
+    };
+    assert!(has(&past, "secret"));
+    assert_eq!(past.compact(6, HistoryLimit::Upto(Revision(4))), 1);
+    past.real.restart();
+    assert!(!has(&past, "secret") && has(&past, "kept") && has(&past, "later"));
+    assert_eq!(past.check(6, &keys()), 4);
+    past.apply(&[(7, Batch::of(set("b", value(7, 3))))]);
+    assert_eq!(past.check(7, &keys()), 4);
+}
+
+#[test]
+fn a_range_that_ends_before_it_begins_has_no_key() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    past.apply(&[(2, Batch::of(set("b", value(1, 9))))]);
+    let range = KeyRange::between("c", Some("a".to_owned()));
+    assert_eq!(past.real.store.keys_ever(&range, 10).expect("reads"), []);
 }
 
 #[test]

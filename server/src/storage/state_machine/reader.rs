@@ -1,7 +1,7 @@
 //! Reads of the applied state.
 //!
 //! Knows nothing of leaders and quorums: a read is as fresh as this node. Each
-//! read sees one point in time. The read of a single row holds the state's lock,
+//! read sees one point in time. The read of a single row, or of a few names of keys, holds the state's lock,
 //! and nothing is applied meanwhile; a page of a range holds it only to copy the
 //! changes in memory.
 

@@ -34,7 +34,7 @@ pub(super) async fn run(invocation: &mut Invocation<'_>) -> Result<ExitCode, Fai
 
 /// Counts the keys with this prefix.
 async fn count(client: &Client, prefix: &str) -> Result<u64, Error> {
-    let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
+    let mut pages = KeyPages::changing(client, KeyRange::prefix(prefix));
     let mut count = 0;
     while let Some(entries) = pages.next(PAGE).await? {
         count += entries.len() as u64;
@@ -50,7 +50,7 @@ pub(super) async fn delete(
     total: Option<u64>,
     mut progress: ProgressLine,
 ) -> Result<u64, Error> {
-    let mut pages = KeyPages::new(client, KeyRange::prefix(prefix));
+    let mut pages = KeyPages::changing(client, KeyRange::prefix(prefix));
     let goal = total.map(|total| format!(" of {total}")).unwrap_or_default();
     let mut deleted = 0;
     while let Some(entries) = pages.next(PAGE).await? {

@@ -1,4 +1,6 @@
 //! Reads of earlier revisions: on another thread, in steps between which entries are applied.
+//!
+//! Guards that such a read ends with its request: it may take a processor for long.
 
 use std::io;
 
@@ -10,6 +12,8 @@ use coffee_common::{
 };
 
 use super::StateReader;
+use tokio::time::Instant;
+
 use crate::kv::{AtRevision, PastRead, PastVersion, Store, VersionCursor, VersionRoom};
 
 /// How many names of keys are read under the state's lock at once.
@@ -17,6 +21,12 @@ const NAMES_AT_ONCE: usize = 64;
 
 /// A page ends after this many steps, each of which reads a chunk of the history, or a key.
 const STEPS_MAX: usize = 8192;
+
+/// The steps that a read may still take.
+struct Steps {
+    left: usize,
+    deadline: Instant,
+}
 
 /// A page of a range, as of a revision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,18 +47,23 @@ pub struct VersionPage {
 }
 
 impl StateReader {
-    /// Reads a key as of a revision that is applied.
+    /// Reads a key as of a revision that is applied. Returns `None` at the deadline.
     ///
     /// # Errors
     /// The storage has failed, or a row is damaged; the cluster keeps no history.
-    pub async fn get_at(&self, key: &Key, at: Revision) -> io::Result<AtRevision<Option<Entry>>> {
-        let (key, mut steps) = (key.clone(), usize::MAX);
+    pub async fn get_at(
+        &self,
+        key: &Key,
+        at: Revision,
+        deadline: Instant,
+    ) -> io::Result<Option<AtRevision<Option<Entry>>>> {
+        let (key, mut steps) = (key.clone(), Steps { left: usize::MAX, deadline });
         let read = PastRead::new(at, true);
         self.in_steps(move |reader| reader.read_past(&key, read, &mut steps)).await
     }
 
     /// Reads a page of a range as of a revision that is applied: at most `limit` keys (0: no limit of the
-    /// caller's).
+    /// caller's). Returns `None` at the deadline.
     ///
     /// # Errors
     /// As [`StateReader::get_at`].
@@ -58,15 +73,17 @@ impl StateReader {
         limit: u32,
         keys_only: bool,
         at: Revision,
-    ) -> io::Result<AtRevision<RevisionPage>> {
+        deadline: Instant,
+    ) -> io::Result<Option<AtRevision<RevisionPage>>> {
         let range = range.clone();
         let limit = if limit == 0 { RANGE_KEYS_MAX } else { limit.min(RANGE_KEYS_MAX) };
         let read = PastRead::new(at, !keys_only);
-        self.in_steps(move |reader| reader.read_past_page(range, limit as usize, read)).await
+        let steps = Steps { left: STEPS_MAX, deadline };
+        self.in_steps(move |reader| reader.read_past_page(range, limit as usize, read, steps)).await
     }
 
     /// Reads versions of a key, the newest first, from those before the change at `before` on: at most
-    /// `limit` (0: no limit of the caller's).
+    /// `limit` (0: no limit of the caller's). Returns `None` if there is no such change above the floor.
     ///
     /// # Errors
     /// As [`StateReader::get_at`].
@@ -76,21 +93,28 @@ impl StateReader {
         before: Option<Revision>,
         limit: u32,
         keys_only: bool,
-    ) -> io::Result<VersionPage> {
+        deadline: Instant,
+    ) -> io::Result<Option<VersionPage>> {
         let key = key.clone();
         let limit = if limit == 0 { VERSIONS_MAX } else { VERSIONS_MAX.min(limit as usize) };
         let mut room = VersionRoom { versions: limit, bytes: RANGE_BYTES_MAX, with_values: !keys_only };
         let cursor = before.map_or(VersionCursor::Present, VersionCursor::Before);
         let read = move |reader: &Self| {
             let mut page = VersionPage::default();
+            let is_version = |store: &Store, at| Ok(at <= store.floor()? || store.has_change(&key, at)?);
+            if let Some(at) = before
+                && !reader.read(|store| is_version(store, at))?.0
+            {
+                return Ok(None);
+            }
             let mut next = Some(cursor);
-            while let Some(cursor) = next.filter(|_| !room.is_full()) {
+            while let Some(cursor) = next.filter(|_| !room.is_full() && Instant::now() < deadline) {
                 let step =
                     |store: &Store| Ok(store.read_versions(&key, cursor, &mut room, &mut page.versions)?);
                 next = reader.read(step)?.0;
             }
             page.more = next.is_some();
-            Ok(page)
+            Ok(Some(page))
         };
         self.in_steps(read).await
     }
@@ -110,19 +134,21 @@ impl StateReader {
         self.shared.offload().run(read).await
     }
 
-    /// Reads a key, and counts the steps down.
+    /// Reads a key, and counts the steps down. Returns `None` at the deadline.
     fn read_past(
         &self,
         key: &Key,
         mut read: PastRead,
-        steps: &mut usize,
-    ) -> io::Result<AtRevision<Option<Entry>>> {
-        loop {
-            *steps = steps.saturating_sub(1);
-            if let Some(found) = self.read(|store| Ok(store.read_past(key, &mut read)?))?.0 {
+        steps: &mut Steps,
+    ) -> io::Result<Option<AtRevision<Option<Entry>>>> {
+        while Instant::now() < steps.deadline {
+            steps.left = steps.left.saturating_sub(1);
+            let found = self.read(|store| Ok(store.read_past(key, &mut read)?))?.0;
+            if found.is_some() {
                 return Ok(found);
             }
         }
+        Ok(None)
     }
 
     fn read_past_page(
@@ -130,17 +156,18 @@ impl StateReader {
         mut range: KeyRange,
         limit: usize,
         read: PastRead,
-    ) -> io::Result<AtRevision<RevisionPage>> {
-        let mut page = RevisionPage::default();
-        let (mut bytes, mut steps) = (0, STEPS_MAX);
+        mut steps: Steps,
+    ) -> io::Result<Option<AtRevision<RevisionPage>>> {
+        let (mut page, mut bytes) = (RevisionPage::default(), 0);
         loop {
-            let (names, _) = self.read(|store| Ok(store.keys_ever(&range, NAMES_AT_ONCE)?))?;
+            let (names, _) = self.read(|store| Ok(store.keys_ever(&range, NAMES_AT_ONCE.min(limit))?))?;
             let Some(last) = names.last() else { break };
             range = range.after(last);
             for key in names {
                 let found = match self.read_past(&key, read, &mut steps)? {
-                    AtRevision::Found(found) => found,
-                    AtRevision::Compacted(floor) => return Ok(AtRevision::Compacted(floor)),
+                    Some(AtRevision::Found(found)) => found,
+                    Some(AtRevision::Compacted(floor)) => return Ok(Some(AtRevision::Compacted(floor))),
+                    None => return Ok(None),
                 };
                 if let Some(entry) = found {
                     let needed = key.as_str().len() + entry.value.as_bytes().len();
@@ -151,7 +178,7 @@ impl StateReader {
                     page.entries.push((key.clone(), entry));
                 }
                 page.upto = Some(key);
-                if page.entries.len() == limit || steps == 0 {
+                if page.entries.len() == limit || steps.left == 0 {
                     return self.unless_dropped(page, read);
                 }
             }
@@ -161,11 +188,15 @@ impl StateReader {
     }
 
     /// A page that was read while nothing of its time was dropped: otherwise a key may be missing.
-    fn unless_dropped(&self, page: RevisionPage, read: PastRead) -> io::Result<AtRevision<RevisionPage>> {
+    fn unless_dropped(
+        &self,
+        page: RevisionPage,
+        read: PastRead,
+    ) -> io::Result<Option<AtRevision<RevisionPage>>> {
         let (floor, _) = self.read(|store| Ok(store.floor()?))?;
-        match read.at() < floor {
-            true => Ok(AtRevision::Compacted(floor)),
-            false => Ok(AtRevision::Found(page)),
-        }
+        Ok(Some(match read.at() < floor {
+            true => AtRevision::Compacted(floor),
+            false => AtRevision::Found(page),
+        }))
     }
 }
