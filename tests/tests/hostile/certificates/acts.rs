@@ -9,7 +9,7 @@ use coffee_client::{
 };
 use coffee_common::{
     command::{Batch, Condition, Operation},
-    feature_level::LEVEL_MIN,
+    feature_level::LEVEL_MAX,
     id::{ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     key_scope::KeyScope,
@@ -275,7 +275,7 @@ fn acts_of_admin() -> Vec<Asked> {
 }
 
 fn join(node: &str) -> Request {
-    Request::Join { node: name(node), address: nowhere(), level: LEVEL_MIN }
+    Request::Join { node: name(node), address: nowhere(), level: LEVEL_MAX }
 }
 
 fn nowhere() -> Address {
