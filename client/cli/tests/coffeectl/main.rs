@@ -110,14 +110,22 @@ fn a_largest_value_is_let_through() {
     assert_eq!(ming.asked(), 1);
 }
 
+/// A page of a range that goes on: the first one, or one of the same revision.
+fn page(request: &Request, entries: Vec<(Key, Entry)>) -> Act {
+    let upto = entries.last().map(|(key, _)| key.clone());
+    Act::Say(Ok(match request {
+        Request::RangeAt { .. } => Response::PastPage { entries, upto },
+        _ => Response::Page { entries, more: true, at: Revision(9) },
+    }))
+}
+
 #[test]
 fn keys_come_page_by_page_up_to_the_limit() {
     let lab = Lab::new();
     let desk = Desk::of(&lab);
-    let ming = lab.node("ming", |nth, _: &Request| {
+    let ming = lab.node("ming", |nth, request: &Request| {
         let key = |n| (Key::new(format!("order/{n}")).expect("legal"), entry(b"a\tb"));
-        let entries = vec![key(2 * nth), key(2 * nth + 1)];
-        Act::Say(Ok(Response::Page { entries, more: true, at: Revision(9) }))
+        page(request, vec![key(2 * nth), key(2 * nth + 1)])
     });
     let ran = desk.asks(&[&ming], ["keys", "order/", "--limit", "4", "--values", "-o", "plain"]).go();
     ran.says("order/0\t7\ta\\tb\norder/1\t7\ta\\tb\norder/2\t7\ta\\tb\norder/3\t7\ta\\tb\n");
@@ -125,7 +133,10 @@ fn keys_come_page_by_page_up_to_the_limit() {
         .asks()
         .into_iter()
         .map(|ask| match ask.request {
-            Request::Range { range, limit, keys_only: false, .. } => (range, limit),
+            Request::Range { range, limit, keys_only: false, .. }
+            | Request::RangeAt { range, limit, keys_only: false, revision: Revision(9), .. } => {
+                (range, limit)
+            }
             other => panic!("{other:?}"),
         })
         .collect();
@@ -138,10 +149,9 @@ fn keys_come_page_by_page_up_to_the_limit() {
 fn a_reader_that_goes_away_ends_it_quietly() {
     let lab = Lab::new();
     let desk = Desk::of(&lab);
-    let ming = lab.node("ming", |nth, _: &Request| {
+    let ming = lab.node("ming", |nth, request: &Request| {
         let key = |n: usize| (Key::new(format!("order/{n:09}")).expect("legal"), entry(b"v"));
-        let entries = (0..1000).map(|n| key(1000 * nth + n)).collect();
-        Act::Say(Ok(Response::Page { entries, more: true, at: Revision(9) }))
+        page(request, (0..1000).map(|n| key(1000 * nth + n)).collect())
     });
     let ran = desk.asks(&[&ming], ["keys", "--timeout", "60s"]).cut_short();
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
