@@ -149,29 +149,66 @@ impl Tables<'_> {
             if number == max || before.saturating_sub(extent.changes) > DROPPED_CHANGES_MAX {
                 return Ok(false);
             }
-            if let HistoryLimit::Upto(upto) = limit
-                && changes::last_revision(&key, &row)? > upto
-            {
-                self.drop_beginning(extent, upto, &key, &row)?;
+            let upto = match limit {
+                HistoryLimit::Upto(upto) => upto,
+                HistoryLimit::Size { .. } => Revision(u64::MAX),
+            };
+            if !self.drop_records(extent, upto, &key, &row)? {
                 return Ok(true);
             }
-            self.drop_chunk(extent, &key, &row)?;
         }
         Ok(true)
     }
 
-    /// Drops the oldest chunk.
-    fn drop_chunk(&mut self, extent: &mut HistoryExtent, key: &[u8], row: &[u8]) -> Result<(), KvError> {
-        for record in ChangeRecords::open(key, row)? {
-            self.drop_record(extent, &record?)?;
+    /// Drops the changes up to a revision from the oldest chunk, which is written again if it has later
+    /// ones. Returns whether none is left.
+    fn drop_records(
+        &mut self,
+        extent: &mut HistoryExtent,
+        upto: Revision,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<bool, KvError> {
+        let records: Vec<ChangeRecord<'_>> = ChangeRecords::open(key, row)?.collect::<Result<_, _>>()?;
+        let (dropped, kept) = records.split_at(records.partition_point(|record| record.at <= upto));
+        let Some(last) = dropped.last() else { return Ok(false) };
+        let is_open = extent.is_in_open_chunk(last.at);
+        for record in dropped {
+            self.drop_record(extent, record)?;
         }
-        extent.floor = extent.floor.max(extent.dropped);
+        (extent.dropped, extent.floor) = (last.at, extent.floor.max(last.at));
         extent.bytes = extent.bytes.saturating_sub(row.len() as u64);
-        if extent.is_in_open_chunk(extent.dropped) {
+        self.remove_chunk(key, records.iter().fold(0, |sum, record| sum.wrapping_add(record.contribution)));
+        if is_open {
             extent.close_chunk();
         }
-        self.remove_chunk(key, changes::contribution(key, row));
-        Ok(())
+        let Some(first) = kept.first().map(|record| record.at) else { return Ok(true) };
+        // The versions that later changes of the same chunk refer to.
+        let versions = dropped.iter().flat_map(|record| {
+            record.changes.iter().filter_map(move |change| Some(((change.key, record.at), change.after?)))
+        });
+        let versions: BTreeMap<_, _> = versions.collect();
+        let (mut bytes, mut weight) = (SEAL_BYTES as u64, 0);
+        for record in kept {
+            let mut changed = RevisionChanges::default();
+            for change in &record.changes {
+                let before = match change.before {
+                    Before::InChunk(at) => versions
+                        .get(&(change.key, at))
+                        .map_or(change.before, |version| Before::Version(at, *version)),
+                    before => before,
+                };
+                changed.push(record.at, &KeyChange { before, ..*change });
+            }
+            let length = self.append_record(first, (record.at, record.at_ms, record.actor), &changed)?;
+            bytes += length;
+            weight += length + changed.earlier_bytes / EARLIER_PART;
+        }
+        extent.bytes = extent.bytes.saturating_add(bytes);
+        if is_open {
+            (extent.open, extent.open_bytes, extent.open_revisions) = (first, weight, kept.len() as u64);
+        }
+        Ok(false)
     }
 
     /// Drops what belongs to the changes of a revision, but for their record.
@@ -188,53 +225,6 @@ impl Tables<'_> {
             extent.bytes = extent.bytes.saturating_sub(earlier_bytes(change));
         }
         extent.changes = extent.changes.saturating_sub(record.changes.len() as u64);
-        extent.dropped = record.at;
-        Ok(())
-    }
-
-    /// Drops the changes up to a revision from a chunk that has later ones, which are written again.
-    fn drop_beginning(
-        &mut self,
-        extent: &mut HistoryExtent,
-        upto: Revision,
-        key: &[u8],
-        row: &[u8],
-    ) -> Result<(), KvError> {
-        let records: Vec<ChangeRecord<'_>> = ChangeRecords::open(key, row)?.collect::<Result<_, _>>()?;
-        let (dropped, kept) = records.split_at(records.partition_point(|record| record.at <= upto));
-        let (Some(_), Some(first)) = (dropped.first(), kept.first().map(|record| record.at)) else {
-            return Ok(());
-        };
-        // The versions that later changes of the same chunk refer to.
-        let mut versions = BTreeMap::new();
-        for record in dropped {
-            self.drop_record(extent, record)?;
-            for change in &record.changes {
-                versions.extend(change.after.map(|version| ((change.key.to_vec(), record.at), version)));
-            }
-        }
-        self.remove_chunk(key, changes::contribution(key, row));
-        let is_open = extent.is_in_open_chunk(first);
-        let (mut bytes, mut weight) = (SEAL_BYTES as u64, 0);
-        for record in kept {
-            let mut changed = RevisionChanges::default();
-            for change in &record.changes {
-                let before = match change.before {
-                    Before::InChunk(at) => versions
-                        .get(&(change.key.to_vec(), at))
-                        .map_or(change.before, |version| Before::Version(at, *version)),
-                    before => before,
-                };
-                changed.push(record.at, &KeyChange { before, ..*change });
-            }
-            let length = self.append_record(first, (record.at, record.at_ms, record.actor), &changed)?;
-            bytes += length;
-            weight += length + changed.earlier_bytes / EARLIER_PART;
-        }
-        extent.bytes = extent.bytes.saturating_sub(row.len() as u64).saturating_add(bytes);
-        if is_open {
-            (extent.open, extent.open_bytes, extent.open_revisions) = (first, weight, kept.len() as u64);
-        }
         Ok(())
     }
 

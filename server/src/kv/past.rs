@@ -12,7 +12,6 @@ use coffee_common::{
 
 use super::{
     error::KvError,
-    extent::HistoryExtent,
     range::bounds,
     row::{
         changes::{self, Before, ChangeRecords, KeptValue, KeyChange, KeyVersion},
@@ -234,8 +233,8 @@ impl Store {
                 Before::InChunk(_) => {}
                 Before::Nothing => return Ok(None),
                 Before::Deleted(previous) | Before::Version(previous, _) if previous > floor => {
-                    let is_earlier = previous < revision;
-                    return is_earlier.then_some(Some(VersionCursor::At(previous))).ok_or_else(missing);
+                    // Earlier than this one: a row in which it is not is malformed.
+                    return Ok(Some(VersionCursor::At(previous)));
                 }
                 Before::Deleted(_) => return Ok(None),
                 Before::Version(previous, version) => {
@@ -291,8 +290,9 @@ impl Store {
     /// # Errors
     /// The cluster keeps no history, a row is damaged, or the database failed.
     pub fn floor(&self) -> Result<Revision, KvError> {
-        let extent: Option<HistoryExtent> = self.history_extent()?;
-        extent.map(|extent| extent.floor).ok_or(KvError::damaged(Table::Meta, "there is no history"))
+        self.history_extent()?
+            .map(|extent| extent.floor)
+            .ok_or(KvError::damaged(Table::Meta, "there is no history"))
     }
 
     /// The chunk that would have the change of this revision: its key, and its row.

@@ -171,12 +171,6 @@ pub(in crate::kv) fn contribution(key: &[u8], row: &[u8]) -> u64 {
     records.flatten().fold(0, |sum, record| sum.wrapping_add(record.contribution))
 }
 
-/// The last revision of a chunk.
-pub(in crate::kv) fn last_revision(key: &[u8], row: &[u8]) -> Result<Revision, KvError> {
-    let last = ChangeRecords::open(key, row)?.last().ok_or(malformed("it is empty"))?;
-    last.map(|record| record.at)
-}
-
 /// Verifies a row that arrived in a snapshot.
 pub(super) fn check(key: &[u8], row: &[u8]) -> Result<(), KvError> {
     ChangeRecords::open(key, row)?.try_for_each(|record| record.map(drop))
