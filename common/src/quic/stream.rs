@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use quinn::VarInt;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::coop::consume_budget,
+    time::{Instant, timeout_at},
+};
 
 use super::{Priority, error::StreamError, registry::Live};
 use crate::{
@@ -251,6 +254,8 @@ impl FrameReceiver {
     /// was not complete in time.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, StreamError> {
         loop {
+            // A stream whose bytes arrive without a pause is never out of them.
+            consume_budget().await;
             if let Some(message) = self.ready()? {
                 return Ok(Some(message));
             }

@@ -16,12 +16,24 @@ use coffee_common::{
 use super::state::ConnectionState;
 use crate::metrics::{ClientLimit, RequestKind};
 
+/// The cost of an empty request.
+const COST_MIN: usize = 4 << 10;
+
 /// A request as it arrived.
 pub(super) struct IncomingRequest {
     pub(super) envelope: RequestEnvelope,
     pub(super) kind: RequestKind,
+    /// Its length.
+    bytes: usize,
     /// The request; if it is large, only if its sender may send requests of this kind.
     pub(super) request: Result<Request, Rejection>,
+}
+
+impl IncomingRequest {
+    /// What it cost to decode and costs to admit, in bytes that are copied in that time, about.
+    pub(super) fn cost(&self) -> usize {
+        COST_MIN + self.bytes
+    }
 }
 
 /// Decodes a request. `cut` says why only its beginning was kept. One that was cut for another reason
@@ -40,7 +52,7 @@ pub(super) fn decode(
     let kind = RequestKind::of_number(number);
     if kind == RequestKind::Unknown {
         let request = Err(state.unsupported(UnknownKind { of: "Request", kind: number }));
-        return Ok(IncomingRequest { envelope, kind, request });
+        return Ok(IncomingRequest { envelope, kind, bytes: message.len(), request });
     }
     let is_large = cut.is_some() || message.len() >= READER_REQUEST_BYTES_MAX;
     let verdict = if is_large { state.authorize_kind(&envelope, kind) } else { Ok(()) };
@@ -53,7 +65,7 @@ pub(super) fn decode(
         (Ok(()), Some(CutReason::Late)) => Err(state.late()),
         (Err(rejection), _) => Err(rejection),
     };
-    Ok(IncomingRequest { envelope, kind, request })
+    Ok(IncomingRequest { envelope, kind, bytes: message.len(), request })
 }
 
 /// Rejects a request whose envelope has a part that this build does not know, such as a new role.
@@ -64,7 +76,8 @@ fn of_newer_sender(
 ) -> Result<IncomingRequest, FrameError> {
     let (EnvelopeStart { id, timeout_ms }, _) = envelope::decode_first(message)?;
     let envelope = RequestEnvelope { id, timeout_ms, on_behalf_of: None, sent_from: None, cluster: None };
-    Ok(IncomingRequest { envelope, kind: RequestKind::Unknown, request: Err(state.unsupported(part)) })
+    let (kind, request) = (RequestKind::Unknown, Err(state.unsupported(part)));
+    Ok(IncomingRequest { envelope, kind, bytes: message.len(), request })
 }
 
 #[cfg(test)]

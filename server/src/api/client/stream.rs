@@ -19,8 +19,9 @@ use super::{
 };
 use crate::metrics::{ClientLimit, measured};
 
-/// The most requests that are admitted together.
-const TOGETHER_MAX: usize = 256;
+/// The cost of requests after which other tasks of the thread have their turn. A stream may send for
+/// long without a pause.
+const TURN_COST: usize = 256 << 10;
 
 /// Receives requests until the stream ends. Admitted requests are still answered after that.
 pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut receiver: FrameReceiver) {
@@ -48,16 +49,19 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
             }
         }
     }));
+    let mut cost = first.cost();
     let mut arrived = vec![first];
     loop {
         let mut end = Ok(());
         // An error of `ready` is reported again by the next `receive`.
         while end.is_ok()
-            && arrived.len() < TOGETHER_MAX
+            && cost < TURN_COST
             && let Ok(Some(message)) = receiver.ready()
         {
-            end =
-                incoming::decode(&state, &message, receiver.last_cut()).map(|request| arrived.push(request));
+            end = incoming::decode(&state, &message, receiver.last_cut()).map(|request| {
+                cost += request.cost();
+                arrived.push(request);
+            });
         }
         let share = state.share();
         carry_out(&state, share, &responder, &mut arrived).await;
@@ -67,10 +71,13 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         if role == Role::Node {
             receiver.charge_to(share.request_bytes.clone());
         }
-        match next(&state, &mut receiver).await {
-            Some(next) => arrived.push(next),
-            None => return,
+        if cost >= TURN_COST {
+            tokio::task::yield_now().await;
+            cost = 0;
         }
+        let Some(next) = next(&state, &mut receiver).await else { return };
+        cost += next.cost();
+        arrived.push(next);
     }
 }
 
@@ -101,7 +108,7 @@ async fn carry_out(
     let mut writes = Vec::new();
     // Answered last: a full queue must not hold up the writes that were admitted.
     let (mut rejected, mut unread) = (Vec::new(), Vec::new());
-    for IncomingRequest { envelope, kind, request } in arrived.drain(..) {
+    for IncomingRequest { envelope, kind, request, .. } in arrived.drain(..) {
         let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
         let admitted = match state.admit(share, id, kind, timeout_ms) {
             Ok(admitted) => admitted,
