@@ -6,7 +6,7 @@ use coffee_common::{
     frame,
     quic::{FrameReceiver, FrameSender},
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -31,17 +31,21 @@ pub(super) async fn serve(
     let (begin, mut in_flight) = mpsc::channel(IN_FLIGHT_MAX);
     // openraft reads the requests on a task of its own, which ends only with them.
     let requests = requests(Arc::clone(&peer), receiver, failed, begin).take_until(sender.stopped());
-    let responses = peer.context.raft.stream_append(requests).ready_chunks(RESPONSES_MAX);
+    let responses = peer.context.raft.stream_append(requests).fuse();
     let mut responses = std::pin::pin!(responses);
-    while let Some(ready) = responses.next().await {
-        let mut frames = Vec::with_capacity(ready.len());
-        for response in ready {
+    let mut frames = Vec::new();
+    while let Some(first) = responses.next().await {
+        let mut ready = Some(first);
+        while let Some(response) = ready {
             // Each request has sent one before.
             let _ = in_flight.try_recv();
             let response = response.map_err(|fatal| ServeError::Stopped(fatal.to_string()))?;
             frames.push(frame::encode_as(peer.version, &AppendResponse::from(response))?);
+            let is_full = frames.len() >= RESPONSES_MAX;
+            ready = if is_full { None } else { responses.next().now_or_never().flatten() };
         }
         sender.send_all(&mut frames).await?;
+        frames.clear();
     }
     sender.finish();
     failure.try_recv().map_or(Ok(()), Err)
