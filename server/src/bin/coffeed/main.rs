@@ -31,6 +31,11 @@ use crate::{
     recover::{RecoverArguments, RecoverVerb},
 };
 
+/// Tasks and messages are allocated and freed by other threads than they were made on, in many sizes:
+/// the allocator of the system takes a tenth of the processor time of a put for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let mut structured = false;
     let ended = match cli::parse(std::env::args_os()) {
