@@ -10,10 +10,13 @@ use coffee_common::{
     command::{Command, Outcome},
     feature_level::HISTORY,
     history_limit::HistoryLimit,
+    id::Revision,
+    protocol::Rejection,
     setting::ClusterSettings,
 };
 use tokio::time::Instant;
 
+use super::progress::OperationProgress;
 use crate::node::{
     propose::{ProposeError, propose},
     replica::Replica,
@@ -45,7 +48,7 @@ pub async fn drop_excess(replica: &Replica, is_in_the_way: bool) {
     if is_in_the_way {
         tracing::warn!(bytes = size.bytes, "a part of the history is dropped: it takes the room of new data");
     }
-    if let Err(error) = compact(replica, limit, Instant::now() + ROUND).await {
+    if let Err(error) = compact(replica, limit, Instant::now() + ROUND, &OperationProgress::default()).await {
         tracing::debug!(?error, "the history is not compacted yet");
     }
 }
@@ -62,12 +65,20 @@ fn limit(size: HistorySize, settings: &ClusterSettings, is_in_the_way: bool) -> 
     exceeds.then_some(HistoryLimit::Size { bytes, changes })
 }
 
-/// Repeats a command until it has dropped all that it is to drop.
-async fn compact(replica: &Replica, limit: HistoryLimit, deadline: Instant) -> Result<(), ProposeError> {
+/// Repeats a command until it has dropped all that it is to drop. Returns the first revision at which
+/// the state can be read then.
+pub(super) async fn compact(
+    replica: &Replica,
+    limit: HistoryLimit,
+    deadline: Instant,
+    progress: &OperationProgress,
+) -> Result<Revision, ProposeError> {
     loop {
-        match propose(replica, None, Command::CompactHistory(limit), deadline).await? {
+        let outcome = propose(replica, None, Command::CompactHistory(limit), deadline).await;
+        match progress.step(outcome)? {
             Outcome::HistoryCompacted { done: false, .. } => {}
-            _ => return Ok(()),
+            Outcome::HistoryCompacted { floor, done: true } => return Ok(floor),
+            other => return Err(Rejection::Unknown(format!("an unexpected outcome: {other}")).into()),
         }
     }
 }
