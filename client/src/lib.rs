@@ -93,10 +93,8 @@
 //!     for (key, entry) in &page.entries {
 //!         println!("{key}: {} bytes", entry.value.as_bytes().len());
 //!     }
-//!     match page.entries.last() {
-//!         Some((last, _)) if page.more => range = range.after(last),
-//!         _ => break,
-//!     }
+//!     let Some(upto) = page.upto else { break };
+//!     range = range.after(&upto);
 //! }
 //! # Ok(())
 //! # }

@@ -91,8 +91,7 @@ impl<'a> KeyPages<'a> {
                     if matches!(self.revision, PageRevision::First) {
                         self.revision = PageRevision::Same(page.at);
                     }
-                    let last = page.entries.last().map(|(key, _)| key.clone());
-                    (page.entries, last.filter(|_| page.more))
+                    (page.entries, page.upto)
                 }
             };
             self.more = upto.is_some();

@@ -35,12 +35,12 @@ pub struct GetResult {
 /// A page of a range, read at one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The keys in order, with their entries; values are empty with
-    /// [`PageOptions::keys_only`].
+    /// The keys in order, with their entries; values are empty with [`PageOptions::keys_only`]. There
+    /// may be none, although the range continues: many keys were deleted.
     pub entries: Vec<(Key, Entry)>,
-    /// Whether the range continues after the last of these; [`KeyRange::after`] returns
+    /// The last key that was looked at, if the range may continue after it: [`KeyRange::after`] returns
     /// the rest.
-    pub more: bool,
+    pub upto: Option<Key>,
     /// The revision at which the page was read.
     pub at: Revision,
 }
@@ -185,7 +185,7 @@ impl Client {
     }
 
     /// Reads one page of a range of keys. Read the next page from [`KeyRange::after`]
-    /// the last key while [`Page::more`] is set.
+    /// the key in [`Page::upto`] while there is one.
     ///
     /// # Errors
     /// As [`Client::get`]; [`Error::Invalid`] if a bound is longer than any key.
@@ -193,7 +193,11 @@ impl Client {
         range.check()?;
         let PageOptions { limit, keys_only, consistency } = options;
         match self.ask(Request::Range { range, limit, keys_only, consistency }).await? {
-            Response::Page { entries, more, at } => Ok(Page { entries, more, at }),
+            Response::Page { entries, more, at, upto } => {
+                let last = || entries.last().map(|(key, _)| key.clone());
+                let upto = upto.or_else(|| last().filter(|_| more));
+                Ok(Page { entries, upto, at })
+            }
             _ => Err(Error::misfit()),
         }
     }

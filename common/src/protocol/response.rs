@@ -41,10 +41,14 @@ pub enum Response {
         /// The keys in order, with their entries; values are empty if they were omitted.
         #[serde(deserialize_with = "at_most::<_, _, { RANGE_KEYS_MAX as usize }>")]
         entries: Vec<(Key, Entry)>,
-        /// Whether the range continues after the last of these keys.
+        /// Whether the range may continue after what was looked at.
         more: bool,
         /// The revision as of which the read was done.
         at: Revision,
+        /// The last key that was looked at, if the range may continue after it; `None` from an older
+        /// node, whose pages end with their last key. There may be many deleted keys before it, and no
+        /// entry.
+        upto: Option<Key>,
     },
     /// To [`Request::Boot`](super::Request::Boot).
     Booted {

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::rounds::ReadIndexRounds;
 use crate::{
-    kv::{AtRevision, PastVersion},
+    kv::{AtRevision, PastVersion, RangePage},
     node::{Node, propose::needs_level, replica::Replica},
 };
 
@@ -105,7 +105,8 @@ impl FreshState {
     /// Reads a page of a range.
     pub async fn range(&self, range: &KeyRange, limit: u32, keys_only: bool) -> Result<Response, Rejection> {
         let (page, at) = self.replica.state().range(range, limit, keys_only).await.map_err(unreadable)?;
-        Ok(Response::Page { entries: page.entries, more: page.more, at })
+        let RangePage { entries, upto } = page;
+        Ok(Response::Page { entries, more: upto.is_some(), at, upto })
     }
 
     /// Reads a key as of a revision.

@@ -115,7 +115,7 @@ fn page(request: &Request, entries: Vec<(Key, Entry)>) -> Act {
     let upto = entries.last().map(|(key, _)| key.clone());
     Act::Say(Ok(match request {
         Request::RangeAt { .. } => Response::PastPage { entries, upto },
-        _ => Response::Page { entries, more: true, at: Revision(9) },
+        _ => Response::Page { entries, more: true, at: Revision(9), upto },
     }))
 }
 

@@ -154,7 +154,12 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Status(Box::new(status()))),
         Ok(Response::Cluster(Box::new(cluster_view()))),
         Ok(Response::Value { entry: Some(entry.clone()), at: Revision(10) }),
-        Ok(Response::Page { entries: vec![(key(), entry.clone())], more: true, at: Revision(10) }),
+        Ok(Response::Page {
+            entries: vec![(key(), entry.clone())],
+            more: true,
+            at: Revision(10),
+            upto: Some(key()),
+        }),
         Ok(Response::Booted { id: NodeId(2), changed: true, moved: false, took_ms: 40 }),
         Ok(Response::Transferred {
             from: name("ming"),

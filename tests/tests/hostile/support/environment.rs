@@ -183,9 +183,9 @@ impl HostileEnvironment {
             let keys = page.entries.iter().map(|(key, _)| key.as_str());
             let foreign: Vec<_> = keys.filter(|key| !key.starts_with(PREFIX)).collect();
             assert!(foreign.is_empty(), "{attack}: {foreign:?}");
-            match page.entries.last() {
-                Some((last, _)) if page.more => range = range.after(last),
-                _ => return,
+            match page.upto {
+                Some(upto) => range = range.after(&upto),
+                None => return,
             }
         }
         panic!("{attack}: there are too many keys");

@@ -123,7 +123,7 @@ fn answers_of_an_older_node_are_read() {
     assert_eq!(frame::decode::<ServerMessage>(older), Ok(ServerMessage::Welcome(welcome)));
     for (older, response) in [
         (&[3][..], Response::Value { entry: None, at: Revision(0) }),
-        (&[4], Response::Page { entries: Vec::new(), more: false, at: Revision(0) }),
+        (&[4], Response::Page { entries: Vec::new(), more: false, at: Revision(0), upto: None }),
         (&[2, 2, 0, 9], Response::Written(Outcome::Applied { revision: Revision(9), effects: Vec::new() })),
         (&[12], Response::Done { changed: false }),
         (&[13], Response::StateDigest(None)),
