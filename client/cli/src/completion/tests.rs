@@ -26,8 +26,8 @@ fn verbs() {
 #[test]
 fn flags_and_their_choices() {
     assert_eq!(words("set k v --if"), ["--if-absent", "--if-rev"]);
-    assert_eq!(words("wait --for "), ["leader", "quorum", "synced", "voter"]);
-    assert_eq!(words("wait --for=l"), ["--for=leader"]);
+    assert_eq!(words("wait --for "), ["leader", "level", "quorum", "synced", "voter"]);
+    assert_eq!(words("wait --for=l"), ["--for=leader", "--for=level"]);
     assert_eq!(words("list -o j"), ["json"]);
     assert_eq!(words("list --output "), ["json", "plain", "table"]);
     assert_eq!(words("get -- --i"), [""; 0], "a key may look like a flag");

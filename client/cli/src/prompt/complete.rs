@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn flags_and_their_choices() {
         assert_eq!(words("set k v --if"), ["--if-absent", "--if-rev"]);
-        assert_eq!(words("wait --for "), ["leader", "quorum", "synced", "voter"]);
+        assert_eq!(words("wait --for "), ["leader", "level", "quorum", "synced", "voter"]);
         assert_eq!(words("list -o j"), ["json"]);
     }
 

@@ -125,7 +125,7 @@ fn every_shell_offers_names_without_a_cluster() {
         let certificates = ["admin-ops", "node-hong", "node-hu", "node-ming"];
         assert_eq!(complete("coffeectl cert renew "), certificates);
         assert_eq!(complete("coffeectl cert revoke node-h"), ["node-hong", "node-hu"]);
-        assert_eq!(complete("coffeectl wait --for "), ["leader", "quorum", "synced", "voter"]);
+        assert_eq!(complete("coffeectl wait --for "), ["leader", "level", "quorum", "synced", "voter"]);
         assert_eq!(complete("coffeectl list --output "), ["json", "plain", "table"]);
         assert_eq!(complete("coffeectl roll"), ["rolling"]);
         assert_eq!(complete("coffeectl down --dry"), ["--dry-run"]);
