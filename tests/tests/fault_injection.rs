@@ -20,7 +20,8 @@ use std::{
 use serde_json::Value;
 
 /// Injected faults, each with the violations that must reveal it (one suffices).
-const PLANTED: [(&str, &[&str]); 20] = [
+const PLANTED: [(&str, &[&str]); 21] = [
+    ("above-the-level", &["feature level"]),
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
@@ -43,6 +44,9 @@ const PLANTED: [(&str, &[&str]); 20] = [
     ("vote-not-persisted", &["the vote is for term 0", "durable before answered", "election safety"]),
 ];
 
+/// Those that only an upgrade in the middle reveals.
+const DURING_UPGRADES: [&str; 1] = ["above-the-level"];
+
 const SEEDS_MAX: u64 = 200;
 const SECONDS: u64 = 20;
 
@@ -64,6 +68,9 @@ fn build() -> PathBuf {
 fn wrong(simulate: &Path, planted: &str, seed: u64) -> String {
     let mut command = Command::new(simulate);
     command.args([&seed.to_string(), &SECONDS.to_string(), "--json"]).env("COFFEE_PLANTED", planted);
+    if DURING_UPGRADES.contains(&planted) {
+        command.arg("--upgrade");
+    }
     let output = command.output().expect("it runs");
     match serde_json::from_slice::<Value>(&output.stdout) {
         Ok(report) if report["wrong"] == Value::Array(Vec::new()) => String::new(),
