@@ -204,7 +204,7 @@ impl NodeProcess {
     fn run(&mut self, mut command: Command) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         // As in its unit (`deploy/coffeed.service`).
-        command.env("MIMALLOC_ALLOW_THP", "0");
+        command.env("MIMALLOC_ALLOW_THP", "0").env("MIMALLOC_PURGE_DELAY", "10");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("coffeed starts");
         self.log.follow(child.stderr.take().expect("standard error is ours"));

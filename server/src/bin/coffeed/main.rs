@@ -31,8 +31,8 @@ use crate::{
     recover::{RecoverArguments, RecoverVerb},
 };
 
-/// Faster than glibc's with aligned tasks, and with messages that another thread frees; see
-/// tests/PERFORMANCE.md.
+/// The allocator of the daemon. It is faster than glibc's for aligned tasks and for messages that another
+/// thread frees; see tests/PERFORMANCE.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
