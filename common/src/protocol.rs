@@ -106,6 +106,9 @@ pub enum Request {
         keys_only: bool,
         /// How fresh the read must be.
         consistency: Consistency,
+        /// Whether the page may be empty although the range continues. Older clients take such a page
+        /// for the last one, so their request is refused instead.
+        empty_pages: bool,
     },
     /// Adds a node and waits until it votes: [`Response::Booted`]; or announces it:
     /// [`Response::Announced`].

@@ -192,7 +192,7 @@ impl Client {
     pub async fn range(&self, range: KeyRange, options: PageOptions) -> Result<Page, Error> {
         range.check()?;
         let PageOptions { limit, keys_only, consistency } = options;
-        match self.ask(Request::Range { range, limit, keys_only, consistency }).await? {
+        match self.ask(Request::Range { range, limit, keys_only, consistency, empty_pages: true }).await? {
             Response::Page { entries, more, at, upto } => {
                 let last = || entries.last().map(|(key, _)| key.clone());
                 let upto = upto.or_else(|| last().filter(|_| more));

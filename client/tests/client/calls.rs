@@ -7,6 +7,8 @@ use coffee_client::{
 };
 use coffee_common::{
     command::Outcome,
+    entry::Entry,
+    key::Value,
     limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Rejection, Request},
     protocol_versions::ProtocolVersions,
@@ -183,6 +185,23 @@ async fn a_rejection_is_told_with_its_kind() {
     assert!(matches!(client.set("k", "v").await, Err(Error::Denied(_))));
     let page = client.range(KeyRange::all(), PageOptions::default()).await;
     assert!(matches!(page, Err(Error::Denied(_))), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_an_older_node_ends_with_its_last_key() {
+    let lab = Lab::new();
+    let entry = |revision| Entry {
+        value: Value::new("v").expect("legal"),
+        created: Revision(revision),
+        modified: Revision(revision),
+        version: 1,
+    };
+    let entries: Vec<_> = ["a", "b"].map(|key| (Key::new(key).expect("legal"), entry(3))).into();
+    let old = Response::Page { entries, more: true, at: Revision(9), upto: None };
+    let old = lab.node("ming", always(Ok(old)));
+    let client = lab.client_of(&[&old]).build().expect("builds");
+    let page = client.range(KeyRange::all(), PageOptions::default()).await.expect("reads");
+    assert_eq!(page.upto.as_ref().map(Key::as_str), Some("b"));
 }
 
 #[tokio::test]

@@ -254,7 +254,7 @@ impl FrameReceiver {
     /// was not complete in time.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, StreamError> {
         loop {
-            // A stream whose bytes arrive without a pause is never out of them.
+            // Yields: a peer that sends without a pause would keep this loop busy.
             consume_budget().await;
             if let Some(message) = self.ready()? {
                 return Ok(Some(message));

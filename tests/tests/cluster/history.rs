@@ -98,7 +98,7 @@ async fn a_listing_of_many_pages_is_of_one_revision() {
     client.delete("k/20").await.expect("is deleted");
     set(&client, "k/25a", "new").await;
     let (mut entries, mut range) = (first.entries.clone(), KeyRange::prefix("k/"));
-    let mut upto = first.entries.last().map(|(key, _)| key.clone());
+    let mut upto = first.upto;
     while let Some(last) = upto {
         range = range.after(&last);
         let page = client.range_at(range.clone(), first.at, options).await.expect("reads");

@@ -109,7 +109,7 @@ async fn lists_do_not_outlive_their_client() {
     let (mut sender, mut receiver) = connection.open(Priority::Normal).await.expect("a stream");
     let list = |id| {
         let (range, consistency) = (KeyRange::prefix("large/"), Consistency::Local);
-        let request = Request::Range { range, limit: 0, keys_only: true, consistency };
+        let request = Request::Range { range, limit: 0, keys_only: true, consistency, empty_pages: true };
         let ask = RequestFrame {
             id,
             timeout_ms: 600_000,

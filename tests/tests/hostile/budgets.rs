@@ -162,7 +162,10 @@ pub(crate) async fn key_lists(attacker: GreedyClient) -> Tally {
                 let Ok((mut sender, _receiver)) = connection.open(Priority::Normal).await else { continue };
                 let list = |id| {
                     let (range, consistency) = (KeyRange::prefix(LARGE), Consistency::Local);
-                    encode(id, Request::Range { range, limit: 0, keys_only: true, consistency })
+                    encode(
+                        id,
+                        Request::Range { range, limit: 0, keys_only: true, consistency, empty_pages: true },
+                    )
                 };
                 let mut lists: Vec<Bytes> = (0..LISTS as u64).map(list).collect();
                 tally.sent += LISTS as u64;

@@ -166,7 +166,7 @@ fn asks(role: Role) -> Vec<Request> {
         asks.extend([
             Request::Write { request, batch: batch.into() },
             Request::Get { key: key(), consistency },
-            Request::Range { range, limit: 9, keys_only: true, consistency },
+            Request::Range { range, limit: 9, keys_only: true, consistency, empty_pages: true },
             Request::Status,
             Request::Ping,
         ]);

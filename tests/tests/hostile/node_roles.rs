@@ -69,7 +69,7 @@ fn verbs_of_operators() -> Vec<Request> {
     vec![
         Request::Write { request, batch: Batch::of(stolen).into() },
         Request::Get { key: key(), consistency },
-        Request::Range { range: KeyRange::all(), limit: 0, keys_only: true, consistency },
+        Request::Range { range: KeyRange::all(), limit: 0, keys_only: true, consistency, empty_pages: true },
         Request::List,
         Request::CanStop { node: name("ming") },
         Request::Transfer { to: None },

@@ -69,7 +69,7 @@ fn range(arguments: &ExportArguments) -> Result<KeyRange, Failure> {
     }
 }
 
-/// The failure of an export that is to be continued after the last key that was printed.
+/// The failure of an export that is to be continued after the last key that was read.
 fn stopped(error: coffee_client::Error, range: &KeyRange) -> Failure {
     let failure = Failure::from(error);
     match range.from().strip_suffix('\0') {

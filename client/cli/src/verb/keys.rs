@@ -72,7 +72,7 @@ pub(crate) async fn run(
 
 #[derive(Serialize)]
 struct KeysTail {
-    /// Whether there are more keys than were listed.
+    /// Whether there may be more keys than were listed.
     more: bool,
 }
 

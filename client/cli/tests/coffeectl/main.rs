@@ -146,6 +146,23 @@ fn keys_come_page_by_page_up_to_the_limit() {
 }
 
 #[test]
+fn an_empty_page_is_not_the_last_one() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let key = |name: &str| Key::new(name).expect("legal");
+    let ming = lab.node("ming", move |nth, request: &Request| {
+        let upto = Some(key("order/5")).filter(|_| nth < 2);
+        let entries = if nth == 2 { vec![(key("order/7"), entry(b"v"))] } else { Vec::new() };
+        Act::Say(Ok(match request {
+            Request::RangeAt { .. } => Response::PastPage { entries, upto },
+            _ => Response::Page { entries, more: true, at: Revision(9), upto },
+        }))
+    });
+    desk.asks(&[&ming], ["keys", "order/", "-o", "plain"]).go().says("order/7\t7\n");
+    assert_eq!(ming.asked(), 3);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let lab = Lab::new();
     let desk = Desk::of(&lab);

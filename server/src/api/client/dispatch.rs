@@ -35,8 +35,9 @@ pub(super) async fn dispatch(
 ) -> OutgoingResponse {
     match request {
         Request::Get { key, consistency } => read(state, Read::Key(key), *consistency, deadline).await,
-        Request::Range { range, limit, keys_only, consistency } => {
-            let range = Read::Range { range, limit: *limit, keys_only: *keys_only };
+        Request::Range { range, limit, keys_only, consistency, empty_pages } => {
+            let (limit, keys_only, empty_pages) = (*limit, *keys_only, *empty_pages);
+            let range = Read::Range { range, limit, keys_only, empty_pages };
             read_queued(state, range, *consistency, deadline).await
         }
         Request::GetAt { key, revision, consistency } => {

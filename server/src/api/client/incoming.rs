@@ -23,14 +23,14 @@ const COST_MIN: usize = 4 << 10;
 pub(super) struct IncomingRequest {
     pub(super) envelope: RequestEnvelope,
     pub(super) kind: RequestKind,
-    /// Its length.
+    /// The bytes that were kept of it.
     bytes: usize,
     /// The request; if it is large, only if its sender may send requests of this kind.
     pub(super) request: Result<Request, Rejection>,
 }
 
 impl IncomingRequest {
-    /// What it cost to decode and costs to admit, in bytes that are copied in that time, about.
+    /// The estimated cost of decoding and admitting it, in bytes that could be copied meanwhile.
     pub(super) fn cost(&self) -> usize {
         COST_MIN + self.bytes
     }
@@ -108,6 +108,7 @@ mod tests {
             limit: 0,
             keys_only: true,
             consistency: Consistency::Local,
+            empty_pages: true,
         };
         let invite = |members| Request::Invite {
             cluster: ClusterId(9),

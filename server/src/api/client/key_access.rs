@@ -82,7 +82,13 @@ mod tests {
         mixed.operations.push(Operation::Delete(key(at)));
         vec![
             Request::Get { key: key(at), consistency },
-            Request::Range { range: KeyRange::prefix(at), limit: 0, keys_only: true, consistency },
+            Request::Range {
+                range: KeyRange::prefix(at),
+                limit: 0,
+                keys_only: true,
+                consistency,
+                empty_pages: true,
+            },
             Request::GetAt { key: key(at), revision: Revision(3), consistency },
             Request::RangeAt {
                 range: KeyRange::prefix(at),
@@ -119,7 +125,13 @@ mod tests {
             }
         }
         let consistency = Consistency::Local;
-        let everything = Request::Range { range: KeyRange::all(), limit: 0, keys_only: true, consistency };
+        let everything = Request::Range {
+            range: KeyRange::all(),
+            limit: 0,
+            keys_only: true,
+            consistency,
+            empty_pages: true,
+        };
         for request in [everything, Request::Backup { consistency }] {
             let denied = check_keys(&till, &request);
             let sentence = "till may use only keys that begin with menu/ or till/ming/";

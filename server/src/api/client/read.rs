@@ -31,7 +31,7 @@ const VERSION_BYTES: usize = 128;
 #[derive(Clone, Copy)]
 pub(super) enum Read<'a> {
     Key(&'a Key),
-    Range { range: &'a KeyRange, limit: u32, keys_only: bool },
+    Range { range: &'a KeyRange, limit: u32, keys_only: bool, empty_pages: bool },
     KeyAt { key: &'a Key, revision: Revision },
     RangeAt { range: &'a KeyRange, revision: Revision, limit: u32, keys_only: bool },
     Versions { key: &'a Key, before: Option<Revision>, limit: u32, keys_only: bool },
@@ -74,7 +74,9 @@ pub(super) async fn read(
 async fn read_much(fresh: &FreshState, read: Read<'_>, deadline: Instant) -> Result<Response, Rejection> {
     match read {
         Read::Key(key) => fresh.get(key),
-        Read::Range { range, limit, keys_only } => fresh.range(range, limit, keys_only).await,
+        Read::Range { range, limit, keys_only, empty_pages } => {
+            check_understood(fresh.range(range, limit, keys_only).await?, empty_pages)
+        }
         Read::KeyAt { key, revision } => fresh.get_at(key, revision, deadline).await,
         Read::RangeAt { range, revision, limit, keys_only } => {
             fresh.range_at(range, revision, limit, keys_only, deadline).await
@@ -82,6 +84,20 @@ async fn read_much(fresh: &FreshState, read: Read<'_>, deadline: Instant) -> Res
         Read::Versions { key, before, limit, keys_only } => {
             fresh.history(key, before, limit, keys_only, deadline).await
         }
+    }
+}
+
+/// Refuses an empty page of a range that continues to a client that would take it for the last one.
+fn check_understood(page: Response, empty_pages: bool) -> Result<Response, Rejection> {
+    match page {
+        Response::Page { entries, upto: Some(_), .. } if entries.is_empty() && !empty_pages => {
+            Err(Rejection::Refused {
+                reason: "there are too many deleted keys before the next key for a client of this version"
+                    .to_owned(),
+                hint: "use a newer client".to_owned(),
+            })
+        }
+        page => Ok(page),
     }
 }
 
@@ -138,5 +154,24 @@ fn bytes(response: &Response) -> usize {
             versions.iter().map(bytes).sum()
         }
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_page_is_for_clients_that_go_on_after_it() {
+        let page = |upto: Option<&str>| Response::Page {
+            entries: Vec::new(),
+            more: upto.is_some(),
+            at: Revision(9),
+            upto: upto.map(|key| key.parse().expect("legal")),
+        };
+        assert_eq!(check_understood(page(Some("k")), true), Ok(page(Some("k"))));
+        assert_eq!(check_understood(page(None), false), Ok(page(None)), "it is the last one");
+        let refused = check_understood(page(Some("k")), false);
+        assert!(matches!(refused, Err(Rejection::Refused { .. })), "{refused:?}");
     }
 }

@@ -62,6 +62,7 @@ fn requests() -> Vec<Request> {
             limit: 100,
             keys_only: true,
             consistency: Consistency::Local,
+            empty_pages: true,
         },
         Request::Boot { node: name("hong"), address: Some(address()) },
         Request::Transfer { to: None },

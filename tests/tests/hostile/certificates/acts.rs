@@ -142,7 +142,8 @@ fn get(at: &str) -> Request {
 }
 
 fn range(range: KeyRange) -> Request {
-    Request::Range { range, limit: 0, keys_only: true, consistency: Consistency::Linearizable }
+    let consistency = Consistency::Linearizable;
+    Request::Range { range, limit: 0, keys_only: true, consistency, empty_pages: true }
 }
 
 /// A write that is not a retry of another one.

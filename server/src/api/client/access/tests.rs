@@ -42,7 +42,7 @@ fn requests(node: &str) -> Vec<Request> {
         Request::Status,
         Request::List,
         Request::Get { key: "k".parse().expect("legal"), consistency },
-        Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency },
+        Request::Range { range: KeyRange::all(), limit: 0, keys_only: false, consistency, empty_pages: true },
         Request::GetAt { key: "k".parse().expect("legal"), revision: Revision(1), consistency },
         Request::RangeAt {
             range: KeyRange::all(),

@@ -54,7 +54,17 @@ fn requests_of_an_older_client_are_read() {
     };
     assert_eq!(frame::decode::<RequestFrame>(&older), Ok(expected));
     for (older, newer) in [
-        (&[5][..], Request::Boot { node: name("a"), address: None }),
+        (
+            &[4][..],
+            Request::Range {
+                range: KeyRange::all(),
+                limit: 0,
+                keys_only: false,
+                consistency: Consistency::Linearizable,
+                empty_pages: false,
+            },
+        ),
+        (&[5], Request::Boot { node: name("a"), address: None }),
         (&[6], Request::Transfer { to: None }),
         (&[7], Request::Down { node: None, dry_run: false }),
         (&[8], Request::Remove { node: name("a"), dry_run: false }),
