@@ -31,7 +31,7 @@ use super::{
 const ROWS_MAX: usize = 8192;
 
 /// A page ends after this many changes in memory: they are copied while the state is locked.
-const CHANGES_MAX: usize = RANGE_KEYS_MAX as usize + 24;
+const CHANGES_MAX: usize = 1024;
 
 /// A page of a range of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
