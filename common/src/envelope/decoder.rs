@@ -243,13 +243,19 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_enum(Variant { decoder: self, kind })
     }
 
+    #[inline]
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let number = self.u64()?;
+        visitor.visit_i64((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
     /// A body does not say which types it contains, and the messages have none of the others.
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DecodeError> {
         Err(DecodeError::Invalid)
     }
 
-    forward_to_deserialize_any! { i8 i16 i32 i64 i128 f32 f64 char identifier ignored_any }
+    forward_to_deserialize_any! { i8 i16 i32 i128 f32 f64 char identifier ignored_any }
 }
 
 /// The elements of a sequence, the fields of a struct, or the entries of a map.

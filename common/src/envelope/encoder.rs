@@ -156,11 +156,17 @@ impl<'a> Serializer for Encoder<'a> {
         serialize_i8(i8);
         serialize_i16(i16);
         serialize_i32(i32);
-        serialize_i64(i64);
         serialize_i128(i128);
         serialize_f32(f32);
         serialize_f64(f64);
         serialize_char(char);
+    }
+
+    /// Small numbers of either sign are short: the sign is the lowest bit.
+    #[inline]
+    fn serialize_i64(mut self, number: i64) -> Result<(), Error> {
+        self.varint((number << 1 ^ number >> 63) as u64);
+        Ok(())
     }
 
     fn is_human_readable(&self) -> bool {

@@ -300,7 +300,7 @@ proptest! {
     /// Where postcard decodes a plain value, so does ours.
     #[test]
     fn plain_values_are_decoded_as_postcard_does(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        type Plain = (u16, Option<String>, Vec<(u8, bool)>, u128, Result<ServedAt, u64>, (), BTreeSet<u32>);
+        type Plain = (i64, u16, Option<String>, Vec<(u8, bool)>, u128, Result<ServedAt, u64>, (), BTreeSet<u32>);
         if let Ok((value, rest)) = postcard::take_from_bytes::<Plain>(&bytes) {
             prop_assert_eq!(decode_first::<Plain>(&bytes), Ok((value, rest)));
         } else {
