@@ -35,7 +35,7 @@ const VERBS: &[&str] = &[
     "settings unset data_bytes_max",
     "timers suggest",
     "backup FILE",
-    "bench mixed --clients 2 --keys 10 --seconds 1 --warm-up 0",
+    "bench mixed --clients 2 --keys 10 --seconds 1 --warm-up 0 --min-rate 1",
 ];
 
 /// Runs every verb with the command of one version, or of this one, and then takes a node down and
