@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
         if !std::mem::take(&mut self.unnamed) {
             return;
         }
-        if let Request::Write { request, .. } = &mut self.request {
+        if let Request::Write { request, .. } | Request::Transact { request, .. } = &mut self.request {
             *request = self.shared.cache.ids().draw();
             self.retry.named(*request);
             if let Some(on_request_id) = &mut self.on_request_id {
@@ -230,7 +230,10 @@ impl<'a> Call<'a> {
                 }
                 TryOutcome::Rejected(rejection)
             }
-            Ok(Response::Written(Outcome::Forgotten { upto })) => TryOutcome::Forgotten(upto),
+            Ok(
+                Response::Written(Outcome::Forgotten { upto })
+                | Response::Transacted { outcome: Outcome::Forgotten { upto }, .. },
+            ) => TryOutcome::Forgotten(upto),
             Ok(_) => {
                 self.reply = Some(reply);
                 TryOutcome::Settled

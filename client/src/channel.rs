@@ -217,14 +217,24 @@ impl Channel {
         timeout: Duration,
     ) -> Result<ResponseFrame, ChannelError> {
         // The node ends first, so that it can say in time that it has done nothing.
-        let mut response_future = self.start(request, envelope, timing::node_timeout(timeout))?;
-        match tokio::time::timeout(timeout, &mut response_future).await {
-            Ok(result) => result,
-            Err(_) if response_future.withdraw() => Err(ChannelError::NotSent(NotSentReason::Unreachable(
-                "the connection is overloaded: the request was not sent in time".into(),
-            ))),
-            Err(_) => Err(ChannelError::TimedOut),
-        }
+        let response_future = self.start(request, envelope, timing::node_timeout(timeout))?;
+        wait_for(response_future, timeout).await
+    }
+
+    /// Sends a small request that the node answers after a while, and waits up to `timeout` for the
+    /// response. Others are sent as if it were not in flight.
+    pub(crate) async fn ask_and_wait(
+        &self,
+        request: &Request,
+        envelope: Envelope<'_>,
+        timeout: Duration,
+    ) -> Result<ResponseFrame, ChannelError> {
+        let shared = self.shared();
+        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let node_timeout = timing::node_timeout(timeout);
+        let frame =
+            encode(shared.version, id, request, envelope, node_timeout).map_err(ChannelError::NotSent)?;
+        wait_for(ResponseFuture::waiting(shared, id, frame)?, timeout).await
     }
 
     /// Queues a request for immediate sending. `timeout` tells the node how long the
@@ -288,6 +298,19 @@ impl ChannelShared {
 
     fn lost(&self, reason: &str) -> String {
         format!("the connection to {} was lost: {reason}", self.connection.peer().name)
+    }
+}
+
+async fn wait_for(
+    mut response_future: ResponseFuture,
+    timeout: Duration,
+) -> Result<ResponseFrame, ChannelError> {
+    match tokio::time::timeout(timeout, &mut response_future).await {
+        Ok(result) => result,
+        Err(_) if response_future.withdraw() => Err(ChannelError::NotSent(NotSentReason::Unreachable(
+            "the connection is overloaded: the request was not sent in time".into(),
+        ))),
+        Err(_) => Err(ChannelError::TimedOut),
     }
 }
 

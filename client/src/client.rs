@@ -9,6 +9,8 @@ mod builder;
 mod history;
 mod keys;
 mod nodes;
+mod transactions;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,6 +26,8 @@ pub use self::{
     history::{HistoryOptions, KeyHistory, PastPage},
     keys::{GetResult, Page, PageOptions, Written},
     nodes::{Booted, CanStop, ClusterList, FoundedCluster, NodeLogLevel, Transferred},
+    transactions::DeletedPart,
+    watch::{ChangesPage, KeyChange, RevisionChanges, Watch, WatchEvent, WatchOptions},
 };
 use crate::{call::Call, cluster_cache::ClusterCache, error::Error, routing::Routes, shared::ClientShared};
 
@@ -97,15 +101,19 @@ impl Client {
     }
 
     /// Sends any request of the protocol, and retries it where that is safe. A
-    /// [`Request::Write`] may have been sent before under its id.
+    /// [`Request::Write`] or a [`Request::Transact`] may have been sent before under its id.
     ///
     /// # Errors
     /// Any [`Error`]; [`Error::Invalid`] for [`Request::Backup`], which needs
     /// [`Client::backup`].
     #[doc(hidden)]
     pub async fn ask(&self, request: Request) -> Result<Response, Error> {
-        if let Request::Write { batch, .. } = &request {
-            batch.check()?;
+        match &request {
+            Request::Write { batch, .. } => batch.check()?,
+            Request::Transact { transaction, .. } => {
+                transaction.check().map_err(|error| Error::Invalid(error.to_string()))?;
+            }
+            _ => {}
         }
         if let Request::Backup { .. } = &request {
             return Err(Error::Invalid(

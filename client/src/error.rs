@@ -7,6 +7,7 @@
 use coffee_common::{
     id::{RequestId, Revision},
     protocol::{Rejection, rebuild_command},
+    transaction::{TransactionFailure, TransactionPart},
 };
 
 /// Why a call failed.
@@ -33,8 +34,16 @@ pub enum Error {
         /// Current revision of the condition's key; `None` if the key does not exist.
         actual: Option<Revision>,
     },
-    /// The request id was already used for another batch.
-    #[error("this request id was already used for another batch")]
+    /// A part of the transaction failed: nothing was changed.
+    #[error("{}", failure_text(*.part, *.why))]
+    TransactionFailed {
+        /// The part.
+        part: TransactionPart,
+        /// The reason.
+        why: TransactionFailure,
+    },
+    /// The request id was already used for another batch or transaction.
+    #[error("this request id was already used for another write")]
     RequestIdReused,
     /// No node could execute the request in time: no reachable node, no leader or no
     /// quorum.
@@ -129,6 +138,7 @@ impl Error {
                 format!("read the key again: its current revision is {revision}")
             }
             Self::ConditionFalse { actual: None, .. } => "read the key again: it does not exist now".into(),
+            Self::TransactionFailed { why, .. } => failure_hint(*why).into(),
             Self::RequestIdReused => "use a new request id for a new write".into(),
             Self::Unavailable(_) => "run `coffeectl list` to see which nodes are reachable".into(),
             Self::NoQuorum(_) => {
@@ -219,6 +229,38 @@ fn condition_text(actual: Option<Revision>) -> String {
     match actual {
         Some(revision) => format!("a condition does not hold: the key is at revision {revision}"),
         None => "a condition does not hold: the key does not exist".into(),
+    }
+}
+
+fn failure_text(part: TransactionPart, why: TransactionFailure) -> String {
+    let part = match part {
+        TransactionPart::Condition(place) => format!("condition {}", place + 1),
+        TransactionPart::Then(place) => format!("step {}", place + 1),
+        TransactionPart::Otherwise(place) => format!("step {} of the else branch", place + 1),
+    };
+    match why {
+        TransactionFailure::NotANumber => format!("{part}: the value is not a number; nothing was changed"),
+        TransactionFailure::OutOfBounds(number) => {
+            format!("{part}: the sum would be out of bounds: the number is {number}; nothing was changed")
+        }
+        TransactionFailure::TooManyKeys => {
+            format!("{part}: the range has too many keys for one transaction; nothing was changed")
+        }
+        TransactionFailure::ValuesTooLong => {
+            format!("{part}: the values to compare are too long; nothing was changed")
+        }
+    }
+}
+
+fn failure_hint(why: TransactionFailure) -> &'static str {
+    match why {
+        TransactionFailure::NotANumber => "set the key to a number in decimal, or use another key",
+        TransactionFailure::OutOfBounds(_) => "change the bounds, or add another number",
+        TransactionFailure::TooManyKeys => {
+            "delete the range part by part, as `coffeectl del --prefix` does; keys that were deleted before count too, \
+             until the history drops them"
+        }
+        TransactionFailure::ValuesTooLong => "compare revisions instead of values",
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! - Linearizable reads and writes; cheaper local reads on request ([`Consistency`]).
 //! - Atomic batches with conditions: compare-and-set, create, delete-if-unchanged ([`Batch`]).
+//! - Transactions: if/then/else, with reads and counters inside ([`Txn`], [`Client::add`]).
+//! - Watches: every change of a range, in order, none skipped ([`Client::watch`]); the history of keys
+//!   ([`Client::history`], [`Client::get_at`]).
 //! - A write takes effect at most once however often it is retried, even by
 //!   another process that knows its request id.
 //! - Honest failures: an [`Error`] says whether the call certainly had no effect
@@ -26,10 +29,12 @@
 //! | key | 1 to 1024 bytes of UTF-8 without NUL |
 //! | value | up to 1 MiB |
 //! | batch | up to 128 operations, 128 conditions and 2 MiB |
+//! | transaction | up to 128 conditions, 128 steps of each branch and 2 MiB |
 //! | page of a range | up to 1000 keys and 1 MiB |
 //! | requests in flight per connection | 4096; further ones wait |
+//! | watches that wait | 4096 per connection, 16,384 per client, 100,000 per node |
 //!
-//! Deliberately absent: watches, leases, transactions across batches.
+//! Deliberately absent: leases.
 //!
 //! # Set and get
 //!
@@ -79,6 +84,49 @@
 //! let written = client.batch(batch).await?;
 //! assert_eq!(written.effects.len(), 2);
 //! # Ok(())
+//! # }
+//! ```
+//!
+//! # Transaction
+//!
+//! Take the next order, unless the shop is closed. A cluster knows transactions from feature level 2 on.
+//!
+//! ```no_run
+//! # use coffee_client::{Client, Error, Relation, StepResult, Txn, TxnStep};
+//! # async fn example(client: Client) -> Result<(), Error> {
+//! let txn = Txn::new()
+//!     .when_value("shop/ming", Relation::Equal, "open")
+//!     .then(TxnStep::add("orders/last", 1))
+//!     .then(TxnStep::set("orders/open", "latte"))
+//!     .otherwise(TxnStep::get("shop/opens"));
+//! let done = client.txn(txn).await?;
+//! match &done.results[..] {
+//!     [StepResult::Added(number), ..] if done.succeeded => println!("order {number}"),
+//!     [StepResult::Entry(Some(opens))] => println!("closed until {:?}", opens.value),
+//!     _ => println!("closed"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Watch
+//!
+//! Every change of the orders, from a read on: none is skipped, whatever fails. Store the cursor to continue
+//! after a restart, at any node.
+//!
+//! ```no_run
+//! # use coffee_client::{Client, Error, KeyRange, PageOptions, WatchEvent, WatchOptions};
+//! # async fn example(client: Client) -> Result<(), Error> {
+//! let orders = KeyRange::prefix("order/");
+//! let page = client.range(orders.clone(), PageOptions::default()).await?;
+//! let mut watch = client.watch(orders, WatchOptions { after: Some(page.at), ..WatchOptions::default() });
+//! loop {
+//!     if let WatchEvent::Changes(changed) = watch.next().await? {
+//!         for change in changed.changes {
+//!             println!("{} {:?} by {}", change.key, change.entry, changed.author);
+//!         }
+//!     }
+//! }
 //! # }
 //! ```
 //!
@@ -153,11 +201,13 @@ mod routing;
 pub mod seal;
 mod shared;
 mod timing;
+mod txn;
 
 pub use channel::{Channel, ChannelError, Envelope, Health};
 pub use client::{
-    Backup, Booted, CanStop, Client, ClientBuilder, ClusterList, FoundedCluster, GetResult, HistoryOptions,
-    KeyHistory, NodeLogLevel, Page, PageOptions, PastPage, Transferred, Written,
+    Backup, Booted, CanStop, ChangesPage, Client, ClientBuilder, ClusterList, DeletedPart, FoundedCluster,
+    GetResult, HistoryOptions, KeyChange, KeyHistory, NodeLogLevel, Page, PageOptions, PastPage,
+    RevisionChanges, Transferred, Watch, WatchEvent, WatchOptions, Written,
 };
 #[doc(hidden)]
 pub use coffee_common::protocol::{Request, Response};
@@ -168,9 +218,11 @@ pub use coffee_common::{
     feature_level::FeatureLevel,
     id::{Address, ClientId, ClusterName, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
-    protocol::{Consistency, LogLevel, RaisedLevel, VersionView},
+    protocol::{ChangeKinds, Consistency, LogLevel, RaisedLevel, VersionView},
     quic::EndpointOptions,
     tls::{CredentialFiles, Credentials},
+    transaction::{Relation, TransactionFailure, TransactionPart},
 };
 pub use error::{Error, NotSentReason, OutcomeKind};
 pub use pool::Pool;
+pub use txn::{StepResult, Txn, TxnResult, TxnStep};

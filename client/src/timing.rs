@@ -44,6 +44,9 @@ const SEARCH: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::f
 /// Number of pauses of the shortest length before they grow: about two seconds.
 const SEARCH_EAGERLY: u32 = 80;
 
+/// Bounds of the pause before a watch asks the next node.
+const WATCH: RangeInclusive<Duration> = Duration::from_millis(25)..=Duration::from_secs(1);
+
 const PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(100);
 const OVERLOAD_PAUSE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(1);
 const AVOID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10);
@@ -87,6 +90,12 @@ pub(crate) fn patience(lease: Duration) -> Duration {
 /// election, longer afterwards.
 pub(crate) fn search_pause(n: u32, roll: u64) -> Duration {
     jitter(delay(&SEARCH, n / SEARCH_EAGERLY), roll)
+}
+
+/// Returns the pause before a watch asks the next node, after this many failures in a row. Many watches
+/// may fail together.
+pub(crate) fn watch_pause(failures: u32, roll: u64) -> Duration {
+    jitter(delay(&WATCH, failures), roll)
 }
 
 /// Returns how long an endpoint is tried last after this many failures in a row.

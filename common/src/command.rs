@@ -3,10 +3,13 @@
 //! These types are an on-disk format, and every replica computes the same from them: they change by
 //! the rule of [`crate::envelope`]. Golden bytes in `tests/golden` guard this.
 
+mod outcome;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::outcome::{Effect, Outcome};
 use crate::{
     bounded::at_most,
     feature_level::{FeatureLevel, HISTORY, LEVEL_MIN},
@@ -17,6 +20,7 @@ use crate::{
     revocation_list::RevocationList,
     setting::SettingChange,
     text,
+    transaction::Transaction,
 };
 
 /// The payload of a log entry, as the leader proposes it.
@@ -84,6 +88,8 @@ pub enum Command {
     ChangeSetting(SettingChange),
     /// Drops the oldest part of the history, a bounded number of rows each time it is applied.
     CompactHistory(HistoryLimit),
+    /// Reads and writes keys, as conditions choose. Shared, as a batch.
+    Transaction(#[serde(with = "shared")] Arc<Transaction>),
     /// Writes the record of a node again.
     #[cfg(coffee_future)]
     FutureTouch(NodeName),
@@ -120,76 +126,7 @@ pub enum Operation {
     Delete(Key),
 }
 
-/// The outcome of a command. Stored in the request memory, to answer retries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub enum Outcome {
-    /// The batch was applied.
-    Applied {
-        /// The index of its entry, which is the revision of each key that it set.
-        revision: Revision,
-        /// One effect per operation, in order.
-        #[serde(deserialize_with = "at_most::<_, _, BATCH_OPERATIONS_MAX>")]
-        effects: Vec<Effect>,
-    },
-    /// A condition did not hold; nothing was applied.
-    ConditionFalse {
-        /// The position of the condition, counted from 0.
-        condition: u32,
-        /// The revision of its key; `None` if the key does not exist.
-        actual: Option<Revision>,
-    },
-    /// Not applied now: the request is older than the request memory, and may have been applied
-    /// before.
-    Forgotten {
-        /// Requests up to this revision are no longer remembered.
-        upto: Revision,
-    },
-    /// Not applied: the same request id was used before with another command.
-    RequestIdReused,
-    /// The node was admitted under this id.
-    NodeAdmitted(NodeId),
-    /// Whether the record exists under the given id, and has the given state or address now.
-    NodeStateSet(bool),
-    /// Not applied: the cluster has [`NODES_MAX`](crate::limits::NODES_MAX) records of nodes.
-    TooManyNodes,
-    /// The outcome of an entry without a command.
-    Nothing,
-    /// The revocation list of the CA that is recorded now.
-    RevocationListSet {
-        /// Its number.
-        number: u64,
-        /// Whether this command has recorded it.
-        changed: bool,
-    },
-    /// The node was announced.
-    NodeAnnounced,
-    /// The feature level of the cluster.
-    LevelRaised {
-        /// The level that is recorded now.
-        level: FeatureLevel,
-        /// Whether this command has raised it.
-        changed: bool,
-    },
-    /// The setting has the value that the command gave it. Whether that is another one than before.
-    SettingChanged(bool),
-    /// A part of the history was dropped.
-    HistoryCompacted {
-        /// The first revision at which the state can be read.
-        floor: Revision,
-        /// Whether this was all that the command is to drop; otherwise it must be repeated.
-        done: bool,
-    },
-}
-
-crate::enveloped!(Command, Outcome, NodeRecord);
-
-/// The effect of one operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Effect {
-    /// The revision of the key before; `None` if it did not exist.
-    pub previous: Option<Revision>,
-}
+crate::enveloped!(Command, NodeRecord);
 
 /// The cluster's record of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,7 +232,7 @@ impl Command {
             | Self::AnnounceNode { .. }
             | Self::RaiseLevel(_) => LEVEL_MIN,
             Self::ChangeSetting(change) => change.name().level(),
-            Self::CompactHistory(_) => HISTORY,
+            Self::CompactHistory(_) | Self::Transaction(_) => HISTORY,
             #[cfg(coffee_future)]
             Self::FutureTouch(_) => crate::feature_level::FUTURE.level,
         }
@@ -313,8 +250,19 @@ impl Command {
             Self::RaiseLevel(_) => size_of::<FeatureLevel>(),
             Self::ChangeSetting(_) => size_of::<SettingChange>(),
             Self::CompactHistory(_) => size_of::<HistoryLimit>(),
+            Self::Transaction(transaction) => transaction.bytes(),
             #[cfg(coffee_future)]
             Self::FutureTouch(name) => name.as_str().len(),
+        }
+    }
+}
+
+impl Command {
+    /// Returns about how many bytes are moved when it is applied.
+    pub fn cost(&self) -> usize {
+        match self {
+            Self::Transaction(transaction) => transaction.cost(),
+            other => other.bytes(),
         }
     }
 }
@@ -360,15 +308,13 @@ impl std::fmt::Display for Proposal {
             Command::RaiseLevel(level) => write!(f, "raise the feature level to {level}"),
             Command::ChangeSetting(change) => write!(f, "change setting {change}"),
             Command::CompactHistory(limit) => write!(f, "compact the history: {limit:?}"),
+            Command::Transaction(transaction) => {
+                let (then, otherwise) = (transaction.then.len(), transaction.otherwise.len());
+                write!(f, "transaction of {then} or {otherwise} steps")
+            }
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => write!(f, "touch {name}"),
         }
-    }
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
     }
 }
 

@@ -160,6 +160,23 @@ impl KeyRange {
         Self { from: prefix.to_owned(), to: after_prefix(prefix) }
     }
 
+    /// Returns the range of one key.
+    pub fn single(key: &Key) -> Self {
+        // No key contains NUL, so none lies between `key` and `key` followed by a NUL.
+        Self { from: key.as_str().to_owned(), to: Some(format!("{key}\0")) }
+    }
+
+    /// Returns the only key that may be in the range, if it is that of a single key.
+    pub fn single_key(&self) -> Option<&str> {
+        let to = self.to.as_deref()?;
+        to.strip_suffix('\0').filter(|key| *key == self.from)
+    }
+
+    /// Returns the prefix, if the range is that of all keys with it.
+    pub fn as_prefix(&self) -> Option<&str> {
+        (after_prefix(&self.from) == self.to).then_some(self.from.as_str())
+    }
+
     /// Returns the part of this range after `key`: the start of the next page if the last one ended
     /// with `key`.
     pub fn after(mut self, key: &Key) -> Self {
@@ -200,7 +217,12 @@ impl KeyRange {
 
     /// Returns whether `key` is in the range.
     pub fn contains(&self, key: &Key) -> bool {
-        key.as_str() >= self.from.as_str() && self.to().is_none_or(|to| key.as_str() < to)
+        self.contains_bytes(key.as_str().as_bytes())
+    }
+
+    /// Returns whether the key with these bytes is in the range.
+    pub fn contains_bytes(&self, key: &[u8]) -> bool {
+        key >= self.from.as_bytes() && self.to().is_none_or(|to| key < to.as_bytes())
     }
 }
 
@@ -272,6 +294,24 @@ mod tests {
         ) {
             let key = Key::new(key).expect("legal");
             prop_assert_eq!(KeyRange::prefix(&prefix).contains(&key), key.as_str().starts_with(&prefix));
+        }
+
+        #[test]
+        fn ranges_know_whether_they_are_of_a_key_or_a_prefix(
+            from in "[a-c\u{10ffff}]{0,2}",
+            to in prop::option::of("[a-c\u{10ffff}]{0,2}\0?"),
+            key in "[a-c\u{10ffff}]{1,3}",
+        ) {
+            let (range, key) = (KeyRange::between(from, to), Key::new(key).expect("legal"));
+            if let Some(prefix) = range.as_prefix() {
+                prop_assert_eq!(range.contains(&key), key.as_str().starts_with(prefix));
+            }
+            if let Some(single) = range.single_key() {
+                prop_assert_eq!(range.contains(&key), key.as_str() == single);
+            }
+            let (single, prefix) = (KeyRange::single(&key), KeyRange::prefix(key.as_str()));
+            prop_assert_eq!(single.single_key(), Some(key.as_str()));
+            prop_assert_eq!(prefix.as_prefix(), Some(key.as_str()));
         }
 
         #[test]

@@ -32,4 +32,5 @@ pub mod revocation_list;
 pub mod setting;
 pub mod text;
 pub mod tls;
+pub mod transaction;
 pub mod window;

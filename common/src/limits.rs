@@ -30,6 +30,29 @@ pub const BATCH_OPERATIONS_MAX: usize = 128;
 /// The most bytes of keys and values per batch, including the keys of conditions.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
+/// The most conditions per transaction, and the most steps of each of its branches.
+pub const TRANSACTION_CONDITIONS_MAX: usize = BATCH_CONDITIONS_MAX;
+/// See [`TRANSACTION_CONDITIONS_MAX`].
+pub const TRANSACTION_STEPS_MAX: usize = BATCH_OPERATIONS_MAX;
+
+/// The most ranges that must be empty, and that are deleted by a branch, per transaction: each is looked
+/// through while nothing else is applied.
+pub const TRANSACTION_RANGES_MAX: usize = 8;
+
+/// The most keys that the ranges of a transaction delete, and the bytes of their rows after which no
+/// other one is deleted.
+///
+/// Part of a replicated rule.
+pub const DELETED_KEYS_MAX: u32 = 1000;
+/// See [`DELETED_KEYS_MAX`].
+pub const DELETED_BYTES: usize = 512 << 10;
+
+/// The most rows that the ranges of a transaction look at, those of keys included that were deleted
+/// before.
+///
+/// Part of a replicated rule.
+pub const DELETE_ROWS_MAX: u32 = 4096;
+
 /// The largest encoded command, which is the payload of the largest log entry, in bytes.
 pub const COMMAND_BYTES_MAX: usize = BATCH_BYTES_MAX + (64 << 10);
 
@@ -66,6 +89,31 @@ pub const TERM_STEP_MAX: u64 = 1 << 24;
 
 /// The most keys per page of a range read.
 pub const RANGE_KEYS_MAX: u32 = 1000;
+
+/// A response takes no more changes of keys after this many. A revision is not split.
+pub const CHANGES_MAX: usize = 1000;
+
+/// The most changes of keys in a response: those of the largest revision come after others.
+pub const CHANGES_IN_RESPONSE_MAX: usize = CHANGES_MAX + TRANSACTION_STEPS_MAX + DELETED_KEYS_MAX as usize;
+
+/// The most bytes of changes in a response: those of the largest revision come after others.
+pub const CHANGES_BYTES_MAX: usize = RANGE_BYTES_MAX + BATCH_BYTES_MAX;
+
+/// The longest time that a node waits for changes before it answers that there are none, in milliseconds.
+pub const WATCH_WAIT_MS_MAX: u32 = 60_000;
+
+/// The most watches of a connection that wait at a node at once, of a client, and of all clients.
+pub const CONNECTION_WATCHES_MAX: usize = 4096;
+/// See [`CONNECTION_WATCHES_MAX`].
+pub const CLIENT_WATCHES_MAX: usize = 16_384;
+/// See [`CONNECTION_WATCHES_MAX`].
+pub const WATCHES_MAX: usize = 100_000;
+
+/// The most watches of a client, and of all clients, of ranges that are neither of a single key nor of a
+/// prefix: each costs every change a comparison.
+pub const CLIENT_RANGE_WATCHES_MAX: usize = 32;
+/// See [`CLIENT_RANGE_WATCHES_MAX`].
+pub const RANGE_WATCHES_MAX: usize = 256;
 
 /// The maximum number of versions of a key in a response.
 pub const VERSIONS_MAX: usize = 1000;
@@ -211,6 +259,9 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX + APPEND_BYTES_MAX < FRAME_BYTES_MAX);
     // A page that a largest value exceeds fits a frame.
     assert!(RANGE_BYTES_MAX + KEY_BYTES_MAX + VALUE_BYTES_MAX < FRAME_BYTES_MAX);
+    // The changes of several revisions fit a frame with what describes them, and the budget of a client.
+    assert!(CHANGES_BYTES_MAX + CHANGES_IN_RESPONSE_MAX * 256 < FRAME_BYTES_MAX);
+    assert!(CHANGES_BYTES_MAX <= CLIENT_RESPONSE_BYTES_MAX);
     // A page can be read while the one before is on its way.
     assert!(2 * (RANGE_BYTES_MAX + VALUE_BYTES_MAX) <= CLIENT_RESPONSE_BYTES_MAX);
     // A client can have several of its largest requests on their way at once.

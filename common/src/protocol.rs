@@ -11,6 +11,7 @@
 //!
 //! Nodes also use this protocol among themselves, to forward requests to the leader.
 
+mod change_view;
 mod consistency;
 mod identity;
 mod key_version;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    change_view::{ChangeKinds, ChangeView, WatchSpec},
     consistency::Consistency,
     identity::{Identity, Role, SentFrom},
     key_version::VersionView,
@@ -55,6 +57,7 @@ use crate::{
     key::{Key, KeyRange},
     limits::{NODES_MAX, REVOCATION_LIST_BYTES_MAX},
     text,
+    transaction::Transaction,
 };
 
 /// The ALPN identifier (RFC 7301) of the protocol between a client and a node.
@@ -314,6 +317,25 @@ pub enum Request {
     CompactHistory {
         /// The revision, which the cluster must have reached.
         upto: Revision,
+    },
+    /// Reads and writes keys, as conditions choose: [`Response::Transacted`].
+    Transact {
+        /// Identifies the transaction, so that retries apply it at most once.
+        request: RequestId,
+        /// The conditions and the steps.
+        #[serde(with = "crate::command::shared")]
+        transaction: Arc<Transaction>,
+    },
+    /// Waits for changes of keys: [`Response::Changes`]. Never forwarded: any node knows them.
+    Watch {
+        /// The keys and changes to watch.
+        spec: WatchSpec,
+        /// Only changes after this revision; `None` asks for the present one, and is answered at once.
+        after: Option<Revision>,
+        /// How long to wait for a change, in milliseconds.
+        wait_ms: u32,
+        /// How fresh the node must be first.
+        consistency: Consistency,
     },
     /// Writes the record of a node again: [`Response::Done`].
     #[cfg(coffee_future)]

@@ -13,10 +13,11 @@
 //!
 //! The files in layers, from the bottom: `table` (names) <- `row` (bytes) <-
 //! `db_snapshot`, `memtable`, `store`, `memory`, `digest`, `extent` (what is kept) <- `heads`,
-//! `tables` (the only writer) <- `history` <- `batch`, `level`, `nodes`, `requests`, `revocations`, `settings`
-//! (commands). Reads are in `view`, `range` and `past`.
+//! `tables` (the only writer) <- `history` <- `batch` <- `transaction`, and `level`, `nodes`, `requests`,
+//! `revocations`, `settings` (commands). Reads are in `view`, `range`, `past` and `changes`.
 
 mod batch;
+mod changes;
 mod db_snapshot;
 mod digest;
 mod error;
@@ -41,6 +42,7 @@ mod settings;
 mod store;
 mod table;
 mod tables;
+mod transaction;
 mod view;
 
 use coffee_common::{
@@ -50,7 +52,10 @@ use coffee_common::{
 };
 
 use self::requests::Recall;
+#[cfg(test)]
+pub(crate) use self::transaction::model as transaction_model;
 pub use self::{
+    changes::{ChangeFilter, ChangePage, ChangesRead, ReadChange},
     db_snapshot::{DbSnapshot, RowIter},
     digest::{Digest, content_hash},
     error::KvError,
@@ -66,7 +71,7 @@ pub use self::{
     schema::{WritableTable, check_format, create_tables, note_meta, prepare},
     store::Store,
     table::{MetaKey, TABLES_FORMAT, Table},
-    tables::Tables,
+    tables::{ChangedKey, Tables},
 };
 
 /// Applies the entry at log index `at` and returns its outcome.
@@ -107,6 +112,7 @@ fn execute(tables: &mut Tables<'_>, at: Revision, proposal: &Proposal) -> Result
         Command::RaiseLevel(to) => level::raise(tables, at, *to, LEVEL_MAX),
         Command::ChangeSetting(change) => settings::change(tables, change),
         Command::CompactHistory(limit) => history::compact(tables, at, *limit),
+        Command::Transaction(transaction) => transaction::execute(tables, at, proposal, transaction),
         #[cfg(coffee_future)]
         Command::FutureTouch(name) => nodes::touch(tables, name),
     }

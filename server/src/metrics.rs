@@ -136,6 +136,21 @@ pub struct NodeMetrics {
     pub stalls: Counter,
     /// Round trips to the connected nodes.
     pub round_trips: RoundTripMetrics,
+    /// Watches of clients.
+    pub watches: WatchMetrics,
+}
+
+/// Watches of clients.
+#[derive(Debug, Default)]
+pub struct WatchMetrics {
+    /// Requests that wait for changes.
+    pub open: Gauge,
+    /// Changes that were told.
+    pub events: Counter,
+    /// Responses that there was no change.
+    pub beats: Counter,
+    /// Pages of the history that were read for watches that lag.
+    pub catch_ups: Counter,
 }
 
 /// Counts leaders. A term has at most one, so each term with a leader is a change.

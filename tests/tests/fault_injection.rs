@@ -20,12 +20,14 @@ use std::{
 use serde_json::Value;
 
 /// Injected faults, each with the violations that must reveal it (one suffices).
-const PLANTED: [(&str, &[&str]); 21] = [
+const PLANTED: [(&str, &[&str]); 27] = [
     ("above-the-level", &["feature level"]),
     ("acknowledged-before-fsync", &["durable before answered"]),
     ("applied-twice", &["exactly once", "not linearizable"]),
+    ("beat-ahead-of-events", &["was not told"]),
     ("callback-too-early", &["durable before answered", "leader completeness", "state machine safety"]),
     ("checkpoint-ahead-of-fold", &["purged <= durably applied"]),
+    ("counted-twice", &["not the sum"]),
     ("doubt-hidden", &["exactly once", "not linearizable"]),
     ("forgotten-membership-outcome", &["operators"]),
     ("frozen-layer-missed", &["not linearizable", "another state"]),
@@ -39,7 +41,11 @@ const PLANTED: [(&str, &[&str]); 21] = [
     ("read-without-a-quorum", &["not linearizable"]),
     ("stale-read", &["not linearizable"]),
     ("table-left-out", &["another state"]),
+    ("tombstone-dropped-early", &["was something else", "was not told"]),
+    ("torn-revision", &["was not told"]),
     ("torn-tail-accepted", &["is damaged", "log matching", "state machine safety"]),
+    ("transaction-read-late", &["a transaction has read"]),
+    ("watch-event-doubled", &["out of order"]),
     ("chunk-freed-too-early", &["is damaged"]),
     ("vote-not-persisted", &["the vote is for term 0", "durable before answered", "election safety"]),
 ];

@@ -4,7 +4,7 @@
 //! the next command to type, and the exit code. Only this module maps errors of
 //! the client library to exit codes.
 
-use coffee_client::Error;
+use coffee_client::{Error, TransactionFailure};
 use coffee_common::id::RequestId;
 
 use crate::{exit::ExitCode, words::Spoken};
@@ -69,6 +69,7 @@ fn code(error: &Error) -> ExitCode {
         Error::Invalid(_) | Error::RequestIdReused => ExitCode::Usage,
         Error::NotFound(_) | Error::Compacted { .. } => ExitCode::NotFound,
         Error::ConditionFalse { .. } => ExitCode::ConditionFalse,
+        Error::TransactionFailed { why: TransactionFailure::OutOfBounds(_), .. } => ExitCode::ConditionFalse,
         Error::Unavailable(_) | Error::NoQuorum(_) => ExitCode::Unavailable,
         Error::Unknown { .. } => ExitCode::Unknown,
         Error::Identity(_) | Error::OtherCluster(_) | Error::Denied(_) => ExitCode::Denied,

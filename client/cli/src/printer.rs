@@ -103,6 +103,11 @@ impl Printer {
         self.closed
     }
 
+    /// Whether data was lost: the reader of standard output is gone, or it cannot be written.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.closed || self.failure.is_some()
+    }
+
     /// Writes a report to standard output.
     pub fn report<R: Printable>(&mut self, report: &R) {
         match self.format {

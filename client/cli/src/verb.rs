@@ -1,6 +1,7 @@
 //! The verbs: one file per verb, and the list of all of them.
 
 mod backup;
+mod batch;
 mod bench;
 mod boot;
 mod can_stop;
@@ -16,6 +17,7 @@ mod get;
 mod help;
 mod history;
 mod import;
+mod incr;
 mod init;
 mod keys;
 mod list;
@@ -31,8 +33,11 @@ mod settings;
 mod status;
 mod timers;
 mod transfer;
+mod txn;
+mod undo;
 mod upgrade;
 mod wait;
+mod watch;
 mod write;
 
 use std::pin::Pin;
@@ -74,7 +79,7 @@ key only if no one else has changed it since it was read:
   row=$(coffeectl get order/1 --revision)
   coffeectl set order/1 mocha --if-rev \"${row%%[!0-9]*}\"   # exit code 4: changed")]
     Get(get::GetArguments),
-    /// Delete a key
+    /// Delete a key, or all keys with a prefix
     Del(del::DelArguments),
     /// List keys
     Keys(keys::KeysArguments),
@@ -82,6 +87,23 @@ key only if no one else has changed it since it was read:
     History(history::HistoryArguments),
     /// Drop the history up to a revision
     Compact(compact::CompactArguments),
+    /// Add to the number in a key
+    #[command(after_help = incr::AFTER_HELP)]
+    Incr(incr::IncrArguments),
+    /// Draw the next number of a key that counts
+    #[command(after_help = incr::AFTER_HELP)]
+    NextId(incr::NextIdArguments),
+    /// Read and change several keys as one, if conditions hold
+    #[command(after_help = txn::AFTER_HELP)]
+    Txn(txn::TxnArguments),
+    /// Set and delete keys line by line
+    #[command(after_help = batch::AFTER_HELP)]
+    Batch(batch::BatchArguments),
+    /// Print changes of keys as they are made, or run a command for each
+    #[command(after_help = watch::AFTER_HELP)]
+    Watch(watch::WatchArguments),
+    /// Put back what a revision has changed
+    Undo(undo::UndoArguments),
     /// Write keys and values as lines of JSON
     #[command(after_help = export::AFTER_HELP)]
     Export(export::ExportArguments),
@@ -191,6 +213,12 @@ async fn run_verb(verb: &CtlVerb, invocation: &mut Invocation<'_>) -> Result<Exi
         CtlVerb::Keys(arguments) => keys::run(arguments, invocation).await,
         CtlVerb::History(arguments) => history::run(arguments, invocation).await,
         CtlVerb::Compact(arguments) => compact::run(arguments, invocation).await,
+        CtlVerb::Incr(arguments) => incr::run(arguments, invocation).await,
+        CtlVerb::NextId(arguments) => incr::run_next_id(arguments, invocation).await,
+        CtlVerb::Txn(arguments) => txn::run(arguments, invocation).await,
+        CtlVerb::Batch(arguments) => batch::run(arguments, invocation).await,
+        CtlVerb::Watch(arguments) => watch::run(arguments, invocation).await,
+        CtlVerb::Undo(arguments) => undo::run(arguments, invocation).await,
         CtlVerb::Export(arguments) => export::run(arguments, invocation).await,
         CtlVerb::Import(arguments) => import::run(arguments, invocation).await,
         CtlVerb::Transfer(arguments) => transfer::run(arguments, invocation).await,

@@ -42,6 +42,11 @@ pub(crate) fn keys(count: u64) -> String {
     if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
 
+/// Returns a number of changes.
+pub(crate) fn changes(count: u64) -> String {
+    if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
 /// Adds a column with the numbers of the nodes' revocation lists, once there are any.
 pub(crate) fn with_list_numbers<'a>(
     table: &mut TextTable,

@@ -44,6 +44,7 @@ impl From<Error> for Failed {
             Error::NotFound(_) => "not found",
             Error::Compacted { .. } => "compacted",
             Error::ConditionFalse { .. } => "condition false",
+            Error::TransactionFailed { .. } => "transaction failed",
             Error::RequestIdReused => "request id reused",
             Error::Unavailable(_) | Error::NoQuorum(_) => "unavailable",
             Error::Unknown { .. } => "outcome unknown",

@@ -43,6 +43,8 @@ struct TableState {
     queue: Vec<QueuedRequest>,
     /// Requests that do not fit into the in-flight limits yet, in order.
     backlog: BTreeMap<u64, Bytes>,
+    /// Number of callers that wait for a response soon.
+    callers: usize,
     /// Number of unanswered requests that are queued or sent.
     in_flight: usize,
     /// Limits the bytes of in-flight requests on the shared stream.
@@ -56,6 +58,8 @@ struct PendingCaller {
     sender: oneshot::Sender<Result<ResponseFrame, ChannelError>>,
     /// The request's share of the window; `None` in the backlog or on its own stream.
     taken: Option<Taken>,
+    /// Whether the request counts as in flight.
+    in_flight: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,7 @@ impl Default for TableState {
             waiting: BTreeMap::new(),
             queue: Vec::new(),
             backlog: BTreeMap::new(),
+            callers: 0,
             in_flight: 0,
             window: Window::new(SHARED_FRAME_BYTES_MAX..=REQUEST_BYTES_IN_FLIGHT_MAX),
             ended: None,
@@ -85,6 +90,23 @@ impl RequestTable {
         state.backlog.insert(id, frame);
         state.admit_backlog();
         Ok((answered, busy))
+    }
+
+    /// Queues a request that the node answers after a while, ahead of all limits: it is not in flight. The
+    /// flag tells whether a caller was waiting already.
+    pub(super) fn queue_waiting(
+        &self,
+        id: u64,
+        frame: Bytes,
+    ) -> Result<(ResponseReceiver, bool), ChannelError> {
+        let mut state = self.lock();
+        let waiting = state.wait(id)?;
+        state.callers -= 1;
+        if let Some(caller) = state.waiting.get_mut(&id) {
+            caller.in_flight = false;
+        }
+        state.queue.push(QueuedRequest { id, frame });
+        Ok(waiting)
     }
 
     /// Registers a caller whose request travels on its own stream. The flag tells
@@ -114,9 +136,12 @@ impl RequestTable {
     /// Hands a response to its caller. Returns whether there is now more to write.
     pub(super) fn answer(&self, reply: ResponseFrame) -> bool {
         let mut state = self.lock();
-        let Some(PendingCaller { sender, taken }) = state.waiting.remove(&reply.id) else { return false };
+        let Some(caller) = state.waiting.remove(&reply.id) else { return false };
         let overloaded = matches!(reply.result, Err(Rejection::Overloaded));
-        let more = state.release(taken, if overloaded { Sign::Congested } else { Sign::Clear });
+        let PendingCaller { sender, taken, in_flight } = caller;
+        let sign = if overloaded { Sign::Congested } else { Sign::Clear };
+        state.callers -= usize::from(in_flight);
+        let more = in_flight && state.release(taken, sign);
         drop(state);
         // Fails only if the caller is gone.
         let _ = sender.send(Ok(reply));
@@ -126,7 +151,8 @@ impl RequestTable {
     /// Withdraws a request. Returns whether it was certainly not sent.
     pub(super) fn withdraw(&self, id: u64) -> bool {
         let mut state = self.lock();
-        let Some(PendingCaller { taken, .. }) = state.waiting.remove(&id) else { return false };
+        let Some(PendingCaller { taken, in_flight, .. }) = state.waiting.remove(&id) else { return false };
+        state.callers -= usize::from(in_flight);
         if state.backlog.remove(&id).is_some() {
             return true;
         }
@@ -134,13 +160,16 @@ impl RequestTable {
         if let Some(position) = queued {
             state.queue.remove(position);
         }
-        state.release(taken, Sign::Silent);
+        if in_flight {
+            state.release(taken, Sign::Silent);
+        }
         queued.is_some()
     }
 
-    /// Returns whether no caller waits.
+    /// Returns whether no caller waits for a response soon. Those of [`Self::queue_waiting`] learn of a lost
+    /// connection from QUIC alone.
     pub(super) fn is_idle(&self) -> bool {
-        self.lock().waiting.is_empty()
+        self.lock().callers == 0
     }
 
     /// Returns whether requests are queued for writing.
@@ -156,7 +185,7 @@ impl RequestTable {
         let unsent: Vec<QueuedRequest> = std::mem::take(&mut state.queue);
         let backlog = std::mem::take(&mut state.backlog);
         let mut waiting = std::mem::take(&mut state.waiting);
-        state.in_flight = 0;
+        (state.callers, state.in_flight) = (0, 0);
         drop(state);
         for id in unsent.into_iter().map(|queued| queued.id).chain(backlog.into_keys()) {
             if let Some(PendingCaller { sender, .. }) = waiting.remove(&id) {
@@ -178,9 +207,10 @@ impl TableState {
         if let Some(reason) = &self.ended {
             return Err(not_sent(reason));
         }
-        let busy = !self.waiting.is_empty();
+        let busy = self.callers > 0;
+        self.callers += 1;
         let (sender, answered) = oneshot::channel();
-        self.waiting.insert(id, PendingCaller { sender, taken: None });
+        self.waiting.insert(id, PendingCaller { sender, taken: None, in_flight: true });
         Ok((answered, busy))
     }
 
@@ -301,6 +331,21 @@ mod tests {
         assert!(table.withdraw(max), "out of the backlog");
         assert!(!table.answer(reply(1)), "none is left to move up");
         drop(askers);
+    }
+
+    #[test]
+    fn a_request_that_waits_is_not_in_flight() {
+        let table = RequestTable::default();
+        let max = REQUESTS_IN_FLIGHT_MAX as u64;
+        let waits: Vec<_> =
+            (0..2 * max).map(|id| table.queue_waiting(id, Bytes::new()).expect("open").0).collect();
+        assert_eq!(taken(&table).len(), 2 * REQUESTS_IN_FLIGHT_MAX);
+        assert!(table.is_idle(), "nothing is expected soon");
+        let asked: Vec<_> = (2 * max..3 * max + 1).map(|id| queue(&table, id)).collect();
+        assert_eq!(taken(&table).len(), REQUESTS_IN_FLIGHT_MAX, "all that may be in flight");
+        assert!(!table.answer(reply(0)) && !table.withdraw(1), "neither makes room");
+        assert!(table.answer(reply(3 * max)), "this one does");
+        drop((waits, asked));
     }
 
     #[test]

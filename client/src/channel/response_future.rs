@@ -45,12 +45,20 @@ impl ResponseFuture {
         id: u64,
         frame: Bytes,
     ) -> Result<Self, ChannelError> {
-        let (answered, busy) = shared.table.queue(id, frame)?;
+        Ok(Self::queued(shared, id, shared.table.queue(id, frame)?))
+    }
+
+    /// Of a request that the node answers after a while: no other one waits for it.
+    pub(super) fn waiting(shared: &Arc<ChannelShared>, id: u64, frame: Bytes) -> Result<Self, ChannelError> {
+        Ok(Self::queued(shared, id, shared.table.queue_waiting(id, frame)?))
+    }
+
+    fn queued(shared: &Arc<ChannelShared>, id: u64, (answered, busy): (ResponseReceiver, bool)) -> Self {
         shared.to_write.notify_one();
         if !busy {
             shared.to_watch.notify_one();
         }
-        Ok(Self { shared: Arc::clone(shared), id, stream: RequestStream::Shared(answered), settled: false })
+        Self { shared: Arc::clone(shared), id, stream: RequestStream::Shared(answered), settled: false }
     }
 
     pub(super) fn on_own_stream(

@@ -36,11 +36,14 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         | Request::Range { consistency, .. }
         | Request::GetAt { consistency, .. }
         | Request::RangeAt { consistency, .. }
-        | Request::History { consistency, .. } => (local(*consistency), RetryPolicy::ReadOnly),
+        | Request::History { consistency, .. }
+        | Request::Watch { consistency, .. } => (local(*consistency), RetryPolicy::ReadOnly),
         Request::CanStop { .. } | Request::ReadIndex | Request::Settings => {
             (Route::Leader, RetryPolicy::ReadOnly)
         }
-        Request::Write { request, .. } => (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) }),
+        Request::Write { request, .. } | Request::Transact { request, .. } => {
+            (Route::Leader, RetryPolicy::WithRequestId { id: Some(*request) })
+        }
         Request::Down { dry_run: true, .. }
         | Request::Remove { dry_run: true, .. }
         | Request::FinishUpgrade { dry_run: true } => (Route::Leader, RetryPolicy::ReadOnly),

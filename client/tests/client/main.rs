@@ -4,3 +4,4 @@ mod calls;
 mod channels;
 mod failover;
 mod fake;
+mod watching;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    change_view::ChangeView,
     key_version::VersionView,
     log_level::LogLevel,
     membership::{RaisedLevel, Removal, ReplicaDigest},
@@ -15,8 +16,9 @@ use crate::{
     entry::Entry,
     id::{ClusterId, NodeId, NodeName, Revision},
     key::Key,
-    limits::{RANGE_KEYS_MAX, VERSIONS_MAX},
+    limits::{CHANGES_IN_RESPONSE_MAX, RANGE_KEYS_MAX, TRANSACTION_STEPS_MAX, VERSIONS_MAX},
     text,
+    transaction::StepRead,
 };
 
 /// The response to a request that was carried out.
@@ -167,6 +169,25 @@ pub enum Response {
         floor: Revision,
         /// Whether this request has raised it.
         changed: bool,
+    },
+    /// To [`Request::Transact`](super::Request::Transact).
+    Transacted {
+        /// The outcome.
+        outcome: Outcome,
+        /// One per step that only reads, in order; none if another node forwarded the request, which reads
+        /// for itself.
+        #[serde(deserialize_with = "at_most::<_, _, TRANSACTION_STEPS_MAX>")]
+        reads: Vec<StepRead>,
+    },
+    /// To [`Request::Watch`](super::Request::Watch).
+    Changes {
+        /// The changes, in the order of their revisions; those of a revision together. None if there was
+        /// none in time, or there may be more after `upto`.
+        #[serde(deserialize_with = "at_most::<_, _, CHANGES_IN_RESPONSE_MAX>")]
+        changes: Vec<ChangeView>,
+        /// All changes up to this revision are in this response, or were in an earlier one: the next request
+        /// asks for those after it.
+        upto: Revision,
     },
 }
 

@@ -11,6 +11,7 @@ mod access;
 mod admission;
 mod audit;
 mod backup;
+mod client_write;
 mod clients;
 mod connection;
 mod context;
@@ -23,6 +24,8 @@ mod responder;
 mod slots;
 mod state;
 mod stream;
+mod transactions;
+mod watch;
 mod writes;
 
 use std::sync::Arc;

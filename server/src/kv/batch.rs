@@ -14,7 +14,7 @@ use coffee_common::{
 
 use super::{
     error::KvError,
-    history::RevisionChanges,
+    history::RecordedChanges,
     row::{
         changes::{Before, KeptValue, KeyChange, KeyVersion},
         entry::{self, INLINE_BYTES_MAX, RowHead, ValuePlace},
@@ -61,14 +61,14 @@ fn first_false_condition(tables: &Tables<'_>, conditions: &[Condition]) -> Resul
 }
 
 /// The head of a key that is there.
-fn live_head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHead>, KvError> {
+pub(super) fn live_head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHead>, KvError> {
     let key = key.as_str().as_bytes();
     let Some(row) = tables.head(key)? else { return Ok(None) };
     Ok(Some(entry::decode_head(key, row.get())?).filter(RowHead::is_live))
 }
 
 /// The head of a key that is set at `at`; `old` is that of the key if it is there.
-fn set_head(at: Revision, old: Option<&RowHead>) -> RowHead {
+pub(super) fn set_head(at: Revision, old: Option<&RowHead>) -> RowHead {
     let (created, version) = old.map_or((at, 0), |old| (old.created, old.version));
     RowHead {
         created,
@@ -115,7 +115,7 @@ fn change(
     }
     // The states of keys of which there is another operation.
     let mut between: BTreeMap<&Key, Option<RowHead>> = BTreeMap::new();
-    let mut changes = RevisionChanges::default();
+    let mut changes = RecordedChanges::default();
     let mut effects = Vec::with_capacity(operations.len());
     for (operation, place) in operations.iter().zip(0..) {
         let key = operation.key();
@@ -144,12 +144,12 @@ fn change(
 }
 
 /// Replaces the state of a key by `new`, or deletes the key.
-fn replace(
+pub(super) fn replace(
     tables: &mut Tables<'_>,
     at: Revision,
     key: &Key,
     new: Option<(RowHead, &Value)>,
-    changes: &mut RevisionChanges,
+    changes: &mut RecordedChanges,
 ) -> Result<(), KvError> {
     let key = key.as_str().as_bytes();
     let value = new.map_or(&[][..], |(_, value)| value.as_bytes());
@@ -170,11 +170,15 @@ fn replace(
     }
     changes.push(at, &KeyChange { key, after, before });
     drop(old);
+    tables.note_changed(at, key);
     if let Some(value) = moved {
         tables.put_value(&values::key(key, prev), &value);
     }
     if is_long {
         tables.put_value(&values::key(key, at), value);
+    }
+    if new.is_none() && planted!("tombstone-dropped-early") {
+        return tables.take(Table::Keys, key, |_| Ok(())).map(drop);
     }
     let head = match new {
         Some((head, _)) if is_long => {

@@ -20,7 +20,7 @@ use super::{
 pub(super) type RowBeginning = (Box<[u8]>, usize);
 
 /// A row of no more bytes is kept as a whole.
-const WHOLE_BYTES_MAX: usize = HEAD_BYTES_MAX + INLINE_BYTES_MAX;
+pub(super) const WHOLE_BYTES_MAX: usize = HEAD_BYTES_MAX + INLINE_BYTES_MAX;
 
 /// The heads of some keys' rows in the database; `None` for a key without a row.
 /// Valid as long as nothing is applied.

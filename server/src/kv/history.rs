@@ -46,14 +46,14 @@ const DROPPED_CHANGES_MAX: u64 = 2048;
 
 /// The changes of one revision, while its entry is applied.
 #[derive(Debug, Default)]
-pub(super) struct RevisionChanges {
+pub(super) struct RecordedChanges {
     encoded: Vec<u8>,
     count: u64,
     /// Bytes of values that are elsewhere, and earlier from now on.
     earlier_bytes: u64,
 }
 
-impl RevisionChanges {
+impl RecordedChanges {
     pub(super) fn push(&mut self, at: Revision, change: &KeyChange<'_>) {
         self.count += 1;
         self.earlier_bytes = self.earlier_bytes.saturating_add(earlier_bytes(change));
@@ -78,7 +78,7 @@ impl Tables<'_> {
         &mut self,
         at: Revision,
         proposal: &Proposal,
-        changes: &RevisionChanges,
+        changes: &RecordedChanges,
     ) -> Result<(), KvError> {
         let Some(mut extent) = *self.history_mut() else { return Ok(()) };
         if changes.count == 0 {
@@ -190,7 +190,7 @@ impl Tables<'_> {
         let versions: BTreeMap<_, _> = versions.collect();
         let (mut bytes, mut weight) = (SEAL_BYTES as u64, 0);
         for record in kept {
-            let mut changed = RevisionChanges::default();
+            let mut changed = RecordedChanges::default();
             for change in &record.changes {
                 let before = match change.before {
                     Before::InChunk(at) => versions
@@ -234,7 +234,7 @@ impl Tables<'_> {
         &mut self,
         first: Revision,
         (at, at_ms, actor): (Revision, u64, &[u8]),
-        changes: &RevisionChanges,
+        changes: &RecordedChanges,
     ) -> Result<u64, KvError> {
         let mut record = std::mem::take(self.buffer());
         let encoded = (changes.count, changes.encoded.as_slice());

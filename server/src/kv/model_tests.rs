@@ -1,14 +1,16 @@
 //! Compares [`apply`] with a model of the state in plain maps, on random histories.
 
 mod cases;
+mod changes;
 mod past;
+mod transactions;
 
 use std::collections::BTreeMap;
 
 use coffee_common::{
     command::{Batch, Command, Condition, Effect, MemberState, NodeRecord, Operation, Outcome, Proposal},
     entry::Entry,
-    feature_level::{FeatureLevel, LEVEL_MIN},
+    feature_level::{FeatureLevel, LEVEL_MAX, LEVEL_MIN},
     id::{Address, ClientId, NodeId, NodeName, RequestId, Revision},
     key::{Key, KeyRange, Value},
     limits::{CLUSTER_LISTS_MAX, NODES_MAX},
@@ -104,7 +106,7 @@ impl KvModel {
                 Outcome::SettingChanged(before != self.settings.get(&change.name()).copied())
             }
             // It keeps no history.
-            Command::CompactHistory(_) => Outcome::Nothing,
+            Command::CompactHistory(_) | Command::Transaction(_) => Outcome::Nothing,
             #[cfg(coffee_future)]
             Command::FutureTouch(name) => Outcome::NodeStateSet(self.nodes.contains_key(name)),
         }
@@ -176,11 +178,12 @@ impl Real {
 
     /// Applies entries in one batch.
     fn apply(&mut self, entries: &[(Revision, Proposal)]) -> Vec<Outcome> {
-        let keys = entries.iter().filter_map(|(_, proposal)| match &proposal.command {
-            Command::Batch(batch) => Some(batch.keys()),
-            _ => None,
+        let keys = entries.iter().flat_map(|(_, proposal)| match &proposal.command {
+            Command::Batch(batch) => batch.keys().collect(),
+            Command::Transaction(transaction) => transaction.keys().collect(),
+            _ => Vec::new(),
         });
-        let mut reading = self.store.begin_heads(keys.flatten());
+        let mut reading = self.store.begin_heads(keys);
         while reading.read_next().expect("reads") {}
         let tables = Tables::open(&mut self.store, &mut self.memory).expect("opens");
         let mut tables = tables.with_heads(reading.finish());

@@ -296,8 +296,10 @@ impl Store {
     }
 
     /// The chunk that would have the change of this revision: its key, and its row.
-    fn chunk_of(&self, revision: Revision) -> Result<Option<OwnedRow>, KvError> {
-        self.last_row_upto(Table::Changes, &changes::key(revision))
+    pub(super) fn chunk_of(&self, revision: Revision) -> Result<Option<OwnedRow>, KvError> {
+        // The chunks before are gone, and need not be passed over one by one.
+        let dropped = self.history_extent()?.map_or(Revision(0), |extent| extent.dropped);
+        self.last_row_between(Table::Changes, &changes::key(dropped), &changes::key(revision))
     }
 
     /// The entry of a key that is there, from its row.
@@ -308,7 +310,7 @@ impl Store {
         }
     }
 
-    fn entry_of_version(
+    pub(super) fn entry_of_version(
         &self,
         key: &[u8],
         modified: Revision,

@@ -147,11 +147,19 @@ impl Store {
         Ok(first.map(|(key, row)| (key.get().to_vec(), row.get().to_vec())))
     }
 
-    /// The last row whose key is this one or before it, and its key.
-    pub(super) fn last_row_upto(&self, table: Table, key: &[u8]) -> Result<Option<OwnedRow>, KvError> {
+    /// The last row whose key is this one or before it, but after another one, and its key.
+    pub(super) fn last_row_between(
+        &self,
+        table: Table,
+        after: &[u8],
+        key: &[u8],
+    ) -> Result<Option<OwnedRow>, KvError> {
         let mut upto = Bound::Included(key.to_vec());
         loop {
-            let bounds = (Bound::Unbounded, upto.as_ref().map(Vec::as_slice));
+            if matches!(&upto, Bound::Included(upto) | Bound::Excluded(upto) if upto.as_slice() <= after) {
+                return Ok(None);
+            }
+            let bounds = (Bound::Excluded(after), upto.as_ref().map(Vec::as_slice));
             let changed = [Some(&self.active), self.sealed_memtable()].into_iter().flatten();
             let changed = changed.filter_map(|layer| layer.rows_from(table, bounds).next_back());
             // Of two changes of the same row, the newer one comes first.

@@ -21,6 +21,9 @@ use super::{
     table::{MetaKey, Table},
 };
 
+/// A key that was changed at a revision.
+pub type ChangedKey = (Revision, Box<[u8]>);
+
 /// The tables while a batch of entries is applied, and the request memory.
 pub struct Tables<'state> {
     store: &'state mut Store,
@@ -29,6 +32,8 @@ pub struct Tables<'state> {
     forgotten_before: Revision,
     heads: RowHeads<'state>,
     history: Option<HistoryExtent>,
+    /// The keys that were changed, if they are wanted.
+    changed: Option<Vec<ChangedKey>>,
     /// The row that is being encoded: one buffer for all of them.
     row: Vec<u8>,
 }
@@ -43,12 +48,28 @@ impl<'state> Tables<'state> {
         let digest = store.digest()?;
         let forgotten_before = memory.forgotten();
         let (heads, history) = (RowHeads::default(), store.history_extent()?);
-        Ok(Self { store, digest, memory, forgotten_before, heads, history, row: Vec::new() })
+        Ok(Self { store, digest, memory, forgotten_before, heads, history, changed: None, row: Vec::new() })
     }
 
     /// Uses headers that were read from the database since the last batch.
     pub fn with_heads(self, heads: RowHeads<'state>) -> Self {
         Self { heads, ..self }
+    }
+
+    /// Notes the keys that are changed from now on, if they are `wanted`.
+    pub fn noting_changes(self, wanted: bool) -> Self {
+        Self { changed: wanted.then(Vec::new), ..self }
+    }
+
+    /// Returns the keys that were noted, in order, and notes no more.
+    pub fn take_changed(&mut self) -> Option<Vec<ChangedKey>> {
+        self.changed.take()
+    }
+
+    pub(super) fn note_changed(&mut self, at: Revision, key: &[u8]) {
+        if let Some(changed) = &mut self.changed {
+            changed.push((at, key.into()));
+        }
     }
 
     /// Reads the head of a key's row. The rest of a long row may be missing.

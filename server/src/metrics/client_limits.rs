@@ -19,11 +19,13 @@ pub enum ClientLimit {
     RangeReads,
     /// Backups that are read at once.
     Backups,
+    /// Watches that wait.
+    Watches,
 }
 
 impl ClientLimit {
     /// All limits.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Requests,
         Self::RequestBytes,
         Self::RequestTime,
@@ -31,6 +33,7 @@ impl ClientLimit {
         Self::ResponseTime,
         Self::RangeReads,
         Self::Backups,
+        Self::Watches,
     ];
 
     /// Returns the exposed name.
@@ -43,6 +46,7 @@ impl ClientLimit {
             Self::ResponseTime => "response_time",
             Self::RangeReads => "range_reads",
             Self::Backups => "backups",
+            Self::Watches => "watches",
         }
     }
 }

@@ -82,6 +82,8 @@ request_kinds! {
     RangeAt "range_at" Request::RangeAt { .. },
     History "history" Request::History { .. },
     CompactHistory "compact_history" Request::CompactHistory { .. },
+    Transact "transact" Request::Transact { .. },
+    Watch "watch" Request::Watch { .. },
     #[cfg(coffee_future)]
     FutureTouch "future_touch" Request::FutureTouch(_),
 }
@@ -91,7 +93,7 @@ request_kinds! {
 pub enum RequestOutcome {
     /// It was carried out.
     Ok,
-    /// A condition of the write did not hold.
+    /// A condition of the write did not hold, or a step of a transaction could not be taken.
     ConditionFalse,
     /// No leader, no quorum, or the node is starting or stopping.
     Unavailable,
@@ -145,9 +147,14 @@ impl RequestOutcome {
     /// Returns the outcome of a request with this result.
     pub fn of(result: &Result<Response, Rejection>) -> Self {
         match result {
-            Ok(Response::Written(Outcome::ConditionFalse { .. })) => Self::ConditionFalse,
-            Ok(Response::Written(Outcome::Forgotten { .. })) => Self::Unknown,
-            Ok(Response::Written(Outcome::RequestIdReused)) => Self::Invalid,
+            Ok(Response::Written(outcome) | Response::Transacted { outcome, .. }) => match outcome {
+                Outcome::ConditionFalse { .. }
+                | Outcome::Transacted { then: false, .. }
+                | Outcome::TransactionFailed { .. } => Self::ConditionFalse,
+                Outcome::Forgotten { .. } => Self::Unknown,
+                Outcome::RequestIdReused => Self::Invalid,
+                _ => Self::Ok,
+            },
             Ok(_) => Self::Ok,
             Err(Rejection::Unavailable(_) | Rejection::NoCluster { .. } | Rejection::NoQuorum { .. }) => {
                 Self::Unavailable

@@ -72,13 +72,14 @@ pub struct AuthoredCommand {
     pub command: Command,
 }
 
-/// Proposes several commands together, stamped with the leader's clock.
+/// Proposes several commands together, stamped with the leader's clock. The level of the cluster must have
+/// them: see [`check_level`].
 pub async fn propose_all(
     replica: &Replica,
     commands: impl IntoIterator<Item = AuthoredCommand>,
 ) -> Result<Proposed, ProposeError> {
     let proposed_at_ms = clock::now_ms();
-    // Writes of keys, which every level has.
+    // The caller has checked their level.
     let proposals = commands.into_iter().map(|AuthoredCommand { request, author, command }| Proposal {
         request: Some(request),
         proposed_at_ms,
@@ -94,7 +95,10 @@ pub async fn propose_all(
 }
 
 /// Refuses a command that the level of the cluster does not have: a member may not know it.
-fn check_level(command: &Command, level: FeatureLevel) -> Result<(), Rejection> {
+///
+/// # Errors
+/// The level is lower.
+pub fn check_level(command: &Command, level: FeatureLevel) -> Result<(), Rejection> {
     planted!("above-the-level", return Ok(()));
     needs_level(command.level(), level)
 }

@@ -12,9 +12,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use coffee_common::{
-    command::Batch, id::NodeName, limits::BATCH_BYTES_MAX, protocol::Rejection, setting::ClusterSettings,
-};
+use coffee_common::{id::NodeName, limits::BATCH_BYTES_MAX, protocol::Rejection, setting::ClusterSettings};
 
 use crate::storage::disk::Space;
 
@@ -118,16 +116,16 @@ impl WriteRoom {
         format!("too little disk space is free at {of}")
     }
 
-    /// Admits a write of the leader to a state of `data_bytes`.
+    /// Admits a write of the leader, which adds up to `bytes`, to a state of `data_bytes`.
     ///
     /// # Errors
     /// The write adds data, and there is no room for it, or none before the next
     /// measurement.
-    pub fn admit(&self, batch: &Batch, data_bytes: u64, settings: &ClusterSettings) -> Result<(), Rejection> {
-        if !batch.adds_data() {
+    pub fn admit(&self, bytes: usize, data_bytes: u64, settings: &ClusterSettings) -> Result<(), Rejection> {
+        if bytes == 0 {
             return Ok(());
         }
-        let bytes = batch.bytes() as u64;
+        let bytes = bytes as u64;
         let max = settings.data_bytes_max;
         if max > 0 && data_bytes + bytes > max {
             return Err(Rejection::Refused {
@@ -155,23 +153,10 @@ impl WriteRoom {
 
 #[cfg(test)]
 mod tests {
-    use coffee_common::{
-        command::Operation,
-        key::{Key, Value},
-    };
-
     use super::*;
-
-    fn set(bytes: usize) -> Batch {
-        Batch::of(Operation::Set(Key::new("k").expect("legal"), Value::new(vec![1; bytes]).expect("legal")))
-    }
 
     fn none() -> ClusterSettings {
         ClusterSettings::default()
-    }
-
-    fn delete() -> Batch {
-        Batch::of(Operation::Delete(Key::new("k").expect("legal")))
     }
 
     fn reason(result: Result<(), Rejection>) -> String {
@@ -184,31 +169,27 @@ mod tests {
     #[test]
     fn writes_are_admitted_until_the_measured_room_is_used() {
         let room = WriteRoom::default();
-        assert_eq!(room.admit(&set(1 << 20), 1 << 50, &none()), Ok(()), "nothing was measured yet");
+        assert_eq!(room.admit((1 << 20) + 1, 1 << 50, &none()), Ok(()), "nothing was measured yet");
         room.set_measured(5000, Vec::new());
-        assert_eq!(room.admit(&set(999), 0, &none()), Ok(()));
-        assert_eq!(
-            room.admit(&set(999), 0, &none()),
-            Err(Rejection::Overloaded),
-            "it takes four times its bytes"
-        );
-        assert_eq!(room.admit(&set(249), 0, &none()), Ok(()));
+        assert_eq!(room.admit(1000, 0, &none()), Ok(()));
+        assert_eq!(room.admit(1000, 0, &none()), Err(Rejection::Overloaded), "it takes four times its bytes");
+        assert_eq!(room.admit(250, 0, &none()), Ok(()));
         assert_eq!(room.shortage(0, &none()), None);
         room.set_measured(0, vec!["hong".parse().expect("legal")]);
-        assert!(reason(room.admit(&set(1), 0, &none())).contains("at hong"));
+        assert!(reason(room.admit(2, 0, &none())).contains("at hong"));
         assert!(room.shortage(0, &none()).is_some());
-        assert_eq!(room.admit(&delete(), 0, &none()), Ok(()));
+        assert_eq!(room.admit(0, 0, &none()), Ok(()));
         room.set_measured(2000, Vec::new());
-        assert_eq!(room.admit(&set(1), 0, &none()), Ok(()));
+        assert_eq!(room.admit(2, 0, &none()), Ok(()));
     }
 
     #[test]
     fn a_quota_bounds_the_data_and_lets_deletes_through() {
         let room = WriteRoom::default();
         let quota = ClusterSettings { data_bytes_max: 1000, ..none() };
-        assert_eq!(room.admit(&set(99), 900, &quota), Ok(()));
-        assert!(reason(room.admit(&set(100), 900, &quota)).contains("900 of 1000"));
-        assert_eq!(room.admit(&delete(), 2000, &quota), Ok(()));
+        assert_eq!(room.admit(100, 900, &quota), Ok(()));
+        assert!(reason(room.admit(101, 900, &quota)).contains("900 of 1000"));
+        assert_eq!(room.admit(0, 2000, &quota), Ok(()));
         assert!(room.shortage(999, &quota).is_none() && room.shortage(1000, &quota).is_some());
     }
 

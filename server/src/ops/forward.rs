@@ -174,7 +174,8 @@ async fn there(
     let timeout = request.deadline.saturating_duration_since(Instant::now());
     let least = answer_time(channel.rtt());
     // The leader gives up a little earlier, so that its answer arrives in time.
-    let least = if matches!(request.body, Request::Write { .. }) { least } else { least.max(OPERATION_MIN) };
+    let is_write = matches!(request.body, Request::Write { .. } | Request::Transact { .. });
+    let least = if is_write { least } else { least.max(OPERATION_MIN) };
     if !request.repeatable && timeout < least {
         return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
     }
@@ -188,7 +189,6 @@ async fn there(
         reply = &mut ask => reply,
         // The old leader may be down, or about to respond that it has handed over.
         () = replica.leader_changed(Some(lead)) => {
-            let is_write = matches!(request.body, Request::Write { .. });
             let was_there = replica.last_contact().within(node.lease(), lead.id);
             tokio::select! {
                 biased;

@@ -15,12 +15,14 @@ use coffee_common::{
     id::{NodeName, Revision},
     key::{Key, KeyRange},
     protocol::{Consistency, Rejection, Response, VersionView},
+    transaction::StepRead,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::rounds::ReadIndexRounds;
+pub use crate::storage::state_machine::{ChangeWait, ChangesAfter, TransactionReads};
 use crate::{
-    kv::{AtRevision, PastVersion, RangePage},
+    kv::{AtRevision, ChangeFilter, PastVersion, RangePage},
     node::{Node, propose::needs_level, replica::Replica},
 };
 
@@ -58,19 +60,32 @@ impl Reads {
     pub async fn fresh(&self, consistency: Consistency, deadline: Instant) -> Result<FreshState, Rejection> {
         let replica = self.node.serving()?;
         planted!("stale-read", return Ok(FreshState { replica }));
-        // A node that was removed gets no more entries: a read may wait for one that never comes.
+        self.unless_stopping(self.wait_until_fresh(&replica, consistency, deadline)).await?;
+        Ok(FreshState { replica })
+    }
+
+    /// Waits until this node has applied a revision.
+    pub async fn applied(&self, revision: Revision, deadline: Instant) -> Result<FreshState, Rejection> {
+        let replica = self.node.serving()?;
+        self.unless_stopping(self.wait_until_applied(&replica, revision, deadline)).await?;
+        Ok(FreshState { replica })
+    }
+
+    /// Waits no longer than this node serves. One that was removed gets no more entries: a read may wait
+    /// for one that never comes.
+    async fn unless_stopping(
+        &self,
+        fresh: impl Future<Output = Result<(), Rejection>>,
+    ) -> Result<(), Rejection> {
         let cut_short = async {
             self.node.stopping().await;
             sleep(STOP_GRACE).await;
         };
         tokio::select! {
             biased;
-            fresh = self.wait_until_fresh(&replica, consistency, deadline) => fresh?,
-            () = cut_short => {
-                return Err(Rejection::Unavailable(format!("{} is stopping", self.node.name())));
-            }
+            fresh = fresh => fresh,
+            () = cut_short => Err(Rejection::Unavailable(format!("{} is stopping", self.node.name()))),
         }
-        Ok(FreshState { replica })
     }
 
     async fn wait_until_fresh(
@@ -79,19 +94,30 @@ impl Reads {
         consistency: Consistency,
         deadline: Instant,
     ) -> Result<(), Rejection> {
-        let late = |what: &str| Rejection::Unavailable(format!("{} {what}", self.node.name()));
         match consistency {
             Consistency::Linearizable => {
                 let index = self.rounds.join(deadline).await?;
-                let applied = timeout_at(deadline, replica.applied(index)).await;
-                applied.map_err(|_| late("lags and did not catch up in time"))?;
+                self.wait_until_applied(replica, index, deadline).await
             }
             Consistency::Local => {
                 let recovered = timeout_at(deadline, replica.recovered()).await;
-                recovered.map_err(|_| late("has restarted and has not reached a quorum since"))?;
+                recovered.map_err(|_| self.late("has restarted and has not reached a quorum since"))
             }
         }
-        Ok(())
+    }
+
+    async fn wait_until_applied(
+        &self,
+        replica: &Replica,
+        revision: Revision,
+        deadline: Instant,
+    ) -> Result<(), Rejection> {
+        let applied = timeout_at(deadline, replica.applied(revision)).await;
+        applied.map_err(|_| self.late("lags and did not catch up in time"))
+    }
+
+    fn late(&self, what: &str) -> Rejection {
+        Rejection::Unavailable(format!("{} {what}", self.node.name()))
     }
 }
 
@@ -145,7 +171,7 @@ impl FreshState {
         keys_only: bool,
         deadline: Instant,
     ) -> Result<Response, Rejection> {
-        needs_level(HISTORY, self.replica.state().level())?;
+        self.check_history()?;
         let found = self.replica.state().versions(key, before, limit, keys_only, deadline).await;
         let page = found.map_err(unreadable)?.ok_or_else(|| {
             Rejection::Invalid(format!("the key was not changed at revision {}", before.unwrap_or_default()))
@@ -153,10 +179,54 @@ impl FreshState {
         Ok(Response::Versions { versions: page.versions.into_iter().map(view).collect(), more: page.more })
     }
 
+    /// Rejects the request of a cluster that keeps no history.
+    pub fn check_history(&self) -> Result<(), Rejection> {
+        needs_level(HISTORY, self.replica.state().level())
+    }
+
+    /// The last revision that this node has applied.
+    pub fn applied(&self) -> Revision {
+        self.replica.state().applied()
+    }
+
+    /// Whether this node heard its leader within this time, or leads and hears a quorum.
+    pub fn hears_leader(&self, within: Duration) -> bool {
+        self.replica.hears_leader(within)
+    }
+
+    /// Begins to wait until this node has applied a revision. Ask whether it has afterwards, not before.
+    pub fn wait_for_revision(&self, revision: Revision) -> ChangeWait {
+        self.replica.state().wait_for_revision(revision)
+    }
+
+    /// Begins to wait for a change of a range. Read what has changed so far afterwards, not before.
+    pub fn wait_for_change(&self, range: &KeyRange) -> ChangeWait {
+        self.replica.state().wait_for_change(range)
+    }
+
+    /// Reads changes after a revision that is applied, on another thread.
+    pub async fn changes(&self, after: Revision, filter: &ChangeFilter) -> Result<ChangesAfter, Rejection> {
+        kept(Some(self.replica.state().changes(after, filter).await.map_err(unreadable)?))
+    }
+
+    /// Reads the next changes after a revision that is applied: few, on this thread.
+    pub fn next_changes(&self, after: Revision, filter: &ChangeFilter) -> Result<ChangesAfter, Rejection> {
+        kept(Some(self.replica.state().next_changes(after, filter).map_err(unreadable)?))
+    }
+
+    /// Reads what the steps of a transaction have read.
+    pub async fn transaction(
+        &self,
+        reads: TransactionReads<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<StepRead>, Rejection> {
+        self.replica.state().transaction(reads, deadline).await.map_err(unreadable)
+    }
+
     /// Whether the cluster has a history, and has reached a revision.
     fn check_past(&self, revision: Revision) -> Result<(), Rejection> {
         let state = self.replica.state();
-        needs_level(HISTORY, state.level())?;
+        self.check_history()?;
         is_reached(revision, state.applied())
     }
 
@@ -172,7 +242,10 @@ impl FreshState {
 }
 
 /// Rejects a revision that is yet to come.
-pub(super) fn is_reached(revision: Revision, applied: Revision) -> Result<(), Rejection> {
+///
+/// # Errors
+/// It is later than the last one that is applied.
+pub fn is_reached(revision: Revision, applied: Revision) -> Result<(), Rejection> {
     match revision <= applied {
         true => Ok(()),
         false => Err(Rejection::Invalid(format!(

@@ -27,6 +27,8 @@
 //! snapshots) goes through [`Offload`](super::state::Offload).
 
 mod apply;
+mod change_waiters;
+mod condemn;
 mod digest_history;
 mod flush_schedule;
 mod reader;
@@ -44,8 +46,11 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 
-pub use self::reader::StateReader;
 use self::shared_state::SharedState;
+pub use self::{
+    change_waiters::ChangeWait,
+    reader::{ChangesAfter, StateReader, TransactionReads},
+};
 use crate::{
     kv::{MetaKey, RequestMemory},
     raft_types::{LogId, SnapshotMeta, StoredMembership, TypeConfig},

@@ -133,16 +133,16 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum FileStep {
         Write(u64, Vec<u8>),
         SetLen(u64),
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<FileStep>> {
         let write = (0..20_000_u64, prop::collection::vec(any::<u8>(), 0..9_000));
         let step = prop_oneof![
-            write.prop_map(|(offset, data)| Step::Write(offset, data)),
-            (0..25_000_u64).prop_map(Step::SetLen),
+            write.prop_map(|(offset, data)| FileStep::Write(offset, data)),
+            (0..25_000_u64).prop_map(FileStep::SetLen),
         ];
         prop::collection::vec(step, 0..12)
     }
@@ -159,11 +159,11 @@ mod tests {
             let mut model = content.clone();
             for step in steps {
                 match step {
-                    Step::SetLen(len) => {
+                    FileStep::SetLen(len) => {
                         file.set_len(len).expect("sets");
                         model.resize(len as usize, 0);
                     }
-                    Step::Write(offset, data) => {
+                    FileStep::Write(offset, data) => {
                         file.write(offset, &data).expect("writes");
                         let end = offset as usize + data.len();
                         if !data.is_empty() {

@@ -31,5 +31,7 @@ mod revocation;
 mod rolling;
 mod round_trips;
 mod support;
+mod transactions;
 mod two_clusters;
 mod verbs;
+mod watch;

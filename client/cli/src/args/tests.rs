@@ -153,7 +153,7 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         ("transfer hong --to peng", "--to"),
         ("put k v", "'coffeectl set'"),
         ("member list", "'coffeectl list'"),
-        ("watch order/", "there is none yet"),
+        ("lock order/", "there is none yet"),
         ("context delete shops", "there is no verb 'delete'"),
         ("node", "a verb is missing: remove"),
         ("node remove", "<NODE>"),

@@ -48,6 +48,11 @@ pub(crate) struct ValueField {
 }
 
 impl ValueField {
+    /// Takes the fields of a document.
+    pub(crate) fn of(value: Option<String>, value_base64: Option<String>) -> Self {
+        Self { value, value_base64 }
+    }
+
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let value = std::str::from_utf8(bytes).ok().map(str::to_owned);
         let value_base64 = value.is_none().then(|| BASE64_STANDARD.encode(bytes));

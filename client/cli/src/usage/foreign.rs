@@ -4,7 +4,9 @@
 //! and of a Unix shell.
 
 /// Words, and the hint for them. `@` stands for the program's name and a blank.
-const HINTS: [(&[&str], &str); 21] = [
+const HINTS: [(&[&str], &str); 24] = [
+    (&["increment", "incrby", "decr"], "did you mean '@incr'?"),
+    (&["multi", "transaction"], "did you mean '@txn'?"),
     (&["put", "write"], "did you mean '@set'?"),
     (&["read", "cat"], "did you mean '@get'?"),
     (&["delete", "rm", "unset"], "did you mean '@del'?"),
@@ -32,11 +34,9 @@ const HINTS: [(&[&str], &str); 21] = [
         &["top", "stats", "metrics"],
         "there is none yet: '@bench' measures, /metrics of each node has the figures",
     ),
-    (
-        &["txn", "lock", "lease", "incr"],
-        "there is none yet: '@set --if-rev' and '@set --if-absent' write under a condition",
-    ),
-    (&["watch", "subscribe"], "there is none yet: poll with '@get --revision' or '@keys -o plain'"),
+    (&["lock", "lease"], "there is none yet: '@set --if-rev' and '@set --if-absent' write under a condition"),
+    (&["subscribe", "follow", "sub"], "did you mean '@watch'?"),
+    (&["revert", "rollback"], "did you mean '@undo'?"),
     (&["?", "man"], "did you mean '@help'?"),
 ];
 
@@ -75,8 +75,11 @@ mod tests {
             ("version", "'coffeectl --version'"),
             ("logs", "journalctl -u coffeed"),
             ("top", "'coffeectl bench'"),
-            ("txn", "'coffeectl set --if-rev'"),
-            ("watch", "'coffeectl get --revision'"),
+            ("lock", "'coffeectl set --if-rev'"),
+            ("incrby", "'coffeectl incr'"),
+            ("multi", "'coffeectl txn'"),
+            ("subscribe", "'coffeectl watch'"),
+            ("rollback", "'coffeectl undo'"),
             ("?", "'coffeectl help'"),
         ] {
             let hint = hint(word, "coffeectl").unwrap_or_else(|| panic!("{word}"));

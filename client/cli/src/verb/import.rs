@@ -1,4 +1,5 @@
-//! `import`: sets keys from lines of JSON, as `export` writes them.
+//! `import`: sets keys from lines of JSON, as `export` writes them. The part that applies lines serves
+//! other verbs too.
 //!
 //! Guards that lines are written in their order, batch by batch, and that every end before the last
 //! line says from which line to continue.
@@ -13,10 +14,15 @@ use std::{
 };
 
 use clap::Args;
+use coffee_common::command::Operation;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use self::lines::{ImportLines, LineBatch, LineError};
+pub(crate) use self::lines::ParseLine;
+use self::{
+    line::ExportedLine,
+    lines::{ImportLines, LineBatch, LineError},
+};
 use crate::{
     exit::ExitCode,
     failure::Failure,
@@ -48,6 +54,19 @@ pub(crate) struct ImportArguments {
     dry_run: bool,
 }
 
+/// A file whose lines are applied.
+pub(crate) struct LineFile<'a> {
+    /// Its path; `-` for standard input.
+    pub(crate) path: &'a Path,
+    /// The first line, counted from 1.
+    pub(crate) from_line: u64,
+    /// Whether the lines are only checked.
+    pub(crate) dry_run: bool,
+    pub(crate) parse: ParseLine,
+    /// Says that some lines were applied, for people.
+    pub(crate) done: fn(u64) -> String,
+}
+
 /// The lines of any source, which are read in a thread: it may block.
 type ImportSource = ImportLines<Box<dyn BufRead + Send>>;
 
@@ -56,25 +75,35 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let began = Instant::now();
-    let from_stdin = arguments.file.as_os_str() == "-";
-    if from_stdin && invocation.origin == Origin::Prompt {
-        return Err(Failure::usage("standard input is the prompt's own").hint("name a file"));
-    }
-    let mut keys = 0;
-    if !from_stdin || arguments.dry_run {
-        keys = check(arguments).await?;
-    }
-    if !arguments.dry_run {
-        keys = write(arguments, invocation).await?;
-    }
+    let ImportArguments { file, from_line, dry_run } = arguments;
+    let file = LineFile { path: file, from_line: *from_line, dry_run: *dry_run, parse, done: imported };
+    let keys = apply(&file, invocation).await?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     invocation.printer.report(&Imported { keys, changed: keys > 0 && !arguments.dry_run, took_ms });
     Ok(ExitCode::Done)
 }
 
+fn parse(line: &[u8]) -> Result<Option<Operation>, String> {
+    ExportedLine::parse(line).map(|(key, value)| Some(Operation::Set(key, value)))
+}
+
+fn imported(keys: u64) -> String {
+    format!("{} imported", wording::keys(keys))
+}
+
+/// Applies the lines of a file, or only checks them, and returns how many there were.
+pub(crate) async fn apply(file: &LineFile<'_>, invocation: &mut Invocation<'_>) -> Result<u64, Failure> {
+    let from_stdin = file.path.as_os_str() == "-";
+    if from_stdin && invocation.origin == Origin::Prompt {
+        return Err(Failure::usage("standard input is the prompt's own").hint("name a file"));
+    }
+    let checked = if !from_stdin || file.dry_run { check(file).await? } else { 0 };
+    if file.dry_run { Ok(checked) } else { write(file, invocation).await }
+}
+
 /// Reads all lines, and returns how many there are.
-async fn check(arguments: &ImportArguments) -> Result<u64, Failure> {
-    let mut source = open(arguments).await?;
+async fn check(file: &LineFile<'_>) -> Result<u64, Failure> {
+    let mut source = open(file).await?;
     let mut keys = 0;
     loop {
         let (rest, batch) = next(source).await;
@@ -82,17 +111,17 @@ async fn check(arguments: &ImportArguments) -> Result<u64, Failure> {
         match batch {
             Ok(Some(batch)) => keys += batch.batch.operations.len() as u64,
             Ok(None) => return Ok(keys),
-            Err(error) => return Err(wrong(&arguments.file, &error).hint("nothing was imported")),
+            Err(error) => return Err(wrong(file.path, &error).hint("nothing was changed")),
         }
     }
 }
 
 /// Writes the lines, and returns how many there were.
-async fn write(arguments: &ImportArguments, invocation: &mut Invocation<'_>) -> Result<u64, Failure> {
+async fn write(file: &LineFile<'_>, invocation: &mut Invocation<'_>) -> Result<u64, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let mut source = open(arguments).await?;
+    let mut source = open(file).await?;
     let mut progress = invocation.printer.progress();
-    let (mut keys, mut from) = (0, arguments.from_line);
+    let (mut done, mut from) = (0, file.from_line);
     loop {
         let again = format!("to continue: {}", invocation.spoken.instead("--from-line", &from.to_string()));
         // For an interruption.
@@ -101,13 +130,13 @@ async fn write(arguments: &ImportArguments, invocation: &mut Invocation<'_>) -> 
         source = rest;
         let failure = match batch {
             Ok(None) => break,
-            Err(error) => wrong(&arguments.file, &error),
+            Err(error) => wrong(file.path, &error),
             Ok(Some(LineBatch { batch, first, last })) => {
                 let count = batch.operations.len() as u64;
                 match client.batch(batch).await {
                     Ok(_) => {
-                        (keys, from) = (keys + count, last + 1);
-                        progress.show(&format!("{} imported", wording::keys(keys)));
+                        (done, from) = (done + count, last + 1);
+                        progress.show(&(file.done)(done));
                         continue;
                     }
                     Err(error) => {
@@ -120,22 +149,22 @@ async fn write(arguments: &ImportArguments, invocation: &mut Invocation<'_>) -> 
             }
         };
         invocation.session.end_traces();
-        return Err(failure.hint(format!("{} imported before", wording::keys(keys))).hint(again));
+        return Err(failure.hint(format!("{} before", (file.done)(done))).hint(again));
     }
     invocation.session.end_traces();
-    Ok(keys)
+    Ok(done)
 }
 
-async fn open(arguments: &ImportArguments) -> Result<ImportSource, Failure> {
-    let (path, from) = (arguments.file.clone(), arguments.from_line);
+async fn open(file: &LineFile<'_>) -> Result<ImportSource, Failure> {
+    let (path, from, parse) = (file.path.to_owned(), file.from_line, file.parse);
     let opened = in_thread(move || {
         let reader: Box<dyn BufRead + Send> = match path.as_os_str() == "-" {
             true => Box::new(BufReader::new(io::stdin())),
             false => Box::new(BufReader::new(File::open(&path)?)),
         };
-        ImportLines::new(reader, from)
+        ImportLines::new(reader, from, parse)
     });
-    opened.await.map_err(|error| wrong(&arguments.file, &error).hint("nothing was imported"))
+    opened.await.map_err(|error| wrong(file.path, &error).hint("nothing was changed"))
 }
 
 async fn next(mut source: ImportSource) -> (ImportSource, Result<Option<LineBatch>, LineError>) {

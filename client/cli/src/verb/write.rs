@@ -1,8 +1,9 @@
-//! The common part of `set` and `del`: one batch with a request id.
+//! The common part of verbs that write: one batch or transaction with a request id.
 //!
 //! Guards that every report of an unknown outcome, after an error or Ctrl-C,
 //! gives the request id under which the write can be retried.
 
+use coffee_client::{Txn, TxnResult};
 use coffee_common::{
     command::{Batch, Condition, Operation},
     id::{RequestId, Revision},
@@ -44,6 +45,25 @@ pub(super) async fn run(
         previous: written.effects.first().and_then(|effect| effect.previous).map(|revision| revision.0),
         request_id: written.request.to_string(),
     })
+}
+
+/// Carries out a transaction.
+pub(super) async fn transact(
+    txn: Txn,
+    request: Option<RequestId>,
+    invocation: &mut Invocation<'_>,
+) -> Result<TxnResult, Failure> {
+    let client = invocation.client(invocation.usual_timeout())?;
+    let (session, spoken) = (invocation.session, &invocation.spoken);
+    let result = match request {
+        Some(request) => {
+            session.begin_write(request, spoken);
+            client.txn_again(request, txn).await
+        }
+        None => client.txn_named(txn, |request| session.begin_write(request, spoken)).await,
+    };
+    invocation.session.end_write();
+    result.map_err(|error| Failure::of_write(error, &invocation.spoken))
 }
 
 /// Returns the condition of `--if-rev`. Revision 0 means that the key does not exist.

@@ -10,6 +10,8 @@ mod foreign_tools;
 mod many;
 mod run;
 mod signing;
+mod transactions;
+mod watching;
 
 use std::{os::unix::ffi::OsStringExt, sync::mpsc};
 

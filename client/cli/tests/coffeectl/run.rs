@@ -94,6 +94,11 @@ impl CommandRun {
         self
     }
 
+    pub(crate) fn writes_to(mut self, file: std::fs::File) -> Self {
+        self.command.stdout(file);
+        self
+    }
+
     /// Runs the command and waits for its end.
     pub(crate) fn go(self) -> CommandOutput {
         let stdin = self.stdin.clone();

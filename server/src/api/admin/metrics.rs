@@ -12,7 +12,7 @@ use super::exposition::{MetricKind, Text};
 use crate::{
     metrics::{
         ClientLimit, ClientLimitMetrics, ElectionReason, LeadershipMetrics, LossReason, NodeMetrics,
-        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome,
+        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome, WatchMetrics,
     },
     node::{
         Node, VERSION,
@@ -61,6 +61,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
     }
     requests(text, &node.metrics().requests);
     client_limits(text, &node.metrics().client_limits);
+    watches(text, &node.metrics().watches);
     quic::write(text, node);
 }
 
@@ -295,6 +296,19 @@ fn client_limits(text: &mut Text, limits: &ClientLimitMetrics) {
     for limit in ClientLimit::ALL {
         family.sample(&[("limit", limit.name())], limits.of(limit).get());
     }
+}
+
+fn watches(text: &mut Text, watches: &WatchMetrics) {
+    text.gauge("coffeed_watches", "Watches that wait for a change at this node.", watches.open.get());
+    text.counter(
+        "coffeed_watch_events_total",
+        "Changes of keys that watches were told.",
+        watches.events.get(),
+    );
+    let help = "Times that watches were told that there was no change.";
+    text.counter("coffeed_watch_beats_total", help, watches.beats.get());
+    let help = "Pages of the history that were read for watches that lag.";
+    text.counter("coffeed_watch_catch_ups_total", help, watches.catch_ups.get());
 }
 
 fn requests(text: &mut Text, requests: &RequestMetrics) {

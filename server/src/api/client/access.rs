@@ -256,6 +256,8 @@ fn is_for_the_cluster(request: &Request) -> bool {
             | Request::RangeAt { .. }
             | Request::History { .. }
             | Request::CompactHistory { .. }
+            | Request::Transact { .. }
+            | Request::Watch { .. }
     )
 }
 
@@ -270,9 +272,10 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::GetAt
         | RequestKind::RangeAt
         | RequestKind::History
+        | RequestKind::Watch
         | RequestKind::CanStop
         | RequestKind::Settings => Audience::Clients(Role::Reader),
-        RequestKind::Write => Audience::Clients(Role::Writer),
+        RequestKind::Write | RequestKind::Transact => Audience::Clients(Role::Writer),
         RequestKind::Found
         | RequestKind::Boot
         | RequestKind::Transfer
@@ -338,6 +341,7 @@ fn is_for_the_leader(request: &Request) -> bool {
             | Request::Settings
             | Request::ChangeSetting { .. }
             | Request::CompactHistory { .. }
+            | Request::Transact { .. }
     )
 }
 

@@ -20,23 +20,23 @@ use std::{
 };
 
 use coffee_common::{
-    command::Batch,
     limits::{
-        COMMAND_BYTES_MAX, KEY_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX, PROPOSAL_BYTES_IN_FLIGHT_RANGE,
-        VALUE_BYTES_MAX,
+        COMMAND_BYTES_MAX, DELETED_BYTES, KEY_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX,
+        PROPOSAL_BYTES_IN_FLIGHT_RANGE, VALUE_BYTES_MAX,
     },
     protocol::Rejection,
     window::{Sign, Taken, Window},
 };
 use tokio::time::Instant;
 
-use super::clients::ClientShare;
+use super::{client_write::ClientWrite, clients::ClientShare};
 
 /// The cost of a proposal besides its keys and values: a log entry, its bookkeeping, a response.
 const PROPOSAL_BYTES: usize = 2 << 10;
 
 /// The largest batch is admitted if nothing else is in flight.
-const _: () = assert!(PROPOSAL_BYTES + COMMAND_BYTES_MAX <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
+const _: () =
+    assert!(PROPOSAL_BYTES + COMMAND_BYTES_MAX + DELETED_BYTES <= *PROPOSAL_BYTES_IN_FLIGHT_RANGE.start());
 
 /// A write that takes no longer was prompt: more may be in flight.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -91,17 +91,21 @@ impl Default for WriteAdmission {
 }
 
 impl WriteAdmission {
-    /// Checks a client's batch and admits it.
+    /// Checks a client's write and admits it.
     ///
     /// # Errors
-    /// The batch breaks a limit, or too much is in flight.
-    pub(super) fn admit(&self, client: Arc<ClientShare>, batch: &Batch) -> Result<WritePermit, Rejection> {
-        batch.check().map_err(|error| Rejection::Invalid(error.to_string()))?;
-        self.take(client, batch).ok_or(Rejection::Overloaded)
+    /// The write breaks a limit, or too much is in flight.
+    pub(super) fn admit(
+        &self,
+        client: Arc<ClientShare>,
+        write: &ClientWrite,
+    ) -> Result<WritePermit, Rejection> {
+        write.check()?;
+        self.take(client, write).ok_or(Rejection::Overloaded)
     }
 
-    fn take(&self, client: Arc<ClientShare>, batch: &Batch) -> Option<WritePermit> {
-        let bytes = PROPOSAL_BYTES + batch.bytes();
+    fn take(&self, client: Arc<ClientShare>, write: &ClientWrite) -> Option<WritePermit> {
+        let bytes = PROPOSAL_BYTES + write.cost();
         let since = Instant::now();
         let taken = self.lock().take(&client, bytes, since)?;
         let admitted = AdmittedBytes { taken, client, bytes, others: Vec::new() };
@@ -199,7 +203,7 @@ impl Drop for WritePermit {
 #[cfg(test)]
 mod tests {
     use coffee_common::{
-        command::Operation,
+        command::{Batch, Operation},
         key::{Key, Value},
         protocol::{Identity, Role},
     };
@@ -213,14 +217,14 @@ mod tests {
     }
 
     /// Admits a batch of a client that has nothing in flight.
-    fn take(admission: &WriteAdmission, batch: &Batch) -> Option<WritePermit> {
-        admission.take(client(), batch)
+    fn take(admission: &WriteAdmission, write: &ClientWrite) -> Option<WritePermit> {
+        admission.take(client(), write)
     }
 
-    fn of(bytes: usize) -> Batch {
+    fn of(bytes: usize) -> ClientWrite {
         let key = Key::new("k").expect("legal");
         let value = Value::new(vec![0; bytes - PROPOSAL_BYTES - 1]).expect("legal");
-        Batch { conditions: Vec::new(), operations: vec![Operation::Set(key, value)] }
+        ClientWrite::Batch(Batch::of(Operation::Set(key, value)).into())
     }
 
     #[test]
@@ -241,7 +245,7 @@ mod tests {
     fn a_batch_that_breaks_a_limit_is_invalid_and_takes_nothing() {
         let admission = WriteAdmission::default();
         admission.set_max(10_000);
-        let invalid = admission.admit(client(), &Batch::default());
+        let invalid = admission.admit(client(), &ClientWrite::Batch(Batch::default().into()));
         assert!(matches!(invalid, Err(Rejection::Invalid(_))), "{invalid:?}");
         let admitted = admission.admit(client(), &of(10_000)).expect("admitted");
         let overloaded = admission.admit(client(), &of(2_100));

@@ -48,6 +48,8 @@ fn act(request: &Request) -> Option<AuditedAct> {
         | Request::RangeAt { .. }
         | Request::History { .. }
         | Request::Write { .. }
+        | Request::Transact { .. }
+        | Request::Watch { .. }
         | Request::CanStop { .. }
         | Request::Settings
         | Request::ReadIndex
@@ -240,6 +242,8 @@ fn has_changed(response: &Response) -> bool {
         Response::Status(_)
         | Response::Cluster(_)
         | Response::Written(_)
+        | Response::Transacted { .. }
+        | Response::Changes { .. }
         | Response::Value { .. }
         | Response::Page { .. }
         | Response::PastPage { .. }

@@ -23,7 +23,7 @@ use coffee_common::{
 };
 use tokio::sync::Semaphore;
 
-use super::slots::SlotCount;
+use super::slots::{SlotCount, WatchCounts};
 
 /// The pages of ranges that a client has read at once: fewer than the node reads at once, so that
 /// others do not wait for all that one has queued.
@@ -62,6 +62,8 @@ pub(super) struct ClientShare {
     pub(super) ranges: Semaphore,
     /// One permit per backup that it reads.
     pub(super) backups: Semaphore,
+    /// Its watches that wait.
+    pub(super) watches: Arc<WatchCounts>,
 }
 
 impl Default for Clients {
@@ -78,6 +80,7 @@ impl Default for Clients {
                 write_bytes: AtomicUsize::new(0),
                 ranges: Semaphore::new(Semaphore::MAX_PERMITS),
                 backups: Semaphore::new(Semaphore::MAX_PERMITS),
+                watches: Arc::default(),
             },
         }
     }
@@ -115,6 +118,7 @@ impl Clients {
             write_bytes: AtomicUsize::new(0),
             ranges: Semaphore::new(RANGES_AT_ONCE_MAX),
             backups: Semaphore::new(CLIENT_BACKUPS_MAX),
+            watches: Arc::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use coffee_common::{limits::BACKUPS_AT_ONCE_MAX, protocol::Welcome, protocol_versions::ProtocolVersions};
 use tokio::sync::Semaphore;
 
-use super::{admission::WriteAdmission, clients::Clients, in_flight::InFlight};
+use super::{admission::WriteAdmission, clients::Clients, in_flight::InFlight, slots::WatchCounts};
 use crate::{
     node::{Node, VERSION},
     ops::{membership::MembershipManager, reads::Reads},
@@ -23,6 +23,8 @@ pub(super) struct ApiContext {
     pub(super) writes: WriteAdmission,
     /// One permit per backup in progress.
     pub(super) backups: Arc<Semaphore>,
+    /// The watches of all clients that wait.
+    pub(super) watches: Arc<WatchCounts>,
     /// Connections that were closed for breaking the protocol.
     pub(super) protocol_errors: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl ApiContext {
             clients: Clients::default(),
             writes: WriteAdmission::default(),
             backups: Arc::new(Semaphore::new(BACKUPS_AT_ONCE_MAX)),
+            watches: Arc::default(),
             protocol_errors: AtomicU64::new(0),
         }
     }

@@ -162,7 +162,9 @@ async fn operate(
         | Request::GetAt { .. }
         | Request::RangeAt { .. }
         | Request::History { .. }
-        | Request::Write { .. } => {
+        | Request::Write { .. }
+        | Request::Transact { .. }
+        | Request::Watch { .. } => {
             Err(Rejection::Invalid("reads and writes are served elsewhere (bug)".to_owned()))
         }
         Request::Backup { .. } => {

@@ -15,7 +15,12 @@ pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
                 keys.contains(key)
             }
             Request::Range { range, .. } | Request::RangeAt { range, .. } => keys.covers(range),
+            Request::Watch { spec, .. } => keys.covers(&spec.range),
             Request::Write { batch, .. } => batch.keys().all(|key| keys.contains(key)),
+            Request::Transact { transaction, .. } => {
+                transaction.keys().all(|key| keys.contains(key))
+                    && transaction.ranges().all(|range| keys.covers(range))
+            }
             // It has all keys.
             Request::Backup { .. } => false,
             Request::Ping
@@ -61,7 +66,8 @@ mod tests {
         id::{ClientId, RequestId, Revision},
         key::{Key, KeyRange, Value},
         key_scope::KeyScope,
-        protocol::{Consistency, Role},
+        protocol::{ChangeKinds, Consistency, Role, WatchSpec},
+        transaction::{Check, Step, Transaction},
     };
 
     use super::*;
@@ -73,6 +79,17 @@ mod tests {
     fn write(batch: Batch) -> Request {
         let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
         Request::Write { request, batch: batch.into() }
+    }
+
+    fn transact(conditions: Vec<Check>, then: Vec<Step>, otherwise: Vec<Step>) -> Request {
+        let request = RequestId { client: ClientId(1), sequence: 1, after: Revision(0) };
+        Request::Transact { request, transaction: Transaction { conditions, then, otherwise }.into() }
+    }
+
+    fn watch(at: &str) -> Request {
+        let range = KeyRange::prefix(at);
+        let spec = WatchSpec { range, kinds: ChangeKinds::All, keys_only: true, with_previous: false };
+        Request::Watch { spec, after: None, wait_ms: 0, consistency: Consistency::Local }
     }
 
     fn requests(at: &str) -> Vec<Request> {
@@ -98,11 +115,21 @@ mod tests {
                 consistency,
             },
             Request::History { key: key(at), before: None, limit: 0, keys_only: true, consistency },
+            watch(at),
             write(set(at)),
             write(mixed),
             write(set("menu/tea").when(Condition::Absent(key(at)))),
             write(set("menu/tea").when(Condition::Present(key(at)))),
             write(set("menu/tea").when(Condition::RevisionIs(key(at), Revision(3)))),
+            transact(vec![Check::Present(key(at))], Vec::new(), Vec::new()),
+            transact(vec![Check::Empty(KeyRange::prefix(at))], Vec::new(), Vec::new()),
+            transact(Vec::new(), vec![Step::Get(key(at))], Vec::new()),
+            transact(Vec::new(), Vec::new(), vec![Step::Delete(key(at))]),
+            transact(
+                Vec::new(),
+                Vec::new(),
+                vec![Step::DeleteRange { range: KeyRange::prefix(at), limit: 0 }],
+            ),
         ]
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The largest response that is not charged, in bytes: the number of requests in flight bounds them.
-const UNCHARGED_BYTES_MAX: usize = 1 << 10;
+pub(super) const UNCHARGED_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of a version of a key in a response, but for its value.
 const VERSION_BYTES: usize = 128;

@@ -19,7 +19,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{clients::COMPLETE_WITHIN, in_flight::InFlightGuard, slots::RequestSlots};
+use super::{
+    clients::COMPLETE_WITHIN,
+    in_flight::InFlightGuard,
+    slots::{RequestSlots, WatchSlots},
+};
 use crate::{metrics::ClientLimit, node::Node};
 
 /// The most frames that are sent together, and that are queued. A client that stops reading gets
@@ -48,6 +52,7 @@ pub(super) struct HeldResources {
     /// Stands for all of the requests.
     in_flight: Option<InFlightGuard>,
     slots: Option<RequestSlots>,
+    watch: Option<WatchSlots>,
     charge: Option<ByteCharge>,
 }
 
@@ -65,8 +70,13 @@ impl From<Result<Response, Rejection>> for OutgoingResponse {
 }
 
 impl HeldResources {
-    pub(super) fn of(in_flight: InFlightGuard, slots: RequestSlots) -> Self {
-        Self { in_flight: Some(in_flight), slots: Some(slots), charge: None }
+    pub(super) fn of(in_flight: InFlightGuard, slots: Option<RequestSlots>) -> Self {
+        Self { in_flight: Some(in_flight), slots, watch: None, charge: None }
+    }
+
+    /// Adds the slots of a watch.
+    pub(super) fn with_watch(self, watch: Option<WatchSlots>) -> Self {
+        Self { watch, ..self }
     }
 
     fn merge(&mut self, other: Self) {
@@ -75,6 +85,7 @@ impl HeldResources {
             (Some(slots), Some(more)) => slots.merge(more),
             (slots, more) => *slots = slots.take().or(more),
         }
+        debug_assert!(other.watch.is_none(), "a watch is answered alone");
         debug_assert!(other.charge.is_none(), "responses that are sent together are small");
     }
 }

@@ -1,4 +1,4 @@
-//! Slots for requests in flight: of a connection, and of its client.
+//! Slots for requests in flight, and for watches that wait: of a connection, and of its client.
 //!
 //! Guards that neither exceeds its bound. Costs an atomic addition each per request.
 
@@ -7,7 +7,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use coffee_common::limits::REQUESTS_IN_FLIGHT_MAX;
+use coffee_common::limits::{
+    CLIENT_RANGE_WATCHES_MAX, CLIENT_WATCHES_MAX, CONNECTION_WATCHES_MAX, RANGE_WATCHES_MAX,
+    REQUESTS_IN_FLIGHT_MAX, WATCHES_MAX,
+};
 
 /// The number of slots that are taken.
 #[derive(Debug, Default)]
@@ -59,6 +62,58 @@ impl ConnectionSlots {
     }
 }
 
+/// The watches of a connection, of a client or of the node that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct WatchCounts {
+    all: SlotCount,
+    /// Those of ranges that are neither of a single key nor of a prefix.
+    general: SlotCount,
+}
+
+/// The slots of a watch, until this is dropped.
+pub(super) struct WatchSlots {
+    own: Arc<WatchCounts>,
+    client: Arc<WatchCounts>,
+    node: Arc<WatchCounts>,
+    is_general: bool,
+}
+
+impl WatchSlots {
+    /// Takes the slots of a watch. Returns `None` if there is none left.
+    pub(super) fn take(
+        own: &Arc<WatchCounts>,
+        client: &Arc<WatchCounts>,
+        node: &Arc<WatchCounts>,
+        is_general: bool,
+    ) -> Option<Self> {
+        let mut counts = vec![
+            (&own.all, CONNECTION_WATCHES_MAX),
+            (&client.all, CLIENT_WATCHES_MAX),
+            (&node.all, WATCHES_MAX),
+        ];
+        if is_general {
+            counts.extend([(&client.general, CLIENT_RANGE_WATCHES_MAX), (&node.general, RANGE_WATCHES_MAX)]);
+        }
+        for (place, (count, max)) in counts.iter().enumerate() {
+            if !count.take(*max) {
+                counts[..place].iter().for_each(|(taken, _)| taken.give_back(1));
+                return None;
+            }
+        }
+        let [own, client, node] = [own, client, node].map(Arc::clone);
+        Some(Self { own, client, node, is_general })
+    }
+}
+
+impl Drop for WatchSlots {
+    fn drop(&mut self) {
+        [&self.own, &self.client, &self.node].into_iter().for_each(|counts| counts.all.give_back(1));
+        if self.is_general {
+            [&self.client, &self.node].into_iter().for_each(|counts| counts.general.give_back(1));
+        }
+    }
+}
+
 impl RequestSlots {
     /// Merges with other slots of the same connection.
     pub(super) fn merge(&mut self, mut other: Self) {
@@ -79,6 +134,24 @@ mod tests {
     use coffee_common::limits::CLIENT_REQUESTS_IN_FLIGHT_MAX as MAX;
 
     use super::*;
+
+    #[test]
+    fn a_watch_that_finds_no_slot_takes_none() {
+        let [own, client, node] = [(); 3].map(|()| Arc::<WatchCounts>::default());
+        let take = |own, general| WatchSlots::take(own, &client, &node, general);
+        let ranges: Vec<_> = std::iter::from_fn(|| take(&own, true)).collect();
+        assert_eq!(ranges.len(), CLIENT_RANGE_WATCHES_MAX);
+        let watches: Vec<_> = std::iter::from_fn(|| take(&own, false)).collect();
+        assert_eq!(watches.len(), CONNECTION_WATCHES_MAX - ranges.len());
+        let another = Arc::default();
+        let more: Vec<_> = std::iter::from_fn(|| take(&another, false)).collect();
+        assert_eq!(more.len(), CONNECTION_WATCHES_MAX, "another connection has its own");
+        drop((ranges, watches, more));
+        let count = |count: &SlotCount| count.0.load(Ordering::Relaxed);
+        for counts in [own, client, node] {
+            assert_eq!((count(&counts.all), count(&counts.general)), (0, 0));
+        }
+    }
 
     #[test]
     fn a_client_gains_no_slots_with_more_connections() {

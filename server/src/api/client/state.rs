@@ -12,6 +12,7 @@ use std::{
 use coffee_common::{
     envelope::UnknownKind,
     id::{ClusterId, NodeName},
+    key::KeyRange,
     limits::REQUEST_TIMEOUT_MS,
     protocol::{Identity, Rejection, Request, RequestEnvelope, Response, Role, SentFrom},
     quic::Connection,
@@ -26,7 +27,7 @@ use super::{
     in_flight::InFlightGuard,
     key_access::check_keys,
     responder::{HeldResources, OutgoingResponse, Responder, ResponseGroup},
-    slots::{ConnectionSlots, RequestSlots},
+    slots::{ConnectionSlots, RequestSlots, WatchCounts, WatchSlots},
 };
 use crate::{
     metrics::{ClientLimit, RequestKind, RequestOutcome},
@@ -43,6 +44,8 @@ pub(super) struct ConnectionState {
     client: Arc<ClientShare>,
     /// For the requests in flight.
     slots: Arc<ConnectionSlots>,
+    /// The watches that wait.
+    watches: Arc<WatchCounts>,
 }
 
 /// A request in flight: counted, and not answered yet.
@@ -52,14 +55,16 @@ pub(super) struct AdmittedRequest {
     arrived: Instant,
     pub(super) deadline: Instant,
     in_flight: InFlightGuard,
-    slots: RequestSlots,
+    /// `None` for a watch, which has its own.
+    slots: Option<RequestSlots>,
+    watch: Option<WatchSlots>,
 }
 
 impl ConnectionState {
     pub(super) fn new(api: Arc<ApiContext>, connection: Connection, welcomed: bool) -> Self {
         let client = api.clients.share_of(connection.peer());
         let slots = ConnectionSlots::new(Arc::clone(&client.slots));
-        Self { api, connection, welcomed, client, slots }
+        Self { api, connection, welcomed, client, slots, watches: Arc::default() }
     }
 
     /// Returns the share of the node that the client may use at present, with all of its connections.
@@ -94,11 +99,25 @@ impl ConnectionState {
             (Some(in_flight), Some(slots)) => {
                 let arrived = Instant::now();
                 let deadline = arrived + timeout(timeout_ms);
-                Ok(AdmittedRequest { id, kind, arrived, deadline, in_flight, slots })
+                Ok(AdmittedRequest {
+                    id,
+                    kind,
+                    arrived,
+                    deadline,
+                    in_flight,
+                    slots: Some(slots),
+                    watch: None,
+                })
             }
             (None, _) => Err(self.stopping()),
             (Some(_), None) => Err(self.overloaded(ClientLimit::Requests)),
         }
+    }
+
+    /// Takes the slot of a watch that waits. Returns `None` if too many wait.
+    pub(super) fn enter_watch(&self, range: &KeyRange) -> Option<WatchSlots> {
+        let (client, node) = (&self.share().watches, &self.api.watches);
+        WatchSlots::take(&self.watches, client, node, is_general(range))
     }
 
     /// Rejects a request of a kind that its sender may never send. Denials are logged.
@@ -212,11 +231,17 @@ impl ConnectionState {
 }
 
 impl AdmittedRequest {
+    /// Takes the slot of a watch until it is answered, and lets other requests take its own.
+    pub(super) fn wait_as_watch(&mut self, watch: WatchSlots) {
+        (self.slots, self.watch) = (None, Some(watch));
+    }
+
     /// Sends the response and counts the request.
     pub(super) async fn respond(self, responder: &Responder, response: OutgoingResponse) {
         self.count(responder, &response.result);
-        let Self { id, in_flight, slots, deadline, .. } = self;
-        responder.send(id, response, HeldResources::of(in_flight, slots), deadline).await;
+        let Self { id, in_flight, slots, watch, deadline, .. } = self;
+        let held = HeldResources::of(in_flight, slots).with_watch(watch);
+        responder.send(id, response, held, deadline).await;
     }
 
     /// Adds the response to those that are sent together, and counts the request.
@@ -234,6 +259,11 @@ impl AdmittedRequest {
         let metrics = &responder.node().metrics().requests;
         metrics.answered(self.kind, RequestOutcome::of(result), self.arrived.elapsed());
     }
+}
+
+/// Whether a range is neither of a single key nor of a prefix.
+fn is_general(range: &KeyRange) -> bool {
+    range.single_key().is_none() && range.as_prefix().is_none()
 }
 
 /// Returns how long a client waits for its response, within the bounds of the protocol.

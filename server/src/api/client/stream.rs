@@ -9,12 +9,15 @@ use coffee_common::{
 };
 
 use super::{
+    access::RequestOrigin,
     backup,
+    client_write::ClientWrite,
     clients::{COMPLETE_WITHIN, ClientShare},
     dispatch,
     incoming::{self, IncomingRequest},
     responder::{self, Responder, ResponsesUnread},
-    state::ConnectionState,
+    state::{AdmittedRequest, ConnectionState},
+    watch::{self, WatchRequest},
     writes::{self, AdmittedWrite},
 };
 use crate::metrics::{ClientLimit, measured};
@@ -129,28 +132,45 @@ async fn carry_out(
                 continue;
             }
         };
-        match request {
-            Request::Write { request, batch } => {
-                match state.api.writes.admit(state.share_of(&origin.identity), &batch) {
-                    Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, batch, permit }),
-                    Err(rejection) => rejected.push((admitted, rejection)),
-                }
-            }
+        let (request, write) = match request {
+            Request::Write { request, batch } => (request, ClientWrite::Batch(batch)),
+            Request::Transact { request, transaction } => (request, ClientWrite::Transaction(transaction)),
             request => {
-                let (state, responder) = (Arc::clone(state), Arc::clone(responder));
-                tokio::spawn(measured(async move {
-                    let _counted = state.api.node.metrics().requests.in_flight.hold(1);
-                    let response = dispatch::dispatch(&state, &origin, &request, admitted.deadline).await;
-                    admitted.respond(&responder, response).await;
-                }));
+                start(state, responder, admitted, origin, request);
+                continue;
             }
+        };
+        match state.api.writes.admit(state.share_of(&origin.identity), &write) {
+            Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, write, permit }),
+            Err(rejection) => rejected.push((admitted, rejection)),
         }
     }
-    writes::start(responder, writes);
+    writes::start(state, responder, writes);
     for (id, rejection) in unread {
         responder.reject(id, rejection).await;
     }
     for (admitted, rejection) in rejected {
         admitted.respond(responder, Err(rejection).into()).await;
     }
+}
+
+/// Starts carrying out a request that is not a write.
+fn start(
+    state: &Arc<ConnectionState>,
+    responder: &Arc<Responder>,
+    admitted: AdmittedRequest,
+    origin: RequestOrigin,
+    request: Request,
+) {
+    let (state, responder) = (Arc::clone(state), Arc::clone(responder));
+    if let Request::Watch { spec, after, wait_ms, consistency } = request {
+        let request = WatchRequest { spec, after, wait_ms, consistency };
+        tokio::spawn(measured(watch::serve(state, responder, admitted, request)));
+        return;
+    }
+    tokio::spawn(measured(async move {
+        let _counted = state.api.node.metrics().requests.in_flight.hold(1);
+        let response = dispatch::dispatch(&state, &origin, &request, admitted.deadline).await;
+        admitted.respond(&responder, response).await;
+    }));
 }

@@ -20,6 +20,7 @@ use coffee_common::{
         SentFrom, ServerMessage, VersionView, Welcome,
     },
     protocol_versions::ProtocolVersions,
+    transaction::{TransactionFailure, TransactionPart},
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -110,6 +111,11 @@ fn requests() -> Vec<Request> {
             consistency: Consistency::Local,
         },
         Request::CompactHistory { upto: Revision(300) },
+        Request::Transact {
+            request: RequestId { client, sequence: 6, after: Revision(300) },
+            transaction: samples::transaction().into(),
+        },
+        samples::watch(),
     ]
 }
 
@@ -131,6 +137,11 @@ fn outcomes() -> Vec<Outcome> {
         Outcome::LevelRaised { level: FeatureLevel(2), changed: true },
         Outcome::SettingChanged(true),
         Outcome::HistoryCompacted { floor: Revision(300), done: false },
+        samples::transacted(),
+        Outcome::TransactionFailed {
+            part: TransactionPart::Otherwise(3),
+            why: TransactionFailure::OutOfBounds(-7),
+        },
     ]
 }
 
@@ -191,8 +202,10 @@ fn results() -> Vec<Result<Response, Rejection>> {
             changed: true,
         })),
         Ok(Response::PastPage { entries: vec![(key(), entry.clone())], upto: Some(key()) }),
-        Ok(Response::Versions { versions: versions(entry), more: true }),
+        Ok(Response::Versions { versions: versions(entry.clone()), more: true }),
         Ok(Response::Compacted { floor: Revision(300), changed: true }),
+        Ok(Response::Transacted { outcome: samples::transacted(), reads: samples::step_reads(&entry) }),
+        Ok(Response::Changes { changes: samples::changes(&entry), upto: Revision(301) }),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

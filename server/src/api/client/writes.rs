@@ -10,10 +10,10 @@
 use std::{slice, sync::Arc};
 
 use coffee_common::{
-    command::{Batch, Command},
+    command::Outcome,
     feature_level::HISTORY,
     id::RequestId,
-    protocol::{Identity, Rejection, Request, Response},
+    protocol::{Identity, Rejection, Response},
 };
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -21,14 +21,16 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     access::RequestOrigin,
     admission::WritePermit,
-    responder::{Responder, ResponseGroup},
-    state::AdmittedRequest,
+    client_write::ClientWrite,
+    responder::{OutgoingResponse, Responder, ResponseGroup},
+    state::{AdmittedRequest, ConnectionState},
+    transactions,
 };
 use crate::{
     metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics, measured},
     node::{
         Node,
-        propose::{AuthoredCommand, ProposeError, Proposed, not_committed_in_time, propose_all},
+        propose::{AuthoredCommand, ProposeError, Proposed, check_level, not_committed_in_time, propose_all},
         replica::Replica,
     },
     ops::forward::{self, LeaderRequest},
@@ -39,31 +41,64 @@ pub(super) struct AdmittedWrite {
     pub(super) admitted: AdmittedRequest,
     pub(super) origin: RequestOrigin,
     pub(super) request: RequestId,
-    pub(super) batch: Arc<Batch>,
+    pub(super) write: ClientWrite,
     pub(super) permit: WritePermit,
 }
 
 /// Starts carrying out writes that arrived together.
-pub(super) fn start(responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
+pub(super) fn start(state: &Arc<ConnectionState>, responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
     if writes.is_empty() {
         return;
     }
+    let client = WritingClient { state: Arc::clone(state), responder: Arc::clone(responder) };
     match responder.node().replica().filter(|replica| replica.leads()) {
-        Some(replica) => {
-            drop(tokio::spawn(measured(propose_together(replica, Arc::clone(responder), writes))))
-        }
-        None => writes.into_iter().for_each(|write| start_forward(responder, write)),
+        Some(replica) => drop(tokio::spawn(measured(propose_together(replica, client, writes)))),
+        None => writes.into_iter().for_each(|write| client.start_forward(write)),
     }
 }
 
-fn start_forward(responder: &Arc<Responder>, write: AdmittedWrite) {
-    tokio::spawn(measured(forward(Arc::clone(responder), write)));
+/// The client of some writes: its connection, and the stream that its responses take.
+#[derive(Clone)]
+struct WritingClient {
+    state: Arc<ConnectionState>,
+    responder: Arc<Responder>,
+}
+
+impl WritingClient {
+    fn start_forward(&self, write: AdmittedWrite) {
+        tokio::spawn(measured(forward(self.clone(), write)));
+    }
+
+    /// Answers a transaction whose steps are still to be read. Returns other responses, with their request.
+    fn start_reads(
+        &self,
+        write: AdmittedWrite,
+        response: Response,
+    ) -> Option<(AdmittedRequest, WritePermit, Response)> {
+        let AdmittedWrite { admitted, origin, write, permit, .. } = write;
+        match write {
+            ClientWrite::Transaction(transaction)
+                if !origin.forwarded && transactions::reads_of(&transaction, &response).is_some() =>
+            {
+                let client = self.clone();
+                tokio::spawn(measured(async move {
+                    let deadline = admitted.deadline;
+                    let complete =
+                        transactions::complete(&client.state, &transaction, response, deadline).await;
+                    admitted.respond(&client.responder, complete).await;
+                }));
+                None
+            }
+            _ => Some((admitted, permit, response)),
+        }
+    }
 }
 
 /// Proposes writes together, and answers each. Forwards those that were not applied.
-async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writes: Vec<AdmittedWrite>) {
+async fn propose_together(replica: Arc<Replica>, client: WritingClient, writes: Vec<AdmittedWrite>) {
+    let responder = &client.responder;
     let metrics = responder.node().metrics();
-    let writes = with_room(&replica, &responder, writes).await;
+    let writes = with_room(&replica, responder, writes).await;
     if writes.is_empty() {
         return;
     }
@@ -83,16 +118,24 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
                 commits.next(deadline).await
             }
         };
-        let result = match outcome {
-            Ok(response) => Ok(response),
-            Err(ProposeError::Rejected(rejection)) => Err(forward::explained(&replica, rejection)),
+        let (admitted, permit, result) = match outcome {
+            Ok(outcome) => {
+                let response = write.write.response(outcome);
+                match client.start_reads(write, response) {
+                    Some((admitted, permit, response)) => (admitted, permit, Ok(response)),
+                    None => continue,
+                }
+            }
+            Err(ProposeError::Rejected(rejection)) => {
+                let AdmittedWrite { admitted, permit, .. } = write;
+                (admitted, permit, Err(forward::explained(&replica, rejection)))
+            }
             Err(ProposeError::NotApplied(_)) => {
-                start_forward(&responder, write);
+                client.start_forward(write);
                 continue;
             }
         };
-        let AdmittedWrite { admitted, permit, .. } = write;
-        admitted.respond_together(&responder, &mut group, &result);
+        admitted.respond_together(responder, &mut group, &result);
         match &mut answered {
             Some(answered) => answered.merge(permit),
             None => answered = Some(permit),
@@ -102,7 +145,7 @@ async fn propose_together(replica: Arc<Replica>, responder: Arc<Responder>, writ
     responder.send_group(&mut group).await;
 }
 
-/// Rejects the writes for which there is no room, and returns the others.
+/// Rejects the writes for which there is no room, or that the cluster does not know, and returns the others.
 async fn with_room(
     replica: &Replica,
     responder: &Arc<Responder>,
@@ -110,7 +153,7 @@ async fn with_room(
 ) -> Vec<AdmittedWrite> {
     let mut with_room = Vec::with_capacity(writes.len());
     for write in writes {
-        match check_room(responder.node(), replica, &write) {
+        match check_accepted(responder.node(), replica, &write) {
             Ok(()) => with_room.push(write),
             Err(rejection) => {
                 let AdmittedWrite { admitted, permit, .. } = write;
@@ -122,9 +165,13 @@ async fn with_room(
     with_room
 }
 
-fn check_room(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
+fn check_accepted(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
     let state = replica.state();
-    node.write_room().admit(&write.batch, state.metrics().data_bytes.get(), &state.settings())
+    if let ClientWrite::Transaction(_) = &write.write {
+        check_level(&write.write.command(), state.level())?;
+    }
+    let data_bytes = state.metrics().data_bytes.get();
+    node.write_room().admit(write.write.added_bytes(), data_bytes, &state.settings())
 }
 
 /// The author of a write, if the cluster records it.
@@ -136,11 +183,12 @@ fn author(replica: &Replica, identity: &Identity) -> String {
 }
 
 /// Has a write carried out by the leader, which may also be this node, and answers it.
-async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
+async fn forward(client: WritingClient, write: AdmittedWrite) {
+    let responder = &client.responder;
     let metrics = responder.node().metrics();
     let _counted = count(&metrics.requests, slice::from_ref(&write));
     let deadline = write.admitted.deadline;
-    let request = Request::Write { request: write.request, batch: Arc::clone(&write.batch) };
+    let request = write.write.request(write.request);
     let leader_request = LeaderRequest {
         body: &request,
         caller: (&write.origin.identity).into(),
@@ -156,20 +204,31 @@ async fn forward(responder: Arc<Responder>, write: AdmittedWrite) {
             if Instant::now() >= deadline {
                 return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
             }
-            write.iter().try_for_each(|write| check_room(node, &replica, write))?;
+            write.iter().try_for_each(|write| check_accepted(node, &replica, write))?;
             let commit = async { Commits::propose(&replica, metrics, write).await.next(deadline).await };
-            timeout_at(deadline, commit).await.unwrap_or_else(|_| Err(not_committed_in_time()))
+            let outcome =
+                timeout_at(deadline, commit).await.unwrap_or_else(|_| Err(not_committed_in_time()))?;
+            write.first().map(|write| write.write.response(outcome)).ok_or_else(not_committed_in_time)
         }
     };
     let result = forward::on_leader(responder.node(), &leader_request, here).await;
-    let AdmittedWrite { admitted, permit, .. } = write;
+    let (admitted, permit, result): (_, _, OutgoingResponse) = match result {
+        Ok(response) => match client.start_reads(write, response) {
+            Some((admitted, permit, response)) => (admitted, permit, Ok(response).into()),
+            None => return,
+        },
+        Err(rejection) => {
+            let AdmittedWrite { admitted, permit, .. } = write;
+            (admitted, permit, Err(rejection).into())
+        }
+    };
     drop(permit);
-    admitted.respond(&responder, result.into()).await;
+    admitted.respond(responder, result).await;
 }
 
 /// Counts writes as in flight until the guards are dropped.
 fn count<'a>(metrics: &'a RequestMetrics, writes: &[AdmittedWrite]) -> (GaugeGuard<'a>, GaugeGuard<'a>) {
-    let bytes = writes.iter().map(|write| write.batch.bytes()).sum();
+    let bytes = writes.iter().map(|write| write.write.bytes()).sum();
     (metrics.in_flight.hold(writes.len()), metrics.write_bytes_in_flight.hold(bytes))
 }
 
@@ -186,19 +245,19 @@ impl<'a> Commits<'a> {
         let command = |write: &AdmittedWrite| AuthoredCommand {
             request: write.request,
             author: author(replica, &write.origin.identity),
-            command: Command::Batch(Arc::clone(&write.batch)),
+            command: write.write.command(),
         };
         let proposed = propose_all(replica, writes.iter().map(command)).await;
         Self { proposed, began, durations: &metrics.commits }
     }
 
     /// Waits until the next write is applied. Cancel safe.
-    async fn next(&mut self, deadline: Instant) -> Result<Response, ProposeError> {
+    async fn next(&mut self, deadline: Instant) -> Result<Outcome, ProposeError> {
         let outcome = match &mut self.proposed {
             Ok(proposed) => proposed.next(deadline).await?,
             Err(not_proposed) => return Err(not_proposed.clone()),
         };
         self.durations.observe(self.began.elapsed());
-        Ok(Response::Written(outcome))
+        Ok(outcome)
     }
 }

@@ -8,19 +8,19 @@ use super::{
 };
 use crate::kv::table::Table;
 
-const AUTHOR: &str = "writer till";
+pub(super) const AUTHOR: &str = "writer till";
 
 /// A cluster that keeps a history from some revision on, and the state at each revision since.
-struct Past {
-    real: Real,
+pub(super) struct Past {
+    pub(super) real: Real,
     now: KvModel,
-    states: BTreeMap<u64, BTreeMap<Key, Entry>>,
+    pub(super) states: BTreeMap<u64, BTreeMap<Key, Entry>>,
     /// Nothing before it can be read, as far as this model knows.
     floor: u64,
 }
 
 impl Past {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { real: Real::new(MEMORY), now: KvModel::default(), states: BTreeMap::new(), floor: 0 }
     }
 
@@ -33,7 +33,12 @@ impl Past {
         past
     }
 
-    fn command(&mut self, at: u64, command: Command) -> Outcome {
+    /// The present state in the model, to be changed before the command that changes it.
+    pub(super) fn state(&mut self) -> &mut BTreeMap<Key, Entry> {
+        &mut self.now.keys
+    }
+
+    pub(super) fn command(&mut self, at: u64, command: Command) -> Outcome {
         let proposal =
             Proposal { request: None, proposed_at_ms: 1000 + at, command, author: AUTHOR.to_owned() };
         self.states.insert(at, self.now.keys.clone());
@@ -62,7 +67,7 @@ impl Past {
     }
 
     /// Applies batches, one entry each, and notes the states.
-    fn apply(&mut self, entries: &[(u64, Batch)]) {
+    pub(super) fn apply(&mut self, entries: &[(u64, Batch)]) {
         let heads = entries.iter().flat_map(|(_, batch)| batch.keys());
         let mut reading = self.real.store.begin_heads(heads);
         while reading.read_next().expect("reads") {}
@@ -80,7 +85,7 @@ impl Past {
         self.real.hash();
     }
 
-    fn raise_level(&mut self, at: u64) {
+    pub(super) fn raise_level(&mut self, at: u64) {
         let mut tables = Tables::open(&mut self.real.store, &mut self.real.memory).expect("opens");
         level::raise(&mut tables, Revision(at), HISTORY, HISTORY).expect("is raised");
         tables.finish();
@@ -88,7 +93,7 @@ impl Past {
     }
 
     /// Compares every key at every revision, and returns the floor.
-    fn check(&self, last: u64, keys: &[Key]) -> u64 {
+    pub(super) fn check(&self, last: u64, keys: &[Key]) -> u64 {
         assert_eq!(
             self.real.store.range(&KeyRange::all(), 0, false).expect("reads").entries,
             self.now.keys.clone().into_iter().collect::<Vec<_>>()
@@ -110,6 +115,7 @@ impl Past {
             }
             self.check_versions(key, extent.floor.0);
         }
+        self.check_changes(extent.floor.0, last);
         extent.floor.0
     }
 
@@ -176,7 +182,7 @@ impl Past {
     }
 }
 
-fn keys() -> Vec<Key> {
+pub(super) fn keys() -> Vec<Key> {
     ["a", "b", "c", "d"].map(key).to_vec()
 }
 

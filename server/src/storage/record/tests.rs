@@ -7,9 +7,10 @@ use coffee_common::{
     feature_level::FeatureLevel,
     history_limit::HistoryLimit,
     id::{Address, ClientId, NodeName, RequestId, Revision},
-    key::{Key, Value},
+    key::{Key, KeyRange, Value},
     revocation_list::RevocationList,
     setting::{Setting, SettingChange, SettingName},
+    transaction::{Check, Relation, Step, Transaction},
 };
 use proptest::prelude::*;
 
@@ -42,7 +43,7 @@ fn proposal(command: Command) -> Proposal {
     }
 }
 
-fn commands() -> [Command; 11] {
+fn commands() -> [Command; 12] {
     let key = Key::new("order/1").expect("legal");
     let batch = Batch {
         conditions: vec![
@@ -72,7 +73,24 @@ fn commands() -> [Command; 11] {
         Command::ChangeSetting(SettingChange::Unset(SettingName::UpgradeFinish)),
         Command::CompactHistory(HistoryLimit::Upto(Revision(300))),
         Command::CompactHistory(HistoryLimit::Size { bytes: 256 << 20, changes: 1_000_000 }),
+        Command::Transaction(transaction().into()),
     ]
+}
+
+fn transaction() -> Transaction {
+    let key = || Key::new("order/1").expect("legal");
+    Transaction {
+        conditions: vec![
+            Check::Value(key(), Relation::Equal, Value::new("latte").expect("legal")),
+            Check::Empty(KeyRange::prefix("order/2")),
+        ],
+        then: vec![
+            Step::Get(key()),
+            Step::Set(key(), Value::new("mocha").expect("legal")),
+            Step::Add { key: key(), by: -1, min: i64::MIN, max: 9 },
+        ],
+        otherwise: vec![Step::Delete(key()), Step::DeleteRange { range: KeyRange::all(), limit: 300 }],
+    }
 }
 
 fn entries() -> Vec<LogEntry> {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{StateMachine, digest_history::DigestHistory, watched::WatchedState};
 use crate::{
-    kv::{self, KvError, RequestMemory, RowHeads, Store, Tables},
+    kv::{self, ChangedKey, KvError, RequestMemory, RowHeads, Store, Tables},
     raft_types::{LogEntry, LogId, Payload, SnapshotMeta, StoredMembership, TypeConfig},
     storage::state::{Database, Offload, StateError, StateErrorKind, write_applied, write_membership},
 };
@@ -37,17 +37,20 @@ pub(super) struct ApplyBatch {
     entries: Vec<LogEntry>,
     responders: Vec<Option<ApplyResponder<TypeConfig>>>,
     bytes: usize,
+    /// About how many bytes are moved when it is applied.
+    cost: usize,
 }
 
 impl ApplyBatch {
     /// Whether it takes no more entries.
     pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= BATCH_ENTRIES_MAX || self.bytes >= BATCH_BYTES
+        self.entries.len() >= BATCH_ENTRIES_MAX || self.cost >= BATCH_BYTES
     }
 
     fn push(&mut self, (entry, responder): EntryResponder<TypeConfig>) {
         if let Payload::Normal(proposal) = &entry.payload {
             self.bytes += proposal.command.bytes();
+            self.cost += proposal.command.cost();
         }
         self.entries.push(entry);
         self.responders.push(responder);
@@ -80,12 +83,17 @@ impl StateMachine {
         self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(batch.bytes);
         let heads = read_heads(&database, &batch.entries, self.shared.offload()).await?;
         let (memory, meta) = (&mut self.memory, &mut self.meta);
-        let (outcomes, digests) = apply_entries(&database, memory, meta, &batch.entries, heads)?;
+        let waiters = self.shared.waiters();
+        let AppliedEntries { outcomes, digests, changed } =
+            apply_entries(&database, memory, meta, &batch.entries, heads, waiters.any())?;
         self.shared.add_digests(digests);
         self.shared.note_memory(&self.memory);
         self.shared.note_size()?;
         if let Some(last) = &self.meta.last_log_id {
             self.shared.note_applied(last.index);
+            if waiters.any() {
+                waiters.tell(changed.as_deref(), Revision(last.index));
+            }
         }
         if batch.entries.iter().filter_map(command).any(WatchedState::may_change_by) {
             self.shared.note_watched()?;
@@ -113,11 +121,16 @@ async fn read_heads<'e>(
     entries: &'e [LogEntry],
     offload: Offload,
 ) -> Result<RowHeads<'e>, StateError> {
-    let keys = entries.iter().filter_map(command).filter_map(|command| match command {
+    let batches = entries.iter().filter_map(command).filter_map(|command| match command {
         Command::Batch(batch) => Some(batch.keys()),
         _ => None,
     });
-    let mut reading = database.store()?.begin_heads(keys.flatten());
+    let transactions = entries.iter().filter_map(command).filter_map(|command| match command {
+        Command::Transaction(transaction) => Some(transaction.keys()),
+        _ => None,
+    });
+    let keys = batches.flatten().chain(transactions.flatten());
+    let mut reading = database.store()?.begin_heads(keys);
     let mut since = Instant::now();
     while reading.read_next().map_err(|error| database.fail(error))? {
         if offload != Offload::Inline && since.elapsed() >= OCCUPIED_MAX {
@@ -128,20 +141,28 @@ async fn read_heads<'e>(
     Ok(reading.finish())
 }
 
-type Applied = (Vec<Outcome>, Vec<ReplicaDigest>);
+/// The results of applying entries.
+pub(super) struct AppliedEntries {
+    outcomes: Vec<Outcome>,
+    digests: Vec<ReplicaDigest>,
+    /// The keys that were changed, if they were wanted.
+    changed: Option<Vec<ChangedKey>>,
+}
 
-/// Applies entries as a whole, in memory.
+/// Applies entries as a whole, in memory. Notes the changed keys if someone waits for changes.
 pub(super) fn apply_entries(
     database: &Database,
     memory: &mut RequestMemory,
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
     heads: RowHeads<'_>,
-) -> Result<Applied, StateError> {
+    note_changes: bool,
+) -> Result<AppliedEntries, StateError> {
     let mut store = database.store_mut()?;
     // Poisons the storage before the lock is released: no reader sees half a
     // batch.
-    let applied = apply_to(&mut store, memory, meta, entries, heads).map_err(|error| database.fail(error))?;
+    let applied = apply_to(&mut store, memory, meta, entries, heads, note_changes);
+    let applied = applied.map_err(|error| database.fail(error))?;
     if let Some(last) = &meta.last_log_id {
         database.set_as_of(&mut store, last.index);
     }
@@ -154,8 +175,9 @@ fn apply_to(
     meta: &mut SnapshotMeta,
     entries: &[LogEntry],
     heads: RowHeads<'_>,
-) -> Result<Applied, StateErrorKind> {
-    let mut tables = Tables::open(store, memory)?.with_heads(heads);
+    note_changes: bool,
+) -> Result<AppliedEntries, StateErrorKind> {
+    let mut tables = Tables::open(store, memory)?.with_heads(heads).noting_changes(note_changes);
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut digests = Vec::new();
     for entry in entries {
@@ -170,8 +192,9 @@ fn apply_to(
     if let Some(last) = &meta.last_log_id {
         write_applied(&mut tables, last)?;
     }
+    let changed = tables.take_changed();
     tables.finish();
-    Ok((outcomes, digests))
+    Ok(AppliedEntries { outcomes, digests, changed })
 }
 
 /// Guards that entries are applied in order and once. Gaps are the log's to

@@ -5,7 +5,9 @@
 //! and nothing is applied meanwhile; a page of a range holds it only to copy the
 //! changes in memory.
 
+mod changes;
 mod past;
+mod transaction;
 
 use std::{io, sync::Arc};
 
@@ -20,6 +22,8 @@ use coffee_common::{
     setting::ClusterSettings,
 };
 use tokio::sync::watch;
+
+pub use self::{changes::ChangesAfter, transaction::TransactionReads};
 
 use super::shared_state::SharedState;
 use crate::{

@@ -18,9 +18,12 @@ use std::{
 use coffee_common::{id::Revision, limits::REQUEST_MEMORY_MAX, protocol::ReplicaDigest};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{digest_history::DigestHistory, flush_schedule::FlushSchedule, watched::WatchedState};
+use super::{
+    change_waiters::ChangeWaiters, digest_history::DigestHistory, flush_schedule::FlushSchedule,
+    watched::WatchedState,
+};
 use crate::{
-    kv::{self, KvError, MetaKey, RequestMemory},
+    kv::{self, KvError, RequestMemory},
     metrics::{RequestMemoryMetrics, StateMetrics},
     raft_types::{Membership, SnapshotMeta},
     storage::{
@@ -56,6 +59,7 @@ pub(super) struct SharedState {
     /// waiting for that would block a thread of the runtime.
     write_lock: Arc<Mutex<()>>,
     applied: watch::Sender<Revision>,
+    waiters: Arc<ChangeWaiters>,
     watched: WatchedState,
     level_mark: LevelMark,
     digests: std::sync::Mutex<DigestHistory>,
@@ -66,7 +70,7 @@ pub(super) struct SharedState {
 }
 
 /// The right to write to the database.
-type WriteLock = OwnedMutexGuard<()>;
+pub(super) type WriteLock = OwnedMutexGuard<()>;
 
 impl SharedState {
     pub(super) fn open(
@@ -97,6 +101,7 @@ impl SharedState {
             inbox: SnapshotInbox::new(files, options, poison.clone()),
             write_lock: Arc::default(),
             applied: watch::Sender::default(),
+            waiters: Arc::default(),
             watched: WatchedState::default(),
             digests: std::sync::Mutex::default(),
             request_memory: RequestMemoryMetrics::default(),
@@ -127,6 +132,11 @@ impl SharedState {
 
     pub(super) fn poison(&self) -> &Poison {
         &self.poison
+    }
+
+    /// Those who wait for changes.
+    pub(super) fn waiters(&self) -> &Arc<ChangeWaiters> {
+        &self.waiters
     }
 
     /// Publishes the highest applied index.
@@ -172,7 +182,7 @@ impl SharedState {
         &self.request_memory
     }
 
-    async fn write_lock(&self) -> WriteLock {
+    pub(super) async fn write_lock(&self) -> WriteLock {
         self.write_lock.clone().lock_owned().await
     }
 
@@ -197,20 +207,6 @@ impl SharedState {
     /// The last digest at or before `upto`, if it is still kept.
     pub(super) fn digest_at(&self, upto: Revision) -> Option<ReplicaDigest> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).last(upto)
-    }
-
-    /// Marks the state as unusable, durably, and poisons the storage.
-    pub(super) async fn condemn(self: &Arc<Self>, at: Revision) {
-        let (shared, lock) = (self.clone(), self.write_lock().await);
-        let condemn = move || {
-            let noted = note_differs(shared.database().redb(), at);
-            drop(lock);
-            noted.map_err(io::Error::other)
-        };
-        if let Err(error) = self.offload.run(condemn).await {
-            tracing::error!(%error, "cannot mark the state as unusable");
-        }
-        self.database().fail(StateErrorKind::Differs { at: at.0 });
     }
 
     /// Records that this state is durable.
@@ -374,6 +370,8 @@ impl SharedState {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = new;
         self.flush_schedule.flush_begins(false);
         self.note_durable(&meta);
+        // Changes that were made meanwhile are in the received history, or were dropped from it.
+        self.waiters.tell(None, *self.applied.borrow());
         self.note_size()?;
         self.note_watched()?;
         Ok(memory)
@@ -386,12 +384,5 @@ fn prepare(redb: &redb::Database) -> Result<(), KvError> {
     let mut txn = redb.begin_write()?;
     txn.set_quick_repair(true);
     kv::prepare(&txn)?;
-    Ok(txn.commit()?)
-}
-
-fn note_differs(redb: &redb::Database, at: Revision) -> Result<(), KvError> {
-    let mut txn = redb.begin_write()?;
-    txn.set_quick_repair(true);
-    kv::note_meta(&txn, MetaKey::Differs, &at.0.to_le_bytes())?;
     Ok(txn.commit()?)
 }

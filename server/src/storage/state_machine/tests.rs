@@ -4,6 +4,7 @@
 mod applying;
 mod flushing;
 mod snapshots;
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -44,7 +44,7 @@ impl ExportedLine {
 }
 
 /// The error without its place, which counts lines within the line.
-fn without_place(error: &serde_json::Error) -> String {
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }

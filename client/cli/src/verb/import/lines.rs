@@ -7,14 +7,18 @@ use coffee_common::{
     limits::BATCH_OPERATIONS_MAX,
 };
 
-use super::line::{ExportedLine, LINE_BYTES_MAX};
+use super::line::LINE_BYTES_MAX;
 
 /// The size from which a batch takes no more lines, in bytes of keys and values.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// Reads a line without its newline; `None` if there is nothing to do. An error is for people.
+pub(crate) type ParseLine = fn(&[u8]) -> Result<Option<Operation>, String>;
+
 /// Lines of a file or of standard input.
 pub(super) struct ImportLines<R> {
     reader: R,
+    parse: ParseLine,
     /// The number of the last line that was read, counted from 1.
     number: u64,
     line: Vec<u8>,
@@ -39,8 +43,8 @@ pub(super) struct LineBatch {
 
 impl<R: BufRead> ImportLines<R> {
     /// Reads from the line with number `from` on, counted from 1. Earlier ones are skipped unread.
-    pub(super) fn new(reader: R, from: u64) -> Result<Self, LineError> {
-        let mut lines = Self { reader, number: 0, line: Vec::new() };
+    pub(super) fn new(reader: R, from: u64, parse: ParseLine) -> Result<Self, LineError> {
+        let mut lines = Self { reader, parse, number: 0, line: Vec::new() };
         while lines.number + 1 < from && lines.read_line()? {}
         Ok(lines)
     }
@@ -56,10 +60,10 @@ impl<R: BufRead> ImportLines<R> {
             if self.line.trim_ascii().is_empty() {
                 continue;
             }
-            let (key, value) =
-                ExportedLine::parse(&self.line).map_err(|why| LineError::Malformed(self.number, why))?;
+            let parsed = (self.parse)(&self.line).map_err(|why| LineError::Malformed(self.number, why))?;
+            let Some(operation) = parsed else { continue };
             first.get_or_insert(self.number);
-            batch.operations.push(Operation::Set(key, value));
+            batch.operations.push(operation);
         }
         Ok(first.map(|first| LineBatch { batch, first, last: self.number }))
     }
@@ -84,13 +88,14 @@ impl<R: BufRead> ImportLines<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verb::import::parse;
 
     fn line(n: usize, value: &str) -> String {
         format!("{{\"key\":\"k/{n}\",\"value\":\"{value}\"}}\n")
     }
 
     fn batches(text: &str, from: u64) -> Vec<(u64, u64, usize)> {
-        let mut lines = ImportLines::new(text.as_bytes(), from).unwrap();
+        let mut lines = ImportLines::new(text.as_bytes(), from, parse).unwrap();
         std::iter::from_fn(|| lines.next_batch().unwrap())
             .map(|batch| (batch.first, batch.last, batch.batch.operations.len()))
             .collect()
@@ -107,7 +112,7 @@ mod tests {
         let spaced = format!("\n{}\n  \n{}", line(1, "x"), line(2, "y").trim_end());
         assert_eq!(batches(&spaced, 1), [(2, 5, 2)]);
         for text in [small, large] {
-            let mut lines = ImportLines::new(text.as_bytes(), 1).unwrap();
+            let mut lines = ImportLines::new(text.as_bytes(), 1, parse).unwrap();
             while let Some(batch) = lines.next_batch().unwrap() {
                 assert_eq!(batch.batch.check(), Ok(()));
             }
@@ -117,11 +122,11 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named_by_its_number() {
         let text = format!("{}{}oops\n", line(1, "x"), line(2, "y"));
-        let error = ImportLines::new(text.as_bytes(), 1).unwrap().next_batch().map(drop).unwrap_err();
+        let error = ImportLines::new(text.as_bytes(), 1, parse).unwrap().next_batch().map(drop).unwrap_err();
         assert_eq!(error.to_string(), "line 3: expected value");
-        let endless = ImportLines::new(io::BufReader::new(io::repeat(b'x')), 1).unwrap().next_batch();
+        let endless = ImportLines::new(io::BufReader::new(io::repeat(b'x')), 1, parse).unwrap().next_batch();
         assert!(endless.map(drop).unwrap_err().to_string().starts_with("line 1: it has more than "));
-        let skipped = ImportLines::new(&b"oops\n"[..], 2).unwrap().next_batch().unwrap();
+        let skipped = ImportLines::new(&b"oops\n"[..], 2, parse).unwrap().next_batch().unwrap();
         assert!(skipped.is_none(), "lines before the first one are not judged");
     }
 }

@@ -5,7 +5,8 @@ use coffee_common::{
     feature_level::LEVEL_MAX,
     id::{ClientId, ClusterId, NodeId, RequestId, Revision},
     key::KeyRange,
-    protocol::{Consistency, LastEntry},
+    protocol::{ChangeKinds, Consistency, LastEntry, WatchSpec},
+    transaction::Transaction,
 };
 
 use super::*;
@@ -58,9 +59,21 @@ fn requests(node: &str) -> Vec<Request> {
             keys_only: false,
             consistency,
         },
+        Request::Watch {
+            spec: WatchSpec {
+                range: KeyRange::all(),
+                kinds: ChangeKinds::All,
+                keys_only: false,
+                with_previous: false,
+            },
+            after: None,
+            wait_ms: 0,
+            consistency,
+        },
         Request::CanStop { node: node() },
         Request::Settings,
         Request::Write { request, batch: Batch::default().into() },
+        Request::Transact { request, transaction: Transaction::default().into() },
         Request::Found { node: node() },
         Request::Boot { node: node(), address: None },
         Request::Move { node: node(), address: address() },
@@ -102,10 +115,12 @@ fn word(request: &Request) -> String {
 
 #[test]
 fn a_client_may_do_what_its_role_is_for() {
-    let reader =
-        ["Ping", "Status", "List", "Get", "Range", "GetAt", "RangeAt", "History", "CanStop", "Settings"];
+    let reader = [
+        "Ping", "Status", "List", "Get", "Range", "GetAt", "RangeAt", "History", "Watch", "CanStop",
+        "Settings",
+    ];
     assert_eq!(permitted(&identity(Role::Reader, "till"), None, "hong"), reader);
-    let writer = [&reader[..], &["Write"]].concat();
+    let writer = [&reader[..], &["Write", "Transact"]].concat();
     assert_eq!(permitted(&identity(Role::Writer, "till"), None, "hong"), writer);
     let admin = [
         &writer[..],
@@ -156,7 +171,7 @@ fn a_node_is_not_an_admin_and_speaks_of_itself() {
 #[test]
 fn the_program_that_runs_a_node_is_its_admin() {
     let ming = identity(Role::Node, "ming");
-    let write = &requests("hong")[10];
+    let write = &requests("hong")[11];
     let origin = ask(&ming, None, write).expect("permitted");
     assert_eq!(
         origin,
@@ -172,6 +187,7 @@ fn a_member_forwards_what_only_the_leader_can_do() {
         "CanStop",
         "Settings",
         "Write",
+        "Transact",
         "Boot",
         "Move",
         "Transfer",
@@ -238,7 +254,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(Role::ALL.map(rejected), [25, 24, 9, 23, 32]);
+    assert_eq!(Role::ALL.map(rejected), [26, 24, 9, 25, 34]);
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! Larger parts of messages.
 
 use coffee_common::{
-    command::{MemberState, NodeRecord},
+    command::{MemberState, NodeRecord, Outcome},
+    entry::Entry,
     feature_level::LEVEL_MIN,
     id::{Address, ClusterId, NodeId, NodeName, Revision},
+    key::{Key, KeyRange, Value},
     protocol::{
-        CertificateStatus, ClusterView, ElectionTimers, LeftOut, LifecyclePhase, NodePace, NodeState,
-        NodeStatus, NodeView, RaftRole, RaftStatus, RevocationListStatus, RoundTrip, SettingView,
+        CertificateStatus, ChangeKinds, ChangeView, ClusterView, Consistency, ElectionTimers, LeftOut,
+        LifecyclePhase, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Request,
+        RevocationListStatus, RoundTrip, SettingView, WatchSpec,
     },
     setting::{ClusterSettings, Setting, SettingName},
+    transaction::{Check, ReadOmission, Relation, Step, StepEffect, StepRead, Transaction},
 };
 
 pub(super) fn name(text: &str) -> NodeName {
@@ -120,4 +124,76 @@ pub(super) fn cluster_view() -> ClusterView {
         nodes: vec![node],
         level: None,
     }
+}
+
+fn key() -> Key {
+    Key::new("order/1").expect("legal")
+}
+
+/// A condition and a step of each kind.
+pub(super) fn transaction() -> Transaction {
+    let value = || Value::new("latte").expect("legal");
+    let range = || KeyRange::prefix("order/");
+    Transaction {
+        conditions: vec![
+            Check::Value(key(), Relation::Equal, value()),
+            Check::Modified(key(), Relation::NotEqual, Revision(3)),
+            Check::Created(key(), Relation::Less, Revision(300)),
+            Check::Version(key(), Relation::Greater, 2),
+            Check::Present(key()),
+            Check::Absent(key()),
+            Check::Empty(range()),
+        ],
+        then: vec![
+            Step::Get(key()),
+            Step::Range { range: range(), limit: 100, keys_only: true },
+            Step::Set(key(), value()),
+            Step::Delete(key()),
+        ],
+        otherwise: vec![
+            Step::DeleteRange { range: range(), limit: 100 },
+            Step::Add { key: key(), by: -1, min: i64::MIN, max: 9 },
+        ],
+    }
+}
+
+/// The outcome of a transaction, with an effect of each kind.
+pub(super) fn transacted() -> Outcome {
+    let effects = vec![
+        StepEffect::Read,
+        StepEffect::Changed(Some(Revision(3))),
+        StepEffect::RangeDeleted { count: 300, rest: Some(key()) },
+        StepEffect::Added { sum: -7, previous: None },
+    ];
+    Outcome::Transacted { revision: Revision(300), then: true, effects }
+}
+
+/// Reads of steps, of each kind.
+pub(super) fn step_reads(entry: &Entry) -> Vec<StepRead> {
+    vec![
+        StepRead::Entry(Some(entry.clone())),
+        StepRead::Page { entries: vec![(key(), entry.clone())], upto: Some(key()) },
+        StepRead::Omitted(ReadOmission::Compacted),
+    ]
+}
+
+pub(super) fn watch() -> Request {
+    let range = KeyRange::prefix("order/");
+    let spec = WatchSpec { range, kinds: ChangeKinds::Deletes, keys_only: true, with_previous: true };
+    let consistency = Consistency::Local;
+    Request::Watch { spec, after: Some(Revision(300)), wait_ms: 5000, consistency }
+}
+
+/// A key that was set, and one that was deleted.
+pub(super) fn changes(entry: &Entry) -> Vec<ChangeView> {
+    let change = |entry: Option<&Entry>, previous: Option<u64>, previous_entry: Option<&Entry>| ChangeView {
+        revision: Revision(300),
+        key: key(),
+        entry: entry.cloned(),
+        previous: previous.map(Revision),
+        previous_entry: previous_entry.cloned(),
+        at_ms: 1_795_399_453_000,
+        author: "writer till".to_owned(),
+    };
+    vec![change(Some(entry), None, None), change(None, Some(3), Some(entry))]
 }

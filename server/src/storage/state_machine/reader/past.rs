@@ -20,12 +20,12 @@ use crate::kv::{AtRevision, PastRead, PastVersion, Store, VersionCursor, Version
 const NAMES_AT_ONCE: usize = 64;
 
 /// A page ends after this many steps, each of which reads a chunk of the history, or a key.
-const STEPS_MAX: usize = 8192;
+pub(super) const STEPS_MAX: usize = 8192;
 
 /// The steps that a read may still take.
-struct Steps {
-    left: usize,
-    deadline: Instant,
+pub(super) struct Steps {
+    pub(super) left: usize,
+    pub(super) deadline: Instant,
 }
 
 /// A page of a range, as of a revision.
@@ -78,8 +78,8 @@ impl StateReader {
         let range = range.clone();
         let limit = if limit == 0 { RANGE_KEYS_MAX } else { limit.min(RANGE_KEYS_MAX) };
         let read = PastRead::new(at, !keys_only);
-        let steps = Steps { left: STEPS_MAX, deadline };
-        self.in_steps(move |reader| reader.read_past_page(range, limit as usize, read, steps)).await
+        let mut steps = Steps { left: STEPS_MAX, deadline };
+        self.in_steps(move |reader| reader.read_past_page(range, limit as usize, read, &mut steps)).await
     }
 
     /// Reads versions of a key, the newest first, from those before the change at `before` on: at most
@@ -120,7 +120,7 @@ impl StateReader {
     }
 
     /// Runs a read on another thread. Few run at once: each takes processor time.
-    async fn in_steps<T: Send + 'static>(
+    pub(super) async fn in_steps<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
@@ -135,7 +135,7 @@ impl StateReader {
     }
 
     /// Reads a key, and counts the steps down. Returns `None` at the deadline.
-    fn read_past(
+    pub(super) fn read_past(
         &self,
         key: &Key,
         mut read: PastRead,
@@ -151,12 +151,12 @@ impl StateReader {
         Ok(None)
     }
 
-    fn read_past_page(
+    pub(super) fn read_past_page(
         &self,
         mut range: KeyRange,
         limit: usize,
         read: PastRead,
-        mut steps: Steps,
+        steps: &mut Steps,
     ) -> io::Result<Option<AtRevision<RevisionPage>>> {
         let (mut page, mut bytes) = (RevisionPage::default(), 0);
         loop {
@@ -164,7 +164,7 @@ impl StateReader {
             let Some(last) = names.last() else { break };
             range = range.after(last);
             for key in names {
-                let found = match self.read_past(&key, read, &mut steps)? {
+                let found = match self.read_past(&key, read, steps)? {
                     Some(AtRevision::Found(found)) => found,
                     Some(AtRevision::Compacted(floor)) => return Ok(Some(AtRevision::Compacted(floor))),
                     None => return Ok(None),

@@ -111,7 +111,7 @@ async fn a_read_reports_the_revision_of_the_state_that_it_read() {
     let machine = &mut node.machine;
     let database = machine.shared.database();
     let (memory, meta) = (&mut machine.memory, &mut machine.meta);
-    apply_entries(&database, memory, meta, &[set(11)], RowHeads::default()).expect("applies");
+    apply_entries(&database, memory, meta, &[set(11)], RowHeads::default(), false).expect("applies");
     let (entry, at) = machine.reader().get(&key(11)).expect("reads");
     assert_eq!(entry.expect("there").modified, Revision(11));
     assert_eq!(at, Revision(11), "no entry is newer than the revision of the read");

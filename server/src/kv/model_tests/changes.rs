@@ -1,0 +1,69 @@
+//! Changes after a revision, compared with copies of the state at each.
+
+use super::{
+    super::{AtRevision, ChangeFilter, ChangePage, ChangesRead, ReadChange},
+    past::{AUTHOR, Past},
+    *,
+};
+
+impl Past {
+    /// Compares what changed after some revisions with the states.
+    pub(super) fn check_changes(&self, floor: u64, last: u64) {
+        let mut expected: Vec<(u64, Key, Option<Entry>, Option<Entry>)> = Vec::new();
+        let mut before = &BTreeMap::new();
+        for (at, state) in &self.states {
+            for key in before.keys().chain(state.keys().filter(|key| !before.contains_key(*key))) {
+                let (old, new) = (before.get(key), state.get(key));
+                if *at > floor && old != new {
+                    expected.push((*at, key.clone(), new.cloned(), old.cloned()));
+                }
+            }
+            before = state;
+        }
+        expected.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        for after in [floor, floor + 1, (floor + last) / 2, last] {
+            let filter = ChangeFilter {
+                range: KeyRange::all(),
+                sets: true,
+                deletes: true,
+                with_values: true,
+                with_previous: true,
+            };
+            let mut found: Vec<_> = self.changes(after, &filter);
+            assert!(found.is_sorted_by_key(|change| change.revision));
+            found.sort_by(|one, other| (one.revision, &one.key).cmp(&(other.revision, &other.key)));
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|change| {
+                    assert_eq!(change.previous, change.previous_entry.as_ref().map(|entry| entry.modified));
+                    assert_eq!(change.origin.author, AUTHOR.as_bytes());
+                    (change.revision.0, change.key, change.entry, change.previous_entry)
+                })
+                .collect();
+            let expected: Vec<_> = expected.iter().filter(|(at, ..)| *at > after).cloned().collect();
+            assert_eq!(found, expected, "after {after}, floor {floor}");
+            let some = ChangeFilter { range: KeyRange::prefix("b"), deletes: false, ..filter };
+            let count =
+                expected.iter().filter(|(_, key, entry, _)| key.as_str() == "b" && entry.is_some()).count();
+            assert_eq!(self.changes(after, &some).len(), count);
+        }
+    }
+
+    /// Reads the changes after a revision, each page chunk by chunk.
+    fn changes(&self, mut after: u64, filter: &ChangeFilter) -> Vec<ReadChange> {
+        let mut all = Vec::new();
+        loop {
+            let mut page = ChangePage::default();
+            let read = self.real.store.read_changes(Revision(after), filter, &mut page).expect("reads");
+            all.extend(page.changes);
+            match read {
+                AtRevision::Found(ChangesRead::All) => return all,
+                AtRevision::Found(ChangesRead::Upto(upto) | ChangesRead::Full(upto)) => {
+                    assert!(upto.0 > after, "a page makes progress");
+                    after = upto.0;
+                }
+                AtRevision::Compacted(floor) => panic!("{floor}"),
+            }
+        }
+    }
+}
