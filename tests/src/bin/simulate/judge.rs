@@ -1,6 +1,9 @@
 //! Collects violations, during the run and at its end.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use coffee_tests::sim::{
     checks::operators::MemberHistory,
@@ -39,11 +42,60 @@ impl Judge {
         if history.mislabelled() > 0 {
             self.wrong(format!("{} reads have entries newer than their revision", history.mislabelled()));
         }
+        history.wrong().into_iter().for_each(|wrong| self.wrong(wrong));
+        self.sums(history);
+        self.watches(history);
         for (key, operations) in history.operations() {
             match linearizable::check(&operations) {
                 HistoryVerdict::Linearizable => {}
                 HistoryVerdict::Violated => self.wrong(format!("key {key} is not linearizable")),
                 HistoryVerdict::Undecided => self.wrong(format!("key {key}: undecided")),
+            }
+        }
+    }
+}
+
+impl Judge {
+    /// Checks that each addition of one to the shared counter has its own sum.
+    fn sums(&mut self, history: &History) {
+        let (mut sums, in_doubt) = history.sums();
+        sums.sort_unstable();
+        let (count, last) = (sums.len() as i64, sums.last().copied().unwrap_or_default());
+        let is_once = sums.windows(2).all(|pair| pair[0] < pair[1]);
+        if !is_once || last < count || last > count + in_doubt {
+            self.wrong(format!(
+                "{last} is not the sum of {count} additions, and {in_doubt} in doubt: {sums:?}"
+            ));
+        }
+    }
+
+    /// Checks that each watch was told all changes, once and in order.
+    fn watches(&mut self, history: &History) {
+        let watches = history.watches();
+        let mut known = history.changes();
+        for watch in &watches {
+            let keys: Vec<_> = watch.told.iter().map(|(at, key, _)| (*at, *key)).collect();
+            if let Some(pair) = watch.told.windows(2).find(|pair| pair[0].0 > pair[1].0) {
+                self.wrong(format!("a watch was told changes out of order: {pair:?}"));
+            }
+            if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
+                self.wrong("a watch was told a change twice, or out of order".to_owned());
+            }
+            for (at, key, value) in &watch.told {
+                let other = known.entry((*at, *key)).or_insert(*value);
+                if other != value {
+                    self.wrong(format!("a watch was told {value:?} of key {key} at {at}, not {other:?}"));
+                }
+            }
+        }
+        for watch in &watches {
+            let told: BTreeSet<_> = watch.told.iter().map(|(at, key, _)| (*at, *key)).collect();
+            let missed = known.keys().find(|(at, key)| {
+                (watch.began + 1..=watch.upto).contains(at) && !told.contains(&(*at, *key))
+            });
+            if let Some((at, key)) = missed {
+                let (began, upto) = (watch.began, watch.upto);
+                self.wrong(format!("a watch from {began} to {upto} was not told of key {key} at {at}"));
             }
         }
     }

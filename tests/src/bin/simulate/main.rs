@@ -33,6 +33,7 @@ mod upgrade;
 mod upgrader;
 mod wall;
 mod watch;
+mod watcher;
 mod workload;
 mod world;
 

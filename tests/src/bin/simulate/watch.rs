@@ -17,7 +17,7 @@ use crate::{node::SimNode, trace::Trace};
 const INSIDE_EVERY_MS: u64 = 250;
 
 /// An observer with memory.
-pub(crate) struct Watch {
+pub(crate) struct NodeObserver {
     checks: Vec<Box<dyn SafetyCheck>>,
     /// The last observation of each node.
     last: BTreeMap<String, Observation>,
@@ -30,7 +30,7 @@ pub(crate) struct Watch {
     level: u32,
 }
 
-impl Watch {
+impl NodeObserver {
     pub(crate) fn new(trace: Trace) -> Self {
         Self {
             checks: checks::all(),

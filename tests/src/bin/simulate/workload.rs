@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 use crate::{entropy::SimRng, trace::Trace};
 
+mod transactions;
+
 /// Number of keys.
 pub(crate) const KEYS: u64 = 4;
 
@@ -40,6 +42,26 @@ struct Recorded {
     mislabelled: u64,
     /// Acknowledged writes to each client's counter, and those in doubt.
     counters: BTreeMap<u64, (u64, u64)>,
+    /// Violations in transactions and reads of the past.
+    wrong: Vec<String>,
+    /// The sums that additions to the shared counter returned, and how many are in doubt.
+    sums: Vec<i64>,
+    sums_in_doubt: i64,
+    /// The acknowledged changes: the value of each key at the revision.
+    changes: BTreeMap<(u64, u64), Register>,
+    /// The changes that each watch was told.
+    watches: Vec<WatchRecord>,
+}
+
+/// The changes that a watch was told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WatchRecord {
+    /// The revision after which it began.
+    pub(crate) began: u64,
+    /// All changes up to this revision were told.
+    pub(crate) upto: u64,
+    /// Changes: the revision, the key, and the value.
+    pub(crate) told: Vec<(u64, u64, Register)>,
 }
 
 impl Recorded {
@@ -79,6 +101,36 @@ impl History {
         self.with(|recorded| recorded.written)
     }
 
+    /// Violations that operations found by themselves.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        self.with(|recorded| recorded.wrong.clone())
+    }
+
+    /// Records a violation.
+    pub(crate) fn found_wrong(&self, what: String) {
+        self.with(|recorded| recorded.wrong.push(what));
+    }
+
+    /// The sums of the shared counter, and how many additions are in doubt.
+    pub(crate) fn sums(&self) -> (Vec<i64>, i64) {
+        self.with(|recorded| (recorded.sums.clone(), recorded.sums_in_doubt))
+    }
+
+    /// The acknowledged changes of keys by revision and key.
+    pub(crate) fn changes(&self) -> BTreeMap<(u64, u64), Register> {
+        self.with(|recorded| recorded.changes.clone())
+    }
+
+    /// The changes that the watches were told.
+    pub(crate) fn watches(&self) -> Vec<WatchRecord> {
+        self.with(|recorded| recorded.watches.clone())
+    }
+
+    /// Records the changes that a watch was told.
+    pub(crate) fn watched(&self, watch: WatchRecord) {
+        self.with(|recorded| recorded.watches.push(watch));
+    }
+
     fn value(&self) -> u64 {
         self.with(|recorded| {
             recorded.next_value += 1;
@@ -113,15 +165,18 @@ pub(crate) fn counter(worker: u64) -> Key {
     Key::new(format!("n/{worker}")).expect("legal")
 }
 
+/// The counter that all clients add to.
+pub(crate) const SHARED_COUNTER: &str = "sum";
+
 fn name(key: u64) -> String {
     format!("k/{key}")
 }
 
-fn key(key: u64) -> Key {
+pub(crate) fn key(key: u64) -> Key {
     Key::new(name(key)).expect("legal")
 }
 
-fn register(entry: Option<&Entry>) -> Register {
+pub(crate) fn register(entry: Option<&Entry>) -> Register {
     let text = entry.map(|entry| String::from_utf8_lossy(entry.value.as_bytes()).into_owned());
     text.map(|text| text.trim_end().parse().unwrap_or(u64::MAX))
 }
@@ -137,14 +192,17 @@ impl WorkloadClient {
     pub(crate) async fn work(mut self, end: Instant) {
         while Instant::now() < end {
             let at = self.rng.below(KEYS);
-            match self.rng.below(if self.reads_only { 4 } else { 14 }) {
+            match self.rng.below(if self.reads_only { 4 } else { 18 }) {
                 0..=3 => self.read(at).await,
                 4..=6 => self.write(at).await,
                 7 | 8 => self.swap(at).await,
                 9 => self.delete(at).await,
                 10 => self.write_two(at).await,
                 11 => self.list().await,
-                _ => self.count().await,
+                12 | 13 => self.count().await,
+                14 | 15 => self.transact(at).await,
+                16 => self.add().await,
+                _ => self.look_back(at).await,
             }
             let pause_max = if self.reads_only { 150 } else { 30 };
             tokio::time::sleep(Duration::from_millis(1 + self.rng.below(pause_max))).await;
@@ -228,7 +286,15 @@ impl WorkloadClient {
         let action = |to: Register| from.map_or(Action::Write(to), |from| Action::Swap { from, to });
         match self.settle(batch).await {
             Ok(written) => {
-                self.history.with(|recorded| recorded.written += 1);
+                self.history.with(|recorded| {
+                    recorded.written += 1;
+                    for ((at, to), effect) in to.iter().zip(&written.effects) {
+                        // To delete what is not there changes nothing.
+                        if to.is_some() || effect.previous.is_some() {
+                            recorded.changes.insert((written.revision.0, *at), *to);
+                        }
+                    }
+                });
                 for (at, to) in to {
                     self.seen.insert(*at, (written.revision, *to));
                 }

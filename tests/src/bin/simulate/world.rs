@@ -31,7 +31,8 @@ use crate::{
     trace::Trace,
     upgrade::Upgrade,
     upgrader::Upgrader,
-    watch::Watch,
+    watch::NodeObserver,
+    watcher::Watcher,
     workload::{History, WorkloadClient},
 };
 
@@ -48,6 +49,9 @@ const STUCK_MS: u64 = 4000;
 
 /// Clients that read and write. Besides, one per node only reads, and only there.
 const WORKERS: u64 = 5;
+
+/// Clients that watch, the last one at one node alone.
+const WATCHERS: u64 = 2;
 
 /// Operators at work at once.
 const OPERATORS: u64 = 2;
@@ -143,7 +147,7 @@ pub(crate) fn run(seed: u64, seconds: u64, options: RunOptions) -> SimReport {
         sim.client(Upgrader::HOST, upgrader.work(end));
     }
     let mut judge = Judge::default();
-    let mut watch = Watch::new(shared.trace.clone());
+    let mut watch = NodeObserver::new(shared.trace.clone());
     let mut faults = Faults::new(seed, CALM_MS, latency_max, shared.operators.clone());
     let mut majority = MajorityWatch::default();
     let mut partial = PartialPartition::new(seed);
@@ -290,6 +294,13 @@ pub(crate) async fn client_of(
         .build()?)
 }
 
+/// Waits until a client has met the cluster: it does not take for it what a node founds later.
+async fn meet(client: &Client) {
+    while !client.cluster().await.is_ok_and(|view| view.cluster.is_some()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn customers(
     nodes: Vec<&'static str>,
     credentials: Credentials,
@@ -303,10 +314,7 @@ async fn customers(
     for number in 0..WORKERS + readers {
         let reads_only = number >= WORKERS;
         let client = client("customers", number, &nodes, &credentials, seed, &shared.trace).await?;
-        // One who has met the cluster does not take for it what a node founds later.
-        while !client.cluster().await.is_ok_and(|view| view.cluster.is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        meet(&client).await;
         // Half of the clients know one node only, whether it leads or not, and so do the readers.
         let node = nodes[usize::try_from(number)? % nodes.len()];
         let keeps_to_one = number % 2 == 1 || reads_only;
@@ -323,6 +331,17 @@ async fn customers(
             seen: std::collections::BTreeMap::new(),
         };
         workers.push(tokio::spawn(worker.work(began + end)));
+    }
+    for number in 0..WATCHERS {
+        let place = WORKERS + readers + number;
+        let client = client("customers", place, &nodes, &credentials, seed, &shared.trace).await?;
+        meet(&client).await;
+        let node = nodes[usize::try_from(number + seed)? % nodes.len()];
+        let keeps_to_one = number == 1;
+        let client = if keeps_to_one { client.at(address(node))? } else { client };
+        let rng = SimRng::new(seed, 200 + number);
+        let watcher = Watcher { client, rng, shared: shared.clone(), keeps_to_one };
+        workers.push(tokio::spawn(watcher.work()));
     }
     for worker in workers {
         worker.await?;
