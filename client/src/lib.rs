@@ -26,8 +26,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | key | 1 to 1024 bytes of UTF-8 without NUL |
-//! | value | up to 1 MiB |
+//! | key | 1 to 1024 bytes, UTF-8 or not |
+//! | value | up to 1.5 MiB |
 //! | batch | up to 128 operations, 128 conditions and 2 MiB |
 //! | transaction | up to 128 conditions, 128 steps of each branch and 2 MiB |
 //! | page of a range | up to 1000 keys and 1 MiB |

@@ -79,34 +79,34 @@ impl Txn {
 
     /// Adds a condition: the value of the key compares so with `value`. Does not hold if the key does not
     /// exist.
-    pub fn when_value(self, key: impl Into<String>, relation: Relation, value: impl Into<Bytes>) -> Self {
+    pub fn when_value(self, key: impl AsRef<[u8]>, relation: Relation, value: impl Into<Bytes>) -> Self {
         let value = Value::new(value);
         self.when_key(key, |key| Ok(Check::Value(key, relation, value?)))
     }
 
     /// Adds a condition on the revision of the key's last change, which is 0 if the key does not exist.
-    pub fn when_revision(self, key: impl Into<String>, relation: Relation, revision: Revision) -> Self {
+    pub fn when_revision(self, key: impl AsRef<[u8]>, relation: Relation, revision: Revision) -> Self {
         self.when_key(key, |key| Ok(Check::Modified(key, relation, revision)))
     }
 
     /// Adds a condition on the revision that created the key, which is 0 if the key does not exist.
-    pub fn when_created(self, key: impl Into<String>, relation: Relation, revision: Revision) -> Self {
+    pub fn when_created(self, key: impl AsRef<[u8]>, relation: Relation, revision: Revision) -> Self {
         self.when_key(key, |key| Ok(Check::Created(key, relation, revision)))
     }
 
     /// Adds a condition on the number of changes of the key since it was created, which is 0 if the key
     /// does not exist.
-    pub fn when_version(self, key: impl Into<String>, relation: Relation, version: u64) -> Self {
+    pub fn when_version(self, key: impl AsRef<[u8]>, relation: Relation, version: u64) -> Self {
         self.when_key(key, |key| Ok(Check::Version(key, relation, version)))
     }
 
     /// Adds a condition: the key exists.
-    pub fn when_present(self, key: impl Into<String>) -> Self {
+    pub fn when_present(self, key: impl AsRef<[u8]>) -> Self {
         self.when_key(key, |key| Ok(Check::Present(key)))
     }
 
     /// Adds a condition: the key does not exist.
-    pub fn when_absent(self, key: impl Into<String>) -> Self {
+    pub fn when_absent(self, key: impl AsRef<[u8]>) -> Self {
         self.when_key(key, |key| Ok(Check::Absent(key)))
     }
 
@@ -134,11 +134,7 @@ impl Txn {
         self
     }
 
-    fn when_key(
-        mut self,
-        key: impl Into<String>,
-        check: impl FnOnce(Key) -> Result<Check, KeyError>,
-    ) -> Self {
+    fn when_key(mut self, key: impl AsRef<[u8]>, check: impl FnOnce(Key) -> Result<Check, KeyError>) -> Self {
         match Key::new(key).and_then(check) {
             Ok(check) => self.transaction.conditions.push(check),
             Err(error) => self.error = Some(error),
@@ -158,7 +154,7 @@ impl Txn {
 
 impl TxnStep {
     /// Reads a key: [`StepResult::Entry`].
-    pub fn get(key: impl Into<String>) -> Self {
+    pub fn get(key: impl AsRef<[u8]>) -> Self {
         Self(Key::new(key).map(Step::Get))
     }
 
@@ -174,12 +170,12 @@ impl TxnStep {
     }
 
     /// Sets a key: [`StepResult::Changed`].
-    pub fn set(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+    pub fn set(key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Self {
         Self(Key::new(key).and_then(|key| Ok(Step::Set(key, Value::new(value)?))))
     }
 
     /// Deletes a key, if it exists: [`StepResult::Changed`].
-    pub fn delete(key: impl Into<String>) -> Self {
+    pub fn delete(key: impl AsRef<[u8]>) -> Self {
         Self(Key::new(key).map(Step::Delete))
     }
 
@@ -198,12 +194,12 @@ impl TxnStep {
     /// Adds a number to the one that a key has as its value, in decimal: [`StepResult::Added`]. A key that
     /// does not exist counts as 0. The transaction fails if the value is not a number, or the sum does not
     /// fit an `i64`.
-    pub fn add(key: impl Into<String>, by: i64) -> Self {
+    pub fn add(key: impl AsRef<[u8]>, by: i64) -> Self {
         Self::add_within(key, by, i64::MIN..=i64::MAX)
     }
 
     /// As [`TxnStep::add`]; the transaction also fails if the sum would be out of these bounds.
-    pub fn add_within(key: impl Into<String>, by: i64, bounds: std::ops::RangeInclusive<i64>) -> Self {
+    pub fn add_within(key: impl AsRef<[u8]>, by: i64, bounds: std::ops::RangeInclusive<i64>) -> Self {
         let (min, max) = bounds.into_inner();
         Self(Key::new(key).map(|key| Step::Add { key, by, min, max }))
     }

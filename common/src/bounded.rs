@@ -1,4 +1,4 @@
-//! Sequences and texts that are bounded while they are decoded.
+//! Sequences and bytes that are bounded while they are decoded.
 //!
 //! The length of a frame bounds the bytes of a sequence but not its elements: a few bytes on the
 //! wire may be hundreds in memory.
@@ -47,39 +47,27 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for BoundedVisitor
     }
 }
 
-/// Decodes a text of up to `MAX` bytes, for `serde(deserialize_with)`.
+/// Decodes up to `MAX` bytes, encoded as bytes or as a text.
 ///
 /// # Errors
-/// It is longer, or not a text.
-pub fn text_at_most<'de, D: Deserializer<'de>, const MAX: usize>(
+/// There are more.
+pub fn bytes_at_most<'de, D: Deserializer<'de>, const MAX: usize>(
     deserializer: D,
-) -> Result<String, D::Error> {
-    deserializer.deserialize_str(BoundedText::<MAX>)
+) -> Result<Vec<u8>, D::Error> {
+    deserializer.deserialize_bytes(BoundedBytes::<MAX>)
 }
 
-/// As [`text_at_most`], for a text that may be absent.
-///
-/// # Errors
-/// It is longer, or not a text.
-pub fn text_at_most_if_any<'de, D: Deserializer<'de>, const MAX: usize>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct Bounded<const MAX: usize>(#[serde(deserialize_with = "text_at_most::<_, MAX>")] String);
-    Ok(Option::<Bounded<MAX>>::deserialize(deserializer)?.map(|Bounded(text)| text))
-}
+struct BoundedBytes<const MAX: usize>;
 
-struct BoundedText<const MAX: usize>;
-
-impl<const MAX: usize> Visitor<'_> for BoundedText<MAX> {
-    type Value = String;
+impl<const MAX: usize> Visitor<'_> for BoundedBytes<MAX> {
+    type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "up to {MAX} bytes of text")
+        write!(f, "up to {MAX} bytes")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
-        if text.len() > MAX { Err(E::invalid_length(text.len(), &self)) } else { Ok(text.to_owned()) }
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        if bytes.len() > MAX { Err(E::invalid_length(bytes.len(), &self)) } else { Ok(bytes.to_owned()) }
     }
 }
 
@@ -119,17 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_text_is_refused() {
-        #[derive(Debug, PartialEq, Serialize, Deserialize)]
-        struct Short(
-            #[serde(deserialize_with = "text_at_most::<_, 3>")] String,
-            #[serde(deserialize_with = "text_at_most_if_any::<_, 3>")] Option<String>,
-        );
+    fn more_bytes_are_refused() {
         for (text, fits) in [("", true), ("abc", true), ("abcd", false)] {
-            for short in [Short(text.to_owned(), None), Short(String::new(), Some(text.to_owned()))] {
-                let bytes = postcard::to_allocvec(&short).expect("encodes");
-                assert_eq!(postcard::from_bytes::<Short>(&bytes).ok(), fits.then_some(short), "{text}");
-            }
+            let bytes = postcard::to_allocvec(text).expect("encodes");
+            let mut decoder = postcard::Deserializer::from_bytes(&bytes);
+            let decoded = bytes_at_most::<_, 3>(&mut decoder).ok();
+            assert_eq!(decoded, fits.then(|| text.as_bytes().to_owned()), "{text}");
         }
     }
 

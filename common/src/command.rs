@@ -213,9 +213,18 @@ impl Batch {
         self.operations.iter().any(|operation| matches!(operation, Operation::Set(..)))
     }
 
+    /// Returns the lowest feature level at which it may be proposed.
+    fn level(&self) -> FeatureLevel {
+        let values = self.operations.iter().map(|operation| match operation {
+            Operation::Set(_, value) => value.level(),
+            Operation::Delete(_) => LEVEL_MIN,
+        });
+        self.keys().map(Key::level).chain(values).max().unwrap_or(LEVEL_MIN)
+    }
+
     /// Returns the bytes of keys and values, including the keys of conditions.
     pub fn bytes(&self) -> usize {
-        self.conditions.iter().map(|c| c.key().as_str().len()).sum::<usize>()
+        self.conditions.iter().map(|c| c.key().as_bytes().len()).sum::<usize>()
             + self.operations.iter().map(Operation::bytes).sum::<usize>()
     }
 }
@@ -224,8 +233,8 @@ impl Command {
     /// Returns the lowest feature level at which it may be proposed.
     pub fn level(&self) -> FeatureLevel {
         match self {
-            Self::Batch(_)
-            | Self::AdmitNode { .. }
+            Self::Batch(batch) => batch.level(),
+            Self::AdmitNode { .. }
             | Self::SetNodeState { .. }
             | Self::SetNodeAddress { .. }
             | Self::SetRevocationList(_)
@@ -285,7 +294,7 @@ impl Operation {
     }
 
     fn bytes(&self) -> usize {
-        self.key().as_str().len()
+        self.key().as_bytes().len()
             + match self {
                 Self::Set(_, value) => value.as_bytes().len(),
                 Self::Delete(_) => 0,
@@ -335,5 +344,31 @@ pub(crate) mod shared {
         deserializer: D,
     ) -> Result<Arc<T>, D::Error> {
         T::deserialize(deserializer).map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{PLAIN_VALUE_BYTES_MAX, VALUE_BYTES_MAX};
+
+    #[test]
+    fn keys_of_bytes_and_large_values_need_the_level_of_the_history() {
+        let key = |bytes: &[u8]| Key::new(bytes).expect("a legal key");
+        let set =
+            |bytes: usize| Operation::Set(key(b"a"), Value::new(vec![0; bytes]).expect("a legal value"));
+        let raw = key(b"a\xff");
+        let batch = |conditions, operations| Command::Batch(Batch { conditions, operations }.into());
+        for (command, level) in [
+            (batch(vec![], vec![set(PLAIN_VALUE_BYTES_MAX)]), LEVEL_MIN),
+            (batch(vec![], vec![set(1), set(PLAIN_VALUE_BYTES_MAX + 1)]), HISTORY),
+            (batch(vec![], vec![set(VALUE_BYTES_MAX)]), HISTORY),
+            (batch(vec![], vec![Operation::Delete(key("é".as_bytes()))]), LEVEL_MIN),
+            (batch(vec![], vec![Operation::Delete(raw.clone())]), HISTORY),
+            (batch(vec![], vec![Operation::Delete(key(b"a\0"))]), HISTORY),
+            (batch(vec![Condition::Absent(raw)], vec![set(1)]), HISTORY),
+        ] {
+            assert_eq!(command.level(), level, "{command:?}");
+        }
     }
 }

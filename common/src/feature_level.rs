@@ -35,7 +35,7 @@ pub const LEVELS: &[LevelFeatures] = &[
     LevelFeatures {
         level: HISTORY,
         version: "0.1.0",
-        brought: "a history of keys; long values apart from their keys",
+        brought: "a history of keys, transactions, watches; keys of any bytes; values of up to 1.5 MiB",
     },
     #[cfg(coffee_future)]
     FUTURE,

@@ -6,14 +6,17 @@
 
 use std::ops::RangeInclusive;
 
-/// The longest key, in bytes of UTF-8.
+/// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
 
 /// The most prefixes of keys per certificate.
 pub const KEY_PREFIXES_MAX: usize = 16;
 
 /// The longest value, in bytes.
-pub const VALUE_BYTES_MAX: usize = 1 << 20;
+pub const VALUE_BYTES_MAX: usize = 3 << 19;
+
+/// The longest value at feature level 1, in bytes.
+pub const PLAIN_VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// The longest name of a node or client, in bytes: one DNS label (RFC 1035 section 2.3.4).
 pub const NAME_BYTES_MAX: usize = 63;
@@ -156,7 +159,7 @@ pub const CLIENT_REQUESTS_IN_FLIGHT_MAX: usize = 2 * REQUESTS_IN_FLIGHT_MAX;
 pub const CLIENT_REQUEST_BYTES_MAX: usize = 8 << 20;
 
 /// The most bytes of responses that are not received that a node holds for one client.
-pub const CLIENT_RESPONSE_BYTES_MAX: usize = 4 << 20;
+pub const CLIENT_RESPONSE_BYTES_MAX: usize = 5 << 20;
 
 /// The most bytes that a node holds for all clients; see [`CLIENT_REQUEST_BYTES_MAX`].
 pub const CLIENTS_REQUEST_BYTES_MAX: usize = 40 << 20;

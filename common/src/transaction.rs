@@ -220,8 +220,8 @@ impl Transaction {
 
     /// Returns the bytes of keys, values and bounds of ranges.
     pub fn bytes(&self) -> usize {
-        let keys = self.keys().map(|key| key.as_str().len());
-        let bounds = self.ranges().map(|range| range.from().len() + range.to().map_or(0, str::len));
+        let keys = self.keys().map(|key| key.as_bytes().len());
+        let bounds = self.ranges().map(|range| range.from().len() + range.to().map_or(0, <[u8]>::len));
         let conditions = self.conditions.iter().map(|check| match check {
             Check::Value(_, _, value) => value.as_bytes().len(),
             _ => 0,

@@ -53,7 +53,7 @@
 //!
 //! # Limits
 //!
-//! Keys have 1 byte to 1 KiB, values up to 1 MiB, and a batch up to 2 MiB. Every node holds
+//! Keys have 1 byte to 1 KiB, values up to 1.5 MiB, and a batch up to 2 MiB. Every node holds
 //! all data. A cluster has three to seven nodes in practice; one node works, but
 //! tolerates no loss.
 //!

@@ -15,7 +15,10 @@ mod metrics;
 mod node;
 mod ports;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use coffee_client::{Address, Client, CredentialFiles, Credentials, cert};
 use coffee_common::{id::NodeName, protocol::Role};
@@ -205,17 +208,21 @@ impl Cluster {
     }
 
     /// `coffeectl` as an admin that knows every node.
-    pub fn coffeectl<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+    pub fn coffeectl(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Coffeectl {
         self.coffeectl_at(&self.addresses(), words)
     }
 
     /// `coffeectl` as an admin that knows one node.
-    pub fn coffeectl_via<'a>(&self, node: &str, words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+    pub fn coffeectl_via(&self, node: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Coffeectl {
         let node = self.nodes.iter().find(|known| known.name() == node).expect("a node of the cluster");
         self.coffeectl_at(&[node.address()], words)
     }
 
-    fn coffeectl_at<'a>(&self, endpoints: &[Address], words: impl IntoIterator<Item = &'a str>) -> Coffeectl {
+    fn coffeectl_at(
+        &self,
+        endpoints: &[Address],
+        words: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Coffeectl {
         let endpoints: Vec<&str> = endpoints.iter().map(Address::as_str).collect();
         Coffeectl::new()
             .env("COFFEECTL_ENDPOINTS", endpoints.join(","))

@@ -18,6 +18,7 @@ pub mod failure;
 mod flags;
 pub mod interpreter;
 mod invocation;
+mod key_argument;
 mod key_pages;
 mod lookup;
 pub mod options;

@@ -53,7 +53,7 @@ impl Client {
     /// yet; otherwise as [`Client::get`].
     pub async fn get_at(
         &self,
-        key: impl Into<String>,
+        key: impl AsRef<[u8]>,
         revision: Revision,
         consistency: Consistency,
     ) -> Result<GetResult, Error> {
@@ -86,11 +86,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_at`], but never [`Error::Compacted`]: the history ends where it was compacted.
-    pub async fn history(
-        &self,
-        key: impl Into<String>,
-        options: HistoryOptions,
-    ) -> Result<KeyHistory, Error> {
+    pub async fn history(&self, key: impl AsRef<[u8]>, options: HistoryOptions) -> Result<KeyHistory, Error> {
         let HistoryOptions { before, limit, without_values: keys_only, consistency } = options;
         let request = Request::History { key: Key::new(key)?, before, limit, keys_only, consistency };
         match self.ask(request).await? {

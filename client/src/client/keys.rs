@@ -63,7 +63,7 @@ impl Client {
     /// # Errors
     /// [`Error::Invalid`] if key or value exceeds a limit; otherwise as
     /// [`Client::batch`].
-    pub async fn set(&self, key: impl Into<String>, value: impl Into<Bytes>) -> Result<Written, Error> {
+    pub async fn set(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Result<Written, Error> {
         self.set_with(key, value, []).await
     }
 
@@ -73,7 +73,7 @@ impl Client {
     /// [`Error::ConditionFalse`] if one does not; otherwise as [`Client::set`].
     pub async fn set_with(
         &self,
-        key: impl Into<String>,
+        key: impl AsRef<[u8]>,
         value: impl Into<Bytes>,
         conditions: impl IntoIterator<Item = Condition>,
     ) -> Result<Written, Error> {
@@ -85,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::set`].
-    pub async fn delete(&self, key: impl Into<String>) -> Result<Written, Error> {
+    pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<Written, Error> {
         self.delete_with(key, []).await
     }
 
@@ -95,7 +95,7 @@ impl Client {
     /// As [`Client::set_with`].
     pub async fn delete_with(
         &self,
-        key: impl Into<String>,
+        key: impl AsRef<[u8]>,
         conditions: impl IntoIterator<Item = Condition>,
     ) -> Result<Written, Error> {
         let operation = Operation::Delete(Key::new(key)?);
@@ -165,7 +165,7 @@ impl Client {
     /// [`Error::Invalid`] if the key is not valid, [`Error::Denied`] if the role does
     /// not allow it, [`Error::Unavailable`] or [`Error::Identity`] if no node could
     /// answer in time.
-    pub async fn get(&self, key: impl Into<String>) -> Result<Option<Entry>, Error> {
+    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>, Error> {
         Ok(self.get_with(key, Consistency::Linearizable).await?.entry)
     }
 
@@ -175,7 +175,7 @@ impl Client {
     /// As [`Client::get`].
     pub async fn get_with(
         &self,
-        key: impl Into<String>,
+        key: impl AsRef<[u8]>,
         consistency: Consistency,
     ) -> Result<GetResult, Error> {
         match self.ask(Request::Get { key: Key::new(key)?, consistency }).await? {

@@ -80,7 +80,7 @@ impl Client {
     /// # Errors
     /// [`Error::TransactionFailed`] if the value is not a number, or the sum does not fit an `i64`;
     /// otherwise as [`Client::txn`].
-    pub async fn add(&self, key: impl Into<String>, by: i64) -> Result<i64, Error> {
+    pub async fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Result<i64, Error> {
         self.add_within(key, by, i64::MIN..=i64::MAX).await
     }
 
@@ -90,7 +90,7 @@ impl Client {
     /// As [`Client::add`]; also [`Error::TransactionFailed`] if the sum would be out of bounds.
     pub async fn add_within(
         &self,
-        key: impl Into<String>,
+        key: impl AsRef<[u8]>,
         by: i64,
         bounds: RangeInclusive<i64>,
     ) -> Result<i64, Error> {
@@ -112,7 +112,7 @@ impl Client {
             let part = self.delete_part(range.clone()).await?;
             count += u64::from(part.count);
             let Some(rest) = part.rest else { return Ok(count) };
-            range = KeyRange::between(rest, range.to().map(str::to_owned));
+            range = KeyRange::between(rest, range.to());
         }
     }
 

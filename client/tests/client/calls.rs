@@ -201,7 +201,7 @@ async fn a_page_of_an_older_node_ends_with_its_last_key() {
     let old = lab.node("ming", always(Ok(old)));
     let client = lab.client_of(&[&old]).build().expect("builds");
     let page = client.range(KeyRange::all(), PageOptions::default()).await.expect("reads");
-    assert_eq!(page.upto.as_ref().map(Key::as_str), Some("b"));
+    assert_eq!(page.upto.as_ref().map(Key::as_bytes), Some(&b"b"[..]));
 }
 
 #[tokio::test]

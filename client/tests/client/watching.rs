@@ -98,7 +98,7 @@ async fn what_no_node_can_answer_ends_a_watch() {
     let options = WatchOptions { after: Some(Revision(7)), ..WatchOptions::default() };
     let ended = client.watch(KeyRange::all(), options).next().await;
     assert_eq!(ended, Err(Error::Compacted { floor: Revision(30) }));
-    let long = KeyRange::prefix(&"k".repeat(2000));
+    let long = KeyRange::prefix("k".repeat(2000));
     assert!(matches!(client.watch(long, options).next().await, Err(Error::Invalid(_))));
     assert_eq!(ming.asked(), 1);
     client.close().await;

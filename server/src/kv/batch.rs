@@ -62,7 +62,7 @@ fn first_false_condition(tables: &Tables<'_>, conditions: &[Condition]) -> Resul
 
 /// The head of a key that is there.
 pub(super) fn live_head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHead>, KvError> {
-    let key = key.as_str().as_bytes();
+    let key = key.as_bytes();
     let Some(row) = tables.head(key)? else { return Ok(None) };
     Ok(Some(entry::decode_head(key, row.get())?).filter(RowHead::is_live))
 }
@@ -89,7 +89,7 @@ fn operate_without_history(
     at: Revision,
     operation: &Operation,
 ) -> Result<Effect, KvError> {
-    let key = operation.key().as_str().as_bytes();
+    let key = operation.key().as_bytes();
     let previous = match operation {
         Operation::Set(_, value) => tables.put(Table::Keys, key, |old, row| {
             let previous = old.map(|old| entry::decode_head(key, old)).transpose()?;
@@ -151,7 +151,7 @@ pub(super) fn replace(
     new: Option<(RowHead, &Value)>,
     changes: &mut RecordedChanges,
 ) -> Result<(), KvError> {
-    let key = key.as_str().as_bytes();
+    let key = key.as_bytes();
     let value = new.map_or(&[][..], |(_, value)| value.as_bytes());
     let is_long = value.len() > INLINE_BYTES_MAX;
     let kept = if is_long { KeptValue::Elsewhere(value.len() as u64) } else { KeptValue::Here(value) };

@@ -177,7 +177,7 @@ impl Store {
                 Before::Version(at, version) => Some((at, Some(version))),
                 Before::InChunk(at) => Some((at, versions.get(&(change.key, at)).copied())),
             };
-            bytes += CHANGE_BYTES + key.as_str().len() + record.actor.len();
+            bytes += CHANGE_BYTES + key.as_bytes().len() + record.actor.len();
             if filter.with_values {
                 bytes += change.after.as_ref().map_or(0, value_bytes);
             }

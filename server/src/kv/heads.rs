@@ -38,7 +38,7 @@ impl Store {
     /// Begins to read the heads of those of these keys that only the database
     /// holds. Does not read from the database.
     pub fn begin_heads<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> HeadsRead<'k> {
-        let stored = |key: &&Key| self.is_only_stored(Table::Keys, key.as_str().as_bytes());
+        let stored = |key: &&Key| self.is_only_stored(Table::Keys, key.as_bytes());
         let keys = keys.filter(stored).collect();
         HeadsRead { snapshot: self.snapshot().clone(), keys, heads: RowHeads::default() }
     }
@@ -52,7 +52,7 @@ impl<'k> HeadsRead<'k> {
     /// The database failed.
     pub fn read_next(&mut self) -> Result<bool, KvError> {
         let Some(key) = self.keys.pop() else { return Ok(false) };
-        let key = key.as_str().as_bytes();
+        let key = key.as_bytes();
         let row = self.snapshot.row(Table::Keys, key)?;
         let beginning = row.map(|row| {
             let row = row.value();

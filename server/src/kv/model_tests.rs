@@ -224,12 +224,12 @@ fn snapshot(database: &Database) -> DbSnapshot {
     DbSnapshot::open(&database.begin_read().expect("begins")).expect("opens")
 }
 
-fn key(name: &str) -> Key {
+fn key(name: impl AsRef<[u8]>) -> Key {
     Key::new(name).expect("legal")
 }
 
 fn any_key() -> impl Strategy<Value = Key> {
-    "[a-d]".prop_map(|name| key(&name))
+    prop::sample::select(vec![&b"a"[..], b"a\0", b"b", b"\xff"]).prop_map(key)
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -111,7 +111,7 @@ impl Store {
         if read.at < floor {
             return Ok(Some(AtRevision::Compacted(floor)));
         }
-        let key = key.as_str().as_bytes();
+        let key = key.as_bytes();
         let found = match read.before {
             None => self.present_or_before(key, read)?,
             Some(change) => self.state_before(key, change, read)?,
@@ -185,7 +185,7 @@ impl Store {
         room: &mut VersionRoom,
         versions: &mut Vec<PastVersion>,
     ) -> Result<Option<VersionCursor>, KvError> {
-        let (floor, key) = (self.floor()?, key.as_str().as_bytes());
+        let (floor, key) = (self.floor()?, key.as_bytes());
         let newest = match cursor {
             VersionCursor::At(revision) | VersionCursor::Before(revision) => revision,
             VersionCursor::Present => {
@@ -279,7 +279,7 @@ impl Store {
         for record in ChangeRecords::open(&chunk_key, &chunk)? {
             let record = record?;
             if record.at == at {
-                return Ok(change_of(record.changes, key.as_str().as_bytes()).is_some());
+                return Ok(change_of(record.changes, key.as_bytes()).is_some());
             }
         }
         Ok(false)

@@ -232,8 +232,7 @@ fn checked(row: &[u8], value: &[u8]) -> Result<Bytes, KvError> {
 }
 
 pub(super) fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    let to = range.to().map_or(Bound::Unbounded, |to| Bound::Excluded(to.as_bytes()));
-    (Bound::Included(range.from().as_bytes()), to)
+    (Bound::Included(range.from()), range.to().map_or(Bound::Unbounded, Bound::Excluded))
 }
 
 #[cfg(test)]

@@ -128,8 +128,8 @@ impl<'view, 'state> TransactionView<'view, 'state> {
     }
 
     fn value_holds(&mut self, key: &Key, relation: Relation, value: &Value) -> Part<bool> {
-        let Some(row) = self.tables.head(key.as_str().as_bytes())? else { return Ok(Ok(false)) };
-        let head = entry::decode_head(key.as_str().as_bytes(), row.get())?;
+        let Some(row) = self.tables.head(key.as_bytes())? else { return Ok(Ok(false)) };
+        let head = entry::decode_head(key.as_bytes(), row.get())?;
         let bytes = match head.place {
             ValuePlace::Deleted => return Ok(Ok(false)),
             ValuePlace::Inline => row.len(),
@@ -222,7 +222,7 @@ impl<'view, 'state> TransactionView<'view, 'state> {
             Some(Some((_, value))) => return Ok(parsed(value.as_bytes())),
             None => {}
         }
-        let name = key.as_str().as_bytes();
+        let name = key.as_bytes();
         let Some(row) = self.tables.head(name)? else { return Ok(Ok(0)) };
         // A long row, of which this replica may know the head alone, has no number.
         if row.len() > WHOLE_BYTES_MAX {
@@ -261,7 +261,7 @@ impl<'view, 'state> TransactionView<'view, 'state> {
         let rest = loop {
             let next_changed = changed.peek().filter(|(key, _)| is_before(key, to));
             let order = match (&next_stored, next_changed) {
-                (Some((stored, _)), Some((changed, _))) => stored.get().cmp(changed.as_str().as_bytes()),
+                (Some((stored, _)), Some((changed, _))) => stored.get().cmp(changed.as_bytes()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => break None,
@@ -271,10 +271,10 @@ impl<'view, 'state> TransactionView<'view, 'state> {
                 (Some((key, row)), _) if order.is_lt() => {
                     let is_live = entry::decode_head(key.get(), row.get())?.is_live();
                     let key = entry::decode_key(Table::Keys, key.get())?;
-                    let bytes = key.as_str().len() + row.len();
+                    let bytes = key.as_bytes().len() + row.len();
                     (key, is_live.then_some(bytes))
                 }
-                (_, Some((key, state))) => ((*key).clone(), state.as_ref().map(|_| key.as_str().len())),
+                (_, Some((key, state))) => ((*key).clone(), state.as_ref().map(|_| key.as_bytes().len())),
                 _ => break None,
             };
             // The first row may exceed the bytes.
@@ -303,8 +303,8 @@ impl<'view, 'state> TransactionView<'view, 'state> {
 
 fn is_before(key: &Key, end: Bound<&[u8]>) -> bool {
     match end {
-        Bound::Excluded(end) => key.as_str().as_bytes() < end,
-        Bound::Included(end) => key.as_str().as_bytes() <= end,
+        Bound::Excluded(end) => key.as_bytes() < end,
+        Bound::Included(end) => key.as_bytes() <= end,
         Bound::Unbounded => true,
     }
 }

@@ -24,7 +24,7 @@ impl Store {
     /// # Errors
     /// The row is damaged, or the database failed.
     pub fn get(&self, key: &Key) -> Result<Option<Entry>, KvError> {
-        let key = key.as_str().as_bytes();
+        let key = key.as_bytes();
         let Some(row) = self.row(Table::Keys, key)? else { return Ok(None) };
         match entry::decode_head(key, row.get())?.is_live() {
             true => self.entry_of(key, row.get()).map(Some),

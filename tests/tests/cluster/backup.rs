@@ -43,7 +43,7 @@ async fn kept(cluster: &Cluster, prefix: &str) -> BTreeMap<String, (u64, Revisio
         .into_iter()
         .map(|(key, entry)| {
             assert_eq!(counter(entry.value.as_bytes()), entry.version, "a write is lost or was done twice");
-            (key.as_str().to_owned(), (entry.version, entry.modified))
+            (key.to_string(), (entry.version, entry.modified))
         })
         .collect()
 }

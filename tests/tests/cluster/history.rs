@@ -105,12 +105,12 @@ async fn a_listing_of_many_pages_is_of_one_revision() {
         entries.extend(page.entries);
         upto = page.upto;
     }
-    let names: Vec<_> = entries.iter().map(|(key, _)| key.as_str().to_owned()).collect();
+    let names: Vec<_> = entries.iter().map(|(key, _)| key.to_string()).collect();
     assert_eq!(names, (0..30).map(|n| format!("k/{n:02}")).collect::<Vec<_>>());
     assert!(entries.iter().all(|(_, entry)| entry.value.as_bytes()[..] == b"old"[..]));
 
     // No range ends a node.
-    let backwards = KeyRange::between("k/2", Some("k/1".to_owned()));
+    let backwards = KeyRange::between("k/2", Some(b"k/1"));
     let page = client.range_at(backwards, first.at, options).await.expect("reads");
     assert_eq!((page.entries, page.upto), (Vec::new(), None));
     assert_eq!(client.get("k/00").await.expect("reads").map(|entry| entry.version), Some(1));

@@ -18,6 +18,7 @@ mod founding;
 mod history;
 mod hostile;
 mod key_scopes;
+mod keys_of_bytes;
 mod left_out;
 mod limits;
 mod logs;

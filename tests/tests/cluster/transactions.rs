@@ -81,7 +81,7 @@ fn check_order(done: &TxnResult, orders: &[String]) {
     assert_eq!(done.results[1], StepResult::Added(orders.len() as i64));
     assert_eq!(text(&done.results[4]), Some("busy"), "a step sees those before it");
     let StepResult::Page { entries, upto: None } = &done.results[5] else { panic!("{done:?}") };
-    let names: Vec<_> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    let names: Vec<_> = entries.iter().filter_map(|(key, _)| key.as_text()).collect();
     let known = std::iter::once("orders/count").chain(orders.iter().map(String::as_str));
     assert_eq!(names, known.collect::<Vec<_>>());
     let newest = entries.last().map(|(_, entry)| (entry.modified, entry.version));

@@ -33,7 +33,11 @@ fn collect_until(mut watch: Watch, last: &'static str) -> JoinHandle<Vec<Revisio
         let mut all = Vec::new();
         loop {
             all.push(changes(&mut watch).await);
-            if all.iter().flat_map(|changes| &changes.changes).any(|change| change.key.as_str() == last) {
+            if all
+                .iter()
+                .flat_map(|changes| &changes.changes)
+                .any(|change| change.key.as_text() == Some(last))
+            {
                 return all;
             }
         }

@@ -8,6 +8,11 @@ pub(crate) fn shown(text: &str) -> String {
     escaped(text, |_| false)
 }
 
+/// Escapes bytes for a table, like [`shown`], with `\xNN` for invalid UTF-8.
+pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
+    escaped_bytes(bytes, shown)
+}
+
 /// Escapes a path for a table, like [`shown`].
 pub(crate) fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
@@ -21,9 +26,13 @@ pub(crate) fn field(text: &str) -> String {
 
 /// Escapes bytes for a tab-separated field, like [`field`], with `\xNN` for invalid UTF-8.
 pub(crate) fn bytes_field(bytes: &[u8]) -> String {
+    escaped_bytes(bytes, field)
+}
+
+fn escaped_bytes(bytes: &[u8], escape: fn(&str) -> String) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        out.push_str(&field(chunk.valid()));
+        out.push_str(&escape(chunk.valid()));
         out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     out

@@ -4,7 +4,7 @@
 //! string if they are UTF-8, else base64 (RFC 4648 section 4) in another field.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 /// The version of the documents' fields.
 const API_VERSION: &str = "coffee/v1";
@@ -37,6 +37,60 @@ pub(crate) fn list_tail(rest: &impl Serialize) -> Result<String, serde_json::Err
 /// No fields next to a list.
 #[derive(Serialize)]
 pub(crate) struct NoFields {}
+
+/// The bytes of a key as the field `key` or `key_base64`.
+#[derive(Debug, Default)]
+pub(crate) struct KeyField<B>(pub(crate) B);
+
+/// The bytes of a prefix of keys as the field `prefix` or `prefix_base64`.
+pub(crate) struct PrefixField<'a>(pub(crate) &'a [u8]);
+
+impl<B: AsRef<[u8]>> Serialize for KeyField<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        one_field(["key", "key_base64"], self.0.as_ref(), serializer)
+    }
+}
+
+impl Serialize for PrefixField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        one_field(["prefix", "prefix_base64"], self.0, serializer)
+    }
+}
+
+fn one_field<S: Serializer>(
+    [text, base64]: [&'static str; 2],
+    bytes: &[u8],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("BytesField", 1)?;
+    match std::str::from_utf8(bytes) {
+        Ok(valid) => fields.serialize_field(text, valid)?,
+        Err(_) => fields.serialize_field(base64, &BASE64_STANDARD.encode(bytes))?,
+    }
+    fields.end()
+}
+
+/// The bytes of a key or prefix in a document: a text, or an object with the field `base64`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a text or {\"base64\": TEXT} was expected")]
+pub(crate) enum KeyDocument {
+    Text(String),
+    Bytes { base64: String },
+}
+
+impl KeyDocument {
+    /// Returns the bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is not base64. For people.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Bytes { base64 } => BASE64_STANDARD.decode(base64).map_err(|_| "a key is not base64"),
+        }
+    }
+}
 
 /// Bytes as the field `value` or `value_base64`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -86,6 +140,18 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&ValueField::new(b"\xff")).unwrap(), r#"{"value_base64":"/w=="}"#);
         assert_eq!(serde_json::to_string(&ValueField::new(b"")).unwrap(), r#"{"value":""}"#);
+    }
+
+    #[test]
+    fn a_key_is_a_text_where_it_can_be() {
+        let json = |bytes: &[u8]| serde_json::to_string(&KeyField(bytes)).unwrap();
+        assert_eq!(json("ähre\0".as_bytes()), r#"{"key":"ähre\u0000"}"#);
+        assert_eq!(json(b"\xff"), r#"{"key_base64":"/w=="}"#);
+        let read = |text: &str| serde_json::from_str::<KeyDocument>(text).map(KeyDocument::into_bytes);
+        assert_eq!(read(r#""order/1""#).unwrap(), Ok(b"order/1".to_vec()));
+        assert_eq!(read(r#"{"base64": "/w=="}"#).unwrap(), Ok(b"\xff".to_vec()));
+        assert_eq!(read(r#"{"base64": "/"}"#).unwrap(), Err("a key is not base64"));
+        assert_eq!(read("7").unwrap_err().to_string(), r#"a text or {"base64": TEXT} was expected"#);
     }
 
     #[test]

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::import::{self, LineFile, line::without_place};
 use crate::{
-    exit::ExitCode, failure::Failure, invocation::Invocation, printer::Printable, printer::json::ValueField,
+    exit::ExitCode,
+    failure::Failure,
+    invocation::Invocation,
+    printer::Printable,
+    printer::json::{KeyDocument, ValueField},
     wording, words,
 };
 
@@ -21,7 +25,7 @@ Each line is one change, in words quoted as in a shell or as JSON:
   set order/7 'flat white'
   del order/6
   {\"set\": \"order/8\", \"value_base64\": \"/w==\"}
-  {\"del\": \"order/5\"}
+  {\"del\": {\"base64\": \"/w==\"}}
 
 '#' begins a comment. Up to 128 lines are applied together, atomically, in their
 order. A file is checked as a whole before anything is written. A batch that ends
@@ -59,8 +63,8 @@ fn applied(changes: u64) -> String {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeDocument {
-    set: Option<String>,
-    del: Option<String>,
+    set: Option<KeyDocument>,
+    del: Option<KeyDocument>,
     value: Option<String>,
     value_base64: Option<String>,
 }
@@ -85,18 +89,18 @@ fn document(text: &str) -> Result<Operation, String> {
     let document: ChangeDocument = serde_json::from_str(text).map_err(|error| without_place(&error))?;
     let ChangeDocument { set: key, del, value, value_base64 } = document;
     match (key, del) {
-        (Some(key), None) => set(&key, ValueField::of(value, value_base64).into_bytes()?),
-        (None, Some(key)) if value.is_none() && value_base64.is_none() => delete(&key),
+        (Some(key), None) => set(key.into_bytes()?, ValueField::of(value, value_base64).into_bytes()?),
+        (None, Some(key)) if value.is_none() && value_base64.is_none() => delete(key.into_bytes()?),
         _ => Err("not a change: give set with a value, or del".to_owned()),
     }
 }
 
-fn set(key: &str, value: Vec<u8>) -> Result<Operation, String> {
+fn set(key: impl AsRef<[u8]>, value: Vec<u8>) -> Result<Operation, String> {
     let key = Key::new(key).map_err(|error| error.to_string())?;
     Ok(Operation::Set(key, Value::new(value).map_err(|error| error.to_string())?))
 }
 
-fn delete(key: &str) -> Result<Operation, String> {
+fn delete(key: impl AsRef<[u8]>) -> Result<Operation, String> {
     Ok(Operation::Delete(Key::new(key).map_err(|error| error.to_string())?))
 }
 

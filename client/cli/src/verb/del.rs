@@ -13,7 +13,11 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printable, escape},
+    key_argument::key_parser,
+    printer::{
+        Printable, escape,
+        json::{KeyField, PrefixField},
+    },
     verb::write::{self, WriteResult},
     wording,
 };
@@ -22,7 +26,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct DelArguments {
     /// The key, or the prefix of --prefix
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
     /// Delete all keys that start with KEY, part by part
     #[arg(long, conflicts_with_all = ["if_rev", "request_id"])]
@@ -46,7 +50,7 @@ pub(crate) async fn run(
     let conditions = write::if_revision(&arguments.key, arguments.if_rev).into_iter().collect();
     let done = write::run(operation, conditions, arguments.request_id, invocation).await?;
     invocation.printer.report(&Deleted {
-        key: arguments.key.as_str(),
+        key: KeyField(arguments.key.as_bytes()),
         changed: done.previous.is_some(),
         done,
     });
@@ -56,7 +60,7 @@ pub(crate) async fn run(
 /// Deletes the keys part by part. Deleting again does no harm, so an end before the last part loses nothing.
 async fn delete_prefix(prefix: &Key, invocation: &mut Invocation<'_>) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let mut range = KeyRange::prefix(prefix.as_str());
+    let mut range = KeyRange::prefix(prefix);
     let mut progress = invocation.printer.progress();
     let mut keys = 0;
     loop {
@@ -69,10 +73,14 @@ async fn delete_prefix(prefix: &Key, invocation: &mut Invocation<'_>) -> Result<
         keys += u64::from(part.count);
         progress.show(&format!("{} deleted", wording::keys(keys)));
         let Some(rest) = part.rest else { break };
-        range = KeyRange::between(rest, range.to().map(str::to_owned));
+        range = KeyRange::between(rest, range.to());
     }
     drop(progress);
-    invocation.printer.report(&DeletedKeys { prefix: prefix.as_str(), keys, changed: keys > 0 });
+    invocation.printer.report(&DeletedKeys {
+        prefix: PrefixField(prefix.as_bytes()),
+        keys,
+        changed: keys > 0,
+    });
     Ok(ExitCode::Done)
 }
 
@@ -86,7 +94,8 @@ fn failed(error: Error) -> Failure {
 
 #[derive(Serialize)]
 struct DeletedKeys<'a> {
-    prefix: &'a str,
+    #[serde(flatten)]
+    prefix: PrefixField<'a>,
     keys: u64,
     changed: bool,
 }
@@ -103,7 +112,8 @@ impl Printable for DeletedKeys<'_> {
 
 #[derive(Serialize)]
 struct Deleted<'a> {
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     changed: bool,
     #[serde(flatten)]
     done: WriteResult,
@@ -114,7 +124,7 @@ impl Printable for Deleted<'_> {
         if self.changed {
             format!("revision {}\n", self.done.revision)
         } else {
-            format!("{} did not exist\n", escape::shown(self.key))
+            format!("{} did not exist\n", escape::shown_bytes(self.key.0))
         }
     }
 
@@ -131,7 +141,7 @@ mod tests {
     #[test]
     fn golden() {
         let done = |previous| WriteResult { revision: 9, previous, request_id: "c0ffee-7-1".into() };
-        let deleted = Deleted { key: "order/1", changed: true, done: done(Some(8)) };
+        let deleted = Deleted { key: KeyField(b"order/1"), changed: true, done: done(Some(8)) };
         assert_eq!(printed(Format::Table, &deleted), "revision 9\n");
         assert_eq!(printed(Format::Plain, &deleted), "9\ttrue\n");
         assert_eq!(
@@ -139,14 +149,14 @@ mod tests {
             "{\"apiVersion\":\"coffee/v1\",\"key\":\"order/1\",\"changed\":true,\"revision\":9,\"previous\":8,\
              \"request_id\":\"c0ffee-7-1\"}\n"
         );
-        let keys = DeletedKeys { prefix: "tmp/", keys: 3, changed: true };
+        let keys = DeletedKeys { prefix: PrefixField(b"tmp/"), keys: 3, changed: true };
         assert_eq!(printed(Format::Table, &keys), "3 keys deleted\n");
         assert_eq!(printed(Format::Plain, &keys), "3\n");
         assert_eq!(
             printed(Format::Json, &keys),
             "{\"apiVersion\":\"coffee/v1\",\"prefix\":\"tmp/\",\"keys\":3,\"changed\":true}\n"
         );
-        let absent = Deleted { key: "a\nb", changed: false, done: done(None) };
+        let absent = Deleted { key: KeyField(b"a\nb"), changed: false, done: done(None) };
         assert_eq!(printed(Format::Table, &absent), "a\\nb did not exist\n");
         assert_eq!(printed(Format::Plain, &absent), "9\tfalse\n");
     }

@@ -1,5 +1,10 @@
 //! `export`: writes keys and values as lines of JSON, which `import` reads.
 
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
+
 use clap::Args;
 use coffee_client::PageOptions;
 use coffee_common::key::{Key, KeyRange};
@@ -9,14 +14,16 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
+    key_argument::key_parser,
     key_pages::{self, KeyPages},
-    wording,
+    printer::escape,
+    wording, words,
 };
 
 pub(crate) const AFTER_HELP: &str = "\
-Each line is an object with the fields key and value; a value that is not UTF-8
-is in the field value_base64. Keys are read page by page, all as of one
-revision if the cluster keeps a history, while others may write.
+Each line is an object with the fields key and value, or key_base64 and
+value_base64 for bytes that are not UTF-8. Keys are read page by page, all as
+of one revision if the cluster keeps a history, while others may write.
 
   coffeectl export menu/ > menu.jsonl
   coffeectl import menu.jsonl";
@@ -26,9 +33,9 @@ revision if the cluster keeps a history, while others may write.
 pub(crate) struct ExportArguments {
     /// Export only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
+    prefix: OsString,
     /// Export only keys after this one, to continue an export
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = key_parser())]
     after: Option<Key>,
 }
 
@@ -60,21 +67,27 @@ pub(crate) async fn run(
 }
 
 fn range(arguments: &ExportArguments) -> Result<KeyRange, Failure> {
-    let range = KeyRange::prefix(&arguments.prefix);
+    let prefix = arguments.prefix.as_bytes();
+    let range = KeyRange::prefix(prefix);
     match &arguments.after {
         None => Ok(range),
-        Some(key) if key.as_str().starts_with(&arguments.prefix) => Ok(range.after(key)),
-        Some(key) => Err(Failure::usage(format!("{key} does not start with {}", arguments.prefix))
-            .hint("--after takes the last key that was exported")),
+        Some(key) if key.as_bytes().starts_with(prefix) => Ok(range.after(key)),
+        Some(key) => {
+            let [key, prefix] = [key.as_bytes(), prefix].map(escape::shown_bytes);
+            Err(Failure::usage(format!("{key} does not start with {prefix}"))
+                .hint("--after takes the last key that was exported"))
+        }
     }
 }
 
 /// The failure of an export that is to be continued after the last key that was read.
 fn stopped(error: coffee_client::Error, range: &KeyRange) -> Failure {
     let failure = Failure::from(error);
-    match range.from().strip_suffix('\0') {
+    match range.from().strip_suffix(b"\0") {
         None => failure,
-        Some(last) => failure.hint(format!("to continue: --after {}", crate::words::join([last]))),
+        Some(last) => {
+            failure.hint(format!("to continue: --after {}", words::join([OsStr::from_bytes(last)])))
+        }
     }
 }
 
@@ -84,7 +97,7 @@ mod tests {
 
     fn arguments(prefix: &str, after: Option<&str>) -> ExportArguments {
         let after = after.map(|key| Key::new(key).unwrap());
-        ExportArguments { prefix: prefix.to_owned(), after }
+        ExportArguments { prefix: prefix.into(), after }
     }
 
     #[test]

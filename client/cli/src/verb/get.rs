@@ -11,14 +11,18 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{escape, json::ValueField},
+    key_argument::key_parser,
+    printer::{
+        escape,
+        json::{KeyField, ValueField},
+    },
 };
 
 /// `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
     /// The key
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
     /// Print the key's revision and a tab before the value
     #[arg(long)]
@@ -55,7 +59,7 @@ fn shown(entry: &Entry, revision: bool) -> Cow<'_, [u8]> {
 }
 
 fn not_there(key: &Key, rev: Option<u64>) -> Failure {
-    let key = escape::shown(key.as_str());
+    let key = escape::shown_bytes(key.as_bytes());
     match rev {
         None => Failure::new(ExitCode::NotFound, format!("there is no key {key}"))
             .hint("'coffeectl keys' lists the keys"),
@@ -66,7 +70,8 @@ fn not_there(key: &Key, rev: Option<u64>) -> Failure {
 
 #[derive(Serialize)]
 struct Got<'a> {
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     #[serde(flatten)]
     value: ValueField,
     revision: u64,
@@ -78,7 +83,7 @@ struct Got<'a> {
 impl<'a> Got<'a> {
     fn new(key: &'a Key, entry: &Entry, at: Revision) -> Self {
         Self {
-            key: key.as_str(),
+            key: KeyField(key.as_bytes()),
             value: ValueField::new(entry.value.as_bytes()),
             revision: entry.modified.0,
             created: entry.created.0,

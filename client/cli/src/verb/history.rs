@@ -11,6 +11,7 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
+    key_argument::key_parser,
     printer::{Printable, escape, json::ValueField, table::TextTable},
     wording,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArguments {
     /// The key
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
     /// Show at most this many versions, the newest first
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
@@ -59,7 +60,7 @@ pub(crate) async fn run(
 }
 
 fn no_version(key: &Key) -> Failure {
-    let key = escape::shown(key.as_str());
+    let key = escape::shown_bytes(key.as_bytes());
     Failure::new(ExitCode::NotFound, format!("no version of key {key} is known"))
         .hint("'coffeectl keys' lists the keys; 'coffeectl settings' shows how much history is kept")
 }

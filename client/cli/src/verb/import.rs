@@ -19,10 +19,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 pub(crate) use self::lines::ParseLine;
-use self::{
-    line::ExportedLine,
-    lines::{ImportLines, LineBatch, LineError},
-};
+use self::lines::{ImportLines, LineBatch, LineError};
 use crate::{
     exit::ExitCode,
     failure::Failure,
@@ -32,10 +29,10 @@ use crate::{
 };
 
 pub(crate) const AFTER_HELP: &str = "\
-Each line is an object with the fields key and value, or value_base64 for bytes
-that are not UTF-8; other fields are ignored. A file is checked as a whole before
-anything is written. Up to 128 lines are applied together, atomically, in the
-order of the file; keys that exist are replaced.
+Each line is an object with the fields key and value, or key_base64 and
+value_base64 for bytes that are not UTF-8; other fields are ignored. A file is
+checked as a whole before anything is written. Up to 128 lines are applied
+together, atomically, in the order of the file; keys that exist are replaced.
 
 An import that ends early says from which line to continue. Importing a line
 twice does no harm, unless others have changed the key meanwhile.";
@@ -84,7 +81,7 @@ pub(crate) async fn run(
 }
 
 fn parse(line: &[u8]) -> Result<Option<Operation>, String> {
-    ExportedLine::parse(line).map(|(key, value)| Some(Operation::Set(key, value)))
+    line::parse(line).map(|(key, value)| Some(Operation::Set(key, value)))
 }
 
 fn imported(keys: u64) -> String {

@@ -10,7 +10,8 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printable, escape},
+    key_argument::key_parser,
+    printer::{Printable, escape, json::KeyField},
 };
 
 pub(crate) const AFTER_HELP: &str = "\
@@ -21,7 +22,7 @@ exist counts as 0. A sum out of bounds changes nothing: exit code 4.";
 #[derive(Debug, Args)]
 pub(crate) struct IncrArguments {
     /// The key
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
     /// The number to add
     #[arg(long, value_name = "NUMBER", default_value_t = 1, allow_negative_numbers = true)]
@@ -41,7 +42,7 @@ pub(crate) struct IncrArguments {
 #[derive(Debug, Args)]
 pub(crate) struct NextIdArguments {
     /// The key that counts
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
     /// Retry a write whose outcome is unknown; it is applied at most once
     #[arg(long, value_name = "ID")]
@@ -53,7 +54,7 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let bounds = arguments.min.unwrap_or(i64::MIN)..=arguments.max.unwrap_or(i64::MAX);
-    let step = TxnStep::add_within(arguments.key.as_str(), arguments.by, bounds);
+    let step = TxnStep::add_within(&arguments.key, arguments.by, bounds);
     add(&arguments.key, step, arguments.request_id, invocation).await
 }
 
@@ -61,7 +62,7 @@ pub(crate) async fn run_next_id(
     arguments: &NextIdArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    add(&arguments.key, TxnStep::add(arguments.key.as_str(), 1), arguments.request_id, invocation).await
+    add(&arguments.key, TxnStep::add(&arguments.key, 1), arguments.request_id, invocation).await
 }
 
 async fn add(
@@ -74,16 +75,17 @@ async fn add(
         write::transact(Txn::new().then(step), request, invocation).await?;
     let [StepResult::Added(number)] = results[..] else {
         return Err(Failure::new(ExitCode::Unknown, "the node's response does not match the request")
-            .hint(format!("'coffeectl get {}' shows the number", escape::shown(key.as_str()))));
+            .hint(format!("'coffeectl get {}' shows the number", escape::shown_bytes(key.as_bytes()))));
     };
     let (revision, request_id) = (revision.0, request.to_string());
-    invocation.printer.report(&CounterSum { key: key.as_str(), number, revision, request_id });
+    invocation.printer.report(&CounterSum { key: KeyField(key.as_bytes()), number, revision, request_id });
     Ok(ExitCode::Done)
 }
 
 #[derive(Serialize)]
 struct CounterSum<'a> {
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     number: i64,
     revision: u64,
     request_id: String,
@@ -106,8 +108,12 @@ mod tests {
 
     #[test]
     fn golden() {
-        let sum =
-            CounterSum { key: "orders/last", number: -7, revision: 4711, request_id: "c0ffee-7-1".into() };
+        let sum = CounterSum {
+            key: KeyField(b"orders/last"),
+            number: -7,
+            revision: 4711,
+            request_id: "c0ffee-7-1".into(),
+        };
         assert_eq!(printed(Format::Table, &sum), "-7\n");
         assert_eq!(printed(Format::Plain, &sum), "-7\n");
         assert_eq!(

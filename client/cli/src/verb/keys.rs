@@ -3,6 +3,8 @@
 //! Prints each page as it arrives, so memory does not grow with the number of
 //! keys. All are of one revision, if the cluster keeps a history.
 
+use std::{ffi::OsString, os::unix::ffi::OsStrExt};
+
 use clap::Args;
 use coffee_client::PageOptions;
 use coffee_common::{
@@ -18,7 +20,11 @@ use crate::{
     failure::Failure,
     invocation::Invocation,
     key_pages::{self, KeyPages},
-    printer::{Printable, escape, json::ValueField, table::TextTable},
+    printer::{
+        Printable, escape,
+        json::{KeyField, ValueField},
+        table::TextTable,
+    },
 };
 
 /// `keys`.
@@ -26,7 +32,7 @@ use crate::{
 pub(crate) struct KeysArguments {
     /// List only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
+    prefix: OsString,
     /// List at most this many
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -46,7 +52,7 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
-    let range = KeyRange::prefix(&arguments.prefix);
+    let range = KeyRange::prefix(arguments.prefix.as_bytes());
     let mut pages = match arguments.rev {
         None => KeyPages::new(&client, range),
         Some(revision) => KeyPages::at(&client, range, Revision(revision)),
@@ -78,7 +84,8 @@ struct KeysTail {
 
 #[derive(Serialize)]
 struct KeyRow<'a> {
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     #[serde(flatten)]
     value_field: Option<ValueField>,
     revision: u64,
@@ -92,7 +99,7 @@ impl<'a> KeyRow<'a> {
     fn new(key: &'a Key, entry: &'a Entry, with_value: bool) -> Self {
         let value = with_value.then_some(&entry.value.as_bytes()[..]);
         Self {
-            key: key.as_str(),
+            key: KeyField(key.as_bytes()),
             value_field: value.map(ValueField::new),
             revision: entry.modified.0,
             created: entry.created.0,
@@ -106,8 +113,10 @@ fn table(rows: &[KeyRow<'_>]) -> String {
     let mut table = TextTable::without_header().right([1]);
     for row in rows {
         match row.value {
-            None => table.row([escape::shown(row.key)]),
-            Some(value) => table.row([escape::shown(row.key), row.revision.to_string(), shown_value(value)]),
+            None => table.row([escape::shown_bytes(row.key.0)]),
+            Some(value) => {
+                table.row([escape::shown_bytes(row.key.0), row.revision.to_string(), shown_value(value)])
+            }
         }
     }
     table.render()
@@ -130,7 +139,7 @@ impl Printable for KeyRow<'_> {
     }
 
     fn plain(&self) -> Vec<Vec<String>> {
-        let mut fields = vec![escape::field(self.key), self.revision.to_string()];
+        let mut fields = vec![escape::bytes_field(self.key.0), self.revision.to_string()];
         fields.extend(self.value.map(escape::bytes_field));
         vec![fields]
     }

@@ -21,17 +21,18 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::{Invocation, Origin},
-    printer::Printable,
+    key_argument::key_parser,
+    printer::{Printable, json::KeyField},
     verb::write::{self, WriteResult},
 };
 
 /// `set`.
 #[derive(Debug, Args)]
 pub(crate) struct SetArguments {
-    /// The key: 1 to 1024 bytes of UTF-8
-    #[arg(value_name = "KEY")]
+    /// The key: 1 to 1024 bytes
+    #[arg(value_name = "KEY", value_parser = key_parser())]
     key: Key,
-    /// The value, up to 1 MiB; - reads it from standard input
+    /// The value, up to 1.5 MiB; - reads it from standard input
     #[arg(value_name = "VALUE", required_unless_present = "file", allow_negative_numbers = true)]
     pub(crate) value: Option<OsString>,
     /// Read the value from a file
@@ -57,7 +58,7 @@ pub(crate) async fn run(
     let absent = arguments.if_absent.then(|| Condition::Absent(arguments.key.clone()));
     let conditions = write::if_revision(&arguments.key, arguments.if_rev).into_iter().chain(absent).collect();
     let done = write::run(operation, conditions, arguments.request_id, invocation).await?;
-    invocation.printer.report(&Set { key: arguments.key.as_str(), changed: true, done });
+    invocation.printer.report(&Set { key: KeyField(arguments.key.as_bytes()), changed: true, done });
     Ok(ExitCode::Done)
 }
 
@@ -124,7 +125,8 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
 
 #[derive(Serialize)]
 struct Set<'a> {
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     changed: bool,
     #[serde(flatten)]
     done: WriteResult,
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn golden() {
         let done = WriteResult { revision: 4711, previous: None, request_id: "c0ffee-7-1".into() };
-        let set = Set { key: "order/1", changed: true, done };
+        let set = Set { key: KeyField(b"order/1"), changed: true, done };
         assert_eq!(printed(Format::Table, &set), "revision 4711\n");
         assert_eq!(printed(Format::Plain, &set), "4711\n");
         assert_eq!(
@@ -171,7 +173,7 @@ mod tests {
         let failure = from_file(&path).unwrap_err();
         assert_eq!(failure.code(), ExitCode::Usage);
         assert!(
-            failure.message().contains("has 1048581 bytes, more than the limit of 1048576"),
+            failure.message().contains("has 1572869 bytes, more than the limit of 1572864"),
             "{failure:?}"
         );
     }
@@ -180,7 +182,7 @@ mod tests {
     fn a_value_without_end_is_refused() {
         let failure = from_reader(&mut io::repeat(7), "standard input", None).unwrap_err();
         assert!(
-            failure.message().contains("standard input has too many bytes, more than the limit of 1048576"),
+            failure.message().contains("standard input has too many bytes, more than the limit of 1572864"),
             "{failure:?}"
         );
     }

@@ -47,6 +47,8 @@ first '{':
    \"then\": [{\"set\": \"orders/7\", \"value\": \"latte\"}, {\"add\": \"orders/count\", \"by\": 1}],
    \"else\": [{\"get\": \"shop/ming\"}]}
 
+A key of bytes that are not UTF-8 is an object in JSON: {\"base64\": \"/w==\"}.
+
 Exit code 4: a condition does not hold and there is no 'else'; nothing was
 changed.";
 
@@ -78,7 +80,7 @@ struct TxnFile {
 struct StepLabel {
     verb: &'static str,
     /// The key or prefix.
-    key: String,
+    key: Vec<u8>,
     /// Whether values are printed.
     with_values: bool,
 }

@@ -1,5 +1,10 @@
 //! `undo`: puts back what a revision has changed, if nothing has changed it since.
 
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
+
 use clap::Args;
 use coffee_client::{HistoryOptions, KeyChange, Relation, RevisionChanges, Txn, TxnStep, WatchOptions};
 use coffee_common::{
@@ -15,7 +20,8 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printable, escape, table::TextTable},
+    printer::{Printable, escape, json::KeyField, table::TextTable},
+    words,
 };
 
 /// `undo`.
@@ -26,7 +32,7 @@ pub(crate) struct UndoArguments {
     revision: u64,
     /// Put back only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
+    prefix: OsString,
     /// Only show what would be put back
     #[arg(long)]
     dry_run: bool,
@@ -40,7 +46,7 @@ pub(crate) async fn run(
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
     let at = Revision(arguments.revision);
-    let changes = changes_of(at, KeyRange::prefix(&arguments.prefix), invocation).await?;
+    let changes = changes_of(at, KeyRange::prefix(arguments.prefix.as_bytes()), invocation).await?;
     let (txn, keys) = reversed(at, &changes.changes)?;
     // The conditions of the transaction do not tell a deletion from a later one.
     if arguments.request_id.is_none() {
@@ -64,10 +70,10 @@ pub(crate) async fn run(
 async fn check_last(at: Revision, change: &KeyChange, invocation: &Invocation<'_>) -> Result<(), Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
     let options = HistoryOptions { limit: 1, without_values: true, ..HistoryOptions::default() };
-    let history = client.history(change.key.as_str(), options).await.map_err(Failure::of_revision)?;
+    let history = client.history(&change.key, options).await.map_err(Failure::of_revision)?;
     match history.versions.first().map(|last| last.revision) {
         Some(last) if last == at => Ok(()),
-        _ => Err(changed_since(at, &escape::shown(change.key.as_str()))),
+        _ => Err(changed_since(at, &escape::shown_bytes(change.key.as_bytes()))),
     }
 }
 
@@ -121,7 +127,7 @@ fn reversed(at: Revision, changes: &[KeyChange]) -> Result<(Txn, Vec<UndoneKey>)
     }
     let (mut txn, mut keys) = (Txn::new(), Vec::new());
     for change in changes {
-        let key = change.key.as_str();
+        let key = &change.key;
         txn = match change.entry {
             Some(_) => txn.when_revision(key, Relation::Equal, at),
             None => txn.when_absent(key),
@@ -130,7 +136,7 @@ fn reversed(at: Revision, changes: &[KeyChange]) -> Result<(Txn, Vec<UndoneKey>)
             (None, _) => None,
             (Some(_), Some(entry)) => Some(entry.value.as_bytes().clone()),
             (Some(previous), None) => {
-                let key = escape::shown(key);
+                let key = words::join([OsStr::from_bytes(key.as_bytes())]);
                 return Err(Failure::new(
                     ExitCode::Refused,
                     format!("the values before revision {at} are too large to be put back together"),
@@ -139,7 +145,7 @@ fn reversed(at: Revision, changes: &[KeyChange]) -> Result<(Txn, Vec<UndoneKey>)
             }
         };
         let shown = value.as_ref().map(|value| shown_value(value));
-        keys.push(UndoneKey { key: key.to_owned(), deleted: value.is_none(), shown });
+        keys.push(UndoneKey { key: KeyField(key.as_bytes().to_owned()), deleted: value.is_none(), shown });
         txn = txn.then(match value {
             Some(value) => TxnStep::set(key, value),
             None => TxnStep::delete(key),
@@ -158,7 +164,8 @@ struct Undone {
 
 #[derive(Debug, Serialize)]
 struct UndoneKey {
-    key: String,
+    #[serde(flatten)]
+    key: KeyField<Vec<u8>>,
     /// Whether it did not exist before, and is deleted.
     deleted: bool,
     #[serde(skip)]
@@ -174,7 +181,7 @@ impl Printable for Undone {
         let mut table = TextTable::without_header();
         for key in &self.keys {
             let shown = key.shown.clone().unwrap_or_else(|| "(deleted)".to_owned());
-            table.row([escape::shown(&key.key), shown]);
+            table.row([escape::shown_bytes(&key.key.0), shown]);
         }
         text.push_str(&table.render());
         text
@@ -182,7 +189,7 @@ impl Printable for Undone {
 
     fn plain(&self) -> Vec<Vec<String>> {
         let line = |key: &UndoneKey| {
-            vec![if key.deleted { "del" } else { "set" }.to_owned(), escape::field(&key.key)]
+            vec![if key.deleted { "del" } else { "set" }.to_owned(), escape::bytes_field(&key.key.0)]
         };
         self.keys.iter().map(line).collect()
     }

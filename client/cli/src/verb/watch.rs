@@ -2,8 +2,16 @@
 
 mod cursor;
 
-use std::{io::Write, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    io::Write,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Args;
 use coffee_client::{ChangeKinds, Error, KeyChange, RevisionChanges, Watch, WatchEvent, WatchOptions};
 use coffee_common::{
@@ -21,7 +29,10 @@ use crate::{
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
-    printer::{Printable, escape, json::ValueField},
+    printer::{
+        Printable, escape,
+        json::{KeyField, ValueField},
+    },
 };
 
 pub(crate) const AFTER_HELP: &str = "\
@@ -32,7 +43,8 @@ where this one ended. With --exec a shell runs the command for each change,
 with the value on its standard input and these variables:
 
   COFFEE_EVENT      set or del
-  COFFEE_KEY        the key
+  COFFEE_KEY        the key; not set if it has a NUL byte
+  COFFEE_KEY_BASE64 the key in base64
   COFFEE_REVISION   the revision of the change
   COFFEE_PREVIOUS   the revision of the key before; empty if it did not exist
   COFFEE_AUTHOR     the role and name of the client that made the change
@@ -51,7 +63,7 @@ const QUIET_MAX: Duration = Duration::from_secs(15);
 pub(crate) struct WatchArguments {
     /// Watch only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
+    prefix: OsString,
     /// Watch PREFIX alone: it is a key
     #[arg(long, requires = "prefix")]
     exact: bool,
@@ -103,9 +115,10 @@ pub(crate) async fn run(
         Some(WatchedKind::Sets) => ChangeKinds::Sets,
         Some(WatchedKind::Deletes) => ChangeKinds::Deletes,
     };
+    let prefix = arguments.prefix.as_bytes();
     let range = match arguments.exact {
-        true => KeyRange::single(&Key::new(arguments.prefix.as_str()).map_err(Error::from)?),
-        false => KeyRange::prefix(&arguments.prefix),
+        true => KeyRange::single(&Key::new(prefix).map_err(Error::from)?),
+        false => KeyRange::prefix(prefix),
     };
     let local = invocation.options.consistency == Consistency::Local;
     let client = invocation.session.client(invocation.usual_timeout())?;
@@ -214,13 +227,19 @@ fn of_watch(error: Error) -> Failure {
 /// Runs a command for a change. Its value is on the command's standard input.
 async fn execute(command: &str, row: &ChangeRow<'_>, changes: &RevisionChanges) -> Result<(), Failure> {
     let failed = |why: String| {
-        let (event, key, revision) = (row.event, escape::shown(row.key), row.revision);
+        let (event, key, revision) = (row.event, escape::shown_bytes(row.key.0), row.revision);
         Failure::new(ExitCode::Failed, format!("{why}, for {event} {key} at revision {revision}"))
     };
-    let mut child = std::process::Command::new("/bin/sh")
+    let mut shell = std::process::Command::new("/bin/sh");
+    // No variable can have a NUL byte.
+    match row.key.0.contains(&0) {
+        true => shell.env_remove("COFFEE_KEY"),
+        false => shell.env("COFFEE_KEY", OsStr::from_bytes(row.key.0)),
+    };
+    let mut child = shell
         .args(["-c", command])
         .env("COFFEE_EVENT", row.event)
-        .env("COFFEE_KEY", row.key)
+        .env("COFFEE_KEY_BASE64", BASE64_STANDARD.encode(row.key.0))
         .env("COFFEE_REVISION", row.revision.to_string())
         .env("COFFEE_PREVIOUS", row.previous.map(|previous| previous.to_string()).unwrap_or_default())
         .env("COFFEE_AUTHOR", &changes.author)
@@ -247,7 +266,8 @@ async fn execute(command: &str, row: &ChangeRow<'_>, changes: &RevisionChanges) 
 #[derive(Serialize)]
 struct ChangeRow<'a> {
     event: &'static str,
-    key: &'a str,
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     #[serde(flatten)]
     value_field: Option<ValueField>,
     revision: u64,
@@ -266,7 +286,7 @@ impl<'a> ChangeRow<'a> {
         let (role, author) = changes.author.split_once(' ').unzip();
         Self {
             event: if value.is_some() { "set" } else { "del" },
-            key: change.key.as_str(),
+            key: KeyField(change.key.as_bytes()),
             value_field: value.map(ValueField::new),
             revision: changes.revision.0,
             version: change.entry.as_ref().map(|entry| entry.version),
@@ -282,12 +302,13 @@ impl<'a> ChangeRow<'a> {
 impl Printable for ChangeRow<'_> {
     fn table(&self) -> String {
         let value = self.value.map(|value| format!(" {}", shown_value(value))).unwrap_or_default();
-        format!("{} {} {}{value}\n", self.revision, self.event, escape::shown(self.key))
+        format!("{} {} {}{value}\n", self.revision, self.event, escape::shown_bytes(self.key.0))
     }
 
     /// A deletion has no value: its line is a field shorter.
     fn plain(&self) -> Vec<Vec<String>> {
-        let mut fields = vec![self.event.to_owned(), self.revision.to_string(), escape::field(self.key)];
+        let mut fields =
+            vec![self.event.to_owned(), self.revision.to_string(), escape::bytes_field(self.key.0)];
         fields.extend(self.value.map(escape::bytes_field));
         vec![fields]
     }

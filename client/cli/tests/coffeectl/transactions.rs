@@ -142,7 +142,7 @@ fn keys_with_a_prefix_are_deleted_part_by_part() {
         })
         .collect();
     let all = KeyRange::prefix("tmp/");
-    let from = |name: &str| KeyRange::between(name, all.to().map(str::to_owned));
+    let from = |name: &str| KeyRange::between(name, all.to());
     assert_eq!(ranges, [all.clone(), from("tmp/0"), from("tmp/1")]);
     desk.asks(&[&ming], ["del", "tmp/", "--prefix", "--if-rev", "7"]).go().fails(2);
     desk.asks(&[&ming], ["del", "", "--prefix"]).go().fails(2).complaining("a key cannot be empty");

@@ -108,7 +108,7 @@ fn what_a_revision_has_changed_is_put_back_in_one_transaction() {
             }
             Request::History { key, .. } => Response::Versions {
                 versions: vec![VersionView {
-                    revision: Revision(if key.as_str() == "c" { 12 } else { 11 }),
+                    revision: Revision(if key.as_bytes() == b"c" { 12 } else { 11 }),
                     entry: None,
                     at_ms: None,
                     author: String::new(),

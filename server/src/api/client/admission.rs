@@ -21,8 +21,8 @@ use std::{
 
 use coffee_common::{
     limits::{
-        COMMAND_BYTES_MAX, DELETED_BYTES, KEY_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX,
-        PROPOSAL_BYTES_IN_FLIGHT_RANGE, VALUE_BYTES_MAX,
+        COMMAND_BYTES_MAX, DELETED_BYTES, KEY_BYTES_MAX, PLAIN_VALUE_BYTES_MAX, PROPOSAL_BYTES_IN_FLIGHT_MAX,
+        PROPOSAL_BYTES_IN_FLIGHT_RANGE,
     },
     protocol::Rejection,
     window::{Sign, Taken, Window},
@@ -47,9 +47,9 @@ const LATE: Duration = Duration::from_secs(2);
 /// How many times as much as is free a client may have in flight.
 const TIMES_FREE: usize = 3;
 
-/// The most bytes that a client may have in flight while others write: two of the largest values, so
-/// that one is sent while the other is synced. Over a round trip of 100 ms that is 20 MiB/s.
-const BESIDE_OTHERS_MAX: usize = 2 * (PROPOSAL_BYTES + KEY_BYTES_MAX + VALUE_BYTES_MAX);
+/// The most bytes that a client may have in flight while others write: two values of 1 MiB, so
+/// that one is sent while the other is synced. A larger value is admitted alone. Over a round trip of 100 ms that is 20 MiB/s.
+const BESIDE_OTHERS_MAX: usize = 2 * (PROPOSAL_BYTES + KEY_BYTES_MAX + PLAIN_VALUE_BYTES_MAX);
 
 /// The bytes in flight and their bound. Clones share them. The lock guards
 /// [`ClientShare::write_bytes`] too.

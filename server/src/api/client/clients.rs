@@ -157,15 +157,18 @@ mod tests {
     #[test]
     fn unread_responses_take_no_room_from_requests() {
         let clients = Clients::default();
-        let readers: Vec<_> = (0..CLIENTS_RESPONSE_BYTES_MAX / CLIENT_RESPONSE_BYTES_MAX)
-            .map(|n| clients.share_of(&identity(Role::Writer, &format!("till-{n}"))))
+        let readers: Vec<_> = (0..CLIENTS_RESPONSE_BYTES_MAX)
+            .step_by(CLIENT_RESPONSE_BYTES_MAX)
+            .map(|taken| (taken, clients.share_of(&identity(Role::Writer, &format!("till-{taken}")))))
             .collect();
-        let take_all = |share: &Arc<ClientShare>| share.response_bytes.take(CLIENT_RESPONSE_BYTES_MAX);
+        let take_all = |(taken, share): &(usize, Arc<ClientShare>)| {
+            share.response_bytes.take((CLIENTS_RESPONSE_BYTES_MAX - taken).min(CLIENT_RESPONSE_BYTES_MAX))
+        };
         let unread: Vec<_> = readers.iter().filter_map(take_all).collect();
         assert_eq!(unread.len(), readers.len());
         let desk = clients.share_of(&identity(Role::Writer, "desk"));
         assert!(desk.response_bytes.take(1).is_none(), "the budget of responses is used up");
-        for share in [&desk, &readers[0]] {
+        for share in [&desk, &readers[0].1] {
             assert!(share.request_bytes.take(CLIENT_REQUEST_BYTES_MAX).is_some(), "it can send");
         }
     }

@@ -145,7 +145,7 @@ fn bytes(response: &Response) -> usize {
     match response {
         Response::Value { entry, .. } => entry.as_ref().map_or(0, |entry| entry.value.as_bytes().len()),
         Response::Page { entries, .. } | Response::PastPage { entries, .. } => {
-            entries.iter().map(|(key, entry)| key.as_str().len() + entry.value.as_bytes().len()).sum()
+            entries.iter().map(|(key, entry)| key.as_bytes().len() + entry.value.as_bytes().len()).sum()
         }
         Response::Versions { versions, .. } => {
             let bytes = |version: &VersionView| {

@@ -79,7 +79,7 @@ fn bytes(read: &StepRead) -> usize {
     match read {
         StepRead::Entry(entry) => entry.as_ref().map_or(0, |entry| entry.value.as_bytes().len()),
         StepRead::Page { entries, .. } => {
-            entries.iter().map(|(key, entry)| key.as_str().len() + entry.value.as_bytes().len()).sum()
+            entries.iter().map(|(key, entry)| key.as_bytes().len() + entry.value.as_bytes().len()).sum()
         }
         StepRead::Omitted(_) => 0,
     }

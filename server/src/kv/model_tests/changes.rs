@@ -43,8 +43,10 @@ impl Past {
             let expected: Vec<_> = expected.iter().filter(|(at, ..)| *at > after).cloned().collect();
             assert_eq!(found, expected, "after {after}, floor {floor}");
             let some = ChangeFilter { range: KeyRange::prefix("b"), deletes: false, ..filter };
-            let count =
-                expected.iter().filter(|(_, key, entry, _)| key.as_str() == "b" && entry.is_some()).count();
+            let count = expected
+                .iter()
+                .filter(|(_, key, entry, _)| key.as_bytes() == b"b" && entry.is_some())
+                .count();
             assert_eq!(self.changes(after, &some).len(), count);
         }
     }

@@ -352,7 +352,7 @@ fn a_range_that_ends_before_it_begins_has_no_key() {
     let mut past = Past::new();
     past.raise_level(1);
     past.apply(&[(2, Batch::of(set("b", value(1, 9))))]);
-    let range = KeyRange::between("c", Some("a".to_owned()));
+    let range = KeyRange::between("c", Some(b"a"));
     assert_eq!(past.real.store.keys_ever(&range, 10).expect("reads"), []);
 }
 

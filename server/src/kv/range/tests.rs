@@ -65,7 +65,7 @@ fn flush(store: &mut Store, database: &Database) {
 }
 
 fn numbers(page: &RangePage) -> Vec<String> {
-    page.entries.iter().map(|(key, _)| key.as_str()[4..].trim_start_matches('0').to_owned()).collect()
+    page.entries.iter().map(|(key, _)| key.to_string()[4..].trim_start_matches('0').to_owned()).collect()
 }
 
 /// The pages of all keys, each after this many rows and changes in memory.

@@ -224,8 +224,7 @@ pub(in crate::kv) fn entry(table: Table, head: &RowHead, value: Bytes) -> Result
 
 /// Decodes the key of a row.
 pub(in crate::kv) fn decode_key(table: Table, key: &[u8]) -> Result<Key, KvError> {
-    let text = std::str::from_utf8(key).map_err(|_| KvError::damaged(table, "its key is not valid UTF-8"))?;
-    Key::new(text).map_err(|_| KvError::damaged(table, "its key is not valid"))
+    Key::new(key).map_err(|_| KvError::damaged(table, "its key is not valid"))
 }
 
 /// Verifies a row that arrived in a snapshot.

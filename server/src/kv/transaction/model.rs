@@ -122,14 +122,21 @@ fn set(state: &mut ModelState, at: Revision, key: &Key, value: Value) -> Option<
     old.map(|old| old.modified)
 }
 
+/// A key that begins with another, and some that are not text.
+const KEYS: [&[u8]; 4] = [b"a", b"a\0", b"b", b"\xff"];
+
 fn any_key() -> impl Strategy<Value = Key> {
-    "[a-d]".prop_map(|name| Key::new(name).expect("legal"))
+    prop::sample::select(KEYS.to_vec()).prop_map(|name| Key::new(name).expect("legal"))
+}
+
+fn any_bound() -> impl Strategy<Value = &'static [u8]> {
+    prop::sample::select([&KEYS[..], &[b"", b"\xff\0"]].concat())
 }
 
 fn any_range() -> impl Strategy<Value = KeyRange> {
     prop_oneof![
-        ("[a-d]?", prop::option::of("[a-e]")).prop_map(|(from, to)| KeyRange::between(from, to)),
-        "[a-d]?".prop_map(|prefix| KeyRange::prefix(&prefix)),
+        (any_bound(), prop::option::of(any_bound())).prop_map(|(from, to)| KeyRange::between(from, to)),
+        any_bound().prop_map(KeyRange::prefix),
     ]
 }
 

@@ -73,8 +73,8 @@ impl ChangeWaiters {
     /// Registers a waiter for the changes of a range.
     pub(super) fn register(self: &Arc<Self>, range: &KeyRange) -> ChangeWait {
         let place = match (range.single_key(), range.as_prefix()) {
-            (Some(key), _) => WaiterPlace::Key(key.as_bytes().into()),
-            (None, Some(prefix)) => WaiterPlace::Prefix(prefix.as_bytes().into()),
+            (Some(key), _) => WaiterPlace::Key(key.into()),
+            (None, Some(prefix)) => WaiterPlace::Prefix(prefix.into()),
             (None, None) => WaiterPlace::Range(range.clone()),
         };
         self.add(place)
@@ -267,7 +267,7 @@ mod tests {
             KeyRange::single(&key("order/1")),
             KeyRange::prefix("order/"),
             KeyRange::prefix("order/1"),
-            KeyRange::between("order/0", Some("order/5".to_owned())),
+            KeyRange::between("order/0", Some(b"order/5")),
             KeyRange::all(),
             KeyRange::prefix("menu/"),
         ];

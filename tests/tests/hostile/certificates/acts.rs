@@ -178,7 +178,7 @@ fn trace() -> Request {
 }
 
 fn keys_of_till() -> Vec<Asked> {
-    let between = |from: &str, to: Option<&str>| range(KeyRange::between(from, to.map(str::to_owned)));
+    let between = |from: &str, to: Option<&str>| range(KeyRange::between(from, to.map(str::as_bytes)));
     let local = Request::Get { key: key("till/hong/1"), consistency: Consistency::Local };
     let mut mixed = setting("menu/tea");
     mixed.operations.push(Operation::Delete(key("till/hong/1")));

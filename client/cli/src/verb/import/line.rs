@@ -6,41 +6,57 @@ use coffee_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::printer::json::ValueField;
+use crate::printer::json::{KeyDocument, KeyField, ValueField};
 
 /// The longest line, in bytes: JSON takes up to 6 bytes for one (`\u0001`). The rest is for spaces and
 /// other fields.
 pub(crate) const LINE_BYTES_MAX: usize = 6 * (KEY_BYTES_MAX + VALUE_BYTES_MAX) + 4096;
 
-/// A line of an export. Fields that this version does not know are ignored.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ExportedLine {
-    key: String,
+/// A line of an export, as it is written.
+#[derive(Serialize)]
+pub(crate) struct ExportedLine<'a> {
+    #[serde(flatten)]
+    key: KeyField<&'a [u8]>,
     #[serde(flatten)]
     value: ValueField,
 }
 
-impl ExportedLine {
-    pub(crate) fn new(key: &Key, value: &Value) -> Self {
-        Self { key: key.as_str().to_owned(), value: ValueField::new(value.as_bytes()) }
+/// A line of an export, as it is read. Fields that this version does not know are ignored.
+#[derive(Deserialize)]
+struct ImportedLine {
+    key: Option<String>,
+    key_base64: Option<String>,
+    #[serde(flatten)]
+    value: ValueField,
+}
+
+impl<'a> ExportedLine<'a> {
+    pub(crate) fn new(key: &'a Key, value: &Value) -> Self {
+        Self { key: KeyField(key.as_bytes()), value: ValueField::new(value.as_bytes()) }
     }
 
     /// Returns it with its newline.
     pub(crate) fn to_text(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string(self)? + "\n")
     }
+}
 
-    /// Reads a line without its newline.
-    ///
-    /// # Errors
-    ///
-    /// It is not such a line. For people.
-    pub(crate) fn parse(text: &[u8]) -> Result<(Key, Value), String> {
-        let line: Self = serde_json::from_slice(text).map_err(|error| without_place(&error))?;
-        let key = Key::new(line.key).map_err(|error| error.to_string())?;
-        let value = Value::new(line.value.into_bytes()?).map_err(|error| error.to_string())?;
-        Ok((key, value))
-    }
+/// Reads a line of an export without its newline.
+///
+/// # Errors
+///
+/// It is not such a line. For people.
+pub(crate) fn parse(text: &[u8]) -> Result<(Key, Value), String> {
+    let line: ImportedLine = serde_json::from_slice(text).map_err(|error| without_place(&error))?;
+    let key = match (line.key, line.key_base64) {
+        (Some(text), None) => KeyDocument::Text(text),
+        (None, Some(base64)) => KeyDocument::Bytes { base64 },
+        (None, None) => return Err("neither key nor key_base64 is given".to_owned()),
+        (Some(_), Some(_)) => return Err("both key and key_base64 are given".to_owned()),
+    };
+    let key = Key::new(key.into_bytes()?).map_err(|error| error.to_string())?;
+    let value = Value::new(line.value.into_bytes()?).map_err(|error| error.to_string())?;
+    Ok((key, value))
 }
 
 /// The error without its place, which counts lines within the line.
@@ -61,8 +77,8 @@ mod tests {
         };
         assert_eq!(line(b"latte"), "{\"key\":\"order/1\",\"value\":\"latte\"}\n");
         assert_eq!(line(b"\xff"), "{\"key\":\"order/1\",\"value_base64\":\"/w==\"}\n");
-        let (key, value) = ExportedLine::parse(line(b"\xff\n").as_bytes()).unwrap();
-        assert_eq!((key.as_str(), &value.as_bytes()[..]), ("order/1", &b"\xff\n"[..]));
+        let (key, value) = parse(line(b"\xff\n").as_bytes()).unwrap();
+        assert_eq!((key.as_bytes(), &value.as_bytes()[..]), (&b"order/1"[..], &b"\xff\n"[..]));
     }
 
     #[test]
@@ -71,15 +87,15 @@ mod tests {
             ("", "EOF while parsing a value"),
             ("order/1 latte", "expected value"),
             (r#"{"key":"a"}"#, "neither value nor value_base64 is given"),
-            (r#"{"value":"a"}"#, "missing field `key`"),
+            (r#"{"value":"a"}"#, "neither key nor key_base64 is given"),
             (r#"{"key":"","value":"a"}"#, "a key cannot be empty"),
             (r#"{"key":"a","value":"b"} x"#, "trailing characters"),
             (r#"{"key":"a","value":7}"#, "invalid type: integer `7`, expected a string"),
         ] {
-            assert_eq!(ExportedLine::parse(text.as_bytes()).unwrap_err(), why, "{text}");
+            assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
         }
         let later = r#"{"key":"a","value":"b","flags":["later"]}"#;
-        assert!(ExportedLine::parse(later.as_bytes()).is_ok(), "a field of a later version");
+        assert!(parse(later.as_bytes()).is_ok(), "a field of a later version");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use coffee_common::key::KeyRange;
 use serde::Deserialize;
 
 use super::{StepLabel, TxnFile, text};
-use crate::printer::json::ValueField;
+use crate::printer::json::{KeyDocument, ValueField};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,8 +22,8 @@ struct TxnDocument {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ConditionDocument {
-    key: Option<String>,
-    prefix: Option<String>,
+    key: Option<KeyDocument>,
+    prefix: Option<KeyDocument>,
     relation: Option<String>,
     value: Option<String>,
     value_base64: Option<String>,
@@ -39,12 +39,12 @@ struct ConditionDocument {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct StepDocument {
-    get: Option<String>,
-    set: Option<String>,
-    del: Option<String>,
-    del_prefix: Option<String>,
-    add: Option<String>,
-    keys: Option<String>,
+    get: Option<KeyDocument>,
+    set: Option<KeyDocument>,
+    del: Option<KeyDocument>,
+    del_prefix: Option<KeyDocument>,
+    add: Option<KeyDocument>,
+    keys: Option<KeyDocument>,
     value: Option<String>,
     value_base64: Option<String>,
     by: Option<i64>,
@@ -95,7 +95,7 @@ impl ConditionDocument {
         };
         type Condition = Box<dyn FnOnce(Txn) -> Txn>;
         let mut conditions: Vec<Condition> = Vec::new();
-        let key = || self.key.clone().ok_or_else(|| "key is missing".to_owned());
+        let key = || self.key.clone().ok_or("key is missing")?.into_bytes();
         if self.value.is_some() || self.value_base64.is_some() {
             let (key, value) =
                 (key()?, ValueField::of(self.value.clone(), self.value_base64.clone()).into_bytes()?);
@@ -124,7 +124,7 @@ impl ConditionDocument {
         match (self.empty, &self.prefix) {
             (None, None) => {}
             (Some(true), Some(prefix)) => {
-                let range = KeyRange::prefix(prefix);
+                let range = KeyRange::prefix(prefix.clone().into_bytes()?);
                 conditions.push(Box::new(move |txn| txn.when_empty(range)));
             }
             _ => return Err("prefix and empty, which can only be true, belong together".to_owned()),
@@ -144,7 +144,7 @@ impl ConditionDocument {
 
 impl StepDocument {
     fn step(self) -> Result<(TxnStep, StepLabel), String> {
-        let label = |verb, key: &str| StepLabel { verb, key: key.to_owned(), with_values: false };
+        let label = |verb, key: Vec<u8>| StepLabel { verb, key, with_values: false };
         let given = [&self.get, &self.set, &self.del, &self.del_prefix, &self.add, &self.keys];
         if given.iter().filter(|verb| verb.is_some()).count() != 1 {
             return Err("give just one of get, set, del, del_prefix, add, keys".to_owned());
@@ -161,33 +161,39 @@ impl StepDocument {
             );
         }
         if let Some(key) = self.get {
-            return Ok((TxnStep::get(key.as_str()), label("get", &key)));
+            let key = key.into_bytes()?;
+            return Ok((TxnStep::get(&key), label("get", key)));
         }
         if let Some(key) = self.set {
-            let value = ValueField::of(self.value, self.value_base64).into_bytes()?;
-            return Ok((TxnStep::set(key.as_str(), value), label("set", &key)));
+            let (key, value) =
+                (key.into_bytes()?, ValueField::of(self.value, self.value_base64).into_bytes()?);
+            return Ok((TxnStep::set(&key, value), label("set", key)));
         }
         if let Some(key) = self.del {
-            return Ok((TxnStep::delete(key.as_str()), label("del", &key)));
+            let key = key.into_bytes()?;
+            return Ok((TxnStep::delete(&key), label("del", key)));
         }
         if let Some(prefix) = self.del_prefix {
+            let prefix = prefix.into_bytes()?;
             if prefix.is_empty() {
                 return Err("an empty prefix would delete all keys".to_owned());
             }
-            return Ok((TxnStep::delete_range(KeyRange::prefix(&prefix)), label("del --prefix", &prefix)));
+            return Ok((TxnStep::delete_range(KeyRange::prefix(&prefix)), label("del --prefix", prefix)));
         }
         if let Some(key) = self.add {
             let bounds = self.min.unwrap_or(i64::MIN)..=self.max.unwrap_or(i64::MAX);
-            let step = TxnStep::add_within(key.as_str(), self.by.unwrap_or(1), bounds);
-            return Ok((step, label("add", &key)));
+            let key = key.into_bytes()?;
+            let step = TxnStep::add_within(&key, self.by.unwrap_or(1), bounds);
+            return Ok((step, label("add", key)));
         }
-        let (prefix, limit) = (self.keys.unwrap_or_default(), self.limit.unwrap_or_default());
+        let prefix = self.keys.map(KeyDocument::into_bytes).transpose()?.unwrap_or_default();
+        let limit = self.limit.unwrap_or_default();
         let (range, with_values) = (KeyRange::prefix(&prefix), self.values.unwrap_or_default());
         let step = match with_values {
             true => TxnStep::range(range, limit),
             false => TxnStep::keys(range, limit),
         };
-        Ok((step, StepLabel { with_values, ..label("keys", &prefix) }))
+        Ok((step, StepLabel { with_values, ..label("keys", prefix) }))
     }
 }
 

@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use super::StepLabel;
 use crate::{
-    printer::{Printable, escape, json::ValueField, table::TextTable},
+    printer::{
+        Printable, escape,
+        json::{KeyField, ValueField},
+        table::TextTable,
+    },
     verb::keys::shown_value,
     wording,
 };
@@ -26,7 +30,8 @@ pub(super) struct Transacted {
 pub(super) struct StepRow {
     step: &'static str,
     /// The key or prefix.
-    key: String,
+    #[serde(flatten)]
+    key: KeyField<Vec<u8>>,
     /// The revision of the key before, of a step that sets or deletes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<Option<u64>>,
@@ -41,7 +46,7 @@ pub(super) struct StepRow {
     entry: Option<Option<EntryField>>,
     /// The keys that `keys` has read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    keys: Option<Vec<KeyField>>,
+    keys: Option<Vec<ReadKey>>,
     /// Whether `keys` may have left out some.
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<bool>,
@@ -61,8 +66,9 @@ struct EntryField {
 }
 
 #[derive(Serialize)]
-struct KeyField {
-    key: String,
+struct ReadKey {
+    #[serde(flatten)]
+    key: KeyField<Vec<u8>>,
     #[serde(flatten)]
     value_field: Option<ValueField>,
     revision: u64,
@@ -70,11 +76,11 @@ struct KeyField {
     value: Option<Vec<u8>>,
 }
 
-impl KeyField {
+impl ReadKey {
     fn new(key: &Key, entry: &Entry, with_value: bool) -> Self {
         let value = with_value.then(|| entry.value.as_bytes().to_vec());
         Self {
-            key: key.as_str().to_owned(),
+            key: KeyField(key.as_bytes().to_owned()),
             value_field: value.as_deref().map(ValueField::new),
             revision: entry.modified.0,
             value,
@@ -97,7 +103,7 @@ pub(super) fn rows(labels: &[StepLabel], results: Vec<StepResult>) -> Vec<StepRo
 
 impl StepRow {
     fn new(label: &StepLabel, result: StepResult) -> Self {
-        let row = Self { step: label.verb, key: label.key.clone(), ..Self::default() };
+        let row = Self { step: label.verb, key: KeyField(label.key.clone()), ..Self::default() };
         match result {
             StepResult::Changed(previous) => {
                 Self { previous: Some(previous.map(|revision| revision.0)), ..row }
@@ -106,7 +112,7 @@ impl StepRow {
             StepResult::Added(number) => Self { number: Some(number), ..row },
             StepResult::Entry(entry) => Self { entry: Some(entry.as_ref().map(EntryField::new)), ..row },
             StepResult::Page { entries, upto } => {
-                let keys = entries.iter().map(|(key, entry)| KeyField::new(key, entry, label.with_values));
+                let keys = entries.iter().map(|(key, entry)| ReadKey::new(key, entry, label.with_values));
                 Self { keys: Some(keys.collect()), more: Some(upto.is_some()), ..row }
             }
             _ => Self { not_read: true, ..row },
@@ -143,10 +149,10 @@ impl Printable for Transacted {
         let mut text = format!("revision {}: {branch}\n", self.revision);
         let mut table = TextTable::without_header();
         for row in &self.steps {
-            table.row([format!("{} {}", row.step, escape::shown(&row.key)), row.shown()]);
+            table.row([format!("{} {}", row.step, escape::shown_bytes(&row.key.0)), row.shown()]);
             for key in row.keys.iter().flatten() {
                 let value = key.value.as_deref().map(shown_value).unwrap_or_default();
-                table.row([format!("  {}", escape::shown(&key.key)), value]);
+                table.row([format!("  {}", escape::shown_bytes(&key.key.0)), value]);
             }
         }
         text.push_str(&table.render());
@@ -159,8 +165,9 @@ impl Printable for Transacted {
         let branch = if self.succeeded { "then" } else { "else" };
         let mut lines = vec![vec![branch.to_owned(), self.revision.to_string()]];
         for row in &self.steps {
-            let line =
-                |fields: Vec<String>| [vec![row.step.to_owned(), escape::field(&row.key)], fields].concat();
+            let line = |fields: Vec<String>| {
+                [vec![row.step.to_owned(), escape::bytes_field(&row.key.0)], fields].concat()
+            };
             let number = |number: &Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
             match (&row.previous, &row.entry, &row.keys) {
                 (Some(previous), ..) => lines.push(line(vec![number(previous)])),
@@ -169,7 +176,7 @@ impl Printable for Transacted {
                     None => vec![String::new()],
                 })),
                 (.., Some(keys)) => lines.extend(keys.iter().map(|key| {
-                    let mut fields = vec![escape::field(&key.key), key.revision.to_string()];
+                    let mut fields = vec![escape::bytes_field(&key.key.0), key.revision.to_string()];
                     fields.extend(key.value.as_deref().map(escape::bytes_field));
                     line(fields)
                 })),
@@ -192,7 +199,7 @@ mod tests {
     use crate::printer::{Format, tests::printed};
 
     fn transacted() -> Transacted {
-        let label = |verb, key: &str| StepLabel { verb, key: key.to_owned(), with_values: true };
+        let label = |verb, key: &str| StepLabel { verb, key: key.into(), with_values: true };
         let entry = || Entry {
             value: Value::new("a\tb").unwrap(),
             created: Revision(3),

@@ -75,7 +75,7 @@ fn condition(file: &mut TxnFile, words: &[&str]) -> Result<(), String> {
 }
 
 fn step(words: &[&str]) -> Result<(TxnStep, StepLabel), String> {
-    let label = |verb, key: &str| StepLabel { verb, key: key.to_owned(), with_values: false };
+    let label = |verb, key: &str| StepLabel { verb, key: key.into(), with_values: false };
     Ok(match *words {
         ["get", key] => (TxnStep::get(key), label("get", key)),
         ["set", key, value] => (TxnStep::set(key, value.to_owned()), label("set", key)),
@@ -174,10 +174,15 @@ else
             .then(TxnStep::range(KeyRange::prefix("orders/"), 10))
             .otherwise(TxnStep::get("shop/ming"));
         assert_eq!(file.txn, txn);
-        let verbs: Vec<_> = file.then.iter().map(|label| (label.verb, label.key.as_str())).collect();
+        let verbs: Vec<_> = file.then.iter().map(|label| (label.verb, &label.key[..])).collect();
         assert_eq!(
             verbs,
-            [("set", "orders/7"), ("add", "orders/count"), ("del --prefix", "tmp/"), ("keys", "orders/")]
+            [
+                ("set", &b"orders/7"[..]),
+                ("add", b"orders/count"),
+                ("del --prefix", b"tmp/"),
+                ("keys", b"orders/")
+            ]
         );
         assert!(file.then[3].with_values);
         assert_eq!(file.otherwise.len(), 1);

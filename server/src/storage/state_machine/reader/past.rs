@@ -170,7 +170,7 @@ impl StateReader {
                     None => return Ok(None),
                 };
                 if let Some(entry) = found {
-                    let needed = key.as_str().len() + entry.value.as_bytes().len();
+                    let needed = key.as_bytes().len() + entry.value.as_bytes().len();
                     if !page.entries.is_empty() && bytes + needed > RANGE_BYTES_MAX {
                         return self.unless_dropped(page, read);
                     }

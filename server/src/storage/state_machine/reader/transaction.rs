@@ -127,8 +127,8 @@ impl<'a> TransactionReader<'a> {
             }
             (Step::Delete(key), _) => drop(self.changed.insert(key.clone(), None)),
             (Step::DeleteRange { range, .. }, StepEffect::RangeDeleted { rest, .. }) => {
-                let end = rest.as_ref().map(Key::as_str).or(range.to());
-                let deleted = KeyRange::between(range.from(), end.map(str::to_owned));
+                let end = rest.as_ref().map(Key::as_bytes).or(range.to());
+                let deleted = KeyRange::between(range.from(), end);
                 for (key, entry) in &mut self.changed {
                     if deleted.contains(key) {
                         *entry = None;
@@ -186,7 +186,7 @@ impl<'a> TransactionReader<'a> {
             return Err(ReadEnd::Omitted(ReadOmission::NoRoom));
         }
         let value = entry.map_or(0, |entry| entry.value.as_bytes().len());
-        self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + key.as_str().len() + value);
+        self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + key.as_bytes().len() + value);
         Ok(())
     }
 
