@@ -28,6 +28,9 @@ pub enum KeyScopeError {
     /// There are more than [`KEY_PREFIXES_MAX`].
     #[error("there are {0} prefixes of keys, more than {KEY_PREFIXES_MAX}")]
     TooMany(usize),
+    /// A prefix has a NUL byte: the nodes of feature level 1 refuse it.
+    #[error("a prefix has a NUL byte")]
+    Nul,
     /// No key begins with a prefix.
     #[error("not a prefix of keys: {0}")]
     Prefix(#[from] KeyError),
@@ -40,7 +43,12 @@ impl KeyScope {
     /// There are more than [`KEY_PREFIXES_MAX`], or a prefix is not a valid key.
     pub fn new<P: Into<String>>(prefixes: impl IntoIterator<Item = P>) -> Result<Self, KeyScopeError> {
         let mut prefixes: Vec<String> = prefixes.into_iter().map(Into::into).collect();
-        prefixes.iter().try_for_each(|prefix| Key::new(prefix).map(drop))?;
+        for prefix in &prefixes {
+            Key::new(prefix)?;
+            if prefix.contains('\0') {
+                return Err(KeyScopeError::Nul);
+            }
+        }
         prefixes.sort();
         prefixes.dedup();
         match prefixes.len() {

@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(read(&[&uris[0], &uris[1]]), Ok(keys));
         assert_eq!(read(&[]), Ok(KeyScope::default()));
         for bad in
-            ["coffee-keys:", "coffee-keys:%FF", "coffee-keys:%6d", "coffee-keys:%e2%98%95", "COFFEE-KEYS:m"]
+            ["coffee-keys:", "coffee-keys:%00", "coffee-keys:%6d", "coffee-keys:%e2%98%95", "COFFEE-KEYS:m"]
         {
             assert_eq!(read(&["coffee-keys:menu/", bad]), Err(IdentityError::IllegalKeys), "{bad}");
         }

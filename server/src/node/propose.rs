@@ -79,7 +79,6 @@ pub async fn propose_all(
     commands: impl IntoIterator<Item = AuthoredCommand>,
 ) -> Result<Proposed, ProposeError> {
     let proposed_at_ms = clock::now_ms();
-    // The caller has checked their level.
     let proposals = commands.into_iter().map(|AuthoredCommand { request, author, command }| Proposal {
         request: Some(request),
         proposed_at_ms,

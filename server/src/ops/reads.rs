@@ -11,7 +11,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use coffee_common::{
     command::NodeRecord,
-    feature_level::HISTORY,
+    feature_level::{FeatureLevel, HISTORY},
     id::{NodeName, Revision},
     key::{Key, KeyRange},
     protocol::{Consistency, Rejection, Response, VersionView},
@@ -179,9 +179,14 @@ impl FreshState {
         Ok(Response::Versions { versions: page.versions.into_iter().map(view).collect(), more: page.more })
     }
 
+    /// The feature level of the cluster.
+    pub fn level(&self) -> FeatureLevel {
+        self.replica.state().level()
+    }
+
     /// Rejects the request of a cluster that keeps no history.
     pub fn check_history(&self) -> Result<(), Rejection> {
-        needs_level(HISTORY, self.replica.state().level())
+        needs_level(HISTORY, self.level())
     }
 
     /// The last revision that this node has applied.

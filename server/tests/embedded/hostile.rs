@@ -9,7 +9,7 @@ use coffee_common::{
     envelope, frame,
     id::{ClientId, RequestId, Revision},
     key::{Key, Value},
-    limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX},
+    limits::{BATCH_OPERATIONS_MAX, FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Request, RequestFrame, Response, ResponseFrame, Role, ServerMessage},
     quic::{Connection, Endpoint, EndpointOptions, Expect, FrameReceiver, Priority, Protocol},
 };
@@ -185,11 +185,11 @@ async fn large_values_travel_both_ways() {
     let cluster = EmbeddedCluster::new();
     let ming = cluster.founder("ming").await;
     let client = cluster.client(&[&ming]);
-    let value: Vec<u8> = (0..1 << 20).map(|i: u32| i.wrapping_mul(2_654_435_761) as u8).collect();
+    let value: Vec<u8> = (0..VALUE_BYTES_MAX as u32).map(|i| i.wrapping_mul(2_654_435_761) as u8).collect();
     client.set("large", value.clone()).await.expect("is written");
     let entry = client.get("large").await.expect("is read").expect("is there");
     assert_eq!(entry.value.as_bytes().as_ref(), value);
-    let too_large = client.set("large", vec![0; (1 << 20) + 1]).await;
+    let too_large = client.set("large", vec![0; VALUE_BYTES_MAX + 1]).await;
     assert!(matches!(too_large, Err(Error::Invalid(_))), "{too_large:?}");
 }
 

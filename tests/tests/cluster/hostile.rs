@@ -155,7 +155,7 @@ async fn a_key_and_a_value_that_are_too_large() {
     cluster
         .coffeectl(["set", "k", "-"])
         .stdin([&value[..], &[7]].concat())
-        .fails(2, "more than the limit of 1048576")
+        .fails(2, "more than the limit of 1572864")
         .await;
     assert_eq!(cluster.coffeectl(["get", "k"]).run().await.stdout, value, "nothing was changed");
     assert!(cluster.node("ming").stop().await.success());

@@ -6,7 +6,7 @@ use coffee_client::PageOptions;
 use coffee_common::{
     frame,
     key::KeyRange,
-    limits::{CONNECTIONS_RANGE, VALUE_BYTES_MAX},
+    limits::{CONNECTIONS_RANGE, PLAIN_VALUE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Request, RequestFrame, Role},
     quic::{Connection, Endpoint, EndpointOptions, Expect, Priority, Protocol},
 };
@@ -140,7 +140,7 @@ async fn a_reload_takes_up_how_many_bytes_may_be_in_flight() {
     let mut cluster = Cluster::of(1).with("[admin]\nlisten = \"127.0.0.1:0\"\n").start().await;
     let client = cluster.client(Role::Writer).with_timeout(Duration::from_secs(60));
     let write_all = || async {
-        let value = vec![7; VALUE_BYTES_MAX];
+        let value = vec![7; PLAIN_VALUE_BYTES_MAX];
         let writes = (0..WRITES).map(|n| client.set(format!("large/{n}"), value.clone()));
         for written in join_all(writes).await {
             written.expect("sooner or later");

@@ -9,7 +9,7 @@ use coffee_common::{
     frame,
     id::{ClientId, NodeName, RequestId, Revision},
     key::{Key, Value},
-    limits::VALUE_BYTES_MAX,
+    limits::PLAIN_VALUE_BYTES_MAX,
     protocol::{Request, RequestFrame, Role},
 };
 use tokio::time::{sleep, timeout};
@@ -52,7 +52,7 @@ pub(crate) async fn keep_no_others_out() {
     timeout(WITHIN, wait).await.expect("the writes of the attacker are committed");
     // Almost the largest batch: it does not fit beside the writes of the attacker.
     let set = |key: &str| {
-        let value = Value::new(vec![1; VALUE_BYTES_MAX - 1_000]).expect("legal");
+        let value = Value::new(vec![1; PLAIN_VALUE_BYTES_MAX - 1_000]).expect("legal");
         Operation::Set(Key::new(key).expect("legal"), value)
     };
     let batch = Batch { conditions: Vec::new(), operations: vec![set("good/large"), set("good/larger")] };
@@ -68,7 +68,7 @@ fn key(sequence: u64) -> String {
 
 fn write(sequence: u64) -> Request {
     let key = Key::new(key(sequence)).expect("legal");
-    let value = Value::new(vec![0; VALUE_BYTES_MAX]).expect("legal");
+    let value = Value::new(vec![0; PLAIN_VALUE_BYTES_MAX]).expect("legal");
     let request = RequestId { client: ClientId(7), sequence, after: Revision(1) };
     Request::Write { request, batch: Batch::of(Operation::Set(key, value)).into() }
 }

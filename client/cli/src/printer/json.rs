@@ -72,7 +72,7 @@ fn one_field<S: Serializer>(
 
 /// The bytes of a key or prefix in a document: a text, or an object with the field `base64`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a text or {\"base64\": TEXT} was expected")]
+#[serde(untagged, deny_unknown_fields, expecting = "a text or {\"base64\": TEXT} was expected")]
 pub(crate) enum KeyDocument {
     Text(String),
     Bytes { base64: String },
@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(read(r#""order/1""#).unwrap(), Ok(b"order/1".to_vec()));
         assert_eq!(read(r#"{"base64": "/w=="}"#).unwrap(), Ok(b"\xff".to_vec()));
         assert_eq!(read(r#"{"base64": "/"}"#).unwrap(), Err("a key is not base64"));
+        assert!(read(r#"{"base64": "/w==", "revision": 7}"#).is_err());
         assert_eq!(read("7").unwrap_err().to_string(), r#"a text or {"base64": TEXT} was expected"#);
     }
 

@@ -84,7 +84,8 @@ fn range(arguments: &ExportArguments) -> Result<KeyRange, Failure> {
 fn stopped(error: coffee_client::Error, range: &KeyRange) -> Failure {
     let failure = Failure::from(error);
     match range.from().strip_suffix(b"\0") {
-        None => failure,
+        // An argument cannot have a NUL byte.
+        None | Some([.., 0]) => failure,
         Some(last) => {
             failure.hint(format!("to continue: --after {}", words::join([OsStr::from_bytes(last)])))
         }

@@ -48,7 +48,7 @@ const LATE: Duration = Duration::from_secs(2);
 const TIMES_FREE: usize = 3;
 
 /// The most bytes that a client may have in flight while others write: two values of 1 MiB, so
-/// that one is sent while the other is synced. A larger value is admitted alone. Over a round trip of 100 ms that is 20 MiB/s.
+/// that one is sent while the other is synced. Larger ones go out less densely. Over a round trip of 100 ms that is 20 MiB/s.
 const BESIDE_OTHERS_MAX: usize = 2 * (PROPOSAL_BYTES + KEY_BYTES_MAX + PLAIN_VALUE_BYTES_MAX);
 
 /// The bytes in flight and their bound. Clones share them. The lock guards

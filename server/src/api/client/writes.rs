@@ -13,7 +13,7 @@ use coffee_common::{
     command::Outcome,
     feature_level::HISTORY,
     id::RequestId,
-    protocol::{Identity, Rejection, Response},
+    protocol::{Consistency, Identity, Rejection, Response},
 };
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -167,9 +167,7 @@ async fn with_room(
 
 fn check_accepted(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
     let state = replica.state();
-    if let ClientWrite::Transaction(_) = &write.write {
-        check_level(&write.write.command(), state.level())?;
-    }
+    check_level(&write.write.command(), state.level())?;
     let data_bytes = state.metrics().data_bytes.get();
     node.write_room().admit(write.write.added_bytes(), data_bytes, &state.settings())
 }
@@ -211,7 +209,10 @@ async fn forward(client: WritingClient, write: AdmittedWrite) {
             write.first().map(|write| write.write.response(outcome)).ok_or_else(not_committed_in_time)
         }
     };
-    let result = forward::on_leader(responder.node(), &leader_request, here).await;
+    let result = match may_be_sent(&client, &write).await {
+        Ok(()) => forward::on_leader(node, &leader_request, here).await,
+        Err(rejection) => Err(rejection),
+    };
     let (admitted, permit, result): (_, _, OutgoingResponse) = match result {
         Ok(response) => match client.start_reads(write, response) {
             Some((admitted, permit, response)) => (admitted, permit, Ok(response).into()),
@@ -224,6 +225,19 @@ async fn forward(client: WritingClient, write: AdmittedWrite) {
     };
     drop(permit);
     admitted.respond(responder, result).await;
+}
+
+/// Refuses a write that the level of the cluster does not have: a leader of that level may be unable to decode
+/// it, and would end the channel that all clients of this node share.
+async fn may_be_sent(client: &WritingClient, write: &AdmittedWrite) -> Result<(), Rejection> {
+    let (command, deadline) = (write.write.command(), write.admitted.deadline);
+    let here = client.responder.node().serving()?.state().level();
+    if check_level(&command, here).is_ok() {
+        return Ok(());
+    }
+    // This node may lag: the level counts that the cluster has now.
+    let fresh = client.state.api.reads.fresh(Consistency::Linearizable, deadline).await?;
+    check_level(&command, fresh.level())
 }
 
 /// Counts writes as in flight until the guards are dropped.

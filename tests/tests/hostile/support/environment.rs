@@ -180,8 +180,8 @@ impl HostileEnvironment {
         let mut range = KeyRange::all();
         for _ in 0..PAGES_MAX {
             let page = client.range(range.clone(), options).await.expect("it can be read");
-            let keys = page.entries.iter().filter_map(|(key, _)| key.as_text());
-            let foreign: Vec<_> = keys.filter(|key| !key.starts_with(PREFIX)).collect();
+            let keys = page.entries.iter().map(|(key, _)| key);
+            let foreign: Vec<_> = keys.filter(|key| !key.as_bytes().starts_with(PREFIX.as_bytes())).collect();
             assert!(foreign.is_empty(), "{attack}: {foreign:?}");
             match page.upto {
                 Some(upto) => range = range.after(&upto),

@@ -77,6 +77,8 @@ mod tests {
         };
         assert_eq!(line(b"latte"), "{\"key\":\"order/1\",\"value\":\"latte\"}\n");
         assert_eq!(line(b"\xff"), "{\"key\":\"order/1\",\"value_base64\":\"/w==\"}\n");
+        let (key, _) = parse(br#"{"key_base64":"/wA=","value":"a"}"#).unwrap();
+        assert_eq!(key.as_bytes(), b"\xff\0");
         let (key, value) = parse(line(b"\xff\n").as_bytes()).unwrap();
         assert_eq!((key.as_bytes(), &value.as_bytes()[..]), (&b"order/1"[..], &b"\xff\n"[..]));
     }
@@ -88,6 +90,8 @@ mod tests {
             ("order/1 latte", "expected value"),
             (r#"{"key":"a"}"#, "neither value nor value_base64 is given"),
             (r#"{"value":"a"}"#, "neither key nor key_base64 is given"),
+            (r#"{"key":"a","key_base64":"YQ==","value":"a"}"#, "both key and key_base64 are given"),
+            (r#"{"key_base64":"Y","value":"a"}"#, "a key is not base64"),
             (r#"{"key":"","value":"a"}"#, "a key cannot be empty"),
             (r#"{"key":"a","value":"b"} x"#, "trailing characters"),
             (r#"{"key":"a","value":7}"#, "invalid type: integer `7`, expected a string"),
