@@ -17,6 +17,9 @@ use serde::Serialize;
 use self::progress::ProgressLine;
 use crate::{exit::ExitCode, failure::Failure};
 
+/// Moves the cursor home and erases to the end of the screen (ECMA-48, CUP and ED).
+const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[J";
+
 /// The format of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -44,6 +47,8 @@ pub struct Printer {
     err: Box<dyn Write + Send>,
     out_colours: bool,
     err_colours: bool,
+    /// Whether the screen can be cleared.
+    out_is_terminal: bool,
     /// Whether a line on standard error can be rewritten.
     err_is_terminal: bool,
     line_ends: bool,
@@ -59,6 +64,7 @@ impl Printer {
         Self {
             out_colours: colour::is_wanted(out_is_terminal),
             err_colours: colour::is_wanted(err_is_terminal),
+            out_is_terminal,
             err_is_terminal,
             line_ends: out_is_terminal,
             ..Self::new(format, Box::new(io::stdout()), Box::new(io::stderr()))
@@ -73,6 +79,7 @@ impl Printer {
             err,
             out_colours: false,
             err_colours: false,
+            out_is_terminal: false,
             err_is_terminal: false,
             line_ends: false,
             list_started: false,
@@ -114,6 +121,14 @@ impl Printer {
             Format::Table => self.table(&report.table()),
             Format::Plain => self.data(plain_lines(&report.plain()).as_bytes()),
             Format::Json => self.json_line(json::document(report)),
+        }
+    }
+
+    /// Clears the screen for a report that replaces the one before. Does nothing where the output is not a
+    /// terminal or is for programs: the reports follow each other there.
+    pub fn clear(&mut self) {
+        if self.out_is_terminal && self.format == Format::Table {
+            self.data(CLEAR_SCREEN);
         }
     }
 

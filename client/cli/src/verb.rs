@@ -58,6 +58,9 @@ nodes are listed by id.
 With -o plain the last line is '#', then the number of voters, of voters in
 reach, and of those that may be lost, then the leader and its term.
 
+--watch repeats the list, on a terminal in place; Ctrl-C ends it. A cluster that
+cannot be reached is waited for.
+
 With --check the exit code tells scripts whether the cluster works: 0 with a
 quorum in reach and a leader, 5 without.")]
     List(list::ListArguments),

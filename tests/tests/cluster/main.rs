@@ -21,6 +21,7 @@ mod key_scopes;
 mod keys_of_bytes;
 mod left_out;
 mod limits;
+mod listing;
 mod logs;
 mod members;
 mod nightly;

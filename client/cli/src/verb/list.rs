@@ -3,6 +3,10 @@
 //! The cluster lists nodes by id, and a replaced node has a new, higher id.
 //! It keeps its place here if it is among the endpoints: see [`in_order`].
 
+mod repeat;
+
+use std::time::Duration;
+
 use clap::Args;
 use coffee_common::{
     id::Address,
@@ -11,6 +15,7 @@ use coffee_common::{
 use serde::Serialize;
 
 use crate::{
+    duration,
     exit::ExitCode,
     failure::Failure,
     invocation::Invocation,
@@ -25,20 +30,31 @@ pub(crate) struct ListArguments {
     /// Exit with code 5 without a quorum or a leader
     #[arg(long)]
     check: bool,
+    /// Print the list again and again, every 2 s unless another time is given
+    #[arg(short, long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2s",
+          require_equals = true, value_parser = duration::parse, conflicts_with = "check")]
+    watch: Option<Duration>,
 }
 
 pub(crate) async fn run(
     arguments: &ListArguments,
     invocation: &mut Invocation<'_>,
 ) -> Result<ExitCode, Failure> {
-    let mut view = invocation.view(invocation.usual_timeout()).await?;
+    if let Some(every) = arguments.watch {
+        return repeat::run(every, invocation).await;
+    }
+    let view = invocation.view(invocation.usual_timeout()).await?;
+    let fails = arguments.check && judge_quorum(&view).is_err();
+    report(view, invocation);
+    Ok(if fails { ExitCode::Unavailable } else { ExitCode::Done })
+}
+
+fn report(mut view: ClusterView, invocation: &mut Invocation<'_>) {
     view.nodes = in_order(view.nodes, &invocation.session.connection().endpoints);
     invocation.printer.report(&Nodes::new(&view));
     for warning in warnings::of_cluster(&view) {
         invocation.printer.note(&warning);
     }
-    let fails = arguments.check && judge_quorum(&view).is_err();
-    Ok(if fails { ExitCode::Unavailable } else { ExitCode::Done })
 }
 
 /// Puts the nodes that are endpoints in the order of the endpoints. The other nodes stay where they are.
