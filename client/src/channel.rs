@@ -110,6 +110,7 @@ impl From<ConnectError> for ChannelError {
     fn from(error: ConnectError) -> Self {
         Self::NotSent(match error {
             ConnectError::Identity { .. } => NotSentReason::Identity(error.to_string()),
+            ConnectError::EndpointClosed => NotSentReason::Closed,
             _ => NotSentReason::Unreachable(error.to_string()),
         })
     }

@@ -139,7 +139,8 @@ impl Client {
     }
 
     /// Closes the connections of this client, its clones and all clients that share its
-    /// QUIC endpoint.
+    /// QUIC endpoint. Their watches and calls end: with [`Error::Closed`], unless the outcome is
+    /// unknown.
     ///
     /// Waits up to a second for the nodes to acknowledge this. Without it they notice
     /// within seconds.

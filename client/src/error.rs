@@ -87,6 +87,9 @@ pub enum Error {
     /// older.
     #[error("{0}")]
     Unsupported(String),
+    /// The client, or another one of its QUIC endpoint, was closed before the request was sent.
+    #[error("the client is closed")]
+    Closed,
 }
 
 /// The effect of a failed call, as far as it is known.
@@ -120,6 +123,9 @@ pub enum NotSentReason {
     /// The request cannot be encoded within the limits.
     #[error("{0}")]
     Unfit(String),
+    /// The own endpoint is closed.
+    #[error("the client is closed")]
+    Closed,
 }
 
 impl Error {
@@ -170,7 +176,7 @@ impl Error {
                 "compare `coffeectl --version` with the versions in `coffeectl list`, and upgrade the older side"
                     .into()
             }
-            Self::Invalid(_) | Self::Setup(_) => return None,
+            Self::Invalid(_) | Self::Setup(_) | Self::Closed => return None,
         };
         Some(hint).filter(|hint| !hint.is_empty())
     }

@@ -222,6 +222,10 @@ impl Retry {
             ),
             TryOutcome::Rejected(rejection) => RetryStep::Fail(Error::rejected(rejection)),
             TryOutcome::NotSent(NotSentReason::Unfit(reason)) => RetryStep::Fail(self.unfit(reason, context)),
+            TryOutcome::NotSent(NotSentReason::Closed) => RetryStep::Fail(match self.is_in_doubt(context) {
+                true => self.unknown(Error::Closed.to_string()),
+                false => Error::Closed,
+            }),
             TryOutcome::NotSent(reason) => self.not_sent(target, reason, context),
             TryOutcome::SlowDial(what) => {
                 self.dials_slowly = true;

@@ -146,6 +146,7 @@ mod tests {
             (Error::Denied(text()), ExitCode::Denied),
             (Error::Refused { reason: text(), hint: "what to do".into() }, ExitCode::Refused),
             (Error::Unsupported(text()), ExitCode::Failed),
+            (Error::Closed, ExitCode::Failed),
         ]
     }
 

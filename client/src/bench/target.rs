@@ -53,6 +53,7 @@ impl From<Error> for Failed {
             Error::Denied(_) => "denied",
             Error::Refused { .. } => "refused",
             Error::Unsupported(_) => "unsupported",
+            Error::Closed => "closed",
         };
         Self { kind, text: error.to_string() }
     }

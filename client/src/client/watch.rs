@@ -191,7 +191,8 @@ impl Watch {
     /// and watch from that revision on. [`Error::Invalid`] if the cluster has not reached the revision that
     /// the watch begins after. [`Error::Refused`] or [`Error::Unsupported`] if the cluster keeps no history
     /// yet, [`Error::Denied`] if the role does not allow it, [`Error::Identity`] or [`Error::OtherCluster`] if
-    /// no endpoint is one of the cluster. An unavailable cluster is waited for.
+    /// no endpoint is one of the cluster. [`Error::Closed`] after [`Client::close`]. An unavailable cluster is
+    /// waited for.
     pub async fn next(&mut self) -> Result<WatchEvent, Error> {
         loop {
             if let Some(event) = self.received.pop_front() {
@@ -337,6 +338,7 @@ fn of_channel(error: ChannelError) -> AttemptEnd {
     match error {
         ChannelError::NotSent(NotSentReason::Unfit(why)) => AttemptEnd::Final(Error::Invalid(why)),
         ChannelError::NotSent(NotSentReason::Identity(why)) => AttemptEnd::Refused(Error::Identity(why)),
+        ChannelError::NotSent(NotSentReason::Closed) => AttemptEnd::Final(Error::Closed),
         ChannelError::NotSent(NotSentReason::OtherCluster(why)) => {
             AttemptEnd::Refused(Error::OtherCluster(why))
         }

@@ -112,6 +112,7 @@ fn event(word: &str, last: char) -> RetryEvent {
         }
         "notsent" => ended(TryOutcome::NotSent(NotSentReason::Unreachable("no route".into()))),
         "slowdial" => ended(TryOutcome::SlowDial("no connection yet".into())),
+        "closed" => ended(TryOutcome::NotSent(NotSentReason::Closed)),
         "identity" => ended(TryOutcome::NotSent(NotSentReason::Identity("wrong CA".into()))),
         "lost" => ended(TryOutcome::Lost("cut off".into())),
         other => panic!("no such event: {other}"),
@@ -130,6 +131,7 @@ fn shown(step: &RetryStep) -> String {
             Error::NoQuorum(_) => "NOQUORUM",
             Error::Unknown { .. } => "UNKNOWN",
             Error::Identity(_) => "IDENTITY",
+            Error::Closed => "CLOSED",
             Error::Denied(_) => "DENIED",
             Error::Refused { .. } => "REFUSED",
             Error::Unsupported(_) => "UNSUPPORTED",
@@ -173,6 +175,7 @@ fn a_write_that_was_never_in_doubt_was_not_applied() {
             ("begin unavailable notsent overloaded late", "a b c 10ms UNAVAILABLE"),
             ("begin overloaded late", "a 10ms UNAVAILABLE"),
             ("begin denied", "a DENIED"),
+            ("begin notsent closed", "a b CLOSED"),
             ("begin unavailable refused", "a b REFUSED"),
         ],
     );
@@ -187,6 +190,7 @@ fn only_an_outcome_settles_a_write_that_was_in_doubt() {
             ("begin unknown late", "a b UNKNOWN"),
             ("begin lost unavailable notsent late", "a b c 10ms UNKNOWN"),
             ("begin lost denied", "a b UNKNOWN"),
+            ("begin lost closed", "a b UNKNOWN"),
             ("begin lost unavailable settled", "a b c done"),
         ],
     );

@@ -115,3 +115,21 @@ async fn a_watch_ends_once_every_node_refuses_it() {
     assert_eq!((ming.asked(), hong.asked()), (1, 1));
     client.close().await;
 }
+
+/// A clone may be closed while another one waits: it would wait for ever.
+#[tokio::test]
+async fn a_watch_ends_once_its_client_is_closed() {
+    let lab = Lab::new();
+    let ming = lab.node("ming", |_, _| Act::Ignore);
+    let client = lab.client_of(&[&ming]).build().expect("a client");
+    let mut watch = client.watch(KeyRange::all(), WatchOptions::default());
+    while ming.asked() == 0 {
+        let waited = tokio::time::timeout(Duration::from_millis(20), watch.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+    }
+    client.clone().close().await;
+    let ended = tokio::time::timeout(SOON, watch.next()).await.expect("it ends");
+    assert_eq!(ended, Err(Error::Closed));
+    let ended = tokio::time::timeout(SOON, client.get("k")).await.expect("it ends");
+    assert_eq!(ended, Err(Error::Closed));
+}
