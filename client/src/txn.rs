@@ -110,6 +110,12 @@ impl Txn {
         self.when_key(key, |key| Ok(Check::Absent(key)))
     }
 
+    /// Adds a condition: the last change of the key was its deletion at this revision. Does not hold once the
+    /// history no longer has the deletion.
+    pub fn when_deleted(self, key: impl AsRef<[u8]>, revision: Revision) -> Self {
+        self.when_key(key, |key| Ok(Check::Deleted(key, revision)))
+    }
+
     /// Adds a condition: no key of the range exists.
     pub fn when_empty(mut self, range: KeyRange) -> Self {
         self.transaction.conditions.push(Check::Empty(range));

@@ -53,6 +53,8 @@ pub enum Check {
     Absent(Key),
     /// No key of the range exists.
     Empty(KeyRange),
+    /// The last change of the key was its deletion at this revision, and the history still has it.
+    Deleted(Key, Revision),
 }
 
 /// How what is there compares with what a condition names.
@@ -242,7 +244,8 @@ impl Check {
             | Self::Created(key, ..)
             | Self::Version(key, ..)
             | Self::Present(key)
-            | Self::Absent(key) => Some(key),
+            | Self::Absent(key)
+            | Self::Deleted(key, _) => Some(key),
             Self::Empty(_) => None,
         }
     }

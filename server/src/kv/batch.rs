@@ -67,6 +67,14 @@ pub(super) fn live_head(tables: &Tables<'_>, key: &Key) -> Result<Option<RowHead
     Ok(Some(entry::decode_head(key, row.get())?).filter(RowHead::is_live))
 }
 
+/// The revision that deleted a key, if it is not there and the history has its deletion.
+pub(super) fn deleted_at(tables: &Tables<'_>, key: &Key) -> Result<Option<Revision>, KvError> {
+    let key = key.as_bytes();
+    let Some(row) = tables.head(key)? else { return Ok(None) };
+    let head = entry::decode_head(key, row.get())?;
+    Ok((!head.is_live()).then_some(head.modified))
+}
+
 /// The head of a key that is set at `at`; `old` is that of the key if it is there.
 pub(super) fn set_head(at: Revision, old: Option<&RowHead>) -> RowHead {
     let (created, version) = old.map_or((at, 0), |old| (old.created, old.version));

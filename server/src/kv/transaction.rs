@@ -19,7 +19,7 @@ use coffee_common::{
 };
 
 use super::{
-    batch::{live_head, replace, set_head},
+    batch::{deleted_at, live_head, replace, set_head},
     error::KvError,
     heads::WHOLE_BYTES_MAX,
     history::RecordedChanges,
@@ -124,6 +124,7 @@ impl<'view, 'state> TransactionView<'view, 'state> {
             Check::Present(key) => live_head(self.tables, key)?.is_some(),
             Check::Absent(key) => live_head(self.tables, key)?.is_none(),
             Check::Empty(range) => return self.is_empty(range),
+            Check::Deleted(key, revision) => deleted_at(self.tables, key)? == Some(*revision),
         }))
     }
 

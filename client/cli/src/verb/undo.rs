@@ -48,33 +48,32 @@ pub(crate) async fn run(
     let at = Revision(arguments.revision);
     let changes = changes_of(at, KeyRange::prefix(arguments.prefix.as_bytes()), invocation).await?;
     let (txn, keys) = reversed(at, &changes.changes)?;
-    // The conditions of the transaction do not tell a deletion from a later one.
-    if arguments.request_id.is_none() {
-        for change in &changes.changes {
-            check_last(at, change, invocation).await?;
-        }
-    }
     if arguments.dry_run {
+        check_last(at, &changes.changes, invocation).await?;
         invocation.printer.report(&Undone { changed: false, revision: None, keys });
         return Ok(ExitCode::Done);
     }
     let done = write::transact(txn, arguments.request_id, invocation).await?;
     if !done.succeeded {
-        return Err(changed_since(at, "a key"));
+        let named = check_last(at, &changes.changes, invocation).await.err();
+        let named = named.filter(|failure| failure.code() == ExitCode::ConditionFalse);
+        return Err(named.unwrap_or_else(|| changed_since(at, "a key")));
     }
     invocation.printer.report(&Undone { changed: true, revision: Some(done.revision.0), keys });
     Ok(ExitCode::Done)
 }
 
-/// Fails unless the change at a revision is the last one of its key.
-async fn check_last(at: Revision, change: &KeyChange, invocation: &Invocation<'_>) -> Result<(), Failure> {
+/// Fails with the first key that has changed since a revision. Only the transaction can say that none has.
+async fn check_last(at: Revision, changes: &[KeyChange], invocation: &Invocation<'_>) -> Result<(), Failure> {
     let client = invocation.client(invocation.usual_timeout())?;
     let options = HistoryOptions { limit: 1, without_values: true, ..HistoryOptions::default() };
-    let history = client.history(&change.key, options).await.map_err(Failure::of_revision)?;
-    match history.versions.first().map(|last| last.revision) {
-        Some(last) if last == at => Ok(()),
-        _ => Err(changed_since(at, &escape::shown_bytes(change.key.as_bytes()))),
+    for change in changes {
+        let history = client.history(&change.key, options).await.map_err(Failure::of_revision)?;
+        if history.versions.first().map(|last| last.revision) != Some(at) {
+            return Err(changed_since(at, &escape::shown_bytes(change.key.as_bytes())));
+        }
     }
+    Ok(())
 }
 
 fn changed_since(at: Revision, what: &str) -> Failure {
@@ -130,7 +129,7 @@ fn reversed(at: Revision, changes: &[KeyChange]) -> Result<(Txn, Vec<UndoneKey>)
         let key = &change.key;
         txn = match change.entry {
             Some(_) => txn.when_revision(key, Relation::Equal, at),
-            None => txn.when_absent(key),
+            None => txn.when_deleted(key, at),
         };
         let value = match (&change.previous, &change.previous_entry) {
             (None, _) => None,
@@ -228,7 +227,7 @@ mod tests {
             .then(TxnStep::set("a", "before"))
             .when_revision("b", Relation::Equal, Revision(7))
             .then(TxnStep::delete("b"))
-            .when_absent("c")
+            .when_deleted("c", Revision(7))
             .then(TxnStep::set("c", "gone"));
         assert_eq!(txn, expected);
         let done = Undone { changed: true, revision: Some(9), keys };

@@ -1,6 +1,9 @@
 //! `watch` and `undo` against scripted nodes.
 
-use coffee_common::protocol::{ChangeView, VersionView};
+use coffee_common::{
+    protocol::{ChangeView, VersionView},
+    transaction::{Check, StepEffect},
+};
 
 use super::*;
 
@@ -129,4 +132,38 @@ fn what_a_revision_has_changed_is_put_back_in_one_transaction() {
     desk.asks(&[&ming], ["undo", "0"]).go().fails(2);
     let asked = ming.asks();
     assert!(asked.iter().all(|ask| !matches!(ask.request, Request::Transact { .. })), "nothing was changed");
+}
+
+/// The key was set and deleted again between the look at its history and the transaction.
+#[test]
+fn a_deletion_is_not_put_back_once_the_key_was_deleted_again() {
+    let lab = Lab::new();
+    let desk = Desk::of(&lab);
+    let ming = lab.node("ming", |_, request: &Request| {
+        Act::Say(Ok(match request {
+            Request::Watch { .. } => {
+                Response::Changes { changes: vec![change(11, "a", None, Some(b"old"))], upto: Revision(11) }
+            }
+            Request::History { .. } => Response::Versions {
+                versions: vec![VersionView {
+                    revision: Revision(11),
+                    entry: None,
+                    at_ms: None,
+                    author: String::new(),
+                }],
+                more: true,
+            },
+            Request::Transact { transaction, .. } => {
+                let then = transaction.conditions.iter().all(|check| matches!(check, Check::Absent(_)));
+                let effects = if then { vec![StepEffect::Changed(None)] } else { Vec::new() };
+                Response::Transacted {
+                    outcome: Outcome::Transacted { revision: Revision(14), then, effects },
+                    reads: Vec::new(),
+                }
+            }
+            other => panic!("{other:?}"),
+        }))
+    });
+    let ran = desk.asks(&[&ming], ["undo", "11"]).go();
+    ran.fails(4).complaining("a key has changed since revision 11; nothing was put back");
 }

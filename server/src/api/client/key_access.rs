@@ -122,6 +122,7 @@ mod tests {
             write(set("menu/tea").when(Condition::Present(key(at)))),
             write(set("menu/tea").when(Condition::RevisionIs(key(at), Revision(3)))),
             transact(vec![Check::Present(key(at))], Vec::new(), Vec::new()),
+            transact(vec![Check::Deleted(key(at), Revision(3))], Vec::new(), Vec::new()),
             transact(vec![Check::Empty(KeyRange::prefix(at))], Vec::new(), Vec::new()),
             transact(Vec::new(), vec![Step::Get(key(at))], Vec::new()),
             transact(Vec::new(), Vec::new(), vec![Step::Delete(key(at))]),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coffee_common::{
+    history_limit::HistoryLimit,
     limits::{DELETE_ROWS_MAX, DELETED_KEYS_MAX},
     transaction::{Check, Relation, Step, StepEffect, Transaction, TransactionFailure, TransactionPart},
 };
@@ -182,6 +183,33 @@ fn a_long_range_is_deleted_in_parts() {
     let Outcome::Transacted { effects, .. } = transact(&mut past, 201, both) else { panic!("takes effect") };
     let StepEffect::RangeDeleted { count: 0, rest: Some(rest) } = &effects[1] else { panic!("{effects:?}") };
     assert_eq!(*rest, key(format!("k/{:05}", DELETE_ROWS_MAX - total)));
+}
+
+#[test]
+fn a_deletion_is_told_from_a_later_one_as_long_as_the_history_has_it() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    let set = || Batch::of(Operation::Set(key("k"), Value::default()));
+    let delete = || Batch::of(Operation::Delete(key("k")));
+    let holds = |past: &mut Past, at, revision| {
+        let conditions = vec![Check::Deleted(key("k"), Revision(revision))];
+        let outcome = transact(past, at, Transaction { conditions, ..then(vec![Step::Get(key("k"))]) });
+        let Outcome::Transacted { then, .. } = outcome else { panic!("{outcome:?}") };
+        then
+    };
+    past.apply(&[(2, set()), (3, delete())]);
+    for revision in [0, 2, 3, 4] {
+        assert_eq!(holds(&mut past, 4, revision), revision == 3);
+    }
+    past.real.restart();
+    assert!(holds(&mut past, 5, 3));
+    past.apply(&[(6, set())]);
+    assert!(!holds(&mut past, 7, 3));
+    // Nothing is left to delete the second time.
+    past.apply(&[(8, delete()), (9, delete())]);
+    assert!(!holds(&mut past, 10, 3) && !holds(&mut past, 10, 9) && holds(&mut past, 10, 8));
+    past.command(11, Command::CompactHistory(HistoryLimit::Upto(Revision(8))));
+    assert!(!holds(&mut past, 12, 8));
 }
 
 #[test]

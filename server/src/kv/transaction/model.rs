@@ -57,6 +57,7 @@ fn holds(state: &ModelState, check: &Check) -> bool {
         Check::Present(key) => state.contains_key(key),
         Check::Absent(key) => !state.contains_key(key),
         Check::Empty(range) => !state.keys().any(|key| range.contains(key)),
+        Check::Deleted(..) => panic!("this model does not know when a key was deleted"),
     }
 }
 

@@ -83,6 +83,7 @@ fn transaction() -> Transaction {
         conditions: vec![
             Check::Value(key(), Relation::Equal, Value::new("latte").expect("legal")),
             Check::Empty(KeyRange::prefix("order/2")),
+            Check::Deleted(key(), Revision(9)),
         ],
         then: vec![
             Step::Get(key()),

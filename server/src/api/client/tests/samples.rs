@@ -143,6 +143,7 @@ pub(super) fn transaction() -> Transaction {
             Check::Present(key()),
             Check::Absent(key()),
             Check::Empty(range()),
+            Check::Deleted(key(), Revision(300)),
         ],
         then: vec![
             Step::Get(key()),
