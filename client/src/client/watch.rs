@@ -42,7 +42,8 @@ pub struct WatchOptions {
     pub kinds: ChangeKinds,
     /// Leaves the values out.
     pub without_values: bool,
-    /// Adds the entries before the changes, as far as a response has room (1 MiB).
+    /// Adds the entries before the changes. Those of a revision are left out as far as they do not fit a
+    /// response (1 MiB) with its changes: [`KeyChange::previous`] says that there was one.
     pub with_previous: bool,
     /// Begins at the state of the node that is asked first, which may lag, instead of the newest one.
     pub local: bool,
@@ -81,7 +82,7 @@ pub struct KeyChange {
     pub entry: Option<Entry>,
     /// The revision of the key before; `None` if it did not exist.
     pub previous: Option<Revision>,
-    /// The key before, if that was asked for, existed, and the response had room.
+    /// The key before, if that was asked for and existed; `None` also if it was left out.
     pub previous_entry: Option<Entry>,
 }
 

@@ -19,7 +19,8 @@ pub struct WatchSpec {
     pub kinds: ChangeKinds,
     /// Omits the values.
     pub keys_only: bool,
-    /// Adds the entries before the changes, as far as there is room.
+    /// Adds the entries before the changes. Those of a revision are left out as far as they do not fit a
+    /// response with its changes.
     pub with_previous: bool,
 }
 
@@ -47,7 +48,7 @@ pub struct ChangeView {
     pub entry: Option<Entry>,
     /// The revision of the key before; `None` if it did not exist.
     pub previous: Option<Revision>,
-    /// The key before, if that was asked for, existed, and there was room.
+    /// The key before, if that was asked for and existed; `None` also if it was left out.
     pub previous_entry: Option<Entry>,
     /// When it was changed, by the wall clock of the leader of that time, in milliseconds since 1970.
     pub at_ms: u64,

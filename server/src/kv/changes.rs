@@ -132,11 +132,14 @@ impl Store {
             if record.at > after {
                 let before = page.changes.len();
                 let bytes = self.changes_of_record(&record, filter, &versions, page)?;
-                let is_full = page.bytes + bytes > RANGE_BYTES_MAX || page.changes.len() > CHANGES_MAX;
-                if is_full && before > 0 {
-                    page.changes.truncate(before);
-                    return Ok(ChangesRead::Full(upto));
-                }
+                let fits = |bytes| page.bytes + bytes <= RANGE_BYTES_MAX && page.changes.len() <= CHANGES_MAX;
+                let bytes = match bytes {
+                    Some(bytes) if before == 0 || fits(bytes) => bytes,
+                    _ => {
+                        page.changes.truncate(before);
+                        return Ok(ChangesRead::Full(upto));
+                    }
+                };
                 planted!("torn-revision", page.changes.truncate(before + 1));
                 page.bytes += bytes;
                 upto = record.at;
@@ -154,15 +157,16 @@ impl Store {
         }
     }
 
-    /// Adds the changes of a revision, and returns the bytes that they take.
+    /// Adds the changes of a revision, and returns the bytes that they take. Those that begin a page may lack
+    /// entries before them; `None` if others would, so that they have to begin the next page.
     fn changes_of_record(
         &self,
         record: &ChangeRecord<'_>,
         filter: &ChangeFilter,
         versions: &BTreeMap<(&[u8], Revision), KeyVersion<'_>>,
         page: &mut ChangePage,
-    ) -> Result<usize, KvError> {
-        let mut bytes = 0;
+    ) -> Result<Option<usize>, KvError> {
+        let (mut bytes, begins_page) = (0, page.changes.is_empty());
         for change in &record.changes {
             let is_wanted = if change.after.is_some() { filter.sets } else { filter.deletes };
             let key = entry::decode_key(Table::Changes, change.key)?;
@@ -189,7 +193,8 @@ impl Store {
                             bytes += needed;
                             Some(version(at, &previous)?)
                         }
-                        false => None,
+                        false if begins_page => None,
+                        false => return Ok(None),
                     }
                 }
                 _ => None,
@@ -203,7 +208,7 @@ impl Store {
                 origin: ChangeOrigin { at_ms: record.at_ms, author: record.actor.to_vec() },
             });
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 }
 

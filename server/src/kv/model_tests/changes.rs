@@ -69,3 +69,27 @@ impl Past {
         }
     }
 }
+
+/// The next page has room for it, unless the changes of the same revision take it.
+#[test]
+fn a_value_before_a_change_is_left_out_only_if_no_page_has_room() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    let set = |bytes| Batch::of(Operation::Set(key("k"), Value::new(vec![7; bytes]).expect("legal")));
+    past.apply(&[(2, set(600 << 10)), (3, set(600 << 10)), (4, set(5))]);
+    let filter = ChangeFilter {
+        range: KeyRange::all(),
+        sets: true,
+        deletes: true,
+        with_values: true,
+        with_previous: true,
+    };
+    let read = |after| {
+        let mut page = ChangePage::default();
+        past.real.store.read_changes(Revision(after), &filter, &mut page).expect("reads");
+        let known = page.changes.iter().map(|change| (change.previous, change.previous_entry.is_some()));
+        (known.collect::<Vec<_>>(), page.bytes >> 10)
+    };
+    assert_eq!(read(2), (vec![(Some(Revision(2)), false)], 600));
+    assert_eq!(read(3), (vec![(Some(Revision(3)), true)], 600));
+}
