@@ -244,3 +244,30 @@ async fn the_command_runs_for_each_change_and_goes_on_where_it_ended() {
     cluster.coffeectl(["undo", created.trim()]).ok().await;
     assert_eq!(cluster.coffeectl(["keys"]).ok().await, "order/2\n");
 }
+
+#[tokio::test]
+async fn values_before_the_changes_are_shown() {
+    let cluster = Cluster::of(1).start().await;
+    let set = async |value: &str| {
+        let revision = cluster.coffeectl(["set", "order/1", value, "-o", "plain"]).ok().await;
+        revision.trim().parse::<u64>().expect("a revision")
+    };
+    let (first, second) = (set("latte").await, set("tea").await);
+    cluster.coffeectl(["del", "order/1"]).ok().await;
+    let from = (first - 1).to_string();
+    let watch = ["watch", "order/", "--from", &from, "--count", "3", "--prev"];
+    let shown = cluster.coffeectl(watch).ok().await;
+    let third = second + 1;
+    assert_eq!(
+        shown,
+        format!(
+            "{first} set order/1 latte\n{second} set order/1 tea (before: latte)\n\
+             {third} del order/1 (before: tea)\n"
+        )
+    );
+    let json = cluster.coffeectl(watch).args(["-o", "json"]).ok().await;
+    let before =
+        |line| serde_json::from_str::<serde_json::Value>(line).expect("a document")["previous_value"].clone();
+    let before: Vec<_> = json.lines().map(before).collect();
+    assert_eq!(before, [serde_json::Value::Null, "latte".into(), "tea".into()]);
+}

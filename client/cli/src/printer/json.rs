@@ -113,6 +113,11 @@ impl ValueField {
         Self { value, value_base64 }
     }
 
+    /// Returns the text, or else the bytes in base64.
+    pub(crate) fn into_fields(self) -> (Option<String>, Option<String>) {
+        (self.value, self.value_base64)
+    }
+
     /// Returns the bytes.
     ///
     /// # Errors

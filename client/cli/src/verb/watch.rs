@@ -1,6 +1,7 @@
 //! `watch`: prints the changes of keys as they are made, or runs a command for each.
 
 mod cursor;
+mod previous;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,7 +23,7 @@ use coffee_common::{
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use self::cursor::CursorFile;
+use self::{cursor::CursorFile, previous::PreviousValue};
 use super::keys::shown_value;
 use crate::{
     dates, duration,
@@ -52,6 +53,12 @@ with the value on its standard input and these variables:
 The cursor moves once the command has succeeded for all changes of a revision,
 so after a crash those of the last revision may be told again. A command that
 fails ends the watch: exit code 1, and the next watch tells them again.
+
+With --prev each change also shows the value that it has replaced. It is left
+out if it does not fit a response (1 MiB) with the changes of the same revision;
+the line then says how to read it. With -o plain a deletion then has an empty
+value, and two fields follow: the revision before, empty if the key did not
+exist, and the value before, missing if there was none or it was left out.
 
 Other than etcdctl's --rev, --from is the revision before the first change.";
 
@@ -85,6 +92,9 @@ pub(crate) struct WatchArguments {
     /// Only keys that are set, or only those that are deleted
     #[arg(long, value_name = "KIND")]
     only: Option<WatchedKind>,
+    /// Print the values before the changes too
+    #[arg(long, conflicts_with = "exec")]
+    prev: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -122,7 +132,9 @@ pub(crate) async fn run(
     };
     let local = invocation.options.consistency == Consistency::Local;
     let client = invocation.session.client(invocation.usual_timeout())?;
-    let mut watch = client.watch(range, WatchOptions { after, kinds, local, ..WatchOptions::default() });
+    let with_previous = arguments.prev;
+    let options = WatchOptions { after, kinds, local, with_previous, ..WatchOptions::default() };
+    let mut watch = client.watch(range, options);
     let deadline = arguments.limit.map(|limit| Instant::now() + limit);
     let mut running = RunningWatch { arguments, cursor, deadline, told: 0 };
     running.watch(&mut watch, invocation).await?;
@@ -181,7 +193,8 @@ impl RunningWatch<'_> {
         change: &KeyChange,
         invocation: &mut Invocation<'_>,
     ) -> Result<(), Failure> {
-        let row = ChangeRow::new(changes, change);
+        let mut row = ChangeRow::new(changes, change);
+        row.before = self.arguments.prev.then(|| PreviousValue::of(change));
         match &self.arguments.exec {
             None => invocation.printer.report(&row),
             Some(command) => execute(command, &row, changes).await.map_err(|failure| {
@@ -273,6 +286,8 @@ struct ChangeRow<'a> {
     revision: u64,
     version: Option<u64>,
     previous: Option<u64>,
+    #[serde(flatten)]
+    before: Option<PreviousValue<'a>>,
     time: String,
     role: Option<&'a str>,
     author: Option<&'a str>,
@@ -291,6 +306,7 @@ impl<'a> ChangeRow<'a> {
             revision: changes.revision.0,
             version: change.entry.as_ref().map(|entry| entry.version),
             previous: change.previous.map(|previous| previous.0),
+            before: None,
             time: dates::utc(i64::try_from(changes.at_ms / 1000).unwrap_or(i64::MAX)),
             role,
             author,
@@ -302,60 +318,23 @@ impl<'a> ChangeRow<'a> {
 impl Printable for ChangeRow<'_> {
     fn table(&self) -> String {
         let value = self.value.map(|value| format!(" {}", shown_value(value))).unwrap_or_default();
-        format!("{} {} {}{value}\n", self.revision, self.event, escape::shown_bytes(self.key.0))
+        let before = self.before.as_ref().map(|before| before.table(self.revision)).unwrap_or_default();
+        format!("{} {} {}{value}{before}\n", self.revision, self.event, escape::shown_bytes(self.key.0))
     }
 
-    /// A deletion has no value: its line is a field shorter.
+    /// A deletion has no value: its line is a field shorter, unless other fields follow.
     fn plain(&self) -> Vec<Vec<String>> {
         let mut fields =
             vec![self.event.to_owned(), self.revision.to_string(), escape::bytes_field(self.key.0)];
-        fields.extend(self.value.map(escape::bytes_field));
+        let value = self.value.or_else(|| self.before.as_ref().map(|_| &[][..]));
+        fields.extend(value.map(escape::bytes_field));
+        if let Some(before) = &self.before {
+            fields.push(self.previous.map(|previous| previous.to_string()).unwrap_or_default());
+            fields.extend(before.value().map(escape::bytes_field));
+        }
         vec![fields]
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use coffee_client::{Entry, Value};
-
-    use super::*;
-    use crate::printer::{Format, tests::printed};
-
-    fn changes() -> RevisionChanges {
-        let entry = Entry {
-            value: Value::new("a\tb").unwrap(),
-            created: Revision(3),
-            modified: Revision(4711),
-            version: 2,
-        };
-        let change = |name: &str, entry, previous: Option<u64>| KeyChange {
-            key: Key::new(name).unwrap(),
-            entry,
-            previous: previous.map(Revision),
-            previous_entry: None,
-        };
-        RevisionChanges {
-            revision: Revision(4711),
-            at_ms: 1_795_399_453_999,
-            author: "writer till".to_owned(),
-            changes: vec![change("order/1", Some(entry), Some(7)), change("order/2", None, None)],
-        }
-    }
-
-    #[test]
-    fn golden() {
-        let changes = changes();
-        let all = |format| -> String {
-            changes.changes.iter().map(|change| printed(format, &ChangeRow::new(&changes, change))).collect()
-        };
-        assert_eq!(all(Format::Table), "4711 set order/1 a\\tb\n4711 del order/2\n");
-        assert_eq!(all(Format::Plain), "set\t4711\torder/1\ta\\tb\ndel\t4711\torder/2\n");
-        assert_eq!(
-            all(Format::Json),
-            "{\"apiVersion\":\"coffee/v1\",\"event\":\"set\",\"key\":\"order/1\",\"value\":\"a\\tb\",\"revision\":4711,\
-             \"version\":2,\"previous\":7,\"time\":\"2026-11-23T02:04:13Z\",\"role\":\"writer\",\"author\":\"till\"}\n\
-             {\"apiVersion\":\"coffee/v1\",\"event\":\"del\",\"key\":\"order/2\",\"revision\":4711,\"version\":null,\
-             \"previous\":null,\"time\":\"2026-11-23T02:04:13Z\",\"role\":\"writer\",\"author\":\"till\"}\n"
-        );
-    }
-}
+mod tests;
