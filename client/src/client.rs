@@ -15,7 +15,7 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use coffee_common::{
-    id::{Address, RequestId},
+    id::{Address, ClusterId, RequestId},
     protocol::{Request, Response},
     tls::Credentials,
 };
@@ -67,6 +67,12 @@ impl Client {
     /// Returns the timeout per call.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Returns the id of the only cluster that this client uses: the one that it was given, or the first
+    /// one that it has met. `None` before that.
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        self.shared.cache.cluster()
     }
 
     /// Returns a client that asks only the node at `address`, with the same credentials,

@@ -271,3 +271,39 @@ async fn values_before_the_changes_are_shown() {
     let before: Vec<_> = json.lines().map(before).collect();
     assert_eq!(before, [serde_json::Value::Null, "latte".into(), "tea".into()]);
 }
+
+/// Two watches that move one place would each skip what the other has told.
+#[tokio::test]
+async fn a_cursor_is_of_one_cluster_and_of_one_process() {
+    let cluster = Cluster::of(1).start().await;
+    let cursor = cluster.folder().join("cursor").display().to_string();
+    let watch = ["watch", "--cursor", &cursor, "--count", "1"];
+    let set = cluster.coffeectl(["set", "order/1", "latte", "-o", "plain"]).ok().await;
+    let first: u64 = set.trim().parse().expect("a revision");
+    std::fs::write(&cursor, format!("{}\n", first - 1)).expect("writes");
+    cluster.coffeectl(watch).ok().await;
+    let place = std::fs::read_to_string(&cursor).expect("reads");
+    let (revision, id) = place.trim().split_once(' ').expect("a revision and a cluster");
+    let asked = cluster.json(["list"]).await["cluster"].clone();
+    assert!(asked.to_string().contains(id), "{place}, not {asked}");
+
+    // The command of the first watch runs until the second one was refused.
+    cluster.coffeectl(["set", "order/1", "tea"]).ok().await;
+    let (runs, refused) = (format!("{cursor}.runs"), format!("{cursor}.refused"));
+    let exec = format!("touch {runs}; until [ -e {refused} ]; do sleep 0.05; done");
+    let first = cluster.coffeectl(watch).args(["--exec", &exec]).ok();
+    let second = async {
+        while !std::path::Path::new(&runs).exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let two = "another process watches with the cursor ";
+        cluster.coffeectl(watch).fails(8, two).await;
+        std::fs::write(&refused, "").expect("writes");
+    };
+    tokio::join!(first, second);
+
+    let other = format!("{revision} 00000000000000000000000000c0ffee\n");
+    std::fs::write(&cursor, &other).expect("writes");
+    cluster.coffeectl(watch).fails(8, "is of cluster 00000000000000000000000000c0ffee, not ").await;
+    assert_eq!(std::fs::read_to_string(&cursor).expect("reads"), other);
+}

@@ -14,7 +14,9 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::Args;
-use coffee_client::{ChangeKinds, Error, KeyChange, RevisionChanges, Watch, WatchEvent, WatchOptions};
+use coffee_client::{
+    ChangeKinds, Client, Error, KeyChange, RevisionChanges, Watch, WatchEvent, WatchOptions,
+};
 use coffee_common::{
     id::Revision,
     key::{Key, KeyRange},
@@ -39,9 +41,10 @@ use crate::{
 pub(crate) const AFTER_HELP: &str = "\
 Prints the changes in their order, none skipped and none twice, until Ctrl-C.
 
-With --cursor the place is kept in a file: the next watch with it continues
-where this one ended. With --exec a shell runs the command for each change,
-with the value on its standard input and these variables:
+With --cursor the place is kept in a file, of one cluster and for one process at
+a time: the next watch with it continues where this one ended. With --exec a
+shell runs the command for each change, with the value on its standard input
+and these variables:
 
   COFFEE_EVENT      set or del
   COFFEE_KEY        the key; not set if it has a NUL byte
@@ -108,6 +111,7 @@ enum WatchedKind {
 /// A watch while it runs.
 struct RunningWatch<'a> {
     arguments: &'a WatchArguments,
+    client: Client,
     cursor: Option<CursorFile>,
     deadline: Option<Instant>,
     /// The changes that were told.
@@ -136,7 +140,7 @@ pub(crate) async fn run(
     let options = WatchOptions { after, kinds, local, with_previous, ..WatchOptions::default() };
     let mut watch = client.watch(range, options);
     let deadline = arguments.limit.map(|limit| Instant::now() + limit);
-    let mut running = RunningWatch { arguments, cursor, deadline, told: 0 };
+    let mut running = RunningWatch { arguments, client, cursor, deadline, told: 0 };
     running.watch(&mut watch, invocation).await?;
     Ok(ExitCode::Done)
 }
@@ -145,7 +149,12 @@ impl RunningWatch<'_> {
     /// Tells changes until there are enough of them, or the time is over.
     async fn watch(&mut self, watch: &mut Watch, invocation: &mut Invocation<'_>) -> Result<(), Failure> {
         loop {
-            let Some(event) = self.next(watch, invocation).await? else { return self.late() };
+            let event = self.next(watch, invocation).await;
+            // Before an error: one may come of another cluster.
+            if let Some(cursor) = &self.cursor {
+                cursor.check_cluster(self.client.cluster_id())?;
+            }
+            let Some(event) = event? else { return self.late() };
             if let WatchEvent::Changes(changes) = event {
                 for change in &changes.changes {
                     self.tell(&changes, change, invocation).await?;
@@ -209,7 +218,7 @@ impl RunningWatch<'_> {
 
     fn save(&mut self, upto: Option<Revision>) -> Result<(), Failure> {
         match (&mut self.cursor, upto) {
-            (Some(cursor), Some(upto)) => cursor.save(upto),
+            (Some(cursor), Some(upto)) => cursor.save(upto, self.client.cluster_id()),
             _ => Ok(()),
         }
     }
