@@ -14,6 +14,7 @@ mod recent;
 mod requests;
 mod round_trips;
 mod task_polls;
+mod transactions;
 
 use std::sync::{
     Mutex, PoisonError,
@@ -32,6 +33,7 @@ pub use self::{
     requests::{RequestKind, RequestMetrics, RequestOutcome},
     round_trips::RoundTripMetrics,
     task_polls::{LongestPoll, longest_poll, measured},
+    transactions::{TransactionMetrics, TransactionResult},
 };
 
 /// A number that only grows.
@@ -126,6 +128,8 @@ pub struct NodeMetrics {
     pub client_limits: ClientLimitMetrics,
     /// Durations from the proposal of a client's write until it is applied, on the leader.
     pub commits: DurationMetrics,
+    /// Transactions of clients, on the leader.
+    pub transactions: TransactionMetrics,
     /// Leaders that this node has observed.
     pub leaders: LeaderChanges,
     /// Elections of this node, and leaderships that it lost.

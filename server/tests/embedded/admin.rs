@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use coffee_client::{LogLevel, NodeLogLevel};
+use coffee_client::{LogLevel, NodeLogLevel, Txn, TxnStep};
 use coffee_common::protocol::Consistency;
 use coffeed::{Closed, Server, StartError};
 use tokio::{
@@ -97,6 +97,30 @@ async fn metrics_follow_the_conventions_and_count_what_happens() {
     assert!(value("process_resident_memory_bytes", &[]) > f64::from(1 << 20));
     for node in [hong, ming] {
         assert_eq!(node.shutdown().await, Closed::Stopped);
+    }
+}
+
+/// On the leader, wherever they were sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_are_counted_by_their_branch() {
+    let cluster = EmbeddedCluster::new();
+    let ming = watched(&cluster, "ming").await;
+    let hong = cluster.joining("hong", &ming).await;
+    until_voter(&hong).await;
+    let client = cluster.client_at(&hong);
+    let create = || Txn::new().when_absent("order/1").then(TxnStep::set("order/1", "latte"));
+    for created in [true, false, false] {
+        assert_eq!(client.txn(create()).await.expect("takes effect").succeeded, created);
+    }
+    client.add("order/1", 1).await.expect_err("latte is not a number");
+    client.set("order/1", "tea").await.expect("is written");
+    let (_, text) = get(&ming, "/metrics").await;
+    let shown = Exposition::parse(&text);
+    let counted = ["then", "else", "failed"]
+        .map(|result| shown.value("coffeed_transactions_total", &[("result", result)]));
+    assert_eq!(counted, [1.0, 2.0, 1.0]);
+    for node in [ming, hong] {
+        node.shutdown().await;
     }
 }
 

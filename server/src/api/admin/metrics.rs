@@ -12,7 +12,8 @@ use super::exposition::{MetricKind, Text};
 use crate::{
     metrics::{
         ClientLimit, ClientLimitMetrics, ElectionReason, LeadershipMetrics, LossReason, NodeMetrics,
-        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome, WatchMetrics,
+        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome, TransactionMetrics,
+        TransactionResult, WatchMetrics,
     },
     node::{
         Node, VERSION,
@@ -61,6 +62,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
     }
     requests(text, &node.metrics().requests);
     client_limits(text, &node.metrics().client_limits);
+    transactions(text, &node.metrics().transactions);
     watches(text, &node.metrics().watches);
     quic::write(text, node);
 }
@@ -295,6 +297,15 @@ fn client_limits(text: &mut Text, limits: &ClientLimitMetrics) {
     let mut family = text.family("coffeed_client_limits_met_total", MetricKind::Counter, help);
     for limit in ClientLimit::ALL {
         family.sample(&[("limit", limit.name())], limits.of(limit).get());
+    }
+}
+
+fn transactions(text: &mut Text, transactions: &TransactionMetrics) {
+    let help = "Transactions that were applied while this node led, by the branch that was taken; a failed one \
+                changed nothing.";
+    let mut family = text.family("coffeed_transactions_total", MetricKind::Counter, help);
+    for result in TransactionResult::ALL {
+        family.sample(&[("result", result.name())], transactions.of(result).get());
     }
 }
 

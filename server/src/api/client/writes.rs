@@ -27,7 +27,7 @@ use super::{
     transactions,
 };
 use crate::{
-    metrics::{DurationMetrics, GaugeGuard, NodeMetrics, RequestMetrics, measured},
+    metrics::{GaugeGuard, NodeMetrics, RequestMetrics, measured},
     node::{
         Node,
         propose::{AuthoredCommand, ProposeError, Proposed, check_level, not_committed_in_time, propose_all},
@@ -250,7 +250,7 @@ fn count<'a>(metrics: &'a RequestMetrics, writes: &[AdmittedWrite]) -> (GaugeGua
 struct Commits<'a> {
     proposed: Result<Proposed, ProposeError>,
     began: Instant,
-    durations: &'a DurationMetrics,
+    metrics: &'a NodeMetrics,
 }
 
 impl<'a> Commits<'a> {
@@ -262,7 +262,7 @@ impl<'a> Commits<'a> {
             command: write.write.command(),
         };
         let proposed = propose_all(replica, writes.iter().map(command)).await;
-        Self { proposed, began, durations: &metrics.commits }
+        Self { proposed, began, metrics }
     }
 
     /// Waits until the next write is applied. Cancel safe.
@@ -271,7 +271,8 @@ impl<'a> Commits<'a> {
             Ok(proposed) => proposed.next(deadline).await?,
             Err(not_proposed) => return Err(not_proposed.clone()),
         };
-        self.durations.observe(self.began.elapsed());
+        self.metrics.commits.observe(self.began.elapsed());
+        self.metrics.transactions.note(&outcome);
         Ok(outcome)
     }
 }
