@@ -4,6 +4,7 @@
 //! such as the names of nodes, are left to the caller: an [`Offer`] says which
 //! kind of them it lacks. Pure; [`names`] looks them up.
 
+pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod script;
 
@@ -18,6 +19,8 @@ pub(crate) enum ValueKind {
     Client,
     /// A certificate's name without `.crt`.
     Certificate,
+    /// A key, or the beginning of some.
+    Key,
     File,
     Folder,
 }
@@ -137,6 +140,7 @@ impl<'a> Place<'a> {
             (_, _, "context") | ("context", _, "name") => Some(ValueKind::Context),
             (_, _, "as_name") => Some(ValueKind::Client),
             ("cert", "renew" | "revoke", "name") | (_, "revoke", "name") => Some(ValueKind::Certificate),
+            _ if arg.is_positional() && (is_called("KEY") || is_called("PREFIX")) => Some(ValueKind::Key),
             _ if is_called("DIR") => Some(ValueKind::Folder),
             _ if matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath) => {
                 Some(ValueKind::File)

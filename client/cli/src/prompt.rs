@@ -18,7 +18,9 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::complete::LineCompletion;
+pub use crate::completion::keys::KnownKeys;
 use crate::{
+    completion::keys::{self, PROMPT_WITHIN},
     exit::ExitCode,
     failure::Failure,
     interpreter::{Flow, Interpreter},
@@ -34,6 +36,9 @@ pub trait Shell {
     /// Reports that a signal interrupted a line.
     fn interrupted(&mut self, code: ExitCode) -> Flow;
 
+    /// Returns keys that start with a prefix, for completion.
+    fn keys(&mut self, prefix: &str) -> impl Future<Output = KnownKeys>;
+
     /// Returns the printer of all output.
     fn printer(&mut self) -> &mut Printer;
 }
@@ -45,6 +50,10 @@ impl Shell for Interpreter {
 
     fn interrupted(&mut self, code: ExitCode) -> Flow {
         Self::interrupted(self, code)
+    }
+
+    async fn keys(&mut self, prefix: &str) -> KnownKeys {
+        keys::read(self.session(), prefix, PROMPT_WITHIN).await
     }
 
     fn printer(&mut self) -> &mut Printer {
@@ -73,6 +82,8 @@ pub(crate) enum PromptEvent {
     Discarded,
     /// Input that is not a valid line; the next one may be.
     Unreadable(String),
+    /// Keys that start with a prefix are wanted for a line that is still typed.
+    Keys(String, std::sync::mpsc::Sender<KnownKeys>),
     /// There are no more lines.
     End,
 }
@@ -103,9 +114,11 @@ impl Prompt {
     pub fn open(settings: Settings, interpreter: &mut Interpreter) -> Result<Self, Failure> {
         let at_terminal = io::stdin().is_terminal();
         let session = interpreter.session();
-        let completion = LineCompletion::new(session.names(), session.connection().certs.clone());
         let (wanted, wants) = std::sync::mpsc::channel();
         let (found, events) = mpsc::channel(1);
+        let asking = found.clone();
+        let keys = Box::new(move |prefix: &str| ask_for_keys(&asking, prefix));
+        let completion = LineCompletion::new(session.names(), session.connection().certs.clone(), keys);
         let for_thread = settings.clone();
         thread::Builder::new()
             .name("prompt".into())
@@ -125,7 +138,7 @@ impl Prompt {
             return PromptEvent::End;
         }
         let event = self.events.recv().await.unwrap_or(PromptEvent::End);
-        self.waiting = false;
+        self.waiting = matches!(event, PromptEvent::Keys(..));
         event
     }
 
@@ -147,6 +160,11 @@ impl Prompt {
             let flow = match event {
                 PromptEvent::End => return code,
                 PromptEvent::Discarded => continue,
+                PromptEvent::Keys(prefix, known) => {
+                    // The editor may have ceased to wait.
+                    let _ = known.send(shell.keys(&prefix).await);
+                    continue;
+                }
                 PromptEvent::Unreadable(why) => {
                     shell.printer().failure(&Failure::usage(why));
                     Flow::Next(ExitCode::Usage)
@@ -172,6 +190,15 @@ impl Prompt {
             signal = signals.next() => signal,
         };
         shell.interrupted(signal)
+    }
+}
+
+/// Asks for keys from the thread of the prompt.
+fn ask_for_keys(events: &mpsc::Sender<PromptEvent>, prefix: &str) -> KnownKeys {
+    let (known, answer) = std::sync::mpsc::channel();
+    match events.blocking_send(PromptEvent::Keys(prefix.to_owned(), known)) {
+        Ok(()) => answer.recv_timeout(PROMPT_WITHIN).unwrap_or_default(),
+        Err(_) => KnownKeys::default(),
     }
 }
 

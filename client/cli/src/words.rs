@@ -47,6 +47,28 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, SplitError> {
     Ok(words)
 }
 
+/// Returns where the last word of a line that is still typed begins, and its text so far: none after a blank.
+pub(crate) fn last(line: &str) -> (usize, String) {
+    let (mut start, mut word) = (None, String::new());
+    let mut characters = line.chars();
+    loop {
+        let at = line.len() - characters.as_str().len();
+        let Some(character) = characters.next() else { return (start.unwrap_or(at), word) };
+        if character.is_whitespace() {
+            (start, word) = (None, String::new());
+            continue;
+        }
+        start.get_or_insert(at);
+        // Quotes that are open, or a backslash at the end, are closed by what is typed next.
+        match character {
+            '\'' => _ = single_quoted(&mut characters, &mut word),
+            '"' => _ = double_quoted(&mut characters, &mut word),
+            '\\' => word.extend(characters.next()),
+            c => word.push(c),
+        }
+    }
+}
+
 fn single_quoted(characters: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), SplitError> {
     for character in characters {
         match character {
@@ -203,6 +225,23 @@ mod tests {
         assert_eq!(split("set k \"latte"), Err(SplitError::Open("double")));
         assert_eq!(split("set k \"latte\\"), Err(SplitError::Open("double")));
         assert_eq!(split("set k \\"), Err(SplitError::Backslash));
+    }
+
+    #[test]
+    fn the_last_word_of_a_line_that_is_still_typed() {
+        for (line, start, word) in [
+            ("", 0, ""),
+            ("get", 0, "get"),
+            ("get ", 4, ""),
+            ("get order/1", 4, "order/1"),
+            ("get 'two w", 4, "two w"),
+            ("get 'a b' \"c d", 10, "c d"),
+            (r"get two\ w", 4, "two w"),
+            (r"get a\", 4, "a"),
+            ("get \u{3000}ä'b'c", 7, "äbc"),
+        ] {
+            assert_eq!(last(line), (start, word.to_owned()), "{line}");
+        }
     }
 
     #[test]

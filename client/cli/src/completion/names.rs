@@ -30,7 +30,7 @@ pub(crate) fn local(kind: ValueKind, certs: Option<&Path>) -> Vec<String> {
             certificates(certs, |identity| (identity.role != Role::Node).then(|| cert::file_name(identity)))
         }
         ValueKind::Certificate => certificates(certs, |identity| Some(cert::file_name(identity))),
-        ValueKind::File | ValueKind::Folder => Vec::new(),
+        ValueKind::Key | ValueKind::File | ValueKind::Folder => Vec::new(),
     }
 }
 

@@ -62,7 +62,12 @@ fn each_value_has_its_kind() {
     assert_eq!(offer("--certs ").kind, Some(ValueKind::Folder));
     assert_eq!(offer("set k --file ").kind, Some(ValueKind::File));
     assert_eq!(offer("backup ").kind, Some(ValueKind::File));
-    for line in ["get ", "list ", "down ming ", "cert client "] {
+    for line in
+        ["get ", "set ", "del --prefix ", "watch ", "history k", "next-id ", "keys ", "undo 7 ", "get -- -"]
+    {
+        assert_eq!(offer(line).kind, Some(ValueKind::Key), "{line}");
+    }
+    for line in ["set k ", "undo ", "list ", "down ming ", "cert client "] {
         assert_eq!(offer(line).kind, None, "{line}");
     }
 }

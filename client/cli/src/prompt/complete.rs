@@ -4,38 +4,59 @@ use std::{path::PathBuf, sync::PoisonError};
 
 use crate::{
     args,
-    completion::{Completion, ValueKind, names},
+    completion::{Completion, ValueKind, keys::KnownKeys, names},
     session::Names,
+    words,
 };
+
+/// Looks up keys that start with a prefix.
+pub(super) type KeyLookup = Box<dyn Fn(&str) -> KnownKeys + Send>;
 
 /// Completes words, with the names known at the prompt.
 pub(super) struct LineCompletion {
     completion: Completion,
     names: Names,
     certs: Option<PathBuf>,
+    keys: KeyLookup,
+}
+
+/// The candidates for the last word of a line.
+pub(super) struct LineOffer {
+    /// Where the word begins.
+    pub(super) start: usize,
+    /// The candidates, as they are typed.
+    pub(super) words: Vec<String>,
+    /// Whether there may be others.
+    pub(super) more: bool,
 }
 
 impl LineCompletion {
     /// `names` are the nodes, `certs` is the certificate folder.
-    pub(super) fn new(names: Names, certs: Option<PathBuf>) -> Self {
-        Self { completion: Completion::new(args::line_command()), names, certs }
+    pub(super) fn new(names: Names, certs: Option<PathBuf>, keys: KeyLookup) -> Self {
+        Self { completion: Completion::new(args::line_command()), names, certs, keys }
     }
 
-    /// Returns the start of the last word of `text`, and its candidates.
-    pub(super) fn at(&self, text: &str) -> (usize, Vec<String>) {
-        let start = text
-            .rfind(char::is_whitespace)
-            .map_or(0, |blank| blank + text[blank..].chars().next().map_or(0, char::len_utf8));
-        let before: Vec<&str> = text[..start].split_whitespace().collect();
-        let offer = self.completion.offer(&before, &text[start..]);
+    /// Returns the candidates for the last word of `text`.
+    pub(super) fn at(&self, text: &str) -> LineOffer {
+        let (start, word) = words::last(text);
+        let before = words::split(&text[..start]).unwrap_or_default();
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let offer = self.completion.offer(&before, &word);
+        let mut more = false;
         let names = match offer.kind {
             Some(ValueKind::Node) => {
                 self.names.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
             }
+            Some(ValueKind::Key) => {
+                let keys = (self.keys)(&word).for_prompt();
+                more = keys.more;
+                keys.names
+            }
             Some(kind) => names::local(kind, self.certs.as_deref()),
             None => Vec::new(),
         };
-        (start, offer.with(names).into_iter().map(|candidate| candidate.text + " ").collect())
+        let words = offer.with(names).into_iter().map(|candidate| words::join([candidate.text]) + " ");
+        LineOffer { start, words: words.collect(), more }
     }
 }
 
@@ -43,10 +64,21 @@ impl LineCompletion {
 mod tests {
     use super::*;
 
-    fn complete(text: &str) -> (usize, Vec<String>) {
+    const KEYS: [&str; 7] = ["-x", "\u{1b}[2J", "it's", "order/1", "order/2", "two words", "up\u{202e}down"];
+
+    fn offer(text: &str) -> LineOffer {
         let names = Names::default();
         names.lock().unwrap().extend(["ming".to_owned(), "hong".to_owned(), "hu".to_owned()]);
-        LineCompletion::new(names, None).at(text)
+        let keys = |prefix: &str| {
+            let found = KEYS.iter().filter(|key| key.starts_with(prefix));
+            KnownKeys { names: found.map(ToString::to_string).collect(), more: prefix == "order/" }
+        };
+        LineCompletion::new(names, None, Box::new(keys)).at(text)
+    }
+
+    fn complete(text: &str) -> (usize, Vec<String>) {
+        let LineOffer { start, words, .. } = offer(text);
+        (start, words)
     }
 
     fn words(text: &str) -> Vec<String> {
@@ -74,7 +106,20 @@ mod tests {
         assert_eq!(words("down h"), ["hong", "hu"]);
         assert_eq!(words("transfer --to m"), ["ming"]);
         assert_eq!(words("node remove "), ["hong", "hu", "ming"]);
-        assert_eq!(words("get h"), Vec::<String>::new(), "keys are not known");
+        assert_eq!(words("get h"), Vec::<String>::new(), "a node is not a key");
+    }
+
+    #[test]
+    fn keys_that_can_be_typed() {
+        assert_eq!(complete("get o"), (4, vec!["order/1 ".to_owned(), "order/2 ".to_owned()]));
+        assert_eq!(words("del --prefix "), ["'it'\\''s'", "order/1", "order/2", "'two words'"]);
+        for line in
+            ["set 'two w", "watch two\\ w", "history \"tw", "keys t", "undo 7 t", "incr t", "next-id t"]
+        {
+            assert_eq!(words(line), ["'two words'"], "{line}");
+        }
+        assert_eq!(words("set order/1 o"), Vec::<String>::new(), "a value is not a key");
+        assert!(offer("get order/").more && !offer("get o").more);
     }
 
     #[test]

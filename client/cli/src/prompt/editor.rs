@@ -3,11 +3,19 @@
 use std::{fs, path::Path};
 
 use rustyline::{
-    Behavior, CompletionType, Config, Context, Helper, completion::Completer, error::ReadlineError,
-    highlight::Highlighter, hint::Hinter, history::DefaultHistory, validate::Validator,
+    Behavior, CompletionType, Config, Context, Helper,
+    completion::{Completer, Pair},
+    error::ReadlineError,
+    highlight::Highlighter,
+    hint::Hinter,
+    history::DefaultHistory,
+    validate::Validator,
 };
 
-use super::{LineSource, PromptEvent, Settings, complete::LineCompletion};
+use super::{
+    LineSource, PromptEvent, Settings,
+    complete::{LineCompletion, LineOffer},
+};
 
 /// The most lines in the history.
 const HISTORY_LINES_MAX: usize = 1000;
@@ -76,15 +84,23 @@ impl LineSource for Editor {
 struct LineHelper(LineCompletion);
 
 impl Completer for LineHelper {
-    type Candidate = String;
+    type Candidate = Pair;
 
     fn complete(
         &self,
         line: &str,
         position: usize,
         _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.0.at(&line[..position]))
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let typed = &line[..position];
+        let LineOffer { start, words, more } = self.0.at(typed);
+        let pair = |word: String| Pair { display: word.trim_end().to_owned(), replacement: word };
+        let mut pairs: Vec<Pair> = words.into_iter().map(pair).collect();
+        if more && !pairs.is_empty() {
+            // The common beginning of those that are known may not be that of all.
+            pairs.push(Pair { display: "..".to_owned(), replacement: typed[start..].to_owned() });
+        }
+        Ok((start, pairs))
     }
 }
 

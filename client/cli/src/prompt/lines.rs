@@ -66,7 +66,7 @@ mod tests {
                 PromptEvent::End => return events,
                 PromptEvent::Line(line) => events.push(line),
                 PromptEvent::Unreadable(why) => events.push(format!("! {why}")),
-                PromptEvent::Discarded => events.push("!".to_owned()),
+                PromptEvent::Discarded | PromptEvent::Keys(..) => events.push("!".to_owned()),
             }
         }
     }

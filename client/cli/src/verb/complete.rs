@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, Command, FromArgMatches};
 
 use crate::{
-    completion::{Completion, ValueKind, names, rejoined, script},
+    completion::{Completion, ValueKind, keys, names, rejoined, script},
     contexts,
     exit::ExitCode,
     failure::Failure,
@@ -34,6 +34,7 @@ pub(crate) async fn run(
     let kind = offer.kind;
     let names = match (kind, connection(before)) {
         (Some(ValueKind::Node), Some(connection)) => names::nodes(connection).await,
+        (Some(ValueKind::Key), Some(connection)) => keys::candidates(connection, word).await,
         (Some(kind), connection) => {
             names::local(kind, connection.and_then(|connection| connection.certs).as_deref())
         }

@@ -182,3 +182,17 @@ fn the_cluster_adds_its_nodes() {
     let ran = desk.asks(&[&ming], ["complete", "--", "coffeectl", "down", ""]).go();
     ran.says("peng\t\n");
 }
+
+#[test]
+fn the_cluster_adds_its_keys_and_a_failure_adds_none() {
+    let page = |names: &[&str], more: bool| {
+        let entries = names.iter().map(|name| (Key::new(*name).expect("legal"), entry(b""))).collect();
+        let upto = more.then(|| Key::new("order/9").expect("legal"));
+        Ok(Response::Page { entries, more, at: Revision(9), upto })
+    };
+    let offered = |result| ask(result, &["complete", "--", "coffeectl", "get", "order/"]);
+    offered(page(&["order/1", "order/two words", "order/2"], false)).says("order/\t\norder/1\t\norder/2\t\n");
+    offered(page(&["order/1"], false)).says("order/1\t\n");
+    offered(page(&["order/1"], true)).says("order/\t\norder/1\t\n");
+    offered(Err(Rejection::Denied("no".into()))).says("");
+}

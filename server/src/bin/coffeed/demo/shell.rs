@@ -11,7 +11,7 @@ use coffeectl::{
     interpreter::{self, Flow, Interpreter},
     options::ConnectionOptions,
     printer::Printer,
-    prompt::Shell,
+    prompt::{KnownKeys, Shell},
 };
 
 /// The key of `set` and `get` without arguments.
@@ -118,6 +118,10 @@ impl Shell for DemoShell<'_> {
 
     fn interrupted(&mut self, code: ExitCode) -> Flow {
         self.interpreter.interrupted(code)
+    }
+
+    async fn keys(&mut self, prefix: &str) -> KnownKeys {
+        Shell::keys(&mut self.interpreter, prefix).await
     }
 
     fn printer(&mut self) -> &mut Printer {
