@@ -26,6 +26,7 @@ mod logs;
 mod members;
 mod nightly;
 mod no_quorum;
+mod order_boards;
 mod partial_partition;
 mod recover;
 mod restart;
