@@ -1,11 +1,13 @@
 //! Two versions in one cluster of real processes: this build, and the *future* one, which knows one
-//! feature level more (`--cfg coffee_future`).
+//! feature level more (`--cfg coffee_future`). Also from the first level to that of this build.
 //!
 //! ```text
 //! cargo test -p coffee-tests --test upgrade -- --ignored --nocapture
 //! ```
 
+mod first_level;
 mod future;
+mod orders;
 mod rounds;
 mod verbs;
 
