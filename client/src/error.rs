@@ -87,7 +87,8 @@ pub enum Error {
     /// older.
     #[error("{0}")]
     Unsupported(String),
-    /// The client, or another one of its QUIC endpoint, was closed before the request was sent.
+    /// The client, or another one of its QUIC endpoint, was closed before the request was sent, or while it waited for the response to
+    /// a request that changes nothing.
     #[error("the client is closed")]
     Closed,
 }

@@ -14,6 +14,8 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
+use crate::printer::escape;
+
 /// A line that cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SplitError {
@@ -104,9 +106,14 @@ fn quote(word: &OsStr) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&b);
     match word.to_str() {
         Some(text) if !text.is_empty() && text.bytes().all(plain) => text.to_owned(),
-        Some(text) if !text.contains(char::is_control) => format!("'{}'", text.replace('\'', r"'\''")),
+        Some(text) if !text.contains(is_escaped) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => format!("$'{}'", word.as_bytes().iter().map(|byte| quoted_byte(*byte)).collect::<String>()),
     }
+}
+
+/// Whether a terminal would obey a character, or show it as another text.
+fn is_escaped(character: char) -> bool {
+    character.is_control() || escape::reorders(character)
 }
 
 fn quoted_byte(byte: u8) -> String {
@@ -249,6 +256,7 @@ mod tests {
         assert_eq!(join(["set", "order/1", "latte"]), "set order/1 latte");
         assert_eq!(join(["set", "", "it's two"]), r"set '' 'it'\''s two'");
         assert_eq!(join([OsStr::from_bytes(b"a\n\xff'\\")]), r"$'a\x0a\xff\'\\'");
+        assert_eq!(join(["☕\u{202e}"]), r"$'\xe2\x98\x95\xe2\x80\xae'");
     }
 
     #[test]

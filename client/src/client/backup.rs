@@ -185,6 +185,7 @@ fn dial_time(left: Duration, endpoints: usize, is_without_quorum: bool) -> Durat
 fn unavailable(error: ChannelError) -> Error {
     match error {
         ChannelError::NotSent(NotSentReason::Identity(why)) => Error::Identity(why),
+        ChannelError::NotSent(NotSentReason::Closed) => Error::Closed,
         // A backup changes nothing, whether the node received the request or not.
         error => Error::Unavailable(error.to_string()),
     }

@@ -132,4 +132,6 @@ async fn a_watch_ends_once_its_client_is_closed() {
     assert_eq!(ended, Err(Error::Closed));
     let ended = tokio::time::timeout(SOON, client.get("k")).await.expect("it ends");
     assert_eq!(ended, Err(Error::Closed));
+    let backup = client.backup(Consistency::Local).await;
+    assert_eq!(backup.map(|_| "a backup"), Err(Error::Closed));
 }

@@ -95,7 +95,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 async fn the_board_of_the_readme_goes_on_where_it_ended() {
     let cluster = Cluster::of(1).start().await;
     let (command, shown) = (command_of_the_readme(), cluster.folder().join("shown"));
-    let set = async |key: &str, value: &str| cluster.coffeectl(["set", key, value]).ok().await;
+    let set = async |key: &str, value: &str| cluster.coffeectl(["set", key, value, "-o", "plain"]).ok().await;
     let text = || fs::read_to_string(&shown).expect("readable");
     set("order/1", "before the board").await;
 
@@ -103,9 +103,12 @@ async fn the_board_of_the_readme_goes_on_where_it_ended() {
     until("it has a place", || cluster.folder().join("board.cursor").exists()).await;
     set("order/1", "latte").await;
     set("menu/tea", "3").await;
-    set("order/2", "tea\u{1b}[2J").await;
+    let last = set("order/2", "tea\u{1b}[2J").await;
     let first = "order/1: latte\norder/2: tea^[[2J\n";
     until("both are shown", || text() == first).await;
+    // A change that was shown is told again if the command has not ended yet.
+    let place = || fs::read_to_string(cluster.folder().join("board.cursor")).expect("readable");
+    until("the cursor has moved", || place().starts_with(&format!("{} ", last.trim()))).await;
     processes::signal(board.id().expect("it runs"), "INT").await;
     let ended = timeout(PATIENCE, board.wait()).await.expect("in time").expect("it ended");
     assert_eq!(ended.code(), Some(130), "as a shell says of Ctrl-C");

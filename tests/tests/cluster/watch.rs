@@ -253,11 +253,11 @@ async fn values_before_the_changes_are_shown() {
         revision.trim().parse::<u64>().expect("a revision")
     };
     let (first, second) = (set("latte").await, set("tea").await);
-    cluster.coffeectl(["del", "order/1"]).ok().await;
+    let third = cluster.coffeectl(["del", "order/1", "-o", "plain"]).ok().await;
+    let third = third.split_whitespace().next().expect("a revision").to_owned();
     let from = (first - 1).to_string();
     let watch = ["watch", "order/", "--from", &from, "--count", "3", "--prev"];
     let shown = cluster.coffeectl(watch).ok().await;
-    let third = second + 1;
     assert_eq!(
         shown,
         format!(
@@ -290,12 +290,16 @@ async fn a_cursor_is_of_one_cluster_and_of_one_process() {
     // The command of the first watch runs until the second one was refused.
     cluster.coffeectl(["set", "order/1", "tea"]).ok().await;
     let (runs, refused) = (format!("{cursor}.runs"), format!("{cursor}.refused"));
-    let exec = format!("touch {runs}; until [ -e {refused} ]; do sleep 0.05; done");
+    let exec =
+        format!("touch {runs}; for n in $(seq 1200); do [ -e {refused} ] && exit; sleep 0.05; done; exit 1");
     let first = cluster.coffeectl(watch).args(["--exec", &exec]).ok();
     let second = async {
-        while !std::path::Path::new(&runs).exists() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let begun = async {
+            while !std::path::Path::new(&runs).exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, begun).await.expect("the command of the first watch runs");
         let two = "another process watches with the cursor ";
         cluster.coffeectl(watch).fails(8, two).await;
         std::fs::write(&refused, "").expect("writes");

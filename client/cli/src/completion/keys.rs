@@ -33,7 +33,7 @@ impl KnownKeys {
 
     /// Leaves out keys that some shell would quote, or split into words.
     fn for_shells(self) -> Self {
-        self.only(|key| words::join([key]) == key && !key.contains([':', '=']))
+        self.only(|key| words::join([key]) == key && !key.contains([':', '=', '@']))
     }
 
     fn only(self, fits: impl Fn(&str) -> bool) -> Self {
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn keys_that_cannot_be_typed_are_left_out_and_known_to_exist() {
-        let names = ["-x", "a:1", "a=b", "it's", "order/1", "up\u{202e}down"];
+        let names = ["-x", "a:1", "a=b", "a@1", "it's", "order/1", "up\u{202e}down"];
         let known = KnownKeys { names: names.map(str::to_owned).into(), more: false };
-        let typed = KnownKeys { names: names[1..5].iter().map(ToString::to_string).collect(), more: true };
+        let typed = KnownKeys { names: names[1..6].iter().map(ToString::to_string).collect(), more: true };
         assert_eq!(known.clone().for_prompt(), typed);
         assert_eq!(known.for_shells(), KnownKeys { names: vec!["order/1".into()], more: true });
         let plain = KnownKeys { names: vec!["order/1".into()], more: false };

@@ -56,7 +56,7 @@ fn escaped(text: &str, also: impl Fn(char) -> bool) -> String {
 
 /// Whether an invisible character breaks lines or reorders others (Unicode
 /// Annex 9), so that one text could look like another.
-fn reorders(character: char) -> bool {
+pub(crate) fn reorders(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

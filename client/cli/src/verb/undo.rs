@@ -140,7 +140,7 @@ fn reversed(at: Revision, changes: &[KeyChange]) -> Result<(Txn, Vec<UndoneKey>)
                     ExitCode::Refused,
                     format!("the values before revision {at} are too large to be put back together"),
                 )
-                .hint(format!("put them back one by one: coffeectl get {key} --rev {previous}")));
+                .hint(format!("put them back one by one: coffeectl get --rev {previous} -- {key}")));
             }
         };
         let shown = value.as_ref().map(|value| shown_value(value));

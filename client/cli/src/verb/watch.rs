@@ -188,6 +188,10 @@ impl RunningWatch<'_> {
                     return Ok(None);
                 }
                 Err(_) => {
+                    // A node may have answered that its cluster has no quorum.
+                    if let Some(cursor) = &self.cursor {
+                        cursor.check_cluster(self.client.cluster_id())?;
+                    }
                     invocation.printer.note("no node answers; waiting");
                     quiet = far;
                 }

@@ -140,7 +140,7 @@ fn usage_is_code_2_and_contacts_no_node() {
         desk.asks(&[&ming], words).go().fails(2);
     }
     let ran = desk.asks(&[&ming], ["set", "k", "--file", &large]).go();
-    ran.complaining("has 1048577 bytes, more than the limit of 1048576");
+    ran.complaining("has 1572865 bytes, more than the limit of 1572864");
     assert_eq!(ming.asked(), 0);
     bare(["list"]).go().fails(2).complaining("hint: add --certs DIR");
 }

@@ -24,7 +24,7 @@ pub(super) struct CursorFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CursorPlace {
     revision: Revision,
-    /// Not known to files of earlier builds.
+    /// Missing in files of earlier builds.
     cluster: Option<ClusterId>,
 }
 
@@ -34,7 +34,8 @@ impl CursorFile {
         let lock = lock(&path)?;
         let place = match fs::read_to_string(&path) {
             Ok(text) => Some(CursorPlace::parse(&text).ok_or_else(|| {
-                wrong(&path, &"it is not a revision").hint("delete it to begin with the present revision")
+                wrong(&path, &"it is not a revision")
+                    .hint("put the revision there, or delete it to skip all changes so far")
             })?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(wrong(&path, &error)),
@@ -46,7 +47,7 @@ impl CursorFile {
         self.place.map(|place| place.revision)
     }
 
-    /// Refuses a cluster of which the place is not.
+    /// Refuses a cluster other than that of the place.
     pub(super) fn check_cluster(&self, asked: Option<ClusterId>) -> Result<(), Failure> {
         match (self.place.and_then(|place| place.cluster), asked) {
             (Some(known), Some(asked)) if known != asked => Err(Failure::new(
@@ -107,7 +108,9 @@ fn lock(path: &Path) -> Result<File, Failure> {
             format!("another process watches with the cursor {}", escape::path(path)),
         )
         .hint("end it first, or give each watch its own --cursor")),
-        Err(TryLockError::Error(error)) => Err(wrong(&of_lock, &error)),
+        Err(TryLockError::Error(error)) => {
+            Err(wrong(&of_lock, &error).hint("keep the cursor on a file system that can lock files"))
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl<'a> PreviousValue<'a> {
         }
         // The history has the revision just before a change as long as it has the change.
         let (key, before) = (self.change.key.as_bytes(), revision.saturating_sub(1).to_string());
-        let command = ["coffeectl".as_bytes(), b"get", key, b"--rev", before.as_bytes()];
+        let command = ["coffeectl".as_bytes(), b"get", b"--rev", before.as_bytes(), b"--", key];
         let command = words::join(command.map(OsStr::from_bytes));
         format!(" (before: left out; {command})")
     }

@@ -51,7 +51,7 @@ fn values_before_are_printed_on_request() {
         all(Format::Table),
         [
             "4711 set order/1 a\\tb (before: tea\\n)\n",
-            "4711 set it's a\\tb (before: left out; coffeectl get 'it'\\''s' --rev 4710)\n",
+            "4711 set it's a\\tb (before: left out; coffeectl get --rev 4710 -- 'it'\\''s')\n",
             "4711 del order/2 (before: (1 bytes))\n",
             "4711 set order/1 a\\tb\n",
         ]
