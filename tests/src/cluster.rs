@@ -45,6 +45,7 @@ pub struct ClusterPlan {
     timers: &'static str,
     hosts: Vec<Host>,
     relay: Option<UdpRelay>,
+    coffeed: Option<PathBuf>,
 }
 
 /// A cluster of daemons.
@@ -65,6 +66,7 @@ impl Cluster {
             timers: PATIENT_TIMERS,
             hosts: Vec::new(),
             relay: None,
+            coffeed: None,
         }
     }
 }
@@ -106,6 +108,13 @@ impl ClusterPlan {
         self
     }
 
+    /// Uses another build of `coffeed`; `None` for this one.
+    #[must_use]
+    pub fn built_as(mut self, coffeed: Option<PathBuf>) -> Self {
+        self.coffeed = coffeed;
+        self
+    }
+
     /// Makes certificates and configurations; starts nothing.
     pub fn prepare(mut self) -> Cluster {
         assert!(self.members + self.waiting <= SHOPS.len(), "there are {} shops", SHOPS.len());
@@ -128,6 +137,7 @@ impl ClusterPlan {
                 self.relay.as_mut(),
             ));
         }
+        nodes.iter_mut().for_each(|node| node.use_build(self.coffeed.clone()));
         Cluster { nodes, relay: self.relay, folder }
     }
 
