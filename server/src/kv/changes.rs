@@ -93,6 +93,9 @@ impl Store {
         if after < floor {
             return Ok(AtRevision::Compacted(floor));
         }
+        let Some(after) = self.skip_unchanged(after, filter)? else {
+            return Ok(AtRevision::Found(ChangesRead::All));
+        };
         let Some(chunk) = self.next_chunk(after)? else { return Ok(AtRevision::Found(ChangesRead::All)) };
         let read = self.changes_of_chunk(&chunk, after, filter, page)?;
         let (chunk_key, _) = &chunk;
@@ -103,6 +106,23 @@ impl Store {
             ChangesRead::Upto(_) if is_last => ChangesRead::All,
             read => read,
         }))
+    }
+
+    /// A later revision up to which no wanted key has changed either, as far as the rows tell without the
+    /// history; `None` if none has changed at all.
+    ///
+    /// The row of a single key does: many keys that are watched one by one would otherwise read all changes
+    /// of each other.
+    fn skip_unchanged(&self, after: Revision, filter: &ChangeFilter) -> Result<Option<Revision>, KvError> {
+        let Some(key) = filter.range.single_key() else { return Ok(Some(after)) };
+        // The change that deleted a key without a row is dropped.
+        let Some(row) = self.row(Table::Keys, key)? else { return Ok(None) };
+        let head = entry::decode_head(key, row.get())?;
+        Ok(match head.modified <= after {
+            true => None,
+            false if head.prev <= after => Some(Revision(head.modified.0 - 1)),
+            false => Some(after),
+        })
     }
 
     /// The first chunk that has a change after a revision.
@@ -169,10 +189,10 @@ impl Store {
         let (mut bytes, begins_page) = (0, page.changes.is_empty());
         for change in &record.changes {
             let is_wanted = if change.after.is_some() { filter.sets } else { filter.deletes };
-            let key = entry::decode_key(Table::Changes, change.key)?;
-            if !is_wanted || !filter.range.contains(&key) {
+            if !is_wanted || !filter.range.contains_bytes(change.key) {
                 continue;
             }
+            let key = entry::decode_key(Table::Changes, change.key)?;
             let version = |at, version: &KeyVersion<'_>| {
                 self.entry_of_version(change.key, at, version, filter.with_values)
             };

@@ -229,7 +229,7 @@ fn key(name: impl AsRef<[u8]>) -> Key {
 }
 
 fn any_key() -> impl Strategy<Value = Key> {
-    prop::sample::select(vec![&b"a"[..], b"a\0", b"b", b"\xff"]).prop_map(key)
+    prop::sample::select(past::keys())
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

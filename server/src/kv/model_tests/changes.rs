@@ -2,14 +2,17 @@
 
 use super::{
     super::{AtRevision, ChangeFilter, ChangePage, ChangesRead, ReadChange},
-    past::{AUTHOR, Past},
+    past::{AUTHOR, Past, keys},
     *,
 };
+
+/// The revision and the key of a change, and the key's state after and before it.
+type ModelChange = (u64, Key, Option<Entry>, Option<Entry>);
 
 impl Past {
     /// Compares what changed after some revisions with the states.
     pub(super) fn check_changes(&self, floor: u64, last: u64) {
-        let mut expected: Vec<(u64, Key, Option<Entry>, Option<Entry>)> = Vec::new();
+        let mut expected: Vec<ModelChange> = Vec::new();
         let mut before = &BTreeMap::new();
         for (at, state) in &self.states {
             for key in before.keys().chain(state.keys().filter(|key| !before.contains_key(*key))) {
@@ -29,19 +32,17 @@ impl Past {
                 with_values: true,
                 with_previous: true,
             };
-            let mut found: Vec<_> = self.changes(after, &filter);
-            assert!(found.is_sorted_by_key(|change| change.revision));
-            found.sort_by(|one, other| (one.revision, &one.key).cmp(&(other.revision, &other.key)));
-            let found: Vec<_> = found
-                .into_iter()
-                .map(|change| {
-                    assert_eq!(change.previous, change.previous_entry.as_ref().map(|entry| entry.modified));
-                    assert_eq!(change.origin.author, AUTHOR.as_bytes());
-                    (change.revision.0, change.key, change.entry, change.previous_entry)
-                })
-                .collect();
             let expected: Vec<_> = expected.iter().filter(|(at, ..)| *at > after).cloned().collect();
-            assert_eq!(found, expected, "after {after}, floor {floor}");
+            assert_eq!(self.in_order(after, &filter), expected, "after {after}, floor {floor}");
+            for key in expected.iter().map(|(_, key, ..)| key).chain(&keys()) {
+                let single = ChangeFilter { range: KeyRange::single(key), ..filter.clone() };
+                let expected = expected.iter().filter(|(_, changed, ..)| changed == key).cloned();
+                assert_eq!(
+                    self.in_order(after, &single),
+                    expected.collect::<Vec<_>>(),
+                    "{key} after {after}"
+                );
+            }
             let some = ChangeFilter { range: KeyRange::prefix("b"), deletes: false, ..filter };
             let count = expected
                 .iter()
@@ -49,6 +50,19 @@ impl Past {
                 .count();
             assert_eq!(self.changes(after, &some).len(), count);
         }
+    }
+
+    /// The changes after a revision, those of each in the order of the keys.
+    fn in_order(&self, after: u64, filter: &ChangeFilter) -> Vec<ModelChange> {
+        let mut found = self.changes(after, filter);
+        assert!(found.is_sorted_by_key(|change| change.revision));
+        found.sort_by(|one, other| (one.revision, &one.key).cmp(&(other.revision, &other.key)));
+        let known = found.into_iter().map(|change| {
+            assert_eq!(change.previous, change.previous_entry.as_ref().map(|entry| entry.modified));
+            assert_eq!(change.origin.author, AUTHOR.as_bytes());
+            (change.revision.0, change.key, change.entry, change.previous_entry)
+        });
+        known.collect()
     }
 
     /// Reads the changes after a revision, each page chunk by chunk.
@@ -92,4 +106,37 @@ fn a_value_before_a_change_is_left_out_only_if_no_page_has_room() {
     };
     assert_eq!(read(2), (vec![(Some(Revision(2)), false)], 600));
     assert_eq!(read(3), (vec![(Some(Revision(3)), true)], 600));
+}
+
+/// One key among others whose changes fill 100 chunks: what many watches of single keys ask for.
+#[test]
+fn the_changes_of_a_single_key_are_found_without_those_of_others() {
+    let mut past = Past::new();
+    past.raise_level(1);
+    let set = |at: u64, name: &str| {
+        let value = Value::new(vec![0; 1000]).expect("legal");
+        (at, Batch::of(Operation::Set(key(name), value)))
+    };
+    past.apply(&[set(2, "a")]);
+    (3..=500).for_each(|at| past.apply(&[set(at, "b")]));
+    past.apply(&[set(501, "a")]);
+    (502..=1000).for_each(|at| past.apply(&[set(at, "b")]));
+    let single = ChangeFilter {
+        range: KeyRange::single(&key("a")),
+        sets: true,
+        deletes: true,
+        with_values: true,
+        with_previous: true,
+    };
+    let read = |after: u64| {
+        let mut page = ChangePage::default();
+        let read = past.real.store.read_changes(Revision(after), &single, &mut page).expect("reads");
+        (read, page.changes.iter().map(|change| change.revision.0).collect::<Vec<_>>())
+    };
+    assert_eq!(read(501), (AtRevision::Found(ChangesRead::All), vec![]), "its row says that there is none");
+    let (AtRevision::Found(ChangesRead::Upto(upto)), found) = read(2) else {
+        panic!("the chunk of the change")
+    };
+    assert_eq!(found, [501]);
+    assert_eq!(read(upto.0), (AtRevision::Found(ChangesRead::All), vec![]));
 }

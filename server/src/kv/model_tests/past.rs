@@ -183,7 +183,7 @@ impl Past {
 }
 
 pub(super) fn keys() -> Vec<Key> {
-    ["a", "b", "c", "d"].map(key).to_vec()
+    [&b"a"[..], b"a\0", b"b", b"\xff"].map(key).to_vec()
 }
 
 fn value(byte: u8, bytes: usize) -> Value {
