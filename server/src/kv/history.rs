@@ -28,8 +28,9 @@ use super::{
     tables::Tables,
 };
 
-/// A chunk of this many bytes, or revisions, takes no more.
-const CHUNK_BYTES: u64 = 8 << 10;
+/// A chunk of this many bytes, or revisions, takes no more. The database gives a row of more than a page a
+/// power of two of pages: with its last record, of short values, a chunk just fits 8 KiB.
+const CHUNK_BYTES: u64 = 7 << 10;
 const CHUNK_REVISIONS: u64 = 256;
 
 /// Of an earlier value that is elsewhere, this part counts for the size of a chunk: they are dropped with

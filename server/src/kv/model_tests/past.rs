@@ -290,7 +290,7 @@ fn a_command_drops_a_bounded_part_of_the_history() {
     past.raise_level(1);
     let fill = |at: u64| {
         let mut operations: Vec<_> =
-            (0..3).map(|n| set(&format!("fill/{n}"), value(at as u8, 600))).collect();
+            (0..3).map(|n| set(&format!("fill/{n}"), value(at as u8, 500))).collect();
         operations.push(set("a", value(at as u8, 2000)));
         Batch { conditions: Vec::new(), operations }
     };
