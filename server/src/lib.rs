@@ -87,6 +87,8 @@ pub mod ops;
 pub mod raft_types;
 mod server;
 #[doc(hidden)]
+pub mod service;
+#[doc(hidden)]
 pub mod storage;
 
 pub use config::Config;

@@ -23,12 +23,13 @@ use super::{
     waiting_peers::WaitingPeers,
 };
 use crate::{
-    api::{admin::Listening, client::Api, peer::PeerContext},
+    api::{admin::Listening, peer::PeerContext},
     config::Config,
     node::{LifecycleCommand, Node},
     ops::membership::MembershipManager,
     raft_types::Member,
     server::shutdown,
+    service::Service,
     storage::{
         disk::{DataDir, NodeIdentity},
         state::Databases,
@@ -45,7 +46,7 @@ type FoundReply = oneshot::Sender<Result<ClusterId, Rejection>>;
 pub(super) struct Lifecycle {
     pub(super) node: Arc<Node>,
     pub(super) membership: MembershipManager,
-    pub(super) api: Api,
+    pub(super) service: Arc<Service>,
     pub(super) endpoint: Endpoint,
     pub(super) data: DataDir,
     pub(super) databases: Option<Arc<dyn Databases>>,
@@ -356,7 +357,7 @@ impl Lifecycle {
         if how == Closed::Stopped && runtime.is_some() {
             shutdown::hand_over(&self.membership).await;
         }
-        shutdown::drain(&self.api, &self.endpoint).await;
+        shutdown::drain(&self.service, &self.endpoint).await;
         if let Some(runtime) = runtime {
             self.leave(runtime).await;
         }

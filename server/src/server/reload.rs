@@ -28,9 +28,9 @@ use tokio::sync::Mutex;
 
 pub(super) use self::cluster_lists::ClusterLists;
 use crate::{
-    api::client::Api,
     config::{Config, ConfigError, CredentialsError, Limits, LogLevel},
     node::Node,
+    service::Service,
 };
 
 /// The sections that a reload applies.
@@ -96,7 +96,7 @@ fn listed(voters: &[(NodeName, String)]) -> String {
 pub(super) struct Reloading {
     node: Weak<Node>,
     endpoint: Endpoint,
-    api: Api,
+    service: Arc<Service>,
     source: Option<ConfigSource>,
     in_memory: bool,
     /// The configuration in effect. Locked while the credentials change: one at a time.
@@ -107,7 +107,7 @@ pub(super) struct Reloading {
 impl Reloading {
     pub(super) fn new(
         node: &Arc<Node>,
-        (endpoint, api, lists): (Endpoint, Api, ClusterLists),
+        (endpoint, service, lists): (Endpoint, Arc<Service>, ClusterLists),
         source: Option<ConfigSource>,
         in_memory: bool,
         running: Config,
@@ -115,7 +115,7 @@ impl Reloading {
         let reloading = Self {
             node: Arc::downgrade(node),
             endpoint,
-            api,
+            service,
             source,
             in_memory,
             running: Mutex::new(running),
@@ -264,7 +264,7 @@ impl Reloading {
         }
         running.tls = wanted.tls.clone();
         running.limits = wanted.limits;
-        set_limits(running.limits, &self.endpoint, &self.api);
+        set_limits(running.limits, &self.endpoint, &self.service);
         if running.log.level != wanted.log.level {
             if set_level(&node, wanted.log.level) {
                 running.log.level = wanted.log.level;
@@ -286,10 +286,10 @@ impl Reloading {
 }
 
 /// Applies new limits.
-pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, api: &Api) {
+pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, service: &Service) {
     endpoint.set_connections_max(limits.connections_max);
     endpoint.set_connections_per_client_max(limits.connections_per_client_max);
-    api.set_limits(&limits);
+    service.set_limits(&limits);
 }
 
 /// Sets the log level. Returns `false` if the host program does not support it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use coffee_common::quic::Endpoint;
 use tokio::time::{Instant, timeout};
 
-use crate::{api::client::Api, ops::membership::MembershipManager};
+use crate::{ops::membership::MembershipManager, service::Service};
 
 /// Time limit for handing leadership over.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(3);
@@ -25,10 +25,10 @@ pub(crate) async fn hand_over(membership: &MembershipManager) {
 }
 
 /// Accepts no new requests and waits until those in flight are answered.
-pub(crate) async fn drain(api: &Api, endpoint: &Endpoint) {
-    api.close();
+pub(crate) async fn drain(service: &Service, endpoint: &Endpoint) {
+    service.close();
     endpoint.stop_accepting();
-    if timeout(DRAIN_WITHIN, api.drained()).await.is_err() {
+    if timeout(DRAIN_WITHIN, service.drained()).await.is_err() {
         tracing::warn!("requests in flight did not finish in time; their outcome is unknown to the clients");
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     config::Config,
     node::{LogControl, Node},
     ops::{membership::MembershipManager, reads::Reads},
+    service::Service,
     storage::{
         disk::{DataDir, DataDirError},
         state::Databases,
@@ -109,13 +110,14 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let admin_address = admin.as_ref().map(Listening::address);
     let reads = Reads::new(node.clone());
     let membership = MembershipManager::new(node.clone(), reads.clone());
-    let api = Api::new(node.clone(), reads, membership.clone());
-    set_limits(config.limits, &endpoint, &api);
+    let service = Service::new(node.clone(), reads, membership.clone());
+    set_limits(config.limits, &endpoint, &service);
     let (peers, with_peers) = watch::channel(None);
     let waiting_peers = WaitingPeers::default();
-    tokio::spawn(accept(endpoint.clone(), api.clone(), with_peers, waiting_peers.clone(), Arc::clone(&node)));
+    let api = Api::new(Arc::clone(&service));
+    tokio::spawn(accept(endpoint.clone(), api, with_peers, waiting_peers.clone(), Arc::clone(&node)));
 
-    let parts = (endpoint.clone(), api.clone(), lists);
+    let parts = (endpoint.clone(), Arc::clone(&service), lists);
     let reloading = Reloading::new(&node, parts, source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
@@ -127,7 +129,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let lifecycle = Lifecycle {
         node: node.clone(),
         membership: membership.clone(),
-        api,
+        service,
         endpoint,
         data,
         databases,

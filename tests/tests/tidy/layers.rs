@@ -13,9 +13,10 @@ use crate::{
 };
 
 /// From the edge inwards; those of one row are plain data that any layer uses.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["server"],
     &["api"],
+    &["service"],
     &["ops"],
     &["node"],
     &["storage"],

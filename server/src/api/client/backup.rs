@@ -17,15 +17,11 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{
-    audit,
-    in_flight::InFlightGuard,
-    responder,
-    state::{self, ConnectionState},
-};
+use super::{responder, state::ConnectionState};
 use crate::{
     metrics::{ClientLimit, RequestKind, RequestOutcome},
     ops::backup::BackupStream,
+    service::{audit, in_flight::InFlightGuard, session},
 };
 
 /// A transfer ends when the client has read nothing for this long.
@@ -51,17 +47,17 @@ pub(super) async fn serve(
     request: Request,
 ) {
     sender.set_priority(Priority::Background);
-    let (arrived, node) = (Instant::now(), &state.api.node);
+    let (arrived, node) = (Instant::now(), &state.api.service.node);
     let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
-    let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request);
+    let origin = state.session.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request);
     let ended = |result: Result<&Response, &Rejection>| {
         // A denial is logged already.
         if let Ok(origin) = &origin {
-            audit::ended(node, &state.connection, origin, &request, result, false);
+            audit::ended(node, state.session.link.as_ref(), origin, &request, result, false);
         }
     };
     let admitted = match &origin {
-        Ok(_) => admit(state, &request, arrived + state::timeout(timeout_ms)).await,
+        Ok(_) => admit(state, &request, arrived + session::timeout(timeout_ms)).await,
         Err(rejection) => Err(rejection.clone()),
     };
     let (result, admitted) = match admitted {
@@ -86,7 +82,7 @@ pub(super) async fn serve(
     tracing::info!(%revision, rows, "sending a backup");
     let sent = tokio::select! {
         sent = send(&mut sender, version, backup) => sent,
-        () = state.api.in_flight.closed() => Err("this node is stopping".to_owned()),
+        () = state.api.service.in_flight.closed() => Err("this node is stopping".to_owned()),
     };
     match sent {
         Ok(()) => {
@@ -105,15 +101,15 @@ async fn admit<'a>(
     request: &Request,
     deadline: Instant,
 ) -> Result<AdmittedBackup<'a>, Rejection> {
-    let api = &state.api;
+    let (session, service) = (&state.session, &state.api.service);
     let Request::Backup { consistency } = *request else {
         return Err(Rejection::Invalid("this stream is for a backup".to_owned()));
     };
-    let in_flight = api.in_flight.enter().ok_or_else(|| state.stopping())?;
-    let own = state.share().backups.try_acquire();
-    let own = own.map_err(|_| state.overloaded(ClientLimit::Backups))?;
-    let permit = Arc::clone(&api.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
-    let backup = BackupStream::begin(&api.node, &api.reads, consistency, deadline).await?;
+    let in_flight = service.in_flight.enter().ok_or_else(|| session.stopping())?;
+    let own = session.share().backups.try_acquire();
+    let own = own.map_err(|_| session.overloaded(ClientLimit::Backups))?;
+    let permit = Arc::clone(&service.backups).try_acquire_owned().map_err(|_| Rejection::Overloaded)?;
+    let backup = BackupStream::begin(&service.node, &service.reads, consistency, deadline).await?;
     Ok(AdmittedBackup { backup, _own: own, _permit: permit, _in_flight: in_flight })
 }
 

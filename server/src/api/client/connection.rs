@@ -8,11 +8,11 @@ use std::{pin::pin, sync::Arc};
 
 use coffee_common::{protocol::Role, quic::Connection};
 
-use super::{context::ApiContext, responder, state::ConnectionState, stream};
+use super::{context::ApiContext, responder, state::ConnectionState, stream, welcome::welcome};
 use crate::metrics::measured;
 
 pub(super) async fn serve(api: &Arc<ApiContext>, connection: Connection) {
-    let welcome = api.welcome();
+    let welcome = welcome(&api.service.node);
     let sent = Box::pin(responder::welcome(&connection, &welcome)).await;
     if let Err(error) = sent {
         tracing::debug!(%error, "client disconnected before its welcome was sent");
@@ -39,7 +39,7 @@ async fn expired(api: &ApiContext, connection: &Connection) {
     match connection.peer().role {
         Role::Node => std::future::pending().await,
         Role::Reader | Role::Writer | Role::Admin | Role::Backup => {
-            connection.peer_expired(&api.node.credentials()).await;
+            connection.peer_expired(&api.service.node.credentials()).await;
         }
     }
 }

@@ -51,17 +51,17 @@ pub(super) fn decode(
     let number = envelope::kind(encoded)?;
     let kind = RequestKind::of_number(number);
     if kind == RequestKind::Unknown {
-        let request = Err(state.unsupported(UnknownKind { of: "Request", kind: number }));
+        let request = Err(state.session.unsupported(UnknownKind { of: "Request", kind: number }));
         return Ok(IncomingRequest { envelope, kind, bytes: message.len(), request });
     }
     let is_large = cut.is_some() || message.len() >= READER_REQUEST_BYTES_MAX;
     let verdict = if is_large { state.authorize_kind(&envelope, kind) } else { Ok(()) };
     let request = match (verdict, cut) {
         (Ok(()), None) => match frame::decode(encoded) {
-            Err(FrameError::Unknown(part)) => Err(state.unsupported(part)),
+            Err(FrameError::Unknown(part)) => Err(state.session.unsupported(part)),
             decoded => Ok(decoded?),
         },
-        (Ok(()), Some(CutReason::NoRoom)) => Err(state.overloaded(ClientLimit::RequestBytes)),
+        (Ok(()), Some(CutReason::NoRoom)) => Err(state.session.overloaded(ClientLimit::RequestBytes)),
         (Ok(()), Some(CutReason::Late)) => Err(state.late()),
         (Err(rejection), _) => Err(rejection),
     };
@@ -76,7 +76,7 @@ fn of_newer_sender(
 ) -> Result<IncomingRequest, FrameError> {
     let (EnvelopeStart { id, timeout_ms }, _) = envelope::decode_first(message)?;
     let envelope = RequestEnvelope { id, timeout_ms, on_behalf_of: None, sent_from: None, cluster: None };
-    let (kind, request) = (RequestKind::Unknown, Err(state.unsupported(part)));
+    let (kind, request) = (RequestKind::Unknown, Err(state.session.unsupported(part)));
     Ok(IncomingRequest { envelope, kind, bytes: message.len(), request })
 }
 

@@ -7,24 +7,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coffee_common::{
-    budget::ByteCharge,
     frame,
     limits::SHARED_FRAME_BYTES_MAX,
     protocol::{Leader, Rejection, Response, Welcome},
     quic::{Connection, FrameSender, Priority, StreamError},
 };
 use serde::Serialize;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::mpsc, time::timeout_at};
 
-use super::{
-    clients::COMPLETE_WITHIN,
-    in_flight::InFlightGuard,
-    slots::{RequestSlots, WatchSlots},
+use crate::{
+    metrics::ClientLimit,
+    node::Node,
+    service::{
+        Service,
+        clients::COMPLETE_WITHIN,
+        held::{HeldResources, OutgoingResponse},
+        session::AdmittedRequest,
+    },
 };
-use crate::{metrics::ClientLimit, node::Node};
 
 /// The most frames that are sent together, and that are queued. A client that stops reading gets
 /// no more requests served (backpressure).
@@ -32,7 +32,7 @@ const FRAMES_MAX: usize = 256;
 
 /// Answers the requests of one stream.
 pub(super) struct Responder {
-    node: Arc<Node>,
+    service: Arc<Service>,
     connection: Connection,
     /// The version that the client speaks.
     version: u8,
@@ -46,50 +46,6 @@ pub(super) struct QueuedFrame {
     _held: HeldResources,
 }
 
-/// Resources that requests hold until their responses are sent.
-#[derive(Default)]
-pub(super) struct HeldResources {
-    /// Stands for all of the requests.
-    in_flight: Option<InFlightGuard>,
-    slots: Option<RequestSlots>,
-    watch: Option<WatchSlots>,
-    charge: Option<ByteCharge>,
-}
-
-/// The result of a request.
-pub(super) struct OutgoingResponse {
-    pub(super) result: Result<Response, Rejection>,
-    /// Accounts for the response's bytes until it is sent or, if it is large, received.
-    pub(super) charge: Option<ByteCharge>,
-}
-
-impl From<Result<Response, Rejection>> for OutgoingResponse {
-    fn from(result: Result<Response, Rejection>) -> Self {
-        Self { result, charge: None }
-    }
-}
-
-impl HeldResources {
-    pub(super) fn of(in_flight: InFlightGuard, slots: Option<RequestSlots>) -> Self {
-        Self { in_flight: Some(in_flight), slots, watch: None, charge: None }
-    }
-
-    /// Adds the slots of a watch.
-    pub(super) fn with_watch(self, watch: Option<WatchSlots>) -> Self {
-        Self { watch, ..self }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.in_flight = self.in_flight.take().or(other.in_flight);
-        match (&mut self.slots, other.slots) {
-            (Some(slots), Some(more)) => slots.merge(more),
-            (slots, more) => *slots = slots.take().or(more),
-        }
-        debug_assert!(other.watch.is_none(), "a watch is answered alone");
-        debug_assert!(other.charge.is_none(), "responses that are sent together are small");
-    }
-}
-
 /// Small responses that are ready at the same time, and are sent together.
 #[derive(Default)]
 pub(super) struct ResponseGroup {
@@ -101,65 +57,61 @@ pub(super) struct ResponseGroup {
 impl Responder {
     /// Returns a responder for a stream, and its queue for [`send_queued`].
     pub(super) fn new(
-        node: Arc<Node>,
+        service: Arc<Service>,
         connection: Connection,
         version: u8,
     ) -> (Self, mpsc::Receiver<QueuedFrame>) {
         let (outbox, queue) = mpsc::channel(FRAMES_MAX);
-        (Self { node, connection, version, outbox }, queue)
+        (Self { service, connection, version, outbox }, queue)
     }
 
     pub(super) fn node(&self) -> &Node {
-        &self.node
+        &self.service.node
     }
 
-    /// Queues a small response, or sends a large one. The request stays in flight until it is sent.
+    /// Counts a request, and queues its small response, or sends its large one. The request stays in
+    /// flight until it is sent.
     ///
     /// A large response that the client has not received by its deadline is dropped. Its connection
     /// stays: over a slow link, other requests may still be answered in time.
-    pub(super) async fn send(
-        &self,
-        id: u64,
-        response: OutgoingResponse,
-        mut held: HeldResources,
-        deadline: Instant,
-    ) {
+    pub(super) async fn respond(&self, admitted: AdmittedRequest, response: OutgoingResponse) {
+        let (id, deadline) = (admitted.id, admitted.deadline);
         let OutgoingResponse { result, charge } = response;
-        let frame = encode(self.version, id, self.node.leader_hint().as_ref(), &result);
+        let held = admitted.answered(&self.service, &result).with_charge(charge);
+        let frame = encode(self.version, id, self.node().leader_hint().as_ref(), &result);
         drop(result);
-        held.charge = charge;
         if frame.len() <= SHARED_FRAME_BYTES_MAX {
             return self.queue(frame, held).await;
         }
         match timeout_at(deadline, send_alone(&self.connection, frame)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "failed to send a large response"),
-            Err(_) => self.node.metrics().client_limits.of(ClientLimit::ResponseTime).increment(),
+            Err(_) => self.node().metrics().client_limits.of(ClientLimit::ResponseTime).increment(),
         }
     }
 
     /// Queues a rejection of a request that was not admitted.
     pub(super) async fn reject(&self, id: u64, rejection: Rejection) {
-        let frame = encode(self.version, id, self.node.leader_hint().as_ref(), &Err(rejection));
+        let frame = encode(self.version, id, self.node().leader_hint().as_ref(), &Err(rejection));
         self.queue(frame, HeldResources::default()).await;
     }
 
-    /// Adds a small response to a group.
-    pub(super) fn add(
+    /// Counts a request, and adds its small response to those that are sent together.
+    pub(super) fn respond_together(
         &self,
+        admitted: AdmittedRequest,
         group: &mut ResponseGroup,
-        id: u64,
         result: &Result<Response, Rejection>,
-        held: HeldResources,
     ) {
+        let id = admitted.id;
         if group.frames.is_empty() {
-            group.leader = self.node.leader_hint();
+            group.leader = self.node().leader_hint();
         }
         let message = response(id, group.leader.as_ref(), result);
         if frame::append(self.version, &mut group.frames, &message).is_err() {
             group.frames.extend_from_slice(&encode(self.version, id, None, result));
         }
-        group.held.merge(held);
+        group.held.merge(admitted.answered(&self.service, result));
     }
 
     /// Queues the responses of a group, and empties it.

@@ -9,18 +9,25 @@ use coffee_common::{
 };
 
 use super::{
-    access::RequestOrigin,
     backup,
-    client_write::ClientWrite,
-    clients::{COMPLETE_WITHIN, ClientShare},
-    dispatch,
     incoming::{self, IncomingRequest},
     responder::{self, Responder, ResponsesUnread},
-    state::{AdmittedRequest, ConnectionState},
-    watch::{self, WatchRequest},
-    writes::{self, AdmittedWrite},
+    state::ConnectionState,
+    writes,
 };
-use crate::metrics::{ClientLimit, measured};
+use crate::{
+    metrics::{ClientLimit, measured},
+    service::{
+        Session,
+        access::RequestOrigin,
+        client_write::ClientWrite,
+        clients::{COMPLETE_WITHIN, ClientShare},
+        dispatch,
+        session::AdmittedRequest,
+        watch::{self, WatchRequest},
+        write::AdmittedWrite,
+    },
+};
 
 /// The cost of requests after which other tasks of the thread have their turn. A stream may send for
 /// long without a pause.
@@ -33,7 +40,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         Role::Reader | Role::Backup => READER_REQUEST_BYTES_MAX,
         Role::Writer | Role::Admin | Role::Node => REQUEST_BYTES_MAX,
     };
-    receiver.bound(kept_max, state.share().request_bytes.clone(), COMPLETE_WITHIN);
+    receiver.bound(kept_max, state.session.share().request_bytes.clone(), COMPLETE_WITHIN);
     let Some(first) = next(&state, &mut receiver).await else { return };
     let first = match first {
         IncomingRequest { envelope, request: Ok(request @ Request::Backup { .. }), .. } => {
@@ -42,7 +49,7 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
         first => first,
     };
     let (responder, queue) =
-        Responder::new(Arc::clone(&state.api.node), state.connection.clone(), receiver.version());
+        Responder::new(Arc::clone(&state.api.service), state.connection.clone(), receiver.version());
     let responder = Arc::new(responder);
     tokio::spawn(measured({
         let state = Arc::clone(&state);
@@ -66,8 +73,8 @@ pub(super) async fn serve(state: Arc<ConnectionState>, sender: FrameSender, mut 
                 arrived.push(request);
             });
         }
-        let share = state.share();
-        carry_out(&state, share, &responder, &mut arrived).await;
+        let share = state.session.share();
+        carry_out(&state.session, share, &responder, &mut arrived).await;
         if let Err(error) = end {
             return state.close_broken(&error);
         }
@@ -93,7 +100,7 @@ async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<I
         },
         Err(StreamError::Frame(error)) => state.close_broken(&error),
         // The other streams of the connection continue, and so do the responses on this one.
-        Err(StreamError::Late) => state.note_slow(ClientLimit::RequestTime),
+        Err(StreamError::Late) => state.session.note_slow(ClientLimit::RequestTime),
         // The client is done, or the stream or connection is lost.
         Ok(None) | Err(_) => {}
     }
@@ -103,7 +110,7 @@ async fn next(state: &ConnectionState, receiver: &mut FrameReceiver) -> Option<I
 /// Admits requests that arrived together, and has them carried out: the writes together, each other
 /// request by its own task. Rejected requests are answered at once.
 async fn carry_out(
-    state: &Arc<ConnectionState>,
+    session: &Arc<Session>,
     share: &ClientShare,
     responder: &Arc<Responder>,
     arrived: &mut Vec<IncomingRequest>,
@@ -113,16 +120,16 @@ async fn carry_out(
     let (mut rejected, mut unread) = (Vec::new(), Vec::new());
     for IncomingRequest { envelope, kind, request, .. } in arrived.drain(..) {
         let RequestEnvelope { id, timeout_ms, on_behalf_of, sent_from, cluster } = envelope;
-        let admitted = match state.admit(share, id, kind, timeout_ms) {
+        let admitted = match session.admit(share, id, kind, timeout_ms) {
             Ok(admitted) => admitted,
             Err(rejection) => {
-                state.api.node.metrics().requests.rejected_unread.increment();
+                session.service.node.metrics().requests.rejected_unread.increment();
                 unread.push((id, rejection));
                 continue;
             }
         };
         let authorized = request.and_then(|request| {
-            let origin = state.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request)?;
+            let origin = session.authorize((on_behalf_of.as_ref(), sent_from), cluster, &request)?;
             Ok((origin, request))
         });
         let (origin, request) = match authorized {
@@ -136,41 +143,44 @@ async fn carry_out(
             Request::Write { request, batch } => (request, ClientWrite::Batch(batch)),
             Request::Transact { request, transaction } => (request, ClientWrite::Transaction(transaction)),
             request => {
-                start(state, responder, admitted, origin, request);
+                start(session, responder, admitted, origin, request);
                 continue;
             }
         };
-        match state.api.writes.admit(state.share_of(&origin.identity), &write) {
+        match session.service.writes.admit(session.share_of(&origin.identity), &write) {
             Ok(permit) => writes.push(AdmittedWrite { admitted, origin, request, write, permit }),
             Err(rejection) => rejected.push((admitted, rejection)),
         }
     }
-    writes::start(state, responder, writes);
+    writes::start(session, responder, writes);
     for (id, rejection) in unread {
         responder.reject(id, rejection).await;
     }
     for (admitted, rejection) in rejected {
-        admitted.respond(responder, Err(rejection).into()).await;
+        responder.respond(admitted, Err(rejection).into()).await;
     }
 }
 
 /// Starts carrying out a request that is not a write.
 fn start(
-    state: &Arc<ConnectionState>,
+    session: &Arc<Session>,
     responder: &Arc<Responder>,
-    admitted: AdmittedRequest,
+    mut admitted: AdmittedRequest,
     origin: RequestOrigin,
     request: Request,
 ) {
-    let (state, responder) = (Arc::clone(state), Arc::clone(responder));
+    let (session, responder) = (Arc::clone(session), Arc::clone(responder));
     if let Request::Watch { spec, after, wait_ms, consistency } = request {
         let request = WatchRequest { spec, after, wait_ms, consistency };
-        tokio::spawn(measured(watch::serve(state, responder, admitted, request)));
+        tokio::spawn(measured(async move {
+            let response = watch::serve(&session, &mut admitted, &request).await;
+            responder.respond(admitted, response).await;
+        }));
         return;
     }
     tokio::spawn(measured(async move {
-        let _counted = state.api.node.metrics().requests.in_flight.hold(1);
-        let response = dispatch::dispatch(&state, &origin, &request, admitted.deadline).await;
-        admitted.respond(&responder, response).await;
+        let _counted = session.service.node.metrics().requests.in_flight.hold(1);
+        let response = dispatch::dispatch(&session, &origin, &request, admitted.deadline).await;
+        responder.respond(admitted, response).await;
     }));
 }

@@ -7,50 +7,32 @@
 //! Guards that a write is admitted and counted once, whichever way it takes, and that only a write
 //! that was certainly not applied is proposed again.
 
-use std::{slice, sync::Arc};
+use std::sync::Arc;
 
-use coffee_common::{
-    command::Outcome,
-    feature_level::HISTORY,
-    id::RequestId,
-    protocol::{Consistency, Identity, Rejection, Response},
-};
+use coffee_common::protocol::Response;
 use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
 
-use super::{
-    access::RequestOrigin,
-    admission::WritePermit,
-    client_write::ClientWrite,
-    responder::{OutgoingResponse, Responder, ResponseGroup},
-    state::{AdmittedRequest, ConnectionState},
-    transactions,
-};
+use super::responder::{Responder, ResponseGroup};
 use crate::{
-    metrics::{GaugeGuard, NodeMetrics, RequestMetrics, measured},
-    node::{
-        Node,
-        propose::{AuthoredCommand, ProposeError, Proposed, check_level, not_committed_in_time, propose_all},
-        replica::Replica,
+    metrics::measured,
+    node::{propose::ProposeError, replica::Replica},
+    ops::forward,
+    service::{
+        Session,
+        admission::WritePermit,
+        client_write::ClientWrite,
+        session::AdmittedRequest,
+        transactions,
+        write::{self, AdmittedWrite, Commits, check_accepted, count},
     },
-    ops::forward::{self, LeaderRequest},
 };
-
-/// A write that was authorized, checked and admitted.
-pub(super) struct AdmittedWrite {
-    pub(super) admitted: AdmittedRequest,
-    pub(super) origin: RequestOrigin,
-    pub(super) request: RequestId,
-    pub(super) write: ClientWrite,
-    pub(super) permit: WritePermit,
-}
 
 /// Starts carrying out writes that arrived together.
-pub(super) fn start(state: &Arc<ConnectionState>, responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
+pub(super) fn start(session: &Arc<Session>, responder: &Arc<Responder>, writes: Vec<AdmittedWrite>) {
     if writes.is_empty() {
         return;
     }
-    let client = WritingClient { state: Arc::clone(state), responder: Arc::clone(responder) };
+    let client = WritingClient { session: Arc::clone(session), responder: Arc::clone(responder) };
     match responder.node().replica().filter(|replica| replica.leads()) {
         Some(replica) => drop(tokio::spawn(measured(propose_together(replica, client, writes)))),
         None => writes.into_iter().for_each(|write| client.start_forward(write)),
@@ -60,7 +42,7 @@ pub(super) fn start(state: &Arc<ConnectionState>, responder: &Arc<Responder>, wr
 /// The client of some writes: its connection, and the stream that its responses take.
 #[derive(Clone)]
 struct WritingClient {
-    state: Arc<ConnectionState>,
+    session: Arc<Session>,
     responder: Arc<Responder>,
 }
 
@@ -84,8 +66,8 @@ impl WritingClient {
                 tokio::spawn(measured(async move {
                     let deadline = admitted.deadline;
                     let complete =
-                        transactions::complete(&client.state, &transaction, response, deadline).await;
-                    admitted.respond(&client.responder, complete).await;
+                        transactions::complete(&client.session, &transaction, response, deadline).await;
+                    client.responder.respond(admitted, complete).await;
                 }));
                 None
             }
@@ -135,7 +117,7 @@ async fn propose_together(replica: Arc<Replica>, client: WritingClient, writes: 
                 continue;
             }
         };
-        admitted.respond_together(responder, &mut group, &result);
+        responder.respond_together(admitted, &mut group, &result);
         match &mut answered {
             Some(answered) => answered.merge(permit),
             None => answered = Some(permit),
@@ -158,121 +140,26 @@ async fn with_room(
             Err(rejection) => {
                 let AdmittedWrite { admitted, permit, .. } = write;
                 drop(permit);
-                admitted.respond(responder, Err(rejection).into()).await;
+                responder.respond(admitted, Err(rejection).into()).await;
             }
         }
     }
     with_room
 }
 
-fn check_accepted(node: &Node, replica: &Replica, write: &AdmittedWrite) -> Result<(), Rejection> {
-    let state = replica.state();
-    check_level(&write.write.command(), state.level())?;
-    let data_bytes = state.metrics().data_bytes.get();
-    node.write_room().admit(write.write.added_bytes(), data_bytes, &state.settings())
-}
-
-/// The author of a write, if the cluster records it.
-fn author(replica: &Replica, identity: &Identity) -> String {
-    match replica.state().level() < HISTORY {
-        true => String::new(),
-        false => format!("{} {}", identity.role.as_str(), identity.name),
-    }
-}
-
 /// Has a write carried out by the leader, which may also be this node, and answers it.
 async fn forward(client: WritingClient, write: AdmittedWrite) {
     let responder = &client.responder;
-    let metrics = responder.node().metrics();
-    let _counted = count(&metrics.requests, slice::from_ref(&write));
-    let deadline = write.admitted.deadline;
-    let request = write.write.request(write.request);
-    let leader_request = LeaderRequest {
-        body: &request,
-        caller: (&write.origin.identity).into(),
-        forwarded: write.origin.forwarded,
-        deadline,
-        repeatable: false,
-        answered_elsewhere: Default::default(),
-    };
-    let node = responder.node();
-    let here = |replica: Arc<Replica>| {
-        let write = slice::from_ref(&write);
-        async move {
-            if Instant::now() >= deadline {
-                return Err(Rejection::Unavailable("the deadline has passed".to_owned()).into());
-            }
-            write.iter().try_for_each(|write| check_accepted(node, &replica, write))?;
-            let commit = async { Commits::propose(&replica, metrics, write).await.next(deadline).await };
-            let outcome =
-                timeout_at(deadline, commit).await.unwrap_or_else(|_| Err(not_committed_in_time()))?;
-            write.first().map(|write| write.write.response(outcome)).ok_or_else(not_committed_in_time)
-        }
-    };
-    let result = match may_be_sent(&client, &write).await {
-        Ok(()) => forward::on_leader(node, &leader_request, here).await,
-        Err(rejection) => Err(rejection),
-    };
-    let (admitted, permit, result): (_, _, OutgoingResponse) = match result {
+    let (admitted, permit, result) = match write::carry_out(&client.session.service, &write, false).await {
         Ok(response) => match client.start_reads(write, response) {
-            Some((admitted, permit, response)) => (admitted, permit, Ok(response).into()),
+            Some((admitted, permit, response)) => (admitted, permit, Ok(response)),
             None => return,
         },
         Err(rejection) => {
             let AdmittedWrite { admitted, permit, .. } = write;
-            (admitted, permit, Err(rejection).into())
+            (admitted, permit, Err(rejection))
         }
     };
     drop(permit);
-    admitted.respond(responder, result).await;
-}
-
-/// Refuses a write that the level of the cluster does not have: a leader of that level may be unable to decode
-/// it, and would end the channel that all clients of this node share.
-async fn may_be_sent(client: &WritingClient, write: &AdmittedWrite) -> Result<(), Rejection> {
-    let (command, deadline) = (write.write.command(), write.admitted.deadline);
-    let here = client.responder.node().serving()?.state().level();
-    if check_level(&command, here).is_ok() {
-        return Ok(());
-    }
-    // This node may lag: the level counts that the cluster has now.
-    let fresh = client.state.api.reads.fresh(Consistency::Linearizable, deadline).await?;
-    check_level(&command, fresh.level())
-}
-
-/// Counts writes as in flight until the guards are dropped.
-fn count<'a>(metrics: &'a RequestMetrics, writes: &[AdmittedWrite]) -> (GaugeGuard<'a>, GaugeGuard<'a>) {
-    let bytes = writes.iter().map(|write| write.write.bytes()).sum();
-    (metrics.in_flight.hold(writes.len()), metrics.write_bytes_in_flight.hold(bytes))
-}
-
-/// Writes that were proposed together: yields their outcomes in order, and measures the commits.
-struct Commits<'a> {
-    proposed: Result<Proposed, ProposeError>,
-    began: Instant,
-    metrics: &'a NodeMetrics,
-}
-
-impl<'a> Commits<'a> {
-    async fn propose(replica: &Replica, metrics: &'a NodeMetrics, writes: &[AdmittedWrite]) -> Self {
-        let began = Instant::now();
-        let command = |write: &AdmittedWrite| AuthoredCommand {
-            request: write.request,
-            author: author(replica, &write.origin.identity),
-            command: write.write.command(),
-        };
-        let proposed = propose_all(replica, writes.iter().map(command)).await;
-        Self { proposed, began, metrics }
-    }
-
-    /// Waits until the next write is applied. Cancel safe.
-    async fn next(&mut self, deadline: Instant) -> Result<Outcome, ProposeError> {
-        let outcome = match &mut self.proposed {
-            Ok(proposed) => proposed.next(deadline).await?,
-            Err(not_proposed) => return Err(not_proposed.clone()),
-        };
-        self.metrics.commits.observe(self.began.elapsed());
-        self.metrics.transactions.note(&outcome);
-        Ok(outcome)
-    }
+    responder.respond(admitted, result.into()).await;
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// The number of requests in flight. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct InFlight(Arc<watch::Sender<InFlightState>>);
+pub(crate) struct InFlight(Arc<watch::Sender<InFlightState>>);
 
 #[derive(Debug, Default)]
 struct InFlightState {
@@ -16,11 +16,11 @@ struct InFlightState {
 
 /// A request in flight, until this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlightGuard(InFlight);
+pub(crate) struct InFlightGuard(InFlight);
 
 impl InFlight {
     /// Counts one more request. Returns `None` once this is closed.
-    pub(super) fn enter(&self) -> Option<InFlightGuard> {
+    pub(crate) fn enter(&self) -> Option<InFlightGuard> {
         let mut entered = false;
         self.0.send_if_modified(|state| {
             entered = !state.closed;
@@ -32,18 +32,18 @@ impl InFlight {
     }
 
     /// Admits no more requests.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.send_modify(|state| state.closed = true);
     }
 
     /// Waits until this is closed.
-    pub(super) async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         // The sender is in `self`, so this cannot fail.
         let _ = self.0.subscribe().wait_for(|state| state.closed).await;
     }
 
     /// Waits until no request is in flight.
-    pub(super) async fn drained(&self) {
+    pub(crate) async fn drained(&self) {
         // The sender is in `self`, so this cannot fail.
         let _ = self.0.subscribe().wait_for(|state| state.count == 0).await;
     }

@@ -7,7 +7,7 @@
 use coffee_common::protocol::{Identity, Rejection, Request};
 
 /// Rejects a request that touches a key outside the scope of the identity.
-pub(super) fn check_keys(identity: &Identity, request: &Request) -> Result<(), Rejection> {
+pub(crate) fn check_keys(identity: &Identity, request: &Request) -> Result<(), Rejection> {
     let keys = &identity.keys;
     let allowed = keys.is_all()
         || match request {

@@ -11,25 +11,24 @@ use coffee_common::{
     key::{Key, KeyRange},
     limits::{RANGE_BYTES_MAX, VALUE_BYTES_MAX},
     protocol::{Consistency, Rejection, Response, VersionView},
-    quic::Connection,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::clients::ClientShare;
+use super::{clients::ClientShare, link::ClientLink};
 use crate::{
     metrics::{ClientLimit, ClientLimitMetrics},
     ops::reads::{FreshState, Reads},
 };
 
 /// The largest response that is not charged, in bytes: the number of requests in flight bounds them.
-pub(super) const UNCHARGED_BYTES_MAX: usize = 1 << 10;
+pub(crate) const UNCHARGED_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of a version of a key in a response, but for its value.
 const VERSION_BYTES: usize = 128;
 
 /// A read of one key, of a range, or of what was there.
 #[derive(Clone, Copy)]
-pub(super) enum Read<'a> {
+pub(crate) enum Read<'a> {
     Key(&'a Key),
     Range { range: &'a KeyRange, limit: u32, keys_only: bool, empty_pages: bool },
     KeyAt { key: &'a Key, revision: Revision },
@@ -39,14 +38,14 @@ pub(super) enum Read<'a> {
 
 /// The client whose read it is, its connection, and the counts of the limits that it meets.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
-    pub(super) client: &'a ClientShare,
-    pub(super) connection: &'a Connection,
-    pub(super) limits: &'a ClientLimitMetrics,
+pub(crate) struct Reader<'a> {
+    pub(crate) client: &'a ClientShare,
+    pub(crate) link: &'a dyn ClientLink,
+    pub(crate) limits: &'a ClientLimitMetrics,
 }
 
 /// Reads once the node's state is fresh enough and the client's share has room.
-pub(super) async fn read(
+pub(crate) async fn read(
     reads: &Reads,
     reader: Reader<'_>,
     read: Read<'_>,
@@ -128,7 +127,7 @@ impl Reader<'_> {
     async fn charge(self, bytes: usize, deadline: Instant) -> Result<ByteCharge, Rejection> {
         let charge = self.client.response_bytes.take_until(bytes, deadline).await;
         // All reads of a client that leaves with unread responses get room at once.
-        if self.connection.is_closed() {
+        if self.link.is_closed() {
             return Err(Rejection::Unavailable("the client has disconnected".to_owned()));
         }
         charge.ok_or_else(|| self.overloaded(ClientLimit::ResponseBytes))

@@ -14,16 +14,16 @@ use coffee_common::limits::{
 
 /// The number of slots that are taken.
 #[derive(Debug, Default)]
-pub(super) struct SlotCount(AtomicUsize);
+pub(crate) struct SlotCount(AtomicUsize);
 
 /// The slots of a connection.
-pub(super) struct ConnectionSlots {
+pub(crate) struct ConnectionSlots {
     own: SlotCount,
     client: Arc<SlotCount>,
 }
 
 /// Slots of requests in flight, until this is dropped.
-pub(super) struct RequestSlots {
+pub(crate) struct RequestSlots {
     slots: Arc<ConnectionSlots>,
     count: usize,
 }
@@ -44,13 +44,13 @@ impl SlotCount {
 }
 
 impl ConnectionSlots {
-    pub(super) fn new(client: Arc<SlotCount>) -> Arc<Self> {
+    pub(crate) fn new(client: Arc<SlotCount>) -> Arc<Self> {
         Arc::new(Self { own: SlotCount::default(), client })
     }
 
     /// Takes the slot of a request. Returns `None` if the connection has none left, or its client none
     /// of `client_max`.
-    pub(super) fn take(self: &Arc<Self>, client_max: usize) -> Option<RequestSlots> {
+    pub(crate) fn take(self: &Arc<Self>, client_max: usize) -> Option<RequestSlots> {
         if !self.own.take(REQUESTS_IN_FLIGHT_MAX) {
             return None;
         }
@@ -64,14 +64,14 @@ impl ConnectionSlots {
 
 /// The watches of a connection, of a client or of the node that are not answered.
 #[derive(Debug, Default)]
-pub(super) struct WatchCounts {
+pub(crate) struct WatchCounts {
     all: SlotCount,
     /// Those of ranges that are neither of a single key nor of a prefix.
     general: SlotCount,
 }
 
 /// The slots of a watch, until this is dropped.
-pub(super) struct WatchSlots {
+pub(crate) struct WatchSlots {
     own: Arc<WatchCounts>,
     client: Arc<WatchCounts>,
     node: Arc<WatchCounts>,
@@ -80,7 +80,7 @@ pub(super) struct WatchSlots {
 
 impl WatchSlots {
     /// Takes the slots of a watch. Returns `None` if there is none left.
-    pub(super) fn take(
+    pub(crate) fn take(
         own: &Arc<WatchCounts>,
         client: &Arc<WatchCounts>,
         node: &Arc<WatchCounts>,
@@ -116,7 +116,7 @@ impl Drop for WatchSlots {
 
 impl RequestSlots {
     /// Merges with other slots of the same connection.
-    pub(super) fn merge(&mut self, mut other: Self) {
+    pub(crate) fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.slots, &other.slots), "slots of one connection");
         self.count += std::mem::take(&mut other.count);
     }

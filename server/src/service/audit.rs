@@ -8,10 +8,12 @@ use std::borrow::Cow;
 use coffee_common::{
     id::NodeName,
     protocol::{Identity, Rejection, Request, Response, Role, SentFrom},
-    quic::Connection,
 };
 
-use super::access::{self, RequestOrigin};
+use super::{
+    access::{self, RequestOrigin},
+    link::ClientLink,
+};
 use crate::{
     metrics::RequestKind,
     node::{
@@ -97,25 +99,24 @@ fn act(request: &Request) -> Option<AuditedAct> {
 }
 
 /// Returns the connection to name when an act is forwarded; `None` if the request is not an act.
-pub(super) fn sent_from(connection: &Connection, request: &Request) -> Option<SentFrom> {
-    let of = |_| SentFrom { serial: connection.peer_serial(), address: connection.remote_address() };
-    act(request).map(of)
+pub(crate) fn sent_from(link: &dyn ClientLink, request: &Request) -> Option<SentFrom> {
+    act(request).map(|_| link.sent_from())
 }
 
 /// Logs that a request, or one that was not decoded, is denied. `on_behalf_of` is the identity that
 /// it claims.
-pub(super) fn denied(
+pub(crate) fn denied(
     node: &Node,
-    connection: &Connection,
+    link: &dyn ClientLink,
     (on_behalf_of, sent_from): (Option<&Identity>, Option<&SentFrom>),
     request: Result<&Request, RequestKind>,
     rejection: &Rejection,
 ) {
-    let peer = connection.peer();
+    let peer = link.peer();
     node.audit_log().bounded(Some(peer), || {
         let actor = match on_behalf_of {
             Some(claimed) if peer.role == Role::Node => forwarded(claimed, sent_from, &peer.name),
-            _ => Actor::of(connection),
+            _ => link.actor(),
         };
         let act = request.ok().and_then(act);
         let (verb, object) = match act {
@@ -133,9 +134,9 @@ pub(super) fn denied(
 }
 
 /// Logs how an act ended; `elsewhere` if another node answered, which has logged it then.
-pub(super) fn ended(
+pub(crate) fn ended(
     node: &Node,
-    connection: &Connection,
+    link: &dyn ClientLink,
     origin: &RequestOrigin,
     request: &Request,
     result: Result<&Response, &Rejection>,
@@ -151,9 +152,9 @@ pub(super) fn ended(
     let object = act.object.or_else(|| result.ok().and_then(affected));
     let event = || AuditEvent {
         actor: Some(match origin.forwarded {
-            true => forwarded(&origin.identity, origin.sent_from.as_ref(), &connection.peer().name),
+            true => forwarded(&origin.identity, origin.sent_from.as_ref(), &link.peer().name),
             // A node's own program acts as an admin.
-            false => Actor { identity: Some(origin.identity.clone()), ..Actor::of(connection) },
+            false => Actor { identity: Some(origin.identity.clone()), ..link.actor() },
         }),
         verb: act.verb,
         object: object.map(Cow::Owned),
@@ -161,8 +162,8 @@ pub(super) fn ended(
         reason: result.err().map(|rejection| rejection.to_string().into()),
     };
     // The forwarder of these need not be a member, so its word for an admin is not taken.
-    if origin.forwarded && access::removes_itself(connection.peer(), request) {
-        node.audit_log().bounded(Some(connection.peer()), event);
+    if origin.forwarded && access::removes_itself(link.peer(), request) {
+        node.audit_log().bounded(Some(link.peer()), event);
         return;
     }
     match (origin.identity.role, outcome) {
@@ -170,7 +171,7 @@ pub(super) fn ended(
         (Role::Node, AuditOutcome::Done { changed: false }) => {}
         (Role::Node, _) if retried => {}
         (Role::Node, _) | (_, AuditOutcome::Denied) => {
-            node.audit_log().bounded(Some(connection.peer()), event);
+            node.audit_log().bounded(Some(link.peer()), event);
         }
         _ => node.audit_log().act(&event()),
     }

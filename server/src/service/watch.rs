@@ -5,7 +5,7 @@
 //! but the request that waits, and a slow client costs nothing. Guards that no change is left out: the
 //! cursor of a response is the revision up to which all changes are in it, or were in one before.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use coffee_common::{
     budget::ByteCharge,
@@ -16,9 +16,9 @@ use coffee_common::{
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
+    held::OutgoingResponse,
     read::UNCHARGED_BYTES_MAX,
-    responder::{OutgoingResponse, Responder},
-    state::{AdmittedRequest, ConnectionState},
+    session::{AdmittedRequest, Session},
 };
 use crate::{
     kv::{ChangeFilter, ReadChange},
@@ -27,50 +27,41 @@ use crate::{
 };
 
 /// A request to watch.
-pub(super) struct WatchRequest {
-    pub(super) spec: WatchSpec,
-    pub(super) after: Option<Revision>,
-    pub(super) wait_ms: u32,
-    pub(super) consistency: Consistency,
+pub(crate) struct WatchRequest {
+    pub(crate) spec: WatchSpec,
+    pub(crate) after: Option<Revision>,
+    pub(crate) wait_ms: u32,
+    pub(crate) consistency: Consistency,
 }
 
 /// The response of a watch is sent so long before the request's deadline.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Carries out a watch, and answers it.
-pub(super) async fn serve(
-    state: Arc<ConnectionState>,
-    responder: Arc<Responder>,
-    mut admitted: AdmittedRequest,
-    request: WatchRequest,
-) {
-    let response = match state.enter_watch(&request.spec.range) {
-        None => Err(state.overloaded(ClientLimit::Watches)).into(),
-        Some(slots) => {
-            // It may wait for long, and other requests must not wait for it.
-            admitted.wait_as_watch(slots);
-            let node = &state.api.node;
-            let _open = node.metrics().watches.open.hold(1);
-            tokio::select! {
-                biased;
-                response = watch(&state, &request, admitted.deadline) => response,
-                _ = state.connection.closed() => Err(state.disconnected()).into(),
-                () = node.stopping() => Err(state.stopping()).into(),
-            }
-        }
+/// Carries out a watch.
+pub(crate) async fn serve(
+    session: &Session,
+    admitted: &mut AdmittedRequest,
+    request: &WatchRequest,
+) -> OutgoingResponse {
+    let Some(slots) = session.enter_watch(&request.spec.range) else {
+        return Err(session.overloaded(ClientLimit::Watches)).into();
     };
-    admitted.respond(&responder, response).await;
-}
-
-async fn watch(state: &ConnectionState, request: &WatchRequest, deadline: Instant) -> OutgoingResponse {
-    match changes(state, request, deadline).await {
-        Ok(response) => response,
-        Err(rejection) => Err(rejection).into(),
+    // It may wait for long, and other requests must not wait for it.
+    admitted.wait_as_watch(slots);
+    let node = &session.service.node;
+    let _open = node.metrics().watches.open.hold(1);
+    tokio::select! {
+        biased;
+        response = changes(session, request, admitted.deadline) => {
+            response.unwrap_or_else(|rejection| Err(rejection).into())
+        }
+        () = session.link.closed() => Err(session.disconnected()).into(),
+        () = node.stopping() => Err(session.stopping()).into(),
     }
 }
 
 async fn changes(
-    state: &ConnectionState,
+    session: &Session,
     request: &WatchRequest,
     deadline: Instant,
 ) -> Result<OutgoingResponse, Rejection> {
@@ -78,7 +69,7 @@ async fn changes(
     let now = Instant::now();
     let deadline = now + deadline.saturating_duration_since(now).saturating_sub(MARGIN);
     let until = deadline.min(now + wait);
-    let fresh = state.api.reads.fresh(request.consistency, deadline).await?;
+    let fresh = session.service.reads.fresh(request.consistency, deadline).await?;
     fresh.check_history()?;
     let Some(mut after) = request.after else {
         return Ok(nothing_upto(fresh.applied()));
@@ -88,8 +79,8 @@ async fn changes(
         // The cursor of another cluster, or of one that has lost its end: changes would be skipped.
         is_reached(after, fresh.applied())?;
     }
-    let metrics = &state.api.node.metrics().watches;
-    let node = &state.api.node;
+    let metrics = &session.service.node.metrics().watches;
+    let node = &session.service.node;
     let beat = |upto| {
         // A node that is cut off would say so for ever, while others know more.
         if request.wait_ms > 0 && !fresh.hears_leader(node.lease()) {
@@ -109,7 +100,7 @@ async fn changes(
     loop {
         let mut wait = fresh.wait_for_change(&filter.range);
         if after < fresh.applied() {
-            let (found, charge) = page(state, &fresh, after, &filter, deadline).await?;
+            let (found, charge) = page(session, &fresh, after, &filter, deadline).await?;
             if !found.page.changes.is_empty() || !found.all {
                 metrics.events.add(found.page.changes.len() as u64);
                 let changes = found.page.changes.into_iter().map(view).collect();
@@ -134,14 +125,14 @@ async fn changes(
 /// Reads changes: the next ones at once, and more of them on another thread, if it lags. The client's share
 /// must have room for the most that there may be.
 async fn page(
-    state: &ConnectionState,
+    session: &Session,
     fresh: &FreshState,
     after: Revision,
     filter: &ChangeFilter,
     deadline: Instant,
 ) -> Result<(ChangesAfter, Option<ByteCharge>), Rejection> {
-    let client = state.share();
-    let overloaded = || state.overloaded(ClientLimit::ResponseBytes);
+    let client = session.share();
+    let overloaded = || session.overloaded(ClientLimit::ResponseBytes);
     let mut begin = after;
     if client.response_bytes.has_room(CHANGES_BYTES_MAX) {
         let found = fresh.next_changes(after, filter)?;
@@ -157,13 +148,13 @@ async fn page(
         begin = found.upto;
     }
     let Ok(Ok(_permit)) = timeout_at(deadline, client.ranges.acquire()).await else {
-        return Err(state.overloaded(ClientLimit::RangeReads));
+        return Err(session.overloaded(ClientLimit::RangeReads));
     };
-    state.api.node.metrics().watches.catch_ups.increment();
+    session.service.node.metrics().watches.catch_ups.increment();
     let charge = client.response_bytes.take_until(CHANGES_BYTES_MAX, deadline).await;
     let mut charge = charge.ok_or_else(overloaded)?;
     let found = timeout_at(deadline, fresh.changes(begin, filter)).await;
-    let found = found.map_err(|_| state.overloaded(ClientLimit::RangeReads))??;
+    let found = found.map_err(|_| session.overloaded(ClientLimit::RangeReads))??;
     charge.shrink_to(found.page.bytes);
     Ok((found, Some(charge)))
 }

@@ -12,11 +12,11 @@ use coffee_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{responder::OutgoingResponse, state::ConnectionState};
+use super::{held::OutgoingResponse, session::Session};
 use crate::ops::reads::TransactionReads;
 
 /// Returns what is to be read for the response to a transaction; `None` if that is nothing.
-pub(super) fn reads_of<'a>(
+pub(crate) fn reads_of<'a>(
     transaction: &'a Transaction,
     response: &'a Response,
 ) -> Option<TransactionReads<'a>> {
@@ -31,8 +31,8 @@ pub(super) fn reads_of<'a>(
 }
 
 /// Adds what the steps of a transaction have read to its response.
-pub(super) async fn complete(
-    state: &ConnectionState,
+pub(crate) async fn complete(
+    session: &Session,
     transaction: &Transaction,
     response: Response,
     deadline: Instant,
@@ -40,11 +40,11 @@ pub(super) async fn complete(
     let Some(wanted) = reads_of(transaction, &response) else { return Ok(response).into() };
     let read = tokio::select! {
         biased;
-        read = timeout_at(deadline, read(state, wanted, deadline)) => {
+        read = timeout_at(deadline, read(session, wanted, deadline)) => {
             read.unwrap_or(Err(ReadOmission::Late))
         }
         // The response reaches no one.
-        _ = state.connection.closed() => Err(ReadOmission::Late),
+        () = session.link.closed() => Err(ReadOmission::Late),
     };
     let count = wanted.steps.iter().filter(|step| step.reads()).count();
     let (reads, charge) = match read {
@@ -59,13 +59,13 @@ pub(super) async fn complete(
 }
 
 async fn read(
-    state: &ConnectionState,
+    session: &Session,
     wanted: TransactionReads<'_>,
     deadline: Instant,
 ) -> Result<(Vec<StepRead>, ByteCharge), ReadOmission> {
     let late = |_| ReadOmission::Late;
-    let fresh = state.api.reads.applied(wanted.at, deadline).await.map_err(late)?;
-    let client = state.share();
+    let fresh = session.service.reads.applied(wanted.at, deadline).await.map_err(late)?;
+    let client = session.share();
     let _permit = client.ranges.acquire().await.map_err(|_| ReadOmission::Late)?;
     let most = RANGE_BYTES_MAX + VALUE_BYTES_MAX;
     let charge = client.response_bytes.take_until(most, deadline).await;

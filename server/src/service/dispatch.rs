@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::{
     access::RequestOrigin,
     audit,
-    context::ApiContext,
+    context::Service,
+    held::OutgoingResponse,
     read::{self, Read, Reader},
-    responder::OutgoingResponse,
-    state::ConnectionState,
+    session::Session,
 };
 use crate::{
     node::Node,
@@ -27,36 +27,36 @@ use crate::{
 };
 
 /// Carries out a request and returns its result.
-pub(super) async fn dispatch(
-    state: &ConnectionState,
+pub(crate) async fn dispatch(
+    session: &Session,
     origin: &RequestOrigin,
     request: &Request,
     deadline: Instant,
 ) -> OutgoingResponse {
     match request {
-        Request::Get { key, consistency } => read(state, Read::Key(key), *consistency, deadline).await,
+        Request::Get { key, consistency } => read(session, Read::Key(key), *consistency, deadline).await,
         Request::Range { range, limit, keys_only, consistency, empty_pages } => {
             let (limit, keys_only, empty_pages) = (*limit, *keys_only, *empty_pages);
             let range = Read::Range { range, limit, keys_only, empty_pages };
-            read_queued(state, range, *consistency, deadline).await
+            read_queued(session, range, *consistency, deadline).await
         }
         Request::GetAt { key, revision, consistency } => {
             let key = Read::KeyAt { key, revision: *revision };
-            read_queued(state, key, *consistency, deadline).await
+            read_queued(session, key, *consistency, deadline).await
         }
         Request::RangeAt { range, revision, limit, keys_only, consistency } => {
             let range = Read::RangeAt { range, revision: *revision, limit: *limit, keys_only: *keys_only };
-            read_queued(state, range, *consistency, deadline).await
+            read_queued(session, range, *consistency, deadline).await
         }
         Request::History { key, before, limit, keys_only, consistency } => {
             let versions = Read::Versions { key, before: *before, limit: *limit, keys_only: *keys_only };
-            read_queued(state, versions, *consistency, deadline).await
+            read_queued(session, versions, *consistency, deadline).await
         }
         request => {
             let mut elsewhere = false;
-            let result = operate(&state.api, origin, request, deadline, &mut elsewhere).await;
-            let (node, connection) = (&state.api.node, &state.connection);
-            audit::ended(node, connection, origin, request, result.as_ref(), elsewhere);
+            let result = operate(&session.service, origin, request, deadline, &mut elsewhere).await;
+            let (node, link) = (&session.service.node, session.link.as_ref());
+            audit::ended(node, link, origin, request, result.as_ref(), elsewhere);
             result.into()
         }
     }
@@ -64,27 +64,27 @@ pub(super) async fn dispatch(
 
 /// Reads in turn, unless the client disconnects: others wait for what it has queued.
 async fn read_queued(
-    state: &ConnectionState,
+    session: &Session,
     queued: Read<'_>,
     consistency: Consistency,
     deadline: Instant,
 ) -> OutgoingResponse {
     tokio::select! {
         biased;
-        response = read(state, queued, consistency, deadline) => response,
-        _ = state.connection.closed() => Err(state.disconnected()).into(),
+        response = read(session, queued, consistency, deadline) => response,
+        () = session.link.closed() => Err(session.disconnected()).into(),
     }
 }
 
 async fn read(
-    state: &ConnectionState,
+    session: &Session,
     read: Read<'_>,
     consistency: Consistency,
     deadline: Instant,
 ) -> OutgoingResponse {
-    let limits = &state.api.node.metrics().client_limits;
-    let reader = Reader { client: state.share(), connection: &state.connection, limits };
-    match read::read(&state.api.reads, reader, read, consistency, deadline).await {
+    let limits = &session.service.node.metrics().client_limits;
+    let reader = Reader { client: session.share(), link: session.link.as_ref(), limits };
+    match read::read(&session.service.reads, reader, read, consistency, deadline).await {
         Ok((response, charge)) => OutgoingResponse { result: Ok(response), charge },
         Err(rejection) => Err(rejection).into(),
     }
@@ -92,13 +92,13 @@ async fn read(
 
 /// Carries out a request. Sets `elsewhere` if another node did.
 async fn operate(
-    api: &ApiContext,
+    service: &Service,
     origin: &RequestOrigin,
     request: &Request,
     deadline: Instant,
     elsewhere: &mut bool,
 ) -> Result<Response, Rejection> {
-    let ApiContext { node, reads, membership, .. } = api;
+    let Service { node, reads, membership, .. } = service;
     if let Request::Move { node: mover, address } = request
         && origin.identity.role == Role::Node
         && let Some(replica) = node.replica()

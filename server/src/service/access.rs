@@ -19,13 +19,13 @@ use crate::{
 
 /// The originator of a request, and how the request got here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RequestOrigin {
+pub(crate) struct RequestOrigin {
     /// The identity whose role counts.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     /// Whether a node forwarded the request. It is not forwarded again.
-    pub(super) forwarded: bool,
+    pub(crate) forwarded: bool,
     /// The connection on which the first node received it, for the audit log.
-    pub(super) sent_from: Option<SentFrom>,
+    pub(crate) sent_from: Option<SentFrom>,
 }
 
 /// Who may send a request.
@@ -57,7 +57,7 @@ enum Audience {
 
 /// Rejects a request of a kind that its sender may never send, so that it is not decoded: the rest
 /// of it may be large. [`authorize`] judges the others.
-pub(super) fn authorize_kind(
+pub(crate) fn authorize_kind(
     own: &NodeName,
     peer: &Identity,
     on_behalf_of: Option<&Identity>,
@@ -95,7 +95,7 @@ fn not_a_node() -> Rejection {
 }
 
 /// Whether a node carries out its own removal. It may have been removed by an earlier attempt.
-pub(super) fn removes_itself(peer: &Identity, request: &Request) -> bool {
+pub(crate) fn removes_itself(peer: &Identity, request: &Request) -> bool {
     match request {
         Request::RemoveVoter { node, standing: None | Some(MemberState::Shutdown), .. } => *node == peer.name,
         _ => false,
@@ -105,7 +105,7 @@ pub(super) fn removes_itself(peer: &Identity, request: &Request) -> bool {
 /// Authorizes a request to the node `own`. `peer` is the identity in the connection's certificate,
 /// `on_behalf_of` the one that the request claims, and `standing` tells what the node knows of
 /// another one.
-pub(super) fn authorize(
+pub(crate) fn authorize(
     own: &NodeName,
     peer: &Identity,
     on_behalf_of: Option<&Identity>,
@@ -199,7 +199,7 @@ fn denied(why: String) -> Rejection {
 ///
 /// `welcomed` says whether the welcome of the connection named a cluster. A client keeps to the
 /// cluster of its first welcome: one that was told none has to connect again before it is served.
-pub(super) fn check_cluster(
+pub(crate) fn check_cluster(
     node: &Node,
     meant: Option<ClusterId>,
     welcomed: bool,

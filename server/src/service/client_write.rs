@@ -11,14 +11,14 @@ use coffee_common::{
 
 /// A write of a client. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) enum ClientWrite {
+pub(crate) enum ClientWrite {
     Batch(Arc<Batch>),
     Transaction(Arc<Transaction>),
 }
 
 impl ClientWrite {
     /// Checks it against the limits of the system.
-    pub(super) fn check(&self) -> Result<(), Rejection> {
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
         match self {
             Self::Batch(batch) => batch.check().map_err(|error| Rejection::Invalid(error.to_string())),
             Self::Transaction(transaction) => {
@@ -28,7 +28,7 @@ impl ClientWrite {
     }
 
     /// The command that carries it out.
-    pub(super) fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         match self {
             Self::Batch(batch) => Command::Batch(Arc::clone(batch)),
             Self::Transaction(transaction) => Command::Transaction(Arc::clone(transaction)),
@@ -36,7 +36,7 @@ impl ClientWrite {
     }
 
     /// The request that has the leader carry it out.
-    pub(super) fn request(&self, request: RequestId) -> Request {
+    pub(crate) fn request(&self, request: RequestId) -> Request {
         match self {
             Self::Batch(batch) => Request::Write { request, batch: Arc::clone(batch) },
             Self::Transaction(transaction) => {
@@ -46,7 +46,7 @@ impl ClientWrite {
     }
 
     /// The response to it. The reads of a transaction are still to be added.
-    pub(super) fn response(&self, outcome: Outcome) -> Response {
+    pub(crate) fn response(&self, outcome: Outcome) -> Response {
         match self {
             Self::Batch(_) => Response::Written(outcome),
             Self::Transaction(_) => Response::Transacted { outcome, reads: Vec::new() },
@@ -54,7 +54,7 @@ impl ClientWrite {
     }
 
     /// Bytes of keys and values.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.bytes(),
             Self::Transaction(transaction) => transaction.bytes(),
@@ -62,7 +62,7 @@ impl ClientWrite {
     }
 
     /// About how many bytes are moved when it is applied.
-    pub(super) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.bytes(),
             Self::Transaction(transaction) => transaction.cost(),
@@ -70,7 +70,7 @@ impl ClientWrite {
     }
 
     /// The bytes of data that it adds at most.
-    pub(super) fn added_bytes(&self) -> usize {
+    pub(crate) fn added_bytes(&self) -> usize {
         let adds_data = match self {
             Self::Batch(batch) => batch.adds_data(),
             Self::Transaction(transaction) => transaction.adds_data(),

@@ -54,7 +54,7 @@ const BESIDE_OTHERS_MAX: usize = 2 * (PROPOSAL_BYTES + KEY_BYTES_MAX + PLAIN_VAL
 /// The bytes in flight and their bound. Clones share them. The lock guards
 /// [`ClientShare::write_bytes`] too.
 #[derive(Debug, Clone)]
-pub(super) struct WriteAdmission(Arc<Mutex<BytesInFlight>>);
+pub(crate) struct WriteAdmission(Arc<Mutex<BytesInFlight>>);
 
 #[derive(Debug)]
 struct BytesInFlight {
@@ -66,7 +66,7 @@ struct BytesInFlight {
 
 /// The bytes of admitted writes, until this is dropped.
 #[derive(Debug)]
-pub(super) struct WritePermit {
+pub(crate) struct WritePermit {
     admission: WriteAdmission,
     admitted: Option<AdmittedBytes>,
     since: Instant,
@@ -95,7 +95,7 @@ impl WriteAdmission {
     ///
     /// # Errors
     /// The write breaks a limit, or too much is in flight.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &self,
         client: Arc<ClientShare>,
         write: &ClientWrite,
@@ -113,7 +113,7 @@ impl WriteAdmission {
     }
 
     /// Sets the maximum of the bound, in bytes.
-    pub(super) fn set_max(&self, max: usize) {
+    pub(crate) fn set_max(&self, max: usize) {
         self.lock().window.set_max(max);
     }
 
@@ -180,7 +180,7 @@ impl AdmittedBytes {
 
 impl WritePermit {
     /// Merges with another permit, which is released at the same time.
-    pub(super) fn merge(&mut self, mut other: Self) {
+    pub(crate) fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.admission.0, &other.admission.0), "permits of one node");
         if let (Some(admitted), Some(more)) = (&mut self.admitted, other.admitted.take()) {
             admitted.merge(more);
@@ -209,7 +209,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::api::client::clients::Clients;
+    use crate::service::clients::Clients;
 
     /// Returns another client each time.
     fn client() -> Arc<ClientShare> {

@@ -34,10 +34,10 @@ const CLIENT_BACKUPS_MAX: usize = 1;
 const _: () = assert!(CLIENT_BACKUPS_MAX < BACKUPS_AT_ONCE_MAX);
 
 /// How long a request may take to arrive, and a client not to read small responses.
-pub(super) const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLETE_WITHIN_S);
+pub(crate) const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLETE_WITHIN_S);
 
 /// The clients that are connected, or have writes in flight.
-pub(super) struct Clients {
+pub(crate) struct Clients {
     request_bytes: ByteBudget,
     response_bytes: ByteBudget,
     shares: Mutex<HashMap<(Role, NodeName), Weak<ClientShare>>>,
@@ -46,24 +46,24 @@ pub(super) struct Clients {
 
 /// The share of the node that a client may use.
 #[derive(Debug)]
-pub(super) struct ClientShare {
+pub(crate) struct ClientShare {
     /// For its requests that are not complete.
-    pub(super) request_bytes: ByteShare,
+    pub(crate) request_bytes: ByteShare,
     /// For its responses that are not received. Apart, so that a client that reads slowly can still
     /// send.
-    pub(super) response_bytes: ByteShare,
+    pub(crate) response_bytes: ByteShare,
     /// Its requests in flight, and the most of them.
-    pub(super) slots: Arc<SlotCount>,
-    pub(super) requests_max: usize,
+    pub(crate) slots: Arc<SlotCount>,
+    pub(crate) requests_max: usize,
     /// The bytes of its writes in flight, over any connection and through any node. Set under the lock
     /// of the admission of writes.
-    pub(super) write_bytes: AtomicUsize,
+    pub(crate) write_bytes: AtomicUsize,
     /// One permit per page of a range that is read for it.
-    pub(super) ranges: Semaphore,
+    pub(crate) ranges: Semaphore,
     /// One permit per backup that it reads.
-    pub(super) backups: Semaphore,
+    pub(crate) backups: Semaphore,
     /// Its watches that wait.
-    pub(super) watches: Arc<WatchCounts>,
+    pub(crate) watches: Arc<WatchCounts>,
 }
 
 impl Default for Clients {
@@ -88,13 +88,13 @@ impl Default for Clients {
 
 impl Clients {
     /// Returns the share of the nodes of the cluster.
-    pub(super) fn nodes(&self) -> &ClientShare {
+    pub(crate) fn nodes(&self) -> &ClientShare {
         &self.nodes
     }
 
     /// Returns the share of a client, which all of its connections have in common. A node has one as
     /// well, for as long as it does not belong to the cluster.
-    pub(super) fn share_of(&self, client: &Identity) -> Arc<ClientShare> {
+    pub(crate) fn share_of(&self, client: &Identity) -> Arc<ClientShare> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client.role, client.name.clone());
         if let Some(share) = shares.get(&key).and_then(Weak::upgrade) {
