@@ -192,6 +192,9 @@ pub const CONNECTIONS_PER_CLIENT_MAX: usize = 256;
 /// The bounds of a configured [`CONNECTIONS_PER_CLIENT_MAX`].
 pub const CONNECTIONS_PER_CLIENT_RANGE: RangeInclusive<usize> = 4..=1 << 16;
 
+/// The most connections that the HTTP door of a node serves at once.
+pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+
 /// The most connections of one node with another, both ways, those included that have just ended.
 pub const NODE_CONNECTIONS_MAX: usize = 64;
 

@@ -43,7 +43,6 @@ mod dial;
 mod disconnect;
 mod endpoint;
 mod error;
-mod expiry;
 mod handshake_limit;
 mod liveness;
 mod node_addresses;

@@ -14,6 +14,7 @@ mod config;
 mod credentials;
 mod der;
 mod error;
+pub(crate) mod expiry;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -22,6 +23,7 @@ mod key;
 mod lists;
 mod percent;
 mod revocations;
+mod tcp;
 mod verify;
 
 pub use credentials::{Credentials, check_certificate};
@@ -30,6 +32,7 @@ pub use files::{CredentialFiles, read_file};
 pub use key::ed25519_version_1;
 pub use lists::{lists_in_pem, read_lists};
 pub use rustls::time_provider::TimeProvider;
+pub use tcp::{CallerCertificate, tcp_server_config};
 
 pub(crate) use config::{client_config, server_config};
 pub(crate) use credentials::{end_of, serial_of};

@@ -74,7 +74,7 @@ _coffeed() {
 
     case "${cmd}" in
         coffeed)
-            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --storage-flush-bytes --limits-connections-max --limits-connections-per-client-max --limits-write-bytes-in-flight-max --admin-listen --log-level --log-format --help --version demo rebuild restore recover versions help"
+            opts="-c -h -V --config --check-config --name --listen --advertise --data-dir --join --tls-ca --tls-cert --tls-key --tls-crl --timers-heartbeat-interval-ms --timers-election-timeout-min-ms --timers-election-timeout-max-ms --storage-snapshot-every-entries --storage-log-keep-entries --storage-log-keep-bytes --storage-flush-bytes --limits-connections-max --limits-connections-per-client-max --limits-write-bytes-in-flight-max --admin-listen --http-listen --log-level --log-format --help --version demo rebuild restore recover versions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +165,10 @@ _coffeed() {
                     return 0
                     ;;
                 --admin-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http-listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

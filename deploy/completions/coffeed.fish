@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coffeed_global_optspecs
-    string join \n c/config= check-config name= listen= advertise= data-dir= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= storage-flush-bytes= limits-connections-max= limits-connections-per-client-max= limits-write-bytes-in-flight-max= admin-listen= log-level= log-format= h/help V/version
+    string join \n c/config= check-config name= listen= advertise= data-dir= join= tls-ca= tls-cert= tls-key= tls-crl= timers-heartbeat-interval-ms= timers-election-timeout-min-ms= timers-election-timeout-max-ms= storage-snapshot-every-entries= storage-log-keep-entries= storage-log-keep-bytes= storage-flush-bytes= limits-connections-max= limits-connections-per-client-max= limits-write-bytes-in-flight-max= admin-listen= http-listen= log-level= log-format= h/help V/version
 end
 
 function __fish_coffeed_needs_command
@@ -45,6 +45,7 @@ complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-max 
 complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-connections-per-client-max -d 'Maximum connections per client (role and name)' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l limits-write-bytes-in-flight-max -d 'Maximum bytes of uncommitted writes' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l admin-listen -d 'TCP address for metrics and health checks (HTTP)' -r
+complete -c coffeed -n "__fish_coffeed_needs_command" -l http-listen -d 'TCP address for keys and values over HTTP, with TLS' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-level -d 'Log level: error, warn, info, debug or trace' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l log-format -d 'Log format: human or json' -r
 complete -c coffeed -n "__fish_coffeed_needs_command" -l check-config -d 'Check configuration, certificates and data version, print the effective configuration, and exit'

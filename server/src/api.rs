@@ -1,8 +1,9 @@
-//! The network interfaces of a node: client requests, peer messages, and monitoring.
+//! The network interfaces of a node: client requests over QUIC and HTTP, peer messages, and monitoring.
 //!
-//! One module per protocol. They never depend on each other: what they share is in `ops` and
-//! `node`.
+//! One module per protocol. They never depend on each other: what they share is in `service`, `ops`
+//! and `node`.
 
 pub mod admin;
 pub mod client;
+pub mod http;
 pub mod peer;

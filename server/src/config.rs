@@ -30,7 +30,8 @@ pub use self::{
     limits::Limits,
     log::{LogFormat, LogLevel, LogOptions},
     settings::{
-        AdminSettings, LimitSettings, LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
+        AdminSettings, HttpSettings, LimitSettings, LogSettings, Settings, StorageSettings, TimerSettings,
+        TlsSettings,
     },
 };
 
@@ -69,6 +70,9 @@ pub struct Config {
     /// Metrics and health checks over HTTP.
     #[serde(default)]
     pub admin: AdminOptions,
+    /// Keys and values over HTTP.
+    #[serde(default)]
+    pub http: HttpOptions,
     /// The daemon's log. The library installs no logger and ignores this.
     #[serde(default)]
     pub log: LogOptions,
@@ -115,6 +119,15 @@ pub struct StorageOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminOptions {
+    /// The TCP address to listen on; `None` to not listen. Port 0 takes any free port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// Keys and values over HTTP, for clients with certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpOptions {
     /// The TCP address to listen on; `None` to not listen. Port 0 takes any free port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
@@ -167,6 +180,7 @@ impl Config {
             storage: StorageOptions::default(),
             limits: Limits::default(),
             admin: AdminOptions::default(),
+            http: HttpOptions::default(),
             log: LogOptions::default(),
         }
     }

@@ -10,6 +10,7 @@ mod builder;
 mod error;
 mod join;
 mod lifecycle;
+mod listeners;
 mod memory;
 mod mode;
 mod monitor;
@@ -64,6 +65,7 @@ pub struct Server {
     membership: MembershipManager,
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
+    http_address: Option<SocketAddr>,
     options: EndpointOptions,
     reloading: Arc<Reloading>,
     stop: watch::Sender<bool>,
@@ -114,6 +116,11 @@ impl Server {
     /// The TCP address that serves metrics and health checks, if configured.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// The TCP address that serves clients over HTTP, if configured.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
     }
 
     /// The address where other nodes and clients reach it.

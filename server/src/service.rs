@@ -11,6 +11,7 @@
 pub(crate) mod access;
 pub(crate) mod admission;
 pub(crate) mod audit;
+pub(crate) mod call;
 pub(crate) mod client_write;
 pub(crate) mod clients;
 mod context;

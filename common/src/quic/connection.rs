@@ -12,14 +12,13 @@ use super::{
     Priority, Protocol,
     disconnect::{CLOSE_DENIED, CLOSE_DONE, CLOSE_STOPPING, Disconnect},
     error::StreamError,
-    expiry,
     registry::{Live, Registry, peer_chain},
     stream::{FrameReceiver, FrameSender},
 };
 use crate::{
     limits::{CONNECTION_STREAMS_MAX, CONNECTION_WINDOW_BYTES, SEND_WINDOW_BYTES},
     protocol::Identity,
-    tls::{Credentials, end_of, serial_of},
+    tls::{Credentials, end_of, expiry, serial_of},
 };
 
 /// A connection to a peer with a verified certificate. Cheap to clone; closed when the last clone

@@ -15,7 +15,8 @@ use coffee_common::{
 use serde::Deserialize;
 
 use super::{
-    AdminOptions, Config, ConfigError, Limits, LogFormat, LogLevel, LogOptions, StorageOptions, Timers,
+    AdminOptions, Config, ConfigError, HttpOptions, Limits, LogFormat, LogLevel, LogOptions, StorageOptions,
+    Timers,
 };
 
 /// Declares a group of settings and how one source overrides another.
@@ -63,6 +64,7 @@ settings! {
         [storage]: StorageSettings,
         [limits]: LimitSettings,
         [admin]: AdminSettings,
+        [http]: HttpSettings,
         [log]: LogSettings,
     }
 }
@@ -113,6 +115,13 @@ settings! {
 }
 
 settings! {
+    /// Keys and values over HTTP; [`HttpOptions`] explains each setting.
+    HttpSettings {
+        listen: SocketAddr,
+    }
+}
+
+settings! {
     /// The daemon's log; [`LogOptions`] explains each setting.
     LogSettings {
         level: LogLevel,
@@ -138,6 +147,7 @@ impl Settings {
             storage: self.storage.resolve(),
             limits: self.limits.resolve(),
             admin: AdminOptions { listen: self.admin.listen },
+            http: HttpOptions { listen: self.http.listen },
             log: self.log.resolve(),
         };
         config.check()?;

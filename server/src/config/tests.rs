@@ -156,6 +156,8 @@ fn the_example_in_deploy_shows_every_setting_with_its_default() {
     let mut with_defaults = shown.clone();
     // The default depends on the memory: this is that of the unit, with MemoryHigh=1G.
     with_defaults.storage.flush_bytes = Some(64 << 20);
+    // Off, with the line that switches it on.
+    with_defaults.http.listen = Some(([0, 0, 0, 0], 7443).into());
     assert_eq!(
         parse(&everything).and_then(Settings::resolve),
         Ok(with_defaults.clone()),

@@ -176,7 +176,7 @@ async fn there(
     // The leader gives up a little earlier, so that its answer arrives in time.
     let is_write = matches!(request.body, Request::Write { .. } | Request::Transact { .. });
     let least = if is_write { least } else { least.max(OPERATION_MIN) };
-    if !request.repeatable && timeout < least {
+    if (is_write || !request.repeatable) && timeout < least {
         return Err(ProposeError::NotApplied(format!("too little time is left to ask the leader, {name}")));
     }
     let envelope = Envelope {

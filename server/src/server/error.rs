@@ -39,6 +39,14 @@ pub enum StartError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The node cannot listen for HTTP.
+    #[error("cannot listen on {address} (TCP) for HTTP: {source}")]
+    Http {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -87,6 +95,9 @@ impl StartError {
             Self::Endpoint(error) => error.hint().to_owned(),
             Self::Admin { .. } => {
                 "set admin.listen to another address or remove it from the configuration".to_owned()
+            }
+            Self::Http { .. } => {
+                "set http.listen to another address or remove it from the configuration".to_owned()
             }
             Self::Log(error) => error.hint().to_owned(),
             Self::State(error) => error.hint().to_owned(),

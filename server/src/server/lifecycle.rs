@@ -11,7 +11,6 @@ use coffee_common::{
     command::MemberState,
     id::{Address, ClusterId, NodeId},
     protocol::{LifecyclePhase, Rejection},
-    quic::Endpoint,
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -19,8 +18,8 @@ use tokio::{
 };
 
 use super::{
-    Closed, StartError, join, mode::Mode, reload::Reloading, replica_runtime::ReplicaRuntime,
-    waiting_peers::WaitingPeers,
+    Closed, StartError, join, listeners::Listeners, mode::Mode, reload::Reloading,
+    replica_runtime::ReplicaRuntime, waiting_peers::WaitingPeers,
 };
 use crate::{
     api::{admin::Listening, peer::PeerContext},
@@ -47,7 +46,7 @@ pub(super) struct Lifecycle {
     pub(super) node: Arc<Node>,
     pub(super) membership: MembershipManager,
     pub(super) service: Arc<Service>,
-    pub(super) endpoint: Endpoint,
+    pub(super) listeners: Listeners,
     pub(super) data: DataDir,
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) config: Config,
@@ -107,7 +106,7 @@ impl Lifecycle {
             Ok(stage) => stage,
             Err(error) => {
                 // Tells the clients that have connected in the meantime.
-                self.endpoint.close("this node could not start").await;
+                self.listeners.close("this node could not start").await;
                 return Err(error);
             }
         };
@@ -141,9 +140,14 @@ impl Lifecycle {
 
     /// Opens the node's replica and lets it serve.
     async fn open_replica(&mut self, identity: &NodeIdentity) -> Result<Box<ReplicaRuntime>, StartError> {
-        let mut runtime =
-            ReplicaRuntime::open(&self.data, self.databases.clone(), identity, &self.endpoint, &self.config)
-                .await?;
+        let mut runtime = ReplicaRuntime::open(
+            &self.data,
+            self.databases.clone(),
+            identity,
+            &self.listeners.endpoint,
+            &self.config,
+        )
+        .await?;
         self.reloading.use_lists_of(&runtime.replica).await;
         runtime.follow_lists(&self.reloading);
         runtime.activate(&self.node, &self.membership, self.joins(identity));
@@ -357,11 +361,11 @@ impl Lifecycle {
         if how == Closed::Stopped && runtime.is_some() {
             shutdown::hand_over(&self.membership).await;
         }
-        shutdown::drain(&self.service, &self.endpoint).await;
+        shutdown::drain(&self.service, &self.listeners).await;
         if let Some(runtime) = runtime {
             self.leave(runtime).await;
         }
-        self.endpoint.stop("this node is stopping").await;
+        self.listeners.stop("this node is stopping").await;
         if let Some(admin) = &mut self.admin {
             admin.close().await;
         }

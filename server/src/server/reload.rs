@@ -20,13 +20,14 @@ use std::{
 use coffee_common::{
     id::NodeName,
     protocol::{Rejection, Reload},
-    quic::{Endpoint, EndpointError},
+    quic::EndpointError,
     tls::{CredentialFile, Credentials},
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 pub(super) use self::cluster_lists::ClusterLists;
+use super::listeners::Listeners;
 use crate::{
     config::{Config, ConfigError, CredentialsError, Limits, LogLevel},
     node::Node,
@@ -95,7 +96,7 @@ fn listed(voters: &[(NodeName, String)]) -> String {
 /// Reloads a running node.
 pub(super) struct Reloading {
     node: Weak<Node>,
-    endpoint: Endpoint,
+    listeners: Listeners,
     service: Arc<Service>,
     source: Option<ConfigSource>,
     in_memory: bool,
@@ -107,14 +108,14 @@ pub(super) struct Reloading {
 impl Reloading {
     pub(super) fn new(
         node: &Arc<Node>,
-        (endpoint, service, lists): (Endpoint, Arc<Service>, ClusterLists),
+        (listeners, service, lists): (Listeners, Arc<Service>, ClusterLists),
         source: Option<ConfigSource>,
         in_memory: bool,
         running: Config,
     ) -> Arc<Self> {
         let reloading = Self {
             node: Arc::downgrade(node),
-            endpoint,
+            listeners,
             service,
             source,
             in_memory,
@@ -175,7 +176,7 @@ impl Reloading {
     /// Refuses the certificate of another cluster: no other node would talk to this one any more.
     fn check_cluster(&self, credentials: &Credentials) -> Result<(), CredentialsError> {
         let (present, certificate) =
-            (self.endpoint.credentials().cluster().clone(), credentials.cluster().clone());
+            (self.listeners.endpoint.credentials().cluster().clone(), credentials.cluster().clone());
         if present == certificate {
             return Ok(());
         }
@@ -184,7 +185,7 @@ impl Reloading {
 
     /// Names the voters in reach that a new CA file would cut off, before any connection ends.
     async fn check_trust(&self, credentials: &Credentials, force: bool) -> Result<(), ReloadError> {
-        let changed = credentials.differences(&self.endpoint.credentials());
+        let changed = credentials.differences(&self.listeners.endpoint.credentials());
         let Some(node) = self.node.upgrade().filter(|_| changed.contains(&CredentialFile::Ca)) else {
             return Ok(());
         };
@@ -252,9 +253,9 @@ impl Reloading {
         let mut ended = Vec::new();
         if let Some(credentials) = credentials {
             let credentials = credentials.with_cluster_lists(&self.lists.get());
-            let others = credentials.differences(&self.endpoint.credentials());
+            let others = credentials.differences(&self.listeners.endpoint.credentials());
             if !others.is_empty() {
-                for peer in self.endpoint.reload(&credentials)? {
+                for peer in self.listeners.reload(&credentials)? {
                     if !ended.contains(&peer) {
                         ended.push(peer);
                     }
@@ -264,7 +265,7 @@ impl Reloading {
         }
         running.tls = wanted.tls.clone();
         running.limits = wanted.limits;
-        set_limits(running.limits, &self.endpoint, &self.service);
+        set_limits(running.limits, &self.listeners, &self.service);
         if running.log.level != wanted.log.level {
             if set_level(&node, wanted.log.level) {
                 running.log.level = wanted.log.level;
@@ -286,9 +287,8 @@ impl Reloading {
 }
 
 /// Applies new limits.
-pub(super) fn set_limits(limits: Limits, endpoint: &Endpoint, service: &Service) {
-    endpoint.set_connections_max(limits.connections_max);
-    endpoint.set_connections_per_client_max(limits.connections_per_client_max);
+pub(super) fn set_limits(limits: Limits, listeners: &Listeners, service: &Service) {
+    listeners.set_limits(&limits);
     service.set_limits(&limits);
 }
 

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use coffee_common::quic::Endpoint;
 use tokio::time::{Instant, timeout};
 
+use super::listeners::Listeners;
 use crate::{ops::membership::MembershipManager, service::Service};
 
 /// Time limit for handing leadership over.
@@ -25,9 +25,9 @@ pub(crate) async fn hand_over(membership: &MembershipManager) {
 }
 
 /// Accepts no new requests and waits until those in flight are answered.
-pub(crate) async fn drain(service: &Service, endpoint: &Endpoint) {
+pub(super) async fn drain(service: &Service, listeners: &Listeners) {
     service.close();
-    endpoint.stop_accepting();
+    listeners.stop_accepting();
     if timeout(DRAIN_WITHIN, service.drained()).await.is_err() {
         tracing::warn!("requests in flight did not finish in time; their outcome is unknown to the clients");
     }

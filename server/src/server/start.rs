@@ -22,6 +22,7 @@ use super::{
     Server, StartError,
     accept::accept,
     lifecycle::Lifecycle,
+    listeners::Listeners,
     mode, monitor,
     reload::{ClusterLists, ConfigSource, Reloading, set_limits},
     waiting_peers::WaitingPeers,
@@ -94,7 +95,8 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     };
     // A simulated disk is not in the data directory.
     let lists = ClusterLists::load(databases.is_none().then(|| config.data_dir.clone()));
-    lists.put_to_use(&endpoint);
+    let listeners = Listeners::new(endpoint.clone());
+    lists.put_to_use(&listeners);
     let address = endpoint.local_address();
     tracing::info!(node = %config.name, %address, "listening");
 
@@ -111,13 +113,15 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
     let reads = Reads::new(node.clone());
     let membership = MembershipManager::new(node.clone(), reads.clone());
     let service = Service::new(node.clone(), reads, membership.clone());
-    set_limits(config.limits, &endpoint, &service);
+    let listeners = listeners.with_door(config.http.listen, &service).await?;
+    let http_address = listeners.http_address();
+    set_limits(config.limits, &listeners, &service);
     let (peers, with_peers) = watch::channel(None);
     let waiting_peers = WaitingPeers::default();
     let api = Api::new(Arc::clone(&service));
-    tokio::spawn(accept(endpoint.clone(), api, with_peers, waiting_peers.clone(), Arc::clone(&node)));
+    tokio::spawn(accept(endpoint, api, with_peers, waiting_peers.clone(), Arc::clone(&node)));
 
-    let parts = (endpoint.clone(), Arc::clone(&service), lists);
+    let parts = (listeners.clone(), Arc::clone(&service), lists);
     let reloading = Reloading::new(&node, parts, source, in_memory, config.clone());
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(monitor::certificate::watch(Arc::downgrade(&node), stopping.clone()));
@@ -130,7 +134,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
         node: node.clone(),
         membership: membership.clone(),
         service,
-        endpoint,
+        listeners,
         data,
         databases,
         config,
@@ -142,7 +146,7 @@ async fn start_node(setup: Setup) -> Result<Server, StartError> {
         admin,
     };
     let closed = lifecycle.begin(mode).await?;
-    Ok(Server { node, membership, address, admin_address, options, reloading, stop, closed })
+    Ok(Server { node, membership, address, admin_address, http_address, options, reloading, stop, closed })
 }
 
 /// Starts the admin listener if an address is configured.

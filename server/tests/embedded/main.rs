@@ -5,6 +5,7 @@ mod admin;
 mod exhausted_terms;
 mod exposition;
 mod hostile;
+mod http;
 mod log_size;
 // Polls are measured in debug builds only.
 #[cfg(debug_assertions)]

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Modules below `api` that never use each other.
-const PORTS: [&str; 3] = ["client", "peer", "admin"];
+const PORTS: [&str; 4] = ["client", "http", "peer", "admin"];
 
 fn layer_of(module: &ModulePath) -> Option<usize> {
     let top = module.first()?;

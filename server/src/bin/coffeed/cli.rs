@@ -15,8 +15,8 @@ use coffeectl::{
     usage::{self, Unparsed},
 };
 use coffeed::config::{
-    AdminSettings, BOOTSTRAP_HINT, Config, ConfigError, LimitSettings, LogFormat, LogLevel, LogSettings,
-    Settings, StorageSettings, TimerSettings, TlsSettings,
+    AdminSettings, BOOTSTRAP_HINT, Config, ConfigError, HttpSettings, LimitSettings, LogFormat, LogLevel,
+    LogSettings, Settings, StorageSettings, TimerSettings, TlsSettings,
 };
 
 use crate::{
@@ -113,6 +113,9 @@ struct Flags {
     /// TCP address for metrics and health checks (HTTP)
     #[arg(long, value_name = "IP:PORT")]
     admin_listen: Option<SocketAddr>,
+    /// TCP address for keys and values over HTTP, with TLS
+    #[arg(long, value_name = "IP:PORT")]
+    http_listen: Option<SocketAddr>,
     /// Log level: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
@@ -222,6 +225,7 @@ impl Flags {
                 write_bytes_in_flight_max: self.limits_write_bytes_in_flight_max,
             },
             admin: AdminSettings { listen: self.admin_listen },
+            http: HttpSettings { listen: self.http_listen },
             log: LogSettings { level: self.log_level, format: self.log_format },
         }
     }
@@ -240,6 +244,7 @@ mod tests {
         let mut config = Config::new(name, ([127, 0, 0, 1], 7400).into(), "data", tls);
         config.advertise = Some(Address::new("ming:7400").expect("legal"));
         config.admin.listen = Some(([127, 0, 0, 1], 7480).into());
+        config.http.listen = Some(([127, 0, 0, 1], 7443).into());
         config.storage.flush_bytes = Some(64 << 20);
         config
     }

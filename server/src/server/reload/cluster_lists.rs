@@ -10,13 +10,14 @@ use std::{
 };
 
 use coffee_common::{
-    limits::CLUSTER_LISTS_MAX, protocol::RevocationListStatus, quic::Endpoint,
-    revocation_list::RevocationList, tls::read_lists,
+    limits::CLUSTER_LISTS_MAX, protocol::RevocationListStatus, revocation_list::RevocationList,
+    tls::read_lists,
 };
 
 use super::Reloading;
 use crate::{
     node::replica::Replica,
+    server::listeners::Listeners,
     storage::disk::{load_revocation_lists, save_revocation_lists},
 };
 
@@ -55,13 +56,13 @@ impl ClusterLists {
     }
 
     /// Puts the present lists to use.
-    pub(in crate::server) fn put_to_use(&self, endpoint: &Endpoint) {
+    pub(in crate::server) fn put_to_use(&self, listeners: &Listeners) {
         let lists = self.get();
         if lists.is_empty() {
             return;
         }
-        let credentials = endpoint.credentials().with_cluster_lists(&lists);
-        match endpoint.reload(&credentials) {
+        let credentials = listeners.endpoint.credentials().with_cluster_lists(&lists);
+        match listeners.reload(&credentials) {
             Ok(ended) => {
                 let list = |list: &RevocationListStatus| format!("{} of {}", list.number, list.ca);
                 let lists: Vec<String> = credentials.revocation_lists().iter().map(list).collect();
@@ -116,7 +117,7 @@ impl Reloading {
         if !self.lists.merge(lists) {
             return;
         }
-        self.lists.put_to_use(&self.endpoint);
+        self.lists.put_to_use(&self.listeners);
         self.lists.save().await;
     }
 }

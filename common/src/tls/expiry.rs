@@ -9,7 +9,7 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
 
 /// Waits until `now` is after `not_after`; both are seconds since 1970. As in a handshake, the last
 /// second of the validity belongs to it.
-pub(super) async fn wait(not_after: u64, now: impl Fn() -> u64) {
+pub(crate) async fn wait(not_after: u64, now: impl Fn() -> u64) {
     loop {
         let left = not_after.saturating_add(1).saturating_sub(now());
         if left == 0 {
