@@ -79,7 +79,7 @@ impl OpenConnections {
             _ => HTTP_CONNECTIONS_MAX - ADMIN_PLACES,
         };
         if state.open.len() >= places {
-            return Err("the door is at its limit of connections".to_owned());
+            return Err("the HTTP connection limit is reached".to_owned());
         }
         let number = state.next;
         state.next += 1;
@@ -143,7 +143,7 @@ impl HttpConnection {
     /// Notes that the client gave a request up. A client that does this with most of its many requests
     /// only makes work (CVE-2023-44487): its connection ends.
     pub(super) fn note_given_up(&self) {
-        /// So many may be given up in any case.
+        /// As many may be given up in any case.
         const GIVEN_UP_MIN: u64 = 128;
         let given_up = self.given_up.fetch_add(1, Ordering::Relaxed) + 1;
         if given_up > GIVEN_UP_MIN && 2 * given_up > self.begun.load(Ordering::Relaxed) {

@@ -80,7 +80,7 @@ impl HttpError {
     /// A write whose outcome is unknown.
     pub(super) fn unknown(error: impl Into<String>) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, error)
-            .hint("send the same request again with this Coffee-Request-Id: it is applied at most once")
+            .hint("send it again; a write with this Coffee-Request-Id, so that it is applied at most once")
     }
 
     fn code(self, code: &'static str) -> Self {
@@ -96,6 +96,13 @@ impl HttpError {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    /// Whether the same request may succeed later.
+    pub(super) fn may_pass(&self) -> bool {
+        let statuses =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        statuses.contains(&self.status)
     }
 
     /// Adds the id of a write, to repeat it.

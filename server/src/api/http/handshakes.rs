@@ -5,17 +5,17 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// The most handshakes in progress.
-const HANDSHAKES_MAX: usize = 64;
+const HANDSHAKES_MAX: usize = 256;
 
-/// The most of one address.
+/// The most of one address, or of one IPv6 network of 64 bits, which is what a host gets.
 const PER_ADDRESS_MAX: usize = HANDSHAKES_MAX / 4;
 
-/// The handshakes in progress, by address. Clones share them.
+/// The handshakes in progress, by [`network`]. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HandshakePlaces(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
@@ -29,6 +29,7 @@ pub(super) struct HandshakePlace {
 impl HandshakePlaces {
     /// Takes a place. Returns `None` if there is none for this address.
     pub(super) fn take(&self, address: IpAddr) -> Option<HandshakePlace> {
+        let address = network(address);
         let mut taken = self.taken();
         if taken.values().sum::<usize>() >= HANDSHAKES_MAX {
             return None;
@@ -43,6 +44,13 @@ impl HandshakePlaces {
 
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & u128::MAX << 64).into(),
     }
 }
 
@@ -72,6 +80,11 @@ mod tests {
         drop(first);
         assert_eq!(from(10).len(), PER_ADDRESS_MAX);
         drop(others);
+        let host = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, n]);
+        let network: Vec<_> = (0..99).filter_map(|n| places.take(host(n))).collect();
+        assert_eq!(network.len(), PER_ADDRESS_MAX, "one network of 64 bits");
+        assert!(places.take(IpAddr::from([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1])).is_some());
+        drop(network);
         assert!(places.taken().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use coffee_common::{
     id::Revision,
     key::{Key, KeyRange},
     limits::{RANGE_KEYS_MAX, VERSIONS_MAX},
-    protocol::{Request, Response, VersionView},
+    protocol::{Consistency, Request, Response, VersionView},
 };
 use hyper::{StatusCode, header};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub(super) async fn get(mut exchange: Exchange, key: Key) -> Result<HttpReply, H
     };
     let etag = json::etag(entry.modified);
     let is_known = text_header(&exchange.headers, header::IF_NONE_MATCH.as_str())?
-        .is_some_and(|known| known == "*" || known.split(',').any(|known| known.trim() == etag));
+        .is_some_and(|known| known == "*" || known.split(',').any(|known| weakly(known) == etag));
     let body = if is_known { Vec::new() } else { entry.value.as_bytes().to_vec() };
     let mut reply = HttpReply::new("application/octet-stream", body)
         .header(header::ETAG, &etag)
@@ -82,6 +82,12 @@ impl ListedKeyJson {
     }
 }
 
+/// An entity tag that is compared weakly (RFC 9110, section 8.8.3.2).
+fn weakly(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
 /// `GET /v1/kv`: a page of keys.
 pub(super) async fn list(mut exchange: Exchange) -> Result<HttpReply, HttpError> {
     let consistency = exchange.consistency()?;
@@ -119,8 +125,9 @@ pub(super) async fn list(mut exchange: Exchange) -> Result<HttpReply, HttpError>
         // All pages are of one revision only if the client asks for one: without, each is the present one.
         let revision = revision.map(|revision| format!("&rev={revision}")).unwrap_or_default();
         let values = if with_values { "&values=true" } else { "" };
+        let local = if consistency == Consistency::Local { "&consistency=local" } else { "" };
         let (prefix, after) = (query::encode(&prefix), query::encode(upto.as_bytes()));
-        format!("/v1/kv?prefix={prefix}&after={after}&limit={limit}{values}{revision}")
+        format!("/v1/kv?prefix={prefix}&after={after}&limit={limit}{values}{revision}{local}")
     });
     let link = next.as_ref().map(|next| format!("<{next}>; rel=\"next\""));
     let body = json::document(&KeyListDocument { keys, more: next.is_some(), next });

@@ -14,6 +14,7 @@ use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderValue},
+    http::request,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -175,6 +176,9 @@ async fn drive<C: GracefulConnection>(transport: C, served: &ServedConnection) {
                 }
                 if served.is_busy() {
                     busy_at = Instant::now();
+                } else if busy_at.elapsed() > IDLE_MAX + COMPLETE_WITHIN {
+                    // It was asked to end, and does not.
+                    return;
                 } else if busy_at.elapsed() > IDLE_MAX && !is_closing {
                     is_closing = true;
                     transport.as_mut().graceful_shutdown();
@@ -222,7 +226,7 @@ async fn respond(served: &ServedConnection, request: Request<Incoming>) -> Respo
 
 async fn carry_out(served: &ServedConnection, request: Request<Incoming>) -> Result<WatchReply, HttpError> {
     let (parts, body) = request.into_parts();
-    refuse_other_sites(&parts.headers)?;
+    refuse_other_sites(&parts)?;
     let route = HttpRoute::of(&parts.method, parts.uri.path())?;
     let query = QueryParameters::parse(parts.uri.query())?;
     let session = &served.session;
@@ -256,9 +260,19 @@ async fn carry_out(served: &ServedConnection, request: Request<Incoming>) -> Res
 }
 
 /// Refuses what a page of another site lets a browser send: it would carry the certificate of the user.
-fn refuse_other_sites(headers: &HeaderMap) -> Result<(), HttpError> {
-    let site = headers.get("sec-fetch-site");
-    if site.is_none_or(|site| site == "same-origin" || site == "none") {
+/// Browsers name the site; older ones name only the origin, in requests that change something.
+fn refuse_other_sites(request: &request::Parts) -> Result<(), HttpError> {
+    let headers = &request.headers;
+    let is_own = match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
+        (Some(site), _) => site == "same-origin" || site == "none",
+        (None, Some(origin)) => {
+            let host = request.uri.authority().map(|host| host.as_str().as_bytes());
+            let host = host.or_else(|| headers.get(header::HOST).map(HeaderValue::as_bytes));
+            host.is_some_and(|host| origin.as_bytes().strip_prefix(b"https://") == Some(host))
+        }
+        (None, None) => true,
+    };
+    if is_own {
         return Ok(());
     }
     Err(HttpError::new(StatusCode::FORBIDDEN, "a page of another site may not use this node")

@@ -29,6 +29,9 @@ use crate::service::held::HeldResources;
 /// A stream says after so much quiet how far it is.
 const BEAT_MS: u32 = 5_000;
 
+/// Has an EventSource that was cut off come back after a second.
+const RETRY: &[u8] = b"retry: 1000\n\n";
+
 /// How much longer than it waits a watch may take.
 const READ_WITHIN_MS: u32 = 10_000;
 
@@ -120,6 +123,7 @@ pub(super) async fn watch(mut exchange: Exchange) -> Result<WatchReply, HttpErro
     let after = last.or(from);
     let spec = WatchSpec { range, kinds, keys_only: !with_values, with_previous: false };
     if exchange.is_head {
+        next(&exchange, &spec, after, 0, consistency).await?;
         return Ok(WatchReply::Once(HttpReply::new(form(&exchange)?.content_type(), Vec::new())));
     }
     if let Some(wait_ms) = wait_ms {
@@ -136,7 +140,18 @@ pub(super) async fn watch(mut exchange: Exchange) -> Result<WatchReply, HttpErro
     }
     let form = form(&exchange)?;
     // Before the response begins: a failure has a status of its own.
-    let (changes, upto, held) = next(&exchange, &spec, after, 0, consistency).await?;
+    let (changes, upto, held) = match next(&exchange, &spec, after, 0, consistency).await {
+        Ok(found) => found,
+        // An EventSource that comes back would give up for good at any status but 200 (WHATWG HTML, section
+        // 9.2.3); after an event it comes back again.
+        Err(error) if form == WatchForm::Events && last.is_some() && error.may_pass() => {
+            let bytes = [RETRY, &form.failure(&error)].concat();
+            let only = BodyPart { bytes, held: HeldResources::default() };
+            let parts = stream::iter([only]).boxed();
+            return Ok(WatchReply::Stream { content_type: form.content_type(), parts });
+        }
+        Err(error) => return Err(error),
+    };
     let bytes = form.written(&changes, upto, with_values, true);
     let first = Some(BodyPart { bytes, held });
     let state = WatchStream { exchange, spec, form, after: upto, first, has_ended: false };
@@ -213,7 +228,7 @@ impl WatchForm {
     fn written(self, changes: &[ChangeView], upto: Revision, with_values: bool, is_first: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         if is_first && self == Self::Events {
-            bytes.extend_from_slice(b"retry: 1000\n\n");
+            bytes.extend_from_slice(RETRY);
         }
         for together in changes.chunk_by(|one, other| one.revision == other.revision) {
             let revision = together.first().map_or(upto, |change| change.revision);

@@ -24,6 +24,8 @@ async fn a_value_is_put_read_and_deleted_on_conditions() {
     assert_eq!((read.status, &*read.body, read.header("etag")), (200, &b"latte\xff"[..], &*first));
     let known = till.send("GET", KEY, &[("If-None-Match", &first)], b"").await;
     assert_eq!((known.status, known.body.len()), (304, 0));
+    let weak = format!("\"1\", W/{first}");
+    assert_eq!(till.send("GET", KEY, &[("If-None-Match", &weak)], b"").await.status, 304);
     let head = till.send("HEAD", KEY, &[], b"").await;
     assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "6"));
 
@@ -78,6 +80,8 @@ async fn lists_have_pages_and_keys_their_history() {
         till.put(&format!("/v1/kv/order/{n}%20%2B"), format!("value {n}").as_bytes()).await;
     }
     till.put("/v1/kv/other", b"x").await;
+    let local = till.get("/v1/kv?prefix=order/&limit=1&consistency=local").await.json();
+    assert!(local["next"].as_str().expect("more").ends_with("&consistency=local"), "{local}");
     let first = till.get("/v1/kv?prefix=order/&limit=3&values=true").await.json();
     assert_eq!((first["keys"].as_array().map(Vec::len), first["more"].as_bool()), (Some(3), Some(true)));
     assert_eq!(first["keys"][2]["key"], "order/2 +");

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{caller::HttpCaller, founder};
+use super::{caller::HttpCaller, config, founder};
 use crate::support::EmbeddedCluster;
 
 /// An open response.
@@ -49,9 +49,9 @@ async fn events_resume_after_the_last_one() {
     let till = HttpCaller::new(&cluster, &ming, Role::Writer);
     let mut watch = OpenStream::open(&till, "/v1/watch?prefix=order/", "Accept: text/event-stream\r\n").await;
     watch.until("retry: ").await;
+    till.put("/v1/kv/other", b"x").await;
     let first = till.put("/v1/kv/order/1", b"latte\n\xff").await;
     let first = first.header("coffee-revision").to_owned();
-    till.put("/v1/kv/other", b"x").await;
     let text = watch.until(&format!("id: {first}\ndata: ")).await;
     assert!(text.contains("content-type: text/event-stream"), "{text}");
     let text = watch.until("\"key\":\"order/1\"").await;
@@ -63,6 +63,22 @@ async fn events_resume_after_the_last_one() {
     let mut watch = OpenStream::open(&till, "/v1/watch?prefix=order/&from=1", &header).await;
     let text = watch.until("\"event\":\"del\"").await;
     assert!(!text.contains("\"event\":\"set\""), "it is not told again: {text}");
+}
+
+/// A browser that comes back to a status other than 200 gives up for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_source_that_comes_back_at_a_bad_time_comes_back_again() {
+    let cluster = EmbeddedCluster::new();
+    let hong = cluster.builder(config(&cluster, "hong")).start().await.expect("it starts, in no cluster");
+    let till = HttpCaller::new(&cluster, &hong, Role::Reader);
+    let first = till.get("/v1/watch").await;
+    assert_eq!((first.status, first.json()["code"].as_str()), (503, Some("no_cluster")));
+    let mut again = OpenStream::open(&till, "/v1/watch", "Last-Event-ID: 7\r\n").await;
+    let text = again.until("\"no_cluster\"").await;
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    assert!(text.contains("retry: 1000\n\nevent: failed\ndata: "), "{text}");
+    let lines = "Last-Event-ID: 7\r\nAccept: application/jsonl\r\n";
+    OpenStream::open(&till, "/v1/watch", lines).await.until("HTTP/1.1 503 ").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

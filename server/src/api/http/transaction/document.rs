@@ -1,32 +1,68 @@
 //! The document of a transaction, as `coffeectl txn` reads it.
 
+use std::fmt;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use coffee_common::{
+    bounded::at_most,
     id::Revision,
     key::{Key, Value},
+    limits::{TRANSACTION_CONDITIONS_MAX, TRANSACTION_STEPS_MAX},
     transaction::{Check, Relation, Step, Transaction},
 };
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::api::http::query;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TransactionJson {
-    #[serde(default, rename = "if")]
+    #[serde(default, rename = "if", deserialize_with = "at_most::<_, _, TRANSACTION_CONDITIONS_MAX>")]
     conditions: Vec<CheckJson>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<_, _, TRANSACTION_STEPS_MAX>")]
     then: Vec<StepJson>,
-    #[serde(default, rename = "else")]
+    #[serde(default, rename = "else", deserialize_with = "at_most::<_, _, TRANSACTION_STEPS_MAX>")]
     otherwise: Vec<StepJson>,
 }
 
 /// A key or prefix: a text, or an object with the field `base64`.
-#[derive(Clone, Deserialize)]
-#[serde(untagged, deny_unknown_fields, expecting = "a text or {\"base64\": TEXT} was expected")]
+#[derive(Clone)]
 enum KeyText {
     Text(String),
     Bytes { base64: String },
+}
+
+/// Not derived as an untagged enum, which would keep any document in memory before it looks at it.
+impl<'de> Deserialize<'de> for KeyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyTextVisitor;
+        impl<'de> Visitor<'de> for KeyTextVisitor {
+            type Value = KeyText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or {\"base64\": TEXT}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<KeyText, E> {
+                Ok(KeyText::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<KeyText, A::Error> {
+                let KeyBase64 { base64 } = KeyBase64::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(KeyText::Bytes { base64 })
+            }
+        }
+        deserializer.deserialize_any(KeyTextVisitor)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBase64 {
+    base64: String,
 }
 
 /// A condition on a key or a prefix: just one of the other fields is given.
@@ -269,6 +305,14 @@ mod tests {
             (r#"{"else": [{"get": "a", "value": "b"}]}"#, "step 1 of else: value is for set"),
             (r#"{"then": [{"set": "a"}]}"#, "step 1 of then: neither value nor"),
             (r#"{"then": [{"set": "", "value": "x"}]}"#, "step 1 of then: a key cannot be empty"),
+            (r#"{"then": [{"get": 7}]}"#, "invalid type: integer `7`, expected a text or"),
+            (r#"{"then": [{"get": [[]]}]}"#, "invalid type: sequence, expected a text or"),
+            (r#"{"then": [{"get": {"base64": "YQ==", "x": 1}}]}"#, "unknown field `x`"),
+            (r#"{"then": [{"get": {"base64": "Y"}}]}"#, "step 1 of then: a key is not base64"),
+            (
+                &format!(r#"{{"else": [{}]}}"#, vec!["{}"; TRANSACTION_STEPS_MAX + 1].join(",")),
+                "invalid length",
+            ),
         ] {
             let error = parse(document.as_bytes()).expect_err(document);
             assert!(error.starts_with(why), "{document}: {error}");
