@@ -235,6 +235,10 @@ impl PeerLink {
     /// Records the result of a dial, and logs it if it differs from the last one.
     fn finish_dial(&self, address: &Address, dialled: &DialResult) {
         let kind = dialled.as_ref().err().map(mem::discriminant);
+        // One that stops tells the nodes that it is connected to; this one only now.
+        if matches!(dialled, Err(ConnectError::Busy { .. })) && self.is_news(kind) {
+            self.goes_away("peer accepts no connection now");
+        }
         let (before, was_away) = {
             let mut inner = lock(&self.inner);
             inner.state = match dialled {
@@ -291,14 +295,25 @@ impl PeerLink {
         suppressed
     }
 
+    /// Whether a failed dial is the first of its kind, and the peer has not announced that it goes away.
+    fn is_news(&self, kind: Option<Discriminant<ConnectError>>) -> bool {
+        let inner = lock(&self.inner);
+        inner.away_until.is_none() && inner.logged_error != kind
+    }
+
     /// Records that the peer has announced its stop.
     fn stops(&self) {
+        self.goes_away("peer stops");
+    }
+
+    /// Records that the peer is expected to be away, and back soon.
+    fn goes_away(&self, why: &'static str) {
         lock(&self.inner).away_until = Some(Instant::now() + AWAY_MAX);
         match self.admit_line(true) {
             Some(suppressed) => {
-                tracing::info!(peer = %self.name, suppressed = if_any(suppressed), "peer stops");
+                tracing::info!(peer = %self.name, suppressed = if_any(suppressed), "{why}");
             }
-            None => tracing::debug!(peer = %self.name, "peer stops"),
+            None => tracing::debug!(peer = %self.name, "{why}"),
         }
     }
 }

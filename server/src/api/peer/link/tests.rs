@@ -37,13 +37,13 @@ async fn an_address_that_the_member_says_no_longer_is_not_dialled() {
     assert_eq!(dials(&link), [1, 1, 1].map(address));
 }
 
-/// Counts the lines at the levels that are logged by default.
-#[derive(Clone, Default)]
-struct LineCount(Arc<AtomicUsize>);
+/// Counts the lines at these levels.
+#[derive(Clone)]
+struct LineCount(Arc<AtomicUsize>, Level);
 
 impl Subscriber for LineCount {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO && metadata.target() == module_path!().trim_end_matches("::tests")
+        *metadata.level() <= self.1 && metadata.target() == module_path!().trim_end_matches("::tests")
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -63,9 +63,13 @@ impl Subscriber for LineCount {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The number of lines that this logs.
+/// The number of lines that this logs by default.
 fn lines_of(log: impl FnOnce()) -> usize {
-    let count = LineCount::default();
+    lines_at(Level::INFO, log)
+}
+
+fn lines_at(level: Level, log: impl FnOnce()) -> usize {
+    let count = LineCount(Arc::default(), level);
     tracing::subscriber::with_default(count.clone(), log);
     count.0.load(Ordering::Relaxed)
 }
@@ -111,12 +115,12 @@ async fn a_line_that_a_peer_failed_is_followed_by_one_that_it_is_back() {
     let (at, connected) = (address(1), Ok(connection));
     let (to, cause) = (at.to_string(), "a test".to_owned());
     let unreachable = Err(ConnectError::Unreachable { address: to.clone(), cause: cause.clone() });
-    let busy = Err(ConnectError::Busy { address: to, cause });
+    let other = Err(ConnectError::Protocol { address: to, cause });
     let fail = || link.finish_dial(&at, &unreachable);
     // Each is another failure than the one before.
     let lines = lines_of(|| {
         (0..1_000).for_each(|_| {
-            link.finish_dial(&at, &busy);
+            link.finish_dial(&at, &other);
             fail();
         });
     });
@@ -124,4 +128,22 @@ async fn a_line_that_a_peer_failed_is_followed_by_one_that_it_is_back() {
     assert_eq!(lines_of(|| link.finish_dial(&at, &connected)), 1, "peer reachable again");
     assert_eq!(lines_of(fail), 0, "not shown");
     assert_eq!(lines_of(|| link.finish_dial(&at, &connected)), 0, "the last line says that it is back");
+}
+
+/// A node that has just become the leader may dial a peer for the first time while that one stops.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_accepts_no_connection_is_warned_of_once_it_lasts() {
+    let (link, at) = (to_hong(), address(1));
+    let (to, cause) = (at.to_string(), "a test".to_owned());
+    let busy = Err(ConnectError::Busy { address: to.clone(), cause: cause.clone() });
+    let unreachable = Err(ConnectError::Unreachable { address: to, cause });
+    let fail = || {
+        link.finish_dial(&at, &busy);
+        link.finish_dial(&at, &unreachable);
+    };
+    assert_eq!(lines_of(|| link.finish_dial(&at, &busy)), 1, "it is said");
+    assert_eq!(lines_of(fail), 0);
+    tokio::time::advance(AWAY_MAX).await;
+    assert_eq!(lines_at(Level::WARN, || link.finish_dial(&at, &busy)), 1);
+    assert_eq!(lines_of(|| link.finish_dial(&at, &busy)), 0, "the same");
 }
