@@ -24,6 +24,7 @@ mod response;
 mod response_frame;
 mod setting_view;
 mod status;
+mod status_words;
 mod welcome;
 
 use std::sync::Arc;

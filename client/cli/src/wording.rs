@@ -2,38 +2,15 @@
 
 use std::{fmt::Display, time::Duration};
 
-use coffee_common::protocol::{LifecyclePhase, NodeState, RaftRole, RevocationListStatus};
+use coffee_common::protocol::{NodeState, RevocationListStatus};
 
 use crate::printer::table::TextTable;
-
-pub(crate) fn role(role: RaftRole) -> &'static str {
-    match role {
-        RaftRole::Leader => "leader",
-        RaftRole::Follower => "follower",
-        RaftRole::Candidate => "candidate",
-        RaftRole::Learner => "learner",
-    }
-}
-
-pub(crate) fn state(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Up => "up",
-        NodeState::Joining => "joining",
-        NodeState::Waiting => "waiting",
-        NodeState::Stopping => "stopping",
-        NodeState::Unreachable => "unreachable",
-        NodeState::Shutdown => "shutdown",
-        NodeState::Starting => "starting",
-        NodeState::OtherCluster => "other cluster",
-        NodeState::Announced => "announced",
-    }
-}
 
 /// Returns the state as it reads after "is".
 pub(crate) fn condition(state: NodeState) -> &'static str {
     match state {
         NodeState::OtherCluster => "in another cluster",
-        state => self::state(state),
+        state => state.as_str(),
     }
 }
 
@@ -62,16 +39,6 @@ pub(crate) fn with_list_numbers<'a>(
 pub(crate) fn list_numbers(lists: &[RevocationListStatus]) -> String {
     let numbers: Vec<String> = lists.iter().map(|list| list.number.to_string()).collect();
     if numbers.is_empty() { NOTHING.to_owned() } else { numbers.join(",") }
-}
-
-pub(crate) fn phase(phase: LifecyclePhase) -> &'static str {
-    match phase {
-        LifecyclePhase::Waiting => "waiting",
-        LifecyclePhase::Joining => "joining",
-        LifecyclePhase::Running => "running",
-        LifecyclePhase::Stopping => "stopping",
-        LifecyclePhase::Opening => "opening",
-    }
 }
 
 /// Returns what is known about the cluster of a node that shows none.

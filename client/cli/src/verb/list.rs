@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use coffee_common::{
     id::Address,
-    protocol::{ClusterView, NodePace, NodeState, NodeView, RevocationListStatus},
+    protocol::{ClusterView, NodePace, NodeState, NodeView, RaftRole, RevocationListStatus},
 };
 use serde::Serialize;
 
@@ -132,7 +132,7 @@ impl<'a> Nodes<'a> {
     /// Returns the line below the table, which operators read first.
     fn summary(&self) -> String {
         if self.cluster.is_none() {
-            let is_starting = self.nodes.iter().any(|node| node.state == wording::state(NodeState::Starting));
+            let is_starting = self.nodes.iter().any(|node| node.state == NodeState::Starting.as_str());
             return wording::no_cluster(self.asked, is_starting);
         }
         let reach = format!("{} of {} voters in reach", self.voters_in_reach, self.voters);
@@ -156,8 +156,8 @@ impl<'a> NodeRow<'a> {
         Self {
             name: node.name.as_str(),
             id: node.id.map(|id| id.to_string()),
-            role: node.role.map(wording::role),
-            state: wording::state(node.state),
+            role: node.role.map(RaftRole::as_str),
+            state: node.state.as_str(),
             address: node.address.as_str(),
             lag: node.lag,
             applied: node.applied.map(|revision| revision.0),
@@ -242,7 +242,7 @@ impl Printable for Nodes<'_> {
 mod tests {
     use coffee_common::{
         id::{Address, ClusterId, NodeId, NodeName, Revision},
-        protocol::{RaftRole, RoundTrip},
+        protocol::RoundTrip,
     };
 
     use super::*;

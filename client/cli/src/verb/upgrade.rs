@@ -102,7 +102,7 @@ impl<'a> UpgradeStatus<'a> {
             name: node.name.as_str(),
             version: node.version.as_deref(),
             level: node.level,
-            state: wording::state(node.state),
+            state: node.state.as_str(),
         };
         let members = || view.nodes.iter().filter(|node| !node.state.is_outside());
         let known: Option<Vec<FeatureLevel>> = members().map(|node| node.level).collect();

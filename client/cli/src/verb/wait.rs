@@ -251,7 +251,7 @@ impl Wanted {
         };
         match (node.role, node.state) {
             (Some(RaftRole::Leader | RaftRole::Follower | RaftRole::Candidate), NodeState::Up) => Ok(()),
-            (Some(role), NodeState::Up) => Err(format!("{} is a {}", node.name, wording::role(role))),
+            (Some(role), NodeState::Up) => Err(format!("{} is a {}", node.name, role.as_str())),
             (_, state) => Err(format!("{} is {}", node.name, wording::condition(state))),
         }
     }

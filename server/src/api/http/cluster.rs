@@ -1,8 +1,7 @@
 //! The cluster, and the asked node.
 
 use coffee_common::protocol::{
-    ClusterView, LifecyclePhase, NodePace, NodeState, NodeStatus, NodeView, RaftRole, Request, Response,
-    RevocationListStatus,
+    ClusterView, NodePace, NodeStatus, NodeView, RaftRole, Request, Response, RevocationListStatus,
 };
 use serde::Serialize;
 
@@ -49,8 +48,8 @@ impl<'a> NodeDocument<'a> {
         Self {
             name: node.name.as_str(),
             id: node.id.map(|id| id.to_string()),
-            role: node.role.map(role),
-            state: state(node.state),
+            role: node.role.map(RaftRole::as_str),
+            state: node.state.as_str(),
             address: node.address.as_str(),
             lag: node.lag,
             applied: node.applied.map(|applied| applied.0),
@@ -131,7 +130,7 @@ impl<'a> StatusDocument<'a> {
         let raft = status.raft.as_ref().map(|raft| RaftDocument {
             cluster: raft.cluster.to_string(),
             id: raft.id.to_string(),
-            role: role(raft.role),
+            role: raft.role.as_str(),
             term: raft.term,
             leader: raft.leader.map(|leader| leader.to_string()),
             last_log: raft.last_log.0,
@@ -148,7 +147,7 @@ impl<'a> StatusDocument<'a> {
             name: status.name.as_str(),
             address: status.address.as_str(),
             version: &status.version,
-            phase: phase(status.phase),
+            phase: status.phase.as_str(),
             uptime_ms: status.uptime_ms,
             started: json::utc(status.started_at_ms),
             certificate_serial: &status.certificate.serial,
@@ -168,37 +167,4 @@ pub(super) async fn status(mut exchange: Exchange) -> Result<HttpReply, HttpErro
     let (response, held) = exchange.call(Request::Status).await?;
     let Response::Status(status) = response else { return Err(mismatch()) };
     Ok(HttpReply::json(json::document(&StatusDocument::new(&status))).holding(held))
-}
-
-fn role(role: RaftRole) -> &'static str {
-    match role {
-        RaftRole::Leader => "leader",
-        RaftRole::Follower => "follower",
-        RaftRole::Candidate => "candidate",
-        RaftRole::Learner => "learner",
-    }
-}
-
-fn phase(phase: LifecyclePhase) -> &'static str {
-    match phase {
-        LifecyclePhase::Waiting => "waiting",
-        LifecyclePhase::Joining => "joining",
-        LifecyclePhase::Running => "running",
-        LifecyclePhase::Stopping => "stopping",
-        LifecyclePhase::Opening => "opening",
-    }
-}
-
-fn state(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Up => "up",
-        NodeState::Joining => "joining",
-        NodeState::Waiting => "waiting",
-        NodeState::Stopping => "stopping",
-        NodeState::Unreachable => "unreachable",
-        NodeState::Shutdown => "shutdown",
-        NodeState::Starting => "starting",
-        NodeState::OtherCluster => "other cluster",
-        NodeState::Announced => "announced",
-    }
 }

@@ -85,7 +85,7 @@ impl<'a> StatusReport<'a> {
             name: status.name.as_str(),
             address: status.address.as_str(),
             version: &status.version,
-            phase: wording::phase(status.phase),
+            phase: status.phase.as_str(),
             uptime_ms: status.uptime_ms,
             member: status.raft.as_ref().map(MemberStatus::new),
             certificate: CertificateValidity {
@@ -172,7 +172,7 @@ impl MemberStatus {
         Self {
             cluster: raft.cluster.to_string(),
             id: raft.id.to_string(),
-            role: wording::role(raft.role),
+            role: raft.role.as_str(),
             term: raft.term,
             leader: raft.leader.as_ref().map(name),
             last_log: raft.last_log.0,
