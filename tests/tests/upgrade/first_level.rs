@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 use coffee_common::protocol::Role;
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
-    load::{Load, LoadOptions, verify},
+    load::{Load, LoadOptions},
 };
 
-use crate::{PATIENCE, THIS, orders::Orders, roll, this_build};
+use crate::{PATIENCE, THIS, ends_clean, orders::Orders, roll, this_build};
 
 /// Watches at each node, which begin one after the other while the level is raised.
 const WATCHES: usize = 8;
@@ -34,13 +34,7 @@ async fn rise_under_load(cluster: &mut Cluster) -> String {
 
     let began = orders.verify().await;
     let moments: BTreeSet<_> = began.iter().collect();
-    let record = load.stop().await;
-    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
-    let found = verify(&client, &record).await.expect("it can be read");
-    assert!(found.is_clean(), "{found}");
-    for node in cluster.watched() {
-        assert!(!node.log().tail(usize::MAX).contains("state differs"), "{}", node.name());
-    }
+    let record = ends_clean(cluster, load, &client).await;
     client.close().await;
     let writes = record.acknowledged();
     format!("{} watches began at {} revisions; {writes} writes acknowledged", began.len(), moments.len())

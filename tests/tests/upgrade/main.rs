@@ -13,10 +13,11 @@ mod verbs;
 
 use std::{fs, path::Path, time::Duration};
 
+use coffee_client::Client;
 use coffee_common::{feature_level::LEVEL_MAX, protocol::Role};
 use coffee_tests::{
     cluster::{Cluster, SHOPS},
-    load::{Load, LoadOptions, verify},
+    load::{Load, LoadOptions, WriteRecord, verify},
     processes,
 };
 use tokio::process::Command;
@@ -40,6 +41,18 @@ async fn roll(cluster: &mut Cluster, load: &mut Load, build: Option<&Path>) {
         cluster.coffeectl(["wait", "--for", "synced", "--node", name]).ok().await;
         assert!(load.acknowledges(50, PATIENCE).await, "writes flow");
     }
+}
+
+/// Ends the load: no write may have failed or be lost, and no two nodes may differ. Returns the writes.
+async fn ends_clean(cluster: &Cluster, load: Load, client: &Client) -> WriteRecord {
+    let record = load.stop().await;
+    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
+    let found = verify(client, &record).await.expect("it can be read");
+    assert!(found.is_clean(), "{found}");
+    for node in cluster.watched() {
+        assert!(!node.log().tail(usize::MAX).contains("state differs"), "{}", node.name());
+    }
+    record
 }
 
 /// Runs an offline verb or a start of this build on a node's data; returns its exit code and errors.
@@ -153,13 +166,7 @@ async fn nodes_are_upgraded_and_taken_back_under_load_until_the_upgrade_is_finis
         "{code:?} {said}"
     );
 
-    let record = load.stop().await;
-    assert_eq!(record.failed(), 0, "{:?}", record.failed_by_kind());
-    let found = verify(&client, &record).await.expect("it can be read");
-    assert!(found.is_clean(), "{found}");
-    for node in cluster.watched() {
-        assert!(!node.log().tail(usize::MAX).contains("state differs"), "{}", node.name());
-    }
+    ends_clean(&cluster, load, &client).await;
     client.close().await;
 }
 
