@@ -212,9 +212,14 @@ impl<'a> TransactionReader<'a> {
                 }
                 page.entries.push((key, entry));
             }
-            match stored.upto {
-                Some(upto) if page.entries.len() < limit && self.steps.left > 0 => range = range.after(&upto),
-                upto => return Ok(RevisionPage { upto, ..page }),
+            let is_full = page.entries.len() == limit;
+            match (stored.upto, page.entries.last()) {
+                // After it there may be keys that earlier steps have deleted.
+                (Some(_), Some((last, _))) if is_full => {
+                    return Ok(RevisionPage { upto: Some(last.clone()), ..page });
+                }
+                (Some(upto), _) if self.steps.left > 0 => range = range.after(&upto),
+                (upto, _) => return Ok(RevisionPage { upto, ..page }),
             }
         }
     }

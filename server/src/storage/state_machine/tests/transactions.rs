@@ -86,6 +86,24 @@ fn value(bytes: usize) -> Value {
 }
 
 #[tokio::test]
+async fn a_full_page_ends_at_its_last_key_whatever_was_deleted_after_it() {
+    let mut node = node().await;
+    let mut model = ModelState::new();
+    let [first, next] = ["a", "a\0"].map(|name| Key::new(name).expect("legal"));
+    let range = coffee_common::key::KeyRange::all();
+    let deleted_then_read = then(vec![
+        Step::DeleteRange { range: range.clone(), limit: 0 },
+        Step::Set(first, value(1)),
+        Step::Range { range, limit: 1, keys_only: false },
+    ]);
+    for (index, transaction) in (2..).zip([then(vec![Step::Set(next, value(2))]), deleted_then_read]) {
+        let (outcome, reads) = execute(&mut model, Revision(index), &transaction);
+        node.apply_entries(vec![transaction_at(index, &transaction)]).await.expect("applies");
+        assert_same(&read(&node, &transaction, &outcome).await, &reads);
+    }
+}
+
+#[tokio::test]
 async fn what_the_history_does_not_have_is_not_read() {
     let mut node = node().await;
     let transaction = then(vec![Step::Get(key(1)), Step::Set(key(1), value(3)), Step::Get(key(1))]);
