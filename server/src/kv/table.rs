@@ -9,7 +9,8 @@ use redb::TableDefinition;
 
 /// A table, in the order in which a whole state is copied and compared.
 ///
-/// The numbers are part of the formats on disk and on the wire.
+/// The numbers are part of the formats on disk and on the wire. 9 and 10 are reserved for leases and for
+/// the keys that are attached to them; they arrive with a feature level, which keeps them from older nodes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Table {
