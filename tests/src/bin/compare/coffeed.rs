@@ -1,12 +1,17 @@
 //! Members of coffeed on loopback.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use coffee_client::{Client, Consistency, bench::Failed};
+use coffee_client::{Client, Consistency, CredentialFiles, bench::Failed};
 use coffee_common::protocol::Role;
-use coffee_tests::cluster::{Cluster, SHOPS};
+use coffee_tests::cluster::{Cluster, NodeProcess, SHOPS};
+use rustls::pki_types::ServerName;
 
-use crate::contestant::{Contestant, TimerSetting, until_done};
+use crate::{
+    contestant::{Contestant, TimerSetting, until_done},
+    etcd_client::tls,
+    http::HttpEndpoint,
+};
 
 /// For nodes in one room: a lost leader is replaced in about 110 ms.
 const TUNED: &str =
@@ -14,6 +19,15 @@ const TUNED: &str =
 
 /// Timeout of an attempt at a node that is starting.
 const TRY: Duration = Duration::from_millis(100);
+
+/// Clients of other languages come in here.
+const DOOR: &str = "[http]\nlisten = \"127.0.0.1:0\"\n";
+
+/// Finds where a node serves HTTP in its log.
+fn listening(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().rev().find(|line| line.contains("listening for HTTP"))?;
+    line.rsplit_once("address=")?.1.trim().parse().ok()
+}
 
 /// A running cluster.
 pub(crate) struct Coffeed {
@@ -24,11 +38,25 @@ pub(crate) struct Coffeed {
     log_from: [usize; SHOPS.len()],
 }
 
+impl Coffeed {
+    fn http_of(&self, role: Role) -> Vec<HttpEndpoint> {
+        let certs = self.cluster.certs();
+        let own = |ending| certs.join(format!("{}-test.{ending}", role.as_str()));
+        let tls = tls(&CredentialFiles::new(certs.join("ca.crt"), own("crt"), own("key")), b"http/1.1");
+        let endpoint = |node: &NodeProcess| HttpEndpoint {
+            address: listening(&node.log().tail(usize::MAX)).expect("it says where it listens"),
+            name: ServerName::try_from(node.name().to_owned()).expect("a host name"),
+            tls: Arc::clone(&tls),
+        };
+        self.cluster.watched().iter().take(self.members).map(endpoint).collect()
+    }
+}
+
 impl Contestant for Coffeed {
     type Target = (Client, Consistency);
 
     fn prepare(nodes: usize, timers: TimerSetting) -> Self {
-        let plan = Cluster::of(nodes).with_default_timers();
+        let plan = Cluster::of(nodes).with_default_timers().with(DOOR);
         let plan = match timers {
             TimerSetting::Default => plan,
             TimerSetting::Tuned => plan.with(TUNED),
@@ -91,6 +119,11 @@ impl Contestant for Coffeed {
             .timeout(TRY)
             .build()?;
         Ok((client, Consistency::Linearizable))
+    }
+
+    fn http(&self) -> Vec<Vec<HttpEndpoint>> {
+        // No client gets more than the fourth part of a node's connections.
+        [Role::Writer, Role::Reader].map(|role| self.http_of(role)).into()
     }
 
     fn pids(&self) -> Vec<u32> {

@@ -6,7 +6,7 @@ use coffee_client::bench::{Failed, Target, fill};
 use coffee_tests::{samples::Samples, usage::Usage};
 use tokio::time::{Instant, interval, timeout_at};
 
-use crate::options::CompareOptions;
+use crate::{http::HttpEndpoint, options::CompareOptions};
 
 /// Number of nodes of each side.
 pub(crate) const MEMBERS: usize = 3;
@@ -64,6 +64,9 @@ pub(crate) trait Contestant: Sized {
     /// Returns a target at this node. Waits as long as is useful if the node is not up
     /// yet.
     async fn at(&self, node: usize) -> Result<Self::Target, Failed>;
+
+    /// Where each node serves HTTP and JSON, for clients of one certificate after another.
+    fn http(&self) -> Vec<Vec<HttpEndpoint>>;
 
     /// Process ids.
     fn pids(&self) -> Vec<u32>;

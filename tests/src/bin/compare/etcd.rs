@@ -20,6 +20,7 @@ use crate::{
     contestant::{Contestant, TimerSetting, until_done},
     etcd_client::{EtcdConnection, tls},
     etcd_members::{Etcd, Members},
+    http::HttpEndpoint,
 };
 
 /// Longer than any process takes to end.
@@ -129,7 +130,7 @@ impl Contestant for EtcdCluster {
             processes: (0..nodes).map(|_| None).collect(),
             clients: clients.to_vec(),
             peers: peers.to_vec(),
-            tls: tls(&certificates.client),
+            tls: tls(&certificates.client, b"h2"),
             certificates,
             timers,
             folder,
@@ -200,6 +201,16 @@ impl Contestant for EtcdCluster {
 
     async fn at(&self, node: usize) -> Result<Etcd, Failed> {
         Ok(Etcd::only(self.connect(node).await?))
+    }
+
+    fn http(&self) -> Vec<Vec<HttpEndpoint>> {
+        let tls = tls(&self.certificates.client, b"http/1.1");
+        let endpoint = |address: &SocketAddr| HttpEndpoint {
+            address: *address,
+            name: address.ip().into(),
+            tls: Arc::clone(&tls),
+        };
+        vec![self.clients.iter().map(endpoint).collect()]
     }
 
     fn pids(&self) -> Vec<u32> {

@@ -48,8 +48,8 @@ fn failed(kind: &'static str, error: impl std::fmt::Display) -> Failed {
     Failed { kind, text: error.to_string() }
 }
 
-/// TLS configuration with the client's certificate.
-pub(crate) fn tls(files: &CredentialFiles) -> Arc<ClientConfig> {
+/// TLS configuration with the client's certificate, for one protocol.
+pub(crate) fn tls(files: &CredentialFiles, alpn: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(&files.ca).expect("the CA's certificate");
     roots.add(ca).expect("a sound certificate");
@@ -62,7 +62,7 @@ pub(crate) fn tls(files: &CredentialFiles) -> Arc<ClientConfig> {
         .with_root_certificates(roots)
         .with_client_auth_cert(vec![cert], key)
         .expect("the key fits the certificate");
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     Arc::new(config)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coffee_client::bench::{Plan, Run, Work};
+use coffee_client::bench::{Plan, Run, Target, Work};
 use coffee_tests::{
     samples::{Samples, count, ms},
     usage,
@@ -133,12 +133,17 @@ pub(crate) async fn measure(options: &CompareOptions) -> Results {
 }
 
 pub(crate) async fn turn<C: Contestant>(loaded: &Loaded<C>, plan: &Plan) -> LoadTurn {
+    turn_at(&loaded.cluster, &loaded.targets, plan).await
+}
+
+/// One run with targets of one's own.
+pub(crate) async fn turn_at<T: Target>(cluster: &impl Contestant, targets: &[T], plan: &Plan) -> LoadTurn {
     // A separate run, so that the servers' resources for it do not count either.
     let warm_up = Plan { duration: WARM_UP, ..plan.clone() };
-    Run::start(&warm_up, &loaded.targets).finish().await;
-    let before = loaded.cluster.usage();
-    let measured = Run::start(plan, &loaded.targets).finish().await;
-    let used = loaded.cluster.usage().since(before);
+    Run::start(&warm_up, targets).finish().await;
+    let before = cluster.usage();
+    let measured = Run::start(plan, targets).finish().await;
+    let used = cluster.usage().since(before);
     let times = measured.all_times();
     let operations = count(measured.successes());
     LoadTurn {

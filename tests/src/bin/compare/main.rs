@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release -p coffee-tests --bin compare
 //! cargo run --release -p coffee-tests --bin compare -- --parts load --rounds 5 --clients 1,64 --svg compare.svg
+//! cargo run --release -p coffee-tests --bin compare -- --parts http --clients 1,64,256
 //! cargo run --release -p coffee-tests --bin compare -- --parts footprint --puts 1000000
 //! cargo run --release -p coffee-tests --bin compare -- --parts restart,failover,move --trials 10 --json figures.json
 //! cargo run --release -p coffee-tests --bin compare -- --parts failover --timers tuned
@@ -17,7 +18,8 @@
 //!
 //! In the load part all calls go to the leader. coffeed gets one connection, as its
 //! clients share one; etcd gets up to eight, since it serves a connection with one thread
-//! per direction. When the leader is killed or moved, the clients are those of an
+//! per direction. Over HTTP each client has a connection of its own, to the door of coffeed and to
+//! etcd's gateway for JSON. When the leader is killed or moved, the clients are those of an
 //! application: coffeed's client finds the leader and retries a write under its request
 //! id; etcd's keeps a connection to each member and reports a failure.
 //!
@@ -31,6 +33,7 @@ mod etcd_members;
 mod etcd_messages;
 mod failover;
 mod footprint;
+mod http;
 mod line;
 mod load;
 mod options;
@@ -80,6 +83,9 @@ async fn compare(options: &CompareOptions, version: &str) -> Result<(), String> 
             write(path, &plot::render(&results, options, version))?;
         }
         lines.extend(results.lines());
+    }
+    if options.has(ComparePart::Http) {
+        println!("{}", http::measure(options).await);
     }
     if options.has(ComparePart::Footprint) {
         lines.extend(footprint::measure(options).await);

@@ -7,7 +7,7 @@ use coffee_tests::flags::{named, number, numbers};
 
 use crate::contestant::TimerSetting;
 
-pub(crate) const USAGE: &str = "compare [--parts load,footprint,restart,failover,move] [--rounds N] [--seconds N] \
+pub(crate) const USAGE: &str = "compare [--parts load,http,footprint,restart,failover,move] [--rounds N] [--seconds N] \
      [--clients N,N..] [--keys N] [--value-size BYTES] [--puts N] [--trials N] [--timers default|tuned] \
      [--coffeed-connections N] [--etcd-connections N] [--svg FILE] [--json FILE]";
 
@@ -18,6 +18,8 @@ const KEY_BYTES: usize = 32;
 pub(crate) enum ComparePart {
     /// Reads and writes by number of clients.
     Load,
+    /// Reads, writes and events over HTTP and JSON.
+    Http,
     /// Memory and disk after many writes; bytes written for one write.
     Footprint,
     /// Time from a node's start until it is useful.
@@ -29,8 +31,9 @@ pub(crate) enum ComparePart {
 }
 
 impl ComparePart {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("load", Self::Load),
+        ("http", Self::Http),
         ("footprint", Self::Footprint),
         ("restart", Self::Restart),
         ("failover", Self::Failover),
