@@ -6,23 +6,18 @@
 //! for.
 
 mod exposition;
-#[cfg(any(test, fuzzing))]
-pub mod fuzz;
 mod health;
 mod listener;
 mod metrics;
 mod process;
-mod request;
 mod response;
 
 use std::sync::Arc;
 
+use hyper::{StatusCode, Uri};
+
 pub use self::listener::Listening;
-use self::{
-    exposition::Text,
-    request::{RequestError, RequestHead},
-    response::HttpResponse,
-};
+use self::{exposition::Text, response::AdminResponse};
 use crate::{node::Node, ops::status::ready};
 
 const PAGE: &str = "coffeed\n\n\
@@ -49,26 +44,22 @@ impl Admin {
         text.finish()
     }
 
-    async fn answer(&self, head: Result<RequestHead, RequestError>) -> HttpResponse {
-        let head = match head {
-            Ok(head) => head,
-            Err(error) => return HttpResponse::error(error),
-        };
-        let mut parts = head.path.split('/').skip(1);
+    async fn answer(&self, target: &Uri) -> AdminResponse {
+        let mut parts = target.path().split('/').skip(1);
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(""), None, None) => HttpResponse::text(200, PAGE.to_owned()),
+            (Some(""), None, None) => AdminResponse::text(StatusCode::OK, PAGE),
             (Some("metrics"), None, None) => {
-                HttpResponse::metrics(self.metrics().await + &process::metrics())
+                AdminResponse::metrics(self.metrics().await + &process::metrics())
             }
             (Some("livez"), only, None) => {
-                health::answer("livez", &health::liveness(&self.0).await, only, &head)
+                health::answer("livez", &health::liveness(&self.0).await, only, target.query())
             }
             (Some("readyz"), only, None) => {
                 let findings = ready::readiness(&self.0).await;
                 let checks: Vec<_> = findings.into_iter().map(health::HealthCheck::from).collect();
-                health::answer("readyz", &checks, only, &head)
+                health::answer("readyz", &checks, only, target.query())
             }
-            _ => HttpResponse::text(404, "not found\n".to_owned()),
+            _ => AdminResponse::text(StatusCode::NOT_FOUND, "not found\n"),
         }
     }
 }

@@ -31,10 +31,9 @@ const GOLDEN: [(&str, &[(&str, Option<u8>)]); 5] = [
     ("text", &[("identity", None), ("backup_file", None)]),
 ];
 
-const TEXTS: [(&str, &[u8]); 7] = [
+const TEXTS: [(&str, &[u8]); 6] = [
     ("text", b"127.0.0.1:7400"),
     ("text", b"[::1]:7400"),
-    ("text", b"GET /readyz?exclude=disk HTTP/1.1\r\nhost: ming\r\n\r\n"),
     ("text", b"name = \"ming\"\nlisten = \"0.0.0.0:7400\"\n[tls]\nca = \"ca.crt\"\n"),
     ("certificates", b"coffee://shops/node/ming"),
     ("certificates", b"coffee-keys:till%2Fming%2F"),

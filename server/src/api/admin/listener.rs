@@ -1,20 +1,25 @@
 //! Listens, and answers one request per connection.
 //!
-//! Guards the bounds of monitoring: the number of connections, and the time to receive a head and
-//! to send a response. A slower client is disconnected. Connections above the limit wait in the
-//! kernel's queue.
+//! hyper speaks HTTP/1. This module guards the bounds of monitoring: the number of connections, the
+//! size of a head, and the time to receive it and to send a response. A slower client is disconnected.
+//! Connections above the limit wait in the kernel's queue.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use hyper::{Method, Request, Uri, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
-use super::{Admin, request};
+use super::{
+    Admin,
+    response::{AdminResponse, SendTime},
+};
 
 /// The most connections at once.
 const CONNECTIONS_MAX: usize = 32;
@@ -22,8 +27,11 @@ const CONNECTIONS_MAX: usize = 32;
 /// The timeout for receiving a request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The timeout for sending a response.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum size of a request head in bytes; hyper allows none below.
+const HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// The maximum number of header fields.
+const HEAD_FIELDS_MAX: usize = 64;
 
 /// The pause after a connection could not be accepted, for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,7 +85,11 @@ impl Admin {
                 Ok((stream, _)) => {
                     let admin = self.clone();
                     connections.spawn(async move {
-                        admin.serve(stream).await;
+                        let answer = |target: Uri| {
+                            let admin = admin.clone();
+                            async move { admin.answer(&target).await }
+                        };
+                        serve(stream, answer).await;
                         drop(slot);
                     });
                 }
@@ -89,17 +101,125 @@ impl Admin {
             while connections.try_join_next().is_some() {}
         }
     }
+}
 
-    async fn serve(&self, mut stream: TcpStream) {
-        let Ok(Some(head)) = timeout(HEAD_TIMEOUT, request::read(&mut stream)).await else { return };
-        let head_only = head.as_ref().is_ok_and(|head| head.head_only);
-        let response = self.answer(head).await.encode(head_only);
-        let send = async {
-            stream.write_all(&response).await?;
-            stream.shutdown().await
-        };
-        if !matches!(timeout(SEND_TIMEOUT, send).await, Ok(Ok(()))) {
-            tracing::debug!("failed to send a monitoring response");
+/// Serves one request on a stream, within the bounds of this module.
+async fn serve<F: Future<Output = AdminResponse>>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: impl Fn(Uri) -> F,
+) {
+    let sending = SendTime::new();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (answer, sending) = (&answer, &sending);
+        async move {
+            let is_head = request.method() == Method::HEAD;
+            let response = match is_head || request.method() == Method::GET {
+                true => answer(request.into_parts().0.uri).await,
+                false => AdminResponse::method_not_allowed(),
+            };
+            Ok::<_, Infallible>(response.begin(is_head, sending))
+        }
+    });
+    tokio::select! {
+        served = http1_builder().serve_connection(TokioIo::new(stream), service) => {
+            if let Err(error) = served {
+                tracing::debug!(%error, "failed to serve a monitoring connection");
+            }
+        }
+        () = sending.exceeded() => tracing::debug!("failed to send a monitoring response in time"),
+    }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEAD_FIELDS_MAX)
+        .keep_alive(false)
+        // A client that closes its half of the connection after the request still reads.
+        .half_close(true);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::StatusCode;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// Serves a page of this size.
+    async fn serve_page(stream: impl AsyncRead + AsyncWrite + Unpin, bytes: usize) {
+        serve(stream, |_| async move { AdminResponse::text(StatusCode::OK, "x".repeat(bytes)) }).await;
+    }
+
+    /// Sends bytes, ends its half of the connection if they are a whole request, and returns the response
+    /// and how long the node waited.
+    async fn response_to(request: &[u8]) -> (String, Duration) {
+        let (mut client, node) = duplex(1 << 20);
+        let began = Instant::now();
+        let serving = tokio::spawn(serve_page(node, 3));
+        client.write_all(request).await.expect("there is room");
+        if request.ends_with(b"\r\n\r\n") {
+            client.shutdown().await.expect("closes");
+        }
+        let mut response = Vec::new();
+        client.read_to_end(&mut response).await.expect("it is closed");
+        serving.await.expect("no panic");
+        (String::from_utf8_lossy(&response).to_lowercase(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_head_is_not_waited_for() {
+        for request in [&b""[..], b"GET / HTTP/1.1\r\nHost: x\r\n"] {
+            let (response, waited) = response_to(request).await;
+            assert_eq!(response, "");
+            let late = HEAD_TIMEOUT + Duration::from_millis(10);
+            assert!((HEAD_TIMEOUT..late).contains(&waited), "{waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_is_not_read_ends_the_connection() {
+        let (mut client, node) = duplex(1 << 10);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("there is room");
+        let began = Instant::now();
+        serve_page(node, 1 << 20).await;
+        let late = SendTime::MAX + Duration::from_millis(10);
+        assert!((SendTime::MAX..late).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_is_refused() {
+        let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(HEAD_BYTES_MAX));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(HEAD_FIELDS_MAX + 1));
+        for request in [long, many] {
+            let (response, waited) = response_to(request.as_bytes()).await;
+            assert!(response.starts_with("http/1.1 431 "), "{response}");
+            assert_eq!(waited, Duration::ZERO);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_response_has_the_fields_that_keep_it_harmless() {
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
+            let (response, _) =
+                response_to(format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
+            let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+            assert!(head.starts_with(&format!("http/1.1 {status} ")), "{method}: {head}");
+            for field in ["connection: close", "cache-control: no-store", "x-content-type-options: nosniff"] {
+                assert_eq!(head.matches(field).count(), 1, "{method}: {head}");
+            }
+            assert_eq!(head.contains("\r\nallow: get, head"), status == 405, "{method}: {head}");
+            if status == 200 {
+                assert!(head.contains("\r\ncontent-length: 3"), "{method}: {head}");
+                assert_eq!(body, if method == "GET" { "xxx" } else { "" });
+            }
         }
     }
 }

@@ -1,6 +1,22 @@
-//! A complete HTTP response. It is small, and the connection closes after it.
+//! Responses, and the time to send them.
 
-use super::request::RequestError;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    body::{Body, Frame, SizeHint},
+    header::{self, HeaderName, HeaderValue},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -9,81 +25,97 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A response with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HttpResponse {
-    pub(super) status: u16,
-    content_type: &'static str,
-    /// Whether to send `Allow`, which a 405 needs.
-    allow: bool,
+pub(super) struct AdminResponse {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
     pub(super) body: String,
 }
 
-impl HttpResponse {
-    pub(super) fn text(status: u16, body: String) -> Self {
-        Self { status, content_type: PLAIN, allow: false, body }
+impl AdminResponse {
+    pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: body.into() }.header(header::CONTENT_TYPE, PLAIN)
     }
 
     pub(super) fn metrics(body: String) -> Self {
-        Self { content_type: METRICS, ..Self::text(200, body) }
+        Self::text(StatusCode::OK, body).header(header::CONTENT_TYPE, METRICS)
     }
 
-    pub(super) fn error(error: RequestError) -> Self {
-        let text = |status, body: &str| Self::text(status, body.to_owned());
-        match error {
-            RequestError::Malformed => text(400, "not an HTTP/1.1 request\n"),
-            RequestError::TooLarge => text(431, "the request head is too long\n"),
-            RequestError::Method => Self { allow: true, ..text(405, "only GET and HEAD are allowed\n") },
-        }
+    /// The response to a method that is neither GET nor HEAD.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
+            .header(header::ALLOW, "GET, HEAD")
     }
 
-    /// Encodes the response, without its body for a HEAD request.
-    pub(super) fn encode(&self, head_only: bool) -> Vec<u8> {
-        let Self { status, content_type, allow, body } = self;
-        let phrase = match status {
-            200 => "OK",
-            400 => "Bad Request",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            408 => "Request Timeout",
-            431 => "Request Header Fields Too Large",
-            503 => "Service Unavailable",
-            _ => "Internal Server Error",
-        };
-        let allow = if *allow { "Allow: GET, HEAD\r\n" } else { "" };
-        let mut bytes = format!(
-            "HTTP/1.1 {status} {phrase}\r\n\
-             Content-Type: {content_type}\r\n\
-             Content-Length: {}\r\n\
-             Cache-Control: no-store\r\n\
-             X-Content-Type-Options: nosniff\r\n\
-             {allow}Connection: close\r\n\r\n",
-            body.len()
-        )
-        .into_bytes();
-        if !head_only {
-            bytes.extend_from_slice(body.as_bytes());
-        }
-        bytes
+    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// Returns the response, without its body for a HEAD request. It is to be sent from now on.
+    pub(super) fn begin(self, is_head: bool, sending: &SendTime) -> Response<AdminBody> {
+        let Self { status, mut headers, body } = self;
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        sending.begin();
+        let mut response = Response::new(AdminBody((!is_head).then(|| Bytes::from(body))));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The body of a response.
+pub(super) struct AdminBody(Option<Bytes>);
 
-    #[test]
-    fn a_head_says_how_long_the_body_would_be() {
-        let answer = HttpResponse::text(503, "no\n".to_owned());
-        let whole = String::from_utf8(answer.encode(false)).expect("text");
-        assert!(whole.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{whole}");
-        assert!(whole.contains("\r\nContent-Length: 3\r\n") && whole.ends_with("\r\n\r\nno\n"), "{whole}");
-        let head = String::from_utf8(answer.encode(true)).expect("text");
-        assert_eq!(whole.strip_suffix("no\n"), Some(head.as_str()));
+impl Body for AdminBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
-    #[test]
-    fn a_refused_method_says_which_are_not() {
-        let refused =
-            String::from_utf8(HttpResponse::error(RequestError::Method).encode(false)).expect("text");
-        assert!(refused.contains("\r\nAllow: GET, HEAD\r\n"), "{refused}");
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// The time by which a client has to have taken what it is sent.
+pub(super) struct SendTime(watch::Sender<Option<Instant>>);
+
+impl SendTime {
+    /// The timeout for sending a response.
+    pub(super) const MAX: Duration = Duration::from_secs(5);
+
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// There is something to send from now on.
+    fn begin(&self) {
+        self.0.send_replace(Some(Instant::now() + Self::MAX));
+    }
+
+    /// Waits until a client has not taken in time what it was sent.
+    pub(super) async fn exceeded(&self) {
+        let mut until = self.0.subscribe();
+        loop {
+            let Some(at) = *until.borrow_and_update() else {
+                // The sender is in `self`, so this cannot fail.
+                let _ = until.changed().await;
+                continue;
+            };
+            if timeout_at(at, until.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 }
