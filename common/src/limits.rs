@@ -145,6 +145,12 @@ pub const REQUEST_MEMORY_MAX: u64 = 1 << 18;
 /// Part of a replicated rule.
 pub const NODES_MAX: usize = 64;
 
+/// The most events that a node remembers.
+pub const EVENTS_MAX: usize = 512;
+
+/// The longest text of an event, in bytes.
+pub const EVENT_TEXT_BYTES_MAX: usize = 300;
+
 /// The most requests in flight per connection.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 4096;
 

@@ -17,6 +17,7 @@ mod identity;
 mod key_version;
 mod log_level;
 mod membership;
+mod node_event;
 mod pace;
 mod rejection;
 mod request_envelope;
@@ -38,6 +39,7 @@ pub use self::{
     key_version::VersionView,
     log_level::LogLevel,
     membership::{LastEntry, RaisedLevel, Removal, ReplicaDigest},
+    node_event::{NodeEvent, NodeEventKind, NodeEvents},
     pace::{ElectionTimers, NodePace, RoundTrip},
     rejection::{Rejection, rebuild_command},
     request_envelope::{EnvelopeStart, RequestEnvelope, RequestFrame, RequestFrameRef},
@@ -337,6 +339,13 @@ pub enum Request {
         wait_ms: u32,
         /// How fresh the node must be first.
         consistency: Consistency,
+    },
+    /// Reads the asked node's events: [`Response::Events`]. Never forwarded.
+    Events {
+        /// Only events with a higher number; 0 for all.
+        after: u64,
+        /// The maximum number of events, the latest ones; 0 for all.
+        limit: u32,
     },
     /// Writes the record of a node again: [`Response::Done`].
     #[cfg(coffee_future)]

@@ -6,6 +6,7 @@
 
 pub mod audit_log;
 pub mod boot_requests;
+pub mod event_log;
 pub mod heard_addresses;
 pub mod join_requests;
 pub mod last_invitation;
@@ -29,7 +30,10 @@ use coffee_client::Pool;
 use coffee_common::{
     clock,
     id::{Address, ClusterId, NodeId, NodeName},
-    protocol::{CertificateStatus, Identity, Leader, LifecyclePhase, LogLevel, Rejection, Reload, Role},
+    protocol::{
+        CertificateStatus, Identity, Leader, LifecyclePhase, LogLevel, NodeEventKind, NodeEvents, Rejection,
+        Reload, Role,
+    },
     setting::ClusterSettings,
     tls::Credentials,
 };
@@ -40,7 +44,7 @@ use tokio::{
 };
 
 use self::{
-    audit_log::AuditLog, boot_requests::BootRequests, heard_addresses::HeardAddresses,
+    audit_log::AuditLog, boot_requests::BootRequests, event_log::EventLog, heard_addresses::HeardAddresses,
     join_requests::JoinRequests, last_invitation::LastInvitation, replica::Replica, write_room::WriteRoom,
 };
 use crate::{config::Timers, metrics::NodeMetrics, storage::disk::SpaceProbe};
@@ -102,6 +106,7 @@ pub struct Node {
     boot_requests: BootRequests,
     join_requests: JoinRequests,
     metrics: NodeMetrics,
+    events: EventLog,
     audit_log: AuditLog,
     log_control: OnceLock<LogControl>,
     commands: mpsc::Sender<LifecycleCommand>,
@@ -119,6 +124,8 @@ impl Node {
         data_dir: PathBuf,
     ) -> (Arc<Self>, mpsc::Receiver<LifecycleCommand>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let events = EventLog::default();
+        events.record(NodeEventKind::Start, "", format!("coffeed {VERSION} starts"));
         let node = Self {
             identity: Identity::new(Role::Node, name),
             address,
@@ -135,7 +142,8 @@ impl Node {
             boot_requests: BootRequests::default(),
             join_requests: JoinRequests::default(),
             metrics: NodeMetrics::default(),
-            audit_log: AuditLog::default(),
+            audit_log: AuditLog::new(events.clone()),
+            events,
             log_control: OnceLock::new(),
             commands,
             reloader: OnceLock::new(),
@@ -256,6 +264,20 @@ impl Node {
     /// The node's metrics.
     pub fn metrics(&self) -> &NodeMetrics {
         &self.metrics
+    }
+
+    /// The events of this node since it started.
+    pub fn events(&self) -> &EventLog {
+        &self.events
+    }
+
+    /// The latest events with a number above `after`, at most `limit`; 0 for all.
+    pub fn latest_events(&self, after: u64, limit: u32) -> NodeEvents {
+        NodeEvents {
+            node: self.name().clone(),
+            started_at_ms: self.started_at_ms,
+            events: self.events.read(after, limit as usize),
+        }
     }
 
     /// The log of who changed something, and who was denied.

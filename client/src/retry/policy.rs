@@ -31,7 +31,9 @@ pub(crate) fn policy_of(request: &Request) -> (Route, RetryPolicy) {
         Consistency::Linearizable => Route::Leader,
     };
     match request {
-        Request::Ping | Request::Status | Request::List => (Route::First, RetryPolicy::ReadOnly),
+        Request::Ping | Request::Status | Request::List | Request::Events { .. } => {
+            (Route::First, RetryPolicy::ReadOnly)
+        }
         Request::Get { consistency, .. }
         | Request::Range { consistency, .. }
         | Request::GetAt { consistency, .. }

@@ -7,6 +7,7 @@ use super::{
     key_version::VersionView,
     log_level::LogLevel,
     membership::{RaisedLevel, Removal, ReplicaDigest},
+    node_event::NodeEvents,
     setting_view::{ChangedSetting, SETTINGS_MAX, SettingView},
     status::{ClusterView, NodeStatus, Reload},
 };
@@ -189,6 +190,8 @@ pub enum Response {
         /// asks for those after it.
         upto: Revision,
     },
+    /// To [`Request::Events`](super::Request::Events).
+    Events(NodeEvents),
 }
 
 crate::enveloped!(Response);

@@ -84,6 +84,7 @@ request_kinds! {
     CompactHistory "compact_history" Request::CompactHistory { .. },
     Transact "transact" Request::Transact { .. },
     Watch "watch" Request::Watch { .. },
+    Events "events" Request::Events { .. },
     #[cfg(coffee_future)]
     FutureTouch "future_touch" Request::FutureTouch(_),
 }

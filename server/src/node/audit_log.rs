@@ -15,12 +15,13 @@ use std::{
 
 use coffee_common::{
     id::NodeName,
-    protocol::{Identity, Role},
+    protocol::{Identity, NodeEventKind, Role},
     quic::Connection,
     text::{WORD_BYTES_MAX, harmless},
 };
 use tokio::time::Instant;
 
+use super::event_log::EventLog;
 use crate::metrics::{LogThrottle, if_any};
 
 /// Events about one certificate at once, and the interval of one more.
@@ -83,7 +84,11 @@ pub struct AuditEvent<'a> {
 
 /// The audit log of a node. Clones share its bounds.
 #[derive(Debug, Clone, Default)]
-pub struct AuditLog(Arc<Mutex<AuditBounds>>);
+pub struct AuditLog {
+    bounds: Arc<Mutex<AuditBounds>>,
+    /// Gets each act that had an effect or failed, and each denial, unless there are too many.
+    events: EventLog,
+}
 
 #[derive(Debug)]
 struct AuditBounds {
@@ -123,17 +128,36 @@ impl AuditBounds {
 }
 
 impl AuditLog {
+    /// Returns a log whose acts are also among these events.
+    pub fn new(events: EventLog) -> Self {
+        Self { bounds: Arc::default(), events }
+    }
+
     /// Logs an act of an admin or of the program that runs this node.
     pub fn act(&self, event: &AuditEvent<'_>) {
-        event.log(0);
+        self.log(event, 0);
     }
 
     /// Logs a denial, or an act of a node, unless there are too many. They are charged to `identity`,
     /// of whose certificate the connection is; `None` if it has none that is valid.
     pub fn bounded<'a>(&self, identity: Option<&Identity>, event: impl FnOnce() -> AuditEvent<'a>) {
-        let admitted = self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(identity, Instant::now());
+        let admitted =
+            self.bounds.lock().unwrap_or_else(PoisonError::into_inner).admit(identity, Instant::now());
         if let Some(suppressed) = admitted {
-            event().log(suppressed);
+            self.log(&event(), suppressed);
+        }
+    }
+
+    fn log(&self, event: &AuditEvent<'_>, suppressed: u64) {
+        let sentence = event.log(suppressed);
+        match event.outcome {
+            AuditOutcome::Done { changed: false } => {}
+            AuditOutcome::Denied => self.events.record(NodeEventKind::Denied, event.denied(), sentence),
+            AuditOutcome::Done { changed: true } | AuditOutcome::Refused | AuditOutcome::Unknown => {
+                let object = event.object.iter().flat_map(|object| [" ", object]);
+                let act: String = std::iter::once(event.verb).chain(object).collect();
+                self.events.record(NodeEventKind::Act, act, sentence);
+            }
         }
     }
 }
@@ -156,7 +180,16 @@ impl Actor {
 }
 
 impl AuditEvent<'_> {
-    fn log(&self, suppressed: u64) {
+    /// The name of who was denied; the address without a valid certificate.
+    fn denied(&self) -> String {
+        let actor = self.actor.as_ref();
+        let name = actor.and_then(|actor| actor.identity.as_ref()).map(|identity| identity.name.to_string());
+        let address = || actor.and_then(|actor| actor.address).map(|address| address.ip().to_string());
+        name.or_else(address).unwrap_or_default()
+    }
+
+    /// Logs the event and returns it as a sentence.
+    fn log(&self, suppressed: u64) -> String {
         let suppressed = if_any(suppressed);
         let actor = self.actor.as_ref();
         let identity = actor.and_then(|actor| actor.identity.as_ref());
@@ -195,6 +228,7 @@ impl AuditEvent<'_> {
             AuditOutcome::Done { .. } | AuditOutcome::Refused => log!(info),
             AuditOutcome::Unknown | AuditOutcome::Denied => log!(warn),
         }
+        sentence
     }
 }
 

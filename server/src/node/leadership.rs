@@ -53,6 +53,7 @@ pub async fn watch(node: Arc<Node>, replica: Arc<Replica>) {
         replica.set_leads_others_since(observer.leads_others_since());
         for event in events {
             count(&event, &node.metrics().leadership);
+            event.record(node.events());
             if let Some(suppressed) = throttle.admit(Instant::now()) {
                 event.log(suppressed);
             }

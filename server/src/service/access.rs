@@ -226,6 +226,7 @@ pub(crate) fn check_cluster(
             Request::Ping
             | Request::Status
             | Request::List
+            | Request::Events { .. }
             | Request::Found { .. }
             | Request::Reload { .. }
             | Request::LogLevel { .. },
@@ -273,6 +274,7 @@ fn audience(kind: RequestKind) -> Audience {
         | RequestKind::RangeAt
         | RequestKind::History
         | RequestKind::Watch
+        | RequestKind::Events
         | RequestKind::CanStop
         | RequestKind::Settings => Audience::Clients(Role::Reader),
         RequestKind::Write | RequestKind::Transact => Audience::Clients(Role::Writer),

@@ -52,6 +52,7 @@ fn act(request: &Request) -> Option<AuditedAct> {
         | Request::Write { .. }
         | Request::Transact { .. }
         | Request::Watch { .. }
+        | Request::Events { .. }
         | Request::CanStop { .. }
         | Request::Settings
         | Request::ReadIndex
@@ -245,6 +246,7 @@ fn has_changed(response: &Response) -> bool {
         | Response::Written(_)
         | Response::Transacted { .. }
         | Response::Changes { .. }
+        | Response::Events(_)
         | Response::Value { .. }
         | Response::Page { .. }
         | Response::PastPage { .. }

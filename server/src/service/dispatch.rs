@@ -116,6 +116,7 @@ async fn operate(
         Request::Ping => Ok(Response::Done { changed: false }),
         Request::Status => Ok(Response::Status(Box::new(status::own(node)))),
         Request::List => Ok(Response::Cluster(Box::new(status::cluster(node).await))),
+        Request::Events { after, limit } => Ok(Response::Events(node.latest_events(*after, *limit))),
         Request::ReadIndex => reads.read_index(deadline).await.map(Response::ReadIndex),
         Request::StateDigest { cluster, upto } => {
             Ok(Response::StateDigest(state_digest(node, *cluster, *upto)))

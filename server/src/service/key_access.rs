@@ -26,6 +26,7 @@ pub(crate) fn check_keys(identity: &Identity, request: &Request) -> Result<(), R
             Request::Ping
             | Request::Status
             | Request::List
+            | Request::Events { .. }
             | Request::CanStop { .. }
             | Request::Found { .. }
             | Request::Boot { .. }

@@ -116,6 +116,7 @@ fn requests() -> Vec<Request> {
             transaction: samples::transaction().into(),
         },
         samples::watch(),
+        Request::Events { after: 300, limit: 20 },
     ]
 }
 
@@ -206,6 +207,7 @@ fn results() -> Vec<Result<Response, Rejection>> {
         Ok(Response::Compacted { floor: Revision(300), changed: true }),
         Ok(Response::Transacted { outcome: samples::transacted(), reads: samples::step_reads(&entry) }),
         Ok(Response::Changes { changes: samples::changes(&entry), upto: Revision(301) }),
+        Ok(Response::Events(samples::events())),
         Err(Rejection::Unavailable("why".to_owned())),
         Err(Rejection::Overloaded),
         Err(Rejection::Invalid("why".to_owned())),

@@ -72,6 +72,7 @@ fn requests(node: &str) -> Vec<Request> {
         },
         Request::CanStop { node: node() },
         Request::Settings,
+        Request::Events { after: 0, limit: 0 },
         Request::Write { request, batch: Batch::default().into() },
         Request::Transact { request, transaction: Transaction::default().into() },
         Request::Found { node: node() },
@@ -117,7 +118,7 @@ fn word(request: &Request) -> String {
 fn a_client_may_do_what_its_role_is_for() {
     let reader = [
         "Ping", "Status", "List", "Get", "Range", "GetAt", "RangeAt", "History", "Watch", "CanStop",
-        "Settings",
+        "Settings", "Events",
     ];
     assert_eq!(permitted(&identity(Role::Reader, "till"), None, "hong"), reader);
     let writer = [&reader[..], &["Write", "Transact"]].concat();
@@ -171,7 +172,7 @@ fn a_node_is_not_an_admin_and_speaks_of_itself() {
 #[test]
 fn the_program_that_runs_a_node_is_its_admin() {
     let ming = identity(Role::Node, "ming");
-    let write = &requests("hong")[11];
+    let write = &requests("hong")[12];
     let origin = ask(&ming, None, write).expect("permitted");
     assert_eq!(
         origin,
@@ -254,7 +255,7 @@ fn a_kind_is_rejected_only_if_no_request_of_it_is_permitted() {
         let rejected = requests.iter().filter(|request| kind_of(&peer, None, request).is_err());
         rejected.count()
     };
-    assert_eq!(Role::ALL.map(rejected), [26, 24, 9, 25, 34]);
+    assert_eq!(Role::ALL.map(rejected), [26, 24, 9, 26, 35]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use coffee_common::{
     key::{Key, KeyRange, Value},
     protocol::{
         CertificateStatus, ChangeKinds, ChangeView, ClusterView, Consistency, ElectionTimers, LeftOut,
-        LifecyclePhase, NodePace, NodeState, NodeStatus, NodeView, RaftRole, RaftStatus, Request,
-        RevocationListStatus, RoundTrip, SettingView, WatchSpec,
+        LifecyclePhase, NodeEvent, NodeEvents, NodePace, NodeState, NodeStatus, NodeView, RaftRole,
+        RaftStatus, Request, RevocationListStatus, RoundTrip, SettingView, WatchSpec,
     },
     setting::{ClusterSettings, Setting, SettingName},
     transaction::{Check, ReadOmission, Relation, Step, StepEffect, StepRead, Transaction},
@@ -197,4 +197,18 @@ pub(super) fn changes(entry: &Entry) -> Vec<ChangeView> {
         author: "writer till".to_owned(),
     };
     vec![change(Some(entry), None, None), change(None, Some(3), Some(entry))]
+}
+
+pub(super) fn events() -> NodeEvents {
+    let event = NodeEvent {
+        number: 301,
+        at_ms: 1_795_399_453_700,
+        kind: "follows".to_owned(),
+        subject: "hong".to_owned(),
+        term: Some(4),
+        text: "follows hong, after 612 ms".to_owned(),
+        count: 2,
+        first_ms: 1_795_399_453_000,
+    };
+    NodeEvents { node: name("ming"), started_at_ms: 1_795_399_450_000, events: vec![event] }
 }
