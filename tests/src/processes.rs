@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Source folders of the commands.
-const SOURCES: [&str; 4] = ["client", "client/cli", "common", "server"];
+const SOURCES: [&str; 5] = ["client", "client/cli", "common", "common/http", "server"];
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = target_folder();

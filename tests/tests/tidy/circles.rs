@@ -7,8 +7,9 @@ use crate::imports::{Imports, ModulePath};
 /// A crate: its folder, its root file, and subfolders that are crates of their own.
 type CrateRoot = (&'static str, &'static str, &'static [&'static str]);
 
-const CRATES: [CrateRoot; 5] = [
+const CRATES: [CrateRoot; 6] = [
     ("common/src", "lib.rs", &[]),
+    ("common/http/src", "lib.rs", &[]),
     ("client/src", "lib.rs", &[]),
     ("client/cli/src", "lib.rs", &["client/cli/src/main.rs"]),
     ("server/src", "lib.rs", &["server/src/bin/"]),

@@ -85,7 +85,9 @@ fn every_rust_file_is_compiled() {
 
 /// Returns whether cargo finds a file without a `mod`.
 fn is_root(path: &str) -> bool {
-    let path = path.strip_prefix("client/").filter(|path| path.starts_with("cli/")).unwrap_or(path);
+    let nested = [("client/", "cli/"), ("common/", "http/")];
+    let below = |(above, own)| path.strip_prefix(above).filter(|path| path.starts_with(own));
+    let path = nested.into_iter().find_map(below).unwrap_or(path);
     let parts: Vec<&str> = path.split('/').collect();
     matches!(
         parts.as_slice(),

@@ -67,12 +67,18 @@ fn the_command_line_stays_at_the_edge() {
     for library in ["coffeectl", "rustyline"] {
         only_some_name(library, "client/src/", &[], "the client is a library without the command");
     }
+    for library in ["hyper", "coffee_http"] {
+        for folder in ["client/src/", "common/src/"] {
+            only_some_name(library, folder, &[], "HTTP is for those who ask for it");
+        }
+    }
 }
 
 #[test]
 fn crates_depend_downwards() {
-    let order = ["common", "client", "client/cli", "server", "tests"];
+    let order = ["common", "common/http", "client", "client/cli", "server", "tests"];
     let package = |folder: &str| match folder {
+        "common/http" => "coffee-http".to_owned(),
         "client/cli" => "coffeectl".to_owned(),
         "server" => "coffeed".to_owned(),
         other => format!("coffee-{other}"),

@@ -14,7 +14,7 @@ use coffee_common::{
 use tokio::sync::watch;
 use tokio_rustls::rustls;
 
-use super::{connections::OpenConnections, exchange::DrawnRequestIds, handshakes::HandshakePlaces};
+use super::{backend::DrawnRequestIds, connections::OpenConnections, handshakes::HandshakePlaces};
 use crate::service::Service;
 
 /// The protocols, the preferred one first.

@@ -12,6 +12,7 @@ use coffee_common::{
     protocol::Identity,
     tls::{CallerCertificate, Credentials},
 };
+use futures_util::future::BoxFuture;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
@@ -141,7 +142,8 @@ async fn serve_stream(context: Arc<DoorContext>, stream: TcpStream, address: Soc
     // Responses are written as a whole.
     let _ = stream.set_nodelay(true);
     // Boxed: a long connection must not keep the memory that its handshake needed.
-    let shaken = Box::pin(shake_hands(&context, stream, address)).await;
+    let shaking: BoxFuture<'_, _> = Box::pin(shake_hands(&context, stream, address));
+    let shaken = shaking.await;
     drop(place);
     match shaken {
         Ok((stream, connection)) => serve::serve(context, stream, connection).await,

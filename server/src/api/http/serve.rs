@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
+use coffee_http::{Backend, HttpBody, UnreadResponses};
+use futures_util::future::BoxFuture;
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    Request, Response,
     body::Incoming,
-    header::{self, HeaderValue},
-    http::request,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -29,22 +29,12 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    body::{HttpBody, UnreadResponses},
-    cluster,
+    backend::SessionBackend,
     connections::{HttpConnection, HttpLink},
     door::{DoorContext, until_closing},
-    error::HttpError,
-    exchange::{Exchange, HttpReply},
-    openapi,
-    query::QueryParameters,
-    reads, request_body,
-    route::HttpRoute,
-    transaction,
-    watching::{self, WatchReply},
-    writes,
 };
 use crate::{
-    metrics::{ClientLimit, RequestKind},
+    metrics::ClientLimit,
     service::{Session, clients::COMPLETE_WITHIN},
 };
 
@@ -72,9 +62,6 @@ const SEND_BYTES_MAX: usize = 64 << 10;
 /// The interval in which a client of HTTP/2 is asked whether it is there, and the time to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(10);
-
-/// The longest document of a transaction: JSON takes up to 6 bytes for one.
-const TRANSACTION_BYTES_MAX: usize = 2 * coffee_common::limits::BATCH_BYTES_MAX;
 
 /// A connection and what its requests share.
 struct ServedConnection {
@@ -108,17 +95,21 @@ pub(super) async fn serve(
     let link = Box::new(HttpLink(Arc::clone(&connection)));
     let session = Arc::new(Session::new(Arc::clone(&door.service), link, true));
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let backend: Arc<dyn Backend> = Arc::new(SessionBackend::new(&session, &door.ids));
     let served = Arc::new(ServedConnection { door, connection, session, unread: UnreadResponses::default() });
     let handler = Arc::clone(&served);
     let service = service_fn(move |request| {
-        let served = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(respond(&served, request).await) }
+        let (served, backend) = (Arc::clone(&handler), Arc::clone(&backend));
+        let response: BoxFuture<'static, _> =
+            Box::pin(async move { Ok::<_, Infallible>(respond(&served, backend, request).await) });
+        response
     });
     let io = TokioIo::new(stream);
-    match is_http2 {
-        true => drive(http2_builder().serve_connection(io, service), &served).await,
-        false => drive(http1_builder().serve_connection(io, service), &served).await,
-    }
+    let driving: BoxFuture<'_, ()> = match is_http2 {
+        true => Box::pin(drive(http2_builder().serve_connection(io, service), &served)),
+        false => Box::pin(drive(http1_builder().serve_connection(io, service), &served)),
+    };
+    driving.await;
     // Ends its watches, if it has not ended them itself.
     served.connection.end(String::new());
 }
@@ -195,88 +186,15 @@ impl ServedConnection {
     }
 }
 
-async fn respond(served: &ServedConnection, request: Request<Incoming>) -> Response<HttpBody> {
+async fn respond(
+    served: &ServedConnection,
+    backend: Arc<dyn Backend>,
+    request: Request<Incoming>,
+) -> Response<HttpBody> {
     let in_progress = RequestInProgress::begin(served);
-    let is_head = request.method() == Method::HEAD;
-    let reply = carry_out(served, request).await.unwrap_or_else(|error| WatchReply::Once(error.into()));
+    let response = coffee_http::respond(backend, request, &served.unread).await;
     in_progress.end();
-    let reading = served.unread.begin();
-    let (status, mut headers, body) = match reply {
-        WatchReply::Once(HttpReply { status, mut headers, body, held }) => {
-            if is_head {
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-            }
-            let body = if is_head { Vec::new() } else { body };
-            (status, headers, HttpBody::whole(reading, body, held))
-        }
-        WatchReply::Stream { content_type, parts } => {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            (StatusCode::OK, headers, HttpBody::parts(reading, parts))
-        }
-    };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A value is the bytes of whichever client wrote it: no browser may take it for a page.
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
     response
-}
-
-async fn carry_out(served: &ServedConnection, request: Request<Incoming>) -> Result<WatchReply, HttpError> {
-    let (parts, body) = request.into_parts();
-    refuse_other_sites(&parts)?;
-    let route = HttpRoute::of(&parts.method, parts.uri.path())?;
-    let query = QueryParameters::parse(parts.uri.query())?;
-    let session = &served.session;
-    let is_head = parts.method == Method::HEAD;
-    let ids = Arc::clone(&served.door.ids);
-    let exchange = Exchange::new(Arc::clone(session), ids, parts.headers, query, is_head)?;
-    let reply = match route {
-        HttpRoute::GetKey(key) => reads::get(exchange, key).await,
-        HttpRoute::PutKey(key) => {
-            // Before its body is received.
-            session.authorize_kind((None, None), RequestKind::Write)?;
-            let max = coffee_common::limits::VALUE_BYTES_MAX;
-            let body = request_body::receive(session, body, max).await?;
-            writes::put(exchange, key, body).await
-        }
-        HttpRoute::DeleteKey(key) => writes::delete(exchange, key).await,
-        HttpRoute::ListKeys => reads::list(exchange).await,
-        HttpRoute::Transact => {
-            session.authorize_kind((None, None), RequestKind::Transact)?;
-            let body = request_body::receive(session, body, TRANSACTION_BYTES_MAX).await?;
-            transaction::transact(exchange, body).await
-        }
-        HttpRoute::Increment(key) => writes::increment(exchange, key).await,
-        HttpRoute::KeyHistory(key) => reads::history(exchange, key).await,
-        HttpRoute::Watch => return watching::watch(exchange).await,
-        HttpRoute::Cluster => cluster::cluster(exchange).await,
-        HttpRoute::Status => cluster::status(exchange).await,
-        HttpRoute::OpenApi => openapi::openapi(exchange),
-    };
-    reply.map(WatchReply::Once)
-}
-
-/// Refuses what a page of another site lets a browser send: it would carry the certificate of the user.
-/// Browsers name the site; older ones name only the origin, in requests that change something.
-fn refuse_other_sites(request: &request::Parts) -> Result<(), HttpError> {
-    let headers = &request.headers;
-    let is_own = match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
-        (Some(site), _) => site == "same-origin" || site == "none",
-        (None, Some(origin)) => {
-            let host = request.uri.authority().map(|host| host.as_str().as_bytes());
-            let host = host.or_else(|| headers.get(header::HOST).map(HeaderValue::as_bytes));
-            host.is_some_and(|host| origin.as_bytes().strip_prefix(b"https://") == Some(host))
-        }
-        (None, None) => true,
-    };
-    if is_own {
-        return Ok(());
-    }
-    Err(HttpError::new(StatusCode::FORBIDDEN, "a page of another site may not use this node")
-        .hint("open the node's own address"))
 }
 
 impl<'a> RequestInProgress<'a> {

@@ -4,19 +4,19 @@ use coffee_common::{
     command::{Batch, Condition, Effect, Operation, Outcome},
     id::{RequestId, Revision},
     key::{Key, Value},
-    protocol::{Request, Response},
+    protocol::Response,
     transaction::{Step, StepEffect, Transaction},
 };
 use hyper::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 
 use super::{
-    error::HttpError,
-    exchange::{Exchange, HttpReply, REQUEST_ID, REVISION, mismatch, text_header},
+    backend::{BackendAnswer, Change, ResponseHold},
+    error::{HttpError, REQUEST_ID},
+    exchange::{Exchange, HttpReply, REVISION, mismatch, text_header},
     json::{self, KeyJson},
     request_body::ReceivedBody,
 };
-use crate::service::held::HeldResources;
 
 #[derive(Serialize)]
 struct WriteDocument {
@@ -44,25 +44,23 @@ pub(super) struct AppliedWrite {
     pub(super) outcome: Outcome,
     /// With the reads of a transaction.
     pub(super) response: Response,
-    pub(super) request_id: String,
-    pub(super) held: HeldResources,
+    pub(super) request_id: RequestId,
+    pub(super) held: ResponseHold,
 }
 
 /// Has a write carried out. Each failure names its request id.
 pub(super) async fn write(
     exchange: &Exchange,
-    request: RequestId,
-    write: Request,
+    id: Option<RequestId>,
+    change: Change,
 ) -> Result<AppliedWrite, HttpError> {
-    let request_id = request.to_string();
-    let named = |error: HttpError| error.of_request(&request_id).header(REQUEST_ID, &request_id);
-    let (response, held) = exchange.call(write).await.map_err(named)?;
+    let (request_id, BackendAnswer { response, held }) = exchange.write(id, change).await?;
     let outcome = match &response {
         Response::Written(outcome) | Response::Transacted { outcome, .. } => outcome.clone(),
-        _ => return Err(named(mismatch())),
+        _ => return Err(mismatch().of_request(request_id)),
     };
     match HttpError::of_outcome(&outcome) {
-        Some(error) => Err(named(error)),
+        Some(error) => Err(error.of_request(request_id)),
         None => Ok(AppliedWrite { outcome, response, request_id, held }),
     }
 }
@@ -93,9 +91,9 @@ async fn change(
     condition: Option<Condition>,
 ) -> Result<HttpReply, HttpError> {
     let is_set = matches!(operation, Operation::Set(..));
-    let request = exchange.request_id()?;
+    let id = exchange.request_id()?;
     let batch = Batch { conditions: condition.into_iter().collect(), operations: vec![operation] };
-    let written = write(exchange, request, Request::Write { request, batch: batch.into() }).await?;
+    let written = write(exchange, id, Change::Batch(batch)).await?;
     let Outcome::Applied { revision, effects } = written.outcome else { return Err(mismatch()) };
     let [Effect { previous }] = effects[..] else { return Err(mismatch()) };
     let document = WriteDocument {
@@ -103,7 +101,7 @@ async fn change(
         changed: is_set || previous.is_some(),
         revision: revision.0,
         previous: previous.map(|revision| revision.0),
-        request_id: written.request_id,
+        request_id: written.request_id.to_string(),
     };
     let mut reply = of_write(&document.request_id, revision, json::document(&document), written.held);
     if is_set {
@@ -124,17 +122,15 @@ pub(super) async fn increment(mut exchange: Exchange, key: Key) -> Result<HttpRe
     exchange.finish_query()?;
     let step = Step::Add { key: key.clone(), by, min, max };
     let transaction = Transaction { then: vec![step], ..Transaction::default() };
-    let request = exchange.request_id()?;
-    let request = Request::Transact { request, transaction: transaction.into() };
-    let Request::Transact { request: id, .. } = &request else { return Err(mismatch()) };
-    let written = write(&exchange, *id, request).await?;
+    let id = exchange.request_id()?;
+    let written = write(&exchange, id, Change::Transaction(transaction)).await?;
     let Outcome::Transacted { revision, effects, .. } = written.outcome else { return Err(mismatch()) };
     let [StepEffect::Added { sum, .. }] = effects[..] else { return Err(mismatch()) };
     let document = CounterDocument {
         key: (&key).into(),
         number: sum,
         revision: revision.0,
-        request_id: written.request_id,
+        request_id: written.request_id.to_string(),
     };
     Ok(of_write(&document.request_id, revision, json::document(&document), written.held))
 }
@@ -144,7 +140,7 @@ pub(super) fn of_write(
     request_id: &str,
     revision: Revision,
     document: Vec<u8>,
-    held: HeldResources,
+    held: ResponseHold,
 ) -> HttpReply {
     HttpReply::json(document)
         .header(REVISION, &revision.to_string())

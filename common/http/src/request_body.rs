@@ -3,20 +3,19 @@
 //! Guards that a body is bounded in length and time, and charged to the share of its client before it
 //! is in memory.
 
-use std::{future::poll_fn, pin::pin};
+use std::{future::poll_fn, pin::pin, time::Duration};
 
-use coffee_common::budget::ByteCharge;
+use coffee_common::{budget::ByteCharge, limits::REQUEST_COMPLETE_WITHIN_S};
 use hyper::{
     StatusCode,
     body::{Body, Bytes, Incoming},
 };
 use tokio::time::timeout;
 
-use super::error::HttpError;
-use crate::{
-    metrics::ClientLimit,
-    service::{Session, clients::COMPLETE_WITHIN},
-};
+use super::{backend::Backend, error::HttpError};
+
+/// The time limit of a body.
+const COMPLETE_WITHIN: Duration = Duration::from_secs(REQUEST_COMPLETE_WITHIN_S);
 
 /// Bytes that are charged at least, for a body whose length is not known.
 const CHARGE_BYTES_MIN: usize = 64 << 10;
@@ -33,14 +32,14 @@ pub(super) struct ReceivedBody {
 /// # Errors
 /// It is longer, arrives too slowly, or the client has too much on its way.
 pub(super) async fn receive(
-    session: &Session,
+    backend: &dyn Backend,
     body: Incoming,
     max: usize,
 ) -> Result<ReceivedBody, HttpError> {
-    match timeout(COMPLETE_WITHIN, receive_all(session, body, max)).await {
+    match timeout(COMPLETE_WITHIN, receive_all(backend, body, max)).await {
         Ok(received) => received,
         Err(_) => {
-            session.note_slow(ClientLimit::RequestTime);
+            backend.note_slow_body();
             let within = COMPLETE_WITHIN.as_secs();
             Err(HttpError::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -51,7 +50,7 @@ pub(super) async fn receive(
     }
 }
 
-async fn receive_all(session: &Session, body: Incoming, max: usize) -> Result<ReceivedBody, HttpError> {
+async fn receive_all(backend: &dyn Backend, body: Incoming, max: usize) -> Result<ReceivedBody, HttpError> {
     let too_long = || {
         HttpError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {max} bytes"))
             .hint("nothing was done; store large data elsewhere and its location here")
@@ -60,11 +59,7 @@ async fn receive_all(session: &Session, body: Incoming, max: usize) -> Result<Re
     if announced.is_some_and(|bytes| bytes > max as u64) {
         return Err(too_long());
     }
-    let share = session.share();
-    let charge = |bytes| {
-        let charge = share.request_bytes.take(bytes);
-        charge.ok_or_else(|| HttpError::from(session.overloaded(ClientLimit::RequestBytes)))
-    };
+    let charge = |bytes| backend.charge_body(bytes);
     let first = announced.map_or(CHARGE_BYTES_MIN, |bytes| bytes as usize);
     let (mut charged, mut charges) = (first, vec![charge(first)?]);
     let mut bytes = Vec::with_capacity(first);

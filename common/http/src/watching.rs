@@ -18,13 +18,13 @@ use hyper::header;
 use serde::Serialize;
 
 use super::{
+    backend::ResponseHold,
     body::BodyPart,
     error::HttpError,
     exchange::{Exchange, HttpReply, REVISION, mismatch, text_header},
     json::{self, KeyJson, ValueJson},
     reads::watched_range,
 };
-use crate::service::held::HeldResources;
 
 /// A stream says after so much quiet how far it is.
 const BEAT_MS: u32 = 5_000;
@@ -146,7 +146,7 @@ pub(super) async fn watch(mut exchange: Exchange) -> Result<WatchReply, HttpErro
         // 9.2.3); after an event it comes back again.
         Err(error) if form == WatchForm::Events && last.is_some() && error.may_pass() => {
             let bytes = [RETRY, &form.failure(&error)].concat();
-            let only = BodyPart { bytes, held: HeldResources::default() };
+            let only = BodyPart { bytes, held: ResponseHold::default() };
             let parts = stream::iter([only]).boxed();
             return Ok(WatchReply::Stream { content_type: form.content_type(), parts });
         }
@@ -166,7 +166,7 @@ async fn next(
     after: Option<Revision>,
     wait_ms: u32,
     consistency: Consistency,
-) -> Result<(Vec<ChangeView>, Revision, HeldResources), HttpError> {
+) -> Result<(Vec<ChangeView>, Revision, ResponseHold), HttpError> {
     let request = Request::Watch { spec: spec.clone(), after, wait_ms, consistency };
     match exchange.call_within(request, wait_ms + READ_WITHIN_MS).await? {
         (Response::Changes { changes, upto }, held) => Ok((changes, upto, held)),
@@ -191,7 +191,7 @@ impl WatchStream {
             }
             Err(error) => {
                 self.has_ended = true;
-                BodyPart { bytes: self.form.failure(&error), held: HeldResources::default() }
+                BodyPart { bytes: self.form.failure(&error), held: ResponseHold::default() }
             }
         };
         Some((part, self))

@@ -5,7 +5,7 @@
 
 use coffee_common::{
     command::Outcome,
-    id::Revision,
+    id::{RequestId, Revision},
     protocol::Rejection,
     transaction::{TransactionFailure, TransactionPart},
 };
@@ -14,12 +14,15 @@ use serde::Serialize;
 
 use super::json;
 
+/// The header with the id of a write.
+pub(super) const REQUEST_ID: &str = "coffee-request-id";
+
 /// Says in each failure whether the request was applied: `no` or `unknown`.
 pub(super) const APPLIED: &str = "coffee-applied";
 
 /// A failed request.
 #[derive(Debug)]
-pub(super) struct HttpError {
+pub struct HttpError {
     pub(super) status: StatusCode,
     /// The code, if it is not that of the status.
     code: Option<&'static str>,
@@ -52,7 +55,8 @@ struct ErrorDocument<'a> {
 }
 
 impl HttpError {
-    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+    /// A failure with this status and text. Only 504 means that the outcome is unknown.
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
         let applied = if status == StatusCode::GATEWAY_TIMEOUT { "unknown" } else { "no" };
         let mut headers = HeaderMap::new();
         headers.insert(APPLIED, header::HeaderValue::from_static(applied));
@@ -78,7 +82,7 @@ impl HttpError {
     }
 
     /// A write whose outcome is unknown.
-    pub(super) fn unknown(error: impl Into<String>) -> Self {
+    pub fn unknown(error: impl Into<String>) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, error)
             .hint("send it again; a write with this Coffee-Request-Id, so that it is applied at most once")
     }
@@ -87,7 +91,9 @@ impl HttpError {
         Self { code: Some(code), ..self }
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    /// Sets what the client can do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 
@@ -106,8 +112,10 @@ impl HttpError {
     }
 
     /// Adds the id of a write, to repeat it.
-    pub(super) fn of_request(self, id: &str) -> Self {
-        Self { request_id: Some(id.to_owned()), ..self }
+    #[must_use]
+    pub fn of_request(self, id: RequestId) -> Self {
+        let id = id.to_string();
+        Self { request_id: Some(id.clone()), ..self }.header(REQUEST_ID, &id)
     }
 
     /// The failure of a command that the cluster has decided; `None` if it was carried out.

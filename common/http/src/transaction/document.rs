@@ -15,7 +15,7 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::api::http::query;
+use crate::query;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,15 +4,16 @@ mod document;
 
 use coffee_common::{
     command::Outcome,
-    protocol::{Request, Response},
+    protocol::Response,
     transaction::{Step, StepEffect, StepRead},
 };
 use hyper::StatusCode;
 use serde::Serialize;
 
 use super::{
+    backend::Change,
     error::HttpError,
-    exchange::{Exchange, HttpReply, REQUEST_ID, mismatch},
+    exchange::{Exchange, HttpReply, mismatch},
     json::{self, KeyJson, ValueJson},
     reads::ListedKeyJson,
     request_body::ReceivedBody,
@@ -121,9 +122,8 @@ pub(super) async fn transact(mut exchange: Exchange, body: ReceivedBody) -> Resu
     })?;
     // Its share is free for the next request: the write has one of its own.
     drop(body);
-    let request = exchange.request_id()?;
-    let transact = Request::Transact { request, transaction: transaction.clone().into() };
-    let written = writes::write(&exchange, request, transact).await?;
+    let id = exchange.request_id()?;
+    let written = writes::write(&exchange, id, Change::Transaction(transaction.clone())).await?;
     let (Outcome::Transacted { revision, then, effects }, Response::Transacted { reads, .. }) =
         (written.outcome, written.response)
     else {
@@ -135,14 +135,14 @@ pub(super) async fn transact(mut exchange: Exchange, body: ReceivedBody) -> Resu
             "a condition does not hold, and there is nothing else to do; nothing was changed",
         );
         let error = error.hint("read the keys of the conditions, or add steps to else");
-        return Err(error.of_request(&written.request_id).header(REQUEST_ID, &written.request_id));
+        return Err(error.of_request(written.request_id));
     }
     let mut reads = reads.into_iter();
     let steps = transaction.branch(then).iter().zip(&effects);
     let document = TransactedJson {
         succeeded: then,
         revision: revision.0,
-        request_id: written.request_id,
+        request_id: written.request_id.to_string(),
         steps: steps.map(|(step, effect)| TakenStepJson::new(step, effect, &mut reads)).collect(),
     };
     Ok(writes::of_write(&document.request_id, revision, json::document(&document), written.held))

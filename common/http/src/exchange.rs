@@ -1,21 +1,17 @@
 //! One request and its response, as all routes see them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use coffee_common::{
-    id::{ClientId, ClusterId, RequestId, Revision},
+    id::{ClusterId, RequestId},
     protocol::{Consistency, Request, Response},
 };
 use hyper::{HeaderMap, StatusCode, header};
 
-use super::{error::HttpError, query::QueryParameters};
-use crate::service::{
-    Session,
-    call::{self, Answer},
-    held::HeldResources,
+use super::{
+    backend::{Backend, BackendAnswer, Change, ResponseHold},
+    error::{HttpError, REQUEST_ID},
+    query::QueryParameters,
 };
 
 /// How long a request may take, unless it says so.
@@ -24,39 +20,18 @@ const TIMEOUT_MS: u32 = 10_000;
 /// The longest that a request may ask for.
 const TIMEOUT_MS_MAX: u32 = 60_000;
 
-/// The header with the id of a write.
-pub(super) const REQUEST_ID: &str = "coffee-request-id";
-
 /// The header with the revision as of which a response is, or which a write made.
 pub(super) const REVISION: &str = "coffee-revision";
 
 /// The header with the cluster that a request is meant for.
 const CLUSTER: &str = "coffee-cluster";
 
-/// Draws request ids for clients that send none.
-#[derive(Debug)]
-pub(super) struct DrawnRequestIds {
-    client: ClientId,
-    next: AtomicU64,
-}
-
-impl DrawnRequestIds {
-    pub(super) fn new(client: ClientId) -> Self {
-        Self { client, next: AtomicU64::new(1) }
-    }
-
-    fn draw(&self, after: Revision) -> RequestId {
-        RequestId { client: self.client, sequence: self.next.fetch_add(1, Ordering::Relaxed), after }
-    }
-}
-
 /// A request that is carried out.
 pub(super) struct Exchange {
-    pub(super) session: Arc<Session>,
+    backend: Arc<dyn Backend>,
     pub(super) headers: HeaderMap,
     pub(super) query: QueryParameters,
     pub(super) is_head: bool,
-    ids: Arc<DrawnRequestIds>,
     cluster: Option<ClusterId>,
     timeout_ms: u32,
 }
@@ -66,7 +41,7 @@ pub(super) struct HttpReply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    pub(super) held: HeldResources,
+    pub(super) held: ResponseHold,
 }
 
 impl HttpReply {
@@ -74,7 +49,7 @@ impl HttpReply {
     pub(super) fn new(content_type: &'static str, body: Vec<u8>) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
-        Self { status: StatusCode::OK, headers, body, held: HeldResources::default() }
+        Self { status: StatusCode::OK, headers, body, held: ResponseHold::default() }
     }
 
     /// A JSON document.
@@ -90,7 +65,7 @@ impl HttpReply {
     }
 
     /// Adds what the response holds until it is sent.
-    pub(super) fn holding(self, held: HeldResources) -> Self {
+    pub(super) fn holding(self, held: ResponseHold) -> Self {
         Self { held, ..self }
     }
 }
@@ -110,8 +85,7 @@ impl Exchange {
     /// # Errors
     /// It is malformed.
     pub(super) fn new(
-        session: Arc<Session>,
-        ids: Arc<DrawnRequestIds>,
+        backend: Arc<dyn Backend>,
         headers: HeaderMap,
         mut query: QueryParameters,
         is_head: bool,
@@ -123,7 +97,7 @@ impl Exchange {
                 HttpError::bad("Coffee-Cluster is not the id of a cluster").hint("GET /v1/cluster says it")
             })?),
         };
-        Ok(Self { session, headers, query, is_head, ids, cluster, timeout_ms })
+        Ok(Self { backend, headers, query, is_head, cluster, timeout_ms })
     }
 
     /// Takes how fresh a read must be.
@@ -138,24 +112,18 @@ impl Exchange {
         }
     }
 
-    /// Takes the id of a write: the client's, or a new one.
+    /// Returns the id that the client has chosen for its write.
     ///
     /// # Errors
     /// It is malformed.
-    pub(super) fn request_id(&self) -> Result<RequestId, HttpError> {
-        match text_header(&self.headers, REQUEST_ID)? {
-            Some(text) => text.parse().map_err(|_| {
-                HttpError::bad("Coffee-Request-Id is not CLIENT-NUMBER-REVISION").hint(
-                    "32 hexadecimal digits that are yours alone, the number of the write, and a \
-                     Coffee-Revision that you have received; or leave it out",
-                )
-            }),
-            None => {
-                let replica = self.session.service.node.replica();
-                let reached = replica.map(|replica| replica.state().applied()).unwrap_or_default();
-                Ok(self.ids.draw(reached))
-            }
-        }
+    pub(super) fn request_id(&self) -> Result<Option<RequestId>, HttpError> {
+        let Some(text) = text_header(&self.headers, REQUEST_ID)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            HttpError::bad("Coffee-Request-Id is not CLIENT-NUMBER-REVISION").hint(
+                "32 hexadecimal digits that are yours alone, the number of the write, and a \
+                 Coffee-Revision that you have received; or leave it out",
+            )
+        })
     }
 
     /// Fails if the query has parameters that were not taken.
@@ -166,8 +134,8 @@ impl Exchange {
         std::mem::take(&mut self.query).finish()
     }
 
-    /// Has a request carried out.
-    pub(super) async fn call(&self, request: Request) -> Result<(Response, HeldResources), HttpError> {
+    /// Has a request carried out that is not a write.
+    pub(super) async fn call(&self, request: Request) -> Result<(Response, ResponseHold), HttpError> {
         self.call_within(request, self.timeout_ms).await
     }
 
@@ -176,9 +144,18 @@ impl Exchange {
         &self,
         request: Request,
         timeout_ms: u32,
-    ) -> Result<(Response, HeldResources), HttpError> {
-        let Answer { result, held } = call::call(&self.session, self.cluster, request, timeout_ms).await;
-        result.map(|response| (response, held)).map_err(HttpError::from)
+    ) -> Result<(Response, ResponseHold), HttpError> {
+        let BackendAnswer { response, held } = self.backend.call(self.cluster, request, timeout_ms).await?;
+        Ok((response, held))
+    }
+
+    /// Has a write carried out.
+    pub(super) async fn write(
+        &self,
+        id: Option<RequestId>,
+        change: Change,
+    ) -> Result<(RequestId, BackendAnswer), HttpError> {
+        self.backend.write(self.cluster, id, change, self.timeout_ms).await
     }
 }
 

@@ -17,7 +17,7 @@ use futures_util::{Stream, stream::BoxStream};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::service::held::HeldResources;
+use crate::backend::ResponseHold;
 
 /// The most bytes that are handed over at once. Progress is seen at this grain.
 const PIECE_BYTES_MAX: usize = 32 << 10;
@@ -25,7 +25,7 @@ const PIECE_BYTES_MAX: usize = 32 << 10;
 /// Bytes of a response, with what they hold until the last of them is sent.
 struct HeldBytes {
     bytes: Vec<u8>,
-    _held: HeldResources,
+    _held: ResponseHold,
     _reading: Arc<ReadingState>,
 }
 
@@ -52,7 +52,7 @@ impl ReadingState {
 
 /// The responses of a connection that are not sent yet.
 #[derive(Debug, Default)]
-pub(super) struct UnreadResponses(Mutex<Vec<Weak<ReadingState>>>);
+pub struct UnreadResponses(Mutex<Vec<Weak<ReadingState>>>);
 
 impl UnreadResponses {
     /// Adds a response, whose head is to be read now.
@@ -65,20 +65,20 @@ impl UnreadResponses {
     }
 
     /// Whether all responses are sent.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().all(|state| state.strong_count() == 0)
     }
 
     /// Returns for how long the client has taken nothing of the response that waits longest.
-    pub(super) fn longest(&self) -> Duration {
+    pub fn longest(&self) -> Duration {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter_map(Weak::upgrade).map(|state| state.unread_for()).max().unwrap_or_default()
     }
 }
 
 /// The body of a response.
-pub(super) struct HttpBody {
+pub struct HttpBody {
     content: BodyContent,
     reading: Arc<ReadingState>,
 }
@@ -94,12 +94,12 @@ enum BodyContent {
 /// A part of a body whose end is not known.
 pub(super) struct BodyPart {
     pub(super) bytes: Vec<u8>,
-    pub(super) held: HeldResources,
+    pub(super) held: ResponseHold,
 }
 
 impl HttpBody {
     /// A body that is known as a whole.
-    pub(super) fn whole(reading: Arc<ReadingState>, bytes: Vec<u8>, held: HeldResources) -> Self {
+    pub(super) fn whole(reading: Arc<ReadingState>, bytes: Vec<u8>, held: ResponseHold) -> Self {
         let content = BodyContent::Whole(held_bytes(&reading, BodyPart { bytes, held }));
         Self { content, reading }
     }
@@ -195,7 +195,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_noticed() {
         let unread = UnreadResponses::default();
         let bytes = vec![7; 2 * PIECE_BYTES_MAX + 1];
-        let body = HttpBody::whole(unread.begin(), bytes, HeldResources::default());
+        let body = HttpBody::whole(unread.begin(), bytes, ResponseHold::default());
         let mut body = pin!(body);
         let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
         pass(3).await;
@@ -215,7 +215,7 @@ mod tests {
         let unread = UnreadResponses::default();
         let mut kept = Vec::new();
         {
-            let body = HttpBody::whole(unread.begin(), vec![7; 9], HeldResources::default());
+            let body = HttpBody::whole(unread.begin(), vec![7; 9], ResponseHold::default());
             let mut body = pin!(body);
             let frame = poll_fn(|context| body.as_mut().poll_frame(context)).await;
             kept.extend(frame.and_then(Result::ok).and_then(|frame| frame.into_data().ok()));
@@ -229,7 +229,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_has_nothing_to_send_is_not_held_against_its_client() {
         let unread = UnreadResponses::default();
-        let part = |bytes: &[u8]| BodyPart { bytes: bytes.to_vec(), held: HeldResources::default() };
+        let part = |bytes: &[u8]| BodyPart { bytes: bytes.to_vec(), held: ResponseHold::default() };
         let parts = stream::iter([part(b"one"), part(b""), part(b"two!")]).chain(stream::pending());
         let body = HttpBody::parts(unread.begin(), parts.boxed());
         let mut body = pin!(body);
