@@ -7,6 +7,7 @@
 
 mod client_limits;
 mod histogram;
+mod http;
 mod leadership;
 mod log;
 mod log_throttle;
@@ -26,6 +27,7 @@ use coffee_common::id::NodeId;
 pub use self::{
     client_limits::{ClientLimit, ClientLimitMetrics},
     histogram::{Histogram, HistogramSnapshot},
+    http::{HttpMetrics, HttpRejection},
     leadership::{ElectionReason, LeadershipMetrics, LossReason},
     log::{LogMetrics, SLOW_SYNC},
     log_throttle::{LogThrottle, if_any},
@@ -142,6 +144,8 @@ pub struct NodeMetrics {
     pub round_trips: RoundTripMetrics,
     /// Watches of clients.
     pub watches: WatchMetrics,
+    /// Connections over HTTP.
+    pub http: HttpMetrics,
 }
 
 /// Watches of clients.

@@ -1,5 +1,8 @@
 //! JSON, as `coffeectl -o json` prints it: fields are only added, identifiers are strings, and bytes are
 //! a string if they are UTF-8, else base64 (RFC 4648 section 4) in another field.
+//!
+//! Guards that a document has at most twice the bytes of its keys and values, which is what clients are
+//! charged for: a control character is six bytes in a string, so bytes with many of them are base64, too.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use coffee_common::{entry::Entry, id::Revision, key::Key};
@@ -68,16 +71,32 @@ pub(super) struct ValueJson {
 
 impl From<&Entry> for ValueJson {
     fn from(entry: &Entry) -> Self {
-        let (value, value_base64) = text_or_base64(entry.value.as_bytes());
+        Self::of_bytes(entry.value.as_bytes())
+    }
+}
+
+impl ValueJson {
+    fn of_bytes(bytes: &[u8]) -> Self {
+        let (value, value_base64) = text_or_base64(bytes);
         Self { value, value_base64 }
     }
 }
 
 fn text_or_base64(bytes: &[u8]) -> (Option<String>, Option<String>) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => (Some(text.to_owned()), None),
-        Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),
+        Ok(text) if escaped_length(bytes) <= 2 * bytes.len() => (Some(text.to_owned()), None),
+        _ => (None, Some(BASE64_STANDARD.encode(bytes))),
     }
+}
+
+/// Returns the length of a text in a JSON string (RFC 8259, section 7).
+fn escaped_length(text: &[u8]) -> usize {
+    let length = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(length).sum()
 }
 
 /// Returns milliseconds since 1970 as RFC 3339, to the second.
@@ -93,6 +112,19 @@ mod tests {
 
     use super::*;
 
+    /// Clients are charged for the bytes of keys and values.
+    #[test]
+    fn no_value_takes_more_than_twice_its_bytes() {
+        for byte in 0..=127 {
+            let bytes = [byte; 3000];
+            let value = ValueJson::of_bytes(&bytes);
+            let document = document(&value);
+            assert!(document.len() < 6100, "{byte}: {} bytes", document.len());
+            let escaped = serde_json::to_vec(&String::from_utf8_lossy(&bytes)).expect("a string").len() - 2;
+            assert_eq!(escaped_length(&bytes), escaped, "{byte}");
+        }
+    }
+
     #[test]
     fn bytes_are_a_text_where_they_can_be() {
         let entry = |bytes: &'static [u8]| Entry {
@@ -104,6 +136,8 @@ mod tests {
         let json = |bytes| String::from_utf8(document(&ValueJson::from(&entry(bytes)))).expect("text");
         assert_eq!(json("☕\n".as_bytes()), "{\"apiVersion\":\"coffee/v1\",\"value\":\"☕\\n\"}\n");
         assert_eq!(json(b"\xff"), "{\"apiVersion\":\"coffee/v1\",\"value_base64\":\"/w==\"}\n");
+        assert_eq!(json(b"\x1b[0mtea"), "{\"apiVersion\":\"coffee/v1\",\"value\":\"\\u001b[0mtea\"}\n");
+        assert_eq!(json(b"\x01\x02\""), "{\"apiVersion\":\"coffee/v1\",\"value_base64\":\"AQIi\"}\n");
         assert_eq!(utc(1_795_399_453_999), "2026-11-23T02:04:13Z");
     }
 }

@@ -44,7 +44,7 @@ async fn exchange(node: &Server, request: &[u8]) -> (u16, String) {
     (status.unwrap_or_else(|| panic!("no status: {head:?}")), body.to_owned())
 }
 
-async fn get(node: &Server, target: &str) -> (u16, String) {
+pub(crate) async fn get(node: &Server, target: &str) -> (u16, String) {
     exchange(node, format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await
 }
 

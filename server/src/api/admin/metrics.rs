@@ -11,9 +11,9 @@ use coffee_common::protocol::ElectionTimers;
 use super::exposition::{MetricKind, Text};
 use crate::{
     metrics::{
-        ClientLimit, ClientLimitMetrics, ElectionReason, LeadershipMetrics, LossReason, NodeMetrics,
-        PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics, RequestOutcome, TransactionMetrics,
-        TransactionResult, WatchMetrics,
+        ClientLimit, ClientLimitMetrics, ElectionReason, HttpMetrics, HttpRejection, LeadershipMetrics,
+        LossReason, NodeMetrics, PERCENTILE_SECONDS, RECENT_SECONDS, RequestKind, RequestMetrics,
+        RequestOutcome, TransactionMetrics, TransactionResult, WatchMetrics,
     },
     node::{
         Node, VERSION,
@@ -65,6 +65,7 @@ pub(super) fn write(text: &mut Text, node: &Node, findings: &[ReadinessResult], 
     transactions(text, &node.metrics().transactions);
     watches(text, &node.metrics().watches);
     quic::write(text, node);
+    http(text, &node.metrics().http);
 }
 
 fn identity(text: &mut Text, node: &Node) {
@@ -320,6 +321,15 @@ fn watches(text: &mut Text, watches: &WatchMetrics) {
     text.counter("coffeed_watch_beats_total", help, watches.beats.get());
     let help = "Pages of the history that were read for watches that lag.";
     text.counter("coffeed_watch_catch_ups_total", help, watches.catch_ups.get());
+}
+
+fn http(text: &mut Text, http: &HttpMetrics) {
+    text.gauge("coffeed_http_connections", "Open connections over HTTP.", http.connections.get());
+    let help = "Connections over HTTP that were rejected, by reason.";
+    let mut family = text.family("coffeed_http_connections_rejected_total", MetricKind::Counter, help);
+    for reason in HttpRejection::ALL {
+        family.sample(&[("reason", reason.name())], http.rejections(reason).get());
+    }
 }
 
 fn requests(text: &mut Text, requests: &RequestMetrics) {

@@ -21,7 +21,7 @@ use coffee_common::{
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::service::link::ClientLink;
+use crate::{metrics::HttpRejection, service::link::ClientLink};
 
 /// Places that only admins get.
 const ADMIN_PLACES: usize = 16;
@@ -60,26 +60,27 @@ impl OpenConnections {
     /// Adds a connection.
     ///
     /// # Errors
-    /// There is no place for it. For the log.
+    /// There is no place for it: why not, and the same for the log.
     pub(super) fn add(
         &self,
         certificate: CallerCertificate,
         address: SocketAddr,
         per_client_max: usize,
-    ) -> Result<Arc<HttpConnection>, String> {
+    ) -> Result<Arc<HttpConnection>, (HttpRejection, String)> {
         let Identity { role, name, .. } = certificate.identity().clone();
         let per_client_max = per_client_max.min(HTTP_CONNECTIONS_MAX / CLIENTS_MIN);
         let mut state = self.state();
         let own = state.clients.get(&(role, name.clone())).copied().unwrap_or_default();
         if own >= per_client_max {
-            return Err(format!("{name} has {own} connections, as many as one client may have"));
+            let why = format!("{name} has {own} connections, as many as one client may have");
+            return Err((HttpRejection::Client, why));
         }
         let places = match role {
             Role::Admin => HTTP_CONNECTIONS_MAX,
             _ => HTTP_CONNECTIONS_MAX - ADMIN_PLACES,
         };
         if state.open.len() >= places {
-            return Err("the HTTP connection limit is reached".to_owned());
+            return Err((HttpRejection::Node, "the HTTP connection limit is reached".to_owned()));
         }
         let number = state.next;
         state.next += 1;

@@ -1,9 +1,6 @@
 //! The state that all connections of the door share.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize};
 
 use coffee_common::{
     id::ClientId,
@@ -15,7 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::rustls;
 
 use super::{backend::DrawnRequestIds, connections::OpenConnections, handshakes::HandshakePlaces};
-use crate::service::Service;
+use crate::{metrics::HttpRejection, service::Service};
 
 /// The protocols, the preferred one first.
 const ALPNS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -29,7 +26,6 @@ pub(super) struct DoorContext {
     pub(super) handshakes: HandshakePlaces,
     pub(super) per_client_max: AtomicUsize,
     trust: Mutex<Trust>,
-    rejected: AtomicU64,
 }
 
 /// The credentials that clients are verified with.
@@ -59,7 +55,6 @@ impl DoorContext {
             handshakes: HandshakePlaces::default(),
             per_client_max: AtomicUsize::new(CONNECTIONS_PER_CLIENT_MAX),
             trust: Mutex::new(Trust::new(credentials)?),
-            rejected: AtomicU64::new(0),
         }))
     }
 
@@ -79,12 +74,14 @@ impl DoorContext {
         self.trust().credentials
     }
 
-    /// Logs that a connection was rejected: one line per power of two shows the cause and the rate
-    /// without a flood.
-    pub(super) fn log_rejected(&self, reason: &str) {
-        let count = self.rejected.fetch_add(1, Ordering::Relaxed) + 1;
+    /// Counts and logs that a connection was rejected: one line per reason and power of two shows the cause
+    /// and the rate without a flood.
+    pub(super) fn note_rejected(&self, reason: HttpRejection, why: &str) {
+        let counter = self.service.node.metrics().http.rejections(reason);
+        counter.increment();
+        let count = counter.get();
         if count.is_power_of_two() {
-            tracing::warn!(reason, count, "HTTP connection rejected");
+            tracing::warn!(reason = reason.name(), why, count, "HTTP connection rejected");
         }
     }
 }

@@ -26,7 +26,7 @@ use super::{
     serve,
 };
 use crate::{
-    metrics::measured,
+    metrics::{HttpRejection, measured},
     node::audit_log::{Actor, AuditEvent, AuditOutcome},
     service::Service,
 };
@@ -125,7 +125,7 @@ async fn accept(context: Arc<DoorContext>, listener: TcpListener) {
                     connections.spawn(measured(serving));
                 }
                 Err(error) => {
-                    context.log_rejected(&error.to_string());
+                    context.note_rejected(HttpRejection::Accept, &error.to_string());
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -137,7 +137,8 @@ async fn accept(context: Arc<DoorContext>, listener: TcpListener) {
 
 async fn serve_stream(context: Arc<DoorContext>, stream: TcpStream, address: SocketAddr) {
     let Some(place) = context.handshakes.take(address.ip()) else {
-        return context.log_rejected("too many handshakes are in progress");
+        let why = "too many handshakes are in progress";
+        return context.note_rejected(HttpRejection::Handshakes, why);
     };
     // Responses are written as a whole.
     let _ = stream.set_nodelay(true);
@@ -146,8 +147,12 @@ async fn serve_stream(context: Arc<DoorContext>, stream: TcpStream, address: Soc
     let shaken = shaking.await;
     drop(place);
     match shaken {
-        Ok((stream, connection)) => serve::serve(context, stream, connection).await,
-        Err(reason) => context.log_rejected(&reason),
+        Ok((stream, connection)) => {
+            let node = Arc::clone(&context.service.node);
+            let _open = node.metrics().http.connections.hold(1);
+            serve::serve(context, stream, connection).await;
+        }
+        Err((reason, why)) => context.note_rejected(reason, &why),
     }
 }
 
@@ -156,12 +161,14 @@ async fn shake_hands(
     context: &DoorContext,
     stream: TcpStream,
     address: SocketAddr,
-) -> Result<(TlsStream<TcpStream>, Arc<HttpConnection>), String> {
+) -> Result<(TlsStream<TcpStream>, Arc<HttpConnection>), (HttpRejection, String)> {
     let acceptor = TlsAcceptor::from(context.trust().config);
     let stream = match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
+            let mut reason = HttpRejection::Handshake;
             if is_of_certificate(&error) {
+                reason = HttpRejection::Certificate;
                 context.service.node.audit_log().bounded(None, || AuditEvent {
                     actor: Some(Actor::unidentified(address)),
                     verb: "connect",
@@ -170,18 +177,21 @@ async fn shake_hands(
                     reason: Some(error.to_string().into()),
                 });
             }
-            return Err(error.to_string());
+            return Err((reason, error.to_string()));
         }
-        Err(_) => return Err("the handshake was not complete in time".to_owned()),
+        Err(_) => {
+            return Err((HttpRejection::Slow, "the handshake was not complete in time".to_owned()));
+        }
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let chain: Vec<_> = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
-    let certificate = CallerCertificate::of_chain(&chain).map_err(|error| error.to_string())?;
+    let certificate = CallerCertificate::of_chain(&chain)
+        .map_err(|error| (HttpRejection::Certificate, error.to_string()))?;
     let per_client_max = context.per_client_max.load(Ordering::Relaxed);
     let connection = context.connections.add(certificate, address, per_client_max)?;
     // Trust may have changed since the handshake began.
     if !connection.recheck(&context.credentials()) {
-        return Err("the certificate is not trusted any more".to_owned());
+        return Err((HttpRejection::Certificate, "the certificate is not trusted any more".to_owned()));
     }
     Ok((stream, connection))
 }

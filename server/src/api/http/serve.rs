@@ -41,7 +41,8 @@ use crate::{
 /// The longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// How long a connection of HTTP/1.1 may take for a head, the time included in which it is idle.
+/// How long a connection may take for its first head, and one of HTTP/1.1 for each: the time included in which
+/// it is idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a connection may be idle.
@@ -167,6 +168,9 @@ async fn drive<C: GracefulConnection>(transport: C, served: &ServedConnection) {
                 }
                 if served.is_busy() {
                     busy_at = Instant::now();
+                } else if !served.has_begun() && busy_at.elapsed() > HEAD_WITHIN {
+                    // It may not even have begun with HTTP/2, and would not hear that it has to end.
+                    return;
                 } else if busy_at.elapsed() > IDLE_MAX + COMPLETE_WITHIN {
                     // It was asked to end, and does not.
                     return;
@@ -180,6 +184,11 @@ async fn drive<C: GracefulConnection>(transport: C, served: &ServedConnection) {
 }
 
 impl ServedConnection {
+    /// Whether there was a request.
+    fn has_begun(&self) -> bool {
+        self.connection.begun.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether a request is in progress, or its response not sent.
     fn is_busy(&self) -> bool {
         self.connection.in_progress.load(Ordering::Relaxed) > 0 || !self.unread.is_empty()

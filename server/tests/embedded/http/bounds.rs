@@ -11,7 +11,7 @@ use super::{
     caller::{HttpCaller, parse, request},
     config, founder,
 };
-use crate::support::EmbeddedCluster;
+use crate::{admin, exposition::Exposition, support::EmbeddedCluster};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_before_it_is_in_memory() {
@@ -186,4 +186,31 @@ async fn a_client_that_gives_up_all_its_requests_loses_the_connection() {
     tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("it is disconnected");
     assert!((100..1000).contains(&count), "after {count} requests");
     assert_eq!(till.get("/v1/status").await.status, 200, "others are served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_connections_are_counted_and_rejected_ones_by_reason() {
+    let cluster = EmbeddedCluster::new();
+    let mut config = config(&cluster, "ming");
+    config.limits.connections_per_client_max = 4;
+    config.admin.listen = Some(([127, 0, 0, 1], 0).into());
+    let ming = cluster.found(cluster.builder(config)).await;
+    let till = HttpCaller::new(&cluster, &ming, Role::Writer);
+    let anonymous = HttpCaller::anonymous(&cluster, &ming);
+    let status = request("GET", "/v1/status", &[], b"");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = till.connect(b"http/1.1").await.expect("is trusted");
+        stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: ming\r\n\r\n").await.expect("is sent");
+        assert!(stream.read(&mut [0; 1024]).await.expect("a response") > 0);
+        open.push(stream);
+    }
+    for caller in [&till, &anonymous, &anonymous] {
+        assert!(caller.exchange(&status).await.is_err());
+    }
+    let (_, text) = admin::get(&ming, "/metrics").await;
+    let shown = Exposition::parse(&text);
+    let rejected = |reason| shown.value("coffeed_http_connections_rejected_total", &[("reason", reason)]);
+    assert_eq!(shown.value("coffeed_http_connections", &[]), 4.0);
+    assert_eq!(["client", "certificate", "node", "slow"].map(rejected), [1.0, 2.0, 0.0, 0.0]);
 }
