@@ -17,6 +17,7 @@ mod ports;
 
 use std::{
     ffi::OsStr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -46,6 +47,7 @@ pub struct ClusterPlan {
     hosts: Vec<Host>,
     relay: Option<UdpRelay>,
     coffeed: Option<PathBuf>,
+    http: bool,
 }
 
 /// A cluster of daemons.
@@ -67,6 +69,7 @@ impl Cluster {
             hosts: Vec::new(),
             relay: None,
             coffeed: None,
+            http: false,
         }
     }
 }
@@ -115,11 +118,20 @@ impl ClusterPlan {
         self
     }
 
+    /// Has each node serve HTTP too (see [`NodeProcess::http`]), with a certificate for its address.
+    #[must_use]
+    pub fn over_http(mut self) -> Self {
+        self.http = true;
+        self
+    }
+
     /// Makes certificates and configurations; starts nothing.
     pub fn prepare(mut self) -> Cluster {
         assert!(self.members + self.waiting <= SHOPS.len(), "there are {} shops", SHOPS.len());
         let folder = tempfile::Builder::new().prefix("coffee-cluster-").tempdir().expect("a folder");
-        make_certificates(&folder.path().join("certs"));
+        let hosts: &[cert::AltName] =
+            if self.http { &[cert::AltName::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST))] } else { &[] };
+        make_certificates(&folder.path().join("certs"), hosts);
         let settings = format!("{}{}", self.timers, self.settings);
         let mut nodes: Vec<NodeProcess> = Vec::new();
         let mut hosts = self.hosts.into_iter();
@@ -138,6 +150,9 @@ impl ClusterPlan {
             ));
         }
         nodes.iter_mut().for_each(|node| node.use_build(self.coffeed.clone()));
+        if self.http {
+            nodes.iter().for_each(NodeProcess::serve_http);
+        }
         Cluster { nodes, relay: self.relay, folder }
     }
 
@@ -150,12 +165,12 @@ impl ClusterPlan {
     }
 }
 
-fn make_certificates(folder: &Path) {
+fn make_certificates(folder: &Path, hosts: &[cert::AltName]) {
     let name = |name: &str| NodeName::new(name).expect("a legal name");
     let keep = cert::Existing::Keep;
     cert::create_ca(folder, None, keep).expect("a CA");
     for shop in SHOPS {
-        cert::issue_node(folder, &name(shop), &[], cert::LEAF_DAYS, keep).expect("a node's certificate");
+        cert::issue_node(folder, &name(shop), hosts, cert::LEAF_DAYS, keep).expect("a node's certificate");
     }
     for role in [Role::Reader, Role::Writer, Role::Admin, Role::Backup] {
         cert::issue_client(folder, role, &name("test"), cert::LEAF_DAYS, keep)

@@ -134,6 +134,17 @@ impl NodeProcess {
         fs::write(self.config(), text).expect("the configuration can be written");
     }
 
+    /// Where it serves HTTP, if its cluster does: at the address and the number of the port of QUIC.
+    pub fn http(&self) -> SocketAddr {
+        self.listen()
+    }
+
+    /// Has it serve HTTP from its next start on.
+    pub(super) fn serve_http(&self) {
+        let text = fs::read_to_string(self.config()).expect("it has a configuration");
+        self.write_config(&format!("{text}\n[http]\nlisten = \"{}\"\n", self.http()));
+    }
+
     /// Makes it listen on another port from its next start on, and ask these nodes if it cannot
     /// find its peers.
     pub fn move_to_another_port(&mut self, others: &[Address]) {
