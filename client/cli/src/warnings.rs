@@ -333,6 +333,7 @@ mod tests {
             disk_free_bytes: Some(1 << 40),
             revocation_lists: Vec::new(),
             level: LEVEL_MAX,
+            clock_ms: 1,
         };
         assert_eq!(of_node(&status), [""; 0]);
         status.certificate.valid_until_s = in_days(2);

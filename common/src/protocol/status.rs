@@ -82,6 +82,9 @@ pub struct NodeStatus {
     pub revocation_lists: Vec<RevocationListStatus>,
     /// The highest feature level that it knows.
     pub level: FeatureLevel,
+    /// The time of its wall clock when it answered, in milliseconds since 1970; 0 if it is of a version
+    /// that does not tell.
+    pub clock_ms: u64,
 }
 
 /// How a node was left out of a restore or a recovery: its peers are in another cluster. It then

@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use coffee_client::Envelope;
 use coffee_common::{
+    clock,
     feature_level::LEVEL_MAX,
     id::{Address, NodeId, NodeName, Revision},
     protocol::{ClusterView, NodeStatus, RaftRole, RaftStatus, Request, Response},
@@ -97,6 +98,7 @@ pub fn own(node: &Node) -> NodeStatus {
         address: node.address().clone(),
         version: VERSION.to_owned(),
         level: LEVEL_MAX,
+        clock_ms: clock::now_ms(),
         phase: node.phase(),
         uptime_ms: millis(node.uptime()),
         raft: node.replica().map(|replica| raft(node, &replica)),

@@ -161,6 +161,7 @@ mod tests {
             left_out: None,
             writes_refused: None,
             level: coffee_common::feature_level::LEVEL_MAX,
+            clock_ms: 1,
         })
     }
 

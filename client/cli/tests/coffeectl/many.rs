@@ -30,6 +30,7 @@ fn status(text: &str) -> Result<Response, Rejection> {
         disk_free_bytes: Some(5 << 30),
         revocation_lists: Vec::new(),
         level: LEVEL_MAX,
+        clock_ms: 1,
     })))
 }
 

@@ -70,6 +70,7 @@ pub(super) fn status() -> NodeStatus {
         disk_free_bytes: Some(64 << 20),
         revocation_lists: revocation_lists(),
         level: LEVEL_MIN,
+        clock_ms: 1_795_399_454_234,
     }
 }
 

@@ -87,6 +87,7 @@ mod tests {
             disk_free_bytes: None,
             revocation_lists: Vec::new(),
             level: LEVEL_MAX,
+            clock_ms: 0,
         }
     }
 

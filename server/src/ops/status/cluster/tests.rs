@@ -60,6 +60,7 @@ fn status(id: u64, raft: Option<RaftStatus>) -> NodeStatus {
         disk_free_bytes: Some(1 << 30),
         revocation_lists: Vec::new(),
         level: LEVEL_MAX,
+        clock_ms: 1,
     }
 }
 

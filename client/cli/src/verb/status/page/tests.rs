@@ -58,6 +58,7 @@ fn status() -> NodeStatus {
         }),
         certificate: CertificateStatus { serial: "4a5b".into(), valid_until_s: 1_795_399_453 },
         started_at_ms: 1_795_399_392_000,
+        clock_ms: 1_795_399_453_000,
         disk_free_bytes: Some(5 << 30),
         revocation_lists: Vec::new(),
         level: LEVEL_MAX,
